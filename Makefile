@@ -1,0 +1,37 @@
+# Everything a contributor or newcomer runs. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The locked tools come first: `node`, `npm` and `npx` are the ones of the lock file, whatever the system has.
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.locked: requirements.lock pyproject.toml
+	@echo "Installing the locked Python packages into $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.x")'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.locked ## Install everything that is locked, into .venv
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew and write requirements.lock
+	uv pip compile pyproject.toml --extra generator --group dev --universal --python-version 3.11 \
+	  --generate-hashes --custom-compile-command "make lock" --quiet --upgrade --output-file requirements.lock
+
+.PHONY: lint
+lint: install ## Formatting, lint, strict types, import rules
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
