@@ -42,8 +42,10 @@ class Binaries:
         return self.folder / name
 
     @classmethod
-    def find(cls, environment: Mapping[str, str] = os.environ, progress: TextIO = sys.stderr) -> Self:
-        """Return the programs, after building those that are missing; that takes minutes and shows its progress.
+    def find(cls, environment: Mapping[str, str] = os.environ, progress: TextIO | None = None) -> Self:
+        """Return the programs, after building those that are missing.
+
+        That takes minutes and shows its progress, on standard error unless told otherwise.
 
         Raises:
             BinariesError: ``KUBEBUILDER_ASSETS`` lacks a program, Go is missing, or a build failed.
@@ -59,7 +61,7 @@ class Binaries:
             return cls(folder)
         folder = cache_folder(environment)
         if _missing(folder):
-            _build_missing(folder, environment, progress)
+            _build_missing(folder, environment, progress or sys.stderr)
         return cls(folder)
 
 

@@ -1,5 +1,6 @@
 """Start and stop one sandbox cluster, and act on it as its users do: with kubeconfigs, tokens and kubectl."""
 
+import base64
 import json
 import os
 import secrets
@@ -108,6 +109,15 @@ class Cluster:
     def pids(self) -> dict[str, int]:
         """The process ids of the running programs by name."""
         return dict(self._processes.pids)
+
+    def check(self) -> None:
+        """Do nothing while every program runs.
+
+        Raises:
+            StartError: A program has ended; the message holds the last lines of its log.
+        """
+        for name in self.pids:
+            self._processes.check(name)
 
     def kubectl(
         self, *args: str, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
@@ -317,8 +327,7 @@ class Cluster:
     def _wait(self, program: str, goal: str, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not reached():
-            for name in self.pids:
-                self._processes.check(name)
+            self.check()
             if time.monotonic() > deadline:
                 raise StartError(
                     f"{program} took more than {READY_SECONDS:.0f} s {goal}; "
@@ -367,14 +376,13 @@ class Cluster:
 
     def _write_kubeconfig(self, path: Path, user: str, token: str, namespace: str) -> None:
         name = "sandbox"
+        # In the file itself, so that a copy of it works anywhere.
+        authority = base64.b64encode(self._certificate.read_bytes()).decode()
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [
-                {
-                    "name": name,
-                    "cluster": {"server": self.server, "certificate-authority": str(self._certificate)},
-                }
+                {"name": name, "cluster": {"server": self.server, "certificate-authority-data": authority}},
             ],
             "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": user, "namespace": namespace}}],

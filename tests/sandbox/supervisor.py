@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -73,7 +74,11 @@ def remove(folder: Path) -> None:
 def serve(folder: Path) -> None:
     """Answer requests until the input ends, then end every process and remove the folder."""
     processes = Processes()
-    actions = {"start": processes.start, "poll": processes.poll, "kill": processes.kill}
+    actions: dict[str, Callable[..., dict[str, Any]]] = {
+        "start": processes.start,
+        "poll": processes.poll,
+        "kill": processes.kill,
+    }
 
     def answer(reply: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(reply) + "\n")
