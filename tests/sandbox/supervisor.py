@@ -25,6 +25,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+Action = Callable[..., dict[str, Any]]
+
 
 class Processes:
     """The processes by name, in the order of their start."""
@@ -74,11 +76,7 @@ def remove(folder: Path) -> None:
 def serve(folder: Path) -> None:
     """Answer requests until the input ends, then end every process and remove the folder."""
     processes = Processes()
-    actions: dict[str, Callable[..., dict[str, Any]]] = {
-        "start": processes.start,
-        "poll": processes.poll,
-        "kill": processes.kill,
-    }
+    actions: dict[str, Action] = {"start": processes.start, "poll": processes.poll, "kill": processes.kill}
 
     def answer(reply: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(reply) + "\n")

@@ -1,4 +1,4 @@
-"""Put manifests in a cluster the way each of the usual syncers does, down to the field managers and marks they leave."""
+"""Put manifests in a cluster as each of the usual syncers does, down to the field managers and marks they leave."""
 
 import enum
 import json
