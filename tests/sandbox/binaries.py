@@ -67,7 +67,7 @@ class Binaries:
 
 def kubernetes_version() -> str:
     """Return the version of Kubernetes that go.mod pins, such as ``v1.36.3``."""
-    pinned = re.search(r"^\tk8s\.io/kubernetes (v\S+)$", (MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    pinned = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     if pinned is None:
         raise BinariesError("tests/sandbox/go.mod does not require k8s.io/kubernetes: restore the file")
     return pinned[1]

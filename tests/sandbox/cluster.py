@@ -232,18 +232,20 @@ class Cluster:
         self._audit_log.touch()
 
     def _start_etcd(self) -> None:
-        # A socket in a private folder instead of a port: no other user of the machine can reach it.
+        # Sockets in a private folder instead of ports: no other user of the machine can reach them.
         client, peer = (f"unix://{self.folder / name}" for name in ("etcd.sock", "etcd-peer.sock"))
+        # What a member advertises must have a host and a port; nobody reads it here, and nothing listens there.
+        advertised = "http://127.0.0.1:2380"
         self._processes.start(
             "etcd",
             [
                 str(self._binaries.path("etcd")),
                 f"--data-dir={self.folder / 'etcd'}",
                 f"--listen-client-urls={client}",
-                f"--advertise-client-urls={client}",
+                f"--advertise-client-urls={advertised}",
                 f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}",
-                f"--initial-cluster=default={peer}",
+                f"--initial-advertise-peer-urls={advertised}",
+                f"--initial-cluster=default={advertised}",
                 "--unsafe-no-fsync",
                 "--log-level=warn",
             ],
