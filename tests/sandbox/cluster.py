@@ -179,10 +179,14 @@ class Cluster:
             }
         )
 
-    def kubeconfig_for(self, token: str, namespace: str = "default") -> Path:
-        """Write a kubeconfig whose user presents a token, good or bad, and return its path."""
+    def kubeconfig_for(self, token: str | None = None, namespace: str = "default") -> Path:
+        """Write a kubeconfig whose user presents a token, good or bad, and return its path.
+
+        Without a token, the user is the administrator; the namespace is where commands go that name none.
+        """
         path = self.folder / f"{secrets.token_hex(8)}.kubeconfig"
-        self._write_kubeconfig(path, "token", token, namespace)
+        user = ADMIN if token is None else "token"
+        self._write_kubeconfig(path, user, self._tokens[ADMIN] if token is None else token, namespace)
         return path
 
     def audit_mark(self) -> int:

@@ -58,6 +58,8 @@ def sync(
     Raises:
         KubectlError: kubectl refused something; its message is in the error.
     """
+    # kubectl --namespace would refuse objects of other namespaces; the namespace of a context does not.
+    kubeconfig = cluster.kubeconfig_for(namespace=namespace)
     first: list[str] = []
     rest: list[str] = []
     custom_resources = False
@@ -70,7 +72,7 @@ def sync(
             # What came before the syncer bears no mark of it: an object made by hand, until it is adopted.
             if owner is not None and number == len(_COMMANDS[syncer]) - 1:
                 text = _marked(cluster, syncer, text, owner, namespace)
-            _run(cluster, command, text, namespace)
+            _run(cluster, command, text, kubeconfig)
             if documents is first and custom_resources:
                 cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 
@@ -89,8 +91,8 @@ def _documents(manifests: Path) -> Iterator[tuple[str, str]]:
                     yield text.rstrip() + "\n", content["kind"]
 
 
-def _run(cluster: Cluster, command: Command, text: str, namespace: str) -> None:
-    done = cluster.kubectl(*command, "--namespace", namespace, "--filename=-", stdin=text, check=False)
+def _run(cluster: Cluster, command: Command, text: str, kubeconfig: Path) -> None:
+    done = cluster.kubectl(*command, "--filename=-", stdin=text, check=False, kubeconfig=kubeconfig)
     if done.returncode == 0:
         return
     complaints = [line for line in done.stderr.splitlines() if "(AlreadyExists)" not in line]
