@@ -35,3 +35,22 @@ lint: install ## Formatting, lint, strict types, import rules
 	ruff check .
 	mypy
 	lint-imports
+
+# --- The generator: Kubernetes manifests of Rescan ---
+
+export CDK8S_CHECK_UPGRADE := false
+
+install: node_modules/.locked
+
+node_modules/.locked: package.json package-lock.json $(VENV)/.locked
+	@echo "Installing the locked cdk8s command into node_modules ..."
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: synth
+synth: install ## Synthesize dist/ anew, which also accepts what the snapshot test found
+	cdk8s synth
+
+.PHONY: check
+check: install ## Check the settings of every environment without writing anything
+	python main.py --check

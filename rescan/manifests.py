@@ -1,0 +1,68 @@
+"""From charts to a tree of files: which object goes into which file, as what text, and what is no longer made."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cdk8s import App
+
+from rescan import yaml_style
+from rescan.charts import FolderChart
+from rescan.errors import OverwriteError
+
+HEADER = "# Synthesized from rescan/: change it there and run `make synth`.\n"
+
+Object = dict[str, Any]
+
+
+def manifest_files(app: App) -> dict[str, str]:
+    """The text of every manifest of an app, by its path below the output folder.
+
+    Raises:
+        OverwriteError: Two objects would be written to one file.
+    """
+    return {path: HEADER + yaml_style.dump(manifest) for path, manifest in _by_path(app).items()}
+
+
+def write(files: Mapping[str, str], folder: Path) -> None:
+    """Make `folder` hold these files and, of those synthesized earlier, no others.
+
+    Only files that bear the header are ever deleted, so a wrong output folder loses nothing.
+    """
+    for path in sorted(folder.rglob("*.yaml")):
+        if path.relative_to(folder).as_posix() not in files and path.read_text(encoding="utf-8").startswith(HEADER):
+            path.unlink()
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _by_path(app: App) -> dict[str, Object]:
+    manifests: dict[str, Object] = {}
+    for path, manifest in _objects(app):
+        if path in manifests:
+            raise OverwriteError(
+                f"{path} would hold two objects: {_title(manifests[path])} and {_title(manifest)}; rename one of them"
+            )
+        manifests[path] = manifest
+    return manifests
+
+
+def _objects(app: App) -> Iterator[tuple[str, Object]]:
+    for chart in app.charts:
+        assert isinstance(chart, FolderChart)  # noqa: S101  # an app of ours holds no other charts
+        for manifest in chart.to_json():
+            yield f"{chart.folder}/{_file_name(manifest)}", manifest
+
+
+def _file_name(manifest: Object) -> str:
+    """`kind-name.yaml` in lower case, for file systems that do not tell the cases apart."""
+    name = f"{manifest['kind']}-{manifest['metadata']['name']}".lower()
+    return re.sub(r"[^a-z0-9.-]", "-", name) + ".yaml"
+
+
+def _title(manifest: Object) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['apiVersion']} {manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"

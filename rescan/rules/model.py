@@ -1,0 +1,32 @@
+"""What a rule is: a question to one environment's settings, answered by each setting that breaks it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rescan.settings import Environment
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A setting that breaks a rule, its value, and what to do about it."""
+
+    setting: str
+    value: object
+    fix: str
+
+
+Rule = Callable[[Environment], Iterator[Breach]]
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A breach, with the environment and the rule it was found by."""
+
+    environment: str
+    rule: str
+    breach: Breach
+
+    def __str__(self) -> str:
+        """One line that names environment, rule, setting, value and fix."""
+        breach = self.breach
+        return f"{self.environment}: {self.rule}: {breach.setting} is {breach.value!r}; {breach.fix}"

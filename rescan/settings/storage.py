@@ -1,0 +1,34 @@
+"""Settings of the volumes: the data that lasts and the uploads that do not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AccessMode(StrEnum):
+    """How many nodes may mount a volume at once."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_ONLY_MANY = "ReadOnlyMany"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageClass:
+    """A storage class that the cluster offers, with the access modes its volumes can have."""
+
+    name: str
+    access_modes: tuple[AccessMode, ...] = (AccessMode.READ_WRITE_ONCE,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """The volumes of the pods; sizes are Kubernetes quantities (`1Gi`)."""
+
+    size: str = "1Gi"
+    access_mode: AccessMode = AccessMode.READ_WRITE_ONCE
+    storage_class: str | None = None
+    """None takes the cluster's default class."""
+    offered: tuple[StorageClass, ...] = ()
+    """The classes that the cluster offers. Where any is listed, `storage_class` must be one of them."""
+    uploads_limit: str = "512Mi"
+    """The most that uploads may take before the kubelet evicts the pod; they are gone after a restart."""

@@ -1,0 +1,32 @@
+from fractions import Fraction
+
+import pytest
+
+from rescan import quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("100m", Fraction(1, 10)),
+        ("0.1", Fraction(1, 10)),
+        ("1", 1),
+        ("1.5", Fraction(3, 2)),
+        ("2e3", 2000),
+        ("1E3", 1000),
+        ("1E", 10**18),
+        ("128Mi", 128 * 1024**2),
+        ("1k", 1000),
+        ("1Ki", 1024),
+        ("200M", 200 * 10**6),
+        ("5n", Fraction(5, 10**9)),
+    ],
+)
+def test_a_quantity_is_an_exact_number(text: str, number: Fraction) -> None:
+    assert quantity.parse(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "Mi", "1 Gi", "1GB", "1K", "one", "1e", "0x10", "1mi"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a Kubernetes quantity"):
+        quantity.parse(text)
