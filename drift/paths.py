@@ -24,13 +24,16 @@ class ItemKey(tuple[tuple[str, Json], ...]):
         return "[" + ",".join(f"{field}={_quote_value(value)}" for field, value in self) + "]"
 
 
+#: The "field" that names a member of a set.
+SET_FIELD: Final = ""
+
 #: From the object's root down; a string names a field or a map's key.
 Path = tuple[str | ItemKey, ...]
 
 
 def set_member(value: Json) -> ItemKey:
     """The key of a set's member, which is the member itself."""
-    return ItemKey((("", value),))
+    return ItemKey(((SET_FIELD, value),))
 
 
 def render(path: Iterable[str | ItemKey]) -> str:

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = report.run(options)
         sys.stdout.flush()
     except DriftError as error:
-        print(f"drift: {error}", file=sys.stderr)
+        sys.stderr.write(f"drift: {error}\n")
         return error.exit_status
     except BrokenPipeError:
         # Whoever read our output had enough of it. Python would complain when it flushes at exit.

@@ -52,7 +52,7 @@ def _scan(options: argparse.Namespace) -> Report:
     loaded = load_manifests(options.manifests)
     if options.verbose:
         for note in loaded.skipped:
-            print(f"drift: skipped {note}", file=sys.stderr)
+            sys.stderr.write(f"drift: skipped {note}\n")
     source: scanning.LiveSource
     schemas = None
     if options.live:
@@ -105,5 +105,6 @@ def _replace(file: Path, text: str) -> None:
         "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
     ) as new:
         new.write(text)
-    os.chmod(new.name, 0o644)
-    Path(new.name).replace(file)
+    written = Path(new.name)
+    written.chmod(0o644)
+    written.replace(file)

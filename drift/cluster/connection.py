@@ -65,7 +65,7 @@ def _from_kubeconfig(files: str, context: str | None) -> Connection:
     try:
         with _errors_logged_by_the_client() as logged:
             # Refreshed tokens are not written back: the reporter writes nothing but its reports.
-            loader = kube_config._get_kube_config_loader(  # noqa: SLF001
+            loader = kube_config._get_kube_config_loader(  # type: ignore[no-untyped-call]  # noqa: SLF001
                 filename=files, active_context=context, persist_config=False
             )
             loader.load_and_set(configuration)
@@ -100,7 +100,9 @@ def _from_service_account() -> Connection:
 
     configuration = Configuration()
     try:
-        incluster_config.load_incluster_config(client_configuration=configuration)
+        incluster_config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=configuration
+        )
     except ConfigException as error:
         raise ConnectError(f"the pod's service account cannot be used: {error}") from None
     try:

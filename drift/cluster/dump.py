@@ -50,6 +50,7 @@ class Dump:
     def schema(self, resource: Resource) -> dict[str, Any] | None:
         """None: a dump has no schemas of its own."""
         del resource
+        return None
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         """One object; None if the dump does not hold it."""

@@ -12,7 +12,7 @@ from deepdiff.operator import BaseOperator
 
 from drift.compare.project import Whole
 from drift.model import Change, Json, Object
-from drift.paths import ItemKey, Path
+from drift.paths import SET_FIELD, ItemKey, Path
 from drift.redaction import Redacted
 from drift.schema.types import ABSENT
 
@@ -131,13 +131,14 @@ def _pair_rekeyed(found: list[Difference]) -> Iterator[Difference]:
 
 def _is_keyed_item(difference: Difference) -> bool:
     last = difference.path[-1]
-    return isinstance(last, ItemKey) and all(name for name, _ in last)
+    return isinstance(last, ItemKey) and last[0][0] != SET_FIELD
 
 
 def _is_rekeyed(removed: Difference, added: Difference) -> bool:
     if removed.path[:-1] != added.path[:-1] or not isinstance(removed.desired, dict):
         return False
-    keys = {name for name, _ in removed.path[-1] if name}
+    key = removed.path[-1]
+    keys = {name for name, _ in key} if isinstance(key, ItemKey) else set()
     # Where the name is the key it is the item's identity: another name is another container.
     if "name" in keys:
         return False

@@ -259,7 +259,7 @@ class _Projector:
         self.claims[path] = claim
         return Whole(value) if schema.atomic or isinstance(value, list) else value
 
-    def _claimed_parts(self, value: Object, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
+    def _claimed_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if isinstance(value, Keyed):
             items = Keyed(is_set=value.is_set)
             for key, item in value.items():

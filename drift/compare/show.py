@@ -15,21 +15,17 @@ def to_json(value: Json) -> Json:
     Raises:
         TypeError: It holds a `Redacted`: whoever calls this must have asked before.
     """
-    if value is ABSENT:
-        return None
     if isinstance(value, Redacted):
         raise TypeError("a redacted value must not be shown")
-    if isinstance(value, Whole):
-        return to_json(value.value)
-    if isinstance(value, Canonical):
-        return value.written
+    if isinstance(value, Whole | Canonical):
+        return to_json(value.value) if isinstance(value, Whole) else value.written
     if isinstance(value, Keyed):
         return [to_json(item) for item in value.values()]
     if isinstance(value, dict):
         return {name: to_json(below) for name, below in value.items()}
     if isinstance(value, list):
         return [to_json(item) for item in value]
-    return value
+    return None if value is ABSENT else value
 
 
 def holds_redacted(value: Json) -> bool:

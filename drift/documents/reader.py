@@ -121,6 +121,19 @@ class _Frame:
         self.merges: list[dict[str, Json]] = []
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """What an alias stands for.
+
+    Attributes:
+        value: The anchor's value.
+        nodes: How many nodes it has, those of aliases within it included.
+    """
+
+    value: Json
+    nodes: int
+
+
 class _MergeKey(str):
     """A plain ``<<`` in a key's place, told from a quoted one."""
 
@@ -159,41 +172,50 @@ class _Builder:
         return line, value
 
     def _collect(self, event: Any) -> Json:
+        """The value that begins with an event; consumes the events up to its end."""
         stack: list[_Frame] = []
-        # An anchor's value and how many nodes it stands for.
-        anchors: dict[str, tuple[Json, int]] = {}
+        anchors: dict[str, _Anchor] = {}
         while True:
-            kind = type(event)
             self._nodes += 1
-            if kind is yaml.ScalarEvent:
-                value = self._scalar(event, stack)
-                if event.anchor:
-                    anchors[event.anchor] = (value, 1)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                if len(stack) >= MAX_DEPTH:
-                    raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
-                if stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
-                    raise self._error(event, "a key must be a scalar")
-                stack.append(_Frame({} if kind is yaml.MappingStartEvent else [], event.anchor, self._nodes))
-                event = self._next_event()
-                continue
-            elif kind is yaml.AliasEvent:
-                if event.anchor not in anchors:
-                    raise self._error(event, f"unknown anchor {event.anchor!r}, or one that contains itself")
-                value, nodes = anchors[event.anchor]
-                self._nodes += nodes
-                self._aliased_nodes += nodes
-                if self._aliased_nodes > MAX_ALIASED_NODES:
-                    raise self._error(event, f"aliases expand to more than {MAX_ALIASED_NODES:,} nodes")
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append(self._open(event, stack))
             else:
-                frame = stack.pop()
-                value = self._close(frame)
-                if frame.anchor:
-                    anchors[frame.anchor] = (value, self._nodes - frame.nodes_before)
-            if not stack:
-                return value
-            self._put(stack[-1], value, event)
+                value = self._value(event, stack, anchors)
+                if not stack:
+                    return value
+                self._put(stack[-1], value, event)
             event = self._next_event()
+
+    def _open(self, event: Any, stack: list[_Frame]) -> _Frame:
+        if len(stack) >= MAX_DEPTH:
+            raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
+        if stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
+            raise self._error(event, "a key must be a scalar")
+        return _Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor, self._nodes)
+
+    def _value(self, event: Any, stack: list[_Frame], anchors: dict[str, _Anchor]) -> Json:
+        """A scalar, an alias, or the collection that an event ends."""
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, anchors)
+        if isinstance(event, yaml.ScalarEvent):
+            value, anchor, nodes = self._scalar(event, stack), event.anchor, 1
+        else:
+            frame = stack.pop()
+            value, anchor, nodes = self._close(frame), frame.anchor, self._nodes - frame.nodes_before
+        if anchor:
+            anchors[anchor] = _Anchor(value, nodes)
+        return value
+
+    def _alias(self, event: Any, anchors: dict[str, _Anchor]) -> Json:
+        anchor = anchors.get(event.anchor)
+        if anchor is None:
+            raise self._error(event, f"unknown anchor {event.anchor!r}, or one that contains itself")
+        # The value is shared, not copied; but whoever walks it later meets every node again.
+        self._nodes += anchor.nodes
+        self._aliased_nodes += anchor.nodes
+        if self._aliased_nodes > MAX_ALIASED_NODES:
+            raise self._error(event, f"aliases expand to more than {MAX_ALIASED_NODES:,} nodes")
+        return anchor.value
 
     def _scalar(self, event: Any, stack: list[_Frame]) -> Json:
         is_plain, _ = event.implicit

@@ -1,7 +1,7 @@
 """Which of an object's field managers syncs Git, which work for the cluster, and which are anybody else."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
@@ -61,7 +61,14 @@ def _owner_of_most(entries: Sequence[Entry], owned_desired: Sequence[int]) -> st
     return best if best is not None and counts[best] else None
 
 
-def _role(actor: Actor, is_applier: bool) -> Role:
+def _appliers_by_rank(extra: frozenset[str]) -> Iterator[Callable[[Actor], bool]]:
+    known = _known_managers()
+    yield lambda actor: actor.manager in extra
+    yield lambda actor: actor.subresource is None and actor.manager in known.syncers
+    yield lambda actor: actor.subresource is None and (actor.manager, actor.operation) in known.hand_appliers
+
+
+def _role(actor: Actor, *, is_applier: bool) -> Role:
     if is_applier:
         return Role.APPLIER
     return Role.CONTROLLER if is_controller(actor) else Role.OTHER

@@ -4,11 +4,12 @@ import hashlib
 from typing import Final
 
 from drift.compare.classify import Judged
+from drift.compare.diff import Difference
 from drift.compare.objects import Compared
 from drift.compare.show import holds_redacted, pointer, to_json
 from drift.compare.unmanaged import Stray
 from drift.model import Cause, Change, Finding, ObjectKey
-from drift.paths import Path, render
+from drift.paths import render
 from drift.policy.severity import default_table
 
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
@@ -45,12 +46,14 @@ def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -
         cause=judged.cause,
         severity=default_table().severity(key.kind, difference.path, difference.change, judged.cause),
         actors=judged.actors,
-        note=_note(difference.path),
+        note=_note(difference),
     )
 
 
-def _note(path: Path) -> str | None:
-    return "somebody ran `kubectl rollout restart`" if path and path[-1] == _RESTARTED_AT else None
+def _note(difference: Difference) -> str | None:
+    names = difference.live if isinstance(difference.live, dict) else ()
+    restarted = difference.path[-1:] == (_RESTARTED_AT,) or _RESTARTED_AT in names
+    return "somebody ran `kubectl rollout restart`" if restarted else None
 
 
 def missing_finding(key: ObjectKey, cluster: str) -> Finding:

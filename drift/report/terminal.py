@@ -1,4 +1,4 @@
-"""The text report: for a terminal, a log or a pipe. Worst first, one object a paragraph, who and when behind each line."""
+"""The text report, for a terminal, a log or a pipe: worst first, with who and when below each finding."""
 
 import io
 import json
