@@ -13,8 +13,16 @@ from tests.sandbox.syncers import Syncer
 
 READ_VERBS = {"get", "list"}
 EVERY_KIND = {
-    "": ["configmaps", "namespaces", "persistentvolumeclaims", "pods", "replicationcontrollers", "secrets"]
-    + ["serviceaccounts", "services"],
+    "": [
+        "configmaps",
+        "namespaces",
+        "persistentvolumeclaims",
+        "pods",
+        "replicationcontrollers",
+        "secrets",
+        "serviceaccounts",
+        "services",
+    ],
     "apps": ["daemonsets", "deployments", "replicasets", "statefulsets"],
     "autoscaling": ["horizontalpodautoscalers"],
     "batch": ["cronjobs", "jobs"],
