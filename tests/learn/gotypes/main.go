@@ -30,11 +30,13 @@ type index struct {
 	structures map[string]structure
 	// The schema type that each stands for.
 	models map[string]string
+	// Types that are another type by a new name.
+	others map[string]string
 }
 
 func main() {
 	log.SetFlags(0)
-	found := index{structures: map[string]structure{}, models: map[string]string{}}
+	found := index{structures: map[string]structure{}, models: map[string]string{}, others: map[string]string{}}
 	// Each argument: MODULE=FOLDER.
 	for _, argument := range os.Args[1:] {
 		module, folder, _ := strings.Cut(argument, "=")
@@ -100,6 +102,8 @@ func (x *index) add(path string, file *ast.File) {
 					case *ast.InterfaceType:
 						// Has no fields; only types that are no part of the API embed one.
 						x.structures[path+"."+named.Name.Name] = structure{&ast.FieldList{}, imports, path}
+					case *ast.Ident, *ast.SelectorExpr:
+						x.others[path+"."+named.Name.Name] = qualified(path, imports, body)
 					}
 				}
 			}
@@ -148,15 +152,23 @@ func (x *index) pointers(name string) []string {
 
 // embedded returns the name of an embedded struct; it must be one that was read.
 func (x *index) embedded(within structure, kind ast.Expr) string {
-	name := ""
-	switch named := kind.(type) {
-	case *ast.Ident:
-		name = within.path + "." + named.Name
-	case *ast.SelectorExpr:
-		name = within.imports[named.X.(*ast.Ident).Name] + "." + named.Sel.Name
+	name := qualified(within.path, within.imports, kind)
+	for x.others[name] != "" {
+		name = x.others[name]
 	}
 	if _, known := x.structures[name]; !known {
 		log.Fatalf("%s: embeds %s, which was not read", within.path, name)
 	}
 	return name
+}
+
+// qualified returns the import path and the name of a type.
+func qualified(path string, imports map[string]string, kind ast.Expr) string {
+	switch named := kind.(type) {
+	case *ast.SelectorExpr:
+		return imports[named.X.(*ast.Ident).Name] + "." + named.Sel.Name
+	case *ast.Ident:
+		return path + "." + named.Name
+	}
+	return ""
 }
