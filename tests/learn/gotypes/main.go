@@ -139,7 +139,7 @@ func (x *index) pointers(name string) []string {
 			tag = reflect.StructTag(text).Get("json")
 		}
 		jsonName, options, _ := strings.Cut(tag, ",")
-		if strings.Contains(options, "inline") || (len(field.Names) == 0 && jsonName == "") {
+		if len(field.Names) == 0 && strings.Contains(options, "inline") {
 			found = append(found, x.pointers(x.embedded(body, field.Type))...)
 			continue
 		}
