@@ -24,7 +24,7 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.05
 PORT_ATTEMPTS = 5
-KUBECTL_SECONDS = 300.0
+KUBECTL_SECONDS = 180.0
 
 ADMIN = "kubernetes-admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
@@ -125,19 +125,23 @@ class Cluster:
         """Run kubectl, as the administrator unless another kubeconfig is given.
 
         Raises:
-            KubectlError: kubectl ended with another code than 0, and ``check`` is true.
+            KubectlError: kubectl ended with another code than 0 and ``check`` is true, or it took minutes.
         """
-        done = subprocess.run(
-            [self._binaries.path("kubectl"), *args],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=KUBECTL_SECONDS,
-            env={**self.environment, "KUBECONFIG": str(kubeconfig or self.kubeconfig)},
-        )
+        said = f"kubectl {' '.join(args)}"
+        try:
+            done = subprocess.run(
+                [self._binaries.path("kubectl"), *args],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=KUBECTL_SECONDS,
+                env={**self.environment, "KUBECONFIG": str(kubeconfig or self.kubeconfig)},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(f"{said} took more than {KUBECTL_SECONDS:.0f} s") from error
         if check and done.returncode:
-            raise KubectlError(f"kubectl {' '.join(args)} ended with code {done.returncode}: {done.stderr.strip()}")
+            raise KubectlError(f"{said} ended with code {done.returncode}: {done.stderr.strip()}")
         return done
 
     def create_namespace(self, name: str) -> None:
