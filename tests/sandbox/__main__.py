@@ -1,12 +1,14 @@
 """``python -m tests.sandbox``: a sandbox cluster for the shell, for a demo or for trying things out."""
 
 import argparse
+import contextlib
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -36,7 +38,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--build-only", action="store_true", help="build what is missing, start nothing")
     made.add_argument(
-        "--kubeconfig", type=Path, metavar="FILE", help="also write the administrator's kubeconfig to FILE"
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="also write the administrator's kubeconfig to FILE, which must not exist; it is removed at the end",
     )
     made.add_argument(
         "command",
@@ -56,10 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.build_only:
             sys.stdout.write(f"The sandbox cluster's programs are in {binaries.folder}\n")
             return 0
-        with Cluster.start(binaries) as cluster:
-            if options.kubeconfig:
-                shutil.copyfile(cluster.kubeconfig, options.kubeconfig)
-                options.kubeconfig.chmod(0o600)
+        with Cluster.start(binaries) as cluster, _copied(cluster.kubeconfig, options.kubeconfig):
             if options.command:
                 return subprocess.run(options.command, env=cluster.environment, check=False).returncode
             _keep_up(cluster, binaries)
@@ -69,6 +71,19 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nThe sandbox cluster has ended.\n")
     return 0
+
+
+@contextlib.contextmanager
+def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
+    if target is None:
+        yield
+        return
+    target.touch(mode=0o600, exist_ok=False)  # nobody's kubeconfig is overwritten, and only the user may read it
+    try:
+        shutil.copyfile(kubeconfig, target)
+        yield
+    finally:
+        target.unlink()
 
 
 def _keep_up(cluster: Cluster, binaries: Binaries) -> None:

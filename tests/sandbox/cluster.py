@@ -28,7 +28,7 @@ KUBECTL_SECONDS = 180.0
 
 ADMIN = "kubernetes-admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
-# The sandbox's own look at the cluster; the audit policy and ``audit`` leave it out.
+# The user of the sandbox's own requests, such as asking whether it is ready; ``audit`` leaves them out.
 PROBE = "sandbox-probe"
 GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", PROBE: "system:masters"}
 
@@ -194,12 +194,22 @@ class Cluster:
         return path
 
     def audit_mark(self) -> int:
-        """Return the present end of the audit log, to ask ``audit`` for what comes after it."""
+        """Return the present end of the audit log, to ask ``audit`` for what comes after it.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
         self._flush_audit()
         return self._audit_log.stat().st_size
 
     def audit(self, since: int = 0) -> list[AuditEvent]:
-        """Return the audited requests, all or those since a mark, in the order of the log."""
+        """Return the audited requests, all or those since a mark, in the order of the log.
+
+        They are those of everyone: besides the clients under test, the cluster's own controllers are at work.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
         self._flush_audit()
         with self._audit_log.open("rb") as file:
             file.seek(since)
@@ -371,7 +381,8 @@ class Cluster:
 
     def _flush_audit(self) -> None:
         """Wait until a request made now is in the log, and with it those that came before."""
-        if "kube-apiserver" not in self._processes.pids:
+        self.check()
+        if "kube-apiserver" not in self.pids:
             return
         start = self._audit_log.stat().st_size
         mark = secrets.token_hex(8)
