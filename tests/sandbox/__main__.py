@@ -16,6 +16,8 @@ from tests.sandbox.binaries import Binaries, kubernetes_version
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.errors import SandboxError
 
+INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+
 EXAMPLES = """\
 examples:
   python -m tests.sandbox                        keep a cluster up until Ctrl-C
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nThe sandbox cluster has ended.\n")
+        return INTERRUPTED
     return 0
 
 
@@ -78,7 +80,11 @@ def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
     if target is None:
         yield
         return
-    target.touch(mode=0o600, exist_ok=False)  # nobody's kubeconfig is overwritten, and only the user may read it
+    try:
+        target.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        # It may hold the way into clusters that matter.
+        raise SandboxError(f"{target} exists and is not overwritten: remove it, or name another file") from None
     try:
         shutil.copyfile(kubeconfig, target)
         yield
@@ -94,9 +100,11 @@ def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
         "  kubectl get namespaces\n\n"
     )
     sys.stdout.flush()
-    while True:
-        cluster.check()
-        time.sleep(1)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            cluster.check()
+            time.sleep(1)
+    sys.stdout.write("The sandbox cluster ends.\n")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
