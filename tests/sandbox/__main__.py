@@ -20,9 +20,9 @@ INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 
 EXAMPLES = """\
 examples:
-  python -m tests.sandbox                        keep a cluster up until Ctrl-C
-  python -m tests.sandbox -- kubectl get pods -A run one command with a cluster of its own
-  python -m tests.sandbox --build-only           fill the cache, as a warm-up for CI or an image
+  python -m tests.sandbox                         keep a cluster up until Ctrl-C
+  python -m tests.sandbox -- kubectl get pods -A  run one command with a cluster of its own
+  python -m tests.sandbox --build-only            fill the cache, as a warm-up for CI or an image
 
 The programs come from the folder that KUBEBUILDER_ASSETS names; without it, they are built once with Go, which takes
 some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everything listens on 127.0.0.1 only.
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="python -m tests.sandbox",
-        description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager, "
+        description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager,\n"
         "without a container or a virtual machine. There is no kubelet: pods stay Pending.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
