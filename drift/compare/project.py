@@ -43,13 +43,14 @@ class Ownership:
         entries: The object's ``managedFields``; empty where it has none.
         roles: Of those entries.
         tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
-        last_applied: The normalized tree of what ``kubectl apply`` was last given; None where that is not recorded.
+        applied: The normalized tree of what was last synced, as far as it is known: the manifest at the synced
+            revision, else what a client-side apply recorded; None where neither is known.
     """
 
     entries: Sequence[Entry]
     roles: Roles
     tree: OwnerNode | None
-    last_applied: Object | None
+    applied: Object | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ class _Projector:
         applied = [i for i in by_role[Role.APPLIER] if self._ownership.entries[i].actor.operation == "Apply"]
         if applied:
             return Claim(Cause.PENDING_SYNC, tuple(applied)), ""
-        if by_role[Role.APPLIER] and _holds(self._ownership.last_applied, path):
+        if by_role[Role.APPLIER] and _holds(self._ownership.applied, path):
             return Claim(Cause.PENDING_SYNC, by_role[Role.APPLIER]), ""
         if by_role[Role.OTHER]:
             return Claim(Cause.MANUAL, by_role[Role.OTHER]), ""
