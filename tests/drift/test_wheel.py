@@ -28,9 +28,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(*command: str | Path) -> str:
-    done = subprocess.run(
-        [str(part) for part in command], cwd=REPOSITORY, check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([str(part) for part in command], cwd=REPOSITORY, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

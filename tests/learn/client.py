@@ -37,7 +37,9 @@ class Client:
         cluster = config["clusters"][0]["cluster"]
         authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
         token = config["users"][0]["user"]["token"]
-        return cls(cluster["server"], {"Authorization": f"Bearer {token}"}, urllib3.PoolManager(ca_certs=str(authority)))
+        return cls(
+            cluster["server"], {"Authorization": f"Bearer {token}"}, urllib3.PoolManager(ca_certs=str(authority))
+        )
 
     def get(self, path: str, accept: str = "application/json") -> Any:
         """The JSON that a path answers with."""
