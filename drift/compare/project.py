@@ -14,6 +14,8 @@ from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import Path, render
+from drift.schema.allocated import ALLOCATED
+from drift.schema.conditional import AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Absent, Shape, Type
 
@@ -234,7 +236,11 @@ class _Projector:
     ) -> Json | Absent:
         """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
         name = str(path[-1])
-        why = self._mark(path) or (self._is_default(value, parent, name, beside) and "the API server's default")
+        why = (
+            self._mark(path)
+            or ((parent.name, name) in ALLOCATED and "a value that is made for this object alone")
+            or (self._is_default(value, parent, name, beside) and "the API server's default")
+        )
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
@@ -330,6 +336,8 @@ def _same_scalar(desired: Json, live: Json) -> bool:
 
 
 def _equals_default(value: Json, default: Json) -> bool:
+    if isinstance(default, AnyOf):
+        return any(_equals_default(value, one) for one in default.values)
     if isinstance(value, Keyed):
         return (
             isinstance(default, list)
