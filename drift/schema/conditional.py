@@ -169,6 +169,9 @@ def _stabilization_window(rules: Object) -> Json:
     return 0 if rules.get("policies") == _SCALE_UP else ABSENT
 
 
+#: Of these, an object without labels gets those of its template.
+LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})
+
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CORE + "Container", "imagePullPolicy"): _pull_policy,
     (_CORE + "EphemeralContainer", "imagePullPolicy"): _pull_policy,
