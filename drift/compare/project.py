@@ -15,7 +15,7 @@ from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import Path, render
 from drift.schema.allocated import ALLOCATED, SCALED
-from drift.schema.conditional import AnyOf
+from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 
@@ -95,16 +95,20 @@ def project(
         facts: What the server does beyond its schema.
         marks: The labels and annotations that syncers and Kubernetes put on objects.
     """
-    projector = _Projector(ownership, facts, marks, tolerant=schema is UNKNOWN)
+    labels = _labels_of_template(desired, live, schema)
+    projector = _Projector(ownership, facts, marks, labels, tolerant=schema is UNKNOWN)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, tuple(projector.reordered), tuple(projector.decisions))
 
 
 class _Projector:
-    def __init__(self, ownership: Ownership, facts: Facts, marks: Marks, *, tolerant: bool) -> None:
+    def __init__(
+        self, ownership: Ownership, facts: Facts, marks: Marks, template_labels: Object, *, tolerant: bool
+    ) -> None:
         self._ownership = ownership
         self._facts = facts
         self._marks = marks
+        self._template_labels = template_labels
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
         self.claims: dict[Path, Claim] = {}
@@ -223,6 +227,7 @@ class _Projector:
         name = str(path[-1])
         why = (
             self._mark(path)
+            or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or ((parent.name, name) in ALLOCATED and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside) and "the API server's default")
         )
@@ -300,6 +305,9 @@ class _Projector:
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if name in self._marks.bookkeeping.get(str(field), ()) else None
 
+    def _is_template_label(self, path: Path, value: Json) -> bool:
+        return path[:-1] == ("metadata", "labels") and self._template_labels.get(str(path[-1])) == value
+
     def _is_default(self, value: Json, parent: Type, name: str, beside: Object) -> bool:
         """Whether the server would have filled in this very value, all by itself or part by part."""
         default = self._facts.default(parent, name, beside)
@@ -313,6 +321,13 @@ class _Projector:
         return schema.shape is Shape.STRUCT and all(
             self._is_default(below, schema, field, value) for field, below in value.items()
         )
+
+
+def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:
+    if schema.name not in LABELLED_BY_TEMPLATE or desired.get("metadata", {}).get("labels"):
+        return {}
+    labels: Object = live.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+    return labels
 
 
 def _is_plain_dict(value: Json) -> TypeGuard[Object]:
