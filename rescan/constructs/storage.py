@@ -3,8 +3,8 @@
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from rescan.constructs import names
-from rescan.constructs.metadata import object_meta
+from rescan import names
+from rescan.constructs.metadata import KEEP_WHEN_REMOVED_FROM_GIT, object_meta
 from rescan.settings import Environment
 
 
@@ -16,7 +16,7 @@ class RescanStorage(Construct):
         k8s.KubePersistentVolumeClaim(
             self,
             "claim",
-            metadata=object_meta(environment, names.VOLUME_CLAIM),
+            metadata=object_meta(environment, names.VOLUME_CLAIM, KEEP_WHEN_REMOVED_FROM_GIT),
             spec=claim_spec(environment),
         )
 
