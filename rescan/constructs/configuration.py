@@ -1,5 +1,7 @@
 """The ConfigMap, and where each environment variable of the container comes from."""
 
+import functools
+
 from cdk8s_plus_27 import ConfigMap, k8s
 from constructs import Construct
 
@@ -36,12 +38,14 @@ def secret_env(environment: Environment, secret: str) -> list[k8s.EnvVar]:
     return [from_secret(secret, key) for key in secret_variables(environment)[secret]]
 
 
+@functools.cache
 def from_secret(secret: str, key: str) -> k8s.EnvVar:
     """A variable whose value is the key of that name in a Secret."""
     selector = k8s.SecretKeySelector(name=secret, key=key)
     return k8s.EnvVar(name=key, value_from=k8s.EnvVarSource(secret_key_ref=selector))
 
 
+@functools.cache
 def _from_config_map(key: str) -> k8s.EnvVar:
     selector = k8s.ConfigMapKeySelector(name=names.CONFIG_MAP, key=key)
     return k8s.EnvVar(name=key, value_from=k8s.EnvVarSource(config_map_key_ref=selector))

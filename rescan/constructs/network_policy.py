@@ -7,6 +7,7 @@ from constructs import Construct
 
 from rescan import names
 from rescan.constructs.metadata import object_meta
+from rescan.constructs.scalars import int_or_string
 from rescan.settings import Environment, NetworkPolicy, PostgreSql, ServiceType
 
 # Addresses that hand out a node's cloud credentials to whoever asks.
@@ -79,4 +80,4 @@ def _namespace(name: str) -> k8s.LabelSelector:
 
 
 def _port(number: int, protocol: str = "TCP") -> k8s.NetworkPolicyPort:
-    return k8s.NetworkPolicyPort(port=k8s.IntOrString.from_number(number), protocol=protocol)
+    return k8s.NetworkPolicyPort(port=int_or_string(number), protocol=protocol)

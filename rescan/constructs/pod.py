@@ -4,6 +4,7 @@ from cdk8s_plus_27 import k8s
 
 from rescan import names
 from rescan.constructs.configuration import container_env
+from rescan.constructs.scalars import int_or_string, quantity
 from rescan.settings import Controller, Environment, Identity, Probe, Resources, Sqlite, TopologySpread
 
 
@@ -45,7 +46,6 @@ def container_security(*, read_only_root: bool) -> k8s.SecurityContext:
 
 def resource_requirements(resources: Resources) -> k8s.ResourceRequirements:
     """Requests and limits as the API writes them."""
-    quantity = k8s.Quantity.from_string
     return k8s.ResourceRequirements(
         requests={"cpu": quantity(resources.cpu_request), "memory": quantity(resources.memory_request)},
         limits={"cpu": quantity(resources.cpu_limit), "memory": quantity(resources.memory_limit)},
@@ -54,7 +54,7 @@ def resource_requirements(resources: Resources) -> k8s.ResourceRequirements:
 
 def empty_volume(name: str, limit: str) -> k8s.Volume:
     """A volume that begins empty, and may hold `limit` bytes (a quantity) before the pod is evicted."""
-    return k8s.Volume(name=name, empty_dir=k8s.EmptyDirVolumeSource(size_limit=k8s.Quantity.from_string(limit)))
+    return k8s.Volume(name=name, empty_dir=k8s.EmptyDirVolumeSource(size_limit=quantity(limit)))
 
 
 def _container(environment: Environment) -> k8s.Container:
@@ -75,7 +75,7 @@ def _container(environment: Environment) -> k8s.Container:
 
 def _probe(probe: Probe) -> k8s.Probe:
     return k8s.Probe(
-        http_get=k8s.HttpGetAction(path=probe.path, port=k8s.IntOrString.from_string(names.HTTP_PORT)),
+        http_get=k8s.HttpGetAction(path=probe.path, port=int_or_string(names.HTTP_PORT)),
         initial_delay_seconds=probe.initial_delay,
         period_seconds=probe.period,
         timeout_seconds=probe.timeout,

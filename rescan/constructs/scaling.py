@@ -4,8 +4,8 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct
 
 from rescan import names
-from rescan.constructs.int_or_string import int_or_string
 from rescan.constructs.metadata import object_meta
+from rescan.constructs.scalars import int_or_string
 from rescan.settings import Autoscaling, DisruptionBudget, Environment
 
 

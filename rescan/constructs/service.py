@@ -5,6 +5,7 @@ from constructs import Construct
 
 from rescan import names
 from rescan.constructs.metadata import labels, object_meta
+from rescan.constructs.scalars import int_or_string
 from rescan.settings import Environment
 
 SCRAPED = {"app": names.APP, "app.kubernetes.io/component": "web"}
@@ -45,6 +46,6 @@ def _http_port(environment: Environment) -> k8s.ServicePort:
     return k8s.ServicePort(
         name=names.HTTP_PORT,
         port=environment.service.port,
-        target_port=k8s.IntOrString.from_number(environment.service.target_port),
+        target_port=int_or_string(environment.service.target_port),
         protocol="TCP",
     )

@@ -5,6 +5,7 @@ from constructs import Construct
 
 from rescan import names
 from rescan.constructs.metadata import KEEP_WHEN_REMOVED_FROM_GIT, object_meta
+from rescan.constructs.scalars import quantity
 from rescan.settings import Environment
 
 
@@ -26,6 +27,6 @@ def claim_spec(environment: Environment) -> k8s.PersistentVolumeClaimSpec:
     storage = environment.storage
     return k8s.PersistentVolumeClaimSpec(
         access_modes=[storage.access_mode.value],
-        resources=k8s.ResourceRequirements(requests={"storage": k8s.Quantity.from_string(storage.size)}),
+        resources=k8s.ResourceRequirements(requests={"storage": quantity(storage.size)}),
         storage_class_name=storage.storage_class,
     )
