@@ -1,0 +1,36 @@
+"""The command line: parses, calls, prints, and ends with the exit status that the errors and the report ask for."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from drift.cli.parser import build_parser
+from drift.errors import DriftError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: Without the program's name; None for those of the process.
+
+    Returns:
+        0 in sync, 1 drift, 2 usage, configuration or manifest error, 3 the scan is incomplete.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        # Imported only now, so that --help does not wait for libraries that it does not use.
+        from drift.cli import report  # noqa: PLC0415
+
+        status = report.run(options)
+        sys.stdout.flush()
+    except DriftError as error:
+        sys.stderr.write(f"drift: {error}\n")
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output had enough of it. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    return status

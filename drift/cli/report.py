@@ -1,0 +1,110 @@
+"""``drift report``: manifests and a live side in, reports out."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from drift import scan as scanning
+from drift.cluster.connection import connect
+from drift.cluster.dump import Dump
+from drift.cluster.resources import Resource
+from drift.cluster.server import ApiServer
+from drift.errors import UsageError
+from drift.manifests.git import describe
+from drift.manifests.load import load_manifests
+from drift.model import Report, Verdict
+from drift.report.json_report import to_json
+from drift.report.terminal import to_text
+from drift.schema.shipped import built_in_kinds, compact_schemas
+
+_DRIFT = 1
+_INCOMPLETE = 3
+
+
+def run(options: argparse.Namespace) -> int:
+    """Scans once and writes every report that was asked for.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        DriftError: The scan could not be made.
+    """
+    if options.live and (options.kubeconfig or options.context):
+        raise UsageError(
+            "--live compares with a dump; --kubeconfig and --context name a cluster: give one or the other"
+        )
+    outputs = options.output or [("text", None)]
+    if sum(file is None for _, file in outputs) > 1:
+        raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
+    report = _scan(options)
+    for name, file in outputs:
+        _write(name, file, report, options)
+    if report.verdict is Verdict.INCOMPLETE:
+        return _INCOMPLETE
+    return _DRIFT if report.has_drift and not options.exit_zero else 0
+
+
+def _scan(options: argparse.Namespace) -> Report:
+    loaded = load_manifests(options.manifests)
+    if options.verbose:
+        for note in loaded.skipped:
+            sys.stderr.write(f"drift: skipped {note}\n")
+    source: scanning.LiveSource
+    schemas = None
+    if options.live:
+        source = Dump(
+            options.live, [Resource.from_data(kind) for kind in built_in_kinds()], options.namespace or "default"
+        )
+        schemas = compact_schemas()
+    else:
+        source = ApiServer(connect(options.kubeconfig, options.context))
+    return scanning.scan_manifests(
+        loaded.manifests,
+        source,
+        info=describe(options.manifests),
+        options=scanning.Options(
+            namespace=options.namespace,
+            appliers=tuple(options.applier),
+            unmanaged=scanning.Unmanaged(options.unmanaged),
+        ),
+        schemas=schemas,
+    )
+
+
+def _write(name: str, file: Path | None, report: Report, options: argparse.Namespace) -> None:
+    if file is None:
+        if name == "text" and options.quiet:
+            return
+        sys.stdout.write(_render(name, report, options, on_terminal=sys.stdout.isatty()))
+        return
+    try:
+        _replace(file, _render(name, report, options, on_terminal=False))
+    except OSError as error:
+        raise UsageError(f"--output {name}={file}: cannot be written: {error.strerror}") from None
+
+
+def _render(name: str, report: Report, options: argparse.Namespace, *, on_terminal: bool) -> str:
+    if name == "json":
+        return to_json(report)
+    color = options.color == "always" or (options.color == "auto" and on_terminal and not os.environ.get("NO_COLOR"))
+    width = shutil.get_terminal_size().columns if on_terminal else None
+    return to_text(report, color=color, width=width, verbose=options.verbose)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes a file so that a reader finds the old report or the new one, never half of one."""
+    if file.exists() and not file.is_file():
+        # A device or a pipe (/dev/stdout, a process substitution) cannot be replaced, only written to.
+        file.write_text(text, "utf-8")
+        return
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+    ) as new:
+        new.write(text)
+    written = Path(new.name)
+    written.chmod(0o644)
+    written.replace(file)

@@ -1,0 +1,132 @@
+"""Reaching an API server with the official client's configuration: kubeconfig, contexts, exec plugins, in-cluster."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from drift.errors import ConnectError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+_SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A configured client; no request was sent yet.
+
+    Attributes:
+        client: The official client, with credentials.
+        context: The kubeconfig's context; None inside a pod.
+        server: The API server's URL.
+        namespace: Where objects live that name no namespace.
+    """
+
+    client: "ApiClient"
+    context: str | None
+    server: str
+    namespace: str
+
+
+def connect(kubeconfig: str | None, context: str | None) -> Connection:
+    """Configures a client as kubectl would: the flags, then KUBECONFIG, then ~/.kube/config, then the pod's account.
+
+    Args:
+        kubeconfig: A file, or None.
+        context: A context of it, or None for its current one.
+
+    Raises:
+        ConnectError: No configuration is found or it cannot be used.
+    """
+    files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    present = [name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()]
+    if present:
+        return _from_kubeconfig(os.pathsep.join(present), context)
+    if kubeconfig:
+        raise ConnectError(f"--kubeconfig {kubeconfig}: no such file")
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return _from_service_account()
+    raise ConnectError(
+        f"no kubeconfig found at {files}, and this is not a pod; name one with --kubeconfig or KUBECONFIG"
+    )
+
+
+def _from_kubeconfig(files: str, context: str | None) -> Connection:
+    import yaml  # noqa: PLC0415
+    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+    from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
+
+    configuration = Configuration()
+    try:
+        with _errors_logged_by_the_client() as logged:
+            # Refreshed tokens are not written back: the reporter writes nothing but its reports.
+            loader = kube_config._get_kube_config_loader(  # type: ignore[no-untyped-call]  # noqa: SLF001
+                filename=files, active_context=context, persist_config=False
+            )
+            loader.load_and_set(configuration)
+    except yaml.YAMLError as error:
+        raise ConnectError(f"kubeconfig {files}: not valid YAML ({getattr(error, 'problem', error)})") from None
+    except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConnectError(f"kubeconfig {files}: {_explain(error, context)}") from None
+    if logged:
+        # The client only logs that an exec plugin failed and would go on without credentials.
+        raise ConnectError(f"kubeconfig {files}: no credentials: {' '.join(logged[-1].split())}")
+    current: dict[str, Any] = loader.current_context
+    return Connection(
+        client=ApiClient(configuration),
+        context=current["name"],
+        server=configuration.host,
+        namespace=(current.get("context") or {}).get("namespace") or "default",
+    )
+
+
+def _explain(error: Exception, context: str | None) -> str:
+    text = " ".join(str(error).split())
+    if context is not None and f"object with name {context} in" in text and "/contexts" in text:
+        return f"has no context {context!r}; `kubectl config get-contexts` lists them"
+    if "current-context" in text:
+        return "has no current context; name one with --context"
+    return text.removeprefix("Invalid kube-config file. ") or type(error).__name__
+
+
+def _from_service_account() -> Connection:
+    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+    from kubernetes.config import ConfigException, incluster_config  # noqa: PLC0415
+
+    configuration = Configuration()
+    try:
+        incluster_config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=configuration
+        )
+    except ConfigException as error:
+        raise ConnectError(f"the pod's service account cannot be used: {error}") from None
+    try:
+        namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
+    except OSError:
+        namespace = ""
+    return Connection(ApiClient(configuration), None, configuration.host, namespace or "default")
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _errors_logged_by_the_client() -> Iterator[list[str]]:
+    """Collects what the client logs to the root logger instead of raising it."""
+    root, collector = logging.getLogger(), _Collector()
+    handlers, root.handlers = root.handlers, [collector]
+    try:
+        yield collector.messages
+    finally:
+        root.handlers = handlers

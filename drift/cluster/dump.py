@@ -1,0 +1,110 @@
+"""A dump of live objects (``kubectl get ... -o yaml --show-managed-fields``) as a source of live objects.
+
+It needs no network at all: the shape of objects comes from the compact schema that is shipped.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from drift.cluster.live import LiveObject, read_live
+from drift.cluster.resources import Resource, Resources
+from drift.documents.reader import read_documents
+from drift.errors import ManifestError, ScanError
+from drift.model import Json
+
+
+class Dump:
+    """Live objects read from files.
+
+    Attributes:
+        info: None: there is no server.
+        resources: The kinds that are known: the built-in ones, and those that the dump holds objects of.
+        default_namespace: Where objects live that name no namespace.
+    """
+
+    info = None
+
+    def __init__(self, paths: Sequence[str], built_in: Sequence[Resource], default_namespace: str) -> None:
+        """Reads the dumps.
+
+        Args:
+            paths: Files or folders.
+            built_in: Kubernetes' own kinds.
+            default_namespace: Where objects live that name no namespace.
+
+        Raises:
+            ScanError: A file cannot be read as a dump.
+        """
+        self._objects: dict[tuple[str, str], list[LiveObject]] = {}
+        custom: dict[tuple[str, str], Resource] = {}
+        known = {(resource.api_version, resource.kind) for resource in built_in}
+        for live in _read_all(paths):
+            kind = (live.api_version, live.kind)
+            self._objects.setdefault(kind, []).append(live)
+            if kind not in known and kind not in custom:
+                custom[kind] = _custom_resource(live)
+        self.resources = Resources([*built_in, *custom.values()])
+        self.default_namespace = default_namespace
+
+    def schema(self, resource: Resource) -> dict[str, Any] | None:
+        """None: a dump has no schemas of its own."""
+        del resource
+        return None
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
+        """One object; None if the dump does not hold it."""
+        return next((live for live in self.list(resource, namespace) if live.name == name), None)
+
+    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
+        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind."""
+        del metadata_only
+        for live in self._objects.get((resource.api_version, resource.kind), ()):
+            if namespace is None or live.namespace == namespace:
+                yield live
+
+
+def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
+    for path in paths:
+        for file in _files(Path(path)):
+            try:
+                for document in read_documents(file.read_bytes(), str(file)):
+                    yield from _objects(document.value, f"{file}:{document.line}")
+            except OSError as error:
+                raise ScanError(f"--live {file}: cannot be read: {error.strerror}") from None
+            except ManifestError as error:
+                raise ScanError(f"--live {error}") from None
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml", ".json"} and file.is_file())
+    if not path.exists():
+        raise ScanError(f"--live {path}: no such file or folder")
+    return [path]
+
+
+def _objects(value: Json, place: str) -> Iterator[LiveObject]:
+    if value is None:
+        return
+    bodies = value.get("items") or [] if isinstance(value, dict) and "items" in value else [value]
+    for body in bodies:
+        if not _is_object(body):
+            raise ScanError(f"--live {place}: not a dump of Kubernetes objects")
+        yield read_live(body, body["apiVersion"], body["kind"])
+
+
+def _is_object(body: Json) -> bool:
+    return (
+        isinstance(body, dict)
+        and isinstance(body.get("apiVersion"), str)
+        and isinstance(body.get("kind"), str)
+        and isinstance(body.get("metadata"), dict)
+    )
+
+
+def _custom_resource(live: LiveObject) -> Resource:
+    group, _, version = live.api_version.rpartition("/")
+    return Resource(
+        group, version, live.kind, live.kind.lower(), live.namespace is not None, frozenset({"get", "list"})
+    )

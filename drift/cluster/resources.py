@@ -1,0 +1,154 @@
+"""Which kinds an API server serves, how they are listed and in which versions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from drift.cluster.requests import Requests
+from drift.errors import RequestError
+from drift.model import Json
+
+_DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+_AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind in one version.
+
+    Attributes:
+        group: "" for the core group.
+        version: For instance ``v1``.
+        kind: For instance ``Deployment``.
+        plural: As in URLs, for instance ``deployments``.
+        namespaced: Whether its objects live in namespaces.
+        verbs: What the server lets clients do with it at all, rights aside.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+    verbs: frozenset[str]
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Json]) -> "Resource":
+        """A resource from its fields as they are kept in data files."""
+        return cls(**{**data, "verbs": frozenset(data["verbs"])})
+
+    @property
+    def api_version(self) -> str:
+        """As in a manifest."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def root(self) -> str:
+        """The path of its group and version."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """The path of a list (None: of all namespaces), or of one object."""
+        scope = f"/namespaces/{namespace}" if namespace is not None else ""
+        return f"{self.root}{scope}/{self.plural}" + (f"/{name}" if name is not None else "")
+
+
+class Resources:
+    """Everything that an API server serves.
+
+    Attributes:
+        broken: Groups and versions whose discovery failed (an aggregated API that is down), as ``group/version``.
+    """
+
+    def __init__(self, resources: Iterable[Resource], broken: Iterable[str] = ()) -> None:
+        self._by_gvk: dict[tuple[str, str, str], Resource] = {}
+        self._versions: dict[tuple[str, str], list[str]] = {}
+        for resource in resources:
+            self._by_gvk.setdefault((resource.group, resource.version, resource.kind), resource)
+            self._versions.setdefault((resource.group, resource.kind), []).append(resource.version)
+        self.broken = tuple(broken)
+
+    def find(self, api_version: str, kind: str) -> Resource | None:
+        """The kind in this version; None if it is not served."""
+        group, _, version = api_version.rpartition("/")
+        return self._by_gvk.get((group, version, kind))
+
+    def preferred(self, group: str, kind: str) -> Resource | None:
+        """The kind in the version that the server prefers; None if it is served in none."""
+        versions = self._versions.get((group, kind))
+        return self._by_gvk[(group, versions[0], kind)] if versions else None
+
+    def all_preferred(self) -> list[Resource]:
+        """Every kind once, in its preferred version."""
+        return [self._by_gvk[(group, versions[0], kind)] for (group, kind), versions in self._versions.items()]
+
+    def is_broken(self, api_version: str) -> bool:
+        """Whether it is unknown what the server has in this group and version."""
+        return api_version in self.broken
+
+
+def discover(requests: Requests) -> Resources:
+    """Asks an API server what it serves: two requests, more where it is older than 1.26.
+
+    Raises:
+        ConnectError: No API server, or no credentials for it.
+        RequestError: It refuses discovery.
+    """
+    found: list[Resource] = []
+    broken: list[str] = []
+    for root in ("/api", "/apis"):
+        answer = requests.get(root, accept=_AGGREGATED)
+        if answer.get("kind") == "APIGroupDiscoveryList":
+            for group in answer.get("items") or ():
+                _read_aggregated(group, found, broken)
+        else:
+            _read_plain(requests, root, answer, found, broken)
+    return Resources(found, broken)
+
+
+def _read_aggregated(group: Mapping[str, Json], found: list[Resource], broken: list[str]) -> None:
+    name = group["metadata"].get("name", "")
+    for version in group.get("versions") or ():
+        if version.get("freshness") == "Stale":
+            broken.append(f"{name}/{version['version']}" if name else version["version"])
+        for resource in version.get("resources") or ():
+            kind = (resource.get("responseKind") or {}).get("kind")
+            if kind:
+                found.append(
+                    Resource(
+                        group=name,
+                        version=version["version"],
+                        kind=kind,
+                        plural=resource["resource"],
+                        namespaced=resource.get("scope") == "Namespaced",
+                        verbs=frozenset(resource.get("verbs") or ()),
+                    )
+                )
+
+
+def _read_plain(
+    requests: Requests, root: str, answer: Mapping[str, Json], found: list[Resource], broken: list[str]
+) -> None:
+    if root == "/api":
+        versions = list(answer.get("versions") or ())
+    else:
+        versions = [version["groupVersion"] for group in answer.get("groups") or () for version in group["versions"]]
+    for api_version in versions:
+        group, _, version = api_version.rpartition("/")
+        try:
+            resources = requests.get(f"{root}/{api_version}").get("resources") or ()
+        except RequestError:
+            broken.append(api_version)
+            continue
+        found += [
+            Resource(
+                group=group,
+                version=version,
+                kind=resource["kind"],
+                plural=resource["name"],
+                namespaced=bool(resource.get("namespaced")),
+                verbs=frozenset(resource.get("verbs") or ()),
+            )
+            for resource in resources
+            if "/" not in resource["name"]
+        ]

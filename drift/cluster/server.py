@@ -1,0 +1,80 @@
+"""A live API server as a source of live objects."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from drift.cluster.connection import Connection
+from drift.cluster.live import LiveObject, read_live
+from drift.cluster.requests import Requests
+from drift.cluster.resources import Resource, Resources, discover
+from drift.cluster.schemas import SchemaSource
+from drift.errors import RequestError
+from drift.model import ClusterInfo, Json
+
+_PAGE: Final = "500"
+_NOT_FOUND: Final = 404
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+
+class ApiServer:
+    """Reads objects with get and list, and nothing else.
+
+    Attributes:
+        info: The server's address and version.
+        resources: What it serves.
+        default_namespace: Where objects live that name no namespace.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Asks the server for its version and for what it serves.
+
+        Raises:
+            ConnectError: No API server, or no credentials for it.
+            RequestError: It refuses discovery.
+        """
+        self._requests = Requests(connection)
+        self._schemas = SchemaSource(self._requests)
+        version = self._requests.get("/version").get("gitVersion")
+        self.info = ClusterInfo(connection.context, connection.server, str(version))
+        self.resources: Resources = discover(self._requests)
+        self.default_namespace = connection.namespace
+
+    def schema(self, resource: Resource) -> dict[str, Any] | None:
+        """The OpenAPI v3 document of the resource's group and version; None where there is none."""
+        return self._schemas.document(resource)
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
+        """One object; None if it does not exist.
+
+        Raises:
+            RequestError: It cannot be read.
+        """
+        try:
+            body = self._requests.get(resource.path(namespace, name))
+        except RequestError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return read_live(body, resource.api_version, resource.kind)
+
+    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
+        """The objects of a kind, page by page.
+
+        Args:
+            resource: The kind.
+            namespace: None for all namespaces, or for a cluster-scoped kind.
+            metadata_only: Leaves out everything but the metadata; a Secret's values then never leave the server.
+
+        Raises:
+            RequestError: They cannot be read. Objects may have come already.
+        """
+        parameters = {"limit": _PAGE}
+        accept = _METADATA_ONLY if metadata_only else "application/json"
+        while True:
+            page: Json = self._requests.get(resource.path(namespace), parameters, accept)
+            for body in page.get("items") or ():
+                yield read_live(body, resource.api_version, resource.kind)
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            parameters = {"limit": _PAGE, "continue": token}

@@ -1,0 +1,1 @@
+"""One object's desired and live state into differences: normalize, project, diff, classify. Pure functions all."""

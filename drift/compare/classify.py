@@ -1,0 +1,159 @@
+"""Which side moved: each difference's cause, by who owns the field now and by what was last applied."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from drift.compare.diff import Difference
+from drift.compare.project import Claim, Ownership, Projection
+from drift.model import Actor, Cause, Change, Json
+from drift.ownership.roles import Role
+from drift.paths import ItemKey, Path
+from drift.schema.types import ABSENT
+
+if TYPE_CHECKING:
+    from drift.ownership.fieldset import OwnerNode
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A difference with its cause.
+
+    Attributes:
+        difference: What differs.
+        cause: Which side moved.
+        actors: Who did it, latest first; empty where the cluster kept no record.
+    """
+
+    difference: Difference
+    cause: Cause
+    actors: tuple[Actor, ...]
+
+
+def classify(differences: Sequence[Difference], projection: Projection, ownership: Ownership) -> list[Judged]:
+    """Gives every difference its cause; one that several causes share is split into its parts.
+
+    Args:
+        differences: Of the two projected trees.
+        projection: Those trees.
+        ownership: Who owns what in the live object.
+    """
+    judge = _Judge(ownership, projection.claims)
+    judged = [part for difference in differences for part in judge.judge(difference)]
+    return judged + [judge.reordered(path) for path in projection.reordered]
+
+
+class _Judge:
+    def __init__(self, ownership: Ownership, claims: Mapping[Path, Claim]) -> None:
+        self._ownership = ownership
+        self._claims = claims
+
+    def judge(self, difference: Difference) -> Iterator[Judged]:
+        if difference.change is Change.ADDED:
+            yield from self._added(difference)
+        elif difference.change is Change.REMOVED:
+            yield self._removed(difference)
+        else:
+            yield self._changed(difference)
+
+    def reordered(self, path: Path) -> Judged:
+        # The order of a keyed list is nobody's field: only what was last applied can tell who changed it.
+        last = _at(self._ownership.last_applied, path)
+        cause = Cause.UNKNOWN if last is ABSENT else Cause.MANUAL
+        return Judged(Difference(path, path, Change.REORDERED, ABSENT, ABSENT), cause, ())
+
+    def _added(self, difference: Difference) -> Iterator[Judged]:
+        claims = self._claims_below(difference.live_path)
+        causes = {claim.cause for claim in claims}
+        if len(causes) > 1 and isinstance(difference.live, dict):
+            for element, part in difference.live.items():
+                path = (*difference.live_path, element)
+                if self._claims_below(path):
+                    yield from self._added(replace(difference, path=path, live_path=path, live=part))
+            return
+        owners = sorted({index for claim in claims for index in claim.owners})
+        yield Judged(difference, causes.pop() if causes else Cause.UNKNOWN, self._actors(owners))
+
+    def _claims_below(self, path: Path) -> list[Claim]:
+        return [claim for claimed, claim in self._claims.items() if claimed[: len(path)] == path]
+
+    def _changed(self, difference: Difference) -> Judged:
+        owners = self._owners(difference.live_path)
+        roles = {self._ownership.roles.of_entry[index] for index in owners}
+        if Role.APPLIER in roles:
+            return Judged(difference, Cause.PENDING_SYNC, self._actors(owners, Role.APPLIER))
+        if Role.OTHER in roles:
+            return Judged(difference, Cause.MANUAL, self._actors(owners, Role.OTHER))
+        if Role.CONTROLLER in roles:
+            return Judged(difference, Cause.CONTROLLER, self._actors(owners, Role.CONTROLLER))
+        return Judged(difference, self._by_last_applied(difference), ())
+
+    def _by_last_applied(self, difference: Difference) -> Cause:
+        applied = _at(self._ownership.last_applied, difference.path)
+        if applied is ABSENT:
+            return Cause.UNKNOWN
+        if applied == _bare(difference.desired):
+            return Cause.MANUAL
+        return Cause.PENDING_SYNC if applied == _bare(difference.live) else Cause.UNKNOWN
+
+    def _removed(self, difference: Difference) -> Judged:
+        later = self._wrote_after_the_applier()
+        if self._ownership.last_applied is not None:
+            if _at(self._ownership.last_applied, difference.path) is not ABSENT:
+                return Judged(difference, Cause.MANUAL, self._actors(later))
+            return Judged(difference, Cause.PENDING_SYNC, ())
+        # Server-side apply leaves no trace of what was taken away, so the next best evidence is who wrote since.
+        return Judged(difference, Cause.MANUAL if later else Cause.UNKNOWN, self._actors(later))
+
+    def _wrote_after_the_applier(self) -> list[int]:
+        times = {
+            index: entry.actor.time
+            for index, entry in enumerate(self._ownership.entries)
+            if entry.actor.time is not None
+        }
+        role_of = self._ownership.roles.of_entry
+        applied = max((time for index, time in times.items() if role_of[index] is Role.APPLIER), default=None)
+        if applied is None:
+            return []
+        return [
+            index
+            for index, entry in enumerate(self._ownership.entries)
+            # The time of an entry is not always recorded: ``kubectl scale`` leaves it out.
+            if role_of[index] is Role.OTHER and (entry.actor.time is None or entry.actor.time > applied)
+        ]
+
+    def _owners(self, path: Path) -> list[int]:
+        """The entries that own what is at a path, or the whole that the path leads into."""
+        node: OwnerNode | None = self._ownership.tree
+        if node is None:
+            return []
+        for element in path:
+            if not node.children:
+                break
+            node = node.child(element)
+            if node is None:
+                return []
+        return sorted(node.all_owners())
+
+    def _actors(self, owners: Sequence[int], role: Role | None = None) -> tuple[Actor, ...]:
+        actors = {
+            self._ownership.entries[index].actor
+            for index in owners
+            if role is None or self._ownership.roles.of_entry[index] is role
+        }
+        return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
+
+
+def _at(tree: Json, path: Sequence[str | ItemKey]) -> Json:
+    """The part of a normalized tree at a path; `ABSENT` where there is none."""
+    if tree is None:
+        return ABSENT
+    for element in path:
+        if not isinstance(tree, dict) or element not in tree:
+            return ABSENT
+        tree = tree[element]
+    return tree
+
+
+def _bare(value: Json) -> Json:
+    return getattr(value, "value", value)

@@ -1,0 +1,178 @@
+"""One object into a tree in which equal means equal: lists by key, scalars canonical, noise gone.
+
+The tree of an object consists of dict (fields, maps), `Keyed` (lists whose items have keys, sets), list (lists that are
+owned as a whole) and scalars, some of them `Canonical` or `Redacted`. Nothing of the input is changed.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+from drift.model import Json, Object
+from drift.ownership.marks import LAST_APPLIED
+from drift.paths import ItemKey, set_member
+from drift.redaction import Redacted
+from drift.schema.facts import Facts
+from drift.schema.types import ABSENT, Scalar, Shape, Type
+from drift.schema.values import canonical
+
+#: What the API server itself keeps in an object's metadata; never Git's business.
+SERVER_METADATA: Final = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generateName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+_IDENTITY: Final = frozenset({"name", "namespace"})
+_OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+
+class Keyed(dict[ItemKey, Json]):
+    """A list whose items have keys, in the list's order.
+
+    Attributes:
+        positions: Each item's position in the list as it was written.
+        duplicates: The keys that several items shared; the last of them is kept, as Kubernetes does.
+        is_set: Whether the items are their own keys, in no order.
+    """
+
+    __slots__ = ("duplicates", "is_set", "positions")
+
+    def __init__(self, *, is_set: bool) -> None:
+        super().__init__()
+        self.positions: dict[ItemKey, int] = {}
+        self.duplicates: tuple[ItemKey, ...] = ()
+        self.is_set = is_set
+
+    def put(self, key: ItemKey, item: Json, position: int) -> None:
+        """Adds an item; one with the same key is replaced."""
+        if key in self:
+            self.duplicates = (*self.duplicates, key)
+        self[key] = item
+        self.positions[key] = position
+
+
+def normalize_object(body: Object, schema: Type, facts: Facts) -> Object:
+    """A whole object; what identifies it, its ``status`` and the server's own metadata are left out.
+
+    Args:
+        body: The object as parsed; Secrets with their values redacted.
+        schema: The kind's type; `UNKNOWN` where the server has no schema for it.
+        facts: What the server does beyond its schema.
+    """
+    normalizer = _Normalizer(facts)
+    metadata = body.get("metadata")
+    rest = {name: value for name, value in body.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
+    tree = normalizer.struct(rest, schema)
+    if isinstance(metadata, dict):
+        own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
+        normalized = normalizer.struct(own, schema.field("metadata"))
+        if normalized:
+            tree["metadata"] = normalized
+    return tree
+
+
+class _Role(Enum):
+    """What a part of a custom resource holds by convention, since few CRDs declare their quantities."""
+
+    ANY = auto()
+    RESOURCES = auto()
+    #: ``resources.requests`` or ``resources.limits``.
+    AMOUNTS = auto()
+
+
+class _Normalizer:
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def value(self, value: Json, schema: Type, role: _Role = _Role.ANY) -> Json:
+        if isinstance(value, dict):
+            return self.struct(value, schema, role)
+        if isinstance(value, list):
+            return self._list(value, schema)
+        if isinstance(value, Redacted):
+            return value
+        return canonical(value, Scalar.QUANTITY if role is _Role.AMOUNTS else schema.scalar)
+
+    def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY) -> Object:
+        tree: Object = {}
+        is_metadata = schema.name == _OBJECT_META
+        is_embedded = schema.shape is Shape.STRUCT and _is_embedded_object(value, schema)
+        for name, below in value.items():
+            if below is None or (is_metadata and name in SERVER_METADATA):
+                continue
+            if is_embedded and name in {"apiVersion", "kind", "status"}:
+                continue
+            child = schema.field(name)
+            normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
+            if not self._is_nothing(normalized, schema, name, child):
+                tree[name] = normalized
+        if is_metadata and LAST_APPLIED in tree.get("annotations", ()):
+            annotations = {name: text for name, text in tree["annotations"].items() if name != LAST_APPLIED}
+            tree = {**tree, "annotations": annotations}
+            if not annotations:
+                del tree["annotations"]
+        return tree
+
+    def _is_nothing(self, value: Json, parent: Type, name: str, child: Type) -> bool:
+        """Whether a normalized value means the same as the field's absence."""
+        if isinstance(value, Keyed | list):
+            return not value
+        if isinstance(value, dict):
+            if value:
+                return False
+            return child.shape is Shape.MAP or self._facts.drops_zero(parent, name)
+        is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
+        return is_zero and self._facts.drops_zero(parent, name)
+
+    def _list(self, value: list[Json], schema: Type) -> Json:
+        if schema.shape is Shape.KEYED_LIST:
+            keyed = self._keyed(value, schema)
+            if keyed is not None:
+                return keyed
+        elif schema.shape is Shape.SET and not any(isinstance(item, dict | list) for item in value):
+            members = Keyed(is_set=True)
+            for position, item in enumerate(value):
+                members.put(set_member(item), item, position)
+            return members
+        return [self.value(item, schema.items) for item in value]
+
+    def _keyed(self, value: list[Json], schema: Type) -> Keyed | None:
+        """The items by key; None where an item has no key, which only an invalid list has."""
+        items = Keyed(is_set=False)
+        for position, item in enumerate(value):
+            key = self._key(item, schema)
+            if key is None:
+                return None
+            items.put(key, self.value(item, schema.items), position)
+        return items
+
+    def _key(self, item: Json, schema: Type) -> ItemKey | None:
+        if not isinstance(item, dict):
+            return None
+        parts = []
+        for name in schema.keys:
+            part = item.get(name)
+            if part is None:
+                part = self._facts.default(schema.items, name, item)
+            if part is ABSENT or isinstance(part, dict | list):
+                return None
+            parts.append((name, part))
+        return ItemKey(parts)
+
+
+def _is_embedded_object(value: Object, schema: Type) -> bool:
+    """Whether this is an API object inside another, such as a StatefulSet's claim template."""
+    return "metadata" in value and {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
+
+
+def _role(name: str, parent: _Role) -> _Role:
+    if name == "resources":
+        return _Role.RESOURCES
+    return _Role.AMOUNTS if parent is _Role.RESOURCES and name in {"requests", "limits"} else _Role.ANY

@@ -1,0 +1,99 @@
+"""One manifest and its live object through all stages of the comparison."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from drift.compare.classify import Judged, classify
+from drift.compare.diff import diff
+from drift.compare.normalize import Keyed, normalize_object
+from drift.compare.project import Ownership, Projection, project
+from drift.model import Decision, Json, Object
+from drift.ownership.fieldset import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
+from drift.ownership.marks import known_marks
+from drift.ownership.roles import assign_roles
+from drift.paths import ItemKey, render
+from drift.schema.facts import known_facts
+from drift.schema.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The result of comparing one object.
+
+    Attributes:
+        judged: The differences with their causes, in the order of the object's fields.
+        projection: The trees they were found in.
+        decisions: What was seen and not reported, and why.
+        remarks: What else the reader should know of this object, one sentence each.
+        lacks_owners: Whether the live object has no ``managedFields``.
+    """
+
+    judged: tuple[Judged, ...]
+    projection: Projection
+    decisions: tuple[Decision, ...]
+    remarks: tuple[str, ...]
+    lacks_owners: bool
+
+
+def compare_object(
+    desired: Object,
+    live: Object,
+    last_applied: Object | None,
+    schema: Type,
+    *,
+    appliers: Iterable[str] = (),
+) -> Compared:
+    """Compares a manifest with its live object.
+
+    Args:
+        desired: The manifest; a Secret with its values redacted.
+        live: The live object in the same version, with its ``managedFields``; a Secret redacted likewise.
+        last_applied: What the last-applied annotation holds, parsed, redacted likewise; None without one.
+        schema: The kind's type.
+        appliers: Field managers that sync Git, beside the well-known ones.
+    """
+    facts = known_facts()
+    wanted = normalize_object(desired, schema, facts)
+    present = normalize_object(live, schema, facts)
+    applied = None if last_applied is None else normalize_object(last_applied, schema, facts)
+    entries, tree, remarks = _read_owners(live)
+    roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted))
+    if roles.inferred is not None:
+        remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
+    ownership = Ownership(entries, roles, tree, applied)
+    projection = project(wanted, present, schema, ownership, facts=facts, marks=known_marks())
+    judged = classify(diff(projection.desired, projection.live), projection, ownership)
+    remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
+    return Compared(tuple(judged), projection, projection.decisions, tuple(remarks), lacks_owners=not entries)
+
+
+def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:
+    """The entries, their tree (None where nothing is recorded), and what is to be said about them."""
+    managed_fields = live.get("metadata", {}).get("managedFields")
+    if not managed_fields:
+        return (), None, []
+    try:
+        entries = read_entries(managed_fields)
+        return entries, build_tree(entries), []
+    except ManagedFieldsError as error:
+        return (), None, [f"its managedFields cannot be read ({error}), so it is compared without owners"]
+
+
+def _count_owned(entries: Sequence[Entry], tree: OwnerNode | None, wanted: Object) -> list[int]:
+    """How many of the desired fields each entry owns."""
+    counts = [0] * len(entries)
+    pending: list[tuple[OwnerNode, Json]] = [] if tree is None else [(tree, wanted)]
+    while pending:
+        node, value = pending.pop()
+        for index in node.owners:
+            counts[index] += 1
+        if isinstance(value, dict):
+            pending += [(child, value[name]) for name, child in node.children.items() if name in value]
+    return counts
+
+
+def _duplicates(value: Json, path: tuple[str | ItemKey, ...]) -> list[str]:
+    if not isinstance(value, dict):
+        return []
+    own = [render((*path, key)) for key in value.duplicates] if isinstance(value, Keyed) else []
+    return own + [found for name, below in value.items() for found in _duplicates(below, (*path, name))]

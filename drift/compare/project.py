@@ -1,0 +1,362 @@
+"""Two normalized trees into two that differ only where there is something to say.
+
+What only the live side has is decided here, by its owner; everything else is carried over. Parts that are equal become
+one and the same object on both sides, so that the diff skips them at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from drift.compare.normalize import Keyed
+from drift.model import Cause, Decision, Json, Object
+from drift.ownership.fieldset import Entry, OwnerNode
+from drift.ownership.marks import Marks
+from drift.ownership.roles import Role, Roles
+from drift.paths import Path, render
+from drift.schema.facts import Facts
+from drift.schema.types import ABSENT, Absent, Shape, Type
+
+
+class Whole:
+    """A value that is owned, and so compared, as a whole: an atomic list, map or struct."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Json) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Whole) and self.value == other.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Whole({self.value!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who owns what in one live object.
+
+    Attributes:
+        entries: The object's ``managedFields``; empty where it has none.
+        roles: Of those entries.
+        tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
+        last_applied: The normalized tree of what ``kubectl apply`` was last given; None where that is not recorded.
+    """
+
+    entries: Sequence[Entry]
+    roles: Roles
+    tree: OwnerNode | None
+    last_applied: Object | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose work a live-only value is."""
+
+    cause: Cause
+    owners: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Two trees ready for the diff.
+
+    Attributes:
+        desired: Git's side.
+        live: The cluster's side, without what is not to be reported.
+        claims: Whose work each live-only part is, by its path; those are leaves or parts that are owned as a whole.
+        reordered: Keyed lists that hold the same items in another order.
+        decisions: What was left out of the live side, and why.
+    """
+
+    desired: Object
+    live: Object
+    claims: Mapping[Path, Claim]
+    reordered: tuple[Path, ...]
+    decisions: tuple[Decision, ...]
+
+
+def project(
+    desired: Object, live: Object, schema: Type, ownership: Ownership, *, facts: Facts, marks: Marks
+) -> Projection:
+    """Projects away what the live object has and Git need not know.
+
+    Args:
+        desired: The normalized manifest.
+        live: The normalized live object.
+        schema: The kind's type.
+        ownership: Who owns what in the live object.
+        facts: What the server does beyond its schema.
+        marks: The labels and annotations that syncers and Kubernetes put on objects.
+    """
+    projector = _Projector(ownership, facts, marks)
+    both = projector.fields(desired, live, schema, ownership.tree, ())
+    return Projection(both[0], both[1], projector.claims, tuple(projector.reordered), tuple(projector.decisions))
+
+
+class _Projector:
+    def __init__(self, ownership: Ownership, facts: Facts, marks: Marks) -> None:
+        self._ownership = ownership
+        self._facts = facts
+        self._marks = marks
+        self.claims: dict[Path, Claim] = {}
+        self.reordered: list[Path] = []
+        self.decisions: list[Decision] = []
+
+    # -- what both sides have
+
+    def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
+        if schema.atomic or isinstance(desired, list) or isinstance(live, list):
+            return self._whole(desired, live, schema, node)
+        if isinstance(desired, Keyed) and isinstance(live, Keyed):
+            return self._keyed(desired, live, schema, node, path)
+        if isinstance(desired, dict) and isinstance(live, dict):
+            return self.fields(desired, live, schema, node, path)
+        return (desired, desired) if _same_scalar(desired, live) else (desired, live)
+
+    def fields(
+        self, desired: Object, live: Object, schema: Type, node: OwnerNode | None, path: Path
+    ) -> tuple[Object, Object]:
+        left: Object = {}
+        right: Object = {}
+        same = True
+        for name, wanted in desired.items():
+            if name not in live:
+                left[name] = wanted
+                same = False
+                continue
+            child = node.child(name) if node else None
+            left[name], right[name] = self.value(wanted, live[name], schema.field(name), child, (*path, name))
+            same &= left[name] is right[name]
+        for name, present in live.items():
+            if name not in desired:
+                kept = self._live_only(present, schema, node, (*path, name), beside=live)
+                if kept is not ABSENT:
+                    right[name] = kept
+                    same = False
+        return (left, left) if same else (left, right)
+
+    def _keyed(
+        self, desired: Keyed, live: Keyed, schema: Type, node: OwnerNode | None, path: Path
+    ) -> tuple[Keyed, Keyed]:
+        left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
+        same = True
+        for key, wanted in desired.items():
+            if key not in live:
+                left.put(key, wanted, desired.positions[key])
+                same = False
+                continue
+            child = node.child(key) if node else None
+            wanted_item, live_item = self.value(wanted, live[key], schema.items, child, (*path, key))
+            left.put(key, wanted_item, desired.positions[key])
+            right.put(key, live_item, live.positions[key])
+            same &= wanted_item is live_item
+        for key, present in live.items():
+            if key not in desired:
+                kept = self._live_only_item(present, schema.items, node.child(key) if node else None, (*path, key))
+                if kept is not ABSENT:
+                    right.put(key, kept, live.positions[key])
+                    same = False
+        if not desired.is_set and [key for key in desired if key in live] != [key for key in live if key in desired]:
+            self.reordered.append(path)
+        return (left, left) if same else (left, right)
+
+    # -- what is owned as a whole
+
+    def _whole(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None) -> tuple[Json, Json]:
+        """Compares what is owned as a whole: inside it ownership tells nothing, only known defaults are set aside."""
+        tolerant = self._may_hold_foreign_defaults(node)
+        wanted, present = self._inside(desired, live, schema, tolerant=tolerant)
+        if wanted is present:
+            same = Whole(wanted)
+            return same, same
+        return Whole(wanted), Whole(present)
+
+    def _may_hold_foreign_defaults(self, node: OwnerNode | None) -> bool:
+        """Whether something unknown inside an atomic value may be a webhook's work done in the applier's own request.
+
+        The API server records such work as an ``Update`` by the applier, beside its ``Apply``.
+        """
+        owners = set(node.owners) if node else set()
+        operations = {
+            self._ownership.entries[index].actor.operation
+            for index in owners
+            if self._ownership.roles.of_entry[index] is Role.APPLIER
+        }
+        return operations == {"Apply", "Update"}
+
+    def _inside(self, desired: Json, live: Json, schema: Type, *, tolerant: bool) -> tuple[Json, Json]:
+        if isinstance(desired, Keyed) and isinstance(live, Keyed) and list(desired) == list(live):
+            left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
+            same = True
+            for key, wanted in desired.items():
+                pair = self._inside(wanted, live[key], schema.items, tolerant=tolerant)
+                left.put(key, pair[0], desired.positions[key])
+                right.put(key, pair[1], live.positions[key])
+                same &= pair[0] is pair[1]
+            return (left, left) if same else (left, right)
+        if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
+            pairs = [
+                self._inside(wanted, present, schema.items, tolerant=tolerant)
+                for wanted, present in zip(desired, live, strict=True)
+            ]
+            lefts = [pair[0] for pair in pairs]
+            return (lefts, lefts) if all(a is b for a, b in pairs) else (lefts, [pair[1] for pair in pairs])
+        if _is_plain_dict(desired) and _is_plain_dict(live):
+            return self._fields_inside(desired, live, schema, tolerant=tolerant)
+        return (desired, desired) if _same_scalar(desired, live) else (desired, live)
+
+    def _fields_inside(self, desired: Object, live: Object, schema: Type, *, tolerant: bool) -> tuple[Object, Object]:
+        left: Object = {}
+        right: Object = {}
+        same = True
+        for name, wanted in desired.items():
+            if name in live:
+                left[name], right[name] = self._inside(wanted, live[name], schema.field(name), tolerant=tolerant)
+                same &= left[name] is right[name]
+            else:
+                left[name] = wanted
+                same = False
+        for name, present in live.items():
+            if name not in desired and not tolerant and not self._is_default(present, schema, name, live):
+                right[name] = present
+                same = False
+        return (left, left) if same else (left, right)
+
+    # -- what only the live side has
+
+    def _live_only(
+        self, value: Json, parent: Type, node: OwnerNode | None, path: Path, *, beside: Object
+    ) -> Json | Absent:
+        """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
+        name = str(path[-1])
+        why = self._mark(path) or (self._is_default(value, parent, name, beside) and "the API server's default")
+        if why:
+            self.decisions.append(Decision(render(path), why))
+            return ABSENT
+        return self._claimed(value, parent.field(name), node.child(name) if node else None, path)
+
+    def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
+        why = self._mark(path)
+        if why:
+            self.decisions.append(Decision(render(path), why))
+            return ABSENT
+        return self._claimed(value, schema, node, path)
+
+    def _claimed(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
+        if node is None and self._ownership.tree is not None:
+            self.decisions.append(Decision(render(path), "no field manager owns it: a default or an allocated value"))
+            return ABSENT
+        if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
+            return self._claimed_parts(value, schema, node, path)
+        claim, why = self._claim(node, path)
+        if claim is None:
+            self.decisions.append(Decision(render(path), why))
+            return ABSENT
+        self.claims[path] = claim
+        return Whole(value) if schema.atomic or isinstance(value, list) else value
+
+    def _claimed_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
+        if isinstance(value, Keyed):
+            items = Keyed(is_set=value.is_set)
+            for key, item in value.items():
+                kept = self._live_only_item(item, schema.items, node.child(key) if node else None, (*path, key))
+                if kept is not ABSENT:
+                    items.put(key, kept, value.positions[key])
+            return items or ABSENT
+        fields: Object = {}
+        for name, below in value.items():
+            kept = self._live_only(below, schema, node, (*path, name), beside=value)
+            if kept is not ABSENT:
+                fields[name] = kept
+        return fields or ABSENT
+
+    def _claim(self, node: OwnerNode | None, path: Path) -> tuple[Claim | None, str]:
+        """Whose work a live-only leaf is, or why it is nobody's business."""
+        if node is None:
+            return Claim(Cause.UNKNOWN, ()), ""
+        owners = sorted(node.all_owners())
+        by_role = {
+            role: tuple(index for index in owners if self._ownership.roles.of_entry[index] is role) for role in Role
+        }
+        applied = [i for i in by_role[Role.APPLIER] if self._ownership.entries[i].actor.operation == "Apply"]
+        if applied:
+            return Claim(Cause.PENDING_SYNC, tuple(applied)), ""
+        if by_role[Role.APPLIER] and _holds(self._ownership.last_applied, path):
+            return Claim(Cause.PENDING_SYNC, by_role[Role.APPLIER]), ""
+        if by_role[Role.OTHER]:
+            return Claim(Cause.MANUAL, by_role[Role.OTHER]), ""
+        if by_role[Role.CONTROLLER]:
+            return Claim(Cause.CONTROLLER, by_role[Role.CONTROLLER]), ""
+        return None, "set while the applier's own request was admitted (a default, or a webhook's work), not by Git"
+
+    # -- what is known of names and defaults
+
+    def _mark(self, path: Path) -> str | None:
+        if len(path) != 3 or path[0] != "metadata":  # noqa: PLR2004
+            return None
+        field, element = path[1], path[2]
+        name = element if isinstance(element, str) else element[0][1]
+        if name in self._marks.syncer.get(str(field), ()):
+            return "a syncer's own mark"
+        return "Kubernetes' own bookkeeping" if name in self._marks.bookkeeping.get(str(field), ()) else None
+
+    def _is_default(self, value: Json, parent: Type, name: str, beside: Object) -> bool:
+        """Whether the server would have filled in this very value, all by itself or part by part."""
+        default = self._facts.default(parent, name, beside)
+        if default is not ABSENT and _equals_default(value, default):
+            return True
+        if not _is_plain_dict(value):
+            return False
+        schema = parent.field(name)
+        if not value:
+            return not schema.is_custom
+        return schema.shape is Shape.STRUCT and all(
+            self._is_default(below, schema, field, value) for field, below in value.items()
+        )
+
+
+def _is_plain_dict(value: Json) -> TypeGuard[Object]:
+    return isinstance(value, dict) and not isinstance(value, Keyed)
+
+
+def _same_scalar(desired: Json, live: Json) -> bool:
+    # True == 1 in Python, not in Kubernetes.
+    return bool(desired == live) and isinstance(desired, bool) == isinstance(live, bool)
+
+
+def _equals_default(value: Json, default: Json) -> bool:
+    if isinstance(value, Keyed):
+        return (
+            isinstance(default, list)
+            and len(value) == len(default)
+            and all(_equals_default(item, wanted) for item, wanted in zip(value.values(), default, strict=True))
+        )
+    if isinstance(value, dict):
+        # The server fills in the parts of a default too, so the parts that the default names decide.
+        return (
+            isinstance(default, dict)
+            and value.keys() == default.keys()
+            and all(_equals_default(below, default[name]) for name, below in value.items())
+        )
+    if isinstance(value, list):
+        return (
+            isinstance(default, list)
+            and len(value) == len(default)
+            and all(_equals_default(item, wanted) for item, wanted in zip(value, default, strict=True))
+        )
+    written = getattr(value, "written", value)
+    return _same_scalar(written, default) or _same_scalar(value, str(default))
+
+
+def _holds(tree: Object | None, path: Path) -> bool:
+    """Whether a normalized tree has something at a path."""
+    node: Json = tree
+    for element in path:
+        if not isinstance(node, dict) or element not in node:
+            return False
+        node = node[element]
+    return tree is not None

@@ -1,0 +1,51 @@
+"""The errors that a user can cause or meet, as one tree; each carries the exit status that the command line ends with.
+
+    DriftError
+    +-- UsageError          2   a flag or an argument that cannot be
+    +-- ManifestError       2   a file of manifests that cannot be read as one
+    +-- ScanError           3   the cluster, or a dump of one, could not be read
+        +-- ConnectError    no API server, no credentials, or it did not let us in
+        +-- RequestError       one request was answered with an error
+
+The message of each is one line that names the file, object or flag, and the way out.
+"""
+
+from typing import ClassVar
+
+
+class DriftError(Exception):
+    """The base of all errors that end in one line for the user rather than in a traceback."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class UsageError(DriftError):
+    """A flag or an argument that cannot be; nothing was read yet."""
+
+
+class ManifestError(DriftError):
+    """A manifest that cannot be read, located as ``file:line:column`` where that is known."""
+
+
+class ScanError(DriftError):
+    """The live side could not be read, so that "in sync" cannot be claimed."""
+
+    exit_status: ClassVar[int] = 3
+
+
+class ConnectError(ScanError):
+    """No API server answers, or it does not accept who we are: nothing can be scanned."""
+
+
+class RequestError(ScanError):
+    """The API server answered one request with an error.
+
+    Attributes:
+        status: The HTTP status, 0 where no answer came.
+        reason: The API server's own word for it (``Forbidden``, ``NotFound``, ...), one word.
+    """
+
+    def __init__(self, message: str, *, status: int, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason

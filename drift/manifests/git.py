@@ -1,0 +1,38 @@
+"""What Git knows of the manifests' folder: the commit that is checked out and whether anything is changed since."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from drift.model import ManifestsInfo
+
+_TIMEOUT_SECONDS: Final = 10
+
+
+def describe(paths: Sequence[str]) -> ManifestsInfo:
+    """The manifests' paths with their commit, where they lie in a Git work tree and ``git`` is installed.
+
+    Git is asked without taking its locks, so that a scan never gets in the way of somebody's commit.
+    """
+    on_disk = [path for path in paths if path != "-"]
+    git = shutil.which("git")
+    if not on_disk or git is None:
+        return ManifestsInfo(tuple(paths), None, None)
+    first = Path(on_disk[0])
+    folder = first if first.is_dir() else first.parent
+    commit = _ask(git, folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    if commit is None:
+        return ManifestsInfo(tuple(paths), None, None)
+    status = _ask(git, folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in on_disk))
+    return ManifestsInfo(tuple(paths), commit.strip(), None if status is None else bool(status.strip()))
+
+
+def _ask(git: str, folder: Path, *arguments: str) -> str | None:
+    command = [git, "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

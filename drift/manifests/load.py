@@ -1,0 +1,127 @@
+"""Files, folders and standard input into `Manifest` objects, each with the place it was read from.
+
+Which files count is kubectl's rule: those ending in .yaml, .yml or .json, folders descended into in sorted order.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drift.documents.reader import Document, read_documents
+from drift.errors import ManifestError, UsageError
+from drift.model import Json, Manifest, Object, Source
+from drift.redaction import is_secret, redact_secret
+
+_ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
+#: Kinds of files that stand among manifests and that no API server has: kustomize's own.
+_CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was read.
+
+    Attributes:
+        manifests: In the order of the paths and files.
+        skipped: Files and documents that are no manifests, one sentence each.
+    """
+
+    manifests: tuple[Manifest, ...]
+    skipped: tuple[str, ...]
+
+
+def load_manifests(paths: Sequence[str]) -> Loaded:
+    """Reads every manifest below the given paths.
+
+    Args:
+        paths: Files, folders, or ``-`` for standard input.
+
+    Raises:
+        UsageError: A path does not exist, or no manifest was found at all.
+        ManifestError: A file cannot be read as manifests.
+    """
+    manifests: list[Manifest] = []
+    skipped: list[str] = []
+    for name, text in _read_all(paths):
+        for document in read_documents(text, name):
+            for body in _objects(document, name):
+                api_version = body.get("apiVersion")
+                if isinstance(api_version, str) and api_version.startswith(_CLIENT_SIDE_GROUPS):
+                    skipped.append(f"{name}:{document.line}: {body.get('kind')} is for kustomize, not for the cluster")
+                    continue
+                manifests.append(_manifest(body, document, name))
+    if not manifests:
+        raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
+    return Loaded(tuple(manifests), tuple(skipped))
+
+
+def _read_all(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
+        if path == "-":
+            yield "<stdin>", sys.stdin.buffer.read()
+        else:
+            for file in _files(Path(path), path):
+                try:
+                    yield str(file), file.read_bytes()
+                except OSError as error:
+                    raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _files(path: Path, as_written: str) -> Iterable[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in _ENDINGS and file.is_file())
+    if not path.exists():
+        raise UsageError(f"{as_written}: no such file or folder")
+    return [path]
+
+
+def _objects(document: Document, name: str) -> Iterator[Object]:
+    value = document.value
+    if value is None:
+        return
+    place = f"{name}:{document.line}:1"
+    if not isinstance(value, dict):
+        raise ManifestError(f"{place}: not a Kubernetes object (a mapping with apiVersion and kind)")
+    if _is_list(value):
+        for item in value["items"] or []:
+            if not isinstance(item, dict):
+                raise ManifestError(f"{place}: an item of the {value['kind']} is not an object")
+            yield item
+    else:
+        yield value
+
+
+def _is_list(value: Object) -> bool:
+    kind = value.get("kind")
+    return isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items", 0), list | None)
+
+
+def _manifest(body: Object, document: Document, name: str) -> Manifest:
+    place = f"{name}:{document.line}:1"
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    api_version = _word(body.get("apiVersion"), "apiVersion", place)
+    kind = _word(body.get("kind"), "kind", place)
+    if "name" not in metadata and "generateName" in metadata:
+        raise ManifestError(f"{place}: {kind} has generateName; without a fixed name it cannot be found in the cluster")
+    object_name = _word(metadata.get("name"), "metadata.name", place)
+    namespace = metadata.get("namespace")
+    if namespace is not None:
+        namespace = _word(namespace, "metadata.namespace", place)
+    return Manifest(
+        api_version=api_version,
+        kind=kind,
+        namespace=namespace,
+        name=object_name,
+        source=Source(name, document.number, document.line),
+        body=redact_secret(body) if is_secret(api_version, kind) else body,
+    )
+
+
+def _word(value: Json, field: str, place: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    problem = "is missing" if value in (None, "") else f"must be a string, not {value!r}"
+    raise ManifestError(f"{place}: {field} {problem}")

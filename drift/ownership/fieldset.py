@@ -1,0 +1,141 @@
+"""``metadata.managedFields`` as one tree of owners.
+
+The format (FieldsV1) is that of sigs.k8s.io/structured-merge-diff: ``f:NAME`` a field, ``k:{...}`` a list item by its
+keys, ``v:VALUE`` a member of a set, ``i:N`` a list item by position, ``.`` the node itself.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from drift.model import Actor, Json
+from drift.paths import ItemKey, Path, set_member
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of ``managedFields``.
+
+    Attributes:
+        actor: Manager, operation, subresource and time.
+        api_version: The version that the entry's field names belong to.
+        fields: FieldsV1 as parsed.
+    """
+
+    actor: Actor
+    api_version: str
+    fields: dict[str, Json]
+
+
+class OwnerNode:
+    """The owners of one field and of what is below it.
+
+    Attributes:
+        owners: Indexes of the entries that own the field itself; for a leaf that is all there is to own.
+        children: The separately owned parts.
+    """
+
+    __slots__ = ("children", "owners")
+
+    def __init__(self) -> None:
+        self.owners: list[int] = []
+        self.children: dict[str | ItemKey, OwnerNode] = {}
+
+    def child(self, element: str | ItemKey) -> "OwnerNode | None":
+        """The node of one part; None where nobody owns it or anything below it."""
+        return self.children.get(element)
+
+    def all_owners(self) -> set[int]:
+        """The entries that own the node or anything below it."""
+        found = set(self.owners)
+        for child in self.children.values():
+            found |= child.all_owners()
+        return found
+
+    def leaves(self, path: Path = ()) -> Iterator[tuple[Path, Sequence[int]]]:
+        """Every part that has no parts of its own, with its owners."""
+        if not self.children:
+            yield path, self.owners
+        for element, child in self.children.items():
+            yield from child.leaves((*path, element))
+
+
+class ManagedFieldsError(ValueError):
+    """``managedFields`` is not as the API server writes it."""
+
+
+def read_entries(managed_fields: Json) -> tuple[Entry, ...]:
+    """The entries of ``metadata.managedFields``.
+
+    Raises:
+        ManagedFieldsError: It is not a list of entries.
+    """
+    if not isinstance(managed_fields, list):
+        raise ManagedFieldsError("managedFields is not a list")
+    return tuple(_read_entry(entry) for entry in managed_fields)
+
+
+def _read_entry(entry: Json) -> Entry:
+    if not isinstance(entry, dict):
+        raise ManagedFieldsError("an entry of managedFields is not an object")
+    texts = {name: entry.get(name) for name in ("manager", "operation", "subresource", "time", "apiVersion")}
+    fields = entry.get("fieldsV1") or {}
+    if not all(text is None or isinstance(text, str) for text in texts.values()) or not isinstance(fields, dict):
+        raise ManagedFieldsError("an entry of managedFields has a field of the wrong type")
+    actor = Actor(
+        manager=texts["manager"] or "unknown",
+        operation=texts["operation"] or "Update",
+        subresource=texts["subresource"] or None,
+        time=texts["time"],
+    )
+    return Entry(actor, texts["apiVersion"] or "", fields)
+
+
+def build_tree(entries: Iterable[Entry]) -> OwnerNode:
+    """All entries' field sets as one tree, whose nodes refer to the entries by index.
+
+    Raises:
+        ManagedFieldsError: A field set is not FieldsV1.
+    """
+    root = OwnerNode()
+    for index, entry in enumerate(entries):
+        _add(root, entry.fields, index)
+    return root
+
+
+def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
+    # Iterative, since a hostile object may nest as deep as it likes.
+    pending = [(root, fields)]
+    while pending:
+        node, parts = pending.pop()
+        for name, below in parts.items():
+            if name == ".":
+                node.owners.append(index)
+                continue
+            element = _element(name)
+            child = node.children.get(element)
+            if child is None:
+                child = node.children[element] = OwnerNode()
+            if not isinstance(below, dict):
+                raise ManagedFieldsError(f"{name!r} does not hold a field set")
+            if below:
+                pending.append((child, below))
+            else:
+                child.owners.append(index)
+
+
+def _element(name: str) -> str | ItemKey:
+    prefix, text = name[:2], name[2:]
+    if prefix == "f:":
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise ManagedFieldsError(f"{name!r} is not a path element of FieldsV1") from None
+    if prefix == "k:" and isinstance(value, dict):
+        return ItemKey(sorted(value.items()))
+    if prefix == "v:" and not isinstance(value, dict | list):
+        return set_member(value)
+    if prefix == "i:" and isinstance(value, int):
+        return ItemKey((("#", value),))
+    raise ManagedFieldsError(f"{name!r} is not a path element of FieldsV1")

@@ -1,0 +1,52 @@
+"""Labels, annotations and finalizers that syncers and Kubernetes itself put on objects."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+#: The annotation in which ``kubectl apply`` keeps what it was last given.
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A set of names, some by their beginning."""
+
+    exact: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self.exact or name.startswith(self.prefixes))
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The names, by the field of ``metadata`` they stand in (labels, annotations, finalizers).
+
+    Attributes:
+        syncer: A syncer's mark of ownership.
+        bookkeeping: What Kubernetes' controllers and tools keep for themselves.
+    """
+
+    syncer: dict[str, Names]
+    bookkeeping: dict[str, Names]
+
+
+@cache
+def known_marks() -> Marks:
+    """The marks that are shipped."""
+    data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("marks.json").read_text("utf-8"))
+    return Marks(
+        *(
+            {
+                field: Names(
+                    frozenset(name for name in names if not name.endswith("*")),
+                    tuple(name[:-1] for name in names if name.endswith("*")),
+                )
+                for field, names in data[group].items()
+            }
+            for group in ("syncer", "bookkeeping")
+        )
+    )

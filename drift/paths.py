@@ -1,0 +1,60 @@
+"""Where in an object something is: paths that name list items by key rather than by position.
+
+The same keys address the normalized trees of a comparison and the field sets of ``managedFields``.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from drift.model import Json
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+")
+
+
+class ItemKey(tuple[tuple[str, Json], ...]):
+    """What names an item of a list: its key fields and their values, sorted by field; for a set, ("", value)."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """``[name=x]``; ``[=x]`` for a member of a set."""
+        return "[" + ",".join(f"{field}={_quote_value(value)}" for field, value in self) + "]"
+
+
+#: The "field" that names a member of a set.
+SET_FIELD: Final = ""
+
+#: From the object's root down; a string names a field or a map's key.
+Path = tuple[str | ItemKey, ...]
+
+
+def set_member(value: Json) -> ItemKey:
+    """The key of a set's member, which is the member itself."""
+    return ItemKey(((SET_FIELD, value),))
+
+
+def render(path: Iterable[str | ItemKey]) -> str:
+    """The path for people: ``spec.containers[name=app].env``, with whatever is not a plain word quoted."""
+    text = ""
+    for element in path:
+        if isinstance(element, ItemKey):
+            text += str(element)
+        elif _PLAIN.fullmatch(element):
+            text += f".{element}" if text else element
+        else:
+            text += f"[{json.dumps(element, ensure_ascii=False)}]"
+    return text
+
+
+def escape_pointer(element: str) -> str:
+    """One reference token of an RFC 6901 JSON pointer."""
+    return element.replace("~", "~0").replace("/", "~1")
+
+
+def _quote_value(value: Json) -> str:
+    if isinstance(value, str):
+        return value if _PLAIN_VALUE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)

@@ -1,0 +1,88 @@
+"""Judged differences as findings: paths and values for people, a fingerprint, and nothing that must not be shown."""
+
+import hashlib
+from typing import Final
+
+from drift.compare.classify import Judged
+from drift.compare.diff import Difference
+from drift.compare.objects import Compared
+from drift.compare.show import holds_redacted, pointer, to_json
+from drift.compare.unmanaged import Stray
+from drift.model import Cause, Change, Finding, ObjectKey
+from drift.paths import render
+from drift.policy.severity import default_table
+
+_RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
+
+
+def object_findings(compared: Compared, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
+    """The findings of one object that both sides have, sorted by path.
+
+    Args:
+        compared: The result of its comparison.
+        key: What the object is known by.
+        cluster: What the cluster is known by, for the fingerprints; "" for a dump.
+    """
+    findings = [_finding(judged, compared, key, cluster) for judged in compared.judged]
+    return tuple(sorted(findings, key=lambda finding: (finding.path, finding.change)))
+
+
+def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -> Finding:
+    difference = judged.difference
+    redacted = holds_redacted(difference.desired) or holds_redacted(difference.live)
+    if difference.change is Change.REMOVED:
+        where = pointer(compared.projection.desired, difference.path)
+    else:
+        where = pointer(compared.projection.live, difference.live_path)
+    path = render(difference.path)
+    return Finding(
+        id=fingerprint(cluster, key, path, difference.change),
+        change=difference.change,
+        path=path,
+        pointer=where,
+        desired=None if redacted else to_json(difference.desired),
+        live=None if redacted else to_json(difference.live),
+        redacted=redacted,
+        cause=judged.cause,
+        severity=default_table().severity(key.kind, difference.path, difference.change, judged.cause),
+        actors=judged.actors,
+        note=_note(difference),
+    )
+
+
+def _note(difference: Difference) -> str | None:
+    names = difference.live if isinstance(difference.live, dict) else ()
+    restarted = difference.path[-1:] == (_RESTARTED_AT,) or _RESTARTED_AT in names
+    return "somebody ran `kubectl rollout restart`" if restarted else None
+
+
+def missing_finding(key: ObjectKey, cluster: str) -> Finding:
+    """The one finding of an object that the cluster lacks. Who deleted it, the cluster does not record."""
+    return _whole_object(key, cluster, Change.MISSING, Cause.UNKNOWN)
+
+
+def stray_finding(key: ObjectKey, stray: Stray, cluster: str) -> Finding:
+    """The one finding of an object that Git lacks."""
+    return _whole_object(key, cluster, Change.UNMANAGED, stray.cause, stray)
+
+
+def _whole_object(key: ObjectKey, cluster: str, change: Change, cause: Cause, stray: Stray | None = None) -> Finding:
+    return Finding(
+        id=fingerprint(cluster, key, "", change),
+        change=change,
+        path="",
+        pointer="",
+        desired=None,
+        live=None,
+        redacted=False,
+        cause=cause,
+        severity=default_table().severity(key.kind, (), change, cause),
+        actors=stray.actors if stray else (),
+        note=stray.note if stray else None,
+    )
+
+
+def fingerprint(cluster: str, key: ObjectKey, path: str, change: Change) -> str:
+    """What a finding is recognized by from scan to scan: 16 hexadecimal digits, made of names alone."""
+    parts = (cluster, key.group, key.kind, key.namespace or "", key.name, path, change)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

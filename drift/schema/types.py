@@ -1,0 +1,230 @@
+"""Types as the comparison needs them, read lazily from OpenAPI v3 documents.
+
+The structure follows Kubernetes' own merge rules (``x-kubernetes-list-type`` and its kin): they decide what server-side
+apply owns separately, so they also decide what can be told apart here.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Final
+
+from drift.model import Json
+
+_REF_PREFIX: Final = "#/components/schemas/"
+_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_DURATION: Final = _META + "Duration"
+
+
+class Shape(Enum):
+    """How a value is taken apart."""
+
+    #: Not at all.
+    SCALAR = auto()
+    #: Declared fields, each by itself.
+    STRUCT = auto()
+    #: Any keys, each by itself.
+    MAP = auto()
+    #: A list whose items are known by some of their fields.
+    KEYED_LIST = auto()
+    #: A list of scalars in no order.
+    SET = auto()
+    #: A list that is owned as a whole.
+    ATOMIC_LIST = auto()
+    #: The schema does not say: objects field by field, lists as a whole.
+    UNKNOWN = auto()
+
+
+class Scalar(Enum):
+    """Which texts of a scalar mean the same."""
+
+    PLAIN = auto()
+    QUANTITY = auto()
+    INT_OR_STRING = auto()
+    DURATION = auto()
+    TIME = auto()
+
+
+class _Absent(Enum):
+    ABSENT = auto()
+
+
+#: Told from null.
+ABSENT: Final = _Absent.ABSENT
+Absent = _Absent
+
+
+class Type:
+    """One node of a schema.
+
+    Attributes:
+        name: The schema's name, for instance ``io.k8s.api.core.v1.Container``; "" for an inline schema.
+        shape: How values are taken apart.
+        scalar: Which texts mean the same; `Scalar.PLAIN` for what is not a scalar.
+        atomic: Whether it is owned as a whole, be it a list, a map or a struct.
+        keys: The fields that name an item of a keyed list, sorted; empty for other shapes.
+        default: What the schema says the server fills in; `ABSENT` where it says nothing.
+        keeps_empty: Whether an empty object differs from none.
+        is_custom: Whether it belongs to a custom resource: the server then stores what it is sent, zeros included.
+    """
+
+    __slots__ = (
+        "_children",
+        "_document",
+        "_items",
+        "_schema",
+        "atomic",
+        "default",
+        "is_custom",
+        "keeps_empty",
+        "keys",
+        "name",
+        "scalar",
+        "shape",
+    )
+
+    def __init__(self, document: "SchemaDocument", schema: Mapping[str, Json], name: str, default: Json) -> None:
+        self._document = document
+        self._schema = schema
+        self._children: dict[str, Type] = {}
+        self._items: Type | None = None
+        self.name = name
+        self.default = default
+        self.scalar = _scalar(schema, name)
+        self.shape = _shape(schema, self.scalar)
+        self.atomic = self.shape is Shape.ATOMIC_LIST or schema.get("x-kubernetes-map-type") == "atomic"
+        self.keys: tuple[str, ...] = (
+            tuple(sorted(schema["x-kubernetes-list-map-keys"])) if self.shape is Shape.KEYED_LIST else ()
+        )
+        self.is_custom = document.is_custom
+        self.keeps_empty = document.is_custom and self.shape in (Shape.STRUCT, Shape.UNKNOWN)
+
+    def __repr__(self) -> str:
+        return f"Type({self.name or '-'}, {self.shape.name}, {self.scalar.name})"
+
+    def field(self, name: str) -> "Type":
+        """The type of one field or map value; `UNKNOWN` for one that the schema does not declare."""
+        child = self._children.get(name)
+        if child is None:
+            child = self._children[name] = self._make_field(name)
+        return child
+
+    def _make_field(self, name: str) -> "Type":
+        properties = self._schema.get("properties")
+        if properties is not None and name in properties:
+            return self._document.type_of(properties[name])
+        if name == "metadata" and self._schema.get("x-kubernetes-embedded-resource"):
+            return self._document.metadata
+        additional = self._schema.get("additionalProperties")
+        if isinstance(additional, Mapping):
+            return self._document.type_of(additional)
+        return UNKNOWN
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The declared fields; empty for maps and for what the schema leaves open."""
+        return tuple(self._schema.get("properties", ()))
+
+    @property
+    def items(self) -> "Type":
+        """The type of a list's items; `UNKNOWN` where the schema does not say."""
+        if self._items is None:
+            items = self._schema.get("items")
+            self._items = self._document.type_of(items) if isinstance(items, Mapping) else UNKNOWN
+        return self._items
+
+
+def _scalar(schema: Mapping[str, Json], name: str) -> Scalar:
+    if name == _QUANTITY:
+        return Scalar.QUANTITY
+    if name == _INT_OR_STRING or schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
+        # CRDs declare quantities as int-or-string with a pattern that allows the SI suffixes.
+        return Scalar.QUANTITY if "KMGTPE" in str(schema.get("pattern", "")) else Scalar.INT_OR_STRING
+    if name == _DURATION or schema.get("format") == "duration":
+        return Scalar.DURATION
+    if schema.get("format") == "date-time":
+        return Scalar.TIME
+    return Scalar.PLAIN
+
+
+def _shape(schema: Mapping[str, Json], scalar: Scalar) -> Shape:
+    if scalar is not Scalar.PLAIN:
+        return Shape.SCALAR
+    kind = schema.get("type")
+    if kind == "array":
+        return _list_shape(schema)
+    if schema.get("properties"):
+        return Shape.STRUCT
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        return Shape.MAP
+    if kind in {"string", "integer", "number", "boolean"}:
+        return Shape.SCALAR
+    return Shape.UNKNOWN
+
+
+def _list_shape(schema: Mapping[str, Json]) -> Shape:
+    list_type = schema.get("x-kubernetes-list-type")
+    if list_type == "map" and schema.get("x-kubernetes-list-map-keys"):
+        return Shape.KEYED_LIST
+    return Shape.SET if list_type == "set" else Shape.ATOMIC_LIST
+
+
+class SchemaDocument:
+    """One OpenAPI v3 document: the types of one group and version.
+
+    Args:
+        document: As the API server serves it below ``/openapi/v3``; only ``components.schemas`` is looked at.
+    """
+
+    def __init__(self, document: Mapping[str, Json]) -> None:
+        self._schemas: Mapping[str, Mapping[str, Json]] = document.get("components", {}).get("schemas", {})
+        self._types: dict[str, Type] = {}
+        self._kinds = self._index_kinds()
+        # Custom resources' documents declare none of the built-in API types, only the metadata they share.
+        self.is_custom = not any(
+            name.startswith(("io.k8s.api.", "io.k8s.kube-", "io.k8s.apiext")) for name in self._schemas
+        )
+
+    def _index_kinds(self) -> dict[tuple[str, str, str], str]:
+        kinds: dict[tuple[str, str, str], str] = {}
+        for name, schema in self._schemas.items():
+            for gvk in schema.get("x-kubernetes-group-version-kind", ()):
+                # Options and Status types claim every group; the kind itself claims one.
+                kinds.setdefault((gvk["group"], gvk["version"], gvk["kind"]), name)
+        return kinds
+
+    def kind(self, group: str, version: str, kind: str) -> Type | None:
+        """The type of a kind; None where the document does not have it."""
+        name = self._kinds.get((group, version, kind))
+        return None if name is None else self._named(name, ABSENT)
+
+    @property
+    def metadata(self) -> Type:
+        """The type of ``metadata``; `UNKNOWN` where the document does not have it."""
+        return self._named(_META + "ObjectMeta", ABSENT)
+
+    def type_of(self, schema: Mapping[str, Json]) -> Type:
+        """The type that a schema in this document, or a reference to one, stands for."""
+        default = schema.get("default", ABSENT)
+        reference = schema.get("$ref")
+        if reference is None and len(schema.get("allOf", ())) == 1:
+            # How a reference is given a description and a default.
+            reference = schema["allOf"][0].get("$ref")
+        if reference is not None:
+            return self._named(reference.removeprefix(_REF_PREFIX), default)
+        return Type(self, schema, "", default)
+
+    def _named(self, name: str, default: Json) -> Type:
+        if name not in self._schemas:
+            return UNKNOWN
+        if default is not ABSENT:
+            return Type(self, self._schemas[name], name, default)
+        known = self._types.get(name)
+        if known is None:
+            known = self._types[name] = Type(self, self._schemas[name], name, ABSENT)
+        return known
+
+
+#: The type of what no schema describes.
+UNKNOWN: Final = Type(SchemaDocument({}), {}, "", ABSENT)

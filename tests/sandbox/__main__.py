@@ -1,0 +1,93 @@
+"""``python -m tests.sandbox``: a sandbox cluster for the shell, for a demo or for trying things out."""
+
+import argparse
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from tests.sandbox.binaries import Binaries, kubernetes_version
+from tests.sandbox.cluster import Cluster
+from tests.sandbox.errors import SandboxError
+
+EXAMPLES = """\
+examples:
+  python -m tests.sandbox                        keep a cluster up until Ctrl-C
+  python -m tests.sandbox -- kubectl get pods -A run one command with a cluster of its own
+  python -m tests.sandbox --build-only           fill the cache, as a warm-up for CI or an image
+
+The programs come from the folder that KUBEBUILDER_ASSETS names; without it, they are built once with Go, which takes
+some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everything listens on 127.0.0.1 only.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m tests.sandbox",
+        description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager, "
+        "without a container or a virtual machine. There is no kubelet: pods stay Pending.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--build-only", action="store_true", help="build what is missing, start nothing")
+    made.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="also write the administrator's kubeconfig to FILE"
+    )
+    made.add_argument(
+        "command",
+        nargs="*",
+        help="a command to run with KUBECONFIG and kubectl set for the cluster; the cluster ends with it, "
+        "and its exit code is the result",
+    )
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        binaries = Binaries.find()
+        if options.build_only:
+            sys.stdout.write(f"The sandbox cluster's programs are in {binaries.folder}\n")
+            return 0
+        with Cluster.start(binaries) as cluster:
+            if options.kubeconfig:
+                shutil.copyfile(cluster.kubeconfig, options.kubeconfig)
+                options.kubeconfig.chmod(0o600)
+            if options.command:
+                return subprocess.run(options.command, env=cluster.environment, check=False).returncode
+            _keep_up(cluster, binaries)
+    except (SandboxError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nThe sandbox cluster has ended.\n")
+    return 0
+
+
+def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
+    sys.stdout.write(
+        f"The sandbox cluster is ready at {cluster.server}. Ctrl-C ends it. In another shell:\n\n"
+        f"  export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}\n"
+        f'  export PATH={shlex.quote(str(binaries.folder.absolute()))}:"$PATH"\n'
+        "  kubectl get namespaces\n\n"
+    )
+    sys.stdout.flush()
+    while True:
+        cluster.check()
+        time.sleep(1)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Let SIGTERM end the program the way Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

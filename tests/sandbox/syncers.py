@@ -1,0 +1,132 @@
+"""Put manifests in a cluster as each of the usual syncers does, down to the field managers and marks they leave."""
+
+import enum
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.sandbox.cluster import Cluster
+from tests.sandbox.errors import KubectlError
+
+FLUX_NAMESPACE = "flux-system"
+ARGOCD_TRACKING = "argocd.argoproj.io/tracking-id"
+# Other objects need these, so every syncer applies them first.
+FIRST_KINDS = {"CustomResourceDefinition", "Namespace"}
+SUFFIXES = {".json", ".yaml", ".yml"}
+
+Command = tuple[str, ...]
+
+
+class Syncer(enum.Enum):
+    """A way to get manifests into a cluster."""
+
+    FLUX = "flux"
+    ARGOCD = "argocd"
+    ARGOCD_SERVER_SIDE = "argocd-server-side"
+    KUBECTL = "kubectl"
+    ADOPTED = "adopted"  # made by hand with kubectl create, then taken over by Flux
+
+
+_FLUX: Command = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller")
+_COMMANDS: dict[Syncer, tuple[Command, ...]] = {
+    Syncer.FLUX: (_FLUX,),
+    Syncer.ARGOCD: (("apply", "--field-manager=argocd-controller"),),
+    Syncer.ARGOCD_SERVER_SIDE: (("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"),),
+    Syncer.KUBECTL: (("apply",),),
+    Syncer.ADOPTED: (("create", "--save-config=false"), _FLUX),
+}
+_ARGOCD = {Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE}
+
+
+def sync(
+    cluster: Cluster, syncer: Syncer, manifests: Path, *, namespace: str = "default", owner: str | None = None
+) -> None:
+    """Apply a file, or every YAML and JSON file below a folder. A second sync applies the files as they are then.
+
+    Args:
+        cluster: Where to.
+        syncer: How.
+        manifests: A file or a folder.
+        namespace: For objects that name none.
+        owner: The name of the Flux Kustomization or the Argo CD Application; its marks are put on every object, as
+            the real controllers do. Without it, and for ``Syncer.KUBECTL``, the objects are applied as they are.
+
+    Raises:
+        KubectlError: kubectl refused something; its message is in the error.
+    """
+    # kubectl --namespace would refuse objects of other namespaces; the namespace of a context does not.
+    kubeconfig = cluster.kubeconfig_for(namespace=namespace)
+    first: list[str] = []
+    rest: list[str] = []
+    custom_resources = False
+    for text, kind in _documents(manifests):
+        (first if kind in FIRST_KINDS else rest).append(text)
+        custom_resources |= kind == "CustomResourceDefinition"
+    for number, command in enumerate(_COMMANDS[syncer]):
+        for documents in filter(None, (first, rest)):
+            text = "---\n".join(documents)
+            # What came before the syncer bears no mark of it: an object made by hand, until it is adopted.
+            if owner is not None and number == len(_COMMANDS[syncer]) - 1:
+                text = _marked(cluster, syncer, text, owner, namespace)
+            _run(cluster, command, text, kubeconfig)
+            if documents is first and custom_resources:
+                cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+
+
+def _documents(manifests: Path) -> Iterator[tuple[str, str]]:
+    """Yield the text and the kind of each object.
+
+    The text goes to kubectl untouched: whoever dumps it anew decides about every ``yes``, ``1e3`` and date in it.
+    """
+    files = sorted(manifests.rglob("*")) if manifests.is_dir() else [manifests]
+    for file in files:
+        if file.suffix in SUFFIXES:
+            for text in re.split(r"^---.*\n?", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
+                content = yaml.safe_load(text)
+                if content:
+                    yield text.rstrip() + "\n", content["kind"]
+
+
+def _run(cluster: Cluster, command: Command, text: str, kubeconfig: Path) -> None:
+    done = cluster.kubectl(*command, "--filename=-", stdin=text, check=False, kubeconfig=kubeconfig)
+    if done.returncode == 0:
+        return
+    complaints = [line for line in done.stderr.splitlines() if "(AlreadyExists)" not in line]
+    # kubectl create goes on after an object that is there already, and that is all there is to a second sync.
+    if command[0] != "create" or complaints:
+        raise KubectlError(f"kubectl {' '.join(command)} ended with code {done.returncode}: {done.stderr.strip()}")
+
+
+def _marked(cluster: Cluster, syncer: Syncer, text: str, owner: str, namespace: str) -> str:
+    """Return the objects as JSON with the marks of the syncer."""
+    if syncer is Syncer.KUBECTL:
+        return text
+    if syncer not in _ARGOCD:
+        prefix = "kustomize.toolkit.fluxcd.io"
+        return _edited(cluster, "label", text, f"{prefix}/name={owner}", f"{prefix}/namespace={FLUX_NAMESPACE}")
+    objects = list(_json_stream(_edited(cluster, "annotate", text, f"{ARGOCD_TRACKING}={owner}")))
+    for item in objects:
+        group = item["apiVersion"].rpartition("/")[0]
+        metadata = item["metadata"]
+        where = f"{metadata.get('namespace', namespace)}/{metadata['name']}"
+        metadata["annotations"][ARGOCD_TRACKING] = f"{owner}:{group}/{item['kind']}:{where}"
+    return "\n".join(json.dumps(item) for item in objects)
+
+
+def _edited(cluster: Cluster, verb: str, text: str, *pairs: str) -> str:
+    """Let kubectl add labels or annotations: it reads YAML as kubectl does."""
+    return cluster.kubectl(verb, "--local", "--overwrite", "--output=json", "--filename=-", *pairs, stdin=text).stdout
+
+
+def _json_stream(text: str) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    position = 0
+    text = text.strip()
+    while position < len(text):
+        item, end = decoder.raw_decode(text, position)
+        yield item
+        position = end + len(text[end:]) - len(text[end:].lstrip())
