@@ -48,9 +48,15 @@ node_modules/.locked: package.json package-lock.json $(VENV)/.locked
 	@touch $@
 
 .PHONY: synth
-synth: install ## Synthesize dist/ anew, which also accepts what the snapshot test found
+synth: install ## Synthesize dist/ and the examples' golden trees anew: accepts what the snapshot tests found
 	cdk8s synth
+	python -m tests.rescan.golden
 
 .PHONY: check
 check: install ## Check the settings of every environment without writing anything
 	python main.py --check
+
+.PHONY: imports
+imports: install ## Make the typed classes in imports/ anew from the CRDs in rescan/crds/
+	rm -rf imports
+	cdk8s import --save=false

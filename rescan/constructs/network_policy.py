@@ -1,6 +1,7 @@
 """Who may talk to whom: nobody, and then what the application and its backup need."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from cdk8s_plus_27 import k8s
 from constructs import Construct
@@ -12,6 +13,7 @@ from rescan.settings import Environment, NetworkPolicy, PostgreSql, ServiceType
 
 # Addresses that hand out a node's cloud credentials to whoever asks.
 _CLOUD_METADATA = "169.254.169.254/32"
+_HTTPS_PORT = 443
 
 
 class RescanNetworkPolicies(Construct):
@@ -20,11 +22,14 @@ class RescanNetworkPolicies(Construct):
     def __init__(self, scope: Construct, construct_id: str, environment: Environment, policy: NetworkPolicy) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment
-        egress = [_dns(), _https(), *_database(environment, policy)]
+        database = _database(environment, policy)
         self._policy(names.DEFAULT_DENY, {}, [], [])
-        self._policy(names.WORKLOAD, names.SELECTOR, [_requests(environment, policy)], egress)
+        self._policy(
+            names.WORKLOAD, names.SELECTOR, [_requests(environment, policy)], [_dns(), _https(_HTTPS_PORT), *database]
+        )
         if environment.backup:
-            self._policy(names.BACKUP, names.BACKUP_SELECTOR, [], egress)
+            storage = _https(_port_of(environment.backup.endpoint_url))
+            self._policy(names.BACKUP, names.BACKUP_SELECTOR, [], [_dns(), storage, *database])
 
     def _policy(
         self,
@@ -62,10 +67,14 @@ def _dns() -> k8s.NetworkPolicyEgressRule:
     )
 
 
-def _https() -> k8s.NetworkPolicyEgressRule:
+def _https(port: int) -> k8s.NetworkPolicyEgressRule:
     """Azure OpenAI and S3 have no fixed addresses, and a NetworkPolicy knows no host names."""
     everywhere = k8s.IpBlock(cidr="0.0.0.0/0", except_=[_CLOUD_METADATA])
-    return k8s.NetworkPolicyEgressRule(to=[k8s.NetworkPolicyPeer(ip_block=everywhere)], ports=[_port(443)])
+    return k8s.NetworkPolicyEgressRule(to=[k8s.NetworkPolicyPeer(ip_block=everywhere)], ports=[_port(port)])
+
+
+def _port_of(url: str | None) -> int:
+    return (urlsplit(url).port if url else None) or _HTTPS_PORT
 
 
 def _database(environment: Environment, policy: NetworkPolicy) -> list[k8s.NetworkPolicyEgressRule]:

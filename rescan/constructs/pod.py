@@ -1,5 +1,7 @@
 """The pod: its container, volumes, probes, and what the restricted Pod Security Standard demands of it."""
 
+from collections.abc import Mapping
+
 from cdk8s_plus_27 import k8s
 
 from rescan import names
@@ -46,10 +48,17 @@ def container_security(*, read_only_root: bool) -> k8s.SecurityContext:
 
 def resource_requirements(resources: Resources) -> k8s.ResourceRequirements:
     """Requests and limits as the API writes them."""
-    return k8s.ResourceRequirements(
-        requests={"cpu": quantity(resources.cpu_request), "memory": quantity(resources.memory_request)},
-        limits={"cpu": quantity(resources.cpu_limit), "memory": quantity(resources.memory_limit)},
-    )
+    requests = {
+        "cpu": resources.cpu_request,
+        "memory": resources.memory_request,
+        "ephemeral-storage": resources.ephemeral_storage_request,
+    }
+    limits = {
+        "cpu": resources.cpu_limit,
+        "memory": resources.memory_limit,
+        "ephemeral-storage": resources.ephemeral_storage_limit,
+    }
+    return k8s.ResourceRequirements(requests=_quantities(requests), limits=_quantities(limits))
 
 
 def empty_volume(name: str, limit: str) -> k8s.Volume:
@@ -71,6 +80,10 @@ def _container(environment: Environment) -> k8s.Container:
         security_context=container_security(read_only_root=workload.read_only_root),
         volume_mounts=_mounts(environment),
     )
+
+
+def _quantities(texts: Mapping[str, str | None]) -> dict[str, k8s.Quantity]:
+    return {name: quantity(text) for name, text in texts.items() if text is not None}
 
 
 def _probe(probe: Probe) -> k8s.Probe:

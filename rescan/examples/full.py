@@ -16,6 +16,7 @@ from rescan.settings import (
     NetworkPolicy,
     PostgreSql,
     PullPolicy,
+    Resources,
     Secrets,
     SyncWindow,
     TopologySpread,
@@ -30,12 +31,13 @@ FULL = Environment(
         image=Image(
             registry="registry.example.com",
             tag="v1.2.0",
-            digest="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            digest=f"sha256:{'0123456789abcdef' * 4}",
             pull_policy=PullPolicy.ALWAYS,
         ),
         version="v1.2.0",
         replicas=2,
         read_only_root=True,
+        resources=Resources(ephemeral_storage_request="640Mi", ephemeral_storage_limit="1Gi"),
         autoscaling=Autoscaling(min_replicas=2, max_replicas=3, cpu_percent=70),
         disruption_budget=DisruptionBudget(max_unavailable=1),
         topology_spread=TopologySpread(),
@@ -63,8 +65,12 @@ FULL = Environment(
     network_policy=NetworkPolicy(from_namespaces=("ingress-nginx", "monitoring"), database_cidr="10.20.0.0/24"),
     backup=Backup(
         bucket="your-rescan-backups",
-        dump_image=Image(registry="docker.io", repository="library/postgres", tag="16.4-alpine"),
-        upload_image=Image(registry="docker.io", repository="amazon/aws-cli", tag="2.17.44"),
+        dump_image=Image(
+            registry="docker.io", repository="library/postgres", tag="16.4-alpine", pull_policy=PullPolicy.ALWAYS
+        ),
+        upload_image=Image(
+            registry="docker.io", repository="amazon/aws-cli", tag="2.17.44", pull_policy=PullPolicy.ALWAYS
+        ),
         region="eu-central-1",
     ),
     monitoring=Monitoring(labels={"release": "kube-prometheus-stack"}),

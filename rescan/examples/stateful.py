@@ -43,8 +43,12 @@ STATEFUL = Environment(
     backup=Backup(
         bucket="your-rescan-backups",
         endpoint_url="https://minio.example.com",
-        dump_image=Image(registry="docker.io", repository="keinos/sqlite3", tag="3.46.1"),
-        upload_image=Image(registry="docker.io", repository="amazon/aws-cli", tag="2.17.44"),
+        dump_image=Image(
+            registry="docker.io", repository="keinos/sqlite3", tag="3.46.1", pull_policy=PullPolicy.ALWAYS
+        ),
+        upload_image=Image(
+            registry="docker.io", repository="amazon/aws-cli", tag="2.17.44", pull_policy=PullPolicy.ALWAYS
+        ),
     ),
     monitoring=Monitoring(),
 )

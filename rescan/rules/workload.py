@@ -41,15 +41,18 @@ def requests_within_limits(environment: Environment) -> Iterator[Breach]:
 
 def _within_limits(setting: str, resources: Resources) -> Iterator[Breach]:
     bounds = {
-        "cpu": (resources.cpu_request, resources.cpu_limit, "100m"),
-        "memory": (resources.memory_request, resources.memory_limit, "128Mi"),
+        "cpu": (resources.cpu_request, resources.cpu_limit),
+        "memory": (resources.memory_request, resources.memory_limit),
+        "ephemeral_storage": (resources.ephemeral_storage_request, resources.ephemeral_storage_limit),
     }
-    for name, (request, limit, example) in bounds.items():
-        asked, allowed = positive_quantity(request), positive_quantity(limit)
-        if asked is None:
-            yield Breach(f"{setting}.{name}_request", request, f"write a quantity above zero, such as {example}")
-        if allowed is None:
-            yield Breach(f"{setting}.{name}_limit", limit, f"write a quantity above zero, such as {example}")
+    for name, (request, limit) in bounds.items():
+        numbers = []
+        for bound, text in {"request": request, "limit": limit}.items():
+            number = positive_quantity(text) if text is not None else None
+            if text is not None and number is None:
+                yield Breach(f"{setting}.{name}_{bound}", text, "write a quantity above zero, such as 100m or 128Mi")
+            numbers.append(number)
+        asked, allowed = numbers
         if asked is not None and allowed is not None and asked > allowed:
             yield Breach(f"{setting}.{name}_request", request, f"lower it to the limit, {limit}, or raise the limit")
 

@@ -28,4 +28,12 @@ class Backup:
     """Seconds without a successful backup after which an alert is raised, where there is monitoring."""
     scratch_limit: str = "2Gi"
     """The most that the copy may take on the node while it is uploaded."""
-    resources: Resources = field(default_factory=Resources)
+    resources: Resources = field(
+        default_factory=lambda: Resources(
+            cpu_limit="500m",
+            memory_limit="512Mi",
+            ephemeral_storage_request="2Gi",
+            ephemeral_storage_limit="3Gi",
+        )
+    )
+    """Of each of the two containers. The disk is for the copy, and must be more than `scratch_limit`."""

@@ -48,6 +48,9 @@ class Resources:
     cpu_limit: str = "200m"
     memory_request: str = "128Mi"
     memory_limit: str = "200Mi"
+    ephemeral_storage_request: str | None = None
+    ephemeral_storage_limit: str | None = None
+    """Disk for logs, uploads and whatever else is written outside the data volume; None leaves it unbounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
