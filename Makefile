@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-$(VENV)/.locked: requirements.lock pyproject.toml
+$(VENV)/.locked: requirements.lock
 	@echo "Installing the locked Python packages into $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.x")'
 	@$(PYTHON) -m venv --clear $(VENV)
@@ -60,3 +60,17 @@ check: install ## Check the settings of every environment without writing anythi
 imports: install ## Make the typed classes in imports/ anew from the CRDs in rescan/crds/
 	rm -rf imports
 	cdk8s import --save=false
+
+# --- The whole product ---
+
+.PHONY: demo
+demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the whole product in one go
+	@python -m tests.demo
+
+.PHONY: test
+test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
+	pytest
+
+.PHONY: sandbox
+sandbox: install ## Start a sandbox cluster and keep it up until Ctrl-C
+	@python -m tests.sandbox

@@ -8,6 +8,7 @@ import pytest
 
 from tests.sandbox.binaries import Binaries
 from tests.sandbox.cluster import Cluster
+from tests.sandbox.errors import BinariesError
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +23,10 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     # A first run builds for minutes: that must be seen while it happens.
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        binaries = Binaries.find()
+        try:
+            binaries = Binaries.find()
+        except BinariesError as error:
+            pytest.fail(str(error), pytrace=False)
     with Cluster.start(binaries) as started:
         yield started
 

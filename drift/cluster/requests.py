@@ -95,14 +95,7 @@ class Requests:
 
 
 def _explain(error: Exception) -> str:
-    cause: BaseException = error
-    while True:
-        below = getattr(cause, "reason", None)
-        if not isinstance(below, BaseException):
-            below = cause.__cause__
-        if below is None:
-            break
-        cause = below
+    cause = _root_cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({cause.verify_message}); check certificate-authority in the kubeconfig"
     if isinstance(cause, ConnectionRefusedError):
@@ -112,3 +105,11 @@ def _explain(error: Exception) -> str:
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return "no answer in time; is the server reachable from here?"
     return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """The error at the bottom: urllib3 wraps it several times, each time in another attribute."""
+    for below in (getattr(error, "reason", None), error.__cause__, *error.args[:1]):
+        if isinstance(below, BaseException):
+            return _root_cause(below)
+    return error

@@ -162,7 +162,7 @@ class _Writer:
         counts = self._report.count_by_status()
         checked = sum(counts.values()) - counts[Status.UNMANAGED] - counts[Status.UNCHECKED]
         if self._report.verdict is Verdict.IN_SYNC:
-            self._line(Text(f"in sync: {checked} objects checked", "bold green"))
+            self._line(Text(f"in sync: {checked} {'object' if checked == 1 else 'objects'} checked", "bold green"))
             return
         parts = [f"{count} {status}" for status, count in counts.items() if count]
         style = "bold red" if self._report.verdict is Verdict.INCOMPLETE else "bold yellow"

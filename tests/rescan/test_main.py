@@ -125,7 +125,7 @@ def edit(path: Path, old: str, new: str) -> None:
         pytest.param(
             "production=False,",
             "prodution=False,",
-            "rescan/environments/dev.py:5: TypeError: Environment.__init__() got an unexpected keyword argument 'prodution'",
+            "rescan/environments/dev.py:5: TypeError: Environment.__init__() got an unexpected keyword argument",
             id="misspelt setting",
         ),
         pytest.param(

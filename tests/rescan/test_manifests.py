@@ -10,7 +10,9 @@ from rescan.errors import OverwriteError
 from rescan.manifests import HEADER, manifest_files, write
 
 
-def api_object(chart: FolderChart, identity: str, version: str, kind: str, name: str, namespace: str) -> None:
+def api_object(
+    chart: FolderChart, identity: str, *, kind: str, name: str, version: str = "v1", namespace: str = "rescan"
+) -> None:
     ApiObject(
         chart,
         identity,
@@ -22,7 +24,7 @@ def api_object(chart: FolderChart, identity: str, version: str, kind: str, name:
 
 def test_a_file_is_named_after_the_kind_and_name_of_its_object() -> None:
     chart = FolderChart(App(), "prod")
-    api_object(chart, "a", "rbac.authorization.k8s.io/v1", "RoleBinding", "Rescan:Reader", "rescan")
+    api_object(chart, "a", version="rbac.authorization.k8s.io/v1", kind="RoleBinding", name="Rescan:Reader")
 
     assert list(manifest_files(_app(chart))) == ["prod/rolebinding-rescan-reader.yaml"]
 
@@ -33,8 +35,8 @@ def test_a_file_is_named_after_the_kind_and_name_of_its_object() -> None:
 )
 def test_two_objects_for_one_file_are_an_error_that_names_both(version: str, namespace: str) -> None:
     chart = FolderChart(App(), "prod")
-    api_object(chart, "a", "v1", "Service", "web", "rescan")
-    api_object(chart, "b", version, "Service", "web", namespace)
+    api_object(chart, "a", kind="Service", name="web")
+    api_object(chart, "b", kind="Service", name="web", version=version, namespace=namespace)
 
     with pytest.raises(OverwriteError) as error:
         manifest_files(_app(chart))
@@ -51,7 +53,7 @@ def test_an_empty_chart_makes_no_file() -> None:
 
 def test_what_is_written_has_line_feeds_and_the_header(tmp_path: Path) -> None:
     chart = FolderChart(App(), "prod")
-    api_object(chart, "a", "v1", "Service", "web", "rescan")
+    api_object(chart, "a", kind="Service", name="web")
 
     write(manifest_files(_app(chart)), tmp_path)
 

@@ -1,12 +1,14 @@
 """``python -m tests.sandbox``: a sandbox cluster for the shell, for a demo or for trying things out."""
 
 import argparse
+import contextlib
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -14,11 +16,13 @@ from tests.sandbox.binaries import Binaries, kubernetes_version
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.errors import SandboxError
 
+INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+
 EXAMPLES = """\
 examples:
-  python -m tests.sandbox                        keep a cluster up until Ctrl-C
-  python -m tests.sandbox -- kubectl get pods -A run one command with a cluster of its own
-  python -m tests.sandbox --build-only           fill the cache, as a warm-up for CI or an image
+  python -m tests.sandbox                         keep a cluster up until Ctrl-C
+  python -m tests.sandbox -- kubectl get pods -A  run one command with a cluster of its own
+  python -m tests.sandbox --build-only            fill the cache, as a warm-up for CI or an image
 
 The programs come from the folder that KUBEBUILDER_ASSETS names; without it, they are built once with Go, which takes
 some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everything listens on 127.0.0.1 only.
@@ -29,14 +33,17 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="python -m tests.sandbox",
-        description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager, "
+        description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager,\n"
         "without a container or a virtual machine. There is no kubelet: pods stay Pending.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--build-only", action="store_true", help="build what is missing, start nothing")
     made.add_argument(
-        "--kubeconfig", type=Path, metavar="FILE", help="also write the administrator's kubeconfig to FILE"
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="also write the administrator's kubeconfig to FILE, which must not exist; it is removed at the end",
     )
     made.add_argument(
         "command",
@@ -56,10 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.build_only:
             sys.stdout.write(f"The sandbox cluster's programs are in {binaries.folder}\n")
             return 0
-        with Cluster.start(binaries) as cluster:
-            if options.kubeconfig:
-                shutil.copyfile(cluster.kubeconfig, options.kubeconfig)
-                options.kubeconfig.chmod(0o600)
+        with Cluster.start(binaries) as cluster, _copied(cluster.kubeconfig, options.kubeconfig):
             if options.command:
                 return subprocess.run(options.command, env=cluster.environment, check=False).returncode
             _keep_up(cluster, binaries)
@@ -67,8 +71,25 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nThe sandbox cluster has ended.\n")
+        return INTERRUPTED
     return 0
+
+
+@contextlib.contextmanager
+def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
+    if target is None:
+        yield
+        return
+    try:
+        target.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        # It may hold the way into clusters that matter.
+        raise SandboxError(f"{target} exists and is not overwritten: remove it, or name another file") from None
+    try:
+        shutil.copyfile(kubeconfig, target)
+        yield
+    finally:
+        target.unlink()
 
 
 def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
@@ -79,9 +100,11 @@ def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
         "  kubectl get namespaces\n\n"
     )
     sys.stdout.flush()
-    while True:
-        cluster.check()
-        time.sleep(1)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            cluster.check()
+            time.sleep(1)
+    sys.stdout.write("The sandbox cluster ends.\n")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

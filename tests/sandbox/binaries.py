@@ -52,7 +52,7 @@ class Binaries:
         """
         assets = environment.get("KUBEBUILDER_ASSETS")
         if assets:
-            folder = Path(assets)
+            folder = Path(assets).absolute()
             if absent := _missing(folder):
                 raise BinariesError(
                     f"KUBEBUILDER_ASSETS={assets} lacks {', '.join(absent)}: "

@@ -24,11 +24,11 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.05
 PORT_ATTEMPTS = 5
-KUBECTL_SECONDS = 300.0
+KUBECTL_SECONDS = 180.0
 
 ADMIN = "kubernetes-admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
-# The sandbox's own look at the cluster; the audit policy and ``audit`` leave it out.
+# The user of the sandbox's own requests, such as asking whether it is ready; ``audit`` leaves them out.
 PROBE = "sandbox-probe"
 GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", PROBE: "system:masters"}
 
@@ -125,19 +125,23 @@ class Cluster:
         """Run kubectl, as the administrator unless another kubeconfig is given.
 
         Raises:
-            KubectlError: kubectl ended with another code than 0, and ``check`` is true.
+            KubectlError: kubectl ended with another code than 0 and ``check`` is true, or it took minutes.
         """
-        done = subprocess.run(
-            [self._binaries.path("kubectl"), *args],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=KUBECTL_SECONDS,
-            env={**self.environment, "KUBECONFIG": str(kubeconfig or self.kubeconfig)},
-        )
+        said = f"kubectl {' '.join(args)}"
+        try:
+            done = subprocess.run(
+                [self._binaries.path("kubectl"), *args],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=KUBECTL_SECONDS,
+                env={**self.environment, "KUBECONFIG": str(kubeconfig or self.kubeconfig)},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(f"{said} took more than {KUBECTL_SECONDS:.0f} s") from error
         if check and done.returncode:
-            raise KubectlError(f"kubectl {' '.join(args)} ended with code {done.returncode}: {done.stderr.strip()}")
+            raise KubectlError(f"{said} ended with code {done.returncode}: {done.stderr.strip()}")
         return done
 
     def create_namespace(self, name: str) -> None:
@@ -190,12 +194,22 @@ class Cluster:
         return path
 
     def audit_mark(self) -> int:
-        """Return the present end of the audit log, to ask ``audit`` for what comes after it."""
+        """Return the present end of the audit log, to ask ``audit`` for what comes after it.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
         self._flush_audit()
         return self._audit_log.stat().st_size
 
     def audit(self, since: int = 0) -> list[AuditEvent]:
-        """Return the audited requests, all or those since a mark, in the order of the log."""
+        """Return the audited requests, all or those since a mark, in the order of the log.
+
+        They are those of everyone: besides the clients under test, the cluster's own controllers are at work.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
         self._flush_audit()
         with self._audit_log.open("rb") as file:
             file.seek(since)
@@ -367,7 +381,8 @@ class Cluster:
 
     def _flush_audit(self) -> None:
         """Wait until a request made now is in the log, and with it those that came before."""
-        if "kube-apiserver" not in self._processes.pids:
+        self.check()
+        if "kube-apiserver" not in self.pids:
             return
         start = self._audit_log.stat().st_size
         mark = secrets.token_hex(8)

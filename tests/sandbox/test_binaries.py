@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,8 @@ import pytest
 from tests.sandbox import binaries
 from tests.sandbox.binaries import PACKAGES, Binaries, cache_folder, kubernetes_version
 from tests.sandbox.errors import BinariesError
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def put(folder: Path, *names: str) -> None:
@@ -72,6 +76,22 @@ def test_only_what_is_missing_is_built_and_its_progress_is_shown(tmp_path: Path)
         "Building kube-controller-manager (2 of 2): done after 0 s",
     ]
     assert sorted(file.name for file in found.folder.iterdir()) == sorted([*PACKAGES, ".lock"])
+
+
+def test_two_processes_build_a_program_once(tmp_path: Path) -> None:
+    script = 'echo "$@" >> "$0.calls"; sleep 0.2; while [ $# -gt 2 ]; do shift; done; touch "$1"; chmod +x "$1"'
+    environment = go(tmp_path / "bin", script)
+    program = "from tests.sandbox.binaries import Binaries; Binaries.find()"
+
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    shown = [process.communicate()[1].decode() for process in both]
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert len((tmp_path / "bin" / "go.calls").read_text().splitlines()) == len(PACKAGES)
+    assert sum("Waiting for another process" in text for text in shown) == 1
 
 
 def test_a_failed_build_says_why_and_leaves_nothing(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def test_the_audit_log_tells_who_did_what(cluster: Cluster, namespace: str) -> N
     assert event.user_agent.startswith("kubectl/v")
 
 
+@pytest.mark.sandbox
 def test_the_api_server_can_be_away_for_a_while() -> None:
     with Cluster.start() as cluster:
         cluster.kubectl("create", "configmap", "kept")
@@ -111,6 +112,7 @@ def test_the_api_server_can_be_away_for_a_while() -> None:
         cluster.check()
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
 def test_nothing_is_left_when_its_owner_is_killed(end: signal.Signals) -> None:
     program = (

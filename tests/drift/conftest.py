@@ -1,0 +1,92 @@
+"""Rescan's production manifests in a namespace of their own, synced into the sandbox, and the report of their drift."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from tests.sandbox.cluster import Cluster
+from tests.sandbox.syncers import Syncer, sync
+
+DIST = Path(__file__).parents[2] / "dist" / "prod"
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What ``drift report`` ended with."""
+
+    status: int
+    document: dict[str, Any]
+
+    @property
+    def findings(self) -> list[tuple[str, str, str, str]]:
+        """Object, change, path and cause of every finding."""
+        return [
+            (f"{item['kind']}/{item['name']}", finding["change"], finding["path"], finding["cause"])
+            for item in self.document["objects"]
+            for finding in item["findings"]
+        ]
+
+    @property
+    def managers(self) -> list[str]:
+        return [
+            actor["manager"]
+            for item in self.document["objects"]
+            for finding in item["findings"]
+            for actor in finding["actors"]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One copy of the application in the sandbox."""
+
+    cluster: Cluster
+    namespace: str
+    manifests: Path
+    scratch: Path
+
+    def sync(self, syncer: Syncer, owner: str | None = None) -> None:
+        sync(self.cluster, syncer, self.manifests, owner=owner)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        return self.cluster.kubectl("--namespace", self.namespace, *arguments, stdin=stdin).stdout
+
+    def patch(self, what: str, name: str, patch: dict[str, Any]) -> None:
+        self.kubectl("patch", what, name, "--patch", json.dumps(patch))
+
+    def report(self, *flags: str, kubeconfig: Path | None = None) -> Scanned:
+        file = self.scratch / "report.json"
+        file.unlink(missing_ok=True)
+        connection = () if "--live" in flags else ("--kubeconfig", str(kubeconfig or self.cluster.kubeconfig))
+        status = main(["report", str(self.manifests), *connection, "--output", f"json={file}", *flags])
+        return Scanned(status, json.loads(file.read_text()))
+
+
+@pytest.fixture
+def application(cluster: Cluster, namespace: str, tmp_path: Path) -> Application:
+    """The manifests are those of ``dist/prod`` but for the namespace, so that every test has its own."""
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    for file in DIST.glob("*.yaml"):
+        if file.name != "kustomization.yaml":
+            (manifests / file.name).write_text(file.read_text().replace("rescan-prod", namespace))
+    return Application(cluster, namespace, manifests, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_kubeconfig_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test may ever reach a cluster that somebody is paid to keep alive."""
+    monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+@pytest.fixture
+def stderr(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What went to standard error since it was last asked for."""
+    return lambda: capsys.readouterr().err
