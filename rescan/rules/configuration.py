@@ -1,5 +1,6 @@
 """Rules of the environment variables: which there must be, where each comes from, and what it may say."""
 
+import unicodedata
 from collections.abc import Iterator
 
 from rescan.database import sqlite_file
@@ -52,12 +53,15 @@ def required_values_are_given(environment: Environment) -> Iterator[Breach]:
 
 
 def extra_variables_are_extra(environment: Environment) -> Iterator[Breach]:
-    """More variables have names that a shell can read, and replace none that the application has already."""
-    for variable in environment.configuration.extra:
+    """More variables have names that a shell can read and plain text, and replace none that there is already."""
+    for variable, value in environment.configuration.extra.items():
         if not has_form("variable name", variable):
             yield Breach("configuration.extra", variable, "use letters, digits and _, and no digit first")
         if variable in own_variables(environment):
             yield Breach("configuration.extra", variable, "leave it out: it has a setting of its own")
+        # Server-side apply refuses some of these characters and silently changes others.
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in value if character not in "\n\t"):
+            yield Breach(f"configuration.extra[{variable}]", value, "leave out its control characters")
 
 
 def endpoint_has_the_openai_path(environment: Environment) -> Iterator[Breach]:

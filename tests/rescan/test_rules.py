@@ -245,6 +245,13 @@ CASES: dict[str, list[Case]] = {
     ],
     "extra-variables-are-extra": [
         Case("configuration.extra", {"_TRACE": ""}, {"MY-FLAG": "on"}, "letters"),
+        Case(
+            "configuration.extra",
+            {"X": "a\tb\nü"},
+            {"X": "a\x7f"},
+            "control characters",
+            named="configuration.extra[X]",
+        ),
         Case("configuration.extra", {}, {"PORT": "80"}, "setting of its own"),
     ],
     "endpoint-has-the-openai-path": [

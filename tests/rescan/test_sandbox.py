@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from main import build
 from rescan import environments
@@ -66,6 +66,8 @@ def test_the_api_server_accepts_every_file_strictly(cluster: Cluster, namespace:
 @settings(
     max_examples=15,
     deadline=None,
+    # Each example is a run of kubectl, so a failing one is shown as it was found.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,
