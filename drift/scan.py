@@ -1,27 +1,33 @@
 """One scan from manifests and a live side to a report: who is asked for what, and what each stage hands to the next."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
-from drift.compare.objects import compare_object
+from drift.compare.objects import Compared, compare_object
 from drift.compare.unmanaged import judge_stray
 from drift.errors import ManifestError, RequestError
 from drift.model import (
+    Cause,
     ClusterInfo,
     Manifest,
     ManifestsInfo,
+    Object,
     ObjectKey,
     ObjectReport,
     Report,
     Status,
 )
+from drift.policy.argocd import IgnoreDifferences, read_ignore_differences, set_aside
+from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
 from drift.policy.findings import missing_finding, object_findings, stray_finding
+from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
+from drift.synced import LoadRevision, SyncedRevisions
 
 
 class Unmanaged(StrEnum):
@@ -65,11 +71,15 @@ class Options:
         namespace: Where objects live that name no namespace; None: as the live side has it.
         appliers: Field managers that sync Git, beside the well-known ones.
         unmanaged: Where objects that Git does not have are looked for.
+        synced: The manifests at the revision that was last synced; None where the user names none.
+        load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
     """
 
     namespace: str | None = None
     appliers: tuple[str, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
+    synced: tuple[Manifest, ...] | None = None
+    load_revision: LoadRevision | None = None
 
 
 #: The kinds that people usually make by hand, looked for in the manifests' namespaces where the account may list them.
@@ -96,6 +106,7 @@ USUAL_KINDS: Final = (
 )
 _FORBIDDEN: Final = 403
 _METHOD_NOT_ALLOWED: Final = 405
+_NOTHING: Final[Object] = {"metadata": {}}
 #: Up to so many objects of a kind are read one by one where nothing else of the kind is of interest.
 _FEW: Final = 5
 
@@ -144,12 +155,24 @@ class _Scan:
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
         self._without_owners = 0
+        self._absent: list[tuple[Manifest, ObjectKey]] = []
+        self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
+        self._synced: Mapping[ObjectKey, Manifest] | None = None
+        self._recorded = None if options.load_revision is None else SyncedRevisions(source, options.load_revision)
+        self._argocd: tuple[IgnoreDifferences, ...] = ()
 
     def run(self, manifests: Sequence[Manifest], info: ManifestsInfo) -> Report:
         wanted = self._resolve(manifests)
+        self._argocd, notes = read_ignore_differences(manifests)
+        self._notes += notes
+        if self._options.synced is not None:
+            self._synced = self._by_key(self._options.synced)
         for group in wanted.values():
             self._scan_group(group)
+        self._report_missing()
         self._look_for_strays(wanted)
+        if self._recorded is not None:
+            self._notes += self._recorded.notes
         if self._without_owners:
             self._notes.append(
                 f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
@@ -171,7 +194,7 @@ class _Scan:
         groups: dict[tuple[str, str, str | None], _Wanted] = {}
         seen: dict[ObjectKey, Manifest] = {}
         for manifest in manifests:
-            resource = self._source.resources.find(manifest.api_version, manifest.kind)
+            resource = self._resource(manifest)
             key = self._key(manifest, resource)
             if key in seen:
                 raise ManifestError(
@@ -186,6 +209,9 @@ class _Scan:
             )
             group.manifests[manifest.name] = manifest
         return groups
+
+    def _resource(self, manifest: Manifest) -> Resource | None:
+        return self._source.resources.find(manifest.api_version, manifest.kind)
 
     def _key(self, manifest: Manifest, resource: Resource | None) -> ObjectKey:
         if resource is None or resource.namespaced:
@@ -212,8 +238,14 @@ class _Scan:
         return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason)
 
     def _missing(self, manifest: Manifest, key: ObjectKey, reason: str | None = None) -> ObjectReport:
-        finding = missing_finding(key, self._cluster_id)
-        return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, (finding,))
+        gone = why_it_may_be_gone(manifest.body)
+        if gone is not None:
+            return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, gone)
+        cause = Cause.UNKNOWN
+        if self._synced is not None:
+            cause = Cause.MANUAL if key in self._synced else Cause.PENDING_SYNC
+        findings = honour((missing_finding(key, self._cluster_id, cause),), manifest.body, None)
+        return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, findings)
 
     # -- the live side
 
@@ -230,7 +262,14 @@ class _Scan:
             # Nothing is known of those that have not come: not "missing", and certainly not "in sync".
             self._give_up(remaining, group, error)
             return
-        self._reports += [self._missing(manifest, self._group_key(group, name)) for name, manifest in remaining.items()]
+        self._absent += [(manifest, self._group_key(group, name)) for name, manifest in remaining.items()]
+
+    def _report_missing(self) -> None:
+        """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
+        if self._synced is None and self._recorded is not None and self._absent:
+            only = self._recorded.only()
+            self._synced = None if only is None else self._by_key(only)
+        self._reports += [self._missing(manifest, key) for manifest, key in self._absent]
 
     def _live_objects(self, group: _Wanted) -> Iterator[LiveObject]:
         """A group's live objects: one by one where that is enough, as a list where others are of interest too."""
@@ -262,11 +301,16 @@ class _Scan:
 
     def _compare(self, manifest: Manifest, live: LiveObject, group: _Wanted) -> ObjectReport:
         key = self._group_key(group, manifest.name)
-        compared = compare_object(
-            manifest.body, live.body, live.last_applied, self._type(group.resource), appliers=self._options.appliers
-        )
+        compared = self._compare_with(manifest, live, group, self._synced)
+        if compared.judged and self._synced is None and self._recorded is not None:
+            recorded = self._recorded.manifests(live.body)
+            if recorded is not None:
+                compared = self._compare_with(manifest, live, group, self._by_key(recorded))
         self._without_owners += compared.lacks_owners
         findings = object_findings(compared, key, self._cluster_id)
+        if concerns_replicas(findings):
+            findings = judge_replicas(key, findings, self._autoscalers_in(key.namespace))
+        findings = set_aside(key, honour(findings, manifest.body, live.body), self._argocd)
         drifted = any(finding.is_drift for finding in findings)
         return ObjectReport(
             api_version=manifest.api_version,
@@ -277,6 +321,41 @@ class _Scan:
             findings=findings,
             decisions=compared.decisions,
         )
+
+    def _compare_with(
+        self, manifest: Manifest, live: LiveObject, group: _Wanted, synced: Mapping[ObjectKey, Manifest] | None
+    ) -> Compared:
+        base: Object | None = None
+        if synced is not None:
+            known = synced.get(self._group_key(group, manifest.name))
+            # An object that is new in Git had nothing synced, which is a base like any other.
+            base = _NOTHING if known is None else known.body
+        return compare_object(
+            manifest.body,
+            live.body,
+            live.last_applied,
+            self._type(group.resource),
+            appliers=self._options.appliers,
+            synced=base,
+        )
+
+    def _by_key(self, manifests: Iterable[Manifest]) -> dict[ObjectKey, Manifest]:
+        return {self._key(manifest, self._resource(manifest)): manifest for manifest in manifests}
+
+    def _autoscalers_in(self, namespace: str | None) -> tuple[Autoscaler, ...]:
+        """The namespace's autoscalers; asked for only where replicas differ."""
+        if namespace not in self._autoscalers:
+            resource = self._source.resources.preferred("autoscaling", "HorizontalPodAutoscaler")
+            found: list[Autoscaler] = []
+            try:
+                for live in self._source.list(resource, namespace) if resource else ():
+                    autoscaler = read_autoscaler(live.body)
+                    if autoscaler is not None:
+                        found.append(autoscaler)
+            except RequestError as error:
+                self._notes.append(f"whether an autoscaler sets replicas in {namespace} cannot be told: {error}")
+            self._autoscalers[namespace] = tuple(found)
+        return self._autoscalers[namespace]
 
     def _type(self, resource: Resource) -> Type:
         if resource.root not in self._documents:
@@ -338,8 +417,12 @@ class _Scan:
         if isinstance(judged, str):
             return
         key = ObjectKey(resource.group, resource.kind, live.namespace, live.name)
-        finding = stray_finding(key, judged, self._cluster_id)
-        self._reports.append(ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, (finding,)))
+        if self._synced is not None and key in self._synced:
+            judged = replace(
+                judged, cause=Cause.PENDING_SYNC, note="Git had it when it was last synced, and has it no more"
+            )
+        findings = honour((stray_finding(key, judged, self._cluster_id),), None, live.body)
+        self._reports.append(ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings))
 
 
 def _report_order(report: ObjectReport) -> tuple[str, str, str, str]:

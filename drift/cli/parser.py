@@ -66,6 +66,11 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="one more field manager that syncs Git into the cluster; repeatable",
     )
     scan.add_argument(
+        "--synced-revision",
+        metavar="REV",
+        help="the Git revision that was last synced (default: the one that Flux or Argo CD records)",
+    )
+    scan.add_argument(
         "--unmanaged",
         choices=("off", "namespace", "cluster"),
         default="namespace",

@@ -15,6 +15,7 @@ from drift.cluster.server import ApiServer
 from drift.errors import UsageError
 from drift.manifests.git import describe
 from drift.manifests.load import load_manifests
+from drift.manifests.revision import load_manifests_at
 from drift.model import Report, Verdict
 from drift.report.json_report import to_json
 from drift.report.terminal import to_text
@@ -53,6 +54,9 @@ def _scan(options: argparse.Namespace) -> Report:
     if options.verbose:
         for note in loaded.skipped:
             sys.stderr.write(f"drift: skipped {note}\n")
+    synced = None
+    if options.synced_revision:
+        synced = load_manifests_at(options.synced_revision, options.manifests).manifests
     source: scanning.LiveSource
     schemas = None
     if options.live:
@@ -70,6 +74,8 @@ def _scan(options: argparse.Namespace) -> Report:
             namespace=options.namespace,
             appliers=tuple(options.applier),
             unmanaged=scanning.Unmanaged(options.unmanaged),
+            synced=synced,
+            load_revision=lambda revision: load_manifests_at(revision, options.manifests).manifests,
         ),
         schemas=schemas,
     )

@@ -57,9 +57,8 @@ class _Judge:
             yield self._changed(difference)
 
     def reordered(self, path: Path) -> Judged:
-        # The order of a keyed list is nobody's field: only what was last applied can tell who changed it.
-        last = _at(self._ownership.last_applied, path)
-        cause = Cause.UNKNOWN if last is ABSENT else Cause.MANUAL
+        # The order of a keyed list is nobody's field: only what was last synced can tell who changed it.
+        cause = Cause.UNKNOWN if self._applied(path) is ABSENT else Cause.MANUAL
         return Judged(Difference(path, path, Change.REORDERED, ABSENT, ABSENT), cause, ())
 
     def _added(self, difference: Difference) -> Iterator[Judged]:
@@ -72,7 +71,10 @@ class _Judge:
                     yield from self._added(replace(difference, path=path, live_path=path, live=part))
             return
         owners = sorted({index for claim in claims for index in claim.owners})
-        yield Judged(difference, causes.pop() if causes else Cause.UNKNOWN, self._actors(owners))
+        cause = causes.pop() if causes else Cause.UNKNOWN
+        if cause in {Cause.UNKNOWN, Cause.MANUAL} and self._applied(difference.path) == _bare(difference.live):
+            cause = Cause.PENDING_SYNC
+        yield Judged(difference, cause, self._actors(owners))
 
     def _claims_below(self, path: Path) -> list[Claim]:
         return [claim for claimed, claim in self._claims.items() if claimed[: len(path)] == path]
@@ -80,30 +82,34 @@ class _Judge:
     def _changed(self, difference: Difference) -> Judged:
         owners = self._owners(difference.live_path)
         roles = {self._ownership.roles.of_entry[index] for index in owners}
+        if Role.CONTROLLER in roles and Role.APPLIER not in roles and Role.OTHER not in roles:
+            return Judged(difference, Cause.CONTROLLER, self._actors(owners))
+        applied = self._applied(difference.path)
+        if applied is not ABSENT:
+            # What was last synced is the sharper base: whichever side differs from it has moved.
+            git_moved = applied != _bare(difference.desired)
+            live_moved = applied != _bare(difference.live)
+            if git_moved != live_moved:
+                cause = Cause.PENDING_SYNC if git_moved else Cause.MANUAL
+                return Judged(difference, cause, self._actors(owners))
         if Role.APPLIER in roles:
             return Judged(difference, Cause.PENDING_SYNC, self._actors(owners, Role.APPLIER))
         if Role.OTHER in roles:
             return Judged(difference, Cause.MANUAL, self._actors(owners, Role.OTHER))
-        if Role.CONTROLLER in roles:
-            return Judged(difference, Cause.CONTROLLER, self._actors(owners, Role.CONTROLLER))
-        return Judged(difference, self._by_last_applied(difference), ())
-
-    def _by_last_applied(self, difference: Difference) -> Cause:
-        applied = _at(self._ownership.last_applied, difference.path)
-        if applied is ABSENT:
-            return Cause.UNKNOWN
-        if applied == _bare(difference.desired):
-            return Cause.MANUAL
-        return Cause.PENDING_SYNC if applied == _bare(difference.live) else Cause.UNKNOWN
+        return Judged(difference, Cause.UNKNOWN, self._actors(owners))
 
     def _removed(self, difference: Difference) -> Judged:
         later = self._wrote_after_the_applier()
-        if self._ownership.last_applied is not None:
-            if _at(self._ownership.last_applied, difference.path) is not ABSENT:
+        if self._ownership.applied is not None:
+            if self._applied(difference.path) is not ABSENT:
                 return Judged(difference, Cause.MANUAL, self._actors(later))
             return Judged(difference, Cause.PENDING_SYNC, ())
         # Server-side apply leaves no trace of what was taken away, so the next best evidence is who wrote since.
         return Judged(difference, Cause.MANUAL if later else Cause.UNKNOWN, self._actors(later))
+
+    def _applied(self, path: Path) -> Json:
+        """What was last synced at a path; `ABSENT` where there was nothing, or nothing is known."""
+        return _at(self._ownership.applied, path)
 
     def _wrote_after_the_applier(self) -> list[int]:
         times = {

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from drift.compare.classify import Judged, classify
 from drift.compare.diff import diff
+from drift.compare.exceptions import set_aside
 from drift.compare.normalize import Keyed, normalize_object
 from drift.compare.project import Ownership, Projection, project
 from drift.model import Decision, Json, Object
 from drift.ownership.fieldset import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.ownership.marks import known_marks
-from drift.ownership.roles import assign_roles
+from drift.ownership.roles import Role, Roles, assign_roles
 from drift.paths import ItemKey, render
 from drift.schema.facts import known_facts
 from drift.schema.types import Type
@@ -42,6 +43,7 @@ def compare_object(
     schema: Type,
     *,
     appliers: Iterable[str] = (),
+    synced: Object | None = None,
 ) -> Compared:
     """Compares a manifest with its live object.
 
@@ -51,20 +53,42 @@ def compare_object(
         last_applied: What the last-applied annotation holds, parsed, redacted likewise; None without one.
         schema: The kind's type.
         appliers: Field managers that sync Git, beside the well-known ones.
+        synced: The manifest at the revision that was last synced; None where that is not known.
     """
     facts = known_facts()
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
-    applied = None if last_applied is None else normalize_object(last_applied, schema, facts)
     entries, tree, remarks = _read_owners(live)
     roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted))
     if roles.inferred is not None:
         remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
+    base = synced or (last_applied if _applies_client_side(entries, roles) else None)
+    applied = None if base is None else normalize_object(base, schema, facts)
     ownership = Ownership(entries, roles, tree, applied)
+    wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
     projection = project(wanted, present, schema, ownership, facts=facts, marks=known_marks())
     judged = classify(diff(projection.desired, projection.live), projection, ownership)
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
-    return Compared(tuple(judged), projection, projection.decisions, tuple(remarks), lacks_owners=not entries)
+    return Compared(
+        tuple(judged), projection, (*decisions, *projection.decisions), tuple(remarks), lacks_owners=not entries
+    )
+
+
+def _identity(body: Object) -> tuple[str, str, str]:
+    """Group, kind and name."""
+    group = str(body.get("apiVersion", "")).rpartition("/")[0]
+    return group, str(body.get("kind", "")), str(body["metadata"]["name"])
+
+
+def _applies_client_side(entries: Sequence[Entry], roles: Roles) -> bool:
+    """Whether the last-applied annotation is of the applier's last sync.
+
+    Once an applier has turned to server-side apply, the annotation is a leftover of the time before.
+    """
+    operations = {
+        entry.actor.operation for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.APPLIER
+    }
+    return "Apply" not in operations
 
 
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:

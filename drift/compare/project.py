@@ -14,6 +14,8 @@ from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import Path, render
+from drift.schema.allocated import ALLOCATED
+from drift.schema.conditional import AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Absent, Shape, Type
 
@@ -43,13 +45,14 @@ class Ownership:
         entries: The object's ``managedFields``; empty where it has none.
         roles: Of those entries.
         tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
-        last_applied: The normalized tree of what ``kubectl apply`` was last given; None where that is not recorded.
+        applied: The normalized tree of what was last synced, as far as it is known: the manifest at the synced
+            revision, else what a client-side apply recorded; None where neither is known.
     """
 
     entries: Sequence[Entry]
     roles: Roles
     tree: OwnerNode | None
-    last_applied: Object | None
+    applied: Object | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,11 @@ class _Projector:
     ) -> Json | Absent:
         """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
         name = str(path[-1])
-        why = self._mark(path) or (self._is_default(value, parent, name, beside) and "the API server's default")
+        why = (
+            self._mark(path)
+            or ((parent.name, name) in ALLOCATED and "a value that is made for this object alone")
+            or (self._is_default(value, parent, name, beside) and "the API server's default")
+        )
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
@@ -285,7 +292,7 @@ class _Projector:
         applied = [i for i in by_role[Role.APPLIER] if self._ownership.entries[i].actor.operation == "Apply"]
         if applied:
             return Claim(Cause.PENDING_SYNC, tuple(applied)), ""
-        if by_role[Role.APPLIER] and _holds(self._ownership.last_applied, path):
+        if by_role[Role.APPLIER] and _holds(self._ownership.applied, path):
             return Claim(Cause.PENDING_SYNC, by_role[Role.APPLIER]), ""
         if by_role[Role.OTHER]:
             return Claim(Cause.MANUAL, by_role[Role.OTHER]), ""
@@ -329,6 +336,8 @@ def _same_scalar(desired: Json, live: Json) -> bool:
 
 
 def _equals_default(value: Json, default: Json) -> bool:
+    if isinstance(default, AnyOf):
+        return any(_equals_default(value, one) for one in default.values)
     if isinstance(value, Keyed):
         return (
             isinstance(default, list)

@@ -14,7 +14,8 @@ from drift.errors import ManifestError, UsageError
 from drift.model import Json, Manifest, Object, Source
 from drift.redaction import is_secret, redact_secret
 
-_ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
+#: How the names of files with manifests end.
+ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 #: Kinds of files that stand among manifests and that no API server has: kustomize's own.
 _CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
 
@@ -42,9 +43,24 @@ def load_manifests(paths: Sequence[str]) -> Loaded:
         UsageError: A path does not exist, or no manifest was found at all.
         ManifestError: A file cannot be read as manifests.
     """
+    loaded = load_texts(_read_all(paths))
+    if not loaded.manifests:
+        raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
+    return loaded
+
+
+def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
+    """Reads manifests from texts.
+
+    Args:
+        texts: The name of each, for messages, and its content.
+
+    Raises:
+        ManifestError: A text cannot be read as manifests.
+    """
     manifests: list[Manifest] = []
     skipped: list[str] = []
-    for name, text in _read_all(paths):
+    for name, text in texts:
         for document in read_documents(text, name):
             for body in _objects(document, name):
                 api_version = body.get("apiVersion")
@@ -52,8 +68,6 @@ def load_manifests(paths: Sequence[str]) -> Loaded:
                     skipped.append(f"{name}:{document.line}: {body.get('kind')} is for kustomize, not for the cluster")
                     continue
                 manifests.append(_manifest(body, document, name))
-    if not manifests:
-        raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
     return Loaded(tuple(manifests), tuple(skipped))
 
 
@@ -71,7 +85,7 @@ def _read_all(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
 
 def _files(path: Path, as_written: str) -> Iterable[Path]:
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in _ENDINGS and file.is_file())
+        return sorted(file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file())
     if not path.exists():
         raise UsageError(f"{as_written}: no such file or folder")
     return [path]

@@ -56,9 +56,9 @@ def _note(difference: Difference) -> str | None:
     return "somebody ran `kubectl rollout restart`" if restarted else None
 
 
-def missing_finding(key: ObjectKey, cluster: str) -> Finding:
+def missing_finding(key: ObjectKey, cluster: str, cause: Cause) -> Finding:
     """The one finding of an object that the cluster lacks. Who deleted it, the cluster does not record."""
-    return _whole_object(key, cluster, Change.MISSING, Cause.UNKNOWN)
+    return _whole_object(key, cluster, Change.MISSING, cause)
 
 
 def stray_finding(key: ObjectKey, stray: Stray, cluster: str) -> Finding:

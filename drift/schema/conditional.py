@@ -5,6 +5,7 @@ One function per field, from the object that holds the field to the value the se
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from drift.model import Json, Object
@@ -17,12 +18,32 @@ _APPS: Final = "io.k8s.api.apps.v1."
 _RBAC: Final = "io.k8s.api.rbac.v1."
 _CRD: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 _RBAC_GROUP: Final = "rbac.authorization.k8s.io"
+_AUTOSCALING: Final = "io.k8s.api.autoscaling.v2."
+_JOB: Final = "io.k8s.api.batch.v1.JobSpec"
+_DEVICES: Final = "io.k8s.api.resource.v1."
+_MAX_INT32: Final = 2**31 - 1
 _QUARTER: Final = "25%"
+_SCALE_DOWN: Final = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
+_SCALE_UP: Final = [{"type": "Pods", "value": 4, "periodSeconds": 15}, *_SCALE_DOWN]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Several defaults, where what decides between them is out of sight."""
+
+    values: tuple[Json, ...]
 
 
 def _pull_policy(container: Object) -> Json:
     """Always for ``latest`` or no tag at all, IfNotPresent for any other tag and for digests."""
-    image = str(container.get("image", ""))
+    return _pull_policy_of(str(container.get("image", "")))
+
+
+def _image_volume_pull_policy(volume: Object) -> Json:
+    return _pull_policy_of(str(volume.get("reference", "")))
+
+
+def _pull_policy_of(image: str) -> Json:
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
     return "Always" if tag == "latest" or (not tag and not digest) else "IfNotPresent"
@@ -34,7 +55,44 @@ def _target_port(port: Object) -> Json:
 
 def _service_account(pod: Object) -> Json:
     """The deprecated twin of serviceAccountName, kept equal to it."""
-    return pod.get("serviceAccountName", ABSENT)
+    return pod.get("serviceAccountName", "default")
+
+
+def _service_account_name(pod: Object) -> Json:
+    return pod.get("serviceAccount", "default")
+
+
+def _requests(resources: Object) -> Json:
+    # Filled in when a pod is made, from a template too; each by itself, but a whole is all that is known here.
+    return resources.get("limits", ABSENT)
+
+
+def _empty_dir(volume: Object) -> Json:
+    return {} if not volume.keys() - {"name"} else ABSENT
+
+
+def _container_limits(item: Object) -> Json:
+    return item.get("max", ABSENT) if item.get("type") == "Container" else ABSENT
+
+
+def _container_requests(item: Object) -> Json:
+    if item.get("type") != "Container":
+        return ABSENT
+    return {**item.get("min", {}), **item.get("max", {}), **item.get("default", {})} or ABSENT
+
+
+def _data_source_reference(claim: Object) -> Json:
+    return claim.get("dataSource", ABSENT)
+
+
+def _data_source(claim: Object) -> Json:
+    """The older twin of dataSourceRef, which cannot name another namespace."""
+    reference = claim.get("dataSourceRef", ABSENT)
+    return ABSENT if reference is not ABSENT and "namespace" in reference else reference
+
+
+def _template_labels(controller: Object) -> Json:
+    return ((controller.get("template") or {}).get("metadata") or {}).get("labels", ABSENT)
 
 
 def _policy_types(policy: Object) -> Json:
@@ -60,7 +118,12 @@ def _stateful_set_rolling_update(strategy: Object) -> Json:
 
 
 def _external_traffic_policy(service: Object) -> Json:
-    return "Cluster" if service.get("type") in {"NodePort", "LoadBalancer"} else ABSENT
+    is_external = service.get("type") in {"NodePort", "LoadBalancer"} or service.get("externalIPs")
+    return "Cluster" if is_external else ABSENT
+
+
+def _internal_traffic_policy(service: Object) -> Json:
+    return ABSENT if service.get("type") == "ExternalName" else "Cluster"
 
 
 def _allocates_node_ports(service: Object) -> Json:
@@ -71,6 +134,23 @@ def _client_ip_timeout(service: Object) -> Json:
     return {"clientIP": {"timeoutSeconds": 10800}} if service.get("sessionAffinity") == "ClientIP" else ABSENT
 
 
+def _completions(job: Object) -> Json:
+    """As many as parallelism only where neither is given, and then both are 1."""
+    return 1 if job.get("parallelism", 1) == 1 else ABSENT
+
+
+def _backoff_limit(job: Object) -> Json:
+    return 6 if "backoffLimitPerIndex" not in job else _MAX_INT32
+
+
+def _pod_replacement_policy(job: Object) -> Json:
+    return "Failed" if job.get("podFailurePolicy") else "TerminatingOrFailed"
+
+
+def _device_count(request: Object) -> Json:
+    return 1 if request.get("allocationMode", "ExactCount") == "ExactCount" else ABSENT
+
+
 def _list_kind(names: Object) -> Json:
     return f"{names.get('kind')}List"
 
@@ -79,23 +159,44 @@ def _singular(names: Object) -> Json:
     return str(names.get("kind", "")).lower()
 
 
-def _host_port(port: Object) -> Json:
-    # Only where the pod uses the host's network, and then there is no other choice.
-    return port.get("containerPort", ABSENT)
+def _scaling_policies(_: Object) -> Json:
+    # One type serves both directions, and here it cannot be told which one is meant.
+    return AnyOf((_SCALE_UP, _SCALE_DOWN))
+
+
+def _stabilization_window(rules: Object) -> Json:
+    # Scaling down without a window means five minutes, and 0 is something else.
+    return 0 if rules.get("policies") == _SCALE_UP else ABSENT
 
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CORE + "Container", "imagePullPolicy"): _pull_policy,
     (_CORE + "EphemeralContainer", "imagePullPolicy"): _pull_policy,
-    (_CORE + "ContainerPort", "hostPort"): _host_port,
+    (_CORE + "ImageVolumeSource", "pullPolicy"): _image_volume_pull_policy,
+    (_CORE + "LimitRangeItem", "default"): _container_limits,
+    (_CORE + "LimitRangeItem", "defaultRequest"): _container_requests,
+    (_CORE + "PersistentVolumeClaimSpec", "dataSource"): _data_source,
+    (_CORE + "PersistentVolumeClaimSpec", "dataSourceRef"): _data_source_reference,
     (_CORE + "PodSpec", "serviceAccount"): _service_account,
+    (_CORE + "PodSpec", "serviceAccountName"): _service_account_name,
+    (_CORE + "ReplicationControllerSpec", "selector"): _template_labels,
+    (_CORE + "ResourceRequirements", "requests"): _requests,
+    (_CORE + "Volume", "emptyDir"): _empty_dir,
     (_CORE + "ServicePort", "targetPort"): _target_port,
     (_CORE + "ServiceSpec", "externalTrafficPolicy"): _external_traffic_policy,
+    (_CORE + "ServiceSpec", "internalTrafficPolicy"): _internal_traffic_policy,
     (_CORE + "ServiceSpec", "allocateLoadBalancerNodePorts"): _allocates_node_ports,
     (_CORE + "ServiceSpec", "sessionAffinityConfig"): _client_ip_timeout,
     (_APPS + "DeploymentStrategy", "rollingUpdate"): _deployment_rolling_update,
     (_APPS + "DaemonSetUpdateStrategy", "rollingUpdate"): _daemon_set_rolling_update,
     (_APPS + "StatefulSetUpdateStrategy", "rollingUpdate"): _stateful_set_rolling_update,
+    (_AUTOSCALING + "HPAScalingRules", "policies"): _scaling_policies,
+    (_AUTOSCALING + "HPAScalingRules", "stabilizationWindowSeconds"): _stabilization_window,
+    (_JOB, "backoffLimit"): _backoff_limit,
+    (_JOB, "completions"): _completions,
+    (_JOB, "podReplacementPolicy"): _pod_replacement_policy,
+    (_DEVICES + "DeviceSubRequest", "count"): _device_count,
+    (_DEVICES + "ExactDeviceRequest", "count"): _device_count,
     ("io.k8s.api.networking.v1.NetworkPolicySpec", "policyTypes"): _policy_types,
     (_RBAC + "Subject", "apiGroup"): _subject_group,
     (_RBAC + "RoleRef", "apiGroup"): lambda _: _RBAC_GROUP,

@@ -43,15 +43,19 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One copy of the application in the sandbox."""
+    """A namespace of the sandbox, and the folder of manifests that is synced into it."""
 
     cluster: Cluster
     namespace: str
     manifests: Path
     scratch: Path
 
-    def sync(self, syncer: Syncer, owner: str | None = None) -> None:
-        sync(self.cluster, syncer, self.manifests, owner=owner)
+    def write(self, text: str, name: str = "manifests.yaml") -> None:
+        """Writes a file of manifests; NAMESPACE in it stands for the namespace."""
+        (self.manifests / name).write_text(text.replace("NAMESPACE", self.namespace))
+
+    def sync(self, syncer: Syncer = Syncer.FLUX, owner: str | None = None) -> None:
+        sync(self.cluster, syncer, self.manifests, owner=owner, namespace=self.namespace)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments, stdin=stdin).stdout
@@ -63,19 +67,26 @@ class Application:
         file = self.scratch / "report.json"
         file.unlink(missing_ok=True)
         connection = () if "--live" in flags else ("--kubeconfig", str(kubeconfig or self.cluster.kubeconfig))
-        status = main(["report", str(self.manifests), *connection, "--output", f"json={file}", *flags])
+        place = ("--namespace", self.namespace)
+        status = main(["report", str(self.manifests), *connection, *place, "--output", f"json={file}", *flags])
         return Scanned(status, json.loads(file.read_text()))
 
 
 @pytest.fixture
-def application(cluster: Cluster, namespace: str, tmp_path: Path) -> Application:
-    """The manifests are those of ``dist/prod`` but for the namespace, so that every test has its own."""
+def workspace(cluster: Cluster, namespace: str, tmp_path: Path) -> Application:
+    """An empty folder of manifests and an empty namespace."""
     manifests = tmp_path / "manifests"
     manifests.mkdir()
+    return Application(cluster, namespace, manifests, tmp_path)
+
+
+@pytest.fixture
+def application(workspace: Application) -> Application:
+    """The manifests are those of ``dist/prod`` but for the namespace, so that every test has its own."""
     for file in DIST.glob("*.yaml"):
         if file.name != "kustomization.yaml":
-            (manifests / file.name).write_text(file.read_text().replace("rescan-prod", namespace))
-    return Application(cluster, namespace, manifests, tmp_path)
+            workspace.write(file.read_text().replace("rescan-prod", "NAMESPACE"), file.name)
+    return workspace
 
 
 @pytest.fixture(autouse=True)

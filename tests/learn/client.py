@@ -54,15 +54,21 @@ class Client:
         Args:
             path: Of the collection.
             body: The object, every field of which the server must know.
+
+        Raises:
+            RefusedError: It is not valid.
         """
+        return self.send("POST", f"{path}?dryRun=All&fieldValidation=Strict", body)
+
+    def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The object that a request with a body answers with."""
         answer = self._pool.request(
-            "POST",
-            f"{self.server}{path}?dryRun=All&fieldValidation=Strict",
+            method,
+            self.server + path,
             body=json.dumps(body),
             headers={**self._headers, "Content-Type": "application/json"},
         )
         if answer.status not in {_OK, _CREATED}:
-            name = body["metadata"].get("name")
-            raise RefusedError(f"{body['kind']} {name}: {answer.json().get('message', answer.status)}")
+            raise RefusedError(f"{method} {path}: {answer.json().get('message', answer.status)}")
         made: dict[str, Any] = answer.json()
         return made

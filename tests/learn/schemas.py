@@ -34,7 +34,8 @@ Json = Any
 
 def learn_schemas(client: Client) -> dict[str, Any]:
     """The content of ``schemas.json.gz``."""
-    kinds = list(_kinds(client))
+    custom = _custom_groups(client)
+    kinds = [kind for kind in _kinds(client) if kind["group"] not in custom]
     served = {(kind["group"], kind["version"], kind["kind"]) for kind in kinds}
     schemas: dict[str, Json] = {}
     for path, entry in client.get("/openapi/v3")["paths"].items():
@@ -53,6 +54,11 @@ def packed(content: Mapping[str, Any]) -> bytes:
     """The content as the file that is shipped: the same bytes at any time."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)
+
+
+def _custom_groups(client: Client) -> frozenset[str]:
+    definitions = client.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
+    return frozenset(definition["spec"]["group"] for definition in definitions)
 
 
 def _kinds(client: Client) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,154 @@
+"""What single kinds need beside the general comparison: parts that are somebody else's by definition.
+
+Each exception is a pure function over the two normalized trees of one object, before they are projected. It returns
+them without the part that is not to be compared, and says so.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from drift.compare.normalize import Keyed
+from drift.model import Decision, Json, Object
+
+#: desired, live, and the object's name -> both without what is not to be compared, and the decisions made.
+KindException = Callable[[Object, Object, str], tuple[Object, Object, list[Decision]]]
+
+_CONTROLLER_LABELS: Final = re.compile(r"(?:batch\.kubernetes\.io/)?(?:controller-uid|job-name)")
+
+
+def _without(tree: Object, *path: str) -> Object:
+    """A copy of a tree without the field at a path; empty objects on the way go too."""
+    name, *rest = path
+    if name not in tree:
+        return tree
+    copy = dict(tree)
+    if rest and isinstance(tree[name], dict):
+        below = _without(tree[name], *rest)
+        if below:
+            copy[name] = below
+            return copy
+    del copy[name]
+    return copy
+
+
+def _at(tree: Object, *path: str) -> Json:
+    node: Json = tree
+    for name in path:
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
+
+
+def _aggregated_rules(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
+    """The rules of an aggregated ClusterRole are put together by the controller manager from other roles."""
+    del name
+    if "aggregationRule" not in desired or "rules" not in live:
+        return desired, live, []
+    decision = Decision("rules", "put together from other roles by its aggregationRule")
+    return _without(desired, "rules"), _without(live, "rules"), [decision]
+
+
+def _job_identity(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
+    """Unless Git names a selector, a Job's selector and the labels it matches are made of the Job's own UID."""
+    del name
+    if _at(desired, "spec", "selector") is not None or _at(live, "spec", "selector") is None:
+        return desired, live, []
+    live = _without(live, "spec", "selector")
+    decisions = [Decision("spec.selector", "made by the API server from the Job's UID")]
+    labels = _at(live, "spec", "template", "metadata", "labels")
+    wanted = _at(desired, "spec", "template", "metadata", "labels") or {}
+    for label in labels if isinstance(labels, dict) else ():
+        if label not in wanted and _CONTROLLER_LABELS.fullmatch(label):
+            live = _without(live, "spec", "template", "metadata", "labels", label)
+    return desired, live, decisions
+
+
+def _service_account_tokens(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
+    """Token and dockercfg Secrets are added to ServiceAccounts by controllers, under names that they make."""
+    generated = re.compile(rf"{re.escape(name)}-(?:token|dockercfg)-[a-z0-9]+")
+    decisions = []
+    for field in ("secrets", "imagePullSecrets"):
+        items = live.get(field)
+        if not isinstance(items, Keyed):
+            continue
+        wanted = desired.get(field)
+        kept = Keyed(is_set=items.is_set)
+        for key, item in items.items():
+            made = isinstance(item, dict) and generated.fullmatch(str(item.get("name", "")))
+            if made and not (isinstance(wanted, Keyed) and key in wanted):
+                decisions.append(Decision(f"{field}{key}", "a token that a controller made"))
+            else:
+                kept.put(key, item, items.positions[key])
+        live = {**live, field: kept} if kept else _without(live, field)
+    return desired, live, decisions
+
+
+def _ca_bundles(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
+    """A CA bundle that Git leaves out, or has as a placeholder, is filled in by cert-manager or an operator."""
+    del name
+    decisions: list[Decision] = []
+    pair = _fill_ca_bundles(desired, live, (), decisions)
+    return pair[0], pair[1], decisions
+
+
+def _fill_ca_bundles(desired: Json, live: Json, path: tuple[str, ...], decisions: list[Decision]) -> tuple[Json, Json]:
+    if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
+        pairs = [_fill_ca_bundles(*pair, path, decisions) for pair in zip(desired, live, strict=True)]
+        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    if not isinstance(desired, dict) or not isinstance(live, dict):
+        return desired, live
+    left, right = _copy(desired), _copy(live)
+    for key in desired.keys() & live.keys():
+        pair = _fill_ca_bundles(desired[key], live[key], (*path, str(key)), decisions)
+        left[key], right[key] = pair
+    if "caBundle" in right and _is_placeholder(left.get("caBundle")):
+        del right["caBundle"]
+        left.pop("caBundle", None)
+        decisions.append(Decision(".".join((*path, "caBundle")), "filled in by whoever keeps the certificate"))
+    return left, right
+
+
+def _copy(tree: Json) -> Json:
+    if not isinstance(tree, Keyed):
+        return dict(tree)
+    copy = Keyed(is_set=tree.is_set)
+    for key, item in tree.items():
+        copy.put(key, item, tree.positions[key])
+    return copy
+
+
+def _is_placeholder(bundle: Json) -> bool:
+    """Whether Git has no certificate there: nothing, white space ("Cg==") or some word in base64."""
+    if not bundle:
+        return True
+    try:
+        return b"-----BEGIN" not in base64.b64decode(str(bundle), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+_BY_KIND: Final[Mapping[tuple[str, str], KindException]] = {
+    ("rbac.authorization.k8s.io", "ClusterRole"): _aggregated_rules,
+    ("batch", "Job"): _job_identity,
+    ("", "ServiceAccount"): _service_account_tokens,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _ca_bundles,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _ca_bundles,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _ca_bundles,
+    ("apiregistration.k8s.io", "APIService"): _ca_bundles,
+}
+
+
+def set_aside(group: str, kind: str, name: str, desired: Object, live: Object) -> tuple[Object, Object, list[Decision]]:
+    """Both trees without what their kind leaves to others.
+
+    Args:
+        group: The API group, "" for the core one.
+        kind: The kind.
+        name: The object's name.
+        desired: The normalized manifest.
+        live: The normalized live object.
+    """
+    exception = _BY_KIND.get((group, kind))
+    return (desired, live, []) if exception is None else exception(desired, live, name)

@@ -1,0 +1,120 @@
+"""``ignoreDifferences`` of Argo CD Applications among the manifests: what Argo CD leaves alone is left alone here."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from drift.model import Finding, IgnoredBy, Json, Manifest, Object, ObjectKey
+from drift.paths import escape_pointer
+
+#: One step of a path of jq: .name, .["name"], [], [0], each with an optional question mark.
+_JQ_STEP: Final = re.compile(
+    r"""\.?(?:\[\s*"([^"]+)"\s*\]|\[\s*(\d*)\s*\]|([A-Za-z_][A-Za-z0-9_]*))\??|\."([^"]+)"\??"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreDifferences:
+    """One entry of an Application's ``spec.ignoreDifferences``.
+
+    Attributes:
+        application: Where it stands.
+        group: A glob; "" for the core group.
+        kind: A glob.
+        namespace: "" for any.
+        name: "" for any.
+        pointers: Patterns over JSON pointers of findings; what is below a match is covered too.
+        managers: Field managers whose work is left alone.
+    """
+
+    application: str
+    group: str
+    kind: str
+    namespace: str
+    name: str
+    pointers: tuple[re.Pattern[str], ...]
+    managers: tuple[str, ...]
+
+    def covers(self, key: ObjectKey, finding: Finding) -> bool:
+        """Whether a finding of an object is one that Argo CD leaves alone."""
+        if not (fnmatchcase(key.group, self.group) and fnmatchcase(key.kind, self.kind)):
+            return False
+        if (self.namespace and self.namespace != key.namespace) or (self.name and self.name != key.name):
+            return False
+        if finding.pointer and any(pattern.fullmatch(finding.pointer) for pattern in self.pointers):
+            return True
+        return bool(finding.actors) and all(actor.manager in self.managers for actor in finding.actors)
+
+
+def read_ignore_differences(manifests: Iterable[Manifest]) -> tuple[tuple[IgnoreDifferences, ...], tuple[str, ...]]:
+    """What the Argo CD Applications among the manifests leave alone.
+
+    Returns:
+        The entries, and a sentence on each part that cannot be honoured: jq that is more than a path.
+    """
+    entries: list[IgnoreDifferences] = []
+    notes: list[str] = []
+    for manifest in manifests:
+        if manifest.group == "argoproj.io" and manifest.kind == "Application":
+            spec = manifest.body.get("spec")
+            for entry in (spec.get("ignoreDifferences") if isinstance(spec, dict) else None) or ():
+                entries += [_entry(manifest, entry, notes)] if isinstance(entry, dict) else []
+    return tuple(entries), tuple(notes)
+
+
+def set_aside(key: ObjectKey, findings: Sequence[Finding], entries: Sequence[IgnoreDifferences]) -> tuple[Finding, ...]:
+    """The findings of one object, those set aside that Argo CD leaves alone."""
+    return tuple(_set_aside(key, finding, entries) for finding in findings)
+
+
+def _set_aside(key: ObjectKey, finding: Finding, entries: Sequence[IgnoreDifferences]) -> Finding:
+    entry = next((entry for entry in entries if entry.covers(key, finding)), None)
+    if entry is None or finding.ignored is not None:
+        return finding
+    reason = f"Argo CD Application {entry.application} ignores this difference"
+    return replace(finding, ignored=IgnoredBy(f"ignoreDifferences of {entry.application}", reason))
+
+
+def _entry(manifest: Manifest, entry: Object, notes: list[str]) -> IgnoreDifferences:
+    pointers = [_below(re.escape(pointer)) for pointer in _texts(entry, "jsonPointers")]
+    for expression in _texts(entry, "jqPathExpressions"):
+        pattern = _jq_pattern(expression)
+        if pattern is None:
+            notes.append(
+                f"{manifest.source}: ignoreDifferences {expression!r} is not honoured: only paths of jq are, "
+                "such as .spec.template.spec.containers[].image"
+            )
+        else:
+            pointers.append(_below(pattern))
+    texts: dict[str, Any] = {name: str(entry.get(name) or "") for name in ("group", "kind", "namespace", "name")}
+    return IgnoreDifferences(
+        application=manifest.name,
+        **texts,
+        pointers=tuple(pointers),
+        managers=tuple(_texts(entry, "managedFieldsManagers")),
+    )
+
+
+def _texts(entry: Object, name: str) -> Iterator[str]:
+    values: Json = entry.get(name)
+    return (value for value in (values if isinstance(values, list) else ()) if isinstance(value, str))
+
+
+def _below(pattern: str) -> re.Pattern[str]:
+    return re.compile(f"{pattern}(?:/.*)?")
+
+
+def _jq_pattern(expression: str) -> str | None:
+    """A pattern over JSON pointers for a path of jq; None for an expression that is more than a path."""
+    text, pattern, position = expression.strip(), "", 0
+    while position < len(text):
+        step = _JQ_STEP.match(text, position)
+        if step is None:
+            return None
+        quoted, index, word, dotted = step.groups()
+        name = quoted or word or dotted
+        pattern += f"/{re.escape(escape_pointer(name))}" if name else f"/{index or '[0-9]+'}"
+        position = step.end()
+    return pattern or None

@@ -1,0 +1,84 @@
+"""Replicas under an autoscaler: its business inside its range, drift outside of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from drift.model import Cause, Change, Finding, Json, Object, ObjectKey
+from drift.policy.severity import default_table
+
+REPLICAS = ("spec", "replicas")
+_PATH = ".".join(REPLICAS)
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """A HorizontalPodAutoscaler.
+
+    Attributes:
+        name: Its name.
+        target: The object whose replicas it sets.
+        minimum: Its lowest number of replicas.
+        maximum: Its highest number of replicas.
+    """
+
+    name: str
+    target: ObjectKey
+    minimum: int
+    maximum: int
+
+
+def read_autoscaler(body: Object) -> Autoscaler | None:
+    """A HorizontalPodAutoscaler from its JSON, in any version; None for one that is not as it should be."""
+    metadata, spec = body.get("metadata"), body.get("spec")
+    if not isinstance(metadata, dict) or not isinstance(spec, dict):
+        return None
+    reference, maximum = spec.get("scaleTargetRef"), spec.get("maxReplicas")
+    if not isinstance(reference, dict) or not isinstance(maximum, int):
+        return None
+    minimum = spec.get("minReplicas")
+    group = str(reference.get("apiVersion", "")).rpartition("/")[0]
+    target = ObjectKey(group, str(reference.get("kind")), metadata.get("namespace"), str(reference.get("name")))
+    return Autoscaler(str(metadata.get("name")), target, minimum if isinstance(minimum, int) else 1, maximum)
+
+
+def concerns_replicas(findings: Iterable[Finding]) -> bool:
+    """Whether it is worth asking for autoscalers at all."""
+    return any(finding.path == _PATH for finding in findings)
+
+
+def judge_replicas(
+    key: ObjectKey, findings: Sequence[Finding], autoscalers: Iterable[Autoscaler]
+) -> tuple[Finding, ...]:
+    """The findings of an object, its replicas judged by the autoscaler that targets it, if there is one.
+
+    Args:
+        key: The object.
+        findings: Its findings.
+        autoscalers: Those of its namespace.
+    """
+    autoscaler = next((candidate for candidate in autoscalers if candidate.target == key), None)
+    return tuple(_judge(key, finding, autoscaler) if finding.path == _PATH else finding for finding in findings)
+
+
+def _judge(key: ObjectKey, finding: Finding, autoscaler: Autoscaler | None) -> Finding:
+    if finding.change is Change.REMOVED:
+        return finding
+    if autoscaler is None:
+        # The controller manager writes replicas only for an autoscaler; without one, the scaling is left over.
+        return _with_cause(key, finding, Cause.UNKNOWN) if finding.cause is Cause.CONTROLLER else finding
+    bounds = f"[{autoscaler.minimum}, {autoscaler.maximum}]"
+    if _inside(finding.live, autoscaler):
+        finding = _with_cause(key, finding, Cause.CONTROLLER)
+        return replace(finding, note=f"HorizontalPodAutoscaler {autoscaler.name} keeps it within {bounds}")
+    if finding.cause is Cause.CONTROLLER:
+        finding = _with_cause(key, finding, Cause.UNKNOWN)
+    return replace(finding, note=f"outside of {bounds}, the range of HorizontalPodAutoscaler {autoscaler.name}")
+
+
+def _inside(replicas: Json, autoscaler: Autoscaler) -> bool:
+    return isinstance(replicas, int) and autoscaler.minimum <= replicas <= autoscaler.maximum
+
+
+def _with_cause(key: ObjectKey, finding: Finding, cause: Cause) -> Finding:
+    severity = default_table().severity(key.kind, REPLICAS, finding.change, cause)
+    return replace(finding, cause=cause, severity=severity)

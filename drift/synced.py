@@ -1,0 +1,120 @@
+"""What was last synced: the manifests at the revision that Flux or Argo CD records for the objects they sync.
+
+Asked for only where an object differs, so that a cluster in sync costs no request for it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from drift.cluster.live import LiveObject
+from drift.cluster.resources import Resource, Resources
+from drift.errors import DriftError, RequestError
+from drift.model import Json, Manifest, Object
+
+#: Reads the manifests at a Git revision.
+LoadRevision = Callable[[str], Sequence[Manifest]]
+
+_FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
+_ARGOCD_ANNOTATION: Final = "argocd.argoproj.io/tracking-id"
+#: Argo CD names an Application alone unless it lives outside of this namespace.
+_ARGOCD_NAMESPACE: Final = "argocd"
+
+
+class _Source(Protocol):
+    @property
+    def resources(self) -> Resources: ...
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedBy:
+    """The object of a syncer that keeps another object in sync: a Flux Kustomization or an Argo CD Application."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def synced_by(live: Object) -> SyncedBy | None:
+    """Which syncer's object a live object is marked with; None where it bears no mark."""
+    metadata = live.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    name, namespace = labels.get(f"{_FLUX_LABEL}name"), labels.get(f"{_FLUX_LABEL}namespace")
+    if name and namespace:
+        return SyncedBy("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
+    tracking = annotations.get(_ARGOCD_ANNOTATION)
+    if not isinstance(tracking, str) or ":" not in tracking:
+        return None
+    namespace, _, name = tracking.partition(":")[0].rpartition("_")
+    return SyncedBy("argoproj.io", "Application", namespace or _ARGOCD_NAMESPACE, name)
+
+
+class SyncedRevisions:
+    """Finds and reads what was last synced, once per syncer's object.
+
+    Attributes:
+        notes: Why it is not known, one sentence per syncer's object.
+    """
+
+    def __init__(self, source: _Source, load: LoadRevision) -> None:
+        self._source = source
+        self._load = load
+        self._manifests: dict[SyncedBy, Sequence[Manifest] | None] = {}
+        self._by_revision: dict[str, Sequence[Manifest]] = {}
+        self.notes: list[str] = []
+
+    def manifests(self, live: Object) -> Sequence[Manifest] | None:
+        """The manifests that were last synced together with a live object; None where that is not known."""
+        syncer = synced_by(live)
+        if syncer is None:
+            return None
+        if syncer not in self._manifests:
+            self._manifests[syncer] = self._read(syncer)
+        return self._manifests[syncer]
+
+    def only(self) -> Sequence[Manifest] | None:
+        """The manifests of the one syncer's object that was met so far; None if there was none, or several."""
+        known = list(self._manifests.values())
+        return known[0] if len(known) == 1 else None
+
+    def _read(self, syncer: SyncedBy) -> Sequence[Manifest] | None:
+        resource = self._source.resources.preferred(syncer.group, syncer.kind)
+        if resource is None:
+            return None
+        try:
+            live = self._source.get(resource, syncer.namespace, syncer.name)
+        except RequestError as error:
+            self.notes.append(f"the revision that {syncer} synced last cannot be read: {error}")
+            return None
+        revision = None if live is None else recorded_revision(live.body)
+        if revision is None:
+            return None
+        try:
+            if revision not in self._by_revision:
+                self._by_revision[revision] = self._load(revision)
+        except DriftError as error:
+            self.notes.append(f"what {syncer} synced last is not known: {error}")
+            return None
+        return self._by_revision[revision]
+
+
+def recorded_revision(syncer: Object) -> str | None:
+    """The Git commit that a Kustomization or an Application says it synced last; None where it says none."""
+    for path in _WHERE_RECORDED:
+        value: Json = syncer
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and value:
+            # Flux writes "main@sha1:<commit>", in older versions "main/<commit>"; Argo CD the commit alone.
+            return value.rpartition(":")[2].rpartition("/")[2]
+    return None
+
+
+_WHERE_RECORDED: Final = (("status", "lastAppliedRevision"), ("status", "sync", "revision"))
