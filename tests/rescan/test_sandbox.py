@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 import yaml
@@ -20,16 +19,6 @@ from tests.rescan.changes import changed
 from tests.sandbox.cluster import Cluster
 
 ENVIRONMENTS = (*environments.load(), *EXAMPLES)
-
-
-@pytest.fixture(scope="module")
-def custom_resources(cluster: Cluster, repository: Path) -> Iterator[None]:
-    """Our CRDs, established."""
-    crds = str(repository / "rescan/crds")
-    cluster.kubectl("apply", "--server-side", "--filename", crds)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "--filename", crds)
-    yield
-    cluster.kubectl("delete", "--ignore-not-found", "--filename", crds)
 
 
 def inside(environment: Environment, namespace: str) -> Environment:
