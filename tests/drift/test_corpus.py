@@ -14,8 +14,8 @@ from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
 from drift.manifests.git import describe
 from drift.manifests.load import load_manifests
-from drift.model import Cause, Manifest, Report, Status
-from drift.scan import LiveSource, Options, Unmanaged, scan_manifests
+from drift.model import Cause, Manifest, Report, Status, Unmanaged
+from drift.scan import LiveSource, Options, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.syncers import Syncer, sync
