@@ -11,6 +11,7 @@ from drift.model import Json, Object
 from drift.ownership.marks import LAST_APPLIED
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
+from drift.schema.allocated import ALLOCATED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
 from drift.schema.values import canonical
@@ -128,6 +129,9 @@ class _Normalizer:
             if value:
                 return False
             return child.shape is Shape.MAP or self._facts.drops_zero(parent, name)
+        if (parent.name, name) in ALLOCATED:
+            # Git asks for an allocated value; had it been dropped from Git, that would be something else.
+            return False
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
         return is_zero and self._facts.drops_zero(parent, name)
 
