@@ -178,7 +178,7 @@ class _Scan:
         self._look_for_strays(wanted)
         if self._recorded is not None:
             self._notes += self._recorded.notes
-        if self._without_owners:
+        if self._without_owners and self._source.info is None:
             self._notes.append(
                 f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
                 "make dumps with --show-managed-fields"

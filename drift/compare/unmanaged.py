@@ -53,7 +53,7 @@ def judge_stray(kind: str, body: Object, appliers: Iterable[str]) -> Stray | str
     if not actors:
         return Stray(Cause.UNKNOWN, (), None)
     if all(map(is_controller, actors)):
-        return Stray(Cause.CONTROLLER, actors, None)
+        return "controllers made it"
     return Stray(Cause.MANUAL, tuple(actor for actor in actors if not is_controller(actor)), None)
 
 

@@ -54,8 +54,13 @@ def _target_port(port: Object) -> Json:
 
 
 def _service_account(pod: Object) -> Json:
-    """The deprecated twin of serviceAccountName, kept equal to it."""
+    """The deprecated twin of serviceAccountName, kept equal to it; comparisons know it by that name alone."""
     return pod.get("serviceAccountName", "default")
+
+
+def _service_account_name(pod: Object) -> Json:
+    del pod
+    return "default"
 
 
 def _requests(resources: Object) -> Json:
@@ -176,7 +181,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CORE + "LimitRangeItem", "defaultRequest"): _container_requests,
     (_CORE + "PersistentVolumeClaimSpec", "dataSourceRef"): _data_source_reference,
     (_CORE + "PodSpec", "serviceAccount"): _service_account,
-    (_CORE + "PodSpec", "serviceAccountName"): lambda _: "default",
+    (_CORE + "PodSpec", "serviceAccountName"): _service_account_name,
     (_CORE + "ReplicationControllerSpec", "selector"): _template_labels,
     (_CORE + "ResourceRequirements", "requests"): _requests,
     (_CORE + "Volume", "emptyDir"): _empty_dir,
