@@ -72,9 +72,8 @@ def normalize_object(body: Object, schema: Type, facts: Facts) -> Object:
     tree = normalizer.struct(rest, schema)
     if isinstance(metadata, dict):
         own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
-        normalized = normalizer.struct(own, schema.field("metadata"))
-        if normalized:
-            tree["metadata"] = normalized
+        # Every object has metadata, so that a first label is a label that was added, not metadata that was.
+        tree["metadata"] = normalizer.struct(own, schema.field("metadata"))
     return tree
 
 
@@ -113,10 +112,10 @@ class _Normalizer:
             normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
             if not self._is_nothing(normalized, schema, name, child):
                 tree[name] = normalized
-        if is_metadata and LAST_APPLIED in tree.get("annotations", ()):
-            annotations = {name: text for name, text in tree["annotations"].items() if name != LAST_APPLIED}
-            tree = {**tree, "annotations": annotations}
-            if not annotations:
+        annotations = tree.get("annotations")
+        if is_metadata and isinstance(annotations, dict) and LAST_APPLIED in annotations:
+            tree["annotations"] = {name: text for name, text in annotations.items() if name != LAST_APPLIED}
+            if not tree["annotations"]:
                 del tree["annotations"]
         return tree
 
