@@ -122,10 +122,10 @@ class _Normalizer:
             normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
             if not self._is_nothing(normalized, schema, name, child):
                 tree[name] = normalized
-        if is_metadata and LAST_APPLIED in tree.get("annotations", ()):
-            annotations = {name: text for name, text in tree["annotations"].items() if name != LAST_APPLIED}
-            tree = {**tree, "annotations": annotations}
-            if not annotations:
+        annotations = tree.get("annotations")
+        if is_metadata and isinstance(annotations, dict) and LAST_APPLIED in annotations:
+            tree["annotations"] = {name: text for name, text in annotations.items() if name != LAST_APPLIED}
+            if not tree["annotations"]:
                 del tree["annotations"]
         return tree
 
