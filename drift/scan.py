@@ -27,6 +27,7 @@ from drift.policy.argocd import IgnoreDifferences, read_ignore_differences, set_
 from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
 from drift.policy.findings import missing_finding, object_findings, stray_finding
 from drift.policy.opt_out import honour, why_it_may_be_gone
+from drift.schema.definitions import defined_kind, document_of
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 from drift.synced import LoadRevision, SyncedRevisions
 
@@ -147,7 +148,10 @@ class _Scan:
         self._options = options
         # What may be asked for; a kind that the user leaves out is not even looked up.
         self._resources = source.resources.without(lambda group, kind: self._unchecked(group, kind) is not None)
+        self._schemas = schemas
         self._shipped = None if schemas is None else SchemaDocument(schemas)
+        self._definitions: dict[tuple[str, str], Object] = {}
+        self._defined: dict[Resource, Type | None] = {}
         self._documents: dict[str, SchemaDocument | None] = {}
         self._cluster_id = source.info.server if source.info else ""
         self._notes: list[str] = []
@@ -164,6 +168,7 @@ class _Scan:
 
     def run(self, manifests: Sequence[Manifest], info: ManifestsInfo) -> Report:
         wanted = self._resolve(manifests)
+        self._definitions = self._read_definitions(manifests)
         self._argocd, notes = read_ignore_differences(manifests)
         self._notes += notes
         if self._options.synced is not None:
@@ -174,7 +179,7 @@ class _Scan:
         self._look_for_strays(wanted)
         if self._recorded is not None:
             self._notes += self._recorded.notes
-        if self._without_owners:
+        if self._without_owners and self._source.info is None:
             self._notes.append(
                 f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
                 "make dumps with --show-managed-fields"
@@ -382,7 +387,31 @@ class _Scan:
         document_types = self._documents[resource.root]
         if document_types is None:
             return UNKNOWN
-        return document_types.kind(resource.group, resource.version, resource.kind) or UNKNOWN
+        known = document_types.kind(resource.group, resource.version, resource.kind)
+        return known or self._defined_type(resource) or UNKNOWN
+
+    def _defined_type(self, resource: Resource) -> Type | None:
+        """The type of a custom resource from its definition, live or in Git, where no server describes it."""
+        definition = self._definitions.get((resource.group, resource.kind))
+        if definition is None or self._schemas is None:
+            return None
+        if resource not in self._defined:
+            document = document_of(definition, resource.version, self._schemas)
+            self._defined[resource] = (
+                None
+                if document is None
+                else SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
+            )
+        return self._defined[resource]
+
+    def _read_definitions(self, manifests: Sequence[Manifest]) -> dict[tuple[str, str], Object]:
+        definitions = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        if self._schemas is None or definitions is None:
+            return {}
+        bodies = [manifest.body for manifest in manifests]
+        # The live definition is the one that the live object's defaults come from.
+        bodies += [live.body for live in self._source.list(definitions, None)]
+        return {kind: body for body in bodies if (kind := defined_kind(body)) is not None}
 
     # -- what Git does not have
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from drift.compare.diff import Difference
 from drift.compare.project import Claim, Ownership, Projection
-from drift.model import Actor, Cause, Change, Json
+from drift.model import Actor, Cause, Change, Decision, Json
 from drift.ownership.roles import Role
-from drift.paths import ItemKey, Path
+from drift.paths import ItemKey, Path, render
 from drift.schema.types import ABSENT
 
 if TYPE_CHECKING:
@@ -30,7 +30,20 @@ class Judged:
     actors: tuple[Actor, ...]
 
 
-def classify(differences: Sequence[Difference], projection: Projection, ownership: Ownership) -> list[Judged]:
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The differences of one object with their causes.
+
+    Attributes:
+        judged: Those that count.
+        decisions: Those that do not, and why.
+    """
+
+    judged: tuple[Judged, ...]
+    decisions: tuple[Decision, ...]
+
+
+def classify(differences: Sequence[Difference], projection: Projection, ownership: Ownership) -> Classified:
     """Gives every difference its cause; one that several causes share is split into its parts.
 
     Args:
@@ -39,14 +52,35 @@ def classify(differences: Sequence[Difference], projection: Projection, ownershi
         ownership: Who owns what in the live object.
     """
     judge = _Judge(ownership, projection.claims)
-    judged = [part for difference in differences for part in judge.judge(difference)]
-    return judged + [judge.reordered(path) for path in projection.reordered]
+    counted = [difference for difference in differences if not judge.is_the_appliers_own_work(difference)]
+    judged = [part for difference in counted for part in judge.judge(difference)]
+    judged += [judge.reordered(path) for path in projection.reordered]
+    decisions = [
+        Decision(render(difference.path), "changed while the syncer's own request was admitted: a webhook's work")
+        for difference in differences
+        if difference not in counted
+    ]
+    return Classified(tuple(judged), tuple(decisions))
 
 
 class _Judge:
     def __init__(self, ownership: Ownership, claims: Mapping[Path, Claim]) -> None:
         self._ownership = ownership
         self._claims = claims
+
+    def is_the_appliers_own_work(self, difference: Difference) -> bool:
+        """Whether the cluster took what Git has and made something else of it in the very same request.
+
+        Then the applier is the only owner, and what it last sent is what Git still has.
+        """
+        if difference.change is not Change.CHANGED or difference.path != difference.live_path:
+            return False
+        owners = self._owners(difference.live_path)
+        return (
+            bool(owners)
+            and all(self._ownership.roles.of_entry[index] is Role.APPLIER for index in owners)
+            and self._applied(difference.path) == _bare(difference.desired)
+        )
 
     def judge(self, difference: Difference) -> Iterator[Judged]:
         if difference.change is Change.ADDED:

@@ -30,6 +30,16 @@ SERVER_METADATA: Final = frozenset(
     }
 )
 _IDENTITY: Final = frozenset({"name", "namespace"})
+#: Types of items that the server or its controllers put in an order of their own, in lists that are owned as a whole.
+_UNORDERED: Final = frozenset(
+    {
+        "io.k8s.api.autoscaling.v2.MetricSpec",
+        "io.k8s.api.core.v1.EndpointSubset",
+        "io.k8s.api.core.v1.EndpointAddress",
+        "io.k8s.api.core.v1.EndpointPort",
+    }
+)
+_POD_SPEC: Final = "io.k8s.api.core.v1.PodSpec"
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
@@ -72,9 +82,8 @@ def normalize_object(body: Object, schema: Type, facts: Facts) -> Object:
     tree = normalizer.struct(rest, schema)
     if isinstance(metadata, dict):
         own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
-        normalized = normalizer.struct(own, schema.field("metadata"))
-        if normalized:
-            tree["metadata"] = normalized
+        # Kept even if empty, so that a label that is added is found at the labels rather than at the metadata.
+        tree["metadata"] = normalizer.struct(own, schema.field("metadata"))
     return tree
 
 
@@ -103,6 +112,8 @@ class _Normalizer:
     def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY) -> Object:
         tree: Object = {}
         is_metadata = schema.name == _OBJECT_META
+        if schema.name == _POD_SPEC:
+            value = _with_one_account_name(value)
         is_embedded = schema.shape is Shape.STRUCT and _is_embedded_object(value, schema)
         for name, below in value.items():
             if below is None or (is_metadata and name in SERVER_METADATA):
@@ -141,7 +152,10 @@ class _Normalizer:
             for position, item in enumerate(value):
                 members.put(set_member(item), item, position)
             return members
-        return [self.value(item, schema.items) for item in value]
+        items = [self.value(item, schema.items) for item in value]
+        if schema.items.name in _UNORDERED:
+            items.sort(key=_sort_key)
+        return items
 
     def _keyed(self, value: list[Json], schema: Type) -> Keyed | None:
         """The items by key; None where an item has no key, which only an invalid list has."""
@@ -167,12 +181,28 @@ class _Normalizer:
         return ItemKey(parts)
 
 
+def _sort_key(item: Json) -> str:
+    """Orders items by their content, whatever order their fields were written in."""
+    if isinstance(item, dict):
+        return "".join(f"{name}:{_sort_key(item[name])};" for name in sorted(item, key=str))
+    return "".join(map(_sort_key, item)) if isinstance(item, list) else str(item)
+
+
 def _is_embedded_object(value: Object, schema: Type) -> bool:
     """Whether this is an API object inside another, such as a StatefulSet's claim template."""
     return "metadata" in value and {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
 
 
+def _with_one_account_name(pod: Object) -> Object:
+    """A pod without ``serviceAccount``, which the server keeps equal to ``serviceAccountName``."""
+    if "serviceAccount" not in pod:
+        return pod
+    rest = {name: value for name, value in pod.items() if name != "serviceAccount"}
+    return {"serviceAccountName": pod["serviceAccount"], **rest}
+
+
 def _role(name: str, parent: _Role) -> _Role:
     if name == "resources":
         return _Role.RESOURCES
-    return _Role.AMOUNTS if parent is _Role.RESOURCES and name in {"requests", "limits"} else _Role.ANY
+    is_amounts = parent is _Role.AMOUNTS or (parent is _Role.RESOURCES and name in {"requests", "limits"})
+    return _Role.AMOUNTS if is_amounts else _Role.ANY

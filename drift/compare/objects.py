@@ -69,10 +69,14 @@ def compare_object(
     ownership = Ownership(entries, roles, tree, applied)
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
     projection = project(wanted, present, schema, ownership, facts=facts, marks=known_marks())
-    judged = classify(diff(projection.desired, projection.live), projection, ownership)
+    classified = classify(diff(projection.desired, projection.live), projection, ownership)
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
     return Compared(
-        tuple(judged), projection, (*decisions, *projection.decisions), tuple(remarks), lacks_owners=not entries
+        judged=classified.judged,
+        projection=projection,
+        decisions=(*decisions, *projection.decisions, *classified.decisions),
+        remarks=tuple(remarks),
+        lacks_owners=not entries,
     )
 
 

@@ -54,12 +54,13 @@ def _target_port(port: Object) -> Json:
 
 
 def _service_account(pod: Object) -> Json:
-    """The deprecated twin of serviceAccountName, kept equal to it."""
+    """The deprecated twin of serviceAccountName, kept equal to it; comparisons know it by that name alone."""
     return pod.get("serviceAccountName", "default")
 
 
 def _service_account_name(pod: Object) -> Json:
-    return pod.get("serviceAccount", "default")
+    del pod
+    return "default"
 
 
 def _requests(resources: Object) -> Json:
@@ -168,6 +169,9 @@ def _stabilization_window(rules: Object) -> Json:
     # Scaling down without a window means five minutes, and 0 is something else.
     return 0 if rules.get("policies") == _SCALE_UP else ABSENT
 
+
+#: Of these, an object without labels gets those of its template.
+LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CORE + "Container", "imagePullPolicy"): _pull_policy,
