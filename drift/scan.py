@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.compare.objects import Compared, compare_object
 from drift.compare.unmanaged import judge_stray
+from drift.config.settings import UncheckedKind
 from drift.errors import ManifestError, RequestError
 from drift.model import (
     Cause,
@@ -21,6 +21,7 @@ from drift.model import (
     ObjectReport,
     Report,
     Status,
+    Unmanaged,
 )
 from drift.policy.argocd import IgnoreDifferences, read_ignore_differences, set_aside
 from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
@@ -29,14 +30,6 @@ from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.schema.definitions import defined_kind, document_of
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 from drift.synced import LoadRevision, SyncedRevisions
-
-
-class Unmanaged(StrEnum):
-    """Where objects that Git does not have are looked for."""
-
-    OFF = "off"
-    NAMESPACE = "namespace"
-    CLUSTER = "cluster"
 
 
 class LiveSource(Protocol):
@@ -71,6 +64,8 @@ class Options:
     Attributes:
         namespace: Where objects live that name no namespace; None: as the live side has it.
         appliers: Field managers that sync Git, beside the well-known ones.
+        controllers: Field managers that work for the cluster, beside the well-known ones; ``*`` as in a glob.
+        unchecked: Kinds that are not asked for, on purpose.
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
@@ -78,6 +73,8 @@ class Options:
 
     namespace: str | None = None
     appliers: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
+    unchecked: tuple[UncheckedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
@@ -150,6 +147,8 @@ class _Scan:
         self._source = source
         self._options = options
         self._schemas = schemas
+        # What may be asked for; a kind that the user leaves out is not even looked up.
+        self._resources = source.resources.without(lambda group, kind: self._unchecked(group, kind) is not None)
         self._shipped = None if schemas is None else SchemaDocument(schemas)
         self._definitions: dict[tuple[str, str], Object] = {}
         self._defined: dict[Resource, Type | None] = {}
@@ -162,7 +161,9 @@ class _Scan:
         self._absent: list[tuple[Manifest, ObjectKey]] = []
         self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
         self._synced: Mapping[ObjectKey, Manifest] | None = None
-        self._recorded = None if options.load_revision is None else SyncedRevisions(source, options.load_revision)
+        self._recorded = (
+            None if options.load_revision is None else SyncedRevisions(source, options.load_revision, self._resources)
+        )
         self._argocd: tuple[IgnoreDifferences, ...] = ()
 
     def run(self, manifests: Sequence[Manifest], info: ManifestsInfo) -> Report:
@@ -206,6 +207,19 @@ class _Scan:
                     f"{manifest.source}: {key} is also defined in {seen[key].source}; remove one of them"
                 )
             seen[key] = manifest
+            unchecked = self._unchecked(manifest.group, manifest.kind)
+            if unchecked is not None:
+                self._reports.append(
+                    ObjectReport(
+                        manifest.api_version,
+                        key,
+                        manifest.source,
+                        Status.UNCHECKED,
+                        unchecked.reason,
+                        by_choice=True,
+                    )
+                )
+                continue
             if resource is None:
                 self._reports.append(self._not_served(manifest, key))
                 continue
@@ -214,6 +228,9 @@ class _Scan:
             )
             group.manifests[manifest.name] = manifest
         return groups
+
+    def _unchecked(self, group: str, kind: str) -> UncheckedKind | None:
+        return next((unchecked for unchecked in self._options.unchecked if unchecked.covers(group, kind)), None)
 
     def _resource(self, manifest: Manifest) -> Resource | None:
         return self._source.resources.find(manifest.api_version, manifest.kind)
@@ -341,6 +358,7 @@ class _Scan:
             live.last_applied,
             self._type(group.resource),
             appliers=self._options.appliers,
+            controllers=self._options.controllers,
             synced=base,
         )
 
@@ -350,7 +368,7 @@ class _Scan:
     def _autoscalers_in(self, namespace: str | None) -> tuple[Autoscaler, ...]:
         """The namespace's autoscalers; asked for only where replicas differ."""
         if namespace not in self._autoscalers:
-            resource = self._source.resources.preferred("autoscaling", "HorizontalPodAutoscaler")
+            resource = self._resources.preferred("autoscaling", "HorizontalPodAutoscaler")
             found: list[Autoscaler] = []
             try:
                 for live in self._source.list(resource, namespace) if resource else ():
@@ -419,7 +437,7 @@ class _Scan:
     def _where_to_look(
         self, manifest_kinds: Iterable[tuple[str, str]], namespaces: Sequence[str]
     ) -> Iterator[tuple[Resource, str | None]]:
-        resources = self._source.resources
+        resources = self._resources
         if self._options.unmanaged is Unmanaged.CLUSTER:
             for resource in resources.all_preferred():
                 if "list" in resource.verbs:
@@ -442,7 +460,7 @@ class _Scan:
             self._notes.append(text)
 
     def _judge_stray(self, live: LiveObject, resource: Resource) -> None:
-        judged = judge_stray(resource.kind, live.body, self._options.appliers)
+        judged = judge_stray(resource.kind, live.body, self._options.appliers, self._options.controllers)
         if isinstance(judged, str):
             return
         key = ObjectKey(resource.group, resource.kind, live.namespace, live.name)

@@ -18,9 +18,9 @@ from drift.cluster.server import ApiServer
 from drift.compare.objects import compare_object
 from drift.manifests.git import describe
 from drift.manifests.load import load_manifests
-from drift.model import Cause, Json, Manifest, Report, Status
+from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
 from drift.redaction import Redacted
-from drift.scan import LiveSource, Options, Unmanaged, scan_manifests
+from drift.scan import LiveSource, Options, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.schema.types import SchemaDocument, Type
 from tests.sandbox.cluster import Cluster
