@@ -146,9 +146,9 @@ class _Scan:
     def __init__(self, source: LiveSource, options: Options, schemas: Mapping[str, Any] | None) -> None:
         self._source = source
         self._options = options
+        self._schemas = schemas
         # What may be asked for; a kind that the user leaves out is not even looked up.
         self._resources = source.resources.without(lambda group, kind: self._unchecked(group, kind) is not None)
-        self._schemas = schemas
         self._shipped = None if schemas is None else SchemaDocument(schemas)
         self._definitions: dict[tuple[str, str], Object] = {}
         self._defined: dict[Resource, Type | None] = {}

@@ -146,20 +146,20 @@ class _Judge:
         return _at(self._ownership.applied, path)
 
     def _wrote_after_the_applier(self) -> list[int]:
-        times = {
-            index: entry.actor.time
-            for index, entry in enumerate(self._ownership.entries)
-            if entry.actor.time is not None
-        }
-        role_of = self._ownership.roles.of_entry
-        applied = max((time for index, time in times.items() if role_of[index] is Role.APPLIER), default=None)
+        """Entries of anybody else that are later than the applier's last, and that could have written any field."""
+        entries, role_of = self._ownership.entries, self._ownership.roles.of_entry
+        times = [entry.actor.time for entry, role in zip(entries, role_of, strict=True) if role is Role.APPLIER]
+        applied = max((time for time in times if time is not None), default=None)
         if applied is None:
             return []
         return [
             index
-            for index, entry in enumerate(self._ownership.entries)
-            # The time of an entry is not always recorded: ``kubectl scale`` leaves it out.
-            if role_of[index] is Role.OTHER and (entry.actor.time is None or entry.actor.time > applied)
+            for index, entry in enumerate(entries)
+            if role_of[index] is Role.OTHER
+            # Through a subresource, such as scale, only its own few fields can be written.
+            and entry.actor.subresource is None
+            and entry.actor.time is not None
+            and entry.actor.time > applied
         ]
 
     def _owners(self, path: Path) -> list[int]:
