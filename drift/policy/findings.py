@@ -35,16 +35,19 @@ def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -
     else:
         where = pointer(compared.projection.live, difference.live_path)
     path = render(difference.path)
+    desired = None if redacted else to_json(difference.desired)
+    live = None if redacted else to_json(difference.live)
+    value = live if difference.change is Change.ADDED else desired
     return Finding(
         id=fingerprint(cluster, key, path, difference.change),
         change=difference.change,
         path=path,
         pointer=where,
-        desired=None if redacted else to_json(difference.desired),
-        live=None if redacted else to_json(difference.live),
+        desired=desired,
+        live=live,
         redacted=redacted,
         cause=judged.cause,
-        severity=default_table().severity(key.kind, difference.path, difference.change, judged.cause),
+        severity=default_table().severity(key, path, difference.change, judged.cause, value),
         actors=judged.actors,
         note=_note(difference),
     )
@@ -76,7 +79,7 @@ def _whole_object(key: ObjectKey, cluster: str, change: Change, cause: Cause, st
         live=None,
         redacted=False,
         cause=cause,
-        severity=default_table().severity(key.kind, (), change, cause),
+        severity=default_table().severity(key, "", change, cause),
         actors=stray.actors if stray else (),
         note=stray.note if stray else None,
     )
