@@ -149,7 +149,7 @@ storages = st.builds(
     offered=st.sampled_from([(), (StorageClass(name="local-path"),)]),
     uploads_limit=SIZES,
     temporary_limit=SIZES,
-)
+).filter(lambda storage: storage.storage_class or not storage.offered)
 policies = st.builds(
     NetworkPolicy,
     from_namespaces=st.lists(LABELS, max_size=2).map(tuple),
