@@ -48,12 +48,29 @@ node_modules/.locked: package.json package-lock.json $(VENV)/.locked
 	@touch $@
 
 .PHONY: synth
-synth: install ## Synthesize dist/ anew, which also accepts what the snapshot test found
+synth: install ## Synthesize dist/ and the examples' golden trees anew: accepts what the snapshot tests found
 	cdk8s synth
+	python -m tests.rescan.golden
 
 .PHONY: check
 check: install ## Check the settings of every environment without writing anything
 	python main.py --check
+
+.PHONY: imports
+imports: install ## Make the typed classes in imports/ anew from the CRDs in rescan/crds/
+	rm -rf imports
+	cdk8s import --save=false
+
+.PHONY: committed
+committed: ## Fail if synthesized or imported files differ from what is committed, new files included
+	@changed="$$(git status --porcelain -- dist imports tests/rescan/golden)"; if [ -n "$$changed" ]; then \
+	  echo "not committed as the code makes it; run \`make synth imports\` and commit:"; echo "$$changed"; \
+	  git --no-pager diff -- dist imports tests/rescan/golden; exit 1; fi
+
+.PHONY: workflows
+workflows: install ## Check the GitHub Actions workflows
+	zizmor --offline --quiet .github
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # --- The whole product ---
 

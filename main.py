@@ -1,18 +1,23 @@
-"""The cdk8s app: one chart per environment. `cdk8s synth` and `python main.py` write it to dist/."""
+"""The cdk8s app: what runs in each environment, and what hands it to Argo CD or Flux.
+
+`cdk8s synth` and `python main.py` write it to dist/; `python main.py --check` checks the settings alone.
+"""
 
 import sys
 from collections.abc import Sequence
 
-from rescan.charts import App, RescanChart
+from rescan.charts import App, ArgoCdChart, FluxChart, RescanChart
 from rescan.cli import run
 from rescan.settings import Environment
 
 
 def build(environments: Sequence[Environment]) -> App:
-    """All charts of these environments."""
+    """The charts of these environments."""
     app = App()
     for environment in environments:
         RescanChart(app, environment)
+        ArgoCdChart(app, environment)
+        FluxChart(app, environment)
     return app
 
 

@@ -20,6 +20,7 @@ RUNS = 9
 def main() -> None:
     """Measures and prints a Markdown table."""
     with Cluster.start() as cluster:
+        sync(cluster, Syncer.FLUX, REPOSITORY / "rescan/crds")
         sync(cluster, Syncer.FLUX, REPOSITORY / MANIFESTS)
         kubeconfig = str(cluster.kubeconfig)
         kubectl = str(Path(cluster.environment["PATH"].partition(":")[0]) / "kubectl")
@@ -27,10 +28,10 @@ def main() -> None:
         rows = [
             ("drift --help", [*drift, "--help"], 0.2),
             (f"drift report {MANIFESTS}", [*drift, "report", MANIFESTS, "--kubeconfig", kubeconfig], 1.2),
-            ("kubectl diff", [kubectl, "diff", "--kubeconfig", kubeconfig, "-R", "-f", MANIFESTS], None),
+            ("kubectl diff", [kubectl, "diff", "--kubeconfig", kubeconfig, "-k", MANIFESTS], None),
             (
                 "kubectl diff --server-side",
-                [kubectl, "diff", "--server-side", "--kubeconfig", kubeconfig, "-R", "-f", MANIFESTS],
+                [kubectl, "diff", "--server-side", "--kubeconfig", kubeconfig, "-k", MANIFESTS],
                 None,
             ),
         ]

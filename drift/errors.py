@@ -2,6 +2,7 @@
 
     DriftError
     +-- UsageError          2   a flag or an argument that cannot be
+    +-- ConfigError         2   settings (drift.yaml) that are not as they should be
     +-- ManifestError       2   a file of manifests that cannot be read as one
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
@@ -21,6 +22,10 @@ class DriftError(Exception):
 
 class UsageError(DriftError):
     """A flag or an argument that cannot be; nothing was read yet."""
+
+
+class ConfigError(DriftError):
+    """Settings that are not as they should be, located as ``file:line:column`` where that is known."""
 
 
 class ManifestError(DriftError):

@@ -3,7 +3,7 @@
 Everything here is frozen: a stage makes new values, it never changes what an earlier stage made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -60,6 +60,14 @@ class Verdict(StrEnum):
     IN_SYNC = "in-sync"
     DRIFTED = "drifted"
     INCOMPLETE = "incomplete"
+
+
+class Unmanaged(StrEnum):
+    """Where objects that Git does not have are looked for."""
+
+    OFF = "off"
+    NAMESPACE = "namespace"
+    CLUSTER = "cluster"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -214,6 +222,7 @@ class ObjectReport:
         reason: Why it is unchecked, or what else is to be said in a sentence; None where the findings say it all.
         findings: In the order of their paths.
         decisions: What was seen and not reported.
+        by_choice: Whether the user asked for it to be unchecked, so that it leaves nothing open.
     """
 
     api_version: str
@@ -223,6 +232,7 @@ class ObjectReport:
     reason: str | None = None
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    by_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,15 +288,21 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """Incomplete if anything could not be looked at, else drifted if anything drifted, else in sync."""
-        counts = self.count_by_status()
-        if self.errors or counts[Status.UNCHECKED]:
+        if self.errors or any(item.status is Status.UNCHECKED and not item.by_choice for item in self.objects):
             return Verdict.INCOMPLETE
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
 
     @property
     def has_drift(self) -> bool:
         """Whether any finding counts, be the scan complete or not."""
-        return any(finding.is_drift for report in self.objects for finding in report.findings)
+        return self.has_drift_of(Cause)
+
+    def has_drift_of(self, causes: Iterable[Cause]) -> bool:
+        """Whether any finding that counts has one of these causes."""
+        wanted = frozenset(causes)
+        return any(
+            finding.is_drift and finding.cause in wanted for report in self.objects for finding in report.findings
+        )
 
     def count_by_status(self) -> Mapping[Status, int]:
         """How many objects have each status; every status is a key."""

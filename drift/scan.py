@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.compare.objects import Compared, compare_object
 from drift.compare.unmanaged import judge_stray
+from drift.config.settings import UncheckedKind
 from drift.errors import ManifestError, RequestError
 from drift.model import (
     Cause,
@@ -21,21 +21,15 @@ from drift.model import (
     ObjectReport,
     Report,
     Status,
+    Unmanaged,
 )
 from drift.policy.argocd import IgnoreDifferences, read_ignore_differences, set_aside
 from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
 from drift.policy.findings import missing_finding, object_findings, stray_finding
 from drift.policy.opt_out import honour, why_it_may_be_gone
+from drift.schema.definitions import defined_kind, document_of
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 from drift.synced import LoadRevision, SyncedRevisions
-
-
-class Unmanaged(StrEnum):
-    """Where objects that Git does not have are looked for."""
-
-    OFF = "off"
-    NAMESPACE = "namespace"
-    CLUSTER = "cluster"
 
 
 class LiveSource(Protocol):
@@ -70,6 +64,8 @@ class Options:
     Attributes:
         namespace: Where objects live that name no namespace; None: as the live side has it.
         appliers: Field managers that sync Git, beside the well-known ones.
+        controllers: Field managers that work for the cluster, beside the well-known ones; ``*`` as in a glob.
+        unchecked: Kinds that are not asked for, on purpose.
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
@@ -77,6 +73,8 @@ class Options:
 
     namespace: str | None = None
     appliers: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
+    unchecked: tuple[UncheckedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
@@ -148,7 +146,12 @@ class _Scan:
     def __init__(self, source: LiveSource, options: Options, schemas: Mapping[str, Any] | None) -> None:
         self._source = source
         self._options = options
+        self._schemas = schemas
+        # What may be asked for; a kind that the user leaves out is not even looked up.
+        self._resources = source.resources.without(lambda group, kind: self._unchecked(group, kind) is not None)
         self._shipped = None if schemas is None else SchemaDocument(schemas)
+        self._definitions: dict[tuple[str, str], Object] = {}
+        self._defined: dict[Resource, Type | None] = {}
         self._documents: dict[str, SchemaDocument | None] = {}
         self._cluster_id = source.info.server if source.info else ""
         self._notes: list[str] = []
@@ -158,11 +161,14 @@ class _Scan:
         self._absent: list[tuple[Manifest, ObjectKey]] = []
         self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
         self._synced: Mapping[ObjectKey, Manifest] | None = None
-        self._recorded = None if options.load_revision is None else SyncedRevisions(source, options.load_revision)
+        self._recorded = (
+            None if options.load_revision is None else SyncedRevisions(source, options.load_revision, self._resources)
+        )
         self._argocd: tuple[IgnoreDifferences, ...] = ()
 
     def run(self, manifests: Sequence[Manifest], info: ManifestsInfo) -> Report:
         wanted = self._resolve(manifests)
+        self._definitions = self._read_definitions(manifests)
         self._argocd, notes = read_ignore_differences(manifests)
         self._notes += notes
         if self._options.synced is not None:
@@ -173,7 +179,7 @@ class _Scan:
         self._look_for_strays(wanted)
         if self._recorded is not None:
             self._notes += self._recorded.notes
-        if self._without_owners:
+        if self._without_owners and self._source.info is None:
             self._notes.append(
                 f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
                 "make dumps with --show-managed-fields"
@@ -201,6 +207,19 @@ class _Scan:
                     f"{manifest.source}: {key} is also defined in {seen[key].source}; remove one of them"
                 )
             seen[key] = manifest
+            unchecked = self._unchecked(manifest.group, manifest.kind)
+            if unchecked is not None:
+                self._reports.append(
+                    ObjectReport(
+                        manifest.api_version,
+                        key,
+                        manifest.source,
+                        Status.UNCHECKED,
+                        unchecked.reason,
+                        by_choice=True,
+                    )
+                )
+                continue
             if resource is None:
                 self._reports.append(self._not_served(manifest, key))
                 continue
@@ -209,6 +228,9 @@ class _Scan:
             )
             group.manifests[manifest.name] = manifest
         return groups
+
+    def _unchecked(self, group: str, kind: str) -> UncheckedKind | None:
+        return next((unchecked for unchecked in self._options.unchecked if unchecked.covers(group, kind)), None)
 
     def _resource(self, manifest: Manifest) -> Resource | None:
         return self._source.resources.find(manifest.api_version, manifest.kind)
@@ -345,6 +367,7 @@ class _Scan:
             live.last_applied,
             self._type(group.resource),
             appliers=self._options.appliers,
+            controllers=self._options.controllers,
             synced=base,
         )
 
@@ -354,7 +377,7 @@ class _Scan:
     def _autoscalers_in(self, namespace: str | None) -> tuple[Autoscaler, ...]:
         """The namespace's autoscalers; asked for only where replicas differ."""
         if namespace not in self._autoscalers:
-            resource = self._source.resources.preferred("autoscaling", "HorizontalPodAutoscaler")
+            resource = self._resources.preferred("autoscaling", "HorizontalPodAutoscaler")
             found: list[Autoscaler] = []
             try:
                 for live in self._source.list(resource, namespace) if resource else ():
@@ -373,7 +396,31 @@ class _Scan:
         document_types = self._documents[resource.root]
         if document_types is None:
             return UNKNOWN
-        return document_types.kind(resource.group, resource.version, resource.kind) or UNKNOWN
+        known = document_types.kind(resource.group, resource.version, resource.kind)
+        return known or self._defined_type(resource) or UNKNOWN
+
+    def _defined_type(self, resource: Resource) -> Type | None:
+        """The type of a custom resource from its definition, live or in Git, where no server describes it."""
+        definition = self._definitions.get((resource.group, resource.kind))
+        if definition is None or self._schemas is None:
+            return None
+        if resource not in self._defined:
+            document = document_of(definition, resource.version, self._schemas)
+            self._defined[resource] = (
+                None
+                if document is None
+                else SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
+            )
+        return self._defined[resource]
+
+    def _read_definitions(self, manifests: Sequence[Manifest]) -> dict[tuple[str, str], Object]:
+        definitions = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        if self._schemas is None or definitions is None:
+            return {}
+        bodies = [manifest.body for manifest in manifests]
+        # The live definition is the one that the live object's defaults come from.
+        bodies += [live.body for live in self._source.list(definitions, None)]
+        return {kind: body for body in bodies if (kind := defined_kind(body)) is not None}
 
     # -- what Git does not have
 
@@ -399,7 +446,7 @@ class _Scan:
     def _where_to_look(
         self, manifest_kinds: Iterable[tuple[str, str]], namespaces: Sequence[str]
     ) -> Iterator[tuple[Resource, str | None]]:
-        resources = self._source.resources
+        resources = self._resources
         if self._options.unmanaged is Unmanaged.CLUSTER:
             for resource in resources.all_preferred():
                 if "list" in resource.verbs:
@@ -422,7 +469,7 @@ class _Scan:
             self._notes.append(text)
 
     def _judge_stray(self, live: LiveObject, resource: Resource) -> None:
-        judged = judge_stray(resource.kind, live.body, self._options.appliers)
+        judged = judge_stray(resource.kind, live.body, self._options.appliers, self._options.controllers)
         if isinstance(judged, str):
             return
         key = ObjectKey(resource.group, resource.kind, live.namespace, live.name)

@@ -69,8 +69,16 @@ class SyncedRevisions:
         notes: Why it is not known, one sentence per syncer's object.
     """
 
-    def __init__(self, source: _Source, load: LoadRevision) -> None:
+    def __init__(self, source: _Source, load: LoadRevision, resources: Resources | None = None) -> None:
+        """Nothing is read yet.
+
+        Args:
+            source: The live side.
+            load: Reads the manifests at a Git revision.
+            resources: The kinds that may be asked for; None for all that the source has.
+        """
         self._source = source
+        self._resources = resources or source.resources
         self._load = load
         self._manifests: dict[SyncedBy, Sequence[Manifest] | None] = {}
         self._by_revision: dict[str, Sequence[Manifest]] = {}
@@ -91,7 +99,7 @@ class SyncedRevisions:
         return known[0] if len(known) == 1 else None
 
     def _read(self, syncer: SyncedBy) -> Sequence[Manifest] | None:
-        resource = self._source.resources.preferred(syncer.group, syncer.kind)
+        resource = self._resources.preferred(syncer.group, syncer.kind)
         if resource is None:
             return None
         try:

@@ -1,7 +1,7 @@
 """From charts to a tree of files: which object goes into which file, as what text, and what is no longer made."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,11 @@ def manifest_files(app: App) -> dict[str, str]:
     Raises:
         OverwriteError: Two objects would be written to one file.
     """
-    return {path: HEADER + yaml_style.dump(manifest) for path, manifest in _by_path(app).items()}
+    objects = _by_path(app)
+    for chart in _charts(app):
+        if chart.kustomized:
+            objects[f"{chart.folder}/kustomization.yaml"] = _kustomization(objects, chart.folder)
+    return {path: HEADER + yaml_style.dump(manifest) for path, manifest in objects.items()}
 
 
 def write(files: Mapping[str, str], folder: Path) -> None:
@@ -33,10 +37,30 @@ def write(files: Mapping[str, str], folder: Path) -> None:
     for path in sorted(folder.rglob("*.yaml")):
         if path.relative_to(folder).as_posix() not in files and path.read_text(encoding="utf-8").startswith(HEADER):
             path.unlink()
+            _remove_if_empty(path.parent, folder)
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _remove_if_empty(folder: Path, top: Path) -> None:
+    if folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        _remove_if_empty(folder.parent, top)
+
+
+def _charts(app: App) -> list[FolderChart]:
+    return [chart for chart in app.charts if isinstance(chart, FolderChart)]
+
+
+def _kustomization(paths: Iterable[str], folder: str) -> Object:
+    """The list of a folder's files by which `kubectl apply -k`, Argo CD and Flux find them."""
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": sorted(path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")),
+    }
 
 
 def _by_path(app: App) -> dict[str, Object]:
@@ -51,8 +75,7 @@ def _by_path(app: App) -> dict[str, Object]:
 
 
 def _objects(app: App) -> Iterator[tuple[str, Object]]:
-    for chart in app.charts:
-        assert isinstance(chart, FolderChart)  # noqa: S101  # an app of ours holds no other charts
+    for chart in _charts(app):
         for manifest in chart.to_json():
             yield f"{chart.folder}/{_file_name(manifest)}", manifest
 

@@ -19,7 +19,7 @@ _NUMBER_ELSEWHERE = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-
 _BOOLEAN_ELSEWHERE = re.compile(r"^[yYnN]$")
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes strings so that every YAML reader, old and new, reads strings."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -3,12 +3,16 @@
 import contextlib
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.sandbox.binaries import Binaries
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.errors import BinariesError
+from tests.sandbox.syncers import Syncer, sync
+
+CRDS = Path(__file__).parents[1] / "rescan/crds"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,3 +42,9 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.create_namespace(name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def custom_resources(cluster: Cluster) -> None:
+    """The CRDs of the custom resources that the generator emits; they stay as long as the cluster."""
+    sync(cluster, Syncer.FLUX, CRDS)

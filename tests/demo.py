@@ -15,6 +15,7 @@ from tests.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[1]
 MANIFESTS = "dist/prod"
+CRDS = "rescan/crds"
 NAMESPACE = "rescan-prod"
 EDITS = (
     "set image deployment/rescan-app rescan=registry.example.com/rescan:hotfix",
@@ -36,6 +37,8 @@ def main() -> int:
 
 
 def _show(cluster: Cluster) -> int:
+    say(f"Installing the CRDs of the operators that {MANIFESTS} relies on")
+    sync(cluster, Syncer.FLUX, REPOSITORY / CRDS)
     say(f"Syncing {MANIFESTS} as Flux does: server-side apply as kustomize-controller")
     sync(cluster, Syncer.FLUX, REPOSITORY / MANIFESTS, owner="rescan")
     say("Nothing has drifted yet")

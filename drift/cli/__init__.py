@@ -20,9 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         # Imported only now, so that --help does not wait for libraries that it does not use.
-        from drift.cli import report  # noqa: PLC0415
-
-        status = report.run(options)
+        if options.command == "explain":
+            from drift.cli.explain import run  # noqa: PLC0415
+        else:
+            from drift.cli.report import run  # noqa: PLC0415
+        status = run(options)
         sys.stdout.flush()
     except DriftError as error:
         sys.stderr.write(f"drift: {error}\n")

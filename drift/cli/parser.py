@@ -27,7 +27,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"drift {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
+    _add_explain(commands)
     return parser
+
+
+def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    explain = commands.add_parser(
+        "explain",
+        help="say what a word of the report or of drift.yaml means",
+        description="Says what a status, a change, a cause, a severity, an exit status or a setting means.",
+    )
+    explain.add_argument("term", nargs="?", metavar="TERM", help="the word; without one, all of them are listed")
 
 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -73,8 +83,12 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     scan.add_argument(
         "--unmanaged",
         choices=("off", "namespace", "cluster"),
-        default="namespace",
-        help="where to look for live objects that Git does not have (default: %(default)s)",
+        help="where to look for live objects that Git does not have (default: as drift.yaml says, else namespace)",
+    )
+    scan.add_argument(
+        "--config",
+        metavar="FILE",
+        help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
     output = report.add_argument_group("output")
     output.add_argument(
@@ -85,8 +99,13 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="FORMAT[=FILE]",
         help=f"{', '.join(FORMATS)} (default: text); to a file or to standard output; repeatable",
     )
+    output.add_argument(
+        "--suggest-ignores",
+        action="store_true",
+        help="instead of the text report, print ignore rules for what was found, as a start for drift.yaml",
+    )
     output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
-    output.add_argument("-v", "--verbose", action="store_true", help="also say what was not reported, and why")
+    output.add_argument("-v", "--verbose", action="store_true", help="also say what is not reported, and why")
     output.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
     output.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"

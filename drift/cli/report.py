@@ -12,12 +12,17 @@ from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
 from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
+from drift.config.load import load_settings
+from drift.config.settings import Settings
 from drift.errors import UsageError
 from drift.manifests.git import describe
 from drift.manifests.load import load_manifests
 from drift.manifests.revision import load_manifests_at
-from drift.model import Report, Verdict
+from drift.model import Report, Unmanaged, Verdict
+from drift.policy.judgement import apply_policy
+from drift.policy.suggestion import suggest_rules
 from drift.report.json_report import to_json
+from drift.report.suggestions import to_yaml
 from drift.report.terminal import to_text
 from drift.schema.shipped import built_in_kinds, compact_schemas
 
@@ -39,17 +44,24 @@ def run(options: argparse.Namespace) -> int:
             "--live compares with a dump; --kubeconfig and --context name a cluster: give one or the other"
         )
     outputs = options.output or [("text", None)]
+    if options.suggest_ignores:
+        if any(file is None and name != "text" for name, file in outputs):
+            raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
+        outputs = [(name, file) for name, file in outputs if file is not None]
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
-    report = _scan(options)
+    settings = load_settings(options.config)
+    report = apply_policy(_scan(options, settings), settings)
+    if options.suggest_ignores:
+        sys.stdout.write(to_yaml(suggest_rules(report)))
     for name, file in outputs:
         _write(name, file, report, options)
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
-    return _DRIFT if report.has_drift and not options.exit_zero else 0
+    return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace) -> Report:
+def _scan(options: argparse.Namespace, settings: Settings) -> Report:
     loaded = load_manifests(options.manifests)
     if options.verbose:
         for note in loaded.skipped:
@@ -72,8 +84,10 @@ def _scan(options: argparse.Namespace) -> Report:
         info=describe(options.manifests),
         options=scanning.Options(
             namespace=options.namespace,
-            appliers=tuple(options.applier),
-            unmanaged=scanning.Unmanaged(options.unmanaged),
+            appliers=(*options.applier, *settings.appliers),
+            controllers=settings.controllers,
+            unchecked=settings.unchecked,
+            unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
             synced=synced,
             load_revision=lambda revision: load_manifests_at(revision, options.manifests).manifests,
         ),

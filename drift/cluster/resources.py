@@ -1,6 +1,6 @@
 """Which kinds an API server serves, how they are listed and in which versions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -87,6 +87,15 @@ class Resources:
     def all_preferred(self) -> list[Resource]:
         """Every kind once, in its preferred version."""
         return [self._by_gvk[(group, versions[0], kind)] for (group, kind), versions in self._versions.items()]
+
+    def without(self, left_out: Callable[[str, str], bool]) -> "Resources":
+        """The same without some kinds.
+
+        Args:
+            left_out: Of a group and a kind.
+        """
+        kept = (item for item in self._by_gvk.values() if not left_out(item.group, item.kind))
+        return Resources(kept, self.broken)
 
     def is_broken(self, api_version: str) -> bool:
         """Whether it is unknown what the server has in this group and version."""

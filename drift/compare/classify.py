@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from drift.compare.diff import Difference
 from drift.compare.project import Claim, Ownership, Projection
-from drift.model import Actor, Cause, Change, Json
+from drift.model import Actor, Cause, Change, Decision, Json
 from drift.ownership.roles import Role
-from drift.paths import ItemKey, Path
+from drift.paths import ItemKey, Path, render
 from drift.schema.types import ABSENT
 
 if TYPE_CHECKING:
@@ -30,7 +30,20 @@ class Judged:
     actors: tuple[Actor, ...]
 
 
-def classify(differences: Sequence[Difference], projection: Projection, ownership: Ownership) -> list[Judged]:
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The differences of one object with their causes.
+
+    Attributes:
+        judged: Those that count.
+        decisions: Those that do not, and why.
+    """
+
+    judged: tuple[Judged, ...]
+    decisions: tuple[Decision, ...]
+
+
+def classify(differences: Sequence[Difference], projection: Projection, ownership: Ownership) -> Classified:
     """Gives every difference its cause; one that several causes share is split into its parts.
 
     Args:
@@ -39,14 +52,35 @@ def classify(differences: Sequence[Difference], projection: Projection, ownershi
         ownership: Who owns what in the live object.
     """
     judge = _Judge(ownership, projection)
-    judged = [part for difference in differences for part in judge.judge(difference)]
-    return judged + [judge.reordered(path) for path in projection.reordered]
+    counted = [difference for difference in differences if not judge.is_the_appliers_own_work(difference)]
+    judged = [part for difference in counted for part in judge.judge(difference)]
+    judged += [judge.reordered(path) for path in projection.reordered]
+    decisions = [
+        Decision(render(difference.path), "changed while the syncer's own request was admitted: a webhook's work")
+        for difference in differences
+        if difference not in counted
+    ]
+    return Classified(tuple(judged), tuple(decisions))
 
 
 class _Judge:
     def __init__(self, ownership: Ownership, projection: Projection) -> None:
         self._ownership = ownership
         self._projection = projection
+
+    def is_the_appliers_own_work(self, difference: Difference) -> bool:
+        """Whether the cluster took what Git has and made something else of it in the very same request.
+
+        Then the applier is the only owner, and what it last sent is what Git still has.
+        """
+        if difference.change is not Change.CHANGED or difference.path != difference.live_path:
+            return False
+        owners = self._owners(difference.live_path)
+        return (
+            bool(owners)
+            and all(self._ownership.roles.of_entry[index] is Role.APPLIER for index in owners)
+            and self._applied(difference.path) == _bare(difference.desired)
+        )
 
     def judge(self, difference: Difference) -> Iterator[Judged]:
         if difference.change is Change.ADDED:
@@ -119,20 +153,20 @@ class _Judge:
         return _at(self._ownership.applied, path)
 
     def _wrote_after_the_applier(self) -> list[int]:
-        times = {
-            index: entry.actor.time
-            for index, entry in enumerate(self._ownership.entries)
-            if entry.actor.time is not None
-        }
-        role_of = self._ownership.roles.of_entry
-        applied = max((time for index, time in times.items() if role_of[index] is Role.APPLIER), default=None)
+        """Entries of anybody else that are later than the applier's last, and that could have written any field."""
+        entries, role_of = self._ownership.entries, self._ownership.roles.of_entry
+        times = [entry.actor.time for entry, role in zip(entries, role_of, strict=True) if role is Role.APPLIER]
+        applied = max((time for time in times if time is not None), default=None)
         if applied is None:
             return []
         return [
             index
-            for index, entry in enumerate(self._ownership.entries)
-            # The time of an entry is not always recorded: ``kubectl scale`` leaves it out.
-            if role_of[index] is Role.OTHER and (entry.actor.time is None or entry.actor.time > applied)
+            for index, entry in enumerate(entries)
+            if role_of[index] is Role.OTHER
+            # Through a subresource, such as scale, only its own few fields can be written.
+            and entry.actor.subresource is None
+            and entry.actor.time is not None
+            and entry.actor.time > applied
         ]
 
     def _owners(self, path: Path) -> list[int]:

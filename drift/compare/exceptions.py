@@ -18,6 +18,8 @@ KindException = Callable[[Object, Object, str], tuple[Object, Object, list[Decis
 
 _CONTROLLER_LABELS: Final = re.compile(r"(?:batch\.kubernetes\.io/)?(?:controller-uid|job-name)")
 
+_DEFAULT_TOLERATION_SECONDS: Final = 300
+
 
 def _without(tree: Object, *path: str) -> Object:
     """A copy of a tree without the field at a path; empty objects on the way go too."""
@@ -63,6 +65,29 @@ def _job_identity(desired: Object, live: Object, name: str) -> tuple[Object, Obj
         if label not in wanted and _CONTROLLER_LABELS.fullmatch(label):
             live = _without(live, "spec", "template", "metadata", "labels", label)
     return desired, live, decisions
+
+
+def _pod_admission(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
+    """Admission gives every Pod two tolerations for nodes that fail, unless it has its own."""
+    del name
+    wanted, present = _at(desired, "spec", "tolerations") or [], _at(live, "spec", "tolerations")
+    if not isinstance(wanted, list) or not isinstance(present, list):
+        return desired, live, []
+    kept = [toleration for toleration in present if toleration in wanted or not _is_default_toleration(toleration)]
+    if len(kept) == len(present):
+        return desired, live, []
+    spec = {**live["spec"], "tolerations": kept} if kept else _without(live["spec"], "tolerations")
+    return desired, {**live, "spec": spec}, [Decision("spec.tolerations", "given to every Pod by admission")]
+
+
+def _is_default_toleration(toleration: Json) -> bool:
+    return (
+        isinstance(toleration, dict)
+        and toleration.get("key") in {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+        and toleration.get("operator") == "Exists"
+        and toleration.get("effect") == "NoExecute"
+        and toleration.get("tolerationSeconds") == _DEFAULT_TOLERATION_SECONDS
+    )
 
 
 def _service_account_tokens(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
@@ -132,6 +157,7 @@ def _is_placeholder(bundle: Json) -> bool:
 _BY_KIND: Final[Mapping[tuple[str, str], KindException]] = {
     ("rbac.authorization.k8s.io", "ClusterRole"): _aggregated_rules,
     ("batch", "Job"): _job_identity,
+    ("", "Pod"): _pod_admission,
     ("", "ServiceAccount"): _service_account_tokens,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _ca_bundles,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _ca_bundles,

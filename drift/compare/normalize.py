@@ -11,6 +11,7 @@ from drift.model import Json, Object
 from drift.ownership.marks import LAST_APPLIED
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
+from drift.schema.allocated import ALLOCATED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
 from drift.schema.values import canonical
@@ -30,6 +31,15 @@ SERVER_METADATA: Final = frozenset(
     }
 )
 _IDENTITY: Final = frozenset({"name", "namespace"})
+#: Types of items that the server or its controllers put in an order of their own, in lists that are owned as a whole.
+_UNORDERED: Final = frozenset(
+    {
+        "io.k8s.api.autoscaling.v2.MetricSpec",
+        "io.k8s.api.core.v1.EndpointSubset",
+        "io.k8s.api.core.v1.EndpointAddress",
+        "io.k8s.api.core.v1.EndpointPort",
+    }
+)
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
@@ -72,7 +82,7 @@ def normalize_object(body: Object, schema: Type, facts: Facts) -> Object:
     tree = normalizer.struct(rest, schema)
     if isinstance(metadata, dict):
         own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
-        # Every object has metadata, so that a first label is a label that was added, not metadata that was.
+        # Kept even if empty, so that a label that is added is found at the labels rather than at the metadata.
         tree["metadata"] = normalizer.struct(own, schema.field("metadata"))
     return tree
 
@@ -127,6 +137,9 @@ class _Normalizer:
             if value:
                 return False
             return child.shape is Shape.MAP or self._facts.drops_zero(parent, name)
+        if (parent.name, name) in ALLOCATED:
+            # Git asks for an allocated value; had it been dropped from Git, that would be something else.
+            return False
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
         return is_zero and self._facts.drops_zero(parent, name)
 
@@ -140,7 +153,10 @@ class _Normalizer:
             for position, item in enumerate(value):
                 members.put(set_member(item), item, position)
             return members
-        return [self.value(item, schema.items) for item in value]
+        items = [self.value(item, schema.items) for item in value]
+        if schema.items.name in _UNORDERED:
+            items.sort(key=_sort_key)
+        return items
 
     def _keyed(self, value: list[Json], schema: Type) -> Keyed | None:
         """The items by key; None where an item has no key, which only an invalid list has."""
@@ -166,6 +182,13 @@ class _Normalizer:
         return ItemKey(parts)
 
 
+def _sort_key(item: Json) -> str:
+    """Orders items by their content, whatever order their fields were written in."""
+    if isinstance(item, dict):
+        return "".join(f"{name}:{_sort_key(item[name])};" for name in sorted(item, key=str))
+    return "".join(map(_sort_key, item)) if isinstance(item, list) else str(item)
+
+
 def _is_embedded_object(value: Object, schema: Type) -> bool:
     """Whether this is an API object inside another, such as a StatefulSet's claim template."""
     return "metadata" in value and {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
@@ -174,4 +197,5 @@ def _is_embedded_object(value: Object, schema: Type) -> bool:
 def _role(name: str, parent: _Role) -> _Role:
     if name == "resources":
         return _Role.RESOURCES
-    return _Role.AMOUNTS if parent is _Role.RESOURCES and name in {"requests", "limits"} else _Role.ANY
+    is_amounts = parent is _Role.AMOUNTS or (parent is _Role.RESOURCES and name in {"requests", "limits"})
+    return _Role.AMOUNTS if is_amounts else _Role.ANY

@@ -43,6 +43,7 @@ def compare_object(
     schema: Type,
     *,
     appliers: Iterable[str] = (),
+    controllers: Iterable[str] = (),
     synced: Object | None = None,
 ) -> Compared:
     """Compares a manifest with its live object.
@@ -53,13 +54,14 @@ def compare_object(
         last_applied: What the last-applied annotation holds, parsed, redacted likewise; None without one.
         schema: The kind's type.
         appliers: Field managers that sync Git, beside the well-known ones.
+        controllers: Field managers that work for the cluster, beside the well-known ones.
         synced: The manifest at the revision that was last synced; None where that is not known.
     """
     facts = known_facts()
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted))
+    roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted), controllers)
     if roles.inferred is not None:
         remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
     base = synced or (last_applied if _applies_client_side(entries, roles) else None)
@@ -67,10 +69,14 @@ def compare_object(
     ownership = Ownership(entries, roles, tree, applied)
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
     projection = project(wanted, present, schema, ownership, facts=facts, marks=known_marks())
-    judged = classify(diff(projection.desired, projection.live), projection, ownership)
+    classified = classify(diff(projection.desired, projection.live), projection, ownership)
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
     return Compared(
-        tuple(judged), projection, (*decisions, *projection.decisions), tuple(remarks), lacks_owners=not entries
+        judged=classified.judged,
+        projection=projection,
+        decisions=(*decisions, *projection.decisions, *classified.decisions),
+        remarks=tuple(remarks),
+        lacks_owners=not entries,
     )
 
 

@@ -14,10 +14,10 @@ from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import Path, render
-from drift.schema.allocated import ALLOCATED
-from drift.schema.conditional import AnyOf
+from drift.schema.allocated import ALLOCATED, SCALED
+from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
-from drift.schema.types import ABSENT, Absent, Shape, Type
+from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 
 
 class Whole:
@@ -95,16 +95,22 @@ def project(
         facts: What the server does beyond its schema.
         marks: The labels and annotations that syncers and Kubernetes put on objects.
     """
-    projector = _Projector(ownership, facts, marks)
+    labels = _labels_of_template(desired, live, schema)
+    projector = _Projector(ownership, facts, marks, labels, tolerant=schema is UNKNOWN)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
 
 class _Projector:
-    def __init__(self, ownership: Ownership, facts: Facts, marks: Marks) -> None:
+    def __init__(
+        self, ownership: Ownership, facts: Facts, marks: Marks, template_labels: Object, *, tolerant: bool
+    ) -> None:
         self._ownership = ownership
         self._facts = facts
         self._marks = marks
+        self._template_labels = template_labels
+        # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
+        self._tolerant = tolerant
         self.claims: dict[Path, Claim] = {}
         self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
         self.decisions: list[Decision] = []
@@ -113,7 +119,7 @@ class _Projector:
 
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
         if schema.atomic or isinstance(desired, list) or isinstance(live, list):
-            return self._whole(desired, live, schema, node)
+            return self._whole(desired, live, schema)
         if (
             isinstance(desired, dict)
             and isinstance(live, dict)
@@ -134,6 +140,9 @@ class _Projector:
         right: Object = {}
         same = True
         for name, wanted in desired.items():
+            if self._asks_for_allocation(wanted, schema, name):
+                self.decisions.append(Decision(render((*path, name)), "a value that is made for this object alone"))
+                continue
             if name not in live:
                 left[name] = wanted
                 same = False
@@ -143,6 +152,9 @@ class _Projector:
             same &= left[name] is right[name]
         for name, present in live.items():
             if name not in desired:
+                if _is_twin(present, schema, name, desired):
+                    self.decisions.append(Decision(render((*path, name)), "set to what Git gives its twin"))
+                    continue
                 kept = self._live_only(present, schema, node, (*path, name), beside=live)
                 if kept is not ABSENT:
                     right[name] = kept
@@ -176,62 +188,47 @@ class _Projector:
 
     # -- what is owned as a whole
 
-    def _whole(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None) -> tuple[Json, Json]:
+    def _whole(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
         """Compares what is owned as a whole: inside it ownership tells nothing, only known defaults are set aside."""
-        tolerant = self._may_hold_foreign_defaults(node)
-        wanted, present = self._inside(desired, live, schema, tolerant=tolerant)
+        wanted, present = self._inside(desired, live, schema)
         if wanted is present:
             same = Whole(wanted)
             return same, same
         return Whole(wanted), Whole(present)
 
-    def _may_hold_foreign_defaults(self, node: OwnerNode | None) -> bool:
-        """Whether something unknown inside an atomic value may be a webhook's work done in the applier's own request.
-
-        The API server records such work as an ``Update`` by the applier, beside its ``Apply``.
-        """
-        owners = set(node.owners) if node else set()
-        operations = {
-            self._ownership.entries[index].actor.operation
-            for index in owners
-            if self._ownership.roles.of_entry[index] is Role.APPLIER
-        }
-        return operations == {"Apply", "Update"}
-
-    def _inside(self, desired: Json, live: Json, schema: Type, *, tolerant: bool) -> tuple[Json, Json]:
+    def _inside(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
         if isinstance(desired, Keyed) and isinstance(live, Keyed) and list(desired) == list(live):
             left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
             same = True
             for key, wanted in desired.items():
-                pair = self._inside(wanted, live[key], schema.items, tolerant=tolerant)
+                pair = self._inside(wanted, live[key], schema.items)
                 left.put(key, pair[0], desired.positions[key])
                 right.put(key, pair[1], live.positions[key])
                 same &= pair[0] is pair[1]
             return (left, left) if same else (left, right)
         if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
-            pairs = [
-                self._inside(wanted, present, schema.items, tolerant=tolerant)
-                for wanted, present in zip(desired, live, strict=True)
-            ]
+            pairs = [self._inside(wanted, present, schema.items) for wanted, present in zip(desired, live, strict=True)]
             lefts = [pair[0] for pair in pairs]
             return (lefts, lefts) if all(a is b for a, b in pairs) else (lefts, [pair[1] for pair in pairs])
         if _is_plain_dict(desired) and _is_plain_dict(live):
-            return self._fields_inside(desired, live, schema, tolerant=tolerant)
+            return self._fields_inside(desired, live, schema)
         return (desired, desired) if _same_scalar(desired, live) else (desired, live)
 
-    def _fields_inside(self, desired: Object, live: Object, schema: Type, *, tolerant: bool) -> tuple[Object, Object]:
+    def _fields_inside(self, desired: Object, live: Object, schema: Type) -> tuple[Object, Object]:
         left: Object = {}
         right: Object = {}
         same = True
         for name, wanted in desired.items():
             if name in live:
-                left[name], right[name] = self._inside(wanted, live[name], schema.field(name), tolerant=tolerant)
+                left[name], right[name] = self._inside(wanted, live[name], schema.field(name))
                 same &= left[name] is right[name]
             else:
                 left[name] = wanted
                 same = False
         for name, present in live.items():
-            if name not in desired and not tolerant and not self._is_default(present, schema, name, live):
+            if name in desired or self._tolerant or _is_twin(present, schema, name, desired):
+                continue
+            if not self._is_default(present, schema, name, live):
                 right[name] = present
                 same = False
         return (left, left) if same else (left, right)
@@ -245,13 +242,18 @@ class _Projector:
         name = str(path[-1])
         why = (
             self._mark(path)
-            or ((parent.name, name) in ALLOCATED and "a value that is made for this object alone")
+            or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
+            or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside) and "the API server's default")
         )
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
-        return self._claimed(value, parent.field(name), node.child(name) if node else None, path)
+        child = node.child(name) if node else None
+        if child is None and (parent.name, name) in SCALED:
+            self.claims[path] = Claim(Cause.UNKNOWN, ())
+            return value
+        return self._claimed(value, parent.field(name), child, path)
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         why = self._mark(path)
@@ -318,6 +320,21 @@ class _Projector:
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if name in self._marks.bookkeeping.get(str(field), ()) else None
 
+    def _asks_for_allocation(self, wanted: Json, parent: Type, name: str) -> bool:
+        """Whether Git leaves a value to the server by an empty one."""
+        is_empty = wanted == "" or (wanted == 0 and not isinstance(wanted, bool))
+        return is_empty and (parent.name, name) in ALLOCATED and self._facts.drops_zero(parent, name)
+
+    def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
+        """Whether a value came from the server or a controller; what Git once gave is not theirs."""
+        if (parent.name, name) not in ALLOCATED:
+            return False
+        claim, _ = self._claim(node.child(name) if node else None, path)
+        return claim is None or claim.cause is not Cause.PENDING_SYNC
+
+    def _is_template_label(self, path: Path, value: Json) -> bool:
+        return path[:-1] == ("metadata", "labels") and self._template_labels.get(str(path[-1])) == value
+
     def _is_default(self, value: Json, parent: Type, name: str, beside: Object) -> bool:
         """Whether the server would have filled in this very value, all by itself or part by part."""
         default = self._facts.default(parent, name, beside)
@@ -330,6 +347,19 @@ class _Projector:
         return schema.shape is Shape.STRUCT and all(
             self._is_default(below, schema, field, value) for field, below in value.items()
         )
+
+
+def _is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:
+    """Whether the server set a field to what Git gives another one."""
+    twin = TWINS.get((parent.name, name))
+    return twin is not None and twin in desired and desired[twin] == value
+
+
+def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:
+    if schema.name not in LABELLED_BY_TEMPLATE or desired.get("metadata", {}).get("labels"):
+        return {}
+    labels: Object = live.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+    return labels
 
 
 def _is_plain_dict(value: Json) -> TypeGuard[Object]:

@@ -29,13 +29,14 @@ class Stray:
     note: str | None
 
 
-def judge_stray(kind: str, body: Object, appliers: Iterable[str]) -> Stray | str:
+def judge_stray(kind: str, body: Object, appliers: Iterable[str], controllers: Iterable[str] = ()) -> Stray | str:
     """Judges a live object that no manifest describes.
 
     Args:
         kind: Its kind.
         body: At least its metadata.
         appliers: Field managers that sync Git, beside the well-known ones.
+        controllers: Field managers that work for the cluster, beside the well-known ones.
 
     Returns:
         The stray, or one sentence on why the object is none of Git's business.
@@ -53,9 +54,9 @@ def judge_stray(kind: str, body: Object, appliers: Iterable[str]) -> Stray | str
         return Stray(Cause.PENDING_SYNC, actors, "the syncer made it and should have pruned it")
     if not actors:
         return Stray(Cause.UNKNOWN, (), None)
-    if all(map(is_controller, actors)):
-        return Stray(Cause.CONTROLLER, actors, None)
-    return Stray(Cause.MANUAL, tuple(actor for actor in actors if not is_controller(actor)), None)
+    controllers = tuple(controllers)
+    people = tuple(actor for actor in actors if not is_controller(actor, controllers))
+    return Stray(Cause.MANUAL, people, None) if people else "controllers made it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,12 @@ class Roles:
     inferred: str | None = None
 
 
-def assign_roles(entries: Sequence[Entry], extra_appliers: Iterable[str], owned_desired: Sequence[int]) -> Roles:
+def assign_roles(
+    entries: Sequence[Entry],
+    extra_appliers: Iterable[str],
+    owned_desired: Sequence[int],
+    extra_controllers: Iterable[str] = (),
+) -> Roles:
     """The role of each manager of one object.
 
     Syncers outrank appliers that people run by hand: once Flux or Argo CD has applied an object, a later
@@ -44,18 +49,29 @@ def assign_roles(entries: Sequence[Entry], extra_appliers: Iterable[str], owned_
         entries: The object's ``managedFields``.
         extra_appliers: Managers that the user says sync Git.
         owned_desired: How many of the fields that Git wants each entry owns; decides where no applier is known.
+        extra_controllers: Managers that the user says work for the cluster; ``*`` stands for any characters.
     """
+    controllers = tuple(extra_controllers)
     for is_applier in _appliers_by_rank(frozenset(extra_appliers)):
         if any(is_applier(entry.actor) for entry in entries):
-            return Roles(tuple(_role(entry.actor, is_applier=is_applier(entry.actor)) for entry in entries))
-    inferred = _owner_of_most(entries, owned_desired)
-    return Roles(tuple(_role(entry.actor, is_applier=entry.actor.manager == inferred) for entry in entries), inferred)
+            return Roles(
+                tuple(_role(entry.actor, controllers, is_applier=is_applier(entry.actor)) for entry in entries)
+            )
+    roles = [_role(entry.actor, controllers, is_applier=False) for entry in entries]
+    inferred = _owner_of_most(entries, roles, owned_desired)
+    return Roles(
+        tuple(
+            Role.APPLIER if entry.actor.manager == inferred else role
+            for entry, role in zip(entries, roles, strict=True)
+        ),
+        inferred,
+    )
 
 
-def _owner_of_most(entries: Sequence[Entry], owned_desired: Sequence[int]) -> str | None:
+def _owner_of_most(entries: Sequence[Entry], roles: Sequence[Role], owned_desired: Sequence[int]) -> str | None:
     counts: dict[str, int] = {}
-    for entry, owned in zip(entries, owned_desired, strict=True):
-        if _role(entry.actor, is_applier=False) is Role.OTHER:
+    for entry, role, owned in zip(entries, roles, owned_desired, strict=True):
+        if role is Role.OTHER:
             counts[entry.actor.manager] = counts.get(entry.actor.manager, 0) + owned
     best = max(counts, key=lambda manager: (counts[manager], manager), default=None)
     return best if best is not None and counts[best] else None
@@ -68,19 +84,24 @@ def _appliers_by_rank(extra: frozenset[str]) -> Iterator[Callable[[Actor], bool]
     yield lambda actor: actor.subresource is None and (actor.manager, actor.operation) in known.hand_appliers
 
 
-def _role(actor: Actor, *, is_applier: bool) -> Role:
+def _role(actor: Actor, controllers: Iterable[str], *, is_applier: bool) -> Role:
     if is_applier:
         return Role.APPLIER
-    return Role.CONTROLLER if is_controller(actor) else Role.OTHER
+    return Role.CONTROLLER if is_controller(actor, controllers) else Role.OTHER
 
 
-def is_controller(actor: Actor) -> bool:
-    """Whether a manager works for the cluster: by name, or because it writes through ``status``."""
+def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
+    """Whether a manager works for the cluster: by name, or because it writes through ``status``.
+
+    Args:
+        actor: The manager.
+        extra: Patterns of names beside the well-known ones.
+    """
     if actor.subresource == "status":
         return True
     known = _known_managers()
     return actor.manager in known.controllers or any(
-        fnmatchcase(actor.manager, pattern) for pattern in known.controller_patterns
+        fnmatchcase(actor.manager, pattern) for pattern in (*known.controller_patterns, *extra)
     )
 
 

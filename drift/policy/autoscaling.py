@@ -80,5 +80,5 @@ def _inside(replicas: Json, autoscaler: Autoscaler) -> bool:
 
 
 def _with_cause(key: ObjectKey, finding: Finding, cause: Cause) -> Finding:
-    severity = default_table().severity(key.kind, REPLICAS, finding.change, cause)
-    return replace(finding, cause=cause, severity=severity)
+    finding = replace(finding, cause=cause)
+    return replace(finding, severity=default_table().of_finding(key, finding))

@@ -1,7 +1,6 @@
 """Judged differences as findings: paths and values for people, a fingerprint, and nothing that must not be shown."""
 
 import hashlib
-from collections.abc import Iterator
 from typing import Final
 
 from drift.compare.classify import Judged
@@ -9,11 +8,10 @@ from drift.compare.diff import Difference
 from drift.compare.objects import Compared
 from drift.compare.show import holds_redacted, pointer, to_json
 from drift.compare.unmanaged import Stray
-from drift.model import Cause, Change, Finding, Json, ObjectKey, Severity
-from drift.paths import ItemKey, Path, render
+from drift.model import Cause, Change, Finding, ObjectKey
+from drift.paths import render
 from drift.policy.severity import default_table
 
-_ANY_ITEM: Final = ItemKey()
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -37,42 +35,22 @@ def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -
     else:
         where = pointer(compared.projection.live, difference.live_path)
     path = render(difference.path)
+    desired = None if redacted else to_json(difference.desired)
+    live = None if redacted else to_json(difference.live)
+    value = live if difference.change is Change.ADDED else desired
     return Finding(
         id=fingerprint(cluster, key, path, difference.change),
         change=difference.change,
         path=path,
         pointer=where,
-        desired=None if redacted else to_json(difference.desired),
-        live=None if redacted else to_json(difference.live),
+        desired=desired,
+        live=live,
         redacted=redacted,
         cause=judged.cause,
-        severity=_severity(judged, key),
+        severity=default_table().severity(key, path, difference.change, judged.cause, value),
         actors=judged.actors,
         note=_note(difference),
     )
-
-
-def _severity(judged: Judged, key: ObjectKey) -> Severity:
-    """By its path; of what was added, the worst part counts: a volume is only a volume, but its hostPath is not."""
-    difference, table = judged.difference, default_table()
-    paths = {difference.path}
-    if difference.change is Change.ADDED:
-        paths.update(_paths(difference.live, difference.path))
-    severities = {table.severity(key.kind, path, difference.change, judged.cause) for path in paths}
-    return next(severity for severity in Severity if severity in severities)
-
-
-def _paths(value: Json, path: Path) -> Iterator[Path]:
-    """Every path below a value; the items of a list that has no keys are all called alike."""
-    value = getattr(value, "value", value)
-    if isinstance(value, dict):
-        for name, below in value.items():
-            yield (*path, name)
-            yield from _paths(below, (*path, name))
-    elif isinstance(value, list):
-        for below in value:
-            yield (*path, _ANY_ITEM)
-            yield from _paths(below, (*path, _ANY_ITEM))
 
 
 def _note(difference: Difference) -> str | None:
@@ -101,7 +79,7 @@ def _whole_object(key: ObjectKey, cluster: str, change: Change, cause: Cause, st
         live=None,
         redacted=False,
         cause=cause,
-        severity=default_table().severity(key.kind, (), change, cause),
+        severity=default_table().severity(key, "", change, cause),
         actors=stray.actors if stray else (),
         note=stray.note if stray else None,
     )

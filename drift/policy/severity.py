@@ -1,52 +1,93 @@
 """How much a difference matters, by what it changes. The table is data: ``severity.json``."""
 
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
-from drift.model import Cause, Change, Severity
-from drift.paths import ItemKey
+from drift.config.reader import read_severity_rule
+from drift.config.settings import SeverityRule
+from drift.model import Cause, Change, Finding, Json, ObjectKey, Severity
+from drift.paths import ItemKey, Path, render, set_member
 
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    kind: re.Pattern[str]
-    path: re.Pattern[str]
-    severity: Severity
+_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
 class SeverityTable:
-    """The rules, in the order in which they are tried, and what counts where none matches."""
+    """The rules, in the order in which they are tried, and what counts where none matches.
 
-    rules: tuple[_Rule, ...]
-    by_change: dict[Change, Severity]
+    Attributes:
+        rules: The shipped ones.
+        default: For what no rule matches.
+        first: The user's, tried before the others.
+    """
+
+    rules: tuple[SeverityRule, ...]
     default: Severity
+    first: tuple[SeverityRule, ...] = ()
 
-    def severity(self, kind: str, path: Iterable[str | ItemKey], change: Change, cause: Cause) -> Severity:
+    def severity(self, key: ObjectKey, path: str, change: Change, cause: Cause, value: Json = None) -> Severity:
         """How much a difference matters.
 
         Args:
-            kind: The object's kind.
+            key: The object.
             path: What differs; empty for the object as a whole.
             change: How it differs.
-            cause: A controller's own work is information, whatever it changes.
+            cause: Which side moved.
+            value: What was added or removed. It matters as much as its worst part, so that a volume which was added
+                is as bad as the host's folder in it; unless a rule of the user names the whole.
         """
-        if cause is Cause.CONTROLLER:
-            return Severity.INFO
-        if change is Change.REORDERED:
-            return self.by_change[change]
-        text = _pattern_text(path)
-        ruled = next((r.severity for r in self.rules if r.kind.fullmatch(kind) and r.path.fullmatch(text)), None)
-        return ruled or self.by_change.get(change, self.default)
+        chosen = _first(self.first, key, path, change, cause)
+        if chosen is not None:
+            return chosen
+        rules = (*self.first, *self.rules)
+        whole = _first(rules, key, path, change, cause)
+        found = [] if whole is None else [whole]
+        if change in {Change.ADDED, Change.REMOVED}:
+            for below, is_leaf in _parts(value, ()):
+                part = _first(rules, key, _join(path, below), change, cause)
+                if part is not None:
+                    found.append(part)
+                elif is_leaf and whole is None:
+                    found.append(self.default)
+        return min(found, key=_RANK.__getitem__, default=self.default)
+
+    def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
+        """How much a finding of an object matters."""
+        value = finding.live if finding.change is Change.ADDED else finding.desired
+        return self.severity(key, finding.path, finding.change, finding.cause, value)
 
 
-def _pattern_text(path: Iterable[str | ItemKey]) -> str:
-    return "".join("[]" if isinstance(element, ItemKey) else f".{element}" for element in path).removeprefix(".")
+def _first(rules: Sequence[SeverityRule], key: ObjectKey, path: str, change: Change, cause: Cause) -> Severity | None:
+    return next((rule.severity for rule in rules if rule.covers(key, path, change, cause)), None)
+
+
+def _parts(value: Json, path: Path) -> Iterator[tuple[Path, bool]]:
+    """The paths of everything below a JSON value, and whether each is a leaf. An item is named by all its scalars."""
+    items: Iterable[tuple[str | ItemKey, Json]]
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = [(_item_key(item), item) for item in value]
+    else:
+        return
+    for element, part in items:
+        yield (*path, element), not (isinstance(part, dict | list) and part)
+        yield from _parts(part, (*path, element))
+
+
+def _item_key(item: Json) -> ItemKey:
+    if not isinstance(item, dict):
+        return set_member(item)
+    return ItemKey(sorted((name, value) for name, value in item.items() if isinstance(value, str | int)))
+
+
+def _join(path: str, below: Path) -> str:
+    text = render(below)
+    return path + text if text.startswith("[") or not path else f"{path}.{text}"
 
 
 @cache
@@ -54,16 +95,6 @@ def default_table() -> SeverityTable:
     """The table that is shipped."""
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("severity.json").read_text("utf-8"))
     return SeverityTable(
-        rules=tuple(
-            _Rule(_glob(rule.get("kind", "*")), _glob(rule.get("path", "**")), Severity(rule["severity"]))
-            for rule in data["rules"]
-        ),
-        by_change={change: Severity(data[change]) for change in (Change.REORDERED, Change.MISSING, Change.UNMANAGED)},
+        rules=tuple(read_severity_rule(rule, ("rules", index)) for index, rule in enumerate(data["rules"])),
         default=Severity(data["default"]),
     )
-
-
-def _glob(glob: str) -> re.Pattern[str]:
-    # "**." at the beginning also matches nothing, so that a rule for a field finds it at the top as well.
-    pattern = re.escape(glob).replace(r"\*\*\.", r"(?:.*\.)?").replace(r"\*\*", ".*").replace(r"\*", "[^.]*")
-    return re.compile(pattern)

@@ -78,6 +78,7 @@ def _object(item: ObjectReport) -> dict[str, Json]:
         "source": None if item.source is None else {"file": item.source.file, "document": item.source.document},
         "status": item.status,
         "reason": item.reason,
+        "byChoice": item.by_choice,
         "findings": [_finding(finding) for finding in item.findings],
     }
 

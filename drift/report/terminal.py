@@ -80,7 +80,7 @@ class _Writer:
         self._now = datetime.fromisoformat(report.generated_at)
 
     def write(self) -> None:
-        shown = sorted((item for item in self._report.objects if is_worth_a_line(item)), key=_worst_first)
+        shown = sorted(filter(self._is_shown, self._report.objects), key=_worst_first)
         for item in shown:
             self._object(item)
         if self._verbose:
@@ -91,6 +91,12 @@ class _Writer:
             self._line(Text(f"not checked: {_escape(error)}", "red"))
         self._hints()
         self._summary()
+
+    def _is_shown(self, item: ObjectReport) -> bool:
+        """Whether there is more to say of an object than what a rule sets aside."""
+        if self._verbose or item.reason is not None or not item.findings:
+            return is_worth_a_line(item)
+        return any(finding.ignored is None for finding in item.findings)
 
     def _line(self, text: Text) -> None:
         # A line that is cut would hide what it is there to show, so long ones are folded.
@@ -104,9 +110,11 @@ class _Writer:
             head.append(f"  {_escape(str(item.source))}", "dim")
         self._line(head)
         if item.reason is not None:
-            self._line(Text(f"  {_escape(item.reason)}"))
+            on_purpose = "not checked on purpose: " if item.by_choice else ""
+            self._line(Text(f"  {on_purpose}{_escape(item.reason)}"))
         for finding in sorted(item.findings, key=_finding_order):
-            self._finding(finding)
+            if self._verbose or finding.ignored is None:
+                self._finding(finding)
         self._console.print()
 
     def _finding(self, finding: Finding) -> None:
@@ -163,8 +171,15 @@ class _Writer:
     def _summary(self) -> None:
         counts = self._report.count_by_status()
         checked = sum(counts.values()) - counts[Status.UNMANAGED] - counts[Status.UNCHECKED]
+        ignored = self._report.count_ignored()
+        if ignored and not self._verbose:
+            self._line(
+                Text(f"{ignored} {'finding is' if ignored == 1 else 'findings are'} ignored; -v shows them", "dim")
+            )
         if self._report.verdict is Verdict.IN_SYNC:
-            self._line(Text(f"in sync: {checked} {'object' if checked == 1 else 'objects'} checked", "bold green"))
+            text = f"in sync: {checked} {'object' if checked == 1 else 'objects'} checked"
+            left_out = counts[Status.UNCHECKED]
+            self._line(Text(f"{text}, {left_out} not checked on purpose" if left_out else text, "bold green"))
             return
         parts = [f"{count} {status}" for status, count in counts.items() if count]
         style = "bold red" if self._report.verdict is Verdict.INCOMPLETE else "bold yellow"

@@ -32,3 +32,14 @@ ALLOCATED: Final = frozenset(
         (_CSR, "username"),
     }
 )
+
+#: Fields that the ``scale`` subresource sets without leaving an owner where there was none before: a value that is not
+#: the default was set by somebody, whom the API server has no record of.
+SCALED: Final = frozenset(
+    {
+        ("io.k8s.api.apps.v1.DeploymentSpec", "replicas"),
+        ("io.k8s.api.apps.v1.ReplicaSetSpec", "replicas"),
+        ("io.k8s.api.apps.v1.StatefulSetSpec", "replicas"),
+        (_CORE + "ReplicationControllerSpec", "replicas"),
+    }
+)

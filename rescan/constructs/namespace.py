@@ -3,7 +3,7 @@
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from rescan.constructs.metadata import labels
+from rescan.constructs.metadata import KEEP_WHEN_REMOVED_FROM_GIT, labels, sync_wave
 from rescan.settings import Environment
 
 
@@ -18,5 +18,6 @@ class RescanNamespace(Construct):
             metadata=k8s.ObjectMeta(
                 name=environment.namespace,
                 labels={**labels(environment), "pod-security.kubernetes.io/enforce": "restricted"},
+                annotations={**KEEP_WHEN_REMOVED_FROM_GIT, **sync_wave(-2)},
             ),
         )

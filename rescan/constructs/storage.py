@@ -3,8 +3,9 @@
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from rescan.constructs import names
-from rescan.constructs.metadata import object_meta
+from rescan import names
+from rescan.constructs.metadata import KEEP_WHEN_REMOVED_FROM_GIT, object_meta
+from rescan.constructs.scalars import quantity
 from rescan.settings import Environment
 
 
@@ -16,7 +17,7 @@ class RescanStorage(Construct):
         k8s.KubePersistentVolumeClaim(
             self,
             "claim",
-            metadata=object_meta(environment, names.VOLUME_CLAIM),
+            metadata=object_meta(environment, names.VOLUME_CLAIM, KEEP_WHEN_REMOVED_FROM_GIT),
             spec=claim_spec(environment),
         )
 
@@ -26,6 +27,6 @@ def claim_spec(environment: Environment) -> k8s.PersistentVolumeClaimSpec:
     storage = environment.storage
     return k8s.PersistentVolumeClaimSpec(
         access_modes=[storage.access_mode.value],
-        resources=k8s.ResourceRequirements(requests={"storage": k8s.Quantity.from_string(storage.size)}),
+        resources=k8s.ResourceRequirements(requests={"storage": quantity(storage.size)}),
         storage_class_name=storage.storage_class,
     )

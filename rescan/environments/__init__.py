@@ -3,7 +3,6 @@
 A new file here is a new environment; nothing else has to name it.
 """
 
-import difflib
 import importlib
 import pkgutil
 import traceback
@@ -27,6 +26,8 @@ def load(names: Sequence[str] = ()) -> tuple[Environment, ...]:
 
 def _load(name: str) -> Environment:
     if name not in NAMES:
+        import difflib  # noqa: PLC0415  # for this message only
+
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMES)}"
         raise SettingsError(f"no environment is named {name!r}: {hint}")

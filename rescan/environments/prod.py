@@ -1,6 +1,6 @@
-"""The production environment. Put your own registry and release where the examples are."""
+"""The production environment. Put your own registry, vault and repository where the examples are."""
 
-from rescan.settings import Environment, Image, PullPolicy, Workload
+from rescan.settings import AzureKeyVault, Environment, Gitops, Image, PullPolicy, Secrets, Workload
 
 ENVIRONMENT = Environment(
     name="prod",
@@ -9,4 +9,12 @@ ENVIRONMENT = Environment(
         image=Image(registry="registry.example.com", tag="v1.0.0", pull_policy=PullPolicy.ALWAYS),
         version="v1.0.0",
     ),
+    secrets=Secrets(
+        source=AzureKeyVault(
+            vault_url="https://your-key-vault.vault.azure.net",
+            tenant_id="00000000-0000-0000-0000-000000000000",
+            client_id="00000000-0000-0000-0000-000000000000",
+        ),
+    ),
+    gitops=Gitops(repository_url="https://git.example.com/rescan.git"),
 )

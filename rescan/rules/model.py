@@ -11,6 +11,7 @@ class Breach:
     """A setting that breaks a rule, its value, and what to do about it."""
 
     setting: str
+    """Where the setting is, from the environment down: `workload.replicas`."""
     value: object
     fix: str
 
@@ -29,4 +30,5 @@ class BrokenRule:
     def __str__(self) -> str:
         """One line that names environment, rule, setting, value and fix."""
         breach = self.breach
-        return f"{self.environment}: {self.rule}: {breach.setting} is {breach.value!r}; {breach.fix}"
+        value = f"{breach.value}" if isinstance(breach.value, int) else repr(breach.value)
+        return f"{self.environment}: {self.rule}: {breach.setting} is {value}; {breach.fix}"

@@ -1,10 +1,17 @@
 """The classes that an environment's settings are written with. They hold values and know nothing of cdk8s."""
 
+from rescan.settings.backup import Backup
 from rescan.settings.configuration import Configuration, PostgreSql, Sqlite
 from rescan.settings.environment import Environment
-from rescan.settings.network import Service, ServiceType
+from rescan.settings.gitops import ArgoCd, Flux, Gitops, SyncWindow, WindowKind
+from rescan.settings.monitoring import Monitoring
+from rescan.settings.network import Ingress, NetworkPolicy, Service, ServiceType
+from rescan.settings.secrets import AzureKeyVault, CreatedByHand, Secrets
 from rescan.settings.storage import AccessMode, Storage, StorageClass
 from rescan.settings.workload import (
+    Autoscaling,
+    Controller,
+    DisruptionBudget,
     Identity,
     Image,
     Probe,
@@ -12,25 +19,42 @@ from rescan.settings.workload import (
     Recreate,
     Resources,
     RollingUpdate,
+    TopologySpread,
     Workload,
 )
 
 __all__ = [
     "AccessMode",
+    "ArgoCd",
+    "Autoscaling",
+    "AzureKeyVault",
+    "Backup",
     "Configuration",
+    "Controller",
+    "CreatedByHand",
+    "DisruptionBudget",
     "Environment",
+    "Flux",
+    "Gitops",
     "Identity",
     "Image",
+    "Ingress",
+    "Monitoring",
+    "NetworkPolicy",
     "PostgreSql",
     "Probe",
     "PullPolicy",
     "Recreate",
     "Resources",
     "RollingUpdate",
+    "Secrets",
     "Service",
     "ServiceType",
     "Sqlite",
     "Storage",
     "StorageClass",
+    "SyncWindow",
+    "TopologySpread",
+    "WindowKind",
     "Workload",
 ]

@@ -9,11 +9,12 @@ class Sqlite:
     """A SQLite file on the data volume. It has one writer, so there is one pod."""
 
     url: str = "sqlite:./data/rescan.db"
+    """The path is relative to the application's folder, /app."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgreSql:
-    """A PostgreSQL server, which takes many writers. Its URL holds a password, so it comes from the Secret."""
+    """A PostgreSQL server, which takes many writers. DATABASE_URL holds a password then, and is a secret variable."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from rescan.settings.backup import Backup
 from rescan.settings.configuration import Configuration
-from rescan.settings.network import Service
+from rescan.settings.gitops import Gitops
+from rescan.settings.monitoring import Monitoring
+from rescan.settings.network import Ingress, NetworkPolicy, Service
+from rescan.settings.secrets import Secrets
 from rescan.settings.storage import Storage
 from rescan.settings.workload import Workload
 
@@ -16,6 +20,14 @@ class Environment:
     """Names the folder below dist/ and the `environment` label."""
     namespace: str
     workload: Workload
+    production: bool = True
+    """Demand what production needs: an image from a registry, at a release."""
     configuration: Configuration = field(default_factory=Configuration)
+    secrets: Secrets = field(default_factory=Secrets)
     service: Service = field(default_factory=Service)
     storage: Storage = field(default_factory=Storage)
+    ingress: Ingress | None = None
+    network_policy: NetworkPolicy | None = None
+    backup: Backup | None = None
+    monitoring: Monitoring | None = None
+    gitops: Gitops = field(default_factory=Gitops)

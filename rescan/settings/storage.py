@@ -32,3 +32,5 @@ class Storage:
     """The classes that the cluster offers. Where any is listed, `storage_class` must be one of them."""
     uploads_limit: str = "512Mi"
     """The most that uploads may take before the kubelet evicts the pod; they are gone after a restart."""
+    temporary_limit: str = "64Mi"
+    """The same for /tmp, which is a volume where the container's root is read-only."""

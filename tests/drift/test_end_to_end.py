@@ -178,7 +178,7 @@ def test_a_dump_gives_the_same_findings_as_the_cluster(application: Application,
     for edit, *_ in EDITS:
         edit(application)
     dump = application.scratch / "dump.yaml"
-    kinds = "namespace,deployment,service,configmap,persistentvolumeclaim"
+    kinds = "namespace,deployment,service,configmap,persistentvolumeclaim,serviceaccount,externalsecret,secretstore"
     dump.write_text(
         application.kubectl("get", "namespace", application.namespace, "-o", "yaml", "--show-managed-fields")
         + "---\n"

@@ -9,8 +9,8 @@ from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
 from drift.errors import ManifestError, RequestError
 from drift.manifests.load import load_texts
-from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Status, Verdict
-from drift.scan import Options, Unmanaged, scan_manifests
+from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Status, Unmanaged, Verdict
+from drift.scan import Options, scan_manifests
 
 VERBS = frozenset({"get", "list"})
 CONFIG_MAP = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=VERBS)
@@ -31,7 +31,7 @@ class Memory:
     default_namespace = "default"
 
     def __init__(self, *bodies: dict[str, Any], refuses: Mapping[str, int] | None = None, after: int = 0) -> None:
-        self.info = ClusterInfo(None, "https://example.com", "v1.36.3")
+        self.info: ClusterInfo | None = ClusterInfo(None, "https://example.com", "v1.36.3")
         self.resources = Resources([CONFIG_MAP, SERVICE, NAMESPACE, AUTOSCALER], broken=["broken.example.com/v1"])
         self.asked: list[str] = []
         self._objects = [read_live(body, "v1", body["kind"]) for body in bodies]
@@ -233,7 +233,10 @@ def test_an_object_that_nests_without_end_costs_nobody_elses_report() -> None:
     assert report.objects[1].reason == "nested too deep to be compared"
 
 
-def test_objects_without_owners_are_counted_in_a_note() -> None:
-    report = _scan(Memory(_body("a"), _body("b")), _body("a"), _body("b"))
+def test_objects_of_a_dump_without_owners_are_counted_in_a_note() -> None:
+    source = Memory(_body("a"), _body("b"))
+    source.info = None
+
+    report = _scan(source, _body("a"), _body("b"))
 
     assert report.notes[0].startswith("2 live objects have no managedFields")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from main import build
 from rescan import environments
-from rescan.manifests import manifest_files, write
+from rescan.examples import EXAMPLES
+from tests.rescan.golden import synthesize
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,11 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the manifests that the code makes now."""
-    folder = tmp_path_factory.mktemp("dist")
-    write(manifest_files(build(environments.load())), folder)
-    return folder
+    """A folder with the manifests that the code makes now of the real environments."""
+    return synthesize(environments.load(), tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the example environments."""
+    return synthesize(EXAMPLES, tmp_path_factory.mktemp("examples"))

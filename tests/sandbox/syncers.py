@@ -87,7 +87,8 @@ def _documents(manifests: Path) -> Iterator[tuple[str, str]]:
         if file.suffix in SUFFIXES:
             for text in re.split(r"^---.*\n?", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
                 content = yaml.safe_load(text)
-                if content:
+                # A syncer reads kustomize's own file; no API server has it.
+                if content and not content.get("apiVersion", "").startswith("kustomize.config.k8s.io/"):
                     yield text.rstrip() + "\n", content["kind"]
 
 

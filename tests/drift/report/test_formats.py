@@ -86,9 +86,6 @@ Deployment n/a  drifted  apps/a.yaml:3
            said in words
   medium   - b  Git yes, not live
            Git is ahead, not synced yet: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
-  medium   ~ e  Git 2, live 5
-           changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
-           ignored by annotation x: not ours
   medium   ~ spec.replicas  Git 2, live 5
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   low      ~ c  the same items in another order
@@ -112,6 +109,7 @@ not checked: roles: may not be read
 changed in the cluster: sync to revert it, or put the live value into Git to keep it
 Git is ahead: sync, or find out why the syncer does not
 cause not recorded: compare with the last change in Git before syncing
+1 finding is ignored; -v shows them
 incomplete: 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
 
@@ -176,6 +174,13 @@ def test_a_redacted_value_that_comes_this_far_is_an_error() -> None:
 
 def test_the_text_report() -> None:
     assert to_text(RICH, color=False) == GOLDEN
+
+
+def test_what_is_ignored_is_counted_and_said_on_request() -> None:
+    line = "           ignored by annotation x: not ours\n"
+
+    assert line not in to_text(RICH, color=False)
+    assert line in to_text(RICH, color=False, verbose=True)
 
 
 def test_what_is_not_reported_is_said_on_request() -> None:

@@ -1,0 +1,25 @@
+"""``drift explain``: what a word of the report or of the settings means."""
+
+import argparse
+import shutil
+import sys
+from typing import Final
+
+from drift.explain.render import explain, list_terms
+
+#: Longer lines are hard to read, however wide the terminal is.
+_WIDEST: Final = 100
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the explanation.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: There is no such term.
+    """
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    sys.stdout.write(list_terms(width) if options.term is None else explain(options.term, width))
+    return 0

@@ -1,0 +1,12 @@
+"""The JSON Schema of ``drift.yaml``, for editors and for ``drift explain``."""
+
+import json
+from importlib import resources
+from typing import Any
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema, with a description for every setting."""
+    text = resources.files(__package__).joinpath("drift-config-v1.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema

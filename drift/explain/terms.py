@@ -1,0 +1,93 @@
+"""The terms that can be explained, made of the texts, the severity table and the schema of ``drift.yaml``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from drift.config.schema import json_schema
+from drift.config.settings import SeverityRule
+from drift.explain import texts
+from drift.model import Severity
+from drift.policy.severity import default_table
+
+_EXIT_STATUS: Final = "exit status"
+_SETTING: Final = "setting of drift.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One meaning of a word; a word may have several (``unmanaged`` is a status, a change and a setting).
+
+    Attributes:
+        name: The word.
+        topic: What it is.
+        text: One paragraph.
+        rows: What is listed below it: a term, and what is to be said of it.
+    """
+
+    name: str
+    topic: str
+    text: str
+    rows: tuple[tuple[str, str], ...] = ()
+
+
+def all_terms() -> tuple[Term, ...]:
+    """Every term, topic by topic."""
+    return (
+        *(Term(name, "status of an object", text) for name, text in texts.STATUSES.items()),
+        *(Term(name, "change of a finding", text) for name, text in texts.CHANGES.items()),
+        *(Term(name, "cause of a finding", text) for name, text in texts.CAUSES.items()),
+        *(Term(name, "severity of a finding", text, _rows(name)) for name, text in texts.SEVERITIES.items()),
+        Term(
+            "severity",
+            "how it is decided",
+            texts.HOW_SEVERITY_IS_DECIDED.format(default=default_table().default),
+            tuple((_matchers(rule), f"{rule.severity}: {rule.reason}") for rule in default_table().rules),
+        ),
+        *(Term(str(status), _EXIT_STATUS, text) for status, text in texts.EXIT_STATUSES.items()),
+        Term(
+            "exit-status",
+            "what the command ends with",
+            "For scripts and for CI, in this order of precedence: 2, 3, 1, 0.",
+            tuple((str(status), text) for status, text in texts.EXIT_STATUSES.items()),
+        ),
+        *_settings(),
+    )
+
+
+def _rows(severity: Severity) -> tuple[tuple[str, str], ...]:
+    table = default_table()
+    rows = [(_matchers(rule), rule.reason or "") for rule in table.rules if rule.severity is severity]
+    return (*rows, ("everything else", "no rule names it")) if severity is table.default else tuple(rows)
+
+
+def _matchers(rule: SeverityRule) -> str:
+    kind = rule.kind.text if rule.kind else "any kind" if rule.group else ""
+    group = f".{rule.group.text}" if rule.group and rule.group.text else ""
+    parts = [f"{kind}{group}" if rule.kind else f"{kind} of {group[1:]}" if rule.group else "", _path(rule)]
+    parts += [f"change {rule.change}"] if rule.change else []
+    parts += [f"cause {rule.cause}"] if rule.cause else []
+    return ", ".join(part for part in parts if part)
+
+
+def _path(rule: SeverityRule) -> str:
+    return rule.path.text if rule.path else ""
+
+
+def _settings() -> Iterator[Term]:
+    schema = json_schema()
+    for name, setting in schema["properties"].items():
+        fields = _fields(setting, schema)
+        yield Term(name, _SETTING, setting["description"], tuple((key, value) for key, value, _ in fields))
+        for key, text, choices in fields:
+            yield Term(f"{name}.{key}", _SETTING, text, choices)
+
+
+def _fields(setting: dict[str, Any], schema: dict[str, Any]) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+    """Name, description and choices of each part of a setting."""
+    reference = setting.get("items", {}).get("$ref")
+    holder = schema["$defs"][reference.rpartition("/")[2]] if reference else setting
+    return [
+        (name, field["description"], tuple((word, "") for word in field.get("enum", ())))
+        for name, field in holder.get("properties", {}).items()
+    ]

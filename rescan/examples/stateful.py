@@ -1,0 +1,54 @@
+"""One pod with a stable name on SQLite, with backups to storage of one's own, behind a cloud load balancer."""
+
+from rescan.settings import (
+    Backup,
+    Controller,
+    CreatedByHand,
+    Environment,
+    Image,
+    Monitoring,
+    NetworkPolicy,
+    PullPolicy,
+    Secrets,
+    Service,
+    ServiceType,
+    Storage,
+    StorageClass,
+    Workload,
+)
+
+STATEFUL = Environment(
+    name="stateful",
+    namespace="rescan",
+    workload=Workload(
+        image=Image(registry="registry.example.com", tag="v1.0.0", pull_policy=PullPolicy.ALWAYS),
+        controller=Controller.STATEFUL_SET,
+    ),
+    secrets=Secrets(
+        source=CreatedByHand(
+            variables=(
+                "AZURE_OPENAI_API_KEY",
+                "AZURE_OPENAI_ENDPOINT",
+                "AZURE_OPENAI_MODEL_DEPLOYMENT",
+                "AWS_ACCESS_KEY_ID",
+                "AWS_SECRET_ACCESS_KEY",
+            )
+        )
+    ),
+    service=Service(type=ServiceType.LOAD_BALANCER),
+    storage=Storage(
+        size="5Gi", storage_class="local-path", offered=(StorageClass(name="local-path"), StorageClass(name="standard"))
+    ),
+    network_policy=NetworkPolicy(),
+    backup=Backup(
+        bucket="your-rescan-backups",
+        endpoint_url="https://minio.example.com",
+        dump_image=Image(
+            registry="docker.io", repository="keinos/sqlite3", tag="3.46.1", pull_policy=PullPolicy.ALWAYS
+        ),
+        upload_image=Image(
+            registry="docker.io", repository="amazon/aws-cli", tag="2.17.44", pull_policy=PullPolicy.ALWAYS
+        ),
+    ),
+    monitoring=Monitoring(),
+)

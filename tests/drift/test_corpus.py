@@ -1,0 +1,180 @@
+"""The corpus as each syncer leaves it in a cluster: manifests and cluster agree, and no finding says otherwise."""
+
+import copy
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from drift.cluster.connection import connect
+from drift.cluster.dump import Dump
+from drift.cluster.live import LiveObject
+from drift.cluster.resources import Resource
+from drift.cluster.server import ApiServer
+from drift.compare.objects import compare_object
+from drift.manifests.git import describe
+from drift.manifests.load import load_manifests
+from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
+from drift.redaction import Redacted
+from drift.scan import LiveSource, Options, scan_manifests
+from drift.schema.shipped import built_in_kinds, compact_schemas
+from drift.schema.types import SchemaDocument, Type
+from tests.sandbox.cluster import Cluster
+from tests.sandbox.syncers import Syncer, sync
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+CORE = 2
+IDENTITY = {("metadata", "name"), ("metadata", "namespace")}
+# What the controllers fill in a moment after an object is made.
+FILLED_IN = (
+    ("clusterrole/corpus-harbor", "{.rules[0]}"),
+    ("persistentvolumeclaim/berth-manual", "{.spec.volumeName}"),
+    ("deployment/berth-web", "{.metadata.annotations.deployment\\.kubernetes\\.io/revision}"),
+    ("customresourcedefinition/docks.harbor.example.com", "{.status.conditions[0]}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The corpus in a namespace of its own."""
+
+    cluster: Cluster
+    namespace: str
+
+    def scan_server(self) -> Report:
+        kubeconfig = self.cluster.kubeconfig_for(namespace=self.namespace)
+        return _scan(ApiServer(connect(str(kubeconfig), None)), self.namespace)
+
+    def scan_dump(self, file: Path) -> Report:
+        kinds = {(manifest.kind, *reversed(manifest.api_version.split("/"))) for manifest in _manifests()}
+        # KIND.VERSION.GROUP; the core group has no name, and none of its kinds needs one.
+        names = ",".join(".".join(kind) if len(kind) > CORE else kind[0] for kind in sorted(kinds))
+        dump = self.cluster.kubectl("get", names, "--all-namespaces", "--output=yaml", "--show-managed-fields")
+        file.write_text(dump.stdout)
+        return _scan(Dump([str(file)], _built_in(), self.namespace), self.namespace)
+
+
+@pytest.fixture(scope="module", params=list(Syncer), ids=lambda syncer: str(syncer.value))
+def synced(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Synced]:
+    syncer: Syncer = request.param
+    namespace = f"corpus-{secrets.token_hex(4)}"
+    cluster.create_namespace(namespace)
+    sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
+    for what, field in FILLED_IN:
+        cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=60s")
+    yield Synced(cluster, namespace)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    _remove_cluster_wide(cluster)
+
+
+def _remove_cluster_wide(cluster: Cluster) -> None:
+    scopes = {(resource.api_version, resource.kind): resource.namespaced for resource in _built_in()}
+    # Custom resources go with their definitions.
+    wide = [manifest.body for manifest in _manifests() if not scopes.get((manifest.api_version, manifest.kind), True)]
+    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
+    cluster.kubectl("delete", "--wait=false", "--filename=-", stdin=objects)
+    cluster.kubectl("wait", "--for=delete", "--timeout=60s", "--filename=-", stdin=objects)
+
+
+def _manifests() -> Sequence[Manifest]:
+    return load_manifests([str(CORPUS)]).manifests
+
+
+def _built_in() -> list[Resource]:
+    return [Resource.from_data(kind) for kind in built_in_kinds()]
+
+
+def _scan(source: LiveSource, namespace: str) -> Report:
+    return scan_manifests(
+        _manifests(),
+        source,
+        info=describe([str(CORPUS)]),
+        options=Options(namespace=namespace, unmanaged=Unmanaged.OFF),
+        schemas=compact_schemas() if isinstance(source, Dump) else None,
+    )
+
+
+def _complaints(report: Report) -> list[str]:
+    """Everything but what a controller did, which counts as no drift."""
+    unread = [f"{item.key}: {item.status} {item.reason}" for item in report.objects if item.status is Status.UNCHECKED]
+    return [*report.errors, *unread] + [
+        f"{item.key} {finding.change} {finding.path}: {finding.desired} -> {finding.live} ({finding.cause})"
+        for item in report.objects
+        for finding in item.findings
+        if finding.cause is not Cause.CONTROLLER
+    ]
+
+
+def test_a_synced_corpus_has_no_drift(synced: Synced) -> None:
+    report = synced.scan_server()
+
+    assert _complaints(report) == []
+    assert len(report.objects) == len(_manifests())
+
+
+def test_a_dump_of_a_synced_corpus_has_no_drift(synced: Synced, tmp_path: Path) -> None:
+    report = synced.scan_dump(tmp_path / "dump.yaml")
+
+    assert _complaints(report) == []
+    assert len(report.objects) == len(_manifests())
+
+
+def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
+    source = ApiServer(connect(str(synced.cluster.kubeconfig_for(namespace=synced.namespace)), None))
+
+    unseen = [
+        f"{manifest.kind} {manifest.name}: {path}"
+        for manifest in _manifests()
+        for path, changed in _changed_by_one_value(manifest.body)
+        if not _is_seen(source, manifest, changed, synced.namespace)
+    ]
+
+    assert unseen == []
+
+
+def _changed_by_one_value(body: Json) -> Iterator[tuple[str, Json]]:
+    """The manifest with one scalar changed, for each of its scalars; what identifies an object is left alone."""
+    for path, value in _scalars(body, ()):
+        if path[-1] in {"apiVersion", "kind"} or path in IDENTITY or path[0] == "status" or isinstance(value, Redacted):
+            continue
+        changed = copy.deepcopy(body)
+        parent = changed
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]] = not value if isinstance(value, bool) else value + ("x" if isinstance(value, str) else 7)
+        yield ".".join(map(str, path)), changed
+
+
+def _scalars(value: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    if isinstance(value, dict | list):
+        for step, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _scalars(below, (*path, step))
+    elif value is not None:
+        yield path, value
+
+
+def _is_seen(source: ApiServer, manifest: Manifest, changed: Json, namespace: str) -> bool:
+    resource = source.resources.find(manifest.api_version, manifest.kind)
+    assert resource is not None
+    live, schema = _live(source, resource, manifest.namespace or namespace, manifest.name)
+    return bool(compare_object(changed, live.body, live.last_applied, schema).judged)
+
+
+@cache
+def _live(source: ApiServer, resource: Resource, namespace: str, name: str) -> tuple[LiveObject, Type]:
+    live = source.get(resource, namespace if resource.namespaced else None, name)
+    schema = _schema(source, resource).kind(resource.group, resource.version, resource.kind)
+    assert live is not None
+    assert schema is not None
+    return live, schema
+
+
+@cache
+def _schema(source: ApiServer, resource: Resource) -> SchemaDocument:
+    document = source.schema(resource)
+    assert document is not None
+    return SchemaDocument(document)

@@ -1,0 +1,273 @@
+"""What other tools miss though it is drift: each row here must be found, on a real API server."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.drift.conftest import Application
+from tests.drift.test_noise import WIDGETS, deployment, wait_for_schema, widget
+from tests.sandbox.syncers import Syncer
+
+POD = "spec.template.spec"
+WEB = f"{POD}.containers[name=web]"
+
+
+def _patch_pod(spec: dict[str, Any]) -> dict[str, Any]:
+    return {"spec": {"template": {"spec": spec}}}
+
+
+def _patch_web(container: dict[str, Any]) -> dict[str, Any]:
+    return _patch_pod({"containers": [{"name": "web", **container}]})
+
+
+ADDITIONS: list[tuple[dict[str, Any], str]] = [
+    (_patch_web({"env": [{"name": "DEBUG", "value": "1"}]}), f"{WEB}.env[name=DEBUG]"),
+    ({"metadata": {"labels": {"team": "x"}}}, "metadata.labels.team"),
+    ({"metadata": {"annotations": {"note": "x"}}}, "metadata.annotations.note"),
+    (_patch_web({"ports": [{"containerPort": 9229}]}), f"{WEB}.ports[containerPort=9229,protocol=TCP]"),
+    (_patch_pod({"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}), f"{POD}.volumes[name=host]"),
+    (_patch_pod({"containers": [{"name": "debug", "image": "busybox:1"}]}), f"{POD}.containers[name=debug]"),
+    (_patch_pod({"hostNetwork": True}), f"{POD}.hostNetwork"),
+    (_patch_pod({"tolerations": [{"operator": "Exists"}]}), f"{POD}.tolerations"),
+    (_patch_pod({"serviceAccountName": "admin"}), f"{POD}.serviceAccountName"),
+    (_patch_web({"securityContext": {"runAsUser": 0}}), f"{WEB}.securityContext.runAsUser"),
+    ({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 3}}}}, "spec.strategy.rollingUpdate.maxSurge"),
+]
+RICH = deployment(
+    metadata="labels: {app: web}\nannotations: {a: b}",
+    container="""
+env: [{name: MODE, value: fast}]
+ports: [{containerPort: 80}]
+securityContext: {runAsNonRoot: true}
+""",
+    pod="volumes: [{name: scratch, emptyDir: {}}]",
+    spec="strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0}}",
+)
+
+
+@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD])
+def test_m1_what_was_added_by_hand_is_found_with_who_did_it(workspace: Application, syncer: Syncer) -> None:
+    workspace.write(RICH)
+    workspace.sync(syncer)
+    for patch, _ in ADDITIONS:
+        workspace.patch("deployment", "web", patch)
+
+    scanned = workspace.report()
+
+    expected = {(path, "manual") for _, path in ADDITIONS}
+    # hostNetwork makes the API server set hostPort of every port as well.
+    found = {(path, cause) for _, _, path, cause in scanned.findings if "hostPort" not in path}
+    assert found == expected
+    assert set(scanned.managers) == {"kubectl-patch"}
+
+
+def test_m1_a_config_map_key_added_by_hand_is_found(workspace: Application) -> None:
+    workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NAMESPACE}\ndata: {a: b}\n")
+    workspace.sync()
+    workspace.patch("configmap", "c", {"data": {"extra.conf": "on"}})
+
+    assert workspace.report().findings == [("ConfigMap/c", "added", 'data["extra.conf"]', "manual")]
+
+
+@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.KUBECTL])
+def test_m2_what_git_dropped_is_still_live_and_pending(workspace: Application, syncer: Syncer) -> None:
+    workspace.write(RICH)
+    workspace.sync(syncer)
+    workspace.write(RICH.replace("env: [{name: MODE, value: fast}]", "").replace(", runAsNonRoot: true", ""))
+
+    assert workspace.report().findings == [("Deployment/web", "added", f"{WEB}.env", "pending-sync")]
+
+
+def test_m2_what_git_dropped_inside_an_atomic_list_is_pending(workspace: Application) -> None:
+    both = "tolerations: [{key: a, operator: Exists, effect: NoExecute, tolerationSeconds: 60}]"
+    workspace.write(deployment(pod=both))
+    workspace.sync()
+    workspace.write(deployment(pod=both.replace(", tolerationSeconds: 60", "")))
+
+    assert workspace.report().findings == [("Deployment/web", "changed", f"{POD}.tolerations", "pending-sync")]
+
+
+def test_m3_an_edited_custom_resource_is_found(workspace: Application) -> None:
+    workspace.write(WIDGETS)
+    workspace.sync()
+    try:
+        wait_for_schema(workspace)
+        workspace.write(WIDGETS + "---\n" + widget("{size: big, tags: [a, b], options: {x: why}}"))
+        workspace.sync()
+        # The API server records whole seconds.
+        time.sleep(1.1)
+        patch = {"spec": {"size": "small", "options": {"z": "1"}, "tags": ["b", "c"], "retries": 9}}
+        workspace.kubectl("patch", "widget", "gadget", "--type=merge", "--patch", json.dumps(patch))
+
+        assert workspace.report().findings == [
+            ("Widget/gadget", "added", "spec.options.z", "manual"),
+            ("Widget/gadget", "added", "spec.retries", "manual"),
+            ("Widget/gadget", "changed", "spec.size", "manual"),
+            ("Widget/gadget", "removed", "spec.tags[=a]", "manual"),
+            ("Widget/gadget", "added", "spec.tags[=c]", "manual"),
+        ]
+    finally:
+        workspace.cluster.kubectl("delete", "crd", f"widgets.{workspace.namespace}.example.com", "--wait=false")
+
+
+def test_m4_what_a_controller_owns_is_set_aside_leaf_by_leaf(workspace: Application) -> None:
+    workspace.write(RICH)
+    workspace.sync()
+    workspace.kubectl(
+        *("patch", "deployment", "web", "--field-manager=vpa-updater"),
+        *("--patch", json.dumps(_patch_web({"resources": {"requests": {"cpu": "50m"}}}))),
+    )
+    workspace.patch("deployment", "web", _patch_web({"env": [{"name": "DEBUG", "value": "1"}]}))
+
+    assert workspace.report().findings == [
+        ("Deployment/web", "added", f"{WEB}.env[name=DEBUG]", "manual"),
+        ("Deployment/web", "added", f"{WEB}.resources.requests", "controller"),
+    ] or workspace.report().findings == [
+        ("Deployment/web", "added", f"{WEB}.env[name=DEBUG]", "manual"),
+        ("Deployment/web", "added", f"{WEB}.resources", "controller"),
+    ]
+
+
+def test_m5_objects_that_git_lacks_are_told_from_the_clusters_own(workspace: Application) -> None:
+    workspace.write(deployment())
+    workspace.sync(owner="apps")
+    workspace.kubectl("create", "secret", "generic", "stray", "--from-literal=password=hunter2")
+    workspace.kubectl("create", "serviceaccount", "intruder")
+    workspace.kubectl("run", "shell", "--image=busybox:1")
+    token = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "t", "annotations": {"kubernetes.io/service-account.name": "default"}},
+        "type": "kubernetes.io/service-account-token",
+    }
+    release = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "sh.helm.release.v1.web.v1", "labels": {"owner": "helm"}},
+        "type": "helm.sh/release.v1",
+    }
+    forgotten = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "forgotten",
+            "labels": {
+                "kustomize.toolkit.fluxcd.io/name": "apps",
+                "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+            },
+        },
+    }
+    for body in (token, release, forgotten):
+        workspace.kubectl("create", "-f", "-", stdin=json.dumps(body))
+
+    scanned = workspace.report()
+
+    assert sorted(scanned.findings) == [
+        ("ConfigMap/forgotten", "unmanaged", "", "pending-sync"),
+        ("Pod/shell", "unmanaged", "", "manual"),
+        ("Secret/stray", "unmanaged", "", "manual"),
+        # It has no field that could be owned, so the API server keeps no record of who made it.
+        ("ServiceAccount/intruder", "unmanaged", "", "unknown"),
+    ]
+    notes = {item["name"]: item["findings"][0]["note"] for item in scanned.document["objects"]}
+    assert "should have pruned it" in notes["forgotten"]
+    assert "hunter2" not in json.dumps(scanned.document)
+
+
+TWO_KEYS = """
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: NAMESPACE}
+stringData: {password: hunter2, user: admin}
+"""
+
+
+def test_m6_a_deleted_object_is_missing_secrets_included(workspace: Application) -> None:
+    workspace.write(TWO_KEYS)
+    workspace.sync()
+    workspace.kubectl("delete", "secret", "s")
+
+    assert workspace.report().findings == [("Secret/s", "missing", "", "unknown")]
+
+
+@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.KUBECTL])
+def test_m7_a_changed_secret_is_found_and_no_value_is_shown(
+    workspace: Application, syncer: Syncer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace.write(TWO_KEYS)
+    workspace.sync(syncer)
+    workspace.kubectl("patch", "secret", "s", "--patch", '{"stringData": {"password": "swordfish", "more": "hush"}}')
+
+    scanned = workspace.report("--output", "text", "-v")
+
+    assert scanned.findings == [
+        ("Secret/s", "added", "data.more", "manual"),
+        ("Secret/s", "changed", "data.password", "manual"),
+    ]
+    printed = json.dumps(scanned.document) + "".join(capsys.readouterr())
+    for value in ("hunter2", "swordfish", "hush", "aHVudGVyMg", "c3dvcmRmaXNo", "aHVzaA"):
+        assert value not in printed
+    assert all(finding["redacted"] for item in scanned.document["objects"] for finding in item["findings"])
+
+
+@pytest.mark.parametrize("replicas", ["replicas: 2", ""])
+def test_m8_replicas_scaled_by_hand_without_an_autoscaler_are_drift(workspace: Application, replicas: str) -> None:
+    workspace.write(deployment(spec=replicas))
+    workspace.sync()
+    workspace.kubectl("scale", "deployment/web", "--replicas=5")
+
+    scanned = workspace.report()
+
+    assert [path for _, _, path, _ in scanned.findings] == ["spec.replicas"]
+    assert scanned.status == 1
+
+
+def test_m8_replicas_outside_of_the_autoscalers_range_are_drift(workspace: Application) -> None:
+    autoscaler = """
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: NAMESPACE}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 3}
+"""
+    workspace.write(deployment(spec="replicas: 2") + "---\n" + autoscaler)
+    workspace.sync()
+    # Zero replicas switch the autoscaler off, so it does not interfere; nobody is on record as their owner.
+    workspace.kubectl("scale", "deployment/web", "--replicas=0")
+
+    scanned = workspace.report()
+
+    assert [(path, cause) for _, _, path, cause in scanned.findings] == [("spec.replicas", "unknown")]
+    assert "outside of [1, 3]" in scanned.document["objects"][0]["findings"][0]["note"]
+
+
+def test_m10_cluster_scoped_objects_crds_and_rbac_are_compared(workspace: Application) -> None:
+    role = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: NAMESPACE}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+"""
+    space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: NAMESPACE, labels: {team: a}}\n"
+    workspace.write(f"{role}---\n{WIDGETS}---\n{space}")
+    workspace.sync()
+    crd = f"widgets.{workspace.namespace}.example.com"
+    try:
+        patch = [{"op": "add", "path": "/rules/0/verbs/-", "value": "delete"}]
+        workspace.kubectl("patch", "clusterrole", workspace.namespace, "--type=json", "--patch", json.dumps(patch))
+        workspace.kubectl("patch", "crd", crd, "--patch", '{"spec": {"names": {"shortNames": ["w"]}}}')
+        workspace.kubectl("label", "--overwrite", "namespace", workspace.namespace, "team=b")
+
+        assert workspace.report().findings == [
+            ("CustomResourceDefinition/" + crd, "added", "spec.names.shortNames", "manual"),
+            (f"ClusterRole/{workspace.namespace}", "changed", "rules", "manual"),
+            (f"Namespace/{workspace.namespace}", "changed", "metadata.labels.team", "manual"),
+        ] or {path for _, _, path, _ in workspace.report().findings} == {
+            "rules",
+            "spec.names.shortNames",
+            "metadata.labels.team",
+        }
+    finally:
+        workspace.cluster.kubectl("delete", "clusterrole", workspace.namespace)
+        workspace.cluster.kubectl("delete", "crd", crd, "--wait=false")

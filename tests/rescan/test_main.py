@@ -1,0 +1,222 @@
+"""The commands that people run: `python main.py`, `cdk8s synth` and `make imports`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rescan.trees import read_tree
+
+SYNTHESIZED = ("main.py", "rescan", "imports", "cdk8s.yaml")
+"""What a synthesis needs of the checkout."""
+
+
+def run(command: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {key: value for key, value in os.environ.items() if key != "JSII_NODE"}
+    return subprocess.run(
+        command, check=False, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture
+def checkout(repository: Path, tmp_path: Path) -> Path:
+    """A copy of the generator that a test may break."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in SYNTHESIZED:
+        source = repository / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / name)
+    return folder
+
+
+@pytest.fixture
+def cdk8s(repository: Path) -> str:
+    """The locked cdk8s command."""
+    command = repository / "node_modules/.bin/cdk8s"
+    assert command.exists(), "run `make install`, which installs the cdk8s command"
+    return str(command)
+
+
+def with_locked_tools() -> dict[str, str]:
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "CDK8S_CHECK_UPGRADE": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        pytest.param({"LC_ALL": "C", "PYTHONHASHSEED": "1", "PYTHONUTF8": "0"}, id="C locale"),
+        pytest.param(
+            {"LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo"}, id="another locale and zone"
+        ),
+    ],
+)
+def test_output_depends_on_nothing_but_the_code(repository: Path, tmp_path: Path, surroundings: dict[str, str]) -> None:
+    output = tmp_path / "out"
+
+    # No PATH: Node comes with the Python packages, and no other program is run.
+    finished = run(
+        [sys.executable, str(repository / "main.py")], tmp_path, CDK8S_OUTDIR=str(output), PATH="", **surroundings
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    assert read_tree(output) == read_tree(repository / "dist")
+
+
+def test_cdk8s_synth_writes_the_same_files_as_the_app_alone(repository: Path, checkout: Path, cdk8s: str) -> None:
+    finished = run([cdk8s, "synth"], checkout, **with_locked_tools())
+
+    assert finished.returncode == 0, finished.stderr
+    assert read_tree(checkout / "dist") == read_tree(repository / "dist")
+
+
+def test_a_second_run_in_the_same_folder_removes_what_is_no_longer_made(repository: Path, checkout: Path) -> None:
+    shutil.copytree(repository / "dist", checkout / "dist")
+    stale = checkout / "dist/staging/service-rescan-service.yaml"
+    stale.parent.mkdir()
+    shutil.copy2(checkout / "dist/dev/service-rescan-service.yaml", stale)
+    note = checkout / "dist/notes.yaml"
+    note.write_text("by: hand\n")
+
+    finished = run([sys.executable, "main.py"], checkout)
+
+    assert finished.returncode == 0, finished.stderr
+    assert not stale.parent.exists()
+    assert note.read_text() == "by: hand\n"
+    note.unlink()
+    assert read_tree(checkout / "dist") == read_tree(repository / "dist")
+
+
+def test_the_classes_in_imports_are_those_of_the_crds(repository: Path, checkout: Path, cdk8s: str) -> None:
+    (checkout / "imports").rename(checkout / "before")
+    before = (checkout / "cdk8s.yaml").read_bytes()
+
+    finished = run([cdk8s, "import", "--save=false"], checkout, **with_locked_tools())
+
+    assert finished.returncode == 0, finished.stderr
+    assert (checkout / "cdk8s.yaml").read_bytes() == before
+    made = binary_tree(checkout / "imports")
+    assert made == binary_tree(repository / "imports"), "`make imports` makes them anew"
+
+
+def binary_tree(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param(
+            "production=False,",
+            "prodution=False,",
+            "rescan/environments/dev.py:5: TypeError: Environment.__init__() got an unexpected keyword argument",
+            id="misspelt setting",
+        ),
+        pytest.param(
+            "PullPolicy.IF_NOT_PRESENT",
+            "PullPolicy.SOMETIMES",
+            "rescan/environments/dev.py:9: AttributeError: ",
+            id="misspelt choice",
+        ),
+        pytest.param(
+            "ENVIRONMENT = Environment(", "ENVIRONMENT = Environment((", "dev.py:5: SyntaxError: ", id="syntax"
+        ),
+        pytest.param(
+            'name="dev"', 'name="prod"', "dev.py: ENVIRONMENT must be an Environment with name='dev'", id="name"
+        ),
+        pytest.param("ENVIRONMENT =", "SETTINGS =", "rescan/environments/dev.py: AttributeError: ", id="nothing there"),
+        pytest.param("production=False,", "production=True,", "workload.image.registry is None; name the", id="rule"),
+    ],
+)
+def test_a_mistake_in_an_environment_ends_in_plain_lines_and_writes_nothing(
+    checkout: Path, old: str, new: str, message: str
+) -> None:
+    edit(checkout / "rescan/environments/dev.py", old, new)
+
+    finished = run([sys.executable, "main.py"], checkout)
+
+    assert finished.returncode == 2
+    assert message in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert not (checkout / "dist").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--check", "prd"], "no environment is named 'prd': did you mean prod?"),
+        (["--check", "zzz"], "no environment is named 'zzz': there are dev, prod"),
+        (["prod"], "with --check only"),
+        (["--chek"], "unrecognized arguments: --chek"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_clear_line(
+    repository: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    finished = run([sys.executable, str(repository / "main.py"), *arguments], tmp_path)
+
+    assert finished.returncode == 2
+    assert message in finished.stderr.splitlines()[-1]
+
+
+def test_check_reads_the_settings_and_writes_nothing(repository: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+
+    finished = run([sys.executable, str(repository / "main.py"), "--check", "prod"], tmp_path, CDK8S_OUTDIR=str(output))
+
+    assert finished.returncode == 0
+    assert finished.stdout == ""
+    (advice,) = finished.stderr.splitlines()
+    assert advice.startswith("prod: warning: workload.strategy is RollingUpdate on SQLite")
+    assert not output.exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_clear_line(repository: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.write_text("a file")
+
+    finished = run([sys.executable, str(repository / "main.py")], tmp_path, CDK8S_OUTDIR=str(output))
+
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[-1].startswith(f"cannot write {output}/")
+    assert "Traceback" not in finished.stderr
+
+
+RENAMES = {
+    "class RescanDeployment(": ("RescanDeployment", "Anything"),
+    "class RescanService(": ("RescanService", "Something"),
+    "class RescanChart(": ("RescanChart", "EverythingChart"),
+}
+
+
+def test_names_of_classes_and_constructs_are_no_part_of_the_manifests(repository: Path, checkout: Path) -> None:
+    for path in [checkout / "main.py", *(checkout / "rescan").rglob("*.py")]:
+        text = path.read_text()
+        for old, new in RENAMES.values():
+            text = text.replace(old, new)
+        # Construct ids are the second argument of a construct: `RescanService(self, "service", ...)`.
+        text = text.replace('(self, "', '(self, "renamed-').replace(
+            'self,\n            "', 'self,\n            "renamed-'
+        )
+        path.write_text(text)
+
+    finished = run([sys.executable, "main.py"], checkout)
+
+    assert finished.returncode == 0, finished.stderr
+    assert read_tree(checkout / "dist") == read_tree(repository / "dist")

@@ -1,0 +1,113 @@
+"""What the code synthesizes, put to a real API server."""
+
+import json
+import time
+from collections.abc import Sequence
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+
+from main import build
+from rescan import environments
+from rescan.examples import EXAMPLES
+from rescan.manifests import manifest_files
+from rescan.rules import broken_rules
+from rescan.settings import Environment
+from tests.rescan import strategies
+from tests.rescan.changes import changed
+from tests.sandbox.cluster import Cluster
+
+ENVIRONMENTS = (*environments.load(), *EXAMPLES)
+
+
+def inside(environment: Environment, namespace: str) -> Environment:
+    """An environment whose every object is in one namespace."""
+    return changed(
+        environment,
+        {
+            "namespace": namespace,
+            "gitops.argocd.namespace": namespace,
+            "gitops.flux.namespace": namespace,
+        },
+    )
+
+
+def stream(made: Sequence[Environment]) -> str:
+    """Everything that is synthesized for the cluster, as one stream of documents."""
+    files = manifest_files(build(made))
+    return "---\n".join(text for path, text in files.items() if not path.endswith("/kustomization.yaml"))
+
+
+@pytest.mark.usefixtures("custom_resources")
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+def test_the_api_server_accepts_every_file_strictly(cluster: Cluster, namespace: str, environment: Environment) -> None:
+    text = stream([inside(environment, namespace)])
+
+    done = cluster.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-", stdin=text
+    )
+
+    assert len(done.stdout.splitlines()) == len(list(yaml.safe_load_all(text)))
+
+
+@pytest.mark.usefixtures("custom_resources")
+@settings(
+    max_examples=15,
+    deadline=None,
+    # Each example is a run of kubectl, so a failing one is shown as it was found.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
+)
+@given(environment=strategies.environments().filter(lambda made: not broken_rules(made)))
+def test_the_api_server_accepts_whatever_keeps_the_rules(
+    cluster: Cluster, namespace: str, environment: Environment
+) -> None:
+    text = stream([inside(environment, namespace)])
+
+    cluster.kubectl(
+        *("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename=-"),
+        stdin=text,
+    )
+
+
+@pytest.mark.usefixtures("custom_resources")
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+def test_a_namespace_that_enforces_the_restricted_standard_admits_the_pods(
+    cluster: Cluster, namespace: str, environment: Environment
+) -> None:
+    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=stream([inside(environment, namespace)]))
+    enforced = get(cluster, namespace, "namespace", namespace)["metadata"]["labels"]
+    assert enforced["pod-security.kubernetes.io/enforce"] == "restricted"
+    if environment.backup:
+        cluster.kubectl("create", "job", "by-hand", "--from=cronjob/rescan-backup", "--namespace", namespace)
+
+    expected = {"rescan"} | ({"rescan-backup"} if environment.backup else set())
+    deadline = time.monotonic() + 20
+    while (found := pod_apps(cluster, namespace)) != expected and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    assert found == expected, cluster.kubectl("get", "events", "--namespace", namespace).stdout
+
+
+def test_the_restricted_standard_is_enforced_in_the_sandbox(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+
+    refused = cluster.kubectl("run", "web", "--image=nginx:1.29", "--namespace", namespace, check=False)
+
+    assert "violates PodSecurity" in refused.stderr
+
+
+def get(cluster: Cluster, namespace: str, kind: str, *names: str) -> dict[str, dict[str, dict[str, str]]]:
+    done = cluster.kubectl("get", kind, *names, "--namespace", namespace, "--output=json")
+    return dict(json.loads(done.stdout))
+
+
+def pod_apps(cluster: Cluster, namespace: str) -> set[str]:
+    """The `app` labels of the pods that were admitted."""
+    done = cluster.kubectl("get", "pods", "--namespace", namespace, "--output=json")
+    return {pod["metadata"]["labels"]["app"] for pod in json.loads(done.stdout)["items"]}
