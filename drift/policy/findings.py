@@ -9,10 +9,9 @@ from drift.compare.objects import Compared
 from drift.compare.show import holds_redacted, pointer, to_json
 from drift.compare.unmanaged import Stray
 from drift.model import Cause, Change, Finding, ObjectKey
-from drift.paths import ItemKey, render
+from drift.paths import render
 from drift.policy.severity import default_table
 
-_ANY_ITEM: Final = ItemKey()
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
 

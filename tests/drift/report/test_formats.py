@@ -176,6 +176,13 @@ def test_the_text_report() -> None:
     assert to_text(RICH, color=False) == GOLDEN
 
 
+def test_what_is_ignored_is_counted_and_said_on_request() -> None:
+    line = "           ignored by annotation x: not ours\n"
+
+    assert line not in to_text(RICH, color=False)
+    assert line in to_text(RICH, color=False, verbose=True)
+
+
 def test_what_is_not_reported_is_said_on_request() -> None:
     line = "ConfigMap n/a: spec.x not reported: the API server's default\n"
 
