@@ -23,6 +23,7 @@ _OPEN_ANNOTATIONS: Final = frozenset(
         "argocd.argoproj.io/sync-options",
         "argocd.argoproj.io/sync-wave",
         "argocd.argoproj.io/tracking-id",
+        "helm.sh/hook",
         "kustomize.toolkit.fluxcd.io/prune",
         "kustomize.toolkit.fluxcd.io/reconcile",
         "kustomize.toolkit.fluxcd.io/ssa",

@@ -9,7 +9,6 @@ from rescan.constructs.configuration import RescanConfiguration
 from rescan.constructs.external_secrets import RescanExternalSecrets
 from rescan.constructs.flux import FluxHandOver
 from rescan.constructs.ingress import RescanIngress
-from rescan.constructs.monitoring import RescanMonitoring
 from rescan.constructs.namespace import RescanNamespace
 from rescan.constructs.network_policy import RescanNetworkPolicies
 from rescan.constructs.scaling import RescanAutoscaler, RescanDisruptionBudget
@@ -56,6 +55,9 @@ class RescanChart(FolderChart):
         if environment.backup:
             RescanBackup(self, "backup", environment, environment.backup)
         if environment.monitoring:
+            # Here, because the classes of the Prometheus Operator take time to load and few environments need them.
+            from rescan.constructs.monitoring import RescanMonitoring  # noqa: PLC0415
+
             RescanMonitoring(self, "monitoring", environment, environment.monitoring)
 
     def _add_workload(self, environment: Environment) -> None:

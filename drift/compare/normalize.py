@@ -11,6 +11,7 @@ from drift.model import Json, Object
 from drift.ownership.marks import LAST_APPLIED
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
+from drift.schema.allocated import ALLOCATED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
 from drift.schema.values import canonical
@@ -39,7 +40,6 @@ _UNORDERED: Final = frozenset(
         "io.k8s.api.core.v1.EndpointPort",
     }
 )
-_POD_SPEC: Final = "io.k8s.api.core.v1.PodSpec"
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
@@ -112,8 +112,6 @@ class _Normalizer:
     def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY) -> Object:
         tree: Object = {}
         is_metadata = schema.name == _OBJECT_META
-        if schema.name == _POD_SPEC:
-            value = _with_one_account_name(value)
         is_embedded = schema.shape is Shape.STRUCT and _is_embedded_object(value, schema)
         for name, below in value.items():
             if below is None or (is_metadata and name in SERVER_METADATA):
@@ -124,10 +122,10 @@ class _Normalizer:
             normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
             if not self._is_nothing(normalized, schema, name, child):
                 tree[name] = normalized
-        if is_metadata and LAST_APPLIED in tree.get("annotations", ()):
-            annotations = {name: text for name, text in tree["annotations"].items() if name != LAST_APPLIED}
-            tree = {**tree, "annotations": annotations}
-            if not annotations:
+        annotations = tree.get("annotations")
+        if is_metadata and isinstance(annotations, dict) and LAST_APPLIED in annotations:
+            tree["annotations"] = {name: text for name, text in annotations.items() if name != LAST_APPLIED}
+            if not tree["annotations"]:
                 del tree["annotations"]
         return tree
 
@@ -139,6 +137,9 @@ class _Normalizer:
             if value:
                 return False
             return child.shape is Shape.MAP or self._facts.drops_zero(parent, name)
+        if (parent.name, name) in ALLOCATED:
+            # Git asks for an allocated value; had it been dropped from Git, that would be something else.
+            return False
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
         return is_zero and self._facts.drops_zero(parent, name)
 
@@ -191,14 +192,6 @@ def _sort_key(item: Json) -> str:
 def _is_embedded_object(value: Object, schema: Type) -> bool:
     """Whether this is an API object inside another, such as a StatefulSet's claim template."""
     return "metadata" in value and {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
-
-
-def _with_one_account_name(pod: Object) -> Object:
-    """A pod without ``serviceAccount``, which the server keeps equal to ``serviceAccountName``."""
-    if "serviceAccount" not in pod:
-        return pod
-    rest = {name: value for name, value in pod.items() if name != "serviceAccount"}
-    return {"serviceAccountName": pod["serviceAccount"], **rest}
 
 
 def _role(name: str, parent: _Role) -> _Role:

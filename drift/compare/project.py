@@ -15,7 +15,7 @@ from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import Path, render
 from drift.schema.allocated import ALLOCATED, SCALED
-from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
+from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 
@@ -133,6 +133,9 @@ class _Projector:
         right: Object = {}
         same = True
         for name, wanted in desired.items():
+            if self._asks_for_allocation(wanted, schema, name):
+                self.decisions.append(Decision(render((*path, name)), "a value that is made for this object alone"))
+                continue
             if name not in live:
                 left[name] = wanted
                 same = False
@@ -142,6 +145,9 @@ class _Projector:
             same &= left[name] is right[name]
         for name, present in live.items():
             if name not in desired:
+                if _is_twin(present, schema, name, desired):
+                    self.decisions.append(Decision(render((*path, name)), "set to what Git gives its twin"))
+                    continue
                 kept = self._live_only(present, schema, node, (*path, name), beside=live)
                 if kept is not ABSENT:
                     right[name] = kept
@@ -213,7 +219,9 @@ class _Projector:
                 left[name] = wanted
                 same = False
         for name, present in live.items():
-            if name not in desired and not self._tolerant and not self._is_default(present, schema, name, live):
+            if name in desired or self._tolerant or _is_twin(present, schema, name, desired):
+                continue
+            if not self._is_default(present, schema, name, live):
                 right[name] = present
                 same = False
         return (left, left) if same else (left, right)
@@ -228,7 +236,7 @@ class _Projector:
         why = (
             self._mark(path)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
-            or ((parent.name, name) in ALLOCATED and "a value that is made for this object alone")
+            or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside) and "the API server's default")
         )
         if why:
@@ -305,6 +313,18 @@ class _Projector:
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if name in self._marks.bookkeeping.get(str(field), ()) else None
 
+    def _asks_for_allocation(self, wanted: Json, parent: Type, name: str) -> bool:
+        """Whether Git leaves a value to the server by an empty one."""
+        is_empty = wanted == "" or (wanted == 0 and not isinstance(wanted, bool))
+        return is_empty and (parent.name, name) in ALLOCATED and self._facts.drops_zero(parent, name)
+
+    def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
+        """Whether a value came from the server or a controller; what Git once gave is not theirs."""
+        if (parent.name, name) not in ALLOCATED:
+            return False
+        claim, _ = self._claim(node.child(name) if node else None, path)
+        return claim is None or claim.cause is not Cause.PENDING_SYNC
+
     def _is_template_label(self, path: Path, value: Json) -> bool:
         return path[:-1] == ("metadata", "labels") and self._template_labels.get(str(path[-1])) == value
 
@@ -321,6 +341,12 @@ class _Projector:
         return schema.shape is Shape.STRUCT and all(
             self._is_default(below, schema, field, value) for field, below in value.items()
         )
+
+
+def _is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:
+    """Whether the server set a field to what Git gives another one."""
+    twin = TWINS.get((parent.name, name))
+    return twin is not None and twin in desired and desired[twin] == value
 
 
 def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:

@@ -20,6 +20,7 @@ MAX_DEPTH: Final = 200
 #: How many nodes aliases may add, in one file; an alias bomb adds billions.
 MAX_ALIASED_NODES: Final = 1_000_000
 
+_INTEGER_BITS: Final = 64
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -58,8 +59,14 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
 
 
 def _read_json(text: bytes) -> Iterator[Document]:
-    decoder = json.JSONDecoder(object_pairs_hook=_unique_pairs, parse_float=_json_float, parse_constant=_no_constant)
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_unique_pairs,
+        parse_int=_json_integer,
+        parse_float=_json_float,
+        parse_constant=_no_constant,
+    )
     decoded = text.decode()
+    may_hold_surrogates = b"\\ud" in text.lower()
     position, number, end = 0, 0, len(decoded)
     while True:
         while position < end and decoded[position] in " \t\r\n":
@@ -72,7 +79,15 @@ def _read_json(text: bytes) -> Iterator[Document]:
             value, position = decoder.raw_decode(decoded, position)
         except RecursionError:
             raise ValueError("nested too deep") from None
+        if may_hold_surrogates:
+            # Half of a pair is no character, and no report could be written with it.
+            json.dumps(value, ensure_ascii=False).encode()
         yield Document(number, line, value)
+
+
+def _json_integer(text: str) -> int | float:
+    number = int(text)
+    return scalars.tidy_integer(number) if number.bit_length() <= _INTEGER_BITS else _json_float(text)
 
 
 def _json_float(text: str) -> int | float:

@@ -6,6 +6,7 @@ kubectl reads manifests with sigs.k8s.io/yaml, a fork of go-yaml v2, and turns t
 
 import base64
 import binascii
+import math
 import re
 from typing import Final
 
@@ -29,7 +30,10 @@ _DECIMAL: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _BASED: Final = re.compile(r"([-+]?)0(?:[xX]([0-9a-fA-F]+)|[oO]?([0-7]+)|[bB]([01]+))")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _MAX_INTEGER: Final = 2**64 - 1
+_MAX_SIGNED: Final = 2**63 - 1
 _MIN_INTEGER: Final = -(2**63)
+#: Longer than any integer in range is written, in base 2 at the longest, zeros in front aside.
+_MAX_DIGITS: Final = 128
 
 STR: Final = "tag:yaml.org,2002:str"
 _NULL: Final = "tag:yaml.org,2002:null"
@@ -78,7 +82,8 @@ def read_tagged(tag: str, text: str) -> Json:
         _FLOAT_TAG: isinstance(value, int | float) and not isinstance(value, bool),
     }
     if not fits[tag]:
-        raise ValueError(f"cannot read {text!r} as !!{tag.rpartition(':')[2]}")
+        # The text is not quoted: it may be a Secret's value.
+        raise ValueError(f"the value is not what its tag !!{tag.rpartition(':')[2]} says")
     return value
 
 
@@ -104,22 +109,32 @@ def _read_number(text: str) -> Json:
         raise ValueError(f"{text} has no place in JSON; quote it if a string is meant")
     digits = text.replace("_", "")
     number = _read_integer(digits)
-    if number is not None and _MIN_INTEGER <= number <= _MAX_INTEGER:
-        return number
-    if _FLOAT.fullmatch(digits):
+    if number is not None:
+        return tidy_integer(number)
+    if _FLOAT.fullmatch(digits) and math.isfinite(float(digits)):
         return tidy_float(float(digits))
+    # What is too large for a float is a string, such as the abbreviated commit 7e99999.
     return text
 
 
 def _read_integer(digits: str) -> int | None:
-    if _DECIMAL.fullmatch(digits):
-        return int(digits)
-    based = _BASED.fullmatch(digits)
-    if not based:
+    if len(digits) > _MAX_DIGITS:
         return None
-    sign, hexadecimal, octal, binary = based.groups()
-    magnitude = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(binary, 2)
-    return -magnitude if sign == "-" else magnitude
+    if _DECIMAL.fullmatch(digits):
+        number = int(digits)
+    else:
+        based = _BASED.fullmatch(digits)
+        if not based:
+            return None
+        sign, hexadecimal, octal, binary = based.groups()
+        magnitude = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(binary, 2)
+        number = -magnitude if sign == "-" else magnitude
+    return number if _MIN_INTEGER <= number <= _MAX_INTEGER else None
+
+
+def tidy_integer(number: int) -> int:
+    """An integer as Kubernetes holds it: what does not fit into 64 bits with a sign has the precision of a float."""
+    return number if _MIN_INTEGER <= number <= _MAX_SIGNED else int(float(number))
 
 
 def tidy_float(number: float) -> int | float:

@@ -18,6 +18,7 @@ from drift.redaction import is_secret, redact_secret
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 #: Kinds of files that stand among manifests and that no API server has: kustomize's own.
 _CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
+_KUSTOMIZATION_FILES: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,19 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
         for document in read_documents(text, name):
             for body in _objects(document, name):
                 api_version = body.get("apiVersion")
-                if isinstance(api_version, str) and api_version.startswith(_CLIENT_SIDE_GROUPS):
-                    skipped.append(f"{name}:{document.line}: {body.get('kind')} is for kustomize, not for the cluster")
+                if _is_for_kustomize(api_version, name):
+                    kind = body.get("kind", "Kustomization")
+                    skipped.append(f"{name}:{document.line}: {kind} is for kustomize, not for the cluster")
                     continue
                 manifests.append(_manifest(body, document, name))
     return Loaded(tuple(manifests), tuple(skipped))
+
+
+def _is_for_kustomize(api_version: Json, name: str) -> bool:
+    if api_version is None:
+        # kustomize lets its own file, which has a fixed name, do without apiVersion and kind.
+        return Path(name).name in _KUSTOMIZATION_FILES
+    return isinstance(api_version, str) and api_version.startswith(_CLIENT_SIDE_GROUPS)
 
 
 def _read_all(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -5,11 +5,15 @@ keys, ``v:VALUE`` a member of a set, ``i:N`` a list item by position, ``.`` the 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from drift.model import Actor, Json
-from drift.paths import ItemKey, Path, set_member
+from drift.paths import ItemKey, set_member
+
+#: Characters of a malformed path element that a message shows.
+_MAX_QUOTED: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,13 @@ class OwnerNode:
 
     def all_owners(self) -> set[int]:
         """The entries that own the node or anything below it."""
-        found = set(self.owners)
-        for child in self.children.values():
-            found |= child.all_owners()
+        found: set[int] = set()
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            found.update(node.owners)
+            pending += node.children.values()
         return found
-
-    def leaves(self, path: Path = ()) -> Iterator[tuple[Path, Sequence[int]]]:
-        """Every part that has no parts of its own, with its owners."""
-        if not self.children:
-            yield path, self.owners
-        for element, child in self.children.items():
-            yield from child.leaves((*path, element))
 
 
 class ManagedFieldsError(ValueError):
@@ -117,7 +117,7 @@ def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
             if child is None:
                 child = node.children[element] = OwnerNode()
             if not isinstance(below, dict):
-                raise ManagedFieldsError(f"{name!r} does not hold a field set")
+                raise ManagedFieldsError(f"{name[:_MAX_QUOTED]!r} does not hold a field set")
             if below:
                 pending.append((child, below))
             else:
@@ -130,12 +130,12 @@ def _element(name: str) -> str | ItemKey:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
-        raise ManagedFieldsError(f"{name!r} is not a path element of FieldsV1") from None
-    if prefix == "k:" and isinstance(value, dict):
+    except (ValueError, RecursionError):
+        raise ManagedFieldsError(f"{name[:_MAX_QUOTED]!r} is not a path element of FieldsV1") from None
+    if prefix == "k:" and isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values()):
         return ItemKey(sorted(value.items()))
     if prefix == "v:" and not isinstance(value, dict | list):
         return set_member(value)
     if prefix == "i:" and isinstance(value, int):
         return ItemKey((("#", value),))
-    raise ManagedFieldsError(f"{name!r} is not a path element of FieldsV1")
+    raise ManagedFieldsError(f"{name[:_MAX_QUOTED]!r} is not a path element of FieldsV1")

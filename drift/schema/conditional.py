@@ -54,7 +54,7 @@ def _target_port(port: Object) -> Json:
 
 
 def _service_account(pod: Object) -> Json:
-    """The deprecated twin of serviceAccountName, kept equal to it; comparisons know it by that name alone."""
+    """The deprecated twin of serviceAccountName, kept equal to it."""
     return pod.get("serviceAccountName", "default")
 
 
@@ -84,12 +84,6 @@ def _container_requests(item: Object) -> Json:
 
 def _data_source_reference(claim: Object) -> Json:
     return claim.get("dataSource", ABSENT)
-
-
-def _data_source(claim: Object) -> Json:
-    """The older twin of dataSourceRef, which cannot name another namespace."""
-    reference = claim.get("dataSourceRef", ABSENT)
-    return ABSENT if reference is not ABSENT and "namespace" in reference else reference
 
 
 def _template_labels(controller: Object) -> Json:
@@ -170,6 +164,12 @@ def _stabilization_window(rules: Object) -> Json:
     return 0 if rules.get("policies") == _SCALE_UP else ABSENT
 
 
+#: Fields that the server sets to what another field was given as. They are no rules, which go by what is live: there
+#: the twins always agree, and each would excuse the other.
+TWINS: Final[Mapping[tuple[str, str], str]] = {
+    (_CORE + "PersistentVolumeClaimSpec", "dataSource"): "dataSourceRef",
+    (_CORE + "PodSpec", "serviceAccountName"): "serviceAccount",
+}
 #: Of these, an object without labels gets those of its template.
 LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})
 
@@ -179,7 +179,6 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CORE + "ImageVolumeSource", "pullPolicy"): _image_volume_pull_policy,
     (_CORE + "LimitRangeItem", "default"): _container_limits,
     (_CORE + "LimitRangeItem", "defaultRequest"): _container_requests,
-    (_CORE + "PersistentVolumeClaimSpec", "dataSource"): _data_source,
     (_CORE + "PersistentVolumeClaimSpec", "dataSourceRef"): _data_source_reference,
     (_CORE + "PodSpec", "serviceAccount"): _service_account,
     (_CORE + "PodSpec", "serviceAccountName"): _service_account_name,

@@ -13,7 +13,7 @@ from typing import Any
 
 from drift.model import Json, Object
 from drift.schema.conditional import RULES
-from drift.schema.types import Type
+from drift.schema.types import ABSENT, Shape, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class Facts:
             field: Its name.
             beside: The object that the field is absent from, on which some defaults depend.
         """
+        if parent.shape is Shape.MAP:
+            # What the schema calls the default of a map's values fills in no keys.
+            return ABSENT
         rule = RULES.get((parent.name, field))
         if rule is not None:
             return rule(beside)

@@ -1,7 +1,7 @@
 """Scalars in one canonical form, so that equal means equal: quantities, durations, int-or-string."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException
 from typing import Final, Self
 
 from drift.model import Json
@@ -41,6 +41,8 @@ _NANOSECONDS: Final = {
 _TIME_FRACTION: Final = re.compile(r"\.0+(?=Z$|[+-]\d\d:\d\d$)")
 #: Longer than any quantity or duration; longer texts are compared as they are.
 _MAX_LENGTH: Final = 64
+#: More digits than a text of that length times any unit can have; the usual 28 would round.
+_EXACT: Final = Context(prec=256)
 
 
 class Canonical(str):
@@ -96,8 +98,8 @@ def parse_quantity(value: Json) -> Decimal | None:
         return None
     number, exponent, suffix = match.groups()
     try:
-        return Decimal(number + (exponent or "")) * _SUFFIX[suffix]
-    except InvalidOperation:
+        return _EXACT.multiply(Decimal(number + (exponent or "")), _SUFFIX[suffix])
+    except DecimalException:
         return None
 
 
@@ -113,14 +115,16 @@ def parse_duration(value: Json) -> Decimal | None:
         return Decimal(0)
     if not _DURATION_WHOLE.fullmatch(value):
         return None
-    total = sum((Decimal(number) * _NANOSECONDS[unit] for number, unit in _DURATION_PART.findall(value)), Decimal(0))
+    total = Decimal(0)
+    for number, unit in _DURATION_PART.findall(value):
+        total = _EXACT.add(total, _EXACT.multiply(Decimal(number), _NANOSECONDS[unit]))
     return -total if value.startswith("-") else total
 
 
 def _number(number: Decimal | None, written: Json) -> Json:
     if number is None:
         return written
-    number = number.normalize()
+    number = number.normalize(_EXACT)
     return Canonical(str(number or Decimal(0)), written)
 
 

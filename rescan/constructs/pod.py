@@ -1,5 +1,9 @@
-"""The pod: its container, volumes, probes, and what the restricted Pod Security Standard demands of it."""
+"""The pod: its container, volumes, probes, and what the restricted Pod Security Standard demands of it.
 
+Parts that follow from one small settings object are made once for each that differs: jsii checks types at every making.
+"""
+
+import functools
 from collections.abc import Mapping
 
 from cdk8s_plus_27 import k8s
@@ -26,6 +30,7 @@ def pod_template(environment: Environment) -> k8s.PodTemplateSpec:
     )
 
 
+@functools.cache
 def pod_security(identity: Identity) -> k8s.PodSecurityContext:
     """What the restricted standard demands of a pod, and its volumes owned by the group of its process."""
     return k8s.PodSecurityContext(
@@ -37,6 +42,7 @@ def pod_security(identity: Identity) -> k8s.PodSecurityContext:
     )
 
 
+@functools.cache
 def container_security(*, read_only_root: bool) -> k8s.SecurityContext:
     """What the restricted standard demands of a container, and a read-only root where it is asked for."""
     return k8s.SecurityContext(
@@ -46,6 +52,7 @@ def container_security(*, read_only_root: bool) -> k8s.SecurityContext:
     )
 
 
+@functools.cache
 def resource_requirements(resources: Resources) -> k8s.ResourceRequirements:
     """Requests and limits as the API writes them."""
     requests = {
@@ -86,6 +93,7 @@ def _quantities(texts: Mapping[str, str | None]) -> dict[str, k8s.Quantity]:
     return {name: quantity(text) for name, text in texts.items() if text is not None}
 
 
+@functools.cache
 def _probe(probe: Probe) -> k8s.Probe:
     return k8s.Probe(
         http_get=k8s.HttpGetAction(path=probe.path, port=int_or_string(names.HTTP_PORT)),

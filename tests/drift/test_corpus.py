@@ -1,23 +1,31 @@
 """The corpus as each syncer leaves it in a cluster: manifests and cluster agree, and no finding says otherwise."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
+from drift.cluster.live import LiveObject
+from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
+from drift.compare.objects import compare_object
 from drift.manifests.git import describe
-from drift.model import Cause, Report, Status, Unmanaged
-from drift.scan import LiveSource, Options, scan_manifests
+from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
+from drift.redaction import Redacted
+from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.shipped import compact_schemas
+from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.syncers import Syncer
 
 CORE = 2
+IDENTITY = {("metadata", "name"), ("metadata", "namespace")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +88,60 @@ def test_a_dump_of_a_synced_corpus_has_no_drift(synced: Synced, tmp_path: Path) 
 
     assert _complaints(report) == []
     assert len(report.objects) == len(corpus_manifests())
+
+
+def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
+    source = ApiServer(connect(str(synced.cluster.kubeconfig_for(namespace=synced.namespace)), None))
+
+    unseen = [
+        f"{manifest.kind} {manifest.name}: {path}"
+        for manifest in corpus_manifests()
+        for path, changed in _changed_by_one_value(manifest.body)
+        if not _is_seen(source, manifest, changed, synced.namespace)
+    ]
+
+    assert unseen == []
+
+
+def _changed_by_one_value(body: Json) -> Iterator[tuple[str, Json]]:
+    """The manifest with one scalar changed, for each of its scalars; what identifies an object is left alone."""
+    for path, value in _scalars(body, ()):
+        if path[-1] in {"apiVersion", "kind"} or path in IDENTITY or path[0] == "status" or isinstance(value, Redacted):
+            continue
+        changed = copy.deepcopy(body)
+        parent = changed
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]] = not value if isinstance(value, bool) else value + ("x" if isinstance(value, str) else 7)
+        yield ".".join(map(str, path)), changed
+
+
+def _scalars(value: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    if isinstance(value, dict | list):
+        for step, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _scalars(below, (*path, step))
+    elif value is not None:
+        yield path, value
+
+
+def _is_seen(source: ApiServer, manifest: Manifest, changed: Json, namespace: str) -> bool:
+    resource = source.resources.find(manifest.api_version, manifest.kind)
+    assert resource is not None
+    live, schema = _live(source, resource, manifest.namespace or namespace, manifest.name)
+    return bool(compare_object(changed, live.body, live.last_applied, schema).judged)
+
+
+@cache
+def _live(source: ApiServer, resource: Resource, namespace: str, name: str) -> tuple[LiveObject, Type]:
+    live = source.get(resource, namespace if resource.namespaced else None, name)
+    schema = _schema(source, resource).kind(resource.group, resource.version, resource.kind)
+    assert live is not None
+    assert schema is not None
+    return live, schema
+
+
+@cache
+def _schema(source: ApiServer, resource: Resource) -> SchemaDocument:
+    document = source.schema(resource)
+    assert document is not None
+    return SchemaDocument(document)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from drift.schema.allocated import ALLOCATED
-from drift.schema.conditional import RULES, AnyOf
+from drift.schema.conditional import RULES, TWINS, AnyOf
 from drift.schema.types import ABSENT
 from tests.learn.observe import Observation
 
@@ -51,7 +51,8 @@ def learn_defaults(observations: Iterable[Observation]) -> dict[str, dict[str, J
     """
     seen: dict[Pair, list[Observation]] = defaultdict(list)
     for observation in observations:
-        if observation.pair not in ALLOCATED | NO_DEFAULTS:
+        is_set_apart = observation.pair in ALLOCATED | NO_DEFAULTS
+        if not is_set_apart and (observation.pair in RULES or not _is_twin(observation)):
             seen[observation.pair].append(observation)
     defaults: dict[str, dict[str, Json]] = defaultdict(dict)
     unexplained: list[str] = []
@@ -72,9 +73,14 @@ def learn_defaults(observations: Iterable[Observation]) -> dict[str, dict[str, J
     return dict(defaults)
 
 
+def _is_twin(observation: Observation) -> bool:
+    twin = TWINS.get(observation.pair)
+    return twin is not None and observation.value is not ABSENT and observation.beside.get(twin) == observation.value
+
+
 def is_explained(observation: Observation) -> bool:
     """Whether the rule for a field says what the server did."""
-    if observation.value is ABSENT and observation.pair in LEFT_OUT_OF_TEMPLATES:
+    if _is_twin(observation) or (observation.value is ABSENT and observation.pair in LEFT_OUT_OF_TEMPLATES):
         return True
     expected = RULES[observation.pair](observation.beside)
     return observation.value in (expected.values if isinstance(expected, AnyOf) else (expected,))

@@ -1,0 +1,114 @@
+"""Types from small OpenAPI documents: which shape a value has, what names its items, which texts are equal."""
+
+from typing import Any
+
+import pytest
+
+from drift.schema.types import ABSENT, UNKNOWN, Scalar, SchemaDocument, Shape, Type
+
+GVK = {"group": "example.com", "version": "v1", "kind": "Thing"}
+
+
+def _type(schema: dict[str, Any], **others: dict[str, Any]) -> Type:
+    """The type of ``field`` in a kind that has it."""
+    kind = {"properties": {"field": schema}, "x-kubernetes-group-version-kind": [GVK]}
+    found = SchemaDocument({"components": {"schemas": {"Thing": kind, **others}}}).kind("example.com", "v1", "Thing")
+    assert found is not None
+    return found.field("field")
+
+
+@pytest.mark.parametrize(
+    ("schema", "shape"),
+    [
+        ({"type": "string"}, Shape.SCALAR),
+        ({"type": "object", "properties": {"a": {}}}, Shape.STRUCT),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, Shape.MAP),
+        ({"type": "array", "items": {"type": "string"}}, Shape.ATOMIC_LIST),
+        ({"type": "array", "x-kubernetes-list-type": "atomic"}, Shape.ATOMIC_LIST),
+        ({"type": "array", "x-kubernetes-list-type": "set"}, Shape.SET),
+        ({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]}, Shape.KEYED_LIST),
+        ({"type": "array", "x-kubernetes-list-type": "map"}, Shape.ATOMIC_LIST),
+        ({"type": "object"}, Shape.UNKNOWN),
+        ({"type": "object", "x-kubernetes-preserve-unknown-fields": True}, Shape.UNKNOWN),
+        ({}, Shape.UNKNOWN),
+    ],
+)
+def test_the_shape_of_a_value(schema: dict[str, Any], shape: Shape) -> None:
+    assert _type(schema).shape is shape
+
+
+@pytest.mark.parametrize(
+    ("schema", "scalar"),
+    [
+        ({"type": "string"}, Scalar.PLAIN),
+        ({"x-kubernetes-int-or-string": True}, Scalar.INT_OR_STRING),
+        ({"x-kubernetes-int-or-string": True, "pattern": "^([+-]?[0-9.]+)([eEinumkKMGTPE]*)$"}, Scalar.QUANTITY),
+        ({"type": "string", "format": "int-or-string"}, Scalar.INT_OR_STRING),
+        ({"type": "string", "format": "duration"}, Scalar.DURATION),
+        ({"type": "string", "format": "date-time"}, Scalar.TIME),
+        ({"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity"}, Scalar.QUANTITY),
+        ({"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Duration"}, Scalar.DURATION),
+    ],
+)
+def test_which_texts_of_a_scalar_are_equal(schema: dict[str, Any], scalar: Scalar) -> None:
+    named = {
+        f"io.k8s.apimachinery.pkg.{name}": {"type": "string"}
+        for name in ("api.resource.Quantity", "apis.meta.v1.Duration")
+    }
+
+    assert _type(schema, **named).scalar is scalar
+
+
+def test_the_keys_of_a_list_are_sorted() -> None:
+    schema = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["protocol", "port"],
+        "items": {"properties": {"port": {"type": "integer"}, "protocol": {"type": "string", "default": "TCP"}}},
+    }
+
+    assert _type(schema).keys == ("port", "protocol")
+    assert _type(schema).items.field("protocol").default == "TCP"
+
+
+def test_a_map_may_be_owned_as_a_whole() -> None:
+    schema = {"additionalProperties": {"type": "string"}, "x-kubernetes-map-type": "atomic"}
+
+    assert _type(schema).atomic
+    assert not _type({"additionalProperties": {"type": "string"}}).atomic
+
+
+def test_a_reference_may_carry_a_default_of_its_own() -> None:
+    part = {"properties": {"a": {"type": "string"}}}
+    reference = {"$ref": "#/components/schemas/Part"}
+
+    with_default = _type({"allOf": [reference], "default": {}}, Part=part)
+
+    assert (with_default.name, with_default.default) == ("Part", {})
+    assert _type(reference, Part=part).default is ABSENT
+
+
+def test_a_reference_to_nowhere_is_unknown() -> None:
+    assert _type({"$ref": "#/components/schemas/Nowhere"}) is UNKNOWN
+
+
+def test_a_type_that_contains_itself_is_read_as_far_as_it_is_asked() -> None:
+    node = {"properties": {"next": {"$ref": "#/components/schemas/Node"}}}
+    found = _type({"$ref": "#/components/schemas/Node"}, Node=node)
+
+    for _ in range(1000):
+        found = found.field("next")
+    assert found.name == "Node"
+
+
+def test_what_no_schema_declares_is_unknown() -> None:
+    assert _type({"properties": {"a": {}}}).field("b") is UNKNOWN
+    assert UNKNOWN.field("a").items.field("b") is UNKNOWN
+    assert SchemaDocument({}).kind("example.com", "v1", "Thing") is None
+
+
+def test_a_document_of_custom_resources_is_told_from_a_built_in_one() -> None:
+    built_in: dict[str, Any] = {"io.k8s.api.core.v1.Thing": {}}
+
+    assert _type({}).is_custom
+    assert not _type({}, **built_in).is_custom
