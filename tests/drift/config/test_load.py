@@ -89,8 +89,10 @@ def test_what_is_left_out_has_its_default(text: bytes) -> None:
         ),
         (
             "ignore:\n  - path: spec.containers[name\n    reason: x",
-            "2:5: ignore[0].path: 'spec.containers[name' is not a path; "
-            "write it like the paths in a report: spec.items[name=x].*",
+            (
+                "2:5: ignore[0].path: 'spec.containers[name' is not a path; "
+                "write it like the paths in a report: spec.items[name=x].*"
+            ),
         ),
         (
             "ignore:\n  - {cause: manaul, reason: x}",
