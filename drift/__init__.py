@@ -1,3 +1,28 @@
-"""Compares a live Kubernetes cluster with a folder of manifests and reports what differs, by whom and since when."""
+"""Compares a live Kubernetes cluster with a folder of manifests and reports what differs, by whom and since when.
+
+    import drift
+
+    report = drift.scan(["manifests/"], drift.open_cluster(context="production"))
+    for item in report.objects:
+        for finding in item.findings:
+            print(item.key, finding.path, finding.cause, finding.actors)
+
+``open_dump`` reads a dump instead of a cluster. `drift.model` describes the report, `drift.errors` what is raised.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drift.library import open_cluster, open_dump, read_manifests, scan
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "open_cluster", "open_dump", "read_manifests", "scan"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, so that `drift --help` does not wait for the Kubernetes client.
+    if name in __all__:
+        from drift import library  # noqa: PLC0415
+
+        return getattr(library, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

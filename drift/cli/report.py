@@ -5,26 +5,18 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from drift import scan as scanning
-from drift.cluster.connection import connect
-from drift.cluster.dump import Dump
-from drift.cluster.resources import Resource
-from drift.cluster.server import ApiServer
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
-from drift.manifests.git import describe
-from drift.manifests.load import load_manifests
-from drift.manifests.revision import load_manifests_at
+from drift.library import open_cluster, open_dump, read_manifests, scan
 from drift.model import Report, Unmanaged, Verdict
-from drift.policy.judgement import apply_policy
 from drift.policy.suggestion import suggest_rules
 from drift.report.json_report import to_json
 from drift.report.suggestions import to_yaml
 from drift.report.terminal import to_text
-from drift.schema.shipped import built_in_kinds, compact_schemas
 
 _DRIFT = 1
 _INCOMPLETE = 3
@@ -50,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
         outputs = [(name, file) for name, file in outputs if file is not None]
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
-    settings = load_settings(options.config)
-    report = apply_policy(_scan(options, settings), settings)
+    settings = _with_flags(load_settings(options.config), options)
+    report = _scan(options, settings)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     for name, file in outputs:
@@ -62,36 +54,28 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _scan(options: argparse.Namespace, settings: Settings) -> Report:
-    loaded = load_manifests(options.manifests)
+    # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
+    manifests = read_manifests(options.manifests)
     if options.verbose:
-        for note in loaded.skipped:
+        for note in manifests.skipped:
             sys.stderr.write(f"drift: skipped {note}\n")
-    synced = None
-    if options.synced_revision:
-        synced = load_manifests_at(options.synced_revision, options.manifests).manifests
-    source: scanning.LiveSource
-    schemas = None
-    if options.live:
-        source = Dump(
-            options.live, [Resource.from_data(kind) for kind in built_in_kinds()], options.namespace or "default"
-        )
-        schemas = compact_schemas()
-    else:
-        source = ApiServer(connect(options.kubeconfig, options.context))
-    return scanning.scan_manifests(
-        loaded.manifests,
-        source,
-        info=describe(options.manifests),
-        options=scanning.Options(
-            namespace=options.namespace,
-            appliers=(*options.applier, *settings.appliers),
-            controllers=settings.controllers,
-            unchecked=settings.unchecked,
-            unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
-            synced=synced,
-            load_revision=lambda revision: load_manifests_at(revision, options.manifests).manifests,
-        ),
-        schemas=schemas,
+    return scan(
+        manifests,
+        open_dump(options.live, options.namespace or "default")
+        if options.live
+        else open_cluster(options.kubeconfig, options.context),
+        namespace=options.namespace,
+        synced_revision=options.synced_revision,
+        settings=settings,
+    )
+
+
+def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
+    """The settings with what was given on the command line, which wins or comes on top."""
+    return replace(
+        settings,
+        appliers=(*options.applier, *settings.appliers),
+        unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
     )
 
 

@@ -99,7 +99,8 @@ def _applies_client_side(entries: Sequence[Entry], roles: Roles) -> bool:
 
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:
     """The entries, their tree (None where nothing is recorded), and what is to be said about them."""
-    managed_fields = live.get("metadata", {}).get("managedFields")
+    metadata = live.get("metadata")
+    managed_fields = metadata.get("managedFields") if isinstance(metadata, dict) else None
     if not managed_fields:
         return (), None, []
     try:

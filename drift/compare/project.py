@@ -71,14 +71,14 @@ class Projection:
         desired: Git's side.
         live: The cluster's side, without what is not to be reported.
         claims: Whose work each live-only part is, by its path; those are leaves or parts that are owned as a whole.
-        reordered: Keyed lists that hold the same items in another order.
+        reordered: The keyed lists whose common items stand in another order: the desired and the live one.
         decisions: What was left out of the live side, and why.
     """
 
     desired: Object
     live: Object
     claims: Mapping[Path, Claim]
-    reordered: tuple[Path, ...]
+    reordered: Mapping[Path, tuple[Keyed, Keyed]]
     decisions: tuple[Decision, ...]
 
 
@@ -98,7 +98,7 @@ def project(
     labels = _labels_of_template(desired, live, schema)
     projector = _Projector(ownership, facts, marks, labels, tolerant=schema is UNKNOWN)
     both = projector.fields(desired, live, schema, ownership.tree, ())
-    return Projection(both[0], both[1], projector.claims, tuple(projector.reordered), tuple(projector.decisions))
+    return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
 
 class _Projector:
@@ -112,7 +112,7 @@ class _Projector:
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
         self.claims: dict[Path, Claim] = {}
-        self.reordered: list[Path] = []
+        self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
         self.decisions: list[Decision] = []
 
     # -- what both sides have
@@ -120,6 +120,13 @@ class _Projector:
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
         if schema.atomic or isinstance(desired, list) or isinstance(live, list):
             return self._whole(desired, live, schema)
+        if (
+            isinstance(desired, dict)
+            and isinstance(live, dict)
+            and isinstance(desired, Keyed) != isinstance(live, Keyed)
+        ):
+            # A list on one side and an object on the other, which only an invalid manifest or dump has.
+            return Whole(desired), Whole(live)
         if isinstance(desired, Keyed) and isinstance(live, Keyed):
             return self._keyed(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
@@ -176,7 +183,7 @@ class _Projector:
                     right.put(key, kept, live.positions[key])
                     same = False
         if not desired.is_set and [key for key in desired if key in live] != [key for key in live if key in desired]:
-            self.reordered.append(path)
+            self.reordered[path] = (desired, live)
         return (left, left) if same else (left, right)
 
     # -- what is owned as a whole
@@ -333,11 +340,10 @@ class _Projector:
         default = self._facts.default(parent, name, beside)
         if default is not ABSENT and _equals_default(value, default):
             return True
-        if not _is_plain_dict(value):
+        # Where an empty object is kept it means something: an empty selector selects everything.
+        if not _is_plain_dict(value) or not value:
             return False
         schema = parent.field(name)
-        if not value:
-            return not schema.is_custom
         return schema.shape is Shape.STRUCT and all(
             self._is_default(below, schema, field, value) for field, below in value.items()
         )

@@ -1,9 +1,7 @@
 """The corpus as each syncer leaves it in a cluster: manifests and cluster agree, and no finding says otherwise."""
 
 import copy
-import json
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,25 +15,17 @@ from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
 from drift.compare.objects import compare_object
 from drift.manifests.git import describe
-from drift.manifests.load import load_manifests
 from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
 from drift.redaction import Redacted
-from drift.scan import LiveSource, Options, scan_manifests
-from drift.schema.shipped import built_in_kinds, compact_schemas
+from drift.scanning import LiveSource, Options, scan_manifests
+from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
+from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
 from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tests.sandbox.syncers import Syncer
 
-CORPUS = Path(__file__).parents[1] / "corpus"
 CORE = 2
 IDENTITY = {("metadata", "name"), ("metadata", "namespace")}
-# What the controllers fill in a moment after an object is made.
-FILLED_IN = (
-    ("clusterrole/corpus-harbor", "{.rules[0]}"),
-    ("persistentvolumeclaim/berth-manual", "{.spec.volumeName}"),
-    ("deployment/berth-web", "{.metadata.annotations.deployment\\.kubernetes\\.io/revision}"),
-    ("customresourcedefinition/docks.harbor.example.com", "{.status.conditions[0]}"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,47 +40,24 @@ class Synced:
         return _scan(ApiServer(connect(str(kubeconfig), None)), self.namespace)
 
     def scan_dump(self, file: Path) -> Report:
-        kinds = {(manifest.kind, *reversed(manifest.api_version.split("/"))) for manifest in _manifests()}
+        kinds = {(manifest.kind, *reversed(manifest.api_version.split("/"))) for manifest in corpus_manifests()}
         # KIND.VERSION.GROUP; the core group has no name, and none of its kinds needs one.
         names = ",".join(".".join(kind) if len(kind) > CORE else kind[0] for kind in sorted(kinds))
         dump = self.cluster.kubectl("get", names, "--all-namespaces", "--output=yaml", "--show-managed-fields")
         file.write_text(dump.stdout)
-        return _scan(Dump([str(file)], _built_in(), self.namespace), self.namespace)
+        return _scan(Dump([str(file)], built_in_resources(), self.namespace), self.namespace)
 
 
 @pytest.fixture(scope="module", params=list(Syncer), ids=lambda syncer: str(syncer.value))
 def synced(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Synced]:
     syncer: Syncer = request.param
-    namespace = f"corpus-{secrets.token_hex(4)}"
-    cluster.create_namespace(namespace)
-    sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
-    for what, field in FILLED_IN:
-        cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=60s")
-    yield Synced(cluster, namespace)
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-    _remove_cluster_wide(cluster)
-
-
-def _remove_cluster_wide(cluster: Cluster) -> None:
-    scopes = {(resource.api_version, resource.kind): resource.namespaced for resource in _built_in()}
-    # Custom resources go with their definitions.
-    wide = [manifest.body for manifest in _manifests() if not scopes.get((manifest.api_version, manifest.kind), True)]
-    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
-    cluster.kubectl("delete", "--wait=false", "--filename=-", stdin=objects)
-    cluster.kubectl("wait", "--for=delete", "--timeout=60s", "--filename=-", stdin=objects)
-
-
-def _manifests() -> Sequence[Manifest]:
-    return load_manifests([str(CORPUS)]).manifests
-
-
-def _built_in() -> list[Resource]:
-    return [Resource.from_data(kind) for kind in built_in_kinds()]
+    with synced_corpus(cluster, syncer) as namespace:
+        yield Synced(cluster, namespace)
 
 
 def _scan(source: LiveSource, namespace: str) -> Report:
     return scan_manifests(
-        _manifests(),
+        corpus_manifests(),
         source,
         info=describe([str(CORPUS)]),
         options=Options(namespace=namespace, unmanaged=Unmanaged.OFF),
@@ -113,14 +80,14 @@ def test_a_synced_corpus_has_no_drift(synced: Synced) -> None:
     report = synced.scan_server()
 
     assert _complaints(report) == []
-    assert len(report.objects) == len(_manifests())
+    assert len(report.objects) == len(corpus_manifests())
 
 
 def test_a_dump_of_a_synced_corpus_has_no_drift(synced: Synced, tmp_path: Path) -> None:
     report = synced.scan_dump(tmp_path / "dump.yaml")
 
     assert _complaints(report) == []
-    assert len(report.objects) == len(_manifests())
+    assert len(report.objects) == len(corpus_manifests())
 
 
 def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
@@ -128,7 +95,7 @@ def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
 
     unseen = [
         f"{manifest.kind} {manifest.name}: {path}"
-        for manifest in _manifests()
+        for manifest in corpus_manifests()
         for path, changed in _changed_by_one_value(manifest.body)
         if not _is_seen(source, manifest, changed, synced.namespace)
     ]

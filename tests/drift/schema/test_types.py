@@ -108,7 +108,7 @@ def test_what_no_schema_declares_is_unknown() -> None:
 
 
 def test_a_document_of_custom_resources_is_told_from_a_built_in_one() -> None:
-    built_in = {"io.k8s.api.core.v1.Thing": {}}
+    built_in: dict[str, Any] = {"io.k8s.api.core.v1.Thing": {}}
 
     assert _type({}).is_custom
     assert not _type({}, **built_in).is_custom

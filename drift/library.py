@@ -1,0 +1,106 @@
+"""The reporter as a library: what ``drift report`` does, without a command line. Nothing is printed or remembered."""
+
+import os
+from collections.abc import Iterable
+
+from drift.cluster.connection import connect
+from drift.cluster.dump import Dump
+from drift.cluster.resources import Resource
+from drift.cluster.server import ApiServer
+from drift.config.settings import Settings
+from drift.manifests.git import describe
+from drift.manifests.load import Loaded, load_manifests
+from drift.manifests.revision import load_manifests_at
+from drift.model import Report
+from drift.policy.judgement import apply_policy
+from drift.scanning import LiveSource, Options, scan_manifests
+from drift.schema.shipped import built_in_kinds, compact_schemas
+
+Paths = Iterable[str | os.PathLike[str]]
+
+
+def open_cluster(kubeconfig: str | None = None, context: str | None = None) -> ApiServer:
+    """Connects to a cluster as kubectl would, with rights to get and list being all it needs.
+
+    Args:
+        kubeconfig: A file; None for KUBECONFIG, ~/.kube/config or, inside a pod, its service account.
+        context: A context of it; None for its current one.
+
+    Raises:
+        ConnectError: No API server, or no credentials for it.
+        RequestError: It refuses to say what it serves.
+    """
+    return ApiServer(connect(kubeconfig, context))
+
+
+def open_dump(paths: Paths, namespace: str = "default") -> Dump:
+    """Reads dumps of live objects (``kubectl get ... -o yaml --show-managed-fields``); needs no network.
+
+    Args:
+        paths: Files or folders.
+        namespace: Where objects live that name no namespace.
+
+    Raises:
+        ScanError: A file cannot be read as a dump.
+    """
+    built_in = [Resource.from_data(kind) for kind in built_in_kinds()]
+    return Dump([os.fspath(path) for path in paths], built_in, namespace)
+
+
+def read_manifests(paths: Paths) -> Loaded:
+    """Reads manifests as kubectl does, without a cluster.
+
+    Args:
+        paths: Files or folders; ``-`` for standard input.
+
+    Raises:
+        UsageError: A path does not exist, or holds no manifests.
+        ManifestError: A manifest cannot be read.
+    """
+    return load_manifests([os.fspath(path) for path in paths])
+
+
+def scan(
+    manifests: Paths | Loaded,
+    cluster: LiveSource,
+    *,
+    namespace: str | None = None,
+    synced_revision: str | None = None,
+    settings: Settings | None = None,
+) -> Report:
+    """Compares manifests with a cluster, or with a dump of one.
+
+    Args:
+        manifests: Files or folders, ``-`` for standard input; or what `read_manifests` made of them.
+        cluster: What `open_cluster` or `open_dump` gave.
+        namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
+        synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
+        settings: As in ``drift.yaml``; None for the defaults.
+
+    Returns:
+        The report, with every object that was looked at.
+
+    Raises:
+        UsageError: A path or the revision does not exist.
+        ManifestError: A manifest cannot be read, or two describe one object.
+        ConnectError: The API server cannot be reached any more. What else cannot be read is in the report.
+    """
+    settings = settings or Settings()
+    loaded = manifests if isinstance(manifests, Loaded) else read_manifests(manifests)
+    paths = loaded.paths
+    report = scan_manifests(
+        loaded.manifests,
+        cluster,
+        info=describe(paths),
+        options=Options(
+            namespace=namespace,
+            appliers=settings.appliers,
+            controllers=settings.controllers,
+            unchecked=settings.unchecked,
+            unmanaged=settings.unmanaged,
+            synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
+            load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+        ),
+        schemas=compact_schemas() if cluster.info is None else None,
+    )
+    return apply_policy(report, settings)

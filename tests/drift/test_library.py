@@ -1,0 +1,51 @@
+"""The reporter as a library: typed, silent, and without memory."""
+
+import subprocess
+import sys
+
+import pytest
+
+import drift
+from drift.config.settings import Settings
+from drift.model import Cause, Status, Verdict
+from tests.drift.conftest import Application
+from tests.sandbox.syncers import Syncer
+
+
+def test_scans_and_prints_nothing(application: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    application.sync(Syncer.FLUX)
+    application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
+
+    report = drift.scan([application.manifests], drift.open_cluster(str(application.cluster.kubeconfig)))
+
+    assert report.verdict is Verdict.DRIFTED
+    (drifted,) = [item for item in report.objects if item.status is Status.DRIFTED]
+    assert [(finding.path, finding.cause) for finding in drifted.findings] == [
+        ("spec.template.spec.containers[name=rescan].env[name=DEBUG]", Cause.MANUAL)
+    ]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_settings_of_one_scan_leave_no_trace_in_the_next(application: Application) -> None:
+    application.sync(Syncer.FLUX)
+    application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
+    cluster = drift.open_cluster(str(application.cluster.kubeconfig))
+
+    trusting = drift.scan([application.manifests], cluster, settings=Settings(controllers=("kubectl-set",)))
+    plain = drift.scan([application.manifests], cluster)
+
+    assert trusting.verdict is Verdict.IN_SYNC
+    assert plain.verdict is Verdict.DRIFTED
+
+
+def test_importing_it_imports_no_kubernetes_client() -> None:
+    code = "import drift, sys; print('kubernetes' in sys.modules, 'deepdiff' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_has_nothing_but_what_it_says() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'sacn'"):
+        _ = drift.sacn

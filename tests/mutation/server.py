@@ -1,0 +1,53 @@
+"""Patches that the real API server answers for show: validated, defaulted, with owners, and not stored."""
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import urllib3
+import yaml
+
+from drift.model import Object
+
+#: The field manager of every edit.
+SOMEBODY: Final = "somebody"
+_OK: Final = 200
+_DRY_RUN: Final = f"dryRun=All&fieldValidation=Strict&fieldManager={SOMEBODY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server's reason not to make an edit."""
+
+    why: str
+
+
+class Server:
+    """An administrator's connection to the sandbox's API server."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        config = yaml.safe_load(kubeconfig.read_text("utf-8"))
+        cluster = config["clusters"][0]["cluster"]
+        authority = kubeconfig.with_suffix(".crt")
+        authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+        self._server: str = cluster["server"]
+        self._headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
+        self._pool = urllib3.PoolManager(ca_certs=str(authority), maxsize=8)
+
+    def get(self, path: str) -> Object:
+        body: Object = self._pool.request("GET", self._server + path, headers=self._headers).json()
+        return body
+
+    def patch_for_show(self, path: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
+        """The object as a JSON patch would leave it, or why it cannot."""
+        answer = self._pool.request(
+            "PATCH",
+            f"{self._server}{path}?{_DRY_RUN}",
+            body=json.dumps(list(patch)),
+            headers={**self._headers, "Content-Type": "application/json-patch+json"},
+        )
+        body: Object = answer.json()
+        return body if answer.status == _OK else Refused(f"{answer.status} {body.get('message')}")

@@ -1,0 +1,64 @@
+"""The objects of the corpus, each with all that is needed to edit it and to compare it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from drift.cluster.connection import connect
+from drift.cluster.live import read_live
+from drift.cluster.resources import Resource
+from drift.cluster.server import ApiServer
+from drift.compare.classify import Judged
+from drift.compare.objects import compare_object
+from drift.model import Manifest, Object
+from drift.schema.types import SchemaDocument, Type
+from tests.corpus.syncing import corpus_manifests
+from tests.mutation.schema import Node
+from tests.mutation.server import Server
+from tests.sandbox.cluster import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One object of the corpus.
+
+    Attributes:
+        manifest: As Git has it.
+        path: The live object's URL path.
+        schema: Its kind's type as the comparison reads it.
+        node: The same as the edits and the oracle read it.
+    """
+
+    manifest: Manifest
+    resource: Resource
+    path: str
+    schema: Type = field(repr=False)
+    node: Node = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.manifest.kind}/{self.manifest.name} ({self.manifest.api_version})"
+
+    def report(self, live: Object) -> tuple[Judged, ...]:
+        """What the comparison finds between the manifest and a live object."""
+        read = read_live(live, self.resource.api_version, self.resource.kind)
+        return compare_object(self.manifest.body, read.body, read.last_applied, self.schema).judged
+
+
+def subjects(cluster: Cluster, namespace: str) -> tuple[Server, list[Subject]]:
+    """A connection to the sandbox, and the objects of a corpus that is synced into a namespace."""
+    kubeconfig = cluster.kubeconfig_for(namespace=namespace)
+    api = ApiServer(connect(str(kubeconfig), None))
+    return Server(kubeconfig), list(_subjects(api, namespace))
+
+
+def _subjects(api: ApiServer, namespace: str) -> Iterator[Subject]:
+    for manifest in corpus_manifests():
+        resource = api.resources.find(manifest.api_version, manifest.kind)
+        assert resource is not None
+        document = api.schema(resource)
+        assert document is not None
+        identity = (resource.group, resource.version, resource.kind)
+        schema = SchemaDocument(document).kind(*identity)
+        assert schema is not None
+        where = (manifest.namespace or namespace) if resource.namespaced else None
+        path = resource.path(where, manifest.name)
+        yield Subject(manifest, resource, path, schema, Node.of_kind(document, *identity))
