@@ -45,6 +45,8 @@ class Ownership:
         entries: The object's ``managedFields``; empty where it has none.
         roles: Of those entries.
         tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
+        foreign: Entries that were written through another version of the API and own fields that this version does not
+            have: what nobody is on record for may be theirs.
         applied: The normalized tree of what was last synced, as far as it is known: the manifest at the synced
             revision, else what a client-side apply recorded; None where neither is known.
     """
@@ -53,6 +55,7 @@ class Ownership:
     roles: Roles
     tree: OwnerNode | None
     applied: Object | None
+    foreign: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,10 @@ class _Projector:
 
     def _claimed(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if node is None and self._ownership.tree is not None:
+            strangers = tuple(i for i in self._ownership.foreign if self._ownership.roles.of_entry[i] is Role.OTHER)
+            if strangers and not schema.is_custom:
+                self.claims[path] = Claim(Cause.MANUAL, strangers)
+                return value
             self.decisions.append(Decision(render(path), "no field manager owns it: a default or an allocated value"))
             return ABSENT
         if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):

@@ -242,6 +242,35 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxRe
     assert "outside of [1, 3]" in scanned.document["objects"][0]["findings"][0]["note"]
 
 
+def test_what_was_set_through_another_version_of_the_api_is_found(workspace: Application) -> None:
+    workspace.write(
+        """
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: NAMESPACE}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 3}
+"""
+    )
+    workspace.sync()
+    assert workspace.report().findings == []
+    older = """
+apiVersion: autoscaling/v1
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 3
+  targetCPUUtilizationPercentage: 11
+"""
+    workspace.kubectl("apply", "--server-side", "--field-manager=somebody", "-f", "-", stdin=older)
+
+    scanned = workspace.report()
+
+    # The owner is on record for a field that version 2 of the API has by another name.
+    assert scanned.findings == [("HorizontalPodAutoscaler/web", "added", "spec.metrics", "manual")]
+    assert scanned.managers == ["somebody"]
+
+
 def test_m10_cluster_scoped_objects_crds_and_rbac_are_compared(workspace: Application) -> None:
     role = """
 apiVersion: rbac.authorization.k8s.io/v1
