@@ -56,7 +56,7 @@ def test_the_schema_would_find_a_mistake() -> None:
         validate(service, NEWEST)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(environments().filter(lambda environment: not broken_rules(environment)))
 def test_settings_that_keep_the_rules_synthesize_to_valid_manifests(environment: Environment) -> None:
     for text in manifest_files(build([environment])).values():
