@@ -13,7 +13,7 @@ from drift.model import Cause, Decision, Json, Object
 from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
-from drift.paths import Path, render
+from drift.paths import ItemKey, Path, render
 from drift.schema.allocated import ALLOCATED, SCALED
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
@@ -260,13 +260,21 @@ class _Projector:
             self.decisions.append(Decision(render(path), "no field manager owns it: a default or an allocated value"))
             return ABSENT
         if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
-            return self._claimed_parts(value, schema, node, path)
+            parts = self._claimed_parts(value, schema, node, path)
+            if parts is not ABSENT or isinstance(value, Keyed) or not self._is_there_for_itself(schema, path):
+                return parts
+            # All that is in it is the server's, but not that it is there.
+            value = {}
         claim, why = self._claim(node, path)
         if claim is None:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
         self.claims[path] = claim
         return Whole(value) if schema.atomic or isinstance(value, list) else value
+
+    @staticmethod
+    def _is_there_for_itself(schema: Type, path: Path) -> bool:
+        return schema.keeps_empty or isinstance(path[-1], ItemKey)
 
     def _claimed_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if isinstance(value, Keyed):
@@ -333,12 +341,11 @@ class _Projector:
         default = self._facts.default(parent, name, beside)
         if default is not ABSENT and _equals_default(value, default):
             return True
-        if not _is_plain_dict(value):
-            return False
         schema = parent.field(name)
-        if not value:
-            return not schema.is_custom
-        return schema.shape is Shape.STRUCT and all(
+        if not _is_plain_dict(value) or parent.shape is Shape.MAP or (schema.keeps_empty and default is ABSENT):
+            # Nobody but a user puts a key in a map, or an object that says something by merely being there.
+            return False
+        return (not value or schema.shape is Shape.STRUCT) and all(
             self._is_default(below, schema, field, value) for field, below in value.items()
         )
 
