@@ -14,7 +14,7 @@ from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import ItemKey, Path, render
-from drift.schema.allocated import ALLOCATED, SCALED
+from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
@@ -237,7 +237,7 @@ class _Projector:
             self._mark(path)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
-            or (self._is_default(value, parent, name, beside) and "the API server's default")
+            or (self._is_default(value, parent, name, beside, _holder(path)) and "the API server's default")
         )
         if why:
             self.decisions.append(Decision(render(path), why))
@@ -328,7 +328,8 @@ class _Projector:
 
     def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
         """Whether a value came from the server or a controller; what Git once gave is not theirs."""
-        if (parent.name, name) not in ALLOCATED:
+        is_template = len(path) != len(("spec", name))
+        if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and is_template):
             return False
         claim, _ = self._claim(node.child(name) if node else None, path)
         return claim is None or claim.cause is not Cause.PENDING_SYNC
@@ -336,9 +337,9 @@ class _Projector:
     def _is_template_label(self, path: Path, value: Json) -> bool:
         return path[:-1] == ("metadata", "labels") and self._template_labels.get(str(path[-1])) == value
 
-    def _is_default(self, value: Json, parent: Type, name: str, beside: Object) -> bool:
+    def _is_default(self, value: Json, parent: Type, name: str, beside: Object, holder: str = "") -> bool:
         """Whether the server would have filled in this very value, all by itself or part by part."""
-        default = self._facts.default(parent, name, beside)
+        default = self._facts.default(parent, name, beside, holder)
         if default is not ABSENT and _equals_default(value, default):
             return True
         schema = parent.field(name)
@@ -346,8 +347,14 @@ class _Projector:
             # Nobody but a user puts a key in a map, or an object that says something by merely being there.
             return False
         return (not value or schema.shape is Shape.STRUCT) and all(
-            self._is_default(below, schema, field, value) for field, below in value.items()
+            self._is_default(below, schema, field, value, name) for field, below in value.items()
         )
+
+
+def _holder(path: Path) -> str:
+    """The field that holds the object which a path's last field is of; "" for an item of a list."""
+    above = path[-2] if len(path) > 1 else ""
+    return above if isinstance(above, str) else ""
 
 
 def _is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:

@@ -51,7 +51,7 @@ def test_a_kind_of_volume() -> None:
         return {"volumes": [{"name": "v", **source}]}
 
     live = spec(downwardAPI={"defaultMode": 420})
-    owned = {'k:{"name":"v"}': {"f:downwardAPI": {".": {}, "f:defaultMode": {}}}}
+    owned: dict[str, Any] = {'k:{"name":"v"}': {"f:downwardAPI": {".": {}, "f:defaultMode": {}}}}
 
     assert found("v1", "Pod", spec(), live, **{"f:volumes": owned}) == ["spec.volumes[name=v].downwardAPI"]
 
