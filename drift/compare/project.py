@@ -13,8 +13,8 @@ from drift.model import Cause, Decision, Json, Object
 from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
-from drift.paths import Path, render
-from drift.schema.allocated import ALLOCATED, SCALED
+from drift.paths import ItemKey, Path, render
+from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
@@ -247,7 +247,7 @@ class _Projector:
             self._mark(path)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
-            or (self._is_default(value, parent, name, beside) and "the API server's default")
+            or (self._is_default(value, parent, name, beside, _holder(path)) and "the API server's default")
         )
         if why:
             self.decisions.append(Decision(render(path), why))
@@ -274,13 +274,21 @@ class _Projector:
             self.decisions.append(Decision(render(path), "no field manager owns it: a default or an allocated value"))
             return ABSENT
         if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
-            return self._claimed_parts(value, schema, node, path)
+            parts = self._claimed_parts(value, schema, node, path)
+            if parts is not ABSENT or isinstance(value, Keyed) or not self._is_there_for_itself(schema, path):
+                return parts
+            # All that is in it is the server's, but not that it is there.
+            value = {}
         claim, why = self._claim(node, path)
         if claim is None:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
         self.claims[path] = claim
         return Whole(value) if schema.atomic or isinstance(value, list) else value
+
+    @staticmethod
+    def _is_there_for_itself(schema: Type, path: Path) -> bool:
+        return schema.keeps_empty or isinstance(path[-1], ItemKey)
 
     def _claimed_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if isinstance(value, Keyed):
@@ -334,7 +342,8 @@ class _Projector:
 
     def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
         """Whether a value came from the server or a controller; what Git once gave is not theirs."""
-        if (parent.name, name) not in ALLOCATED:
+        is_template = len(path) != len(("spec", name))
+        if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and is_template):
             return False
         claim, _ = self._claim(node.child(name) if node else None, path)
         return claim is None or claim.cause is not Cause.PENDING_SYNC
@@ -342,18 +351,25 @@ class _Projector:
     def _is_template_label(self, path: Path, value: Json) -> bool:
         return path[:-1] == ("metadata", "labels") and self._template_labels.get(str(path[-1])) == value
 
-    def _is_default(self, value: Json, parent: Type, name: str, beside: Object) -> bool:
+    def _is_default(self, value: Json, parent: Type, name: str, beside: Object, holder: str = "") -> bool:
         """Whether the server would have filled in this very value, all by itself or part by part."""
-        default = self._facts.default(parent, name, beside)
+        default = self._facts.default(parent, name, beside, holder)
         if default is not ABSENT and _equals_default(value, default):
             return True
-        # Where an empty object is kept it means something: an empty selector selects everything.
-        if not _is_plain_dict(value) or not value:
-            return False
         schema = parent.field(name)
-        return schema.shape is Shape.STRUCT and all(
-            self._is_default(below, schema, field, value) for field, below in value.items()
+        is_said = schema.keeps_empty and default is ABSENT
+        if not _is_plain_dict(value) or parent.shape is Shape.MAP or is_said:
+            # Nobody but a user puts a key in a map, or an object that says something by merely being there.
+            return False
+        return (not value or schema.shape is Shape.STRUCT) and all(
+            self._is_default(below, schema, field, value, name) for field, below in value.items()
         )
+
+
+def _holder(path: Path) -> str:
+    """The field that holds the object which a path's last field is of; "" for an item of a list."""
+    above = path[-2] if len(path) > 1 else ""
+    return above if isinstance(above, str) else ""
 
 
 def _is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:

@@ -21,7 +21,6 @@ ALLOCATED: Final = frozenset(
         (_CORE + "PersistentVolumeClaimSpec", "storageClassName"),
         (_CORE + "PersistentVolumeClaimSpec", "volumeName"),
         (_CORE + "PersistentVolumeSpec", "claimRef"),
-        # By admission, from the pod's priority class.
         (_CORE + "PodSpec", "priority"),
         # By the Job controller's own selector, which follows the Job's uid.
         ("io.k8s.api.batch.v1.JobSpec", "selector"),
@@ -32,6 +31,9 @@ ALLOCATED: Final = frozenset(
         (_CSR, "username"),
     }
 )
+
+#: Of these, what admission gives Pods alone, from their priority class: in a template it is somebody's.
+NOT_IN_TEMPLATES: Final = frozenset({(_CORE + "PodSpec", "priority")})
 
 #: Fields that the ``scale`` subresource sets without leaving an owner where there was none before: a value that is not
 #: the default was set by somebody, whom the API server has no record of.

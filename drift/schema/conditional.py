@@ -170,6 +170,12 @@ TWINS: Final[Mapping[tuple[str, str], str]] = {
     (_CORE + "PersistentVolumeClaimSpec", "dataSource"): "dataSourceRef",
     (_CORE + "PodSpec", "serviceAccountName"): "serviceAccount",
 }
+#: Sharper than the rules where it is known which field holds an object, since one type may serve two: type, holder.
+DEFAULTS_WITHIN: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
+    # Scaling down without a window means five minutes, and 0 is something else.
+    (_AUTOSCALING + "HPAScalingRules", "scaleDown"): {"policies": _SCALE_DOWN, "stabilizationWindowSeconds": ABSENT},
+    (_AUTOSCALING + "HPAScalingRules", "scaleUp"): {"policies": _SCALE_UP, "stabilizationWindowSeconds": 0},
+}
 #: Of these, an object without labels gets those of its template.
 LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})
 

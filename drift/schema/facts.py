@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from drift.model import Json, Object
-from drift.schema.conditional import RULES
+from drift.schema.conditional import DEFAULTS_WITHIN, RULES
 from drift.schema.types import ABSENT, Shape, Type
 
 
@@ -29,17 +29,21 @@ class Facts:
     defaults: Mapping[str, Mapping[str, Json]]
     pointers: Mapping[str, frozenset[str]]
 
-    def default(self, parent: Type, field: str, beside: Object) -> Json:
+    def default(self, parent: Type, field: str, beside: Object, holder: str = "") -> Json:
         """What the server fills in for a field that is absent; `ABSENT` where it fills in nothing.
 
         Args:
             parent: The type of the object that the field belongs to.
             field: Its name.
             beside: The object that the field is absent from, on which some defaults depend.
+            holder: The field that holds that object; "" where that is not known.
         """
         if parent.shape is Shape.MAP:
             # What the schema calls the default of a map's values fills in no keys.
             return ABSENT
+        within = DEFAULTS_WITHIN.get((parent.name, holder), {})
+        if field in within:
+            return within[field]
         rule = RULES.get((parent.name, field))
         if rule is not None:
             return rule(beside)

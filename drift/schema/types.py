@@ -4,6 +4,7 @@ The structure follows Kubernetes' own merge rules (``x-kubernetes-list-type`` an
 apply owns separately, so they also decide what can be told apart here.
 """
 
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
@@ -15,6 +16,11 @@ _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _DURATION: Final = _META + "Duration"
+#: Types whose empty object says something: a selector of everything, a kind of volume, a subresource, a schema.
+_SAYING_WHEN_EMPTY: Final = re.compile(
+    r"io\.k8s\.(?:apimachinery\.pkg\.apis\.meta\.v1\.LabelSelector|api\.core\.v1\.\w+VolumeSource"
+    r"|apiextensions-apiserver\.pkg\.apis\.apiextensions\.v1\.\w+)"
+)
 
 
 class Shape(Enum):
@@ -98,7 +104,8 @@ class Type:
             tuple(sorted(schema["x-kubernetes-list-map-keys"])) if self.shape is Shape.KEYED_LIST else ()
         )
         self.is_custom = document.is_custom
-        self.keeps_empty = document.is_custom and self.shape in (Shape.STRUCT, Shape.UNKNOWN)
+        says_something = document.is_custom or _SAYING_WHEN_EMPTY.fullmatch(name) is not None
+        self.keeps_empty = self.shape is Shape.UNKNOWN or (self.shape is Shape.STRUCT and says_something)
 
     def __repr__(self) -> str:
         return f"Type({self.name or '-'}, {self.shape.name}, {self.scalar.name})"

@@ -71,6 +71,21 @@ def test_m1_a_config_map_key_added_by_hand_is_found(workspace: Application) -> N
     assert workspace.report().findings == [("ConfigMap/c", "added", 'data["extra.conf"]', "manual")]
 
 
+def test_m1_whoever_took_over_all_of_an_object_is_not_taken_for_its_syncer(workspace: Application) -> None:
+    workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NAMESPACE}\ndata: {a: b}\n")
+    workspace.sync()
+    # With its only field taken over, nothing is left on record of the syncer.
+    workspace.patch("configmap", "c", {"data": {"a": "c", "extra": "on"}})
+
+    scanned = workspace.report()
+
+    assert scanned.findings == [
+        ("ConfigMap/c", "changed", "data.a", "manual"),
+        ("ConfigMap/c", "added", "data.extra", "manual"),
+    ]
+    assert scanned.managers == ["kubectl-patch", "kubectl-patch"]
+
+
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.KUBECTL])
 def test_m2_what_git_dropped_is_still_live_and_pending(workspace: Application, syncer: Syncer) -> None:
     workspace.write(RICH)

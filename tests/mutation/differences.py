@@ -95,7 +95,9 @@ def take_apart(value: Json, schema: Node) -> dict[str | ItemKey, Json] | None:
 
 
 def item_key(item: Object, schema: Node) -> ItemKey:
-    return ItemKey([(name, item[name]) for name in schema.keys if name in item])
+    """What names an item: its key fields, or their defaults where the document has some."""
+    defaults = ((name, schema.items.below(name).raw.get("default")) for name in schema.keys)
+    return ItemKey([(name, item.get(name, default)) for name, default in defaults])
 
 
 def same(left: Json, right: Json) -> bool:

@@ -10,7 +10,7 @@ from drift.model import Json, Object
 from drift.paths import Path, escape_pointer, render, set_member
 from tests.mutation.differences import item_key, take_apart
 from tests.mutation.schema import Node
-from tests.mutation.values import MAP_KEYS, generate, scalar
+from tests.mutation.values import MAP_KEYS, generate, new_item, scalar
 
 # What identifies an object and what the server writes for itself: no edit can change it.
 _NOT_EDITED: Final = frozenset(
@@ -141,7 +141,7 @@ class _Editor:
         if value and isinstance(value[0], dict) and value[0] and self._choose.random() < 0.5:
             item: Object = self._choose.choice(value)
             return self._rekeyed(item, schema) if schema.keys else self._retouched(item, schema)
-        return generate(schema.items, name.removesuffix("s"), self._choose, depth=1)
+        return new_item(schema, name, self._choose)
 
     def _retouched(self, item: Object, schema: Node) -> Object:
         """The item with one of its fields changed."""

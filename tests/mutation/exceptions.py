@@ -1,27 +1,36 @@
 """Which differences a report may be silent about: a row each, with its reason."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.model import Object
+from drift.model import Json, Object
 from drift.paths import Path
 from tests.mutation.differences import ABSENT, RawDifference, same
 from tests.mutation.edits import Edit
 from tests.mutation.patches import applied, locate
+from tests.mutation.schema import Node
 from tests.mutation.server import Refused, Server
 from tests.mutation.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One difference that no finding covers, and what it came of."""
+class Trial:
+    """An edit that the server accepted, and the object before and after it."""
 
     server: Server
     subject: Subject
     edit: Edit
     before: Object
     after: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One difference that no finding covers, and what it came of."""
+
+    trial: Trial
     raw: RawDifference
 
     @property
@@ -30,25 +39,28 @@ class Case:
 
     @property
     def is_in_git(self) -> bool:
-        return locate(self.subject.manifest.body, self.path)[0] is not ABSENT
+        return locate(self.trial.subject.manifest.body, self.path)[0] is not ABSENT
 
     @property
     def is_sent(self) -> bool:
         """Whether the edit has the value in it, rather than the server made it of the edit."""
-        return locate(applied(self.before, self.edit.patch), self.path)[0] is not ABSENT
+        return locate(applied(self.trial.before, self.trial.edit.patch), self.path)[0] is not ABSENT
+
+
+# -- the rows
 
 
 def _filled_in(case: Case) -> bool:
-    return case.raw.before is ABSENT and not case.is_sent
+    return not case.is_sent and not case.is_in_git and case.raw.after is not ABSENT
 
 
 def _default(case: Case) -> bool:
     if case.is_in_git or case.raw.after is ABSENT or not case.is_sent:
         return False
     # The server is asked: what does it make of the same edit without this value?
-    sent = applied(case.before, case.edit.patch)
+    sent = applied(case.trial.before, case.trial.edit.patch)
     step = {"op": "remove", "path": locate(sent, case.path)[1]}
-    answer = case.server.patch_for_show(case.subject.path, (*case.edit.patch, step))
+    answer = case.trial.server.patch_for_show(case.trial.subject.path, (*case.trial.edit.patch, step))
     return not isinstance(answer, Refused) and same(locate(answer, case.path)[0], case.raw.after)
 
 
@@ -56,10 +68,125 @@ def _nobody_wants(case: Case) -> bool:
     return case.raw.after is ABSENT and not case.is_in_git
 
 
-#: In words that a reader of the report would accept.
+def _empty(case: Case) -> bool:
+    node = _node(case)
+    return same(_without_empty(case.raw.before, node), _without_empty(case.raw.after, node))
+
+
+def _node(case: Case) -> Node:
+    node = case.trial.subject.node
+    for element in case.path:
+        node = node.below(element) if isinstance(element, str) else node.items
+    return node
+
+
+def _without_empty(value: Json, node: Node) -> Json:
+    """The value without nulls, empty lists and those empty objects that say nothing."""
+    if isinstance(value, list):
+        return [_without_empty(item, node.items) for item in value] or ABSENT
+    if isinstance(value, dict):
+        parts = {name: _without_empty(below, node.below(name)) for name, below in value.items()}
+        kept = {name: below for name, below in parts.items() if below is not ABSENT}
+        return kept if kept or SAYS_SOMETHING.search(node.name) else ABSENT
+    return ABSENT if value is None else value
+
+
+def _order(case: Case) -> bool:
+    unordered = case.path[-1:] in UNORDERED and case.trial.subject.manifest.kind in {
+        "HorizontalPodAutoscaler",
+        "Endpoints",
+    }
+    return unordered and same(_sorted(case.raw.before), _sorted(case.raw.after))
+
+
+def _sorted(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _sorted(below) for name, below in value.items()}
+    return sorted(map(_sorted, value), key=str) if isinstance(value, list) else value
+
+
+def _allocated(case: Case) -> bool:
+    # By an empty value, Git asks for any.
+    asks_for_one = not case.is_in_git or locate(case.trial.subject.manifest.body, case.path)[0] in ("", 0)
+    where = (case.trial.subject.manifest.kind, *(element for element in case.path if isinstance(element, str)))
+    return asks_for_one and any(where[: len(field)] == field for field in ALLOCATED)
+
+
+def _mark(case: Case) -> bool:
+    name = str(case.path[-1])
+    return not case.is_in_git and case.path[0] == "metadata" and name.startswith(MARKS)
+
+
+def _template_metadata(case: Case) -> bool:
+    return "template" in str(case.path).lower() and case.path[-2:-1] == ("metadata",) and case.path[-1] in SERVER_OWN
+
+
+def _aggregated(case: Case) -> bool:
+    return case.path == ("rules",) and "aggregationRule" in case.trial.subject.manifest.body
+
+
+def _account_twin(case: Case) -> bool:
+    twin = locate(case.trial.after, (*case.path[:-1], "serviceAccountName"))[0]
+    return case.path[-1] == "serviceAccount" and twin == case.raw.after
+
+
+def _ca_bundle(case: Case) -> bool:
+    return case.path[-1] == "caBundle" and not case.is_in_git
+
+
+def _made_of_template(case: Case) -> bool:
+    made = MADE_OF_TEMPLATES.get(str(case.path[-1]), ABSENT)
+    return same(made, case.raw.after) and not case.is_in_git and len(case.path) > 2
+
+
+def _pod_tolerations(case: Case) -> bool:
+    return (case.trial.subject.manifest.kind, *case.path) == ("Pod", "spec", "tolerations")
+
+
+def _spelling(case: Case) -> bool:
+    spellings = DURATIONS.get(str(case.raw.before))
+    return spellings is not None and case.raw.after in spellings
+
+
+# An empty object of these types means all, some kind, or something that is switched on.
+SAYS_SOMETHING: Final = re.compile(r"LabelSelector$|VolumeSource$|CustomResourceSubresource|JSON|apiextensions")
+UNORDERED: Final = {("metrics",), ("subsets",)}
+ALLOCATED: Final = (
+    ("Service", "spec", "ports", "nodePort"),
+    *(("Service", "spec", field) for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")),
+    ("Service", "spec", "healthCheckNodePort"),
+    ("PersistentVolumeClaim", "spec", "volumeName"),
+    ("PersistentVolumeClaim", "spec", "storageClassName"),
+    ("PersistentVolume", "spec", "claimRef"),
+    ("Pod", "spec", "priority"),
+)
+MARKS: Final = (
+    *("kustomize.toolkit.fluxcd.io/", "argocd.argoproj.io/", "kubernetes.io/metadata.name"),
+    *("pv.kubernetes.io/", "volume.kubernetes.io/", "deployment.kubernetes.io/", "kubectl.kubernetes.io/last-applied"),
+    "deprecated.daemonset.template.generation",
+)
+SERVER_OWN: Final = {
+    *("creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generateName", "generation"),
+    *("managedFields", "resourceVersion", "selfLink", "uid"),
+}
+MADE_OF_TEMPLATES: Final = {"preemptionPolicy": "PreemptLowerPriority", "enableServiceLinks": True, "suspend": False}
+DURATIONS: Final = {"1h30m": {"90m", "1h30m0s"}}
+
+#: The reason, in words that a reader of the report would accept, and where it holds.
 EXCEPTIONS: Final[Sequence[tuple[str, Callable[[Case], bool]]]] = (
     ("Git has no value there, and the cluster has none any more", _nobody_wants),
-    ("the server filled it in beside what the edit set", _filled_in),
+    ("the server made it of what the edit set, and Git is silent", _filled_in),
+    ("nothing, null and an empty object or list are the same where empty says nothing", _empty),
+    ("the order has no meaning there", _order),
+    ("allocated or bound for this object alone, and Git is silent", _allocated),
+    ("a syncer's mark, or the bookkeeping of Kubernetes' own controllers", _mark),
+    ("the server's own metadata, which nothing reads in a template", _template_metadata),
+    ("rules that the controller manager puts together from other roles", _aggregated),
+    ("the deprecated twin of serviceAccountName", _account_twin),
+    ("a certificate that its keeper fills in where Git has none", _ca_bundle),
+    ("what every object made of the template gets anyway", _made_of_template),
+    ("the tolerations that admission gives to every Pod", _pod_tolerations),
+    ("another spelling of the same duration", _spelling),
     ("the server sets this very value where the edit leaves it out: a default", _default),
 )
 

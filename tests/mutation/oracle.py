@@ -55,8 +55,10 @@ def _complaints(judged: Judged, raw: Sequence[RawDifference]) -> Iterator[str]:
     if difference.change is Change.CHANGED and not is_exact:
         yield f"{here} is less precise than what differs"
     if difference.change is Change.ADDED:
-        shown = {path for path, _ in _leaves(difference.live, difference.live_path)}
-        beside = sorted(render(path) for path in shown - {item.path for item in raw})
+        # Of an object that is there for itself, with the server's values in it alone, no part is shown.
+        shown = [path for path, value in _leaves(difference.live, difference.live_path) if value != {}]
+        places = {item.path for item in raw}
+        beside = sorted(render(path) for path in shown if path not in places)
         if beside:
             yield f"{here} shows what does not differ: {beside}"
     if difference.change in {Change.CHANGED, Change.ADDED}:

@@ -69,16 +69,24 @@ def generate(schema: Node, name: str, choose: random.Random, depth: int = 0) -> 
     if schema.is_list:
         if depth and choose.random() < 0.1:
             return []
-        return [generate(schema.items, name.removesuffix("s"), choose, depth + 1)]
+        return [new_item(schema, name, choose, depth)]
     if schema.is_struct:
-        return _struct(schema, choose, depth)
+        return _struct(schema, choose, depth, schema.required)
     if schema.is_map and schema.values is not None:
         return {choose.choice(MAP_KEYS): generate(schema.values, "", choose, depth + 1)}
     return scalar(schema, name, choose)
 
 
-def _struct(schema: Node, choose: random.Random, depth: int) -> Object:
-    names = set(schema.required)
+def new_item(schema: Node, name: str, choose: random.Random, depth: int = 0) -> Json:
+    """An item for a list, always with its keys: the server accepts some without, and then keeps no record of it."""
+    singular = name.removesuffix("s")
+    if not schema.keys:
+        return generate(schema.items, singular, choose, depth + 1)
+    return _struct(schema.items, choose, depth + 1, schema.items.required | set(schema.keys))
+
+
+def _struct(schema: Node, choose: random.Random, depth: int, required: frozenset[str]) -> Object:
+    names = set(required)
     optional = sorted(schema.properties.keys() - names - {"apiVersion", "kind", "status"})
     if optional and depth < _DEEP:
         names |= set(choose.sample(optional, min(len(optional), choose.choice((0, 1, 1, 2)))))

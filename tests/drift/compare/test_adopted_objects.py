@@ -59,10 +59,26 @@ def test_what_is_allocated_for_one_object_is_nothing_where_git_is_silent(field: 
     assert findings("Service", "v1", desired, {"spec": {**desired["spec"], field: value}}) == []
 
 
+def test_a_priority_is_admission_s_on_a_pod_and_somebody_s_in_a_template() -> None:
+    assert findings("Pod", "v1", {"spec": {}}, {"spec": {"priority": 1000}}) == []
+    template: dict[str, Any] = {"template": {"spec": {}}}
+    live = {"template": {"spec": {"priority": 1000}}}
+    assert findings("Deployment", "apps/v1", {"spec": template}, {"spec": live}) != []
+
+
 def test_what_is_allocated_is_compared_where_git_names_it() -> None:
     desired, live = {"spec": {"clusterIP": "10.0.0.7"}}, {"spec": {"clusterIP": "10.0.0.8"}}
 
     assert findings("Service", "v1", desired, live) != []
+
+
+@pytest.mark.parametrize(("direction", "is_default"), [("scaleUp", False), ("scaleDown", True)])
+def test_the_default_of_one_direction_of_scaling_is_none_of_the_other(direction: str, *, is_default: bool) -> None:
+    desired = {"spec": {"behavior": {direction: {"selectPolicy": "Min"}}}}
+    policies = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
+    live = {"spec": {"behavior": {direction: {"selectPolicy": "Min", "policies": policies}}}}
+
+    assert (findings("HorizontalPodAutoscaler", "autoscaling/v2", desired, live) == []) is is_default
 
 
 def test_a_job_without_labels_has_those_of_its_template() -> None:
