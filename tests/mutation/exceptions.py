@@ -64,6 +64,15 @@ def _default(case: Case) -> bool:
     return not isinstance(answer, Refused) and same(locate(answer, case.path)[0], case.raw.after)
 
 
+def _only_defaults(case: Case) -> bool:
+    """Whether an added object says no more than an empty one, which says nothing by its type."""
+    if case.is_in_git or not isinstance(case.raw.after, dict) or SAYS_SOMETHING.search(_node(case).name):
+        return False
+    step = {"op": "replace", "path": locate(applied(case.trial.before, case.trial.edit.patch), case.path)[1], "value": {}}
+    answer = case.trial.server.patch_for_show(case.trial.subject.path, (*case.trial.edit.patch, step))
+    return not isinstance(answer, Refused) and same(locate(answer, case.path)[0], case.raw.after)
+
+
 def _nobody_wants(case: Case) -> bool:
     return case.raw.after is ABSENT and not case.is_in_git
 
@@ -131,7 +140,8 @@ def _account_twin(case: Case) -> bool:
 
 
 def _ca_bundle(case: Case) -> bool:
-    return case.path[-1] == "caBundle" and not case.is_in_git
+    in_git = locate(case.trial.subject.manifest.body, case.path)[0]
+    return case.path[-1] == "caBundle" and in_git in {ABSENT, "Cg=="}
 
 
 def _made_of_template(case: Case) -> bool:
@@ -169,7 +179,11 @@ SERVER_OWN: Final = {
     *("creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generateName", "generation"),
     *("managedFields", "resourceVersion", "selfLink", "uid"),
 }
-MADE_OF_TEMPLATES: Final = {"preemptionPolicy": "PreemptLowerPriority", "enableServiceLinks": True, "suspend": False}
+MADE_OF_TEMPLATES: Final = {
+    **{"preemptionPolicy": "PreemptLowerPriority", "enableServiceLinks": True},
+    **{"suspend": False, "manualSelector": False, "completionMode": "NonIndexed"},
+    **{"completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed"},
+}
 DURATIONS: Final = {"1h30m": {"90m", "1h30m0s"}}
 
 #: The reason, in words that a reader of the report would accept, and where it holds.
@@ -187,6 +201,7 @@ EXCEPTIONS: Final[Sequence[tuple[str, Callable[[Case], bool]]]] = (
     ("what every object made of the template gets anyway", _made_of_template),
     ("the tolerations that admission gives to every Pod", _pod_tolerations),
     ("another spelling of the same duration", _spelling),
+    ("an object that holds nothing but what the server puts in an empty one", _only_defaults),
     ("the server sets this very value where the edit leaves it out: a default", _default),
 )
 

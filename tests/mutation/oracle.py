@@ -58,7 +58,7 @@ def _complaints(judged: Judged, raw: Sequence[RawDifference]) -> Iterator[str]:
         # Of an object that is there for itself, with the server's values in it alone, no part is shown.
         shown = [path for path, value in _leaves(difference.live, difference.live_path) if value != {}]
         places = {item.path for item in raw}
-        beside = sorted(render(path) for path in shown if path not in places)
+        beside = sorted(render(path) for path in shown if not any(_leads_to(place, path) for place in places))
         if beside:
             yield f"{here} shows what does not differ: {beside}"
     if difference.change in {Change.CHANGED, Change.ADDED}:
