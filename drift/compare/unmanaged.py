@@ -1,17 +1,20 @@
 """Live objects that Git does not have: which of them are somebody's, and which the cluster's own."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from drift.model import Actor, Cause, Json, Object
 from drift.ownership.fieldset import ManagedFieldsError, read_entries
 from drift.ownership.marks import known_marks
 from drift.ownership.roles import is_controller
+
+#: How the names of those marks end that say who the syncer is, rather than where it lives or what it last did.
+_NAMES_AN_OWNER: Final = ("/name", "/instance", "/tracking-id", "/app", "/release-name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,19 @@ class Stray:
     note: str | None
 
 
-def judge_stray(kind: str, body: Object, appliers: Iterable[str], controllers: Iterable[str] = ()) -> Stray | str:
+def judge_stray(
+    kind: str,
+    body: Object,
+    our_marks: Collection[tuple[str, str]],
+    appliers: Collection[str] = (),
+    controllers: Iterable[str] = (),
+) -> Stray | str:
     """Judges a live object that no manifest describes.
 
     Args:
         kind: Its kind.
         body: At least its metadata.
+        our_marks: The syncers' marks that objects of the manifests bear; whoever bears others is another syncer's.
         appliers: Field managers that sync Git, beside the well-known ones.
         controllers: Field managers that work for the cluster, beside the well-known ones.
 
@@ -47,9 +57,14 @@ def judge_stray(kind: str, body: Object, appliers: Iterable[str], controllers: I
     if why:
         return why
     actors = _actors(metadata)
-    mark = _syncer_mark(metadata)
-    if mark is not None:
-        return Stray(Cause.PENDING_SYNC, actors, f"it carries {mark}: a syncer made it and should have pruned it")
+    marks = syncer_marks(body)
+    ours = sorted(marks.intersection(our_marks))
+    if ours:
+        return Stray(
+            Cause.PENDING_SYNC, actors, f"it carries {ours[0][0]}: the syncer made it and should have pruned it"
+        )
+    if marks:
+        return f"another syncer keeps it ({min(marks)[0]})"
     if any(actor.manager in appliers for actor in actors):
         return Stray(Cause.PENDING_SYNC, actors, "the syncer made it and should have pruned it")
     if not actors:
@@ -118,11 +133,19 @@ def _actors(metadata: Object) -> tuple[Actor, ...]:
     return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
 
 
-def _syncer_mark(metadata: Object) -> str | None:
-    for field, names in known_marks().syncer.items():
-        present = metadata.get(field)
-        if isinstance(present, dict):
-            for name in sorted(present):
-                if name in names:
-                    return f"{field[:-1]} {name}"
-    return None
+def syncer_marks(body: Object) -> frozenset[tuple[str, str]]:
+    """The syncers' marks that an object bears: the name of each, and who is named in it."""
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return frozenset(
+        (f"{field[:-1]} {name}", _owner_in_mark(value))
+        for field, names in known_marks().syncer.items()
+        if isinstance(present := metadata.get(field), dict)
+        for name, value in present.items()
+        if name in names and name.endswith(_NAMES_AN_OWNER) and isinstance(value, str)
+    )
+
+
+def _owner_in_mark(value: str) -> str:
+    """Argo CD's tracking id names the object after its Application: only the Application is the owner."""
+    return value.partition(":")[0]
