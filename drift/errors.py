@@ -4,6 +4,7 @@
     +-- UsageError          2   a flag or an argument that cannot be
     +-- ConfigError         2   settings (drift.yaml) that are not as they should be
     +-- ManifestError       2   a file of manifests that cannot be read as one
+    +-- SavedReportError    2   a saved report that cannot be read as one
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
         +-- RequestError       one request was answered with an error
@@ -30,6 +31,10 @@ class ConfigError(DriftError):
 
 class ManifestError(DriftError):
     """A manifest that cannot be read, located as ``file:line:column`` where that is known."""
+
+
+class SavedReportError(DriftError):
+    """A saved report that cannot be read as one, located as the path of what is wrong in it."""
 
 
 class ScanError(DriftError):

@@ -223,6 +223,7 @@ class ObjectReport:
         findings: In the order of their paths.
         decisions: What was seen and not reported.
         by_choice: Whether the user asked for it to be unchecked, so that it leaves nothing open.
+        cluster: Which cluster it is about, in a report that speaks of several; else None.
     """
 
     api_version: str
@@ -233,6 +234,7 @@ class ObjectReport:
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
     by_choice: bool = False
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +273,14 @@ class Report:
 
     Attributes:
         generated_at: RFC 3339, UTC.
-        cluster: None for a comparison with dumps.
+        cluster: None for a comparison with dumps, and where the report speaks of several clusters.
         manifests: The desired side.
         objects: Every object looked at, those in sync included; sorted by key.
         notes: What the reader should know of the scan as a whole, one sentence each.
         errors: What could not be looked at beside the objects themselves, one sentence each; any makes it incomplete.
+        clusters: Those that a merged report speaks of; empty where it is of one.
+        duration_seconds: How long the comparing took; None where not measured.
+        api_requests: Requests sent to the API server, those to find out what it serves included; None for dumps.
     """
 
     generated_at: str
@@ -284,6 +289,9 @@ class Report:
     objects: tuple[ObjectReport, ...]
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    clusters: tuple[ClusterInfo, ...] = ()
+    duration_seconds: float | None = None
+    api_requests: int | None = None
 
     @property
     def verdict(self) -> Verdict:

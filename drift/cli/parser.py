@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from drift import __version__
+from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
 _EXIT_STATUS: Final = """\
 exit status:
@@ -13,7 +14,11 @@ exit status:
   2  usage, configuration or manifest error
   3  the scan is incomplete: something could not be read, so "in sync" cannot be claimed
 """
-FORMATS: Final = ("text", "json")
+_RENDER_EXIT_STATUS: Final = """\
+exit status:
+  0  the reports were read and written, whatever they say; `drift report` has ended with what it found
+  2  usage error, or a file that is no report
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"drift {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
+    _add_render(commands)
     _add_explain(commands)
     return parser
 
@@ -91,31 +97,68 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
     output = report.add_argument_group("output")
-    output.add_argument(
-        "--output",
-        action="append",
-        default=[],
-        type=_output,
-        metavar="FORMAT[=FILE]",
-        help=f"{', '.join(FORMATS)} (default: text); to a file or to standard output; repeatable",
-    )
+    _add_output(output)
     output.add_argument(
         "--suggest-ignores",
         action="store_true",
         help="instead of the text report, print ignore rules for what was found, as a start for drift.yaml",
     )
     output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
-    output.add_argument("-v", "--verbose", action="store_true", help="also say what is not reported, and why")
-    output.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
-    output.add_argument(
+
+
+def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    rendering = commands.add_parser(
+        "render",
+        help="write saved JSON reports in other formats, several merged into one",
+        description=(
+            "Writes saved JSON reports in other formats. Several reports, of clusters or of the parts of one, "
+            "are merged into one."
+        ),
+        epilog=_RENDER_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    rendering.add_argument(
+        "reports", nargs="+", metavar="REPORT.json", help="what --output json wrote, or - for standard input"
+    )
+    _add_output(rendering)
+
+
+def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    """The flags on formats, which every command that writes reports has."""
+    to.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        type=_output,
+        metavar="FORMAT[=FILE]",
+        help=f"{', '.join(Format)} (default: text); to a file or to standard output; repeatable",
+    )
+    to.add_argument(
+        "--markdown-limit",
+        type=_markdown_limit,
+        default=COMMENT_LIMIT,
+        metavar="BYTES",
+        help="how long Markdown may be (default: %(default)s, a comment on GitHub; a step summary holds 1048576)",
+    )
+    to.add_argument("-v", "--verbose", action="store_true", help="also say what is not reported, and why")
+    to.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
+    to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
     )
 
 
-def _output(text: str) -> tuple[str, Path | None]:
+def _markdown_limit(text: str) -> int:
+    if not text.isdecimal() or int(text) < SMALLEST_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of {SMALLEST_LIMIT} or more")
+    return int(text)
+
+
+def _output(text: str) -> tuple[Format, Path | None]:
     name, separator, file = text.partition("=")
-    if name not in FORMATS:
-        raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are {', '.join(FORMATS)}")
+    try:
+        form = Format(name)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are {', '.join(Format)}") from None
     if separator and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
-    return name, Path(file) if separator else None
+    return form, Path(file) if separator else None

@@ -19,11 +19,13 @@ class Dump:
 
     Attributes:
         info: None: there is no server.
+        request_count: None: nothing is sent.
         resources: The kinds that are known: the built-in ones, and those that the dump holds objects of.
         default_namespace: Where objects live that name no namespace.
     """
 
     info = None
+    request_count = None
 
     def __init__(self, paths: Sequence[str], built_in: Sequence[Resource], default_namespace: str) -> None:
         """Reads the dumps.

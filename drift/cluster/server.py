@@ -39,6 +39,11 @@ class ApiServer:
         self.resources: Resources = discover(self._requests)
         self.default_namespace = connection.namespace
 
+    @property
+    def request_count(self) -> int:
+        """Requests sent so far."""
+        return self._requests.count
+
     def schema(self, resource: Resource) -> dict[str, Any] | None:
         """The OpenAPI v3 document of the resource's group and version; None where there is none."""
         return self._schemas.document(resource)

@@ -5,7 +5,7 @@ from importlib import resources
 from typing import Any
 
 from drift import __version__
-from drift.model import Finding, Json, ObjectReport, Report, Status
+from drift.model import ClusterInfo, Finding, Json, ObjectReport, Report, Status
 
 _NAME = "drift-reporter"
 
@@ -18,13 +18,8 @@ def to_document(report: Report) -> dict[str, Json]:
         "kind": "DriftReport",
         "generatedAt": report.generated_at,
         "tool": {"name": _NAME, "version": __version__},
-        "cluster": None
-        if report.cluster is None
-        else {
-            "context": report.cluster.context,
-            "server": report.cluster.server,
-            "version": report.cluster.version,
-        },
+        "cluster": None if report.cluster is None else _cluster(report.cluster),
+        "clusters": [_cluster(cluster) for cluster in report.clusters],
         "manifests": {
             "paths": list(report.manifests.paths),
             "gitCommit": report.manifests.git_commit,
@@ -42,9 +37,11 @@ def to_document(report: Report) -> dict[str, Json]:
             },
             "findings": {**report.count_by_cause(), "ignored": report.count_ignored()},
         },
+        "scan": {"durationSeconds": report.duration_seconds, "apiRequests": report.api_requests},
         "notes": list(report.notes),
         "errors": list(report.errors),
         "objects": [_object(item) for item in report.objects if is_worth_a_line(item)],
+        "inSync": [_identity(item) for item in report.objects if not is_worth_a_line(item)],
     }
 
 
@@ -69,13 +66,25 @@ def is_worth_a_line(item: ObjectReport) -> bool:
     return item.status is not Status.IN_SYNC or bool(item.findings) or item.reason is not None
 
 
-def _object(item: ObjectReport) -> dict[str, Json]:
+def _cluster(cluster: ClusterInfo) -> dict[str, Json]:
+    return {"context": cluster.context, "server": cluster.server, "version": cluster.version}
+
+
+def _identity(item: ObjectReport) -> dict[str, Json]:
+    source = item.source
     return {
         "apiVersion": item.api_version,
         "kind": item.key.kind,
         "namespace": item.key.namespace,
         "name": item.key.name,
-        "source": None if item.source is None else {"file": item.source.file, "document": item.source.document},
+        "cluster": item.cluster,
+        "source": None if source is None else {"file": source.file, "document": source.document, "line": source.line},
+    }
+
+
+def _object(item: ObjectReport) -> dict[str, Json]:
+    return {
+        **_identity(item),
         "status": item.status,
         "reason": item.reason,
         "byChoice": item.by_choice,
@@ -89,8 +98,8 @@ def _finding(finding: Finding) -> dict[str, Json]:
         "change": finding.change,
         "path": finding.path,
         "pointer": finding.pointer,
-        "desired": finding.desired,
-        "live": finding.live,
+        "desired": None if finding.redacted else finding.desired,
+        "live": None if finding.redacted else finding.live,
         "redacted": finding.redacted,
         "cause": finding.cause,
         "severity": finding.severity,

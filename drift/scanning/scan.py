@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final
 
 from drift.cluster.live import LiveObject
@@ -100,6 +101,7 @@ class _Scan:
         return entries, list(notes)
 
     def run(self, info: ManifestsInfo) -> Report:
+        start = monotonic()
         wanted = self._resolve(self._manifests)
         lost: ConnectError | None = None
         for group in wanted.values():
@@ -118,6 +120,8 @@ class _Scan:
             objects=tuple(sorted(self._reports, key=_report_order)),
             notes=tuple(self._all_notes()),
             errors=(*self._errors, *self._strays.errors),
+            duration_seconds=round(monotonic() - start, 3),
+            api_requests=self._source.request_count,
         )
 
     def _all_notes(self) -> Iterator[str]:

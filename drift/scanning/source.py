@@ -23,6 +23,10 @@ class LiveSource(Protocol):
     def default_namespace(self) -> str:
         """Where objects live that name no namespace."""
 
+    @property
+    def request_count(self) -> int | None:
+        """Requests sent so far; None where none are sent."""
+
     def schema(self, resource: Resource) -> Mapping[str, Any] | None:
         """The OpenAPI v3 document of a resource; None where there is none."""
 

@@ -29,6 +29,7 @@ class Memory:
     """A live side that keeps count of what it is asked for, and may refuse some of it."""
 
     default_namespace = "default"
+    request_count = None
 
     def __init__(self, *bodies: dict[str, Any], refuses: Mapping[str, int] | None = None, after: int = 0) -> None:
         self.info: ClusterInfo | None = ClusterInfo(None, "https://example.com", "v1.36.3")

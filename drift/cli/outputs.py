@@ -1,0 +1,69 @@
+"""Where reports go: to standard output, or into files that are replaced as a whole."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from drift.errors import UsageError
+from drift.model import Report
+from drift.report.formats import Format
+from drift.report.render import Style, render
+
+#: A format, and the file it goes to; None for standard output.
+Output = tuple[Format, Path | None]
+
+
+def chosen_outputs(options: argparse.Namespace) -> list[Output]:
+    """What was asked for, text on standard output by default.
+
+    Raises:
+        UsageError: Two formats would be mixed on standard output.
+    """
+    outputs: list[Output] = options.output or [(Format.TEXT, None)]
+    if sum(file is None for _, file in outputs) > 1:
+        raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
+    return outputs
+
+
+def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.Namespace) -> None:
+    """Writes a report in every format.
+
+    Raises:
+        UsageError: A file cannot be written.
+    """
+    for form, file in outputs:
+        if file is not None:
+            try:
+                _replace(file, render(report, form, _style(options, on_terminal=False)))
+            except OSError as error:
+                raise UsageError(f"--output {form}={file}: cannot be written: {error.strerror}") from None
+        elif form is not Format.TEXT or not options.quiet:
+            sys.stdout.write(render(report, form, _style(options, on_terminal=sys.stdout.isatty())))
+
+
+def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
+    return Style(
+        color=options.color == "always" or (options.color == "auto" and on_terminal and not os.environ.get("NO_COLOR")),
+        width=shutil.get_terminal_size().columns if on_terminal else None,
+        verbose=options.verbose,
+        markdown_limit=options.markdown_limit,
+    )
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes a file so that a reader finds the old report or the new one, never half of one."""
+    if file.exists() and not file.is_file():
+        # A device or a pipe (/dev/stdout, a process substitution) cannot be replaced, only written to.
+        file.write_text(text, "utf-8")
+        return
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+    ) as new:
+        new.write(text)
+    written = Path(new.name)
+    written.chmod(0o644)
+    written.replace(file)

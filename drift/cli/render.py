@@ -1,0 +1,35 @@
+"""``drift render``: saved reports in, other formats out; nothing is scanned."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.errors import SavedReportError
+from drift.report.merge import merge
+from drift.report.saved import read_report
+
+_STDIN: Final = "-"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Reads the reports and writes them as one.
+
+    Returns:
+        0: the scan that made the reports has ended with what it found.
+
+    Raises:
+        UsageError: A flag cannot be, or a file cannot be written.
+        SavedReportError: A file is no report.
+    """
+    outputs = chosen_outputs(options)
+    write_outputs(merge([read_report(_content(name), name) for name in options.reports]), outputs, options)
+    return 0
+
+
+def _content(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
+    except OSError as error:
+        raise SavedReportError(f"{name}: cannot be read: {error.strerror}") from None

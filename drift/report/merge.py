@@ -1,0 +1,112 @@
+"""Several reports as one: those of several clusters, or of the parts of one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Status
+from drift.report.json_report import to_json
+from drift.report.saved import report_order
+
+#: Of two reports on one object, the one that compared it wins, and one that found it without knowing its manifest is
+#: the weakest: the other read more of Git.
+_RANK: Final = {Status.IN_SYNC: 0, Status.DRIFTED: 0, Status.MISSING: 0, Status.UNCHECKED: 1, Status.UNMANAGED: 2}
+#: What a report has for a cluster that was made of dumps.
+_DUMP: Final = ""
+_DUMP_NAME: Final = "a dump"
+
+
+def merge(reports: Sequence[Report]) -> Report:
+    """One report of several; the order in which they are given makes no difference.
+
+    An object of one cluster that several reports speak of is in it once, as the best informed and then the newest
+    of them has it. Clusters are told apart by the server's URL; reports of dumps count as of one cluster.
+
+    Args:
+        reports: At least one. A single one is given back as it is.
+    """
+    if len(reports) == 1:
+        return reports[0]
+    # The newest last, so that it replaces the others; equally old ones in an order of their own.
+    ordered = sorted(reports, key=lambda report: (datetime.fromisoformat(report.generated_at), to_json(report)))
+    clusters = {cluster.server: cluster for report in ordered for cluster in _clusters(report)}
+    kept: dict[tuple[str, ObjectKey], ObjectReport] = {}
+    for report in ordered:
+        for server, item in _placed(report):
+            known = kept.get((server, item.key))
+            if known is None or _RANK[item.status] <= _RANK[known.status]:
+                kept[server, item.key] = item
+    servers = {*clusters, *(server for server, _ in kept)}
+    names = _names(clusters) if len(servers) > 1 else {}
+    requests = [report.api_requests for report in ordered if report.api_requests is not None]
+    return Report(
+        generated_at=ordered[-1].generated_at,
+        cluster=next(iter(clusters.values())) if clusters and not names else None,
+        manifests=_manifests(ordered),
+        objects=tuple(
+            sorted(
+                (
+                    replace(item, cluster=names.get(server, _DUMP_NAME) if names else None)
+                    for (server, _), item in kept.items()
+                ),
+                key=report_order,
+            )
+        ),
+        notes=_unique(sentence for report in ordered for sentence in _sentences(report, report.notes, names)),
+        errors=_unique(sentence for report in ordered for sentence in _sentences(report, report.errors, names)),
+        clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
+        # The parts of a scan run at the same time, so the slowest of them is what was waited for.
+        duration_seconds=max((report.duration_seconds or 0 for report in ordered), default=0) or None,
+        api_requests=sum(requests) if requests else None,
+    )
+
+
+def _clusters(report: Report) -> tuple[ClusterInfo, ...]:
+    return report.clusters if report.cluster is None else (report.cluster,)
+
+
+def _placed(report: Report) -> Iterator[tuple[str, ObjectReport]]:
+    """The objects, each with the server of its cluster."""
+    own = _DUMP if report.cluster is None else report.cluster.server
+    servers = {name: server for server, name in _names({one.server: one for one in report.clusters}).items()}
+    for item in report.objects:
+        yield own if item.cluster is None else servers.get(item.cluster, _DUMP), item
+
+
+def _names(clusters: Mapping[str, ClusterInfo]) -> dict[str, str]:
+    """What each server is called: its context, unless another has a context of that name."""
+    contexts = [cluster.context for cluster in clusters.values()]
+    return {
+        server: cluster.context if cluster.context and contexts.count(cluster.context) == 1 else server
+        for server, cluster in clusters.items()
+    }
+
+
+def _manifests(ordered: Sequence[Report]) -> ManifestsInfo:
+    known = [report.manifests for report in ordered]
+    commits = {info.git_commit for info in known}
+    one_commit = len(commits) == 1
+    return ManifestsInfo(
+        paths=tuple(sorted({path for info in known for path in info.paths})),
+        git_commit=known[0].git_commit if one_commit else None,
+        git_dirty=_any_dirty([info.git_dirty for info in known]) if one_commit else None,
+    )
+
+
+def _any_dirty(dirty: Sequence[bool | None]) -> bool | None:
+    return True if True in dirty else None if None in dirty else False
+
+
+def _sentences(report: Report, sentences: Sequence[str], names: Mapping[str, str]) -> Iterator[str]:
+    """The sentences on a scan as a whole, each with the cluster that it is about."""
+    for sentence in sentences:
+        if not names or report.clusters:
+            yield sentence
+        else:
+            name = _DUMP_NAME if report.cluster is None else names[report.cluster.server]
+            yield f"{name}: {sentence}"
+
+
+def _unique(sentences: Iterator[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))

@@ -1,0 +1,53 @@
+"""A report in the format that was asked for."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from drift.model import Report
+from drift.report.formats import COMMENT_LIMIT, Format
+from drift.report.github import to_annotations
+from drift.report.json_report import to_json
+from drift.report.junit import to_junit
+from drift.report.markdown import to_markdown
+from drift.report.metrics import to_metrics
+from drift.report.sarif import to_sarif
+from drift.report.terminal import to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the user may say about how a report looks.
+
+    Attributes:
+        color: Whether text has ANSI colours.
+        width: Columns of text; None leaves lines as long as they are.
+        verbose: Whether text also says what is not reported.
+        markdown_limit: How long Markdown may be, in bytes.
+    """
+
+    color: bool = False
+    width: int | None = None
+    verbose: bool = False
+    markdown_limit: int = COMMENT_LIMIT
+
+
+def render(report: Report, form: Format, style: Style) -> str:
+    """The report as text, ending in a newline."""
+    match form:
+        case Format.TEXT:
+            text = to_text(report, color=style.color, width=style.width, verbose=style.verbose)
+        case Format.JSON:
+            text = to_json(report)
+        case Format.MARKDOWN:
+            text = to_markdown(report, style.markdown_limit)
+        case Format.JUNIT:
+            text = to_junit(report)
+        case Format.SARIF:
+            text = to_sarif(report)
+        case Format.GITHUB:
+            text = to_annotations(report)
+        case Format.METRICS:
+            text = to_metrics(report)
+        case _:
+            assert_never(form)
+    return text

@@ -1,0 +1,28 @@
+"""The golden reports. ``python -m tests.drift.report.golden`` writes them anew, to be read before a commit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from drift import __version__
+from drift.model import Report
+from drift.report.formats import Format
+from drift.report.render import Style, render
+from tests.drift.report.reports import EMPTY, HOSTILE, RICH
+
+CASES: Final[Mapping[str, Report]] = {"rich": RICH, "hostile": HOSTILE, "empty": EMPTY}
+
+
+def golden_file(case: str, form: Format) -> Path:
+    return Path(__file__).with_name("golden") / f"{case}.{form}"
+
+
+def rendered(case: str, form: Format) -> str:
+    """The report as it stands in the golden file, whatever the version is."""
+    return render(CASES[case], form, Style()).replace(__version__, "VERSION")
+
+
+if __name__ == "__main__":
+    for one_case in CASES:
+        for one_form in Format:
+            golden_file(one_case, one_form).write_text(rendered(one_case, one_form), "utf-8", newline="")

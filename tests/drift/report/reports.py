@@ -1,0 +1,139 @@
+"""The reports that every format is held to: a rich one, a hostile one, an empty one. Their objects are in order."""
+
+from dataclasses import replace
+from typing import Final
+
+from drift.model import (
+    Actor,
+    Cause,
+    Change,
+    ClusterInfo,
+    Finding,
+    IgnoredBy,
+    ManifestsInfo,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    Source,
+    Status,
+)
+from drift.report.saved import report_order
+
+#: Whatever could be taken for markup, a command or an end by one of the formats.
+HOSTILE_TEXTS: Final = (
+    "<script>alert(1)</script><!-- ]]> -->",
+    "\x1b[2J\x1b]8;;https://evil.example\x07link",
+    "# head **bold** [click](https://evil.example) ![x](y) @octocat #1 | a | <b>",
+    "```\n~~~\n````\n# out",
+    "::error file=x::owned\n::set-env name=A::b\r\n##[error]owned",
+    "\"quoted\" 'single' \\ back%0A%25,:=",
+    "\u202eright to left\u2066\u200f",
+    "null\x00bell\x07\ufffe\x0b",
+    "www.evil.example :bug: GH-1",
+)
+
+
+def finding(number: int, **changes: object) -> Finding:
+    made = Finding(
+        id=f"{number:016x}",
+        change=Change.CHANGED,
+        path="spec.replicas",
+        pointer="/spec/replicas",
+        desired=2,
+        live=5,
+        redacted=False,
+        cause=Cause.MANUAL,
+        severity=Severity.MEDIUM,
+        actors=(Actor("kubectl-edit", "Update", None, "2026-01-01T10:00:00Z"),),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def item(kind: str, name: str, status: Status, *findings: Finding, **changes: object) -> ObjectReport:
+    source = None if status is Status.UNMANAGED else Source("./apps/shop.yaml", 2, 14)
+    made = ObjectReport("v1", ObjectKey("", kind, "shop", name), source, status, findings=findings)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def report(*items: ObjectReport, **changes: object) -> Report:
+    made = Report(
+        generated_at="2026-01-01T12:00:00Z",
+        cluster=ClusterInfo("prod", "https://prod.example.com", "v1.36.3"),
+        manifests=ManifestsInfo(("apps",), "c0ffee", git_dirty=False),
+        objects=tuple(sorted(items, key=report_order)),
+        duration_seconds=1.25,
+        api_requests=42,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+_WHOLE: Final = {"path": "", "pointer": "", "desired": None, "live": None, "actors": ()}
+_IGNORED: Final = IgnoredBy("ignore[0]", "not ours")
+
+EMPTY: Final = report(
+    cluster=None, manifests=ManifestsInfo(("-",), None, None), duration_seconds=None, api_requests=None
+)
+
+RICH: Final = report(
+    item("ConfigMap", "fine", Status.IN_SYNC),
+    item("ConfigMap", "hook", Status.IN_SYNC, reason="a hook, which is removed after its end"),
+    item("ConfigMap", "set-aside", Status.IN_SYNC, finding(1, path="data.a", ignored=_IGNORED)),
+    item(
+        "Deployment",
+        "web",
+        Status.DRIFTED,
+        finding(2),
+        finding(3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note="said in words"),
+        finding(4, change=Change.REMOVED, path="spec.y", desired="yes", live=None, cause=Cause.PENDING_SYNC),
+        finding(5, change=Change.REORDERED, path="spec.z", desired=None, live=None, severity=Severity.LOW),
+        finding(6, path="spec.scaled", cause=Cause.CONTROLLER, severity=Severity.INFO),
+        source=Source("apps/web.yaml", 1, 3),
+    ),
+    item("Secret", "db", Status.DRIFTED, finding(7, path="data.key", desired=None, live=None, redacted=True)),
+    item("Service", "web", Status.MISSING, finding(8, change=Change.MISSING, severity=Severity.HIGH, **_WHOLE)),
+    item("Pod", "debug", Status.UNMANAGED, finding(9, change=Change.UNMANAGED, cause=Cause.UNKNOWN, **_WHOLE)),
+    item("Role", "reader", Status.UNCHECKED, reason="may not be read"),
+    item("Lease", "lock", Status.UNCHECKED, reason="changes every second", by_choice=True),
+    item(
+        "ClusterRole",
+        "admin",
+        Status.DRIFTED,
+        finding(10, path="rules[0]", severity=Severity.CRITICAL, desired=["get"], live=["*"]),
+        key=ObjectKey("rbac.authorization.k8s.io", "ClusterRole", None, "admin"),
+        api_version="rbac.authorization.k8s.io/v1",
+    ),
+    notes=("a note",),
+    errors=("roles in shop: may not be read by this account",),
+)
+
+
+def hostile(*texts: str) -> Report:
+    """A report in which every text that can come from outside is one of these."""
+    items = []
+    for number, text in enumerate(texts):
+        evil = finding(
+            number,
+            path=text,
+            desired=text,
+            live=[text, {text: text}],
+            actors=(Actor(text, text, text, text),),
+            note=text,
+        )
+        aside = replace(evil, ignored=IgnoredBy(text, text))
+        key = ObjectKey("", text, text, text)
+        items += [
+            item(text, text, Status.DRIFTED, evil, aside, key=key, source=Source(text, 1, 1), reason=text),
+            item("Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer="")),
+            item("Role", text, Status.UNCHECKED, reason=text, source=Source(text, 1, 1)),
+        ]
+    return report(
+        *items,
+        cluster=ClusterInfo(texts[0], texts[0], texts[0]),
+        manifests=ManifestsInfo(texts, texts[0], git_dirty=True),
+        notes=texts,
+        errors=texts,
+    )
+
+
+HOSTILE: Final = hostile(*HOSTILE_TEXTS)

@@ -1,0 +1,122 @@
+"""Markdown fits where it goes, says what it leaves out, and makes nothing of what comes from outside."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drift.model import Report, Severity, Status
+from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT
+from drift.report.markdown import to_markdown
+from tests.drift.report.reports import HOSTILE, HOSTILE_TEXTS, RICH, finding, hostile, item, report
+
+STEP_SUMMARY = 1_048_576
+TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("`~@#<|[]()*_:\n"), max_size=30)
+
+
+def many(objects: int, each: int = 3) -> Report:
+    return report(
+        *(
+            item(
+                "ConfigMap",
+                f"name-{number:05}",
+                Status.DRIFTED,
+                *(finding(number * each + field, path=f"data.key-{field}") for field in range(each)),
+            )
+            for number in range(objects)
+        )
+    )
+
+
+def outside_code(markdown: str) -> str:
+    """What a reader of CommonMark takes for text: without fenced blocks and without code in lines."""
+    lines, fence = [], None
+    for line in markdown.split("\n"):
+        mark = re.match(r"(`{3,})[^`]*$", line)
+        if fence is None and mark:
+            fence = mark[1]
+        elif fence is not None and line.rstrip() == fence:
+            fence = None
+        elif fence is None:
+            lines.append(line)
+    assert fence is None, "a fence is not closed"
+    return re.sub(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", "", "\n".join(lines))
+
+
+@pytest.mark.parametrize("limit", [SMALLEST_LIMIT, COMMENT_LIMIT, STEP_SUMMARY])
+def test_ten_thousand_objects_fit(limit: int) -> None:
+    text = to_markdown(many(10_000), limit)
+
+    assert len(text.encode()) <= limit
+    assert re.search(r"\*\*[0-9]+ more objects with [0-9]+ findings left out to fit here;\*\*", text)
+    outside_code(text)
+
+
+@pytest.mark.parametrize("limit", [SMALLEST_LIMIT, COMMENT_LIMIT])
+@pytest.mark.parametrize("texts", [HOSTILE_TEXTS, ("\N{SNOWMAN}" * 100_000,), ("`" * 1_048_576,), ("\x00" * 100_000,)])
+def test_hostile_texts_fit(texts: tuple[str, ...], limit: int) -> None:
+    assert len(to_markdown(hostile(*texts), limit).encode()) <= limit
+
+
+def test_what_is_shown_and_what_is_left_out_is_all_there_is() -> None:
+    text = to_markdown(many(1000))
+
+    shown = text.count("### `ConfigMap")
+    left_out = re.search(r"([0-9]+) more objects with ([0-9]+) findings", text)
+    assert left_out is not None
+    assert shown + int(left_out[1]) == 1000
+    of_shown = sum(map(int, re.findall(r"([0-9]+) more findings? of it not shown here", text)))
+    assert text.count("```diff") + of_shown + int(left_out[2]) == 3000
+
+
+def test_one_large_object_does_not_hide_the_others() -> None:
+    large = item("A", "large", Status.DRIFTED, *(finding(n, path=f"spec.f{n}") for n in range(5000)))
+    small = item("B", "small", Status.DRIFTED, finding(5001))
+
+    text = to_markdown(report(large, small))
+
+    assert "`B shop/small` drifted" in text
+    assert re.search(r"[0-9]+ more findings of it not shown here", text)
+
+
+def test_many_errors_leave_room_for_the_objects() -> None:
+    text = to_markdown(replace(many(1), errors=tuple(f"pods in n{number} may not be read" for number in range(9999))))
+
+    assert "### `ConfigMap shop/name-00000` drifted" in text
+    assert re.search(r"- [0-9]+ more not shown here", text)
+
+
+def test_the_worst_comes_first() -> None:
+    mild = item("A", "mild", Status.DRIFTED, finding(1, severity=Severity.LOW))
+    bad = item("B", "bad", Status.DRIFTED, finding(2, severity=Severity.CRITICAL))
+
+    text = to_markdown(report(mild, bad))
+
+    assert text.index("B shop/bad") < text.index("A shop/mild")
+
+
+def test_nothing_from_outside_is_markup() -> None:
+    text = outside_code(to_markdown(HOSTILE))
+
+    for markup in ("<", "@", "](", "::", "www.", "|", "~~~", "bug"):
+        assert markup not in text
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(TEXT, min_size=1, max_size=3, unique=True))
+def test_whatever_is_written_stays_in_its_code(texts: list[str]) -> None:
+    text = outside_code(to_markdown(hostile(*texts)))
+
+    assert not set("<>@[]|~_") & set(text)
+    assert "\u202e" not in text
+
+
+def test_a_plain_sentence_stays_a_sentence() -> None:
+    assert "\nmay not be read\n" in to_markdown(RICH)
+
+
+def test_a_report_that_fits_leaves_nothing_out() -> None:
+    assert "left out" not in to_markdown(RICH)
+    assert "not shown here" not in to_markdown(RICH)

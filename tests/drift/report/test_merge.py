@@ -1,0 +1,129 @@
+"""Several reports become one, whatever their order: of shards, of clusters, of other times."""
+
+import json
+from dataclasses import replace
+from itertools import permutations
+
+import jsonschema
+
+from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Status, Verdict
+from drift.report.formats import Format
+from drift.report.json_report import json_schema, to_json
+from drift.report.merge import merge
+from drift.report.render import Style, render
+from drift.report.saved import read_report
+from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report
+
+EAST = ClusterInfo("east", "https://east.example.com", "v1.36.3")
+WEST = ClusterInfo("west", "https://west.example.com", "v1.36.3")
+LATER = "2026-01-01T13:00:00Z"
+
+
+def pod(name: str, status: Status = Status.DRIFTED, live: int = 5) -> ObjectReport:
+    findings = (finding(1, live=live),) if status in {Status.DRIFTED, Status.UNMANAGED} else ()
+    return item("Pod", name, status, *findings, reason="r" if status is Status.UNCHECKED else None)
+
+
+def test_one_report_stays_as_it_is() -> None:
+    assert merge([RICH]) is RICH
+
+
+def test_shards_of_one_cluster_are_one_report() -> None:
+    one = report(pod("a"), notes=("said twice", "first"), api_requests=2, duration_seconds=1.0)
+    other = report(pod("b"), notes=("said twice",), errors=("pods: why",), api_requests=3, duration_seconds=4.0)
+
+    merged = merge([one, other])
+
+    assert [shown.key.name for shown in merged.objects] == ["a", "b"]
+    assert merged.cluster == one.cluster
+    assert merged.clusters == ()
+    assert {shown.cluster for shown in merged.objects} == {None}
+    assert sorted(merged.notes) == ["first", "said twice"]
+    assert merged.verdict is Verdict.INCOMPLETE
+    assert (merged.api_requests, merged.duration_seconds) == (5, 4.0)
+
+
+def test_the_order_of_the_files_makes_no_difference() -> None:
+    reports = [
+        RICH,
+        EMPTY,
+        HOSTILE,
+        report(pod("a"), cluster=EAST),
+        report(pod("a", live=7), cluster=EAST),
+        report(pod("a"), cluster=WEST, manifests=ManifestsInfo(("b",), "f00", git_dirty=True)),
+    ]
+
+    assert len({to_json(merge(order)) for order in permutations(reports)}) == 1
+
+
+def test_the_same_object_in_one_cluster_is_there_once_as_the_newest_report_has_it() -> None:
+    old, new = report(pod("a", live=5)), report(pod("a", live=7), generated_at=LATER)
+
+    merged = merge([new, old])
+
+    assert [shown.findings[0].live for shown in merged.objects] == [7]
+    assert merged.generated_at == LATER
+
+
+def test_what_git_has_in_another_folder_is_not_unmanaged() -> None:
+    stray = report(pod("a", Status.UNMANAGED), generated_at=LATER)
+
+    assert [shown.status for shown in merge([stray, report(pod("a", Status.IN_SYNC))]).objects] == [Status.IN_SYNC]
+    assert [shown.status for shown in merge([stray, report(pod("a", Status.UNCHECKED))]).objects] == [Status.UNCHECKED]
+
+
+def test_what_one_report_could_check_is_checked() -> None:
+    unread = report(pod("a", Status.UNCHECKED), generated_at=LATER)
+
+    assert [shown.status for shown in merge([unread, report(pod("a"))]).objects] == [Status.DRIFTED]
+
+
+def test_clusters_are_kept_apart_and_named() -> None:
+    east, west = report(pod("a"), cluster=EAST, notes=("n",)), report(pod("a"), cluster=WEST, notes=("n",))
+
+    merged = merge([west, east])
+
+    assert [(shown.cluster, shown.key.name) for shown in merged.objects] == [("east", "a"), ("west", "a")]
+    assert merged.clusters == (EAST, WEST)
+    assert merged.cluster is None
+    assert merged.notes == ("east: n", "west: n")
+
+
+def test_contexts_of_one_name_are_told_apart_by_their_servers() -> None:
+    merged = merge([report(pod("a"), cluster=EAST), report(pod("a"), cluster=replace(WEST, context="east"))])
+
+    assert [shown.cluster for shown in merged.objects] == [EAST.server, WEST.server]
+
+
+def test_a_dump_beside_a_cluster_is_named_too() -> None:
+    merged = merge([report(pod("a"), cluster=None), report(pod("a"), cluster=EAST)])
+
+    assert [shown.cluster for shown in merged.objects] == ["a dump", "east"]
+
+
+def test_a_merged_report_can_be_saved_read_and_merged_again() -> None:
+    both = merge([report(pod("a"), cluster=EAST, notes=("n",)), report(pod("b"), cluster=WEST)])
+    read = read_report(to_json(both), "r.json")
+    third = report(pod("c"), cluster=EAST)
+
+    jsonschema.Draft202012Validator(json_schema()).validate(json.loads(to_json(both)))
+    assert read == both
+    again = merge([read, third])
+    assert [(shown.cluster, shown.key.name) for shown in again.objects] == [("east", "a"), ("east", "c"), ("west", "b")]
+    assert again.notes == ("east: n",)
+
+
+def test_the_commit_is_told_where_all_have_it() -> None:
+    one = report(manifests=ManifestsInfo(("a",), "c0ffee", git_dirty=False))
+    other = report(manifests=ManifestsInfo(("b",), "c0ffee", git_dirty=True))
+    third = report(manifests=ManifestsInfo(("c",), "f00", git_dirty=False))
+
+    assert merge([one, other]).manifests == ManifestsInfo(("a", "b"), "c0ffee", git_dirty=True)
+    assert merge([one, third]).manifests == ManifestsInfo(("a", "c"), None, None)
+
+
+def test_every_format_names_the_clusters() -> None:
+    merged: Report = merge([report(pod("a"), cluster=EAST), report(pod("a"), cluster=WEST)])
+
+    for form in Format:
+        assert "west" in render(merged, form, Style())

@@ -1,0 +1,111 @@
+"""SARIF: what version 2.1.0 asks for, rules with help, stable fingerprints, a place for every result."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drift.explain.texts import CAUSES, CHANGES
+from drift.model import Cause, Change, ManifestsInfo, Report, Severity, Source, Status
+from drift.report.sarif import to_sarif
+from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report
+
+
+def run(shown: Report) -> dict[str, Any]:
+    log = json.loads(to_sarif(shown))
+    assert log["version"] == "2.1.0"
+    only: dict[str, Any] = log["runs"][0]
+    assert len(log["runs"]) == 1
+    return only
+
+
+def results(shown: Report) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = run(shown)["results"]
+    return found
+
+
+@pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY], ids=["rich", "hostile", "empty"])
+def test_every_result_has_what_the_standard_asks_for(shown: Report) -> None:
+    rules = run(shown)["tool"]["driver"]["rules"]
+
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    for result in results(shown):
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in {"error", "warning", "note"}
+        assert result["message"]["text"]
+        assert len(result["locations"]) == 1
+        physical = result["locations"][0].get("physicalLocation")
+        if physical is not None:
+            assert re.fullmatch(r"[A-Za-z0-9/._~%:-]+", physical["artifactLocation"]["uri"])
+            assert physical.get("region", {"startLine": 1})["startLine"] >= 1
+
+
+def test_a_rule_explains_the_change_and_the_cause() -> None:
+    rules = {rule["id"]: rule for rule in run(RICH)["tool"]["driver"]["rules"]}
+    text = rules["pending-sync/removed"]["help"]["text"]
+
+    assert CHANGES[Change.REMOVED] in text
+    assert CAUSES[Cause.PENDING_SYNC] in text
+
+
+def test_a_result_stands_on_the_line_of_its_manifest() -> None:
+    shown = report(item("Pod", "a", Status.DRIFTED, finding(1), source=Source("./x y/ä.yaml", 1, 7)))
+
+    assert results(shown)[0]["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "x%20y/%C3%A4.yaml", "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 7},
+    }
+
+
+def test_an_absolute_path_is_a_file_uri() -> None:
+    shown = report(item("Pod", "a", Status.DRIFTED, finding(1), source=Source("/srv/a.yaml", 1, 7)))
+
+    assert results(shown)[0]["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///srv/a.yaml"}
+
+
+def test_what_git_lacks_is_located_at_the_folder() -> None:
+    stray = finding(1, path="", pointer="", change=Change.UNMANAGED, desired=None, live=None)
+    location = results(report(item("Pod", "a", Status.UNMANAGED, stray)))[0]["locations"][0]
+
+    assert location["physicalLocation"] == {"artifactLocation": {"uri": "apps", "uriBaseId": "%SRCROOT%"}}
+    assert location["logicalLocations"] == [{"kind": "object", "fullyQualifiedName": "Pod shop/a"}]
+
+
+def test_standard_input_is_no_file() -> None:
+    shown = item("Pod", "a", Status.DRIFTED, finding(1), source=Source("<stdin>", 1, 1))
+    location = results(report(shown, manifests=ManifestsInfo(("-",), None, None)))[0]["locations"][0]
+
+    assert "physicalLocation" not in location
+
+
+def test_the_fingerprint_is_the_findings_id_whatever_the_values_are() -> None:
+    one = results(report(item("Pod", "a", Status.DRIFTED, finding(7))))[0]
+    other = results(report(item("Pod", "a", Status.DRIFTED, finding(7, live=99, severity=Severity.HIGH))))[0]
+
+    assert one["partialFingerprints"] == other["partialFingerprints"] == {"driftFinding/v1": f"{7:016x}"}
+
+
+def test_what_a_rule_ignores_is_suppressed_with_its_reason() -> None:
+    suppressed = [result for result in results(RICH) if "suppressions" in result]
+
+    assert [result["suppressions"][0]["justification"] for result in suppressed] == ["ignore[0]: not ours"]
+
+
+def test_what_could_not_be_checked_is_a_notification() -> None:
+    invocation = run(RICH)["invocations"][0]
+
+    assert invocation["executionSuccessful"] is False
+    assert [note["message"]["text"] for note in invocation["toolExecutionNotifications"]] == [
+        "roles in shop: may not be read by this account",
+        "Role shop/reader: may not be read",
+        "a note",
+    ]
+    assert run(replace(RICH, errors=(), objects=()))["invocations"][0]["executionSuccessful"] is True
+
+
+def test_a_value_is_no_link() -> None:
+    shown = report(item("Pod", "a", Status.DRIFTED, finding(1, live="[click](https://evil.example)")))
+
+    assert "](" not in results(shown)[0]["message"]["text"]
