@@ -97,7 +97,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
     output = report.add_argument_group("output")
-    _add_output(output)
+    _add_output(output, verbose="also say what is not reported, and why")
     output.add_argument(
         "--suggest-ignores",
         action="store_true",
@@ -120,10 +120,10 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     rendering.add_argument(
         "reports", nargs="+", metavar="REPORT.json", help="what --output json wrote, or - for standard input"
     )
-    _add_output(rendering)
+    _add_output(rendering, verbose="text also shows the findings that rules ignore")
 
 
-def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose: str) -> None:
     """The flags on formats, which every command that writes reports has."""
     to.add_argument(
         "--output",
@@ -140,7 +140,7 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None
         metavar="BYTES",
         help="how long Markdown may be (default: %(default)s, a comment on GitHub; a step summary holds 1048576)",
     )
-    to.add_argument("-v", "--verbose", action="store_true", help="also say what is not reported, and why")
+    to.add_argument("-v", "--verbose", action="store_true", help=verbose)
     to.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"

@@ -29,7 +29,7 @@ class Memory:
     """A live side that keeps count of what it is asked for, and may refuse some of it."""
 
     default_namespace = "default"
-    request_count = None
+    request_count: int | None = None
 
     def __init__(self, *bodies: dict[str, Any], refuses: Mapping[str, int] | None = None, after: int = 0) -> None:
         self.info: ClusterInfo | None = ClusterInfo(None, "https://example.com", "v1.36.3")
@@ -241,3 +241,14 @@ def test_objects_without_owners_in_a_dump_are_counted_in_a_note() -> None:
     report = _scan(dump, _body("a"), _body("b"))
 
     assert report.notes[0].startswith("2 live objects have no managedFields")
+
+
+def test_the_report_says_how_long_it_took_and_how_many_requests_were_sent() -> None:
+    source = Memory()
+    source.request_count = 7
+
+    report = _scan(source)
+
+    assert report.api_requests == 7
+    assert report.duration_seconds is not None
+    assert report.duration_seconds >= 0

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +117,8 @@ def test_an_actor_without_a_time_is_shown() -> None:
     assert "scaler (scale), time not recorded" in render(
         report(item("Pod", "a", Status.DRIFTED, shown)), Format.GITHUB, Style()
     )
+
+
+@every_format
+def test_the_guide_names_it(form: Format) -> None:
+    assert f"\n| `{form}` |" in (Path(__file__).parents[3] / "docs/outputs.md").read_text()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,11 @@ def test_clusters_are_told_apart_where_there_are_several() -> None:
     shown = report(here, replace(here, cluster="west"), cluster=None, clusters=clusters)
 
     assert samples(shown)['drift_objects{status="in-sync",cluster="east",namespace="shop",kind="Pod"}'] == 1
+
+
+def test_the_guide_names_every_gauge_and_no_other() -> None:
+    named = re.findall(
+        r"^\| `(drift_[a-z_]+)` \|", (Path(__file__).parents[3] / "docs/outputs.md").read_text(), re.MULTILINE
+    )
+
+    assert sorted(named) == sorted(set(re.findall(r"^# TYPE (\S+) gauge$", to_metrics(RICH), re.MULTILINE)))
