@@ -24,7 +24,8 @@ def run(options: argparse.Namespace) -> int:
         SavedReportError: A file is no report.
     """
     outputs = chosen_outputs(options)
-    write_outputs(merge([read_report(_content(name), name) for name in options.reports]), outputs, options)
+    reports = [read_report(_content(name), "standard input" if name == _STDIN else name) for name in options.reports]
+    write_outputs(merge(reports), outputs, options)
     return 0
 
 

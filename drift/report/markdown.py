@@ -33,7 +33,7 @@ _NOTES_SHARE: Final = 16
 _OBJECT_SHARE: Final = 2
 _MOST_CLUSTERS: Final = 5
 _MAX_FACT: Final = 80
-_HARMLESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9 ,;'()/:.-]*")
+_HARMLESS: Final = re.compile(r"(?![0-9]+[.)])[A-Za-z0-9][A-Za-z0-9 ,;'()/:.-]*")
 #: What GitHub makes a link or a picture of, without any markup.
 _AUTOMATIC: Final = re.compile(r"www\.|://|GH-[0-9]|:(?![0-9]{2}:)[a-z0-9-]+:", re.IGNORECASE)
 _BACKTICKS: Final = re.compile(r"`+")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +28,7 @@ from drift.model import (
 
 _API_VERSION: Final = "drift/v1"
 _KIND: Final = "DriftReport"
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _Item = TypeVar("_Item")
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -117,11 +119,11 @@ class _Node:
         """An RFC 3339 time with its zone, as it was written."""
         text = self.text()
         try:
-            aware = datetime.fromisoformat(text).tzinfo is not None
+            datetime.fromisoformat(text)
         except ValueError:
-            aware = False
-        if not aware:
-            self.fail("is not a time with a zone")
+            self.fail("is not a time")
+        if not _TIME.fullmatch(text):
+            self.fail("is not a time with a zone, as RFC 3339 has it")
         return text
 
     def word(self, words: type[_Word]) -> _Word:
