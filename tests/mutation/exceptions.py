@@ -68,7 +68,11 @@ def _only_defaults(case: Case) -> bool:
     """Whether an added object says no more than an empty one, which says nothing by its type."""
     if case.is_in_git or not isinstance(case.raw.after, dict) or SAYS_SOMETHING.search(_node(case).name):
         return False
-    step = {"op": "replace", "path": locate(applied(case.trial.before, case.trial.edit.patch), case.path)[1], "value": {}}
+    step = {
+        "op": "replace",
+        "path": locate(applied(case.trial.before, case.trial.edit.patch), case.path)[1],
+        "value": {},
+    }
     answer = case.trial.server.patch_for_show(case.trial.subject.path, (*case.trial.edit.patch, step))
     return not isinstance(answer, Refused) and same(locate(answer, case.path)[0], case.raw.after)
 
@@ -180,9 +184,15 @@ SERVER_OWN: Final = {
     *("managedFields", "resourceVersion", "selfLink", "uid"),
 }
 MADE_OF_TEMPLATES: Final = {
-    **{"preemptionPolicy": "PreemptLowerPriority", "enableServiceLinks": True},
-    **{"suspend": False, "manualSelector": False, "completionMode": "NonIndexed"},
-    **{"completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed"},
+    "preemptionPolicy": "PreemptLowerPriority",
+    "enableServiceLinks": True,
+    "suspend": False,
+    "manualSelector": False,
+    "completionMode": "NonIndexed",
+    "completions": 1,
+    "parallelism": 1,
+    "backoffLimit": 6,
+    "podReplacementPolicy": "TerminatingOrFailed",
 }
 DURATIONS: Final = {"1h30m": {"90m", "1h30m0s"}}
 
