@@ -13,10 +13,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drift.library import open_cluster, open_dump, scan
+    from drift.library import open_cluster, open_dump, read_manifests, scan
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_cluster", "open_dump", "scan"]
+__all__ = ["__version__", "open_cluster", "open_dump", "read_manifests", "scan"]
 
 
 def __getattr__(name: str) -> Any:

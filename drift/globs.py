@@ -25,8 +25,8 @@ _QUOTED: Final = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _WORD: Final = r'(?:\*\*|(?:[^.\[\]"\s*\\]|\\[*\\]|\*(?!\*))+)'
 _PAIR: Final = rf'[A-Za-z0-9_-]*=(?:{_QUOTED}|[^\s\[\],"=]+)'
 _ITEM: Final = rf"\[(?:\*?|{_PAIR}(?:,{_PAIR})*)\]"
-#: What a path glob looks like, for a JSON Schema as well.
-PATH_GRAMMAR: Final = rf"^(?:(?:{_WORD}|\[{_QUOTED}\])(?:\.{_WORD}|\[{_QUOTED}\]|{_ITEM})*)?$"
+#: What a path glob looks like, for a JSON Schema as well. (Python's ``$`` also matches before a last line break.)
+PATH_GRAMMAR: Final = rf"^(?:(?:{_WORD}|\[{_QUOTED}\])(?:\.{_WORD}|\[{_QUOTED}\]|{_ITEM})*)?(?!\n)$"
 
 _PATH: Final = re.compile(PATH_GRAMMAR)
 _ELEMENT: Final = re.compile(rf"\.?(?P<word>{_WORD})|\[(?P<quoted>{_QUOTED})\]|(?P<item>{_ITEM})")

@@ -9,7 +9,7 @@ from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
 from drift.config.settings import Settings
 from drift.manifests.git import describe
-from drift.manifests.load import load_manifests
+from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
 from drift.model import Report
 from drift.policy.judgement import apply_policy
@@ -47,8 +47,21 @@ def open_dump(paths: Paths, namespace: str = "default") -> Dump:
     return Dump([os.fspath(path) for path in paths], built_in, namespace)
 
 
+def read_manifests(paths: Paths) -> Loaded:
+    """Reads manifests as kubectl does, without a cluster.
+
+    Args:
+        paths: Files or folders; ``-`` for standard input.
+
+    Raises:
+        UsageError: A path does not exist, or holds no manifests.
+        ManifestError: A manifest cannot be read.
+    """
+    return load_manifests([os.fspath(path) for path in paths])
+
+
 def scan(
-    manifests: Paths,
+    manifests: Paths | Loaded,
     cluster: LiveSource,
     *,
     namespace: str | None = None,
@@ -58,7 +71,7 @@ def scan(
     """Compares manifests with a cluster, or with a dump of one.
 
     Args:
-        manifests: Files or folders; ``-`` for standard input.
+        manifests: Files or folders, ``-`` for standard input; or what `read_manifests` made of them.
         cluster: What `open_cluster` or `open_dump` gave.
         namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
@@ -73,8 +86,8 @@ def scan(
         ConnectError: The API server cannot be reached any more. What else cannot be read is in the report.
     """
     settings = settings or Settings()
-    paths = [os.fspath(path) for path in manifests]
-    loaded = load_manifests(paths)
+    loaded = manifests if isinstance(manifests, Loaded) else read_manifests(manifests)
+    paths = loaded.paths
     report = scan_manifests(
         loaded.manifests,
         cluster,

@@ -277,8 +277,8 @@ class _Scan:
             for live in self._live_objects(group):
                 manifest = remaining.pop(live.name, None)
                 if manifest is not None:
-                    self._reports.append(self._compare(manifest, live, group))
-                elif live.name not in group.manifests and self._options.unmanaged is not Unmanaged.OFF:
+                    self._reports.append(self._compare_safely(manifest, live, group))
+                elif live.name not in group.manifests and self._wants_strays(group):
                     self._judge_stray(live, group.resource)
         except RequestError as error:
             # Nothing is known of those that have not come: not "missing", and certainly not "in sync".
@@ -320,6 +320,15 @@ class _Scan:
     @staticmethod
     def _group_key(group: _Wanted, name: str) -> ObjectKey:
         return ObjectKey(group.resource.group, group.resource.kind, group.namespace, name)
+
+    def _compare_safely(self, manifest: Manifest, live: LiveObject, group: _Wanted) -> ObjectReport:
+        try:
+            return self._compare(manifest, live, group)
+        except RecursionError:
+            # One object that somebody made to be in the way must not cost the report of all the others.
+            key = self._group_key(group, manifest.name)
+            why = "nested too deep to be compared"
+            return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, why)
 
     def _compare(self, manifest: Manifest, live: LiveObject, group: _Wanted) -> ObjectReport:
         key = self._group_key(group, manifest.name)

@@ -44,16 +44,22 @@ class SyncedBy:
 
 def synced_by(live: Object) -> SyncedBy | None:
     """Which syncer's object a live object is marked with; None where it bears no mark."""
-    metadata = live.get("metadata") or {}
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    name, namespace = labels.get(f"{_FLUX_LABEL}name"), labels.get(f"{_FLUX_LABEL}namespace")
+    name, namespace = (_text(live, "labels", f"{_FLUX_LABEL}{part}") for part in ("name", "namespace"))
     if name and namespace:
         return SyncedBy("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
-    tracking = annotations.get(_ARGOCD_ANNOTATION)
-    if not isinstance(tracking, str) or ":" not in tracking:
+    tracking = _text(live, "annotations", _ARGOCD_ANNOTATION)
+    if ":" not in tracking:
         return None
     namespace, _, name = tracking.partition(":")[0].rpartition("_")
     return SyncedBy("argoproj.io", "Application", namespace or _ARGOCD_NAMESPACE, name)
+
+
+def _text(live: Object, field: str, name: str) -> str:
+    """A label or an annotation; "" where there is none, or none that is a text."""
+    value: Json = live
+    for part in ("metadata", field, name):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 class SyncedRevisions:

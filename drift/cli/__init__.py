@@ -2,10 +2,14 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from drift.cli.parser import build_parser
 from drift.errors import DriftError
+
+#: Nothing is known of the cluster, as after any other scan that could not be made.
+_INTERNAL_ERROR = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,4 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return 130
+    except Exception:  # noqa: BLE001
+        # A mistake of ours. Left alone, Python would end with 1, which tells scripts that there is drift.
+        traceback.print_exc()
+        return _INTERNAL_ERROR
     return status

@@ -11,7 +11,7 @@ from pathlib import Path
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
-from drift.library import open_cluster, open_dump, scan
+from drift.library import open_cluster, open_dump, read_manifests, scan
 from drift.model import Report, Unmanaged, Verdict
 from drift.policy.suggestion import suggest_rules
 from drift.report.json_report import to_json
@@ -54,8 +54,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _scan(options: argparse.Namespace, settings: Settings) -> Report:
+    # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
+    manifests = read_manifests(options.manifests)
+    if options.verbose:
+        for note in manifests.skipped:
+            sys.stderr.write(f"drift: skipped {note}\n")
     return scan(
-        options.manifests,
+        manifests,
         open_dump(options.live, options.namespace or "default")
         if options.live
         else open_cluster(options.kubeconfig, options.context),

@@ -10,7 +10,7 @@ from typing import Any
 from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
 from drift.documents.reader import read_documents
-from drift.errors import ManifestError, ScanError
+from drift.errors import ManifestError, RequestError, ScanError
 from drift.model import Json
 
 
@@ -52,14 +52,35 @@ class Dump:
         del resource
         return None
 
+    def _in_other_versions(self, resource: Resource) -> list[LiveObject]:
+        return [
+            live
+            for (api_version, kind), objects in self._objects.items()
+            if kind == resource.kind and api_version.rpartition("/")[0] == resource.group
+            for live in objects
+        ]
+
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         """One object; None if the dump does not hold it."""
         return next((live for live in self.list(resource, namespace) if live.name == name), None)
 
     def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind."""
-        del metadata_only
-        for live in self._objects.get((resource.api_version, resource.kind), ()):
+        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind.
+
+        Raises:
+            RequestError: The dump holds them in another version alone, in which they cannot be compared.
+        """
+        objects = self._objects.get((resource.api_version, resource.kind))
+        others = [] if objects is not None else self._in_other_versions(resource)
+        if others and not metadata_only:
+            name = ".".join(part for part in (resource.plural, resource.version, resource.group) if part)
+            raise RequestError(
+                f"the dump has them as {others[0].api_version}, the manifests as {resource.api_version}; "
+                f"dump that version (kubectl get {name}) or move the manifests",
+                status=0,
+                reason="OtherVersion",
+            )
+        for live in others if objects is None else objects:
             if namespace is None or live.namespace == namespace:
                 yield live
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from drift.model import Object
+from drift.model import Json, Object
 from drift.ownership.marks import LAST_APPLIED
 from drift.redaction import is_secret, redact_secret
 
@@ -37,8 +37,8 @@ def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
         api_version: The version it was read in.
         kind: Its kind.
     """
-    metadata = body.get("metadata") or {}
-    last_applied = _last_applied((metadata.get("annotations") or {}).get(LAST_APPLIED))
+    metadata = _mapping(body.get("metadata"))
+    last_applied = _last_applied(_mapping(metadata.get("annotations")).get(LAST_APPLIED))
     if is_secret(api_version, kind):
         body = redact_secret(body)
         last_applied = None if last_applied is None else redact_secret(last_applied)
@@ -57,6 +57,11 @@ def _last_applied(text: object) -> Object | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _mapping(value: Json) -> Object:
+    """The value where it is a mapping, as it should be; a dump may hold anything."""
+    return value if isinstance(value, dict) else {}

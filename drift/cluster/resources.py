@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from drift.cluster.requests import Requests
 from drift.errors import RequestError
@@ -49,8 +50,13 @@ class Resource:
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
         """The path of a list (None: of all namespaces), or of one object."""
-        scope = f"/namespaces/{namespace}" if namespace is not None else ""
-        return f"{self.root}{scope}/{self.plural}" + (f"/{name}" if name is not None else "")
+        scope = f"/namespaces/{_segment(namespace)}" if namespace is not None else ""
+        return f"{self.root}{scope}/{self.plural}" + (f"/{_segment(name)}" if name is not None else "")
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path, whatever a manifest may hold; ``..`` would lead elsewhere."""
+    return "%2E" * len(name) if name in {".", ".."} else quote(name, safe=":")
 
 
 class Resources:

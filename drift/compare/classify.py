@@ -1,6 +1,6 @@
 """Which side moved: each difference's cause, by who owns the field now and by what was last applied."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ def classify(differences: Sequence[Difference], projection: Projection, ownershi
         projection: Those trees.
         ownership: Who owns what in the live object.
     """
-    judge = _Judge(ownership, projection.claims)
+    judge = _Judge(ownership, projection)
     counted = [difference for difference in differences if not judge.is_the_appliers_own_work(difference)]
     judged = [part for difference in counted for part in judge.judge(difference)]
     judged += [judge.reordered(path) for path in projection.reordered]
@@ -64,9 +64,9 @@ def classify(differences: Sequence[Difference], projection: Projection, ownershi
 
 
 class _Judge:
-    def __init__(self, ownership: Ownership, claims: Mapping[Path, Claim]) -> None:
+    def __init__(self, ownership: Ownership, projection: Projection) -> None:
         self._ownership = ownership
-        self._claims = claims
+        self._projection = projection
 
     def is_the_appliers_own_work(self, difference: Difference) -> bool:
         """Whether the cluster took what Git has and made something else of it in the very same request.
@@ -92,8 +92,15 @@ class _Judge:
 
     def reordered(self, path: Path) -> Judged:
         # The order of a keyed list is nobody's field: only what was last synced can tell who changed it.
-        cause = Cause.UNKNOWN if self._applied(path) is ABSENT else Cause.MANUAL
-        return Judged(Difference(path, path, Change.REORDERED, ABSENT, ABSENT), cause, ())
+        difference = Difference(path, path, Change.REORDERED, ABSENT, ABSENT)
+        applied = self._applied(path)
+        if not isinstance(applied, dict):
+            return Judged(difference, Cause.UNKNOWN, ())
+        desired, live = self._projection.reordered[path]
+        git_moved, live_moved = _in_other_order(applied, desired), _in_other_order(applied, live)
+        if git_moved == live_moved:
+            return Judged(difference, Cause.UNKNOWN, ())
+        return Judged(difference, Cause.PENDING_SYNC if git_moved else Cause.MANUAL, ())
 
     def _added(self, difference: Difference) -> Iterator[Judged]:
         claims = self._claims_below(difference.live_path)
@@ -111,7 +118,7 @@ class _Judge:
         yield Judged(difference, cause, self._actors(owners))
 
     def _claims_below(self, path: Path) -> list[Claim]:
-        return [claim for claimed, claim in self._claims.items() if claimed[: len(path)] == path]
+        return [claim for claimed, claim in self._projection.claims.items() if claimed[: len(path)] == path]
 
     def _changed(self, difference: Difference) -> Judged:
         owners = self._owners(difference.live_path)
@@ -193,6 +200,11 @@ def _at(tree: Json, path: Sequence[str | ItemKey]) -> Json:
             return ABSENT
         tree = tree[element]
     return tree
+
+
+def _in_other_order(items: Json, others: Json) -> bool:
+    """Whether the items that two keyed lists share stand in another order."""
+    return [key for key in items if key in others] != [key for key in others if key in items]
 
 
 def _bare(value: Json) -> Json:

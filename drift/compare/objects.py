@@ -66,7 +66,8 @@ def compare_object(
         remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
     base = synced or (last_applied if _applies_client_side(entries, roles) else None)
     applied = None if base is None else normalize_object(base, schema, facts)
-    ownership = Ownership(entries, roles, tree, applied)
+    version = str(live.get("apiVersion", desired.get("apiVersion")))
+    ownership = Ownership(entries, roles, tree, applied, foreign=_foreign(entries, present, version))
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
     projection = project(wanted, present, schema, ownership, facts=facts, marks=known_marks())
     classified = classify(diff(projection.desired, projection.live), projection, ownership)
@@ -99,7 +100,8 @@ def _applies_client_side(entries: Sequence[Entry], roles: Roles) -> bool:
 
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:
     """The entries, their tree (None where nothing is recorded), and what is to be said about them."""
-    managed_fields = live.get("metadata", {}).get("managedFields")
+    metadata = live.get("metadata")
+    managed_fields = metadata.get("managedFields") if isinstance(metadata, dict) else None
     if not managed_fields:
         return (), None, []
     try:
@@ -107,6 +109,25 @@ def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[
         return entries, build_tree(entries), []
     except ManagedFieldsError as error:
         return (), None, [f"its managedFields cannot be read ({error}), so it is compared without owners"]
+
+
+def _foreign(entries: Sequence[Entry], present: Object, version: str) -> tuple[int, ...]:
+    """Entries written through another version that own fields which the object does not have in this one."""
+    found = []
+    for index, entry in enumerate(entries):
+        # Who deleted a field owns it no more, so only another version's name for it can be missing.
+        if entry.api_version != version and entry.actor.subresource is None:
+            spec = build_tree([entry]).child("spec")
+            if spec is not None and _names_more_than(spec, present.get("spec")):
+                found.append(index)
+    return tuple(found)
+
+
+def _names_more_than(node: OwnerNode, tree: Json) -> bool:
+    """Whether a field set names parts that a tree does not have; what is owned as a whole has no parts to look for."""
+    if not isinstance(tree, dict):
+        return False
+    return any(name not in tree or _names_more_than(child, tree[name]) for name, child in node.children.items())
 
 
 def _count_owned(entries: Sequence[Entry], tree: OwnerNode | None, wanted: Object) -> list[int]:

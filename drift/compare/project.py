@@ -45,6 +45,8 @@ class Ownership:
         entries: The object's ``managedFields``; empty where it has none.
         roles: Of those entries.
         tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
+        foreign: Entries that were written through another version of the API and own fields that this version does not
+            have: what nobody is on record for may be theirs.
         applied: The normalized tree of what was last synced, as far as it is known: the manifest at the synced
             revision, else what a client-side apply recorded; None where neither is known.
     """
@@ -53,6 +55,7 @@ class Ownership:
     roles: Roles
     tree: OwnerNode | None
     applied: Object | None
+    foreign: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,14 @@ class Projection:
         desired: Git's side.
         live: The cluster's side, without what is not to be reported.
         claims: Whose work each live-only part is, by its path; those are leaves or parts that are owned as a whole.
-        reordered: Keyed lists that hold the same items in another order.
+        reordered: The keyed lists whose common items stand in another order: the desired and the live one.
         decisions: What was left out of the live side, and why.
     """
 
     desired: Object
     live: Object
     claims: Mapping[Path, Claim]
-    reordered: tuple[Path, ...]
+    reordered: Mapping[Path, tuple[Keyed, Keyed]]
     decisions: tuple[Decision, ...]
 
 
@@ -98,7 +101,7 @@ def project(
     labels = _labels_of_template(desired, live, schema)
     projector = _Projector(ownership, facts, marks, labels, tolerant=schema is UNKNOWN)
     both = projector.fields(desired, live, schema, ownership.tree, ())
-    return Projection(both[0], both[1], projector.claims, tuple(projector.reordered), tuple(projector.decisions))
+    return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
 
 class _Projector:
@@ -112,7 +115,7 @@ class _Projector:
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
         self.claims: dict[Path, Claim] = {}
-        self.reordered: list[Path] = []
+        self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
         self.decisions: list[Decision] = []
 
     # -- what both sides have
@@ -120,6 +123,13 @@ class _Projector:
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
         if schema.atomic or isinstance(desired, list) or isinstance(live, list):
             return self._whole(desired, live, schema)
+        if (
+            isinstance(desired, dict)
+            and isinstance(live, dict)
+            and isinstance(desired, Keyed) != isinstance(live, Keyed)
+        ):
+            # A list on one side and an object on the other, which only an invalid manifest or dump has.
+            return Whole(desired), Whole(live)
         if isinstance(desired, Keyed) and isinstance(live, Keyed):
             return self._keyed(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
@@ -176,7 +186,7 @@ class _Projector:
                     right.put(key, kept, live.positions[key])
                     same = False
         if not desired.is_set and [key for key in desired if key in live] != [key for key in live if key in desired]:
-            self.reordered.append(path)
+            self.reordered[path] = (desired, live)
         return (left, left) if same else (left, right)
 
     # -- what is owned as a whole
@@ -257,6 +267,10 @@ class _Projector:
 
     def _claimed(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if node is None and self._ownership.tree is not None:
+            strangers = tuple(i for i in self._ownership.foreign if self._ownership.roles.of_entry[i] is Role.OTHER)
+            if strangers and not schema.is_custom:
+                self.claims[path] = Claim(Cause.MANUAL, strangers)
+                return value
             self.decisions.append(Decision(render(path), "no field manager owns it: a default or an allocated value"))
             return ABSENT
         if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
@@ -343,7 +357,8 @@ class _Projector:
         if default is not ABSENT and _equals_default(value, default):
             return True
         schema = parent.field(name)
-        if not _is_plain_dict(value) or parent.shape is Shape.MAP or (schema.keeps_empty and default is ABSENT):
+        is_said = schema.keeps_empty and default is ABSENT
+        if not _is_plain_dict(value) or parent.shape is Shape.MAP or is_said:
             # Nobody but a user puts a key in a map, or an object that says something by merely being there.
             return False
         return (not value or schema.shape is Shape.STRUCT) and all(

@@ -41,7 +41,8 @@ def judge_stray(kind: str, body: Object, appliers: Iterable[str], controllers: I
     Returns:
         The stray, or one sentence on why the object is none of Git's business.
     """
-    metadata = body.get("metadata") or {}
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     why = _is_the_clusters_own(kind, metadata)
     if why:
         return why

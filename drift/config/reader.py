@@ -58,9 +58,7 @@ def read_settings(value: Json) -> Settings:
         exit_causes=frozenset(_items(exit_fields, "causes", ("exit",), _exit_cause))
         if exit_fields.get("causes") is not None
         else DRIFT_CAUSES,
-        unmanaged=_word(fields["unmanaged"], ("unmanaged",), Unmanaged)
-        if "unmanaged" in fields
-        else Unmanaged.NAMESPACE,
+        unmanaged=_unmanaged(fields["unmanaged"], ("unmanaged",)) if "unmanaged" in fields else Unmanaged.NAMESPACE,
     )
 
 
@@ -179,8 +177,13 @@ def _cause(value: Json, place: Place) -> Cause:
 def _exit_cause(value: Json, place: Place) -> Cause:
     cause = _cause(value, place)
     if cause not in DRIFT_CAUSES:
-        raise SettingError(place, f"{cause!r}: a controller's work is no drift and never sets the exit status")
+        raise SettingError(place, f"{str(cause)!r}: a controller's work is no drift and never sets the exit status")
     return cause
+
+
+def _unmanaged(value: Json, place: Place) -> Unmanaged:
+    # YAML reads a bare `off` as false.
+    return Unmanaged.OFF if value is False else _word(value, place, Unmanaged)
 
 
 def _date(value: Json, place: Place) -> date:

@@ -107,7 +107,8 @@ def as_key(value: Json) -> str:
 def _read_number(text: str) -> Json:
     if text in _NOT_JSON:
         raise ValueError(f"{text} has no place in JSON; quote it if a string is meant")
-    digits = text.replace("_", "")
+    # go-yaml leaves underscores in what begins with a dot, and they are no part of a float.
+    digits = text if text.startswith(".") else text.replace("_", "")
     number = _read_integer(digits)
     if number is not None:
         return tidy_integer(number)

@@ -5,7 +5,7 @@ Which files count is kubectl's rule: those ending in .yaml, .yml or .json, folde
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,10 +28,12 @@ class Loaded:
     Attributes:
         manifests: In the order of the paths and files.
         skipped: Files and documents that are no manifests, one sentence each.
+        paths: As the user named them; empty for texts that are no files.
     """
 
     manifests: tuple[Manifest, ...]
     skipped: tuple[str, ...]
+    paths: tuple[str, ...] = ()
 
 
 def load_manifests(paths: Sequence[str]) -> Loaded:
@@ -47,7 +49,7 @@ def load_manifests(paths: Sequence[str]) -> Loaded:
     loaded = load_texts(_read_all(paths))
     if not loaded.manifests:
         raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
-    return loaded
+    return replace(loaded, paths=tuple(paths))
 
 
 def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:

@@ -71,7 +71,7 @@ def assign_roles(
 def _owner_of_most(entries: Sequence[Entry], roles: Sequence[Role], owned_desired: Sequence[int]) -> str | None:
     counts: dict[str, int] = {}
     for entry, role, owned in zip(entries, roles, owned_desired, strict=True):
-        if role is Role.OTHER:
+        if role is Role.OTHER and entry.actor.manager not in _known_managers().hand_tools:
             counts[entry.actor.manager] = counts.get(entry.actor.manager, 0) + owned
     best = max(counts, key=lambda manager: (counts[manager], manager), default=None)
     return best if best is not None and counts[best] else None
@@ -113,6 +113,7 @@ def is_syncer(actor: Actor) -> bool:
 @dataclass(frozen=True, slots=True)
 class _KnownManagers:
     syncers: frozenset[str]
+    hand_tools: frozenset[str]
     hand_appliers: frozenset[tuple[str, str]]
     controllers: frozenset[str]
     controller_patterns: tuple[str, ...]
@@ -123,6 +124,7 @@ def _known_managers() -> _KnownManagers:
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("managers.json").read_text("utf-8"))
     return _KnownManagers(
         syncers=frozenset(data["syncers"]),
+        hand_tools=frozenset(data["hand_tools"]),
         hand_appliers=frozenset((item["manager"], item["operation"]) for item in data["hand_appliers"]),
         controllers=frozenset(name for name in data["controllers"] if not name.endswith("*")),
         controller_patterns=tuple(name for name in data["controllers"] if name.endswith("*")),

@@ -1,6 +1,5 @@
 """Suggested ignore rules as a part of a ``drift.yaml`` that is not valid until the user has given the reasons."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -38,5 +37,10 @@ def _scalar(text: str) -> str:
         return text
     if text.isprintable():
         return "'" + text.replace("'", "''") + "'"
-    # YAML reads JSON's escapes in double quotes, but for pairs of surrogates.
-    return json.dumps(text, ensure_ascii=not any(ord(character) > 0xFFFF for character in text))  # noqa: PLR2004
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

@@ -38,7 +38,9 @@ _HINT: Final = {
     Cause.PENDING_SYNC: "Git is ahead: sync, or find out why the syncer does not",
     Cause.UNKNOWN: "cause not recorded: compare with the last change in Git before syncing",
 }
+#: Characters of a value that are shown, and of them before the first one that differs.
 _MAX_VALUE: Final = 160
+_CONTEXT: Final = 20
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
@@ -138,7 +140,7 @@ class _Writer:
         return f"{_CAUSE_TEXT[finding.cause]}: {actors}" if actors else _CAUSE_TEXT[finding.cause]
 
     def _actor(self, actor: Actor) -> str:
-        via = f" ({actor.subresource})" if actor.subresource else ""
+        via = f" ({_escape(actor.subresource)})" if actor.subresource else ""
         return f"{_escape(actor.manager)}{via}, {self._age(actor.time)}"
 
     def _age(self, time: str | None) -> str:
@@ -146,10 +148,10 @@ class _Writer:
             return "time not recorded"
         try:
             then = datetime.fromisoformat(time)
-        except ValueError:
+            seconds = (self._now - then.astimezone(UTC)).total_seconds()
+        except (ValueError, OverflowError):
             return _escape(time)
-        seconds = (self._now - then.astimezone(UTC)).total_seconds()
-        return f"{_duration(seconds)} ago ({time})"
+        return f"{_duration(seconds)} ago ({_escape(time)})"
 
     def _decisions(self) -> None:
         for item in self._report.objects:
@@ -213,13 +215,32 @@ def _values(finding: Finding) -> str:
         return f"live {_value(finding.live)}, not in Git"
     if finding.change is Change.REMOVED:
         return f"Git {_value(finding.desired)}, not live"
-    return f"Git {_value(finding.desired)}, live {_value(finding.live)}"
+    desired, live = _text(finding.desired), _text(finding.live)
+    start = _excerpt_start(desired, live)
+    return f"Git {_cut(desired, start)}, live {_cut(live, start)}"
 
 
 def _value(value: Json) -> str:
-    text = value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
-    text = _escape(text)
-    return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}... ({len(text)} characters)"
+    return _cut(_text(value), 0)
+
+
+def _text(value: Json) -> str:
+    return _escape(value if _is_plain(value) else json.dumps(value, ensure_ascii=False))
+
+
+def _excerpt_start(text: str, other: str) -> int:
+    """Where the excerpts of two long texts begin, so that both show the first place where they differ."""
+    pairs = zip(text, other, strict=False)
+    same = next((index for index, (one, two) in enumerate(pairs) if one != two), min(len(text), len(other)))
+    return same - _CONTEXT if same > _MAX_VALUE - _CONTEXT else 0
+
+
+def _cut(text: str, start: int) -> str:
+    if start == 0 and len(text) <= _MAX_VALUE:
+        return text
+    before = "..." if start else ""
+    after = "..." if start + _MAX_VALUE < len(text) else ""
+    return f"{before}{text[start : start + _MAX_VALUE]}{after} ({len(text)} characters)"
 
 
 def _is_plain(value: Json) -> bool:

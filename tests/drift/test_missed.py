@@ -71,6 +71,21 @@ def test_m1_a_config_map_key_added_by_hand_is_found(workspace: Application) -> N
     assert workspace.report().findings == [("ConfigMap/c", "added", 'data["extra.conf"]', "manual")]
 
 
+def test_m1_whoever_took_over_all_of_an_object_is_not_taken_for_its_syncer(workspace: Application) -> None:
+    workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NAMESPACE}\ndata: {a: b}\n")
+    workspace.sync()
+    # With its only field taken over, nothing is left on record of the syncer.
+    workspace.patch("configmap", "c", {"data": {"a": "c", "extra": "on"}})
+
+    scanned = workspace.report()
+
+    assert scanned.findings == [
+        ("ConfigMap/c", "changed", "data.a", "manual"),
+        ("ConfigMap/c", "added", "data.extra", "manual"),
+    ]
+    assert scanned.managers == ["kubectl-patch", "kubectl-patch"]
+
+
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.KUBECTL])
 def test_m2_what_git_dropped_is_still_live_and_pending(workspace: Application, syncer: Syncer) -> None:
     workspace.write(RICH)
@@ -240,6 +255,35 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxRe
 
     assert [(path, cause) for _, _, path, cause in scanned.findings] == [("spec.replicas", "unknown")]
     assert "outside of [1, 3]" in scanned.document["objects"][0]["findings"][0]["note"]
+
+
+def test_what_was_set_through_another_version_of_the_api_is_found(workspace: Application) -> None:
+    workspace.write(
+        """
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: NAMESPACE}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 3}
+"""
+    )
+    workspace.sync()
+    assert workspace.report().findings == []
+    older = """
+apiVersion: autoscaling/v1
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 3
+  targetCPUUtilizationPercentage: 11
+"""
+    workspace.kubectl("apply", "--server-side", "--field-manager=somebody", "-f", "-", stdin=older)
+
+    scanned = workspace.report()
+
+    # The owner is on record for a field that version 2 of the API has by another name.
+    assert scanned.findings == [("HorizontalPodAutoscaler/web", "added", "spec.metrics", "manual")]
+    assert scanned.managers == ["somebody"]
 
 
 def test_m10_cluster_scoped_objects_crds_and_rbac_are_compared(workspace: Application) -> None:

@@ -719,3 +719,18 @@ def test_n35_a_namespace_on_a_cluster_scoped_object_is_ignored(workspace: Applic
 
     assert scanned.findings == []
     assert scanned.document["summary"]["objects"]["inSync"] == 1
+
+
+def test_n2_a_field_that_is_newer_than_the_schema_is_compared_as_it_is_and_the_rest_is_normalized(
+    workspace: Application,
+) -> None:
+    newer = "fromTheFuture: {cpu: 1000m}\nresources: {limits: {cpu: %s}}"
+    workspace.write(deployment(container=newer % "1000m"))
+    live = workspace.scratch / "live.yaml"
+    live.write_text(deployment(container=newer % "1").replace("NAMESPACE", workspace.namespace))
+    assert workspace.report("--live", str(live)).findings == []
+    live.write_text(live.read_text().replace("fromTheFuture: {cpu: 1000m}", "fromTheFuture: {cpu: 1}"))
+
+    assert [path for _, _, path, _ in workspace.report("--live", str(live)).findings] == [
+        "spec.template.spec.containers[name=web].fromTheFuture.cpu"
+    ]

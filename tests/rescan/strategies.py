@@ -1,6 +1,5 @@
 """Settings that Hypothesis makes up: mostly valid ones, near the edges of what the rules allow."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -47,9 +46,6 @@ DURATIONS = st.sampled_from(["1s", "90s", "5m", "1h", "1h30m"])
 SCHEDULES = st.sampled_from(["0 3 * * *", "*/5 * * * 1-5", "0 0 1 1 0"])
 SIZES = st.sampled_from(["500Mi", "0.5Gi", "524288000", "1Gi", "1e9", "2Ti"])
 POD_BOUNDS = st.integers(0, 5) | st.integers(0, 100).map("{}%".format)
-VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_MODEL_DEPLOYMENT")
-ALL_VARIABLES = (*VARIABLES, "DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-
 images = st.builds(
     Image,
     repository=st.sampled_from(["rescan", "team/rescan", "a/b__c/d-e.f"]),
@@ -81,13 +77,14 @@ def probes(path: str) -> st.SearchStrategy[Probe]:
     )
 
 
-def _workload(port: int) -> st.SearchStrategy[Workload]:
+def workloads(port: int, *, several: bool) -> st.SearchStrategy[Workload]:
+    """Workloads on a port, with several pods or with one."""
     return st.builds(
         Workload,
         image=images,
         version=LABEL_VALUES,
         controller=st.sampled_from(Controller),
-        replicas=st.just(1) | st.integers(1, 5),
+        replicas=st.integers(1, 5) if several else st.just(1),
         strategy=st.builds(Recreate) | st.builds(RollingUpdate, max_surge=POD_BOUNDS, max_unavailable=POD_BOUNDS),
         revision_history=st.integers(0, 100),
         container_port=st.just(port),
@@ -96,7 +93,12 @@ def _workload(port: int) -> st.SearchStrategy[Workload]:
         readiness=probes("/ready"),
         identity=st.builds(Identity, user=st.integers(1, 2**31 - 1), group=st.integers(1, 2**31 - 1)),
         read_only_root=st.booleans(),
-        autoscaling=st.none() | st.builds(Autoscaling, min_replicas=st.integers(1, 3), max_replicas=st.integers(3, 9)),
+        autoscaling=st.none()
+        | st.builds(
+            Autoscaling,
+            min_replicas=st.integers(1, 3) if several else st.just(1),
+            max_replicas=st.integers(3, 9) if several else st.just(1),
+        ),
         disruption_budget=st.none() | st.builds(DisruptionBudget, max_unavailable=st.integers(1, 3) | st.just("100%")),
         topology_spread=st.none()
         | st.builds(
@@ -118,28 +120,28 @@ configurations = st.builds(
     max_concurrent_requests=st.integers(1, 1000),
     extra=st.dictionaries(
         st.from_regex(r"X_[A-Z_]{1,20}", fullmatch=True),
-        st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40),
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\t"), max_size=40),
         max_size=3,
     ),
 )
 
 
-def _entries() -> st.SearchStrategy[Mapping[str, str]]:
-    return st.sampled_from([VARIABLES, ALL_VARIABLES]).map(lambda names: {name: name.lower() for name in names})
+def secrets(variables: tuple[str, ...]) -> st.SearchStrategy[Secrets]:
+    """Sources of these variables."""
+    return st.builds(
+        Secrets,
+        source=st.just(CreatedByHand(variables=variables))
+        | st.builds(
+            AzureKeyVault,
+            vault_url=st.just("https://your-key-vault.vault.azure.net"),
+            tenant_id=st.uuids().map(str),
+            client_id=st.uuids().map(str),
+            refresh_interval=DURATIONS,
+            entries=st.just({name: name.lower() for name in variables}),
+        ),
+    )
 
 
-secrets = st.builds(
-    Secrets,
-    source=st.builds(CreatedByHand, variables=st.sampled_from([VARIABLES, ALL_VARIABLES]))
-    | st.builds(
-        AzureKeyVault,
-        vault_url=st.just("https://your-key-vault.vault.azure.net"),
-        tenant_id=st.uuids().map(str),
-        client_id=st.uuids().map(str),
-        refresh_interval=DURATIONS,
-        entries=_entries(),
-    ),
-)
 storages = st.builds(
     Storage,
     size=SIZES,
@@ -147,7 +149,7 @@ storages = st.builds(
     offered=st.sampled_from([(), (StorageClass(name="local-path"),)]),
     uploads_limit=SIZES,
     temporary_limit=SIZES,
-)
+).filter(lambda storage: storage.storage_class or not storage.offered)
 policies = st.builds(
     NetworkPolicy,
     from_namespaces=st.lists(LABELS, max_size=2).map(tuple),
@@ -198,21 +200,26 @@ gitops = st.builds(
 
 @st.composite
 def environments(draw: st.DrawFn) -> Environment:
-    """Environments that keep the rules of one setting; those between settings they may break."""
+    """Environments, most of which keep every rule."""
     port = draw(st.integers(1024, 65535))
+    configuration = replace(draw(configurations), port=port)
+    several = isinstance(configuration.database, PostgreSql)
+    backup = draw(st.none() | backups)
+    variables = CreatedByHand().variables
+    variables += ("DATABASE_URL",) if several else ()
+    variables += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if backup else ()
+    ingress = Ingress(host="*.example.com", class_name="nginx", cluster_issuer="letsencrypt")
     return Environment(
         name=draw(LABELS),
         namespace=draw(LABELS),
-        workload=draw(_workload(port)),
-        configuration=replace(draw(configurations), port=port),
-        secrets=draw(secrets),
+        workload=draw(workloads(port, several=several)),
+        configuration=configuration,
+        secrets=draw(secrets(variables)),
         service=Service(type=draw(st.sampled_from(ServiceType)), port=draw(st.integers(1, 65535)), target_port=port),
         storage=draw(storages),
-        ingress=draw(
-            st.none() | st.just(Ingress(host="*.example.com", class_name="nginx", cluster_issuer="letsencrypt"))
-        ),
+        ingress=draw(st.sampled_from([None, ingress])),
         network_policy=draw(st.none() | policies),
-        backup=draw(st.none() | backups),
+        backup=backup,
         monitoring=draw(st.none() | monitorings),
         gitops=draw(gitops),
     )

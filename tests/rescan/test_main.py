@@ -198,6 +198,18 @@ def test_an_output_folder_that_cannot_be_written_is_one_clear_line(repository: P
     assert "Traceback" not in finished.stderr
 
 
+def test_a_python_without_the_locked_packages_is_told_how_to_get_them(checkout: Path) -> None:
+    finished = run([sys.executable, "-S", "main.py"], checkout)
+
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines() == [
+        (
+            "the generator's packages are not installed for this Python: run `make install`, then `make synth`,"
+            " or put .venv/bin first on PATH"
+        )
+    ]
+
+
 RENAMES = {
     "class RescanDeployment(": ("RescanDeployment", "Anything"),
     "class RescanService(": ("RescanService", "Something"),

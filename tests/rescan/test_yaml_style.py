@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rescan import yaml_style
@@ -18,6 +18,7 @@ TREES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_what_is_written_is_read_back(tree: Any) -> None:
     assert yaml.safe_load(yaml_style.dump(tree)) == tree

@@ -150,3 +150,15 @@ def test_usage_errors_end_with_2(arguments: list[str], capsys: pytest.CaptureFix
 
     assert ended.value.code == 2
     assert "usage: drift" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_never_ends_like_drift(
+    manifest: str, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
+) -> None:
+    def fail(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("drift.cli.report.run", fail)
+
+    assert main(["report", manifest]) == 3
+    assert "ZeroDivisionError" in stderr()

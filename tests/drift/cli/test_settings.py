@@ -1,0 +1,207 @@
+"""``drift.yaml`` on a real API server: what it sets aside is seen, said, and counts no more."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+from tests.drift.conftest import Application
+from tests.sandbox.syncers import Syncer
+
+IMAGE = "spec.template.spec.containers[name=web].image"
+SHOP = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NAMESPACE}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: 'nginx:1.29'}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: NAMESPACE}
+data: {mode: fast, colour: red}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: password, namespace: NAMESPACE}
+stringData: {password: hunter2}
+"""
+
+
+@pytest.fixture
+def shop(workspace: Application) -> Application:
+    workspace.write(SHOP)
+    workspace.sync(Syncer.FLUX)
+    return workspace
+
+
+def _edit(shop: Application) -> None:
+    shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
+    shop.patch("configmap", "settings", {"data": {"mode": "slow", "extra": "1"}})
+    shop.kubectl("create", "configmap", "stray")
+    shop.kubectl("delete", "secret", "password")
+
+
+def _config(shop: Application, text: str) -> str:
+    file = shop.scratch / "drift.yaml"
+    file.write_text(text)
+    return str(file)
+
+
+def _text(shop: Application, capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, str]:
+    place = ("--kubeconfig", str(shop.cluster.kubeconfig), "--namespace", shop.namespace)
+    capsys.readouterr()
+    status = main(["report", str(shop.manifests), *place, *flags])
+    return status, capsys.readouterr().out
+
+
+def test_an_ignored_finding_keeps_its_place_and_sets_nothing(
+    shop: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
+    config = _config(shop, "ignore: [{kind: Deployment, path: '**.image', manager: kubectl*, reason: a hotfix}]")
+
+    scanned = shop.report("--config", config)
+
+    assert scanned.status == 0
+    assert scanned.document["summary"]["findings"]["ignored"] == 1
+    (item,) = scanned.document["objects"]
+    assert item["status"] == "in-sync"
+    assert item["findings"][0]["path"] == IMAGE
+    assert item["findings"][0]["ignored"] == {
+        "rule": "ignore rule 1 (kind: Deployment, path: **.image, manager: kubectl*)",
+        "reason": "a hotfix",
+    }
+    assert "hotfix" not in _text(shop, capsys, "--config", config)[1]
+    assert "ignored by ignore rule 1" in _text(shop, capsys, "--config", config, "-v")[1]
+
+
+def test_rules_that_are_over_or_of_no_use_are_named(shop: Application) -> None:
+    shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
+    rules = "[{name: web, expires: 2020-01-01, reason: past}, {name: nobody, reason: gone}]"
+
+    scanned = shop.report("--config", _config(shop, f"ignore: {rules}"))
+
+    assert scanned.status == 1
+    assert [note.partition(")")[2] for note in scanned.document["notes"]] == [
+        " is over since 2020-01-01 and does not count any more",
+        " covers nothing that was found; remove it if it has done its work",
+    ]
+
+
+def test_suggested_rules_make_the_report_in_sync_once_they_have_reasons(
+    shop: Application, capsys: pytest.CaptureFixture[str], stderr: object
+) -> None:
+    del stderr
+    _edit(shop)
+    status, suggested = _text(shop, capsys, "--suggest-ignores")
+
+    assert status == 1
+    assert main(["report", str(shop.manifests), "--config", _config(shop, suggested)]) == 2
+    assert "ignore[0].reason: is empty; say why" in capsys.readouterr().err
+    scanned = shop.report("--config", _config(shop, suggested.replace('reason: ""', "reason: accepted")))
+    assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "in-sync")
+    assert scanned.document["summary"]["findings"]["ignored"] == len(scanned.findings) == 5
+    assert scanned.document["notes"] == []
+
+
+def test_a_suggestion_is_no_place_for_another_report(shop: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _text(shop, capsys, "--suggest-ignores", "--output", "json") == (2, "")
+
+
+def test_a_kind_that_is_left_out_on_purpose_is_listed_and_never_asked_for(
+    shop: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"no-secrets-{shop.namespace}"
+    rules = [
+        {"apiGroups": [group], "resources": resources, "verbs": ["get", "list"]}
+        for group, resources in (("", ["configmaps"]), ("apps", ["deployments"]))
+    ]
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": name},
+        "rules": rules,
+    }
+    shop.kubectl("create", "-f", "-", stdin=json.dumps(role))
+    shop.kubectl("create", "serviceaccount", name)
+    shop.kubectl("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={shop.namespace}:{name}")
+    account = shop.cluster.kubeconfig_for(shop.cluster.token(name, shop.namespace))
+    config = _config(shop, "unchecked: [{group: '', kind: Secret, reason: another team reviews them}]")
+
+    assert shop.report("--unmanaged", "off", kubeconfig=account).status == 3
+    scanned = shop.report("--config", config, kubeconfig=account)
+
+    assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "in-sync")
+    assert scanned.document["summary"]["objects"]["unchecked"] == 1
+    (secret,) = (item for item in scanned.document["objects"] if item["kind"] == "Secret")
+    assert (secret["status"], secret["byChoice"], secret["namespace"]) == ("unchecked", True, shop.namespace)
+    assert secret["reason"] == "another team reviews them"
+    # Kinds that may not be listed are named in the notes; this one was not even tried.
+    assert not [note for note in scanned.document["notes"] if "secrets" in note]
+    assert "1 not checked on purpose" in _text(shop, capsys, "--config", config, "--unmanaged", "off")[1]
+
+
+def test_a_controller_of_ones_own_makes_no_drift(shop: Application) -> None:
+    patch = json.dumps({"spec": {"template": {"spec": {"priorityClassName": "system-node-critical"}}}})
+    shop.kubectl("patch", "deployment/web", "--field-manager=my-operator-1", "--patch", patch)
+    shop.kubectl("create", "configmap", "made", "--from-literal=a=b", "--field-manager=my-operator-1")
+    assert shop.report().status == 1
+
+    scanned = shop.report("--config", _config(shop, "controllers: [my-operator-*]"))
+
+    assert scanned.status == 0
+    assert {cause for *_, cause in scanned.findings} == {"controller"}
+
+
+def test_an_applier_of_ones_own_is_the_syncer(shop: Application) -> None:
+    shop.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=my-syncer", "-f", str(shop.manifests))
+    shop.write(SHOP.replace("nginx:1.29", "nginx:1.30"))
+
+    scanned = shop.report("--config", _config(shop, "appliers: [my-syncer]"))
+
+    assert scanned.findings == [("Deployment/web", "changed", IMAGE, "pending-sync")]
+
+
+def test_the_causes_that_set_the_exit_status_are_a_setting(shop: Application) -> None:
+    shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
+
+    assert shop.report("--config", _config(shop, "exit: {causes: [manual]}")).status == 1
+    scanned = shop.report("--config", _config(shop, "exit: {causes: [pending-sync, unknown]}"))
+    assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "drifted")
+
+
+def test_where_strays_are_looked_for_is_a_setting_and_the_flag_wins(shop: Application) -> None:
+    shop.kubectl("create", "configmap", "stray")
+    config = _config(shop, "unmanaged: off")
+
+    assert shop.report("--config", config).status == 0
+    assert shop.report("--config", config, "--unmanaged", "namespace").status == 1
+
+
+def test_a_severity_of_ones_own_is_in_the_report(shop: Application) -> None:
+    shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
+
+    scanned = shop.report("--config", _config(shop, "severity: [{path: '**.image', severity: critical}]"))
+
+    assert scanned.document["objects"][0]["findings"][0]["severity"] == "critical"
+
+
+def test_the_settings_of_the_current_folder_count(
+    shop: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.kubectl("create", "configmap", "stray")
+    (tmp_path / "drift.yaml").write_text("ignore: [{name: stray, reason: of the developers}]")
+    monkeypatch.chdir(tmp_path)
+
+    assert shop.report().status == 0
+
+
+def test_settings_that_are_not_there_end_with_2(shop: Application, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = _text(shop, capsys, "--config", "nowhere.yaml")
+
+    assert (status, out) == (2, "")

@@ -1,0 +1,171 @@
+"""What a user ignores stays in the report and counts no more; what they find severe is so."""
+
+from dataclasses import replace
+
+import pytest
+
+from drift.config.load import parse_settings
+from drift.config.settings import Settings
+from drift.model import Cause, Change, IgnoredBy, ObjectKey, Severity, Status, Verdict
+from drift.policy.judgement import apply_policy
+from tests.drift.policy.findings import DEPLOYMENT, finding, item, report
+
+NAMESPACE = ObjectKey("", "Namespace", None, "shop")
+
+
+def _settings(text: str) -> Settings:
+    return parse_settings(text.encode(), "drift.yaml")
+
+
+def _ignore(*matchers: str) -> Settings:
+    return _settings("ignore:\n" + "".join(f"  - {{{matcher}, reason: because}}\n" for matcher in matchers))
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        "group: apps",
+        "kind: Deploy*",
+        "namespace: sh*p",
+        "name: web",
+        "path: spec.*",
+        "manager: kube*",
+        "cause: manual",
+        "group: apps, kind: Deployment, namespace: shop, name: web, path: spec.replicas, manager: kubectl",
+        "kind: Deployment, expires: 2026-11-24",
+    ],
+)
+def test_a_finding_that_a_rule_covers_is_ignored(matcher: str) -> None:
+    judged = apply_policy(report(item(finding())), _ignore(matcher))
+
+    (found,) = judged.objects[0].findings
+    assert found.ignored is not None
+    assert found.ignored.reason == "because"
+    assert judged.objects[0].status is Status.IN_SYNC
+    assert (judged.verdict, judged.has_drift, judged.count_ignored()) == (Verdict.IN_SYNC, False, 1)
+    assert judged.notes == ()
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        "group: ''",
+        "kind: Deploy",
+        "namespace: ''",
+        "name: web-*",
+        "path: spec",
+        "path: ''",
+        "manager: helm",
+        "cause: unknown",
+        "kind: Deployment, path: metadata.**",
+    ],
+)
+def test_a_finding_that_a_rule_does_not_cover_counts_and_the_rule_is_named(matcher: str) -> None:
+    judged = apply_policy(report(item(finding())), _ignore(matcher))
+
+    assert judged.objects[0].findings == (finding(),)
+    assert judged.verdict is Verdict.DRIFTED
+    assert len(judged.notes) == 1
+    assert judged.notes[0].startswith("ignore rule 1 (")
+    assert "covers nothing" in judged.notes[0]
+
+
+def test_a_rule_for_a_manager_does_not_hide_what_others_did_as_well() -> None:
+    judged = apply_policy(
+        report(item(finding(by=("kubectl", "helm")), finding("spec.x", by=()))), _ignore("manager: k*")
+    )
+
+    assert [found.ignored for found in judged.objects[0].findings] == [None, None]
+
+
+def test_a_rule_for_no_namespace_is_for_cluster_scoped_objects() -> None:
+    judged = apply_policy(report(item(finding(), key=NAMESPACE), item(finding())), _ignore("namespace: ''"))
+
+    assert [each.status for each in judged.objects] == [Status.IN_SYNC, Status.DRIFTED]
+
+
+def test_an_object_drifts_as_long_as_one_finding_counts() -> None:
+    judged = apply_policy(report(item(finding(), finding("spec.paused"))), _ignore("path: spec.replicas"))
+
+    assert [found.ignored is None for found in judged.objects[0].findings] == [False, True]
+    assert judged.objects[0].status is Status.DRIFTED
+
+
+def test_the_first_rule_is_named_with_its_number_and_matchers() -> None:
+    judged = apply_policy(report(item(finding())), _ignore("name: x", "name: web", "kind: Deployment"))
+
+    assert judged.objects[0].findings[0].ignored == IgnoredBy("ignore rule 2 (name: web)", "because")
+    # The third covers something too, so only the first is of no use.
+    assert [note.partition(")")[0] for note in judged.notes] == ["ignore rule 1 (name: x"]
+
+
+def test_a_rule_that_is_over_does_not_count_and_is_named() -> None:
+    judged = apply_policy(report(item(finding())), _ignore("name: web, expires: 2026-11-23"))
+
+    assert judged.verdict is Verdict.DRIFTED
+    assert judged.notes == ("ignore rule 1 (name: web) is over since 2026-11-23 and does not count any more",)
+
+
+@pytest.mark.parametrize(("change", "status"), [(Change.MISSING, Status.MISSING), (Change.UNMANAGED, Status.UNMANAGED)])
+def test_an_object_as_a_whole_keeps_its_status_and_does_not_count(change: Change, status: Status) -> None:
+    judged = apply_policy(report(item(finding("", change=change), status=status)), _ignore("path: ''"))
+
+    assert judged.objects[0].status is status
+    assert judged.verdict is Verdict.IN_SYNC
+
+
+def test_what_an_annotation_set_aside_keeps_its_reason() -> None:
+    before = replace(finding(), ignored=IgnoredBy("annotation", "theirs"))
+
+    assert apply_policy(report(item(before)), _ignore("name: web")).objects[0].findings == (before,)
+
+
+def test_no_settings_change_nothing() -> None:
+    before = report(item(finding()), item(key=NAMESPACE))
+
+    assert apply_policy(before, Settings()) == before
+
+
+def test_a_rule_of_the_user_is_tried_before_the_shipped_ones() -> None:
+    settings = _settings("severity: [{kind: Deployment, path: '**.image', severity: low}]")
+    image = finding("spec.template.spec.containers[name=a].image")
+
+    judged = apply_policy(report(item(image, finding("spec.paused"))), settings)
+
+    assert [found.severity for found in judged.objects[0].findings] == [Severity.LOW, Severity.MEDIUM]
+
+
+def test_a_rule_of_the_user_covers_a_controllers_work_only_where_it_says_so() -> None:
+    found = finding(cause=Cause.CONTROLLER, severity=Severity.INFO)
+    silent = _settings("severity: [{kind: Deployment, severity: critical}]")
+    said = _settings("severity: [{kind: Deployment, cause: controller, severity: critical}]")
+
+    assert apply_policy(report(item(found)), silent).objects[0].findings[0].severity is Severity.INFO
+    assert apply_policy(report(item(found)), said).objects[0].findings[0].severity is Severity.CRITICAL
+
+
+def test_a_rule_of_the_user_that_names_the_whole_outranks_its_worst_part() -> None:
+    added = finding(
+        "spec.template.spec.volumes[name=tmp]",
+        change=Change.ADDED,
+        desired=None,
+        live={"name": "tmp", "hostPath": {"path": "/tmp"}},  # noqa: S108
+    )
+    settings = _settings("severity: [{path: '**.volumes[name=tmp]', severity: low}]")
+
+    assert apply_policy(report(item(added)), Settings()).objects[0].findings == (added,)
+    assert apply_policy(report(item(added)), settings).objects[0].findings[0].severity is Severity.LOW
+
+
+def test_what_is_unchecked_by_choice_leaves_nothing_open() -> None:
+    by_choice = item(key=DEPLOYMENT, status=Status.UNCHECKED, reason="ours", by_choice=True)
+
+    assert report(by_choice).verdict is Verdict.IN_SYNC
+    assert report(replace(by_choice, by_choice=False)).verdict is Verdict.INCOMPLETE
+
+
+def test_the_causes_that_set_the_exit_status_can_be_chosen() -> None:
+    found = report(item(finding(cause=Cause.PENDING_SYNC)))
+
+    assert found.has_drift_of({Cause.PENDING_SYNC})
+    assert not found.has_drift_of({Cause.MANUAL, Cause.UNKNOWN})

@@ -1,0 +1,269 @@
+"""The JSON report keeps its contract, and the text report says everything without letting the cluster speak."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from drift.cli import main
+from drift.model import (
+    Actor,
+    Cause,
+    Change,
+    ClusterInfo,
+    Decision,
+    Finding,
+    IgnoredBy,
+    ManifestsInfo,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    Source,
+    Status,
+    Verdict,
+)
+from drift.redaction import Redacted
+from drift.report.json_report import json_schema, to_document, to_json
+from drift.report.terminal import to_text
+
+ACTOR = Actor("kubectl-edit", "Update", None, "2026-01-01T10:00:00Z")
+FINDING = Finding(
+    id="0123456789abcdef",
+    change=Change.CHANGED,
+    path="spec.replicas",
+    pointer="/spec/replicas",
+    desired=2,
+    live=5,
+    redacted=False,
+    cause=Cause.MANUAL,
+    severity=Severity.MEDIUM,
+    actors=(ACTOR, Actor("scaler", "Update", "scale", None)),
+)
+WHOLE = replace(FINDING, path="", pointer="", desired=None, live=None, actors=())
+
+
+def _item(kind: str, status: Status, *findings: Finding, reason: str | None = None) -> ObjectReport:
+    source = None if status is Status.UNMANAGED else Source("apps/a.yaml", 1, 3)
+    decisions = (Decision("spec.x", "the API server's default"),)
+    return ObjectReport("v1", ObjectKey("", kind, "n", "a"), source, status, reason, findings, decisions)
+
+
+RICH = Report(
+    generated_at="2026-01-01T12:00:00Z",
+    cluster=ClusterInfo("prod", "https://example.com", "v1.36.3"),
+    manifests=ManifestsInfo(("apps",), "c0ffee", False),  # noqa: FBT003
+    objects=(
+        _item("ConfigMap", Status.IN_SYNC),
+        _item(
+            "Deployment",
+            Status.DRIFTED,
+            FINDING,
+            replace(FINDING, change=Change.ADDED, path="a", desired=None, live={"x": [1]}, note="said in words"),
+            replace(FINDING, change=Change.REMOVED, path="b", desired="yes", live=None, cause=Cause.PENDING_SYNC),
+            replace(FINDING, change=Change.REORDERED, path="c", desired=None, live=None, severity=Severity.LOW),
+            replace(FINDING, path="d", cause=Cause.CONTROLLER, severity=Severity.INFO),
+            replace(FINDING, path="e", ignored=IgnoredBy("annotation x", "not ours")),
+        ),
+        _item("Secret", Status.DRIFTED, replace(FINDING, path="data.key", desired=None, live=None, redacted=True)),
+        _item("Service", Status.MISSING, replace(WHOLE, change=Change.MISSING, severity=Severity.HIGH)),
+        _item("Pod", Status.UNMANAGED, replace(WHOLE, change=Change.UNMANAGED, cause=Cause.UNKNOWN)),
+        _item("Role", Status.UNCHECKED, reason="may not be read"),
+    ),
+    notes=("a note",),
+    errors=("roles: may not be read",),
+)
+GOLDEN = """\
+Service n/a  missing  apps/a.yaml:3
+  high     in Git, not in the cluster
+           changed in the cluster
+
+Deployment n/a  drifted  apps/a.yaml:3
+  medium   + a  live {"x": [1]}, not in Git
+           changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           said in words
+  medium   - b  Git yes, not live
+           Git is ahead, not synced yet: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+  medium   ~ spec.replicas  Git 2, live 5
+           changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+  low      ~ c  the same items in another order
+           changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+  info     ~ d  Git 2, live 5
+           a controller's work: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+
+Pod n/a  unmanaged
+  medium   in the cluster, not in Git
+           cause not recorded
+
+Secret n/a  drifted  apps/a.yaml:3
+  medium   ~ data.key  changed (value not shown)
+           changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+
+Role n/a  unchecked  apps/a.yaml:3
+  may not be read
+
+note: a note
+not checked: roles: may not be read
+changed in the cluster: sync to revert it, or put the live value into Git to keep it
+Git is ahead: sync, or find out why the syncer does not
+cause not recorded: compare with the last change in Git before syncing
+1 finding is ignored; -v shows them
+incomplete: 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
+"""
+
+
+def _valid(report: Report) -> bool:
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    jsonschema.Draft202012Validator(json_schema(), format_checker=checker).validate(json.loads(to_json(report)))
+    return True
+
+
+def _only(finding: Finding, **changes: object) -> Report:
+    item = _item("ConfigMap", Status.DRIFTED, replace(finding, **changes))  # type: ignore[arg-type]
+    return replace(RICH, objects=(item,), notes=(), errors=())
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize(
+    "report",
+    [RICH, replace(RICH, cluster=None), replace(RICH, manifests=ManifestsInfo(("-",), None, None), objects=())],
+)
+def test_the_json_report_is_what_its_schema_says(report: Report) -> None:
+    assert _valid(report)
+
+
+@pytest.mark.parametrize(
+    ("status", "findings"),
+    [(Status.MISSING, ()), (Status.UNMANAGED, (FINDING,)), (Status.UNCHECKED, ()), (Status.MISSING, (WHOLE, WHOLE))],
+)
+def test_the_schema_refuses_what_the_contract_excludes(status: Status, findings: tuple[Finding, ...]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        _valid(replace(RICH, objects=(_item("Pod", status, *findings),)))
+
+
+def test_the_summary_counts() -> None:
+    assert to_document(RICH)["summary"] == {
+        "verdict": Verdict.INCOMPLETE,
+        "objects": {"checked": 4, "inSync": 1, "drifted": 2, "missing": 1, "unmanaged": 1, "unchecked": 1},
+        "findings": {"manual": 5, "pending-sync": 1, "controller": 1, "unknown": 1, "ignored": 1},
+    }
+
+
+def test_objects_in_sync_are_left_out() -> None:
+    assert "ConfigMap" not in {item["kind"] for item in to_document(RICH)["objects"]}
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 0, 1.5, "x\n", [{"a": [None]}], {"a": {}}, "\N{SNOWMAN}", "\u202e", "\x1b[31m"]
+)
+def test_any_value_survives_in_json(value: object) -> None:
+    report = _only(FINDING, desired=value, live=None)
+
+    assert json.loads(to_json(report))["objects"][0]["findings"][0]["desired"] == value
+
+
+def test_a_redacted_value_that_comes_this_far_is_an_error() -> None:
+    with pytest.raises(TypeError):
+        to_json(_only(FINDING, live=Redacted(b"x")))
+
+
+def test_the_text_report() -> None:
+    assert to_text(RICH, color=False) == GOLDEN
+
+
+def test_what_is_ignored_is_counted_and_said_on_request() -> None:
+    line = "           ignored by annotation x: not ours\n"
+
+    assert line not in to_text(RICH, color=False)
+    assert line in to_text(RICH, color=False, verbose=True)
+
+
+def test_what_is_not_reported_is_said_on_request() -> None:
+    line = "ConfigMap n/a: spec.x not reported: the API server's default\n"
+
+    assert line not in to_text(RICH, color=False)
+    assert line in to_text(RICH, color=False, verbose=True)
+
+
+@pytest.mark.parametrize("steering", ["\x1b[2J", "\x07", "\r", "\n", "\u202e", "\u2066", "\x9b31m", "\x00", "\u200b"])
+def test_nothing_in_a_cluster_steers_the_terminal(steering: str) -> None:
+    evil = f"a{steering}b"
+    actor = Actor(evil, evil, evil, f"2026-01-01{steering[0]}10:00:00")
+    finding = replace(FINDING, path=evil, desired=evil, live=[evil], actors=(actor,), note=evil)
+    finding = replace(finding, ignored=IgnoredBy(evil, evil))
+    item = replace(_item(evil, Status.DRIFTED, finding, reason=evil), source=Source(evil, 1, 1))
+    report = replace(RICH, objects=(item,), notes=(evil,), errors=(evil,))
+    plain = replace(report, objects=(replace(item, findings=(FINDING,)),))
+
+    text = to_text(report, color=False, verbose=True)
+
+    assert {character for character in text if not character.isprintable()} == {"\n"}
+    assert (
+        text.count("\n") == to_text(plain, color=False, verbose=True).count("\n") + 1
+    )  # the note, the rule, and no hint
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_is_none_is_shown_as_it_is(time: str) -> None:
+    text = to_text(_only(FINDING, actors=(replace(ACTOR, time=time),)), color=False)
+
+    assert f"kubectl-edit, {time}\n" in text
+
+
+def test_a_trailing_newline_is_visible() -> None:
+    assert 'Git x, live "x\\n"' in to_text(_only(FINDING, desired="x", live="x\n"), color=False)
+
+
+@pytest.mark.parametrize(("value", "shown"), [("2", '"2"'), (2, "2"), ("true", '"true"'), (True, "true"), ("", '""')])
+def test_a_string_is_told_from_what_it_looks_like(value: object, shown: str) -> None:
+    assert f"live {shown}\n" in to_text(_only(FINDING, desired="x", live=value), color=False)
+
+
+def test_long_values_are_cut_around_the_first_difference() -> None:
+    same = "line of a file " * 100
+
+    text = to_text(_only(FINDING, desired=f"{same}port=80 {same}", live=f"{same}port=81 {same}"), color=False)
+
+    assert "port=80 " in text
+    assert "port=81 " in text
+    assert max(map(len, text.splitlines())) < 600
+
+
+def test_a_value_that_only_goes_on_longer_shows_where() -> None:
+    text = to_text(_only(FINDING, desired="a" * 500, live="a" * 500 + "tail"), color=False)
+
+    assert "tail" in text
+
+
+def test_colours_are_there_only_when_asked_for() -> None:
+    assert "\x1b[" in to_text(RICH, color=True)
+    assert "\x1b[" not in to_text(RICH, color=False)
+
+
+def test_no_line_is_wider_than_the_terminal_and_none_is_cut() -> None:
+    text = to_text(RICH, color=False, width=40)
+
+    assert max(map(len, text.splitlines())) <= 40
+    assert "".join(text.split()) == "".join(GOLDEN.split())
+
+
+def test_a_pipe_gets_lines_as_long_as_they_are() -> None:
+    assert max(map(len, to_text(_only(FINDING, path="a" * 300), color=False).splitlines())) > 300
+
+
+@pytest.mark.parametrize(
+    ("flags", "coloured"), [((), False), (("--color", "always"), True), (("--color", "never"), False)]
+)
+def test_the_command_line_decides_on_colours(
+    flags: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], *, coloured: bool
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n")
+
+    assert main(["report", str(file), "--live", str(file), *flags]) == 0
+    assert ("\x1b[" in capsys.readouterr().out) is coloured

@@ -1,0 +1,103 @@
+"""One glob language for paths and names, written like the paths of a report."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drift.globs import Glob, PathGlob, escape, escape_path
+from drift.paths import ItemKey, render, set_member
+
+IMAGE = "spec.template.spec.containers[name=web].image"
+PORT = "spec.ports[port=80,protocol=TCP].nodePort"
+RESTARTED = 'metadata.annotations["kubectl.kubernetes.io/restartedAt"]'
+
+
+@pytest.mark.parametrize(
+    ("glob", "path"),
+    [
+        ("", ""),
+        ("**", ""),
+        ("**", IMAGE),
+        (IMAGE, IMAGE),
+        ("**.image", IMAGE),
+        ("**.image", "image"),
+        ("spec.**.containers[].image", IMAGE),
+        ("spec.*.spec.containers[*].image", IMAGE),
+        ("**.containers[name=w*].image", IMAGE),
+        ("**.im*", IMAGE),
+        ("spec.template.**", "spec.template"),
+        ("spec.template.**", IMAGE),
+        ("spec.ports[port=80].nodePort", PORT),
+        ("spec.ports[protocol=TCP,port=80].nodePort", PORT),
+        ("metadata.annotations.*", RESTARTED),
+        ('metadata.annotations["kubectl.kubernetes.io/*"]', RESTARTED),
+        (RESTARTED, RESTARTED),
+        ("metadata.finalizers[=example.com/*]", "metadata.finalizers[=example.com/hold]"),
+        (r"data.\*", 'data["*"]'),
+    ],
+)
+def test_a_path_is_covered(glob: str, path: str) -> None:
+    assert PathGlob(glob).matches(path)
+
+
+@pytest.mark.parametrize(
+    ("glob", "path"),
+    [
+        ("", "spec"),
+        ("*", ""),
+        ("spec.template", IMAGE),
+        ("image", IMAGE),
+        ("spec.*", IMAGE),
+        ("spec.*.image", IMAGE),
+        # A field is no item of a list, nor the other way round.
+        ("spec.ports.*.nodePort", PORT),
+        ("spec[].nodePort", "spec.ports.nodePort"),
+        ("**.containers[name=we].image", IMAGE),
+        ("spec.ports[port=8].nodePort", PORT),
+        ("spec.ports[ort=80].nodePort", PORT),
+        ("spec.ports[name=x].nodePort", PORT),
+        ("metadata.annotations.kubectl", RESTARTED),
+        (r"data.\*", "data.a"),
+    ],
+)
+def test_a_path_is_not_covered(glob: str, path: str) -> None:
+    assert not PathGlob(glob).matches(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["spec.", ".spec", "spec..x", "spec**", "**x", "a b", "spec[name=x", "spec[name]", "spec]", '["a', "[]", "spec\n"],
+)
+def test_what_is_not_a_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like the paths in a report"):
+        PathGlob(text)
+
+
+@pytest.mark.parametrize(("glob", "name"), [("a", "a"), ("*", ""), ("kube-*", "kube-system"), ("*-*", "a-b-c")])
+def test_a_name_is_covered(glob: str, name: str) -> None:
+    assert Glob(glob).matches(name)
+
+
+@pytest.mark.parametrize(("glob", "name"), [("a", "ab"), ("a?", "ab"), ("[ab]", "a"), ("", "a"), (r"a\*", "ab")])
+def test_a_name_is_not_covered(glob: str, name: str) -> None:
+    assert not Glob(glob).matches(name)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\1\2"), min_size=1)
+PATHS = st.lists(
+    st.one_of(NAMES, NAMES.map(set_member), NAMES.map(lambda name: ItemKey((("name", name), ("port", 80))))), max_size=4
+).map(lambda path: render(["spec", *path]))
+
+
+@given(PATHS, PATHS)
+def test_an_escaped_path_covers_itself_alone(path: str, other: str) -> None:
+    glob = PathGlob(escape_path(path))
+
+    assert glob.matches(path)
+    assert glob.matches(other) == (other == path)
+
+
+@given(NAMES, NAMES)
+def test_an_escaped_name_covers_itself_alone(name: str, other: str) -> None:
+    assert Glob(escape(name)).matches(name)
+    assert Glob(escape(name)).matches(other) == (name == other)

@@ -1,0 +1,53 @@
+"""The pages of the generator name only what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rescan.rules import RULES
+
+PAGES = ["argocd.md", "flux.md", "generator.md", "judges.md", "pull-requests.md", "rescan-model.md", "secrets.md"]
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest, repository: Path) -> Path:
+    return repository / "docs" / str(request.param)
+
+
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text())
+
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_the_table_of_the_model_names_every_rule_and_no_other(repository: Path) -> None:
+    text = (repository / "docs/rescan-model.md").read_text()
+    rules = {rule.__name__.replace("_", "-") for rule in RULES}
+
+    named = {name for name in re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", text) if not name.startswith("rescan-")}
+
+    assert named == rules
+
+
+def test_the_table_of_the_model_names_tests_that_exist(repository: Path) -> None:
+    tests = (repository / "tests/rescan/test_model.py").read_text()
+
+    named = re.findall(r"`(test_\w+|Test\w+)`", (repository / "docs/rescan-model.md").read_text())
+
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests and f"class {name}:" not in tests] == []
+
+
+def test_the_page_on_pull_requests_names_the_actions_as_the_workflow_has_them(repository: Path) -> None:
+    workflow = (repository / ".github/workflows/manifests.yml").read_text()
+    page = (repository / "docs/pull-requests.md").read_text()
+
+    used = set(re.findall(r"uses: (\S+)@([0-9a-f]{40}) # (\S+)", workflow))
+
+    assert len(re.findall("uses:", workflow)) == len(
+        re.findall(r"uses: \S+@[0-9a-f]{40} # v[0-9.]+$", workflow, re.MULTILINE)
+    )
+    assert {
+        (name, commit, version) for name, version, commit in re.findall(r"\| `(\S+)` \| (\S+) \| `(\S+)` \|", page)
+    } == used
