@@ -138,8 +138,8 @@ class _Editor:
 
     def _new_item(self, value: list[Json], schema: Node, name: str) -> Json:
         """A new item: made from nothing, or like one that is there but for its keys, which more often is valid."""
-        if value and isinstance(value[0], dict) and value[0] and self._choose.random() < 0.5:
-            item: Object = self._choose.choice(value)
+        item = self._choose.choice(value) if value else None
+        if isinstance(item, dict) and item and self._choose.random() < 0.5:
             return self._rekeyed(item, schema) if schema.keys else self._retouched(item, schema)
         return new_item(schema, name, self._choose)
 

@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell starts what it puts in the background with this one ignored.
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         binaries = Binaries.find()
         if options.build_only:
