@@ -184,11 +184,6 @@ SERVER_OWN: Final = {
     *("managedFields", "resourceVersion", "selfLink", "uid"),
 }
 MADE_OF_TEMPLATES: Final = {
-<<<<<<< HEAD
-    "preemptionPolicy": "PreemptLowerPriority", "enableServiceLinks": True,
-    "suspend": False, "manualSelector": False, "completionMode": "NonIndexed",
-    "completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed",
-=======
     "preemptionPolicy": "PreemptLowerPriority",
     "enableServiceLinks": True,
     "suspend": False,
@@ -198,7 +193,6 @@ MADE_OF_TEMPLATES: Final = {
     "parallelism": 1,
     "backoffLimit": 6,
     "podReplacementPolicy": "TerminatingOrFailed",
->>>>>>> mutation
 }
 DURATIONS: Final = {"1h30m": {"90m", "1h30m0s"}}
 
