@@ -95,14 +95,15 @@ def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
 
 
 def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
-    sys.stdout.write(
-        f"The sandbox cluster is ready at {cluster.server}. Ctrl-C ends it. In another shell:\n\n"
-        f"  export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}\n"
-        f'  export PATH={shlex.quote(str(binaries.folder.absolute()))}:"$PATH"\n'
-        "  kubectl get namespaces\n\n"
-    )
-    sys.stdout.flush()
+    # From the first word on: whoever reads it may end the cluster before the last one is written.
     with contextlib.suppress(KeyboardInterrupt):
+        sys.stdout.write(
+            f"The sandbox cluster is ready at {cluster.server}. Ctrl-C ends it. In another shell:\n\n"
+            f"  export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}\n"
+            f'  export PATH={shlex.quote(str(binaries.folder.absolute()))}:"$PATH"\n'
+            "  kubectl get namespaces\n\n"
+        )
+        sys.stdout.flush()
         while True:
             cluster.check()
             time.sleep(1)
