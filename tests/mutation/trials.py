@@ -9,7 +9,7 @@ from typing import Final
 
 from drift.model import Cause, Object
 from tests.mutation.differences import raw_differences
-from tests.mutation.edits import Action, Edit, Shape, edits_of
+from tests.mutation.edits import Action, Edit, Shape, edits_of, pairs_of
 from tests.mutation.exceptions import Case, Trial, exception_for
 from tests.mutation.oracle import judge
 from tests.mutation.server import Refused, Server
@@ -54,9 +54,10 @@ def try_edits(server: Server, subject: Subject, choose: random.Random, limit: in
 
 
 def sample_of_edits(live: Object, subject: Subject, choose: random.Random, limit: int) -> list[Edit]:
-    """Up to a number of the edits that can be made of an object, in any order."""
+    """Up to a number of the edits that can be made of an object, in any order; every fourth is two at once."""
     edits = list(edits_of(live, subject.node, choose))
-    return choose.sample(edits, min(limit, len(edits)))
+    pairs = list(pairs_of(edits, choose, limit // 4))
+    return choose.sample(edits, min(limit - len(pairs), len(edits))) + pairs
 
 
 def _untouched(server: Server, subject: Subject) -> Object:
