@@ -67,7 +67,7 @@ class Requests:
                 url,
                 headers=headers,
                 timeout=urllib3.Timeout(connect=_TIMEOUTS[0], read=_TIMEOUTS[1]),
-                retries=urllib3.Retry(connect=2, read=1, redirect=0, status=0, other=0, backoff_factor=0.2),
+                retries=urllib3.Retry(connect=2, read=1, redirect=2, status=0, other=0, backoff_factor=0.2),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ConnectError(f"{self._connection.server}: {_explain(error)}") from None

@@ -1,17 +1,33 @@
 """Live objects that Git does not have: which of them are somebody's, and which the cluster's own."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from drift.model import Actor, Cause, Json, Object
 from drift.ownership.fieldset import ManagedFieldsError, read_entries
 from drift.ownership.marks import known_marks
 from drift.ownership.roles import is_controller
+
+#: How the names of those marks end that say who the syncer is, rather than where it lives or what it last did.
+_NAMES_AN_OWNER: Final = ("/name", "/instance", "/tracking-id", "/app", "/release-name")
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What is known to belong to the manifests.
+
+    Attributes:
+        marks: The syncers' marks that their live objects bear; what bears others is another syncer's.
+        namespaces: Those that they use.
+    """
+
+    marks: frozenset[tuple[str, str]] = frozenset()
+    namespaces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +45,19 @@ class Stray:
     note: str | None
 
 
-def judge_stray(kind: str, body: Object, appliers: Iterable[str], controllers: Iterable[str] = ()) -> Stray | str:
+def judge_stray(
+    kind: str,
+    body: Object,
+    ours: Ours,
+    appliers: Collection[str] = (),
+    controllers: Iterable[str] = (),
+) -> Stray | str:
     """Judges a live object that no manifest describes.
 
     Args:
         kind: Its kind.
         body: At least its metadata.
+        ours: What is known to belong to the manifests.
         appliers: Field managers that sync Git, beside the well-known ones.
         controllers: Field managers that work for the cluster, beside the well-known ones.
 
@@ -43,19 +66,25 @@ def judge_stray(kind: str, body: Object, appliers: Iterable[str], controllers: I
     """
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    why = _is_the_clusters_own(kind, metadata)
-    if why:
-        return why
+    controllers = tuple(controllers)
     actors = _actors(metadata)
-    mark = _syncer_mark(metadata)
-    if mark is not None:
-        return Stray(Cause.PENDING_SYNC, actors, f"it carries {mark}: a syncer made it and should have pruned it")
+    people = tuple(actor for actor in actors if not is_controller(actor, controllers))
+    # Whoever keeps Kubernetes' own namespaces in Git wants to know what somebody else puts there.
+    own = _is_the_clusters_own(kind, metadata, but_not_for=ours.namespaces if people else frozenset())
+    if own:
+        return own
+    marks = syncer_marks(body)
+    shared = sorted(marks & ours.marks)
+    if shared:
+        return Stray(
+            Cause.PENDING_SYNC, actors, f"it carries {shared[0][0]}: the syncer made it and should have pruned it"
+        )
+    if marks:
+        return f"another syncer keeps it ({min(marks)[0]})"
     if any(actor.manager in appliers for actor in actors):
         return Stray(Cause.PENDING_SYNC, actors, "the syncer made it and should have pruned it")
     if not actors:
         return Stray(Cause.UNKNOWN, (), None)
-    controllers = tuple(controllers)
-    people = tuple(actor for actor in actors if not is_controller(actor, controllers))
     return Stray(Cause.MANUAL, people, None) if people else "controllers made it"
 
 
@@ -67,6 +96,10 @@ class _SystemObject:
     namespace: str
     label: str | None
     annotation: str | None
+
+    @property
+    def is_whole_namespace(self) -> bool:
+        return self.namespace != "*" and self.kind == self.name == "*"
 
     def matches(self, kind: str, metadata: Object) -> bool:
         return (
@@ -85,12 +118,20 @@ def _has(names: Json, wanted: str | None) -> bool:
     return isinstance(names, dict) and name in names and (not value or names[name] == value)
 
 
-def _is_the_clusters_own(kind: str, metadata: Object) -> str | None:
+def _is_the_clusters_own(kind: str, metadata: Object, *, but_not_for: frozenset[str]) -> str | None:
+    """Why an object is the cluster's own; a namespace as a whole is no reason where it is among the given ones."""
     if metadata.get("ownerReferences"):
         return "another object owns it"
     if metadata.get("deletionTimestamp"):
         return "it is being deleted"
-    return next((own.why for own in _system_objects() if own.matches(kind, metadata)), None)
+    return next(
+        (
+            own.why
+            for own in _system_objects()
+            if own.matches(kind, metadata) and not (own.is_whole_namespace and metadata.get("namespace") in but_not_for)
+        ),
+        None,
+    )
 
 
 @cache
@@ -118,11 +159,19 @@ def _actors(metadata: Object) -> tuple[Actor, ...]:
     return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
 
 
-def _syncer_mark(metadata: Object) -> str | None:
-    for field, names in known_marks().syncer.items():
-        present = metadata.get(field)
-        if isinstance(present, dict):
-            for name in sorted(present):
-                if name in names:
-                    return f"{field[:-1]} {name}"
-    return None
+def syncer_marks(body: Object) -> frozenset[tuple[str, str]]:
+    """The syncers' marks that an object bears: the name of each, and who is named in it."""
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return frozenset(
+        (f"{field[:-1]} {name}", _owner_in_mark(value))
+        for field, names in known_marks().syncer.items()
+        if isinstance(present := metadata.get(field), dict)
+        for name, value in present.items()
+        if name in names and name.endswith(_NAMES_AN_OWNER) and isinstance(value, str)
+    )
+
+
+def _owner_in_mark(value: str) -> str:
+    """Argo CD's tracking id names the object after its Application: only the Application is the owner."""
+    return value.partition(":")[0]

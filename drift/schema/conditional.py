@@ -80,7 +80,8 @@ def _container_limits(item: Object) -> Json:
 def _container_requests(item: Object) -> Json:
     if item.get("type") != "Container":
         return ABSENT
-    return {**item.get("min", {}), **item.get("max", {}), **item.get("default", {})} or ABSENT
+    parts = [part for name in ("min", "max", "default") if isinstance(part := item.get(name), dict)]
+    return {name: value for part in parts for name, value in part.items()} or ABSENT
 
 
 def _data_source_reference(claim: Object) -> Json:
@@ -88,7 +89,10 @@ def _data_source_reference(claim: Object) -> Json:
 
 
 def _template_labels(controller: Object) -> Json:
-    return ((controller.get("template") or {}).get("metadata") or {}).get("labels", ABSENT)
+    part: Json = controller
+    for name in ("template", "metadata", "labels"):
+        part = part.get(name) if isinstance(part, dict) else None
+    return ABSENT if part is None else part
 
 
 def _policy_types(policy: Object) -> Json:

@@ -1,19 +1,18 @@
-"""One scan from manifests and a live side to a report: who is asked for what, and what each stage hands to the next."""
+"""The scan itself: resolves the manifests, reads their live objects and has each pair compared and judged."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from drift.cluster.live import LiveObject
-from drift.cluster.resources import Resource, Resources
+from drift.cluster.resources import Resource
 from drift.compare.objects import Compared, compare_object
-from drift.compare.unmanaged import judge_stray
+from drift.compare.unmanaged import Ours
 from drift.config.settings import UncheckedKind
-from drift.errors import ManifestError, RequestError
+from drift.errors import ConnectError, ManifestError, RequestError, ScanError
 from drift.model import (
     Cause,
-    ClusterInfo,
     Manifest,
     ManifestsInfo,
     Object,
@@ -21,89 +20,19 @@ from drift.model import (
     ObjectReport,
     Report,
     Status,
-    Unmanaged,
 )
 from drift.policy.argocd import IgnoreDifferences, read_ignore_differences, set_aside
 from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
-from drift.policy.findings import missing_finding, object_findings, stray_finding
+from drift.policy.findings import missing_finding, object_findings
 from drift.policy.opt_out import honour, why_it_may_be_gone
-from drift.schema.definitions import defined_kind, document_of
-from drift.schema.types import UNKNOWN, SchemaDocument, Type
-from drift.synced import LoadRevision, SyncedRevisions
+from drift.scanning.options import Options
+from drift.scanning.source import LiveSource
+from drift.scanning.strays import Strays
+from drift.scanning.syncers import SyncerMarks
+from drift.scanning.types import Types
+from drift.synced import SyncedRevisions
 
-
-class LiveSource(Protocol):
-    """Where live objects come from: an API server or a dump."""
-
-    @property
-    def info(self) -> ClusterInfo | None:
-        """The API server; None for a dump."""
-
-    @property
-    def resources(self) -> Resources:
-        """The kinds it has."""
-
-    @property
-    def default_namespace(self) -> str:
-        """Where objects live that name no namespace."""
-
-    def schema(self, resource: Resource) -> Mapping[str, Any] | None:
-        """The OpenAPI v3 document of a resource; None where there is none."""
-
-    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """One object; None if it does not exist. Raises RequestError."""
-
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        """The objects of a kind. Raises RequestError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user may say about a scan.
-
-    Attributes:
-        namespace: Where objects live that name no namespace; None: as the live side has it.
-        appliers: Field managers that sync Git, beside the well-known ones.
-        controllers: Field managers that work for the cluster, beside the well-known ones; ``*`` as in a glob.
-        unchecked: Kinds that are not asked for, on purpose.
-        unmanaged: Where objects that Git does not have are looked for.
-        synced: The manifests at the revision that was last synced; None where the user names none.
-        load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
-    """
-
-    namespace: str | None = None
-    appliers: tuple[str, ...] = ()
-    controllers: tuple[str, ...] = ()
-    unchecked: tuple[UncheckedKind, ...] = ()
-    unmanaged: Unmanaged = Unmanaged.NAMESPACE
-    synced: tuple[Manifest, ...] | None = None
-    load_revision: LoadRevision | None = None
-
-
-#: The kinds that people usually make by hand, looked for in the manifests' namespaces where the account may list them.
-USUAL_KINDS: Final = (
-    ("", "ConfigMap"),
-    ("", "PersistentVolumeClaim"),
-    ("", "Pod"),
-    ("", "ReplicationController"),
-    ("", "Secret"),
-    ("", "Service"),
-    ("", "ServiceAccount"),
-    ("apps", "DaemonSet"),
-    ("apps", "Deployment"),
-    ("apps", "ReplicaSet"),
-    ("apps", "StatefulSet"),
-    ("autoscaling", "HorizontalPodAutoscaler"),
-    ("batch", "CronJob"),
-    ("batch", "Job"),
-    ("networking.k8s.io", "Ingress"),
-    ("networking.k8s.io", "NetworkPolicy"),
-    ("policy", "PodDisruptionBudget"),
-    ("rbac.authorization.k8s.io", "Role"),
-    ("rbac.authorization.k8s.io", "RoleBinding"),
-)
 _FORBIDDEN: Final = 403
-_METHOD_NOT_ALLOWED: Final = 405
 _NOTHING: Final[Object] = {"metadata": {}}
 #: Up to so many objects of a kind are read one by one where nothing else of the kind is of interest.
 _FEW: Final = 5
@@ -127,10 +56,9 @@ def scan_manifests(
         schemas: The OpenAPI document to use where the source has none of its own.
 
     Raises:
-        ManifestError: Two manifests describe one object.
-        ConnectError: The API server cannot be reached any more.
+        ManifestError: Two manifests describe one object. What cannot be read is in the report.
     """
-    return _Scan(source, options, schemas).run(manifests, info)
+    return _Scan(source, options, manifests, schemas).run(info)
 
 
 @dataclass(slots=True)
@@ -143,55 +71,72 @@ class _Wanted:
 
 
 class _Scan:
-    def __init__(self, source: LiveSource, options: Options, schemas: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        source: LiveSource,
+        options: Options,
+        manifests: Sequence[Manifest],
+        schemas: Mapping[str, Any] | None,
+    ) -> None:
         self._source = source
         self._options = options
-        self._schemas = schemas
+        self._manifests = manifests
         # What may be asked for; a kind that the user leaves out is not even looked up.
         self._resources = source.resources.without(lambda group, kind: self._unchecked(group, kind) is not None)
-        self._shipped = None if schemas is None else SchemaDocument(schemas)
-        self._definitions: dict[tuple[str, str], Object] = {}
-        self._defined: dict[Resource, Type | None] = {}
-        self._documents: dict[str, SchemaDocument | None] = {}
+        self._types = Types(source, schemas, [manifest.body for manifest in manifests])
+        self._strays = Strays(source, self._resources, options)
+        self._marks = SyncerMarks()
         self._cluster_id = source.info.server if source.info else ""
-        self._notes: list[str] = []
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
         self._without_owners = 0
         self._absent: list[tuple[Manifest, ObjectKey]] = []
         self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
-        self._synced: Mapping[ObjectKey, Manifest] | None = None
+        self._synced = None if options.synced is None else self._by_key(options.synced)
         self._recorded = (
             None if options.load_revision is None else SyncedRevisions(source, options.load_revision, self._resources)
         )
-        self._argocd: tuple[IgnoreDifferences, ...] = ()
+        self._argocd, self._notes = self._read_argocd()
 
-    def run(self, manifests: Sequence[Manifest], info: ManifestsInfo) -> Report:
-        wanted = self._resolve(manifests)
-        self._definitions = self._read_definitions(manifests)
-        self._argocd, notes = read_ignore_differences(manifests)
-        self._notes += notes
-        if self._options.synced is not None:
-            self._synced = self._by_key(self._options.synced)
+    def _read_argocd(self) -> tuple[tuple[IgnoreDifferences, ...], list[str]]:
+        entries, notes = read_ignore_differences(self._manifests)
+        return entries, list(notes)
+
+    def run(self, info: ManifestsInfo) -> Report:
+        wanted = self._resolve(self._manifests)
+        lost: ConnectError | None = None
         for group in wanted.values():
-            self._scan_group(group)
+            lost = self._scan_group(group, lost)
         self._report_missing()
-        self._look_for_strays(wanted)
-        if self._recorded is not None:
-            self._notes += self._recorded.notes
-        if self._without_owners and self._source.info is None:
-            self._notes.append(
-                f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
-                "make dumps with --show-managed-fields"
+        namespaces = sorted({group.namespace for group in wanted.values() if group.namespace is not None})
+        if lost is None:
+            self._strays.search(
+                {(group.resource.group, group.resource.kind, group.namespace) for group in wanted.values()}, namespaces
             )
+        self._reports += self._strays.reports(
+            Ours(self._marks.ours, frozenset(namespaces)), self._synced, self._cluster_id
+        )
         return Report(
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             cluster=self._source.info,
             manifests=info,
             objects=tuple(sorted(self._reports, key=_report_order)),
-            notes=tuple(self._notes),
-            errors=tuple(self._errors),
+            notes=tuple(self._all_notes()),
+            errors=(*self._errors, *self._strays.errors),
         )
+
+    def _all_notes(self) -> Iterator[str]:
+        yield from self._notes
+        yield from self._types.notes
+        yield from self._strays.notes
+        yield from self._marks.notes()
+        if self._recorded is not None:
+            yield from self._recorded.notes
+        if self._without_owners and self._source.info is None:
+            yield (
+                f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
+                "make dumps with --show-managed-fields"
+            )
 
     # -- the manifests' side
 
@@ -271,20 +216,33 @@ class _Scan:
 
     # -- the live side
 
-    def _scan_group(self, group: _Wanted) -> None:
+    def _scan_group(self, group: _Wanted, lost: ConnectError | None) -> ConnectError | None:
+        """Compares one group.
+
+        Args:
+            group: The manifests of one kind in one namespace.
+            lost: What ended the connection; a server that is gone is not asked again for every kind.
+
+        Returns:
+            What has ended the connection by now.
+        """
         remaining = dict(group.manifests)
         try:
+            if lost is not None:
+                raise lost
             for live in self._live_objects(group):
-                manifest = remaining.pop(live.name, None)
+                manifest = remaining.get(live.name)
                 if manifest is not None:
                     self._reports.append(self._compare_safely(manifest, live, group))
-                elif live.name not in group.manifests and self._wants_strays(group):
-                    self._judge_stray(live, group.resource)
-        except RequestError as error:
+                    del remaining[live.name]
+                elif live.name not in group.manifests and self._strays.wanted(group.resource):
+                    self._strays.add(group.resource, live)
+        except (RequestError, ConnectError) as error:
             # Nothing is known of those that have not come: not "missing", and certainly not "in sync".
             self._give_up(remaining, group, error)
-            return
+            return error if isinstance(error, ConnectError) else lost
         self._absent += [(manifest, self._group_key(group, name)) for name, manifest in remaining.items()]
+        return lost
 
     def _report_missing(self) -> None:
         """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
@@ -295,7 +253,7 @@ class _Scan:
 
     def _live_objects(self, group: _Wanted) -> Iterator[LiveObject]:
         """A group's live objects: one by one where that is enough, as a list where others are of interest too."""
-        if len(group.manifests) <= _FEW and not self._wants_strays(group):
+        if len(group.manifests) <= _FEW and not self._strays.wanted(group.resource):
             for name in group.manifests:
                 live = self._source.get(group.resource, group.namespace, name)
                 if live is not None:
@@ -303,14 +261,9 @@ class _Scan:
         else:
             yield from self._source.list(group.resource, group.namespace)
 
-    def _wants_strays(self, group: _Wanted) -> bool:
-        if self._options.unmanaged is Unmanaged.NAMESPACE:
-            return group.resource.namespaced
-        return self._options.unmanaged is Unmanaged.CLUSTER
-
-    def _give_up(self, remaining: Mapping[str, Manifest], group: _Wanted, error: RequestError) -> None:
+    def _give_up(self, remaining: Mapping[str, Manifest], group: _Wanted, error: ScanError) -> None:
         what = f"{group.resource.plural} in {group.namespace}" if group.namespace else group.resource.plural
-        why = f"may not be read by this account (get, list {what})" if error.status == _FORBIDDEN else str(error)
+        why = f"may not be read by this account (get, list {what})" if _is_refused(error) else str(error)
         self._errors.append(f"{what}: {why}")
         self._reports += [
             ObjectReport(manifest.api_version, self._group_key(group, name), manifest.source, Status.UNCHECKED, why)
@@ -332,6 +285,7 @@ class _Scan:
 
     def _compare(self, manifest: Manifest, live: LiveObject, group: _Wanted) -> ObjectReport:
         key = self._group_key(group, manifest.name)
+        self._marks.learn(key, live.body)
         compared = self._compare_with(manifest, live, group, self._synced)
         if compared.judged and self._synced is None and self._recorded is not None:
             recorded = self._recorded.manifests(live.body)
@@ -365,7 +319,7 @@ class _Scan:
             manifest.body,
             live.body,
             live.last_applied,
-            self._type(group.resource),
+            self._types.type(group.resource),
             appliers=self._options.appliers,
             controllers=self._options.controllers,
             synced=base,
@@ -389,96 +343,9 @@ class _Scan:
             self._autoscalers[namespace] = tuple(found)
         return self._autoscalers[namespace]
 
-    def _type(self, resource: Resource) -> Type:
-        if resource.root not in self._documents:
-            document = self._source.schema(resource)
-            self._documents[resource.root] = self._shipped if document is None else SchemaDocument(document)
-        document_types = self._documents[resource.root]
-        if document_types is None:
-            return UNKNOWN
-        known = document_types.kind(resource.group, resource.version, resource.kind)
-        return known or self._defined_type(resource) or UNKNOWN
 
-    def _defined_type(self, resource: Resource) -> Type | None:
-        """The type of a custom resource from its definition, live or in Git, where no server describes it."""
-        definition = self._definitions.get((resource.group, resource.kind))
-        if definition is None or self._schemas is None:
-            return None
-        if resource not in self._defined:
-            document = document_of(definition, resource.version, self._schemas)
-            self._defined[resource] = (
-                None
-                if document is None
-                else SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
-            )
-        return self._defined[resource]
-
-    def _read_definitions(self, manifests: Sequence[Manifest]) -> dict[tuple[str, str], Object]:
-        definitions = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-        if self._schemas is None or definitions is None:
-            return {}
-        bodies = [manifest.body for manifest in manifests]
-        # The live definition is the one that the live object's defaults come from.
-        bodies += [live.body for live in self._source.list(definitions, None)]
-        return {kind: body for body in bodies if (kind := defined_kind(body)) is not None}
-
-    # -- what Git does not have
-
-    def _look_for_strays(self, wanted: Mapping[tuple[str, str, str | None], _Wanted]) -> None:
-        """Lists the kinds that the manifests do not have, where the user wants to know of them."""
-        if self._options.unmanaged is Unmanaged.OFF:
-            return
-        listed = {(group.resource.group, group.resource.kind, group.namespace) for group in wanted.values()}
-        manifest_kinds = {(group.resource.group, group.resource.kind) for group in wanted.values()}
-        namespaces = sorted({group.namespace for group in wanted.values() if group.namespace is not None})
-        for resource, namespace in self._where_to_look(manifest_kinds, namespaces):
-            if (resource.group, resource.kind, namespace) in listed:
-                continue
-            try:
-                for live in self._source.list(resource, namespace, metadata_only=True):
-                    if (resource.group, resource.kind, live.namespace) not in listed:
-                        self._judge_stray(live, resource)
-            except RequestError as error:
-                self._could_not_list(
-                    resource, namespace, error, is_ours=(resource.group, resource.kind) in manifest_kinds
-                )
-
-    def _where_to_look(
-        self, manifest_kinds: Iterable[tuple[str, str]], namespaces: Sequence[str]
-    ) -> Iterator[tuple[Resource, str | None]]:
-        resources = self._resources
-        if self._options.unmanaged is Unmanaged.CLUSTER:
-            for resource in resources.all_preferred():
-                if "list" in resource.verbs:
-                    yield resource, None
-            return
-        for group, kind in sorted({*manifest_kinds, *USUAL_KINDS}):
-            found = resources.preferred(group, kind)
-            if found is not None and found.namespaced and "list" in found.verbs:
-                for namespace in namespaces:
-                    yield found, namespace
-
-    def _could_not_list(self, resource: Resource, namespace: str | None, error: RequestError, *, is_ours: bool) -> None:
-        where = f" in {namespace}" if namespace else ""
-        refused = error.status in {_FORBIDDEN, _METHOD_NOT_ALLOWED}
-        why = "this account may not list them" if refused else str(error)
-        text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
-        if is_ours or not refused:
-            self._errors.append(text)
-        else:
-            self._notes.append(text)
-
-    def _judge_stray(self, live: LiveObject, resource: Resource) -> None:
-        judged = judge_stray(resource.kind, live.body, self._options.appliers, self._options.controllers)
-        if isinstance(judged, str):
-            return
-        key = ObjectKey(resource.group, resource.kind, live.namespace, live.name)
-        if self._synced is not None and key in self._synced:
-            judged = replace(
-                judged, cause=Cause.PENDING_SYNC, note="Git had it when it was last synced, and has it no more"
-            )
-        findings = honour((stray_finding(key, judged, self._cluster_id),), None, live.body)
-        self._reports.append(ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings))
+def _is_refused(error: ScanError) -> bool:
+    return isinstance(error, RequestError) and error.status == _FORBIDDEN
 
 
 def _report_order(report: ObjectReport) -> tuple[str, str, str, str]:

@@ -1,0 +1,30 @@
+"""What the user may say about a scan."""
+
+from dataclasses import dataclass
+
+from drift.config.settings import UncheckedKind
+from drift.model import Manifest, Unmanaged
+from drift.synced import LoadRevision
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user may say about a scan.
+
+    Attributes:
+        namespace: Where objects live that name no namespace; None: as the live side has it.
+        appliers: Field managers that sync Git, beside the well-known ones.
+        controllers: Field managers that work for the cluster, beside the well-known ones; ``*`` as in a glob.
+        unchecked: Kinds that are not asked for, on purpose.
+        unmanaged: Where objects that Git does not have are looked for.
+        synced: The manifests at the revision that was last synced; None where the user names none.
+        load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
+    """
+
+    namespace: str | None = None
+    appliers: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
+    unchecked: tuple[UncheckedKind, ...] = ()
+    unmanaged: Unmanaged = Unmanaged.NAMESPACE
+    synced: tuple[Manifest, ...] | None = None
+    load_revision: LoadRevision | None = None

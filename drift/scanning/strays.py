@@ -1,0 +1,133 @@
+"""The search for live objects that Git does not have: where to look, and whose they are."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from drift.cluster.live import LiveObject
+from drift.cluster.resources import Resource, Resources
+from drift.compare.unmanaged import Ours, Stray, judge_stray
+from drift.errors import ConnectError, RequestError
+from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.policy.findings import stray_finding
+from drift.policy.opt_out import honour
+from drift.scanning.options import Options
+from drift.scanning.source import LiveSource
+
+#: The kinds that people usually make by hand, looked for in the manifests' namespaces where the account may list them.
+USUAL_KINDS: Final = (
+    ("", "ConfigMap"),
+    ("", "PersistentVolumeClaim"),
+    ("", "Pod"),
+    ("", "ReplicationController"),
+    ("", "Secret"),
+    ("", "Service"),
+    ("", "ServiceAccount"),
+    ("apps", "DaemonSet"),
+    ("apps", "Deployment"),
+    ("apps", "ReplicaSet"),
+    ("apps", "StatefulSet"),
+    ("autoscaling", "HorizontalPodAutoscaler"),
+    ("batch", "CronJob"),
+    ("batch", "Job"),
+    ("networking.k8s.io", "Ingress"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("policy", "PodDisruptionBudget"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+)
+_FORBIDDEN: Final = 403
+_METHOD_NOT_ALLOWED: Final = 405
+
+
+@dataclass(slots=True)
+class Strays:
+    """Gathers the live objects that no manifest describes; they are judged when everything else is known.
+
+    Attributes:
+        source: The live side.
+        resources: The kinds that may be asked for.
+        options: What the user said about the scan.
+        notes: Kinds that could not be looked for, one sentence each, which is no loss.
+        errors: Those that make the scan incomplete.
+    """
+
+    source: LiveSource
+    resources: Resources
+    options: Options
+    notes: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    _found: list[tuple[Resource, LiveObject]] = field(default_factory=list)
+
+    def wanted(self, resource: Resource) -> bool:
+        """Whether objects of a kind that the manifests use are of interest beside those they describe."""
+        if self.options.unmanaged is Unmanaged.NAMESPACE:
+            return resource.namespaced
+        return self.options.unmanaged is Unmanaged.CLUSTER
+
+    def add(self, resource: Resource, live: LiveObject) -> None:
+        """Takes note of a live object that no manifest describes. Only its metadata is kept."""
+        body = {"metadata": live.body.get("metadata")}
+        self._found.append((resource, replace(live, body=body, last_applied=None)))
+
+    def search(self, listed: set[tuple[str, str, str | None]], namespaces: Sequence[str]) -> None:
+        """Lists the kinds that the manifests do not have.
+
+        Args:
+            listed: Group, kind and namespace of what was listed already.
+            namespaces: Those that the manifests use.
+        """
+        manifest_kinds = {(group, kind) for group, kind, _ in listed}
+        for resource, namespace in self._places(manifest_kinds, namespaces):
+            if (resource.group, resource.kind, namespace) in listed:
+                continue
+            try:
+                for live in self.source.list(resource, namespace, metadata_only=True):
+                    if (resource.group, resource.kind, live.namespace) not in listed:
+                        self.add(resource, live)
+            except RequestError as error:
+                is_ours = (resource.group, resource.kind) in manifest_kinds
+                self._could_not_list(resource, namespace, error, is_ours=is_ours)
+            except ConnectError as error:
+                self.errors.append(f"objects that Git does not have were not looked for to the end: {error}")
+                return
+
+    def _places(
+        self, manifest_kinds: Iterable[tuple[str, str]], namespaces: Sequence[str]
+    ) -> Iterator[tuple[Resource, str | None]]:
+        if self.options.unmanaged is Unmanaged.CLUSTER:
+            for resource in self.resources.all_preferred():
+                if "list" in resource.verbs:
+                    yield resource, None
+        elif self.options.unmanaged is Unmanaged.NAMESPACE:
+            for group, kind in sorted({*manifest_kinds, *USUAL_KINDS}):
+                found = self.resources.preferred(group, kind)
+                if found is not None and found.namespaced and "list" in found.verbs:
+                    for namespace in namespaces:
+                        yield found, namespace
+
+    def _could_not_list(self, resource: Resource, namespace: str | None, error: RequestError, *, is_ours: bool) -> None:
+        where = f" in {namespace}" if namespace else ""
+        refused = error.status in {_FORBIDDEN, _METHOD_NOT_ALLOWED}
+        why = "this account may not list them" if refused else str(error)
+        text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
+        (self.errors if is_ours or not refused else self.notes).append(text)
+
+    def reports(self, ours: Ours, synced: Mapping[ObjectKey, Manifest] | None, cluster: str) -> Iterator[ObjectReport]:
+        """What is to be said of those that are somebody's.
+
+        Args:
+            ours: What is known to belong to the manifests.
+            synced: What was last synced; None where that is not known.
+            cluster: What the cluster is known by, for the fingerprints; "" for a dump.
+        """
+        for resource, live in self._found:
+            key = ObjectKey(resource.group, resource.kind, live.namespace, live.name)
+            judged: Stray | str
+            if synced is not None and key in synced:
+                judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
+            else:
+                judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
+            if isinstance(judged, Stray):
+                findings = honour((stray_finding(key, judged, cluster),), None, live.body)
+                yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)
