@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
@@ -103,4 +104,4 @@ def scan(
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )
-    return apply_policy(report, settings)
+    return apply_policy(replace(report, notes=(*loaded.unnamed, *report.notes)), settings)

@@ -61,7 +61,7 @@ def compare_object(
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted), controllers)
+    roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted, present), controllers)
     if roles.inferred is not None:
         remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
     base = synced or (last_applied if _applies_client_side(entries, roles) else None)
@@ -130,16 +130,18 @@ def _names_more_than(node: OwnerNode, tree: Json) -> bool:
     return any(name not in tree or _names_more_than(child, tree[name]) for name, child in node.children.items())
 
 
-def _count_owned(entries: Sequence[Entry], tree: OwnerNode | None, wanted: Object) -> list[int]:
-    """How many of the desired fields each entry owns."""
+def _count_owned(entries: Sequence[Entry], tree: OwnerNode | None, wanted: Object, present: Object) -> list[int]:
+    """How many fields each entry owns that are as Git wants them: who made them other than that did not sync Git."""
     counts = [0] * len(entries)
-    pending: list[tuple[OwnerNode, Json]] = [] if tree is None else [(tree, wanted)]
+    pending: list[tuple[OwnerNode, Json, Json]] = [] if tree is None else [(tree, wanted, present)]
     while pending:
-        node, value = pending.pop()
-        for index in node.owners:
-            counts[index] += 1
-        if isinstance(value, dict):
-            pending += [(child, value[name]) for name, child in node.children.items() if name in value]
+        node, value, live = pending.pop()
+        if value == live:
+            for index in node.owners:
+                counts[index] += 1
+        if isinstance(value, dict) and isinstance(live, dict):
+            both = value.keys() & live.keys()
+            pending += [(child, value[name], live[name]) for name, child in node.children.items() if name in both]
     return counts
 
 

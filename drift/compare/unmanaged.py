@@ -18,6 +18,19 @@ _NAMES_AN_OWNER: Final = ("/name", "/instance", "/tracking-id", "/app", "/releas
 
 
 @dataclass(frozen=True, slots=True)
+class Ours:
+    """What is known to belong to the manifests.
+
+    Attributes:
+        marks: The syncers' marks that their live objects bear; what bears others is another syncer's.
+        namespaces: Those that they use.
+    """
+
+    marks: frozenset[tuple[str, str]] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Stray:
     """A live object that Git does not have.
 
@@ -35,7 +48,7 @@ class Stray:
 def judge_stray(
     kind: str,
     body: Object,
-    our_marks: Collection[tuple[str, str]],
+    ours: Ours,
     appliers: Collection[str] = (),
     controllers: Iterable[str] = (),
 ) -> Stray | str:
@@ -44,7 +57,7 @@ def judge_stray(
     Args:
         kind: Its kind.
         body: At least its metadata.
-        our_marks: The syncers' marks that objects of the manifests bear; whoever bears others is another syncer's.
+        ours: What is known to belong to the manifests.
         appliers: Field managers that sync Git, beside the well-known ones.
         controllers: Field managers that work for the cluster, beside the well-known ones.
 
@@ -53,15 +66,18 @@ def judge_stray(
     """
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    why = _is_the_clusters_own(kind, metadata)
-    if why:
-        return why
+    controllers = tuple(controllers)
     actors = _actors(metadata)
+    people = tuple(actor for actor in actors if not is_controller(actor, controllers))
+    # Whoever keeps Kubernetes' own namespaces in Git wants to know what somebody else puts there.
+    own = _is_the_clusters_own(kind, metadata, but_not_for=ours.namespaces if people else frozenset())
+    if own:
+        return own
     marks = syncer_marks(body)
-    ours = sorted(marks.intersection(our_marks))
-    if ours:
+    shared = sorted(marks & ours.marks)
+    if shared:
         return Stray(
-            Cause.PENDING_SYNC, actors, f"it carries {ours[0][0]}: the syncer made it and should have pruned it"
+            Cause.PENDING_SYNC, actors, f"it carries {shared[0][0]}: the syncer made it and should have pruned it"
         )
     if marks:
         return f"another syncer keeps it ({min(marks)[0]})"
@@ -69,8 +85,6 @@ def judge_stray(
         return Stray(Cause.PENDING_SYNC, actors, "the syncer made it and should have pruned it")
     if not actors:
         return Stray(Cause.UNKNOWN, (), None)
-    controllers = tuple(controllers)
-    people = tuple(actor for actor in actors if not is_controller(actor, controllers))
     return Stray(Cause.MANUAL, people, None) if people else "controllers made it"
 
 
@@ -82,6 +96,10 @@ class _SystemObject:
     namespace: str
     label: str | None
     annotation: str | None
+
+    @property
+    def is_whole_namespace(self) -> bool:
+        return self.namespace != "*" and self.kind == self.name == "*"
 
     def matches(self, kind: str, metadata: Object) -> bool:
         return (
@@ -100,12 +118,20 @@ def _has(names: Json, wanted: str | None) -> bool:
     return isinstance(names, dict) and name in names and (not value or names[name] == value)
 
 
-def _is_the_clusters_own(kind: str, metadata: Object) -> str | None:
+def _is_the_clusters_own(kind: str, metadata: Object, *, but_not_for: frozenset[str]) -> str | None:
+    """Why an object is the cluster's own; a namespace as a whole is no reason where it is among the given ones."""
     if metadata.get("ownerReferences"):
         return "another object owns it"
     if metadata.get("deletionTimestamp"):
         return "it is being deleted"
-    return next((own.why for own in _system_objects() if own.matches(kind, metadata)), None)
+    return next(
+        (
+            own.why
+            for own in _system_objects()
+            if own.matches(kind, metadata) and not (own.is_whole_namespace and metadata.get("namespace") in but_not_for)
+        ),
+        None,
+    )
 
 
 @cache

@@ -28,11 +28,13 @@ class Loaded:
     Attributes:
         manifests: In the order of the paths and files.
         skipped: Files and documents that are no manifests, one sentence each.
+        unnamed: Manifests that cannot be looked for, as they have no name but get one at each sync; a sentence each.
         paths: As the user named them; empty for texts that are no files.
     """
 
     manifests: tuple[Manifest, ...]
     skipped: tuple[str, ...]
+    unnamed: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
 
@@ -47,7 +49,7 @@ def load_manifests(paths: Sequence[str]) -> Loaded:
         ManifestError: A file cannot be read as manifests.
     """
     loaded = load_texts(_read_all(paths))
-    if not loaded.manifests:
+    if not loaded.manifests and not loaded.unnamed:
         raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
     return replace(loaded, paths=tuple(paths))
 
@@ -63,6 +65,7 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
     """
     manifests: list[Manifest] = []
     skipped: list[str] = []
+    unnamed: list[str] = []
     for name, text in texts:
         for document in read_documents(text, name):
             for body in _objects(document, name):
@@ -70,9 +73,19 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
                 if _is_for_kustomize(api_version, name):
                     kind = body.get("kind", "Kustomization")
                     skipped.append(f"{name}:{document.line}: {kind} is for kustomize, not for the cluster")
-                    continue
-                manifests.append(_manifest(body, document, name))
-    return Loaded(tuple(manifests), tuple(skipped))
+                elif _gets_its_name_later(body):
+                    unnamed.append(
+                        f"{name}:{document.line}: {body.get('kind')} is not compared: it has generateName, "
+                        "so each sync makes another object of it"
+                    )
+                else:
+                    manifests.append(_manifest(body, document, name))
+    return Loaded(tuple(manifests), tuple(skipped), tuple(unnamed))
+
+
+def _gets_its_name_later(body: Object) -> bool:
+    metadata = body.get("metadata")
+    return isinstance(metadata, dict) and "name" not in metadata and bool(metadata.get("generateName"))
 
 
 def _is_for_kustomize(api_version: Json, name: str) -> bool:
@@ -129,8 +142,6 @@ def _manifest(body: Object, document: Document, name: str) -> Manifest:
     metadata = metadata if isinstance(metadata, dict) else {}
     api_version = _word(body.get("apiVersion"), "apiVersion", place)
     kind = _word(body.get("kind"), "kind", place)
-    if "name" not in metadata and "generateName" in metadata:
-        raise ManifestError(f"{place}: {kind} has generateName; without a fixed name it cannot be found in the cluster")
     object_name = _word(metadata.get("name"), "metadata.name", place)
     namespace = metadata.get("namespace")
     if namespace is not None:

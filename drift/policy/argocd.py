@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from drift.model import Finding, IgnoredBy, Json, Manifest, Object, ObjectKey
+from drift.model import Change, Finding, IgnoredBy, Json, Manifest, Object, ObjectKey
 from drift.paths import escape_pointer
 
 #: One step of a path of jq: .name, .["name"], [], [0], each with an optional question mark.
@@ -43,9 +43,29 @@ class IgnoreDifferences:
             return False
         if (self.namespace and self.namespace != key.namespace) or (self.name and self.name != key.name):
             return False
-        if finding.pointer and any(pattern.fullmatch(finding.pointer) for pattern in self.pointers):
+        if finding.pointer and all(map(self._points_at, _leaves(finding))):
             return True
         return bool(finding.actors) and all(actor.manager in self.managers for actor in finding.actors)
+
+    def _points_at(self, pointer: str) -> bool:
+        return any(pattern.fullmatch(pointer) for pattern in self.pointers)
+
+
+def _leaves(finding: Finding) -> Iterator[str]:
+    """The pointers of all that a finding is about: of a part that was added or removed as a whole, its leaves."""
+    value = finding.live if finding.change is Change.ADDED else finding.desired
+    if finding.change in {Change.ADDED, Change.REMOVED} and isinstance(value, dict | list) and value:
+        yield from _leaves_of(value, finding.pointer)
+    else:
+        yield finding.pointer
+
+
+def _leaves_of(value: Json, pointer: str) -> Iterator[str]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not parts:
+        yield pointer
+    for name, below in parts:
+        yield from _leaves_of(below, f"{pointer}/{escape_pointer(str(name))}")
 
 
 def read_ignore_differences(manifests: Iterable[Manifest]) -> tuple[tuple[IgnoreDifferences, ...], tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource
 from drift.compare.objects import Compared, compare_object
+from drift.compare.unmanaged import Ours
 from drift.config.settings import UncheckedKind
 from drift.errors import ConnectError, ManifestError, RequestError, ScanError
 from drift.model import (
@@ -28,6 +29,7 @@ from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.scanning.options import Options
 from drift.scanning.source import LiveSource
 from drift.scanning.strays import Strays
+from drift.scanning.syncers import SyncerMarks
 from drift.scanning.types import Types
 from drift.synced import SyncedRevisions
 
@@ -84,6 +86,7 @@ class _Scan:
         self._resources = source.resources.without(lambda group, kind: self._unchecked(group, kind) is not None)
         self._types = Types(source, schemas, [manifest.body for manifest in manifests])
         self._strays = Strays(source, self._resources, options)
+        self._marks = SyncerMarks()
         self._cluster_id = source.info.server if source.info else ""
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
@@ -107,12 +110,14 @@ class _Scan:
         for group in wanted.values():
             lost = self._scan_group(group, lost)
         self._report_missing()
+        namespaces = sorted({group.namespace for group in wanted.values() if group.namespace is not None})
         if lost is None:
-            namespaces = sorted({group.namespace for group in wanted.values() if group.namespace is not None})
             self._strays.search(
                 {(group.resource.group, group.resource.kind, group.namespace) for group in wanted.values()}, namespaces
             )
-        self._reports += self._strays.reports(self._synced, self._cluster_id)
+        self._reports += self._strays.reports(
+            Ours(self._marks.ours, frozenset(namespaces)), self._synced, self._cluster_id
+        )
         return Report(
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             cluster=self._source.info,
@@ -128,6 +133,7 @@ class _Scan:
         yield from self._notes
         yield from self._types.notes
         yield from self._strays.notes
+        yield from self._marks.notes()
         if self._recorded is not None:
             yield from self._recorded.notes
         if self._without_owners and self._source.info is None:
@@ -283,7 +289,7 @@ class _Scan:
 
     def _compare(self, manifest: Manifest, live: LiveObject, group: _Wanted) -> ObjectReport:
         key = self._group_key(group, manifest.name)
-        self._strays.learn(live.body)
+        self._marks.learn(key, live.body)
         compared = self._compare_with(manifest, live, group, self._synced)
         if compared.judged and self._synced is None and self._recorded is not None:
             recorded = self._recorded.manifests(live.body)

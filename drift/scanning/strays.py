@@ -6,9 +6,9 @@ from typing import Final
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
-from drift.compare.unmanaged import Stray, judge_stray, syncer_marks
+from drift.compare.unmanaged import Ours, Stray, judge_stray
 from drift.errors import ConnectError, RequestError
-from drift.model import Cause, Manifest, Object, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
 from drift.policy.opt_out import honour
 from drift.scanning.options import Options
@@ -58,7 +58,6 @@ class Strays:
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _found: list[tuple[Resource, LiveObject]] = field(default_factory=list)
-    _our_marks: set[tuple[str, str]] = field(default_factory=set)
 
     def wanted(self, resource: Resource) -> bool:
         """Whether objects of a kind that the manifests use are of interest beside those they describe."""
@@ -70,10 +69,6 @@ class Strays:
         """Takes note of a live object that no manifest describes. Only its metadata is kept."""
         body = {"metadata": live.body.get("metadata")}
         self._found.append((resource, replace(live, body=body, last_applied=None)))
-
-    def learn(self, live: Object) -> None:
-        """Takes note of whose mark an object bears that a manifest describes: that syncer is ours."""
-        self._our_marks |= syncer_marks(live)
 
     def search(self, listed: set[tuple[str, str, str | None]], namespaces: Sequence[str]) -> None:
         """Lists the kinds that the manifests do not have.
@@ -118,10 +113,11 @@ class Strays:
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
         (self.errors if is_ours or not refused else self.notes).append(text)
 
-    def reports(self, synced: Mapping[ObjectKey, Manifest] | None, cluster: str) -> Iterator[ObjectReport]:
+    def reports(self, ours: Ours, synced: Mapping[ObjectKey, Manifest] | None, cluster: str) -> Iterator[ObjectReport]:
         """What is to be said of those that are somebody's.
 
         Args:
+            ours: What is known to belong to the manifests.
             synced: What was last synced; None where that is not known.
             cluster: What the cluster is known by, for the fingerprints; "" for a dump.
         """
@@ -131,9 +127,7 @@ class Strays:
             if synced is not None and key in synced:
                 judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
             else:
-                judged = judge_stray(
-                    resource.kind, live.body, self._our_marks, self.options.appliers, self.options.controllers
-                )
+                judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
             if isinstance(judged, Stray):
                 findings = honour((stray_finding(key, judged, cluster),), None, live.body)
                 yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)

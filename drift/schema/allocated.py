@@ -32,8 +32,15 @@ ALLOCATED: Final = frozenset(
     }
 )
 
-#: Of these, what admission gives Pods alone, from their priority class: in a template it is somebody's.
-NOT_IN_TEMPLATES: Final = frozenset({(_CORE + "PodSpec", "priority")})
+#: Of these, what only the object itself is given (by admission from its priority class, or the default storage class):
+#: in a template it is somebody's.
+NOT_IN_TEMPLATES: Final = frozenset(
+    {
+        (_CORE + "PodSpec", "priority"),
+        (_CORE + "PersistentVolumeClaimSpec", "storageClassName"),
+        (_CORE + "PersistentVolumeClaimSpec", "volumeName"),
+    }
+)
 
 #: Fields that the ``scale`` subresource sets without leaving an owner where there was none before: a value that is not
 #: the default was set by somebody, whom the API server has no record of.

@@ -40,7 +40,8 @@ def _pull_policy(container: Object) -> Json:
 
 
 def _image_volume_pull_policy(volume: Object) -> Json:
-    return _pull_policy_of(str(volume.get("reference", "")))
+    """As that of a container, but that an image is not yet named may be as well."""
+    return _pull_policy_of(str(volume["reference"])) if volume.get("reference") else "IfNotPresent"
 
 
 def _pull_policy_of(image: str) -> Json:

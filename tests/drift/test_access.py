@@ -75,7 +75,7 @@ def test_an_account_that_may_only_get_and_list_makes_the_same_report(application
     assert {event.code for event in asked} == {200}
 
 
-def test_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomplete(
+def test_m9_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomplete(
     application: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:
     application.sync(Syncer.FLUX)

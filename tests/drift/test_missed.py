@@ -315,3 +315,39 @@ rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
     finally:
         workspace.cluster.kubectl("delete", "clusterrole", workspace.namespace)
         workspace.cluster.kubectl("delete", "crd", crd, "--wait=false")
+
+
+def test_what_another_syncer_keeps_in_the_same_namespace_is_not_unmanaged(workspace: Application) -> None:
+    workspace.write(deployment())
+    workspace.sync(owner="apps")
+    labels = {
+        "kustomize.toolkit.fluxcd.io/name": "monitoring",
+        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+    }
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other", "labels": labels}}
+    workspace.kubectl("create", "-f", "-", stdin=json.dumps(other))
+
+    assert workspace.report().findings == []
+
+
+def test_n26_an_object_that_bears_another_owners_mark_is_said(workspace: Application) -> None:
+    config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: NAMESPACE}\ndata: {a: b}\n"
+    workspace.write(deployment() + config % "one" + config % "two")
+    workspace.sync(owner="apps")
+    workspace.kubectl("label", "--overwrite", "configmap/two", "kustomize.toolkit.fluxcd.io/name=thieves")
+
+    (note,) = workspace.report().document["notes"]
+
+    assert f"ConfigMap {workspace.namespace}/two is marked as thieves's" in note
+    assert "apps" in note
+
+
+def test_m5_a_stray_in_a_namespace_of_kubernetes_is_found_where_git_keeps_it(workspace: Application) -> None:
+    workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ours, namespace: kube-system}\ndata: {a: b}\n")
+    workspace.sync()
+    rogue = f"rogue-{workspace.namespace}"
+    workspace.cluster.kubectl("create", "configmap", rogue, "--namespace=kube-system", "--from-literal=a=b")
+    try:
+        assert workspace.report().findings == [(f"ConfigMap/{rogue}", "unmanaged", "", "manual")]
+    finally:
+        workspace.cluster.kubectl("delete", "configmap", rogue, "ours", "--namespace=kube-system")

@@ -493,7 +493,7 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests:
             )
         )
         workspace.sync()
-        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=20s")
+        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
 
         assert workspace.report().findings == []
     finally:
@@ -523,7 +523,7 @@ rules: []
     workspace.write(role)
     try:
         workspace.sync()
-        workspace.kubectl("wait", "clusterrole", workspace.namespace, "--for=jsonpath={.rules}", "--timeout=20s")
+        workspace.kubectl("wait", "clusterrole", workspace.namespace, "--for=jsonpath={.rules}", "--timeout=60s")
         assert workspace.report().findings == []
         workspace.kubectl("label", "clusterrole", workspace.namespace, "team=somebody")
 
@@ -701,7 +701,7 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: NAMESPACE, resources: {re
     workspace.write(volume + "---\n" + claim)
     try:
         workspace.sync()
-        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=20s")
+        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
 
         assert workspace.report().findings == []
     finally:

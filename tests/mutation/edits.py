@@ -1,8 +1,8 @@
 """Edits of one live object: every place where one can be made, and a random one for each."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -14,10 +14,12 @@ from tests.mutation.values import MAP_KEYS, generate, new_item, scalar
 
 # What identifies an object and what the server writes for itself: no edit can change it.
 _NOT_EDITED: Final = frozenset(
-    {"apiVersion", "kind", "status", "metadata.name", "metadata.namespace", "metadata.managedFields"}
+    {"apiVersion", "kind", "status", "metadata.name", "metadata.namespace"}
     | {"metadata.creationTimestamp", "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds"}
     | {"metadata.generation", "metadata.resourceVersion", "metadata.uid", "metadata.selfLink", "metadata.generateName"}
 )
+# A template has the field too, and where it holds nonsense, the server gives up its own record.
+_OWNERS: Final = "managedFields"
 
 
 class Shape(StrEnum):
@@ -56,6 +58,19 @@ class Edit:
     path: str
     patch: tuple[dict[str, Any], ...] = field(repr=False)
 
+    @property
+    def pointer(self) -> str:
+        """Where, for the server."""
+        return str(self.patch[0]["path"])
+
+    @property
+    def last(self) -> str:
+        return self.pointer.rpartition("/")[2]
+
+    def holds(self, other: "Edit") -> bool:
+        """Whether the other is of a part of what this one is of."""
+        return f"{other.pointer}/".startswith(f"{self.pointer}/")
+
     def __str__(self) -> str:
         steps = ", ".join(f"{step['op']} {step['path']} {step.get('value', '')!r}".strip() for step in self.patch)
         return f"{self.action} ({self.shape}) {self.path}: {steps}"
@@ -64,6 +79,21 @@ class Edit:
 def edits_of(live: Object, schema: Node, choose: random.Random) -> Iterator[Edit]:
     """One random edit of each kind at each place of the object."""
     yield from _Editor(choose).value(live, schema, "", (), is_atomic=False)
+
+
+def pairs_of(edits: Sequence[Edit], choose: random.Random, count: int) -> Iterator[Edit]:
+    """Two edits at once, mostly in the same object or near each other, where one may hide the other."""
+    # What adds or removes an item would move what the other is about.
+    fields = [edit for edit in edits if not edit.last.isdigit() and edit.last != "-"]
+    near: dict[str, list[Edit]] = {}
+    for edit in fields:
+        above = edit.pointer.split("/")[: -choose.choice((1, 1, 2, 3))]
+        near.setdefault("/".join(above), []).append(edit)
+    groups = [group for group in near.values() if len(group) > 1]
+    for _ in range(count if groups else 0):
+        one, other = choose.sample(choose.choice(groups), 2)
+        if not one.holds(other) and not other.holds(one):
+            yield replace(one, path=f"{one.path} and {other.path}", patch=(*one.patch, *other.patch))
 
 
 class _Editor:
@@ -84,7 +114,7 @@ class _Editor:
         is_map = not schema.is_struct
         for name, present in value.items():
             here, at = (*path, name), f"{pointer}/{escape_pointer(name)}"
-            if render(here) in _NOT_EDITED:
+            if render(here) in _NOT_EDITED or name == _OWNERS:
                 continue
             below = schema.below(name)
             shape = Shape.ATOMIC if is_atomic else Shape.MAP if is_map else _shape(below)
@@ -95,7 +125,7 @@ class _Editor:
             yield from self.value(present, below, at, here, is_atomic=is_atomic)
         for name in self._absent(value, schema):
             here = (*path, name)
-            if render(here) not in _NOT_EDITED:
+            if render(here) not in _NOT_EDITED and name != _OWNERS:
                 shape = Shape.ATOMIC if is_atomic else Shape.MAP if is_map else _shape(schema.below(name))
                 made = generate(schema.below(name), name, self._choose)
                 step = {"op": "add", "path": f"{pointer}/{escape_pointer(name)}", "value": made}
@@ -138,8 +168,8 @@ class _Editor:
 
     def _new_item(self, value: list[Json], schema: Node, name: str) -> Json:
         """A new item: made from nothing, or like one that is there but for its keys, which more often is valid."""
-        if value and isinstance(value[0], dict) and value[0] and self._choose.random() < 0.5:
-            item: Object = self._choose.choice(value)
+        item = self._choose.choice(value) if value else None
+        if isinstance(item, dict) and item and self._choose.random() < 0.5:
             return self._rekeyed(item, schema) if schema.keys else self._retouched(item, schema)
         return new_item(schema, name, self._choose)
 

@@ -184,9 +184,15 @@ SERVER_OWN: Final = {
     *("managedFields", "resourceVersion", "selfLink", "uid"),
 }
 MADE_OF_TEMPLATES: Final = {
-    "preemptionPolicy": "PreemptLowerPriority", "enableServiceLinks": True,
-    "suspend": False, "manualSelector": False, "completionMode": "NonIndexed",
-    "completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed",
+    "preemptionPolicy": "PreemptLowerPriority",
+    "enableServiceLinks": True,
+    "suspend": False,
+    "manualSelector": False,
+    "completionMode": "NonIndexed",
+    "completions": 1,
+    "parallelism": 1,
+    "backoffLimit": 6,
+    "podReplacementPolicy": "TerminatingOrFailed",
 }
 DURATIONS: Final = {"1h30m": {"90m", "1h30m0s"}}
 

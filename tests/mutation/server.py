@@ -10,12 +10,12 @@ from typing import Any, Final
 import urllib3
 import yaml
 
-from drift.model import Object
+from drift.model import Json, Object
 
 #: The field manager of every edit.
 SOMEBODY: Final = "somebody"
 _OK: Final = 200
-_DRY_RUN: Final = f"dryRun=All&fieldValidation=Strict&fieldManager={SOMEBODY}"
+_QUERY: Final = f"fieldValidation=Strict&fieldManager={SOMEBODY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,28 @@ class Server:
         body: Object = self._pool.request("GET", self._server + path, headers=self._headers).json()
         return body
 
+    def patch(self, path: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
+        """The object as a JSON patch leaves it, stored; or why it cannot."""
+        return self._patch(f"{path}?{_QUERY}", patch)
+
     def patch_for_show(self, path: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
         """The object as a JSON patch would leave it, or why it cannot."""
-        answer = self._pool.request(
-            "PATCH",
-            f"{self._server}{path}?{_DRY_RUN}",
-            body=json.dumps(list(patch)),
-            headers={**self._headers, "Content-Type": "application/json-patch+json"},
-        )
-        body: Object = answer.json()
-        return body if answer.status == _OK else Refused(f"{answer.status} {body.get('message')}")
+        return self._patch(f"{path}?dryRun=All&{_QUERY}", patch)
+
+    def apply_for_show(self, path: str, manifest: Object) -> Object | Refused:
+        """The object as a server-side apply by Flux would leave it, or why it cannot."""
+        query = "dryRun=All&force=true&fieldManager=kustomize-controller"
+        return self._send(f"{path}?{query}", manifest, "application/apply-patch+yaml")
+
+    def _patch(self, address: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
+        return self._send(address, list(patch), "application/json-patch+json")
+
+    def _send(self, address: str, body: Json, content_type: str) -> Object | Refused:
+        headers = {**self._headers, "Content-Type": content_type}
+        try:
+            answer = self._pool.request("PATCH", self._server + address, body=json.dumps(body), headers=headers)
+        except urllib3.exceptions.ProtocolError as error:
+            # The server panics on a few edits, such as taking the completions from an indexed Job, and hangs up.
+            return Refused(str(error))
+        answered: Object = answer.json()
+        return answered if answer.status == _OK else Refused(f"{answer.status} {answered.get('message')}")

@@ -51,11 +51,13 @@ def subjects(cluster: Cluster, namespace: str) -> tuple[Server, list[Subject]]:
 
 
 def _subjects(api: ApiServer, namespace: str) -> Iterator[Subject]:
+    documents: dict[str, Object] = {}
     for manifest in corpus_manifests():
         resource = api.resources.find(manifest.api_version, manifest.kind)
         assert resource is not None
-        document = api.schema(resource)
-        assert document is not None
+        if resource.root not in documents:
+            documents[resource.root] = api.schema(resource) or {}
+        document = documents[resource.root]
         identity = (resource.group, resource.version, resource.kind)
         schema = SchemaDocument(document).kind(*identity)
         assert schema is not None

@@ -5,14 +5,17 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Final
 
-from drift.model import Cause
+from drift.model import Cause, Object
 from tests.mutation.differences import raw_differences
-from tests.mutation.edits import Action, Shape, edits_of
+from tests.mutation.edits import Action, Edit, Shape, edits_of, pairs_of
 from tests.mutation.exceptions import Case, Trial, exception_for
 from tests.mutation.oracle import judge
 from tests.mutation.server import Refused, Server
 from tests.mutation.subjects import Subject
+
+_AT_ONCE: Final = 4
 
 
 @dataclass(slots=True)
@@ -36,21 +39,43 @@ class Tally:
 
 def try_edits(server: Server, subject: Subject, choose: random.Random, limit: int, tally: Tally) -> None:
     """Makes up to a number of random edits of one object and compares each."""
-    before = server.patch_for_show(subject.path, ())
-    assert not isinstance(before, Refused), before
-    edits = list(edits_of(before, subject.node, choose))
-    choose.shuffle(edits)
-    with ThreadPoolExecutor(4) as pool:
-        answers = pool.map(lambda edit: server.patch_for_show(subject.path, edit.patch), edits[:limit])
-        for edit, after in zip(edits[:limit], answers, strict=True):
-            if isinstance(after, Refused):
+    live = _untouched(server, subject)
+    edits = sample_of_edits(live, subject, choose, limit)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for trial in pool.map(lambda edit: _answer(server, subject, edit, live), edits):
+            if trial is None:
                 tally.refused += 1
                 continue
             tally.accepted[str(subject)] += 1
-            tally.shapes[edit.shape, edit.action] += 1
-            wrong = list(_wrong(Trial(server, subject, edit, before, after), tally))
+            tally.shapes[trial.edit.shape, trial.edit.action] += 1
+            wrong = list(_wrong(trial, tally))
             if wrong:
-                tally.failures.append("\n  ".join((f"{subject}: {edit}", *wrong)))
+                tally.failures.append("\n  ".join((f"{subject}: {trial.edit}", *wrong)))
+
+
+def sample_of_edits(live: Object, subject: Subject, choose: random.Random, limit: int) -> list[Edit]:
+    """Up to a number of the edits that can be made of an object, in any order; every fourth is two at once."""
+    edits = list(edits_of(live, subject.node, choose))
+    pairs = list(pairs_of(edits, choose, limit // 4))
+    return choose.sample(edits, min(limit - len(pairs), len(edits))) + pairs
+
+
+def _untouched(server: Server, subject: Subject) -> Object:
+    body = server.patch_for_show(subject.path, ())
+    assert not isinstance(body, Refused), body
+    return body
+
+
+def _answer(server: Server, subject: Subject, edit: Edit, before: Object) -> Trial | None:
+    """The object before and after an edit; None where the server refuses it."""
+    while True:
+        after = server.patch_for_show(subject.path, edit.patch)
+        if isinstance(after, Refused):
+            return None
+        # A controller may have written in between, and what it did is no part of the edit.
+        if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]:
+            return Trial(server, subject, edit, before, after)
+        before = _untouched(server, subject)
 
 
 def _wrong(trial: Trial, tally: Tally) -> Iterator[str]:

@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell starts what it puts in the background with this one ignored.
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         binaries = Binaries.find()
         if options.build_only:
@@ -93,14 +95,15 @@ def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
 
 
 def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
-    sys.stdout.write(
-        f"The sandbox cluster is ready at {cluster.server}. Ctrl-C ends it. In another shell:\n\n"
-        f"  export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}\n"
-        f'  export PATH={shlex.quote(str(binaries.folder.absolute()))}:"$PATH"\n'
-        "  kubectl get namespaces\n\n"
-    )
-    sys.stdout.flush()
+    # From the first word on: whoever reads it may end the cluster before the last one is written.
     with contextlib.suppress(KeyboardInterrupt):
+        sys.stdout.write(
+            f"The sandbox cluster is ready at {cluster.server}. Ctrl-C ends it. In another shell:\n\n"
+            f"  export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}\n"
+            f'  export PATH={shlex.quote(str(binaries.folder.absolute()))}:"$PATH"\n'
+            "  kubectl get namespaces\n\n"
+        )
+        sys.stdout.flush()
         while True:
             cluster.check()
             time.sleep(1)

@@ -66,6 +66,20 @@ def test_a_priority_is_admission_s_on_a_pod_and_somebody_s_in_a_template() -> No
     assert findings("Deployment", "apps/v1", {"spec": template}, {"spec": live}) != []
 
 
+@pytest.mark.parametrize("field", ["storageClassName", "volumeName"])
+def test_what_binds_a_claim_is_allocated_on_the_claim_alone(field: str) -> None:
+    claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"]}
+    assert findings("PersistentVolumeClaim", "v1", {"spec": claim}, {"spec": {**claim, field: "one"}}) == []
+
+    def pod(spec: dict[str, Any]) -> dict[str, Any]:
+        volume = {"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": {"volumes": [volume]}}
+
+    schema = DOCUMENT.kind("", "v1", "Pod")
+    assert schema is not None
+    assert compare_object(pod(claim), pod({**claim, field: "one"}), None, schema).judged != ()
+
+
 def test_what_is_allocated_is_compared_where_git_names_it() -> None:
     desired, live = {"spec": {"clusterIP": "10.0.0.7"}}, {"spec": {"clusterIP": "10.0.0.8"}}
 

@@ -84,6 +84,14 @@ def test_the_application_is_named() -> None:
     assert "Application shop" in found.ignored.reason
 
 
+@pytest.mark.parametrize(("live", "ignored"), [({"a": "1"}, True), ({"a": "1", "b": "2"}, False)])
+def test_a_part_that_was_added_is_covered_if_all_of_it_is(live: dict[str, str], ignored: bool) -> None:
+    entry = {"group": "apps", "kind": "Deployment", "jsonPointers": ["/metadata/annotations/a"]}
+    added = replace(FINDING, change=Change.ADDED, pointer="/metadata/annotations", desired=None, live=live)
+
+    assert _is_ignored(entry, added) is ignored
+
+
 def test_a_finding_without_actors_is_nobodys_work() -> None:
     entry = {"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["rollouts-controller"]}
 
