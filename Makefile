@@ -70,7 +70,7 @@ committed: ## Fail if synthesized or imported files differ from what is committe
 .PHONY: workflows
 workflows: install ## Check the GitHub Actions workflows
 	zizmor --offline --quiet .github
-	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	GOFLAGS=-mod=readonly go -C tests/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 
 # --- The whole product ---
 
