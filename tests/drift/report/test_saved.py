@@ -16,7 +16,7 @@ from drift.report.render import Style, render
 from drift.report.saved import read_report
 from tests.drift.report.reports import RICH
 
-VALUES: Any = (
+VALUES: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([]) | st.just({}) | st.just([{}])
 )
 Change = Callable[[dict[str, Any]], object]
