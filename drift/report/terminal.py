@@ -1,6 +1,7 @@
 """The text report, for a terminal, a log or a pipe: worst first, with who and when below each finding."""
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -49,6 +50,10 @@ def to_text(report: Report, *, color: bool, width: int | None = None, verbose: b
         verbose: Also says what was seen and not reported, and why.
     """
     out = io.StringIO()
+    if width is None and not color:
+        # Nothing to lay out, which would take most of the time of a large report.
+        _Writer(lambda line: out.write(f"{line.plain}\n"), report, verbose=verbose).write()
+        return out.getvalue()
     console = Console(
         file=out,
         color_system="standard" if color else None,
@@ -61,13 +66,14 @@ def to_text(report: Report, *, color: bool, width: int | None = None, verbose: b
         legacy_windows=False,
         no_color=not color,
     )
-    _Writer(console, report, verbose=verbose).write()
+    # A line that is cut would hide what it is there to show, so long ones are folded.
+    _Writer(lambda line: console.print(line, overflow="fold"), report, verbose=verbose).write()
     return out.getvalue()
 
 
 class _Writer:
-    def __init__(self, console: Console, report: Report, *, verbose: bool) -> None:
-        self._console = console
+    def __init__(self, print_line: Callable[[Text], object], report: Report, *, verbose: bool) -> None:
+        self._line = print_line
         self._report = report
         self._verbose = verbose
         self._now = datetime.fromisoformat(report.generated_at)
@@ -84,10 +90,6 @@ class _Writer:
             self._line(Text(f"not checked: {visible(error)}", "red"))
         self._summary()
 
-    def _line(self, text: Text) -> None:
-        # A line that is cut would hide what it is there to show, so long ones are folded.
-        self._console.print(text, overflow="fold")
-
     def _object(self, item: ObjectReport) -> None:
         head = Text()
         head.append(object_name(item), "bold")
@@ -101,7 +103,7 @@ class _Writer:
         for finding in sorted(item.findings, key=finding_order):
             if self._verbose or finding.ignored is None:
                 self._finding(finding)
-        self._console.print()
+        self._line(Text())
 
     def _finding(self, finding: Finding) -> None:
         line = Text("  ")
