@@ -82,6 +82,12 @@ demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
 	pytest
 
+.PHONY: bench
+bench: install ## Measure what the README says of speed
+	python -m benchmarks.start
+	python -m benchmarks.reading
+	python -m benchmarks.synth
+
 .PHONY: sandbox
 sandbox: install ## Start a sandbox cluster and keep it up until Ctrl-C
 	@python -m tests.sandbox

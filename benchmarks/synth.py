@@ -23,7 +23,9 @@ def main() -> None:
     """Measures and prints a Markdown table. The commands take turns, so that a busy machine slows all alike."""
     use_locked_node()
     with tempfile.TemporaryDirectory() as output:
-        environment = os.environ | {"CDK8S_OUTDIR": output, "CDK8S_CHECK_UPGRADE": "false"}
+        # cdk8s.yaml names `python`, which has to be the one that runs this.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"CDK8S_OUTDIR": output, "CDK8S_CHECK_UPGRADE": "false", "PATH": path}
         commands = {
             BARE: [sys.executable, "-c", BARE],
             "python main.py": [sys.executable, "main.py"],
