@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from drift.compare.diff import Difference
 from drift.compare.project import Claim, Ownership, Projection
+from drift.compare.show import holds_redacted
 from drift.model import Actor, Cause, Change, Decision, Json
 from drift.ownership.roles import Role
 from drift.paths import ItemKey, Path, render
@@ -105,7 +106,9 @@ class _Judge:
     def _added(self, difference: Difference) -> Iterator[Judged]:
         claims = self._claims_below(difference.live_path)
         causes = {claim.cause for claim in claims}
-        if len(causes) > 1 and isinstance(difference.live, dict):
+        # Of what must not be shown, its names are all that can be said.
+        is_split = len(causes) > 1 or holds_redacted(difference.live)
+        if is_split and isinstance(difference.live, dict):
             for element, part in difference.live.items():
                 path = (*difference.live_path, element)
                 if self._claims_below(path):

@@ -7,7 +7,7 @@ them without the part that is not to be compared, and says so.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from drift.compare.normalize import Keyed
@@ -68,8 +68,38 @@ def _job_identity(desired: Object, live: Object, name: str) -> tuple[Object, Obj
 
 
 def _pod_admission(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:
-    """Admission gives every Pod two tolerations for nodes that fail, unless it has its own."""
+    """Admission gives every Pod two tolerations for nodes that fail, unless it has its own.
+
+    And the server takes each limit for the request where a Pod has none, resource by resource.
+    """
     del name
+    live, decisions = _without_copied_requests(desired, live)
+    desired, live, more = _default_tolerations(desired, live)
+    return desired, live, decisions + more
+
+
+def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, list[Decision]]:
+    decisions: list[Decision] = []
+    for field in ("containers", "initContainers"):
+        wanted, present = _at(desired, "spec", field), _at(live, "spec", field)
+        if not isinstance(wanted, Keyed) or not isinstance(present, Keyed):
+            continue
+        kept = Keyed(is_set=False)
+        for key, container in present.items():
+            limits = _at(container, "resources", "limits") or {}
+            given = _at(wanted.get(key, {}), "resources", "requests") or {}
+            for resource, amount in (_at(container, "resources", "requests") or {}).items():
+                if resource not in given and limits.get(resource) == amount:
+                    container = _without(container, "resources", "requests", resource)  # noqa: PLW2901
+                    decisions.append(
+                        Decision(f"spec.{field}{key}.resources.requests.{resource}", "copied from its limit")
+                    )
+            kept.put(key, container, present.positions[key])
+        live = {**live, "spec": {**live["spec"], field: kept}}
+    return live, decisions
+
+
+def _default_tolerations(desired: Object, live: Object) -> tuple[Object, Object, list[Decision]]:
     wanted, present = _at(desired, "spec", "tolerations") or [], _at(live, "spec", "tolerations")
     if not isinstance(wanted, list) or not isinstance(present, list):
         return desired, live, []
@@ -95,19 +125,34 @@ def _service_account_tokens(desired: Object, live: Object, name: str) -> tuple[O
     generated = re.compile(rf"{re.escape(name)}-(?:token|dockercfg)-[a-z0-9]+")
     decisions = []
     for field in ("secrets", "imagePullSecrets"):
-        items = live.get(field)
-        if not isinstance(items, Keyed):
-            continue
-        wanted = desired.get(field)
-        kept = Keyed(is_set=items.is_set)
-        for key, item in items.items():
+        wanted = {item.get("name") for item in _items(desired.get(field)) if isinstance(item, dict)}
+
+        def is_made(item: Json, wanted: set[Json] = wanted) -> bool:
             made = isinstance(item, dict) and generated.fullmatch(str(item.get("name", "")))
-            if made and not (isinstance(wanted, Keyed) and key in wanted):
-                decisions.append(Decision(f"{field}{key}", "a token that a controller made"))
-            else:
-                kept.put(key, item, items.positions[key])
-        live = {**live, field: kept} if kept else _without(live, field)
+            return bool(made) and item["name"] not in wanted
+
+        kept = _without_items(live.get(field), is_made)
+        if kept is not live.get(field):
+            decisions.append(Decision(field, "tokens that a controller made"))
+            live = {**live, field: kept} if kept else _without(live, field)
     return desired, live, decisions
+
+
+def _items(value: Json) -> Iterable[Json]:
+    return value.values() if isinstance(value, Keyed) else value if isinstance(value, list) else ()
+
+
+def _without_items(value: Json, goes: Callable[[Json], bool]) -> Json:
+    """A list without some of its items, be it known by keys or not; the very same one where none goes."""
+    if not any(map(goes, _items(value))):
+        return value
+    if isinstance(value, list):
+        return [item for item in value if not goes(item)]
+    kept = Keyed(is_set=value.is_set)
+    for key, item in value.items():
+        if not goes(item):
+            kept.put(key, item, value.positions[key])
+    return kept
 
 
 def _ca_bundles(desired: Object, live: Object, name: str) -> tuple[Object, Object, list[Decision]]:

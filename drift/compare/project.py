@@ -122,7 +122,7 @@ class _Projector:
 
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
         if schema.atomic or isinstance(desired, list) or isinstance(live, list):
-            return self._whole(desired, live, schema)
+            return self._whole(desired, live, schema, node)
         if (
             isinstance(desired, dict)
             and isinstance(live, dict)
@@ -191,45 +191,52 @@ class _Projector:
 
     # -- what is owned as a whole
 
-    def _whole(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
+    def _whole(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None) -> tuple[Json, Json]:
         """Compares what is owned as a whole: inside it ownership tells nothing, only known defaults are set aside."""
-        wanted, present = self._inside(desired, live, schema)
+        owners = node.all_owners() if node else ()
+        is_ours = all(self._ownership.roles.of_entry[index] is Role.APPLIER for index in owners)
+        wanted, present = self._inside(desired, live, schema, is_ours=is_ours)
         if wanted is present:
             same = Whole(wanted)
             return same, same
         return Whole(wanted), Whole(present)
 
-    def _inside(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
+    def _inside(self, desired: Json, live: Json, schema: Type, *, is_ours: bool) -> tuple[Json, Json]:
         if isinstance(desired, Keyed) and isinstance(live, Keyed) and list(desired) == list(live):
             left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
             same = True
             for key, wanted in desired.items():
-                pair = self._inside(wanted, live[key], schema.items)
+                pair = self._inside(wanted, live[key], schema.items, is_ours=is_ours)
                 left.put(key, pair[0], desired.positions[key])
                 right.put(key, pair[1], live.positions[key])
                 same &= pair[0] is pair[1]
             return (left, left) if same else (left, right)
         if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
-            pairs = [self._inside(wanted, present, schema.items) for wanted, present in zip(desired, live, strict=True)]
+            pairs = [
+                self._inside(wanted, present, schema.items, is_ours=is_ours)
+                for wanted, present in zip(desired, live, strict=True)
+            ]
             lefts = [pair[0] for pair in pairs]
             return (lefts, lefts) if all(a is b for a, b in pairs) else (lefts, [pair[1] for pair in pairs])
         if _is_plain_dict(desired) and _is_plain_dict(live):
-            return self._fields_inside(desired, live, schema)
+            return self._fields_inside(desired, live, schema, is_ours=is_ours)
         return (desired, desired) if _same_scalar(desired, live) else (desired, live)
 
-    def _fields_inside(self, desired: Object, live: Object, schema: Type) -> tuple[Object, Object]:
+    def _fields_inside(self, desired: Object, live: Object, schema: Type, *, is_ours: bool) -> tuple[Object, Object]:
         left: Object = {}
         right: Object = {}
         same = True
+        # What no schema describes may have defaults in another version; whoever else put it there would own it.
+        tolerant = self._tolerant or (is_ours and schema.shape is Shape.UNKNOWN)
         for name, wanted in desired.items():
             if name in live:
-                left[name], right[name] = self._inside(wanted, live[name], schema.field(name))
+                left[name], right[name] = self._inside(wanted, live[name], schema.field(name), is_ours=is_ours)
                 same &= left[name] is right[name]
             else:
                 left[name] = wanted
                 same = False
         for name, present in live.items():
-            if name in desired or self._tolerant or _is_twin(present, schema, name, desired):
+            if name in desired or tolerant or _is_twin(present, schema, name, desired):
                 continue
             if not self._is_default(present, schema, name, live):
                 right[name] = present
@@ -244,7 +251,7 @@ class _Projector:
         """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
         name = str(path[-1])
         why = (
-            self._mark(path)
+            self._mark(path, node.child(name) if node else None)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside, _holder(path)) and "the API server's default")
@@ -253,13 +260,17 @@ class _Projector:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
         child = node.child(name) if node else None
-        if child is None and (parent.name, name) in SCALED:
+        is_scaled = (parent.name, name) in SCALED or (
+            # A custom resource's replicas, where its schema says what they would be if nobody had scaled it.
+            path == ("spec", "replicas") and parent.is_custom and parent.field(name).default is not ABSENT
+        )
+        if child is None and self._ownership.tree is not None and is_scaled:
             self.claims[path] = Claim(Cause.UNKNOWN, ())
             return value
         return self._claimed(value, parent.field(name), child, path)
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
-        why = self._mark(path)
+        why = self._mark(path, node)
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
@@ -326,14 +337,21 @@ class _Projector:
 
     # -- what is known of names and defaults
 
-    def _mark(self, path: Path) -> str | None:
+    def _mark(self, path: Path, node: OwnerNode | None) -> str | None:
+        """What a name in the metadata is known for; None where it is not, or where somebody put it there by hand."""
         if len(path) != 3 or path[0] != "metadata":  # noqa: PLR2004
             return None
-        field, element = path[1], path[2]
+        field, element = str(path[1]), path[2]
         name = element if isinstance(element, str) else element[0][1]
-        if name in self._marks.syncer.get(str(field), ()):
+        bookkeeping = self._marks.bookkeeping.get(field)
+        if bookkeeping is not None and name in bookkeeping.exact:
+            return "Kubernetes' own bookkeeping"
+        claim = None if node is None else self._claim(node, path)[0]
+        if claim is not None and claim.cause is Cause.MANUAL:
+            return None
+        if name in self._marks.syncer.get(field, ()):
             return "a syncer's own mark"
-        return "Kubernetes' own bookkeeping" if name in self._marks.bookkeeping.get(str(field), ()) else None
+        return "Kubernetes' own bookkeeping" if bookkeeping is not None and name in bookkeeping else None
 
     def _asks_for_allocation(self, wanted: Json, parent: Type, name: str) -> bool:
         """Whether Git leaves a value to the server by an empty one."""
@@ -357,6 +375,14 @@ class _Projector:
         if default is not ABSENT and _equals_default(value, default):
             return True
         schema = parent.field(name)
+        if isinstance(default, dict) and _is_plain_dict(value) and default.keys() < value.keys():
+            # The parts that the default leaves out have defaults of their own.
+            return all(
+                _equals_default(below, default[field])
+                if field in default
+                else self._is_default(below, schema, field, value, name)
+                for field, below in value.items()
+            )
         is_said = schema.keeps_empty and default is ABSENT
         if not _is_plain_dict(value) or parent.shape is Shape.MAP or is_said:
             # Nobody but a user puts a key in a map, or an object that says something by merely being there.

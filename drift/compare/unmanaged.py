@@ -8,10 +8,10 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from drift.model import Actor, Cause, Json, Object
+from drift.model import Actor, Cause, Json, Object, ObjectKey
 from drift.ownership.fieldset import ManagedFieldsError, read_entries
 from drift.ownership.marks import known_marks
-from drift.ownership.roles import is_controller
+from drift.ownership.roles import is_controller, is_syncer
 
 #: How the names of those marks end that say who the syncer is, rather than where it lives or what it last did.
 _NAMES_AN_OWNER: Final = ("/name", "/instance", "/tracking-id", "/app", "/release-name")
@@ -24,10 +24,12 @@ class Ours:
     Attributes:
         marks: The syncers' marks that their live objects bear; what bears others is another syncer's.
         namespaces: Those that they use.
+        keys: The objects that they describe, in whatever version.
     """
 
     marks: frozenset[tuple[str, str]] = frozenset()
     namespaces: frozenset[str] = frozenset()
+    keys: frozenset[ObjectKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +162,15 @@ def _actors(metadata: Object) -> tuple[Actor, ...]:
 
 
 def syncer_marks(body: Object) -> frozenset[tuple[str, str]]:
-    """The syncers' marks that an object bears: the name of each, and who is named in it."""
+    """The syncers' marks that an object bears: the name of each, and who is named in it.
+
+    None are believed where it is on record that no syncer ever wrote to the object.
+    """
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
+    actors = _actors(metadata)
+    if actors and not any(map(is_syncer, actors)):
+        return frozenset()
     return frozenset(
         (f"{field[:-1]} {name}", _owner_in_mark(value))
         for field, names in known_marks().syncer.items()

@@ -126,9 +126,15 @@ def _objects(document: Document, name: str) -> Iterator[Object]:
         for item in value["items"] or []:
             if not isinstance(item, dict):
                 raise ManifestError(f"{place}: an item of the {value['kind']} is not an object")
-            yield item
+            # The items of a typed list may leave out what the list says of them all.
+            yield {**_said_by_list(value), **item}
     else:
         yield value
+
+
+def _said_by_list(value: Object) -> Object:
+    kind, api_version = str(value["kind"]).removesuffix("List"), value.get("apiVersion")
+    return {"apiVersion": api_version, "kind": kind} if kind and isinstance(api_version, str) else {}
 
 
 def _is_list(value: Object) -> bool:

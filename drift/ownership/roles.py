@@ -97,9 +97,10 @@ def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
         actor: The manager.
         extra: Patterns of names beside the well-known ones.
     """
-    if actor.subresource == "status":
-        return True
     known = _known_managers()
+    if actor.subresource == "status":
+        # Somebody may write there by hand as well.
+        return actor.manager not in known.hand_tools
     return actor.manager in known.controllers or any(
         fnmatchcase(actor.manager, pattern) for pattern in (*known.controller_patterns, *extra)
     )

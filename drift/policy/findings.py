@@ -8,7 +8,7 @@ from drift.compare.diff import Difference
 from drift.compare.objects import Compared
 from drift.compare.show import holds_redacted, pointer, to_json
 from drift.compare.unmanaged import Stray
-from drift.model import Cause, Change, Finding, ObjectKey
+from drift.model import Cause, Change, Finding, Object, ObjectKey, Severity
 from drift.paths import render
 from drift.policy.severity import default_table
 
@@ -57,6 +57,28 @@ def _note(difference: Difference) -> str | None:
     names = difference.live if isinstance(difference.live, dict) else ()
     restarted = difference.path[-1:] == (_RESTARTED_AT,) or _RESTARTED_AT in names
     return "somebody ran `kubectl rollout restart`" if restarted else None
+
+
+def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
+    """The finding of an object of Git that is being deleted: it is there still, and about to be missing."""
+    metadata = live.get("metadata")
+    since = metadata.get("deletionTimestamp") if isinstance(metadata, dict) else None
+    if not isinstance(since, str):
+        return ()
+    path = "metadata.deletionTimestamp"
+    finding = Finding(
+        id=fingerprint(cluster, key, path, Change.ADDED),
+        change=Change.ADDED,
+        path=path,
+        pointer="/metadata/deletionTimestamp",
+        desired=None,
+        live=since,
+        redacted=False,
+        cause=Cause.UNKNOWN,
+        severity=Severity.HIGH,
+        note="it is being deleted, and gone as soon as its finalizers let it go",
+    )
+    return (finding,)
 
 
 def missing_finding(key: ObjectKey, cluster: str, cause: Cause) -> Finding:

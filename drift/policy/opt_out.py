@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from drift.model import Change, Finding, IgnoredBy, Object
+from drift.paths import render
 
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
 _ARGOCD: Final = "argocd.argoproj.io/"
@@ -38,9 +39,18 @@ def _honour(finding: Finding, annotations: dict[str, str]) -> Finding:
     for name, values, changes, reason in _OPT_OUTS:
         value = annotations.get(name, "")
         wanted = {part.strip().lower() for part in value.split(",")}
+        if _is_about(finding, name):
+            # Who took the object out of the syncer's hands is the one thing that the annotation must not hide.
+            return finding
         if wanted & values and (changes is None or finding.change in changes) and finding.ignored is None:
             return replace(finding, ignored=IgnoredBy(f"annotation {name}: {value}", reason))
     return finding
+
+
+def _is_about(finding: Finding, annotation: str) -> bool:
+    return finding.path == render(("metadata", "annotations", annotation)) or (
+        finding.path == "metadata.annotations" and isinstance(finding.live, dict) and annotation in finding.live
+    )
 
 
 _EXISTING: Final = frozenset(Change) - {Change.MISSING}

@@ -24,7 +24,7 @@ from drift.model import (
 )
 from drift.policy.argocd import IgnoreDifferences, read_ignore_differences, set_aside
 from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
-from drift.policy.findings import missing_finding, object_findings
+from drift.policy.findings import deletion_findings, missing_finding, object_findings
 from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.scanning.options import Options
 from drift.scanning.source import LiveSource
@@ -87,6 +87,7 @@ class _Scan:
         self._types = Types(source, schemas, [manifest.body for manifest in manifests])
         self._strays = Strays(source, self._resources, options)
         self._marks = SyncerMarks()
+        self._described: frozenset[ObjectKey] = frozenset()
         self._cluster_id = source.info.server if source.info else ""
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
@@ -116,7 +117,7 @@ class _Scan:
                 {(group.resource.group, group.resource.kind, group.namespace) for group in wanted.values()}, namespaces
             )
         self._reports += self._strays.reports(
-            Ours(self._marks.ours, frozenset(namespaces)), self._synced, self._cluster_id
+            Ours(self._marks.ours, frozenset(namespaces), self._described), self._synced, self._cluster_id
         )
         return Report(
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -176,6 +177,7 @@ class _Scan:
                 (resource.api_version, resource.kind, key.namespace), _Wanted(resource, key.namespace)
             )
             group.manifests[manifest.name] = manifest
+        self._described = frozenset(seen)
         return groups
 
     def _unchecked(self, group: str, kind: str) -> UncheckedKind | None:
@@ -297,6 +299,7 @@ class _Scan:
                 compared = self._compare_with(manifest, live, group, self._by_key(recorded))
         self._without_owners += compared.lacks_owners
         findings = object_findings(compared, key, self._cluster_id)
+        findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self._autoscalers_in(key.namespace))
         findings = set_aside(key, honour(findings, manifest.body, live.body), self._argocd)

@@ -121,8 +121,12 @@ class Strays:
             synced: What was last synced; None where that is not known.
             cluster: What the cluster is known by, for the fingerprints; "" for a dump.
         """
-        for resource, live in self._found:
-            key = ObjectKey(resource.group, resource.kind, live.namespace, live.name)
+        found = {
+            ObjectKey(resource.group, resource.kind, live.namespace, live.name): (resource, live)
+            for resource, live in self._found
+        }
+        for key in found.keys() - ours.keys:
+            resource, live = found[key]
             judged: Stray | str
             if synced is not None and key in synced:
                 judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")

@@ -16,6 +16,7 @@ _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _DURATION: Final = _META + "Duration"
+_SCALE: Final = "io.k8s.api.autoscaling.v1.Scale"
 #: Types whose empty object says something: a selector of everything, a kind of volume, a subresource, a schema.
 _SAYING_WHEN_EMPTY: Final = re.compile(
     r"io\.k8s\.(?:apimachinery\.pkg\.apis\.meta\.v1\.LabelSelector|api\.core\.v1\.\w+VolumeSource"
@@ -188,9 +189,11 @@ class SchemaDocument:
         self._schemas: Mapping[str, Mapping[str, Json]] = document.get("components", {}).get("schemas", {})
         self._types: dict[str, Type] = {}
         self._kinds = self._index_kinds()
-        # Custom resources' documents declare none of the built-in API types, only the metadata they share.
+        # Custom resources' documents declare none of the built-in API types, only the metadata they share, and the
+        # Scale that a kind with that subresource answers with.
         self.is_custom = not any(
-            name.startswith(("io.k8s.api.", "io.k8s.kube-", "io.k8s.apiext")) for name in self._schemas
+            name.startswith(("io.k8s.api.", "io.k8s.kube-", "io.k8s.apiext")) and not name.startswith(_SCALE)
+            for name in self._schemas
         )
 
     def _index_kinds(self) -> dict[tuple[str, str, str], str]:

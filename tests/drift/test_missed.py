@@ -174,8 +174,9 @@ def test_m5_objects_that_git_lacks_are_told_from_the_clusters_own(workspace: App
             },
         },
     }
-    for body in (token, release, forgotten):
+    for body in (token, release):
         workspace.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    workspace.kubectl("create", "--field-manager=kustomize-controller", "-f", "-", stdin=json.dumps(forgotten))
 
     scanned = workspace.report()
 
@@ -325,9 +326,14 @@ def test_what_another_syncer_keeps_in_the_same_namespace_is_not_unmanaged(worksp
         "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
     }
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other", "labels": labels}}
-    workspace.kubectl("create", "-f", "-", stdin=json.dumps(other))
-
+    workspace.kubectl("create", "--field-manager=kustomize-controller", "-f", "-", stdin=json.dumps(other))
     assert workspace.report().findings == []
+
+    # But a label alone makes nobody a syncer.
+    workspace.kubectl("create", "configmap", "stray", "--from-literal=a=b")
+    workspace.kubectl("label", "configmap", "stray", *(f"{name}={value}" for name, value in labels.items()))
+
+    assert workspace.report().findings == [("ConfigMap/stray", "unmanaged", "", "manual")]
 
 
 def test_n26_an_object_that_bears_another_owners_mark_is_said(workspace: Application) -> None:
@@ -336,7 +342,10 @@ def test_n26_an_object_that_bears_another_owners_mark_is_said(workspace: Applica
     workspace.sync(owner="apps")
     workspace.kubectl("label", "--overwrite", "configmap/two", "kustomize.toolkit.fluxcd.io/name=thieves")
 
-    (note,) = workspace.report().document["notes"]
+    scanned = workspace.report()
+
+    assert scanned.findings == [("ConfigMap/two", "added", "metadata.labels", "manual")]
+    (note,) = scanned.document["notes"]
 
     assert f"ConfigMap {workspace.namespace}/two is marked as thieves's" in note
     assert "apps" in note
@@ -351,3 +360,70 @@ def test_m5_a_stray_in_a_namespace_of_kubernetes_is_found_where_git_keeps_it(wor
         assert workspace.report().findings == [(f"ConfigMap/{rogue}", "unmanaged", "", "manual")]
     finally:
         workspace.cluster.kubectl("delete", "configmap", rogue, "ours", "--namespace=kube-system")
+
+
+def test_m8_a_custom_resource_scaled_through_its_subresource_is_found(workspace: Application) -> None:
+    scale = "      subresources: {scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}}\n"
+    definition = WIDGETS.replace("      schema:\n", f"{scale}      schema:\n", 1).replace(
+        "mode: {type", "replicas: {type: integer, default: 3}\n                mode: {type"
+    )
+    workspace.write(definition)
+    workspace.sync()
+    try:
+        wait_for_schema(workspace)
+        workspace.write(definition + "---\n" + widget("{size: big}"))
+        workspace.sync()
+        assert workspace.report().findings == []
+        patch = '{"spec": {"replicas": 9}}'
+        workspace.kubectl("patch", "widget", "gadget", "--subresource=scale", "--type=merge", "--patch", patch)
+
+        assert [(path, cause) for _, _, path, cause in workspace.report().findings] == [("spec.replicas", "unknown")]
+    finally:
+        workspace.cluster.kubectl("delete", "crd", f"widgets.{workspace.namespace}.example.com", "--wait=false")
+
+
+def test_an_opt_out_that_somebody_put_on_the_live_object_is_itself_drift(workspace: Application) -> None:
+    workspace.write(deployment())
+    workspace.sync()
+    workspace.kubectl("annotate", "deployment/web", "kustomize.toolkit.fluxcd.io/reconcile=disabled")
+    workspace.kubectl("set", "image", "deployment/web", "web=evil:1")
+
+    scanned = workspace.report()
+
+    assert scanned.status == 1
+    (item,) = scanned.document["objects"]
+    ignored = {finding["path"]: finding["ignored"] is not None for finding in item["findings"]}
+    assert ignored == {f"{WEB}.image": True, "metadata.annotations": False}
+
+
+def test_an_object_that_is_being_deleted_is_not_in_sync(workspace: Application) -> None:
+    config = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NAMESPACE, finalizers: [example.com/hold]}\n"
+    )
+    workspace.write(config)
+    workspace.sync()
+    workspace.kubectl("delete", "configmap", "c", "--wait=false")
+    try:
+        assert workspace.report().findings == [("ConfigMap/c", "added", "metadata.deletionTimestamp", "unknown")]
+    finally:
+        workspace.kubectl("patch", "configmap", "c", "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
+
+
+def test_what_somebody_writes_through_the_status_is_theirs(workspace: Application) -> None:
+    workspace.write(deployment())
+    workspace.sync()
+    patch = '{"metadata": {"annotations": {"evil": "1"}}}'
+    workspace.kubectl("patch", "deployment", "web", "--subresource=status", "--type=merge", "--patch", patch)
+
+    assert workspace.report().findings == [("Deployment/web", "added", "metadata.annotations", "manual")]
+
+
+def test_m7_an_annotation_added_to_a_secret_is_named_and_not_shown(workspace: Application) -> None:
+    workspace.write(TWO_KEYS)
+    workspace.sync()
+    workspace.kubectl("annotate", "secret", "s", "note=hunter3")
+
+    scanned = workspace.report()
+
+    assert scanned.findings == [("Secret/s", "added", "metadata.annotations.note", "manual")]
+    assert "hunter3" not in json.dumps(scanned.document)

@@ -504,7 +504,7 @@ def test_n21_the_tokens_of_a_service_account_are_silent_and_other_entries_are_no
     workspace.write("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: robot, namespace: NAMESPACE}\n")
     workspace.sync()
     tokens = [{"name": "robot-token-x7k2p"}, {"name": "robot-dockercfg-9vq4d"}]
-    workspace.patch("serviceaccount", "robot", {"secrets": tokens})
+    workspace.patch("serviceaccount", "robot", {"secrets": tokens, "imagePullSecrets": tokens[1:]})
     assert workspace.report().findings == []
     workspace.patch("serviceaccount", "robot", {"secrets": [*tokens, {"name": "stolen"}]})
 
@@ -564,7 +564,6 @@ def test_n25_an_edited_port_number_is_one_change(workspace: Application) -> None
 def test_n26_the_marks_of_syncers_are_silent(workspace: Application, syncer: Syncer) -> None:
     workspace.write(deployment())
     workspace.sync(syncer, owner="apps")
-    workspace.kubectl("annotate", "deployment/web", "meta.helm.sh/release-name=web")
 
     assert workspace.report().findings == []
 
@@ -654,6 +653,46 @@ def test_n31_a_version_that_is_not_served_says_which_one_to_move_to(workspace: A
     assert scanned.status == 3
     assert scanned.document["objects"][0]["status"] == "unchecked"
     assert "apps/v1beta1 is not served here; move the manifest to apps/v1" in scanned.document["objects"][0]["reason"]
+
+
+@pytest.mark.parametrize("unmanaged", ["namespace", "cluster"])
+def test_n31_two_versions_of_one_kind_do_not_make_each_other_unmanaged(workspace: Application, unmanaged: str) -> None:
+    scaled = "{maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: %s}}"
+    autoscaler = (
+        "apiVersion: autoscaling/%s\nkind: HorizontalPodAutoscaler\nmetadata: {name: %s, namespace: NAMESPACE}\nspec: "
+    )
+    workspace.write(autoscaler % ("v2", "a") + scaled % "a" + "\n---\n" + autoscaler % ("v1", "b") + scaled % "b")
+    workspace.sync()
+
+    document = workspace.report("--unmanaged", unmanaged).document
+
+    assert [item["name"] for item in document["objects"] if item["namespace"] == workspace.namespace] == []
+
+
+def test_a_pods_requests_that_the_server_copied_from_its_limits_are_silent(workspace: Application) -> None:
+    workspace.write(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: alone, namespace: NAMESPACE}\nspec: {containers: [{name: c, "
+        "image: 'busybox:1', resources: {limits: {memory: 128Mi, cpu: 1}, requests: {cpu: 100m}}}]}\n"
+    )
+    workspace.sync(Syncer.ADOPTED)
+
+    assert workspace.report().findings == []
+
+
+@pytest.mark.usefixtures("crd")
+@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ADOPTED])
+def test_n7_a_default_object_and_the_defaults_inside_it_are_silent(workspace: Application, syncer: Syncer) -> None:
+    nested = "extra: {type: object, default: {z: 1}, properties: {z: {type: integer}, w: {type: string, default: ww}}}"
+    definition = WIDGETS.replace(
+        "                mode: {type", f"                {nested}\n                mode: {{type"
+    )
+    workspace.write(definition)
+    workspace.sync()
+    wait_for_schema(workspace)
+    workspace.write(definition + "---\n" + widget("{size: big}"))
+    workspace.sync(syncer)
+
+    assert workspace.report().findings == []
 
 
 def test_n31_another_served_version_is_read_in_gits_version(quiet: Quiet) -> None:
