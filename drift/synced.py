@@ -10,8 +10,10 @@ from typing import Final, Protocol
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.errors import DriftError, RequestError
-from drift.model import Json, Manifest, Object
+from drift.model import Json, Manifest, Object, ObjectKey
 
+#: Reads the manifests at a Git revision, by what they are known by.
+LoadByKey = Callable[[str], Mapping[ObjectKey, Manifest]]
 #: Reads the manifests at a Git revision.
 LoadRevision = Callable[[str], Sequence[Manifest]]
 
@@ -69,7 +71,7 @@ class SyncedRevisions:
         notes: Why it is not known, one sentence per syncer's object.
     """
 
-    def __init__(self, source: _Source, load: LoadRevision, resources: Resources | None = None) -> None:
+    def __init__(self, source: _Source, load: LoadByKey, resources: Resources | None = None) -> None:
         """Nothing is read yet.
 
         Args:
@@ -80,11 +82,11 @@ class SyncedRevisions:
         self._source = source
         self._resources = resources or source.resources
         self._load = load
-        self._manifests: dict[SyncedBy, Sequence[Manifest] | None] = {}
-        self._by_revision: dict[str, Sequence[Manifest]] = {}
+        self._manifests: dict[SyncedBy, Mapping[ObjectKey, Manifest] | None] = {}
+        self._by_revision: dict[str, Mapping[ObjectKey, Manifest]] = {}
         self.notes: list[str] = []
 
-    def manifests(self, live: Object) -> Sequence[Manifest] | None:
+    def manifests(self, live: Object) -> Mapping[ObjectKey, Manifest] | None:
         """The manifests that were last synced together with a live object; None where that is not known."""
         syncer = synced_by(live)
         if syncer is None:
@@ -93,12 +95,12 @@ class SyncedRevisions:
             self._manifests[syncer] = self._read(syncer)
         return self._manifests[syncer]
 
-    def only(self) -> Sequence[Manifest] | None:
+    def only(self) -> Mapping[ObjectKey, Manifest] | None:
         """The manifests of the one syncer's object that was met so far; None if there was none, or several."""
         known = list(self._manifests.values())
         return known[0] if len(known) == 1 else None
 
-    def _read(self, syncer: SyncedBy) -> Sequence[Manifest] | None:
+    def _read(self, syncer: SyncedBy) -> Mapping[ObjectKey, Manifest] | None:
         resource = self._resources.preferred(syncer.group, syncer.kind)
         if resource is None:
             return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
+from drift.documents.files import document_files
 from drift.documents.reader import read_documents
 from drift.errors import ManifestError, RequestError, ScanError
 from drift.model import Json
@@ -100,11 +101,9 @@ def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml", ".json"} and file.is_file())
     if not path.exists():
         raise ScanError(f"--live {path}: no such file or folder")
-    return [path]
+    return document_files(path)
 
 
 def _objects(value: Json, place: str) -> Iterator[LiveObject]:

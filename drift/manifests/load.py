@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from drift.documents.files import document_files
 from drift.documents.reader import Document, read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import Json, Manifest, Object, Source
 from drift.redaction import is_secret, redact_secret
 
-#: How the names of files with manifests end.
-ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 #: Kinds of files that stand among manifests and that no API server has: kustomize's own.
 _CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
 _KUSTOMIZATION_FILES: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
@@ -108,11 +107,9 @@ def _read_all(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _files(path: Path, as_written: str) -> Iterable[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file())
     if not path.exists():
         raise UsageError(f"{as_written}: no such file or folder")
-    return [path]
+    return document_files(path)
 
 
 def _objects(document: Document, name: str) -> Iterator[Object]:

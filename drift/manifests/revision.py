@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from drift.documents.files import ENDINGS
 from drift.errors import UsageError
-from drift.manifests.load import ENDINGS, Loaded, load_texts
+from drift.manifests.load import Loaded, load_texts
 
 _TIMEOUT_SECONDS: Final = 60
 

@@ -94,9 +94,14 @@ class _Scan:
         self._without_owners = 0
         self._absent: list[tuple[Manifest, ObjectKey]] = []
         self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
-        self._synced = None if options.synced is None else self._by_key(options.synced)
+        self._synced: Mapping[ObjectKey, Manifest] | None = (
+            None if options.synced is None else self._by_key(options.synced)
+        )
+        load = options.load_revision
         self._recorded = (
-            None if options.load_revision is None else SyncedRevisions(source, options.load_revision, self._resources)
+            None
+            if load is None
+            else SyncedRevisions(source, lambda revision: self._by_key(load(revision)), self._resources)
         )
         self._argocd, self._notes = self._read_argocd()
 
@@ -253,8 +258,7 @@ class _Scan:
     def _report_missing(self) -> None:
         """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
         if self._synced is None and self._recorded is not None and self._absent:
-            only = self._recorded.only()
-            self._synced = None if only is None else self._by_key(only)
+            self._synced = self._recorded.only()
         self._reports += [self._missing(manifest, key) for manifest, key in self._absent]
 
     def _live_objects(self, group: _Wanted) -> Iterator[LiveObject]:
@@ -296,7 +300,7 @@ class _Scan:
         if compared.judged and self._synced is None and self._recorded is not None:
             recorded = self._recorded.manifests(live.body)
             if recorded is not None:
-                compared = self._compare_with(manifest, live, group, self._by_key(recorded))
+                compared = self._compare_with(manifest, live, group, recorded)
         self._without_owners += compared.lacks_owners
         findings = object_findings(compared, key, self._cluster_id)
         findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
