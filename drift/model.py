@@ -54,6 +54,14 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class Lifecycle(StrEnum):
+    """What a history says of a finding: whether the last scan had it already."""
+
+    NEW = "new"
+    ONGOING = "ongoing"
+    REOPENED = "reopened"
+
+
 class Verdict(StrEnum):
     """The answer of a whole scan."""
 
@@ -179,7 +187,8 @@ class Finding:
         actors: Who owns the field now; empty where the cluster kept no record.
         note: One sentence on what the values alone do not say, else None.
         ignored: Set where a rule sets the finding aside.
-        first_seen: RFC 3339, from the history; None without one.
+        first_seen: RFC 3339, from the history: when what is open now was seen first; None without one.
+        lifecycle: From the history: whether it is new; None without one.
     """
 
     id: str
@@ -195,6 +204,7 @@ class Finding:
     note: str | None = None
     ignored: IgnoredBy | None = None
     first_seen: str | None = None
+    lifecycle: Lifecycle | None = None
 
     @property
     def is_drift(self) -> bool:
@@ -235,6 +245,54 @@ class ObjectReport:
     decisions: tuple[Decision, ...] = ()
     by_choice: bool = False
     cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A finding that counted in an earlier scan and is gone, as the history has it.
+
+    Attributes:
+        id: Its fingerprint.
+        api_version: The version its object was compared in.
+        key: Its object.
+        path: As in the finding.
+        change: As in the finding.
+        cause: As it was last seen.
+        severity: As it was last seen.
+        first_seen: RFC 3339: when it was seen first.
+        resolved_at: RFC 3339: when it was first seen to be gone.
+        cluster: Which cluster it was in, in a report that speaks of several; else None.
+    """
+
+    id: str
+    api_version: str
+    key: ObjectKey
+    path: str
+    change: Change
+    cause: Cause
+    severity: Severity
+    first_seen: str
+    resolved_at: str
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastScan:
+    """One scan that the history remembers, this one included.
+
+    Attributes:
+        at: RFC 3339, UTC.
+        open: Findings that counted.
+        new: Of those, the ones that the scan before did not have.
+        resolved: Findings of the scan before that were gone.
+        complete: Whether all could be looked at.
+    """
+
+    at: str
+    open: int
+    new: int
+    resolved: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +339,8 @@ class Report:
         clusters: Those that a merged report speaks of; empty where it is of one.
         duration_seconds: How long the comparing took; None where not measured.
         api_requests: Requests sent to the API server, those to find out what it serves included; None for dumps.
+        resolved: From the history: what the scan before had and this one has not.
+        past: From the history: the latest scans, oldest first, this one included; empty without one.
     """
 
     generated_at: str
@@ -292,6 +352,8 @@ class Report:
     clusters: tuple[ClusterInfo, ...] = ()
     duration_seconds: float | None = None
     api_requests: int | None = None
+    resolved: tuple[Resolved, ...] = ()
+    past: tuple[PastScan, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
