@@ -7,6 +7,7 @@
     +-- SavedReportError    2   a saved report that cannot be read as one
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
+        |   +-- CredentialsError   it answers, and does not know who we are
         +-- RequestError       one request was answered with an error
 
 The message of each is one line that names the file, object or flag, and the way out.
@@ -45,6 +46,10 @@ class ScanError(DriftError):
 
 class ConnectError(ScanError):
     """No API server answers, or it does not accept who we are: nothing can be scanned."""
+
+
+class CredentialsError(ConnectError):
+    """The API server does not accept the token or certificate: expired, revoked or wrong; new ones may be."""
 
 
 class RequestError(ScanError):

@@ -19,6 +19,19 @@ exit status:
   0  the reports were read and written, whatever they say; `drift report` has ended with what it found
   2  usage error, or a file that is no report
 """
+_WATCH_EPILOG: Final = """\
+what is served:
+  /report   the report as HTML, JSON or text, by Accept, by ?format= or as /report.json
+  /healthz  200 while the report is complete and current, else 503 and why it is not
+  /metrics  for Prometheus
+
+exit status:
+  0  ended by SIGTERM or SIGINT
+  2  usage, configuration or manifest error at the start
+  3  no API server, or no credentials for it, at the start
+"""
+_METRICS_PORT: Final = 9480
+_LAST_PORT: Final = 65_535
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
     _add_render(commands)
+    _add_watch(commands)
     _add_explain(commands)
     return parser
 
@@ -68,12 +82,29 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="PATH",
         help="compare with a dump (kubectl get ... -o yaml --show-managed-fields) instead of a cluster; repeatable",
     )
+    _add_connection(live)
+    _add_what_counts(report.add_argument_group("what counts"))
+    output = report.add_argument_group("output")
+    _add_output(output, verbose="also say what is not reported, and why")
+    output.add_argument(
+        "--suggest-ignores",
+        action="store_true",
+        help="instead of the text report, print ignore rules for what was found, as a start for drift.yaml",
+    )
+    output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
+
+
+def _add_connection(live: "argparse._ArgumentGroup") -> None:
+    """The flags on which cluster, and where in it; every command that talks to one has them."""
     live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
     live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
     live.add_argument(
         "-n", "--namespace", metavar="NAME", help="the namespace of objects that name none (default: as kubectl)"
     )
-    scan = report.add_argument_group("what counts")
+
+
+def _add_what_counts(scan: "argparse._ArgumentGroup") -> None:
+    """The flags on what drift is, which every command that compares has."""
     scan.add_argument(
         "--applier",
         action="append",
@@ -96,14 +127,57 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="FILE",
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
-    output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported, and why")
-    output.add_argument(
-        "--suggest-ignores",
-        action="store_true",
-        help="instead of the text report, print ignore rules for what was found, as a start for drift.yaml",
+
+
+def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    watch = commands.add_parser(
+        "watch",
+        help="compare manifests with the live cluster continuously",
+        description=(
+            "Keeps the verdict of `drift report` current from watches, and says on standard output what drifts and "
+            "what is resolved, one line each, as it happens. Needs the rights to get, list and watch."
+        ),
+        epilog=_WATCH_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
+    watch.add_argument(
+        "manifests",
+        nargs="+",
+        metavar="MANIFESTS",
+        help="files or folders of YAML or JSON manifests; read again when they change",
+    )
+    _add_connection(watch.add_argument_group("the live side"))
+    _add_what_counts(watch.add_argument_group("what counts"))
+    served = watch.add_argument_group("what is served")
+    served.add_argument(
+        "--metrics-port",
+        type=_port,
+        default=_METRICS_PORT,
+        metavar="PORT",
+        help="serve the report, its metrics and the health over HTTP on this port (default: %(default)s); 0 takes a "
+        "free one and names it on standard error",
+    )
+    served.add_argument(
+        "--listen",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="listen on this address (default: %(default)s; in a pod 0.0.0.0); there is no authentication",
+    )
+    output = watch.add_argument_group("output")
+    output.add_argument(
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="how findings are written to standard output: a line of text or of JSON each (default: %(default)s)",
+    )
+    output.add_argument("-v", "--verbose", action="store_true", help="also say what becomes of each watch")
+    output.add_argument("-q", "--quiet", action="store_true", help="write no findings")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {_LAST_PORT}")
+    return int(text)
 
 
 def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

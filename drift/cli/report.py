@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
-    settings = _with_flags(load_settings(options.config), options)
+    settings = with_flags(load_settings(options.config), options)
     report = _scan(options, settings)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
@@ -63,7 +63,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> Report:
     )
 
 
-def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
+def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
     """The settings with what was given on the command line, which wins or comes on top."""
     return replace(
         settings,

@@ -1,6 +1,8 @@
 """The one place from which requests are sent: GET only, raw bytes back, every failure as one clear error."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -8,12 +10,14 @@ import orjson
 import urllib3
 
 from drift.cluster.connection import Connection
-from drift.errors import ConnectError, RequestError
+from drift.errors import ConnectError, CredentialsError, RequestError
 from drift.model import Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Bytes of an answer that is read as it comes.
+_CHUNK: Final = 65_536
 #: Seconds to connect, and between two bytes of an answer.
 _TIMEOUTS: Final = (10, 60)
 _UNAUTHORIZED: Final = 401
@@ -55,16 +59,12 @@ class Requests:
         self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json"
     ) -> bytes:
         """As `get`, without parsing."""
-        client = self._connection.client
-        headers: dict[str, str] = {"Accept": accept, "User-Agent": "drift"}
-        query: list[tuple[str, str]] = []
-        client.update_params_for_auth(headers, query, ["BearerToken"], path, "GET", None)
-        url = self._connection.server + path + (f"?{urlencode(parameters)}" if parameters else "")
+        headers = self._headers(path, accept)
         self.count += 1
         try:
-            response = client.rest_client.pool_manager.request(
+            response = self._connection.client.rest_client.pool_manager.request(
                 "GET",
-                url,
+                self._url(path, parameters),
                 headers=headers,
                 timeout=urllib3.Timeout(connect=_TIMEOUTS[0], read=_TIMEOUTS[1]),
                 retries=urllib3.Retry(connect=2, read=1, redirect=2, status=0, other=0, backoff_factor=0.2),
@@ -76,6 +76,59 @@ class Requests:
             return bytes(response.data)
         raise self._error(path, response.status, response.data)
 
+    @contextmanager
+    def stream(
+        self, path: str, parameters: "Mapping[str, str]", accept: str, silence: float
+    ) -> Iterator[Iterator[bytes]]:
+        """An answer that is read as it comes, for instance a watch. It is asked for once: whoever reads it retries.
+
+        Args:
+            path: From the server's root.
+            parameters: Of the query.
+            accept: The media types that are welcome.
+            silence: Seconds without a byte after which the connection counts as broken.
+
+        Yields:
+            The bytes in pieces as they arrive; they end where the answer ends.
+
+        Raises:
+            ConnectError: No usable answer, or it broke off.
+            RequestError: The server answered with an error.
+        """
+        headers = self._headers(path, accept)
+        self.count += 1
+        try:
+            response = self._connection.client.rest_client.pool_manager.request(
+                "GET",
+                self._url(path, parameters),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=_TIMEOUTS[0], read=silence),
+                retries=False,
+                preload_content=False,
+            )
+            try:
+                if response.status != _OK:
+                    raise self._error(path, response.status, response.read(_CHUNK))
+                yield response.stream(_CHUNK)
+            finally:
+                # Not handed back to the pool: what is left of the answer would be read by whoever comes next.
+                response.close()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ConnectError(f"{self._connection.server}: {_explain(error)}") from None
+
+    def use(self, connection: Connection) -> None:
+        """Sends what comes next over another connection to the same server, with its credentials."""
+        self._connection = connection
+
+    def _headers(self, path: str, accept: str) -> dict[str, str]:
+        headers = {"Accept": accept, "User-Agent": "drift"}
+        query: list[tuple[str, str]] = []
+        self._connection.client.update_params_for_auth(headers, query, ["BearerToken"], path, "GET", None)
+        return headers
+
+    def _url(self, path: str, parameters: "Mapping[str, str] | None") -> str:
+        return self._connection.server + path + (f"?{urlencode(parameters)}" if parameters else "")
+
     def _error(self, path: str, status: int, body: bytes) -> ConnectError | RequestError:
         try:
             answer: Any = orjson.loads(body)
@@ -84,7 +137,7 @@ class Requests:
         answer = answer if isinstance(answer, dict) else {}
         reason = answer.get("reason") if isinstance(answer.get("reason"), str) else None
         if status == _UNAUTHORIZED:
-            return ConnectError(
+            return CredentialsError(
                 f"{self._connection.server}: the credentials were refused (401 Unauthorized): "
                 "the token or certificate is expired or wrong; log in again or choose another --context"
             )

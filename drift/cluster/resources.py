@@ -74,6 +74,11 @@ class Resources:
             self._versions.setdefault((resource.group, resource.kind), []).append(resource.version)
         self.broken = tuple(broken)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Resources) and self._by_gvk == other._by_gvk and self.broken == other.broken
+
+    __hash__ = None  # type: ignore[assignment]
+
     def find(self, api_version: str, kind: str) -> Resource | None:
         """The kind in this version; None if it is not served."""
         group, _, version = api_version.rpartition("/")

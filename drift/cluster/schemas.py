@@ -29,9 +29,7 @@ class SchemaSource:
         Raises:
             ConnectError: The server is gone.
         """
-        if self._addresses is None:
-            self._addresses = self._read_index()
-        address = self._addresses.get(resource.root.removeprefix("/"))
+        address = self.addresses.get(resource.root.removeprefix("/"))
         if address is None:
             return None
         cached = _cache_file(address)
@@ -43,6 +41,17 @@ class SchemaSource:
             else:
                 return document
         return self._fetch(address, cached)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The address of each document by group and version; a document that changes gets another one.
+
+        Raises:
+            ConnectError: The server is gone.
+        """
+        if self._addresses is None:
+            self._addresses = self._read_index()
+        return self._addresses
 
     def _read_index(self) -> dict[str, str]:
         try:

@@ -8,6 +8,7 @@ from drift.cluster.live import LiveObject, read_live
 from drift.cluster.requests import Requests
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
+from drift.cluster.watch import Event, Listing, Place, list_place, watch_place
 from drift.errors import RequestError
 from drift.model import ClusterInfo, Json
 
@@ -83,3 +84,37 @@ class ApiServer:
             if not token:
                 return
             parameters = {"limit": _PAGE, "continue": token}
+
+    def read_place(self, place: Place) -> Listing:
+        """All objects of a place, and the version to watch it from.
+
+        Raises:
+            ExpiredError: It changed too much meanwhile; ask again.
+            ConnectError: No usable answer.
+            RequestError: It cannot be read.
+        """
+        return list_place(self._requests, place)
+
+    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Iterator[Event]:
+        """What happens in a place from a version on; see `watch_place`."""
+        return watch_place(self._requests, place, version, seconds=seconds, silence=silence)
+
+    def discover_again(self) -> bool:
+        """Asks anew what the server serves and which schemas it has.
+
+        Returns:
+            Whether anything is not as it was.
+
+        Raises:
+            ConnectError: No usable answer.
+            RequestError: It refuses discovery.
+        """
+        resources = discover(self._requests)
+        schemas = SchemaSource(self._requests)
+        unchanged = resources == self.resources and schemas.addresses == self._schemas.addresses
+        self.resources, self._schemas = resources, schemas
+        return not unchanged
+
+    def use(self, connection: Connection) -> None:
+        """Sends what comes next over another connection to the same server, with its credentials."""
+        self._requests.use(connection)

@@ -88,11 +88,12 @@ def _object(item: ObjectReport) -> dict[str, Json]:
         "status": item.status,
         "reason": item.reason,
         "byChoice": item.by_choice,
-        "findings": [_finding(finding) for finding in item.findings],
+        "findings": [finding_document(finding) for finding in item.findings],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Json]:
+def finding_document(finding: Finding) -> dict[str, Json]:
+    """One finding as the report has it."""
     return {
         "id": finding.id,
         "change": finding.change,

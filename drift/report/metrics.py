@@ -7,12 +7,14 @@ the kinds and namespaces that there are.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Literal
 
 from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Verdict
 from drift.report.view import short
 
-_Labels = tuple[tuple[str, str], ...]
+#: Names and values of a sample's labels, in the order in which they are written.
+Labels = tuple[tuple[str, str], ...]
 
 
 def to_metrics(report: Report) -> str:
@@ -21,31 +23,31 @@ def to_metrics(report: Report) -> str:
     objects = Counter((("status", str(item.status)), *_where(item, several=several)) for item in report.objects)
     findings = Counter(_labels(item, finding, several=several) for item, finding in _findings(report, ignored=False))
     ignored = Counter(_where(item, several=several) for item, _ in _findings(report, ignored=True))
-    verdicts: dict[_Labels, float] = {
+    verdicts: dict[Labels, float] = {
         (("verdict", str(verdict)),): float(verdict is report.verdict) for verdict in Verdict
     }
     scanned = datetime.fromisoformat(report.generated_at).timestamp()
     text = (
-        _family("drift_objects", "Objects by status, namespace and kind.", objects)
-        + _family("drift_findings", "Differences that no rule ignores; those of a controller are no drift.", findings)
-        + _family("drift_ignored_findings", "Differences that a rule sets aside.", ignored)
-        + _family("drift_verdict", "1 for the verdict of the last scan, 0 for the others.", verdicts)
-        + _family(
+        family("drift_objects", "Objects by status, namespace and kind.", objects)
+        + family("drift_findings", "Differences that no rule ignores; those of a controller are no drift.", findings)
+        + family("drift_ignored_findings", "Differences that a rule sets aside.", ignored)
+        + family("drift_verdict", "1 for the verdict of the last scan, 0 for the others.", verdicts)
+        + family(
             "drift_last_scan_success",
             "Whether the last scan could look at everything, be there drift or not.",
             {(): float(report.verdict is not Verdict.INCOMPLETE)},
         )
-        + _family("drift_last_scan_timestamp_seconds", "When the last scan ended, in Unix time.", {(): scanned})
-        + _family(
+        + family("drift_last_scan_timestamp_seconds", "When the last scan ended, in Unix time.", {(): scanned})
+        + family(
             "drift_build_info", "The version that made these metrics; always 1.", {(("version", __version__),): 1.0}
         )
     )
     if report.duration_seconds is not None:
-        text += _family(
+        text += family(
             "drift_last_scan_duration_seconds", "How long the last scan took.", {(): report.duration_seconds}
         )
     if report.api_requests is not None:
-        text += _family("drift_last_scan_api_requests", "Requests that the last scan sent.", {(): report.api_requests})
+        text += family("drift_last_scan_api_requests", "Requests that the last scan sent.", {(): report.api_requests})
     return f"{text}# EOF\n"
 
 
@@ -58,21 +60,37 @@ def _findings(report: Report, *, ignored: bool) -> Iterable[tuple[ObjectReport, 
     )
 
 
-def _where(item: ObjectReport, *, several: bool) -> _Labels:
+def _where(item: ObjectReport, *, several: bool) -> Labels:
     # Cut before they are counted: a series that stands in the file twice makes all of it invalid.
     cluster = (("cluster", short(item.cluster or "")),) if several else ()
     return (*cluster, ("namespace", short(item.key.namespace or "")), ("kind", short(item.key.kind)))
 
 
-def _labels(item: ObjectReport, finding: Finding, *, several: bool) -> _Labels:
+def _labels(item: ObjectReport, finding: Finding, *, several: bool) -> Labels:
     return (("cause", finding.cause), ("severity", finding.severity), *_where(item, several=several))
 
 
-def _family(name: str, text: str, samples: Mapping[_Labels, float]) -> str:
-    lines = [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+def family(
+    name: str,
+    text: str,
+    samples: Mapping[Labels, float],
+    *,
+    counter: Literal["openmetrics", "prometheus"] | None = None,
+) -> str:
+    """One family of metrics as text.
+
+    Args:
+        name: Of the family; of a counter, without ``_total``.
+        text: What it is, one sentence.
+        samples: Values by labels; none of them is written twice.
+        counter: For a counter, which of the two formats it is for: they differ in how its family is named.
+    """
+    of_samples = name if counter is None else f"{name}_total"
+    of_family = of_samples if counter == "prometheus" else name
+    lines = [f"# HELP {of_family} {text}", f"# TYPE {of_family} {'gauge' if counter is None else 'counter'}"]
     for labels, value in sorted(samples.items()):
         written = ",".join(f'{label}="{_escape(word)}"' for label, word in labels)
-        lines.append(f"{name}{{{written}}} {value:.15g}" if written else f"{name} {value:.15g}")
+        lines.append(f"{of_samples}{{{written}}} {value:.15g}" if written else f"{of_samples} {value:.15g}")
     return "\n".join(lines) + "\n"
 
 

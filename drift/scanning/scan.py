@@ -27,6 +27,7 @@ from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replic
 from drift.policy.findings import deletion_findings, missing_finding, object_findings
 from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.scanning.options import Options
+from drift.scanning.remembered import Remembered
 from drift.scanning.source import LiveSource
 from drift.scanning.strays import Strays
 from drift.scanning.syncers import SyncerMarks
@@ -46,6 +47,7 @@ def scan_manifests(
     info: ManifestsInfo,
     options: Options,
     schemas: Mapping[str, Any] | None = None,
+    remembered: Remembered | None = None,
 ) -> Report:
     """Compares manifests with the live side.
 
@@ -55,11 +57,12 @@ def scan_manifests(
         info: Where the manifests come from, for the report.
         options: What the user said about the scan.
         schemas: The OpenAPI document to use where the source has none of its own.
+        remembered: What earlier scans with the same options, manifests and schemas found; learns from this one.
 
     Raises:
         ManifestError: Two manifests describe one object. What cannot be read is in the report.
     """
-    return _Scan(source, options, manifests, schemas).run(info)
+    return _Scan(source, options, manifests, schemas, remembered or Remembered()).run(info)
 
 
 @dataclass(slots=True)
@@ -78,8 +81,10 @@ class _Scan:
         options: Options,
         manifests: Sequence[Manifest],
         schemas: Mapping[str, Any] | None,
+        remembered: Remembered,
     ) -> None:
         self._source = source
+        self._remembered = remembered
         self._options = options
         self._manifests = manifests
         # What may be asked for; a kind that the user leaves out is not even looked up.
@@ -296,6 +301,9 @@ class _Scan:
     def _compare(self, manifest: Manifest, live: LiveObject, group: _Wanted) -> ObjectReport:
         key = self._group_key(group, manifest.name)
         self._marks.learn(key, live.body)
+        known = self._remembered.find(manifest, live)
+        if known is not None:
+            return known
         compared = self._compare_with(manifest, live, group, self._synced)
         if compared.judged and self._synced is None and self._recorded is not None:
             recorded = self._recorded.manifests(live.body)
@@ -308,7 +316,7 @@ class _Scan:
             findings = judge_replicas(key, findings, self._autoscalers_in(key.namespace))
         findings = set_aside(key, honour(findings, manifest.body, live.body), self._argocd)
         drifted = any(finding.is_drift for finding in findings)
-        return ObjectReport(
+        report = ObjectReport(
             api_version=manifest.api_version,
             key=key,
             source=manifest.source,
@@ -317,6 +325,10 @@ class _Scan:
             findings=findings,
             decisions=compared.decisions,
         )
+        if not compared.judged and not compared.lacks_owners:
+            # Nothing else than the two was asked for: no revision that was synced, no autoscaler.
+            self._remembered.keep(manifest, live, report)
+        return report
 
     def _compare_with(
         self, manifest: Manifest, live: LiveObject, group: _Wanted, synced: Mapping[ObjectKey, Manifest] | None

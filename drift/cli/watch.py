@@ -1,0 +1,122 @@
+"""``drift watch``: the verdicts of ``drift report``, kept current until the process is told to end."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from drift.cli.report import with_flags
+from drift.cluster.connection import connect
+from drift.cluster.server import ApiServer
+from drift.config.load import DEFAULT_FILE, load_settings
+from drift.errors import UsageError
+from drift.library import read_manifests
+from drift.manifests.git import describe
+from drift.report.view import visible
+from drift.watching.comparing import Desired
+from drift.watching.desired import DesiredFiles, fingerprint
+from drift.watching.ledger import News
+from drift.watching.lines import to_json_line, to_text_line
+from drift.watching.serving import Service
+from drift.watching.timing import Timing
+from drift.watching.watcher import Watcher
+
+#: Seconds that are given to what is under way when the process is told to end.
+_GRACE = 0.7
+
+
+def run(options: argparse.Namespace) -> int:
+    """Watches until SIGTERM or SIGINT.
+
+    Returns:
+        0.
+
+    Raises:
+        DriftError: The watching could not begin, or the history cannot be written.
+    """
+    if "-" in options.manifests:
+        raise UsageError("drift watch reads its manifests again when they change, so they cannot come through a pipe")
+    files = [*options.manifests, options.config or DEFAULT_FILE]
+    seen = fingerprint(files)
+    desired = _load(options)
+    if options.verbose:
+        for note in desired.loaded.skipped:
+            sys.stderr.write(f"drift: skipped {note}\n")
+    server = ApiServer(connect(options.kubeconfig, options.context))
+    watcher = Watcher(
+        server,
+        desired,
+        output=_Output(options),
+        reconnect=lambda: server.use(connect(options.kubeconfig, options.context)),
+    )
+    service = Service(watcher.board, options.listen, options.metrics_port)
+    _say(f"watching; see {service.url}/")
+    service.start()
+    manifests = DesiredFiles(
+        files, seen=seen, desired=desired, load=lambda: _load(options), timing=Timing(), tell=watcher.tell
+    )
+    manifests.start()
+    try:
+        return _until_told(watcher)
+    finally:
+        manifests.stop()
+        service.stop()
+
+
+def _load(options: argparse.Namespace) -> Desired:
+    settings = with_flags(load_settings(options.config), options)
+    loaded = read_manifests(options.manifests)
+    return Desired(loaded, describe(loaded.paths), settings, options.namespace, options.synced_revision)
+
+
+def _until_told(watcher: Watcher) -> int:
+    """Runs the watcher in a thread of its own, so that a signal is heard at once whatever it is at."""
+    # A pipe, as a signal may come at any point of the program, even while a lock of the main thread is held.
+    ended, end = os.pipe()
+    failure: list[Exception] = []
+
+    def watch() -> None:
+        try:
+            watcher.run()
+        except Exception as error:  # noqa: BLE001
+            failure.append(error)
+        os.write(end, b"x")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(end, b"s"))
+    thread = threading.Thread(target=watch, name="watch", daemon=True)
+    thread.start()
+    os.read(ended, 1)
+    watcher.stop()
+    thread.join(_GRACE)
+    if failure:
+        raise failure[0]
+    if thread.is_alive():
+        # It is in the middle of a comparison. Python would wait for it, and it has nothing to lose.
+        os._exit(0)
+    return 0
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"drift: {visible(words)}\n")
+    sys.stderr.flush()
+
+
+class _Output:
+    """Findings on standard output, everything else on standard error."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._line = to_json_line if options.output == "json" else to_text_line
+        self._quiet = options.quiet
+        self._verbose = options.verbose
+
+    def news(self, news: Sequence[News]) -> None:
+        if not self._quiet:
+            sys.stdout.write("".join(f"{self._line(one)}\n" for one in news))
+            sys.stdout.flush()
+
+    def say(self, words: str, *, is_detail: bool = False) -> None:
+        if self._verbose or not is_detail:
+            _say(words)

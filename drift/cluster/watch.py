@@ -1,0 +1,189 @@
+"""Lists with their version, and watches from there: what the API server sends, line by line, as events.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from drift.cluster.live import LiveObject, read_live
+from drift.cluster.requests import Requests
+from drift.cluster.resources import Resource
+from drift.errors import RequestError
+
+if TYPE_CHECKING:
+    from drift.model import Json
+
+_PAGE: Final = "500"
+_GONE: Final = 410
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_EVERYTHING: Final = "application/json"
+#: Longer than any object that etcd holds, managed fields and all; a line that never ends is no event.
+_LONGEST_LINE: Final = 64 * 1024 * 1024
+
+
+class ExpiredError(Exception):
+    """The version to go on from is not known to the server any more (410 Gone): everything has to be listed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is listed and watched together.
+
+    Attributes:
+        resource: The kind.
+        namespace: None for all namespaces, or for a cluster-scoped kind.
+        name: None for all of them.
+        metadata_only: Whether nothing but the metadata is asked for.
+    """
+
+    resource: Resource
+    namespace: str | None
+    name: str | None = None
+    metadata_only: bool = False
+
+    def __str__(self) -> str:
+        """For messages: ``deployments in shop``."""
+        named = f" named {self.name}" if self.name is not None else ""
+        return f"{self.resource.plural}{named}" + (f" in {self.namespace}" if self.namespace is not None else "")
+
+    @property
+    def path(self) -> str:
+        """Of its requests."""
+        return self.resource.path(self.namespace)
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """The parameters that choose among the objects of the path."""
+        return {} if self.name is None else {"fieldSelector": f"metadata.name={self.name}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All objects of a place at one moment.
+
+    Attributes:
+        objects: In the server's order.
+        version: The resource version of the list, from which a watch goes on.
+    """
+
+    objects: tuple[LiveObject, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a watch.
+
+    Attributes:
+        version: The resource version that a watch can go on from.
+        live: The object as it is now, or as it was last where it is gone; None for a bookmark, which moves on the
+            version alone.
+        gone: Whether it was deleted.
+    """
+
+    version: str
+    live: LiveObject | None
+    gone: bool = False
+
+
+def list_place(requests: Requests, place: Place) -> Listing:
+    """Lists a place, page by page.
+
+    Raises:
+        ExpiredError: It changed so much meanwhile that the pages do not belong together any more.
+        ConnectError: No usable answer.
+        RequestError: It cannot be read.
+    """
+    resource = place.resource
+    accept = _METADATA_LIST if place.metadata_only else _EVERYTHING
+    parameters = {"limit": _PAGE, **place.selection}
+    objects: list[LiveObject] = []
+    while True:
+        try:
+            page: Json = requests.get(place.path, parameters, accept)
+        except RequestError as error:
+            raise ExpiredError from None if error.status == _GONE else error
+        objects += [read_live(body, resource.api_version, resource.kind) for body in page.get("items") or ()]
+        metadata = page.get("metadata") or {}
+        if not metadata.get("continue"):
+            return Listing(tuple(objects), str(metadata.get("resourceVersion") or ""))
+        parameters = {**parameters, "continue": metadata["continue"]}
+
+
+def watch_place(requests: Requests, place: Place, version: str, *, seconds: int, silence: float) -> Iterator[Event]:
+    """Watches a place from a version on. Ends when the server ends it, which is usual after ``seconds``.
+
+    Yields:
+        First a bookmark with the given version, as soon as the server has accepted the watch; then what it sends.
+
+    Raises:
+        ExpiredError: The version is too old.
+        ConnectError: No usable answer, it broke off, or nothing came for ``silence`` seconds.
+        RequestError: The account may not watch, or the server ended the watch with an error.
+    """
+    parameters = {
+        "watch": "1",
+        "resourceVersion": version,
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": str(seconds),
+        **place.selection,
+    }
+    accept = _METADATA if place.metadata_only else _EVERYTHING
+    try:
+        with requests.stream(place.path, parameters, accept, silence) as chunks:
+            yield Event(version, None)
+            for line in split_lines(chunks):
+                yield read_event(line, place.resource)
+    except RequestError as error:
+        if error.status == _GONE:
+            raise ExpiredError from None
+        raise
+
+
+def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a stream, whatever pieces it comes in. A last one without its end was cut off and is left out.
+
+    Raises:
+        RequestError: A line does not end.
+    """
+    rest = bytearray()
+    for chunk in chunks:
+        rest += chunk
+        if b"\n" not in chunk:
+            if len(rest) > _LONGEST_LINE:
+                raise RequestError("a watch sent a line without an end", status=0, reason="Malformed")
+            continue
+        *lines, last = rest.split(b"\n")
+        rest = bytearray(last)
+        yield from (bytes(line) for line in lines if line.strip())
+
+
+def read_event(line: bytes, resource: Resource) -> Event:
+    """One line of a watch; a Secret's values are redacted before anything else sees it.
+
+    Raises:
+        RequestError: The server says that the watch failed (its status says why), or the line is no event.
+    """
+    try:
+        document = orjson.loads(line)
+        kind, body = document["type"], document["object"]
+        if kind == "ERROR":
+            code = body.get("code")
+            status = code if isinstance(code, int) else 0
+            # The server's message is not passed on: it may quote any part of an object.
+            reason = body.get("reason")
+            word = reason if isinstance(reason, str) else "error"
+            raise RequestError(f"the watch of {resource.plural} ended: {status} {word}", status=status, reason=word)
+        version = str(body["metadata"]["resourceVersion"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason="Malformed") from None
+    if kind == "BOOKMARK":
+        return Event(version, None)
+    if kind not in {"ADDED", "MODIFIED", "DELETED"}:
+        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason="Malformed")
+    return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED")

@@ -1,0 +1,24 @@
+"""What was found of objects that differ in nothing, for whoever scans the same ones again and again."""
+
+from drift.cluster.live import LiveObject
+from drift.model import Manifest, ObjectReport
+
+
+class Remembered:
+    """Reports of pairs of a manifest and a live object, found again as long as both are the very same values.
+
+    It is right for one set of options, manifests and schemas; with others, start with a new one.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Manifest, LiveObject, ObjectReport]] = {}
+
+    def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
+        """What was found of the two; None where that is not known."""
+        known = self._known.get(id(manifest))
+        # Kept alive here, the manifest's id is nobody else's.
+        return known[2] if known is not None and known[0] is manifest and known[1] is live else None
+
+    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> None:
+        """Remembers what was found; what was known of the manifest before is forgotten."""
+        self._known[id(manifest)] = (manifest, live, report)

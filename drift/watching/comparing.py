@@ -1,0 +1,193 @@
+"""The comparison of what is wanted with what is followed: all of it, or one object as it was at one moment."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from drift.cluster.live import LiveObject
+from drift.cluster.resources import Resource, Resources
+from drift.config.settings import Settings
+from drift.errors import DriftError
+from drift.manifests.load import Loaded
+from drift.manifests.revision import load_manifests_at
+from drift.model import ClusterInfo, Manifest, ManifestsInfo, ObjectReport, Report, Unmanaged
+from drift.policy.judgement import apply_policy
+from drift.scanning import Options, Remembered, scan_manifests
+from drift.synced import recorded_revision, synced_by
+from drift.watching.cluster import Step, WatchedCluster
+
+_APPLICATION: Final = ("argoproj.io", "Application")
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the cluster should be like, and how that is judged.
+
+    Attributes:
+        loaded: The manifests.
+        info: Where they come from.
+        settings: As in ``drift.yaml``, with what the command line says.
+        namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
+        synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
+    """
+
+    loaded: Loaded
+    info: ManifestsInfo
+    settings: Settings
+    namespace: str | None = None
+    synced_revision: str | None = None
+
+
+class Comparison:
+    """Compares one state of the manifests, again and again.
+
+    Args:
+        desired: The manifests.
+        source: The cluster.
+
+    Raises:
+        UsageError: The revision that was last synced does not exist.
+        ManifestError: A manifest of it cannot be read.
+    """
+
+    def __init__(self, desired: Desired, source: WatchedCluster) -> None:
+        self._desired = desired
+        self._source = source
+        self._remembered = Remembered()
+        self._revisions: dict[str, tuple[Manifest, ...]] = {}
+        settings = desired.settings
+        self._options = Options(
+            namespace=desired.namespace,
+            appliers=settings.appliers,
+            controllers=settings.controllers,
+            unchecked=settings.unchecked,
+            unmanaged=settings.unmanaged,
+            synced=None if desired.synced_revision is None else self._at(desired.synced_revision),
+            load_revision=self._at,
+        )
+        self._described = self._describe()
+        #: Manifests that have a say in what is found of others: what Argo CD leaves alone.
+        self._judges = [item for item in desired.loaded.manifests if (item.group, item.kind) == _APPLICATION]
+
+    def whole(self) -> Report:
+        """Scans everything, as ``drift report`` does.
+
+        Raises:
+            ManifestError: Two manifests describe one object.
+        """
+        self._source.begin_scan(namespace for _, _, namespace, _ in self._described if namespace is not None)
+        report = scan_manifests(
+            self._desired.loaded.manifests,
+            self._source,
+            info=self._desired.info,
+            options=self._options,
+            remembered=self._remembered,
+        )
+        self._source.end_scan()
+        return self._judge(replace(report, notes=(*self._desired.loaded.unnamed, *report.notes)))
+
+    def one(self, step: Step) -> ObjectReport | None:
+        """Compares one object as it is right after a step, whatever has become of it since.
+
+        Returns:
+            What is to be said of it; None where no manifest describes it.
+        """
+        resource = step.place.resource
+        manifest = self._described.get((resource.api_version, resource.kind, step.namespace, step.name))
+        if manifest is None:
+            return None
+        options = replace(self._options, unmanaged=Unmanaged.OFF)
+        if step.after is None and options.synced is None and step.before is not None:
+            # The object itself can say no more who keeps it in sync.
+            options = replace(options, synced=self._synced_with(step.before))
+        report = scan_manifests(
+            [manifest, *(other for other in self._judges if other is not manifest)],
+            _AtOneMoment(self._source, step),
+            info=self._desired.info,
+            options=options,
+            remembered=self._remembered,
+        )
+        return next(item for item in self._judge(report).objects if item.source == manifest.source)
+
+    def is_described(self, step: Step) -> bool:
+        """Whether a manifest describes the object of a step."""
+        resource = step.place.resource
+        return (resource.api_version, resource.kind, step.namespace, step.name) in self._described
+
+    def forget(self) -> None:
+        """The cluster has other kinds or schemas than before."""
+        self._remembered = Remembered()
+        self._described = self._describe()
+
+    def with_info(self, info: ManifestsInfo) -> None:
+        """The manifests are the same, and Git says something else of them."""
+        self._desired = replace(self._desired, info=info)
+
+    def _judge(self, report: Report) -> Report:
+        return apply_policy(report, self._desired.settings)
+
+    def _at(self, revision: str) -> tuple[Manifest, ...]:
+        """The manifests at a revision; one that is complete (a commit) never changes its meaning."""
+        if revision not in self._revisions:
+            self._revisions[revision] = load_manifests_at(revision, self._desired.loaded.paths).manifests
+        return self._revisions[revision]
+
+    def _synced_with(self, live: LiveObject) -> tuple[Manifest, ...] | None:
+        """What was last synced together with an object; None where that is not known."""
+        syncer = synced_by(live.body)
+        resource = None if syncer is None else self._source.resources.preferred(syncer.group, syncer.kind)
+        if syncer is None or resource is None:
+            return None
+        try:
+            marked = self._source.get(resource, syncer.namespace, syncer.name)
+            revision = None if marked is None else recorded_revision(marked.body)
+            return None if revision is None else self._at(revision)
+        except DriftError:
+            return None
+
+    def _describe(self) -> dict[tuple[str, str, str | None, str], Manifest]:
+        """The manifests by version, kind, namespace and name of their objects; those that the server knows."""
+        default = self._desired.namespace or self._source.default_namespace
+        described = {}
+        for manifest in self._desired.loaded.manifests:
+            resource = self._source.resources.find(manifest.api_version, manifest.kind)
+            if resource is not None:
+                namespace = (manifest.namespace or default) if resource.namespaced else None
+                described[manifest.api_version, manifest.kind, namespace, manifest.name] = manifest
+        return described
+
+
+class _AtOneMoment:
+    """The cluster with one object as it was right after a step."""
+
+    def __init__(self, source: WatchedCluster, step: Step) -> None:
+        self._source = source
+        self._step = step
+
+    @property
+    def info(self) -> ClusterInfo | None:
+        return self._source.info
+
+    @property
+    def resources(self) -> Resources:
+        return self._source.resources
+
+    @property
+    def default_namespace(self) -> str:
+        return self._source.default_namespace
+
+    @property
+    def request_count(self) -> int | None:
+        return self._source.request_count
+
+    def schema(self, resource: Resource) -> Mapping[str, Any] | None:
+        return self._source.schema(resource)
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
+        step = self._step
+        if (resource, namespace, name) == (step.place.resource, step.namespace, step.name):
+            return step.after
+        return self._source.get(resource, namespace, name)
+
+    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
+        return self._source.list(resource, namespace, metadata_only=metadata_only)
