@@ -96,6 +96,17 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="FILE",
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
+    memory = report.add_argument_group("history")
+    memory.add_argument(
+        "--history",
+        metavar="FILE",
+        help="remember what was found in this file, and report since when and what is new or resolved",
+    )
+    memory.add_argument(
+        "--history-scope",
+        metavar="NAME",
+        help="what tells this scan from others in the file (default: the manifests' paths and the namespace)",
+    )
     output = report.add_argument_group("output")
     _add_output(output, verbose="also say what is not reported, and why")
     output.add_argument(

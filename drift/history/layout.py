@@ -9,7 +9,7 @@ from drift.errors import HistoryError
 APPLICATION_ID: Final = 0x64726674
 
 #: What leads from each layout to the next, the empty file being layout 0. Steps are never changed, only added.
-_STEPS: Final[tuple[tuple[str, ...], ...]] = (
+STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """
         CREATE TABLE scopes (
@@ -60,7 +60,7 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX episodes_by_end ON episodes (ended_at)",
     ),
 )
-NEWEST: Final = len(_STEPS)
+NEWEST: Final = len(STEPS)
 
 
 def layout_of(connection: sqlite3.Connection, file: str) -> int:
@@ -87,7 +87,7 @@ def migrate(connection: sqlite3.Connection, file: str) -> None:
     Raises:
         HistoryError: As `layout_of`.
     """
-    for statements in _STEPS[layout_of(connection, file) :]:
+    for statements in STEPS[layout_of(connection, file) :]:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
