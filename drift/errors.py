@@ -5,6 +5,7 @@
     +-- ConfigError         2   settings (drift.yaml) that are not as they should be
     +-- ManifestError       2   a file of manifests that cannot be read as one
     +-- SavedReportError    2   a saved report that cannot be read as one
+    +-- HistoryError        2   a history that cannot be read or written
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
         |   +-- CredentialsError   it answers, and does not know who we are
@@ -36,6 +37,10 @@ class ManifestError(DriftError):
 
 class SavedReportError(DriftError):
     """A saved report that cannot be read as one, located as the path of what is wrong in it."""
+
+
+class HistoryError(DriftError):
+    """A history that cannot be read or written; the report does not depend on it and is made all the same."""
 
 
 class ScanError(DriftError):

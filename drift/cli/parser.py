@@ -84,6 +84,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     _add_connection(live)
     _add_what_counts(report.add_argument_group("what counts"))
+    _add_memory(report.add_argument_group("history"))
     output = report.add_argument_group("output")
     _add_output(output, verbose="also say what is not reported, and why")
     output.add_argument(
@@ -129,6 +130,20 @@ def _add_what_counts(scan: "argparse._ArgumentGroup") -> None:
     )
 
 
+def _add_memory(memory: "argparse._ArgumentGroup") -> None:
+    """The flags on what is remembered."""
+    memory.add_argument(
+        "--history",
+        metavar="FILE",
+        help="remember what was found in this file, and report since when and what is new or resolved",
+    )
+    memory.add_argument(
+        "--history-scope",
+        metavar="NAME",
+        help="what tells this scan from others in the file (default: the manifests' paths and the namespace)",
+    )
+
+
 def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     watch = commands.add_parser(
         "watch",
@@ -148,6 +163,7 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_connection(watch.add_argument_group("the live side"))
     _add_what_counts(watch.add_argument_group("what counts"))
+    _add_memory(watch.add_argument_group("history"))
     served = watch.add_argument_group("what is served")
     served.add_argument(
         "--metrics-port",

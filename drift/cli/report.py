@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.remember import open_memory
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
@@ -15,6 +16,7 @@ from drift.report.formats import Format
 from drift.report.suggestions import to_yaml
 
 _DRIFT = 1
+_NO_HISTORY = 2
 _INCOMPLETE = 3
 
 
@@ -37,30 +39,38 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
     settings = with_flags(load_settings(options.config), options)
-    report = _scan(options, settings)
+    report, remembered = _scan(options, settings)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
+    if not remembered:
+        return _NO_HISTORY
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings) -> Report:
+def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, bool]:
+    """The report, and whether the history that was asked for could be kept."""
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     manifests = read_manifests(options.manifests)
     if options.verbose:
         for note in manifests.skipped:
             sys.stderr.write(f"drift: skipped {note}\n")
-    return scan(
-        manifests,
+    source = (
         open_dump(options.live, options.namespace or "default")
         if options.live
-        else open_cluster(options.kubeconfig, options.context),
+        else open_cluster(options.kubeconfig, options.context)
+    )
+    memory = open_memory(options, settings, source)
+    report = scan(
+        manifests,
+        source,
         namespace=options.namespace,
         synced_revision=options.synced_revision,
         settings=settings,
     )
+    return (report, True) if memory is None else memory.record(report)
 
 
 def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:

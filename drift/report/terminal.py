@@ -12,11 +12,14 @@ from drift.model import Actor, Finding, ObjectReport, Report, Severity, Status, 
 from drift.report.view import (
     CAUSE_TEXT,
     CHANGE_SIGN,
+    age,
     finding_order,
     hints,
     is_shown,
+    lifecycle_mark,
     object_name,
     plural,
+    resolved_line,
     summary,
     visible,
     what_differs,
@@ -108,6 +111,9 @@ class _Writer:
     def _finding(self, finding: Finding) -> None:
         line = Text("  ")
         line.append(f"{finding.severity:<8} ", _SEVERITY_STYLE[finding.severity])
+        mark = lifecycle_mark(finding)
+        if mark:
+            line.append(f"{mark} ", "bold magenta")
         if finding.path:
             line.append(f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}")
             line.append("  ")
@@ -125,7 +131,8 @@ class _Writer:
 
     def _who(self, finding: Finding) -> str:
         actors = ", ".join(self._actor(actor) for actor in finding.actors)
-        return f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+        text = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+        return text + age(finding, self._report.generated_at)
 
     def _actor(self, actor: Actor) -> str:
         via = f" ({visible(actor.subresource)})" if actor.subresource else ""
@@ -155,6 +162,9 @@ class _Writer:
         if ignored and not self._verbose:
             are = "is" if ignored == 1 else "are"
             self._line(Text(f"{plural(ignored, 'finding')} {are} ignored; -v shows them", "dim"))
+        resolved = resolved_line(self._report)
+        if resolved is not None:
+            self._line(Text(resolved, "green"))
         self._line(Text(summary(self._report), _VERDICT_STYLE[self._report.verdict]))
 
 
