@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from drift.cli.remember import open_memory
 from drift.cli.report import with_flags
 from drift.cluster.connection import connect
 from drift.cluster.server import ApiServer
@@ -19,6 +20,7 @@ from drift.watching.comparing import Desired
 from drift.watching.desired import DesiredFiles, fingerprint
 from drift.watching.ledger import News
 from drift.watching.lines import to_json_line, to_text_line
+from drift.watching.recording import Recorder
 from drift.watching.serving import Service
 from drift.watching.timing import Timing
 from drift.watching.watcher import Watcher
@@ -34,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         0.
 
     Raises:
-        DriftError: The watching could not begin, or the history cannot be written.
+        DriftError: The watching could not begin.
     """
     if "-" in options.manifests:
         raise UsageError("drift watch reads its manifests again when they change, so they cannot come through a pipe")
@@ -45,10 +47,12 @@ def run(options: argparse.Namespace) -> int:
         for note in desired.loaded.skipped:
             sys.stderr.write(f"drift: skipped {note}\n")
     server = ApiServer(connect(options.kubeconfig, options.context))
+    memory = open_memory(options, desired.settings, server)
     watcher = Watcher(
         server,
         desired,
         output=_Output(options),
+        recorder=None if memory is None else Recorder(memory.history, memory.scope, _say),
         reconnect=lambda: server.use(connect(options.kubeconfig, options.context)),
     )
     service = Service(watcher.board, options.listen, options.metrics_port)

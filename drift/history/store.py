@@ -89,6 +89,16 @@ class History:
         """
         self._write(lambda connection: _add(connection, episode))
 
+    def follow(self, episodes: Sequence[Episode]) -> None:
+        """Records what a watch has seen, with the times at which it happened: episodes that began, and that ended.
+
+        An episode whose finding is open in the file is that one: it keeps when it was seen first. Any other is added.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        self._write(lambda connection: _follow(connection, episodes))
+
     def _write(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
             return self._attempt(action)
@@ -262,6 +272,29 @@ def _add(connection: sqlite3.Connection, episode: Episode) -> None:
     connection.row_factory = sqlite3.Row
     number = _scope_number(connection, episode.scope)
     _insert(connection, number, episode, Unmanaged.NAMESPACE)
+    _forget(connection, store_datetime(datetime.now(UTC)))
+
+
+def _follow(connection: sqlite3.Connection, episodes: Sequence[Episode]) -> None:
+    for episode in episodes:
+        number = _scope_number(connection, episode.scope)
+        done = connection.execute(
+            "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, ended_at = ?,"
+            " state = ? WHERE scope = ? AND id = ? AND ended_at IS NULL",
+            (
+                stored(episode.last_seen),
+                episode.cause,
+                episode.severity,
+                _actors_text(episode.actors),
+                None if episode.ended_at is None else stored(episode.ended_at),
+                episode.state,
+                number,
+                episode.id,
+            ),
+        )
+        if not done.rowcount:
+            reopened = _has_episode(connection, number, episode.id)
+            _insert(connection, number, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
     _forget(connection, store_datetime(datetime.now(UTC)))
 
 

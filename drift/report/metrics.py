@@ -57,16 +57,16 @@ def _history(report: Report) -> str:
     counting = [finding for _, finding in _findings(report, ignored=False) if finding.lifecycle is not None]
     if not report.past and not counting:
         return ""
-    lifecycles: dict[_Labels, float] = {
+    lifecycles: dict[Labels, float] = {
         (("lifecycle", str(lifecycle)),): sum(finding.lifecycle is lifecycle for finding in counting)
         for lifecycle in Lifecycle
     }
-    text = _family("drift_findings_by_lifecycle", "Drift by what the history says of it.", lifecycles) + _family(
+    text = family("drift_findings_by_lifecycle", "Drift by what the history says of it.", lifecycles) + family(
         "drift_resolved_findings", "Drift of the scan before that is gone.", {(): len(report.resolved)}
     )
     seen = [datetime.fromisoformat(finding.first_seen).timestamp() for finding in counting if finding.first_seen]
     if seen:
-        text += _family(
+        text += family(
             "drift_oldest_finding_timestamp_seconds",
             "When the drift was seen first that has been open the longest, in Unix time.",
             {(): min(seen)},

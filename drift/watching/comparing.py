@@ -69,6 +69,11 @@ class Comparison:
         #: Manifests that have a say in what is found of others: what Argo CD leaves alone.
         self._judges = [item for item in desired.loaded.manifests if (item.group, item.kind) == _APPLICATION]
 
+    @property
+    def settings(self) -> Settings:
+        """How what is found is judged."""
+        return self._desired.settings
+
     def whole(self) -> Report:
         """Scans everything, as ``drift report`` does.
 

@@ -29,6 +29,7 @@ class Episode:
         exact: Whether that is when it came about; not so for what was there before the watching.
         resolved: When it was seen to be gone; None while it is open.
         resolved_by: Who wrote the object then, as far as is on record.
+        reverted: Whether the live object has changed back, rather than what is wanted of it.
     """
 
     key: ObjectKey
@@ -38,6 +39,7 @@ class Episode:
     exact: bool
     resolved: datetime | None = None
     resolved_by: tuple[Actor, ...] = ()
+    reverted: bool = False
 
     @property
     def seconds(self) -> float:
@@ -68,23 +70,25 @@ class Ledger:
         """What is open."""
         return [episode for episodes in self._open.values() for episode in episodes.values()]
 
-    def take(
-        self, item: ObjectReport, at: datetime, writers: Sequence[Actor] = (), *, exact: bool = True
-    ) -> list[News]:
-        """Takes in what was found of one object.
+    def take_step(self, item: ObjectReport, at: datetime, writers: Sequence[Actor]) -> list[News]:
+        """Takes in what was found of one object right after it had changed.
 
         Args:
             item: What was found.
-            at: When it became so.
-            writers: Who wrote the object last; named where a finding has nobody on record.
-            exact: Whether it became so at that time, rather than at some time before.
+            at: When it changed.
+            writers: Who wrote it then; named where a finding has nobody on record.
         """
+        return self._take(item, at, writers, exact=True, reverted=True)
+
+    def _take(
+        self, item: ObjectReport, at: datetime, writers: Sequence[Actor], *, exact: bool, reverted: bool
+    ) -> list[News]:
         if item.status is Status.UNCHECKED:
             return []
         known = self._open.get(item.key, {})
         now = {finding.id: finding for finding in item.findings if finding.is_drift}
         news = [
-            News(Turn.RESOLVED, replace(known[gone], resolved=at, resolved_by=tuple(writers)))
+            News(Turn.RESOLVED, replace(known[gone], resolved=at, resolved_by=tuple(writers), reverted=reverted))
             for gone in known.keys() - now.keys()
         ]
         still = {}
@@ -105,7 +109,7 @@ class Ledger:
     def take_report(self, report: Report, at: datetime) -> list[News]:
         """Takes in a scan of everything. What the first one finds was there before."""
         exact, self._began = self._began, True
-        news = [one for item in report.objects for one in self.take(item, at, exact=exact)]
+        news = [one for item in report.objects for one in self._take(item, at, (), exact=exact, reverted=False)]
         if not report.errors:
             reported = {item.key for item in report.objects}
             for key in self._open.keys() - reported:

@@ -21,6 +21,7 @@ from drift.watching.comparing import Comparison, Desired
 from drift.watching.desired import CheckedOut, Reloaded, Unreadable
 from drift.watching.feed import Happened, Listed, Turned
 from drift.watching.ledger import Ledger, News, Turn
+from drift.watching.recording import Recorder
 from drift.watching.timing import Timing
 from drift.watching.writers import writers
 
@@ -34,16 +35,6 @@ _SHARE: Final = 0.5
 _COUNTED: Final = 3600.0
 #: What of an object's metadata changes without anybody having changed the object.
 _RESTLESS: Final = frozenset({"resourceVersion", "generation", "managedFields"})
-
-
-class Recorder(Protocol):
-    """Where the watching records what it finds."""
-
-    def follow(self, news: Sequence[News]) -> None:
-        """Records what opened and what closed, with its exact times."""
-
-    def record(self, report: Report, *, count_as_scan: bool) -> Report:
-        """Records a scan; the report comes back with what is known of its findings."""
 
 
 class Output(Protocol):
@@ -123,7 +114,7 @@ class Watcher:
         """Watches until it is stopped.
 
         Raises:
-            DriftError: The first scan could not be made, or the history cannot be written.
+            DriftError: The first scan could not be made.
         """
         threading.Thread(target=self._discover, name="discovery", daemon=True).start()
         try:
@@ -193,7 +184,7 @@ class Watcher:
         if item is None or item == self._items.get(item.key):
             return
         self._items[item.key] = item
-        self._news += self._ledger.take(item, at, writers(step.before, step.after))
+        self._news += self._ledger.take_step(item, at, writers(step.before, step.after))
         self._touch(at)
 
     def _reload(self, desired: Desired) -> None:
@@ -240,7 +231,6 @@ class Watcher:
 
         Raises:
             ManifestError: Two manifests describe one object.
-            HistoryError: The history cannot be written.
         """
         self.board.work()
         began, dirty = monotonic(), self._dirty
@@ -262,7 +252,7 @@ class Watcher:
         is_one_more = self._counted is None or monotonic() - self._counted > _COUNTED
         if is_one_more:
             self._counted = monotonic()
-        return self._recorder.record(report, count_as_scan=is_one_more)
+        return self._recorder.record(report, self._comparison.settings, count_as_scan=is_one_more)
 
     def _show(self, report: Report) -> None:
         feeds = self._source.in_use()
