@@ -99,8 +99,8 @@ class Resources:
         Args:
             left_out: Of a group and a kind.
         """
-        kept = (item for item in self._by_gvk.values() if not left_out(item.group, item.kind))
-        return Resources(kept, self.broken)
+        kept = [item for item in self._by_gvk.values() if not left_out(item.group, item.kind)]
+        return self if len(kept) == len(self._by_gvk) else Resources(kept, self.broken)
 
     def is_broken(self, api_version: str) -> bool:
         """Whether it is unknown what the server has in this group and version."""
