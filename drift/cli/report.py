@@ -69,6 +69,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, bool
         namespace=options.namespace,
         synced_revision=options.synced_revision,
         settings=settings,
+        explain=options.verbose,
     )
     return (report, True) if memory is None else memory.record(report)
 

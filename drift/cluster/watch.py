@@ -3,7 +3,7 @@
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -91,8 +91,13 @@ class Event:
     gone: bool = False
 
 
-def list_place(requests: Requests, place: Place) -> Listing:
+def list_place(requests: Requests, place: Place, check: "Callable[[Json], None]") -> Listing:
     """Lists a place, page by page.
+
+    Args:
+        requests: Where to send them.
+        place: What to list.
+        check: Is given the first page, and raises what is wrong with it.
 
     Raises:
         ExpiredError: It changed so much meanwhile that the pages do not belong together any more.
@@ -108,6 +113,8 @@ def list_place(requests: Requests, place: Place) -> Listing:
             page: Json = requests.get(place.path, parameters, accept)
         except RequestError as error:
             raise ExpiredError from None if error.status == _GONE else error
+        if not objects:
+            check(page)
         objects += [read_live(body, resource.api_version, resource.kind) for body in page.get("items") or ()]
         metadata = page.get("metadata") or {}
         if not metadata.get("continue"):

@@ -19,6 +19,7 @@ class Remembered:
         # Kept alive here, the manifest's id is nobody else's.
         return known[2] if known is not None and known[0] is manifest and known[1] is live else None
 
-    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> None:
-        """Remembers what was found; what was known of the manifest before is forgotten."""
+    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
+        """Remembers what was found, and gives it back; what was known of the manifest before is forgotten."""
         self._known[id(manifest)] = (manifest, live, report)
+        return report

@@ -15,10 +15,6 @@ from drift.model import ClusterInfo
 from drift.watching.feed import Feed, Message, State
 from drift.watching.timing import Timing
 
-#: A kind that is asked for in more namespaces is followed in all of them by one watch, where the account may.
-_FEW_NAMESPACES: Final = 3
-#: A kind of which more objects are asked for by name is followed as a whole.
-_FEW_NAMES: Final = 10
 #: Seconds in which no second set of credentials is fetched, however many watches were refused.
 _FRESH: Final = 5.0
 
@@ -137,13 +133,16 @@ class WatchedCluster:
         followed = self._for_one(resource, namespace, name)
         return self._known(followed).get(namespace, {}).get(name)
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
         """The objects of a kind.
 
         Raises:
+            TooManyObjectsError: There were more than ``at_most`` when it was asked for first.
             RequestError: They are out of sight, or the account may not read them.
         """
-        known = self._known(self._for_all(resource, namespace, metadata_only=metadata_only))
+        known = self._known(self._for_all(resource, namespace, metadata_only=metadata_only, at_most=at_most))
         chosen = known.values() if namespace is None else [known.get(namespace, {})]
         return (live for objects in chosen for live in objects.values())
 
@@ -230,49 +229,35 @@ class WatchedCluster:
     # -- choosing what to follow
 
     def _for_one(self, resource: Resource, namespace: str | None, name: str) -> _Followed:
-        whole = self._followed.get(Place(resource, namespace)) or self._wide(resource, namespace, create=False)
-        if whole is not None and whole.feed.condition.state is not State.REFUSED:
-            return whole
-        place = Place(resource, namespace, name)
-        by_name = sum(other.resource == resource and other.name is not None for other in self._followed)
-        if place not in self._followed and by_name >= _FEW_NAMES and whole is None:
-            whole = self._for_all(resource, namespace, metadata_only=False)
-            whole.feed.wait(self._timing.first)
-            if whole.feed.condition.state is not State.REFUSED:
+        """What follows one object: the feed of its kind, where there is one that is let to."""
+        for place, namespaces in ((Place(resource, namespace), None), (Place(resource, None), self._namespaces)):
+            whole = self._followed.get(place)
+            if whole is None or whole.feed.condition.state is State.REFUSED:
+                continue
+            if whole.namespaces is None or (namespace in whole.namespaces and whole.namespaces == namespaces):
                 return whole
-        return self._follow(place, None)
+        return self._follow(Place(resource, namespace, name), None)
 
-    def _for_all(self, resource: Resource, namespace: str | None, *, metadata_only: bool) -> _Followed:
-        wide = self._wide(resource, namespace, create=True, metadata_only=metadata_only)
-        if wide is not None:
-            wide.feed.wait(self._timing.first)
-            if wide.feed.condition.state is not State.REFUSED:
-                return wide
-        return self._follow(self._full_or_not(Place(resource, namespace, None, metadata_only)), None)
-
-    def _wide(
-        self, resource: Resource, namespace: str | None, *, create: bool, metadata_only: bool = False
-    ) -> _Followed | None:
-        """What follows a kind in all namespaces, where that is worth it."""
-        place = self._full_or_not(Place(resource, None, None, metadata_only))
-        known = self._followed.get(place)
-        if known is not None and (known.namespaces is None or namespace in known.namespaces):
-            return known
-        worth_it = namespace in self._namespaces and len(self._namespaces) > _FEW_NAMESPACES
-        return self._follow(place, self._namespaces) if create and worth_it else None
+    def _for_all(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
+    ) -> _Followed:
+        """What follows a kind. With a bound, it is asked for the sake of the manifests' namespaces alone."""
+        namespaces = None if at_most is None or namespace is not None else self._namespaces
+        place = self._full_or_not(Place(resource, namespace, None, metadata_only))
+        return self._follow(place, namespaces, at_most)
 
     def _full_or_not(self, place: Place) -> Place:
         """The same place with everything where that is followed already: it answers for the metadata too."""
         full = Place(place.resource, place.namespace, place.name)
         return full if full in self._followed else place
 
-    def _follow(self, place: Place, namespaces: frozenset[str] | None) -> _Followed:
+    def _follow(self, place: Place, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Followed:
         known = self._followed.get(place)
         if known is not None and (known.namespaces is None or known.namespaces == namespaces):
             return known
         if known is not None:
             self._drop([known])
-        feed = Feed(self._server, place, self._timing, self._tell, self.renew)
+        feed = Feed(self._server, place, self._timing, self._tell, self.renew, at_most=at_most)
         followed = self._followed[place] = _Followed(feed, namespaces)
         feed.start()
         return followed
@@ -289,10 +274,11 @@ class WatchedCluster:
             feed.wait(timing.first)
             followed.catch_up()
         condition = feed.condition
-        if condition.state is State.REFUSED:
-            raise RequestError(condition.why or "refused", status=condition.status, reason="Forbidden")
+        if condition.state is State.REFUSED and condition.error is not None:
+            # The same error is raised again and again, and must not gather the traces of all those times.
+            raise condition.error.with_traceback(None)
         if followed.objects is None:
-            why = condition.why or "no answer yet"
+            why = condition.error or "no answer yet"
             raise RequestError(f"they could not be listed: {why}", status=0, reason="NotListed")
         trouble = lost_for_long(feed, timing)
         if trouble is not None:
@@ -319,7 +305,7 @@ def lost_for_long(feed: Feed, timing: Timing) -> str | None:
     condition = feed.condition
     if condition.state is not State.LOST or monotonic() - condition.since < timing.lost:
         return None
-    return f"the watch has been interrupted for more than {timing.lost:g} s: {condition.why}"
+    return f"the watch has been interrupted for more than {timing.lost:g} s: {condition.error}"
 
 
 def _by_spot(followed: _Followed) -> dict[Spot, LiveObject]:

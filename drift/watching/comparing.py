@@ -10,9 +10,10 @@ from drift.config.settings import Settings
 from drift.errors import DriftError
 from drift.manifests.load import Loaded
 from drift.manifests.revision import load_manifests_at
-from drift.model import ClusterInfo, Manifest, ManifestsInfo, ObjectReport, Report, Unmanaged
+from drift.model import ClusterInfo, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import Options, Remembered, scan_manifests
+from drift.scanning.wanted import Resolver
 from drift.synced import recorded_revision, synced_by
 from drift.watching.cluster import Step, WatchedCluster
 
@@ -65,7 +66,7 @@ class Comparison:
             synced=None if desired.synced_revision is None else self._at(desired.synced_revision),
             load_revision=self._at,
         )
-        self._described = self._describe()
+        self._described = self._by_key()
         #: Manifests that have a say in what is found of others: what Argo CD leaves alone.
         self._judges = [item for item in desired.loaded.manifests if (item.group, item.kind) == _APPLICATION]
 
@@ -80,7 +81,7 @@ class Comparison:
         Raises:
             ManifestError: Two manifests describe one object.
         """
-        self._source.begin_scan(namespace for _, _, namespace, _ in self._described if namespace is not None)
+        self._source.begin_scan(key.namespace for key in self._described if key.namespace is not None)
         report = scan_manifests(
             self._desired.loaded.manifests,
             self._source,
@@ -97,8 +98,7 @@ class Comparison:
         Returns:
             What is to be said of it; None where no manifest describes it.
         """
-        resource = step.place.resource
-        manifest = self._described.get((resource.api_version, resource.kind, step.namespace, step.name))
+        manifest = self._find(step)
         if manifest is None:
             return None
         options = replace(self._options, unmanaged=Unmanaged.OFF)
@@ -116,13 +116,12 @@ class Comparison:
 
     def is_described(self, step: Step) -> bool:
         """Whether a manifest describes the object of a step."""
-        resource = step.place.resource
-        return (resource.api_version, resource.kind, step.namespace, step.name) in self._described
+        return self._find(step) is not None
 
     def forget(self) -> None:
         """The cluster has other kinds or schemas than before."""
         self._remembered = Remembered()
-        self._described = self._describe()
+        self._described = self._by_key()
 
     def with_info(self, info: ManifestsInfo) -> None:
         """The manifests are the same, and Git says something else of them."""
@@ -150,16 +149,14 @@ class Comparison:
         except DriftError:
             return None
 
-    def _describe(self) -> dict[tuple[str, str, str | None, str], Manifest]:
-        """The manifests by version, kind, namespace and name of their objects; those that the server knows."""
-        default = self._desired.namespace or self._source.default_namespace
-        described = {}
-        for manifest in self._desired.loaded.manifests:
-            resource = self._source.resources.find(manifest.api_version, manifest.kind)
-            if resource is not None:
-                namespace = (manifest.namespace or default) if resource.namespaced else None
-                described[manifest.api_version, manifest.kind, namespace, manifest.name] = manifest
-        return described
+    def _by_key(self) -> Mapping[ObjectKey, Manifest]:
+        return Resolver(self._source, self._options).by_key(self._desired.loaded.manifests)
+
+    def _find(self, step: Step) -> Manifest | None:
+        """The manifest of an object, if it is in the version that the step speaks of."""
+        resource = step.place.resource
+        manifest = self._described.get(ObjectKey(resource.group, resource.kind, step.namespace, step.name))
+        return manifest if manifest is not None and manifest.api_version == resource.api_version else None
 
 
 class _AtOneMoment:
@@ -194,5 +191,7 @@ class _AtOneMoment:
             return step.after
         return self._source.get(resource, namespace, name)
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        return self._source.list(resource, namespace, metadata_only=metadata_only)
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        return self._source.list(resource, namespace, metadata_only=metadata_only, at_most=at_most)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource
 from drift.cluster.watch import Event, ExpiredError, Listing, Place
-from drift.errors import ConnectError, CredentialsError, RequestError, ScanError
+from drift.errors import ConnectError, CredentialsError, RequestError, ScanError, TooManyObjectsError
 from drift.watching.timing import Backoff, Timing
 
 #: The API server's answers to an account that may not, and to a resource that cannot be watched at all.
@@ -28,7 +28,7 @@ _TOO_SHORT: Final = 1.0
 class Server(Protocol):
     """What a feed asks of an API server."""
 
-    def read_place(self, place: Place) -> Listing:
+    def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
         """All objects of a place."""
 
     def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Iterator[Event]:
@@ -48,7 +48,7 @@ class State(Enum):
     POLLING = auto()
     #: Out of sight: what is known was so once.
     LOST = auto()
-    #: This account may not list.
+    #: This account may not list, or there is more than is worth following.
     REFUSED = auto()
 
 
@@ -59,14 +59,12 @@ class Condition:
     Attributes:
         state: How.
         since: Seconds on the monotonic clock; for `State.LOST` when it was lost first, whatever was tried since.
-        why: What is wrong; None where nothing is.
-        status: The HTTP status of a refusal; 0 for any other.
+        error: What is wrong; None where nothing is.
     """
 
     state: State
     since: float
-    why: str | None = None
-    status: int = 0
+    error: ScanError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,7 @@ class Feed:
         timing: How long things may take.
         tell: Takes the messages; called from the feed's thread.
         renew: Gets new credentials after they were refused; called from the feed's thread.
+        at_most: How many objects the first list may hold to be worth following; None for any number.
 
     Attributes:
         place: What is followed.
@@ -132,6 +131,8 @@ class Feed:
         timing: Timing,
         tell: Callable[[Message], None],
         renew: Callable[[], None],
+        *,
+        at_most: int | None = None,
     ) -> None:
         self.place = place
         self.condition = Condition(State.STARTING, monotonic())
@@ -150,6 +151,8 @@ class Feed:
         self._settled = threading.Event()
         self._version: str | None = None
         self._by_get = False
+        self._at_most = at_most
+        self._why_polled = ""
         # It may hang in a read; it must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"feed {place}", daemon=True)
 
@@ -171,10 +174,9 @@ class Feed:
 
     def note(self) -> str | None:
         """What a reader should know of it: that it is listed from time to time. None where it is not."""
-        condition = self.condition
-        if condition.state is not State.POLLING:
+        if self.condition.state is not State.POLLING:
             return None
-        return f"{self.place}: {condition.why}, so they are listed every {self._timing.poll:g} s"
+        return f"{self.place}: {self._why_polled}, so they are listed every {self._timing.poll:g} s"
 
     def take_first(self) -> tuple[LiveObject, ...] | None:
         """What the first list held, once; later calls give nothing. None while it has not come."""
@@ -215,7 +217,7 @@ class Feed:
         if self._by_get:
             objects, version = self._get(), ""
         else:
-            listing = self._server.read_place(self.place)
+            listing = self._server.read_place(self.place, at_most=self._at_most if self.first is None else None)
             objects, version = listing.objects, listing.version
         if self.first is None:
             self.first = objects
@@ -266,7 +268,8 @@ class Feed:
 
     def _poll(self, why: str) -> None:
         """Lists until it is time to try a watch again."""
-        self._turn(State.POLLING, why)
+        self._why_polled = why
+        self._turn(State.POLLING)
         self._worked()
         until = monotonic() + self._timing.refused
         while monotonic() < until or self._version is None:
@@ -281,9 +284,9 @@ class Feed:
         if error.status in _REFUSED and self.place.name is not None and not self._by_get:
             # An account may have the right to get and not the one to list.
             self._by_get = True
-        elif error.status in _REFUSED:
+        elif error.status in _REFUSED or isinstance(error, TooManyObjectsError):
             self._version = None
-            self._turn(State.REFUSED, str(error), error.status)
+            self._turn(State.REFUSED, error)
             self._settled.set()
             self._pause(self._timing.refused)
         else:
@@ -299,23 +302,23 @@ class Feed:
         if self._failures >= _DOUBTED:
             self._version = None
         self.restarts += self.condition.state in {State.LIVE, State.POLLING}
-        self._turn(State.LOST, str(error))
+        self._turn(State.LOST, error)
         self._settled.set()
 
-    def _turn(self, state: State, why: str | None = None, status: int = 0) -> None:
+    def _turn(self, state: State, error: ScanError | None = None) -> None:
         before = self.condition
-        self.condition = Condition(state, before.since if state is before.state else monotonic(), why, status)
+        self.condition = Condition(state, before.since if state is before.state else monotonic(), error)
         if state is not before.state:
             self._send(Turned(self, self._words(before.state), is_detail=state is not State.POLLING))
 
     def _words(self, before: State) -> str | None:
         match self.condition.state:
             case State.LOST:
-                return f"{self.place}: the watch is interrupted: {self.condition.why}"
+                return f"{self.place}: the watch is interrupted: {self.condition.error}"
             case State.POLLING:
                 return self.note()
             case State.REFUSED:
-                return f"{self.place}: this account may not list them"
+                return f"{self.place}: not followed: {self.condition.error}"
             case _:
                 return None if before is State.STARTING else f"{self.place}: watched again"
 
