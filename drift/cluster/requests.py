@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from drift.errors import ConnectError, CredentialsError, RequestError
 from drift.model import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Bytes of an answer that is read as it comes.
 _CHUNK: Final = 65_536
@@ -22,6 +23,19 @@ _CHUNK: Final = 65_536
 _TIMEOUTS: Final = (10, 60)
 _UNAUTHORIZED: Final = 401
 _OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that is read as it comes.
+
+    Attributes:
+        chunks: The bytes in pieces as they arrive; they end where the answer ends.
+        interrupt: Ends whatever is being read, from any thread.
+    """
+
+    chunks: Iterator[bytes]
+    interrupt: "Callable[[], None]"
 
 
 class Requests:
@@ -77,9 +91,7 @@ class Requests:
         raise self._error(path, response.status, response.data)
 
     @contextmanager
-    def stream(
-        self, path: str, parameters: "Mapping[str, str]", accept: str, silence: float
-    ) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, parameters: "Mapping[str, str]", accept: str, silence: float) -> Iterator[Stream]:
         """An answer that is read as it comes, for instance a watch. It is asked for once: whoever reads it retries.
 
         Args:
@@ -89,7 +101,7 @@ class Requests:
             silence: Seconds without a byte after which the connection counts as broken.
 
         Yields:
-            The bytes in pieces as they arrive; they end where the answer ends.
+            The answer.
 
         Raises:
             ConnectError: No usable answer, or it broke off.
@@ -109,7 +121,7 @@ class Requests:
             try:
                 if response.status != _OK:
                     raise self._error(path, response.status, response.read(_CHUNK))
-                yield response.stream(_CHUNK)
+                yield Stream(response.stream(_CHUNK), lambda: _interrupt(response))
             finally:
                 # Not handed back to the pool: what is left of the answer would be read by whoever comes next.
                 response.close()
@@ -145,6 +157,14 @@ class Requests:
         return RequestError(
             f"GET {path}: {status} {reason or 'error'}", status=status, reason=reason or f"HTTP {status}"
         )
+
+
+def _interrupt(response: urllib3.BaseHTTPResponse) -> None:
+    try:
+        response.shutdown()
+    except (RuntimeError, ValueError, OSError):
+        # It was read to its end just now.
+        return
 
 
 def _explain(error: Exception) -> str:

@@ -9,7 +9,7 @@ from drift.cluster.live import LiveObject, read_live
 from drift.cluster.requests import Requests
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
-from drift.cluster.watch import Event, Listing, Place, list_place, watch_place
+from drift.cluster.watch import Listing, Place, Watch, list_place
 from drift.errors import RequestError, TooManyObjectsError
 from drift.model import ClusterInfo, Json
 
@@ -110,9 +110,9 @@ class ApiServer:
         """
         return list_place(self._requests, place, lambda page: _check_number(page, at_most, place.resource))
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Iterator[Event]:
-        """What happens in a place from a version on; see `watch_place`."""
-        return watch_place(self._requests, place, version, seconds=seconds, silence=silence)
+    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watch:
+        """What happens in a place from a version on; nothing is sent before it is iterated over."""
+        return Watch(self._requests, place, version, seconds=seconds, silence=silence)
 
     def discover_again(self) -> bool:
         """Asks anew what the server serves and which schemas it has.

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import orjson
 
@@ -13,9 +13,7 @@ from drift.cluster.live import LiveObject, read_live
 from drift.cluster.requests import Requests
 from drift.cluster.resources import Resource
 from drift.errors import RequestError
-
-if TYPE_CHECKING:
-    from drift.model import Json
+from drift.model import Json
 
 _PAGE: Final = "500"
 _GONE: Final = 410
@@ -91,7 +89,7 @@ class Event:
     gone: bool = False
 
 
-def list_place(requests: Requests, place: Place, check: "Callable[[Json], None]") -> Listing:
+def list_place(requests: Requests, place: Place, check: Callable[[Json], None]) -> Listing:
     """Lists a place, page by page.
 
     Args:
@@ -112,7 +110,9 @@ def list_place(requests: Requests, place: Place, check: "Callable[[Json], None]"
         try:
             page: Json = requests.get(place.path, parameters, accept)
         except RequestError as error:
-            raise ExpiredError from None if error.status == _GONE else error
+            if error.status == _GONE:
+                raise ExpiredError from None
+            raise
         if not objects:
             check(page)
         objects += [read_live(body, resource.api_version, resource.kind) for body in page.get("items") or ()]
@@ -122,34 +122,63 @@ def list_place(requests: Requests, place: Place, check: "Callable[[Json], None]"
         parameters = {**parameters, "continue": metadata["continue"]}
 
 
-def watch_place(requests: Requests, place: Place, version: str, *, seconds: int, silence: float) -> Iterator[Event]:
-    """Watches a place from a version on. Ends when the server ends it, which is usual after ``seconds``.
+class Watch:
+    """A watch of a place from a version on. Ends when the server ends it, which is usual after ``seconds``.
 
-    Yields:
-        First a bookmark with the given version, as soon as the server has accepted the watch; then what it sends.
+    Iterated over once, it gives first a bookmark with the version it was made with, as soon as the server has accepted
+    the watch; then what the server sends.
 
-    Raises:
-        ExpiredError: The version is too old.
-        ConnectError: No usable answer, it broke off, or nothing came for ``silence`` seconds.
-        RequestError: The account may not watch, or the server ended the watch with an error.
+    Args:
+        requests: Where to send it.
+        place: What to watch.
+        version: Where to go on from.
+        seconds: How long the server is asked to keep it up.
+        silence: Seconds without a byte after which the connection counts as broken.
     """
-    parameters = {
-        "watch": "1",
-        "resourceVersion": version,
-        "allowWatchBookmarks": "true",
-        "timeoutSeconds": str(seconds),
-        **place.selection,
-    }
-    accept = _METADATA if place.metadata_only else _EVERYTHING
-    try:
-        with requests.stream(place.path, parameters, accept, silence) as chunks:
-            yield Event(version, None)
-            for line in split_lines(chunks):
-                yield read_event(line, place.resource)
-    except RequestError as error:
-        if error.status == _GONE:
-            raise ExpiredError from None
-        raise
+
+    def __init__(self, requests: Requests, place: Place, version: str, *, seconds: int, silence: float) -> None:
+        self._requests = requests
+        self._place = place
+        self._version = version
+        self._seconds = seconds
+        self._silence = silence
+        self._interrupt: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """Ends it soon, from any thread."""
+        interrupt = self._interrupt
+        if interrupt is not None:
+            interrupt()
+
+    def __iter__(self) -> Iterator[Event]:
+        """The events as they come.
+
+        Raises:
+            ExpiredError: The version is too old.
+            ConnectError: No usable answer, it broke off, or nothing came for too long.
+            RequestError: The account may not watch, or the server ended the watch with an error.
+        """
+        place = self._place
+        parameters = {
+            "watch": "1",
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self._seconds),
+            **place.selection,
+        }
+        accept = _METADATA if place.metadata_only else _EVERYTHING
+        try:
+            with self._requests.stream(place.path, parameters, accept, self._silence) as stream:
+                self._interrupt = stream.interrupt
+                yield Event(self._version, None)
+                for line in split_lines(stream.chunks):
+                    yield read_event(line, place.resource)
+        except RequestError as error:
+            if error.status == _GONE:
+                raise ExpiredError from None
+            raise
+        finally:
+            self._interrupt = None
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -18,6 +18,9 @@ from drift.watching.timing import Timing
 #: Seconds in which no second set of credentials is fetched, however many watches were refused.
 _FRESH: Final = 5.0
 
+#: Seconds that a first list is waited for in any case.
+_LEAST_PATIENCE: Final = 0.5
+
 #: Namespace and name.
 Spot = tuple[str | None, str]
 
@@ -95,6 +98,7 @@ class WatchedCluster:
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         self._namespaces: frozenset[str] = frozenset()
         self._scan = 0
+        self._patient_until = 0.0
 
     # -- a live side
 
@@ -161,6 +165,8 @@ class WatchedCluster:
             # What they were not to keep, they do not know.
             self._drop(item for item in self._followed.values() if item.namespaces not in {None, chosen})
         self._scan += 1
+        # All kinds together: a server that answers none of them does not hold a scan up for each.
+        self._patient_until = monotonic() + self._timing.first
 
     def end_scan(self) -> None:
         """A scan has ended: what none has asked for in a long time is followed no more."""
@@ -271,7 +277,7 @@ class WatchedCluster:
         followed.asked, followed.scan = monotonic(), self._scan
         feed, timing = followed.feed, self._timing
         if followed.objects is None:
-            feed.wait(timing.first)
+            feed.wait(max(self._patient_until - monotonic(), _LEAST_PATIENCE))
             followed.catch_up()
         condition = feed.condition
         if condition.state is State.REFUSED and condition.error is not None:

@@ -25,13 +25,22 @@ _DOUBTED: Final = 3
 _TOO_SHORT: Final = 1.0
 
 
+class Watching(Protocol):
+    """Events as they come, until they end or are stopped from another thread."""
+
+    def __iter__(self) -> Iterator[Event]: ...
+
+    def stop(self) -> None:
+        """Ends it."""
+
+
 class Server(Protocol):
     """What a feed asks of an API server."""
 
     def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
         """All objects of a place."""
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Iterator[Event]:
+    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watching:
         """What happens in a place from a version on."""
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
@@ -151,6 +160,7 @@ class Feed:
         self._settled = threading.Event()
         self._version: str | None = None
         self._by_get = False
+        self._watch: Watching | None = None
         self._at_most = at_most
         self._why_polled = ""
         # It may hang in a read; it must not keep the process from ending.
@@ -161,8 +171,11 @@ class Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it; a read that is under way may last on, but nothing is told any more."""
+        """Ends it soon; nothing is told any more."""
         self._stopped.set()
+        watch = self._watch
+        if watch is not None:
+            watch.stop()
 
     def wait(self, seconds: float) -> bool:
         """Waits until the first list has come or has failed.
@@ -194,9 +207,10 @@ class Feed:
                     self._list()
                 self._follow()
             except ExpiredError:
-                self._version = None
                 self.relists += 1
-                # The list that comes next is what counts; should it end like this too, this does not spin.
+                if self._version is None:
+                    self._lose(ScanError("it changes faster than it can be listed"))
+                self._version = None
                 self._pause(self._backoff.wait())
             except CredentialsError as error:
                 self._lose(error)
@@ -238,7 +252,9 @@ class Feed:
             self._poll("this account may only get them" if self._by_get else "they cannot be watched here")
             return
         began, said_something = monotonic(), False
-        watch = self._server.watch(self.place, self._version, seconds=self._timing.watch, silence=self._timing.silence)
+        watch = self._watch = self._server.watch(
+            self.place, self._version, seconds=self._timing.watch, silence=self._timing.silence
+        )
         try:
             for number, event in enumerate(watch):
                 if self._stopped.is_set():

@@ -16,7 +16,7 @@ class Timing:
         lost: How long a kind may be out of sight before nothing is claimed of its objects any more.
         poll: Between two lists where a kind may be listed and not watched.
         refused: Before the server is asked again for what it has refused.
-        first: How long a scan waits for the first list of a kind.
+        first: How long a scan waits for the first lists of the kinds that are new to it.
         retry: Before the first new try after a failure; doubled with each one that follows.
         most: Between two tries at most.
         settle: Between a change and the scan that takes it in, so that many changes are one scan.

@@ -168,6 +168,14 @@ class Cluster:
         Raises:
             KubectlError: There is no such service account.
         """
+        return self.token_until(int(time.time()) - 60, service_account, namespace)
+
+    def token_until(self, expiry: int, service_account: str, namespace: str = "default") -> str:
+        """Return a token for a service account that is valid until a Unix time, past or to come.
+
+        Raises:
+            KubectlError: There is no such service account.
+        """
         described = self.kubectl("get", "serviceaccount", service_account, "--namespace", namespace, "--output=json")
         uid = json.loads(described.stdout)["metadata"]["uid"]
         now = int(time.time())
@@ -178,7 +186,7 @@ class Cluster:
                 "sub": f"system:serviceaccount:{namespace}:{service_account}",
                 "iat": now - 3600,
                 "nbf": now - 3600,
-                "exp": now - 60,
+                "exp": expiry,
                 "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": service_account, "uid": uid}},
             }
         )
