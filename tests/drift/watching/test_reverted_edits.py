@@ -38,9 +38,9 @@ def _edit(random_: random.Random, number: int) -> tuple[str, dict[str, Any], str
     return random_.choice(
         [
             ("configmap", {"data": {"a": value}}, "data.a"),
-            ("configmap", {"data": {value: "1"}}, f'data["{value}"]'),
+            ("configmap", {"data": {value: "1"}}, f"data.{value}"),
             ("configmap", {"metadata": {"labels": {"app": value}}}, "metadata.labels.app"),
-            ("configmap", {"metadata": {"annotations": {value: "x"}}}, f'metadata.annotations["{value}"]'),
+            ("configmap", {"metadata": {"annotations": {value: "x"}}}, f"metadata.annotations.{value}"),
             ("deployment", _container({"image": f"web:{value}"}), f"{container}.image"),
             (
                 "deployment",
