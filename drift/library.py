@@ -42,7 +42,8 @@ def open_dump(paths: Paths, namespace: str = "default") -> Dump:
         namespace: Where objects live that name no namespace.
 
     Raises:
-        ScanError: A file cannot be read as a dump.
+        UsageError: A path does not exist.
+        DumpError: A file cannot be read as a dump.
     """
     built_in = [Resource.from_data(kind) for kind in built_in_kinds()]
     return Dump([os.fspath(path) for path in paths], built_in, namespace)

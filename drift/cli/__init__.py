@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = run(options)
         sys.stdout.flush()
     except DriftError as error:
-        sys.stderr.write(f"drift: {error}\n")
+        from drift.cli.messages import say  # noqa: PLC0415
+
+        say(str(error))
         return error.exit_status
     except BrokenPipeError:
         # Whoever read our output had enough of it. Python would complain when it flushes at exit.

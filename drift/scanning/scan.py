@@ -208,10 +208,14 @@ class _Scan:
         elif resources.is_broken(manifest.api_version):
             reason = f"what the server has in {manifest.api_version} cannot be told: that API does not answer"
         elif self._source.info is None:
+            similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
             reason = f"the dump holds no {manifest.kind} of {manifest.api_version}"
+            reason += f"; did you mean {similar}?" if similar else ""
             return self._missing(manifest, key, reason)
         else:
-            reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed?"
+            similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
+            reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
+            reason += f", or did you mean {similar}?" if similar else "?"
             return self._missing(manifest, key, reason)
         return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason)
 
