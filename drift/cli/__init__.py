@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Imported only now, so that --help does not wait for libraries that it does not use.
         if options.command == "explain":
             from drift.cli.explain import run  # noqa: PLC0415
+        elif options.command == "completion":
+            from drift.cli.completion import run  # noqa: PLC0415
         elif options.command == "render":
             from drift.cli.render import run  # noqa: PLC0415
         else:

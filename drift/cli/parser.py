@@ -19,6 +19,12 @@ exit status:
   0  the reports were read and written, whatever they say; `drift report` has ended with what it found
   2  usage error, or a file that is no report
 """
+_COMPLETION: Final = """\
+for the shell that runs now, or in its start-up file:
+  bash  source <(drift completion bash)
+  zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
+  fish  drift completion fish | source
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,7 +40,19 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_render(commands)
     _add_explain(commands)
+    _add_completion(commands)
     return parser
+
+
+def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="print a script by which a shell completes commands, flags and files",
+        description="Prints a script by which a shell completes commands, flags, formats and files.",
+        epilog=_COMPLETION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
 
 
 def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
