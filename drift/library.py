@@ -1,7 +1,7 @@
 """The reporter as a library: what ``drift report`` does, without a command line. Nothing is printed or remembered."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from drift.cluster.connection import connect
@@ -14,7 +14,7 @@ from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
 from drift.model import Report
 from drift.policy.judgement import apply_policy
-from drift.scanning import LiveSource, Options, scan_manifests
+from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 
 Paths = Iterable[str | os.PathLike[str]]
@@ -69,6 +69,8 @@ def scan(
     namespace: str | None = None,
     synced_revision: str | None = None,
     settings: Settings | None = None,
+    explain: bool = False,
+    observe: Callable[[Step], object] | None = None,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 
@@ -78,6 +80,8 @@ def scan(
         namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
+        explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
+        observe: Is told how far the scan is while it runs.
 
     Returns:
         The report, with every object that was looked at.
@@ -102,6 +106,8 @@ def scan(
             unmanaged=settings.unmanaged,
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+            explain=explain,
+            observe=observe or (lambda _: None),
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )

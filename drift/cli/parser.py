@@ -159,7 +159,12 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
         help="how long Markdown may be (default: %(default)s, a comment on GitHub; a step summary holds 1048576)",
     )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
-    to.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
+    to.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print only what --output asks for, and nothing on standard error but errors",
+    )
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
     )
