@@ -115,7 +115,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
     output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported, and why")
+    _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
     output.add_argument(
         "--suggest-ignores",
         action="store_true",

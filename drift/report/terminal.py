@@ -1,7 +1,6 @@
 """The text report, for a terminal, a log or a pipe: worst first, with who and when below each finding."""
 
 import io
-from datetime import UTC, datetime
 from itertools import starmap
 from typing import Final
 
@@ -17,6 +16,7 @@ from drift.report.view import (
     CAUSE_TEXT,
     CHANGE_SIGN,
     Side,
+    age,
     finding_order,
     hints,
     is_shown,
@@ -61,9 +61,6 @@ _MARGIN: Final = " " * _INDENT
 _SHIFT: Final = 2
 #: Columns that must be left for a folded line to be set in.
 _NARROWEST: Final = 20
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAY: Final = 86400
 
 
 def to_text(report: Report, *, color: bool, width: int | None = None, verbose: bool = False) -> str:
@@ -131,7 +128,6 @@ class _Writer:
         self._line = page.line
         self._report = report
         self._verbose = verbose
-        self._now = datetime.fromisoformat(report.generated_at)
 
     def write(self) -> None:
         for item in sorted(self._report.objects, key=worst_first):
@@ -192,12 +188,8 @@ class _Writer:
     def _age(self, time: str | None) -> str:
         if time is None:
             return "time not recorded"
-        try:
-            then = datetime.fromisoformat(time)
-            seconds = (self._now - then.astimezone(UTC)).total_seconds()
-        except (ValueError, OverflowError):
-            return visible(time)
-        return f"{_duration(seconds)} ago ({visible(time)})"
+        ago = age(time, self._report.generated_at)
+        return visible(time) if ago is None else f"{ago} ago ({visible(time)})"
 
     def _decisions(self) -> None:
         for item in self._report.objects:
@@ -217,10 +209,3 @@ class _Writer:
 
 def _in_parts(finding: Finding) -> tuple[Part, ...]:
     return tuple((text, "" if side is None else _SIDE_STYLE[side]) for text, side in what_differs_in_parts(finding))
-
-
-def _duration(seconds: float) -> str:
-    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
-        if seconds >= unit:
-            return f"{seconds // unit:.0f}{name}"
-    return f"{max(seconds, 0):.0f}s"

@@ -4,6 +4,7 @@ Nothing here knows of colours or markup; a format escapes what it gets from here
 """
 
 import json
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
 
@@ -23,7 +24,7 @@ _WITHOUT_VALUES: Final = {
     Change.UNMANAGED: "in the cluster, not in Git",
     Change.REORDERED: "the same items in another order",
 }
-_HINT: Final = {
+HINT: Final = {
     Cause.MANUAL: "changed in the cluster: sync to revert it, or put the live value into Git to keep it",
     Cause.PENDING_SYNC: "Git is ahead: sync, or find out why the syncer does not",
     Cause.UNKNOWN: "cause not recorded: compare with the last change in Git before syncing",
@@ -33,6 +34,9 @@ _HINT_ON_EXTRAS: Final = {
     Change.ADDED: "added in the cluster: remove it there, which a sync may not do, or put it into Git to keep it",
     Change.UNMANAGED: "only in the cluster: delete it, put it into Git, or ignore it with a reason in drift.yaml",
 }
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86400
 _STATUS_RANK: Final = {
     Status.UNCHECKED: 1,
     Status.MISSING: 0,
@@ -121,15 +125,29 @@ def _actor(actor: Actor) -> str:
 
 def hints(report: Report) -> list[str]:
     """What to do about the kinds of drift that the report has."""
-    found = {
-        (finding.cause, finding.change) for item in report.objects for finding in item.findings if finding.is_drift
-    }
-    extras = {change for cause, change in found if cause is not Cause.PENDING_SYNC and change in _HINT_ON_EXTRAS}
-    causes = {cause for cause, change in found if change not in extras or cause is Cause.PENDING_SYNC}
-    return [
-        *(hint for cause, hint in _HINT.items() if cause in causes),
-        *(hint for change, hint in _HINT_ON_EXTRAS.items() if change in extras),
-    ]
+    found = {what_to_do(finding) for item in report.objects for finding in item.findings}
+    return [hint for hint in (*HINT.values(), *_HINT_ON_EXTRAS.values()) if hint in found]
+
+
+def what_to_do(finding: Finding) -> str:
+    """What to do about one finding; "" where there is nothing to be done."""
+    if not finding.is_drift:
+        return ""
+    if finding.change in _HINT_ON_EXTRAS and finding.cause is not Cause.PENDING_SYNC:
+        return _HINT_ON_EXTRAS[finding.change]
+    return HINT[finding.cause]
+
+
+def age(time: str, now: str) -> str | None:
+    """How long before ``now`` a time was, in its largest unit: ``2h``; None where it is no time."""
+    try:
+        seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time).astimezone(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f}{name}"
+    return f"{max(seconds, 0):.0f}s"
 
 
 def summary(report: Report) -> str:
