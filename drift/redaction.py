@@ -34,7 +34,8 @@ _OPEN_ANNOTATIONS: Final = frozenset(
 )
 
 
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+#: Of a URL, also of one whose two slashes became one when it was taken for a path.
+_CREDENTIALS: Final = re.compile(r"(?<=:/)(/?)[^/?#\s]*@")
 _OPEN_FIELDS: Final = ("apiVersion", "kind", "type", "immutable")
 
 
@@ -58,7 +59,7 @@ class Redacted:
 
 def without_passwords(text: str) -> str:
     """A text in which URLs name no user and no password."""
-    return _CREDENTIALS.sub("", text)
+    return _CREDENTIALS.sub(r"\1", text)
 
 
 def is_secret(api_version: str, kind: str) -> bool:

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from drift import __version__
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
@@ -27,9 +27,19 @@ for the shell that runs now, or in its start-up file:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors repeat no password of a URL that was mistaken for something else."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with the usage and the message."""
+        from drift.redaction import without_passwords  # noqa: PLC0415
+
+        super().error(without_passwords(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="drift",
         description="Compares a live Kubernetes cluster with manifests, read-only, and reports what differs and why.",
         epilog=_EXIT_STATUS,
