@@ -5,7 +5,9 @@ import gc
 import sys
 from dataclasses import replace
 
+from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.progress import Progress
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
@@ -52,20 +54,34 @@ def run(options: argparse.Namespace) -> int:
 
 def _scan(options: argparse.Namespace, settings: Settings) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
-    manifests = read_manifests(options.manifests)
-    if options.verbose:
-        for note in manifests.skipped:
-            sys.stderr.write(f"drift: skipped {note}\n")
-    return scan(
-        manifests,
+    with _progress("reading manifests", options):
+        manifests = read_manifests(options.manifests)
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
         open_dump(options.live, options.namespace or "default")
         if options.live
-        else open_cluster(options.kubeconfig, options.context),
-        namespace=options.namespace,
-        synced_revision=options.synced_revision,
-        settings=settings,
-        explain=options.verbose,
+        else open_cluster(options.kubeconfig, options.context)
     )
+    explain = options.verbose and not options.quiet
+    if explain:
+        say_what_is_used(options, settings, manifests, live)
+    with _progress("comparing", options) as progress:
+        report = scan(
+            manifests,
+            live,
+            namespace=options.namespace,
+            synced_revision=options.synced_revision,
+            settings=settings,
+            explain=options.verbose,
+            observe=progress.observe,
+        )
+    if explain:
+        say_what_was_asked(report)
+    return report
+
+
+def _progress(what: str, options: argparse.Namespace) -> Progress:
+    return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
 def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
