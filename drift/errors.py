@@ -6,6 +6,7 @@
     +-- ManifestError       2   a file of manifests that cannot be read as one
     +-- SavedReportError    2   a saved report that cannot be read as one
     +-- HistoryError        2   a history that cannot be read or written
+        +-- BrokenHistoryError  it is no database, or damaged
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
         +-- RequestError       one request was answered with an error
@@ -40,6 +41,10 @@ class SavedReportError(DriftError):
 
 class HistoryError(DriftError):
     """A history that cannot be read or written; the report does not depend on it and is made all the same."""
+
+
+class BrokenHistoryError(HistoryError):
+    """A history that is no database, or a damaged one."""
 
 
 class ScanError(DriftError):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from drift.errors import HistoryError
+from drift.errors import BrokenHistoryError, HistoryError
 from drift.history.layout import NEWEST, layout_of, migrate
 
 #: How long a run waits for another one, whose transaction takes milliseconds.
@@ -23,10 +23,6 @@ _BESIDE: Final = ("-wal", "-shm", "-journal", "")
 
 #: To close a file takes away all locks that this process has on it, be they another thread's.
 _IN_TURN: Final = threading.RLock()
-
-
-class BrokenHistoryError(HistoryError):
-    """The file is no database any more, or damaged."""
 
 
 @contextmanager

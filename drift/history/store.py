@@ -3,13 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
+from drift.errors import BrokenHistoryError, HistoryError
 from drift.history.changes import USUAL_REACH, Changes, Counted, Open, Reach, compare, narrower
-from drift.history.database import BrokenHistoryError, reading, set_aside, writing
+from drift.history.database import reading, set_aside, writing
 from drift.history.episodes import Episode, Scope, State
 from drift.history.times import before, shown, store_datetime, stored
 from drift.model import (
@@ -104,15 +105,35 @@ class History:
             return action(connection)
 
 
-def read_episodes(file: Path) -> list[Episode]:
-    """Every episode, the oldest first.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a file holds.
+
+    Attributes:
+        episodes: Every episode, the oldest first.
+        scans: How many scans it remembers.
+        last_scan: RFC 3339; None before the first.
+    """
+
+    episodes: tuple[Episode, ...]
+    scans: int
+    last_scan: str | None
+
+
+def read_history(file: Path) -> Recorded:
+    """What a file holds; the file stays as it is.
 
     Raises:
-        HistoryError: The file does not exist or is no history.
+        HistoryError: It does not exist or is no history.
     """
     with reading(file) as connection:
         connection.row_factory = sqlite3.Row
-        return [_episode(row) for row in connection.execute(f"{_EPISODE} ORDER BY first_seen, episodes.number")]
+        scans, last = connection.execute("SELECT count(*), max(at) FROM scans").fetchone()
+        rows = connection.execute(f"{_EPISODE} ORDER BY first_seen, episodes.number").fetchall()
+    try:
+        return Recorded(tuple(map(_episode, rows)), scans, None if last is None else shown(last))
+    except (TypeError, ValueError) as error:
+        raise HistoryError(f"{file}: holds what this version of drift does not know: {error}") from None
 
 
 # -- recording
@@ -306,7 +327,7 @@ def _annotated(
             replace(item, findings=tuple(map(annotate, item.findings))) if item.findings else item
             for item in report.objects
         ),
-        resolved=tuple(_resolved(connection, changes)) if recorded else (),
+        resolved=tuple(sorted(_resolved(connection, changes), key=_resolved_order)) if recorded else (),
         past=_past(connection, scope),
     )
 
@@ -326,6 +347,10 @@ def _resolved(connection: sqlite3.Connection, changes: Changes) -> Iterator[Reso
                 first_seen=shown(row["first_seen"]),
                 resolved_at=shown(row["ended_at"]),
             )
+
+
+def _resolved_order(gone: Resolved) -> tuple[str, str, str, str, str]:
+    return (gone.key.namespace or "", gone.key.group, gone.key.kind, gone.key.name, gone.path)
 
 
 def _past(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:

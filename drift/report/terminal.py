@@ -26,7 +26,7 @@ from drift.report.view import (
     worst_first,
 )
 
-_SEVERITY_STYLE: Final = {
+SEVERITY_STYLE: Final = {
     Severity.CRITICAL: "bold red",
     Severity.HIGH: "red",
     Severity.MEDIUM: "yellow",
@@ -110,7 +110,7 @@ class _Writer:
 
     def _finding(self, finding: Finding) -> None:
         line = Text("  ")
-        line.append(f"{finding.severity:<8} ", _SEVERITY_STYLE[finding.severity])
+        line.append(f"{finding.severity:<8} ", SEVERITY_STYLE[finding.severity])
         mark = lifecycle_mark(finding)
         if mark:
             line.append(f"{mark} ", "bold magenta")

@@ -51,6 +51,7 @@ _STATUS_RANK: Final = {
 }
 _MARK: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_BRIEF: Final = 10
 #: Characters of a value that are shown, and of them before the first one that differs.
 _MAX_VALUE: Final = 160
 _CONTEXT: Final = 20
@@ -150,7 +151,9 @@ def duration_between(since: str, until: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``3 d 4 h``, ``12 min``, ``0 s``: the two greatest units, rounded down; nothing lasts less than nothing."""
+    """``3 d 4 h``, ``12 min``, ``0 s``: the two greatest units, rounded down; ``1.4 s`` where it is brief."""
+    if 0 < seconds < _BRIEF and seconds % 1:
+        return f"{seconds:.1f} s"
     seconds = max(int(seconds), 0)
     for position, (unit, name) in enumerate(_UNITS):
         if seconds >= unit:

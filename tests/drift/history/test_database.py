@@ -11,7 +11,7 @@ import pytest
 
 from drift.errors import HistoryError
 from drift.history import layout
-from drift.history.store import History, read_episodes
+from drift.history.store import History, read_history
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
 from tests.drift.report.reports import finding, item
@@ -80,7 +80,7 @@ def test_several_runs_at_once_lose_nothing(file: Path) -> None:
 
     assert at_once(file, names) == []
 
-    assert {(it.key.name, it.path) for it in read_episodes(file)} == {
+    assert {(it.key.name, it.path) for it in read_history(file).episodes} == {
         (name, f"data.{day}") for name in names for day in range(1, 11)
     }
 
@@ -93,7 +93,7 @@ def test_several_runs_at_once_set_a_broken_file_aside_once(file: Path) -> None:
 
     assert len(said) == 1
     assert [path.read_bytes() for path in lay_aside(file.parent)] == [b"no database at all" * 1000]
-    assert len(read_episodes(file)) == 30
+    assert len(read_history(file).episodes) == 30
 
 
 CRASH = """
@@ -124,7 +124,7 @@ def test_a_run_that_is_killed_half_way_leaves_what_was_there_and_nothing_half(fi
     assert killed.communicate() == ("", "")
     assert killed.returncode == -9
 
-    assert [it.path for it in read_episodes(file)] == ["data.x"]
+    assert [it.path for it in read_history(file).episodes] == ["data.x"]
     third = History(file, pytest.fail).record(at(3, DRIFTED), SCOPE)
     assert [past.at[8:10] for past in third.past] == ["01", "03"]
 
@@ -157,7 +157,7 @@ def test_a_broken_file_is_set_aside_and_a_new_history_begins(damage: Callable[[P
     assert moved.read_bytes() == content
     assert len(said) == 1
     assert str(moved) in said[0]
-    assert [it.first_seen[8:10] for it in read_episodes(file)] == ["02"]
+    assert [it.first_seen[8:10] for it in read_history(file).episodes] == ["02"]
 
 
 def test_a_second_broken_file_does_not_replace_the_first(file: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None
     connection.close()
     content = file.read_bytes()
 
-    for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_episodes(file)):
+    for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_history(file).episodes):
         with pytest.raises(HistoryError, match=rf"has layout {layout.NEWEST + 1} .* update drift"):
             use()
 
@@ -213,7 +213,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatc
         History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
 
     monkeypatch.undo()
-    assert [it.last_seen[8:10] for it in read_episodes(file)] == ["01"]
+    assert [it.last_seen[8:10] for it in read_history(file).episodes] == ["01"]
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
     connection.close()
@@ -239,12 +239,12 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from drift.errors import HistoryError
-from drift.history.store import History, read_episodes
+from drift.history.store import History, read_history
 from tests.drift.history.scans import SCOPE, at
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 file = Path(sys.argv[1])
-print(len(read_episodes(file)))
+print(len(read_history(file).episodes))
 try:
     History(file, print).record(at(2), SCOPE)
 except HistoryError as error:
@@ -294,12 +294,12 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(file: Path) -> None:
 
     assert err == ""
     assert out.startswith(f"{file}: cannot be used: ")
-    assert [it.path for it in read_episodes(file)] == ["data.x"]
+    assert [it.path for it in read_history(file).episodes] == ["data.x"]
 
 
 def test_a_history_that_does_not_exist_cannot_be_read(file: Path) -> None:
     with pytest.raises(HistoryError, match="there is no such file"):
-        read_episodes(file)
+        read_history(file)
 
     assert not file.exists()
 
@@ -308,7 +308,7 @@ def test_reading_leaves_no_trace(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     before = {path.name: path.read_bytes() for path in file.parent.iterdir()}
 
-    read_episodes(file)
+    read_history(file)
 
     assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
 
@@ -318,4 +318,4 @@ def test_a_file_with_no_content_is_a_history_that_begins(file: Path) -> None:
 
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
 
-    assert len(read_episodes(file)) == 1
+    assert len(read_history(file).episodes) == 1
