@@ -67,13 +67,13 @@ class Changes:
     Attributes:
         opened: Findings that were not open.
         seen: Findings that were, with their episodes.
-        worsened: Numbers of those episodes whose severity has risen.
+        worsened: Those episodes whose severity has risen.
         ended: Episodes that are over, and how they ended.
     """
 
     opened: tuple[Counted, ...]
     seen: tuple[tuple[Open, Counted], ...]
-    worsened: tuple[int, ...]
+    worsened: tuple[Open, ...]
     ended: tuple[tuple[Open, State], ...]
 
 
@@ -88,7 +88,7 @@ def compare(report: Report, was_open: Iterable[Open], reach: Reach) -> Changes:
     return Changes(
         opened=tuple(found for id_, found in counted.items() if id_ not in episodes),
         seen=seen,
-        worsened=tuple(one.number for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
+        worsened=tuple(one for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
         ended=tuple(
             (episode, state)
             for episode in episodes.values()

@@ -38,7 +38,9 @@ def writing(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
         HistoryError: It cannot be written, or is not ours.
     """
     with _IN_TURN, _explained(file), closing(_connect(file, "mode=rwc")) as connection:
+        connection.execute("BEGIN")
         layout_of(connection, str(file))
+        connection.execute("COMMIT")
         if check:
             _check(connection, file, "quick_check")
         connection.execute("PRAGMA synchronous = FULL")
@@ -67,8 +69,8 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
     if not file.exists():
         raise HistoryError(f"{file}: there is no such file; `drift report --history {file}` makes one")
     with _IN_TURN, _explained(file), closing(_connect_to_read(file)) as connection:
+        connection.execute("BEGIN")
         if layout_of(connection, str(file)) == NEWEST:
-            connection.execute("BEGIN")
             yield connection
             return
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:

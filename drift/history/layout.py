@@ -59,12 +59,23 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX episodes_by_finding ON episodes (scope, id)",
         "CREATE INDEX episodes_by_end ON episodes (ended_at)",
     ),
+    (
+        """
+        CREATE TABLE undelivered (
+            number INTEGER PRIMARY KEY,
+            episode INTEGER NOT NULL REFERENCES episodes,
+            news TEXT NOT NULL,
+            severity_before TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX undelivered_by_episode ON undelivered (episode)",
+    ),
 )
 NEWEST: Final = len(STEPS)
 
 
 def layout_of(connection: sqlite3.Connection, file: str) -> int:
-    """The number of the file's layout; 0 for an empty file.
+    """The number of the file's layout; 0 for an empty file. Within a transaction, since another run may be at work.
 
     Raises:
         HistoryError: It is a database of another program, or of a newer version of this one.

@@ -99,21 +99,23 @@ def test_several_runs_at_once_set_a_broken_file_aside_once(file: Path) -> None:
 CRASH = """
 import os, signal, sys
 from pathlib import Path
-import drift.history.store as store
+import drift.history.recording as recording
+from drift.history.store import History
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
 from tests.drift.report.reports import finding, item
 
-insert, count = store._insert, 0
+insert, count = recording.insert_episode, 0
 def insert_and_die(*arguments):
     global count
-    insert(*arguments)
+    number = insert(*arguments)
     count += 1
     if count == 500:
         os.kill(os.getpid(), signal.SIGKILL)
-store._insert = insert_and_die
+    return number
+recording.insert_episode = insert_and_die
 found = [item("ConfigMap", f"n{number}", Status.DRIFTED, finding(100 + number, path="data.y")) for number in range(900)]
-store.History(Path(sys.argv[1]), print).record(at(2, *found), SCOPE)
+History(Path(sys.argv[1]), print).record(at(2, *found), SCOPE)
 """
 
 
@@ -319,3 +321,24 @@ def test_a_file_with_no_content_is_a_history_that_begins(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
 
     assert len(read_history(file).episodes) == 1
+
+
+def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: Path) -> None:
+    old = sqlite3.connect(file)
+    old.executescript(Path(__file__).with_name("layout-1.sql").read_text())
+    old.close()
+    content = file.read_bytes()
+
+    read = read_history(file)
+    assert file.read_bytes() == content
+    fourth = History(file, pytest.fail).record(at(4, DRIFTED), SCOPE, for_news=True)
+
+    assert [(it.path, it.first_seen[8:10], it.state) for it in read.episodes] == [
+        ("data.x", "01", "resolved"),
+        ("spec.replicas", "02", "open"),
+        ("data.x", "03", "open"),
+    ]
+    assert [past.open for past in fourth.past] == [1, 1, 2, 1]
+    assert [gone.path for gone in fourth.resolved] == ["spec.replicas"]
+    assert [item.episode.path for item in History(file, pytest.fail).news(SCOPE)] == ["spec.replicas"]
+    assert [it.path for it in read_history(file).episodes] == ["data.x", "spec.replicas", "data.x"]
