@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from drift import __version__
+from drift.notify.formats import MessageFormat
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
 _EXIT_STATUS: Final = """\
@@ -107,6 +108,11 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--history-scope",
         metavar="NAME",
         help="what tells this scan from others in the file (default: the manifests' paths and the namespace)",
+    )
+    memory.add_argument(
+        "--notify",
+        choices=tuple(map(str, MessageFormat)),
+        help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
     )
     output = report.add_argument_group("output")
     _add_output(output, verbose="also say what is not reported, and why")

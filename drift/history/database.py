@@ -66,8 +66,6 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
         BrokenHistoryError: The file is damaged.
         HistoryError: It does not exist, cannot be read, or is not ours.
     """
-    if not file.exists():
-        raise HistoryError(f"{file}: there is no such file; `drift report --history {file}` makes one")
     with _IN_TURN, _explained(file), closing(_connect_to_read(file)) as connection:
         connection.execute("BEGIN")
         if layout_of(connection, str(file)) == NEWEST:
@@ -136,11 +134,8 @@ def _refuse_what_is_no_database(file: Path) -> None:
         return
     if not file.is_file():
         raise HistoryError(f"{file}: is no file; give --history the name of one")
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(len(_MAGIC))
-    except OSError as error:
-        raise HistoryError(f"{file}: cannot be read: {error.strerror}") from None
+    with file.open("rb") as opened:
+        start = opened.read(len(_MAGIC))
     if start not in {b"", _MAGIC}:
         raise BrokenHistoryError(f"{file}: is no history")
 
@@ -156,6 +151,8 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
 
 def _connect_to_read(file: Path) -> sqlite3.Connection:
     """A connection that reads, also where SQLite may not write the files that it keeps beside this one."""
+    if not file.exists():
+        raise HistoryError(f"{file}: there is no such file; `drift report --history {file}` makes one")
     for mode in ("mode=rw", "mode=ro"):
         connection = _connect(file, mode)
         try:
@@ -184,3 +181,5 @@ def _explained(file: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.OperationalError):
             raise HistoryError(f"{file}: cannot be used: {error}") from None
         raise
+    except OSError as error:
+        raise HistoryError(f"{file}: cannot be used: {error.strerror}") from None

@@ -34,10 +34,10 @@ _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _PAUSES: Final = (1.0, 2.0, 4.0)
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
 _PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (ConnectTimeoutError, "no answer in time"),
-    (ReadTimeoutError, "no answer in time"),
     (NameResolutionError, "its host's name cannot be resolved"),
     (NewConnectionError, "no connection"),
+    (ConnectTimeoutError, "no answer in time"),
+    (ReadTimeoutError, "no answer in time"),
     (SSLError, "no connection that TLS would trust"),
 )
 

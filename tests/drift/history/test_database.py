@@ -4,7 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -254,22 +255,36 @@ except HistoryError as error:
 """
 
 
-def test_a_folder_and_a_file_that_may_only_be_read_can_be_read(
-    file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that others may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_folder_and_a_file_that_may_only_be_read_can_be_read(file: Path, public: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
-    folder = tmp_path_factory.mktemp("readonly")
-    kept = folder / "history.db"
+    kept = public / "history.db"
     kept.write_bytes(file.read_bytes())
     kept.chmod(0o444)
-    folder.chmod(0o555)
-    for above in folder.parents:
-        if above.stat().st_uid == os.geteuid() and above != Path("/"):
-            above.chmod(above.stat().st_mode | 0o111)
+    public.chmod(0o555)
 
     out, err = run(AS_NOBODY, str(kept)).communicate()
 
     assert (out, err) == (f"1\n{kept}: cannot be used: attempt to write a readonly database\n", "")
+
+
+def test_a_folder_that_may_not_be_entered_is_said(public: Path) -> None:
+    kept = public / "history.db"
+    History(kept, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    public.chmod(0)
+
+    out, err = run(AS_NOBODY.replace("print(len(read_history(file).episodes))", ""), str(kept)).communicate()
+
+    assert (out, err) == (f"{kept}: cannot be used: Permission denied\n", "")
 
 
 FULL = """
