@@ -47,8 +47,11 @@ def record(
         insert_episode(connection, number, _new_episode(scope, found, at, reopened), reach.unmanaged)
         for found in changes.opened
     ]
-    for episode, found in changes.seen:
-        _see(connection, episode, found, at, reach.unmanaged)
+    connection.executemany(
+        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
+        " WHERE number = ?",
+        [_seen_now(episode, found, at, reach.unmanaged) for episode, found in changes.seen],
+    )
     connection.executemany(
         "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
         [(at, state, episode.number) for episode, state in changes.ended],
@@ -117,20 +120,10 @@ def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: C
     )
 
 
-def _see(connection: sqlite3.Connection, episode: Open, found: Counted, at: str, search: Unmanaged) -> None:
+def _seen_now(episode: Open, found: Counted, at: str, search: Unmanaged) -> tuple[str | int, ...]:
     finding = found.finding
-    connection.execute(
-        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
-        " WHERE number = ?",
-        (
-            at,
-            finding.cause,
-            finding.severity,
-            actors_text(finding.actors),
-            narrower(episode.seen_with, search),
-            episode.number,
-        ),
-    )
+    with_ = narrower(episode.seen_with, search)
+    return (at, finding.cause, finding.severity, actors_text(finding.actors), with_, episode.number)
 
 
 def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: Changes) -> None:

@@ -51,6 +51,11 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
         color: Whether to write ANSI colours.
         width: Columns; None leaves lines as long as they are, for a pipe.
     """
+    scopes: dict[Scope, list[Episode]] = {}
+    for episode in timeline.episodes:
+        scopes.setdefault(episode.scope, []).append(episode)
+    if width is None and not color:
+        return _plain(scopes, timeline)
     out = io.StringIO()
     console = Console(
         file=out,
@@ -63,9 +68,6 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
         legacy_windows=False,
         no_color=not color,
     )
-    scopes: dict[Scope, list[Episode]] = {}
-    for episode in timeline.episodes:
-        scopes.setdefault(episode.scope, []).append(episode)
     for scope, episodes in scopes.items():
         console.print(Text(short(str(scope)), "bold"), overflow="fold")
         console.print(_table(episodes, datetime.fromisoformat(timeline.now)))
@@ -73,6 +75,17 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
     for line in _said_together(timeline):
         console.print(Text(line), overflow="fold")
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _plain(scopes: Mapping[Scope, Sequence[Episode]], timeline: Timeline) -> str:
+    """The same without a terminal to fit into: laying out a large table takes a hundred times as long."""
+    lines: list[str] = []
+    for scope, episodes in scopes.items():
+        rows = [_COLUMNS, *(_cells(episode, datetime.fromisoformat(timeline.now)) for episode in episodes)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        cells = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += [short(str(scope)), *cells, ""]
+    return "".join(f"{line}\n" for line in [*lines, *_said_together(timeline)])
 
 
 def timeline_json(timeline: Timeline) -> str:
@@ -94,19 +107,26 @@ def _table(episodes: Sequence[Episode], now: datetime) -> Table:
     for name in _COLUMNS:
         table.add_column(Text(name, "dim"), overflow="fold")
     for episode in episodes:
-        managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
-        state = f"{episode.state}, reopened" if episode.reopened and episode.state is State.OPEN else episode.state
-        table.add_row(
-            Text(_to_the_second(episode.first_seen)),
-            Text(duration(seconds_open(episode, now))),
-            Text(state, _STATE_STYLE[episode.state]),
-            Text(short(key_name(episode.key))),
-            Text(short(episode.path) or f"({episode.change})"),
-            Text(episode.cause),
-            Text(episode.severity, SEVERITY_STYLE[episode.severity]),
-            Text(managers or "-"),
-        )
+        styles = {"state": _STATE_STYLE[episode.state], "severity": SEVERITY_STYLE[episode.severity]}
+        cells = zip(_COLUMNS, _cells(episode, now), strict=True)
+        table.add_row(*(Text(cell, styles.get(name, "")) for name, cell in cells))
     return table
+
+
+def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
+    """What stands below each of the columns."""
+    managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
+    reopened = ", reopened" if episode.reopened and episode.state is State.OPEN else ""
+    return (
+        _to_the_second(episode.first_seen),
+        duration(seconds_open(episode, now)),
+        f"{episode.state}{reopened}",
+        short(key_name(episode.key)),
+        short(episode.path) or f"({episode.change})",
+        episode.cause,
+        episode.severity,
+        managers or "-",
+    )
 
 
 def _to_the_second(time: str) -> str:
