@@ -70,6 +70,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, Memo
         namespace=options.namespace,
         synced_revision=options.synced_revision,
         settings=settings,
+        explain=options.verbose,
     )
     return memory.record(report), memory
 
