@@ -157,7 +157,7 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
         connection = _connect(file, mode)
         try:
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT count(*) FROM sqlite_schema")
+            connection.execute("SELECT count(*) FROM sqlite_master")
         except sqlite3.OperationalError:
             connection.close()
         else:

@@ -17,7 +17,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             cluster TEXT NOT NULL,
             name TEXT NOT NULL,
             UNIQUE (cluster, name)
-        ) STRICT
+        )
         """,
         """
         CREATE TABLE scans (
@@ -29,7 +29,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             new INTEGER NOT NULL,
             resolved INTEGER NOT NULL,
             git_commit TEXT
-        ) STRICT
+        )
         """,
         "CREATE INDEX scans_by_time ON scans (scope, at)",
         """
@@ -53,7 +53,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             state TEXT NOT NULL,
             reopened INTEGER NOT NULL,
             seen_with TEXT NOT NULL
-        ) STRICT
+        )
         """,
         "CREATE UNIQUE INDEX open_episodes ON episodes (scope, id) WHERE ended_at IS NULL",
         "CREATE INDEX episodes_by_finding ON episodes (scope, id)",
@@ -66,7 +66,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             episode INTEGER NOT NULL REFERENCES episodes,
             news TEXT NOT NULL,
             severity_before TEXT
-        ) STRICT
+        )
         """,
         "CREATE INDEX undelivered_by_episode ON undelivered (episode)",
     ),
@@ -82,7 +82,7 @@ def layout_of(connection: sqlite3.Connection, file: str) -> int:
     """
     version = _pragma(connection, "user_version")
     owner = _pragma(connection, "application_id")
-    is_empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not (is_empty and owner == 0):
         raise HistoryError(f"{file}: is a database of another program; give --history a file of its own")
     if version > NEWEST:

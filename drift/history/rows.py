@@ -47,11 +47,11 @@ def insert_episode(connection: sqlite3.Connection, scope: int, episode: Episode,
         "seen_with": seen_with,
     }
     columns, places = ", ".join(values), ", ".join("?" * len(values))
-    added = connection.execute(
-        f"INSERT INTO episodes ({columns}) VALUES ({places}) RETURNING number",  # noqa: S608
+    connection.execute(
+        f"INSERT INTO episodes ({columns}) VALUES ({places})",  # noqa: S608
         [text_of(value) if isinstance(value, str) else value for value in values.values()],
     )
-    number: int = added.fetchone()[0]
+    number: int = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
     return number
 
 

@@ -20,7 +20,7 @@ CREATE TABLE episodes (
             state TEXT NOT NULL,
             reopened INTEGER NOT NULL,
             seen_with TEXT NOT NULL
-        ) STRICT
+        )
         ;
 INSERT INTO "episodes" VALUES(1,1,'0000000000000001','v1','','ConfigMap','shop','a','data.x','changed','manual','medium','[["kubectl-edit", "Update", null, "2026-01-01T10:00:00Z"]]','2026-01-01T12:00:00.000Z','2026-01-01T12:00:00.000Z','2026-01-02T12:00:00.000Z','resolved',0,'namespace');
 INSERT INTO "episodes" VALUES(2,1,'0000000000000002','v1','','Deployment','shop','b','spec.replicas','changed','manual','medium','[["kubectl-edit", "Update", null, "2026-01-01T10:00:00Z"]]','2026-01-02T12:00:00.000Z','2026-01-03T12:00:00.000Z',NULL,'open',0,'namespace');
@@ -34,7 +34,7 @@ CREATE TABLE scans (
             new INTEGER NOT NULL,
             resolved INTEGER NOT NULL,
             git_commit TEXT
-        ) STRICT
+        )
         ;
 INSERT INTO "scans" VALUES(1,1,'2026-01-01T12:00:00.000Z',1,1,1,0,'c0ffee');
 INSERT INTO "scans" VALUES(2,1,'2026-01-02T12:00:00.000Z',1,1,1,1,'c0ffee');
@@ -44,7 +44,7 @@ CREATE TABLE scopes (
             cluster TEXT NOT NULL,
             name TEXT NOT NULL,
             UNIQUE (cluster, name)
-        ) STRICT
+        )
         ;
 INSERT INTO "scopes" VALUES(1,'https://prod.example.com','apps');
 CREATE INDEX scans_by_time ON scans (scope, at);

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import HistoryError
-from drift.history import layout
+from drift.history import database, layout
 from drift.history.store import History, read_history
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
@@ -218,7 +218,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatc
     monkeypatch.undo()
     assert [it.last_seen[8:10] for it in read_history(file).episodes] == ["01"]
     with sqlite3.connect(file) as connection:
-        assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
     connection.close()
 
 
@@ -253,6 +253,20 @@ try:
 except HistoryError as error:
     print(error)
 """
+
+
+def test_a_run_that_waits_for_another_in_vain_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.05)
+    with sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(HistoryError, match="cannot be used: database is locked"):
+            History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
+
+        other.execute("ROLLBACK")
+    other.close()
+    assert [it.last_seen[8:10] for it in read_history(file).episodes] == ["01"]
 
 
 @pytest.fixture
