@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 
 from drift.cli.outputs import chosen_outputs, write_outputs
-from drift.cli.remember import Memory, refuse_without_history
+from drift.cli.remember import Memory
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
@@ -33,18 +33,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--live compares with a dump; --kubeconfig and --context name a cluster: give one or the other"
         )
-    refuse_without_history(options)
     outputs = chosen_outputs(options)
     if options.suggest_ignores:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
     settings = _with_flags(load_settings(options.config), options)
-    report, memory = _scan(options, settings)
+    memory = Memory(options, settings)
+    report = _scan(options, settings, memory)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
-    memory.notify(report)
+    memory.notify()
     if memory.failed:
         return _NO_HISTORY
     if report.verdict is Verdict.INCOMPLETE:
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, Memory]:
+def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     manifests = read_manifests(options.manifests)
     if options.verbose:
@@ -63,7 +63,6 @@ def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, Memo
         if options.live
         else open_cluster(options.kubeconfig, options.context)
     )
-    memory = Memory(options, settings, source)
     report = scan(
         manifests,
         source,
@@ -72,7 +71,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, Memo
         settings=settings,
         explain=options.verbose,
     )
-    return memory.record(report), memory
+    return memory.record(report, source)
 
 
 def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:

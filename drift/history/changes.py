@@ -15,6 +15,10 @@ def _nothing(_: ObjectKey) -> bool:
     return False
 
 
+def _everything(_: ObjectKey) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far a scan looked, which decides what may be concluded from an object that it does not have.
@@ -22,10 +26,12 @@ class Reach:
     Attributes:
         unmanaged: Where it looked for objects that Git lacks.
         left_out: Whether the user has objects like this one left out.
+        covers: Whether objects like this one were to be looked at in this scan, which may be a part of a larger one.
     """
 
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     left_out: Callable[[ObjectKey], bool] = _nothing
+    covers: Callable[[ObjectKey], bool] = _everything
 
 
 USUAL_REACH: Final = Reach()
@@ -123,6 +129,8 @@ def _end(
         return State.IGNORED
     item = items.get(episode.key)
     if item is None:
+        if not reach.covers(episode.key):
+            return None
         if reach.left_out(episode.key):
             return State.IGNORED
         # Neither in Git nor in the cluster, if the scan has looked where the finding was seen.

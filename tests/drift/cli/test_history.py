@@ -116,6 +116,11 @@ def test_a_scope_is_named_only_in_a_history(stderr: Callable[[], str]) -> None:
     assert "--history-scope names a scan in a history" in stderr()
 
 
+def test_manifests_from_a_pipe_need_a_name(stderr: Callable[[], str]) -> None:
+    assert main(["report", "-", "--live", "live.yaml", "--history", "h.db"]) == 2
+    assert "give one with --history-scope NAME" in stderr()
+
+
 def test_a_name_keeps_the_history_of_manifests_that_moved() -> None:
     saved("--history-scope", "shop")
     Path("moved.yaml").write_text(MANIFESTS)

@@ -166,6 +166,13 @@ def test_what_the_narrow_search_has_found_too_it_may_miss(history: History, epis
     assert [it[3] for it in episodes()] == [State.RESOLVED]
 
 
+def test_a_part_of_a_scan_says_nothing_of_the_other_parts(history: History, episodes: Episodes) -> None:
+    history.record(at(1, DRIFTED, STRAY), SCOPE)
+    history.record(at(2), SCOPE, Reach(covers=lambda key: key.kind == "ConfigMap"))
+
+    assert {it[0]: it[3] for it in episodes()} == {"data.x": State.RESOLVED, "": State.OPEN}
+
+
 def test_an_object_of_a_kind_that_is_left_out_is_not_said_to_be_resolved(history: History, episodes: Episodes) -> None:
     history.record(at(1, STRAY), SCOPE)
     history.record(at(2), SCOPE, Reach(left_out=lambda key: key.kind == "Pod"))
