@@ -1,11 +1,16 @@
 """``drift report``: manifests and a live side in, reports out."""
 
 import argparse
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.outputs import chosen_outputs, write_outputs
-from drift.cli.remember import open_memory
+from drift.cli.progress import Progress
+from drift.cli.remember import Memory
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
@@ -39,39 +44,65 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
     settings = with_flags(load_settings(options.config), options)
-    report, remembered = _scan(options, settings)
+    memory = Memory(options, settings)
+    with _no_search_for_cycles():
+        report = _scan(options, settings, memory)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
-    if not remembered:
+    memory.notify()
+    if memory.failed:
         return _NO_HISTORY
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings) -> tuple[Report, bool]:
-    """The report, and whether the history that was asked for could be kept."""
+def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
-    manifests = read_manifests(options.manifests)
-    if options.verbose:
-        for note in manifests.skipped:
-            sys.stderr.write(f"drift: skipped {note}\n")
-    source = (
+    with _progress("reading manifests", options):
+        manifests = read_manifests(options.manifests)
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
         open_dump(options.live, options.namespace or "default")
         if options.live
         else open_cluster(options.kubeconfig, options.context)
     )
-    memory = open_memory(options, settings, source)
-    report = scan(
-        manifests,
-        source,
-        namespace=options.namespace,
-        synced_revision=options.synced_revision,
-        settings=settings,
-        explain=options.verbose,
-    )
-    return (report, True) if memory is None else memory.record(report)
+    explain = options.verbose and not options.quiet
+    if explain:
+        say_what_is_used(options, settings, manifests, live)
+    with _progress("comparing", options) as progress:
+        report = scan(
+            manifests,
+            live,
+            namespace=options.namespace,
+            synced_revision=options.synced_revision,
+            settings=settings,
+            explain=options.verbose,
+            observe=progress.observe,
+        )
+    if explain:
+        say_what_was_asked(report)
+    return memory.record(report, live)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Objects come by the ten thousand and stay until the end.
+
+    To look through them for cycles again and again, of which there are hardly any, would take longer than all the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _progress(what: str, options: argparse.Namespace) -> Progress:
+    return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
 def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:

@@ -6,13 +6,15 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
-from drift.cli.remember import open_memory
 from drift.cli.report import with_flags
 from drift.cluster.connection import connect
 from drift.cluster.server import ApiServer
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.errors import UsageError
+from drift.history.scope import scope_of
+from drift.history.store import History
 from drift.library import read_manifests
 from drift.manifests.git import describe
 from drift.report.view import visible
@@ -44,12 +46,11 @@ def run(options: argparse.Namespace) -> int:
         for note in desired.loaded.skipped:
             sys.stderr.write(f"drift: skipped {note}\n")
     server = ApiServer(connect(options.kubeconfig, options.context))
-    memory = open_memory(options, desired.settings, server)
     watcher = Watcher(
         server,
         desired,
         output=_Output(options),
-        recorder=None if memory is None else Recorder(memory.history, memory.scope, _say),
+        recorder=_recorder(options, server),
         reconnect=lambda: server.use(connect(options.kubeconfig, options.context)),
     )
     service = Service(watcher.board, options.listen, options.metrics_port)
@@ -73,6 +74,16 @@ def _load(options: argparse.Namespace) -> Desired:
     settings = with_flags(load_settings(options.config), options)
     loaded = read_manifests(options.manifests)
     return Desired(loaded, describe(loaded.paths), settings, options.namespace, options.synced_revision)
+
+
+def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None:
+    if options.history is None:
+        if options.history_scope is not None:
+            raise UsageError("--history-scope names a scan in a history; give the file with --history FILE")
+        return None
+    namespace = options.namespace or server.default_namespace
+    scope = scope_of(server.info, options.manifests, namespace, options.history_scope)
+    return Recorder(History(Path(options.history), _say), scope, _say)
 
 
 def _until_told(watcher: Watcher) -> None:

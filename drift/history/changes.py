@@ -15,6 +15,10 @@ def _nothing(_: ObjectKey) -> bool:
     return False
 
 
+def _everything(_: ObjectKey) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far a scan looked, which decides what may be concluded from an object that it does not have.
@@ -22,10 +26,12 @@ class Reach:
     Attributes:
         unmanaged: Where it looked for objects that Git lacks.
         left_out: Whether the user has objects like this one left out.
+        covers: Whether objects like this one were to be looked at in this scan, which may be a part of a larger one.
     """
 
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     left_out: Callable[[ObjectKey], bool] = _nothing
+    covers: Callable[[ObjectKey], bool] = _everything
 
 
 USUAL_REACH: Final = Reach()
@@ -67,13 +73,13 @@ class Changes:
     Attributes:
         opened: Findings that were not open.
         seen: Findings that were, with their episodes.
-        worsened: Numbers of those episodes whose severity has risen.
+        worsened: Those episodes whose severity has risen.
         ended: Episodes that are over, and how they ended.
     """
 
     opened: tuple[Counted, ...]
     seen: tuple[tuple[Open, Counted], ...]
-    worsened: tuple[int, ...]
+    worsened: tuple[Open, ...]
     ended: tuple[tuple[Open, State], ...]
 
 
@@ -88,7 +94,7 @@ def compare(report: Report, was_open: Iterable[Open], reach: Reach) -> Changes:
     return Changes(
         opened=tuple(found for id_, found in counted.items() if id_ not in episodes),
         seen=seen,
-        worsened=tuple(one.number for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
+        worsened=tuple(one for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
         ended=tuple(
             (episode, state)
             for episode in episodes.values()
@@ -123,6 +129,8 @@ def _end(
         return State.IGNORED
     item = items.get(episode.key)
     if item is None:
+        if not reach.covers(episode.key):
+            return None
         if reach.left_out(episode.key):
             return State.IGNORED
         # Neither in Git nor in the cluster, if the scan has looked where the finding was seen.

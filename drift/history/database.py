@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from drift.errors import HistoryError
+from drift.errors import BrokenHistoryError, HistoryError
 from drift.history.layout import NEWEST, layout_of, migrate
 
 #: How long a run waits for another one, whose transaction takes milliseconds.
@@ -23,10 +23,6 @@ _BESIDE: Final = ("-wal", "-shm", "-journal", "")
 
 #: To close a file takes away all locks that this process has on it, be they another thread's.
 _IN_TURN: Final = threading.RLock()
-
-
-class BrokenHistoryError(HistoryError):
-    """The file is no database any more, or damaged."""
 
 
 @contextmanager
@@ -42,7 +38,9 @@ def writing(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
         HistoryError: It cannot be written, or is not ours.
     """
     with _IN_TURN, _explained(file), closing(_connect(file, "mode=rwc")) as connection:
+        connection.execute("BEGIN")
         layout_of(connection, str(file))
+        connection.execute("COMMIT")
         if check:
             _check(connection, file, "quick_check")
         connection.execute("PRAGMA synchronous = FULL")
@@ -68,11 +66,9 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
         BrokenHistoryError: The file is damaged.
         HistoryError: It does not exist, cannot be read, or is not ours.
     """
-    if not file.exists():
-        raise HistoryError(f"{file}: there is no such file; `drift report --history {file}` makes one")
     with _IN_TURN, _explained(file), closing(_connect_to_read(file)) as connection:
+        connection.execute("BEGIN")
         if layout_of(connection, str(file)) == NEWEST:
-            connection.execute("BEGIN")
             yield connection
             return
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
@@ -138,11 +134,8 @@ def _refuse_what_is_no_database(file: Path) -> None:
         return
     if not file.is_file():
         raise HistoryError(f"{file}: is no file; give --history the name of one")
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(len(_MAGIC))
-    except OSError as error:
-        raise HistoryError(f"{file}: cannot be read: {error.strerror}") from None
+    with file.open("rb") as opened:
+        start = opened.read(len(_MAGIC))
     if start not in {b"", _MAGIC}:
         raise BrokenHistoryError(f"{file}: is no history")
 
@@ -158,11 +151,13 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
 
 def _connect_to_read(file: Path) -> sqlite3.Connection:
     """A connection that reads, also where SQLite may not write the files that it keeps beside this one."""
+    if not file.exists():
+        raise HistoryError(f"{file}: there is no such file; `drift report --history {file}` makes one")
     for mode in ("mode=rw", "mode=ro"):
         connection = _connect(file, mode)
         try:
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT count(*) FROM sqlite_schema")
+            connection.execute("SELECT count(*) FROM sqlite_master")
         except sqlite3.OperationalError:
             connection.close()
         else:
@@ -186,3 +181,5 @@ def _explained(file: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.OperationalError):
             raise HistoryError(f"{file}: cannot be used: {error}") from None
         raise
+    except OSError as error:
+        raise HistoryError(f"{file}: cannot be used: {error.strerror}") from None

@@ -17,7 +17,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             cluster TEXT NOT NULL,
             name TEXT NOT NULL,
             UNIQUE (cluster, name)
-        ) STRICT
+        )
         """,
         """
         CREATE TABLE scans (
@@ -29,7 +29,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             new INTEGER NOT NULL,
             resolved INTEGER NOT NULL,
             git_commit TEXT
-        ) STRICT
+        )
         """,
         "CREATE INDEX scans_by_time ON scans (scope, at)",
         """
@@ -53,25 +53,36 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             state TEXT NOT NULL,
             reopened INTEGER NOT NULL,
             seen_with TEXT NOT NULL
-        ) STRICT
+        )
         """,
         "CREATE UNIQUE INDEX open_episodes ON episodes (scope, id) WHERE ended_at IS NULL",
         "CREATE INDEX episodes_by_finding ON episodes (scope, id)",
         "CREATE INDEX episodes_by_end ON episodes (ended_at)",
+    ),
+    (
+        """
+        CREATE TABLE undelivered (
+            number INTEGER PRIMARY KEY,
+            episode INTEGER NOT NULL REFERENCES episodes,
+            news TEXT NOT NULL,
+            severity_before TEXT
+        )
+        """,
+        "CREATE INDEX undelivered_by_episode ON undelivered (episode)",
     ),
 )
 NEWEST: Final = len(STEPS)
 
 
 def layout_of(connection: sqlite3.Connection, file: str) -> int:
-    """The number of the file's layout; 0 for an empty file.
+    """The number of the file's layout; 0 for an empty file. Within a transaction, since another run may be at work.
 
     Raises:
         HistoryError: It is a database of another program, or of a newer version of this one.
     """
     version = _pragma(connection, "user_version")
     owner = _pragma(connection, "application_id")
-    is_empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not (is_empty and owner == 0):
         raise HistoryError(f"{file}: is a database of another program; give --history a file of its own")
     if version > NEWEST:

@@ -8,8 +8,8 @@ from typing import Final
 from drift.model import Finding, ObjectReport, Report, Severity, Status
 from drift.report.view import (
     SEVERITY_RANK,
-    age,
     object_name,
+    open_for,
     plural,
     resolved_line,
     sentence,
@@ -79,7 +79,7 @@ def _annotations(report: Report) -> Iterator[_Annotation]:
 
 
 def _text(finding: Finding, now: str) -> str:
-    lines = [f"{severity_mark(finding)}: {what_differs(finding)}", sentence(who(finding)) + age(finding, now)]
+    lines = [f"{severity_mark(finding)}: {what_differs(finding)}", sentence(who(finding)) + open_for(finding, now)]
     return "\n".join([*lines, sentence(finding.note)] if finding.note else lines)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Status
-from drift.report.view import age, finding_order, object_name, sentence, severity_mark, short, what_differs, who
+from drift.report.view import finding_order, object_name, open_for, sentence, severity_mark, short, what_differs, who
 
 _NO_SOURCE: Final = "not in Git"
 _SCAN: Final = "scan"
@@ -95,7 +95,7 @@ def _result(case: ET.Element, result: str, kind: str, message: str, lines: Seque
 
 
 def _lines(finding: Finding, now: str) -> list[str]:
-    lines = [f"{severity_mark(finding)}: {_what(finding)}", f"    {who(finding)}{age(finding, now)}"]
+    lines = [f"{severity_mark(finding)}: {_what(finding)}", f"    {who(finding)}{open_for(finding, now)}"]
     return [*lines, f"    {sentence(finding.note)}"] if finding.note else lines
 
 

@@ -9,13 +9,14 @@ from typing import Final
 
 from drift.model import Change, Finding, ObjectReport, Report
 from drift.report.formats import COMMENT_LIMIT
+from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
-    age,
     excerpts,
     finding_order,
     hints,
     is_shown,
     object_name,
+    open_for,
     plural,
     resolved_name,
     sentence,
@@ -124,7 +125,9 @@ def _object(item: ObjectReport, room: int, now: str) -> str | None:
         text += f"\n{on_purpose}{_prose(item.reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):
-        block = _finding(finding, now)
+        block = _finding(finding, now, line_diff(finding))
+        if _size(text) + _size(block) + _MAX_FACT > room:
+            block = _finding(finding, now)
         # Room for the sentence on what is left out of this object, which the next finding may make necessary.
         if _size(text) + _size(block) + _MAX_FACT > room:
             return (
@@ -134,14 +137,16 @@ def _object(item: ObjectReport, room: int, now: str) -> str | None:
     return text if _size(text) <= room else None
 
 
-def _finding(finding: Finding, now: str) -> str:
+def _finding(finding: Finding, now: str, lines_of_diff: Sequence[DiffLine] = ()) -> str:
     path = f" {_code(short(finding.path))}" if finding.path else ""
     with_values = finding.change in {Change.CHANGED, Change.ADDED, Change.REMOVED} and not finding.redacted
     what = "" if with_values else f" {what_differs(finding)};"
-    lines = [f"**{severity_mark(finding)}**{path}:{what} {_prose(who(finding))}{age(finding, now)}"]
+    lines = [f"**{severity_mark(finding)}**{path}:{what} {_prose(who(finding))}{open_for(finding, now)}"]
     if finding.note is not None:
         lines[0] += f"; {_prose(finding.note)}"
-    if with_values:
+    if lines_of_diff:
+        lines += ["", _fence("diff", [str(line) for line in lines_of_diff])]
+    elif with_values:
         desired, live = excerpts(finding)
         removed = [] if finding.change is Change.ADDED else [f"- {desired}"]
         added = [] if finding.change is Change.REMOVED else [f"+ {live}"]

@@ -4,14 +4,15 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from drift.errors import HistoryError
-from drift.history import layout
-from drift.history.store import History, read_episodes
+from drift.history import database, layout
+from drift.history.store import History, read_history
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
 from tests.drift.report.reports import finding, item
@@ -80,7 +81,7 @@ def test_several_runs_at_once_lose_nothing(file: Path) -> None:
 
     assert at_once(file, names) == []
 
-    assert {(it.key.name, it.path) for it in read_episodes(file)} == {
+    assert {(it.key.name, it.path) for it in read_history(file).episodes} == {
         (name, f"data.{day}") for name in names for day in range(1, 11)
     }
 
@@ -93,27 +94,29 @@ def test_several_runs_at_once_set_a_broken_file_aside_once(file: Path) -> None:
 
     assert len(said) == 1
     assert [path.read_bytes() for path in lay_aside(file.parent)] == [b"no database at all" * 1000]
-    assert len(read_episodes(file)) == 30
+    assert len(read_history(file).episodes) == 30
 
 
 CRASH = """
 import os, signal, sys
 from pathlib import Path
-import drift.history.store as store
+import drift.history.recording as recording
+from drift.history.store import History
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
 from tests.drift.report.reports import finding, item
 
-insert, count = store._insert, 0
+insert, count = recording.insert_episode, 0
 def insert_and_die(*arguments):
     global count
-    insert(*arguments)
+    number = insert(*arguments)
     count += 1
     if count == 500:
         os.kill(os.getpid(), signal.SIGKILL)
-store._insert = insert_and_die
+    return number
+recording.insert_episode = insert_and_die
 found = [item("ConfigMap", f"n{number}", Status.DRIFTED, finding(100 + number, path="data.y")) for number in range(900)]
-store.History(Path(sys.argv[1]), print).record(at(2, *found), SCOPE)
+History(Path(sys.argv[1]), print).record(at(2, *found), SCOPE)
 """
 
 
@@ -124,7 +127,7 @@ def test_a_run_that_is_killed_half_way_leaves_what_was_there_and_nothing_half(fi
     assert killed.communicate() == ("", "")
     assert killed.returncode == -9
 
-    assert [it.path for it in read_episodes(file)] == ["data.x"]
+    assert [it.path for it in read_history(file).episodes] == ["data.x"]
     third = History(file, pytest.fail).record(at(3, DRIFTED), SCOPE)
     assert [past.at[8:10] for past in third.past] == ["01", "03"]
 
@@ -157,7 +160,7 @@ def test_a_broken_file_is_set_aside_and_a_new_history_begins(damage: Callable[[P
     assert moved.read_bytes() == content
     assert len(said) == 1
     assert str(moved) in said[0]
-    assert [it.first_seen[8:10] for it in read_episodes(file)] == ["02"]
+    assert [it.first_seen[8:10] for it in read_history(file).episodes] == ["02"]
 
 
 def test_a_second_broken_file_does_not_replace_the_first(file: Path) -> None:
@@ -197,7 +200,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None
     connection.close()
     content = file.read_bytes()
 
-    for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_episodes(file)):
+    for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_history(file).episodes):
         with pytest.raises(HistoryError, match=rf"has layout {layout.NEWEST + 1} .* update drift"):
             use()
 
@@ -213,9 +216,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatc
         History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
 
     monkeypatch.undo()
-    assert [it.last_seen[8:10] for it in read_episodes(file)] == ["01"]
+    assert [it.last_seen[8:10] for it in read_history(file).episodes] == ["01"]
     with sqlite3.connect(file) as connection:
-        assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
     connection.close()
 
 
@@ -239,12 +242,12 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from drift.errors import HistoryError
-from drift.history.store import History, read_episodes
+from drift.history.store import History, read_history
 from tests.drift.history.scans import SCOPE, at
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 file = Path(sys.argv[1])
-print(len(read_episodes(file)))
+print(len(read_history(file).episodes))
 try:
     History(file, print).record(at(2), SCOPE)
 except HistoryError as error:
@@ -252,22 +255,50 @@ except HistoryError as error:
 """
 
 
-def test_a_folder_and_a_file_that_may_only_be_read_can_be_read(
-    file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_run_that_waits_for_another_in_vain_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
-    folder = tmp_path_factory.mktemp("readonly")
-    kept = folder / "history.db"
+    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.05)
+    with sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(HistoryError, match="cannot be used: database is locked"):
+            History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
+
+        other.execute("ROLLBACK")
+    other.close()
+    assert [it.last_seen[8:10] for it in read_history(file).episodes] == ["01"]
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that others may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_folder_and_a_file_that_may_only_be_read_can_be_read(file: Path, public: Path) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    kept = public / "history.db"
     kept.write_bytes(file.read_bytes())
     kept.chmod(0o444)
-    folder.chmod(0o555)
-    for above in folder.parents:
-        if above.stat().st_uid == os.geteuid() and above != Path("/"):
-            above.chmod(above.stat().st_mode | 0o111)
+    public.chmod(0o555)
 
     out, err = run(AS_NOBODY, str(kept)).communicate()
 
     assert (out, err) == (f"1\n{kept}: cannot be used: attempt to write a readonly database\n", "")
+
+
+def test_a_folder_that_may_not_be_entered_is_said(public: Path) -> None:
+    kept = public / "history.db"
+    History(kept, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    public.chmod(0)
+
+    out, err = run(AS_NOBODY.replace("print(len(read_history(file).episodes))", ""), str(kept)).communicate()
+
+    assert (out, err) == (f"{kept}: cannot be used: Permission denied\n", "")
 
 
 FULL = """
@@ -294,12 +325,12 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(file: Path) -> None:
 
     assert err == ""
     assert out.startswith(f"{file}: cannot be used: ")
-    assert [it.path for it in read_episodes(file)] == ["data.x"]
+    assert [it.path for it in read_history(file).episodes] == ["data.x"]
 
 
 def test_a_history_that_does_not_exist_cannot_be_read(file: Path) -> None:
     with pytest.raises(HistoryError, match="there is no such file"):
-        read_episodes(file)
+        read_history(file)
 
     assert not file.exists()
 
@@ -308,7 +339,7 @@ def test_reading_leaves_no_trace(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     before = {path.name: path.read_bytes() for path in file.parent.iterdir()}
 
-    read_episodes(file)
+    read_history(file)
 
     assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
 
@@ -318,4 +349,25 @@ def test_a_file_with_no_content_is_a_history_that_begins(file: Path) -> None:
 
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
 
-    assert len(read_episodes(file)) == 1
+    assert len(read_history(file).episodes) == 1
+
+
+def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: Path) -> None:
+    old = sqlite3.connect(file)
+    old.executescript(Path(__file__).with_name("layout-1.sql").read_text())
+    old.close()
+    content = file.read_bytes()
+
+    read = read_history(file)
+    assert file.read_bytes() == content
+    fourth = History(file, pytest.fail).record(at(4, DRIFTED), SCOPE, for_news=True)
+
+    assert [(it.path, it.first_seen[8:10], it.state) for it in read.episodes] == [
+        ("data.x", "01", "resolved"),
+        ("spec.replicas", "02", "open"),
+        ("data.x", "03", "open"),
+    ]
+    assert [past.open for past in fourth.past] == [1, 1, 2, 1]
+    assert [gone.path for gone in fourth.resolved] == ["spec.replicas"]
+    assert [item.episode.path for item in History(file, pytest.fail).news(SCOPE)] == ["spec.replicas"]
+    assert [it.path for it in read_history(file).episodes] == ["data.x", "spec.replicas", "data.x"]

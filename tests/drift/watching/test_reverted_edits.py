@@ -35,27 +35,26 @@ def _edit(random_: random.Random, number: int) -> tuple[str, dict[str, Any], str
     """A kind, a strategic merge patch, and the path of the finding that it makes."""
     value = f"edit-{number}"
     container = "spec.template.spec.containers[name=web]"
-    return random_.choice(
-        [
-            ("configmap", {"data": {"a": value}}, "data.a"),
-            ("configmap", {"data": {value: "1"}}, f"data.{value}"),
-            ("configmap", {"metadata": {"labels": {"app": value}}}, "metadata.labels.app"),
-            ("configmap", {"metadata": {"annotations": {value: "x"}}}, f"metadata.annotations.{value}"),
-            ("deployment", _container({"image": f"web:{value}"}), f"{container}.image"),
-            (
-                "deployment",
-                _container({"env": [{"name": "A", "value": value}]}),
-                f"{container}.env[name=A].value",
-            ),
-            (
-                "deployment",
-                _container({"env": [{"name": f"E{number}", "value": "1"}]}),
-                f"{container}.env[name=E{number}]",
-            ),
-            ("deployment", {"spec": {"minReadySeconds": number + 1}}, "spec.minReadySeconds"),
-            ("deployment", {"spec": {"template": {"spec": {"hostNetwork": True}}}}, "spec.template.spec.hostNetwork"),
-        ]
-    )
+    edits: list[tuple[str, dict[str, Any], str]] = [
+        ("configmap", {"data": {"a": value}}, "data.a"),
+        ("configmap", {"data": {value: "1"}}, f"data.{value}"),
+        ("configmap", {"metadata": {"labels": {"app": value}}}, "metadata.labels.app"),
+        ("configmap", {"metadata": {"annotations": {value: "x"}}}, f"metadata.annotations.{value}"),
+        ("deployment", _container({"image": f"web:{value}"}), f"{container}.image"),
+        (
+            "deployment",
+            _container({"env": [{"name": "A", "value": value}]}),
+            f"{container}.env[name=A].value",
+        ),
+        (
+            "deployment",
+            _container({"env": [{"name": f"E{number}", "value": "1"}]}),
+            f"{container}.env[name=E{number}]",
+        ),
+        ("deployment", {"spec": {"minReadySeconds": number + 1}}, "spec.minReadySeconds"),
+        ("deployment", {"spec": {"template": {"spec": {"hostNetwork": True}}}}, "spec.template.spec.hostNetwork"),
+    ]
+    return random_.choice(edits)
 
 
 def _container(fields: dict[str, Any]) -> dict[str, Any]:
