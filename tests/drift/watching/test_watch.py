@@ -147,7 +147,7 @@ def test_two_clients_are_answered_at_once(workspace: Application, start: Start) 
         (["nowhere"], 2, "no such file or folder"),
         (["MANIFESTS", "--metrics-port=99999"], 2, "is not a port"),
         (["MANIFESTS", "--metrics-port=0", "--listen=192.0.2.1"], 2, "cannot listen there"),
-        (["MANIFESTS", "--context=nope"], 3, "has no context"),
+        (["MANIFESTS", "--context=nope"], 2, "has no context"),
     ],
 )
 def test_what_cannot_be_at_the_start_ends_it_with_one_line(
