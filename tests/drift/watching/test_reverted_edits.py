@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.drift.conftest import Application
-from tests.drift.watching.conftest import Start, eventually
+from tests.drift.watching.conftest import Process, Start, eventually
 
 EDITS = 50
 EVERY_SECONDS = 2.0
 MANAGERS = ("kubectl-edit", "kubectl-patch", "k9s", "deploy-script", "Lens")
+REPLACE = ("replace", "--field-manager=kustomize-controller")
 NAMES = [f"object-{number}" for number in range(10)]
 
 
@@ -69,7 +70,8 @@ def _syncer(workspace: Application) -> Iterator[None]:
 
     def run() -> None:
         while not stopped.wait(EVERY_SECONDS):
-            workspace.kubectl("replace", f"--filename={manifests}", "--field-manager=kustomize-controller")
+            # An object that is edited at that moment is refused, and put back the next time.
+            workspace.cluster.kubectl(*REPLACE, f"--filename={manifests}", check=False)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -94,7 +96,7 @@ def test_each_of_fifty_edits_is_recorded_with_its_manager_and_lifetime(workspace
             manager = random_.choice(MANAGERS)
             # The same field of the same object may be edited again only when it was put back.
             name = NAMES[number % len(NAMES)]
-            _wait_until_closed(watching.events, kind, name, path)
+            _wait_until_closed(watching, kind, name, path)
             workspace.kubectl("patch", kind, name, "--patch", json.dumps(patch), f"--field-manager={manager}")
             made.append((f"{kind}/{name}", path, manager))
         eventually(lambda: len(_closed(history)) >= EDITS, lambda: _closed(history))
@@ -105,17 +107,17 @@ def test_each_of_fifty_edits_is_recorded_with_its_manager_and_lifetime(workspace
     assert watching.findings() == []
 
 
-def _wait_until_closed(events: list[dict[str, Any]], kind: str, name: str, path: str) -> None:
+def _wait_until_closed(watching: Process, kind: str, name: str, path: str) -> None:
     def is_closed() -> bool:
         turns = [
             event["event"]
-            for event in events
+            for event in watching.events
             if (event["object"]["kind"].lower(), event["object"]["name"]) == (kind, name)
             and event["finding"]["path"] == path
         ]
         return turns.count("opened") == turns.count("resolved")
 
-    eventually(is_closed)
+    eventually(is_closed, lambda: [event for event in watching.events if event["object"]["name"] == name])
 
 
 def _closed(history: Path) -> list[tuple[str, str, str, float]]:
