@@ -23,7 +23,8 @@ NAMES = [f"object-{number}" for number in range(10)]
 def _manifests() -> str:
     documents = []
     for name in NAMES:
-        metadata = {"name": name, "namespace": "NAMESPACE", "labels": {"app": name}}
+        marks: dict[str, Any] = {"labels": {"app": name}, "annotations": {"kept": "1"}}
+        metadata = {"name": name, "namespace": "NAMESPACE", **marks}
         container = {"name": "web", "image": "web:1", "env": [{"name": "A", "value": "1"}]}
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
         spec = {"replicas": 0, "selector": {"matchLabels": {"app": name}}, "template": template}
