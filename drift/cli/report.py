@@ -1,10 +1,12 @@
 """``drift report``: manifests and a live side in, reports out."""
 
 import argparse
-import sys
 from dataclasses import replace
 
 from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.streams import say, write_stdout
+from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
+from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _with_flags(load_settings(options.config), options)
     report = _scan(options, settings)
     if options.suggest_ignores:
-        sys.stdout.write(to_yaml(suggest_rules(report)))
+        write_stdout(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
@@ -51,15 +53,26 @@ def _scan(options: argparse.Namespace, settings: Settings) -> Report:
     manifests = read_manifests(options.manifests)
     if options.verbose:
         for note in manifests.skipped:
-            sys.stderr.write(f"drift: skipped {note}\n")
+            say(f"skipped {note}")
     return scan(
         manifests,
         open_dump(options.live, options.namespace or "default")
         if options.live
-        else open_cluster(options.kubeconfig, options.context),
+        else open_cluster(
+            options.kubeconfig,
+            options.context,
+            limits=_limits(options),
+            tell=say if options.verbose else tell_nobody,
+        ),
         namespace=options.namespace,
         synced_revision=options.synced_revision,
         settings=settings,
+    )
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(
+        request_seconds=options.request_timeout or REQUEST_SECONDS, scan_seconds=options.deadline or SCAN_SECONDS
     )
 
 

@@ -1,17 +1,19 @@
 """A live API server as a source of live objects."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from drift.cluster.connection import Connection
+from drift.cluster.limits import Deadline, Limits
 from drift.cluster.live import LiveObject, read_live
-from drift.cluster.requests import Requests
+from drift.cluster.paging import is_object, read_pages
+from drift.cluster.requests import MALFORMED, Requests, tell_nobody
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
 from drift.errors import RequestError
-from drift.model import ClusterInfo, Json
+from drift.model import ClusterInfo
 
-_PAGE: Final = "500"
+_OK: Final = 200
 _NOT_FOUND: Final = 404
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
@@ -25,14 +27,26 @@ class ApiServer:
         default_namespace: Where objects live that name no namespace.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        limits: Limits | None = None,
+        deadline: Deadline | None = None,
+        tell: Callable[[str], None] = tell_nobody,
+    ) -> None:
         """Asks the server for its version and for what it serves.
+
+        Args:
+            connection: With the credentials.
+            limits: How long a request may take, and how large an answer may be.
+            deadline: When to stop asking; None: as the limits say, from now on.
+            tell: Hears of every request that is tried again, a sentence each.
 
         Raises:
             ConnectError: No API server, or no credentials for it.
             RequestError: It refuses discovery.
         """
-        self._requests = Requests(connection)
+        self._requests = Requests(connection, limits, deadline, tell)
         self._schemas = SchemaSource(self._requests)
         version = self._requests.get("/version").get("gitVersion")
         self.info = ClusterInfo(connection.context, connection.server, str(version))
@@ -54,12 +68,16 @@ class ApiServer:
         Raises:
             RequestError: It cannot be read.
         """
+        path = resource.path(namespace, name)
         try:
-            body = self._requests.get(resource.path(namespace, name))
+            body = self._requests.get(path)
         except RequestError as error:
-            if error.status == _NOT_FOUND:
+            # What merely stands in front of an API server says "not found" too, and knows nothing of the object.
+            if error.status == _NOT_FOUND and error.reason == "NotFound":
                 return None
             raise
+        if not is_object(body):
+            raise RequestError(f"GET {path}: the answer is not an object", status=_OK, reason=MALFORMED)
         return read_live(body, resource.api_version, resource.kind)
 
     def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
@@ -73,13 +91,6 @@ class ApiServer:
         Raises:
             RequestError: They cannot be read. Objects may have come already.
         """
-        parameters = {"limit": _PAGE}
         accept = _METADATA_ONLY if metadata_only else "application/json"
-        while True:
-            page: Json = self._requests.get(resource.path(namespace), parameters, accept)
-            for body in page.get("items") or ():
-                yield read_live(body, resource.api_version, resource.kind)
-            token = (page.get("metadata") or {}).get("continue")
-            if not token:
-                return
-            parameters = {"limit": _PAGE, "continue": token}
+        for body in read_pages(self._requests, resource.path(namespace), accept):
+            yield read_live(body, resource.api_version, resource.kind)
