@@ -56,14 +56,14 @@ class Answer:
 
 
 def attempt(
-    pool: urllib3.PoolManager, url: str, headers: Mapping[str, str], *, seconds: float, answer_bytes: int
+    pool: urllib3.PoolManager, url: str, headers: Callable[[], Mapping[str, str]], *, seconds: float, answer_bytes: int
 ) -> Answer:
     """Sends one GET request and reads the answer. Redirects are not followed: credentials stay with their server.
 
     Args:
         pool: What sends it.
         url: Where to.
-        headers: With the credentials.
+        headers: Gives them, with the credentials; that it may run a plugin counts as part of the request.
         seconds: How long it may take as a whole.
         answer_bytes: How large the answer may be, decompressed.
 
@@ -76,7 +76,7 @@ def attempt(
         response = pool.request(
             "GET",
             url,
-            headers=headers,
+            headers=headers(),
             timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, seconds), read=seconds),
             retries=False,
             redirect=False,

@@ -9,7 +9,7 @@ import orjson
 from drift.cluster.attempt import Answer, Lack, NoAnswerError, attempt, within
 from drift.cluster.connection import Connection
 from drift.cluster.limits import Deadline, Limits, in_words
-from drift.cluster.retries import FailedError, asked_wait, persist, worth_again
+from drift.cluster.retries import PASSING, FailedError, asked_wait, persist, worth_again
 from drift.errors import ConnectError, RequestError, ScanError
 from drift.model import Object
 
@@ -65,6 +65,7 @@ class Requests:
         self._deadline = deadline or Deadline(self._limits.scan_seconds)
         self._tell = tell
         self._answered = False
+        self._failing = False
         self._unanswered = 0
         self.count = 0
         self.received = 0
@@ -109,17 +110,17 @@ class Requests:
                 lambda: self._attempt(path, target, accept),
                 path,
                 # A server that has just failed for good is not waited for again and again.
-                patience=1 if self._unanswered else None,
+                patience=1 if self._failing else None,
                 deadline=self._deadline,
                 tell=self._tell,
             )
         except RequestError as error:
-            if error.status == 0:
-                self._unanswered += 1
-                if self._unanswered >= _SILENCE:
-                    raise ConnectError(f"{self.server}: {error}, as to {_SILENCE - 1} requests before") from None
+            self._failing = error.status == 0 or error.status in PASSING
+            self._unanswered = self._unanswered + 1 if error.status == 0 else 0
+            if self._unanswered >= _SILENCE:
+                raise ConnectError(f"{self.server}: {error}, as with {_SILENCE - 1} requests before") from None
             raise
-        self._unanswered = 0
+        self._failing, self._unanswered = False, 0
         return body
 
     def _attempt(self, path: str, target: str, accept: str) -> bytes:
@@ -137,19 +138,21 @@ class Requests:
         left = self._deadline.remaining()
         if not left:
             raise FailedError(ConnectError(self._too_late()), "no time is left", 0)
-        headers = {"Accept": accept, "User-Agent": "drift", **self._credentials(left)}
-        pool: urllib3.PoolManager = self._connection.client.rest_client.pool_manager
+        connection = self._connection
+        pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
         self.count += 1
         try:
             answer = attempt(
                 pool,
                 self.server + target,
-                headers,
+                lambda: {"Accept": accept, "User-Agent": "drift", **connection.credentials()},
                 seconds=min(self._limits.request_seconds, left),
                 answer_bytes=self._limits.answer_bytes,
             )
         except NoAnswerError as failure:
             raise FailedError(self._no_answer(path, failure), str(failure), self._worth_again(failure.lack)) from None
+        except ConnectError as error:
+            raise FailedError(error, "no credentials", 0) from None
         self._answered = True
         self.received += len(answer.body)
         return answer
@@ -157,14 +160,6 @@ class Requests:
     def _worth_again(self, lack: Lack) -> int:
         # Where nobody ever answered, the address or the context is wrong rather than the moment.
         return worth_again(lack) if self._answered else min(_FIRST_TRIES, worth_again(lack))
-
-    def _credentials(self, seconds: float) -> dict[str, str]:
-        try:
-            return within(seconds, self._connection.credentials)
-        except ConnectError as error:
-            raise FailedError(error, "no credentials", 0) from None
-        except TimeoutError:
-            raise FailedError(ConnectError(self._too_late()), "no credentials", 0) from None
 
     def _renew(self) -> None:
         try:

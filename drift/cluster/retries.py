@@ -11,9 +11,9 @@ from drift.cluster.limits import Deadline, in_words
 from drift.errors import ScanError
 
 #: What an API server, or what stands in front of one, answers for a while: too busy, starting, restarting.
-_PASSING: Final = frozenset({429, 500, 502, 503, 504})
+PASSING: Final = frozenset({429, 500, 502, 503, 504})
 #: The first try again is made at once: mostly it was one bad connection.
-_POLICY: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=_PASSING)
+_POLICY: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=PASSING)
 _MOST: Final = 5
 _AGAIN: Final = {Lack.UNREACHABLE: _MOST, Lack.TOO_SLOW: 1, Lack.BROKEN: _MOST}
 

@@ -48,10 +48,19 @@ class ApiServer:
         """
         self._requests = Requests(connection, limits, deadline, tell)
         self._schemas = SchemaSource(self._requests)
-        version = self._requests.get("/version").get("gitVersion")
-        self.info = ClusterInfo(connection.context, connection.server, str(version))
+        self.info = ClusterInfo(connection.context, connection.server, self._version())
         self.resources: Resources = discover(self._requests)
         self.default_namespace = connection.namespace
+
+    def _version(self) -> str:
+        version = self._requests.get("/version").get("gitVersion")
+        if not isinstance(version, str):
+            raise RequestError(
+                "GET /version: the answer is not what an API server answers with; is this the right --context?",
+                status=_OK,
+                reason=MALFORMED,
+            )
+        return version
 
     @property
     def request_count(self) -> int:
