@@ -153,7 +153,8 @@ def proxy(cluster: Cluster, *, tls: bool = False) -> Iterator[Proxy]:
             running.asked.append(self.path)
             running.tokens.append(self.headers.get("Authorization"))
             with lock:
-                rule = next((rule for rule in running.rules if rule.applies(self.path)), None)
+                # All of them count, the first of those that apply is followed.
+                rule = next(iter([rule for rule in running.rules if rule.applies(self.path)]), None)
             exchange = Exchange(self, lambda: _ask(cluster, self.path, dict(self.headers)), stopped)
             if stopped.is_set():
                 exchange.close()

@@ -98,7 +98,7 @@ def passing_object(proxied: Proxied) -> Iterator[str]:
 def test_objects_that_come_between_pages_do_not_disturb_the_others(proxied: Proxied, passing_object: str) -> None:
     application, running = proxied
     running.on(NEXT, after(lambda: application.kubectl("create", "configmap", passing_object)))
-    running.on(NEXT, _expire)
+    running.on(NEXT, _expire, nth=2)
 
     scanned = application.report("--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch))
 
@@ -138,7 +138,7 @@ def test_pages_that_are_too_large_are_asked_for_in_smaller_parts(
     config_maps = server.resources.find("v1", "ConfigMap")
     assert config_maps is not None
     whole = [live.name for live in server.list(config_maps, application.namespace)]
-    monkeypatch.setattr(server._requests, "_limits", Limits(answer_bytes=6000))  # noqa: SLF001
+    monkeypatch.setattr(server._requests, "_limits", Limits(answer_bytes=4000))  # noqa: SLF001
 
     assert [live.name for live in server.list(config_maps, application.namespace)] == whole
     assert {*CONFIG_MAPS} < {*whole}
