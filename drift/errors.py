@@ -8,6 +8,7 @@
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, it did not let us in, or no time is left
         +-- RequestError    one request was answered with an error
+            +-- TooManyObjectsError   there are more than are worth asking for in this way
 
 The message of each is one line that names the file, object or flag, and the way out.
 """
@@ -61,3 +62,7 @@ class RequestError(ScanError):
         self.status = status
         self.reason = reason
         self.resume = resume
+
+
+class TooManyObjectsError(RequestError):
+    """A list holds more objects than its caller wants to get; none of them was handed out."""

@@ -67,6 +67,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> Report:
         namespace=options.namespace,
         synced_revision=options.synced_revision,
         settings=settings,
+        explain=options.verbose,
     )
 
 

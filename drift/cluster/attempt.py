@@ -99,11 +99,20 @@ def attempt(
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
     """Does something, and waits no longer for it than so many seconds.
 
-    On a thread, as there is what no timeout of a socket ends: asking for a name, headers that come byte by byte, a
-    plugin that gets credentials. Work that is given up may go on there, unheard, but does not keep the process alive.
+    There is what no timeout of a socket ends: asking for a name, headers that come byte by byte, a plugin that gets
+    credentials. Work that is given up may go on, unheard.
 
     Raises:
         TimeoutError: It was not done in time.
+    """
+    return begin(work)(seconds)
+
+
+def begin(work: Callable[[], _Result]) -> Callable[[float], _Result]:
+    """Begins something on a thread of its own, which does not keep the process alive.
+
+    Returns:
+        What waits for the result so many seconds, and raises what the work raised, or TimeoutError.
     """
     outcome: queue.SimpleQueue[tuple[_Result, None] | tuple[None, BaseException]] = queue.SimpleQueue()
 
@@ -113,14 +122,17 @@ def within(seconds: float, work: Callable[[], _Result]) -> _Result:
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             outcome.put((None, error))
 
+    def wait(seconds: float) -> _Result:
+        try:
+            result, error = outcome.get(timeout=min(seconds, threading.TIMEOUT_MAX))
+        except queue.Empty:
+            raise TimeoutError from None
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
     threading.Thread(target=run, daemon=True).start()
-    try:
-        result, error = outcome.get(timeout=min(seconds, threading.TIMEOUT_MAX))
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
+    return wait
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:

@@ -1,10 +1,14 @@
 """Reading a list page by page to its end, whatever becomes of its pages: expired tokens, pages that are too large."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from drift.cluster.attempt import begin
 from drift.cluster.requests import MALFORMED, TOO_LARGE, Requests
-from drift.errors import RequestError
+from drift.errors import RequestError, TooManyObjectsError
 from drift.model import Json, Object
 
 #: Objects on a page, as with kubectl.
@@ -15,8 +19,65 @@ _OK: Final = 200
 _EXPIRIES: Final = 5
 
 
-def read_pages(requests: Requests, path: str, accept: str) -> Iterator[Object]:
-    """The items of a list, each once.
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some items of a list, the token of the next page ("" where it is the last one) and how many there are."""
+
+    items: list[Object]
+    following: str
+    remaining: int | None
+
+    @property
+    def count(self) -> int:
+        """How many items there are from this page on, as far as the server says."""
+        return len(self.items) + (self.remaining or 0)
+
+
+class _Pages:
+    """Fetches page by page."""
+
+    def __init__(self, requests: Requests, path: str, accept: str) -> None:
+        self._requests = requests
+        self._path = path
+        self._accept = accept
+        self._limit = PAGE
+        self._expiries = 0
+        self.starts_again = False
+
+    def fetch(self, token: str) -> _Page:
+        """The page of a token; another one where that has expired."""
+        while True:
+            try:
+                return self._read(token)
+            except RequestError as error:
+                if error.reason == TOO_LARGE and self._limit > 1:
+                    self._limit = max(1, self._limit // 10)
+                elif error.status == _GONE and token and self._expiries < _EXPIRIES:
+                    self._expiries += 1
+                    token = error.resume or ""
+                    self.starts_again |= not token
+                else:
+                    raise
+
+    def _read(self, token: str) -> _Page:
+        query = {"limit": str(self._limit), **({"continue": token} if token else {})}
+        answer = self._requests.get(self._path, query, self._accept)
+        items, metadata = answer.get("items", ()), answer.get("metadata") or {}
+        if items is None:
+            items = []
+        if not isinstance(items, list) or not isinstance(metadata, dict) or not all(map(is_object, items)):
+            raise self.malformed("the answer is not a list of objects")
+        following, remaining = metadata.get("continue") or "", metadata.get("remainingItemCount")
+        if not isinstance(following, str) or following == token != "":
+            raise self.malformed("the same page comes again and again")
+        return _Page(items, following, remaining if isinstance(remaining, int) else None)
+
+    def malformed(self, what: str) -> RequestError:
+        return RequestError(f"GET {self._path}: {what}", status=_OK, reason=MALFORMED)
+
+
+def read_pages(requests: Requests, path: str, accept: str, at_most: int | None = None) -> Iterator[Object]:
+    """The items of a list, each once; while one page is worked on, the next one is fetched.
 
     A token that has expired (410) comes with another, which goes on behind the last item, with what is there by now.
     Each object that was there all the time is then seen once, as it was at some time of the scan, and that is all that
@@ -26,53 +87,30 @@ def read_pages(requests: Requests, path: str, accept: str) -> Iterator[Object]:
         requests: What sends them.
         path: Of the list.
         accept: The media types that are welcome.
+        at_most: With more items than these, nothing is read after the first page; None for any number.
 
     Raises:
         ConnectError: The server is gone.
+        TooManyObjectsError: There are more than ``at_most``; no item has come.
         RequestError: The list cannot be read to its end. Items may have come already.
     """
-    limit, token, expiries = PAGE, "", 0
-    tokens: set[str] = set()
+    pages = _Pages(requests, path, accept)
     seen: set[tuple[str | None, str]] = set()
-    again = False
+    page = pages.fetch("")
+    if at_most is not None and page.following and (page.remaining is None or page.count > at_most):
+        raise TooManyObjectsError(f"GET {path}: there are more than {at_most}", status=0, reason="TooMany")
     while True:
-        try:
-            items, following = _read_page(requests, path, accept, limit, token)
-        except RequestError as error:
-            if error.reason == TOO_LARGE and limit > 1:
-                limit = max(1, limit // 10)
-            elif error.status == _GONE and token and expiries < _EXPIRIES:
-                expiries += 1
-                token = error.resume or ""
-                again = again or not token
-                tokens.clear()
-            else:
-                raise
-            continue
-        for item in items:
-            key = _key(item)
-            if not (again and key in seen):
+        # No thread is started before there is something to do for it.
+        coming = begin(partial(pages.fetch, page.following)) if page.following else None
+        for item in page.items:
+            key = item["metadata"].get("namespace"), item["metadata"]["name"]
+            if not (pages.starts_again and key in seen):
                 yield item
-            if following:
+            if coming is not None:
                 seen.add(key)
-        if not following:
+        if coming is None:
             return
-        if following in tokens:
-            raise _malformed(path, "the same page comes again and again")
-        tokens.add(following)
-        token = following
-
-
-def _read_page(requests: Requests, path: str, accept: str, limit: int, token: str) -> tuple[list[Object], str]:
-    """The items of a page, and the token of the next; "" where it is the last."""
-    answer = requests.get(path, {"limit": str(limit), **({"continue": token} if token else {})}, accept)
-    items, metadata = answer.get("items", ()), answer.get("metadata") or {}
-    following = metadata.get("continue") or "" if isinstance(metadata, dict) else None
-    if items is None:
-        items = []
-    if not isinstance(items, list) or not isinstance(following, str) or not all(map(is_object, items)):
-        raise _malformed(path, "the answer is not a list of objects")
-    return items, following
+        page = coming(math.inf)
 
 
 def is_object(item: Json) -> bool:
@@ -83,11 +121,3 @@ def is_object(item: Json) -> bool:
         and isinstance(metadata.get("name"), str)
         and isinstance(metadata.get("namespace"), str | None)
     )
-
-
-def _key(item: Object) -> tuple[str | None, str]:
-    return item["metadata"].get("namespace"), item["metadata"]["name"]
-
-
-def _malformed(path: str, what: str) -> RequestError:
-    return RequestError(f"GET {path}: {what}", status=_OK, reason=MALFORMED)

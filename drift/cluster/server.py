@@ -89,17 +89,21 @@ class ApiServer:
             raise RequestError(f"GET {path}: the answer is not an object", status=_OK, reason=MALFORMED)
         return read_live(body, resource.api_version, resource.kind)
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        """The objects of a kind, page by page.
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        """The objects of a kind, page by page; while one page is worked on, the next one is fetched.
 
         Args:
             resource: The kind.
             namespace: None for all namespaces, or for a cluster-scoped kind.
             metadata_only: Leaves out everything but the metadata; a Secret's values then never leave the server.
+            at_most: How many objects are wanted; None for any number.
 
         Raises:
+            TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
             RequestError: They cannot be read. Objects may have come already.
         """
         accept = _METADATA_ONLY if metadata_only else "application/json"
-        for body in read_pages(self._requests, resource.path(namespace), accept):
+        for body in read_pages(self._requests, resource.path(namespace), accept, at_most):
             yield read_live(body, resource.api_version, resource.kind)
