@@ -215,6 +215,22 @@ def test_managed_fields_that_cannot_be_read_are_said_and_the_rest_is_compared(
     assert "managedFields cannot be read" in scanned.document["objects"][0]["reason"]
 
 
+def test_times_of_a_server_whose_clock_is_ahead_are_reported_as_it_has_them(workspace: Application) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": workspace.namespace}}
+    workspace.write(json.dumps({**config, "data": {"a": "1"}}))
+    edit = {"manager": "kubectl-edit", "operation": "Update", "time": "2999-01-01T00:00:00Z"}
+    managed_fields = [{**edit, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}]
+    metadata = {**config["metadata"], "managedFields": managed_fields}  # type: ignore[dict-item]
+    dump = workspace.scratch / "dump.json"
+    dump.write_text(json.dumps({**config, "metadata": metadata, "data": {"a": "2"}}))
+
+    scanned = workspace.report("--live", str(dump), "--output", "text")
+
+    assert scanned.findings == [("ConfigMap/c", "changed", "data.a", "manual")]
+    (actor,) = scanned.document["objects"][0]["findings"][0]["actors"]
+    assert actor["time"] == "2999-01-01T00:00:00Z"
+
+
 def test_a_dump_without_managed_fields_says_once_how_to_make_a_better_one(workspace: Application) -> None:
     workspace.write(deployment(spec="replicas: 2"))
     workspace.sync()

@@ -10,6 +10,7 @@ import pytest
 from drift.cluster.connection import connect
 from drift.cluster.limits import Limits
 from drift.cluster.server import ApiServer
+from drift.errors import RequestError
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of, names
 from tests.sandbox.proxy import FOREVER, Answer, Exchange, Proxy, after, changed, status
@@ -127,6 +128,34 @@ def test_objects_that_change_or_go_between_pages_are_reported_as_they_were_at_so
     # The first two pages are of one moment, before the change; the third is of another, after it.
     assert drift_of(scanned.document) == DRIFT | {("ConfigMap/f", "")}
     assert names(scanned.document["inSync"]) == ["b", "c", "d"]
+
+
+def test_a_token_that_an_api_server_calls_too_old_costs_no_object(proxied: Proxied) -> None:
+    application, running = proxied
+    events = [
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"event-{number}", "namespace": application.namespace},
+            "involvedObject": {"namespace": application.namespace},
+        }
+        for number in range(5)
+    ]
+    application.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": events}))
+    server = ApiServer(connect(str(running.kubeconfig(application.scratch)), None))
+    kind = server.resources.find("v1", "Event")
+    assert kind is not None
+    running.on("/events[?].*continue=", after(application.cluster.compact))
+    path, query = kind.path(application.namespace), {"limit": "2"}
+    token = server._requests.get(path, query)["metadata"]["continue"]  # noqa: SLF001
+
+    seen = [live.name for live in server.list(kind, application.namespace)]
+
+    assert seen == [f"event-{number}" for number in range(5)]
+    with pytest.raises(RequestError) as expired:
+        server._requests.get(path, {**query, "continue": token})  # noqa: SLF001
+    assert (expired.value.status, bool(expired.value.resume)) == (410, True)
+    assert sum("/events?" in asked and "continue=" in asked for asked in running.asked) == 4
 
 
 def test_pages_that_are_too_large_are_asked_for_in_smaller_parts(
