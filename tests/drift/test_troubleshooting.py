@@ -15,7 +15,7 @@ CODE = re.sub(r'"\s*f?"', "", "".join(file.read_text() for file in sorted((ROOT 
 #: In the words of the operating system or of a library.
 OTHERS = {"No space left on device", "Read-only file system", "Permission denied", "Recursion limit reached"}
 #: What stands for a name, a number or the rest of a sentence.
-VARIABLE = re.compile(r"\.\.\.|'|\d+\w*|[()]|configmaps in shop")
+VARIABLE = re.compile(r"\.\.\.|'|\d+\w*|[()]|: |configmaps in shop")
 SYMPTOMS = sorted(
     {
         quoted
