@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from drift.cli.parser import build_parser
 from drift.cli.signals import TERMINATED, TerminatedError, sigterm_raises
-from drift.cli.streams import say
+from drift.cli.streams import write_stderr
 from drift.errors import DriftError
 
 #: Nothing is known of the cluster, as after any other scan that could not be made.
@@ -30,12 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Imported only now, so that --help does not wait for libraries that it does not use.
             if options.command == "explain":
                 from drift.cli.explain import run  # noqa: PLC0415
+            elif options.command == "completion":
+                from drift.cli.completion import run  # noqa: PLC0415
             elif options.command == "render":
                 from drift.cli.render import run  # noqa: PLC0415
             else:
                 from drift.cli.report import run  # noqa: PLC0415
             return run(options)
     except DriftError as error:
+        from drift.cli.messages import say  # noqa: PLC0415
+
         say(str(error))
         return error.exit_status
     except BrokenPipeError:
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except TerminatedError:
-        say("stopped by SIGTERM before it was done")
+        write_stderr("drift: stopped by SIGTERM before it was done\n")
         return TERMINATED
     except Exception:  # noqa: BLE001
         # A mistake of ours. Left alone, Python would end with 1, which tells scripts that there is drift.

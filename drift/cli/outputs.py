@@ -24,7 +24,7 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
     Raises:
         UsageError: Two formats would be mixed on standard output.
     """
-    outputs: list[Output] = options.output or [(Format.TEXT, None)]
+    outputs: list[Output] = options.output or ([] if options.quiet else [(Format.TEXT, None)])
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
     return outputs
@@ -41,7 +41,7 @@ def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.N
         try:
             if file is not None:
                 _write_file(file, form, render(report, form, _style(options, on_terminal=False)))
-            elif form is not Format.TEXT or not options.quiet:
+            else:
                 on_terminal = sys.stdout is not None and sys.stdout.isatty()
                 write_stdout(render(report, form, _style(options, on_terminal=on_terminal)))
         except UsageError as error:

@@ -1,10 +1,14 @@
 """``drift report``: manifests and a live side in, reports out."""
 
 import argparse
+import gc
 from dataclasses import replace
 
+from drift.cli.account import say_what_is_used, say_what_was_asked
+from drift.cli.messages import say
 from drift.cli.outputs import chosen_outputs, write_outputs
-from drift.cli.streams import say, write_stdout
+from drift.cli.progress import Progress
+from drift.cli.streams import write_stdout
 from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
 from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
@@ -38,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
+    # Objects come by the ten thousand and stay until the end: looking through them again and again for cycles, of which
+    # there are hardly any, would take longer than all the rest.
+    gc.disable()
     settings = _with_flags(load_settings(options.config), options)
     report = _scan(options, settings)
     if options.suggest_ignores:
@@ -50,25 +57,36 @@ def run(options: argparse.Namespace) -> int:
 
 def _scan(options: argparse.Namespace, settings: Settings) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
-    manifests = read_manifests(options.manifests)
-    if options.verbose:
-        for note in manifests.skipped:
-            say(f"skipped {note}")
-    return scan(
-        manifests,
+    with _progress("reading manifests", options):
+        manifests = read_manifests(options.manifests)
+    explain = options.verbose and not options.quiet
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
         open_dump(options.live, options.namespace or "default")
         if options.live
         else open_cluster(
-            options.kubeconfig,
-            options.context,
-            limits=_limits(options),
-            tell=say if options.verbose else tell_nobody,
-        ),
-        namespace=options.namespace,
-        synced_revision=options.synced_revision,
-        settings=settings,
-        explain=options.verbose,
+            options.kubeconfig, options.context, limits=_limits(options), tell=say if explain else tell_nobody
+        )
     )
+    if explain:
+        say_what_is_used(options, settings, manifests, live)
+    with _progress("comparing", options) as progress:
+        report = scan(
+            manifests,
+            live,
+            namespace=options.namespace,
+            synced_revision=options.synced_revision,
+            settings=settings,
+            explain=options.verbose,
+            observe=progress.observe,
+        )
+    if explain:
+        say_what_was_asked(report)
+    return report
+
+
+def _progress(what: str, options: argparse.Namespace) -> Progress:
+    return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
 def _limits(options: argparse.Namespace) -> Limits:

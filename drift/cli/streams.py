@@ -7,12 +7,12 @@ import sys
 from drift.errors import UsageError
 
 
-def say(text: str) -> None:
-    """Writes a line to standard error; where that is full or closed, the exit status has to do."""
+def write_stderr(text: str) -> None:
+    """Writes to standard error; where that is full or closed, the exit status has to do."""
     # None where the process was started without one.
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"drift: {text}\n")
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 

@@ -10,7 +10,7 @@ from drift.cluster.attempt import Answer, Lack, NoAnswerError, attempt, within
 from drift.cluster.connection import Connection
 from drift.cluster.limits import Deadline, Limits, in_words
 from drift.cluster.retries import PASSING, FailedError, asked_wait, persist, worth_again
-from drift.errors import ConnectError, RequestError, ScanError
+from drift.errors import ConnectError, DriftError, RequestError, ScanError
 from drift.model import Object
 
 if TYPE_CHECKING:
@@ -18,6 +18,28 @@ if TYPE_CHECKING:
 
     import urllib3
 
+#: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
+_REASONS: Final = (
+    "Unauthorized",
+    "Forbidden",
+    "NotFound",
+    "AlreadyExists",
+    "Conflict",
+    "Gone",
+    "Invalid",
+    "ServerTimeout",
+    "StoreReadError",
+    "Timeout",
+    "TooManyRequests",
+    "BadRequest",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "RequestEntityTooLarge",
+    "UnsupportedMediaType",
+    "InternalError",
+    "Expired",
+    "ServiceUnavailable",
+)
 _OK: Final = 200
 _REDIRECTS: Final = range(300, 400)
 _UNAUTHORIZED: Final = 401
@@ -166,7 +188,7 @@ class Requests:
             self._connection = within(self._deadline.remaining(), self._connection.renew)
         except TimeoutError:
             raise FailedError(ConnectError(self._too_late()), "no credentials", 0) from None
-        except ConnectError as error:
+        except DriftError as error:
             raise FailedError(ConnectError(f"{self._refused()}; new ones cannot be had: {error}"), "401", 0) from None
         self._tell(f"{self.server}: the credentials were refused (401); trying again with new ones")
 
@@ -204,11 +226,10 @@ class Requests:
                 reason="Redirect",
             )
         status = _status_object(answer.body)
-        word = status.get("reason")
-        reason = word if isinstance(word, str) and word.isalnum() else None
+        # Of what the server says only its known words are passed on: the rest may quote any part of an object.
+        reason = status.get("reason") if status.get("reason") in _REASONS else None
         metadata = status.get("metadata")
         resume = metadata.get("continue") if isinstance(metadata, dict) else None
-        # The server's message is not passed on: it may quote any part of an object.
         return RequestError(
             f"GET {path}: {answer.status} {reason or 'error'}",
             status=answer.status,
