@@ -8,6 +8,7 @@ from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.messages import say
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
+from drift.cli.remember import Memory
 from drift.cli.streams import write_stdout
 from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
 from drift.cluster.requests import tell_nobody
@@ -21,6 +22,7 @@ from drift.report.formats import Format
 from drift.report.suggestions import to_yaml
 
 _DRIFT = 1
+_NO_HISTORY = 2
 _INCOMPLETE = 3
 
 
@@ -46,16 +48,20 @@ def run(options: argparse.Namespace) -> int:
     # there are hardly any, would take longer than all the rest.
     gc.disable()
     settings = _with_flags(load_settings(options.config), options)
-    report = _scan(options, settings)
+    memory = Memory(options, settings)
+    report = _scan(options, settings, memory)
     if options.suggest_ignores:
         write_stdout(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
+    memory.notify()
+    if memory.failed:
+        return _NO_HISTORY
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings) -> Report:
+def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     with _progress("reading manifests", options):
         manifests = read_manifests(options.manifests)
@@ -82,7 +88,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> Report:
         )
     if explain:
         say_what_was_asked(report)
-    return report
+    return memory.record(report, live)
 
 
 def _progress(what: str, options: argparse.Namespace) -> Progress:
