@@ -12,7 +12,7 @@ from drift.config.settings import Settings
 from drift.manifests.git import describe
 from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
-from drift.model import Report
+from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
@@ -68,6 +68,7 @@ def scan(
     namespace: str | None = None,
     synced_revision: str | None = None,
     settings: Settings | None = None,
+    shard: Shard | None = None,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 
@@ -77,6 +78,7 @@ def scan(
         namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
+        shard: The part of the work to do; None for all of it.
 
     Returns:
         The report, with every object that was looked at.
@@ -101,7 +103,17 @@ def scan(
             unmanaged=settings.unmanaged,
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+            shard=shard or WHOLE,
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )
-    return apply_policy(replace(report, notes=(*loaded.unnamed, *report.notes)), settings)
+    judged = apply_policy(
+        replace(
+            report,
+            notes=(*loaded.unnamed, *report.notes),
+            shard=shard if shard is not None and shard.count > 1 else None,
+        ),
+        settings,
+    )
+    # In the order that those of shards have again when they are merged.
+    return replace(judged, notes=tuple(sorted({*judged.notes})), errors=tuple(sorted({*judged.errors})))

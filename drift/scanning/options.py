@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from drift.config.settings import UncheckedKind
-from drift.model import Manifest, Unmanaged
+from drift.model import WHOLE, Manifest, Shard, Unmanaged
 from drift.synced import LoadRevision
 
 
@@ -19,6 +19,7 @@ class Options:
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
+        shard: The part of the work that is this scan's; what it knows of the other parts is the same in each.
     """
 
     namespace: str | None = None
@@ -28,3 +29,4 @@ class Options:
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
+    shard: Shard = WHOLE

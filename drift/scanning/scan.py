@@ -93,6 +93,7 @@ class _Scan:
         self._reports: list[ObjectReport] = []
         self._without_owners = 0
         self._absent: list[tuple[Manifest, ObjectKey]] = []
+        self._elsewhere: list[_Wanted] = []
         self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
         self._synced: Mapping[ObjectKey, Manifest] | None = (
             None if options.synced is None else self._by_key(options.synced)
@@ -112,23 +113,31 @@ class _Scan:
     def run(self, info: ManifestsInfo) -> Report:
         start = monotonic()
         wanted = self._resolve(self._manifests)
+        shard = self._options.shard
+        self._elsewhere = [group for group in wanted.values() if not shard.owns(group.namespace)]
         lost: ConnectError | None = None
         for group in wanted.values():
-            lost = self._scan_group(group, lost)
+            if shard.owns(group.namespace):
+                lost = self._scan_group(group, lost)
         self._report_missing()
         namespaces = sorted({group.namespace for group in wanted.values() if group.namespace is not None})
         if lost is None:
             self._strays.search(
-                {(group.resource.group, group.resource.kind, group.namespace) for group in wanted.values()}, namespaces
+                {(group.resource.group, group.resource.kind, group.namespace) for group in wanted.values()},
+                [namespace for namespace in namespaces if shard.owns(namespace)],
             )
+        if self._strays.marks() - self._marks.ours:
+            self._look_elsewhere()
         self._reports += self._strays.reports(
-            Ours(self._marks.ours, frozenset(namespaces), self._described), self._synced, self._cluster_id
+            Ours(self._marks.ours, frozenset(namespaces), self._described), self._last_synced, self._cluster_id
         )
         return Report(
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             cluster=self._source.info,
             manifests=info,
-            objects=tuple(sorted(self._reports, key=_report_order)),
+            objects=tuple(
+                sorted((report for report in self._reports if shard.owns(report.key.namespace)), key=_report_order)
+            ),
             notes=tuple(self._all_notes()),
             errors=(*self._errors, *self._strays.errors),
             duration_seconds=round(monotonic() - start, 3),
@@ -144,7 +153,7 @@ class _Scan:
             yield from self._recorded.notes
         if self._without_owners and self._source.info is None:
             yield (
-                f"{self._without_owners} live objects have no managedFields, so who changed them cannot be told; "
+                "live objects have no managedFields, so who changed them cannot be told; "
                 "make dumps with --show-managed-fields"
             )
 
@@ -257,11 +266,33 @@ class _Scan:
 
     def _report_missing(self) -> None:
         """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
-        if self._synced is None and self._recorded is not None and self._absent:
-            self._synced = self._recorded.only()
+        if self._absent:
+            self._synced = self._last_synced()
         self._reports += [self._missing(manifest, key) for manifest, key in self._absent]
 
-    def _live_objects(self, group: _Wanted) -> Iterator[LiveObject]:
+    def _last_synced(self) -> Mapping[ObjectKey, Manifest] | None:
+        """What was last synced of all manifests, whoever syncs them; None where that is not known."""
+        if self._synced is None and self._recorded is not None:
+            self._look_elsewhere()
+            return self._recorded.common(self._marks.syncers)
+        return self._synced
+
+    def _look_elsewhere(self) -> None:
+        """Learns who syncs the objects of other shards, once; a shard that needs not know it does without."""
+        for group in self._elsewhere:
+            try:
+                for live in self._live_objects(group, metadata_only=True):
+                    if live.name in group.manifests:
+                        self._marks.learn_elsewhere(live.body)
+            except RequestError:
+                # The shard that the objects belong to is refused them as well, and says so.
+                continue
+            except ConnectError as error:
+                self._errors.append(f"who syncs the objects of other shards is not known to the end: {error}")
+                break
+        self._elsewhere = []
+
+    def _live_objects(self, group: _Wanted, *, metadata_only: bool = False) -> Iterator[LiveObject]:
         """A group's live objects: one by one where that is enough, as a list where others are of interest too."""
         if len(group.manifests) <= _FEW and not self._strays.wanted(group.resource):
             for name in group.manifests:
@@ -269,7 +300,7 @@ class _Scan:
                 if live is not None:
                     yield live
         else:
-            yield from self._source.list(group.resource, group.namespace)
+            yield from self._source.list(group.resource, group.namespace, metadata_only=metadata_only)
 
     def _give_up(self, remaining: Mapping[str, Manifest], group: _Wanted, error: ScanError) -> None:
         what = f"{group.resource.plural} in {group.namespace}" if group.namespace else group.resource.plural

@@ -1,12 +1,12 @@
 """The search for live objects that Git does not have: where to look, and whose they are."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
-from drift.compare.unmanaged import Ours, Stray, judge_stray
+from drift.compare.unmanaged import Ours, Stray, judge_stray, syncer_marks
 from drift.errors import ConnectError, RequestError
 from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
@@ -67,6 +67,8 @@ class Strays:
 
     def add(self, resource: Resource, live: LiveObject) -> None:
         """Takes note of a live object that no manifest describes. Only its metadata is kept."""
+        if not self.options.shard.owns(live.namespace):
+            return
         body = {"metadata": live.body.get("metadata")}
         self._found.append((resource, replace(live, body=body, last_applied=None)))
 
@@ -113,12 +115,18 @@ class Strays:
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
         (self.errors if is_ours or not refused else self.notes).append(text)
 
-    def reports(self, ours: Ours, synced: Mapping[ObjectKey, Manifest] | None, cluster: str) -> Iterator[ObjectReport]:
+    def marks(self) -> frozenset[tuple[str, str]]:
+        """The syncers' marks that they bear."""
+        return frozenset(mark for _, live in self._found for mark in syncer_marks(live.body))
+
+    def reports(
+        self, ours: Ours, synced: Callable[[], Mapping[ObjectKey, Manifest] | None], cluster: str
+    ) -> Iterator[ObjectReport]:
         """What is to be said of those that are somebody's.
 
         Args:
             ours: What is known to belong to the manifests.
-            synced: What was last synced; None where that is not known.
+            synced: Tells what was last synced, None where that is not known; asked only if there is such an object.
             cluster: What the cluster is known by, for the fingerprints; "" for a dump.
         """
         found = {
@@ -127,11 +135,9 @@ class Strays:
         }
         for key in found.keys() - ours.keys:
             resource, live = found[key]
-            judged: Stray | str
-            if synced is not None and key in synced:
-                judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
-            else:
-                judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
+            judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
             if isinstance(judged, Stray):
+                if key in (synced() or ()):
+                    judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
                 findings = honour((stray_finding(key, judged, cluster),), None, live.body)
                 yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)
