@@ -69,6 +69,7 @@ def scan(
     synced_revision: str | None = None,
     settings: Settings | None = None,
     shard: Shard | None = None,
+    explain: bool = False,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 
@@ -79,6 +80,7 @@ def scan(
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
         shard: The part of the work to do; None for all of it.
+        explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
 
     Returns:
         The report, with every object that was looked at.
@@ -104,6 +106,7 @@ def scan(
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
             shard=shard or WHOLE,
+            explain=explain,
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )

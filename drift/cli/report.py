@@ -68,6 +68,7 @@ def _scan(options: argparse.Namespace, settings: Settings, targets: Sequence[Tar
             synced_revision=options.synced_revision,
             settings=settings,
             shard=shard,
+            explain=options.verbose,
         )
 
     if options.live:

@@ -20,6 +20,7 @@ class Options:
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
         shard: The part of the work that is this scan's; what it knows of the other parts is the same in each.
+        explain: Whether every decision is wanted, also those about objects that are plainly in sync.
     """
 
     namespace: str | None = None
@@ -30,3 +31,8 @@ class Options:
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
     shard: Shard = WHOLE
+    explain: bool = False
+
+    def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
+        """What the user says about a kind that is not to be looked at; None for any other."""
+        return next((unchecked for unchecked in self.unchecked if unchecked.covers(group, kind)), None)
