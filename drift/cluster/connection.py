@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from drift.cluster.kubeconfig import read_kubeconfigs
 from drift.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
     files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     present = [name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()]
     if present:
-        return _from_kubeconfig(os.pathsep.join(present), context)
+        return _from_kubeconfig(present, context)
     if kubeconfig:
         raise ConnectError(f"--kubeconfig {kubeconfig}: no such file")
     if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -56,21 +57,18 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
     )
 
 
-def _from_kubeconfig(files: str, context: str | None) -> Connection:
-    import yaml  # noqa: PLC0415
+def _from_kubeconfig(paths: Sequence[str], context: str | None) -> Connection:
     from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
 
+    config = read_kubeconfigs(paths)
+    files = os.pathsep.join(paths)
     configuration = Configuration()
     try:
         with _errors_logged_by_the_client() as logged:
             # Refreshed tokens are not written back: the reporter writes nothing but its reports.
-            loader = kube_config._get_kube_config_loader(  # type: ignore[no-untyped-call]  # noqa: SLF001
-                filename=files, active_context=context, persist_config=False
-            )
-            loader.load_and_set(configuration)
-    except yaml.YAMLError as error:
-        raise ConnectError(f"kubeconfig {files}: not valid YAML ({getattr(error, 'problem', error)})") from None
+            loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
+            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConnectError(f"kubeconfig {files}: {_explain(error, context)}") from None
     if logged:
@@ -81,7 +79,7 @@ def _from_kubeconfig(files: str, context: str | None) -> Connection:
         client=ApiClient(configuration),
         context=current["name"],
         server=configuration.host,
-        namespace=(current.get("context") or {}).get("namespace") or "default",
+        namespace=str((current.get("context") or {}).get("namespace") or "default"),
     )
 
 
