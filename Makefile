@@ -82,6 +82,23 @@ demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
 	pytest
 
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: install ## Look for inputs that break the reporter, for FUZZ_SECONDS (60), guided by coverage
+	python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+.PHONY: audit
+audit: install ## Is anything known against the locked packages? Says so where nobody can be asked
+	python -m tests.supply_chain.audit
+
+.PHONY: sbom
+sbom: install ## Write the bills of materials of the locked packages (CycloneDX) to build/
+	@mkdir -p build
+	python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+	  --short-PURLs --output-reproducible --validate --output-file build/sbom-python.cdx.json
+	npm sbom --package-lock-only --sbom-format cyclonedx --loglevel=error > build/sbom-node.cdx.json
+
 .PHONY: bench
 bench: install ## Measure what the README says of speed
 	python -m benchmarks.start

@@ -1,7 +1,7 @@
 """Changes to inputs: of bytes, as a fuzzer makes them, and of the structure, where values go that nobody expects."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -111,11 +111,24 @@ def mutated(data: bytes, random: Random) -> bytes:
 def restructured(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
     """A seed with some of its values replaced, repeated, renamed or taken away."""
     text = seeds[draw(st.integers(0, len(seeds) - 1))]
+    return restructure(text, lambda values: values[draw(st.integers(0, len(values) - 1))])
+
+
+def restructure(text: bytes, choose: Callable[[Sequence[Any]], Any]) -> bytes:
+    """Edits the structure of a text.
+
+    Args:
+        text: YAML or JSON.
+        choose: Takes one of several values.
+
+    Raises:
+        ValueError, yaml.YAMLError: The text is neither.
+    """
     documents = [json.loads(text)] if text[:1] in {b"{", b"["} else list(yaml.load_all(text, _TextLoader))
-    for _ in range(draw(st.integers(1, 4))):
+    for _ in range(choose(range(1, 5))):
         places = [place for document in documents for place in _places(document)]
         if places:
-            _edit(draw, *draw(st.sampled_from(places)))
+            _edit(choose, *choose(places))
     return b"\n---\n".join(json.dumps(document).encode() for document in documents)
 
 
@@ -132,7 +145,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     pending = [value]
     while pending:
         container = pending.pop()
-        items = container.items() if isinstance(container, dict) else enumerate(container)
+        items = container.items() if isinstance(container, dict) else enumerate(container or ())
         for key, below in items:
             found.append((container, key))
             if isinstance(below, dict | list) and below is not DEEP:
@@ -140,15 +153,15 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def _edit(draw: st.DrawFn, container: Any, key: Any) -> None:
-    action = draw(st.sampled_from(["replace", "replace", "replace", "remove", "wrap", "repeat"]))
+def _edit(choose: Callable[[Sequence[Any]], Any], container: Any, key: Any) -> None:
+    action = choose(["replace", "replace", "replace", "remove", "wrap", "repeat"])
     if action == "replace":
-        container[key] = draw(st.sampled_from(HOSTILE_VALUES))
+        container[key] = choose(HOSTILE_VALUES)
     elif action == "remove":
         del container[key]
     elif action == "wrap":
-        container[key] = draw(st.sampled_from([[container[key]], {"a": container[key]}]))
+        container[key] = choose([[container[key]], {"a": container[key]}])
     elif isinstance(container, list):
         container.append(container[key])
     else:
-        container[str(draw(st.sampled_from(["", "x", "name", "f:x", "\ud800", "<<"])))] = container[key]
+        container[choose(["", "x", "name", "f:x", "\ud800", "<<"])] = container[key]
