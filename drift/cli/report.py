@@ -1,6 +1,7 @@
 """``drift report``: manifests and a live side in, reports out."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +44,9 @@ def run(options: argparse.Namespace) -> int:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
+    # Objects come by the ten thousand and stay until the end: looking through them again and again for cycles, of which
+    # there are hardly any, would take longer than all the rest.
+    gc.disable()
     settings = _with_flags(load_settings(options.config), options)
     report = _scan(options, settings, targets, shard)
     if options.suggest_ignores:
