@@ -1,7 +1,7 @@
 """The reporter as a library: what ``drift report`` does, without a command line. Nothing is printed or remembered."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from drift.cluster.connection import connect
@@ -14,7 +14,7 @@ from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
 from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
-from drift.scanning import LiveSource, Options, scan_manifests
+from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 
 Paths = Iterable[str | os.PathLike[str]]
@@ -42,7 +42,8 @@ def open_dump(paths: Paths, namespace: str = "default") -> Dump:
         namespace: Where objects live that name no namespace.
 
     Raises:
-        ScanError: A file cannot be read as a dump.
+        UsageError: A path does not exist.
+        DumpError: A file cannot be read as a dump.
     """
     built_in = [Resource.from_data(kind) for kind in built_in_kinds()]
     return Dump([os.fspath(path) for path in paths], built_in, namespace)
@@ -70,6 +71,7 @@ def scan(
     settings: Settings | None = None,
     shard: Shard | None = None,
     explain: bool = False,
+    observe: Callable[[Step], object] | None = None,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 
@@ -81,6 +83,7 @@ def scan(
         settings: As in ``drift.yaml``; None for the defaults.
         shard: The part of the work to do; None for all of it.
         explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
+        observe: Is told how far the scan is while it runs.
 
     Returns:
         The report, with every object that was looked at.
@@ -107,6 +110,7 @@ def scan(
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
             shard=shard or WHOLE,
             explain=explain,
+            observe=observe or (lambda _: None),
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from drift import __version__
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
@@ -19,11 +19,27 @@ exit status:
   0  the reports were read and written, whatever they say; `drift report` has ended with what it found
   2  usage error, or a file that is no report
 """
+_COMPLETION: Final = """\
+for the shell that runs now, or in its start-up file:
+  bash  source <(drift completion bash)
+  zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
+  fish  drift completion fish | source
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors repeat no password of a URL that was mistaken for something else."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with the usage and the message."""
+        from drift.redaction import without_passwords  # noqa: PLC0415
+
+        super().error(without_passwords(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="drift",
         description="Compares a live Kubernetes cluster with manifests, read-only, and reports what differs and why.",
         epilog=_EXIT_STATUS,
@@ -34,7 +50,19 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_render(commands)
     _add_explain(commands)
+    _add_completion(commands)
     return parser
+
+
+def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="print a script by which a shell completes commands, flags and files",
+        description="Prints a script by which a shell completes commands, flags, formats and files.",
+        epilog=_COMPLETION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
 
 
 def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -117,7 +145,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
     output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported, and why")
+    _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
     output.add_argument(
         "--suggest-ignores",
         action="store_true",
@@ -161,7 +189,12 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
         help="how long Markdown may be (default: %(default)s, a comment on GitHub; a step summary holds 1048576)",
     )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
-    to.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
+    to.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print only what --output asks for, and nothing on standard error but errors",
+    )
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
     )

@@ -3,22 +3,24 @@
 import argparse
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
 from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
-from drift.library import open_dump, read_manifests, scan
+from drift.library import open_cluster, open_dump, read_manifests, scan
 from drift.manifests.git import describe
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.policy.suggestion import suggest_rules
 from drift.report.formats import Format
 from drift.report.suggestions import to_yaml
-from drift.scanning import LiveSource
+from drift.scanning import LiveSource, Step
 
 _DRIFT = 1
 _INCOMPLETE = 3
@@ -59,25 +61,42 @@ def run(options: argparse.Namespace) -> int:
 
 def _scan(options: argparse.Namespace, settings: Settings, targets: Sequence[Target], shard: Shard | None) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
-    manifests = read_manifests(options.manifests)
-    if options.verbose:
-        for note in manifests.skipped:
-            sys.stderr.write(f"drift: skipped {note}\n")
+    with _progress("reading manifests", options):
+        manifests = read_manifests(options.manifests)
+    explain = options.verbose and not options.quiet
 
-    def scan_one(source: LiveSource) -> Report:
-        return scan(
+    def scan_one(live: LiveSource, observe: Callable[[Step], object] | None = None) -> Report:
+        if explain:
+            say_what_is_used(options, settings, manifests, live)
+        report = scan(
             manifests,
-            source,
+            live,
             namespace=options.namespace,
             synced_revision=options.synced_revision,
             settings=settings,
             shard=shard,
             explain=options.verbose,
+            observe=observe,
         )
+        if explain:
+            say_what_was_asked(report)
+        return report
 
-    if options.live:
-        return scan_one(open_dump(options.live, options.namespace or "default"))
-    return scan_targets(targets, scan_one, describe(manifests.paths), shard)
+    if len(targets) > 1:
+        with _progress(f"comparing with {len(targets)} clusters", options):
+            return scan_targets(targets, scan_one, describe(manifests.paths), shard)
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
+        open_dump(options.live, options.namespace or "default")
+        if options.live
+        else open_cluster(targets[0].kubeconfig, targets[0].context)
+    )
+    with _progress("comparing", options) as progress:
+        return scan_one(live, progress.observe)
+
+
+def _progress(what: str, options: argparse.Namespace) -> Progress:
+    return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
 def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:

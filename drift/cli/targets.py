@@ -69,16 +69,15 @@ def scan_targets(
     """Scans clusters, several at a time; one that cannot be scanned makes the report incomplete and costs no other.
 
     Args:
-        targets: At least one.
+        targets: More than one.
         scan: Scans one cluster.
         manifests: What the report of a cluster that cannot be scanned says of the manifests.
         shard: The part of the work that is done.
 
     Raises:
+        UsageError: A context or a kubeconfig is not there.
         ScanError: None of them can be scanned.
     """
-    if len(targets) == 1:
-        return scan(ApiServer(connect(targets[0].kubeconfig, targets[0].context)))
     # The client's configuration is read one after the other: it sets up the logging of the process.
     connections = [_connect(target) for target in targets]
     with ThreadPoolExecutor(_AT_ONCE) as pool:

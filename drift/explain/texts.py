@@ -94,7 +94,7 @@ HOW_SEVERITY_IS_DECIDED: Final = (
 EXIT_STATUSES: Final[Mapping[int, str]] = {
     0: "In sync: everything was looked at, and nothing is drift. With --exit-zero, also where drift was found.",
     1: "Drift was found. `exit.causes` in drift.yaml says which causes count; all but controller do.",
-    2: "Nothing was compared: a flag, drift.yaml, or a manifest is not as it should be. The message says where.",
+    2: "Nothing was compared: a flag, drift.yaml, a manifest or a dump is not as it should be. The message says where.",
     3: (
         "The scan is incomplete: something could not be read, so it cannot be said that all is in sync. Drift that was "
         "found is in the report all the same."

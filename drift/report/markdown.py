@@ -9,6 +9,7 @@ from typing import Final
 
 from drift.model import Change, Finding, ObjectReport, Report
 from drift.report.formats import COMMENT_LIMIT
+from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
     excerpts,
     finding_order,
@@ -119,7 +120,9 @@ def _object(item: ObjectReport, room: int) -> str | None:
         text += f"\n{on_purpose}{_prose(item.reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):
-        block = _finding(finding)
+        block = _finding(finding, line_diff(finding))
+        if _size(text) + _size(block) + _MAX_FACT > room:
+            block = _finding(finding)
         # Room for the sentence on what is left out of this object, which the next finding may make necessary.
         if _size(text) + _size(block) + _MAX_FACT > room:
             return (
@@ -129,14 +132,16 @@ def _object(item: ObjectReport, room: int) -> str | None:
     return text if _size(text) <= room else None
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, lines_of_diff: Sequence[DiffLine] = ()) -> str:
     path = f" {_code(short(finding.path))}" if finding.path else ""
     with_values = finding.change in {Change.CHANGED, Change.ADDED, Change.REMOVED} and not finding.redacted
     what = "" if with_values else f" {what_differs(finding)};"
     lines = [f"**{finding.severity}**{path}:{what} {_prose(who(finding))}"]
     if finding.note is not None:
         lines[0] += f"; {_prose(finding.note)}"
-    if with_values:
+    if lines_of_diff:
+        lines += ["", _fence("diff", [str(line) for line in lines_of_diff])]
+    elif with_values:
         desired, live = excerpts(finding)
         removed = [] if finding.change is Change.ADDED else [f"- {desired}"]
         added = [] if finding.change is Change.REMOVED else [f"+ {live}"]

@@ -4,6 +4,8 @@ Nothing here knows of colours or markup; a format escapes what it gets from here
 """
 
 import json
+from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Final
 
 from drift.model import Actor, Cause, Change, Finding, Json, ObjectReport, Report, Severity, Status, Verdict
@@ -22,11 +24,19 @@ _WITHOUT_VALUES: Final = {
     Change.UNMANAGED: "in the cluster, not in Git",
     Change.REORDERED: "the same items in another order",
 }
-_HINT: Final = {
+HINT: Final = {
     Cause.MANUAL: "changed in the cluster: sync to revert it, or put the live value into Git to keep it",
     Cause.PENDING_SYNC: "Git is ahead: sync, or find out why the syncer does not",
     Cause.UNKNOWN: "cause not recorded: compare with the last change in Git before syncing",
 }
+#: What is in the cluster alone, no sync can be trusted to take away, whoever put it there.
+_HINT_ON_EXTRAS: Final = {
+    Change.ADDED: "added in the cluster: remove it there, which a sync may not do, or put it into Git to keep it",
+    Change.UNMANAGED: "only in the cluster: delete it, put it into Git, or ignore it with a reason in drift.yaml",
+}
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86400
 _STATUS_RANK: Final = {
     Status.UNCHECKED: 1,
     Status.MISSING: 0,
@@ -51,7 +61,8 @@ def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
 
 def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
     """The order of objects: by what is worst of them, then by name."""
-    worst = min((SEVERITY_RANK[finding.severity] for finding in item.findings), default=len(SEVERITY_RANK))
+    counted = (SEVERITY_RANK[finding.severity] for finding in item.findings if finding.ignored is None)
+    worst = min(counted, default=len(SEVERITY_RANK))
     key = item.key
     return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
 
@@ -68,25 +79,38 @@ def object_name(item: ObjectReport) -> str:
     return visible(f"{item.key.kind} {namespace}{item.key.name}{cluster}")
 
 
+class Side(Enum):
+    """Whose value a part of a sentence is."""
+
+    GIT = auto()
+    LIVE = auto()
+
+
 def what_differs(finding: Finding) -> str:
     """One line without the path: the values, or what else is to be said of the difference."""
+    return "".join(text for text, _ in what_differs_in_parts(finding))
+
+
+def what_differs_in_parts(finding: Finding) -> tuple[tuple[str, Side | None], ...]:
+    """As `what_differs`, the values apart from the words."""
     if finding.change in _WITHOUT_VALUES:
-        return _WITHOUT_VALUES[finding.change]
+        return ((_WITHOUT_VALUES[finding.change], None),)
     if finding.redacted:
-        return f"{finding.change} (value not shown)"
+        return ((f"{finding.change} (value not shown)", None),)
     desired, live = excerpts(finding)
+    git_part, live_part = (("Git ", None), (desired, Side.GIT)), (("live ", None), (live, Side.LIVE))
     if finding.change is Change.ADDED:
-        return f"live {live}, not in Git"
+        return (*live_part, (", not in Git", None))
     if finding.change is Change.REMOVED:
-        return f"Git {desired}, not live"
-    return f"Git {desired}, live {live}"
+        return (*git_part, (", not live", None))
+    return (*git_part, (", ", None), *live_part)
 
 
 def excerpts(finding: Finding) -> tuple[str, str]:
     """The desired and the live value as one line each, cut around the first place where they differ."""
     desired, live = _text(finding.desired), _text(finding.live)
-    start = _excerpt_start(desired, live) if finding.change is Change.CHANGED else 0
-    return _cut(desired, start), _cut(live, start)
+    start = excerpt_start(desired, live) if finding.change is Change.CHANGED else 0
+    return cut(desired, start), cut(live, start)
 
 
 def who(finding: Finding) -> str:
@@ -100,9 +124,30 @@ def _actor(actor: Actor) -> str:
 
 
 def hints(report: Report) -> list[str]:
-    """What to do about the causes that the report has."""
-    causes = {finding.cause for item in report.objects for finding in item.findings if finding.is_drift}
-    return [hint for cause, hint in _HINT.items() if cause in causes]
+    """What to do about the kinds of drift that the report has."""
+    found = {what_to_do(finding) for item in report.objects for finding in item.findings}
+    return [hint for hint in (*HINT.values(), *_HINT_ON_EXTRAS.values()) if hint in found]
+
+
+def what_to_do(finding: Finding) -> str:
+    """What to do about one finding; "" where there is nothing to be done."""
+    if not finding.is_drift:
+        return ""
+    if finding.change in _HINT_ON_EXTRAS and finding.cause is not Cause.PENDING_SYNC:
+        return _HINT_ON_EXTRAS[finding.change]
+    return HINT[finding.cause]
+
+
+def age(time: str, now: str) -> str | None:
+    """How long before ``now`` a time was, in its largest unit: ``2h``; None where it is no time."""
+    try:
+        seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time).astimezone(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f}{name}"
+    return f"{max(seconds, 0):.0f}s"
 
 
 def summary(report: Report) -> str:
@@ -154,14 +199,18 @@ def _text(value: Json) -> str:
     return visible(value if _is_plain(value) else json.dumps(value, ensure_ascii=False))
 
 
-def _excerpt_start(text: str, other: str) -> int:
+def excerpt_start(text: str, other: str) -> int:
     """Where the excerpts of two long texts begin, so that both show the first place where they differ."""
+    shorter = min(len(text), len(other))
+    if shorter <= _MAX_VALUE - _CONTEXT:
+        return 0
     pairs = zip(text, other, strict=False)
-    same = next((index for index, (one, two) in enumerate(pairs) if one != two), min(len(text), len(other)))
+    same = next((index for index, (one, two) in enumerate(pairs) if one != two), shorter)
     return same - _CONTEXT if same > _MAX_VALUE - _CONTEXT else 0
 
 
-def _cut(text: str, start: int) -> str:
+def cut(text: str, start: int = 0) -> str:
+    """A text, or as much of it as is shown, from where its excerpt begins."""
     if start == 0 and len(text) <= _MAX_VALUE:
         return text
     before = "..." if start else ""

@@ -1,10 +1,30 @@
 """What the user may say about a scan."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from drift.config.settings import UncheckedKind
 from drift.model import WHOLE, Manifest, Shard, Unmanaged
 from drift.synced import LoadRevision
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a scan is.
+
+    Attributes:
+        what: What is being read, for instance ``deployments.apps``.
+        done: Manifests that were compared so far.
+        total: All of them; None while the live objects are looked for that no manifest describes.
+    """
+
+    what: str
+    done: int
+    total: int | None
+
+
+def _look_away(step: Step) -> None:
+    del step
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,7 @@ class Options:
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
         shard: The part of the work that is this scan's; what it knows of the other parts is the same in each.
         explain: Whether every decision is wanted, also those about objects that are plainly in sync.
+        observe: Is told how far the scan is, some hundred times a second at most.
     """
 
     namespace: str | None = None
@@ -32,6 +53,7 @@ class Options:
     load_revision: LoadRevision | None = None
     shard: Shard = WHOLE
     explain: bool = False
+    observe: Callable[[Step], object] = _look_away
 
     def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
         """What the user says about a kind that is not to be looked at; None for any other."""
