@@ -6,6 +6,8 @@
     +-- ManifestError       2   a file of manifests that cannot be read as one
     +-- SavedReportError    2   a saved report that cannot be read as one
     +-- DumpError           2   a dump of live objects that cannot be read as one
+    +-- HistoryError        2   a history that cannot be read or written
+        +-- BrokenHistoryError  it is no database, or damaged
     +-- ScanError           3   the cluster could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
         +-- RequestError       one request was answered with an error
@@ -41,6 +43,14 @@ class SavedReportError(DriftError):
 
 class DumpError(DriftError):
     """A dump that cannot be read as one, located as ``file:line`` where that is known."""
+
+
+class HistoryError(DriftError):
+    """A history that cannot be read or written; the report does not depend on it and is made all the same."""
+
+
+class BrokenHistoryError(HistoryError):
+    """A history that is no database, or a damaged one."""
 
 
 class ScanError(DriftError):

@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from drift.cli.completion import run  # noqa: PLC0415
         elif options.command == "render":
             from drift.cli.render import run  # noqa: PLC0415
+        elif options.command == "history":
+            from drift.cli.history import run  # noqa: PLC0415
         else:
             from drift.cli.report import run  # noqa: PLC0415
         status = run(options)

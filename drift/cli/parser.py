@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from drift import __version__
+from drift.notify.formats import MessageFormat
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
 _EXIT_STATUS: Final = """\
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
     _add_render(commands)
+    _add_history(commands)
     _add_explain(commands)
     _add_completion(commands)
     return parser
@@ -144,6 +146,22 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="FILE",
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
+    memory = report.add_argument_group("history")
+    memory.add_argument(
+        "--history",
+        metavar="FILE",
+        help="remember what was found in this file, and report since when and what is new or resolved",
+    )
+    memory.add_argument(
+        "--history-scope",
+        metavar="NAME",
+        help="what tells this scan from others in the file (default: the manifests' paths and the namespace)",
+    )
+    memory.add_argument(
+        "--notify",
+        choices=tuple(map(str, MessageFormat)),
+        help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
+    )
     output = report.add_argument_group("output")
     _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
     output.add_argument(
@@ -169,6 +187,25 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "reports", nargs="+", metavar="REPORT.json", help="what --output json wrote, or - for standard input"
     )
     _add_output(rendering, verbose="text also shows the findings that rules ignore")
+
+
+def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    history = commands.add_parser(
+        "history",
+        help="show what drifted when, and for how long",
+        description="Shows what `drift report --history` remembers: a line for each time that something was open.",
+    )
+    history.add_argument("file", metavar="FILE", help="what --history wrote; it is only read")
+    history.add_argument(
+        "--since", metavar="WHEN", help="only what was open since then: a span (30m, 12h, 7d, 2w), a date or a time"
+    )
+    history.add_argument("--open", action="store_true", help="only what is open still")
+    history.add_argument("--object", metavar="GLOB", help="only objects of this name, or of this Kind/name")
+    history.add_argument("-n", "--namespace", metavar="GLOB", help="only objects in such a namespace")
+    history.add_argument("--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    history.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
+    )
 
 
 def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose: str) -> None:

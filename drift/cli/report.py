@@ -9,6 +9,7 @@ from dataclasses import replace
 from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
+from drift.cli.remember import Memory
 from drift.cli.shard import chosen_shard
 from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.config.load import load_settings
@@ -23,6 +24,7 @@ from drift.report.suggestions import to_yaml
 from drift.scanning import LiveSource, Step
 
 _DRIFT = 1
+_NO_HISTORY = 2
 _INCOMPLETE = 3
 
 
@@ -50,16 +52,22 @@ def run(options: argparse.Namespace) -> int:
     # there are hardly any, would take longer than all the rest.
     gc.disable()
     settings = _with_flags(load_settings(options.config), options)
-    report = _scan(options, settings, targets, shard)
+    memory = Memory(options, settings)
+    report = _scan(options, settings, targets, shard, memory)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
+    memory.notify()
+    if memory.failed:
+        return _NO_HISTORY
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings, targets: Sequence[Target], shard: Shard | None) -> Report:
+def _scan(
+    options: argparse.Namespace, settings: Settings, targets: Sequence[Target], shard: Shard | None, memory: Memory
+) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     with _progress("reading manifests", options):
         manifests = read_manifests(options.manifests)
@@ -80,7 +88,7 @@ def _scan(options: argparse.Namespace, settings: Settings, targets: Sequence[Tar
         )
         if explain:
             say_what_was_asked(report)
-        return report
+        return memory.record(report, live)
 
     if len(targets) > 1:
         with _progress(f"comparing with {len(targets)} clusters", options):

@@ -6,7 +6,8 @@ The settings explain themselves in the JSON Schema of ``drift.yaml``, and who ge
 from collections.abc import Mapping
 from typing import Final
 
-from drift.model import Cause, Change, Severity, Status
+from drift.history.episodes import State
+from drift.model import Cause, Change, Lifecycle, Severity, Status
 
 STATUSES: Final[Mapping[Status, str]] = {
     Status.IN_SYNC: (
@@ -73,6 +74,34 @@ CAUSES: Final[Mapping[Cause, str]] = {
         "list in another order, or an object without managedFields leave no owner. Compare with the last change in Git "
         "before syncing. --synced-revision, or a syncer that records its revision, makes most of these certain; make "
         "dumps with --show-managed-fields."
+    ),
+}
+
+LIFECYCLES: Final[Mapping[Lifecycle, str]] = {
+    Lifecycle.NEW: "No earlier scan that --history remembers had the finding.",
+    Lifecycle.ONGOING: (
+        "The scan before had the finding already, or could not look. `firstSeen` says since when it has been open; who "
+        "changed the field when is what its field managers say."
+    ),
+    Lifecycle.REOPENED: (
+        "The finding was over and is back: somebody makes the change again and again, or the fix does not last. "
+        "`drift history --object NAME` shows each time."
+    ),
+}
+
+STATES: Final[Mapping[State, str]] = {
+    State.OPEN: "The finding is there still, as far as the last scan that could look tells.",
+    State.RESOLVED: (
+        "The finding is gone: a scan looked at its object and did not have it, or a complete scan found the object "
+        "neither in Git nor in the cluster. It was open until then, at the latest; between two scans nobody looks."
+    ),
+    State.REVERTED: (
+        "A watch saw the change, and a syncer put it right a moment later. A change that is reverted again and again "
+        "shows somebody, or a controller, that works against Git."
+    ),
+    State.IGNORED: (
+        "The finding is there and does not count any more: a rule ignores it, it is a controller's work now, or its "
+        "kind is left out on purpose. It is not resolved, and is left out of the mean time to resolve."
     ),
 }
 

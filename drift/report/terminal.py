@@ -20,15 +20,18 @@ from drift.report.view import (
     finding_order,
     hints,
     is_shown,
+    lifecycle_mark,
     object_name,
+    open_for,
     plural,
+    resolved_line,
     summary,
     visible,
     what_differs_in_parts,
     worst_first,
 )
 
-_SEVERITY_STYLE: Final = {
+SEVERITY_STYLE: Final = {
     Severity.CRITICAL: "bold red",
     Severity.HIGH: "red",
     Severity.MEDIUM: "yellow",
@@ -159,9 +162,11 @@ class _Writer:
     def _finding(self, finding: Finding) -> None:
         lines = line_diff(finding)
         what: tuple[Part, ...] = ((_ABOVE_LINES[finding.change], ""),) if lines else _in_parts(finding)
+        mark = lifecycle_mark(finding)
         self._line(
             ("  ", ""),
-            (f"{finding.severity:<8} ", _SEVERITY_STYLE[finding.severity]),
+            (f"{finding.severity:<8} ", SEVERITY_STYLE[finding.severity]),
+            (f"{mark} " if mark else "", "bold magenta"),
             (f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}  " if finding.path else "", ""),
             *what,
             indent=_INDENT,
@@ -179,7 +184,8 @@ class _Writer:
 
     def _who(self, finding: Finding) -> str:
         actors = ", ".join(self._actor(actor) for actor in finding.actors)
-        return f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+        text = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+        return text + open_for(finding, self._report.generated_at)
 
     def _actor(self, actor: Actor) -> str:
         via = f" ({visible(actor.subresource)})" if actor.subresource else ""
@@ -204,6 +210,9 @@ class _Writer:
         if ignored and not self._verbose:
             are = "is" if ignored == 1 else "are"
             self._line((f"{plural(ignored, 'finding')} {are} ignored; -v shows them", "dim"), indent=_SHIFT)
+        resolved = resolved_line(self._report)
+        if resolved is not None:
+            self._line((resolved, "green"), indent=_SHIFT)
         self._line((summary(self._report), _VERDICT_STYLE[self._report.verdict]), indent=_SHIFT)
 
 

@@ -8,7 +8,21 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
 
-from drift.model import Actor, Cause, Change, Finding, Json, ObjectReport, Report, Severity, Status, Verdict
+from drift.model import (
+    Actor,
+    Cause,
+    Change,
+    Finding,
+    Json,
+    Lifecycle,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Resolved,
+    Severity,
+    Status,
+    Verdict,
+)
 from drift.report.json_report import is_worth_a_line
 
 SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
@@ -44,12 +58,16 @@ _STATUS_RANK: Final = {
     Status.UNMANAGED: 0,
     Status.IN_SYNC: 2,
 }
+_MARK: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_BRIEF: Final = 10
 #: Characters of a value that are shown, and of them before the first one that differs.
 _MAX_VALUE: Final = 160
 _CONTEXT: Final = 20
 #: Longer than any name that Kubernetes accepts, or than any sentence of ours; none can fill a report.
 _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
+_MOST_NAMED: Final = 3
 
 
 def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
@@ -74,9 +92,14 @@ def finding_order(finding: Finding) -> tuple[int, str]:
 
 def object_name(item: ObjectReport) -> str:
     """``Deployment shop/web``, and in which cluster where the report speaks of several."""
-    namespace = f"{item.key.namespace}/" if item.key.namespace is not None else ""
-    cluster = f" in {item.cluster}" if item.cluster is not None else ""
-    return visible(f"{item.key.kind} {namespace}{item.key.name}{cluster}")
+    return key_name(item.key, item.cluster)
+
+
+def key_name(key: ObjectKey, cluster: str | None = None) -> str:
+    """As `object_name`, of an object that the report does not have."""
+    namespace = f"{key.namespace}/" if key.namespace is not None else ""
+    where = f" in {cluster}" if cluster is not None else ""
+    return visible(f"{key.kind} {namespace}{key.name}{where}")
 
 
 class Side(Enum):
@@ -121,6 +144,63 @@ def who(finding: Finding) -> str:
 
 def _actor(actor: Actor) -> str:
     return visible(f"{actor.manager} ({actor.subresource})" if actor.subresource else actor.manager)
+
+
+def lifecycle_mark(finding: Finding) -> str:
+    """``NEW`` or ``REOPENED``; empty for what was there before, and where no history tells."""
+    return _MARK.get(finding.lifecycle, "") if finding.lifecycle is not None else ""
+
+
+def severity_mark(finding: Finding) -> str:
+    """The severity, with the mark of what is new."""
+    return f"{finding.severity} {lifecycle_mark(finding)}".rstrip()
+
+
+def open_for(finding: Finding, now: str) -> str:
+    """``; open for 3 d 4 h``, to end a line with; empty for what is new, and where no history tells.
+
+    Args:
+        finding: As the history has it.
+        now: The time of the report, RFC 3339.
+    """
+    if finding.lifecycle is not Lifecycle.ONGOING or finding.first_seen is None:
+        return ""
+    return f"; open for {duration_between(finding.first_seen, now)}"
+
+
+def duration_between(since: str, until: str) -> str:
+    """As `duration`, of the time between two RFC 3339 times."""
+    return duration((datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """``3 d 4 h``, ``12 min``, ``0 s``: the two greatest units, rounded down; ``1.4 s`` where it is brief."""
+    if 0 < seconds < _BRIEF and seconds % 1:
+        return f"{seconds:.1f} s"
+    seconds = max(int(seconds), 0)
+    for position, (unit, name) in enumerate(_UNITS):
+        if seconds >= unit:
+            rest = seconds % unit
+            smaller = _UNITS[position + 1 : position + 2]
+            parts = [f"{seconds // unit} {name}", *(f"{rest // size} {word}" for size, word in smaller if rest >= size)]
+            return " ".join(parts)
+    return "0 s"
+
+
+def resolved_name(gone: Resolved) -> str:
+    """The object and the path of what is resolved, and how long it was open."""
+    lasted = duration_between(gone.first_seen, gone.resolved_at)
+    return f"{short(key_name(gone.key, gone.cluster))} {short(gone.path or gone.change)}, after {lasted}"
+
+
+def resolved_line(report: Report) -> str | None:
+    """What is resolved since the last scan, in one line that names the first few; None where nothing is."""
+    if not report.resolved:
+        return None
+    named = "; ".join(map(resolved_name, report.resolved[:_MOST_NAMED]))
+    more = len(report.resolved) - _MOST_NAMED
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"{plural(len(report.resolved), 'finding')} resolved since the last scan: {named}{rest}"
 
 
 def hints(report: Report) -> list[str]:

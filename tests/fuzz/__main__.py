@@ -14,9 +14,9 @@ import yaml
 from tests.fuzz.limits import MEGABYTES, SECONDS, clear_errors_only
 from tests.fuzz.mutation import mutated, restructure
 
-_TARGETS = ("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig")
+_TARGETS = ("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history")
 #: Longer inputs are slower to try, and what is wrong with a reader seldom needs more.
-_LONGEST = 40_000
+_LONGEST = 100_000
 #: The share of structured edits, and of what is left that of our own changes of bytes.
 _STRUCTURED = 0.5
 #: What the process has before it reads anything, corpora and coverage included.

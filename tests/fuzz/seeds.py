@@ -1,9 +1,16 @@
 """Real inputs to start from, and those that people have broken other readers with."""
 
 import json
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+from drift.history.changes import Reach
+from drift.history.episodes import Scope
+from drift.history.store import History
+from drift.model import Unmanaged
 from drift.report.json_report import to_json
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH
 from tests.fuzz.targets import MANAGED_FIELDS, desired_objects, live_objects
@@ -45,6 +52,16 @@ users:
       auth-provider: {name: oidc, config: {client-id: i, id-token: a.b.c, idp-issuer-url: 'https://127.0.0.1:1'}}
 """
 
+
+def _history() -> bytes:
+    """A history of two scans."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "history.db"
+        for report in (RICH, replace(EMPTY, generated_at="2026-01-02T12:00:00Z")):
+            History(file, lambda _: None).record(report, Scope("https://a", "b"), Reach(Unmanaged.NAMESPACE))
+        return file.read_bytes()
+
+
 SEEDS: Final[dict[str, Sequence[bytes]]] = {
     "manifests": [desired_objects(), *(part.encode() for part in desired_objects().decode().split("\n---\n"))],
     "live": [live_objects(), *(part.encode() for part in live_objects().decode().split("\n---\n"))],
@@ -52,6 +69,7 @@ SEEDS: Final[dict[str, Sequence[bytes]]] = {
     "settings": [_SETTINGS],
     "saved-report": [to_json(report).encode() for report in (RICH, HOSTILE, EMPTY)],
     "kubeconfig": [_KUBECONFIG, _WITH_PLUGINS],
+    "history": [_history()],
 }
 
 _OBJECT: Final = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: rescan-prod}\ndata:\n  "

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -14,9 +14,13 @@ from unittest import mock
 from drift.cluster.connection import connect
 from drift.config.load import parse_settings
 from drift.config.settings import Settings
+from drift.errors import HistoryError
+from drift.history.changes import Reach
+from drift.history.episodes import Scope
+from drift.history.store import History, read_history
 from drift.library import open_dump, scan
 from drift.manifests.load import Loaded, load_texts
-from drift.model import Report
+from drift.model import Report, Unmanaged
 from drift.policy.suggestion import suggest_rules
 from drift.report.formats import Format
 from drift.report.merge import merge
@@ -70,6 +74,17 @@ def kubeconfig(data: bytes) -> None:
         connect(_file(data, "kubeconfig"), None)
 
 
+def history(data: bytes) -> None:
+    """A history file: read, then continued by a scan, or set aside as broken."""
+    file = Path(_file(data, "history.db"))
+    for beside in file.parent.glob("history.db?*"):
+        beside.unlink()
+    with suppress(HistoryError):
+        read_history(file)
+    report = History(file, lambda _: None).record(RICH, Scope("https://a", "b"), Reach(Unmanaged.NAMESPACE))
+    _render_all(report)
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "manifests": manifests,
     "live": live,
@@ -77,6 +92,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "settings": settings,
     "saved-report": saved_report,
     "kubeconfig": kubeconfig,
+    "history": history,
 }
 
 

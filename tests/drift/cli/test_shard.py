@@ -144,3 +144,17 @@ def test_a_report_that_claims_any_number_of_shards_is_merged_at_once(shards: lis
 
     assert errors.startswith("['missing shard 2, 3, 4, 5, 6, 7, 8, 9, 10, ")
     assert " and others of 1000000000" in errors
+
+
+def test_the_shards_of_one_history_do_not_resolve_each_other(shards: list[str], tmp_path: Path) -> None:
+    manifests, live = tmp_path / "manifests.yaml", tmp_path / "live.yaml"
+    live.write_text(manifests.read_text().replace("name: a,", "name: a, labels: {by: hand},"))
+    command = ["report", str(manifests), "--live", str(live), "--history", str(tmp_path / "history.db")]
+    for _ in range(2):
+        for index, file in enumerate(shards, start=1):
+            assert main([*command, "--shard", f"{index}/3", "--output", f"json={file}"]) == 1
+
+    document = merged(shards, tmp_path)
+
+    assert document["resolved"] == []
+    assert str(document["objects"]).count("'lifecycle': 'ongoing'") == 9

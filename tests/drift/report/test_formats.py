@@ -30,6 +30,7 @@ from drift.model import (
 from drift.redaction import Redacted
 from drift.report.json_report import json_schema, to_document, to_json
 from drift.report.terminal import to_text
+from tests.drift.report.reports import RICH as HISTORY
 
 ACTOR = Actor("kubectl-edit", "Update", None, "2026-01-01T10:00:00Z")
 FINDING = Finding(
@@ -134,7 +135,12 @@ def test_the_schema_is_one() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [RICH, replace(RICH, cluster=None), replace(RICH, manifests=ManifestsInfo(("-",), None, None), objects=())],
+    [
+        RICH,
+        HISTORY,
+        replace(RICH, cluster=None),
+        replace(RICH, manifests=ManifestsInfo(("-",), None, None), objects=()),
+    ],
 )
 def test_the_json_report_is_what_its_schema_says(report: Report) -> None:
     assert _valid(report)
