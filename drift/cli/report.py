@@ -3,7 +3,8 @@
 import argparse
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from drift.cli.account import say_what_is_used, say_what_was_asked
@@ -48,12 +49,10 @@ def run(options: argparse.Namespace) -> int:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
-    # Objects come by the ten thousand and stay until the end: looking through them again and again for cycles, of which
-    # there are hardly any, would take longer than all the rest.
-    gc.disable()
     settings = _with_flags(load_settings(options.config), options)
     memory = Memory(options, settings)
-    report = _scan(options, settings, targets, shard, memory)
+    with _no_search_for_cycles():
+        report = _scan(options, settings, targets, shard, memory)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
@@ -101,6 +100,21 @@ def _scan(
     )
     with _progress("comparing", options) as progress:
         return scan_one(live, progress.observe)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Objects come by the ten thousand and stay until the end.
+
+    To look through them for cycles again and again, of which there are hardly any, would take longer than all the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _progress(what: str, options: argparse.Namespace) -> Progress:
