@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from drift import __version__
+from drift.cli.durations import duration
 from drift.notify.formats import MessageFormat
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
@@ -112,8 +113,43 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="PATH",
         help="compare with a dump (kubectl get ... -o yaml --show-managed-fields) instead of a cluster; repeatable",
     )
-    _add_connection(live)
-    _add_what_counts(report.add_argument_group("what counts"))
+    live.add_argument(
+        "--kubeconfig",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the kubeconfig to use, as with kubectl; repeatable, for several clusters in one report",
+    )
+    live.add_argument(
+        "--context",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the context of the kubeconfig to use; repeatable, for several clusters in one report",
+    )
+    _add_namespace(live)
+    live.add_argument(
+        "--request-timeout",
+        type=duration,
+        metavar="DURATION",
+        help="how long to wait for one answer of the API server, each time it is asked (default: 60s)",
+    )
+    live.add_argument(
+        "--deadline",
+        type=duration,
+        metavar="DURATION",
+        help="when to stop asking, and report what was read until then as an incomplete scan (default: 10m)",
+    )
+    scan = report.add_argument_group("what counts")
+    _add_what_counts(scan)
+    scan.add_argument(
+        "--shard",
+        metavar="I/N",
+        help=(
+            "scan one of N parts of the namespaces, I from 1 to N; `drift render` merges the reports "
+            "(default: by JOB_COMPLETION_INDEX and JOB_COMPLETIONS where both are set, else everything)"
+        ),
+    )
     memory = report.add_argument_group("history")
     _add_memory(memory)
     memory.add_argument(
@@ -122,7 +158,9 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
     )
     output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
+    _add_output(
+        output, verbose="also say what is not reported and why, what the scan goes by, and which requests are repeated"
+    )
     output.add_argument(
         "--suggest-ignores",
         action="store_true",
@@ -131,10 +169,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
 
 
-def _add_connection(live: "argparse._ArgumentGroup") -> None:
-    """The flags on which cluster, and where in it; every command that talks to one has them."""
-    live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
-    live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
+def _add_namespace(live: "argparse._ArgumentGroup") -> None:
     live.add_argument(
         "-n", "--namespace", metavar="NAME", help="the namespace of objects that name none (default: as kubectl)"
     )
@@ -197,7 +232,10 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="MANIFESTS",
         help="files or folders of YAML or JSON manifests; read again when they change",
     )
-    _add_connection(watch.add_argument_group("the live side"))
+    live = watch.add_argument_group("the live side")
+    live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
+    live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
+    _add_namespace(live)
     _add_what_counts(watch.add_argument_group("what counts"))
     _add_memory(watch.add_argument_group("history"))
     served = watch.add_argument_group("what is served")

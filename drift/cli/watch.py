@@ -5,19 +5,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from drift.cli.messages import say
 from drift.cli.report import with_flags
-from drift.cluster.connection import connect
+from drift.cli.streams import write_stdout
+from drift.cluster.limits import Limits
+from drift.cluster.requests import tell_nobody
 from drift.cluster.server import ApiServer
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.errors import UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
-from drift.library import read_manifests
+from drift.library import open_cluster, read_manifests
 from drift.manifests.git import describe
-from drift.report.view import visible
 from drift.watching.comparing import Desired
 from drift.watching.desired import DesiredFiles, fingerprint
 from drift.watching.ledger import News
@@ -44,17 +46,16 @@ def run(options: argparse.Namespace) -> int:
     desired = _load(options)
     if options.verbose:
         for note in desired.loaded.skipped:
-            sys.stderr.write(f"drift: skipped {note}\n")
-    server = ApiServer(connect(options.kubeconfig, options.context))
+            say(f"skipped {note}")
+    server = open_cluster(options.kubeconfig, options.context, limits=Limits(scan_seconds=None), tell=_tell(options))
     watcher = Watcher(
         server,
         desired,
         output=_Output(options),
         recorder=_recorder(options, server),
-        reconnect=lambda: server.use(connect(options.kubeconfig, options.context)),
     )
     service = Service(watcher.board, options.listen, options.metrics_port)
-    _say(f"watching; see {service.url}/")
+    say(f"watching; see {service.url}/")
     service.start()
     manifests = DesiredFiles(
         files, seen=seen, desired=desired, load=lambda: _load(options), timing=Timing(), tell=watcher.tell
@@ -83,7 +84,7 @@ def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None
         return None
     namespace = options.namespace or server.default_namespace
     scope = scope_of(server.info, options.manifests, namespace, options.history_scope)
-    return Recorder(History(Path(options.history), _say), scope, _say)
+    return Recorder(History(Path(options.history), say), scope, say)
 
 
 def _until_told(watcher: Watcher) -> None:
@@ -114,9 +115,9 @@ def _until_told(watcher: Watcher) -> None:
         raise failure[0]
 
 
-def _say(words: str) -> None:
-    sys.stderr.write(f"drift: {visible(words)}\n")
-    sys.stderr.flush()
+def _tell(options: argparse.Namespace) -> Callable[[str], None]:
+    """For requests that are tried again: a matter for those who want to know everything."""
+    return say if options.verbose else tell_nobody
 
 
 class _Output:
@@ -129,9 +130,8 @@ class _Output:
 
     def news(self, news: Sequence[News]) -> None:
         if not self._quiet:
-            sys.stdout.write("".join(f"{self._line(one)}\n" for one in news))
-            sys.stdout.flush()
+            write_stdout("".join(f"{self._line(one)}\n" for one in news))
 
     def say(self, words: str, *, is_detail: bool = False) -> None:
         if self._verbose or not is_detail:
-            _say(words)
+            say(words)

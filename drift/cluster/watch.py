@@ -10,12 +10,11 @@ from typing import Final
 import orjson
 
 from drift.cluster.live import LiveObject, read_live
-from drift.cluster.requests import Requests
+from drift.cluster.paging import read_list
+from drift.cluster.requests import MALFORMED, REASONS, Requests
 from drift.cluster.resources import Resource
 from drift.errors import RequestError
-from drift.model import Json
 
-_PAGE: Final = "500"
 _GONE: Final = 410
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
@@ -89,37 +88,23 @@ class Event:
     gone: bool = False
 
 
-def list_place(requests: Requests, place: Place, check: Callable[[Json], None]) -> Listing:
+def list_place(requests: Requests, place: Place, at_most: int | None) -> Listing:
     """Lists a place, page by page.
 
     Args:
         requests: Where to send them.
         place: What to list.
-        check: Is given the first page, and raises what is wrong with it.
+        at_most: How many objects are wanted; None for any number.
 
     Raises:
-        ExpiredError: It changed so much meanwhile that the pages do not belong together any more.
+        TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
         ConnectError: No usable answer.
         RequestError: It cannot be read.
     """
     resource = place.resource
     accept = _METADATA_LIST if place.metadata_only else _EVERYTHING
-    parameters = {"limit": _PAGE, **place.selection}
-    objects: list[LiveObject] = []
-    while True:
-        try:
-            page: Json = requests.get(place.path, parameters, accept)
-        except RequestError as error:
-            if error.status == _GONE:
-                raise ExpiredError from None
-            raise
-        if not objects:
-            check(page)
-        objects += [read_live(body, resource.api_version, resource.kind) for body in page.get("items") or ()]
-        metadata = page.get("metadata") or {}
-        if not metadata.get("continue"):
-            return Listing(tuple(objects), str(metadata.get("resourceVersion") or ""))
-        parameters = {**parameters, "continue": metadata["continue"]}
+    items, version = read_list(requests, place.path, accept, place.selection, at_most)
+    return Listing(tuple(read_live(body, resource.api_version, resource.kind) for body in items), version)
 
 
 class Watch:
@@ -192,7 +177,7 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         rest += chunk
         if b"\n" not in chunk:
             if len(rest) > _LONGEST_LINE:
-                raise RequestError("a watch sent a line without an end", status=0, reason="Malformed")
+                raise RequestError("a watch sent a line without an end", status=0, reason=MALFORMED)
             continue
         *lines, last = rest.split(b"\n")
         rest = bytearray(last)
@@ -212,14 +197,13 @@ def read_event(line: bytes, resource: Resource) -> Event:
             code = body.get("code")
             status = code if isinstance(code, int) else 0
             # The server's message is not passed on: it may quote any part of an object.
-            reason = body.get("reason")
-            word = reason if isinstance(reason, str) else "error"
+            word = body.get("reason") if body.get("reason") in REASONS else "error"
             raise RequestError(f"the watch of {resource.plural} ended: {status} {word}", status=status, reason=word)
         version = str(body["metadata"]["resourceVersion"])
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason="Malformed") from None
+        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED) from None
     if kind == "BOOKMARK":
         return Event(version, None)
     if kind not in {"ADDED", "MODIFIED", "DELETED"}:
-        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason="Malformed")
+        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED)
     return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED")

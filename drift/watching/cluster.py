@@ -1,6 +1,5 @@
 """The live side as watches keep it current: what a scan asks for is followed from then on, and answered from memory."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -10,13 +9,10 @@ from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.cluster.server import ApiServer
 from drift.cluster.watch import Event, Place
-from drift.errors import RequestError, ScanError
+from drift.errors import RequestError
 from drift.model import ClusterInfo
 from drift.watching.feed import Feed, Message, State
 from drift.watching.timing import Timing
-
-#: Seconds in which no second set of credentials is fetched, however many watches were refused.
-_FRESH: Final = 5.0
 
 #: Seconds that a first list is waited for in any case.
 _LEAST_PATIENCE: Final = 0.5
@@ -78,22 +74,12 @@ class WatchedCluster:
         server: The API server.
         timing: How long things may take.
         tell: Takes the feeds' messages; called from their threads.
-        reconnect: Gives the server new credentials; called from their threads.
     """
 
-    def __init__(
-        self,
-        server: ApiServer,
-        timing: Timing,
-        tell: Callable[[Message], None],
-        reconnect: Callable[[], None],
-    ) -> None:
+    def __init__(self, server: ApiServer, timing: Timing, tell: Callable[[Message], None]) -> None:
         self._server = server
         self._timing = timing
         self._tell = tell
-        self._reconnect = reconnect
-        self._renewed = 0.0
-        self._renewing = threading.Lock()
         self._followed: dict[Place, _Followed] = {}
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         self._namespaces: frozenset[str] = frozenset()
@@ -217,17 +203,6 @@ class WatchedCluster:
             self._schemas = {}
         return changed
 
-    def renew(self) -> None:
-        """Gets new credentials, unless somebody just did; called from any thread."""
-        with self._renewing:
-            if monotonic() - self._renewed > _FRESH:
-                try:
-                    self._reconnect()
-                except ScanError:
-                    # Whoever was refused goes on being refused, and says so.
-                    return
-                self._renewed = monotonic()
-
     def stop(self) -> None:
         """Follows nothing any more."""
         self._drop(self._followed.values())
@@ -263,7 +238,7 @@ class WatchedCluster:
             return known
         if known is not None:
             self._drop([known])
-        feed = Feed(self._server, place, self._timing, self._tell, self.renew, at_most=at_most)
+        feed = Feed(self._server, place, self._timing, self._tell, at_most=at_most)
         followed = self._followed[place] = _Followed(feed, namespaces)
         feed.start()
         return followed

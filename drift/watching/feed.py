@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource
 from drift.cluster.watch import Event, ExpiredError, Listing, Place
-from drift.errors import ConnectError, CredentialsError, RequestError, ScanError, TooManyObjectsError
+from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
 from drift.watching.timing import Backoff, Timing
 
 #: The API server's answers to an account that may not, and to a resource that cannot be watched at all.
@@ -120,7 +120,6 @@ class Feed:
         place: What is followed.
         timing: How long things may take.
         tell: Takes the messages; called from the feed's thread.
-        renew: Gets new credentials after they were refused; called from the feed's thread.
         at_most: How many objects the first list may hold to be worth following; None for any number.
 
     Attributes:
@@ -139,7 +138,6 @@ class Feed:
         place: Place,
         timing: Timing,
         tell: Callable[[Message], None],
-        renew: Callable[[], None],
         *,
         at_most: int | None = None,
     ) -> None:
@@ -153,7 +151,6 @@ class Feed:
         self._server = server
         self._timing = timing
         self._tell = tell
-        self._renew = renew
         self._backoff = Backoff(timing.retry, timing.most)
         self._failures = 0
         self._stopped = threading.Event()
@@ -211,10 +208,6 @@ class Feed:
                 if self._version is None:
                     self._lose(ScanError("it changes faster than it can be listed"))
                 self._version = None
-                self._pause(self._backoff.wait())
-            except CredentialsError as error:
-                self._lose(error)
-                self._renew()
                 self._pause(self._backoff.wait())
             except RequestError as error:
                 self._answer(error)

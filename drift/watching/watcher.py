@@ -4,7 +4,7 @@ One thread does all of it, so each message meets the state that those before it 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from drift.cluster.live import LiveObject
 from drift.cluster.server import ApiServer
-from drift.errors import CredentialsError, DriftError, ScanError
+from drift.errors import DriftError, ScanError
 from drift.model import Object, ObjectKey, ObjectReport, Report
 from drift.watching.board import Board
 from drift.watching.cluster import Step, WatchedCluster
@@ -67,7 +67,6 @@ class Watcher:
         output: Where to say what is seen.
         recorder: Where to record it; None to forget it.
         timing: How long things may take.
-        reconnect: Gives the server new credentials.
 
     Attributes:
         board: What is known at any time.
@@ -81,14 +80,13 @@ class Watcher:
         output: Output,
         recorder: Recorder | None = None,
         timing: Timing | None = None,
-        reconnect: Callable[[], None] = lambda: None,
     ) -> None:
         self._timing = timing or Timing()
         self.board = Board(self._timing)
         self._output = output
         self._recorder = recorder
         self._messages: SimpleQueue[_Message] = SimpleQueue()
-        self._source = WatchedCluster(server, self._timing, self.tell, reconnect)
+        self._source = WatchedCluster(server, self._timing, self.tell)
         self._comparison = Comparison(desired, self._source)
         self._ledger = Ledger()
         self._items: dict[ObjectKey, ObjectReport] = {}
@@ -293,8 +291,6 @@ class Watcher:
         while not self._stopped.wait(self._timing.discovery):
             try:
                 changed = self._source.discover_again()
-            except CredentialsError:
-                self._source.renew()
             except ScanError:
                 # The feeds are in the same trouble, and say so.
                 pass

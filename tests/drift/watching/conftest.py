@@ -15,6 +15,7 @@ import pytest
 import urllib3
 
 from drift.cluster.connection import connect
+from drift.cluster.limits import Limits
 from drift.cluster.server import ApiServer
 from drift.config.settings import Settings
 from drift.library import read_manifests
@@ -165,14 +166,13 @@ def _in_process(
     credentials = str(kubeconfig or workspace.cluster.kubeconfig)
     paths = [str(workspace.manifests)]
     seen, desired = fingerprint(paths), load()
-    server = server_class(connect(credentials, None))
+    server = server_class(connect(credentials, None), Limits(scan_seconds=None))
     watched = InProcess("")
     watcher = watched.watcher = Watcher(
         server,
         desired,
         output=_Output(watched),
         timing=timing,
-        reconnect=lambda: server.use(connect(credentials, None)),
     )
     service = Service(watcher.board, "127.0.0.1", 0)
     watched.url = service.url

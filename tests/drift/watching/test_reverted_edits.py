@@ -105,7 +105,7 @@ def test_each_of_fifty_edits_is_recorded_with_its_manager_and_lifetime(workspace
     recorded = [(what, path, manager) for what, path, manager, _ in _closed(history)]
     assert sorted(recorded) == sorted(made)
     assert all(seconds > 0 for *_, seconds in _closed(history))
-    assert watching.findings() == []
+    eventually(lambda: watching.findings() == [], watching.findings)
 
 
 def _wait_until_closed(watching: Process, kind: str, name: str, path: str) -> None:
