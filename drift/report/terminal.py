@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from drift.model import Actor, Finding, ObjectReport, Report, Severity, Status, 
 from drift.report.view import (
     CAUSE_TEXT,
     CHANGE_SIGN,
+    age,
     finding_order,
     hints,
     is_shown,
@@ -35,9 +35,6 @@ _VERDICT_STYLE: Final = {
     Verdict.DRIFTED: "bold yellow",
     Verdict.INCOMPLETE: "bold red",
 }
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAY: Final = 86400
 
 
 def to_text(report: Report, *, color: bool, width: int | None = None, verbose: bool = False) -> str:
@@ -76,7 +73,6 @@ class _Writer:
         self._line = print_line
         self._report = report
         self._verbose = verbose
-        self._now = datetime.fromisoformat(report.generated_at)
 
     def write(self) -> None:
         for item in sorted(self._report.objects, key=worst_first):
@@ -134,12 +130,8 @@ class _Writer:
     def _age(self, time: str | None) -> str:
         if time is None:
             return "time not recorded"
-        try:
-            then = datetime.fromisoformat(time)
-            seconds = (self._now - then.astimezone(UTC)).total_seconds()
-        except (ValueError, OverflowError):
-            return visible(time)
-        return f"{_duration(seconds)} ago ({visible(time)})"
+        ago = age(time, self._report.generated_at)
+        return visible(time) if ago is None else f"{ago} ago ({visible(time)})"
 
     def _decisions(self) -> None:
         for item in self._report.objects:
@@ -156,10 +148,3 @@ class _Writer:
             are = "is" if ignored == 1 else "are"
             self._line(Text(f"{plural(ignored, 'finding')} {are} ignored; -v shows them", "dim"))
         self._line(Text(summary(self._report), _VERDICT_STYLE[self._report.verdict]))
-
-
-def _duration(seconds: float) -> str:
-    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
-        if seconds >= unit:
-            return f"{seconds // unit:.0f}{name}"
-    return f"{max(seconds, 0):.0f}s"

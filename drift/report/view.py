@@ -4,6 +4,7 @@ Nothing here knows of colours or markup; a format escapes what it gets from here
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Final
 
 from drift.model import Actor, Cause, Change, Finding, Json, ObjectReport, Report, Severity, Status, Verdict
@@ -22,11 +23,18 @@ _WITHOUT_VALUES: Final = {
     Change.UNMANAGED: "in the cluster, not in Git",
     Change.REORDERED: "the same items in another order",
 }
-_HINT: Final = {
+HINT: Final = {
     Cause.MANUAL: "changed in the cluster: sync to revert it, or put the live value into Git to keep it",
     Cause.PENDING_SYNC: "Git is ahead: sync, or find out why the syncer does not",
     Cause.UNKNOWN: "cause not recorded: compare with the last change in Git before syncing",
 }
+_HINT_WHOLE: Final = {
+    Change.MISSING: "deleted, or never synced: sync it, or take it out of Git",
+    Change.UNMANAGED: "not in Git: put it into Git, delete it, or ignore it with a reason",
+}
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86400
 _STATUS_RANK: Final = {
     Status.UNCHECKED: 1,
     Status.MISSING: 0,
@@ -102,7 +110,26 @@ def _actor(actor: Actor) -> str:
 def hints(report: Report) -> list[str]:
     """What to do about the causes that the report has."""
     causes = {finding.cause for item in report.objects for finding in item.findings if finding.is_drift}
-    return [hint for cause, hint in _HINT.items() if cause in causes]
+    return [hint for cause, hint in HINT.items() if cause in causes]
+
+
+def what_to_do(finding: Finding) -> str:
+    """What to do about one finding; "" where there is nothing to be done."""
+    if not finding.is_drift:
+        return ""
+    return _HINT_WHOLE.get(finding.change) or HINT[finding.cause]
+
+
+def age(time: str, now: str) -> str | None:
+    """How long before ``now`` a time was, in its largest unit: ``2h``; None where it is no time."""
+    try:
+        seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time).astimezone(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f}{name}"
+    return f"{max(seconds, 0):.0f}s"
 
 
 def summary(report: Report) -> str:
