@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,7 +33,10 @@ _GRACE = 0.5
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watches until SIGTERM or SIGINT, and ends the process with 0 then.
+    """Watches until SIGTERM or SIGINT.
+
+    Returns:
+        0.
 
     Raises:
         DriftError: The watching could not begin.
@@ -66,9 +68,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         manifests.stop()
         service.stop()
-    sys.stdout.flush()
-    # Nothing is left to be done, and Python would take a second to free what it holds, object by object.
-    os._exit(0)
+    return 0
 
 
 def _load(options: argparse.Namespace) -> Desired:

@@ -63,7 +63,8 @@ _LINKS: Final = """\
 <title>drift watch</title>
 <h1>drift watch</h1>
 <ul>
-<li><a href="/report">The report</a>, as <a href="/report.json">JSON</a>, as <a href="/report.txt">text</a></li>
+<li>The report as <a href="/report.html">HTML</a>, as <a href="/report.json">JSON</a>,
+as <a href="/report.txt">text</a></li>
 <li><a href="/healthz">Health</a></li>
 <li><a href="/metrics">Metrics</a></li>
 </ul>

@@ -39,6 +39,8 @@ def test_the_report_comes_in_the_form_that_is_asked_for(board: Board, client: Cl
         ("/report", "application/json", "application/json"),
         ("/report", "text/plain;q=0.5, */*", "text/plain"),
         ("/report.json", "text/plain", "application/json"),
+        ("/report", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("/report.html", "", "text/html"),
         ("/report.txt", "", "text/plain"),
         ("/report.md", "", "text/markdown"),
         ("/report?format=sarif", "", "application/sarif+json"),
