@@ -1,6 +1,7 @@
 """``drift report``: manifests and a live side in, reports out."""
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 
@@ -11,7 +12,9 @@ from drift.errors import UsageError
 from drift.library import open_cluster, open_dump, read_manifests, scan
 from drift.model import Report, Unmanaged, Verdict
 from drift.policy.suggestion import suggest_rules
+from drift.pushgateway import VARIABLE, push, read_address
 from drift.report.formats import Format
+from drift.report.metrics import to_metrics
 from drift.report.suggestions import to_yaml
 
 _DRIFT = 1
@@ -36,11 +39,16 @@ def run(options: argparse.Namespace) -> int:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
+    gateway = read_address(os.environ.get(VARIABLE)) if options.push_metrics else None
     settings = _with_flags(load_settings(options.config), options)
     report = _scan(options, settings)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
+    if gateway is not None:
+        complaint = push(to_metrics(report), gateway)
+        if complaint:
+            sys.stderr.write(f"drift: {complaint}\n")
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
