@@ -1,7 +1,4 @@
-import http.server
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -9,44 +6,14 @@ from drift.cli import main
 from drift.errors import UsageError
 from drift.pushgateway import VARIABLE, push, read_address
 from tests.drift.conftest import Application
+from tests.pushed import Receiver, receive
 from tests.sandbox.syncers import Syncer
-
-
-@dataclass
-class Receiver:
-    """Takes what is pushed to it, and answers with the given statuses, the last of them from then on."""
-
-    statuses: list[int] = field(default_factory=lambda: [200])
-    requests: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
-    url: str = ""
-
-    def answer(self) -> int:
-        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    received = Receiver()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:  # noqa: N802
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            received.requests.append((self.command, self.path, dict(self.headers), body))
-            self.send_response(received.answer())
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")  # type: ignore[attr-defined]
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        received.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with receive() as received:
         yield received
-        server.shutdown()
-        thread.join()
 
 
 def test_metrics_replace_those_of_their_group(receiver: Receiver) -> None:
