@@ -27,7 +27,7 @@ def receive() -> Iterator[Receiver]:
     received = Receiver()
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:  # noqa: N802
+        def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             received.requests.append((self.command, self.path, dict(self.headers), body))
             self.send_response(received.answer())

@@ -282,11 +282,9 @@ def start(cluster: Cluster, environment: Environment, folder: Path) -> Job:
     origin = folder / "origin"
     synthesize([environment], origin / "dist")
     git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-C", str(origin))
-    for command in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message=all")):
+    clone = ("clone", "--quiet", "--depth=1", f"file://{origin}", str(job.clone))
+    for command in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message=all"), clone):
         subprocess.run([*git, *command], check=True, capture_output=True)
-    subprocess.run(
-        ["git", "clone", "--quiet", "--depth=1", f"file://{origin}", str(job.clone)], check=True, capture_output=True
-    )
     (folder / "settings").mkdir()
     (folder / "settings/drift.yaml").write_text(pick(job.manifests, "ConfigMap")["data"]["drift.yaml"])
     sync(cluster, Syncer.FLUX, job.manifests, owner="rescan-prod")
