@@ -8,6 +8,7 @@
     +-- ScanError           3   the cluster, or a dump of one, could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
         +-- RequestError       one request was answered with an error
+            +-- TooManyObjectsError   there are more than are worth asking for in this way
 
 The message of each is one line that names the file, object or flag, and the way out.
 """
@@ -59,3 +60,7 @@ class RequestError(ScanError):
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+
+class TooManyObjectsError(RequestError):
+    """A list holds more objects than its caller wants to get; none of them was handed out."""

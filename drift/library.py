@@ -68,6 +68,7 @@ def scan(
     namespace: str | None = None,
     synced_revision: str | None = None,
     settings: Settings | None = None,
+    explain: bool = False,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 
@@ -77,6 +78,7 @@ def scan(
         namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
+        explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
 
     Returns:
         The report, with every object that was looked at.
@@ -101,6 +103,7 @@ def scan(
             unmanaged=settings.unmanaged,
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+            explain=explain,
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )

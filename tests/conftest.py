@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from drift.compare.objects import compare_object
+from drift.compare.proof import InSyncProof
+from drift.model import Object, ObjectKey
+from drift.policy.findings import deletion_findings
+from drift.schema.types import Type
 from tests.sandbox.binaries import Binaries
 from tests.sandbox.cluster import Cluster
 from tests.sandbox.errors import BinariesError
@@ -19,6 +24,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "cluster" in item.fixturenames:
             item.add_marker(pytest.mark.sandbox)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_proof_that_the_comparison_contradicts() -> Iterator[None]:
+    """Every proof that an object is in sync is checked by the whole comparison, in every test that makes one."""
+    prove = InSyncProof.holds
+
+    def prove_and_compare(self: InSyncProof, desired: Object, live: Object, base: Object | None, schema: Type) -> bool:
+        holds = prove(self, desired, live, base, schema)
+        if holds:
+            compared = compare_object(
+                desired,
+                live,
+                base,
+                schema,
+                appliers=self.appliers,
+                controllers=self.controllers,
+            )
+            assert not compared.judged, compared.judged
+            assert not compared.remarks, compared.remarks
+            assert not compared.lacks_owners
+            assert not deletion_findings(live, ObjectKey("", "", None, ""), "")
+        return holds
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InSyncProof, "holds", prove_and_compare)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """``drift report``: manifests and a live side in, reports out."""
 
 import argparse
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -40,6 +41,9 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
     gateway = read_address(os.environ.get(VARIABLE)) if options.push_metrics else None
+    # Objects come by the ten thousand and stay until the end: looking through them again and again for cycles, of which
+    # there are hardly any, would take longer than all the rest.
+    gc.disable()
     settings = _with_flags(load_settings(options.config), options)
     report = _scan(options, settings)
     if options.suggest_ignores:
@@ -68,6 +72,7 @@ def _scan(options: argparse.Namespace, settings: Settings) -> Report:
         namespace=options.namespace,
         synced_revision=options.synced_revision,
         settings=settings,
+        explain=options.verbose,
     )
 
 

@@ -67,12 +67,15 @@ class Dump:
         """One object; None if the dump does not hold it."""
         return next((live for live in self.list(resource, namespace) if live.name == name), None)
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind.
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind. What is read costs nothing.
 
         Raises:
             RequestError: The dump holds them in another version alone, in which they cannot be compared.
         """
+        del at_most
         objects = self._objects.get((resource.api_version, resource.kind))
         others = [] if objects is not None else self._in_other_versions(resource)
         if others and not metadata_only:

@@ -1,6 +1,7 @@
 """A live API server as a source of live objects."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from drift.cluster.connection import Connection
@@ -8,7 +9,7 @@ from drift.cluster.live import LiveObject, read_live
 from drift.cluster.requests import Requests
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
-from drift.errors import RequestError
+from drift.errors import RequestError, TooManyObjectsError
 from drift.model import ClusterInfo, Json
 
 _PAGE: Final = "500"
@@ -62,24 +63,42 @@ class ApiServer:
             raise
         return read_live(body, resource.api_version, resource.kind)
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        """The objects of a kind, page by page.
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        """The objects of a kind, page by page; while one page is worked on, the next one is fetched.
 
         Args:
             resource: The kind.
             namespace: None for all namespaces, or for a cluster-scoped kind.
             metadata_only: Leaves out everything but the metadata; a Secret's values then never leave the server.
+            at_most: How many objects are wanted; None for any number.
 
         Raises:
+            TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
             RequestError: They cannot be read. Objects may have come already.
         """
-        parameters = {"limit": _PAGE}
         accept = _METADATA_ONLY if metadata_only else "application/json"
-        while True:
-            page: Json = self._requests.get(resource.path(namespace), parameters, accept)
-            for body in page.get("items") or ():
-                yield read_live(body, resource.api_version, resource.kind)
-            token = (page.get("metadata") or {}).get("continue")
-            if not token:
-                return
-            parameters = {"limit": _PAGE, "continue": token}
+        path = resource.path(namespace)
+        page = self._requests.get(path, {"limit": _PAGE}, accept)
+        _check_number(page, at_most, resource)
+        with ThreadPoolExecutor(1) as fetcher:
+            while True:
+                token: str | None = (page.get("metadata") or {}).get("continue")
+                query = {"limit": _PAGE, "continue": token or ""}
+                # No thread is started before there is something to submit.
+                coming = fetcher.submit(self._requests.get, path, query, accept) if token else None
+                for body in page.get("items") or ():
+                    yield read_live(body, resource.api_version, resource.kind)
+                if coming is None:
+                    return
+                page = coming.result()
+
+
+def _check_number(page: Json, at_most: int | None, resource: Resource) -> None:
+    metadata = page.get("metadata") or {}
+    if at_most is None or not metadata.get("continue"):
+        return
+    remaining = metadata.get("remainingItemCount")
+    if not isinstance(remaining, int) or len(page.get("items") or ()) + remaining > at_most:
+        raise TooManyObjectsError(f"there are more than {at_most} {resource.plural}", status=0, reason="TooMany")

@@ -168,16 +168,15 @@ def syncer_marks(body: Object) -> frozenset[tuple[str, str]]:
     """
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    actors = _actors(metadata)
-    if actors and not any(map(is_syncer, actors)):
-        return frozenset()
-    return frozenset(
+    marks = frozenset(
         (f"{field[:-1]} {name}", _owner_in_mark(value))
         for field, names in known_marks().syncer.items()
         if isinstance(present := metadata.get(field), dict)
         for name, value in present.items()
-        if name in names and name.endswith(_NAMES_AN_OWNER) and isinstance(value, str)
+        if name.endswith(_NAMES_AN_OWNER) and name in names and isinstance(value, str)
     )
+    actors = _actors(metadata) if marks else ()
+    return frozenset() if actors and not any(map(is_syncer, actors)) else marks
 
 
 def _owner_in_mark(value: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from drift.documents import scalars
+from drift.documents.plain import read_plain_documents
 from drift.errors import ManifestError
 from drift.model import Json
 
@@ -55,6 +56,9 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
         except ValueError:
             # YAML's own flow style begins with a brace too.
             pass
+    plain = read_plain_documents(text)
+    if plain is not None:
+        return (Document(number, line, value) for number, (line, value) in enumerate(plain, start=1))
     return _read_yaml(text, name)
 
 

@@ -19,6 +19,7 @@ class Options:
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
+        explain: Whether every decision is wanted, also those about objects that are plainly in sync.
     """
 
     namespace: str | None = None
@@ -28,3 +29,8 @@ class Options:
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
+    explain: bool = False
+
+    def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
+        """What the user says about a kind that is not to be looked at; None for any other."""
+        return next((unchecked for unchecked in self.unchecked if unchecked.covers(group, kind)), None)

@@ -33,5 +33,7 @@ class LiveSource(Protocol):
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         """One object; None if it does not exist. Raises RequestError."""
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
-        """The objects of a kind. Raises RequestError."""
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        """The objects of a kind. Raises RequestError, TooManyObjectsError."""

@@ -1,6 +1,6 @@
 """The search for live objects that Git does not have: where to look, and whose they are."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,7 +12,8 @@ from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmana
 from drift.policy.findings import stray_finding
 from drift.policy.opt_out import honour
 from drift.scanning.options import Options
-from drift.scanning.source import LiveSource
+from drift.scanning.reading import Reader, Unread
+from drift.scanning.wanted import Wanted, WantedKind
 
 #: The kinds that people usually make by hand, looked for in the manifests' namespaces where the account may list them.
 USUAL_KINDS: Final = (
@@ -45,14 +46,14 @@ class Strays:
     """Gathers the live objects that no manifest describes; they are judged when everything else is known.
 
     Attributes:
-        source: The live side.
+        reader: Reads the live side.
         resources: The kinds that may be asked for.
         options: What the user said about the scan.
         notes: Kinds that could not be looked for, one sentence each, which is no loss.
         errors: Those that make the scan incomplete.
     """
 
-    source: LiveSource
+    reader: Reader
     resources: Resources
     options: Options
     notes: list[str] = field(default_factory=list)
@@ -65,48 +66,72 @@ class Strays:
             return resource.namespaced
         return self.options.unmanaged is Unmanaged.CLUSTER
 
+    def read(self, kind: WantedKind, wanted: Wanted) -> Iterator[LiveObject | Unread]:
+        """The live objects of a kind that the manifests use, wherever others of the kind are of interest.
+
+        Args:
+            kind: The manifests of the kind.
+            wanted: All manifests.
+        """
+        names: Mapping[str | None, Collection[str]] = kind.namespaces
+        if self.options.unmanaged is Unmanaged.CLUSTER:
+            for live in self.reader.list_everywhere(kind.resource):
+                if not isinstance(live, Unread) or not kind.resource.namespaced:
+                    yield live
+                else:
+                    self.could_not_list(kind.resource, None, live.error, is_ours=True)
+                    # Where the manifests are, the account may have more rights.
+                    yield from self.reader.list(kind.resource, names)
+            return
+        yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in wanted.namespaces})
+
     def add(self, resource: Resource, live: LiveObject) -> None:
         """Takes note of a live object that no manifest describes. Only its metadata is kept."""
         body = {"metadata": live.body.get("metadata")}
         self._found.append((resource, replace(live, body=body, last_applied=None)))
 
-    def search(self, listed: set[tuple[str, str, str | None]], namespaces: Sequence[str]) -> None:
+    def search(self, wanted: Wanted) -> None:
         """Lists the kinds that the manifests do not have.
 
         Args:
-            listed: Group, kind and namespace of what was listed already.
-            namespaces: Those that the manifests use.
+            wanted: All manifests.
         """
-        manifest_kinds = {(group, kind) for group, kind, _ in listed}
-        for resource, namespace in self._places(manifest_kinds, namespaces):
-            if (resource.group, resource.kind, namespace) in listed:
-                continue
-            try:
-                for live in self.source.list(resource, namespace, metadata_only=True):
-                    if (resource.group, resource.kind, live.namespace) not in listed:
+        read = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds if self.wanted(kind.resource)}
+        ours = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds}
+        try:
+            for resource, found in self._other_kinds(read, wanted.namespaces):
+                for live in found:
+                    if not isinstance(live, Unread):
                         self.add(resource, live)
-            except RequestError as error:
-                is_ours = (resource.group, resource.kind) in manifest_kinds
-                self._could_not_list(resource, namespace, error, is_ours=is_ours)
-            except ConnectError as error:
-                self.errors.append(f"objects that Git does not have were not looked for to the end: {error}")
-                return
+                        continue
+                    for namespace in live.namespaces:
+                        is_ours = (resource.group, resource.kind) in ours
+                        self.could_not_list(resource, namespace, live.error, is_ours=is_ours)
+        except ConnectError as error:
+            self.errors.append(f"objects that Git does not have were not looked for to the end: {error}")
 
-    def _places(
-        self, manifest_kinds: Iterable[tuple[str, str]], namespaces: Sequence[str]
-    ) -> Iterator[tuple[Resource, str | None]]:
+    def _other_kinds(
+        self, read: Container[tuple[str, str]], namespaces: Iterable[str]
+    ) -> Iterator[tuple[Resource, Iterator[LiveObject | Unread]]]:
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for resource in self.resources.all_preferred():
-                if "list" in resource.verbs:
-                    yield resource, None
+                if "list" in resource.verbs and (resource.group, resource.kind) not in read:
+                    yield resource, self.reader.list_everywhere(resource, metadata_only=True)
         elif self.options.unmanaged is Unmanaged.NAMESPACE:
-            for group, kind in sorted({*manifest_kinds, *USUAL_KINDS}):
+            for group, kind in USUAL_KINDS:
                 found = self.resources.preferred(group, kind)
-                if found is not None and found.namespaced and "list" in found.verbs:
-                    for namespace in namespaces:
-                        yield found, namespace
+                if (group, kind) not in read and found is not None and found.namespaced and "list" in found.verbs:
+                    yield found, self.reader.list(found, dict.fromkeys(namespaces, ()), metadata_only=True)
 
-    def _could_not_list(self, resource: Resource, namespace: str | None, error: RequestError, *, is_ours: bool) -> None:
+    def could_not_list(self, resource: Resource, namespace: str | None, error: RequestError, *, is_ours: bool) -> None:
+        """Takes note of a kind whose strays are not known.
+
+        Args:
+            resource: The kind.
+            namespace: Where; None for everywhere.
+            error: Why.
+            is_ours: Whether the manifests use the kind.
+        """
         where = f" in {namespace}" if namespace else ""
         refused = error.status in {_FORBIDDEN, _METHOD_NOT_ALLOWED}
         why = "this account may not list them" if refused else str(error)

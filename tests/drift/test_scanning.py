@@ -47,7 +47,10 @@ class Memory:
         self._refuse(resource)
         return next((live for live in self._of(resource, namespace) if live.name == name), None)
 
-    def list(self, resource: Resource, namespace: str | None, *, metadata_only: bool = False) -> Iterator[LiveObject]:
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        del at_most
         self.asked.append(f"{'names' if metadata_only else 'list'} {resource.plural} {namespace}")
         for count, live in enumerate(self._of(resource, namespace)):
             if count >= self._after:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from drift.cluster.connection import connect
 from drift.cluster.live import read_live
@@ -9,12 +10,17 @@ from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
 from drift.compare.classify import Judged
 from drift.compare.objects import compare_object
+from drift.compare.proof import InSyncProof
 from drift.model import Manifest, Object
+from drift.ownership.marks import known_marks
+from drift.schema.facts import known_facts
 from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import corpus_manifests
 from tests.mutation.schema import Node
 from tests.mutation.server import Server
 from tests.sandbox.cluster import Cluster
+
+_PROOF: Final = InSyncProof(known_facts(), known_marks())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Subject:
     def report(self, live: Object) -> tuple[Judged, ...]:
         """What the comparison finds between the manifest and a live object."""
         read = read_live(live, self.resource.api_version, self.resource.kind)
+        # Every proof that holds is checked by the comparison (tests/conftest.py): here against every edit.
+        _PROOF.holds(self.manifest.body, read.body, read.last_applied, self.schema)
         return compare_object(self.manifest.body, read.body, read.last_applied, self.schema).judged
 
 

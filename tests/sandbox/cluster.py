@@ -229,6 +229,10 @@ class Cluster:
         """
         self._start_api_server()
 
+    def stop_controller_manager(self) -> None:
+        """End the controller manager: what is applied from then on stays as it was sent, without Pods and the like."""
+        self._processes.kill("kube-controller-manager")
+
     def _start(self) -> None:
         """Bring up one program after the other."""
         self._write_settings()
@@ -298,7 +302,7 @@ class Cluster:
                 f"--service-account-issuer={ISSUER}",
                 f"--service-account-key-file={key}",
                 f"--service-account-signing-key-file={key}",
-                "--service-cluster-ip-range=10.0.0.0/24",
+                "--service-cluster-ip-range=10.0.0.0/16",
                 f"--token-auth-file={self.folder / 'users.csv'}",
                 "--authorization-mode=RBAC",
                 f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",

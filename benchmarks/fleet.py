@@ -1,0 +1,301 @@
+"""A fleet for the benchmarks: many applications in fifty namespaces, their manifests, and their life in a cluster.
+
+An application is two Deployments, a ConfigMap, a Service and a custom resource. Everything is made from its number,
+so two runs measure the same.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+import yaml
+
+from tests.sandbox.cluster import Cluster
+
+OBJECTS_PER_APPLICATION = 5
+NAMESPACES = 50
+_WRITERS = 8
+_BAD_REQUEST = 400
+_CONFLICT = 409
+_GROUP = "bench.example.com"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+CUSTOM_RESOURCE_DEFINITION: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": f"routes.{_GROUP}"},
+    "spec": {
+        "group": _GROUP,
+        "scope": "Namespaced",
+        "names": {"kind": "Route", "listKind": "RouteList", "plural": "routes", "singular": "route"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {
+                                    "host": {"type": "string"},
+                                    "timeout": {"type": "string", "default": "30s"},
+                                    "backends": {
+                                        "type": "array",
+                                        "x-kubernetes-list-type": "map",
+                                        "x-kubernetes-list-map-keys": ["name"],
+                                        "items": {
+                                            "type": "object",
+                                            "required": ["name"],
+                                            "properties": {
+                                                "name": {"type": "string"},
+                                                "port": {"type": "integer"},
+                                                "weight": {"type": "integer", "default": 1},
+                                            },
+                                        },
+                                    },
+                                },
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+class Syncing(Enum):
+    """How the fleet got into the cluster."""
+
+    SERVER_SIDE = "server-side"
+    CLIENT_SIDE = "client-side"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    root: str
+    plural: str
+
+
+_KINDS = {
+    "Deployment": _Kind("/apis/apps/v1", "deployments"),
+    "ConfigMap": _Kind("/api/v1", "configmaps"),
+    "Service": _Kind("/api/v1", "services"),
+    "Route": _Kind(f"/apis/{_GROUP}/v1", "routes"),
+}
+
+
+def applications(objects: int) -> Iterator[list[dict[str, Any]]]:
+    """The objects of each application, so many in all; ``objects`` is a multiple of five."""
+    for number in range(objects // OBJECTS_PER_APPLICATION):
+        yield _application(f"app-{number:05}", namespace_of(number))
+
+
+def namespace_of(number: int) -> str:
+    """The namespace of an application."""
+    return f"team-{number % NAMESPACES:02}"
+
+
+def _application(name: str, namespace: str) -> list[dict[str, Any]]:
+    metadata = {
+        "namespace": namespace,
+        "labels": {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "fleet", "team": namespace},
+    }
+    return [
+        _deployment(name, metadata),
+        _deployment(f"{name}-worker", metadata),
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, **metadata},
+            "data": {
+                "LOG_LEVEL": "info",
+                "DATABASE_HOST": f"{name}.database.svc",
+                "FEATURES": "search,export,audit",
+                "settings.yaml": "".join(f"option{index}: value {index} of {name}\n" for index in range(10)),
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, **metadata},
+            "spec": {
+                "selector": {"app.kubernetes.io/name": name},
+                "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
+            },
+        },
+        {
+            "apiVersion": f"{_GROUP}/v1",
+            "kind": "Route",
+            "metadata": {"name": name, **metadata},
+            "spec": {"host": f"{name}.example.com", "backends": [{"name": name, "port": 80}]},
+        },
+    ]
+
+
+def _deployment(name: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, **metadata},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/name": name}},
+                "spec": {
+                    "serviceAccountName": "default",
+                    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                    "containers": [
+                        {
+                            "name": "main",
+                            "image": f"registry.example.com/{name}:1.4.2",
+                            "ports": [{"name": "http", "containerPort": 8080}],
+                            "env": [
+                                {"name": "PORT", "value": "8080"},
+                                {"name": "LOG_LEVEL", "valueFrom": {"configMapKeyRef": {"name": name, "key": "LOG"}}},
+                            ],
+                            "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 5},
+                            "livenessProbe": {"httpGet": {"path": "/live", "port": "http"}},
+                            "resources": {
+                                "requests": {"cpu": "100m", "memory": "128Mi"},
+                                "limits": {"memory": "256Mi"},
+                            },
+                            "securityContext": {
+                                "allowPrivilegeEscalation": False,
+                                "readOnlyRootFilesystem": True,
+                                "capabilities": {"drop": ["ALL"]},
+                            },
+                            "volumeMounts": [{"name": "config", "mountPath": "/etc/app", "readOnly": True}],
+                        }
+                    ],
+                    "volumes": [{"name": "config", "configMap": {"name": name}}],
+                },
+            },
+        },
+    }
+
+
+def write_manifests(objects: int, folder: Path) -> None:
+    """One file an application in a folder per namespace, as generators and Kustomize overlays have them."""
+    for bodies in applications(objects):
+        metadata = bodies[0]["metadata"]
+        place = folder / metadata["namespace"]
+        place.mkdir(parents=True, exist_ok=True)
+        text = yaml.dump_all(bodies, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=False)
+        (place / f"{metadata['name']}.yaml").write_text(text, "utf-8")
+
+
+class Fleet:
+    """A fleet in a cluster whose controllers have been stopped, so that it stays as it is put there."""
+
+    def __init__(self, cluster: Cluster, syncing: Syncing) -> None:
+        config = yaml.safe_load(cluster.kubeconfig.read_text("utf-8"))
+        self._server = cluster.server
+        self._syncing = syncing
+        self._http = urllib3.PoolManager(
+            maxsize=_WRITERS,
+            cert_reqs="CERT_NONE",
+            assert_hostname=False,
+            headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
+            retries=False,
+        )
+        urllib3.disable_warnings()
+
+    def sync(self, objects: int) -> None:
+        """Puts the objects of so many into the cluster; what is there already is not sent again.
+
+        Raises:
+            RuntimeError: The server refused something.
+        """
+        self._for_all(objects, 1, self._apply)
+
+    def drift(self, objects: int, every: int) -> int:
+        """Edits one application's first Deployment or ConfigMap by hand in every so many objects; returns how many."""
+        return self._for_all(objects, every, self._edit)
+
+    def revert(self, objects: int, every: int) -> None:
+        """Syncs what `drift` edited."""
+        self._for_all(objects, every, self._apply)
+
+    def _for_all(self, objects: int, every: int, act: Any) -> int:
+        bodies = [body for application in applications(objects) for body in application][::every]
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(act, bodies))
+        return len(bodies)
+
+    def _apply(self, body: dict[str, Any]) -> None:
+        path = _path(body)
+        if self._syncing is Syncing.SERVER_SIDE:
+            query = {"fieldManager": "kustomize-controller", "force": "true"}
+            self._send("PATCH", path, body, query, "application/apply-patch+yaml")
+        else:
+            text = json.dumps(body, separators=(",", ":"))
+            annotated = {**body, "metadata": {**body["metadata"], "annotations": {_LAST_APPLIED: text}}}
+            query = {"fieldManager": "argocd-controller"}
+            if (
+                self._send("POST", path.rpartition("/")[0], annotated, query, "application/json", may_exist=True)
+                == _CONFLICT
+            ):
+                self._send("PATCH", path, annotated, query, "application/strategic-merge-patch+json")
+        if body["kind"] == "Deployment":
+            status = {
+                "metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}},
+                "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2},
+            }
+            query = {"fieldManager": "kube-controller-manager"}
+            self._send("PATCH", f"{path}/status", status, query, "application/merge-patch+json")
+
+    def _edit(self, body: dict[str, Any]) -> None:
+        edits: dict[str, dict[str, Any]] = {
+            "Deployment": {"spec": {"replicas": 5}},
+            "ConfigMap": {"data": {"LOG_LEVEL": "debug"}},
+            "Service": {"spec": {"selector": {"app.kubernetes.io/name": "other"}}},
+            "Route": {"spec": {"host": "other.example.com"}},
+        }
+        query = {"fieldManager": "kubectl-edit"}
+        self._send("PATCH", _path(body), edits[body["kind"]], query, "application/merge-patch+json")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any],
+        query: dict[str, str],
+        media: str,
+        *,
+        may_exist: bool = False,
+    ) -> int:
+        response = self._http.request(
+            method,
+            f"{self._server}{path}?{urlencode(query)}",
+            body=json.dumps(body).encode(),
+            headers={**self._http.headers, "Content-Type": media},
+        )
+        if response.status >= _BAD_REQUEST and not (may_exist and response.status == _CONFLICT):
+            raise RuntimeError(f"{method} {path}: {response.status} {response.data[:500]!r}")
+        return response.status
+
+
+def _path(body: dict[str, Any]) -> str:
+    kind = _KINDS[body["kind"]]
+    metadata = body["metadata"]
+    return f"{kind.root}/namespaces/{metadata['namespace']}/{kind.plural}/{metadata['name']}"
+
+
+def prepare(cluster: Cluster, namespaces: Sequence[str]) -> None:
+    """Makes the namespaces and the custom resource's kind, then stops the cluster's controllers."""
+    for name in namespaces:
+        cluster.create_namespace(name)
+    cluster.kubectl("apply", "--filename=-", stdin=json.dumps(CUSTOM_RESOURCE_DEFINITION))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+    cluster.stop_controller_manager()

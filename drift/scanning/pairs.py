@@ -1,0 +1,148 @@
+"""One manifest and its live object after the other: compared, judged, and set aside what is nobody's business."""
+
+from collections.abc import Mapping, Sequence
+
+from drift.cluster.live import LiveObject
+from drift.cluster.resources import Resource, Resources
+from drift.compare.objects import Compared, compare_object
+from drift.compare.proof import InSyncProof
+from drift.errors import RequestError
+from drift.model import Manifest, Object, ObjectKey, ObjectReport, Status
+from drift.ownership.marks import known_marks
+from drift.policy.argocd import read_ignore_differences, set_aside
+from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
+from drift.policy.findings import deletion_findings, object_findings
+from drift.policy.opt_out import honour
+from drift.scanning.options import Options
+from drift.scanning.source import LiveSource
+from drift.scanning.syncers import SyncerMarks
+from drift.scanning.types import Types
+from drift.schema.facts import known_facts
+from drift.synced import SyncedRevisions
+
+_NOTHING: Object = {"metadata": {}}
+
+
+class Pairs:
+    """Compares pairs, and gathers on the way what they tell of the whole.
+
+    Attributes:
+        marks: The syncers' marks on the live objects.
+        notes: What the reader should know of the scan as a whole, one sentence each.
+        without_owners: How many live objects had no ``managedFields``.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        options: Options,
+        manifests: Sequence[Manifest],
+        types: Types,
+        resources: Resources,
+        *,
+        synced: Mapping[ObjectKey, Manifest] | None,
+        recorded: SyncedRevisions | None,
+    ) -> None:
+        """Nothing is compared yet.
+
+        Args:
+            source: The live side.
+            options: What the user said about the scan.
+            manifests: All of them; Argo CD's Applications among them say what it ignores.
+            types: The types of the kinds.
+            resources: The kinds that may be asked for.
+            synced: What was last synced, as the user says; None where they do not.
+            recorded: What was last synced, as syncers record it; None to do without.
+        """
+        self.marks = SyncerMarks()
+        self.without_owners = 0
+        self._argocd, notes = read_ignore_differences(manifests)
+        self.notes = list(notes)
+        self._source = source
+        self._options = options
+        self._types = types
+        self._resources = resources
+        self._synced = synced
+        self._recorded = recorded
+        self._cluster_id = source.info.server if source.info else ""
+        self._proof = InSyncProof(known_facts(), known_marks(), options.appliers, options.controllers)
+        self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
+
+    def compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
+        """What is to be said of one pair.
+
+        Args:
+            manifest: The desired object.
+            live: The live object, in the manifest's version.
+            key: What both are known by.
+            resource: Their kind.
+        """
+        try:
+            return self._compare(manifest, live, key, resource)
+        except RecursionError:
+            # One object that somebody made to be in the way must not cost the report of all the others.
+            why = "nested too deep to be compared"
+            return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, why)
+
+    def _compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
+        self.marks.learn(key, live.body)
+        base = self._base(self._synced, key)
+        schema = self._types.type(resource)
+        if not self._options.explain and self._proof.holds(manifest.body, live.body, base or live.last_applied, schema):
+            return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
+        compared = self._compare_with(manifest, live, resource, base)
+        if compared.judged and self._synced is None and self._recorded is not None:
+            recorded = self._recorded.manifests(live.body)
+            if recorded is not None:
+                compared = self._compare_with(manifest, live, resource, self._base(recorded, key))
+        self.without_owners += compared.lacks_owners
+        findings = object_findings(compared, key, self._cluster_id)
+        findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
+        if concerns_replicas(findings):
+            findings = judge_replicas(key, findings, self._autoscalers_in(key.namespace))
+        findings = set_aside(key, honour(findings, manifest.body, live.body), self._argocd)
+        drifted = any(finding.is_drift for finding in findings)
+        return ObjectReport(
+            api_version=manifest.api_version,
+            key=key,
+            source=manifest.source,
+            status=Status.DRIFTED if drifted else Status.IN_SYNC,
+            reason="; ".join(compared.remarks) or None,
+            findings=findings,
+            decisions=compared.decisions,
+        )
+
+    @staticmethod
+    def _base(synced: Mapping[ObjectKey, Manifest] | None, key: ObjectKey) -> Object | None:
+        """What was last synced of an object; None where that is not known."""
+        if synced is None:
+            return None
+        known = synced.get(key)
+        # An object that is new in Git had nothing synced, which is a base like any other.
+        return _NOTHING if known is None else known.body
+
+    def _compare_with(self, manifest: Manifest, live: LiveObject, resource: Resource, base: Object | None) -> Compared:
+        return compare_object(
+            manifest.body,
+            live.body,
+            live.last_applied,
+            self._types.type(resource),
+            appliers=self._options.appliers,
+            controllers=self._options.controllers,
+            synced=base,
+        )
+
+    def _autoscalers_in(self, namespace: str | None) -> tuple[Autoscaler, ...]:
+        """The namespace's autoscalers; asked for only where replicas differ."""
+        if namespace not in self._autoscalers:
+            resource = self._resources.preferred("autoscaling", "HorizontalPodAutoscaler")
+            found: list[Autoscaler] = []
+            try:
+                for live in self._source.list(resource, namespace) if resource else ():
+                    autoscaler = read_autoscaler(live.body)
+                    if autoscaler is not None:
+                        found.append(autoscaler)
+            except RequestError as error:
+                self.notes.append(f"whether an autoscaler sets replicas in {namespace} cannot be told: {error}")
+            self._autoscalers[namespace] = tuple(found)
+        return self._autoscalers[namespace]

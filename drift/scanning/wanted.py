@@ -1,0 +1,143 @@
+"""What the manifests ask for, by kind and namespace; and what is wrong with a manifest before anything is read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from drift.cluster.resources import Resource
+from drift.errors import ManifestError
+from drift.model import Manifest, ObjectKey, ObjectReport, Status
+from drift.scanning.options import Options
+from drift.scanning.source import LiveSource
+
+
+@dataclass(frozen=True, slots=True)
+class WantedKind:
+    """The manifests of one kind.
+
+    Attributes:
+        resource: The kind in the version that the manifests have it in.
+        namespaces: The manifests by namespace (None for a cluster-scoped kind) and by name.
+    """
+
+    resource: Resource
+    namespaces: dict[str | None, dict[str, Manifest]] = field(default_factory=dict)
+
+    def key(self, namespace: str | None, name: str) -> ObjectKey:
+        """What one of its objects is known by."""
+        return ObjectKey(self.resource.group, self.resource.kind, namespace, name)
+
+    @property
+    def count(self) -> int:
+        """How many manifests there are."""
+        return sum(map(len, self.namespaces.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A manifest whose live object does not exist.
+
+    Attributes:
+        manifest: The manifest.
+        key: What the object is known by.
+        reason: What else is to be said of it, as a sentence.
+    """
+
+    manifest: Manifest
+    key: ObjectKey
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """All manifests, resolved against what the live side serves.
+
+    Attributes:
+        kinds: Those to be read.
+        described: What every manifest's object is known by.
+        unchecked: The reports of those that are not looked at.
+        absent: Those that cannot exist, since the live side does not have their kind.
+    """
+
+    kinds: tuple[WantedKind, ...]
+    described: frozenset[ObjectKey]
+    unchecked: tuple[ObjectReport, ...]
+    absent: tuple[Absent, ...]
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces that the kinds are wanted from, sorted."""
+        return sorted({name for kind in self.kinds for name in kind.namespaces if name is not None})
+
+
+class Resolver:
+    """Finds what manifests are called on the live side."""
+
+    def __init__(self, source: LiveSource, options: Options) -> None:
+        self._source = source
+        self._options = options
+
+    def by_key(self, manifests: Iterable[Manifest]) -> Mapping[ObjectKey, Manifest]:
+        """Manifests by what they are known by."""
+        return {self._key(manifest, self._resource(manifest)): manifest for manifest in manifests}
+
+    def resolve(self, manifests: Sequence[Manifest]) -> Wanted:
+        """Groups manifests by kind and namespace.
+
+        Raises:
+            ManifestError: Two of them describe one object.
+        """
+        kinds: dict[tuple[str, str], WantedKind] = {}
+        seen: dict[ObjectKey, Manifest] = {}
+        unchecked: list[ObjectReport] = []
+        absent: list[Absent] = []
+        for manifest in manifests:
+            resource = self._resource(manifest)
+            key = self._key(manifest, resource)
+            if key in seen:
+                raise ManifestError(
+                    f"{manifest.source}: {key} is also defined in {seen[key].source}; remove one of them"
+                )
+            seen[key] = manifest
+            chosen = self._options.unchecked_kind(manifest.group, manifest.kind)
+            if chosen is not None:
+                unchecked.append(_unchecked(manifest, key, chosen.reason, by_choice=True))
+            elif resource is None:
+                unserved = self._not_served(manifest, key)
+                if isinstance(unserved, Absent):
+                    absent.append(unserved)
+                else:
+                    unchecked.append(unserved)
+            else:
+                kind = kinds.setdefault((resource.api_version, resource.kind), WantedKind(resource))
+                kind.namespaces.setdefault(key.namespace, {})[manifest.name] = manifest
+        return Wanted(tuple(kinds.values()), frozenset(seen), tuple(unchecked), tuple(absent))
+
+    def _resource(self, manifest: Manifest) -> Resource | None:
+        return self._source.resources.find(manifest.api_version, manifest.kind)
+
+    def _key(self, manifest: Manifest, resource: Resource | None) -> ObjectKey:
+        if resource is None or resource.namespaced:
+            default = self._options.namespace or self._source.default_namespace
+            namespace = manifest.namespace or (default if resource else None)
+        else:
+            # kubectl and the API server disregard a namespace on a cluster-scoped object.
+            namespace = None
+        return ObjectKey(manifest.group, manifest.kind, namespace, manifest.name)
+
+    def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | Absent:
+        resources = self._source.resources
+        other = resources.preferred(manifest.group, manifest.kind)
+        if other is not None:
+            reason = f"{manifest.api_version} is not served here; move the manifest to {other.api_version}"
+            return _unchecked(manifest, key, reason)
+        if resources.is_broken(manifest.api_version):
+            reason = f"what the server has in {manifest.api_version} cannot be told: that API does not answer"
+            return _unchecked(manifest, key, reason)
+        if self._source.info is None:
+            return Absent(manifest, key, f"the dump holds no {manifest.kind} of {manifest.api_version}")
+        reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed?"
+        return Absent(manifest, key, reason)
+
+
+def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, by_choice: bool = False) -> ObjectReport:
+    return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason, by_choice=by_choice)
