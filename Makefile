@@ -83,6 +83,10 @@ workflows: install ## Check the GitHub Actions workflows
 demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the whole product in one go
 	@python -m tests.demo
 
+.PHONY: reference
+reference: install ## Write the reference of the command line anew
+	python -m tests.drift.cli.reference
+
 .PHONY: test
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
 	pytest

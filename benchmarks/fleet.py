@@ -246,7 +246,7 @@ class Fleet:
                 self._send("POST", path.rpartition("/")[0], annotated, query, "application/json", may_exist=True)
                 == _CONFLICT
             ):
-                self._send("PATCH", path, annotated, query, "application/strategic-merge-patch+json")
+                self._send("PATCH", path, annotated, query, "application/merge-patch+json")
         if body["kind"] == "Deployment":
             status = {
                 "metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}},

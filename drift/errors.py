@@ -5,7 +5,10 @@
     +-- ConfigError         2   settings (drift.yaml) that are not as they should be
     +-- ManifestError       2   a file of manifests that cannot be read as one
     +-- SavedReportError    2   a saved report that cannot be read as one
-    +-- ScanError           3   the cluster, or a dump of one, could not be read
+    +-- DumpError           2   a dump of live objects that cannot be read as one
+    +-- HistoryError        2   a history that cannot be read or written
+        +-- BrokenHistoryError  it is no database, or damaged
+    +-- ScanError           3   the cluster could not be read
         +-- ConnectError    no API server, no credentials, or it did not let us in
         +-- RequestError       one request was answered with an error
             +-- TooManyObjectsError   there are more than are worth asking for in this way
@@ -36,6 +39,18 @@ class ManifestError(DriftError):
 
 class SavedReportError(DriftError):
     """A saved report that cannot be read as one, located as the path of what is wrong in it."""
+
+
+class DumpError(DriftError):
+    """A dump that cannot be read as one, located as ``file:line`` where that is known."""
+
+
+class HistoryError(DriftError):
+    """A history that cannot be read or written; the report does not depend on it and is made all the same."""
+
+
+class BrokenHistoryError(HistoryError):
+    """A history that is no database, or a damaged one."""
 
 
 class ScanError(DriftError):

@@ -1,7 +1,7 @@
 """The reporter as a library: what ``drift report`` does, without a command line. Nothing is printed or remembered."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from drift.cluster.connection import connect
@@ -14,7 +14,7 @@ from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
 from drift.model import Report
 from drift.policy.judgement import apply_policy
-from drift.scanning import LiveSource, Options, scan_manifests
+from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 
 Paths = Iterable[str | os.PathLike[str]]
@@ -42,7 +42,8 @@ def open_dump(paths: Paths, namespace: str = "default") -> Dump:
         namespace: Where objects live that name no namespace.
 
     Raises:
-        ScanError: A file cannot be read as a dump.
+        UsageError: A path does not exist.
+        DumpError: A file cannot be read as a dump.
     """
     built_in = [Resource.from_data(kind) for kind in built_in_kinds()]
     return Dump([os.fspath(path) for path in paths], built_in, namespace)
@@ -69,6 +70,7 @@ def scan(
     synced_revision: str | None = None,
     settings: Settings | None = None,
     explain: bool = False,
+    observe: Callable[[Step], object] | None = None,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 
@@ -79,6 +81,7 @@ def scan(
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
         explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
+        observe: Is told how far the scan is while it runs.
 
     Returns:
         The report, with every object that was looked at.
@@ -104,6 +107,7 @@ def scan(
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
             explain=explain,
+            observe=observe or (lambda _: None),
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )

@@ -282,7 +282,7 @@ class PastScan:
 
     Attributes:
         at: RFC 3339, UTC.
-        open: Findings that counted.
+        open: Findings that were open after it, those included that it could not look at.
         new: Of those, the ones that the scan before did not have.
         resolved: Findings of the scan before that were gone.
         complete: Whether all could be looked at.

@@ -7,6 +7,7 @@ a digest under a key that is drawn at start and never leaves the process, so tha
 import base64
 import binascii
 import hashlib
+import re
 import secrets
 from typing import Final
 
@@ -33,6 +34,8 @@ _OPEN_ANNOTATIONS: Final = frozenset(
 )
 
 
+#: Of a URL, also of one whose two slashes became one when it was taken for a path.
+_CREDENTIALS: Final = re.compile(r"(?<=:/)(/?)[^/?#\s]*@")
 _OPEN_FIELDS: Final = ("apiVersion", "kind", "type", "immutable")
 
 
@@ -52,6 +55,11 @@ class Redacted:
 
     def __repr__(self) -> str:
         return "(redacted)"
+
+
+def without_passwords(text: str) -> str:
+    """A text in which URLs name no user and no password."""
+    return _CREDENTIALS.sub(r"\1", text)
 
 
 def is_secret(api_version: str, kind: str) -> bool:

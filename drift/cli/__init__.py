@@ -26,14 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Imported only now, so that --help does not wait for libraries that it does not use.
         if options.command == "explain":
             from drift.cli.explain import run  # noqa: PLC0415
+        elif options.command == "completion":
+            from drift.cli.completion import run  # noqa: PLC0415
         elif options.command == "render":
             from drift.cli.render import run  # noqa: PLC0415
+        elif options.command == "history":
+            from drift.cli.history import run  # noqa: PLC0415
         else:
             from drift.cli.report import run  # noqa: PLC0415
         status = run(options)
         sys.stdout.flush()
     except DriftError as error:
-        sys.stderr.write(f"drift: {error}\n")
+        from drift.cli.messages import say  # noqa: PLC0415
+
+        say(str(error))
         return error.exit_status
     except BrokenPipeError:
         # Whoever read our output had enough of it. Python would complain when it flushes at exit.

@@ -23,7 +23,7 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
     Raises:
         UsageError: Two formats would be mixed on standard output.
     """
-    outputs: list[Output] = options.output or [(Format.TEXT, None)]
+    outputs: list[Output] = options.output or ([] if options.quiet else [(Format.TEXT, None)])
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
     return outputs
@@ -41,7 +41,7 @@ def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.N
                 _replace(file, render(report, form, _style(options, on_terminal=False)))
             except OSError as error:
                 raise UsageError(f"--output {form}={file}: cannot be written: {error.strerror}") from None
-        elif form is not Format.TEXT or not options.quiet:
+        else:
             sys.stdout.write(render(report, form, _style(options, on_terminal=sys.stdout.isatty())))
 
 

@@ -2,9 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from drift import __version__
+from drift.notify.formats import MessageFormat
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
 _EXIT_STATUS: Final = """\
@@ -19,11 +20,27 @@ exit status:
   0  the reports were read and written, whatever they say; `drift report` has ended with what it found
   2  usage error, or a file that is no report
 """
+_COMPLETION: Final = """\
+for the shell that runs now, or in its start-up file:
+  bash  source <(drift completion bash)
+  zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
+  fish  drift completion fish | source
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors repeat no password of a URL that was mistaken for something else."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with the usage and the message."""
+        from drift.redaction import without_passwords  # noqa: PLC0415
+
+        super().error(without_passwords(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="drift",
         description="Compares a live Kubernetes cluster with manifests, read-only, and reports what differs and why.",
         epilog=_EXIT_STATUS,
@@ -33,8 +50,21 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
     _add_render(commands)
+    _add_history(commands)
     _add_explain(commands)
+    _add_completion(commands)
     return parser
+
+
+def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="print a script by which a shell completes commands, flags and files",
+        description="Prints a script by which a shell completes commands, flags, formats and files.",
+        epilog=_COMPLETION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
 
 
 def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -96,8 +126,24 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="FILE",
         help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
     )
+    memory = report.add_argument_group("history")
+    memory.add_argument(
+        "--history",
+        metavar="FILE",
+        help="remember what was found in this file, and report since when and what is new or resolved",
+    )
+    memory.add_argument(
+        "--history-scope",
+        metavar="NAME",
+        help="what tells this scan from others in the file (default: the manifests' paths and the namespace)",
+    )
+    memory.add_argument(
+        "--notify",
+        choices=tuple(map(str, MessageFormat)),
+        help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
+    )
     output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported, and why")
+    _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
     output.add_argument(
         "--suggest-ignores",
         action="store_true",
@@ -128,6 +174,25 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_output(rendering, verbose="text also shows the findings that rules ignore")
 
 
+def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    history = commands.add_parser(
+        "history",
+        help="show what drifted when, and for how long",
+        description="Shows what `drift report --history` remembers: a line for each time that something was open.",
+    )
+    history.add_argument("file", metavar="FILE", help="what --history wrote; it is only read")
+    history.add_argument(
+        "--since", metavar="WHEN", help="only what was open since then: a span (30m, 12h, 7d, 2w), a date or a time"
+    )
+    history.add_argument("--open", action="store_true", help="only what is open still")
+    history.add_argument("--object", metavar="GLOB", help="only objects of this name, or of this Kind/name")
+    history.add_argument("-n", "--namespace", metavar="GLOB", help="only objects in such a namespace")
+    history.add_argument("--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    history.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
+    )
+
+
 def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose: str) -> None:
     """The flags on formats, which every command that writes reports has."""
     to.add_argument(
@@ -146,7 +211,12 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
         help="how long Markdown may be (default: %(default)s, a comment on GitHub; a step summary holds 1048576)",
     )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
-    to.add_argument("-q", "--quiet", action="store_true", help="print no text report and no notes")
+    to.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print only what --output asks for, and nothing on standard error but errors",
+    )
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
     )

@@ -6,19 +6,23 @@ import os
 import sys
 from dataclasses import replace
 
+from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.progress import Progress
+from drift.cli.remember import Memory
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
 from drift.library import open_cluster, open_dump, read_manifests, scan
 from drift.model import Report, Unmanaged, Verdict
+from drift.notify.pushgateway import VARIABLE, push, read_address
 from drift.policy.suggestion import suggest_rules
-from drift.pushgateway import VARIABLE, push, read_address
 from drift.report.formats import Format
 from drift.report.metrics import to_metrics
 from drift.report.suggestions import to_yaml
 
 _DRIFT = 1
+_NO_HISTORY = 2
 _INCOMPLETE = 3
 
 
@@ -45,35 +49,51 @@ def run(options: argparse.Namespace) -> int:
     # there are hardly any, would take longer than all the rest.
     gc.disable()
     settings = _with_flags(load_settings(options.config), options)
-    report = _scan(options, settings)
+    memory = Memory(options, settings)
+    report = _scan(options, settings, memory)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
-    if gateway is not None:
-        complaint = push(to_metrics(report), gateway)
-        if complaint:
-            sys.stderr.write(f"drift: {complaint}\n")
+    if gateway is not None and (complaint := push(to_metrics(report), gateway)):
+        sys.stderr.write(f"drift: {complaint}\n")
+    memory.notify()
+    if memory.failed:
+        return _NO_HISTORY
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings) -> Report:
+def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
-    manifests = read_manifests(options.manifests)
-    if options.verbose:
-        for note in manifests.skipped:
-            sys.stderr.write(f"drift: skipped {note}\n")
-    return scan(
-        manifests,
+    with _progress("reading manifests", options):
+        manifests = read_manifests(options.manifests)
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
         open_dump(options.live, options.namespace or "default")
         if options.live
-        else open_cluster(options.kubeconfig, options.context),
-        namespace=options.namespace,
-        synced_revision=options.synced_revision,
-        settings=settings,
-        explain=options.verbose,
+        else open_cluster(options.kubeconfig, options.context)
     )
+    explain = options.verbose and not options.quiet
+    if explain:
+        say_what_is_used(options, settings, manifests, live)
+    with _progress("comparing", options) as progress:
+        report = scan(
+            manifests,
+            live,
+            namespace=options.namespace,
+            synced_revision=options.synced_revision,
+            settings=settings,
+            explain=options.verbose,
+            observe=progress.observe,
+        )
+    if explain:
+        say_what_was_asked(report)
+    return memory.record(report, live)
+
+
+def _progress(what: str, options: argparse.Namespace) -> Progress:
+    return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
 def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from drift.errors import ConnectError
+from drift.errors import ConnectError, UsageError
+from drift.redaction import without_passwords
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -41,6 +42,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
         context: A context of it, or None for its current one.
 
     Raises:
+        UsageError: The named file or context is not there.
         ConnectError: No configuration is found or it cannot be used.
     """
     files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
@@ -48,7 +50,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
     if present:
         return _from_kubeconfig(os.pathsep.join(present), context)
     if kubeconfig:
-        raise ConnectError(f"--kubeconfig {kubeconfig}: no such file")
+        raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return _from_service_account()
     raise ConnectError(
@@ -72,7 +74,12 @@ def _from_kubeconfig(files: str, context: str | None) -> Connection:
     except yaml.YAMLError as error:
         raise ConnectError(f"kubeconfig {files}: not valid YAML ({getattr(error, 'problem', error)})") from None
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConnectError(f"kubeconfig {files}: {_explain(error, context)}") from None
+        text = " ".join(str(error).split())
+        if context is not None and f"object with name {context} in" in text and "/contexts" in text:
+            raise UsageError(
+                f"kubeconfig {files}: has no context {context!r}; `kubectl config get-contexts` lists them"
+            ) from None
+        raise ConnectError(f"kubeconfig {files}: {_explain(text) or type(error).__name__}") from None
     if logged:
         # The client only logs that an exec plugin failed and would go on without credentials.
         raise ConnectError(f"kubeconfig {files}: no credentials: {' '.join(logged[-1].split())}")
@@ -80,18 +87,16 @@ def _from_kubeconfig(files: str, context: str | None) -> Connection:
     return Connection(
         client=ApiClient(configuration),
         context=current["name"],
-        server=configuration.host,
+        # It is shown in reports. The client never sends what stands there as credentials.
+        server=without_passwords(configuration.host),
         namespace=(current.get("context") or {}).get("namespace") or "default",
     )
 
 
-def _explain(error: Exception, context: str | None) -> str:
-    text = " ".join(str(error).split())
-    if context is not None and f"object with name {context} in" in text and "/contexts" in text:
-        return f"has no context {context!r}; `kubectl config get-contexts` lists them"
+def _explain(text: str) -> str:
     if "current-context" in text:
         return "has no current context; name one with --context"
-    return text.removeprefix("Invalid kube-config file. ") or type(error).__name__
+    return text.removeprefix("Invalid kube-config file. ")
 
 
 def _from_service_account() -> Connection:

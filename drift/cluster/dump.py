@@ -11,7 +11,7 @@ from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
 from drift.documents.files import document_files
 from drift.documents.reader import read_documents
-from drift.errors import ManifestError, RequestError, ScanError
+from drift.errors import DumpError, ManifestError, RequestError, UsageError
 from drift.model import Json
 
 
@@ -37,7 +37,8 @@ class Dump:
             default_namespace: Where objects live that name no namespace.
 
         Raises:
-            ScanError: A file cannot be read as a dump.
+            UsageError: A path does not exist.
+            DumpError: A file cannot be read as a dump.
         """
         self._objects: dict[tuple[str, str], list[LiveObject]] = {}
         custom: dict[tuple[str, str], Resource] = {}
@@ -98,14 +99,14 @@ def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
                 for document in read_documents(file.read_bytes(), str(file)):
                     yield from _objects(document.value, f"{file}:{document.line}")
             except OSError as error:
-                raise ScanError(f"--live {file}: cannot be read: {error.strerror}") from None
+                raise DumpError(f"--live {file}: cannot be read: {error.strerror}") from None
             except ManifestError as error:
-                raise ScanError(f"--live {error}") from None
+                raise DumpError(f"--live {error}") from None
 
 
 def _files(path: Path) -> list[Path]:
     if not path.exists():
-        raise ScanError(f"--live {path}: no such file or folder")
+        raise UsageError(f"--live {path}: no such file or folder")
     return document_files(path)
 
 
@@ -115,7 +116,7 @@ def _objects(value: Json, place: str) -> Iterator[LiveObject]:
     bodies = value.get("items") or [] if isinstance(value, dict) and "items" in value else [value]
     for body in bodies:
         if not _is_object(body):
-            raise ScanError(f"--live {place}: not a dump of Kubernetes objects")
+            raise DumpError(f"--live {place}: not a dump of Kubernetes objects")
         yield read_live(body, body["apiVersion"], body["kind"])
 
 

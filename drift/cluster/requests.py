@@ -17,6 +17,28 @@ if TYPE_CHECKING:
 #: Seconds to connect, and between two bytes of an answer.
 _TIMEOUTS: Final = (10, 60)
 _UNAUTHORIZED: Final = 401
+#: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
+_REASONS: Final = (
+    "Unauthorized",
+    "Forbidden",
+    "NotFound",
+    "AlreadyExists",
+    "Conflict",
+    "Gone",
+    "Invalid",
+    "ServerTimeout",
+    "StoreReadError",
+    "Timeout",
+    "TooManyRequests",
+    "BadRequest",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "RequestEntityTooLarge",
+    "UnsupportedMediaType",
+    "InternalError",
+    "Expired",
+    "ServiceUnavailable",
+)
 _OK: Final = 200
 
 
@@ -82,13 +104,13 @@ class Requests:
         except orjson.JSONDecodeError:
             answer = None
         answer = answer if isinstance(answer, dict) else {}
-        reason = answer.get("reason") if isinstance(answer.get("reason"), str) else None
+        # Of what the server says only its known words are passed on: the rest may quote any part of an object.
+        reason = answer.get("reason") if answer.get("reason") in _REASONS else None
         if status == _UNAUTHORIZED:
             return ConnectError(
                 f"{self._connection.server}: the credentials were refused (401 Unauthorized): "
                 "the token or certificate is expired or wrong; log in again or choose another --context"
             )
-        # The server's message is not passed on: it may quote any part of an object.
         return RequestError(
             f"GET {path}: {status} {reason or 'error'}", status=status, reason=reason or f"HTTP {status}"
         )

@@ -8,7 +8,9 @@ from urllib.parse import quote
 from drift.cluster.requests import Requests
 from drift.errors import RequestError
 from drift.model import Json
+from drift.spelling import closest
 
+_MOST_SIMILAR: Final = 3
 _DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 _AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
 
@@ -44,6 +46,11 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def full_name(self) -> str:
+        """As kubectl takes it, for instance ``deployments.apps``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
     def root(self) -> str:
         """The path of its group and version."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
@@ -69,6 +76,7 @@ class Resources:
     def __init__(self, resources: Iterable[Resource], broken: Iterable[str] = ()) -> None:
         self._by_gvk: dict[tuple[str, str, str], Resource] = {}
         self._versions: dict[tuple[str, str], list[str]] = {}
+        self._similar: dict[tuple[str, str], list[str]] = {}
         for resource in resources:
             self._by_gvk.setdefault((resource.group, resource.version, resource.kind), resource)
             self._versions.setdefault((resource.group, resource.kind), []).append(resource.version)
@@ -96,6 +104,26 @@ class Resources:
         """
         kept = (item for item in self._by_gvk.values() if not left_out(item.group, item.kind))
         return Resources(kept, self.broken)
+
+    def similar(self, api_version: str, kind: str) -> list[str]:
+        """Up to three kinds that may be meant by one that is not served, as ``Deployment in apps/v1``."""
+        if (api_version, kind) not in self._similar:
+            self._similar[api_version, kind] = self._search_similar(api_version, kind)
+        return self._similar[api_version, kind]
+
+    def _search_similar(self, api_version: str, kind: str) -> list[str]:
+        preferred = self.all_preferred()
+        found = [resource for resource in preferred if resource.kind == kind]
+        if not found:
+            group = api_version.rpartition("/")[0]
+            here = [resource for resource in preferred if resource.group == group]
+            for resources in (here, preferred):
+                close = closest(kind, {resource.kind for resource in resources})
+                found = [resource for name in close for resource in resources if resource.kind == name]
+                if found:
+                    break
+        as_asked = [self.find(api_version, resource.kind) or resource for resource in found[:_MOST_SIMILAR]]
+        return [f"{resource.kind} in {resource.api_version}" for resource in as_asked]
 
     def is_broken(self, api_version: str) -> bool:
         """Whether it is unknown what the server has in this group and version."""

@@ -7,13 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from deepdiff import DeepDiff
-from deepdiff.operator import BaseOperator
-
-from drift.compare.project import Whole
 from drift.model import Change, Json, Object
 from drift.paths import SET_FIELD, ItemKey, Path
-from drift.redaction import Redacted
 from drift.schema.types import ABSENT
 
 
@@ -36,25 +31,6 @@ class Difference:
     live: Json
 
 
-class _Leaves(BaseOperator):
-    """Keeps DeepDiff from looking into values that are compared as a whole.
-
-    For texts it would otherwise compute a line diff of its own, which costs seconds for large ones.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(types=[Whole, Redacted, str])
-
-    def match(self, level: Any) -> bool:
-        leaves = Whole | Redacted | str
-        return isinstance(level.t1, leaves) and isinstance(level.t2, leaves)
-
-    def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:
-        if type(level.t1) is not type(level.t2) or level.t1 != level.t2:
-            diff_instance._report_result("values_changed", level)  # noqa: SLF001
-        return True
-
-
 _CHANGES: Final = {
     "values_changed": Change.CHANGED,
     "type_changes": Change.CHANGED,
@@ -75,17 +51,10 @@ def diff(desired: Object, live: Object) -> list[Difference]:
 
 
 def _deep_diff(desired: Object, live: Object) -> Iterator[Difference]:
-    result = DeepDiff(
-        desired,
-        live,
-        view="tree",
-        custom_operators=[_Leaves()],
-        # Left at their defaults, these would hide keys that begin with two underscores, and report two maps that
-        # share few keys as one changed value.
-        ignore_private_variables=False,
-        threshold_to_diff_deeper=0,
-    )
-    for kind, levels in result.items():
+    # Imported only for objects that differ: it takes longer to load than a small scan in sync takes in all.
+    from drift.compare.deep import deep_diff  # noqa: PLC0415
+
+    for kind, levels in deep_diff(desired, live):
         # Anything else would be a kind of difference that aligned trees cannot have: fail rather than miss it.
         change = _CHANGES[kind]
         for level in levels:

@@ -18,6 +18,7 @@ from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
+from drift.schema.values import Canonical
 
 
 class Whole:
@@ -134,7 +135,12 @@ class _Projector:
             return self._keyed(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
             return self.fields(desired, live, schema, node, path)
-        return (desired, desired) if _same_scalar(desired, live) else (desired, live)
+        if not _same_scalar(desired, live):
+            return desired, live
+        if isinstance(desired, Canonical) and desired.written != getattr(live, "written", live):
+            why = f"the same value in another form: {desired.written} in Git, {getattr(live, 'written', live)} live"
+            self.decisions.append(Decision(render(path), why))
+        return desired, desired
 
     def fields(
         self, desired: Object, live: Object, schema: Type, node: OwnerNode | None, path: Path

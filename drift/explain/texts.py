@@ -6,7 +6,8 @@ The settings explain themselves in the JSON Schema of ``drift.yaml``, and who ge
 from collections.abc import Mapping
 from typing import Final
 
-from drift.model import Cause, Change, Severity, Status
+from drift.history.episodes import State
+from drift.model import Cause, Change, Lifecycle, Severity, Status
 
 STATUSES: Final[Mapping[Status, str]] = {
     Status.IN_SYNC: (
@@ -76,6 +77,34 @@ CAUSES: Final[Mapping[Cause, str]] = {
     ),
 }
 
+LIFECYCLES: Final[Mapping[Lifecycle, str]] = {
+    Lifecycle.NEW: "No earlier scan that --history remembers had the finding.",
+    Lifecycle.ONGOING: (
+        "The scan before had the finding already, or could not look. `firstSeen` says since when it has been open; who "
+        "changed the field when is what its field managers say."
+    ),
+    Lifecycle.REOPENED: (
+        "The finding was over and is back: somebody makes the change again and again, or the fix does not last. "
+        "`drift history --object NAME` shows each time."
+    ),
+}
+
+STATES: Final[Mapping[State, str]] = {
+    State.OPEN: "The finding is there still, as far as the last scan that could look tells.",
+    State.RESOLVED: (
+        "The finding is gone: a scan looked at its object and did not have it, or a complete scan found the object "
+        "neither in Git nor in the cluster. It was open until then, at the latest; between two scans nobody looks."
+    ),
+    State.REVERTED: (
+        "A watch saw the change, and a syncer put it right a moment later. A change that is reverted again and again "
+        "shows somebody, or a controller, that works against Git."
+    ),
+    State.IGNORED: (
+        "The finding is there and does not count any more: a rule ignores it, it is a controller's work now, or its "
+        "kind is left out on purpose. It is not resolved, and is left out of the mean time to resolve."
+    ),
+}
+
 SEVERITIES: Final[Mapping[Severity, str]] = {
     Severity.CRITICAL: "It may hand over the cluster or a node, runs code that nobody reviewed, or loses data.",
     Severity.HIGH: "It changes what runs, what it may do, or who may reach it.",
@@ -94,7 +123,7 @@ HOW_SEVERITY_IS_DECIDED: Final = (
 EXIT_STATUSES: Final[Mapping[int, str]] = {
     0: "In sync: everything was looked at, and nothing is drift. With --exit-zero, also where drift was found.",
     1: "Drift was found. `exit.causes` in drift.yaml says which causes count; all but controller do.",
-    2: "Nothing was compared: a flag, drift.yaml, or a manifest is not as it should be. The message says where.",
+    2: "Nothing was compared: a flag, drift.yaml, a manifest or a dump is not as it should be. The message says where.",
     3: (
         "The scan is incomplete: something could not be read, so it cannot be said that all is in sync. Drift that was "
         "found is in the report all the same."

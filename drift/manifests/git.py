@@ -1,5 +1,6 @@
-"""What Git knows of the manifests' folder: the commit that is checked out and whether anything is changed since."""
+"""What Git knows of the manifests' folder: the commit, what is changed since, and where it was cloned from."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from typing import Final
 from drift.model import ManifestsInfo
 
 _TIMEOUT_SECONDS: Final = 10
+#: The last two parts of a URL of any form. What comes before may hold a user's name and password.
+_OWNER_AND_NAME: Final = re.compile(r"([^/:@]+/[^/:@]+?)(?:\.git)?/*\s*$")
 
 
 def describe(paths: Sequence[str]) -> ManifestsInfo:
@@ -27,6 +30,14 @@ def describe(paths: Sequence[str]) -> ManifestsInfo:
         return ManifestsInfo(tuple(paths), None, None)
     status = _ask(git, folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in on_disk))
     return ManifestsInfo(tuple(paths), commit.strip(), None if status is None else bool(status.strip()))
+
+
+def origin_name(folder: Path) -> str | None:
+    """The repository that a work tree was cloned from, as ``owner/name``; None where there is none."""
+    git = shutil.which("git")
+    url = None if git is None else _ask(git, folder, "config", "--get", "remote.origin.url")
+    found = _OWNER_AND_NAME.search(url or "")
+    return found[1] if found else None
 
 
 def _ask(git: str, folder: Path, *arguments: str) -> str | None:

@@ -106,6 +106,12 @@ def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
     )
 
 
+def known_appliers() -> tuple[str, ...]:
+    """The managers that are taken for the one that syncs Git, those first that win over the others."""
+    known = _known_managers()
+    return (*sorted(known.syncers), *sorted({name for name, _ in known.hand_appliers}))
+
+
 def is_syncer(actor: Actor) -> bool:
     """Whether a manager is one that syncs Git."""
     return actor.manager in _known_managers().syncers

@@ -10,6 +10,7 @@ from drift.compare.show import holds_redacted, pointer, to_json
 from drift.compare.unmanaged import Stray
 from drift.model import Cause, Change, Finding, Object, ObjectKey, Severity
 from drift.paths import render
+from drift.policy.secret_env import replaces_secret
 from drift.policy.severity import default_table
 
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
@@ -29,7 +30,11 @@ def object_findings(compared: Compared, key: ObjectKey, cluster: str) -> tuple[F
 
 def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -> Finding:
     difference = judged.difference
-    redacted = holds_redacted(difference.desired) or holds_redacted(difference.live)
+    redacted = (
+        holds_redacted(difference.desired)
+        or holds_redacted(difference.live)
+        or replaces_secret(difference, compared.projection)
+    )
     if difference.change is Change.REMOVED:
         where = pointer(compared.projection.desired, difference.path)
     else:

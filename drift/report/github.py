@@ -6,7 +6,19 @@ from posixpath import normpath
 from typing import Final
 
 from drift.model import Finding, ObjectReport, Report, Severity, Status
-from drift.report.view import SEVERITY_RANK, object_name, plural, sentence, short, summary, what_differs, who
+from drift.report.view import (
+    SEVERITY_RANK,
+    object_name,
+    open_for,
+    plural,
+    resolved_line,
+    sentence,
+    severity_mark,
+    short,
+    summary,
+    what_differs,
+    who,
+)
 
 #: GitHub shows no more of one step.
 _MOST: Final = 10
@@ -47,7 +59,9 @@ def to_annotations(report: Report) -> str:
     if left_out:
         message = f"{plural(left_out, 'more finding')} not shown here; {summary(report)}"
         shown.append(_Annotation(len(SEVERITY_RANK), "notice", "drift", message))
-    return "".join(map(str, shown)) + f"{summary(report)}\n"
+    resolved = resolved_line(report)
+    lines = [summary(report), *([resolved] if resolved else [])]
+    return "".join(map(str, shown)) + "".join(f"{line}\n" for line in lines)
 
 
 def _annotations(report: Report) -> Iterator[_Annotation]:
@@ -61,11 +75,11 @@ def _annotations(report: Report) -> Iterator[_Annotation]:
             if finding.is_drift:
                 title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
                 rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                yield _Annotation(rank, level, title, _text(finding), item)
+                yield _Annotation(rank, level, title, _text(finding, report.generated_at), item)
 
 
-def _text(finding: Finding) -> str:
-    lines = [f"{finding.severity}: {what_differs(finding)}", sentence(who(finding))]
+def _text(finding: Finding, now: str) -> str:
+    lines = [f"{severity_mark(finding)}: {what_differs(finding)}", sentence(who(finding)) + open_for(finding, now)]
     return "\n".join([*lines, sentence(finding.note)] if finding.note else lines)
 
 

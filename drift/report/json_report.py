@@ -5,7 +5,7 @@ from importlib import resources
 from typing import Any
 
 from drift import __version__
-from drift.model import ClusterInfo, Finding, Json, ObjectReport, Report, Status
+from drift.model import ClusterInfo, Finding, Json, ObjectReport, PastScan, Report, Resolved, Status
 
 _NAME = "drift-reporter"
 
@@ -42,6 +42,8 @@ def to_document(report: Report) -> dict[str, Json]:
         "errors": list(report.errors),
         "objects": [_object(item) for item in report.objects if is_worth_a_line(item)],
         "inSync": [_identity(item) for item in report.objects if not is_worth_a_line(item)],
+        "resolved": [_resolved(gone) for gone in report.resolved],
+        "past": [_past_scan(scan) for scan in report.past],
     }
 
 
@@ -117,4 +119,32 @@ def _finding(finding: Finding) -> dict[str, Json]:
         if finding.ignored is None
         else {"rule": finding.ignored.rule, "reason": finding.ignored.reason},
         "firstSeen": finding.first_seen,
+        "lifecycle": finding.lifecycle,
+    }
+
+
+def _resolved(gone: Resolved) -> dict[str, Json]:
+    return {
+        "id": gone.id,
+        "apiVersion": gone.api_version,
+        "kind": gone.key.kind,
+        "namespace": gone.key.namespace,
+        "name": gone.key.name,
+        "cluster": gone.cluster,
+        "path": gone.path,
+        "change": gone.change,
+        "cause": gone.cause,
+        "severity": gone.severity,
+        "firstSeen": gone.first_seen,
+        "resolvedAt": gone.resolved_at,
+    }
+
+
+def _past_scan(scan: PastScan) -> dict[str, Json]:
+    return {
+        "at": scan.at,
+        "open": scan.open,
+        "new": scan.new,
+        "resolved": scan.resolved,
+        "complete": scan.complete,
     }

@@ -10,7 +10,7 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Status
-from drift.report.view import finding_order, object_name, sentence, short, what_differs, who
+from drift.report.view import finding_order, object_name, open_for, sentence, severity_mark, short, what_differs, who
 
 _NO_SOURCE: Final = "not in Git"
 _SCAN: Final = "scan"
@@ -25,7 +25,7 @@ def to_junit(report: Report) -> str:
     suites: dict[str, list[ET.Element]] = {}
     for item in report.objects:
         name = short(item.source.file) if item.source is not None else _NO_SOURCE
-        suites.setdefault(name, []).append(_case(item))
+        suites.setdefault(name, []).append(_case(item, report.generated_at))
     ordered = sorted(suites.items(), key=lambda suite: (suite[0] == _NO_SOURCE, suite[0]))
     if report.errors:
         ordered.append((_SCAN, [_unread(number, error) for number, error in enumerate(report.errors, start=1)]))
@@ -66,7 +66,7 @@ def _count(cases: Iterable[ET.Element], result: str) -> str:
     return str(sum(case.find(result) is not None for case in cases))
 
 
-def _case(item: ObjectReport) -> ET.Element:
+def _case(item: ObjectReport, now: str) -> ET.Element:
     case = ET.Element("testcase", classname=short(item.key.kind), name=short(object_name(item)), time="0")
     drift = [finding for finding in item.findings if finding.is_drift]
     ignored = [finding for finding in item.findings if finding.ignored is not None]
@@ -76,8 +76,8 @@ def _case(item: ObjectReport) -> ET.Element:
         ET.SubElement(case, "skipped").text = f"not checked on purpose: {sentence(item.reason or '')}"
     elif drift:
         worst = min(drift, key=finding_order)
-        lines = [line for finding in sorted(drift, key=finding_order) for line in _lines(finding)]
-        _result(case, "failure", item.status, f"{worst.severity}: {_what(worst)}", lines)
+        lines = [line for finding in sorted(drift, key=finding_order) for line in _lines(finding, now)]
+        _result(case, "failure", item.status, f"{severity_mark(worst)}: {_what(worst)}", lines)
     elif ignored:
         ET.SubElement(case, "skipped").text = "\n".join(map(_why_ignored, ignored))
     return case
@@ -94,8 +94,8 @@ def _result(case: ET.Element, result: str, kind: str, message: str, lines: Seque
     element.text = "\n".join(map(sentence, lines))
 
 
-def _lines(finding: Finding) -> list[str]:
-    lines = [f"{finding.severity}: {_what(finding)}", f"    {who(finding)}"]
+def _lines(finding: Finding, now: str) -> list[str]:
+    lines = [f"{severity_mark(finding)}: {_what(finding)}", f"    {who(finding)}{open_for(finding, now)}"]
     return [*lines, f"    {sentence(finding.note)}"] if finding.note else lines
 
 

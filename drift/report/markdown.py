@@ -9,14 +9,18 @@ from typing import Final
 
 from drift.model import Change, Finding, ObjectReport, Report
 from drift.report.formats import COMMENT_LIMIT
+from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
     excerpts,
     finding_order,
     hints,
     is_shown,
     object_name,
+    open_for,
     plural,
+    resolved_name,
     sentence,
+    severity_mark,
     short,
     summary,
     visible,
@@ -51,7 +55,9 @@ def to_markdown(report: Report, limit: int = COMMENT_LIMIT) -> str:
     errors = _list("Not checked", report.errors, room // _ERRORS_SHARE)
     notes = _list("Notes", report.notes, room // _NOTES_SHARE)
     shown = sorted(filter(is_shown, report.objects), key=worst_first)
-    return head + errors + _objects(shown, room - _size(errors) - _size(notes)) + notes + tail
+    resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), room // _NOTES_SHARE)
+    objects = _objects(shown, room - _size(errors) - _size(notes) - _size(resolved), report.generated_at)
+    return head + errors + objects + resolved + notes + tail
 
 
 def _head(report: Report) -> str:
@@ -90,11 +96,11 @@ def _list(title: str, sentences: Sequence[str], room: int) -> str:
     return text
 
 
-def _objects(items: Sequence[ObjectReport], room: int) -> str:
+def _objects(items: Sequence[ObjectReport], room: int, now: str) -> str:
     text = ""
     for number, item in enumerate(items):
         left = room - _size(text)
-        block = _object(item, left // _OBJECT_SHARE)
+        block = _object(item, left // _OBJECT_SHARE, now)
         if block is None:
             return text + _left_out(items[number:])
         text += block
@@ -109,7 +115,7 @@ def _left_out(items: Sequence[ObjectReport]) -> str:
     )
 
 
-def _object(item: ObjectReport, room: int) -> str | None:
+def _object(item: ObjectReport, room: int, now: str) -> str | None:
     """An object's section, with as many of its findings as fit; None where not even one does."""
     text = f"\n### {_code(short(object_name(item)))} {item.status}\n"
     if item.source is not None:
@@ -119,7 +125,9 @@ def _object(item: ObjectReport, room: int) -> str | None:
         text += f"\n{on_purpose}{_prose(item.reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):
-        block = _finding(finding)
+        block = _finding(finding, now, line_diff(finding))
+        if _size(text) + _size(block) + _MAX_FACT > room:
+            block = _finding(finding, now)
         # Room for the sentence on what is left out of this object, which the next finding may make necessary.
         if _size(text) + _size(block) + _MAX_FACT > room:
             return (
@@ -129,14 +137,16 @@ def _object(item: ObjectReport, room: int) -> str | None:
     return text if _size(text) <= room else None
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, now: str, lines_of_diff: Sequence[DiffLine] = ()) -> str:
     path = f" {_code(short(finding.path))}" if finding.path else ""
     with_values = finding.change in {Change.CHANGED, Change.ADDED, Change.REMOVED} and not finding.redacted
     what = "" if with_values else f" {what_differs(finding)};"
-    lines = [f"**{finding.severity}**{path}:{what} {_prose(who(finding))}"]
+    lines = [f"**{severity_mark(finding)}**{path}:{what} {_prose(who(finding))}{open_for(finding, now)}"]
     if finding.note is not None:
         lines[0] += f"; {_prose(finding.note)}"
-    if with_values:
+    if lines_of_diff:
+        lines += ["", _fence("diff", [str(line) for line in lines_of_diff])]
+    elif with_values:
         desired, live = excerpts(finding)
         removed = [] if finding.change is Change.ADDED else [f"- {desired}"]
         added = [] if finding.change is Change.REMOVED else [f"+ {live}"]

@@ -1,11 +1,11 @@
 """Several reports as one: those of several clusters, or of the parts of one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
-from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Status
+from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Resolved, Status
 from drift.report.json_report import to_json
 from drift.report.saved import report_order
 
@@ -15,6 +15,7 @@ _RANK: Final = {Status.IN_SYNC: 0, Status.DRIFTED: 0, Status.MISSING: 0, Status.
 #: What a report has for a cluster that was made of dumps.
 _DUMP: Final = ""
 _DUMP_NAME: Final = "a dump"
+_Item = TypeVar("_Item", ObjectReport, Resolved)
 
 
 def merge(reports: Sequence[Report]) -> Report:
@@ -33,7 +34,7 @@ def merge(reports: Sequence[Report]) -> Report:
     clusters = {cluster.server: cluster for report in ordered for cluster in _clusters(report)}
     kept: dict[tuple[str, ObjectKey], ObjectReport] = {}
     for report in ordered:
-        for server, item in _placed(report):
+        for item, server in _with_servers(report, report.objects):
             known = kept.get((server, item.key))
             if known is None or _RANK[item.status] <= _RANK[known.status]:
                 kept[server, item.key] = item
@@ -59,19 +60,33 @@ def merge(reports: Sequence[Report]) -> Report:
         # The parts of a scan run at the same time, so the slowest of them is what was waited for.
         duration_seconds=max((report.duration_seconds or 0 for report in ordered), default=0) or None,
         api_requests=sum(requests) if requests else None,
+        resolved=_resolved(ordered, names, kept),
     )
+
+
+def _resolved(
+    ordered: Sequence[Report], names: Mapping[str, str], kept: Mapping[tuple[str, ObjectKey], ObjectReport]
+) -> tuple[Resolved, ...]:
+    """What is resolved and not open again in a newer report. Past scans of several histories are nobody's."""
+    still = {(server, finding.id) for (server, _), item in kept.items() for finding in item.findings}
+    found: dict[tuple[str, str], Resolved] = {}
+    for report in ordered:
+        for gone, server in _with_servers(report, report.resolved):
+            if (server, gone.id) not in still:
+                found[server, gone.id] = replace(gone, cluster=names.get(server, _DUMP_NAME) if names else None)
+    return tuple(found[key] for key in sorted(found))
 
 
 def _clusters(report: Report) -> tuple[ClusterInfo, ...]:
     return report.clusters if report.cluster is None else (report.cluster,)
 
 
-def _placed(report: Report) -> Iterator[tuple[str, ObjectReport]]:
-    """The objects, each with the server of its cluster."""
+def _with_servers(report: Report, items: Iterable[_Item]) -> Iterator[tuple[_Item, str]]:
+    """Each with the server of its cluster."""
     own = _DUMP if report.cluster is None else report.cluster.server
     servers = {name: server for server, name in _names({one.server: one for one in report.clusters}).items()}
-    for item in report.objects:
-        yield own if item.cluster is None else servers.get(item.cluster, _DUMP), item
+    for item in items:
+        yield item, own if item.cluster is None else servers.get(item.cluster, _DUMP)
 
 
 def _names(clusters: Mapping[str, ClusterInfo]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from drift import __version__
-from drift.model import Finding, ObjectReport, Report, Verdict
+from drift.model import Finding, Lifecycle, ObjectReport, Report, Verdict
 from drift.report.view import short
 
 _Labels = tuple[tuple[str, str], ...]
@@ -40,6 +40,7 @@ def to_metrics(report: Report) -> str:
             "drift_build_info", "The version that made these metrics; always 1.", {(("version", __version__),): 1.0}
         )
     )
+    text += _history(report)
     if report.duration_seconds is not None:
         text += _family(
             "drift_last_scan_duration_seconds", "How long the last scan took.", {(): report.duration_seconds}
@@ -47,6 +48,28 @@ def to_metrics(report: Report) -> str:
     if report.api_requests is not None:
         text += _family("drift_last_scan_api_requests", "Requests that the last scan sent.", {(): report.api_requests})
     return f"{text}# EOF\n"
+
+
+def _history(report: Report) -> str:
+    """What only a history knows; nothing without one."""
+    counting = [finding for _, finding in _findings(report, ignored=False) if finding.lifecycle is not None]
+    if not report.past and not counting:
+        return ""
+    lifecycles: dict[_Labels, float] = {
+        (("lifecycle", str(lifecycle)),): sum(finding.lifecycle is lifecycle for finding in counting)
+        for lifecycle in Lifecycle
+    }
+    text = _family("drift_findings_by_lifecycle", "Drift by what the history says of it.", lifecycles) + _family(
+        "drift_resolved_findings", "Drift of the scan before that is gone.", {(): len(report.resolved)}
+    )
+    seen = [datetime.fromisoformat(finding.first_seen).timestamp() for finding in counting if finding.first_seen]
+    if seen:
+        text += _family(
+            "drift_oldest_finding_timestamp_seconds",
+            "When the drift was seen first that has been open the longest, in Unix time.",
+            {(): min(seen)},
+        )
+    return text
 
 
 def _findings(report: Report, *, ignored: bool) -> Iterable[tuple[ObjectReport, Finding]]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, Finding, Json, ObjectReport, Report, Severity, Source, Status, Verdict
+from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Source, Status, Verdict
 from drift.report.view import finding_order, object_name, sentence, short, what_differs, who, worst_first
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -83,6 +83,9 @@ def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, .
         "partialFingerprints": {"driftFinding/v1": finding.id},
         "properties": {"severity": finding.severity, "cause": finding.cause, "status": item.status},
     }
+    if finding.lifecycle is not None:
+        result["baselineState"] = "unchanged" if finding.lifecycle is Lifecycle.ONGOING else "new"
+        result["properties"] |= {"lifecycle": finding.lifecycle, "firstSeen": finding.first_seen}
     if finding.ignored is not None:
         why = f"{short(finding.ignored.rule)}: {sentence(finding.ignored.reason)}"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]

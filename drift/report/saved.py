@@ -17,10 +17,13 @@ from drift.model import (
     Finding,
     IgnoredBy,
     Json,
+    Lifecycle,
     ManifestsInfo,
     ObjectKey,
     ObjectReport,
+    PastScan,
     Report,
+    Resolved,
     Severity,
     Source,
     Status,
@@ -158,6 +161,8 @@ def _report(root: _Node) -> Report:
         clusters=root.get("clusters").optional(lambda node: node.each(_cluster)) or (),
         duration_seconds=scan.get("durationSeconds").optional(_Node.number),
         api_requests=scan.get("apiRequests").optional(_Node.count),
+        resolved=root.get("resolved").optional(lambda node: node.each(_resolved)) or (),
+        past=root.get("past").optional(lambda node: node.each(_past_scan)) or (),
     )
 
 
@@ -169,15 +174,19 @@ def _identity(node: _Node) -> dict[str, Any]:
     api_version = node["apiVersion"].text()
     return {
         "api_version": api_version,
-        "key": ObjectKey(
-            api_version.rpartition("/")[0],
-            node["kind"].text(),
-            node["namespace"].optional(_Node.text),
-            node["name"].text(),
-        ),
+        "key": _key(node, api_version),
         "source": node["source"].optional(_source),
         "cluster": node.get("cluster").optional(_Node.text),
     }
+
+
+def _key(node: _Node, api_version: str) -> ObjectKey:
+    return ObjectKey(
+        api_version.rpartition("/")[0],
+        node["kind"].text(),
+        node["namespace"].optional(_Node.text),
+        node["name"].text(),
+    )
 
 
 def _source(node: _Node) -> Source:
@@ -215,7 +224,34 @@ def _finding(node: _Node) -> Finding:
         actors=node["actors"].each(_actor),
         note=node["note"].optional(_Node.text),
         ignored=node["ignored"].optional(lambda rule: IgnoredBy(rule["rule"].text(), rule["reason"].text())),
-        first_seen=node["firstSeen"].optional(_Node.text),
+        first_seen=node["firstSeen"].optional(_Node.time),
+        lifecycle=node.get("lifecycle").optional(lambda word: word.word(Lifecycle)),
+    )
+
+
+def _resolved(node: _Node) -> Resolved:
+    api_version = node["apiVersion"].text()
+    return Resolved(
+        id=node["id"].text(),
+        api_version=api_version,
+        key=_key(node, api_version),
+        path=node["path"].text(),
+        change=node["change"].word(Change),
+        cause=node["cause"].word(Cause),
+        severity=node["severity"].word(Severity),
+        first_seen=node["firstSeen"].time(),
+        resolved_at=node["resolvedAt"].time(),
+        cluster=node.get("cluster").optional(_Node.text),
+    )
+
+
+def _past_scan(node: _Node) -> PastScan:
+    return PastScan(
+        at=node["at"].time(),
+        open=node["open"].count(),
+        new=node["new"].count(),
+        resolved=node["resolved"].count(),
+        complete=node["complete"].boolean(),
     )
 
 

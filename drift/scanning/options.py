@@ -1,10 +1,30 @@
 """What the user may say about a scan."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from drift.config.settings import UncheckedKind
 from drift.model import Manifest, Unmanaged
 from drift.synced import LoadRevision
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a scan is.
+
+    Attributes:
+        what: What is being read, for instance ``deployments.apps``.
+        done: Manifests that were compared so far.
+        total: All of them; None while the live objects are looked for that no manifest describes.
+    """
+
+    what: str
+    done: int
+    total: int | None
+
+
+def _look_away(step: Step) -> None:
+    del step
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +40,7 @@ class Options:
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
         explain: Whether every decision is wanted, also those about objects that are plainly in sync.
+        observe: Is told how far the scan is, some hundred times a second at most.
     """
 
     namespace: str | None = None
@@ -30,6 +51,7 @@ class Options:
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
     explain: bool = False
+    observe: Callable[[Step], object] = _look_away
 
     def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
         """What the user says about a kind that is not to be looked at; None for any other."""

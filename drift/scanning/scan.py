@@ -11,7 +11,7 @@ from drift.errors import ConnectError, RequestError, ScanError
 from drift.model import Cause, Manifest, ManifestsInfo, ObjectReport, Report, Status
 from drift.policy.findings import missing_finding
 from drift.policy.opt_out import honour, why_it_may_be_gone
-from drift.scanning.options import Options
+from drift.scanning.options import Options, Step
 from drift.scanning.pairs import Pairs
 from drift.scanning.reading import Reader, Unread
 from drift.scanning.source import LiveSource
@@ -21,6 +21,8 @@ from drift.scanning.wanted import Absent, Resolver, Wanted, WantedKind
 from drift.synced import SyncedRevisions
 
 _FORBIDDEN: Final = 403
+#: Objects from one word on the progress to the next.
+_STEP: Final = 100
 
 
 def scan_manifests(
@@ -55,6 +57,7 @@ class _Scan:
         schemas: Mapping[str, Any] | None,
     ) -> None:
         self._source = source
+        self._observe = options.observe
         self._manifests = manifests
         self._resolver = Resolver(source, options)
         # What may be asked for; a kind that the user leaves out is not even looked up.
@@ -134,6 +137,7 @@ class _Scan:
         try:
             if lost is not None:
                 raise lost
+            self._tell_of(kind)
             for live in self._live_objects(kind, wanted):
                 if isinstance(live, Unread):
                     self._could_not_read(live, kind, remaining)
@@ -143,6 +147,8 @@ class _Scan:
                 if manifest is not None:
                     key = kind.key(namespace, live.name)
                     self._reports.append(self._pairs.compare(manifest, live, key, kind.resource))
+                    if len(self._reports) % _STEP == 0:
+                        self._tell_of(kind)
                 elif live.name not in kind.namespaces.get(namespace, ()) and self._strays.wanted(kind.resource):
                     self._strays.add(kind.resource, live)
         except ConnectError as error:
@@ -155,6 +161,9 @@ class _Scan:
             for name, manifest in manifests.items()
         ]
         return None
+
+    def _tell_of(self, kind: WantedKind) -> None:
+        self._observe(Step(kind.resource.full_name, len(self._reports), len(self._manifests)))
 
     def _live_objects(self, kind: WantedKind, wanted: Wanted) -> Iterator[LiveObject | Unread]:
         """A kind's live objects: more than those that are described where others are of interest too."""

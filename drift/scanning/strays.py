@@ -11,7 +11,7 @@ from drift.errors import ConnectError, RequestError
 from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
 from drift.policy.opt_out import honour
-from drift.scanning.options import Options
+from drift.scanning.options import Options, Step
 from drift.scanning.reading import Reader, Unread
 from drift.scanning.wanted import Wanted, WantedKind
 
@@ -100,6 +100,7 @@ class Strays:
         ours = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds}
         try:
             for resource, found in self._other_kinds(read, wanted.namespaces):
+                self.options.observe(Step(resource.full_name, 0, None))
                 for live in found:
                     if not isinstance(live, Unread):
                         self.add(resource, live)

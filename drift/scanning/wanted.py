@@ -133,10 +133,12 @@ class Resolver:
         if resources.is_broken(manifest.api_version):
             reason = f"what the server has in {manifest.api_version} cannot be told: that API does not answer"
             return _unchecked(manifest, key, reason)
+        similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
         if self._source.info is None:
-            return Absent(manifest, key, f"the dump holds no {manifest.kind} of {manifest.api_version}")
-        reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed?"
-        return Absent(manifest, key, reason)
+            reason = f"the dump holds no {manifest.kind} of {manifest.api_version}"
+            return Absent(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
+        reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
+        return Absent(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
 
 
 def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, by_choice: bool = False) -> ObjectReport:

@@ -136,7 +136,7 @@ def test_a_context_that_does_not_exist_is_one_clear_line(application: Applicatio
 
     status, line = _fails([str(application.manifests), "--kubeconfig", kubeconfig, "--context", "prd"], stderr)
 
-    assert status == 3
+    assert status == 2
     assert "has no context 'prd'" in line
 
 

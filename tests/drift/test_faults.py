@@ -47,6 +47,14 @@ def test_an_api_that_is_down_leaves_its_objects_unchecked(workspace: Application
     assert "does not answer" in unchecked["reason"]
 
 
+def test_a_misspelt_kind_says_what_may_be_meant(workspace: Application) -> None:
+    workspace.write("apiVersion: apps/v1\nkind: Deploymnet\nmetadata: {name: t, namespace: NAMESPACE}\n")
+
+    (missing,) = workspace.report().document["objects"]
+
+    assert missing["reason"].endswith("is its CRD installed, or did you mean Deployment in apps/v1?")
+
+
 def test_a_kind_that_the_server_does_not_know_is_missing_and_says_why(workspace: Application) -> None:
     workspace.write("apiVersion: nowhere.example.org/v1\nkind: Thing\nmetadata: {name: t, namespace: NAMESPACE}\n")
 

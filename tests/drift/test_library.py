@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import drift
 from drift.config.settings import Settings
 from drift.model import Cause, Status, Verdict
+from drift.scanning import Step
 from tests.drift.conftest import Application
 from tests.sandbox.syncers import Syncer
 
@@ -36,6 +38,22 @@ def test_settings_of_one_scan_leave_no_trace_in_the_next(application: Applicatio
 
     assert trusting.verdict is Verdict.IN_SYNC
     assert plain.verdict is Verdict.DRIFTED
+
+
+def test_tells_how_far_it_is(tmp_path: Path) -> None:
+    maps = "".join(
+        f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a{number}, namespace: shop}}\n"
+        for number in range(250)
+    )
+    (tmp_path / "maps.yaml").write_text(maps)
+    steps: list[Step] = []
+
+    drift.scan([tmp_path], drift.open_dump([tmp_path]), observe=steps.append)
+
+    assert [step for step in steps if step.total is not None] == [
+        Step("configmaps", done, 250) for done in (0, 100, 200)
+    ]
+    assert Step("deployments.apps", 0, None) in steps
 
 
 def test_importing_it_imports_no_kubernetes_client() -> None:

@@ -1,4 +1,4 @@
-"""The scheduled report, as the workflow runs it: the script is the real one, and so is the cluster; GitHub is played."""
+"""The scheduled report as the workflow runs it: the script and the cluster are real, and GitHub is played."""
 
 import base64
 import gzip
@@ -148,7 +148,9 @@ def test_an_incomplete_scan_updates_an_open_issue_and_closes_none(workflow: Work
     application = workflow.application
     application.kubectl("create", "serviceaccount", "half")
     application.kubectl("create", "role", "half", "--verb=get,list", "--resource=deployments,services")
-    application.kubectl("create", "rolebinding", "half", "--role=half", f"--serviceaccount={application.namespace}:half")
+    application.kubectl(
+        "create", "rolebinding", "half", "--role=half", f"--serviceaccount={application.namespace}:half"
+    )
     half = application.cluster.kubeconfig_for(application.cluster.token("half", application.namespace))
 
     done = workflow.run(DRIFT_ISSUE="1", KUBECONFIG=str(half))
@@ -229,7 +231,12 @@ def issuer() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def log_in(folder: Path, **variables: str) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
-    environment = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(folder), "GITHUB_ENV": str(folder / "env"), **variables}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_ENV": str(folder / "env"),
+        **variables,
+    }
     done = subprocess.run(
         [SCRIPTS / "kubeconfig.sh"], env=environment, check=False, capture_output=True, text=True, timeout=60
     )

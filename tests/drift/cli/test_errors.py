@@ -66,8 +66,8 @@ def test_no_kubeconfig_at_all_ends_with_3(fails: Fails, manifest: str) -> None:
     assert "no kubeconfig found at /nonexistent/kubeconfig" in line
 
 
-def test_a_kubeconfig_that_is_not_there_ends_with_3(fails: Fails, manifest: str) -> None:
-    assert fails(manifest, "--kubeconfig", "/nonexistent") == (3, "drift: --kubeconfig /nonexistent: no such file")
+def test_a_kubeconfig_that_is_not_there_ends_with_2(fails: Fails, manifest: str) -> None:
+    assert fails(manifest, "--kubeconfig", "/nonexistent") == (2, "drift: --kubeconfig /nonexistent: no such file")
 
 
 def test_a_kubeconfig_that_is_not_yaml_ends_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_broken_yaml_ends_with_2_and_its_place(fails: Fails, tmp_path: Path) -> 
     assert line.startswith(f"drift: {file}:5:2: ")
 
 
-def test_a_dump_that_is_not_there_ends_with_3(fails: Fails, manifest: str) -> None:
-    assert fails(manifest, "--live", "nowhere") == (3, "drift: --live nowhere: no such file or folder")
+def test_a_dump_that_is_not_there_ends_with_2(fails: Fails, manifest: str) -> None:
+    assert fails(manifest, "--live", "nowhere") == (2, "drift: --live nowhere: no such file or folder")
 
 
 def test_an_object_that_is_defined_twice_ends_with_2_and_both_places(fails: Fails, tmp_path: Path) -> None:

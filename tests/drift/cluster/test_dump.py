@@ -9,7 +9,7 @@ import pytest
 from drift.cli import main
 from drift.cluster.dump import Dump
 from drift.cluster.resources import Resource
-from drift.errors import RequestError, ScanError
+from drift.errors import DumpError, RequestError
 from drift.schema.shipped import built_in_kinds
 
 BUILT_IN = [Resource.from_data(kind) for kind in built_in_kinds()]
@@ -64,8 +64,28 @@ def test_kinds_that_are_not_built_in_are_known_by_their_objects(tmp_path: Path) 
 
 @pytest.mark.parametrize("content", [[1], {"items": ["x"]}, {"items": [{"kind": "Pod"}]}, "text", {"kind": "Pod"}])
 def test_what_is_no_dump_is_an_error(tmp_path: Path, content: object) -> None:
-    with pytest.raises(ScanError, match="not a dump of Kubernetes objects"):
+    with pytest.raises(DumpError, match="not a dump of Kubernetes objects"):
         _dump(tmp_path, content)
+
+
+def test_a_dump_that_cannot_be_read_ends_with_2_as_a_manifest_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dump.yaml").write_text("a: [")
+    (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2")))
+
+    assert main(["report", str(tmp_path / "manifest.json"), "--live", str(tmp_path / "dump.yaml")]) == 2
+    assert capsys.readouterr().err.startswith(f"drift: --live {tmp_path}/dump.yaml:2:1: ")
+
+
+def test_a_misspelt_kind_is_missing_and_says_what_may_be_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dump.json").write_text(json.dumps(_autoscaler("v2")))
+    (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2") | {"kind": "HorizontalPodAutoScalar"}))
+
+    assert main(["report", str(tmp_path / "manifest.json"), "--live", str(tmp_path / "dump.json")]) == 1
+    assert "did you mean HorizontalPodAutoscaler in autoscaling/v2?" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("items", [None, []])

@@ -3,10 +3,29 @@
 import pytest
 
 from drift.cluster.resources import Resource, Resources
+from drift.schema.shipped import built_in_kinds
 
 
 def _resource(group: str, version: str, kind: str = "Widget") -> Resource:
     return Resource(group, version, kind, f"{kind.lower()}s", namespaced=True, verbs=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "meant"),
+    [
+        ("apps/v1", "Deploymnet", ["Deployment in apps/v1"]),
+        ("apps/v1", "deployment", ["Deployment in apps/v1"]),
+        ("app/v1", "Deployment", ["Deployment in apps/v1"]),
+        ("v1", "Deployment", ["Deployment in apps/v1"]),
+        ("app/v1", "Deploymnet", ["Deployment in apps/v1"]),
+        ("extensions/v1beta1", "Ingress", ["Ingress in networking.k8s.io/v1"]),
+        ("example.com/v1", "Nothing", []),
+    ],
+)
+def test_what_may_be_meant_by_a_kind_that_is_not_served(api_version: str, kind: str, meant: list[str]) -> None:
+    resources = Resources(Resource.from_data(kind) for kind in built_in_kinds())
+
+    assert resources.similar(api_version, kind) == meant
 
 
 def test_the_first_version_is_the_preferred_one() -> None:

@@ -10,10 +10,13 @@ from drift.model import (
     ClusterInfo,
     Finding,
     IgnoredBy,
+    Lifecycle,
     ManifestsInfo,
     ObjectKey,
     ObjectReport,
+    PastScan,
     Report,
+    Resolved,
     Severity,
     Source,
     Status,
@@ -68,7 +71,25 @@ def report(*items: ObjectReport, **changes: object) -> Report:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+def resolved(number: int, **changes: object) -> Resolved:
+    made = Resolved(
+        id=f"{number:016x}",
+        api_version="v1",
+        key=ObjectKey("", "ConfigMap", "shop", "mended"),
+        path="data.a",
+        change=Change.CHANGED,
+        cause=Cause.MANUAL,
+        severity=Severity.MEDIUM,
+        first_seen="2025-12-30T10:30:00Z",
+        resolved_at="2026-01-01T12:00:00Z",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
 _WHOLE: Final = {"path": "", "pointer": "", "desired": None, "live": None, "actors": ()}
+_NEW: Final = {"lifecycle": Lifecycle.NEW, "first_seen": "2026-01-01T12:00:00Z"}
+_ONGOING: Final = {"lifecycle": Lifecycle.ONGOING, "first_seen": "2025-12-29T07:30:00Z"}
+_REOPENED: Final = {"lifecycle": Lifecycle.REOPENED, "first_seen": "2026-01-01T12:00:00Z"}
 _IGNORED: Final = IgnoredBy("ignore[0]", "not ours")
 
 EMPTY: Final = report(
@@ -83,9 +104,11 @@ RICH: Final = report(
         "Deployment",
         "web",
         Status.DRIFTED,
-        finding(2),
-        finding(3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note="said in words"),
-        finding(4, change=Change.REMOVED, path="spec.y", desired="yes", live=None, cause=Cause.PENDING_SYNC),
+        finding(2, **_NEW),
+        finding(3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note="said in words", **_ONGOING),
+        finding(
+            4, change=Change.REMOVED, path="spec.y", desired="yes", live=None, cause=Cause.PENDING_SYNC, **_REOPENED
+        ),
         finding(5, change=Change.REORDERED, path="spec.z", desired=None, live=None, severity=Severity.LOW),
         finding(6, path="spec.scaled", cause=Cause.CONTROLLER, severity=Severity.INFO),
         source=Source("apps/web.yaml", 1, 3),
@@ -105,12 +128,26 @@ RICH: Final = report(
     ),
     notes=("a note",),
     errors=("roles in shop: may not be read by this account",),
+    resolved=(
+        resolved(11),
+        resolved(
+            12,
+            path="",
+            change=Change.MISSING,
+            key=ObjectKey("apps", "Deployment", "shop", "gone"),
+            api_version="apps/v1",
+        ),
+    ),
+    past=(
+        PastScan("2026-01-01T10:00:00Z", open=5, new=5, resolved=0, complete=True),
+        PastScan("2026-01-01T12:00:00Z", open=5, new=2, resolved=2, complete=False),
+    ),
 )
 
 
 def hostile(*texts: str) -> Report:
     """A report in which every text that can come from outside is one of these."""
-    items = []
+    items, gone = [], []
     for number, text in enumerate(texts):
         evil = finding(
             number,
@@ -119,7 +156,10 @@ def hostile(*texts: str) -> Report:
             live=[text, {text: text}],
             actors=(Actor(text, text, text, text),),
             note=text,
+            lifecycle=Lifecycle.ONGOING,
+            first_seen="0001-01-01T00:00:00+14:00",
         )
+        gone.append(resolved(number, key=ObjectKey("", text, text, text), path=text))
         aside = replace(evil, ignored=IgnoredBy(text, text))
         key = ObjectKey("", text, text, text)
         items += [
@@ -133,6 +173,7 @@ def hostile(*texts: str) -> Report:
         manifests=ManifestsInfo(texts, texts[0], git_dirty=True),
         notes=texts,
         errors=texts,
+        resolved=tuple(gone),
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from rich.cells import cell_len
+from rich.text import Text
 
 from drift.cli import main
 from drift.model import (
@@ -28,6 +30,7 @@ from drift.model import (
 from drift.redaction import Redacted
 from drift.report.json_report import json_schema, to_document, to_json
 from drift.report.terminal import to_text
+from tests.drift.report.reports import RICH as HISTORY
 
 ACTOR = Actor("kubectl-edit", "Update", None, "2026-01-01T10:00:00Z")
 FINDING = Finding(
@@ -108,7 +111,8 @@ note: a note
 not checked: roles: may not be read
 changed in the cluster: sync to revert it, or put the live value into Git to keep it
 Git is ahead: sync, or find out why the syncer does not
-cause not recorded: compare with the last change in Git before syncing
+added in the cluster: remove it there, which a sync may not do, or put it into Git to keep it
+only in the cluster: delete it, put it into Git, or ignore it with a reason in drift.yaml
 1 finding is ignored; -v shows them
 incomplete: 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
@@ -131,7 +135,12 @@ def test_the_schema_is_one() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [RICH, replace(RICH, cluster=None), replace(RICH, manifests=ManifestsInfo(("-",), None, None), objects=())],
+    [
+        RICH,
+        HISTORY,
+        replace(RICH, cluster=None),
+        replace(RICH, manifests=ManifestsInfo(("-",), None, None), objects=()),
+    ],
 )
 def test_the_json_report_is_what_its_schema_says(report: Report) -> None:
     assert _valid(report)
@@ -194,18 +203,16 @@ def test_what_is_not_reported_is_said_on_request() -> None:
 def test_nothing_in_a_cluster_steers_the_terminal(steering: str) -> None:
     evil = f"a{steering}b"
     actor = Actor(evil, evil, evil, f"2026-01-01{steering[0]}10:00:00")
-    finding = replace(FINDING, path=evil, desired=evil, live=[evil], actors=(actor,), note=evil)
+    finding = replace(FINDING, path=evil, desired=[evil], live=evil, actors=(actor,), note=evil)
+    lines = replace(finding, desired=f"same\n{evil}\n", live={evil: [evil * 40]})
     finding = replace(finding, ignored=IgnoredBy(evil, evil))
-    item = replace(_item(evil, Status.DRIFTED, finding, reason=evil), source=Source(evil, 1, 1))
+    item = replace(_item(evil, Status.DRIFTED, finding, lines, reason=evil), source=Source(evil, 1, 1))
     report = replace(RICH, objects=(item,), notes=(evil,), errors=(evil,))
-    plain = replace(report, objects=(replace(item, findings=(FINDING,)),))
 
-    text = to_text(report, color=False, verbose=True)
-
-    assert {character for character in text if not character.isprintable()} == {"\n"}
-    assert (
-        text.count("\n") == to_text(plain, color=False, verbose=True).count("\n") + 1
-    )  # the note, the rule, and no hint
+    for text in (to_text(report, color=False, verbose=True), to_text(report, color=False, width=80, verbose=True)):
+        assert {character for character in text if not character.isprintable()} == {"\n"}
+        # What a newline would begin: nothing but our own lines begins at the margin.
+        assert not [line for line in text.splitlines() if line.startswith("b")]
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"])
@@ -222,6 +229,39 @@ def test_a_trailing_newline_is_visible() -> None:
 @pytest.mark.parametrize(("value", "shown"), [("2", '"2"'), (2, "2"), ("true", '"true"'), (True, "true"), ("", '""')])
 def test_a_string_is_told_from_what_it_looks_like(value: object, shown: str) -> None:
     assert f"live {shown}\n" in to_text(_only(FINDING, desired="x", live=value), color=False)
+
+
+def test_values_of_several_lines_are_a_diff_below_who_did_it() -> None:
+    text = to_text(_only(FINDING, path="data.a", desired="a\nb\n", live="a\nc\n"), color=False)
+
+    assert (
+        "  medium   ~ data.a  - Git, + live\n"
+        "           changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), "
+        "scaler (scale), time not recorded\n"
+        "             a\n"
+        "           - b\n"
+        "           + c\n"
+    ) in text
+
+
+def test_what_differs_has_colours_of_its_own() -> None:
+    text = to_text(_only(FINDING), color=True)
+
+    assert "Git \x1b[31m2\x1b[0m, live \x1b[32m5\x1b[0m" in text
+    assert "\x1b[32m+ c\x1b[0m" in to_text(_only(FINDING, desired="a\nb\n", live="a\nc\n"), color=True)
+
+
+def test_an_ignored_finding_does_not_make_its_object_the_worst() -> None:
+    aside = replace(FINDING, severity=Severity.CRITICAL, ignored=IgnoredBy("rule", "ours"))
+    mild = replace(FINDING, severity=Severity.LOW)
+    report = replace(
+        RICH,
+        objects=(_item("A", Status.DRIFTED, aside, mild), _item("B", Status.DRIFTED, FINDING)),
+        notes=(),
+        errors=(),
+    )
+
+    assert to_text(report, color=False).startswith("B n/a")
 
 
 def test_long_values_are_cut_around_the_first_difference() -> None:
@@ -250,6 +290,25 @@ def test_no_line_is_wider_than_the_terminal_and_none_is_cut() -> None:
 
     assert max(map(len, text.splitlines())) <= 40
     assert "".join(text.split()) == "".join(GOLDEN.split())
+
+
+WIDE = "\u6f22\u5b57 e\u0301 \U0001f600 " * 30
+
+
+@pytest.mark.parametrize("width", [10, 31, 80, 200])
+@pytest.mark.parametrize("value", [WIDE, WIDE.replace(" ", ""), f"one\n{WIDE}\n"])
+def test_wide_and_combining_characters_are_measured_as_they_are_shown(value: str, width: int) -> None:
+    text = to_text(_only(FINDING, path=WIDE, desired="x\n", live=value, note=WIDE), color=True, width=width)
+
+    assert max(cell_len(line) for line in Text.from_ansi(text).plain.splitlines()) <= width
+    assert Text.from_ansi(text).plain.count("\u0301") >= 60
+
+
+def test_a_folded_line_goes_on_below_its_own_beginning() -> None:
+    text = to_text(_only(FINDING, path="a" * 60, note="b" * 60), color=False, width=50)
+
+    assert f"\n           {'a' * 39}\n           {'a' * 21}" in text
+    assert f"\n           {'b' * 39}\n           {'b' * 21}\n" in text
 
 
 def test_a_pipe_gets_lines_as_long_as_they_are() -> None:

@@ -91,9 +91,10 @@ def test_a_hostile_text_makes_no_command_and_no_property(text: str) -> None:
     assert all(set(properties) <= {"file", "line", "title"} for _, properties, _ in found)
 
 
-def test_every_line_is_a_command_but_the_summary() -> None:
+def test_every_line_is_a_command_but_the_summary_and_what_is_resolved() -> None:
     lines = to_annotations(HOSTILE).splitlines()
 
-    assert len(lines) == 11
-    assert all(line.startswith("::") for line in lines[:-1])
-    assert lines[-1] == "incomplete: 9 drifted, 9 unmanaged, 9 unchecked"
+    assert len(lines) == 12
+    assert all(line.startswith("::") for line in lines[:-2])
+    assert lines[-2] == "incomplete: 9 drifted, 9 unmanaged, 9 unchecked"
+    assert lines[-1].startswith("9 findings resolved since the last scan: ")

@@ -98,7 +98,7 @@ def test_a_failure_says_every_difference_and_the_worst_in_its_message() -> None:
     failure = parsed(RICH).find("testsuite[@name='apps/web.yaml']/testcase/failure")
 
     assert failure is not None
-    assert failure.get("message") == "medium: spec.replicas: Git 2, live 5"
+    assert failure.get("message") == "medium NEW: spec.replicas: Git 2, live 5"
     assert [path for path in ("spec.x", "spec.y", "spec.z") if path in str(failure.text)] == [
         "spec.x",
         "spec.y",

@@ -120,3 +120,27 @@ def test_a_plain_sentence_stays_a_sentence() -> None:
 def test_a_report_that_fits_leaves_nothing_out() -> None:
     assert "left out" not in to_markdown(RICH)
     assert "not shown here" not in to_markdown(RICH)
+
+
+def _file(lines: int) -> tuple[str, str]:
+    git = "\n".join(f"setting-{number}: git" for number in range(lines))
+    return git, git.replace("git", "live")
+
+
+def test_text_of_several_lines_is_a_diff() -> None:
+    desired, live = _file(2)
+    text = to_markdown(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, desired=desired, live=live))))
+
+    assert "\n```diff\n- setting-0: git\n- setting-1: git\n+ setting-0: live\n+ setting-1: live\n```\n" in text
+
+
+def test_where_a_diff_has_no_room_one_line_of_it_is_better_than_nothing() -> None:
+    desired, live = ("\n".join(f"{line}{'x' * 120}" for line in text.split("\n")) for text in _file(40))
+    one = report(item("ConfigMap", "a", Status.DRIFTED, finding(1, desired=desired, live=live)))
+
+    narrow = to_markdown(one, SMALLEST_LIMIT)
+
+    assert "setting-0: git" in narrow
+    assert "setting-2: git" not in narrow
+    assert "left out" not in narrow
+    assert "more lines" in to_markdown(one)

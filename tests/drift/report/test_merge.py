@@ -12,7 +12,7 @@ from drift.report.json_report import json_schema, to_json
 from drift.report.merge import merge
 from drift.report.render import Style, render
 from drift.report.saved import read_report
-from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report
+from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report, resolved
 
 EAST = ClusterInfo("east", "https://east.example.com", "v1.36.3")
 WEST = ClusterInfo("west", "https://west.example.com", "v1.36.3")
@@ -120,6 +120,30 @@ def test_the_commit_is_told_where_all_have_it() -> None:
 
     assert merge([one, other]).manifests == ManifestsInfo(("a", "b"), "c0ffee", git_dirty=True)
     assert merge([one, third]).manifests == ManifestsInfo(("a", "c"), None, None)
+
+
+def test_what_is_resolved_in_any_is_resolved_in_its_cluster() -> None:
+    east = report(cluster=EAST, resolved=(resolved(1),))
+    west = report(cluster=WEST, resolved=(resolved(1), resolved(2, path="data.b")))
+
+    merged = merge([west, east])
+
+    assert [(gone.cluster, gone.path) for gone in merged.resolved] == [
+        ("east", "data.a"),
+        ("west", "data.a"),
+        ("west", "data.b"),
+    ]
+    assert read_report(to_json(merged), "r.json") == merged
+    assert (
+        merge([merged, report(cluster=EAST, resolved=(resolved(1),), generated_at=LATER)]).resolved == merged.resolved
+    )
+
+
+def test_what_a_newer_report_has_again_is_not_resolved() -> None:
+    old = report(pod("a", Status.IN_SYNC), resolved=(resolved(1),))
+
+    assert merge([report(pod("a"), generated_at=LATER), old]).resolved == ()
+    assert [gone.id for gone in merge([report(pod("b", Status.IN_SYNC)), old]).resolved] == [resolved(1).id]
 
 
 def test_every_format_names_the_clusters() -> None:

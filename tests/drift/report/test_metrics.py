@@ -10,7 +10,7 @@ from drift.model import ClusterInfo, Report, Source, Status
 from drift.report.metrics import to_metrics
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, hostile, item, report
 
-SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\\\|\\"|\\n)*",?)+)\})? ([0-9.e+]+)')
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\\\|\\"|\\n)*",?)+)\})? (-?[0-9.e+]+)')
 
 
 def samples(shown: Report) -> dict[str, float]:

@@ -38,15 +38,18 @@ def test_fields_that_are_newer_than_the_program_are_no_error() -> None:
 
 def test_a_report_of_an_older_program_is_read() -> None:
     def older(document: dict[str, Any]) -> None:
-        for name in ("clusters", "scan", "inSync"):
+        for name in ("clusters", "scan", "inSync", "resolved", "past"):
             del document[name]
         for item in document["objects"]:
             del item["cluster"], item["byChoice"]
             (item["source"] or {}).pop("line", None)
+            for found in item["findings"]:
+                del found["lifecycle"]
 
     read = read_report(changed(older), "r.json")
 
     assert read.duration_seconds is None
+    assert (read.resolved, read.past) == ((), ())
     assert {item.source.line for item in read.objects if item.source} == {1}
 
 

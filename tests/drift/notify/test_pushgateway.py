@@ -4,7 +4,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import UsageError
-from drift.pushgateway import VARIABLE, push, read_address
+from drift.notify.pushgateway import VARIABLE, push, read_address
 from tests.drift.conftest import Application
 from tests.pushed import Receiver, receive
 from tests.sandbox.syncers import Syncer

@@ -1,0 +1,121 @@
+"""How long a fleet takes, and what it costs: ``python -m benchmarks.fleets``, about an hour.
+
+Puts fleets of growing size into a sandbox cluster, synced server-side and client-side, with nothing, one in a hundred
+and everything edited by hand, and runs the reporter, ``kubectl diff`` and the floor over them. It writes a table and a
+plot to ``docs/benchmarks.md``. A shorter one: ``python -m benchmarks.fleets --sizes 100,1000 --no-write``.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fleet import NAMESPACES, Fleet, Syncing, namespace_of, prepare, write_manifests
+from benchmarks.measure import Traffic, median_of, progress, raise_file_limit, run
+from benchmarks.page import write_page
+from benchmarks.results import Drifted, Result
+from tests.sandbox.cluster import Cluster
+
+SIZES = (100, 1_000, 10_000, 50_000)
+RUNS = 5
+#: kubectl takes minutes from here on, so it is measured at most up to so many objects.
+KUBECTL_SIZES = 1_000
+_EVERY = {Drifted.NONE: 0, Drifted.ONE_PERCENT: 100, Drifted.ALL: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    name: str
+    command: Sequence[str]
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    manifests: Path
+    syncing: Syncing
+    size: int
+    drifted: Drifted
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints what came out, and writes the page."""
+    options = _parser().parse_args(arguments)
+    raise_file_limit()
+    results: list[Result] = []
+    for syncing in Syncing:
+        results += _measure(syncing, options)
+    for result in results:
+        print(json.dumps(result.as_json()))
+    if not options.no_write:
+        write_page(results, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fleets", description=__doc__)
+    parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=SIZES)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--kubectl-up-to", type=int, default=KUBECTL_SIZES, metavar="OBJECTS")
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
+    return parser
+
+
+def _measure(syncing: Syncing, options: argparse.Namespace) -> Iterator[Result]:
+    with Cluster.start() as cluster, tempfile.TemporaryDirectory() as folder:
+        prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
+        fleet = Fleet(cluster, syncing)
+        for size in sorted(options.sizes):
+            manifests = Path(folder) / str(size)
+            write_manifests(size, manifests)
+            progress(f"syncing {size} objects {syncing.value}")
+            fleet.sync(size)
+            for drifted in Drifted:
+                every = _EVERY[drifted]
+                if every:
+                    fleet.drift(size, every)
+                fleet_state = _State(manifests, syncing, size, drifted)
+                yield from _run_tools(cluster, fleet_state, options)
+                if every:
+                    fleet.revert(size, every)
+
+
+def _run_tools(cluster: Cluster, state: _State, options: argparse.Namespace) -> Iterator[Result]:
+    for tool in _tools(cluster.kubeconfig, state, options):
+        progress(f"{state.size} objects, {state.syncing.value}, {state.drifted.value} drifted: {tool.name}")
+        cost = median_of([run(tool.command, cluster.environment) for _ in range(tool.runs)])
+        mark = cluster.audit_mark()
+        with Traffic(cluster.kubeconfig) as traffic:
+            direct, counted = str(cluster.kubeconfig), str(traffic.kubeconfig)
+            run([counted if part == direct else part for part in tool.command], cluster.environment)
+            received = traffic.received
+        yield Result(
+            tool.name,
+            state.syncing.value,
+            state.size,
+            state.drifted,
+            cost.wall,
+            cost.cpu,
+            cost.memory,
+            requests=len(cluster.audit(mark)),
+            received=received,
+            runs=tool.runs,
+        )
+
+
+def _tools(kubeconfig: Path, state: _State, options: argparse.Namespace) -> Iterator[_Tool]:
+    report = [sys.executable, "-m", "drift", "report", str(state.manifests), "--kubeconfig", str(kubeconfig)]
+    yield _Tool("drift report", report, options.runs)
+    yield _Tool("floor", [sys.executable, "-m", "benchmarks.floor", str(kubeconfig)], options.runs)
+    if state.size <= options.kubectl_up_to and state.drifted is Drifted.NONE:
+        diff = ["kubectl", "diff", "--recursive", "--filename", str(state.manifests), "--kubeconfig", str(kubeconfig)]
+        yield _Tool("kubectl diff --server-side", [*diff, "--server-side", "--force-conflicts"], options.runs)
+        yield _Tool("kubectl diff", diff, options.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Running one command and what it costs: time, memory, requests and bytes."""
+
+import asyncio
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import yaml
+
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command costs.
+
+    Attributes:
+        wall: Seconds from start to end.
+        cpu: Seconds of processor time, its children's included.
+        memory: Peak resident memory in bytes.
+    """
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], allowed: Sequence[int] = (0, 1)) -> Cost:
+    """Runs a command to its end.
+
+    Args:
+        command: The program and its arguments.
+        environment: All of its environment.
+        allowed: The exit statuses that it may end with.
+
+    Raises:
+        RuntimeError: It ended with another one.
+    """
+    begin = time.perf_counter()
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=messages)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in allowed:
+            messages.seek(0)
+            said = messages.read().decode(errors="replace")
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def median_of(runs: Sequence[Cost]) -> Cost:
+    """The medians of several runs; of the memory, the largest."""
+    return Cost(
+        statistics.median(run.wall for run in runs),
+        statistics.median(run.cpu for run in runs),
+        max(run.memory for run in runs),
+    )
+
+
+def raise_file_limit() -> None:
+    """As many open files as the system allows, for many namespaces."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Traffic:
+    """Counts the bytes between clients and an API server: a forwarder that does not look into what it forwards.
+
+    Attributes:
+        received: Bytes from the server to the clients so far, as they are on the wire.
+        sent: Bytes from the clients.
+        kubeconfig: A kubeconfig that leads through it.
+    """
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Starts to listen on loopback.
+
+        Args:
+            kubeconfig: The one that leads to the server.
+        """
+        self.received = 0
+        self.sent = 0
+        config = yaml.safe_load(kubeconfig.read_text("utf-8"))
+        self._server = urlsplit(config["clusters"][0]["cluster"]["server"])
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._listener = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        port = self._listener.sockets[0].getsockname()[1]
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
+        self.kubeconfig = kubeconfig.with_name(f"{kubeconfig.name}.counted")
+        self.kubeconfig.write_text(yaml.safe_dump(config), "utf-8")
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+
+    async def _close(self) -> None:
+        self._listener.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_read, to_write = await asyncio.open_connection(self._server.hostname, self._server.port)
+        await asyncio.gather(self._up(reader, to_write), self._down(to_read, writer), return_exceptions=True)
+
+    async def _up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(_CHUNK):
+            self.sent += len(chunk)
+            sink.write(chunk)
+            await sink.drain()
+        sink.close()
+
+    async def _down(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(_CHUNK):
+            self.received += len(chunk)
+            sink.write(chunk)
+            await sink.drain()
+        sink.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.kubeconfig.unlink()
+
+
+def progress(text: str) -> None:
+    """Says on standard error what is being measured."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

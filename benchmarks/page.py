@@ -1,0 +1,77 @@
+"""The page of the documentation on speed, from what was measured."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.results import Drifted, Result
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "benchmarks.md"
+PLOT = DOCS / "images" / "benchmarks.svg"
+_MEGA = 1_000_000
+_COLORS = {
+    "drift report": "#2563eb",
+    "floor": "#6b7280",
+    "kubectl diff --server-side": "#d97706",
+    "kubectl diff": "#dc2626",
+}
+
+_HEAD = """\
+# Benchmarks
+
+Written by `python -m benchmarks.fleets`; nothing here is typed by hand. Each figure is the median of {runs} runs (of
+memory, the largest) in one run of the benchmark on one machine ({machine}), on which the API server ran too.
+
+A fleet is Deployments (two in five), ConfigMaps, Services and custom resources (one in five each) in 50 namespaces, in
+one file of YAML for each application. *Floor* is a program that lists the same kinds and parses the JSON that comes,
+and does nothing else. `kubectl diff` sends requests for each object, so it was measured on small fleets alone.
+Requests are counted in the API server's audit log, bytes on the wire.
+
+![Seconds by number of objects, both axes logarithmic](images/benchmarks.svg)
+"""
+
+
+def write_page(results: Sequence[Result], machine: str) -> None:
+    """Writes the page and its plot."""
+    text = _HEAD.format(runs=min(result.runs for result in results), machine=machine)
+    for syncing in dict.fromkeys(result.syncing for result in results):
+        text += f"\n## Synced {syncing}\n\n" + _table(result for result in results if result.syncing == syncing)
+    PAGE.write_text(text, "utf-8")
+    _plot(results)
+
+
+def _table(results: Iterable[Result]) -> str:
+    rows = [
+        f"| {result.objects:,} | {result.drifted.value} | {result.tool} | {result.wall:.2f} s | {result.cpu:.2f} s "
+        f"| {result.memory / _MEGA:.0f} MB | {result.requests:,} | {result.received / _MEGA:.1f} MB |"
+        for result in results
+    ]
+    head = (
+        "| objects | drifted | tool | time | CPU | memory | requests | received |\n|--:|--:|---|--:|--:|--:|--:|--:|\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def _plot(results: Sequence[Result]) -> None:
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("svg")
+    # The same results give the same bytes.
+    mpl.rcParams["svg.hashsalt"] = "benchmarks"
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    for tool, color in _COLORS.items():
+        points = sorted(
+            (result.objects, result.wall)
+            for result in results
+            if result.tool == tool and result.drifted is Drifted.NONE and result.syncing == "server-side"
+        )
+        if points:
+            axes.loglog(*zip(*points, strict=True), marker="o", color=color, label=tool)
+    axes.set_xlabel("objects, none of them drifted, synced server-side")
+    axes.set_ylabel("seconds")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(frameon=False)
+    PLOT.parent.mkdir(exist_ok=True)
+    figure.savefig(PLOT, metadata={"Date": None}, bbox_inches="tight")

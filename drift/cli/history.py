@@ -1,0 +1,47 @@
+"""``drift history``: what drifted when, and for how long."""
+
+import argparse
+import os
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from drift.globs import Glob
+from drift.history.store import read_history
+from drift.history.timeline import Choice, point_in_time
+from drift.report.timeline import Timeline, timeline_json, timeline_text
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the timeline.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: ``--since`` is no time.
+        HistoryError: There is no such file, or it is no history.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    choice = Choice(
+        since=None if options.since is None else point_in_time(options.since, now),
+        objects=None if options.object is None else Glob(options.object),
+        namespaces=None if options.namespace is None else Glob(options.namespace),
+        only_open=options.open,
+    )
+    recorded = read_history(Path(options.file))
+    timeline = Timeline(
+        episodes=tuple(filter(choice.covers, recorded.episodes)),
+        scans=recorded.scans,
+        last_scan=recorded.last_scan,
+        now=now.isoformat().replace("+00:00", "Z"),
+    )
+    if options.output == "json":
+        sys.stdout.write(timeline_json(timeline))
+        return 0
+    terminal = sys.stdout.isatty()
+    color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    width = shutil.get_terminal_size().columns if terminal else None
+    sys.stdout.write(timeline_text(timeline, color=color, width=width))
+    return 0

@@ -1,0 +1,226 @@
+"""Recording a scan: within one transaction, episodes open, go on and end, and the report learns what is known."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from drift.history.changes import Changes, Counted, Open, Reach, compare, narrower
+from drift.history.episodes import Episode, Scope, State
+from drift.history.news import News
+from drift.history.rows import actors_text, insert_episode, key_of, scope_number
+from drift.history.times import before, shown, store_datetime, stored
+from drift.model import (
+    Cause,
+    Change,
+    Finding,
+    Lifecycle,
+    PastScan,
+    Report,
+    Resolved,
+    Severity,
+    Unmanaged,
+    Verdict,
+)
+
+#: What is over is forgotten after a year and a month, so that a yearly audit finds all of its year.
+KEPT: Final = timedelta(days=400)
+#: Scans that a report shows.
+_PAST: Final = 50
+
+
+def record(
+    connection: sqlite3.Connection, report: Report, scope: Scope, reach: Reach, *, count_as_scan: bool, for_news: bool
+) -> Report:
+    """Records a scan; see `drift.history.store.History.record`."""
+    connection.row_factory = sqlite3.Row
+    number = scope_number(connection, scope)
+    at = stored(report.generated_at)
+    changes = compare(report, _open_episodes(connection, number), reach)
+    if _is_outdated(connection, number, at):
+        return _annotated(connection, report, number, changes, frozenset(), recorded=False)
+    reopened = frozenset(
+        found.finding.id for found in changes.opened if _has_episode(connection, number, found.finding.id)
+    )
+    opened = [
+        insert_episode(connection, number, _new_episode(scope, found, at, reopened), reach.unmanaged)
+        for found in changes.opened
+    ]
+    connection.executemany(
+        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
+        " WHERE number = ?",
+        [_seen_now(episode, found, at, reach.unmanaged) for episode, found in changes.seen],
+    )
+    connection.executemany(
+        "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
+        [(at, state, episode.number) for episode, state in changes.ended],
+    )
+    if for_news:
+        _keep_news(connection, opened, changes)
+    if count_as_scan:
+        _insert_scan(connection, number, report, at, changes)
+    forget(connection, at)
+    return _annotated(connection, report, number, changes, reopened, recorded=True)
+
+
+def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
+    """Whether a newer scan was recorded, of two at once for instance. One in the future is a clock's fault."""
+    (last,) = connection.execute("SELECT max(at) FROM scans WHERE scope = ?", (scope,)).fetchone()
+    return last is not None and at < last <= store_datetime(datetime.now(UTC))
+
+
+def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
+    rows = connection.execute("SELECT * FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,))
+    return [
+        Open(row["number"], row["id"], key_of(row), Change(row["change"]), Severity(row["severity"]), _seen_with(row))
+        for row in rows
+    ]
+
+
+def _seen_with(row: sqlite3.Row) -> Unmanaged:
+    return Unmanaged(row["seen_with"])
+
+
+def _has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
+    known = connection.execute("SELECT 1 FROM episodes WHERE scope = ? AND id = ? LIMIT 1", (scope, finding))
+    return known.fetchone() is not None
+
+
+def _new_episode(scope: Scope, found: Counted, at: str, reopened: frozenset[str]) -> Episode:
+    item, finding = found.item, found.finding
+    first_seen = finding.first_seen or at
+    return Episode(
+        scope=scope,
+        id=finding.id,
+        api_version=item.api_version,
+        key=item.key,
+        path=finding.path,
+        change=finding.change,
+        cause=finding.cause,
+        severity=finding.severity,
+        actors=finding.actors,
+        first_seen=first_seen,
+        last_seen=max(stored(first_seen), at),
+        ended_at=None,
+        state=State.OPEN,
+        reopened=finding.id in reopened,
+    )
+
+
+def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: Changes) -> None:
+    resolved = [episode.number for episode, state in changes.ended if state is State.RESOLVED]
+    connection.executemany(
+        "INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)",
+        [
+            *((number, News.NEW, None) for number in opened),
+            *((episode.number, News.WORSENED, episode.severity) for episode in changes.worsened),
+            *((number, News.RESOLVED, None) for number in resolved),
+        ],
+    )
+
+
+def _seen_now(episode: Open, found: Counted, at: str, search: Unmanaged) -> tuple[str | int, ...]:
+    finding = found.finding
+    with_ = narrower(episode.seen_with, search)
+    return (at, finding.cause, finding.severity, actors_text(finding.actors), with_, episode.number)
+
+
+def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: Changes) -> None:
+    (open_now,) = connection.execute(
+        "SELECT count(*) FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
+    ).fetchone()
+    resolved = sum(state is State.RESOLVED for _, state in changes.ended)
+    connection.execute(
+        "INSERT INTO scans (scope, at, complete, open, new, resolved, git_commit) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            scope,
+            at,
+            int(report.verdict is not Verdict.INCOMPLETE),
+            open_now,
+            len(changes.opened),
+            resolved,
+            report.manifests.git_commit,
+        ),
+    )
+
+
+def forget(connection: sqlite3.Connection, now: str) -> None:
+    """Takes out what has been over for long. ``now`` is a stored time."""
+    limit = before(now, KEPT)
+    connection.execute(
+        "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
+    )
+    connection.execute("DELETE FROM episodes WHERE ended_at < ?", (limit,))
+    connection.execute("DELETE FROM scans WHERE at < ?", (limit,))
+
+
+# -- the report with what is known
+
+
+def _annotated(
+    connection: sqlite3.Connection,
+    report: Report,
+    scope: int,
+    changes: Changes,
+    reopened: frozenset[str],
+    *,
+    recorded: bool,
+) -> Report:
+    known = {
+        row["id"]: shown(row["first_seen"])
+        for row in connection.execute(
+            "SELECT id, first_seen FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
+        )
+    }
+    opened = {found.finding.id for found in changes.opened}
+
+    def annotate(finding: Finding) -> Finding:
+        if not finding.is_drift:
+            return finding
+        if finding.id in reopened:
+            lifecycle = Lifecycle.REOPENED
+        else:
+            lifecycle = Lifecycle.NEW if finding.id in opened else Lifecycle.ONGOING
+        return replace(finding, first_seen=known.get(finding.id, report.generated_at), lifecycle=lifecycle)
+
+    return replace(
+        report,
+        objects=tuple(
+            replace(item, findings=tuple(map(annotate, item.findings))) if item.findings else item
+            for item in report.objects
+        ),
+        resolved=tuple(sorted(_resolved(connection, changes), key=_resolved_order)) if recorded else (),
+        past=_past(connection, scope),
+    )
+
+
+def _resolved(connection: sqlite3.Connection, changes: Changes) -> Iterator[Resolved]:
+    for episode, state in changes.ended:
+        if state is State.RESOLVED:
+            row = connection.execute("SELECT * FROM episodes WHERE number = ?", (episode.number,)).fetchone()
+            yield Resolved(
+                id=row["id"],
+                api_version=row["api_version"],
+                key=key_of(row),
+                path=row["path"],
+                change=Change(row["change"]),
+                cause=Cause(row["cause"]),
+                severity=Severity(row["severity"]),
+                first_seen=shown(row["first_seen"]),
+                resolved_at=shown(row["ended_at"]),
+            )
+
+
+def _resolved_order(gone: Resolved) -> tuple[str, str, str, str, str]:
+    return (gone.key.namespace or "", gone.key.group, gone.key.kind, gone.key.name, gone.path)
+
+
+def _past(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
+    rows = connection.execute(
+        "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST)
+    ).fetchall()
+    return tuple(
+        PastScan(shown(row["at"]), row["open"], row["new"], row["resolved"], bool(row["complete"]))
+        for row in reversed(rows)
+    )

@@ -1,0 +1,217 @@
+"""`drift report --history` and `drift history`: ages, resolution, and a report whatever becomes of the file."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from drift.report.formats import Format
+
+MANIFESTS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop}
+data: {key: git}
+"""
+LIVE = MANIFESTS.replace("git", "live")
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(MANIFESTS)
+    Path("live.yaml").write_text(LIVE)
+    Path("same.yaml").write_text(MANIFESTS)
+    return tmp_path
+
+
+def scan(live: str = "live.yaml", *flags: str, history: str = "h.db", manifests: str = "m.yaml") -> int:
+    return main(["report", manifests, "--live", live, "--history", history, *flags])
+
+
+def saved(*flags: str, live: str = "live.yaml") -> dict[str, Any]:
+    scan(live, "--output", "json=r.json", *flags)
+    document: dict[str, Any] = json.loads(Path("r.json").read_text())
+    return document
+
+
+def test_reports_say_what_is_new_what_goes_on_and_what_is_resolved(capsys: Out) -> None:
+    assert scan() == 1
+    assert "medium   NEW ~ data.key" in capsys.readouterr().out
+    assert scan() == 1
+    assert "open for " in capsys.readouterr().out
+    assert scan("same.yaml") == 0
+    assert "1 finding resolved since the last scan: ConfigMap shop/a data.key, after " in capsys.readouterr().out
+    assert scan() == 1
+    assert "medium   REOPENED ~ data.key" in capsys.readouterr().out
+
+
+def test_without_a_history_nothing_is_remembered_and_nothing_said(folder: Path, capsys: Out) -> None:
+    assert main(["report", "m.yaml", "--live", "live.yaml", "--output", "json"]) == 1
+
+    document = json.loads(capsys.readouterr().out)
+    assert (document["resolved"], document["past"]) == ([], [])
+    assert document["objects"][0]["findings"][0]["lifecycle"] is None
+    assert sorted(path.name for path in folder.iterdir()) == ["live.yaml", "m.yaml", "same.yaml"]
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_saved_report_gives_the_same_bytes_as_the_scan(form: Format, capsys: Out) -> None:
+    scan()
+    scan("same.yaml", "--quiet")
+    capsys.readouterr()
+    scan("live.yaml", f"--output={form}=x", "--output=json=r.json")
+
+    assert main(["render", "r.json", "--output", form]) == 0
+    assert capsys.readouterr().out == Path("x").read_text()
+
+
+def test_two_environments_in_one_file_do_not_resolve_each_other() -> None:
+    Path("dev").mkdir()
+    Path("dev/m.yaml").write_text(MANIFESTS.replace("name: a", "name: b"))
+
+    scan()
+    assert main(["report", "dev", "--live", "same.yaml", "--history", "h.db", "--unmanaged", "off"]) == 1
+    document = saved()
+
+    assert document["objects"][0]["findings"][0]["lifecycle"] == "ongoing"
+
+
+def test_a_kind_that_is_left_out_on_purpose_is_not_resolved() -> None:
+    scan()
+    Path("drift.yaml").write_text("unchecked: [{kind: ConfigMap, reason: not ours}]")
+
+    assert saved()["resolved"] == []
+    Path("drift.yaml").unlink()
+    assert saved()["objects"][0]["findings"][0]["lifecycle"] == "reopened"
+
+
+def test_a_history_that_cannot_be_written_ends_with_2_and_the_report_is_made(capsys: Out) -> None:
+    assert scan(history="nowhere/h.db") == 2
+
+    out, err = capsys.readouterr()
+    assert "ConfigMap shop/a  drifted" in out
+    assert err == "drift: nowhere/h.db: cannot be used: unable to open database file; the report is made without it\n"
+
+
+def test_a_broken_history_is_set_aside_and_the_report_is_made(folder: Path, capsys: Out) -> None:
+    Path("h.db").write_bytes(b"garbage")
+
+    assert scan() == 1
+
+    out, err = capsys.readouterr()
+    (moved,) = folder.glob("h.db.corrupt-*")
+    assert moved.read_bytes() == b"garbage"
+    assert err == f"drift: h.db: is no history; it is kept as {moved.name}, and a new history begins\n"
+    assert "NEW" in out
+
+
+def test_a_scope_is_named_only_in_a_history(stderr: Callable[[], str]) -> None:
+    assert main(["report", "m.yaml", "--live", "live.yaml", "--history-scope", "x"]) == 2
+    assert "--history-scope names a scan in a history" in stderr()
+
+
+def test_manifests_from_a_pipe_need_a_name(stderr: Callable[[], str]) -> None:
+    assert main(["report", "-", "--live", "live.yaml", "--history", "h.db"]) == 2
+    assert "give one with --history-scope NAME" in stderr()
+
+
+def test_a_name_keeps_the_history_of_manifests_that_moved() -> None:
+    saved("--history-scope", "shop")
+    Path("moved.yaml").write_text(MANIFESTS)
+
+    scan("live.yaml", "--history-scope", "shop", "--output", "json=r.json", manifests="moved.yaml")
+
+    assert json.loads(Path("r.json").read_text())["objects"][0]["findings"][0]["lifecycle"] == "ongoing"
+
+
+def test_no_planted_secret_is_in_the_file() -> None:
+    planted = "planted-secret-4711"
+    coded = base64.b64encode(planted.encode()).decode()
+    copy = json.dumps({"data": {"a": coded}, "env": planted}).replace('"', '\\"')
+
+    def secret(text: str, more: str) -> str:
+        return f"""\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: s
+  namespace: shop
+  annotations: {{"kubectl.kubernetes.io/last-applied-configuration": "{copy}{more}"}}
+data: {{a: {base64.b64encode(f"{planted}{more}".encode()).decode()}}}
+stringData: {{b: "{planted}{text}"}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: p, namespace: shop}}
+spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{planted}{text}"}}]}}]}}
+"""
+
+    Path("m.yaml").write_text(secret("-git", "1"))
+    Path("live.yaml").write_text(secret("-live", "2"))
+
+    assert scan() == 1
+    assert scan("m.yaml") == 0
+
+    content = Path("h.db").read_bytes()
+    assert b"PASSWORD" in content
+    assert b"data.b" in content
+    assert planted.encode() not in content
+    assert coded[:20].encode() not in content
+
+
+def test_the_history_is_a_table(capsys: Out) -> None:
+    scan()
+    scan("same.yaml")
+    capsys.readouterr()
+
+    assert main(["history", "h.db"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("/m.yaml (namespace default) at a dump")
+    assert lines[1].split() == ["opened", "lasted", "state", "object", "path", "cause", "severity", "manager"]
+    assert lines[2].split()[-6:] == ["ConfigMap", "shop/a", "data.key", "unknown", "medium", "-"]
+    assert "0 open, 1 resolved" in lines
+
+
+@pytest.mark.parametrize(
+    ("flags", "count"),
+    [
+        ((), 2),
+        (("--open",), 1),
+        (("--since", "1h"), 2),
+        (("--since", "2100-01-01"), 1),
+        (("--object", "b*"), 1),
+        (("--namespace", "x*"), 0),
+    ],
+)
+def test_episodes_can_be_chosen(flags: tuple[str, ...], count: int, capsys: Out) -> None:
+    Path("m.yaml").write_text(MANIFESTS + "---\n" + MANIFESTS.replace("name: a", "name: b"))
+    Path("live.yaml").write_text(LIVE + "---\n" + LIVE.replace("name: a", "name: b"))
+    Path("same.yaml").write_text(MANIFESTS + "---\n" + LIVE.replace("name: a", "name: b"))
+    scan()
+    scan("same.yaml")
+    capsys.readouterr()
+
+    assert main(["history", "h.db", "--output", "json", *flags]) == 0
+    assert len(json.loads(capsys.readouterr().out)["episodes"]) == count
+
+
+@pytest.mark.parametrize(("file", "problem"), [("nowhere.db", "there is no such file"), ("m.yaml", "is no history")])
+def test_what_is_no_history_ends_with_2(file: str, problem: str, stderr: Callable[[], str]) -> None:
+    assert main(["history", file]) == 2
+
+    text = stderr()
+    assert text.startswith(f"drift: {file}: {problem}")
+    assert text.count("\n") == 1
+
+
+def test_a_time_that_is_none_ends_with_2(stderr: Callable[[], str]) -> None:
+    scan()
+    assert main(["history", "h.db", "--since", "tuesday"]) == 2
+    assert "--since tuesday: is neither a span" in stderr()

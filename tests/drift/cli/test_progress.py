@@ -1,0 +1,123 @@
+"""Progress is for people who wait: on a terminal, on standard error, after a second, and gone when the report comes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.drift.cli.terminal import Terminal, on_terminal
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n"
+SHOW_CURSOR, HIDE_CURSOR, CLEAR_LINE = "\x1b[?25h", "\x1b[?25l", "\x1b[2K"
+STEPS = """
+import sys, time
+from drift.cli.progress import Progress
+from drift.scanning import Step
+
+with Progress("reading manifests") as progress:
+    progress.observe(Step("deployments.apps\\x1b[2J", 100, 20000))
+    time.sleep(1.5)
+    progress.observe(Step("deployments.apps\\x1b[2J", 12300, 20000))
+    time.sleep(0.5)
+    progress.observe(Step("secrets", 0, None))
+    time.sleep(0.5)
+    if sys.argv[1] == "fail":
+        raise KeyboardInterrupt
+print("the report")
+"""
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> str:
+    file = tmp_path / "live.yaml"
+    file.write_text(CONFIG_MAP)
+    return str(file)
+
+
+def finish(terminal: Terminal, manifests: str = CONFIG_MAP) -> str:
+    """Gives the manifests that are waited for; what comes to the terminal from then on."""
+    before = len(terminal.seen)
+    terminal.type(f"{manifests}\x04")
+    terminal.wait()
+    return terminal.seen[before:]
+
+
+def report(*flags: str) -> list[str]:
+    return [sys.executable, "-m", "drift", "report", "-", *flags]
+
+
+def test_what_takes_long_is_shown_and_gone_before_the_report(live: str) -> None:
+    with on_terminal(report("--live", live), cwd=Path.cwd()) as terminal:
+        terminal.expect("reading manifests")
+        rest = finish(terminal)
+
+    assert HIDE_CURSOR in terminal.seen
+    left = rest.rpartition(CLEAR_LINE)[2]
+    assert SHOW_CURSOR in rest
+    assert "reading manifests" not in left
+    assert left.endswith("in sync: 1 object checked\x1b[0m\r\n")
+
+
+@pytest.mark.parametrize(("flags", "env"), [(["--quiet"], {}), ([], {"TERM": "dumb"})])
+def test_nobody_is_shown_what_they_do_not_want_or_cannot_see(live: str, flags: list[str], env: dict[str, str]) -> None:
+    with on_terminal([*report("--live", live), *flags], cwd=Path.cwd(), env=env) as terminal:
+        with pytest.raises(subprocess.TimeoutExpired):
+            terminal.process.wait(2)
+        finish(terminal)
+
+    assert "reading" not in terminal.seen
+    assert "\x1b" not in terminal.seen.replace("\x1b[1;32m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
+
+
+def test_a_pipe_gets_nothing_of_it(live: str) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(report("--live", live), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        out, err = process.communicate(CONFIG_MAP)
+
+    assert out.endswith("in sync: 1 object checked\n")
+    assert err == ""
+
+
+def test_a_report_in_a_pipe_is_whole_while_the_terminal_shows_progress(live: str, tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        command = report("--live", live, "--output", "json")
+        with on_terminal(command, cwd=Path.cwd(), stdout=out.fileno()) as terminal:
+            terminal.expect("reading manifests")
+            finish(terminal)
+
+    assert (tmp_path / "out").read_text().startswith("{\n")
+
+
+def test_how_far_a_scan_is_comes_with_what_it_reads() -> None:
+    with on_terminal([sys.executable, "-c", STEPS, "end"], cwd=Path.cwd()) as terminal:
+        terminal.expect("comparing deployments.apps\\x1b[2J")
+        terminal.expect("12300/20000")
+        terminal.expect("looking beyond Git: secrets")
+        assert terminal.wait() == 0
+
+    assert terminal.seen.rpartition(CLEAR_LINE)[2].endswith("the report\r\n")
+
+
+def test_an_interrupted_scan_leaves_the_terminal_as_it_was() -> None:
+    with on_terminal([sys.executable, "-c", STEPS, "fail"], cwd=Path.cwd()) as terminal:
+        terminal.expect(HIDE_CURSOR)
+        terminal.wait()
+
+    assert terminal.seen.rindex(SHOW_CURSOR) > terminal.seen.rindex(HIDE_CURSOR)
+    assert "secrets" not in terminal.seen.rpartition(CLEAR_LINE)[2]
+
+
+def test_what_is_over_at_once_loads_nothing_for_it(live: str) -> None:
+    code = (
+        "import sys\nfrom drift.cli import main\n"
+        f"main(['report', {live!r}, '--live', {live!r}, '--output', 'json'])\n"
+        "print([name for name in ('rich.progress', 'rich.live', 'shtab') if name in sys.modules], file=sys.stderr)"
+    )
+
+    with on_terminal([sys.executable, "-c", code], cwd=Path.cwd()) as terminal:
+        terminal.wait()
+
+    assert terminal.seen.endswith("[]\r\n")

@@ -1,0 +1,44 @@
+"""Scans of one scope, at times of the test's choice."""
+
+from dataclasses import replace
+
+from drift.history.episodes import Episode, Scope, State
+from drift.model import Actor, Cause, Change, Finding, Lifecycle, ObjectKey, ObjectReport, Report, Severity
+from tests.drift.report.reports import report
+
+SCOPE = Scope("https://prod.example.com", "apps")
+WHOLE = {"path": "", "pointer": "", "desired": None, "live": None, "actors": ()}
+
+
+def at(day: int, *items: ObjectReport, **changes: object) -> Report:
+    """The scan of noon of a day in January."""
+    return report(*items, generated_at=f"2026-01-{day:02}T12:00:00Z", **changes)
+
+
+def findings(of: Report) -> dict[str, Finding]:
+    return {finding.path: finding for item in of.objects for finding in item.findings}
+
+
+def lifecycles(of: Report) -> dict[str, Lifecycle | None]:
+    return {path: finding.lifecycle for path, finding in findings(of).items()}
+
+
+def episode(number: int, **changes: object) -> Episode:
+    """An episode that is open since the noon of the first of January."""
+    made = Episode(
+        scope=SCOPE,
+        id=f"{number:016x}",
+        api_version="v1",
+        key=ObjectKey("", "ConfigMap", "shop", "a"),
+        path="data.x",
+        change=Change.CHANGED,
+        cause=Cause.MANUAL,
+        severity=Severity.MEDIUM,
+        actors=(Actor("kubectl-edit", "Update", None, "2026-01-01T11:59:00Z"),),
+        first_seen="2026-01-01T12:00:00Z",
+        last_seen="2026-01-01T12:00:00Z",
+        ended_at=None,
+        state=State.OPEN,
+        reopened=False,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]

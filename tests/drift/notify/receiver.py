@@ -1,0 +1,68 @@
+"""A server on this machine that receives webhooks, and answers as a test wants it to."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Receiver:
+    """What was received, and the answers that are left to give; the last one is given again and again.
+
+    Attributes:
+        url: Of the webhook.
+        bodies: As they came, the oldest first.
+    """
+
+    def __init__(self, url: str, answers: list[Answer]) -> None:
+        self.url = url
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self._answers = answers
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for body in self.bodies]
+
+    def receive(self, request: BaseHTTPRequestHandler) -> None:
+        self.bodies.append(request.rfile.read(int(request.headers["Content-Length"])))
+        self.headers.append(dict(request.headers))
+        answer = self._answers[0] if len(self._answers) == 1 else self._answers.pop(0)
+        answer(request)
+
+
+def status(code: int, **headers: str) -> Answer:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(code)
+        for name, value in headers.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return answer
+
+
+@contextmanager
+def receiving(*answers: Answer) -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            receiver.receive(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/services/s3cr3t-path?sig=s3cr3t-query", list(answers))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,167 @@
+"""Somebody is told once what is new, and again only if it did not get there; the report never suffers."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from drift.notify.formats import MessageFormat
+from tests.drift.notify.receiver import receiving, status
+
+PLANTED = "planted-secret-4711"
+MANIFESTS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop}
+data: {key: git-value}
+"""
+LIVE = MANIFESTS.replace("git-value", "live-value")
+Stderr = Callable[[], str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(MANIFESTS)
+    Path("live.yaml").write_text(LIVE)
+    return tmp_path
+
+
+def scan(live: str = "live.yaml", *flags: str, form: str = "json") -> int:
+    return main(["report", "m.yaml", "--live", live, "--history", "h.db", "--notify", form, *flags])
+
+
+@pytest.fixture
+def to(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda url: monkeypatch.setenv("DRIFT_WEBHOOK_URL", url)
+
+
+To = Callable[[str], None]
+
+
+def said(document: dict[str, Any]) -> list[str]:
+    return [f"{news} {it['path']}" for news in ("new", "worsened", "resolved") for it in document[news]]
+
+
+def test_each_change_is_told_once_and_nothing_when_nothing_changed(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert (scan(), scan(), scan("m.yaml"), scan("m.yaml")) == (1, 1, 0, 0)
+
+    assert [said(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
+
+
+def test_a_risen_severity_is_told(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        scan()
+        Path("drift.yaml").write_text("severity: [{kind: ConfigMap, path: '**', severity: critical}]")
+        scan()
+
+    assert [said(document) for document in receiver.documents] == [["new data.key"], ["worsened data.key"]]
+
+
+def test_what_did_not_get_there_is_told_again(to: To, stderr: Stderr) -> None:
+    with receiving(status(403), status(200)) as receiver:
+        to(receiver.url)
+        assert scan() == 1
+        assert stderr() == (
+            "drift: nobody is notified: the receiver in DRIFT_WEBHOOK_URL: it answered 403; the next run tries again\n"
+        )
+        assert scan() == 1
+        assert stderr() == ""
+        assert scan() == 1
+
+    assert [said(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
+
+
+@pytest.mark.parametrize("url", ["http://example.com/s3cr3t", "s3cr3t", "http://[s3cr3t"])
+def test_a_url_that_cannot_be_used_is_said_without_it_and_the_report_is_made(
+    url: str, to: To, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to(url)
+
+    assert scan("live.yaml", "-v") == 1
+
+    out, err = capsys.readouterr()
+    assert "ConfigMap shop/a  drifted" in out
+    assert err.startswith("drift: nobody is notified: the receiver in DRIFT_WEBHOOK_URL: ")
+    assert err.count("\n") == 1
+    assert "s3cr3t" not in out + err
+
+
+def test_without_a_url_the_report_is_made_and_what_is_new_is_told_later(
+    to: To, monkeypatch: pytest.MonkeyPatch, stderr: Stderr
+) -> None:
+    monkeypatch.delenv("DRIFT_WEBHOOK_URL", raising=False)
+    assert scan() == 1
+    assert "DRIFT_WEBHOOK_URL is not set" in stderr()
+
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        scan()
+
+    assert [said(document) for document in receiver.documents] == [["new data.key"]]
+
+
+def test_nothing_is_sent_unless_it_is_asked_for(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert main(["report", "m.yaml", "--live", "live.yaml", "--history", "h.db"]) == 1
+
+    assert receiver.bodies == []
+
+
+def test_what_is_new_is_not_known_without_a_history(stderr: Stderr) -> None:
+    assert main(["report", "m.yaml", "--live", "live.yaml", "--notify", "slack"]) == 2
+    assert "give one with --history FILE" in stderr()
+
+
+def test_a_history_that_cannot_be_kept_tells_nobody(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        status_ = main(["report", "m.yaml", "--live", "live.yaml", "--history", "no/h.db", "--notify", "json"])
+
+    assert status_ == 2
+    assert receiver.bodies == []
+
+
+@pytest.mark.parametrize("form", MessageFormat)
+def test_no_value_and_no_secret_gets_out(form: MessageFormat, to: To, capsys: pytest.CaptureFixture[str]) -> None:
+    coded = base64.b64encode(PLANTED.encode()).decode()
+    copy = json.dumps({"data": {"a": coded}, "env": PLANTED}).replace('"', '\\"')
+    secret = f"""\
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: s
+  namespace: shop
+  annotations: {{"kubectl.kubernetes.io/last-applied-configuration": "{copy}"}}
+data: {{a: {coded}}}
+stringData: {{b: "{PLANTED}"}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: p, namespace: shop}}
+spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{PLANTED}"}}]}}]}}
+"""
+    Path("m.yaml").write_text(MANIFESTS + secret)
+    Path("live.yaml").write_text(LIVE + secret.replace(PLANTED, f"{PLANTED}-2").replace(coded, coded[:-4] + "MTIz"))
+
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert scan("live.yaml", "--quiet", "-v", form=form) == 1
+        assert scan("m.yaml", "--quiet", form=form) == 0
+
+    assert len(receiver.bodies) == 2
+    for body in receiver.bodies:
+        assert b"Secret" in body
+        assert b"PASSWORD" in body
+        for hidden in (PLANTED, coded[:16], "git-value", "live-value"):
+            assert hidden.encode() not in body
+    assert "s3cr3t" not in "".join(capsys.readouterr())

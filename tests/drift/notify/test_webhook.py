@@ -1,0 +1,188 @@
+"""A message is delivered in a few attempts and a bounded time, and nothing ever says where to."""
+
+import logging
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from drift.notify.webhook import Patience, Webhook
+from tests.drift.notify.receiver import Answer, receiving, status
+
+QUICK = Patience(attempt_seconds=0.3, total_seconds=2.0, pauses=(0.01, 0.01))
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.mark.parametrize("code", [200, 202, 204])
+def test_a_message_is_received_as_json(code: int, logged: pytest.LogCaptureFixture) -> None:
+    with receiving(status(code)) as receiver:
+        assert Webhook(receiver.url).send({"text": "\N{SNOWMAN}"}, QUICK) is None
+
+    assert receiver.documents == [{"text": "\N{SNOWMAN}"}]
+    assert receiver.headers[0]["Content-Type"] == "application/json"
+    assert receiver.headers[0]["User-Agent"].startswith("drift-reporter/")
+    assert "s3cr3t" not in logged.text
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
+def test_a_server_that_may_do_better_is_asked_again(code: int) -> None:
+    with receiving(status(code), status(code), status(200)) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) is None
+
+    assert len(receiver.bodies) == 3
+
+
+def test_attempts_have_an_end() -> None:
+    with receiving(status(503)) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) == "it answered 503"
+
+    assert len(receiver.bodies) == 3
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 501])
+def test_a_refusal_is_final(code: int) -> None:
+    with receiving(status(code)) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) == f"it answered {code}"
+
+    assert len(receiver.bodies) == 1
+
+
+def test_a_server_that_says_when_to_come_again_is_asked_again() -> None:
+    with receiving(status(429, Retry_After="1"), status(200)) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) is None
+
+
+@pytest.mark.parametrize("when", ["3", "3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_a_server_that_wants_too_much_time_is_not_waited_for(when: str) -> None:
+    with receiving(status(429, Retry_After=when)) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) == "it answered 429"
+
+    assert len(receiver.bodies) == 1
+
+
+def test_a_time_that_is_none_is_no_reason_to_fail() -> None:
+    with receiving(status(503, Retry_After="soon"), status(200)) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) is None
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(code: int, logged: pytest.LogCaptureFixture) -> None:
+    with receiving(status(200)) as elsewhere, receiving(status(code, Location=elsewhere.url)) as receiver:
+        problem = Webhook(receiver.url).send({}, QUICK)
+
+    assert problem == f"it answered {code}, and redirects are not followed"
+    assert elsewhere.bodies == []
+    assert "s3cr3t" not in logged.text
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    end = threading.Event()
+
+    def stall(_: BaseHTTPRequestHandler) -> None:
+        end.wait(20)
+
+    with receiving(stall) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) == "no answer in time"
+        end.set()
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_given_up() -> None:
+    end = threading.Event()
+
+    def trickle(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not end.wait(0.05):
+            request.wfile.write(b"x")
+            request.wfile.flush()
+
+    with receiving(trickle) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) == "no answer in time"
+        end.set()
+
+
+def test_an_answer_without_end_is_not_read() -> None:
+    def endless(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while True:
+                request.wfile.write(b"x" * 65536)
+        except OSError:
+            request.close_connection = True
+
+    with receiving(endless) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) is None
+
+
+def _garbage(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"no HTTP at all\r\n\r\n")
+    request.close_connection = True
+
+
+def _broken_headers(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 500 x\r\n: nameless\r\nbroken header\r\n\r\n")
+    request.close_connection = True
+
+
+def _hang_up(request: BaseHTTPRequestHandler) -> None:
+    request.connection.shutdown(socket.SHUT_RDWR)
+    request.close_connection = True
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [(_garbage, "the connection broke"), (_hang_up, "the connection broke"), (_broken_headers, "it answered 500")],
+)
+def test_what_goes_wrong_is_said_without_the_url(
+    answer: Answer, problem: str, logged: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with receiving(answer) as receiver:
+        assert Webhook(receiver.url).send({}, QUICK) == problem
+
+    assert "s3cr3t" not in logged.text
+    assert "s3cr3t" not in "".join(capfd.readouterr())
+
+
+def test_nobody_there_is_said_without_the_url(logged: pytest.LogCaptureFixture) -> None:
+    with receiving(status(200)) as receiver:
+        url = receiver.url
+
+    assert Webhook(url).send({}, QUICK) == "no connection"
+    assert "s3cr3t" not in logged.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/s3cr3t",
+        "http://127.0.0.1.example.com/s3cr3t",
+        "http://10.0.0.1/s3cr3t",
+        "ftp://127.0.0.1/s3cr3t",
+        "file:///s3cr3t",
+        "/s3cr3t",
+        "https:///s3cr3t",
+        "http://[::1/s3cr3t",
+        "s3cr3t",
+        "",
+    ],
+)
+def test_nothing_is_sent_in_the_clear_but_on_this_machine(url: str) -> None:
+    problem = Webhook(url).send({}, QUICK)
+
+    assert problem in {"is no URL", "has to be an https URL (http is for this machine alone)"}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/x", "http://127.0.0.1:8/x", "http://[::1]:8/x", "http://localhost/x"]
+)
+def test_what_can_be_used(url: str) -> None:
+    assert Webhook(url).problem() is None
+
+
+def test_a_webhook_does_not_show_its_url() -> None:
+    assert "s3cr3t" not in repr(Webhook("https://example.com/s3cr3t"))

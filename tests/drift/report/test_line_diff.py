@@ -1,0 +1,149 @@
+"""Values of many lines are compared line by line, and never take more room than they deserve."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drift.model import Change
+from drift.redaction import Redacted
+from drift.report.line_diff import Mark, line_diff
+from tests.drift.report.reports import finding
+
+CONTAINER = {"name": "debug", "image": "busybox:1.36", "command": ["sh", "-c", "sleep 1\nexec top\n"], "stdin": True}
+LINES = st.lists(st.sampled_from(["a", "b", "c", "", " x"]), min_size=1, max_size=30)
+
+
+def diff(desired: object, live: object, change: Change = Change.CHANGED) -> list[str]:
+    return [str(line) for line in line_diff(finding(1, desired=desired, live=live, change=change))]
+
+
+@pytest.mark.parametrize("value", [1, None, True, "x", "x\n", "a long line " * 20, {"a": 1}, ["get", "list"], {}, []])
+def test_what_one_line_says_as_well_is_no_diff(value: object) -> None:
+    assert diff(value, "y") == []
+
+
+@pytest.mark.parametrize("change", [Change.REORDERED, Change.MISSING, Change.UNMANAGED])
+def test_what_has_no_values_is_no_diff(change: Change) -> None:
+    assert diff("a\nb\n", "a\nc\n", change) == []
+
+
+def test_what_must_not_be_shown_is_no_diff() -> None:
+    assert line_diff(finding(1, desired="a\nb", live="c\nd", redacted=True)) == ()
+
+
+def test_a_redacted_value_that_comes_this_far_is_an_error() -> None:
+    with pytest.raises(TypeError):
+        diff(None, {"key": Redacted(b"x")}, Change.ADDED)
+
+
+def test_a_whole_container_is_shown_as_yaml() -> None:
+    assert diff(None, CONTAINER, Change.ADDED) == [
+        "+ command:",
+        "+ - sh",
+        '+ - "-c"',
+        "+ - |",
+        "+   sleep 1",
+        "+   exec top",
+        "+ image: busybox:1.36",
+        "+ name: debug",
+        "+ stdin: true",
+    ]
+    assert diff(CONTAINER, None, Change.REMOVED)[0] == "- command:"
+
+
+def test_a_file_has_hunks_with_a_few_lines_around_what_differs() -> None:
+    lines = [f"line {number}" for number in range(1, 41)]
+    changed = [*lines[:9], "ten", *lines[10:29], *lines[30:]]
+
+    assert diff("\n".join(lines) + "\n", "\n".join(changed) + "\n") == [
+        "@@ -7,7 +7,7 @@",
+        *("  line 7", "  line 8", "  line 9", "- line 10", "+ ten", "  line 11", "  line 12", "  line 13"),
+        "@@ -27,7 +27,6 @@",
+        *("  line 27", "  line 28", "  line 29", "- line 30", "  line 31", "  line 32", "  line 33"),
+    ]
+
+
+def test_a_diff_that_shows_all_has_no_headers() -> None:
+    assert diff("a\nb\n", "a\nc\n") == ["  a", "- b", "+ c"]
+
+
+def test_a_newline_that_only_one_side_ends_in_is_seen() -> None:
+    assert diff("a\nb\n", "a\nb") == ["  a", "  b", "+ \\ no newline at the end"]
+
+
+def test_spaces_at_the_end_of_a_line_are_seen() -> None:
+    assert diff("a\nb \n", "a\nb\n") == ["  a", "- b\\x20", "+ b"]
+
+
+def test_long_lines_are_cut_where_they_differ() -> None:
+    same = "setting " * 100
+    (_, removed, added) = diff(f"a\n{same}=1", f"a\n{same}=2")
+
+    assert removed.endswith("=1 (802 characters)")
+    assert added.endswith("=2 (802 characters)")
+    assert len(removed) < 200
+
+
+def test_a_long_run_of_one_side_leaves_room_for_the_other() -> None:
+    shown = diff("\n".join(f"old {n}" for n in range(30)), "\n".join(f"new {n}" for n in range(30)))
+
+    assert len(shown) == 30
+    assert shown[14] == " - 16 more lines"
+    assert shown[15] == "+ new 0"
+
+
+def test_a_diff_ends_somewhere_and_says_so() -> None:
+    lines = [f"{number}" for number in range(400)]
+    every_tenth = [f"{line}x" if number % 10 == 0 else line for number, line in enumerate(lines)]
+
+    shown = diff("\n".join(lines), "\n".join(every_tenth))
+
+    assert len(shown) == 40
+    assert shown[-1].endswith(" more lines of this difference")
+
+
+def test_texts_of_any_length_are_compared() -> None:
+    shown = diff("a\n" * 100_000 + "old\n" * 2000, "a\n" * 100_000 + "new\n" * 2000)
+
+    assert shown[:2] == ["@@ -99998,2003 +99998,2003 @@", "  a"]
+    assert shown[4:6] == ["- old", "- old"]
+    assert "+ new" in shown
+
+
+@pytest.mark.parametrize("value", [["x" * 100_000], {"a": {"b": ["y" * 90_000]}}])
+def test_what_is_too_large_to_be_laid_out_is_left_to_one_line(value: object) -> None:
+    assert diff("x", value) == []
+
+
+def test_what_is_nested_too_deep_is_left_to_one_line() -> None:
+    deep: object = "bottom"
+    for _ in range(960):
+        deep = [deep]
+
+    assert diff("x", deep) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(LINES, LINES)
+def test_it_leads_from_one_side_to_the_other(desired: list[str], live: list[str]) -> None:
+    left, right = [*desired, "", "x"], [*live, "", "x"]
+    shown = line_diff(finding(1, desired="\n".join(left), live="\n".join(right)))
+
+    if any(line.mark is Mark.LEFT_OUT for line in shown):
+        return
+    made, position = [], 0
+    for line in shown:
+        text = line.text.replace("\\x20", " ")
+        if line.mark is Mark.HUNK:
+            start = int(re.split("[-, ]", line.text)[2]) - 1
+            made += left[position:start]
+            position = start
+        else:
+            if line.mark is not Mark.LIVE:
+                assert left[position] == text
+                position += 1
+            if line.mark is not Mark.GIT:
+                made.append(text)
+    assert [*made, *left[position:]] == right
