@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -192,6 +193,17 @@ def test_what_github_refuses_is_said_and_changes_no_status(workflow: Workflow) -
     assert "drift.sh: the findings were not uploaded to code scanning" in done.stderr
 
 
+def test_an_issue_that_cannot_be_kept_is_a_failure_and_not_drift(workflow: Workflow) -> None:
+    drift_away(workflow.application)
+    (workflow.folder / "broken").touch()
+
+    done = workflow.run(DRIFT_ISSUE="1")
+
+    assert done.returncode == 2
+    assert "drift.sh: the issue of prod was not kept" in done.stderr
+    assert workflow.verbs() == ["issue list"]
+
+
 @pytest.mark.parametrize("name", ["../prod", "a b", "-x", "$(id)", ""])
 def test_a_name_that_could_be_anything_else_is_refused(name: str, tmp_path: Path) -> None:
     done = subprocess.run([SCRIPTS / "drift.sh", name], cwd=tmp_path, check=False, capture_output=True, text=True)
@@ -265,7 +277,9 @@ def test_without_a_secret_the_token_is_one_of_github(tmp_path: Path, issuer: tup
     )
 
     assert done.returncode == 0, done.stderr
-    assert asked == [("/token?api-version=2.0&audience=https%3A%2F%2Fcluster.example.com", "Bearer request-token")]
+    ((path, authorization),) = asked
+    assert parse_qs(urlsplit(path).query) == {"api-version": ["2.0"], "audience": ["https://cluster.example.com"]}
+    assert authorization == "Bearer request-token"
     assert kubeconfig["users"][0]["user"] == {"token": "the.oidc.token"}
     cluster = kubeconfig["clusters"][0]["cluster"]
     assert cluster["server"] == "https://cluster.example.com:6443"
