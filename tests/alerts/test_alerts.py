@@ -1,6 +1,7 @@
 """What Prometheus itself says of the alerts: that it can read them, and when they fire."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from drift.report.metrics import to_metrics
+from tests.drift.report.reports import report
 from tests.rescan.golden import GOLDEN
 
 FOLDER = Path(__file__).parent
@@ -97,6 +100,19 @@ def test_every_alert_on_drift_is_tested_both_firing_and_not(rules: Path, environ
     }
 
     assert tested == {(alert, fires) for alert in alerts for fires in (True, False)}
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_the_reporter_makes() -> None:
+    made = set(re.findall(r"^# TYPE (drift_\w+)", to_metrics(report()), re.MULTILINE))
+    asked = {
+        name
+        for path in sorted((GOLDEN / "full").glob("*rescan-drift*"))
+        if path.name.startswith(("prometheusrule-", "configmap-"))
+        for name in re.findall(r"\b(drift_\w+)\{", path.read_text())
+    }
+
+    assert len(asked) > 4
+    assert asked <= made
 
 
 def _groups(rules: Path, environment: str) -> list[dict[str, Any]]:

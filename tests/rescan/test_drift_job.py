@@ -19,7 +19,7 @@ from rescan import environments
 from rescan.examples.full import FULL
 from rescan.examples.stateful import STATEFUL
 from rescan.kinds import resource_of
-from rescan.settings import AccessMode, Environment
+from rescan.settings import AccessMode, Environment, NetworkPolicy
 from tests.pushed import Receiver, receive
 from tests.rescan.changes import changed
 from tests.rescan.golden import synthesize
@@ -156,6 +156,32 @@ def test_credentials_for_git_come_from_an_existing_secret(tmp_path: Path) -> Non
     }
     assert "env" not in ssh
     assert {"name": "git-secret", "mountPath": "/etc/git-secret", "readOnly": True} in ssh["volumeMounts"]
+
+
+@pytest.mark.parametrize(
+    ("address", "gateway", "ports"),
+    [
+        ("https://git.example.com/a.git", None, [443, 6443]),
+        ("https://git.example.com:8443/a.git", "https://metrics.example.com", [443, 6443, 8443]),
+        ("ssh://git@git.example.com/a.git", "http://pushgateway:9091", [22, 443, 6443, 9091]),
+        ("ssh://git@git.example.com:2222/a.git", "http://pushgateway", [80, 443, 2222, 6443]),
+    ],
+)
+def test_its_pods_reach_the_api_server_the_git_host_and_the_gateway(
+    tmp_path: Path, address: str, gateway: str | None, ports: list[int]
+) -> None:
+    changes: dict[str, object] = {
+        "network_policy": NetworkPolicy(),
+        "gitops.repository_url": address,
+        "drift.pushgateway_url": gateway,
+    }
+    synthesize([changed(PROD, changes)], tmp_path)
+
+    spec = pick(tmp_path / "prod", "NetworkPolicy")["spec"]
+
+    assert spec["podSelector"] == {"matchLabels": {"app": "rescan-drift"}}
+    assert [[port["port"] for port in rule["ports"]] for rule in spec["egress"]] == [[53, 53], ports]
+    assert "ingress" not in spec
 
 
 def test_shards_are_the_pods_of_an_indexed_job(made: Made) -> None:
