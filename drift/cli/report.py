@@ -4,6 +4,8 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from drift.cli.account import say_what_is_used, say_what_was_asked
@@ -45,12 +47,10 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
     gateway = read_address(os.environ.get(VARIABLE)) if options.push_metrics else None
-    # Objects come by the ten thousand and stay until the end: looking through them again and again for cycles, of which
-    # there are hardly any, would take longer than all the rest.
-    gc.disable()
     settings = _with_flags(load_settings(options.config), options)
     memory = Memory(options, settings)
-    report = _scan(options, settings, memory)
+    with _no_search_for_cycles():
+        report = _scan(options, settings, memory)
     if options.suggest_ignores:
         sys.stdout.write(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
@@ -90,6 +90,21 @@ def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Re
     if explain:
         say_what_was_asked(report)
     return memory.record(report, live)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Objects come by the ten thousand and stay until the end.
+
+    To look through them for cycles again and again, of which there are hardly any, would take longer than all the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _progress(what: str, options: argparse.Namespace) -> Progress:

@@ -290,6 +290,8 @@ class _Owned:
         if not isinstance(value, dict):
             return _is_default(self._facts, value, schema, name, live, holder)
         child = schema.field(name)
+        if not value:
+            return schema.shape is not Shape.MAP and not child.keeps_empty
         if not below or child.shape is not Shape.STRUCT or child.keeps_empty or child.atomic:
             return False
         return all(

@@ -1,0 +1,91 @@
+"""What is proven in sync at a glance. That no proof is wrong, every test checks that makes one (tests/conftest.py)."""
+
+from typing import Any
+
+import pytest
+
+from drift.compare.objects import Compared, compare_object
+from drift.compare.proof import InSyncProof
+from drift.model import Object
+from drift.ownership.marks import known_marks
+from drift.scanning import pairs
+from drift.schema.facts import known_facts
+from drift.schema.shipped import compact_schemas
+from drift.schema.types import SchemaDocument
+from tests.drift.conftest import Application
+from tests.sandbox.syncers import Syncer
+
+#: Kinds of the production manifests whose live objects say in their own words what Git says.
+REWRITTEN = {"NetworkPolicy"}
+
+
+@pytest.mark.parametrize("syncer", list(Syncer), ids=lambda syncer: str(syncer.value))
+def test_production_manifests_are_proven_in_sync_without_being_compared(
+    application: Application, syncer: Syncer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application.sync(syncer)
+    compared: list[str] = []
+
+    def count(desired: Object, *args: Any, **kwargs: Any) -> Compared:
+        compared.append(desired["kind"])
+        return compare_object(desired, *args, **kwargs)
+
+    monkeypatch.setattr(pairs, "compare_object", count)
+    report = application.report()
+
+    assert report.status == 0
+    assert set(compared) <= REWRITTEN
+
+
+CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"k": "v"}}
+APPLIED = {
+    "manager": "kustomize-controller",
+    "operation": "Apply",
+    "apiVersion": "v1",
+    "time": "2026-01-01T00:00:00Z",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {"f:data": {"f:k": {}}},
+}
+
+
+def _live(*entries: dict[str, Any], **fields: Any) -> Object:
+    metadata = {**CONFIG_MAP["metadata"], "uid": "1", "managedFields": list(entries)}  # type: ignore[dict-item]
+    return {**CONFIG_MAP, "metadata": metadata, **fields}
+
+
+def _holds(live: Object, desired: Object = CONFIG_MAP, base: Object | None = None) -> bool:
+    schema = SchemaDocument(compact_schemas()).kind("", "v1", "ConfigMap")
+    assert schema is not None
+    return InSyncProof(known_facts(), known_marks()).holds(desired, live, base, schema)
+
+
+def test_what_one_syncer_applied_and_nobody_touched_is_in_sync() -> None:
+    assert _holds(_live(APPLIED))
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        _live(),
+        _live(APPLIED, data={"k": "w"}),
+        _live(APPLIED, data={}),
+        _live(APPLIED, {**APPLIED, "manager": "kubectl-edit", "fieldsV1": {"f:data": {"f:other": {}}}}),
+        _live({**APPLIED, "manager": "somebody"}),
+        _live({**APPLIED, "fieldsV1": {"f:data": {"f:k": {}, "f:dropped": {}}}}),
+        _live({**APPLIED, "apiVersion": "v0"}),
+        _live({**APPLIED, "fieldsV1": None}),
+        _live({"manager": 1}),
+        _live(APPLIED, metadata=None),
+        {},
+    ],
+)
+def test_anything_else_is_left_to_the_comparison(live: Object) -> None:
+    assert not _holds(live)
+
+
+def test_a_field_that_the_last_client_side_apply_had_and_git_has_no_more_is_left_to_the_comparison() -> None:
+    updated = {**APPLIED, "manager": "argocd-controller", "operation": "Update"}
+    live = _live(updated, data={"k": "v", "dropped": "x"})
+
+    assert _holds(live)
+    assert not _holds(live, base={**CONFIG_MAP, "data": {"k": "v", "dropped": "x"}})
