@@ -4,15 +4,19 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from drift.cluster.attempt import within
 from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
+from drift.cluster.limits import Deadline, Limits
+from drift.cluster.requests import tell_nobody
 from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
 from drift.config.settings import Settings
+from drift.errors import ConnectError
 from drift.manifests.git import describe
 from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
-from drift.model import Report
+from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
@@ -20,18 +24,33 @@ from drift.schema.shipped import built_in_kinds, compact_schemas
 Paths = Iterable[str | os.PathLike[str]]
 
 
-def open_cluster(kubeconfig: str | None = None, context: str | None = None) -> ApiServer:
+def open_cluster(
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    *,
+    limits: Limits | None = None,
+    tell: Callable[[str], None] = tell_nobody,
+) -> ApiServer:
     """Connects to a cluster as kubectl would, with rights to get and list being all it needs.
 
     Args:
         kubeconfig: A file; None for KUBECONFIG, ~/.kube/config or, inside a pod, its service account.
         context: A context of it; None for its current one.
+        limits: How long the requests and the whole scan may take, from now on; None for what `drift report` does.
+        tell: Hears of every request that is tried again, a sentence each.
 
     Raises:
         ConnectError: No API server, or no credentials for it.
         RequestError: It refuses to say what it serves.
     """
-    return ApiServer(connect(kubeconfig, context))
+    limits = limits or Limits()
+    deadline = Deadline(limits.scan_seconds)
+    try:
+        # Getting credentials may run a program, which may never end.
+        connection = within(deadline.remaining(), lambda: connect(kubeconfig, context))
+    except TimeoutError:
+        raise ConnectError("no credentials were had before the --deadline; does the plugin wait for a login?") from None
+    return ApiServer(connection, limits, deadline, tell)
 
 
 def open_dump(paths: Paths, namespace: str = "default") -> Dump:
@@ -69,6 +88,7 @@ def scan(
     namespace: str | None = None,
     synced_revision: str | None = None,
     settings: Settings | None = None,
+    shard: Shard | None = None,
     explain: bool = False,
     observe: Callable[[Step], object] | None = None,
 ) -> Report:
@@ -80,6 +100,7 @@ def scan(
         namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
+        shard: The part of the work to do; None for all of it.
         explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
         observe: Is told how far the scan is while it runs.
 
@@ -106,9 +127,19 @@ def scan(
             unmanaged=settings.unmanaged,
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+            shard=shard or WHOLE,
             explain=explain,
             observe=observe or (lambda _: None),
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )
-    return apply_policy(replace(report, notes=(*loaded.unnamed, *report.notes)), settings)
+    judged = apply_policy(
+        replace(
+            report,
+            notes=(*loaded.unnamed, *report.notes),
+            shard=shard if shard is not None and shard.count > 1 else None,
+        ),
+        settings,
+    )
+    # In the order that those of shards have again when they are merged.
+    return replace(judged, notes=tuple(sorted({*judged.notes})), errors=tuple(sorted({*judged.errors})))

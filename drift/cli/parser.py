@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from drift import __version__
+from drift.cli.durations import duration
 from drift.notify.formats import MessageFormat
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
@@ -98,10 +99,34 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="PATH",
         help="compare with a dump (kubectl get ... -o yaml --show-managed-fields) instead of a cluster; repeatable",
     )
-    live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
-    live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
+    live.add_argument(
+        "--kubeconfig",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the kubeconfig to use, as with kubectl; repeatable, for several clusters in one report",
+    )
+    live.add_argument(
+        "--context",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the context of the kubeconfig to use; repeatable, for several clusters in one report",
+    )
     live.add_argument(
         "-n", "--namespace", metavar="NAME", help="the namespace of objects that name none (default: as kubectl)"
+    )
+    live.add_argument(
+        "--request-timeout",
+        type=duration,
+        metavar="DURATION",
+        help="how long to wait for one answer of the API server, each time it is asked (default: 60s)",
+    )
+    live.add_argument(
+        "--deadline",
+        type=duration,
+        metavar="DURATION",
+        help="when to stop asking, and report what was read until then as an incomplete scan (default: 10m)",
     )
     scan = report.add_argument_group("what counts")
     scan.add_argument(
@@ -120,6 +145,14 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--unmanaged",
         choices=("off", "namespace", "cluster"),
         help="where to look for live objects that Git does not have (default: as drift.yaml says, else namespace)",
+    )
+    scan.add_argument(
+        "--shard",
+        metavar="I/N",
+        help=(
+            "scan one of N parts of the namespaces, I from 1 to N; `drift render` merges the reports "
+            "(default: by JOB_COMPLETION_INDEX and JOB_COMPLETIONS where both are set, else everything)"
+        ),
     )
     scan.add_argument(
         "--config",
@@ -143,7 +176,9 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
     )
     output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
+    _add_output(
+        output, verbose="also say what is not reported and why, what the scan goes by, and which requests are repeated"
+    )
     output.add_argument(
         "--suggest-ignores",
         action="store_true",

@@ -2,11 +2,12 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from drift.cli.streams import write_stderr
 from drift.config.settings import Settings
 from drift.errors import HistoryError, UsageError
 from drift.history.changes import Reach
@@ -54,6 +55,9 @@ class Memory:
         options = self._options
         namespace = options.namespace or source.default_namespace
         scope = scope_of(source.info, options.manifests, namespace, options.history_scope)
+        if report.shard is not None:
+            # What is in another shard is not gone.
+            scope = replace(scope, name=f"{scope.name}, {report.shard}")
         try:
             report = self._history.record(report, scope, self._reach, for_news=self._form is not None)
         except HistoryError as error:
@@ -96,4 +100,4 @@ def _left_out(settings: Settings) -> Callable[[ObjectKey], bool]:
 
 
 def _warn(sentence: str) -> None:
-    sys.stderr.write(f"drift: {sentence}\n")
+    write_stderr(f"drift: {sentence}\n")
