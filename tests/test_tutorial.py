@@ -43,7 +43,7 @@ def run(commands: list[str], cluster: Cluster, folder: Path) -> list[str]:
     end = "--- end of a block ---"
     path = f"{drift.parent}{os.pathsep}{cluster.environment['PATH']}"
     done = subprocess.run(
-        ["bash"],
+        ["/usr/bin/env", "bash"],
         input="".join(f"{block}echo '{end}'\n" for block in commands),
         cwd=work,
         env={**cluster.environment, "PATH": path},

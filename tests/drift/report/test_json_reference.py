@@ -41,7 +41,7 @@ def fields(schema: Any, path: str = "", *, optional: bool = False) -> Iterator[t
 
 
 def explained(title: str) -> Iterator[tuple[str, bool]]:
-    """The fields in the table of a section. A name that begins with a dot takes the place of the last part before it."""
+    """The fields in the table of a section; a name that begins with a dot stands for the last part of the first."""
     table = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     for names, mark in re.findall(r"^\| (`[^|]*`)( \?)? \|", table, re.MULTILINE):
         first = ""
