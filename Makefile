@@ -113,7 +113,7 @@ sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked pac
 	npm sbom --package-lock-only --sbom-format cyclonedx --loglevel=error > build/sbom-node.cdx.json
 
 .PHONY: bench
-bench: install ## Measure what the README says of speed
+bench: install ## Measure what docs/speed.md says of small reports
 	python -m benchmarks.start
 	python -m benchmarks.reading
 	python -m benchmarks.synth

@@ -17,8 +17,8 @@ LINK = re.compile(r"\[[^\[\]]*\]\(([^()\s]+)\)")
 FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests")
 #: Written by a benchmark of an hour, so that a checkout may be without it.
 MADE = {"docs/benchmarks.md"}
-#: Not a file: the version of the JSON report.
-VERSION = "drift/v1"
+#: No files: the version of the JSON report, and a category of code scanning.
+NO_FILES = {"drift/v1", "drift/prod/"}
 #: Flags of other programs that the pages name by themselves.
 OTHERS = {
     "--authentication-config": "kube-apiserver",
@@ -82,7 +82,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_exists(page: Path) -> None:
     for span in code(page.read_text()):
         named = span.partition("::")[0]
-        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*", named) and named not in {*MADE, VERSION}:
+        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*", named) and named not in MADE | NO_FILES:
             assert (REPOSITORY / named).exists() or (page.parent / named).exists(), named
 
 
