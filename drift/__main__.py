@@ -1,8 +1,6 @@
 """Lets ``python -m drift`` do what ``drift`` does."""
 
-import sys
-
-from drift.cli import main
+from drift.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

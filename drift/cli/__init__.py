@@ -1,8 +1,12 @@
 """The command line: parses, calls, prints, and ends with the exit status that the errors and the report ask for."""
 
+import atexit
 import contextlib
+import os
+import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from drift.cli.parser import build_parser
 from drift.cli.signals import TERMINATED, TerminatedError, sigterm_raises
@@ -13,6 +17,21 @@ from drift.errors import DriftError
 _INTERNAL_ERROR = 3
 _BROKEN_PIPE = 141
 _INTERRUPTED = 130
+
+
+def program() -> NoReturn:
+    """The program `drift`: runs the command of the process and ends it.
+
+    To take ten thousand objects apart one by one, only to give their memory back to a system that takes it back anyway,
+    would be a fifth of a scan. What others have asked to be done at the end is done, such as removing the files that
+    the client keeps certificates in.
+    """
+    status = main()
+    atexit._run_exitfuncs()  # noqa: SLF001
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
