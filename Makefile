@@ -112,6 +112,18 @@ sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked pac
 	  --short-PURLs --output-reproducible --validate --output-file build/sbom-python.cdx.json
 	npm sbom --package-lock-only --sbom-format cyclonedx --loglevel=error > build/sbom-node.cdx.json
 
+.PHONY: browser
+browser: ## Install Debian's Chromium for the tests of the HTML report, where that is possible; they skip without it
+	@if command -v chromium > /dev/null && command -v chromedriver > /dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver \
+	  || echo "chromium could not be installed; the tests that need it skip"; \
+	else echo "chromium and chromedriver are not there; the tests that need them skip"; fi
+
+.PHONY: screenshots
+screenshots: install ## Take the pictures of the README anew
+	python -m tests.drift.report.screenshot
+
 .PHONY: bench
 bench: install ## Measure what docs/speed.md says of small reports
 	python -m benchmarks.start

@@ -6,6 +6,7 @@ from typing import assert_never
 from drift.model import Report
 from drift.report.formats import COMMENT_LIMIT, Format
 from drift.report.github import to_annotations
+from drift.report.html.page import to_html
 from drift.report.json_report import to_json
 from drift.report.junit import to_junit
 from drift.report.markdown import to_markdown
@@ -40,6 +41,8 @@ def render(report: Report, form: Format, style: Style) -> str:
             text = to_json(report)
         case Format.MARKDOWN:
             text = to_markdown(report, style.markdown_limit)
+        case Format.HTML:
+            text = to_html(report)
         case Format.JUNIT:
             text = to_junit(report)
         case Format.SARIF:

@@ -1,0 +1,137 @@
+"""What the HTML page is made of. How it works in a browser: test_html_in_a_browser.py."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tinyhtml5
+
+from drift.model import ObjectReport, Report
+from drift.report.html.page import asset, to_html
+from tests.drift.report.golden import CASES
+from tests.drift.report.reports import HOSTILE, RICH
+
+Element = Any
+
+
+def _parse(text: str) -> Element:
+    return tinyhtml5.parse(text, namespace_html_elements=False)
+
+
+def _shape(page: Element) -> Counter[tuple[str, tuple[str, ...]]]:
+    """Every element and the names of its attributes."""
+    return Counter(
+        (element.tag, tuple(sorted(element.attrib))) for element in page.iter() if isinstance(element.tag, str)
+    )
+
+
+@pytest.mark.parametrize("report", CASES.values(), ids=CASES)
+def test_it_loads_nothing_from_anywhere(report: Report) -> None:
+    page = _parse(to_html(report))
+
+    addresses = [
+        (element.tag, name, value)
+        for element in page.iter()
+        for name, value in element.attrib.items()
+        if name in {"src", "href", "action", "srcset", "data", "poster", "formaction", "style"} or name.startswith("on")
+    ]
+    assert [value for *_, value in addresses if not value.startswith(("#", "data:image/svg+xml,"))] == []
+    assert "@import" not in asset("page.css")
+    assert re.findall(r"url\((?!data:)", asset("page.css")) == []
+
+
+@pytest.mark.parametrize("report", CASES.values(), ids=CASES)
+def test_the_browser_is_told_to_run_nothing_but_its_own_script(report: Report) -> None:
+    page = _parse(to_html(report))
+
+    (policy,) = (
+        meta.attrib["content"] for meta in page.iter("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert [script.get("type") for script in page.iter("script")] == ["application/json", None]
+
+
+def test_hostile_names_and_values_add_no_element_and_no_attribute() -> None:
+    """Each text in turn is replaced by letters; the page keeps its elements and their attributes."""
+    tame = _with_texts(HOSTILE, lambda text: re.sub(r"[^\w./\[\]=]", "x", text))
+
+    assert _shape(_parse(to_html(HOSTILE))) == _shape(_parse(to_html(tame)))
+
+
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """A copy of a report, or a part of one, with every text that comes from outside changed."""
+    if isinstance(value, Enum) or value is None:
+        return value
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_with_texts(part, change) for part in value)
+    if isinstance(value, dict):
+        return {name: _with_texts(part, change) for name, part in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {"id", "generated_at", "time", "first_seen", "resolved_at", "at"}
+        changed = {
+            field.name: _with_texts(getattr(value, field.name), change)
+            for field in fields(value)
+            if field.name not in own
+        }
+        return replace(value, **changed)
+    return value
+
+
+@pytest.mark.parametrize("report", CASES.values(), ids=CASES)
+def test_what_the_script_reads_is_what_the_report_says(report: Report) -> None:
+    page = _parse(to_html(report))
+
+    (data,) = (script.text for script in page.iter("script") if script.get("type") == "application/json")
+    objects = json.loads(data)["objects"]
+    assert sum(len(item["findings"]) for item in objects) == sum(len(item.findings) for item in report.objects)
+
+
+def test_it_says_the_essentials_without_its_script() -> None:
+    page = _parse(to_html(RICH))
+
+    text = " ".join("".join(page.find("body").itertext()).split())
+    assert "Incomplete" in text
+    for item in RICH.objects:
+        if any(finding.ignored is None for finding in item.findings):
+            assert item.key.name in text
+
+
+def test_without_its_script_it_lists_the_worst_and_says_what_is_left_out() -> None:
+    one = next(item for item in RICH.objects if item.findings)
+    many = Report(RICH.generated_at, None, RICH.manifests, tuple(_named(one, number) for number in range(300)))
+
+    page = _parse(to_html(many))
+
+    assert len([item for item in page.iter("li") if item.get("class") == "object"]) == 200
+    assert "100 more objects not listed here" in "".join(page.find("body").itertext())
+
+
+def _named(item: ObjectReport, number: int) -> ObjectReport:
+    return replace(item, key=replace(item.key, name=f"object-{number}"))
+
+
+def test_ids_are_fingerprints_and_no_two_are_the_same() -> None:
+    page = _parse(to_html(HOSTILE))
+
+    ids = [element.attrib["id"] for element in page.iter() if "id" in element.attrib]
+    assert len(ids) == len(set(ids))
+
+
+def test_its_script_is_valid(tmp_path: Path) -> None:
+    node = shutil.which("node", path=str(Path(__file__).parents[3] / "node_modules/.bin")) or shutil.which("node")
+    assert node is not None
+    script = tmp_path / "page.js"
+    script.write_text(asset("page.js"), "utf-8")
+
+    subprocess.run([node, "--check", script], check=True)

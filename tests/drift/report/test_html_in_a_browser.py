@@ -1,0 +1,265 @@
+"""The HTML page in a real Chromium: search, filters, themes, links, keyboard, paper, and nothing it should not do."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from drift.model import Cause, Report, Severity, Status
+from drift.report.html.page import to_html
+from tests.drift.report.browser import MISSING, chromium, set_media, set_window
+from tests.drift.report.reports import HOSTILE, finding, item
+from tests.drift.report.screenshot import on_call
+
+AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
+WIDE = (1240, 1000)
+NARROW = (400, 800)
+
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+
+class Page:
+    """A report in the browser."""
+
+    def __init__(self, driver: webdriver.Chrome, folder: Path) -> None:
+        self.driver = driver
+        self._folder = folder
+
+    def open(self, report: Report, fragment: str = "") -> None:
+        file = self._folder / "report.html"
+        file.write_text(to_html(report), "utf-8")
+        self.driver.get("about:blank")
+        self.driver.get(file.as_uri() + fragment)
+
+    def one(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    @property
+    def objects(self) -> list[str]:
+        return [heading.text for heading in self.all(".objects h3")]
+
+    @property
+    def count(self) -> str:
+        return self.one("#count").text
+
+    def choose(self, facet: str, value: str) -> None:
+        self.one(f'fieldset[data-facet="{facet}"] input[value="{value}"]').click()
+
+    def run(self, script: str, *arguments: object) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def complaints(self) -> list[str]:
+        """What the console has to say."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since the last call, besides the page's own."""
+        events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))  # type: ignore[no-untyped-call]
+        urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [url for url in urls if not url.startswith(("file://", "data:", "about:"))]
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[webdriver.Chrome]:
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Page]:
+    set_window(driver, *WIDE)
+    set_media(driver)
+    made = Page(driver, tmp_path)
+    made.requests()
+    made.complaints()
+    yield made
+    assert made.complaints() == []
+    assert made.requests() == []
+
+
+def test_it_leads_with_the_verdict_and_lists_the_worst_first(page: Page) -> None:
+    page.open(on_call())
+
+    assert page.one("h1").text == "Drifted"
+    assert page.objects[0] == "NetworkPolicy checkout/default-deny"
+    assert page.count == "9 findings in 7 objects"
+
+
+def test_the_search_finds_words_in_any_order_and_says_how_many(page: Page) -> None:
+    page.open(on_call())
+
+    page.one("#words").send_keys("hotfix IMAGE")
+
+    assert page.objects == ["Deployment checkout/api"]
+    assert page.count == "1 finding in 1 object"
+    page.one("#words").send_keys(" nowhere")
+    assert page.count == "Nothing matches"
+
+
+@pytest.mark.parametrize(
+    ("facet", "value", "objects"),
+    [
+        ("severity", "critical", ["NetworkPolicy checkout/default-deny"]),
+        ("cause", "pending-sync", ["Service checkout/api"]),
+        ("status", "missing", ["ConfigMap checkout/api-limits"]),
+        ("kind", "Secret", ["Secret checkout/payment-provider"]),
+        ("history", "reopened", ["NetworkPolicy checkout/default-deny"]),
+    ],
+)
+def test_each_filter_leaves_what_it_names(page: Page, facet: str, value: str, objects: list[str]) -> None:
+    page.open(on_call())
+
+    page.choose(facet, value)
+
+    assert page.objects == objects
+    page.one("#reset").click()
+    assert page.count == "9 findings in 7 objects"
+
+
+def test_namespaces_and_clusters_are_filters_where_there_are_several(page: Page) -> None:
+    drifted = item("ConfigMap", "a", Status.DRIFTED, finding(1), cluster="https://one")
+    other = replace(drifted, key=replace(drifted.key, namespace="other"), cluster="https://two")
+    page.open(replace(on_call(), objects=(drifted, other)))
+
+    page.choose("namespace", "other")
+    assert page.objects == ["ConfigMap other/a"]
+    page.one("#reset").click()
+    page.choose("cluster", "https://one")
+    assert page.objects == ["ConfigMap shop/a"]
+
+
+def test_what_a_controller_did_is_shown_on_request(page: Page) -> None:
+    page.open(on_call())
+
+    page.one("#aside").click()
+
+    assert page.count == "10 findings in 7 objects"
+    assert [badge.text for badge in page.all(".finding.aside .badge")] == ["new", "controller"]
+
+
+def test_findings_open_and_close_one_by_one_and_all_at_once(page: Page) -> None:
+    page.open(on_call())
+
+    page.one(".finding summary").click()
+    assert "kubectl-patch" in page.one(".finding .body").text
+    page.one("#expand").click()
+    assert len(page.all(".finding[open]")) == 9
+    page.one("#collapse").click()
+    assert page.all(".finding[open]") == []
+
+
+def test_a_link_leads_to_its_finding_whatever_is_filtered(page: Page) -> None:
+    report = on_call()
+    aside = next(one for each in report.objects for one in each.findings if one.cause is Cause.CONTROLLER)
+
+    page.open(report, f"#{aside.id}")
+
+    target = page.one(".finding.target")
+    assert target.get_attribute("open") is not None
+    assert aside.id in target.text
+    assert page.run("return document.activeElement === arguments[0].firstElementChild", target)
+
+
+def test_the_theme_is_the_systems_until_another_is_chosen(page: Page) -> None:
+    def background() -> str:
+        return str(page.run("return getComputedStyle(document.documentElement).backgroundColor"))
+
+    page.open(on_call())
+    light = background()
+    set_media(page.driver, scheme="dark")
+    dark = background()
+    assert light != dark
+
+    page.one('#theme input[value="light"]').find_element(By.XPATH, "./..").click()
+    assert background() == light
+    page.one('#theme input[value="dark"]').find_element(By.XPATH, "./..").click()
+    set_media(page.driver, scheme="light")
+    assert background() == dark
+
+
+def test_the_keyboard_reaches_and_opens_a_finding(page: Page) -> None:
+    page.open(on_call())
+
+    for _ in range(80):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+        if page.run("return document.activeElement.tagName === 'SUMMARY' && document.activeElement.closest('main')"):
+            break
+    ActionChains(page.driver).send_keys(Keys.ENTER).perform()
+
+    assert len(page.all(".finding[open]")) == 1
+    assert page.run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("window", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_it_is_accessible(page: Page, scheme: str, window: tuple[int, int]) -> None:
+    set_window(page.driver, *window)
+    set_media(page.driver, scheme=scheme)
+    page.open(on_call())
+    page.one("#expand").click()
+
+    # Through the browser's own channel: the page itself would refuse to run a script that is not its own.
+    page.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+    result = page.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+
+    assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in result["violations"]] == []
+
+
+def test_on_paper_everything_that_is_not_filtered_out_is_open(page: Page) -> None:
+    page.open(on_call())
+    page.choose("kind", "Deployment")
+
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    set_media(page.driver, media="print")
+
+    assert len(page.all(".finding[open]")) == len(page.all(".finding")) == 5
+    assert not page.one("#words").is_displayed()
+    page.run("dispatchEvent(new Event('afterprint'))")
+    assert page.all(".finding[open]") == []
+
+
+def test_ten_thousand_objects_are_searched_and_shown_piece_by_piece(page: Page) -> None:
+    objects = tuple(
+        item("ConfigMap", f"settings-{number:05}", Status.DRIFTED, finding(number, severity=Severity.LOW))
+        for number in range(10_000)
+    )
+    page.open(replace(on_call(), objects=objects))
+
+    assert page.count == "10,000 findings in 10,000 objects"
+    assert len(page.objects) < 1_000
+    page.one("#words").send_keys("settings-04321")
+    assert page.objects == ["ConfigMap shop/settings-04321"]
+    page.one("#words").clear()
+    page.one("#words").send_keys("settings-0")
+    page.run("document.querySelector('#more').scrollIntoView()")
+    WebDriverWait(page.driver, 20).until(lambda _: len(page.objects) > 60)
+
+
+def test_hostile_texts_are_texts(page: Page) -> None:
+    page.open(HOSTILE)
+    page.run("document.querySelector('#aside').click()")
+    page.one("#expand").click()
+
+    assert "<script>alert(1)</script>" in page.one("main").text
+    assert page.all("main script, main img, main iframe") == []
+
+
+def test_the_trend_of_the_history_is_a_picture_and_a_table(page: Page) -> None:
+    page.open(on_call())
+
+    assert page.one("figure svg").get_attribute("role") == "img"
+    assert len(page.all("figure svg > g")) == len(on_call().past)
+    page.one("figure details summary").click()
+    assert page.one("figure tbody tr").text.endswith("11 6 1 yes")
