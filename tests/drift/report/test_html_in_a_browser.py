@@ -12,6 +12,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
 from drift.model import Cause, Report, Severity, Status
@@ -23,6 +24,8 @@ from tests.drift.report.screenshot import on_call
 AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 WIDE = (1240, 1000)
 NARROW = (400, 800)
+#: Seconds, for a browser on a busy machine.
+PATIENCE = 20
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
@@ -41,7 +44,9 @@ class Page:
         self.driver.get(file.as_uri() + fragment)
 
     def one(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        # What is inside a finding is made when the browser tells the page that it was opened, a moment later.
+        found = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, selector))
+        return WebDriverWait(self.driver, PATIENCE).until(found)
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -244,7 +249,7 @@ def test_ten_thousand_objects_are_searched_and_shown_piece_by_piece(page: Page) 
     page.one("#words").clear()
     page.one("#words").send_keys("settings-0")
     page.run("document.querySelector('#more').scrollIntoView()")
-    WebDriverWait(page.driver, 20).until(lambda _: len(page.objects) > 60)
+    WebDriverWait(page.driver, PATIENCE).until(lambda _: len(page.objects) > 60)
 
 
 def test_hostile_texts_are_texts(page: Page) -> None:
