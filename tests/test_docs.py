@@ -13,7 +13,7 @@ from tests.drift.cli.reference import commands
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
-LINK = re.compile(r"\[[^\[\]]*\]\(([^()\s]+)\)")
+LINK = re.compile(r"""(?:\[[^\[\]]*\]\(|(?:src|srcset|href)=")([^()\s"]+)[)"]""")
 FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests")
 #: Written by a benchmark of an hour, so that a checkout may be without it.
 MADE = {"docs/benchmarks.md"}
