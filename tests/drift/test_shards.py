@@ -130,14 +130,25 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
         {Status.UNMANAGED} if unmanaged is Unmanaged.OFF else set()
     )
     for count in COUNTS:
-        shards = [
-            fleet.report("--unmanaged", unmanaged, "--shard", f"{index}/{count}")[1] for index in range(1, count + 1)
-        ]
+        shards, whole = _at_rest(fleet, unmanaged, count)
 
         assert_same(merge(shards), whole)
         if count > 1:
             assert sum(bool(shard.objects) for shard in shards) > 1
             assert [shard.shard for shard in shards] == [Shard(index, count) for index in range(1, count + 1)]
+
+
+def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int) -> tuple[list[Report], Report]:
+    """The shards, and the whole, of a moment in which the cluster did not change: others are at work in it."""
+    for _ in range(20):
+        before = fleet.report("--unmanaged", unmanaged)[1]
+        shards = [
+            fleet.report("--unmanaged", unmanaged, "--shard", f"{index}/{count}")[1] for index in range(1, count + 1)
+        ]
+        after = fleet.report("--unmanaged", unmanaged)[1]
+        if before.objects == after.objects:
+            return shards, after
+    pytest.fail("the cluster does not come to rest")
 
 
 def assert_same(merged: Report, whole: Report) -> None:
