@@ -24,19 +24,23 @@ $(VENV)/.locked: requirements.lock
 .PHONY: install
 install: $(VENV)/.locked ## Install everything that is locked, into .venv
 
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command "make lock"
+
 .PHONY: lock
-lock: ## Resolve the dependencies anew and write requirements*.lock
-	uv pip compile pyproject.toml --extra generator --group dev --universal --python-version 3.11 \
-	  --generate-hashes --custom-compile-command "make lock" --quiet --upgrade --output-file requirements.lock
-	uv pip compile --group audit --universal --python-version 3.11 \
-	  --generate-hashes --custom-compile-command "make lock" --quiet --upgrade --output-file requirements-audit.lock
+lock: ## Resolve the dependencies anew and write the lock files: of the checkout, of the image, of its build and of the audit
+	$(COMPILE) --upgrade pyproject.toml --extra generator --group dev --output-file requirements.lock
+	$(COMPILE) --constraints requirements.lock pyproject.toml --output-file requirements-reporter.lock
+	$(COMPILE) --constraints requirements.lock --group build --output-file requirements-build.lock
+	$(COMPILE) --upgrade --group audit --output-file requirements-audit.lock
 
 .PHONY: lint
-lint: install ## Formatting, lint, strict types, import rules
+lint: install ## Formatting, lint, strict types, import rules, the Dockerfile, shell scripts
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
+	hadolint Dockerfile
+	shellcheck .ci/run .github/scripts/*.sh
 
 # --- The generator: Kubernetes manifests of Rescan ---
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rescan import names
-from rescan.settings import Environment, Sqlite
+from rescan.settings import DriftJob, Environment, Sqlite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,4 +82,60 @@ def _backup_late(seconds: int, namespace: str) -> Alert:
         severity="warning",
         summary="The database has not been backed up",
         action=f"Look at the newest Jobs of the CronJob {names.BACKUP} and at the logs of their pods.",
+    )
+
+
+def drift_metrics(environment: Environment) -> str:
+    """The labels that the metrics of the environment's drift job have at the Pushgateway, which names the group."""
+    return f'job="{names.DRIFT}",environment="{environment.name}"'
+
+
+def drift_alerts(environment: Environment, job: DriftJob) -> list[Alert]:
+    """The alerts on the drift job, and on what it finds where its metrics are pushed."""
+    if job.pushgateway_url is None:
+        return [_stale(environment, job, _last_success(environment))]
+    pushed = drift_metrics(environment)
+    return [
+        _drift(environment, job, "RescanDriftSevere", "critical|high", "critical"),
+        _drift(environment, job, "RescanDrift", "medium|low", "warning"),
+        Alert(
+            name="RescanDriftScanIncomplete",
+            query=f"min(drift_last_scan_success{{{pushed}}}) == 0",
+            lasting="10m",
+            severity="warning",
+            summary="The drift job could not look at everything",
+            action=f"The log of the newest pod of the CronJob {names.DRIFT} names what it could not read, and why.",
+        ),
+        _stale(environment, job, f"drift_last_scan_timestamp_seconds{{{pushed}}}"),
+    ]
+
+
+def _drift(environment: Environment, job: DriftJob, name: str, severities: str, severity: str) -> Alert:
+    found = f'drift_findings{{{drift_metrics(environment)},cause!="controller",severity=~"{severities}"}}'
+    return Alert(
+        name=name,
+        query=f"sum by (cause) ({found}) > 0",
+        lasting=job.drifting_for,
+        severity=severity,
+        summary=f"{environment.name} is not what Git says ({{{{ $labels.cause }}}}: {{{{ $value }}}})",
+        action=(
+            f"The log of the newest pod of the CronJob {names.DRIFT} says what differs and who changed it; sync to"
+            " revert it, or put the live value into Git to keep it."
+        ),
+    )
+
+
+def _last_success(environment: Environment) -> str:
+    return f'kube_cronjob_status_last_successful_time{{namespace="{environment.namespace}",cronjob="{names.DRIFT}"}}'
+
+
+def _stale(environment: Environment, job: DriftJob, last: str) -> Alert:
+    return Alert(
+        name="RescanDriftJobStale",
+        # The oldest, so that a shard that came to a stop is seen among others that did not.
+        query=f"time() - min({last}) > {job.stale_after} or absent({last})",
+        lasting="15m",
+        severity="warning",
+        summary=f"Nobody has looked for drift in {environment.name}",
+        action=f"Look at the newest Jobs of the CronJob {names.DRIFT} and at the logs of their pods.",
     )

@@ -6,6 +6,7 @@ from constructs import Construct
 from rescan.constructs.argocd import ArgoCdHandOver
 from rescan.constructs.backup import RescanBackup
 from rescan.constructs.configuration import RescanConfiguration
+from rescan.constructs.drift import RescanDriftJob, RescanDriftRights
 from rescan.constructs.external_secrets import RescanExternalSecrets
 from rescan.constructs.flux import FluxHandOver
 from rescan.constructs.ingress import RescanIngress
@@ -56,9 +57,14 @@ class RescanChart(FolderChart):
             RescanBackup(self, "backup", environment, environment.backup)
         if environment.monitoring:
             # Here, because the classes of the Prometheus Operator take time to load and few environments need them.
-            from rescan.constructs.monitoring import RescanMonitoring  # noqa: PLC0415
+            from rescan.constructs.monitoring import RescanDriftMonitoring, RescanMonitoring  # noqa: PLC0415
 
             RescanMonitoring(self, "monitoring", environment, environment.monitoring)
+            if environment.drift:
+                RescanDriftMonitoring(self, "drift-monitoring", environment, environment.monitoring, environment.drift)
+        if environment.drift:
+            RescanDriftJob(self, "drift-job", environment, environment.drift)
+            RescanDriftRights(self, "drift-rights", environment, environment.drift)
 
     def _add_workload(self, environment: Environment) -> None:
         workload = environment.workload

@@ -1,9 +1,11 @@
-"""The Grafana dashboard: what it shows, and its JSON model. Changes when operators want to see something else."""
+"""The Grafana dashboards: what they show, and their JSON model. Changes when operators want to see something else."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescan import names
+from rescan.alerts import drift_metrics
 from rescan.settings import Environment
 
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -20,7 +22,18 @@ class _Panel:
 
 def dashboard_json(environment: Environment) -> str:
     """The dashboard as Grafana imports it; the data source is chosen there."""
-    return json.dumps(_model(environment), indent=2) + "\n"
+    title = f"Rescan ({environment.name})"
+    return _json(environment, f"{names.APP}-{environment.name}", title, _panels(environment.namespace))
+
+
+def drift_dashboard_json(environment: Environment) -> str:
+    """The same for what the drift job found."""
+    title = f"Drift of Rescan ({environment.name})"
+    return _json(environment, f"{names.DRIFT}-{environment.name}", title, _drift_panels(drift_metrics(environment)))
+
+
+def _json(environment: Environment, identity: str, title: str, panels: Sequence[_Panel]) -> str:
+    return json.dumps(_model(environment, identity, title, panels), indent=2) + "\n"
 
 
 def _panels(namespace: str) -> list[_Panel]:
@@ -67,17 +80,34 @@ def _panels(namespace: str) -> list[_Panel]:
     ]
 
 
-def _model(environment: Environment) -> dict[str, object]:
+def _drift_panels(pushed: str) -> list[_Panel]:
+    def panel(title: str, query: str, legend: str, unit: str = "short") -> _Panel:
+        return _Panel(title=title, query=query.replace("PUSHED", pushed), unit=unit, legend=legend)
+
+    differences = 'sum by (%s) (drift_findings{PUSHED,cause!="controller"})'
+    return [
+        panel("Differences by cause", differences % "cause", "{{cause}}"),
+        panel("Differences by severity", differences % "severity", "{{severity}}"),
+        panel("Objects by status", "sum by (status) (drift_objects{PUSHED})", "{{status}}"),
+        panel("Differences by kind", differences % "kind", "{{kind}}"),
+        panel("Differences that rules ignore", "sum by (kind) (drift_ignored_findings{PUSHED})", "{{kind}}"),
+        panel("Verdict (1 holds)", "max by (verdict) (drift_verdict{PUSHED})", "{{verdict}}"),
+        panel("Time since the last scan", "time() - min(drift_last_scan_timestamp_seconds{PUSHED})", "age", "s"),
+        panel("Time that a scan takes", "max(drift_last_scan_duration_seconds{PUSHED})", "duration", "s"),
+    ]
+
+
+def _model(environment: Environment, identity: str, title: str, panels: Sequence[_Panel]) -> dict[str, object]:
     return {
-        "uid": f"{names.APP}-{environment.name}",
-        "title": f"Rescan ({environment.name})",
+        "uid": identity,
+        "title": title,
         "tags": [names.APP, environment.name],
         "schemaVersion": 39,
         "editable": False,
         "refresh": "1m",
         "time": {"from": "now-6h", "to": "now"},
         "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
-        "panels": [_panel(panel, place) for place, panel in enumerate(_panels(environment.namespace))],
+        "panels": [_panel(panel, place) for place, panel in enumerate(panels)],
     }
 
 

@@ -13,13 +13,18 @@ HEADLESS_SERVICE = "rescan-headless"
 CONFIG_MAP = "rescan-config"
 VOLUME_CLAIM = "rescan-data-pvc"
 BACKUP = "rescan-backup"
+DRIFT = "rescan-drift"
+"""Of everything that belongs to the drift job; also its `job` among the metrics."""
 DEFAULT_DENY = "default-deny"
 DASHBOARD = "rescan-dashboard"
+DRIFT_DASHBOARD = "rescan-drift-dashboard"
 SECRET_STORE = "rescan-key-vault"  # noqa: S105  # the name of a SecretStore, not a secret
 SECRET_READER = "rescan-secret-reader"  # noqa: S105  # the name of a ServiceAccount, not a secret
 APP_SECRET = "rescan-secrets"  # noqa: S105  # the name of a Secret, not one
 BACKUP_SECRET = "rescan-backup-secrets"  # noqa: S105  # the name of a Secret, not one
 
+COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
+"""The variable by which Kubernetes tells the pods of an Indexed Job which one they are."""
 HTTP_PORT = "http"
 DATA_VOLUME = "data"
 DATA_PATH = "/app/data"
@@ -32,6 +37,8 @@ SELECTOR = {"app": APP}
 """What the Service and the workload select pods by. A workload's selector cannot be changed, so nothing is added."""
 BACKUP_SELECTOR = {"app": BACKUP}
 """Another value, or the Service would send requests to the backup's pods."""
+DRIFT_SELECTOR = {"app": DRIFT}
+"""Another value, for the same reason."""
 
 
 def data_claim(environment: Environment) -> str:

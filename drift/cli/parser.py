@@ -184,6 +184,11 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         action="store_true",
         help="instead of the text report, print ignore rules for what was found, as a start for drift.yaml",
     )
+    output.add_argument(
+        "--push-metrics",
+        action="store_true",
+        help="also send the metrics to the Pushgateway at the address in DRIFT_PUSHGATEWAY_URL",
+    )
     output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,8 +23,10 @@ from drift.errors import UsageError
 from drift.library import open_cluster, open_dump, read_manifests, scan
 from drift.manifests.git import describe
 from drift.model import Report, Shard, Unmanaged, Verdict
+from drift.notify.pushgateway import VARIABLE, push, read_address
 from drift.policy.suggestion import suggest_rules
 from drift.report.formats import Format
+from drift.report.metrics import to_metrics
 from drift.report.suggestions import to_yaml
 from drift.scanning import LiveSource, Step
 
@@ -52,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
+    gateway = read_address(os.environ.get(VARIABLE)) if options.push_metrics else None
     settings = _with_flags(load_settings(options.config), options)
     memory = Memory(options, settings)
     with _no_search_for_cycles():
@@ -59,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
     if options.suggest_ignores:
         write_stdout(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
+    if gateway is not None and (complaint := push(to_metrics(report), gateway)):
+        say(complaint)
     memory.notify()
     if memory.failed:
         return _NO_HISTORY

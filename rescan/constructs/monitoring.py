@@ -1,4 +1,6 @@
-"""Metrics and alerts for the Prometheus Operator, and the dashboard's ConfigMap for Grafana."""
+"""Metrics and alerts for the Prometheus Operator, and the dashboards' ConfigMaps for Grafana."""
+
+from collections.abc import Sequence
 
 from cdk8s import ApiObjectMetadata
 from cdk8s_plus_27 import k8s
@@ -15,11 +17,11 @@ from imports.com.coreos.monitoring import (
     ServiceMonitorSpecSelector,
 )
 from rescan import names
-from rescan.alerts import Alert, alerts
+from rescan.alerts import Alert, alerts, drift_alerts
 from rescan.constructs.metadata import labels
 from rescan.constructs.service import SCRAPED
-from rescan.dashboard import dashboard_json
-from rescan.settings import Environment, Monitoring
+from rescan.dashboard import dashboard_json, drift_dashboard_json
+from rescan.settings import DriftJob, Environment, Monitoring
 
 
 class RescanMonitoring(Construct):
@@ -27,15 +29,10 @@ class RescanMonitoring(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, environment: Environment, monitoring: Monitoring) -> None:
         super().__init__(scope, construct_id)
-        metadata = ApiObjectMetadata(
-            name=names.WORKLOAD,
-            namespace=environment.namespace,
-            labels={**monitoring.labels, **labels(environment)},
-        )
         ServiceMonitor(
             self,
             "monitor",
-            metadata=metadata,
+            metadata=_metadata(environment, monitoring, names.WORKLOAD),
             spec=ServiceMonitorSpec(
                 selector=ServiceMonitorSpecSelector(match_labels=SCRAPED),
                 endpoints=[
@@ -48,23 +45,53 @@ class RescanMonitoring(Construct):
         PrometheusRule(
             self,
             "alerts",
-            metadata=metadata,
-            spec=PrometheusRuleSpec(
-                groups=[
-                    PrometheusRuleSpecGroups(name=names.WORKLOAD, rules=[_rule(alert) for alert in alerts(environment)])
-                ]
-            ),
+            metadata=_metadata(environment, monitoring, names.WORKLOAD),
+            spec=_rules(names.WORKLOAD, alerts(environment)),
         )
         k8s.KubeConfigMap(
             self,
             "dashboard",
-            metadata=k8s.ObjectMeta(
-                name=names.DASHBOARD,
-                namespace=environment.namespace,
-                labels={**monitoring.dashboard_labels, **labels(environment)},
-            ),
+            metadata=_dashboard_metadata(environment, monitoring, names.DASHBOARD),
             data={"rescan.json": dashboard_json(environment)},
         )
+
+
+class RescanDriftMonitoring(Construct):
+    """A PrometheusRule on the drift job and, where its metrics are pushed, a dashboard."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, environment: Environment, monitoring: Monitoring, job: DriftJob
+    ) -> None:
+        super().__init__(scope, construct_id)
+        PrometheusRule(
+            self,
+            "alerts",
+            metadata=_metadata(environment, monitoring, names.DRIFT),
+            spec=_rules(names.DRIFT, drift_alerts(environment, job)),
+        )
+        if job.pushgateway_url:
+            k8s.KubeConfigMap(
+                self,
+                "dashboard",
+                metadata=_dashboard_metadata(environment, monitoring, names.DRIFT_DASHBOARD),
+                data={"rescan-drift.json": drift_dashboard_json(environment)},
+            )
+
+
+def _metadata(environment: Environment, monitoring: Monitoring, name: str) -> ApiObjectMetadata:
+    return ApiObjectMetadata(
+        name=name, namespace=environment.namespace, labels={**monitoring.labels, **labels(environment)}
+    )
+
+
+def _dashboard_metadata(environment: Environment, monitoring: Monitoring, name: str) -> k8s.ObjectMeta:
+    return k8s.ObjectMeta(
+        name=name, namespace=environment.namespace, labels={**monitoring.dashboard_labels, **labels(environment)}
+    )
+
+
+def _rules(group: str, of: Sequence[Alert]) -> PrometheusRuleSpec:
+    return PrometheusRuleSpec(groups=[PrometheusRuleSpecGroups(name=group, rules=[_rule(alert) for alert in of])])
 
 
 def _rule(alert: Alert) -> PrometheusRuleSpecGroupsRules:

@@ -1,4 +1,4 @@
-"""Who may talk to whom: nobody, and then what the application and its backup need."""
+"""Who may talk to whom: nobody, and then what the application, its backup and the drift job need."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -9,15 +9,15 @@ from constructs import Construct
 from rescan import names
 from rescan.constructs.metadata import object_meta
 from rescan.constructs.scalars import int_or_string
-from rescan.settings import Environment, NetworkPolicy, PostgreSql, ServiceType
+from rescan.settings import DriftJob, Environment, NetworkPolicy, PostgreSql, ServiceType
 
 # Addresses that hand out a node's cloud credentials to whoever asks.
 _CLOUD_METADATA = "169.254.169.254/32"
-_HTTPS_PORT = 443
+_HTTPS_PORT, _HTTP_PORT, _SSH_PORT = 443, 80, 22
 
 
 class RescanNetworkPolicies(Construct):
-    """One policy that denies everything in the namespace, one for the application, one for the backup."""
+    """A policy that denies everything in the namespace, and one for each kind of pod that is in it."""
 
     def __init__(self, scope: Construct, construct_id: str, environment: Environment, policy: NetworkPolicy) -> None:
         super().__init__(scope, construct_id)
@@ -25,11 +25,16 @@ class RescanNetworkPolicies(Construct):
         database = _database(environment, policy)
         self._policy(names.DEFAULT_DENY, {}, [], [])
         self._policy(
-            names.WORKLOAD, names.SELECTOR, [_requests(environment, policy)], [_dns(), _https(_HTTPS_PORT), *database]
+            names.WORKLOAD,
+            names.SELECTOR,
+            [_requests(environment, policy)],
+            [_dns(), _anywhere(_HTTPS_PORT), *database],
         )
         if environment.backup:
-            storage = _https(_port_of(environment.backup.endpoint_url))
+            storage = _anywhere(_port_of(environment.backup.endpoint_url))
             self._policy(names.BACKUP, names.BACKUP_SELECTOR, [], [_dns(), storage, *database])
+        if environment.drift:
+            self._policy(names.DRIFT, names.DRIFT_SELECTOR, [], _reporting(environment, environment.drift))
 
     def _policy(
         self,
@@ -67,10 +72,22 @@ def _dns() -> k8s.NetworkPolicyEgressRule:
     )
 
 
-def _https(port: int) -> k8s.NetworkPolicyEgressRule:
-    """Azure OpenAI and S3 have no fixed addresses, and a NetworkPolicy knows no host names."""
+def _anywhere(*ports: int) -> k8s.NetworkPolicyEgressRule:
+    """Azure OpenAI, S3 and Git hosts have no fixed addresses, and a NetworkPolicy knows no host names."""
     everywhere = k8s.IpBlock(cidr="0.0.0.0/0", except_=[_CLOUD_METADATA])
-    return k8s.NetworkPolicyEgressRule(to=[k8s.NetworkPolicyPeer(ip_block=everywhere)], ports=[_port(port)])
+    return k8s.NetworkPolicyEgressRule(
+        to=[k8s.NetworkPolicyPeer(ip_block=everywhere)], ports=[_port(number) for number in ports]
+    )
+
+
+def _reporting(environment: Environment, job: DriftJob) -> list[k8s.NetworkPolicyEgressRule]:
+    """The API server, which is reached through a Service or by its own port, the Git host, and the Pushgateway."""
+    git = urlsplit(environment.gitops.repository_url)
+    ports = {_HTTPS_PORT, job.api_server_port, git.port or (_SSH_PORT if git.scheme == "ssh" else _HTTPS_PORT)}
+    if job.pushgateway_url:
+        gateway = urlsplit(job.pushgateway_url)
+        ports.add(gateway.port or (_HTTPS_PORT if gateway.scheme == "https" else _HTTP_PORT))
+    return [_dns(), _anywhere(*sorted(ports))]
 
 
 def _port_of(url: str | None) -> int:

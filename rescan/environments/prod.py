@@ -1,6 +1,6 @@
 """The production environment. Put your own registry, vault and repository where the examples are."""
 
-from rescan.settings import AzureKeyVault, Environment, Gitops, Image, PullPolicy, Secrets, Workload
+from rescan.settings import AzureKeyVault, DriftJob, Environment, Gitops, Image, PullPolicy, Secrets, Workload
 
 ENVIRONMENT = Environment(
     name="prod",
@@ -16,5 +16,6 @@ ENVIRONMENT = Environment(
             client_id="00000000-0000-0000-0000-000000000000",
         ),
     ),
+    drift=DriftJob(image=Image(registry="registry.example.com", repository="drift", tag="0.1.0")),
     gitops=Gitops(repository_url="https://git.example.com/rescan.git"),
 )

@@ -1,12 +1,14 @@
 """Everything that several pods on PostgreSQL can have. Copy what you need into your environment."""
 
 from rescan.settings import (
+    AccessMode,
     ArgoCd,
     Autoscaling,
     AzureKeyVault,
     Backup,
     Configuration,
     DisruptionBudget,
+    DriftJob,
     Environment,
     Flux,
     Gitops,
@@ -74,6 +76,19 @@ FULL = Environment(
         region="eu-central-1",
     ),
     monitoring=Monitoring(labels={"release": "kube-prometheus-stack"}),
+    drift=DriftJob(
+        image=Image(
+            registry="registry.example.com", repository="drift", tag="0.1.0", digest=f"sha256:{'fedcba9876543210' * 4}"
+        ),
+        git_secret="rescan-git",  # noqa: S106  # the name of a Secret, not one
+        git_depth=50,
+        schedule="*/10 * * * *",
+        read_secrets=True,
+        shards=3,
+        access_mode=AccessMode.READ_WRITE_MANY,
+        storage_class="shared",
+        pushgateway_url="http://pushgateway.monitoring:9091",
+    ),
     gitops=Gitops(
         repository_url="https://git.example.com/rescan.git",
         argocd=ArgoCd(

@@ -4,7 +4,9 @@ from rescan.settings import (
     Backup,
     Controller,
     CreatedByHand,
+    DriftJob,
     Environment,
+    Gitops,
     Image,
     Monitoring,
     NetworkPolicy,
@@ -51,4 +53,10 @@ STATEFUL = Environment(
         ),
     ),
     monitoring=Monitoring(),
+    drift=DriftJob(
+        image=Image(registry="registry.example.com", repository="drift", tag="0.1.0"),
+        git_secret="rescan-git",  # noqa: S106  # the name of a Secret, not one
+        config="drift.yaml",
+    ),
+    gitops=Gitops(repository_url="ssh://git@git.example.com/rescan.git"),
 )

@@ -44,6 +44,8 @@ RULES: tuple[Rule, ...] = (
     network.network_policy_lets_the_application_work,
     operations.backup_can_run,
     operations.monitoring_can_scrape,
+    operations.drift_job_can_run,
+    operations.drift_volume_can_be_written,
 )
 
 

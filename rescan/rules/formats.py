@@ -22,6 +22,7 @@ _PATTERNS = {
     "duration": re.compile(r"(?=.)(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?"),
     "cron schedule": re.compile(r"[-0-9*/,A-Za-z]+(?: [-0-9*/,A-Za-z?]+){4}"),
     "HTTPS address": re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/\S*)?"),
+    "web address": re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s?#]*)?"),
     "repository address": re.compile(r"(?:https|ssh)://\S+"),
     "bucket name": re.compile(r"[a-z0-9](?:[-a-z0-9.]{1,61})[a-z0-9]"),
     "folder": re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*"),

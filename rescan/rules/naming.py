@@ -25,6 +25,9 @@ def image_is_valid(environment: Environment) -> Iterator[Breach]:
     if environment.backup:
         images["backup.dump_image"] = environment.backup.dump_image
         images["backup.upload_image"] = environment.backup.upload_image
+    if environment.drift:
+        images["drift.image"] = environment.drift.image
+        images["drift.git_sync_image"] = environment.drift.git_sync_image
     for setting, image in images.items():
         parts = {
             "registry": ("registry", image.registry),

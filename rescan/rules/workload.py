@@ -37,6 +37,8 @@ def requests_within_limits(environment: Environment) -> Iterator[Breach]:
     yield from _within_limits("workload.resources", environment.workload.resources)
     if environment.backup:
         yield from _within_limits("backup.resources", environment.backup.resources)
+    if environment.drift:
+        yield from _within_limits("drift.resources", environment.drift.resources)
 
 
 def _within_limits(setting: str, resources: Resources) -> Iterator[Breach]:
@@ -99,10 +101,13 @@ def rollout_can_proceed(environment: Environment) -> Iterator[Breach]:
 
 def pods_do_not_run_as_root(environment: Environment) -> Iterator[Breach]:
     """The restricted Pod Security Standard."""
-    identity = environment.workload.identity
-    for setting, number in {"user": identity.user, "group": identity.group}.items():
-        if number < 1:
-            yield Breach(f"workload.identity.{setting}", number, "set it to 1 or more; 0 is root")
+    identities = {"workload": environment.workload.identity}
+    if environment.drift:
+        identities["drift"] = environment.drift.identity
+    for part, identity in identities.items():
+        for setting, number in {"user": identity.user, "group": identity.group}.items():
+            if number < 1:
+                yield Breach(f"{part}.identity.{setting}", number, "set it to 1 or more; 0 is root")
 
 
 def autoscaling_is_possible(environment: Environment) -> Iterator[Breach]:
@@ -153,6 +158,8 @@ def ephemeral_volumes_have_room(environment: Environment) -> Iterator[Breach]:
     }
     if environment.backup:
         limits["backup.scratch_limit"] = environment.backup.scratch_limit
+    if environment.drift:
+        limits["drift.clone_limit"] = environment.drift.clone_limit
     for setting, limit in limits.items():
         if positive_quantity(limit) is None:
             yield Breach(setting, limit, "write a quantity above zero, such as 512Mi")

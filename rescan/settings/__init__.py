@@ -2,6 +2,7 @@
 
 from rescan.settings.backup import Backup
 from rescan.settings.configuration import Configuration, PostgreSql, Sqlite
+from rescan.settings.drift import DriftJob
 from rescan.settings.environment import Environment
 from rescan.settings.gitops import ArgoCd, Flux, Gitops, SyncWindow, WindowKind
 from rescan.settings.monitoring import Monitoring
@@ -33,6 +34,7 @@ __all__ = [
     "Controller",
     "CreatedByHand",
     "DisruptionBudget",
+    "DriftJob",
     "Environment",
     "Flux",
     "Gitops",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from rescan.settings.backup import Backup
 from rescan.settings.configuration import Configuration
+from rescan.settings.drift import DriftJob
 from rescan.settings.gitops import Gitops
 from rescan.settings.monitoring import Monitoring
 from rescan.settings.network import Ingress, NetworkPolicy, Service
@@ -30,4 +31,5 @@ class Environment:
     network_policy: NetworkPolicy | None = None
     backup: Backup | None = None
     monitoring: Monitoring | None = None
+    drift: DriftJob | None = None
     gitops: Gitops = field(default_factory=Gitops)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from rescan.settings import (
+    AccessMode,
     ArgoCd,
     Autoscaling,
     AzureKeyVault,
@@ -13,6 +14,7 @@ from rescan.settings import (
     Controller,
     CreatedByHand,
     DisruptionBudget,
+    DriftJob,
     Environment,
     Flux,
     Gitops,
@@ -169,6 +171,28 @@ backups = st.builds(
     scratch_limit=SIZES,
     resources=resources,
 )
+drift_jobs = st.builds(
+    DriftJob,
+    image=images,
+    git_sync_image=images,
+    git_secret=st.none() | st.just("git"),
+    git_depth=st.integers(0, 100),
+    schedule=SCHEDULES,
+    deadline=SECONDS,
+    read_secrets=st.booleans(),
+    config=st.sampled_from([None, "drift.yaml", "a/b.yaml"]),
+    shards=st.sampled_from([1, 1, 2, 30]),
+    history_size=SIZES,
+    access_mode=st.just(AccessMode.READ_WRITE_MANY),
+    storage_class=st.none() | st.just("shared"),
+    pushgateway_url=st.sampled_from([None, "http://pushgateway:9091", "https://metrics.example.com/push/"]),
+    drifting_for=DURATIONS,
+    stale_after=SECONDS,
+    api_server_port=st.integers(1, 65535),
+    identity=st.builds(Identity, user=st.integers(1, 2**31 - 1), group=st.integers(1, 2**31 - 1)),
+    resources=resources,
+    clone_limit=SIZES,
+)
 monitorings = st.builds(
     Monitoring,
     path=st.sampled_from(["/metrics", "/internal/metrics"]),
@@ -221,5 +245,6 @@ def environments(draw: st.DrawFn) -> Environment:
         network_policy=draw(st.none() | policies),
         backup=backup,
         monitoring=draw(st.none() | monitorings),
+        drift=draw(st.none() | drift_jobs),
         gitops=draw(gitops),
     )

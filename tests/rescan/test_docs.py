@@ -5,9 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from rescan.alerts import drift_alerts
+from rescan.examples.full import FULL
 from rescan.rules import RULES
 
-PAGES = ["argocd.md", "flux.md", "generator.md", "judges.md", "pull-requests.md", "rescan-model.md", "secrets.md"]
+PAGES = [
+    "argocd.md",
+    "flux.md",
+    "generator.md",
+    "in-cluster.md",
+    "judges.md",
+    "pull-requests.md",
+    "rescan-model.md",
+    "scheduled.md",
+    "secrets.md",
+]
 
 
 @pytest.fixture(params=PAGES)
@@ -39,9 +51,12 @@ def test_the_table_of_the_model_names_tests_that_exist(repository: Path) -> None
     assert [name for name in named if f"def {name}(" not in tests and f"class {name}:" not in tests] == []
 
 
-def test_the_page_on_pull_requests_names_the_actions_as_the_workflow_has_them(repository: Path) -> None:
-    workflow = (repository / ".github/workflows/manifests.yml").read_text()
-    page = (repository / "docs/pull-requests.md").read_text()
+@pytest.mark.parametrize(
+    ("name", "guide"), [("manifests.yml", "pull-requests.md"), ("drift.yml", "scheduled.md")], ids=str
+)
+def test_the_page_on_a_workflow_names_its_actions_as_they_are_there(repository: Path, name: str, guide: str) -> None:
+    workflow = (repository / ".github/workflows" / name).read_text()
+    page = (repository / "docs" / guide).read_text()
 
     used = set(re.findall(r"uses: (\S+)@([0-9a-f]{40}) # (\S+)", workflow))
 
@@ -49,5 +64,12 @@ def test_the_page_on_pull_requests_names_the_actions_as_the_workflow_has_them(re
         re.findall(r"uses: \S+@[0-9a-f]{40} # v[0-9.]+$", workflow, re.MULTILINE)
     )
     assert {
-        (name, commit, version) for name, version, commit in re.findall(r"\| `(\S+)` \| (\S+) \| `(\S+)` \|", page)
+        (action, commit, version) for action, version, commit in re.findall(r"\| `(\S+)` \| (\S+) \| `(\S+)` \|", page)
     } == used
+
+
+def test_the_page_on_the_drift_job_names_the_alerts(repository: Path) -> None:
+    named = re.findall(r"^\| `(RescanDrift\w*)` \|", (repository / "docs/in-cluster.md").read_text(), re.MULTILINE)
+
+    assert FULL.drift
+    assert named == [alert.name for alert in drift_alerts(FULL, FULL.drift)]

@@ -427,8 +427,8 @@ class TestHandOver:
     def test_argo_cd_makes_the_namespace_then_the_secrets_then_the_rest(self, model: Model) -> None:
         waves = {
             kind: manifest["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0")
-            for (folder, kind, _), manifest in model.items()
-            if folder == "prod"
+            for (folder, kind, name), manifest in model.items()
+            if folder == "prod" and name != "rescan-drift"
         }
 
         assert sorted(waves, key=lambda kind: (int(waves[kind]), kind))[:4] == [
@@ -465,9 +465,10 @@ def test_the_kustomization_lists_every_file_of_its_folder(synthesized: Path, fol
     assert sorted([*listed, "kustomization.yaml"]) == sorted(path.name for path in (synthesized / folder).iterdir())
 
 
-def test_prod_adds_to_dev_only_where_its_secrets_come_from(model: Model) -> None:
+def test_prod_adds_to_dev_only_where_its_secrets_come_from_and_the_drift_job(model: Model) -> None:
     kinds = {folder: {kind for found, kind, _ in model if found == folder} for folder in ("dev", "prod")}
 
-    assert kinds["prod"] - kinds["dev"] == {"ExternalSecret", "SecretStore", "ServiceAccount"}
+    secrets, drift = {"ExternalSecret", "SecretStore", "ServiceAccount"}, {"CronJob", "Role", "RoleBinding"}
+    assert kinds["prod"] - kinds["dev"] == secrets | drift
     assert kinds["dev"] <= kinds["prod"]
     assert DEV.namespace != PROD.namespace

@@ -70,6 +70,8 @@ CASES: dict[str, list[Case]] = {
         Case("workload.image.tag", "v1", None, "tag or a digest"),
         Case("backup.dump_image.tag", "16", "16/alpine", "image tag", of=FULL),
         Case("backup.upload_image.tag", "2", None, "tag or a digest", of=FULL),
+        Case("drift.image.repository", "team/drift", "drift:1", "repository"),
+        Case("drift.git_sync_image.tag", "v4.6.0", None, "tag or a digest"),
     ],
     "production-runs-a-release": [
         Case("workload.image.tag", "v1.0.1", "latest", "name a release"),
@@ -129,6 +131,7 @@ CASES: dict[str, list[Case]] = {
         Case("workload.resources.memory_limit", "128Mi", "127Mi", "127Mi", named="workload.resources.memory_request"),
         Case("workload.resources.cpu_limit", "1", "1 core", "quantity"),
         Case("workload.resources.cpu_request", "1m", "0", "above zero"),
+        Case("drift.resources.memory_request", "512Mi", "1Gi", "512Mi"),
         Case(
             "workload.resources",
             Resources(ephemeral_storage_request="1Gi", ephemeral_storage_limit="1Gi"),
@@ -172,6 +175,7 @@ CASES: dict[str, list[Case]] = {
     "pods-do-not-run-as-root": [
         Case("workload.identity", Identity(user=1001), Identity(user=0), "root", named="workload.identity.user"),
         Case("workload.identity.group", 1, 0, "root"),
+        Case("drift.identity.user", 1, 0, "root"),
     ],
     "autoscaling-is-possible": [
         Case(
@@ -210,6 +214,7 @@ CASES: dict[str, list[Case]] = {
         Case("storage.uploads_limit", "1Gi", "0", "above zero"),
         Case("storage.temporary_limit", "1Mi", "-1Mi", "above zero"),
         Case("backup.scratch_limit", "1Gi", "much", "above zero", of=FULL),
+        Case("drift.clone_limit", "1Gi", "0", "above zero"),
     ],
     "port-is-the-container-port": [
         Case("configuration.port", 1024, 1023, "1024 to 65535", also=port(1024)),
@@ -346,6 +351,25 @@ CASES: dict[str, list[Case]] = {
         Case("monitoring.interval", "1m", "1", "duration", of=FULL),
         Case("monitoring.labels", {"team": "a"}, {"team": "a b"}, "label", of=FULL),
         Case("monitoring.dashboard_labels", {"a.example.com/b": ""}, {"a b": ""}, "label", of=FULL),
+    ],
+    "drift-job-can-run": [
+        Case("drift.schedule", "0 * * * *", "@hourly", "cron schedule"),
+        Case("drift.drifting_for", "1h", "60", "duration"),
+        Case("drift.git_secret", "git.credentials", "Git", "object name"),
+        Case("drift.storage_class", "standard", "Fast SSD", "object name"),
+        Case("drift.config", "ops/drift.yaml", "/drift.yaml", "folder"),
+        Case("drift.pushgateway_url", "http://pushgateway:9091", "pushgateway:9091", "web address"),
+        Case("drift.deadline", 60, 0, "1 or more"),
+        Case("drift.stale_after", 60, 0, "1 or more"),
+        Case("drift.shards", 1, 0, "1 or more"),
+        Case("drift.git_depth", 0, -1, "0 or more"),
+        Case("drift.api_server_port", 443, 0, "1 to 65535"),
+        Case("drift.history_size", "1Gi", "much", "quantity"),
+    ],
+    "drift-volume-can-be-written": [
+        Case("drift.shards", 1, 2, "drift.shards to 1", named="drift.access_mode"),
+        Case("drift.access_mode", AccessMode.READ_WRITE_MANY, AccessMode.READ_WRITE_ONCE, "ReadWriteMany", of=FULL),
+        Case("drift.access_mode", AccessMode.READ_WRITE_ONCE, AccessMode.READ_ONLY_MANY, "ReadWriteOnce"),
     ],
 }
 

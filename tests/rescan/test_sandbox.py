@@ -86,7 +86,12 @@ def test_a_namespace_that_enforces_the_restricted_standard_admits_the_pods(
     if environment.backup:
         cluster.kubectl("create", "job", "by-hand", "--from=cronjob/rescan-backup", "--namespace", namespace)
 
-    expected = {"rescan"} | ({"rescan-backup"} if environment.backup else set())
+    if environment.drift:
+        cluster.kubectl("create", "job", "look", "--from=cronjob/rescan-drift", "--namespace", namespace)
+
+    expected = {"rescan"}
+    expected |= {"rescan-backup"} if environment.backup else set()
+    expected |= {"rescan-drift"} if environment.drift else set()
     deadline = time.monotonic() + 20
     while (found := pod_apps(cluster, namespace)) != expected and time.monotonic() < deadline:
         time.sleep(0.2)

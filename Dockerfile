@@ -1,0 +1,41 @@
+# The drift reporter alone, for jobs in a cluster and for CI: docs/in-cluster.md.
+#   docker build --tag registry.example.com/drift:0.1.0 .
+# It runs as nobody in particular, writes nothing unless it is told where, and needs no writable root.
+
+# Another base, or the same from a mirror: --build-arg PYTHON_IMAGE=... with a digest.
+ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+
+FROM ${PYTHON_IMAGE} AS wheel
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /source
+COPY requirements-build.lock ./
+RUN pip install --require-hashes --requirement requirements-build.lock
+COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY drift drift
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
+
+FROM ${PYTHON_IMAGE} AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /source
+RUN python -m venv --without-pip /opt/drift
+COPY requirements-reporter.lock ./
+RUN pip --python /opt/drift install --require-hashes --requirement requirements-reporter.lock
+COPY --from=wheel /wheel /wheel
+RUN pip --python /opt/drift install --no-deps --no-index /wheel/*.whl
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="drift" \
+      org.opencontainers.image.description="Compares a live Kubernetes cluster with manifests, read-only" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# git says which commit the manifests are of, and reads those that were synced last. Debian keeps one version of it at a
+# time: a pinned one could no longer be installed after its next security update.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends git \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=packages /opt/drift /opt/drift
+ENV PATH=/opt/drift/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
+# The user of git-sync's image: Git trusts a clone of its own user only.
+USER 65533:65533
+WORKDIR /tmp
+ENTRYPOINT ["drift"]

@@ -1,0 +1,268 @@
+"""The job that reports what in the cluster is not what Git says, and what it is given for that.
+
+An init container fetches the repository; the reporter compares the environment's folder in it with the namespace. Only
+the reporter gets the token of the service account, and that may get and list the kinds of the manifests, nothing else.
+"""
+
+from cdk8s import Chart
+from cdk8s_plus_27 import k8s
+from constructs import Construct
+
+from rescan import names
+from rescan.constructs.metadata import KEEP_WHEN_REMOVED_FROM_GIT, object_meta
+from rescan.constructs.pod import container_security, empty_volume, pod_security, resource_requirements
+from rescan.constructs.scalars import quantity
+from rescan.kinds import resource_of
+from rescan.settings import DriftJob, Environment
+
+_CLONE_VOLUME, _CLONE_PATH = "clone", "/git"
+_HISTORY_VOLUME, _HISTORY_PATH = "history", "/history"
+_CONFIG_VOLUME, _CONFIG_PATH = "config", "/etc/drift"
+_ACCOUNT_VOLUME, _ACCOUNT_PATH = "account", "/var/run/secrets/kubernetes.io/serviceaccount"
+_CREDENTIALS_VOLUME, _CREDENTIALS_PATH = "git-secret", "/etc/git-secret"
+_LINK = "current"
+_CONFIG_FILE = "drift.yaml"
+_READ = ["get", "list"]
+
+_WITHOUT_SECRETS = """\
+# The account of the job may not read Secrets: the API server is not asked for any, and the scan is complete without.
+unchecked:
+- group: ''
+  kind: Secret
+  reason: the account of the drift job may not read Secrets
+"""
+_WITH_SECRETS = """\
+# Nothing is left out. Rules for what is not drift go into a drift.yaml of your own: the setting `drift.config`.
+"""
+
+
+class RescanDriftJob(Construct):
+    """The CronJob, its account, its volume and its settings."""
+
+    def __init__(self, scope: Construct, construct_id: str, environment: Environment, job: DriftJob) -> None:
+        super().__init__(scope, construct_id)
+        metadata = object_meta(environment, names.DRIFT)
+        k8s.KubeCronJob(self, "cron-job", metadata=metadata, spec=_cron_job(environment, job))
+        k8s.KubePersistentVolumeClaim(
+            self,
+            "history",
+            metadata=object_meta(environment, names.DRIFT, KEEP_WHEN_REMOVED_FROM_GIT),
+            spec=k8s.PersistentVolumeClaimSpec(
+                access_modes=[job.access_mode.value],
+                resources=k8s.ResourceRequirements(requests={"storage": quantity(job.history_size)}),
+                storage_class_name=job.storage_class,
+            ),
+        )
+        if job.config is None:
+            text = _WITH_SECRETS if job.read_secrets else _WITHOUT_SECRETS
+            k8s.KubeConfigMap(self, "config", metadata=metadata, data={_CONFIG_FILE: text})
+        # The pod asks for the token itself, for one of its containers.
+        k8s.KubeServiceAccount(self, "account", metadata=metadata, automount_service_account_token=False)
+        k8s.KubeRoleBinding(
+            self,
+            "binding",
+            metadata=metadata,
+            role_ref=k8s.RoleRef(api_group="rbac.authorization.k8s.io", kind="Role", name=names.DRIFT),
+            subjects=[k8s.Subject(kind="ServiceAccount", name=names.DRIFT, namespace=environment.namespace)],
+        )
+
+
+class RescanDriftRights(Construct):
+    """The Role: get and list on the kinds of a chart's objects. It has to be the last object of the chart."""
+
+    def __init__(self, scope: Chart, construct_id: str, environment: Environment, job: DriftJob) -> None:
+        super().__init__(scope, construct_id)
+        kinds = {(made["apiVersion"], made["kind"]) for made in scope.to_json()}
+        kinds.add(("rbac.authorization.k8s.io/v1", "Role"))
+        if job.read_secrets:
+            kinds.add(("v1", "Secret"))
+        k8s.KubeRole(
+            self,
+            "role",
+            metadata=object_meta(environment, names.DRIFT),
+            rules=[*_rules(kinds - {("v1", "Namespace")}), _own_namespace(environment)],
+        )
+
+
+def _rules(kinds: set[tuple[str, str]]) -> list[k8s.PolicyRule]:
+    by_group: dict[str, set[str]] = {}
+    for version, kind in kinds:
+        group = version.rpartition("/")[0]
+        by_group.setdefault(group, set()).add(resource_of(kind))
+    return [
+        k8s.PolicyRule(api_groups=[group], resources=sorted(resources), verbs=_READ)
+        for group, resources in sorted(by_group.items())
+    ]
+
+
+def _own_namespace(environment: Environment) -> k8s.PolicyRule:
+    """The one cluster-scoped object: a Role may allow to get the namespace it is in, so no ClusterRole is needed."""
+    return k8s.PolicyRule(
+        api_groups=[""], resources=["namespaces"], resource_names=[environment.namespace], verbs=["get"]
+    )
+
+
+def _cron_job(environment: Environment, job: DriftJob) -> k8s.CronJobSpec:
+    indexed = job.shards > 1
+    return k8s.CronJobSpec(
+        schedule=job.schedule,
+        time_zone=job.time_zone,
+        concurrency_policy="Forbid",
+        starting_deadline_seconds=job.deadline,
+        successful_jobs_history_limit=1,
+        failed_jobs_history_limit=3,
+        job_template=k8s.JobTemplateSpec(
+            spec=k8s.JobSpec(
+                completion_mode="Indexed" if indexed else None,
+                completions=job.shards if indexed else None,
+                parallelism=job.shards if indexed else None,
+                backoff_limit=job.shards,
+                active_deadline_seconds=job.deadline,
+                template=k8s.PodTemplateSpec(
+                    metadata=k8s.ObjectMeta(labels=names.DRIFT_SELECTOR), spec=_pod(environment, job)
+                ),
+            )
+        ),
+    )
+
+
+def _pod(environment: Environment, job: DriftJob) -> k8s.PodSpec:
+    return k8s.PodSpec(
+        service_account_name=names.DRIFT,
+        automount_service_account_token=False,
+        restart_policy="Never",
+        security_context=pod_security(job.identity),
+        init_containers=[_git_sync(environment, job)],
+        containers=[_reporter(environment, job)],
+        volumes=_volumes(environment, job),
+    )
+
+
+def _git_sync(environment: Environment, job: DriftJob) -> k8s.Container:
+    gitops = environment.gitops
+    credentials = k8s.VolumeMount(name=_CREDENTIALS_VOLUME, mount_path=_CREDENTIALS_PATH, read_only=True)
+    over_ssh = _over_ssh(environment)
+    return k8s.Container(
+        name="git-sync",
+        image=job.git_sync_image.reference,
+        image_pull_policy=job.git_sync_image.pull_policy.value,
+        args=[
+            f"--repo={gitops.repository_url}",
+            f"--ref={gitops.branch}",
+            f"--depth={job.git_depth}",
+            f"--root={_CLONE_PATH}",
+            f"--link={_LINK}",
+            "--one-time",
+        ],
+        env=_password(job.git_secret) if job.git_secret and not over_ssh else None,
+        resources=resource_requirements(job.resources),
+        security_context=container_security(read_only_root=True),
+        volume_mounts=[
+            k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH),
+            # Its home folder, where Git keeps its settings.
+            k8s.VolumeMount(name=names.TEMPORARY_VOLUME, mount_path=names.TEMPORARY_PATH),
+            *([credentials] if job.git_secret and over_ssh else []),
+        ],
+    )
+
+
+def _over_ssh(environment: Environment) -> bool:
+    return environment.gitops.repository_url.startswith("ssh://")
+
+
+def _password(secret: str) -> list[k8s.EnvVar]:
+    return [
+        k8s.EnvVar(
+            name=f"GITSYNC_{key.upper()}",
+            value_from=k8s.EnvVarSource(secret_key_ref=k8s.SecretKeySelector(name=secret, key=key)),
+        )
+        for key in ("username", "password")
+    ]
+
+
+def _reporter(environment: Environment, job: DriftJob) -> k8s.Container:
+    configuration = k8s.VolumeMount(name=_CONFIG_VOLUME, mount_path=_CONFIG_PATH, read_only=True)
+    return k8s.Container(
+        name="drift",
+        image=job.image.reference,
+        image_pull_policy=job.image.pull_policy.value,
+        args=_arguments(environment, job),
+        env=_variables(environment, job) or None,
+        resources=resource_requirements(job.resources),
+        security_context=container_security(read_only_root=True),
+        volume_mounts=[
+            k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH, read_only=True),
+            k8s.VolumeMount(name=_HISTORY_VOLUME, mount_path=_HISTORY_PATH),
+            k8s.VolumeMount(name=_ACCOUNT_VOLUME, mount_path=_ACCOUNT_PATH, read_only=True),
+            *([configuration] if job.config is None else []),
+        ],
+    )
+
+
+def _arguments(environment: Environment, job: DriftJob) -> list[str]:
+    """The command line. Drift is no failure of the job: what it finds is in the report, the metrics and the log."""
+    clone = f"{_CLONE_PATH}/{_LINK}"
+    # One file for each pod; the namespaces of a pod stay the same as long as their number does.
+    part = f"-$({names.COMPLETION_INDEX})" if job.shards > 1 else ""
+    return [
+        "report",
+        f"{clone}/{environment.gitops.manifests_path}/{environment.name}",
+        f"--config={_CONFIG_PATH}/{_CONFIG_FILE}" if job.config is None else f"--config={clone}/{job.config}",
+        f"--history={_HISTORY_PATH}/drift{part}.db",
+        "--output=text",
+        f"--output=json={_HISTORY_PATH}/report{part}.json",
+        "--exit-zero",
+        *(["--push-metrics"] if job.pushgateway_url else []),
+    ]
+
+
+def _variables(environment: Environment, job: DriftJob) -> list[k8s.EnvVar]:
+    variables = []
+    group = f"/metrics/job/{names.DRIFT}/environment/{environment.name}"
+    if job.shards > 1:
+        # Kubernetes sets the first one by itself, but behind the others, which could not refer to it then.
+        index = k8s.ObjectFieldSelector(field_path="metadata.annotations['batch.kubernetes.io/job-completion-index']")
+        variables += [
+            k8s.EnvVar(name=names.COMPLETION_INDEX, value_from=k8s.EnvVarSource(field_ref=index)),
+            k8s.EnvVar(name="JOB_COMPLETIONS", value=str(job.shards)),
+        ]
+        group += f"/shard/$({names.COMPLETION_INDEX})"
+    if job.pushgateway_url:
+        variables.append(k8s.EnvVar(name="DRIFT_PUSHGATEWAY_URL", value=f"{job.pushgateway_url.rstrip('/')}{group}"))
+    return variables
+
+
+def _volumes(environment: Environment, job: DriftJob) -> list[k8s.Volume]:
+    claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=names.DRIFT)
+    volumes = [
+        empty_volume(_CLONE_VOLUME, job.clone_limit),
+        empty_volume(names.TEMPORARY_VOLUME, "16Mi"),
+        k8s.Volume(name=_HISTORY_VOLUME, persistent_volume_claim=claim),
+        k8s.Volume(name=_ACCOUNT_VOLUME, projected=_account()),
+    ]
+    if job.config is None:
+        volumes.append(k8s.Volume(name=_CONFIG_VOLUME, config_map=k8s.ConfigMapVolumeSource(name=names.DRIFT)))
+    if job.git_secret and _over_ssh(environment):
+        # ssh takes no key that others could read.
+        secret = k8s.SecretVolumeSource(secret_name=job.git_secret, default_mode=0o400)
+        volumes.append(k8s.Volume(name=_CREDENTIALS_VOLUME, secret=secret))
+    return volumes
+
+
+def _account() -> k8s.ProjectedVolumeSource:
+    """What Kubernetes would mount into every container of the pod, git-sync included, if it were asked to."""
+    authority = k8s.ConfigMapProjection(name="kube-root-ca.crt", items=[k8s.KeyToPath(key="ca.crt", path="ca.crt")])
+    namespace = k8s.DownwardApiVolumeFile(
+        path="namespace", field_ref=k8s.ObjectFieldSelector(field_path="metadata.namespace")
+    )
+    return k8s.ProjectedVolumeSource(
+        # The group of the process may read it, and nobody else.
+        default_mode=0o440,
+        sources=[
+            k8s.VolumeProjection(
+                service_account_token=k8s.ServiceAccountTokenProjection(path="token", expiration_seconds=3600)
+            ),
+            k8s.VolumeProjection(config_map=authority),
+            k8s.VolumeProjection(downward_api=k8s.DownwardApiProjection(items=[namespace])),
+        ],
+    )

@@ -1,0 +1,119 @@
+"""What Prometheus itself says of the alerts: that it can read them, and when they fire."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from drift.report.metrics import to_metrics
+from tests.drift.report.reports import report
+from tests.rescan.golden import GOLDEN
+
+FOLDER = Path(__file__).parent
+UNIT_TESTS = sorted(FOLDER.glob("*.yaml"))
+PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
+# Without the discovery of targets at a dozen clouds, and without optimization: a third of the time that it takes else.
+BUILD_FLAGS = ("-mod=readonly", "-tags=remove_all_sd", "-gcflags=all=-N -l")
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, built from what go.mod locks: minutes at first, seconds once Go's cache has its parts."""
+    go = shutil.which("go")
+    assert go, "promtool is built with Go: install Go (https://go.dev/dl)"
+    program = tmp_path_factory.mktemp("promtool") / "promtool"
+    environment = {**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    command = [go, "build", *BUILD_FLAGS, "-o", str(program), PACKAGE]
+    done = subprocess.run(command, cwd=FOLDER, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file of rules for each example environment, as the operator hands them to Prometheus."""
+    folder = tmp_path_factory.mktemp("rules")
+    for environment in ("full", "stateful"):
+        found = [yaml.safe_load(path.read_text()) for path in sorted((GOLDEN / environment).glob("prometheusrule-*"))]
+        assert found
+        groups = [group for rule in found for group in rule["spec"]["groups"]]
+        (folder / f"{environment}.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    return folder
+
+
+def run(promtool: Path, *arguments: str, folder: Path) -> str:
+    done = subprocess.run([promtool, *arguments], cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("environment", ["full", "stateful"])
+def test_prometheus_can_read_every_alert(promtool: Path, rules: Path, environment: str) -> None:
+    alerts = [rule for group in _groups(rules, environment) for rule in group["rules"]]
+
+    said = run(promtool, "check", "rules", "--lint=all", "--lint-fatal", f"{environment}.yaml", folder=rules)
+
+    assert f"{len(alerts)} rules found" in said
+
+
+@pytest.mark.parametrize("unit_test", UNIT_TESTS, ids=lambda path: path.stem)
+def test_alerts_fire_when_they_should_and_not_else(
+    promtool: Path, rules: Path, tmp_path: Path, unit_test: Path
+) -> None:
+    shutil.copytree(rules, tmp_path, dirs_exist_ok=True)
+    shutil.copy2(unit_test, tmp_path)
+
+    assert "SUCCESS" in run(promtool, "test", "rules", unit_test.name, folder=tmp_path)
+
+
+def test_a_wrong_expectation_would_be_found(promtool: Path, rules: Path, tmp_path: Path) -> None:
+    shutil.copytree(rules, tmp_path, dirs_exist_ok=True)
+    content = yaml.safe_load(UNIT_TESTS[0].read_text())
+    del content["tests"][0]["alert_rule_test"][1]["exp_alerts"]
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(content))
+
+    done = subprocess.run([promtool, "test", "rules", "wrong.yaml"], cwd=tmp_path, check=False, capture_output=True)
+
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("environment", ["full", "stateful"])
+def test_every_alert_on_drift_is_tested_both_firing_and_not(rules: Path, environment: str) -> None:
+    alerts = {
+        rule["alert"]
+        for group in _groups(rules, environment)
+        if group["name"] == "rescan-drift"
+        for rule in group["rules"]
+    }
+
+    tested = {
+        (case["alertname"], bool(case.get("exp_alerts")))
+        for path in UNIT_TESTS
+        if (content := yaml.safe_load(path.read_text()))["rule_files"] == [f"{environment}.yaml"]
+        for test in content["tests"]
+        for case in test["alert_rule_test"]
+    }
+
+    assert tested == {(alert, fires) for alert in alerts for fires in (True, False)}
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_the_reporter_makes() -> None:
+    made = set(re.findall(r"^# TYPE (drift_\w+)", to_metrics(report()), re.MULTILINE))
+    asked = {
+        name
+        for path in sorted((GOLDEN / "full").glob("*rescan-drift*"))
+        if path.name.startswith(("prometheusrule-", "configmap-"))
+        for name in re.findall(r"\b(drift_\w+)\{", path.read_text())
+    }
+
+    assert len(asked) > 4
+    assert asked <= made
+
+
+def _groups(rules: Path, environment: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load((rules / f"{environment}.yaml").read_text())["groups"])

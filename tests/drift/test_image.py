@@ -1,0 +1,129 @@
+"""The Dockerfile, as far as a machine without a container engine can tell: its own steps, run in folders here."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+INSTRUCTIONS = [
+    (name, " ".join(rest.split()))
+    for name, rest in re.findall(
+        r"^([A-Z]+) (.+)$", re.sub(r" *\\\n", " ", re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE)), re.MULTILINE
+    )
+]
+
+
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """The instructions of each stage by its name, "" for the last."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    stage = "before"
+    for name, rest in INSTRUCTIONS:
+        if name == "FROM":
+            stage = rest.partition(" AS ")[2]
+        found.setdefault(stage, []).append((name, rest))
+    return found
+
+
+def test_every_stage_is_built_on_one_image_that_is_pinned_by_digest() -> None:
+    arguments = [rest for name, rest in INSTRUCTIONS if name == "ARG"]
+    bases = {rest.partition(" AS ")[0] for name, rest in INSTRUCTIONS if name == "FROM"}
+
+    assert bases == {"${PYTHON_IMAGE}"}
+    assert [bool(re.fullmatch(r"PYTHON_IMAGE=\S+@sha256:[0-9a-f]{64}", argument)) for argument in arguments] == [True]
+
+
+def test_the_image_runs_as_a_numbered_user_who_is_not_root_and_starts_drift() -> None:
+    last = dict(stages()[""])
+
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
+    assert last["ENTRYPOINT"] == '["drift"]'
+
+
+def test_the_context_holds_what_is_copied_and_no_more() -> None:
+    allowed = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+    copied = {
+        source for name, rest in INSTRUCTIONS if name == "COPY" and "--from" not in rest for source in rest.split()[:-1]
+    }
+
+    assert copied == allowed
+
+
+def _ignore(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if fnmatch(name, "__pycache__")]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the instructions of the first two stages leave on the disk, below a folder that stands for /."""
+    root = tmp_path_factory.mktemp("image")
+    for stage in ("wheel", "packages"):
+        _run_stage(stages()[stage], root, root / stage)
+    return root
+
+
+def _run_stage(instructions: list[tuple[str, str]], root: Path, source: Path) -> None:
+    source.mkdir()
+    tools = root / f"tools-{source.name}"
+    _check(sys.executable, "-m", "venv", str(tools), folder=source)
+    environment = {**os.environ, "PATH": f"{tools}/bin{os.pathsep}{os.environ['PATH']}"}
+    for name, rest in instructions:
+        if name == "COPY" and "--from" not in rest:
+            *sources, _ = rest.split()
+            for item in sources:
+                path = REPOSITORY / item
+                if path.is_dir():
+                    shutil.copytree(path, source / item, ignore=_ignore)
+                else:
+                    shutil.copy2(path, source)
+        elif name == "RUN":
+            script = re.sub(r"(?<= )/(?=opt|wheel)", f"{root}/", rest)
+            _check("/bin/sh", "-c", script, folder=source, environment=environment)
+
+
+def _check(*command: str, folder: Path, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_steps_install_what_is_locked_and_nothing_else(root: Path) -> None:
+    locked = re.findall(r"^([a-z0-9.-]+)==", (REPOSITORY / "requirements-reporter.lock").read_text(), re.MULTILINE)
+
+    listed = _check(
+        *(sys.executable, "-m", "pip", "--python", str(root / "opt/drift"), "list", "--format=freeze"), folder=root
+    )
+
+    installed = {line.partition("==")[0].lower().replace("_", "-") for line in listed.splitlines()}
+    assert "drift-reporter" in installed
+    assert installed - {"drift-reporter"} <= set(locked)
+
+
+def test_what_they_install_runs_where_nothing_can_be_written(root: Path) -> None:
+    elsewhere = root / "elsewhere"
+    elsewhere.mkdir(mode=0o555)
+
+    said = subprocess.run(
+        [root / "opt/drift/bin/drift", "--version"],
+        cwd=elsewhere,
+        env={"PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent", "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert said.stdout.startswith("drift ")
+
+
+def test_the_locks_of_the_image_agree_with_the_lock_of_the_tests() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9.-]+==\S+)", (REPOSITORY / name).read_text(), re.MULTILINE))
+
+    assert pins("requirements-reporter.lock") | pins("requirements-build.lock") <= pins("requirements.lock")

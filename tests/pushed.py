@@ -1,0 +1,49 @@
+"""A stand-in for a Pushgateway on this machine: it remembers what is pushed to it."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Receiver:
+    """Takes what is pushed to it, and answers with the given statuses, the last of them from then on."""
+
+    statuses: list[int] = field(default_factory=lambda: [200])
+    requests: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
+    """Method, path, headers and body of each."""
+    url: str = ""
+
+    def answer(self) -> int:
+        """The status of the next answer."""
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+
+
+@contextmanager
+def receive() -> Iterator[Receiver]:
+    """A receiver that listens as long as the context lasts."""
+    received = Receiver()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            received.requests.append((self.command, self.path, dict(self.headers), body))
+            self.send_response(received.answer())
+            self.send_header("Location", f"{received.url}/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        received.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield received
+        finally:
+            server.shutdown()
+            thread.join()
