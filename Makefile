@@ -129,7 +129,7 @@ screenshots: install ## Take the pictures of the README anew
 	python -m tests.drift.report.screenshot
 
 .PHONY: bench
-bench: install ## Measure what the README says of speed
+bench: install ## Measure what docs/speed.md says of small reports
 	python -m benchmarks.start
 	python -m benchmarks.reading
 	python -m benchmarks.synth

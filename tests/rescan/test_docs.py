@@ -9,29 +9,6 @@ from rescan.alerts import drift_alerts
 from rescan.examples.full import FULL
 from rescan.rules import RULES
 
-PAGES = [
-    "argocd.md",
-    "flux.md",
-    "generator.md",
-    "in-cluster.md",
-    "judges.md",
-    "pull-requests.md",
-    "rescan-model.md",
-    "scheduled.md",
-    "secrets.md",
-]
-
-
-@pytest.fixture(params=PAGES)
-def page(request: pytest.FixtureRequest, repository: Path) -> Path:
-    return repository / "docs" / str(request.param)
-
-
-def test_links_lead_to_files(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)", page.read_text())
-
-    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
-
 
 def test_the_table_of_the_model_names_every_rule_and_no_other(repository: Path) -> None:
     text = (repository / "docs/rescan-model.md").read_text()
