@@ -69,7 +69,8 @@ def _measure(syncing: Syncing, options: argparse.Namespace) -> Iterator[Result]:
     with Cluster.start() as cluster, tempfile.TemporaryDirectory() as folder:
         prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
         fleet = Fleet(cluster, syncing)
-        for size in sorted(options.sizes):
+        sizes = sorted(options.sizes)
+        for size in sizes:
             manifests = Path(folder) / str(size)
             write_manifests(size, manifests)
             progress(f"syncing {size} objects {syncing.value}")
@@ -80,7 +81,7 @@ def _measure(syncing: Syncing, options: argparse.Namespace) -> Iterator[Result]:
                     fleet.drift(size, every)
                 fleet_state = _State(manifests, syncing, size, drifted)
                 yield from _run_tools(cluster, fleet_state, options)
-                if every:
+                if every and (size, drifted) != (sizes[-1], Drifted.ALL):
                     fleet.revert(size, every)
 
 
