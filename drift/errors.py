@@ -9,8 +9,8 @@
     +-- HistoryError        2   a history that cannot be read or written
         +-- BrokenHistoryError  it is no database, or damaged
     +-- ScanError           3   the cluster could not be read
-        +-- ConnectError    no API server, no credentials, or it did not let us in
-        +-- RequestError       one request was answered with an error
+        +-- ConnectError    no API server, no credentials, it did not let us in, or no time is left
+        +-- RequestError    one request was answered with an error
             +-- TooManyObjectsError   there are more than are worth asking for in this way
 
 The message of each is one line that names the file, object or flag, and the way out.
@@ -60,7 +60,7 @@ class ScanError(DriftError):
 
 
 class ConnectError(ScanError):
-    """No API server answers, or it does not accept who we are: nothing can be scanned."""
+    """No API server answers, it does not accept who we are, or no time is left: nothing more can be scanned."""
 
 
 class RequestError(ScanError):
@@ -69,12 +69,14 @@ class RequestError(ScanError):
     Attributes:
         status: The HTTP status, 0 where no answer came.
         reason: The API server's own word for it (``Forbidden``, ``NotFound``, ...), one word.
+        resume: Of a list whose token has expired (410): the token with which it goes on; None where there is none.
     """
 
-    def __init__(self, message: str, *, status: int, reason: str) -> None:
+    def __init__(self, message: str, *, status: int, reason: str, resume: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.resume = resume
 
 
 class TooManyObjectsError(RequestError):

@@ -4,11 +4,15 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from drift.cluster.attempt import within
 from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
+from drift.cluster.limits import Deadline, Limits
+from drift.cluster.requests import tell_nobody
 from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
 from drift.config.settings import Settings
+from drift.errors import ConnectError
 from drift.manifests.git import describe
 from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
@@ -20,18 +24,33 @@ from drift.schema.shipped import built_in_kinds, compact_schemas
 Paths = Iterable[str | os.PathLike[str]]
 
 
-def open_cluster(kubeconfig: str | None = None, context: str | None = None) -> ApiServer:
+def open_cluster(
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    *,
+    limits: Limits | None = None,
+    tell: Callable[[str], None] = tell_nobody,
+) -> ApiServer:
     """Connects to a cluster as kubectl would, with rights to get and list being all it needs.
 
     Args:
         kubeconfig: A file; None for KUBECONFIG, ~/.kube/config or, inside a pod, its service account.
         context: A context of it; None for its current one.
+        limits: How long the requests and the whole scan may take, from now on; None for what `drift report` does.
+        tell: Hears of every request that is tried again, a sentence each.
 
     Raises:
         ConnectError: No API server, or no credentials for it.
         RequestError: It refuses to say what it serves.
     """
-    return ApiServer(connect(kubeconfig, context))
+    limits = limits or Limits()
+    deadline = Deadline(limits.scan_seconds)
+    try:
+        # Getting credentials may run a program, which may never end.
+        connection = within(deadline.remaining(), lambda: connect(kubeconfig, context))
+    except TimeoutError:
+        raise ConnectError("no credentials were had before the --deadline; does the plugin wait for a login?") from None
+    return ApiServer(connection, limits, deadline, tell)
 
 
 def open_dump(paths: Paths, namespace: str = "default") -> Dump:

@@ -1,15 +1,18 @@
 """The command line: parses, calls, prints, and ends with the exit status that the errors and the report ask for."""
 
-import os
-import sys
+import contextlib
 import traceback
 from collections.abc import Sequence
 
 from drift.cli.parser import build_parser
+from drift.cli.signals import TERMINATED, TerminatedError, sigterm_raises
+from drift.cli.streams import write_stderr
 from drift.errors import DriftError
 
 #: Nothing is known of the cluster, as after any other scan that could not be made.
 _INTERNAL_ERROR = 3
+_BROKEN_PIPE = 141
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,32 +26,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        # Imported only now, so that --help does not wait for libraries that it does not use.
-        if options.command == "explain":
-            from drift.cli.explain import run  # noqa: PLC0415
-        elif options.command == "completion":
-            from drift.cli.completion import run  # noqa: PLC0415
-        elif options.command == "render":
-            from drift.cli.render import run  # noqa: PLC0415
-        elif options.command == "history":
-            from drift.cli.history import run  # noqa: PLC0415
-        else:
-            from drift.cli.report import run  # noqa: PLC0415
-        status = run(options)
-        sys.stdout.flush()
+        with sigterm_raises():
+            # Imported only now, so that --help does not wait for libraries that it does not use.
+            if options.command == "explain":
+                from drift.cli.explain import run  # noqa: PLC0415
+            elif options.command == "completion":
+                from drift.cli.completion import run  # noqa: PLC0415
+            elif options.command == "render":
+                from drift.cli.render import run  # noqa: PLC0415
+            elif options.command == "history":
+                from drift.cli.history import run  # noqa: PLC0415
+            else:
+                from drift.cli.report import run  # noqa: PLC0415
+            return run(options)
     except DriftError as error:
         from drift.cli.messages import say  # noqa: PLC0415
 
         say(str(error))
         return error.exit_status
     except BrokenPipeError:
-        # Whoever read our output had enough of it. Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        # Whoever read our output had enough of it.
+        return _BROKEN_PIPE
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
+    except TerminatedError:
+        write_stderr("drift: stopped by SIGTERM before it was done\n")
+        return TERMINATED
     except Exception:  # noqa: BLE001
         # A mistake of ours. Left alone, Python would end with 1, which tells scripts that there is drift.
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         return _INTERNAL_ERROR
-    return status

@@ -1,13 +1,13 @@
 """``drift completion``: a script by which a shell completes commands, flags, formats, terms and files."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
 import shtab
 
 from drift.cli.parser import build_parser
+from drift.cli.streams import write_stdout
 from drift.explain.terms import all_terms
 from drift.report.formats import Format
 
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
             action.choices = sorted({term.name for term in all_terms()})
         elif action.metavar in _BY_METAVAR:
             action.complete = _BY_METAVAR[str(action.metavar)]  # type: ignore[attr-defined]
-    sys.stdout.write(f"{shtab.complete(parser, options.shell)}\n")
+    write_stdout(f"{shtab.complete(parser, options.shell)}\n")
     return 0
 
 

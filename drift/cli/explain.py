@@ -2,9 +2,9 @@
 
 import argparse
 import shutil
-import sys
 from typing import Final
 
+from drift.cli.streams import write_stdout
 from drift.explain.render import explain, list_terms
 
 #: Longer lines are hard to read, however wide the terminal is.
@@ -21,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
         UsageError: There is no such term.
     """
     width = min(shutil.get_terminal_size().columns, _WIDEST)
-    sys.stdout.write(list_terms(width) if options.term is None else explain(options.term, width))
+    write_stdout(list_terms(width) if options.term is None else explain(options.term, width))
     return 0

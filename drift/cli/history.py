@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from drift.cli.streams import write_stdout
 from drift.globs import Glob
 from drift.history.store import read_history
 from drift.history.timeline import Choice, point_in_time
@@ -38,10 +39,10 @@ def run(options: argparse.Namespace) -> int:
         now=now.isoformat().replace("+00:00", "Z"),
     )
     if options.output == "json":
-        sys.stdout.write(timeline_json(timeline))
+        write_stdout(timeline_json(timeline))
         return 0
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     width = shutil.get_terminal_size().columns if terminal else None
-    sys.stdout.write(timeline_text(timeline, color=color, width=width))
+    write_stdout(timeline_text(timeline, color=color, width=width))
     return 0

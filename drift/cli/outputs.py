@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from drift.cli.streams import write_stdout
 from drift.errors import UsageError
 from drift.model import Report
 from drift.report.formats import Format
@@ -30,19 +31,23 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
 
 
 def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.Namespace) -> None:
-    """Writes a report in every format.
+    """Writes a report in every format; one that cannot be written does not keep the others from it.
 
     Raises:
-        UsageError: A file cannot be written.
+        UsageError: A file or standard output cannot be written.
     """
+    failed: list[UsageError] = []
     for form, file in outputs:
-        if file is not None:
-            try:
-                _replace(file, render(report, form, _style(options, on_terminal=False)))
-            except OSError as error:
-                raise UsageError(f"--output {form}={file}: cannot be written: {error.strerror}") from None
-        else:
-            sys.stdout.write(render(report, form, _style(options, on_terminal=sys.stdout.isatty())))
+        try:
+            if file is not None:
+                _write_file(file, form, render(report, form, _style(options, on_terminal=False)))
+            else:
+                on_terminal = sys.stdout is not None and sys.stdout.isatty()
+                write_stdout(render(report, form, _style(options, on_terminal=on_terminal)))
+        except UsageError as error:
+            failed.append(error)
+    if failed:
+        raise UsageError("; ".join(map(str, failed)))
 
 
 def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
@@ -54,16 +59,31 @@ def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
     )
 
 
+def _write_file(file: Path, form: Format, text: str) -> None:
+    try:
+        if file.exists() and not file.is_file():
+            # A device or a pipe (/dev/stdout, a process substitution) cannot be replaced, only written to.
+            file.write_text(text, "utf-8")
+        else:
+            _replace(file, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"--output {form}={file}: cannot be written: {error.strerror}") from None
+
+
 def _replace(file: Path, text: str) -> None:
-    """Writes a file so that a reader finds the old report or the new one, never half of one."""
-    if file.exists() and not file.is_file():
-        # A device or a pipe (/dev/stdout, a process substitution) cannot be replaced, only written to.
-        file.write_text(text, "utf-8")
-        return
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-    ) as new:
-        new.write(text)
-    written = Path(new.name)
-    written.chmod(0o644)
-    written.replace(file)
+    """Writes a file so that a reader finds the old report or the new one, never half of one, whatever happens."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as new:
+            new.write(text)
+            new.flush()
+            # Else a machine that stops now may find the new name on an empty file.
+            os.fsync(new.fileno())
+        written.chmod(0o644)
+        written.replace(file)
+    except BaseException:
+        written.unlink(missing_ok=True)
+        raise

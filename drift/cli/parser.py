@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from drift import __version__
+from drift.cli.durations import duration
 from drift.notify.formats import MessageFormat
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 
@@ -103,6 +104,18 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     live.add_argument(
         "-n", "--namespace", metavar="NAME", help="the namespace of objects that name none (default: as kubectl)"
     )
+    live.add_argument(
+        "--request-timeout",
+        type=duration,
+        metavar="DURATION",
+        help="how long to wait for one answer of the API server, each time it is asked (default: 60s)",
+    )
+    live.add_argument(
+        "--deadline",
+        type=duration,
+        metavar="DURATION",
+        help="when to stop asking, and report what was read until then as an incomplete scan (default: 10m)",
+    )
     scan = report.add_argument_group("what counts")
     scan.add_argument(
         "--applier",
@@ -143,7 +156,9 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
     )
     output = report.add_argument_group("output")
-    _add_output(output, verbose="also say what is not reported and why, and what the scan goes by")
+    _add_output(
+        output, verbose="also say what is not reported and why, what the scan goes by, and which requests are repeated"
+    )
     output.add_argument(
         "--suggest-ignores",
         action="store_true",

@@ -30,7 +30,9 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, what: str, *, quiet: bool = False, color: bool = True) -> None:
         self._what = what
-        self._is_shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._is_shown = (
+            not quiet and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        )
         self._color = color
         self._timer = threading.Timer(_PATIENCE, self._show)
         self._timer.daemon = True

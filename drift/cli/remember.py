@@ -2,11 +2,11 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from drift.cli.streams import write_stderr
 from drift.config.settings import Settings
 from drift.errors import HistoryError, UsageError
 from drift.history.changes import Reach
@@ -96,4 +96,4 @@ def _left_out(settings: Settings) -> Callable[[ObjectKey], bool]:
 
 
 def _warn(sentence: str) -> None:
-    sys.stderr.write(f"drift: {sentence}\n")
+    write_stderr(f"drift: {sentence}\n")

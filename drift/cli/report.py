@@ -3,15 +3,18 @@
 import argparse
 import gc
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from drift.cli.account import say_what_is_used, say_what_was_asked
+from drift.cli.messages import say
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.remember import Memory
+from drift.cli.streams import write_stdout
+from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
+from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
@@ -52,10 +55,10 @@ def run(options: argparse.Namespace) -> int:
     with _no_search_for_cycles():
         report = _scan(options, settings, memory)
     if options.suggest_ignores:
-        sys.stdout.write(to_yaml(suggest_rules(report)))
+        write_stdout(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
     if gateway is not None and (complaint := push(to_metrics(report), gateway)):
-        sys.stderr.write(f"drift: {complaint}\n")
+        say(complaint)
     memory.notify()
     if memory.failed:
         return _NO_HISTORY
@@ -68,13 +71,15 @@ def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Re
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     with _progress("reading manifests", options):
         manifests = read_manifests(options.manifests)
+    explain = options.verbose and not options.quiet
     # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
     live = (
         open_dump(options.live, options.namespace or "default")
         if options.live
-        else open_cluster(options.kubeconfig, options.context)
+        else open_cluster(
+            options.kubeconfig, options.context, limits=_limits(options), tell=say if explain else tell_nobody
+        )
     )
-    explain = options.verbose and not options.quiet
     if explain:
         say_what_is_used(options, settings, manifests, live)
     with _progress("comparing", options) as progress:
@@ -109,6 +114,12 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 def _progress(what: str, options: argparse.Namespace) -> Progress:
     return Progress(what, quiet=options.quiet, color=options.color != "never")
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(
+        request_seconds=options.request_timeout or REQUEST_SECONDS, scan_seconds=options.deadline or SCAN_SECONDS
+    )
 
 
 def _with_flags(settings: Settings, options: argparse.Namespace) -> Settings:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +26,32 @@ class Connection:
         context: The kubeconfig's context; None inside a pod.
         server: The API server's URL.
         namespace: Where objects live that name no namespace.
+        renew: Configures another client from the same places, with the credentials that are there by then.
     """
 
     client: "ApiClient"
     context: str | None
     server: str
     namespace: str
+    renew: "Callable[[], Connection]"
+
+    def credentials(self) -> dict[str, str]:
+        """The headers that say who asks; those known to have expired are replaced first. Certificates need none.
+
+        Raises:
+            ConnectError: They cannot be replaced.
+        """
+        from kubernetes.config import ConfigException  # noqa: PLC0415
+
+        headers: dict[str, str] = {}
+        try:
+            with _errors_logged_by_the_client() as logged:
+                self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
+        except (ConfigException, OSError, ValueError) as error:
+            raise ConnectError(f"{self.server}: no credentials: {' '.join(str(error).split())}") from None
+        if logged:
+            raise ConnectError(f"{self.server}: no credentials: {' '.join(logged[-1].split())}")
+        return headers
 
 
 def connect(kubeconfig: str | None, context: str | None) -> Connection:
@@ -90,6 +110,7 @@ def _from_kubeconfig(files: str, context: str | None) -> Connection:
         # It is shown in reports. The client never sends what stands there as credentials.
         server=without_passwords(configuration.host),
         namespace=(current.get("context") or {}).get("namespace") or "default",
+        renew=lambda: _from_kubeconfig(files, context),
     )
 
 
@@ -108,13 +129,15 @@ def _from_service_account() -> Connection:
         incluster_config.load_incluster_config(  # type: ignore[no-untyped-call]
             client_configuration=configuration
         )
-    except ConfigException as error:
+    except (ConfigException, OSError) as error:
         raise ConnectError(f"the pod's service account cannot be used: {error}") from None
     try:
         namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
     except OSError:
         namespace = ""
-    return Connection(ApiClient(configuration), None, configuration.host, namespace or "default")
+    return Connection(
+        ApiClient(configuration), None, configuration.host, namespace or "default", renew=_from_service_account
+    )
 
 
 class _Collector(logging.Handler):

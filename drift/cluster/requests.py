@@ -1,22 +1,23 @@
 """The one place from which requests are sent: GET only, raw bytes back, every failure as one clear error."""
 
-import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
-import urllib3
 
+from drift.cluster.attempt import Answer, Lack, NoAnswerError, attempt, within
 from drift.cluster.connection import Connection
-from drift.errors import ConnectError, RequestError
-from drift.model import Json
+from drift.cluster.limits import Deadline, Limits, in_words
+from drift.cluster.retries import PASSING, FailedError, asked_wait, persist, worth_again
+from drift.errors import ConnectError, DriftError, RequestError, ScanError
+from drift.model import Object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds to connect, and between two bytes of an answer.
-_TIMEOUTS: Final = (10, 60)
-_UNAUTHORIZED: Final = 401
+    import urllib3
+
 #: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
 _REASONS: Final = (
     "Unauthorized",
@@ -40,23 +41,64 @@ _REASONS: Final = (
     "ServiceUnavailable",
 )
 _OK: Final = 200
+_REDIRECTS: Final = range(300, 400)
+_UNAUTHORIZED: Final = 401
+#: After so many requests in a row without an answer, the server is taken for gone.
+_SILENCE: Final = 3
+
+#: So often is a server tried again that has never answered yet.
+_FIRST_TRIES: Final = 2
+
+#: What `RequestError.reason` says of an answer that is not what an API server answers with.
+MALFORMED: Final = "Malformed"
+#: What it says of an answer that was not read to its end.
+TOO_LARGE: Final = "TooLarge"
+
+
+def tell_nobody(_: str) -> None:
+    """For those who do not want to hear of requests that are tried again."""
 
 
 class Requests:
     """Sends GET requests over one connection and counts them.
 
     Attributes:
-        count: Requests sent so far.
+        count: Requests sent so far, those that were tried again included.
         received: Bytes received so far, after decompression.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        limits: Limits | None = None,
+        deadline: Deadline | None = None,
+        tell: Callable[[str], None] = tell_nobody,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            connection: With the credentials; they are asked for anew when they are refused.
+            limits: How long a request may take, and how large an answer may be.
+            deadline: When to stop; None: as the limits say, from now on.
+            tell: Hears of every request that is tried again, a sentence each.
+        """
         self._connection = connection
+        self._limits = limits or Limits()
+        self._deadline = deadline or Deadline(self._limits.scan_seconds)
+        self._tell = tell
+        self._answered = False
+        self._failing = False
+        self._unanswered = 0
         self.count = 0
         self.received = 0
 
-    def get(self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json") -> Json:
-        """The JSON that a path answers with.
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._connection.server
+
+    def get(self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json") -> Object:
+        """The JSON object that a path answers with.
 
         Args:
             path: From the server's root, for instance ``/api/v1/namespaces``.
@@ -64,74 +106,142 @@ class Requests:
             accept: The media types that are welcome.
 
         Raises:
-            ConnectError: No usable answer: unreachable, TLS, credentials.
-            RequestError: The server answered with an error.
+            ConnectError: No usable answer: unreachable, TLS, credentials, or no time is left.
+            RequestError: The server answered with an error, or with what cannot be read.
         """
         body = self.get_bytes(path, parameters, accept)
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise RequestError(f"{path}: the answer is not JSON", status=_OK, reason="Malformed") from None
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise RequestError(
+                f"GET {path}: the answer cannot be read as JSON ({error.msg})", status=_OK, reason=MALFORMED
+            ) from None
+        if not isinstance(answer, dict):
+            raise RequestError(
+                f"GET {path}: the answer is not what an API server answers with", status=_OK, reason=MALFORMED
+            )
+        return answer
 
     def get_bytes(
         self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json"
     ) -> bytes:
         """As `get`, without parsing."""
-        client = self._connection.client
-        headers: dict[str, str] = {"Accept": accept, "User-Agent": "drift"}
-        query: list[tuple[str, str]] = []
-        client.update_params_for_auth(headers, query, ["BearerToken"], path, "GET", None)
-        url = self._connection.server + path + (f"?{urlencode(parameters)}" if parameters else "")
+        target = path + (f"?{urlencode(parameters)}" if parameters else "")
+        try:
+            body = persist(
+                lambda: self._attempt(path, target, accept),
+                path,
+                # A server that has just failed for good is not waited for again and again.
+                patience=1 if self._failing else None,
+                deadline=self._deadline,
+                tell=self._tell,
+            )
+        except RequestError as error:
+            self._failing = error.status == 0 or error.status in PASSING
+            self._unanswered = self._unanswered + 1 if error.status == 0 else 0
+            if self._unanswered >= _SILENCE:
+                raise ConnectError(f"{self.server}: {error}, as with {_SILENCE - 1} requests before") from None
+            raise
+        self._failing, self._unanswered = False, 0
+        return body
+
+    def _attempt(self, path: str, target: str, accept: str) -> bytes:
+        answer = self._send(path, target, accept)
+        if answer.status == _UNAUTHORIZED:
+            # Tokens are short-lived: that of a pod is replaced in its file, a plugin makes a new one.
+            self._renew()
+            answer = self._send(path, target, accept)
+        if answer.status == _OK:
+            return answer.body
+        error = self._error(path, answer)
+        raise FailedError(error, str(answer.status), worth_again(answer), asked_wait(answer))
+
+    def _send(self, path: str, target: str, accept: str) -> Answer:
+        left = self._deadline.remaining()
+        if not left:
+            raise FailedError(ConnectError(self._too_late()), "no time is left", 0)
+        connection = self._connection
+        pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
         self.count += 1
         try:
-            response = client.rest_client.pool_manager.request(
-                "GET",
-                url,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=_TIMEOUTS[0], read=_TIMEOUTS[1]),
-                retries=urllib3.Retry(connect=2, read=1, redirect=2, status=0, other=0, backoff_factor=0.2),
+            answer = attempt(
+                pool,
+                self.server + target,
+                lambda: {"Accept": accept, "User-Agent": "drift", **connection.credentials()},
+                seconds=min(self._limits.request_seconds, left),
+                answer_bytes=self._limits.answer_bytes,
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ConnectError(f"{self._connection.server}: {_explain(error)}") from None
-        self.received += len(response.data)
-        if response.status == _OK:
-            return bytes(response.data)
-        raise self._error(path, response.status, response.data)
+        except NoAnswerError as failure:
+            raise FailedError(self._no_answer(path, failure), str(failure), self._worth_again(failure.lack)) from None
+        except ConnectError as error:
+            raise FailedError(error, "no credentials", 0) from None
+        self._answered = True
+        self.received += len(answer.body)
+        return answer
 
-    def _error(self, path: str, status: int, body: bytes) -> ConnectError | RequestError:
+    def _worth_again(self, lack: Lack) -> int:
+        # Where nobody ever answered, the address or the context is wrong rather than the moment.
+        return worth_again(lack) if self._answered else min(_FIRST_TRIES, worth_again(lack))
+
+    def _renew(self) -> None:
         try:
-            answer: Any = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            answer = None
-        answer = answer if isinstance(answer, dict) else {}
-        # Of what the server says only its known words are passed on: the rest may quote any part of an object.
-        reason = answer.get("reason") if answer.get("reason") in _REASONS else None
-        if status == _UNAUTHORIZED:
-            return ConnectError(
-                f"{self._connection.server}: the credentials were refused (401 Unauthorized): "
-                "the token or certificate is expired or wrong; log in again or choose another --context"
-            )
+            self._connection = within(self._deadline.remaining(), self._connection.renew)
+        except TimeoutError:
+            raise FailedError(ConnectError(self._too_late()), "no credentials", 0) from None
+        except DriftError as error:
+            raise FailedError(ConnectError(f"{self._refused()}; new ones cannot be had: {error}"), "401", 0) from None
+        self._tell(f"{self.server}: the credentials were refused (401); trying again with new ones")
+
+    def _no_answer(self, path: str, failure: NoAnswerError) -> ScanError:
+        if not self._deadline.remaining():
+            return ConnectError(self._too_late())
+        if failure.lack in {Lack.UNREACHABLE, Lack.UNTRUSTED}:
+            return ConnectError(f"{self.server}: {failure}")
+        reason = TOO_LARGE if failure.lack is Lack.TOO_LARGE else failure.lack.name.title().replace("_", "")
         return RequestError(
-            f"GET {path}: {status} {reason or 'error'}", status=status, reason=reason or f"HTTP {status}"
+            f"GET {path}: {failure}", status=_OK if failure.lack is Lack.TOO_LARGE else 0, reason=reason
+        )
+
+    def _too_late(self) -> str:
+        return (
+            f"the scan was not done within {in_words(self._deadline.seconds or 0)}, so the rest was not read; "
+            "give it more time with --deadline"
+        )
+
+    def _refused(self) -> str:
+        return (
+            f"{self.server}: the credentials were refused (401 Unauthorized): "
+            "the token or certificate is expired or wrong; log in again or choose another --context"
+        )
+
+    def _error(self, path: str, answer: Answer) -> ScanError:
+        if answer.status == _UNAUTHORIZED:
+            return ConnectError(self._refused())
+        if answer.status in _REDIRECTS:
+            host = urlsplit(answer.headers.get("Location", "")).hostname or "elsewhere"
+            return RequestError(
+                f"GET {path}: {answer.status} redirects to {host!r}, where credentials are not sent; "
+                "is this the address of an API server?",
+                status=answer.status,
+                reason="Redirect",
+            )
+        status = _status_object(answer.body)
+        # Of what the server says only its known words are passed on: the rest may quote any part of an object.
+        reason = status.get("reason") if status.get("reason") in _REASONS else None
+        metadata = status.get("metadata")
+        resume = metadata.get("continue") if isinstance(metadata, dict) else None
+        return RequestError(
+            f"GET {path}: {answer.status} {reason or 'error'}",
+            status=answer.status,
+            reason=reason or f"HTTP {answer.status}",
+            resume=resume if isinstance(resume, str) else None,
         )
 
 
-def _explain(error: Exception) -> str:
-    cause = _root_cause(error)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message}); check certificate-authority in the kubeconfig"
-    if isinstance(cause, ConnectionRefusedError):
-        return "the connection was refused; is the server running, and is this the right --context?"
-    if isinstance(cause, urllib3.exceptions.NameResolutionError):
-        return "the host name cannot be resolved; is this the right --context?"
-    if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-        return "no answer in time; is the server reachable from here?"
-    return " ".join(str(cause).split()) or type(cause).__name__
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """The error at the bottom: urllib3 wraps it several times, each time in another attribute."""
-    for below in (getattr(error, "reason", None), error.__cause__, *error.args[:1]):
-        if isinstance(below, BaseException):
-            return _root_cause(below)
-    return error
+def _status_object(body: bytes) -> Object:
+    """The ``Status`` that an API server answers with where something is wrong; {} where it is none."""
+    try:
+        answer: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

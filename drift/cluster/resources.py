@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from drift.cluster.requests import Requests
+from drift.cluster.requests import MALFORMED, Requests
 from drift.errors import RequestError
 from drift.model import Json
 from drift.spelling import closest
 
 _MOST_SIMILAR: Final = 3
 _DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+_OK: Final = 200
 _AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
 
 
@@ -141,11 +142,18 @@ def discover(requests: Requests) -> Resources:
     broken: list[str] = []
     for root in ("/api", "/apis"):
         answer = requests.get(root, accept=_AGGREGATED)
-        if answer.get("kind") == "APIGroupDiscoveryList":
-            for group in answer.get("items") or ():
-                _read_aggregated(group, found, broken)
-        else:
-            _read_plain(requests, root, answer, found, broken)
+        try:
+            if answer.get("kind") == "APIGroupDiscoveryList":
+                for group in answer.get("items") or ():
+                    _read_aggregated(group, found, broken)
+            else:
+                _read_plain(requests, root, answer, found, broken)
+        except (AttributeError, KeyError, TypeError):
+            raise RequestError(
+                f"GET {root}: the answer is not what an API server answers with; is this the right --context?",
+                status=_OK,
+                reason=MALFORMED,
+            ) from None
     return Resources(found, broken)
 
 

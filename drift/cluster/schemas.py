@@ -34,7 +34,7 @@ class SchemaSource:
         address = self._addresses.get(resource.root.removeprefix("/"))
         if address is None:
             return None
-        cached = _cache_file(address)
+        cached = _cache_file(self._requests.server, address)
         if cached is not None and cached.is_file():
             try:
                 document: dict[str, Any] = orjson.loads(cached.read_bytes())
@@ -47,29 +47,34 @@ class SchemaSource:
     def _read_index(self) -> dict[str, str]:
         try:
             paths = self._requests.get(_INDEX).get("paths") or {}
-        except RequestError:
+            return {path: str(entry["serverRelativeURL"]) for path, entry in paths.items()}
+        except (RequestError, AttributeError, KeyError, TypeError):
             return {}
-        return {path: entry["serverRelativeURL"] for path, entry in paths.items()}
 
     def _fetch(self, address: str, cached: Path | None) -> dict[str, Any] | None:
         parts = urlsplit(address)
         parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
         try:
             body = self._requests.get_bytes(parts.path, parameters)
-            document: dict[str, Any] = orjson.loads(body)
+            document = orjson.loads(body)
         except (RequestError, orjson.JSONDecodeError):
+            return None
+        if not isinstance(document, dict):
             return None
         if cached is not None:
             _write(cached, body)
         return document
 
 
-def _cache_file(address: str) -> Path | None:
-    """Where a document is kept; None for an address without a hash, which may change its meaning."""
+def _cache_file(server: str, address: str) -> Path | None:
+    """Where a document is kept; None for an address without a hash, which may change its meaning.
+
+    Each server has its own: the hash is only its word, and one that lies must not change what is found in another.
+    """
     if not parse_qs(urlsplit(address).query).get("hash"):
         return None
     root = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(root) / "drift" / "openapi" / f"{hashlib.sha256(address.encode()).hexdigest()}.json"
+    return Path(root) / "drift" / "openapi" / f"{hashlib.sha256(f'{server}{address}'.encode()).hexdigest()}.json"
 
 
 def _write(file: Path, body: bytes) -> None:

@@ -1,18 +1,19 @@
 """A live API server as a source of live objects."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from drift.cluster.connection import Connection
+from drift.cluster.limits import Deadline, Limits
 from drift.cluster.live import LiveObject, read_live
-from drift.cluster.requests import Requests
+from drift.cluster.paging import is_object, read_pages
+from drift.cluster.requests import MALFORMED, Requests, tell_nobody
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
-from drift.errors import RequestError, TooManyObjectsError
-from drift.model import ClusterInfo, Json
+from drift.errors import RequestError
+from drift.model import ClusterInfo
 
-_PAGE: Final = "500"
+_OK: Final = 200
 _NOT_FOUND: Final = 404
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
@@ -26,19 +27,40 @@ class ApiServer:
         default_namespace: Where objects live that name no namespace.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        limits: Limits | None = None,
+        deadline: Deadline | None = None,
+        tell: Callable[[str], None] = tell_nobody,
+    ) -> None:
         """Asks the server for its version and for what it serves.
+
+        Args:
+            connection: With the credentials.
+            limits: How long a request may take, and how large an answer may be.
+            deadline: When to stop asking; None: as the limits say, from now on.
+            tell: Hears of every request that is tried again, a sentence each.
 
         Raises:
             ConnectError: No API server, or no credentials for it.
             RequestError: It refuses discovery.
         """
-        self._requests = Requests(connection)
+        self._requests = Requests(connection, limits, deadline, tell)
         self._schemas = SchemaSource(self._requests)
-        version = self._requests.get("/version").get("gitVersion")
-        self.info = ClusterInfo(connection.context, connection.server, str(version))
+        self.info = ClusterInfo(connection.context, connection.server, self._version())
         self.resources: Resources = discover(self._requests)
         self.default_namespace = connection.namespace
+
+    def _version(self) -> str:
+        version = self._requests.get("/version").get("gitVersion")
+        if not isinstance(version, str):
+            raise RequestError(
+                "GET /version: the answer is not what an API server answers with; is this the right --context?",
+                status=_OK,
+                reason=MALFORMED,
+            )
+        return version
 
     @property
     def request_count(self) -> int:
@@ -55,12 +77,16 @@ class ApiServer:
         Raises:
             RequestError: It cannot be read.
         """
+        path = resource.path(namespace, name)
         try:
-            body = self._requests.get(resource.path(namespace, name))
+            body = self._requests.get(path)
         except RequestError as error:
-            if error.status == _NOT_FOUND:
+            # What merely stands in front of an API server says "not found" too, and knows nothing of the object.
+            if error.status == _NOT_FOUND and error.reason == "NotFound":
                 return None
             raise
+        if not is_object(body):
+            raise RequestError(f"GET {path}: the answer is not an object", status=_OK, reason=MALFORMED)
         return read_live(body, resource.api_version, resource.kind)
 
     def list(
@@ -79,26 +105,5 @@ class ApiServer:
             RequestError: They cannot be read. Objects may have come already.
         """
         accept = _METADATA_ONLY if metadata_only else "application/json"
-        path = resource.path(namespace)
-        page = self._requests.get(path, {"limit": _PAGE}, accept)
-        _check_number(page, at_most, resource)
-        with ThreadPoolExecutor(1) as fetcher:
-            while True:
-                token: str | None = (page.get("metadata") or {}).get("continue")
-                query = {"limit": _PAGE, "continue": token or ""}
-                # No thread is started before there is something to submit.
-                coming = fetcher.submit(self._requests.get, path, query, accept) if token else None
-                for body in page.get("items") or ():
-                    yield read_live(body, resource.api_version, resource.kind)
-                if coming is None:
-                    return
-                page = coming.result()
-
-
-def _check_number(page: Json, at_most: int | None, resource: Resource) -> None:
-    metadata = page.get("metadata") or {}
-    if at_most is None or not metadata.get("continue"):
-        return
-    remaining = metadata.get("remainingItemCount")
-    if not isinstance(remaining, int) or len(page.get("items") or ()) + remaining > at_most:
-        raise TooManyObjectsError(f"there are more than {at_most} {resource.plural}", status=0, reason="TooMany")
+        for body in read_pages(self._requests, resource.path(namespace), accept, at_most):
+            yield read_live(body, resource.api_version, resource.kind)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 from drift.cluster.live import LiveObject
@@ -14,6 +15,7 @@ from drift.policy.opt_out import honour
 from drift.scanning.options import Options, Step
 from drift.scanning.reading import Reader, Unread
 from drift.scanning.wanted import Wanted, WantedKind
+from drift.schema.shipped import built_in_kinds
 
 #: The kinds that people usually make by hand, looked for in the manifests' namespaces where the account may list them.
 USUAL_KINDS: Final = (
@@ -39,6 +41,13 @@ USUAL_KINDS: Final = (
 )
 _FORBIDDEN: Final = 403
 _METHOD_NOT_ALLOWED: Final = 405
+_UNAVAILABLE: Final = 503
+
+
+@cache
+def _own_groups() -> frozenset[str]:
+    """The groups that the API server serves by itself."""
+    return frozenset(kind["group"] for kind in built_in_kinds())
 
 
 @dataclass(slots=True)
@@ -98,6 +107,7 @@ class Strays:
         """
         read = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds if self.wanted(kind.resource)}
         ours = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds}
+        self._note_what_is_unknown()
         try:
             for resource, found in self._other_kinds(read, wanted.namespaces):
                 self.options.observe(Step(resource.full_name, 0, None))
@@ -124,6 +134,14 @@ class Strays:
                 if (group, kind) not in read and found is not None and found.namespaced and "list" in found.verbs:
                     yield found, self.reader.list(found, dict.fromkeys(namespaces, ()), metadata_only=True)
 
+    def _note_what_is_unknown(self) -> None:
+        """APIs that are down cannot say which kinds they have. What the manifests have of them is unchecked anyway."""
+        if self.options.unmanaged is Unmanaged.CLUSTER:
+            for api_version in self.resources.broken:
+                self.notes.append(
+                    f"objects of {api_version} that Git does not have were not looked for: that API does not answer"
+                )
+
     def could_not_list(self, resource: Resource, namespace: str | None, error: RequestError, *, is_ours: bool) -> None:
         """Takes note of a kind whose strays are not known.
 
@@ -135,9 +153,11 @@ class Strays:
         """
         where = f" in {namespace}" if namespace else ""
         refused = error.status in {_FORBIDDEN, _METHOD_NOT_ALLOWED}
+        # Kubernetes' own APIs are never down alone, so one that is says that the others were not seen well either.
+        down = error.status == _UNAVAILABLE and resource.group not in _own_groups()
         why = "this account may not list them" if refused else str(error)
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
-        (self.errors if is_ours or not refused else self.notes).append(text)
+        (self.notes if (refused or down) and not is_ours else self.errors).append(text)
 
     def reports(self, ours: Ours, synced: Mapping[ObjectKey, Manifest] | None, cluster: str) -> Iterator[ObjectReport]:
         """What is to be said of those that are somebody's.

@@ -1,7 +1,8 @@
 """Rescan's production manifests in a namespace of their own, synced into the sandbox, and the report of their drift."""
 
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from drift.cli import main
+from drift.cluster import paging, retries
+from tests.drift.faulty import deploy
 from tests.sandbox.cluster import Cluster
+from tests.sandbox.proxy import Proxy, proxy
 from tests.sandbox.syncers import Syncer, sync
 
 DIST = Path(__file__).parents[2] / "dist" / "prod"
@@ -91,6 +95,34 @@ def application(workspace: Application, custom_resources: None) -> Application:
         if file.name != "kustomization.yaml" and "rescan-drift" not in file.name:
             workspace.write(file.read_text().replace("rescan-prod", "NAMESPACE"), file.name)
     return workspace
+
+
+@pytest.fixture(scope="module")
+def _faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Application, Proxy]]:
+    folder = tmp_path_factory.mktemp("faults")
+    (folder / "manifests").mkdir()
+    application = Application(cluster, f"faults-{secrets.token_hex(4)}", folder / "manifests", folder)
+    cluster.create_namespace(application.namespace)
+    deploy(application)
+    with proxy(cluster) as running, pytest.MonkeyPatch.context() as patch:
+        # So that every test has the schemas at hand.
+        patch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+        assert application.report("--quiet", kubeconfig=running.kubeconfig(folder)).status == 1
+        yield application, running
+    cluster.kubectl("delete", "namespace", application.namespace, "--wait=false")
+
+
+@pytest.fixture
+def proxied(_faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch) -> tuple[Application, Proxy]:
+    """The application of `tests.drift.faulty`, read two objects at a time and without pauses, and a proxy.
+
+    All tests of a module share them: they change the proxy's rules and nothing else.
+    """
+    application, running = _faulty
+    running.forget()
+    monkeypatch.setattr(paging, "PAGE", 2)
+    monkeypatch.setattr(retries, "_POLICY", retries._POLICY.new(backoff_factor=0.001, backoff_jitter=0))  # noqa: SLF001
+    return application, running
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.test_noise import WIDGETS, deployment, wait_for_schema, widget
+from tests.sandbox.proxy import FOREVER, Exchange, Proxy
 from tests.sandbox.syncers import Syncer
 
 
@@ -45,6 +46,110 @@ def test_an_api_that_is_down_leaves_its_objects_unchecked(workspace: Application
     (unchecked,) = scanned.document["objects"]
     assert (unchecked["kind"], unchecked["status"]) == ("Thing", "unchecked")
     assert "does not answer" in unchecked["reason"]
+
+
+@pytest.mark.parametrize("unmanaged", ["namespace", "cluster"])
+def test_an_api_that_is_down_and_not_used_is_a_note_where_all_of_the_cluster_is_looked_at(
+    workspace: Application, broken_group: str, unmanaged: str
+) -> None:
+    workspace.write(deployment())
+    workspace.sync()
+
+    scanned = workspace.report("--unmanaged", unmanaged)
+
+    assert scanned.document["summary"]["verdict"] != "incomplete"
+    assert scanned.document["errors"] == []
+    said = [note for note in scanned.document["notes"] if broken_group in note]
+    assert said == (
+        [f"objects of {broken_group}/v1 that Git does not have were not looked for: that API does not answer"]
+        if unmanaged == "cluster"
+        else []
+    )
+
+
+def _unavailable(exchange: Exchange) -> None:
+    exchange.send(503, b"service unavailable", {"Content-Type": "text/plain"})
+
+
+def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_kubernetes_own(
+    proxied: tuple[Application, Proxy], custom_resources: None
+) -> None:
+    del custom_resources  # has to be there, and has no value
+    application, running = proxied
+    running.on("^/apis/external-secrets[.]io/.*/secretstores", _unavailable, times=FOREVER)
+
+    scanned = application.report("--unmanaged", "cluster", kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.document["errors"] == []
+    assert any("secretstores that Git does not have were not looked for" in note for note in scanned.document["notes"])
+
+    running.on("^/api/v1/secrets", _unavailable, times=FOREVER)
+    scanned = application.report("--unmanaged", "cluster", kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 3
+    (error,) = scanned.document["errors"]
+    assert error.startswith("secrets that Git does not have were not looked for: GET /api/v1/secrets: 503")
+
+
+def test_an_account_of_one_namespace_sees_that_namespace_and_needs_no_more(workspace: Application) -> None:
+    workspace.write(deployment())
+    workspace.sync()
+    rules = ("--verb=get,list", "--resource=deployments.apps,configmaps,secrets,services,serviceaccounts")
+    workspace.kubectl("create", "role", "reader", *rules)
+    workspace.kubectl("create", "serviceaccount", "reader")
+    account = f"--serviceaccount={workspace.namespace}:reader"
+    workspace.kubectl("create", "rolebinding", "reader", "--role=reader", account)
+    token = workspace.cluster.token("reader", workspace.namespace)
+    kubeconfig = workspace.cluster.kubeconfig_for(token, workspace.namespace)
+
+    scanned = workspace.report(kubeconfig=kubeconfig)
+
+    assert scanned.document["errors"] == []
+    assert scanned.document["inSync"] != []
+    assert any("may not list" in note for note in scanned.document["notes"])
+
+
+def test_objects_as_large_as_etcd_takes_are_compared(workspace: Application) -> None:
+    large = "x" * 1_040_000
+    workspace.write(
+        "---\n".join(
+            "apiVersion: v1\nkind: ConfigMap\n"
+            f"metadata: {{name: large-{number}, namespace: NAMESPACE}}\ndata: {{small: a, large: {large}}}\n"
+            for number in range(6)
+        )
+    )
+    workspace.sync()
+    workspace.kubectl("patch", "configmap", "large-3", "--patch", '{"data": {"small": "b"}}')
+
+    scanned = workspace.report()
+
+    assert scanned.findings == [("ConfigMap/large-3", "changed", "data.small", "manual")]
+    assert scanned.document["summary"]["objects"]["inSync"] == 5
+
+
+def test_a_namespace_that_is_being_deleted_is_reported_and_its_objects_with_it(workspace: Application) -> None:
+    name = f"{workspace.namespace}-going"
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": name}, "data": {"a": "1"}}
+    kept = {**config_map, "metadata": {"name": "kept", "namespace": name}}
+    gone = {**config_map, "metadata": {"name": "gone", "namespace": name}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    workspace.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": [namespace, kept, gone]}))
+    workspace.sync()
+    cluster = workspace.cluster
+    finalizers = '{"metadata": {"finalizers": ["example.org/held"]}}'
+    cluster.kubectl("patch", "configmap", "kept", "--namespace", name, "--patch", finalizers)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    cluster.kubectl("wait", "configmap/gone", "--namespace", name, "--for=delete", "--timeout=60s")
+    try:
+        scanned = workspace.report()
+    finally:
+        patch = ("--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
+        cluster.kubectl("patch", "configmap", "kept", "--namespace", name, *patch)
+
+    assert scanned.status == 1
+    found = {(what, change) for what, change, _, _ in scanned.findings}
+    assert ("ConfigMap/gone", "missing") in found
+    assert {what for what, _ in found} >= {f"Namespace/{name}", "ConfigMap/kept", "ConfigMap/gone"}
 
 
 def test_a_misspelt_kind_says_what_may_be_meant(workspace: Application) -> None:
@@ -116,6 +221,22 @@ def test_managed_fields_that_cannot_be_read_are_said_and_the_rest_is_compared(
 
     assert scanned.findings == [("ConfigMap/c", "changed", "data.a", "unknown")]
     assert "managedFields cannot be read" in scanned.document["objects"][0]["reason"]
+
+
+def test_times_of_a_server_whose_clock_is_ahead_are_reported_as_it_has_them(workspace: Application) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": workspace.namespace}}
+    workspace.write(json.dumps({**config, "data": {"a": "1"}}))
+    edit = {"manager": "kubectl-edit", "operation": "Update", "time": "2999-01-01T00:00:00Z"}
+    managed_fields = [{**edit, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}]
+    metadata = {**config["metadata"], "managedFields": managed_fields}  # type: ignore[dict-item]
+    dump = workspace.scratch / "dump.json"
+    dump.write_text(json.dumps({**config, "metadata": metadata, "data": {"a": "2"}}))
+
+    scanned = workspace.report("--live", str(dump), "--output", "text")
+
+    assert scanned.findings == [("ConfigMap/c", "changed", "data.a", "manual")]
+    (actor,) = scanned.document["objects"][0]["findings"][0]["actors"]
+    assert actor["time"] == "2999-01-01T00:00:00Z"
 
 
 def test_a_dump_without_managed_fields_says_once_how_to_make_a_better_one(workspace: Application) -> None:

@@ -456,5 +456,10 @@ def test_shards_write_reports_that_merge_and_push_metrics_of_their_own(
         check=True,
         capture_output=True,
     )
-    (drifted,) = json.loads(merged.stdout)["objects"]
+    whole = json.loads(merged.stdout)
+    (drifted,) = whole["objects"]
     assert (drifted["kind"], drifted["status"]) == ("Deployment", "drifted")
+    assert whole["summary"]["objects"]["checked"] == len(manifests(job.manifests))
+    # One of the two had the namespace, and the other one nothing to do.
+    checked = [job.report(f"-{index}")["summary"]["objects"]["checked"] for index in range(2)]
+    assert min(checked) < max(checked)

@@ -1,0 +1,169 @@
+"""A report is written as a whole or not at all, and where it cannot be written, one line says so."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+
+ROOT = Path(__file__).parents[3]
+MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b"}}
+
+
+@pytest.fixture
+def comparison(tmp_path: Path) -> list[str]:
+    """The arguments of a comparison with a dump that finds drift."""
+    manifest, dump = tmp_path / "manifest.json", tmp_path / "dump.json"
+    manifest.write_text(json.dumps({**MANIFEST, "data": {"key": "value"}}))
+    dump.write_text(json.dumps({**MANIFEST, "data": {"key": "other"}}))
+    return ["report", str(manifest), "--live", str(dump)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "reports"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own, with room for little."""
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "drift", str(folder)],  # noqa: S607
+        check=False,
+        capture_output=True,
+    ).returncode:
+        pytest.skip("no right to mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)  # noqa: S607
+
+
+def _run(arguments: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "drift", *arguments]
+    return subprocess.run(command, check=False, text=True, cwd=ROOT, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def _only(folder: Path, content: str = "old") -> None:
+    """The old report is there as it was, and nothing else."""
+    (file,) = folder.iterdir()
+    assert (file.name, file.read_text()) == ("report.json", content)
+
+
+def test_a_full_disk_leaves_the_old_report(comparison: list[str], disk: Path, stderr: Callable[[], str]) -> None:
+    (disk / "report.json").write_text("old")
+    filler = disk / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(bytes(1024 * 1024))
+
+    assert main([*comparison, "--quiet", "--output", f"json={disk}/report.json"]) == 2
+
+    filler.unlink()
+    _only(disk)
+    assert stderr() == f"drift: --output json={disk}/report.json: cannot be written: No space left on device\n"
+
+
+def test_a_read_only_folder_leaves_the_old_report(comparison: list[str], disk: Path, stderr: Callable[[], str]) -> None:
+    (disk / "report.json").write_text("old")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)  # noqa: S607
+
+    assert main([*comparison, "--quiet", "--output", f"json={disk}/report.json"]) == 2
+
+    _only(disk)
+    assert stderr() == f"drift: --output json={disk}/report.json: cannot be written: Read-only file system\n"
+
+
+def test_a_report_larger_than_files_may_be_leaves_the_old_one(comparison: list[str], folder: Path) -> None:
+    (folder / "report.json").write_text("old")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    ended = _run(
+        [*comparison, "--quiet", "--output", f"json={folder}/report.json"], capture_output=True, preexec_fn=limit
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"drift: --output json={folder}/report.json: cannot be written: File too large\n"
+    _only(folder)
+
+
+def test_sigterm_while_a_report_is_written_leaves_the_old_one(
+    comparison: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
+) -> None:
+    (folder / "report.json").write_text("old")
+
+    def terminated(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr(os, "fsync", terminated)
+
+    assert main([*comparison, "--quiet", "--output", f"json={folder}/report.json"]) == 143
+
+    _only(folder)
+    assert stderr() == "drift: stopped by SIGTERM before it was done\n"
+
+
+def test_a_written_report_is_alone_in_its_folder(comparison: list[str], folder: Path) -> None:
+    (folder / "report.json").write_text("old")
+
+    assert main([*comparison, "--quiet", "--output", f"json={folder}/report.json"]) == 1
+
+    (file,) = folder.iterdir()
+    assert json.loads(file.read_text())["summary"]["verdict"] == "drifted"
+
+
+def test_one_report_that_cannot_be_written_does_not_keep_the_others(
+    comparison: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = ("--output", "json=/nonexistent/a", "--output", f"json={folder}/b", "--output", "text")
+
+    assert main([*comparison, *outputs]) == 2
+
+    out, err = capsys.readouterr()
+    assert (folder / "b").exists()
+    assert "1 drifted" in out
+    assert err == "drift: --output json=/nonexistent/a: cannot be written: No such file or directory\n"
+
+
+@pytest.mark.parametrize("command", [None, ["explain"], ["report"]])
+def test_a_full_standard_output_ends_with_2_and_one_line(comparison: list[str], command: list[str] | None) -> None:
+    arguments = [*comparison, "--suggest-ignores"] if command == ["report"] else command or comparison
+    with Path("/dev/full").open("w") as full:
+        ended = _run(arguments, stdout=full, stderr=subprocess.PIPE)
+
+    assert ended.returncode == 2
+    assert ended.stderr == "drift: standard output cannot be written: No space left on device\n"
+
+
+def test_a_closed_standard_output_ends_with_2_and_one_line(comparison: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "drift", *comparison]
+
+    ended = subprocess.run(command, check=False, text=True, cwd=ROOT, stderr=subprocess.PIPE)
+
+    assert ended.returncode == 2
+    assert ended.stderr == "drift: standard output is closed; give --output a file: --output text=FILE\n"
+
+
+def test_a_full_standard_error_does_not_turn_an_error_into_drift() -> None:
+    with Path("/dev/full").open("w") as full:
+        assert _run(["report", "/nonexistent"], stdout=subprocess.PIPE, stderr=full).returncode == 2
+
+
+def test_a_reader_that_has_enough_ends_with_141_and_no_word(comparison: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ended = _run(comparison, stdout=writing, stderr=subprocess.PIPE)
+
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, "")

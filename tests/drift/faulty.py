@@ -1,0 +1,45 @@
+"""A small application with a little drift, seen through a proxy that has faults; shared by the tests of faults."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tests.sandbox.syncers import Syncer
+
+if TYPE_CHECKING:
+    from tests.drift.conftest import Application
+
+#: With two on a page, they make three pages.
+CONFIG_MAPS = "abcdef"
+MANIFESTS = "---\n".join(
+    f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: NAMESPACE}}\ndata: {{key: value}}\n"
+    for name in CONFIG_MAPS
+) + (
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: NAMESPACE}\n"
+    "spec: {selector: {app: web}, ports: [{port: 80}]}\n"
+)
+#: One on the first page, one on the last, and one in an object that is read by itself.
+DRIFT = {("ConfigMap/a", "data.key"), ("ConfigMap/e", "data.key"), ("Service/web", "spec.selector")}
+
+
+def deploy(application: "Application") -> None:
+    """Sync the application, and change what `DRIFT` says."""
+    application.write(MANIFESTS)
+    application.sync(Syncer.FLUX)
+    for name in "ae":
+        application.kubectl("patch", "configmap", name, "--patch", '{"data": {"key": "other"}}')
+    application.kubectl("patch", "service", "web", "--patch", '{"spec": {"selector": {"app": "other"}}}')
+
+
+def drift_of(document: dict[str, Any]) -> set[tuple[str, str]]:
+    """Object and path of every finding."""
+    found = [
+        (f"{item['kind']}/{item['name']}", finding["path"])
+        for item in document["objects"]
+        for finding in item["findings"]
+    ]
+    assert len(found) == len(set(found)), "something was reported twice"
+    return set(found)
+
+
+def names(objects: Iterable[dict[str, Any]]) -> list[str]:
+    return sorted(item["name"] for item in objects)

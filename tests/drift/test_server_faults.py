@@ -1,0 +1,248 @@
+"""Whatever the server or the way to it does, whenever: no traceback, no hang, "in sync" only of what was seen."""
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from drift.cli import main
+from tests.drift.conftest import Application
+from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of
+from tests.sandbox import proxy as faults
+from tests.sandbox.cluster import Cluster
+from tests.sandbox.proxy import FOREVER, Fault, Proxy, body, proxy, status
+
+#: Where a fault happens, as a pattern of what is asked for then; and the drift that is still seen if it never ends.
+STAGES: dict[str, tuple[str, set[tuple[str, str]] | None]] = {
+    "connecting": ("^/version", None),
+    "discovery": ("^/apis$", None),
+    "list": ("/configmaps[?]limit=[0-9]+$", {("Service/web", "spec.selector")}),
+    "page": ("/configmaps[?].*continue=", DRIFT - {("ConfigMap/e", "data.key")}),
+    "object": ("/services/web$", DRIFT - {("Service/web", "spec.selector")}),
+}
+SHORT = ("--request-timeout", "0.8s", "--unmanaged", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One fault, and what is said of it where it does not end."""
+
+    fault: Fault
+    said: str
+
+
+#: What is tried again, and goes well if it happens once.
+PASSING = {
+    "reset": Case(faults.reset, "broke off"),
+    "half the body": Case(faults.half, "broke off"),
+    "no answer": Case(faults.stall, "--request-timeout"),
+    "no body": Case(faults.stall_after_head, "--request-timeout"),
+    "a body byte by byte": Case(faults.drip, "--request-timeout"),
+    "a header byte by byte": Case(faults.drip_head, "--request-timeout"),
+    "429": Case(status(429, Retry_After="0"), "429"),
+    "500": Case(status(500), "500"),
+    "502": Case(status(502, b"<html>"), "502"),
+    "503": Case(status(503), "503"),
+    "504": Case(status(504), "504"),
+}
+#: What is not tried again.
+FINAL = {
+    "403": Case(status(403), ""),
+    "a redirect": Case(status(302, Location="http://elsewhere.example.org/"), "redirects to 'elsewhere.example.org'"),
+    "418": Case(status(418), "418"),
+    "429 for an hour": Case(status(429, Retry_After="3600"), "asks to wait 60m"),
+    "nothing": Case(body(b""), "JSON"),
+    "HTML": Case(body(b"<html>Please log in</html>"), "JSON"),
+    "a list": Case(body(b"[]"), "not what an API server answers with"),
+    "no UTF-8": Case(body(b'{"items": ["\xff\xfe"]}'), "JSON"),
+    "deeply nested JSON": Case(body(b'{"items":' * 100_000 + b"1" + b"}" * 100_000), "JSON"),
+    "odd items": Case(body(b'{"kind": "APIGroupDiscoveryList", "items": [1], "metadata": 7}'), "the answer is not"),
+    "bad compression": Case(body(b"no gzip", Content_Encoding="gzip"), "broke off"),
+}
+#: Each takes as long as a request may take, so they are tried at one stage.
+_SLOW = {"no body", "a body byte by byte", "a header byte by byte"}
+
+
+def cases(*names: str) -> list[tuple[str, str]]:
+    """Every fault at every stage."""
+    return [(name, stage) for name in names for stage in STAGES if name not in _SLOW or stage == "page"]
+
+
+@pytest.mark.parametrize(("name", "stage"), cases(*PASSING))
+def test_what_passes_is_tried_again_and_changes_nothing(
+    proxied: tuple[Application, Proxy], stage: str, name: str, stderr: Callable[[], str]
+) -> None:
+    application, running = proxied
+    running.on(STAGES[stage][0], PASSING[name].fault)
+
+    scanned = application.report("-v", *SHORT, kubeconfig=running.kubeconfig(application.scratch))
+
+    said = stderr()
+    assert (scanned.status, scanned.document["summary"]["verdict"]) == (1, "drifted"), said
+    assert drift_of(scanned.document) == DRIFT
+    assert scanned.document["summary"]["objects"]["inSync"] == 4
+    (line,) = (line for line in said.splitlines() if "trying again" in line)
+    assert line.startswith("drift: GET /")
+    assert PASSING[name].said in line
+
+
+@pytest.mark.parametrize(("name", "stage"), cases(*PASSING, *FINAL))
+def test_what_lasts_leaves_the_scan_incomplete_with_all_that_was_seen(
+    proxied: tuple[Application, Proxy], stage: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application, running = proxied
+    case = {**PASSING, **FINAL}[name]
+    pattern, seen = STAGES[stage]
+    running.on(pattern, case.fault, times=FOREVER)
+    file = application.scratch / "report.json"
+    file.unlink(missing_ok=True)
+    kubeconfig = str(running.kubeconfig(application.scratch))
+
+    outputs = ("--output", "text", "--output", f"json={file}")
+
+    ended = main(["report", str(application.manifests), "--kubeconfig", kubeconfig, *SHORT, *outputs])
+
+    out, err = capsys.readouterr()
+    assert ended == 3
+    assert "Traceback" not in err + out
+    if seen is None:
+        (line,) = err.splitlines()
+        assert line.startswith("drift: ")
+        assert case.said in line
+        assert not file.exists()
+        return
+    assert err == ""
+    document = json.loads(file.read_text())
+    (error,) = document["errors"]
+    assert case.said in error
+    assert "incomplete: " in out
+    assert document["summary"]["verdict"] == "incomplete"
+    assert drift_of(document) == seen
+    known = {item["name"] for item in document["inSync"]} | {name.rpartition("/")[2] for name, _ in seen}
+    unchecked = {item["name"] for item in document["objects"] if item["status"] == "unchecked"}
+    assert unchecked == {*CONFIG_MAPS, "web"} - known
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_server_that_vanishes_ends_the_scan_with_what_was_seen(
+    proxied: tuple[Application, Proxy], cluster: Cluster, stage: str, stderr: Callable[[], str]
+) -> None:
+    application, _ = proxied
+    pattern, seen = STAGES[stage]
+    with proxy(cluster) as running:
+
+        def vanish(exchange: faults.Exchange) -> None:
+            running.vanish()
+            exchange.close()
+
+        running.on(pattern, vanish)
+        kubeconfig = running.kubeconfig(application.scratch)
+        if seen is None:
+            with pytest.raises(FileNotFoundError):
+                application.report(*SHORT, kubeconfig=kubeconfig)
+            (line,) = stderr().splitlines()
+            assert "the connection was refused" in line
+            return
+        scanned = application.report(*SHORT, kubeconfig=kubeconfig)
+
+    assert scanned.status == 3
+    assert drift_of(scanned.document) <= seen
+    assert all("the connection was refused" in error for error in scanned.document["errors"])
+    assert scanned.document["summary"]["objects"]["missing"] == 0
+
+
+def test_a_server_that_stays_silent_is_given_up_after_three_requests(
+    proxied: tuple[Application, Proxy], stderr: Callable[[], str]
+) -> None:
+    application, running = proxied
+    running.on("/namespaces/", faults.reset, times=FOREVER)
+
+    scanned = application.report(kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 3
+    assert scanned.document["summary"]["objects"]["unchecked"] == 7
+    assert len({target for target in running.asked if "/namespaces/" in target}) <= 3
+    assert stderr() == ""
+
+
+def test_the_deadline_ends_a_scan_that_is_only_slow(
+    proxied: tuple[Application, Proxy], stderr: Callable[[], str]
+) -> None:
+    application, running = proxied
+    running.on("continue=", faults.stall, times=FOREVER)
+
+    scanned = application.report("--deadline", "1s", kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 3
+    assert any("was not done within 1s" in error for error in scanned.document["errors"])
+    assert scanned.document["summary"]["objects"]["unchecked"] > 0
+    assert stderr() == ""
+
+
+#: 150 MiB of spaces in as many KiB.
+BOMB = body(gzip.compress(b" " * (150 * 1024 * 1024)), Content_Encoding="gzip")
+
+
+@pytest.mark.parametrize("huge", [faults.endless, BOMB], ids=["endless", "compressed"])
+def test_a_huge_body_is_read_no_further_than_an_answer_may_be_large(
+    proxied: tuple[Application, Proxy], huge: Fault, stderr: Callable[[], str]
+) -> None:
+    application, running = proxied
+    running.on("/services/web$", huge)
+
+    scanned = application.report("--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 3
+    assert "larger than 128 MiB" in scanned.document["errors"][0]
+    assert stderr() == ""
+
+
+def test_a_server_that_redirects_gets_the_credentials_and_nobody_else(
+    proxied: tuple[Application, Proxy], cluster: Cluster
+) -> None:
+    application, running = proxied
+    with proxy(cluster) as elsewhere:
+        running.on("/configmaps", status(307, Location=f"{elsewhere.url}/api/v1/configmaps"), times=FOREVER)
+
+        scanned = application.report(*SHORT, kubeconfig=running.kubeconfig(application.scratch))
+
+        assert scanned.status == 3
+        assert elsewhere.asked == []
+
+
+def test_a_page_that_says_not_found_is_not_the_word_of_an_api_server(proxied: tuple[Application, Proxy]) -> None:
+    application, running = proxied
+    running.on("/services/web$", status(404, b"<html>not found</html>"), times=FOREVER)
+
+    scanned = application.report(*SHORT, kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 3
+    assert scanned.document["summary"]["objects"]["missing"] == 0
+
+
+def test_a_server_without_schemas_is_compared_by_those_that_are_shipped(proxied: tuple[Application, Proxy]) -> None:
+    application, running = proxied
+    running.on("^/openapi", body(b'{"paths": {"api/v1": 3}}'), times=FOREVER)
+
+    scanned = application.report(*SHORT, kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 1
+    assert drift_of(scanned.document) == DRIFT
+    assert any("gives no schema of v1" in note for note in scanned.document["notes"])
+
+
+def test_faults_on_a_connection_with_tls_end_as_clearly(
+    proxied: tuple[Application, Proxy], cluster: Cluster, stderr: Callable[[], str]
+) -> None:
+    application, _ = proxied
+    with proxy(cluster, tls=True) as running:
+        running.on(STAGES["page"][0], faults.half)
+        running.on(STAGES["object"][0], faults.reset, times=FOREVER)
+
+        scanned = application.report("-v", *SHORT, kubeconfig=running.kubeconfig(application.scratch))
+
+    assert scanned.status == 3
+    assert drift_of(scanned.document) == DRIFT - {("Service/web", "spec.selector")}
+    assert sum("trying again" in line for line in stderr().splitlines()) == 6
