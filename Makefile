@@ -27,10 +27,11 @@ install: $(VENV)/.locked ## Install everything that is locked, into .venv
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command "make lock"
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew and write the lock files: of the checkout, of the image and of its build
+lock: ## Resolve the dependencies anew and write the lock files: of the checkout, of the image, of its build and of the audit
 	$(COMPILE) --upgrade pyproject.toml --extra generator --group dev --output-file requirements.lock
 	$(COMPILE) --constraints requirements.lock pyproject.toml --output-file requirements-reporter.lock
 	$(COMPILE) --constraints requirements.lock --group build --output-file requirements-build.lock
+	$(COMPILE) --upgrade --group audit --output-file requirements-audit.lock
 
 .PHONY: lint
 lint: install ## Formatting, lint, strict types, import rules, the Dockerfile, shell scripts
@@ -90,6 +91,30 @@ reference: install ## Write the reference of the command line anew
 .PHONY: test
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
 	pytest
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: install ## Look for inputs that break the reporter, for FUZZ_SECONDS (60), guided by coverage
+	python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+AUDIT := .venv-audit
+
+$(AUDIT)/.locked: requirements-audit.lock
+	@$(PYTHON) -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: audit
+audit: install $(AUDIT)/.locked ## Is anything known against the locked packages? Says so where nobody can be asked
+	PATH="$$PATH:$(CURDIR)/$(AUDIT)/bin" python -m tests.supply_chain.audit
+
+.PHONY: sbom
+sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked packages (CycloneDX) to build/
+	@mkdir -p build
+	$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+	  --short-PURLs --output-reproducible --validate --output-file build/sbom-python.cdx.json
+	npm sbom --package-lock-only --sbom-format cyclonedx --loglevel=error > build/sbom-node.cdx.json
 
 .PHONY: bench
 bench: install ## Measure what the README says of speed

@@ -16,7 +16,7 @@ from drift.errors import ConnectError
 from drift.manifests.git import describe
 from drift.manifests.load import Loaded, load_manifests
 from drift.manifests.revision import load_manifests_at
-from drift.model import Report
+from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
@@ -88,6 +88,7 @@ def scan(
     namespace: str | None = None,
     synced_revision: str | None = None,
     settings: Settings | None = None,
+    shard: Shard | None = None,
     explain: bool = False,
     observe: Callable[[Step], object] | None = None,
 ) -> Report:
@@ -99,6 +100,7 @@ def scan(
         namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
+        shard: The part of the work to do; None for all of it.
         explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
         observe: Is told how far the scan is while it runs.
 
@@ -125,9 +127,19 @@ def scan(
             unmanaged=settings.unmanaged,
             synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
             load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+            shard=shard or WHOLE,
             explain=explain,
             observe=observe or (lambda _: None),
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )
-    return apply_policy(replace(report, notes=(*loaded.unnamed, *report.notes)), settings)
+    judged = apply_policy(
+        replace(
+            report,
+            notes=(*loaded.unnamed, *report.notes),
+            shard=shard if shard is not None and shard.count > 1 else None,
+        ),
+        settings,
+    )
+    # In the order that those of shards have again when they are merged.
+    return replace(judged, notes=tuple(sorted({*judged.notes})), errors=tuple(sorted({*judged.errors})))

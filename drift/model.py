@@ -6,7 +6,8 @@ Everything here is frozen: a stage makes new values, it never changes what an ea
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from hashlib import sha256
+from typing import Any, Final
 
 #: A JSON value as parsed: dict, list, str, int, float, bool or None. Values of Secrets are `Redacted` instead.
 Json = Any
@@ -76,6 +77,33 @@ class Unmanaged(StrEnum):
     OFF = "off"
     NAMESPACE = "namespace"
     CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shard:
+    """One worker's part of a scan: the namespaces whose hash falls to it.
+
+    Attributes:
+        index: Counted from 1.
+        count: How many workers share the scan; 1 for all of it in one piece.
+    """
+
+    index: int = 1
+    count: int = 1
+
+    def owns(self, namespace: str | None) -> bool:
+        """Whether objects of a namespace are this shard's; those of none go where a namespace without name would."""
+        # Python's own hash differs from process to process.
+        digest = sha256((namespace or "").encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8]) % self.count == self.index - 1
+
+    def __str__(self) -> str:
+        """For sentences."""
+        return f"shard {self.index} of {self.count}"
+
+
+#: All of the work in one piece.
+WHOLE: Final = Shard()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -341,6 +369,8 @@ class Report:
         api_requests: Requests sent to the API server, those to find out what it serves included; None for dumps.
         resolved: From the history: what the scan before had and this one has not.
         past: From the history: the latest scans, oldest first, this one included; empty without one.
+        shard: The part of the scan that the report is of; None where it is of all.
+        unused_rules: Of a shard: notes that hold of the whole scan only if every shard has them.
     """
 
     generated_at: str
@@ -354,6 +384,8 @@ class Report:
     api_requests: int | None = None
     resolved: tuple[Resolved, ...] = ()
     past: tuple[PastScan, ...] = ()
+    shard: Shard | None = None
+    unused_rules: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

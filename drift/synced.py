@@ -3,7 +3,7 @@
 Asked for only where an object differs, so that a cluster in sync costs no request for it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -89,16 +89,17 @@ class SyncedRevisions:
     def manifests(self, live: Object) -> Mapping[ObjectKey, Manifest] | None:
         """The manifests that were last synced together with a live object; None where that is not known."""
         syncer = synced_by(live)
-        if syncer is None:
-            return None
+        return None if syncer is None else self._of(syncer)
+
+    def common(self, syncers: Iterable[SyncedBy]) -> Mapping[ObjectKey, Manifest] | None:
+        """The manifests that several syncers' objects synced last, as far as they tell; None if they differ."""
+        known = [found for syncer in sorted(syncers, key=str) if (found := self._of(syncer)) is not None]
+        return known[0] if known and all(found is known[0] for found in known) else None
+
+    def _of(self, syncer: SyncedBy) -> Mapping[ObjectKey, Manifest] | None:
         if syncer not in self._manifests:
             self._manifests[syncer] = self._read(syncer)
         return self._manifests[syncer]
-
-    def only(self) -> Mapping[ObjectKey, Manifest] | None:
-        """The manifests of the one syncer's object that was met so far; None if there was none, or several."""
-        known = list(self._manifests.values())
-        return known[0] if len(known) == 1 else None
 
     def _read(self, syncer: SyncedBy) -> Mapping[ObjectKey, Manifest] | None:
         resource = self._resources.preferred(syncer.group, syncer.kind)

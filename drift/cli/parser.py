@@ -99,8 +99,20 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="PATH",
         help="compare with a dump (kubectl get ... -o yaml --show-managed-fields) instead of a cluster; repeatable",
     )
-    live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
-    live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
+    live.add_argument(
+        "--kubeconfig",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the kubeconfig to use, as with kubectl; repeatable, for several clusters in one report",
+    )
+    live.add_argument(
+        "--context",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the context of the kubeconfig to use; repeatable, for several clusters in one report",
+    )
     live.add_argument(
         "-n", "--namespace", metavar="NAME", help="the namespace of objects that name none (default: as kubectl)"
     )
@@ -133,6 +145,14 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--unmanaged",
         choices=("off", "namespace", "cluster"),
         help="where to look for live objects that Git does not have (default: as drift.yaml says, else namespace)",
+    )
+    scan.add_argument(
+        "--shard",
+        metavar="I/N",
+        help=(
+            "scan one of N parts of the namespaces, I from 1 to N; `drift render` merges the reports "
+            "(default: by JOB_COMPLETION_INDEX and JOB_COMPLETIONS where both are set, else everything)"
+        ),
     )
     scan.add_argument(
         "--config",

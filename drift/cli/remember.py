@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,9 @@ class Memory:
         options = self._options
         namespace = options.namespace or source.default_namespace
         scope = scope_of(source.info, options.manifests, namespace, options.history_scope)
+        if report.shard is not None:
+            # What is in another shard is not gone.
+            scope = replace(scope, name=f"{scope.name}, {report.shard}")
         try:
             report = self._history.record(report, scope, self._reach, for_news=self._form is not None)
         except HistoryError as error:

@@ -3,7 +3,7 @@
 import argparse
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,19 +12,23 @@ from drift.cli.messages import say
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.remember import Memory
+from drift.cli.shard import chosen_shard
 from drift.cli.streams import write_stdout
+from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
 from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import UsageError
 from drift.library import open_cluster, open_dump, read_manifests, scan
-from drift.model import Report, Unmanaged, Verdict
+from drift.manifests.git import describe
+from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.notify.pushgateway import VARIABLE, push, read_address
 from drift.policy.suggestion import suggest_rules
 from drift.report.formats import Format
 from drift.report.metrics import to_metrics
 from drift.report.suggestions import to_yaml
+from drift.scanning import LiveSource, Step
 
 _DRIFT = 1
 _NO_HISTORY = 2
@@ -44,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--live compares with a dump; --kubeconfig and --context name a cluster: give one or the other"
         )
+    targets = chosen_targets(options.kubeconfig, options.context)
+    shard = chosen_shard(options.shard, quiet=options.quiet)
     outputs = chosen_outputs(options)
     if options.suggest_ignores:
         if any(file is None and form is not Format.TEXT for form, file in outputs):
@@ -53,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _with_flags(load_settings(options.config), options)
     memory = Memory(options, settings)
     with _no_search_for_cycles():
-        report = _scan(options, settings, memory)
+        report = _scan(options, settings, targets, shard, memory)
     if options.suggest_ignores:
         write_stdout(to_yaml(suggest_rules(report)))
     write_outputs(report, outputs, options)
@@ -67,34 +73,43 @@ def run(options: argparse.Namespace) -> int:
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
 
 
-def _scan(options: argparse.Namespace, settings: Settings, memory: Memory) -> Report:
+def _scan(
+    options: argparse.Namespace, settings: Settings, targets: Sequence[Target], shard: Shard | None, memory: Memory
+) -> Report:
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     with _progress("reading manifests", options):
         manifests = read_manifests(options.manifests)
     explain = options.verbose and not options.quiet
-    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
-    live = (
-        open_dump(options.live, options.namespace or "default")
-        if options.live
-        else open_cluster(
-            options.kubeconfig, options.context, limits=_limits(options), tell=say if explain else tell_nobody
-        )
-    )
-    if explain:
-        say_what_is_used(options, settings, manifests, live)
-    with _progress("comparing", options) as progress:
+
+    def scan_one(live: LiveSource, observe: Callable[[Step], object] | None = None) -> Report:
+        if explain:
+            say_what_is_used(options, settings, manifests, live)
         report = scan(
             manifests,
             live,
             namespace=options.namespace,
             synced_revision=options.synced_revision,
             settings=settings,
+            shard=shard,
             explain=options.verbose,
-            observe=progress.observe,
+            observe=observe,
         )
-    if explain:
-        say_what_was_asked(report)
-    return memory.record(report, live)
+        if explain:
+            say_what_was_asked(report)
+        return memory.record(report, live)
+
+    limits, tell = _limits(options), say if explain else tell_nobody
+    if len(targets) > 1:
+        with _progress(f"comparing with {len(targets)} clusters", options):
+            return scan_targets(targets, scan_one, describe(manifests.paths), shard, limits=limits, tell=tell)
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
+        open_dump(options.live, options.namespace or "default")
+        if options.live
+        else open_cluster(targets[0].kubeconfig, targets[0].context, limits=limits, tell=tell)
+    )
+    with _progress("comparing", options) as progress:
+        return scan_one(live, progress.observe)
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from drift.cluster.kubeconfig import read_kubeconfigs
 from drift.errors import ConnectError, UsageError
 from drift.redaction import without_passwords
 
@@ -68,7 +69,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
     files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     present = [name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()]
     if present:
-        return _from_kubeconfig(os.pathsep.join(present), context)
+        return _from_kubeconfig(present, context)
     if kubeconfig:
         raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
     if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -78,21 +79,18 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
     )
 
 
-def _from_kubeconfig(files: str, context: str | None) -> Connection:
-    import yaml  # noqa: PLC0415
+def _from_kubeconfig(paths: Sequence[str], context: str | None) -> Connection:
     from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
 
+    config = read_kubeconfigs(paths)
+    files = os.pathsep.join(paths)
     configuration = Configuration()
     try:
         with _errors_logged_by_the_client() as logged:
             # Refreshed tokens are not written back: the reporter writes nothing but its reports.
-            loader = kube_config._get_kube_config_loader(  # type: ignore[no-untyped-call]  # noqa: SLF001
-                filename=files, active_context=context, persist_config=False
-            )
-            loader.load_and_set(configuration)
-    except yaml.YAMLError as error:
-        raise ConnectError(f"kubeconfig {files}: not valid YAML ({getattr(error, 'problem', error)})") from None
+            loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
+            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())
         if context is not None and f"object with name {context} in" in text and "/contexts" in text:
@@ -109,8 +107,8 @@ def _from_kubeconfig(files: str, context: str | None) -> Connection:
         context=current["name"],
         # It is shown in reports. The client never sends what stands there as credentials.
         server=without_passwords(configuration.host),
-        namespace=(current.get("context") or {}).get("namespace") or "default",
-        renew=lambda: _from_kubeconfig(files, context),
+        namespace=str((current.get("context") or {}).get("namespace") or "default"),
+        renew=lambda: _from_kubeconfig(paths, context),
     )
 
 

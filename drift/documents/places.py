@@ -1,9 +1,11 @@
 """Where in a file a value stands, for the messages about it. Looked up only once something is wrong."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import yaml
+
+_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def locate(text: bytes, place: Sequence[str | int]) -> tuple[int, int] | None:
@@ -17,10 +19,10 @@ def locate(text: bytes, place: Sequence[str | int]) -> tuple[int, int] | None:
         Where the last key stands, or the value for an item of a list; of the innermost part that can be found, as a
         merge key may have brought in the rest. None for an empty text.
     """
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node: Any = loader.get_node() if loader.check_node() else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None
     finally:
         loader.dispose()

@@ -176,10 +176,13 @@ def _explained(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in _BROKEN:
+        # What Python itself finds, such as a text that is none, comes without a code.
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _BROKEN:
             raise BrokenHistoryError(f"{file}: is damaged: {error}") from None
         if isinstance(error, sqlite3.OperationalError):
             raise HistoryError(f"{file}: cannot be used: {error}") from None
         raise
+    except UnicodeDecodeError:
+        raise BrokenHistoryError(f"{file}: is damaged: it holds a text that is none") from None
     except OSError as error:
         raise HistoryError(f"{file}: cannot be used: {error.strerror}") from None

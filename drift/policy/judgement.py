@@ -12,7 +12,8 @@ from drift.policy.severity import SeverityTable, default_table
 def apply_policy(report: Report, settings: Settings) -> Report:
     """The report as the user's settings would have it.
 
-    Ignored findings keep their place. Rules that are over, or that covered nothing, are named in the notes.
+    Ignored findings keep their place. Rules that are over, or that covered nothing, are named in the notes; whether
+    a rule covers nothing is known of a shard only when all are together, so there it is kept beside them.
 
     Args:
         report: As it was compared. Its own time decides which rules are over.
@@ -23,8 +24,10 @@ def apply_policy(report: Report, settings: Settings) -> Report:
     judge = _Judge(settings, [rule for rule in settings.ignore if rule not in expired])
     objects = tuple(judge.judge(item) for item in report.objects)
     notes = [f"{rule} is over since {rule.expires} and does not count any more" for rule in expired]
-    notes += [f"{rule} covers nothing that was found; remove it if it has done its work" for rule in judge.unused()]
-    return replace(report, objects=objects, notes=(*report.notes, *notes))
+    unused = [f"{rule} covers nothing that was found; remove it if it has done its work" for rule in judge.unused()]
+    if report.shard is not None:
+        return replace(report, objects=objects, notes=(*report.notes, *notes), unused_rules=tuple(unused))
+    return replace(report, objects=objects, notes=(*report.notes, *notes, *unused))
 
 
 class _Judge:

@@ -38,6 +38,13 @@ def to_document(report: Report) -> dict[str, Json]:
             "findings": {**report.count_by_cause(), "ignored": report.count_ignored()},
         },
         "scan": {"durationSeconds": report.duration_seconds, "apiRequests": report.api_requests},
+        "shard": None
+        if report.shard is None
+        else {
+            "index": report.shard.index,
+            "count": report.shard.count,
+            "unusedRules": list(report.unused_rules),
+        },
         "notes": list(report.notes),
         "errors": list(report.errors),
         "objects": [_object(item) for item in report.objects if is_worth_a_line(item)],

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Resolved, Status
+from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Resolved, Shard, Status
 from drift.report.json_report import to_json
 from drift.report.saved import report_order
+from drift.report.shards import shard_sets
 
 #: Of two reports on one object, the one that compared it wins, and one that found it without knowing its manifest is
 #: the weakest: the other read more of Git.
@@ -18,16 +19,18 @@ _DUMP_NAME: Final = "a dump"
 _Item = TypeVar("_Item", ObjectReport, Resolved)
 
 
-def merge(reports: Sequence[Report]) -> Report:
+def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     """One report of several; the order in which they are given makes no difference.
 
     An object of one cluster that several reports speak of is in it once, as the best informed and then the newest
     of them has it. Clusters are told apart by the server's URL; reports of dumps count as of one cluster.
+    Where a shard is missing, the merged report says so and is incomplete.
 
     Args:
-        reports: At least one. A single one is given back as it is.
+        reports: At least one. A single one that is of a whole scan is given back as it is.
+        shard: Set where all are the same part of the work, in several clusters: then the whole is that part too.
     """
-    if len(reports) == 1:
+    if len(reports) == 1 and reports[0].shard == shard:
         return reports[0]
     # The newest last, so that it replaces the others; equally old ones in an order of their own.
     ordered = sorted(reports, key=lambda report: (datetime.fromisoformat(report.generated_at), to_json(report)))
@@ -41,6 +44,9 @@ def merge(reports: Sequence[Report]) -> Report:
     servers = {*clusters, *(server for server, _ in kept)}
     names = _names(clusters) if len(servers) > 1 else {}
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
+    sets = shard_sets(ordered) if shard is None else []
+    missing = [text for parts in sets for text in _sentences(parts.first, [*parts.missing()], names)]
+    unused = [text for parts in sets for text in _sentences(parts.first, parts.unused_rules(), names)]
     return Report(
         generated_at=ordered[-1].generated_at,
         cluster=next(iter(clusters.values())) if clusters and not names else None,
@@ -54,12 +60,16 @@ def merge(reports: Sequence[Report]) -> Report:
                 key=report_order,
             )
         ),
-        notes=_unique(sentence for report in ordered for sentence in _sentences(report, report.notes, names)),
-        errors=_unique(sentence for report in ordered for sentence in _sentences(report, report.errors, names)),
+        notes=_sorted(*unused, *(text for report in ordered for text in _sentences(report, report.notes, names))),
+        errors=_sorted(*missing, *(text for report in ordered for text in _sentences(report, report.errors, names))),
         clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
         # The parts of a scan run at the same time, so the slowest of them is what was waited for.
         duration_seconds=max((report.duration_seconds or 0 for report in ordered), default=0) or None,
         api_requests=sum(requests) if requests else None,
+        shard=shard,
+        unused_rules=()
+        if shard is None
+        else _sorted(*(text for report in ordered for text in _sentences(report, report.unused_rules, names))),
         resolved=_resolved(ordered, names, kept),
     )
 
@@ -123,5 +133,5 @@ def _sentences(report: Report, sentences: Sequence[str], names: Mapping[str, str
             yield f"{name}: {sentence}"
 
 
-def _unique(sentences: Iterator[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(sentences))
+def _sorted(*sentences: str) -> tuple[str, ...]:
+    return tuple(sorted(set(sentences)))

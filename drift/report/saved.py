@@ -25,6 +25,7 @@ from drift.model import (
     Report,
     Resolved,
     Severity,
+    Shard,
     Source,
     Status,
 )
@@ -145,7 +146,7 @@ class _Node:
 
 
 def _report(root: _Node) -> Report:
-    manifests, scan = root["manifests"], root.get("scan")
+    manifests, scan, shard = root["manifests"], root.get("scan"), root.get("shard")
     objects = [*root["objects"].each(_object), *(root.get("inSync").optional(lambda node: node.each(_in_sync)) or ())]
     return Report(
         generated_at=root["generatedAt"].time(),
@@ -161,9 +162,18 @@ def _report(root: _Node) -> Report:
         clusters=root.get("clusters").optional(lambda node: node.each(_cluster)) or (),
         duration_seconds=scan.get("durationSeconds").optional(_Node.number),
         api_requests=scan.get("apiRequests").optional(_Node.count),
+        shard=shard.optional(_shard),
+        unused_rules=shard.optional(lambda node: node["unusedRules"].each(_Node.text)) or (),
         resolved=root.get("resolved").optional(lambda node: node.each(_resolved)) or (),
         past=root.get("past").optional(lambda node: node.each(_past_scan)) or (),
     )
+
+
+def _shard(node: _Node) -> Shard:
+    shard = Shard(node["index"].count(), node["count"].count())
+    if not 1 <= shard.index <= shard.count:
+        node.fail("is none: index counts from 1 to count")
+    return shard
 
 
 def _cluster(node: _Node) -> ClusterInfo:

@@ -232,6 +232,10 @@ def age(time: str, now: str) -> str | None:
 
 def summary(report: Report) -> str:
     """The whole report in one line."""
+    return _summary(report) if report.shard is None else f"{_summary(report)} ({report.shard})"
+
+
+def _summary(report: Report) -> str:
     counts = report.count_by_status()
     if report.verdict is not Verdict.IN_SYNC:
         parts = [f"{count} {status}" for status, count in counts.items() if count]

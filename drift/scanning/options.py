@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drift.config.settings import UncheckedKind
-from drift.model import Manifest, Unmanaged
+from drift.model import WHOLE, Manifest, Shard, Unmanaged
 from drift.synced import LoadRevision
 
 
@@ -39,6 +39,7 @@ class Options:
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
         load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
+        shard: The part of the work that is this scan's; what it knows of the other parts is the same in each.
         explain: Whether every decision is wanted, also those about objects that are plainly in sync.
         observe: Is told how far the scan is, some hundred times a second at most.
     """
@@ -50,6 +51,7 @@ class Options:
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     load_revision: LoadRevision | None = None
+    shard: Shard = WHOLE
     explain: bool = False
     observe: Callable[[Step], object] = _look_away
 

@@ -41,16 +41,17 @@ class Reader:
         self._is_bound_to_namespaces = False
 
     def get_or_list(
-        self, resource: Resource, names: Mapping[str | None, Collection[str]]
+        self, resource: Resource, names: Mapping[str | None, Collection[str]], *, metadata_only: bool = False
     ) -> Iterator[LiveObject | Unread]:
         """Objects by name, and others where a list is cheaper.
 
         Args:
             resource: The kind.
             names: The names by namespace.
+            metadata_only: Whether lists need no more, as in `LiveSource.list`.
         """
         if sum(map(len, names.values())) > _FEW:
-            yield from self.list(resource, names)
+            yield from self.list(resource, names, metadata_only=metadata_only)
             return
         for namespace in names:
             yield from self._named(resource, namespace, names[namespace])

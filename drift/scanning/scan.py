@@ -8,7 +8,7 @@ from typing import Any, Final
 from drift.cluster.live import LiveObject
 from drift.compare.unmanaged import Ours
 from drift.errors import ConnectError, RequestError, ScanError
-from drift.model import Cause, Manifest, ManifestsInfo, ObjectReport, Report, Status
+from drift.model import Cause, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Status
 from drift.policy.findings import missing_finding
 from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.scanning.options import Options, Step
@@ -57,6 +57,7 @@ class _Scan:
         schemas: Mapping[str, Any] | None,
     ) -> None:
         self._source = source
+        self._options = options
         self._observe = options.observe
         self._manifests = manifests
         self._resolver = Resolver(source, options)
@@ -69,6 +70,7 @@ class _Scan:
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
         self._absent: list[Absent] = []
+        self._elsewhere: tuple[WantedKind, ...] = ()
         self._synced = None if options.synced is None else self._resolver.by_key(options.synced)
         load = options.load_revision
         self._recorded = (
@@ -82,7 +84,9 @@ class _Scan:
 
     def run(self, info: ManifestsInfo) -> Report:
         start = monotonic()
-        wanted = self._resolver.resolve(self._manifests)
+        everything = self._resolver.resolve(self._manifests)
+        wanted = everything.part(self._options.shard)
+        self._elsewhere = everything.part(self._options.shard, others=True).kinds
         self._reports += wanted.unchecked
         self._absent += wanted.absent
         lost: ConnectError | None = None
@@ -90,10 +94,12 @@ class _Scan:
             lost = self._scan_kind(kind, wanted, lost)
         self._report_missing()
         if lost is None:
-            self._strays.search(wanted)
+            self._strays.search(everything, wanted.namespaces)
+        if self._strays.marks() - self._pairs.marks.ours:
+            self._look_elsewhere()
         self._reports += self._strays.reports(
-            Ours(self._pairs.marks.ours, frozenset(wanted.namespaces), wanted.described),
-            self._synced,
+            Ours(self._pairs.marks.ours, frozenset(everything.namespaces), everything.described),
+            self._last_synced,
             self._cluster_id,
         )
         return Report(
@@ -116,7 +122,7 @@ class _Scan:
             yield from self._recorded.notes
         if self._pairs.without_owners and self._source.info is None:
             yield (
-                f"{self._pairs.without_owners} live objects have no managedFields, so who changed them cannot be told; "
+                "live objects have no managedFields, so who changed them cannot be told; "
                 "make dumps with --show-managed-fields"
             )
 
@@ -197,9 +203,29 @@ class _Scan:
 
     def _report_missing(self) -> None:
         """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
-        if self._synced is None and self._recorded is not None and self._absent:
-            self._synced = self._recorded.only()
+        if self._absent:
+            self._synced = self._last_synced()
         self._reports += map(self._missing, self._absent)
+
+    def _last_synced(self) -> Mapping[ObjectKey, Manifest] | None:
+        """What was last synced of all manifests, whoever syncs them; None where that is not known."""
+        if self._synced is None and self._recorded is not None:
+            self._look_elsewhere()
+            return self._recorded.common(self._pairs.marks.syncers)
+        return self._synced
+
+    def _look_elsewhere(self) -> None:
+        """Learns who syncs the objects of other shards, once; a shard that need not know does without."""
+        kinds, self._elsewhere = self._elsewhere, ()
+        try:
+            for kind in kinds:
+                read = self._reader.list if self._strays.wanted(kind.resource) else self._reader.get_or_list
+                for live in read(kind.resource, kind.namespaces, metadata_only=True):
+                    # What cannot be read is for the shard to say that it belongs to.
+                    if not isinstance(live, Unread) and live.name in kind.namespaces.get(live.namespace, ()):
+                        self._pairs.marks.learn_elsewhere(live.body)
+        except ConnectError as error:
+            self._errors.append(f"who syncs the objects of other shards is not known to the end: {error}")
 
     def _missing(self, absent: Absent) -> ObjectReport:
         manifest, key = absent.manifest, absent.key

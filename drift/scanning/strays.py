@@ -1,13 +1,13 @@
 """The search for live objects that Git does not have: where to look, and whose they are."""
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
-from drift.compare.unmanaged import Ours, Stray, judge_stray
+from drift.compare.unmanaged import Ours, Stray, judge_stray, syncer_marks
 from drift.errors import ConnectError, RequestError
 from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
@@ -95,21 +95,24 @@ class Strays:
         yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in wanted.namespaces})
 
     def add(self, resource: Resource, live: LiveObject) -> None:
-        """Takes note of a live object that no manifest describes. Only its metadata is kept."""
+        """Takes note of a live object that no manifest describes, if it is this shard's. Only its metadata is kept."""
+        if not self.options.shard.owns(live.namespace):
+            return
         body = {"metadata": live.body.get("metadata")}
         self._found.append((resource, replace(live, body=body, last_applied=None)))
 
-    def search(self, wanted: Wanted) -> None:
+    def search(self, wanted: Wanted, namespaces: Iterable[str]) -> None:
         """Lists the kinds that the manifests do not have.
 
         Args:
-            wanted: All manifests.
+            wanted: All manifests, those of other shards included.
+            namespaces: Those of the manifests that are this shard's.
         """
         read = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds if self.wanted(kind.resource)}
         ours = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds}
         self._note_what_is_unknown()
         try:
-            for resource, found in self._other_kinds(read, wanted.namespaces):
+            for resource, found in self._other_kinds(read, namespaces):
                 self.options.observe(Step(resource.full_name, 0, None))
                 for live in found:
                     if not isinstance(live, Unread):
@@ -126,7 +129,9 @@ class Strays:
     ) -> Iterator[tuple[Resource, Iterator[LiveObject | Unread]]]:
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for resource in self.resources.all_preferred():
-                if "list" in resource.verbs and (resource.group, resource.kind) not in read:
+                # What belongs to no namespace is for one of the shards to look for.
+                is_here = resource.namespaced or self.options.shard.owns(None)
+                if is_here and "list" in resource.verbs and (resource.group, resource.kind) not in read:
                     yield resource, self.reader.list_everywhere(resource, metadata_only=True)
         elif self.options.unmanaged is Unmanaged.NAMESPACE:
             for group, kind in USUAL_KINDS:
@@ -159,12 +164,18 @@ class Strays:
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
         (self.notes if (refused or down) and not is_ours else self.errors).append(text)
 
-    def reports(self, ours: Ours, synced: Mapping[ObjectKey, Manifest] | None, cluster: str) -> Iterator[ObjectReport]:
+    def marks(self) -> frozenset[tuple[str, str]]:
+        """The syncers' marks that they bear."""
+        return frozenset(mark for _, live in self._found for mark in syncer_marks(live.body))
+
+    def reports(
+        self, ours: Ours, synced: Callable[[], Mapping[ObjectKey, Manifest] | None], cluster: str
+    ) -> Iterator[ObjectReport]:
         """What is to be said of those that are somebody's.
 
         Args:
             ours: What is known to belong to the manifests.
-            synced: What was last synced; None where that is not known.
+            synced: Tells what was last synced, None where that is not known; asked only if there is such an object.
             cluster: What the cluster is known by, for the fingerprints; "" for a dump.
         """
         found = {
@@ -173,11 +184,9 @@ class Strays:
         }
         for key in found.keys() - ours.keys:
             resource, live = found[key]
-            judged: Stray | str
-            if synced is not None and key in synced:
-                judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
-            else:
-                judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
+            judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
             if isinstance(judged, Stray):
+                if key in (synced() or ()):
+                    judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
                 findings = honour((stray_finding(key, judged, cluster),), None, live.body)
                 yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from drift.cluster.resources import Resource
 from drift.errors import ManifestError
-from drift.model import Manifest, ObjectKey, ObjectReport, Status
+from drift.model import Manifest, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options
 from drift.scanning.source import LiveSource
 
@@ -67,6 +67,27 @@ class Wanted:
     def namespaces(self) -> list[str]:
         """The namespaces that the kinds are wanted from, sorted."""
         return sorted({name for kind in self.kinds for name in kind.namespaces if name is not None})
+
+    def part(self, shard: Shard, *, others: bool = False) -> "Wanted":
+        """Those of one shard, with every kind that the manifests use in some namespace.
+
+        Args:
+            shard: The shard.
+            others: Instead, those of the other shards.
+        """
+        return Wanted(
+            kinds=tuple(
+                WantedKind(
+                    kind.resource,
+                    {name: found for name, found in kind.namespaces.items() if shard.owns(name) is not others},
+                )
+                for kind in self.kinds
+                if kind.resource.namespaced or shard.owns(None) is not others
+            ),
+            described=self.described,
+            unchecked=tuple(report for report in self.unchecked if shard.owns(report.key.namespace) is not others),
+            absent=tuple(absent for absent in self.absent if shard.owns(absent.key.namespace) is not others),
+        )
 
 
 class Resolver:

@@ -38,7 +38,7 @@ MANIFEST_KINDS = {
 }
 
 
-def _account(application: Application, kinds: dict[str, list[str]]) -> Path:
+def account(application: Application, kinds: dict[str, list[str]]) -> Path:
     """A kubeconfig of a service account that may get and list these kinds, everywhere, and nothing else."""
     name = f"reporter-{application.namespace}"
     rules = [{"apiGroups": [group], "resources": names, "verbs": ["get", "list"]} for group, names in kinds.items()]
@@ -60,11 +60,11 @@ def test_an_account_that_may_only_get_and_list_makes_the_same_report(application
     application.sync(Syncer.FLUX)
     application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
     application.kubectl("create", "configmap", "stray")
-    account = _account(application, EVERY_KIND)
+    reader = account(application, EVERY_KIND)
 
     as_admin = application.report()
     mark = application.cluster.audit_mark()
-    as_reader = application.report(kubeconfig=account)
+    as_reader = application.report(kubeconfig=reader)
 
     as_admin.document["generatedAt"] = as_reader.document["generatedAt"] = None
     as_admin.document["scan"] = as_reader.document["scan"] = None
@@ -81,9 +81,9 @@ def test_m9_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomple
     application.sync(Syncer.FLUX)
     application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
     readable = [name for name in EVERY_KIND[""] if name != "configmaps"]
-    account = _account(application, {**EVERY_KIND, "": readable})
+    reader = account(application, {**EVERY_KIND, "": readable})
 
-    scanned = application.report(kubeconfig=account)
+    scanned = application.report(kubeconfig=reader)
 
     assert scanned.status == 3
     assert scanned.document["summary"]["verdict"] == "incomplete"
@@ -92,15 +92,15 @@ def test_m9_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomple
     assert "may not be read by this account" in unchecked[0]["reason"]
     # What could be read is reported all the same.
     assert [name for name, *_ in scanned.findings] == ["Deployment/rescan-app"]
-    assert main(["report", str(application.manifests), "--kubeconfig", str(account)]) == 3
+    assert main(["report", str(application.manifests), "--kubeconfig", str(reader)]) == 3
     assert "incomplete: " in capsys.readouterr().out
 
 
 def test_another_kind_that_may_not_be_listed_is_a_note(application: Application) -> None:
     application.sync(Syncer.FLUX)
-    account = _account(application, MANIFEST_KINDS)
+    reader = account(application, MANIFEST_KINDS)
 
-    scanned = application.report(kubeconfig=account)
+    scanned = application.report(kubeconfig=reader)
 
     assert scanned.status == 0
     assert any("secrets" in note and "may not list" in note for note in scanned.document["notes"])
@@ -109,7 +109,7 @@ def test_another_kind_that_may_not_be_listed_is_a_note(application: Application)
 def test_an_account_that_may_only_get_checks_the_manifests_without_looking_for_others(application: Application) -> None:
     application.sync(Syncer.FLUX)
 
-    assert application.report("--unmanaged", "off", kubeconfig=_account(application, MANIFEST_KINDS)).status == 0
+    assert application.report("--unmanaged", "off", kubeconfig=account(application, MANIFEST_KINDS)).status == 0
 
 
 def _fails(arguments: list[str], stderr: Callable[[], str]) -> tuple[int, str]:

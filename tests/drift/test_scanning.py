@@ -20,7 +20,7 @@ AUTOSCALER = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "hpas", na
 INFO = ManifestsInfo(("-",), None, None)
 
 
-def _body(name: str, namespace: str | None = "n", kind: str = "ConfigMap", data: Any = None) -> dict[str, Any]:
+def body(name: str, namespace: str | None = "n", kind: str = "ConfigMap", data: Any = None) -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **({"data": data} if data else {})}
 
@@ -71,14 +71,14 @@ class Memory:
             raise RequestError(f"GET {resource.plural}: {status}", status=status, reason="Refused")
 
 
-def _manifests(*bodies: dict[str, Any]) -> tuple[Manifest, ...]:
+def manifests(*bodies: dict[str, Any]) -> tuple[Manifest, ...]:
     import json  # noqa: PLC0415
 
     return load_texts([("f.yaml", "\n---\n".join(map(json.dumps, bodies)).encode())]).manifests
 
 
 def _scan(source: Memory, *bodies: dict[str, Any], unmanaged: Unmanaged = Unmanaged.OFF) -> Report:
-    return scan_manifests(_manifests(*bodies), source, info=INFO, options=Options(unmanaged=unmanaged))
+    return scan_manifests(manifests(*bodies), source, info=INFO, options=Options(unmanaged=unmanaged))
 
 
 def _statuses(report: Report) -> list[tuple[str, str]]:
@@ -87,11 +87,11 @@ def _statuses(report: Report) -> list[tuple[str, str]]:
 
 def test_objects_are_reported_in_the_order_of_their_keys() -> None:
     bodies = [
-        _body("b", "y"),
-        _body("a", "y"),
-        _body("z", "x"),
-        _body("x", None, "Namespace"),
-        _body("a", "x", "Service"),
+        body("b", "y"),
+        body("a", "y"),
+        body("z", "x"),
+        body("x", None, "Namespace"),
+        body("a", "x", "Service"),
     ]
 
     assert [key for key, _ in _statuses(_scan(Memory(*bodies), *bodies))] == [
@@ -104,8 +104,8 @@ def test_objects_are_reported_in_the_order_of_their_keys() -> None:
 def test_few_objects_are_read_one_by_one_and_many_as_a_list() -> None:
     few, many = Memory(), Memory()
 
-    _scan(few, _body("a"), _body("b"))
-    _scan(many, *(_body(f"a{number}") for number in range(6)))
+    _scan(few, body("a"), body("b"))
+    _scan(many, *(body(f"a{number}") for number in range(6)))
 
     assert few.asked == ["get configmaps n/a", "get configmaps n/b"]
     assert many.asked == ["list configmaps n"]
@@ -114,25 +114,25 @@ def test_few_objects_are_read_one_by_one_and_many_as_a_list() -> None:
 def test_an_object_without_a_namespace_is_looked_for_in_the_default_one() -> None:
     source = Memory()
 
-    report = _scan(source, _body("a", None))
+    report = _scan(source, body("a", None))
 
     assert source.asked == ["get configmaps default/a"]
     assert report.objects[0].key.namespace == "default"
 
 
 def test_a_namespace_on_a_cluster_scoped_object_is_disregarded() -> None:
-    source = Memory(_body("a", None, "Namespace"))
+    source = Memory(body("a", None, "Namespace"))
 
-    assert _statuses(_scan(source, _body("a", "n", "Namespace"))) == [("Namespace a", "in-sync")]
+    assert _statuses(_scan(source, body("a", "n", "Namespace"))) == [("Namespace a", "in-sync")]
 
 
 def test_one_object_in_two_manifests_is_an_error() -> None:
     with pytest.raises(ManifestError, match=r"f\.yaml:3: ConfigMap default/a is also defined in f\.yaml:1"):
-        _scan(Memory(), _body("a", None), _body("a", "default"))
+        _scan(Memory(), body("a", None), body("a", "default"))
 
 
 def test_what_was_not_listed_before_an_error_is_neither_missing_nor_in_sync() -> None:
-    bodies = [_body(f"a{number}") for number in range(7)]
+    bodies = [body(f"a{number}") for number in range(7)]
     source = Memory(*bodies, refuses={"configmaps": 500}, after=3)
 
     report = _scan(source, *bodies)
@@ -143,7 +143,7 @@ def test_what_was_not_listed_before_an_error_is_neither_missing_nor_in_sync() ->
 
 
 def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> None:
-    bodies = [_body(f"a{number}") for number in range(7)]
+    bodies = [body(f"a{number}") for number in range(7)]
 
     report = _scan(Memory(*bodies, refuses={"configmaps": 410}, after=99), *bodies)
 
@@ -151,23 +151,23 @@ def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> Non
 
 
 def test_a_kind_of_the_manifests_that_is_refused_names_the_right_that_lacks() -> None:
-    report = _scan(Memory(refuses={"configmaps": 403}), _body("a"), _body("b", kind="Service"))
+    report = _scan(Memory(refuses={"configmaps": 403}), body("a"), body("b", kind="Service"))
 
     assert _statuses(report) == [("ConfigMap n/a", "unchecked"), ("Service n/b", "missing")]
     assert report.objects[0].reason == "may not be read by this account (get, list configmaps in n)"
 
 
 def test_drift_is_reported_though_the_scan_is_incomplete() -> None:
-    source = Memory(_body("a", data={"k": "live"}), refuses={"services": 403})
+    source = Memory(body("a", data={"k": "live"}), refuses={"services": 403})
 
-    report = _scan(source, _body("a", data={"k": "git"}), _body("b", kind="Service"))
+    report = _scan(source, body("a", data={"k": "git"}), body("b", kind="Service"))
 
     assert report.verdict is Verdict.INCOMPLETE
     assert report.has_drift
 
 
 def test_a_version_that_is_not_served_names_the_one_to_move_to() -> None:
-    manifest = {**_body("a", kind="HorizontalPodAutoscaler"), "apiVersion": "autoscaling/v2beta1"}
+    manifest = {**body("a", kind="HorizontalPodAutoscaler"), "apiVersion": "autoscaling/v2beta1"}
 
     item = _scan(Memory(), manifest).objects[0]
 
@@ -176,21 +176,21 @@ def test_a_version_that_is_not_served_names_the_one_to_move_to() -> None:
 
 
 def test_a_kind_that_is_not_served_at_all_is_missing() -> None:
-    item = _scan(Memory(), {**_body("a", kind="Widget"), "apiVersion": "example.com/v1"}).objects[0]
+    item = _scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "example.com/v1"}).objects[0]
 
     assert (item.status, item.findings[0].change) == (Status.MISSING, "missing")
 
 
 def test_an_api_that_does_not_answer_leaves_its_objects_unchecked() -> None:
-    item = _scan(Memory(), {**_body("a", kind="Widget"), "apiVersion": "broken.example.com/v1"}).objects[0]
+    item = _scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "broken.example.com/v1"}).objects[0]
 
     assert item.status is Status.UNCHECKED
 
 
 def test_strays_are_looked_for_in_the_manifests_namespaces_by_name_alone() -> None:
-    source = Memory(_body("a"), _body("stray"), _body("stray", kind="Service"), _body("far", "elsewhere"))
+    source = Memory(body("a"), body("stray"), body("stray", kind="Service"), body("far", "elsewhere"))
 
-    report = _scan(source, _body("a"), unmanaged=Unmanaged.NAMESPACE)
+    report = _scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
 
     assert [key for key, status in _statuses(report) if status == "unmanaged"] == [
         "ConfigMap n/stray",
@@ -201,8 +201,8 @@ def test_strays_are_looked_for_in_the_manifests_namespaces_by_name_alone() -> No
 
 @pytest.mark.parametrize("count", [1, 9])
 def test_cluster_scoped_strays_are_for_the_whole_cluster_alone(count: int) -> None:
-    bodies = [_body(f"a{number}", None, "Namespace") for number in range(count)]
-    source = Memory(*bodies, _body("stray", None, "Namespace"))
+    bodies = [body(f"a{number}", None, "Namespace") for number in range(count)]
+    source = Memory(*bodies, body("stray", None, "Namespace"))
 
     near = _scan(source, *bodies, unmanaged=Unmanaged.NAMESPACE)
     far = _scan(source, *bodies, unmanaged=Unmanaged.CLUSTER)
@@ -215,9 +215,9 @@ def test_cluster_scoped_strays_are_for_the_whole_cluster_alone(count: int) -> No
     ("status", "verdict"), [(403, Verdict.IN_SYNC), (405, Verdict.IN_SYNC), (500, Verdict.INCOMPLETE)]
 )
 def test_a_refused_list_of_another_kind_is_a_note_and_a_failed_one_an_error(status: int, verdict: Verdict) -> None:
-    source = Memory(_body("a"), refuses={"services": status})
+    source = Memory(body("a"), refuses={"services": status})
 
-    report = _scan(source, _body("a"), unmanaged=Unmanaged.NAMESPACE)
+    report = _scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
 
     assert report.verdict is verdict
     assert any(
@@ -229,21 +229,21 @@ def test_an_object_that_nests_without_end_costs_nobody_elses_report() -> None:
     deep: Any = "x"
     for _ in range(5000):
         deep = {"a": deep}
-    source = Memory(_body("a", data={"k": "live"}), {**_body("deep"), "data": deep})
+    source = Memory(body("a", data={"k": "live"}), {**body("deep"), "data": deep})
 
-    report = _scan(source, _body("a", data={"k": "git"}), _body("deep", data={"a": "x"}))
+    report = _scan(source, body("a", data={"k": "git"}), body("deep", data={"a": "x"}))
 
     assert _statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/deep", "unchecked")]
     assert report.objects[1].reason == "nested too deep to be compared"
 
 
-def test_objects_without_owners_in_a_dump_are_counted_in_a_note() -> None:
-    dump = Memory(_body("a"), _body("b"))
+def test_a_dump_with_objects_without_owners_says_so_in_a_note() -> None:
+    dump = Memory(body("a"), body("b"))
     dump.info = None
 
-    report = _scan(dump, _body("a"), _body("b"))
+    report = _scan(dump, body("a"), body("b"))
 
-    assert report.notes[0].startswith("2 live objects have no managedFields")
+    assert report.notes[0].startswith("live objects have no managedFields")
 
 
 def test_the_report_says_how_long_it_took_and_how_many_requests_were_sent() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.test_noise import deployment
+from tests.sandbox.cluster import Cluster
 from tests.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[2] / "rescan" / "crds"
@@ -74,22 +75,27 @@ def test_without_a_revision_what_server_side_apply_left_no_trace_of_is_unknown(
 def flux(workspace: Application, revision: str) -> None:
     """A Kustomization that says what it synced last, as Flux's controller writes it."""
     sync(workspace.cluster, Syncer.FLUX, CRDS)
+    record_revision(workspace.cluster, "apps", revision)
+
+
+def record_revision(cluster: Cluster, name: str, revision: str) -> None:
+    """Makes the Kustomization if need be, and has it say that it synced a revision."""
     kustomization = {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
-        "metadata": {"name": "apps", "namespace": "flux-system"},
+        "metadata": {"name": name, "namespace": "flux-system"},
         "spec": {
             "interval": "10m",
             "path": "./",
             "prune": True,
-            "sourceRef": {"kind": "GitRepository", "name": "apps"},
+            "sourceRef": {"kind": "GitRepository", "name": name},
         },
     }
-    workspace.cluster.kubectl("create", "namespace", "flux-system", check=False)
-    workspace.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(kustomization))
+    cluster.kubectl("create", "namespace", "flux-system", check=False)
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(kustomization))
     patch = {"status": {"lastAppliedRevision": f"main@sha1:{revision}"}}
-    workspace.cluster.kubectl(
-        *("--namespace=flux-system", "patch", "kustomization", "apps", "--type=merge"),
+    cluster.kubectl(
+        *("--namespace=flux-system", "patch", "kustomization", name, "--type=merge"),
         *("--subresource=status", "--patch", json.dumps(patch)),
     )
 
@@ -104,11 +110,7 @@ def test_the_revision_that_flux_records_is_found_by_itself(workspace: Applicatio
 
 @pytest.mark.usefixtures("flux")
 def test_a_recorded_revision_that_is_not_fetched_is_a_note(workspace: Application) -> None:
-    patch = {"status": {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}}
-    workspace.cluster.kubectl(
-        *("--namespace=flux-system", "patch", "kustomization", "apps", "--type=merge"),
-        *("--subresource=status", "--patch", json.dumps(patch)),
-    )
+    record_revision(workspace.cluster, "apps", "0" * 40)
 
     scanned = workspace.report()
 

@@ -1,5 +1,7 @@
 """The wheel is the reporter alone: it installs and runs where nothing of the generator is."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +13,14 @@ from tests.sandbox.syncers import Syncer
 
 REPOSITORY = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
+BUILD = "import hatchling.build; print(hatchling.build.build_wheel(%r))"
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the built wheel and the locked versions of what it depends on, and nothing else."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = "import hatchling.build; print(hatchling.build.build_wheel(%r))"
-    name = _run(sys.executable, "-c", build % str(folder)).split()[-1]
+    name = _run(sys.executable, "-c", BUILD % str(folder)).split()[-1]
     _run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
     _run(
         *(UV, "pip", "install", "--quiet", "--python", folder / "venv"),
@@ -54,3 +56,27 @@ def test_compares_with_a_dump_from_an_empty_environment(application: Application
     manifest = next(application.manifests.glob("*configmap*"))
 
     assert _run(environment / "drift", "report", manifest, "--live", dump) == "in sync: 1 object checked\n"
+
+
+def _build_elsewhere(folder: Path, mask: int, age: int) -> bytes:
+    """The wheel from a copy of the sources in another folder, with other rights and times, as another clone has."""
+    folder.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
+        shutil.copy(REPOSITORY / name, folder)
+    shutil.copytree(REPOSITORY / "drift", folder / "drift", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (folder / "drift").rglob("*"):
+        if file.is_file():
+            file.chmod(0o666 & ~mask)
+            os.utime(file, (age, age))
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600", "TZ": "Asia/Tokyo" if mask else "UTC"}
+    command = [sys.executable, "-c", BUILD % str(folder / "out")]
+    (folder / "out").mkdir()
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=environment)
+    return (folder / "out" / done.stdout.split()[-1]).read_bytes()
+
+
+def test_builds_of_the_same_sources_are_the_same_bytes(tmp_path: Path) -> None:
+    here = _build_elsewhere(tmp_path / "here", mask=0o022, age=1_700_000_000)
+    there = _build_elsewhere(tmp_path / "a longer name for there", mask=0, age=1_600_000_000)
+
+    assert here == there

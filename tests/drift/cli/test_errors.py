@@ -77,7 +77,7 @@ def test_a_kubeconfig_that_is_not_yaml_ends_with_3(fails: Fails, manifest: str, 
     status, line = fails(manifest, "--kubeconfig", str(file))
 
     assert status == 3
-    assert "not valid YAML" in line
+    assert "kubeconfig:2:1: did not find expected node content" in line
 
 
 def test_an_exec_plugin_that_fails_ends_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:

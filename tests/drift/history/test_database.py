@@ -371,3 +371,11 @@ def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: P
     assert [gone.path for gone in fourth.resolved] == ["spec.replicas"]
     assert [item.episode.path for item in History(file, pytest.fail).news(SCOPE)] == ["spec.replicas"]
     assert [it.path for it in read_history(file).episodes] == ["data.x", "spec.replicas", "data.x"]
+
+
+def test_a_text_that_is_none_is_damage(file: Path) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    file.write_bytes(file.read_bytes().replace(b"data.x", b"dat\xff.x"))
+
+    with pytest.raises(HistoryError, match="is damaged"):
+        read_history(file)

@@ -1,0 +1,160 @@
+"""Which part of the work is ours, by the flag or by what Kubernetes tells the pods of an Indexed Job."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+from drift.cli.shard import chosen_shard
+from drift.errors import UsageError
+from drift.model import Shard
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: %s}\n---\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
+    monkeypatch.delenv("JOB_COMPLETIONS", raising=False)
+
+
+def in_job(monkeypatch: pytest.MonkeyPatch, index: str, count: str) -> None:
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", index)
+    monkeypatch.setenv("JOB_COMPLETIONS", count)
+
+
+@pytest.mark.parametrize(("flag", "shard"), [("1/4", Shard(1, 4)), ("4/4", Shard(4, 4)), ("1/1", None), (None, None)])
+def test_the_flag_counts_from_1(flag: str | None, shard: Shard | None) -> None:
+    assert chosen_shard(flag, quiet=False) == shard
+
+
+@pytest.mark.parametrize(
+    "flag", ["0/4", "5/4", "1/0", "-1/4", "1", "1/", "a/b", "1/4/7", "1 / 4", "\u0661/\u0664", "1/" + "9" * 5000]
+)
+def test_what_is_no_shard_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match="from 1 to N"):
+        chosen_shard(flag, quiet=False)
+
+
+def test_an_indexed_job_counts_from_0_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
+) -> None:
+    in_job(monkeypatch, "0", "4")
+
+    assert chosen_shard(None, quiet=False) == Shard(1, 4)
+    assert stderr() == "drift: scanning shard 1 of 4, by JOB_COMPLETION_INDEX=0 and JOB_COMPLETIONS=4\n"
+    assert chosen_shard(None, quiet=True) == Shard(1, 4)
+    assert stderr() == ""
+
+
+def test_the_flag_wins_over_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_job(monkeypatch, "0", "4")
+
+    assert chosen_shard("2/3", quiet=False) == Shard(2, 3)
+
+
+def test_a_job_that_does_not_say_how_many_it_has_scans_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "2")
+
+    assert chosen_shard(None, quiet=False) is None
+
+
+@pytest.mark.parametrize(("index", "count"), [("4", "4"), ("-1", "4"), ("", ""), ("x", "4"), ("0", "0")])
+def test_a_job_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, index: str, count: str) -> None:
+    in_job(monkeypatch, index, count)
+
+    with pytest.raises(UsageError, match="JOB_COMPLETION_INDEX="):
+        chosen_shard(None, quiet=False)
+
+
+@pytest.mark.parametrize("count", [2, 3, 50])
+def test_every_namespace_is_in_one_shard_and_always_the_same(count: int) -> None:
+    for namespace in (None, "", "default", "kube-system", "prod"):
+        assert sum(Shard(index, count).owns(namespace) for index in range(1, count + 1)) == 1
+    # What other versions and machines hash has to be the same.
+    assert [index for index in range(1, 51) if Shard(index, 50).owns("default")] == [50]
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[str]:
+    """The saved reports of three shards, of a comparison with a dump."""
+    manifests = tmp_path / "manifests.yaml"
+    manifests.write_text("".join(CONFIG_MAP % f"namespace-{number}" for number in range(9)))
+    files = [str(tmp_path / f"{index}.json") for index in (1, 2, 3)]
+    for index, file in enumerate(files, start=1):
+        command = ["report", str(manifests), "--live", str(manifests), "--shard", f"{index}/3"]
+        assert main([*command, "--output", f"json={file}"]) == 0
+    return files
+
+
+def merged(files: list[str], tmp_path: Path) -> dict[str, object]:
+    file = tmp_path / "merged.json"
+    assert main(["render", *files, "--output", f"json={file}"]) == 0
+    document: dict[str, object] = json.loads(file.read_text())
+    return document
+
+
+def test_a_report_says_which_shard_it_is_of(
+    shards: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(Path(shards[1]).read_text())
+
+    assert document["shard"] == {"index": 2, "count": 3, "unusedRules": []}
+    main(["report", str(tmp_path / "manifests.yaml"), "--live", str(tmp_path / "manifests.yaml"), "--shard", "2/3"])
+    assert capsys.readouterr().out.rstrip().endswith("(shard 2 of 3)")
+
+
+def test_all_shards_together_are_complete(shards: list[str], tmp_path: Path) -> None:
+    document = merged(shards, tmp_path)
+
+    assert (document["shard"], document["errors"]) == (None, [])
+    assert len(document["inSync"]) == 9  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("present", "missing"), [([0, 2], "2"), ([1], "1, 3"), ([1, 1, 1], "1, 3")])
+def test_a_missing_shard_makes_the_merged_report_incomplete(
+    shards: list[str], tmp_path: Path, present: list[int], missing: str
+) -> None:
+    document = merged([shards[index] for index in present], tmp_path)
+
+    assert document["errors"] == [f"missing shard {missing} of 3; render the reports of all shards together"]
+    assert document["summary"]["verdict"] == "incomplete"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("index", [0, 4, -1, 1.5, "1", None, True])
+def test_a_saved_report_of_a_shard_that_cannot_be_is_refused(
+    shards: list[str], index: object, stderr: Callable[[], str]
+) -> None:
+    document = json.loads(Path(shards[0]).read_text())
+    document["shard"]["index"] = index
+    Path(shards[0]).write_text(json.dumps(document))
+
+    assert main(["render", shards[0]]) == 2
+    assert f"{shards[0]}: shard" in stderr()
+
+
+def test_a_report_that_claims_any_number_of_shards_is_merged_at_once(shards: list[str], tmp_path: Path) -> None:
+    document = json.loads(Path(shards[0]).read_text())
+    document["shard"]["count"] = 10**300
+    Path(shards[0]).write_text(json.dumps(document))
+
+    errors = str(merged(shards[:1], tmp_path)["errors"])
+
+    assert errors.startswith("['missing shard 2, 3, 4, 5, 6, 7, 8, 9, 10, ")
+    assert " and others of 1000000000" in errors
+
+
+def test_the_shards_of_one_history_do_not_resolve_each_other(shards: list[str], tmp_path: Path) -> None:
+    manifests, live = tmp_path / "manifests.yaml", tmp_path / "live.yaml"
+    live.write_text(manifests.read_text().replace("name: a,", "name: a, labels: {by: hand},"))
+    command = ["report", str(manifests), "--live", str(live), "--history", str(tmp_path / "history.db")]
+    for _ in range(2):
+        for index, file in enumerate(shards, start=1):
+            assert main([*command, "--shard", f"{index}/3", "--output", f"json={file}"]) == 1
+
+    document = merged(shards, tmp_path)
+
+    assert document["resolved"] == []
+    assert str(document["objects"]).count("'lifecycle': 'ongoing'") == 9

@@ -1,0 +1,118 @@
+"""Fuzzes for as long as wanted, guided by coverage where atheris is there. ``make fuzz FUZZ_SECONDS=600`` runs it."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import yaml
+
+from tests.fuzz.limits import MEGABYTES, SECONDS, clear_errors_only
+from tests.fuzz.mutation import mutated, restructure
+
+_TARGETS = ("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history")
+#: Longer inputs are slower to try, and what is wrong with a reader seldom needs more.
+_LONGEST = 100_000
+#: The share of structured edits, and of what is left that of our own changes of bytes.
+_STRUCTURED = 0.5
+#: What the process has before it reads anything, corpora and coverage included.
+_BASE_MEGABYTES = 1_500
+
+
+def main() -> int:
+    """Fuzzes every target for its share of the time, each in a process of its own.
+
+    Returns:
+        1 if anything was found.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="for all targets together (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what is random (default: the time)")
+    parser.add_argument("--one", choices=_TARGETS, help=argparse.SUPPRESS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(_TARGETS)} (default: all)")
+    options = parser.parse_args()
+    if options.one:
+        return _fuzz(options.one, options.seconds, options.seed)
+    targets = options.targets or _TARGETS
+    failed = []
+    for target in targets:
+        sys.stdout.write(f"{target}: seed {options.seed}\n")
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "tests.fuzz", "--one", target, "--seed", str(options.seed)]
+        share = str(max(1, options.seconds // len(targets)))
+        if subprocess.run([*command, "--seconds", share], check=False).returncode:
+            failed.append(target)
+    sys.stdout.write(f"found something in: {', '.join(failed)}\n" if failed else "nothing found\n")
+    return 1 if failed else 0
+
+
+def _fuzz(name: str, seconds: int, seed: int) -> int:
+    try:
+        import atheris  # noqa: PLC0415
+    except ImportError:
+        return _fuzz_blindly(name, seconds, seed)
+    with atheris.instrument_imports(include=["drift", "yaml"], enable_loader_override=False):
+        from tests.fuzz.seeds import NASTY, SEEDS  # noqa: PLC0415
+        from tests.fuzz.targets import TARGETS  # noqa: PLC0415
+    target = TARGETS[name]
+    folder = Path(tempfile.mkdtemp(prefix=f"drift-fuzz-{name}-"))
+    for number, data in enumerate([*SEEDS[name], *NASTY.values()]):
+        (folder / str(number)).write_bytes(data[:_LONGEST])
+    flags = [
+        *(f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={_LONGEST}", f"-timeout={SECONDS}"),
+        *(f"-rss_limit_mb={_BASE_MEGABYTES + MEGABYTES}", f"-artifact_prefix={folder}/found-", "-print_final_stats=1"),
+    ]
+
+    def mutate(data: bytes, longest: int, number: int) -> bytes:
+        return _mutate(data, number, lambda: atheris.Mutate(data, longest))[:longest]
+
+    atheris.Setup([sys.argv[0], *flags, str(folder)], lambda data: _try(target, data), custom_mutator=mutate)
+    # Ends the process when its time is over, or with the first input that breaks anything.
+    atheris.Fuzz()
+    raise AssertionError
+
+
+def _mutate(data: bytes, number: int, otherwise: Callable[[], bytes]) -> bytes:
+    """Edits the structure where there is one, which a change of bytes seldom leaves whole."""
+    random = Random(number)  # noqa: S311
+    # Aliases can stand for more than there is time to look at.
+    if b"*" not in data and random.random() < _STRUCTURED:
+        try:
+            return restructure(data, random.choice)
+        except (ValueError, RecursionError, yaml.YAMLError, TypeError):
+            pass
+    return mutated(data, random) if random.random() < _STRUCTURED else otherwise()
+
+
+def _try(target: Callable[[bytes], None], data: bytes) -> None:
+    with clear_errors_only(timed=False):
+        target(data)
+
+
+def _fuzz_blindly(name: str, seconds: int, seed: int) -> int:
+    from tests.fuzz.seeds import NASTY, SEEDS  # noqa: PLC0415
+    from tests.fuzz.targets import TARGETS  # noqa: PLC0415
+
+    end, number = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        number += 1
+        random = Random(seed + number)  # noqa: S311
+        data = mutated(random.choice([*SEEDS[name], *NASTY.values()]), random)
+        try:
+            with clear_errors_only():
+                TARGETS[name](data)
+        except BaseException:
+            file = Path(tempfile.mkdtemp(prefix=f"drift-fuzz-{name}-")) / "found"
+            file.write_bytes(data)
+            sys.stdout.write(f"{name}: {file} breaks it\n")
+            raise
+    sys.stdout.write(f"{name}: {number} inputs\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""A bounded time of fuzzing, the same inputs in each run; ``make fuzz`` looks for longer, guided by coverage."""
+
+from random import Random
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from drift.errors import UsageError
+from tests.fuzz.limits import MEGABYTES, NotOneLine, TooLarge, clear_errors_only, peak
+from tests.fuzz.mutation import mutated, restructured
+from tests.fuzz.seeds import NASTY, SEEDS
+from tests.fuzz.targets import TARGETS
+
+#: Of each target; its number is the seed of its changes.
+EXAMPLES: Final = 60
+every_target = pytest.mark.parametrize("target", TARGETS)
+
+
+@every_target
+@pytest.mark.parametrize("case", NASTY)
+def test_what_has_broken_other_readers_is_one_clear_error_or_nothing(target: str, case: str) -> None:
+    with clear_errors_only():
+        TARGETS[target](NASTY[case])
+
+
+@every_target
+def test_the_seeds_are_read(target: str) -> None:
+    TARGETS[target](SEEDS[target][0])
+
+
+@every_target
+@pytest.mark.parametrize("start", range(0, EXAMPLES, 20))
+def test_changed_bytes_are_one_clear_error_or_a_report(target: str, start: int) -> None:
+    for number in range(start, start + 20):
+        random = Random(number)  # noqa: S311
+        data = mutated(random.choice(SEEDS[target]), random)
+        try:
+            with clear_errors_only():
+                TARGETS[target](data)
+        except BaseException as error:
+            error.add_note(f"target {target}, seed {number}: {data[:2000]!r}")
+            raise
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target != "history"])
+def test_unexpected_structure_is_one_clear_error_or_a_report(target: str) -> None:
+    seeds = SEEDS[target][:1] if target == "settings" else SEEDS[target][-8:]
+
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(restructured(seeds=seeds))
+    def check(data: bytes) -> None:
+        with clear_errors_only():
+            TARGETS[target](data)
+
+    check()
+
+
+def test_an_exception_that_is_no_clear_error_is_not_let_pass() -> None:
+    with pytest.raises(ZeroDivisionError), clear_errors_only():
+        raise ZeroDivisionError
+
+
+def test_an_error_of_two_lines_is_not_let_pass() -> None:
+    with pytest.raises(NotOneLine), clear_errors_only():
+        raise UsageError("one\ntwo")
+
+
+def test_what_takes_too_much_memory_is_not_let_pass() -> None:
+    with pytest.raises(TooLarge), clear_errors_only():
+        len(b"x" * ((peak() + 2 * MEGABYTES) * 1024 * 1024))
