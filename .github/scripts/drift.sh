@@ -30,7 +30,7 @@ main() {
     --output text --output "json=$output/drift.json" || status=$?
   if [[ -f "$output/drift.json" ]]; then
     drift render "$output/drift.json" --quiet --output "markdown=$output/drift.md" \
-      --output "sarif=$output/drift.sarif"
+      --output "sarif=$output/drift.sarif" --output "html=$output/drift.html"
     summarize
     if [[ "${DRIFT_SARIF:-}" == 1 ]]; then upload_sarif || say "the findings were not uploaded to code scanning"; fi
     if [[ "${DRIFT_ISSUE:-}" == 1 ]] && ! keep_issue; then

@@ -166,7 +166,7 @@ def test_every_report_is_kept_and_the_summary_has_all_of_it(workflow: Workflow) 
     workflow.run()
 
     reports = {path.name for path in (workflow.folder / "drift-reports/prod").iterdir()}
-    assert reports == {"drift.json", "drift.md", "drift.sarif"}
+    assert reports == {"drift.json", "drift.md", "drift.sarif", "drift.html"}
     assert "DEBUG" in (workflow.folder / "summary.md").read_text()
     assert workflow.calls() == []
 
