@@ -14,7 +14,7 @@ from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replic
 from drift.policy.findings import deletion_findings, object_findings
 from drift.policy.opt_out import honour
 from drift.scanning.options import Options
-from drift.scanning.remembered import Remembered
+from drift.scanning.remembered import Forgetful
 from drift.scanning.source import LiveSource
 from drift.scanning.syncers import SyncerMarks
 from drift.scanning.types import Types
@@ -43,7 +43,7 @@ class Pairs:
         *,
         synced: Mapping[ObjectKey, Manifest] | None,
         recorded: SyncedRevisions | None,
-        remembered: Remembered,
+        remembered: Forgetful,
     ) -> None:
         """Nothing is compared yet.
 

@@ -4,7 +4,21 @@ from drift.cluster.live import LiveObject
 from drift.model import Manifest, ObjectReport
 
 
-class Remembered:
+class Forgetful:
+    """Finds nothing again, and keeps no object alive: for whoever scans once."""
+
+    def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
+        """None."""
+        del manifest, live
+        return None
+
+    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
+        """The report, as it was given."""
+        del manifest, live
+        return report
+
+
+class Remembered(Forgetful):
     """Reports of pairs of a manifest and a live object, found again as long as both are the very same values.
 
     It is right for one set of options, manifests and schemas; with others, start with a new one.

@@ -14,7 +14,7 @@ from drift.policy.opt_out import honour, why_it_may_be_gone
 from drift.scanning.options import Options, Step
 from drift.scanning.pairs import Pairs
 from drift.scanning.reading import Reader, Unread
-from drift.scanning.remembered import Remembered
+from drift.scanning.remembered import Forgetful, Remembered
 from drift.scanning.source import LiveSource
 from drift.scanning.strays import Strays
 from drift.scanning.types import Types
@@ -90,7 +90,7 @@ class _Scan:
             resources,
             synced=self._synced,
             recorded=self._recorded,
-            remembered=remembered or Remembered(),
+            remembered=remembered or Forgetful(),
         )
 
     def run(self, info: ManifestsInfo) -> Report:
