@@ -48,7 +48,8 @@ def disk(folder: Path) -> Iterator[Path]:
 
 
 def _run(arguments: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "drift", *arguments]
+    # Nothing is compiled to files: under a limit of their size, half a module would be left for all who come later.
+    command = [sys.executable, "-B", "-m", "drift", *arguments]
     return subprocess.run(command, check=False, text=True, cwd=ROOT, **options)  # type: ignore[call-overload, no-any-return]
 
 

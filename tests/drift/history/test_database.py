@@ -303,6 +303,7 @@ def test_a_folder_that_may_not_be_entered_is_said(public: Path) -> None:
 
 FULL = """
 import resource, sys
+sys.dont_write_bytecode = True  # a half-written module would stay for all others
 from pathlib import Path
 from drift.errors import HistoryError
 from drift.history.store import History
