@@ -25,7 +25,8 @@ memory, the largest) in one run of the benchmark on one machine ({machine}), on 
 A fleet is Deployments (two in five), ConfigMaps, Services and custom resources (one in five each) in 50 namespaces, in
 one file of YAML for each application. *Floor* is a program that lists the same kinds and parses the JSON that comes,
 and does nothing else. `kubectl diff` sends requests for each object, so it was measured on small fleets alone.
-Requests are counted in the API server's audit log, bytes on the wire.
+Requests are counted in the API server's audit log, bytes on the wire. Memory below what the benchmark itself has, some
+90 MB, cannot be told from it.
 
 ![Seconds by number of objects, both axes logarithmic](images/benchmarks.svg)
 """

@@ -15,8 +15,6 @@ REPOSITORY = Path(__file__).parents[1]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 LINK = re.compile(r"""(?:\[[^\[\]]*\]\(|(?:src|srcset|href)=")([^()\s"]+)[)"]""")
 FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests")
-#: Written by a benchmark of an hour, so that a checkout may be without it.
-MADE = {"docs/benchmarks.md"}
 #: No files: the version of the JSON report, and a category of code scanning.
 NO_FILES = {"drift/v1", "drift/prod/"}
 #: Flags of other programs that the pages name by themselves.
@@ -82,7 +80,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_exists(page: Path) -> None:
     for span in code(page.read_text()):
         named = span.partition("::")[0]
-        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*", named) and named not in MADE | NO_FILES:
+        if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*", named) and named not in NO_FILES:
             assert (REPOSITORY / named).exists() or (page.parent / named).exists(), named
 
 
@@ -127,9 +125,7 @@ def test_every_page_is_in_the_index() -> None:
     index = (REPOSITORY / "docs/README.md").read_text()
     linked = {(REPOSITORY / "docs" / link.partition("#")[0]).resolve() for link in LINK.findall(index)}
 
-    wanted = {
-        page for page in PAGES if page.parent != REPOSITORY and page.name != "README.md" and every(page) not in MADE
-    }
+    wanted = {page for page in PAGES if page.parent != REPOSITORY and page.name != "README.md"}
 
     assert wanted <= linked
 
