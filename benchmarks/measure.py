@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -114,21 +114,17 @@ class Traffic:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_read, to_write = await asyncio.open_connection(self._server.hostname, self._server.port)
-        await asyncio.gather(self._up(reader, to_write), self._down(to_read, writer), return_exceptions=True)
+        await asyncio.gather(
+            _forward(reader, to_write, self._count_sent),
+            _forward(to_read, writer, self._count_received),
+            return_exceptions=True,
+        )
 
-    async def _up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(_CHUNK):
-            self.sent += len(chunk)
-            sink.write(chunk)
-            await sink.drain()
-        sink.close()
+    def _count_sent(self, count: int) -> None:
+        self.sent += count
 
-    async def _down(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(_CHUNK):
-            self.received += len(chunk)
-            sink.write(chunk)
-            await sink.drain()
-        sink.close()
+    def _count_received(self, count: int) -> None:
+        self.received += count
 
     def __enter__(self) -> Self:
         return self
@@ -139,6 +135,14 @@ class Traffic:
         self._thread.join()
         self._loop.close()
         self.kubeconfig.unlink()
+
+
+async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: Callable[[int], None]) -> None:
+    while chunk := await source.read(_CHUNK):
+        count(len(chunk))
+        sink.write(chunk)
+        await sink.drain()
+    sink.close()
 
 
 def progress(text: str) -> None:

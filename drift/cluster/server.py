@@ -10,13 +10,12 @@ from drift.cluster.paging import is_object, read_pages
 from drift.cluster.requests import MALFORMED, Requests, tell_nobody
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
-from drift.cluster.watch import Listing, Place, Watch, list_place
+from drift.cluster.watch import EVERYTHING, METADATA_LIST, Listing, Place, Watch, list_place
 from drift.errors import RequestError
 from drift.model import ClusterInfo
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
 class ApiServer:
@@ -105,7 +104,7 @@ class ApiServer:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
             RequestError: They cannot be read. Objects may have come already.
         """
-        accept = _METADATA_ONLY if metadata_only else "application/json"
+        accept = METADATA_LIST if metadata_only else EVERYTHING
         for body in read_pages(self._requests, resource.path(namespace), accept, at_most):
             yield read_live(body, resource.api_version, resource.kind)
 

@@ -16,9 +16,9 @@ from drift.cluster.resources import Resource
 from drift.errors import RequestError
 
 _GONE: Final = 410
-_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-_EVERYTHING: Final = "application/json"
+EVERYTHING: Final = "application/json"
 #: Longer than any object that etcd holds, managed fields and all; a line that never ends is no event.
 _LONGEST_LINE: Final = 64 * 1024 * 1024
 
@@ -102,7 +102,7 @@ def list_place(requests: Requests, place: Place, at_most: int | None) -> Listing
         RequestError: It cannot be read.
     """
     resource = place.resource
-    accept = _METADATA_LIST if place.metadata_only else _EVERYTHING
+    accept = METADATA_LIST if place.metadata_only else EVERYTHING
     items, version = read_list(requests, place.path, accept, place.selection, at_most)
     return Listing(tuple(read_live(body, resource.api_version, resource.kind) for body in items), version)
 
@@ -151,7 +151,7 @@ class Watch:
             "timeoutSeconds": str(self._seconds),
             **place.selection,
         }
-        accept = _METADATA if place.metadata_only else _EVERYTHING
+        accept = _METADATA if place.metadata_only else EVERYTHING
         try:
             with self._requests.stream(place.path, parameters, accept, self._silence) as stream:
                 self._interrupt = stream.interrupt

@@ -61,7 +61,7 @@ def compare_object(
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    roles = assign_roles(entries, appliers, _count_owned(entries, tree, wanted, present), controllers)
+    roles = assign_roles(entries, appliers, lambda: _count_owned(entries, tree, wanted, present), controllers)
     if roles.inferred is not None:
         remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
     base = synced or (last_applied if _applies_client_side(entries, roles) else None)

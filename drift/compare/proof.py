@@ -190,7 +190,7 @@ class InSyncProof:
             roles = assign_roles(
                 [Entry(Actor(*manager, None), "", {}) for manager in managers],
                 self.appliers,
-                [0] * len(managers),
+                lambda: [0] * len(managers),
                 self.controllers,
             )
             self._roles[managers] = roles.of_entry if Role.APPLIER in roles.of_entry else None

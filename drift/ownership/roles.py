@@ -37,7 +37,7 @@ class Roles:
 def assign_roles(
     entries: Sequence[Entry],
     extra_appliers: Iterable[str],
-    owned_desired: Sequence[int],
+    count_owned_desired: Callable[[], Sequence[int]],
     extra_controllers: Iterable[str] = (),
 ) -> Roles:
     """The role of each manager of one object.
@@ -48,7 +48,8 @@ def assign_roles(
     Args:
         entries: The object's ``managedFields``.
         extra_appliers: Managers that the user says sync Git.
-        owned_desired: How many of the fields that Git wants each entry owns; decides where no applier is known.
+        count_owned_desired: Tells how many of the fields that Git wants each entry owns; asked only where no applier is
+            known, to infer one.
         extra_controllers: Managers that the user says work for the cluster; ``*`` stands for any characters.
     """
     controllers = tuple(extra_controllers)
@@ -58,7 +59,7 @@ def assign_roles(
                 tuple(_role(entry.actor, controllers, is_applier=is_applier(entry.actor)) for entry in entries)
             )
     roles = [_role(entry.actor, controllers, is_applier=False) for entry in entries]
-    inferred = _owner_of_most(entries, roles, owned_desired)
+    inferred = _owner_of_most(entries, roles, count_owned_desired())
     return Roles(
         tuple(
             Role.APPLIER if entry.actor.manager == inferred else role

@@ -12,7 +12,7 @@ def _entry(manager: str, operation: str = "Update", subresource: str | None = No
 
 
 def _roles(*entries: Entry, extra: tuple[str, ...] = (), owned: tuple[int, ...] | None = None) -> Roles:
-    return assign_roles(entries, extra, owned or (0,) * len(entries))
+    return assign_roles(entries, extra, lambda: owned or (0,) * len(entries))
 
 
 @pytest.mark.parametrize(
