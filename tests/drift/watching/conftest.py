@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -95,6 +96,17 @@ class InProcess(Client):
     @property
     def happened(self) -> list[tuple[str, str]]:
         return [(str(one.turn), one.episode.finding.path) for one in self.news]
+
+    def state(self) -> str:
+        """Everything that may tell why something does not come: the feeds, what was said, and where each thread is."""
+        feeds = () if self.watcher is None else self.watcher.board.feeds
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        stacks = [
+            f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+            for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to every stack
+        ]
+        told = [f"{feed.place}: {feed.condition}" for feed in feeds]
+        return "\n".join([self.text("/healthz"), f"now {time.monotonic()}", *told, *self.said, *stacks])
 
 
 class _Output:

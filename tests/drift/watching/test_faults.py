@@ -41,8 +41,8 @@ def test_while_the_server_is_gone_nothing_is_called_in_sync_and_when_it_is_back_
     assert "in sync" in watching.text("/report.txt")
 
     restarted.cluster.stop_api_server()
-    eventually(lambda: not watching.is_healthy)
-    eventually(lambda: watching.report()["summary"]["objects"]["inSync"] == 0)
+    eventually(lambda: not watching.is_healthy, watching.state)
+    eventually(lambda: watching.report()["summary"]["objects"]["inSync"] == 0, watching.state)
 
     assert watching.report()["summary"]["verdict"] == "incomplete"
     assert "the watch has been interrupted" in watching.text("/healthz")
