@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from drift.cluster.attempt import within
 from drift.cluster.connection import connect
-from drift.cluster.dump import Dump
 from drift.cluster.limits import Deadline, Limits
 from drift.cluster.requests import tell_nobody
 from drift.cluster.resources import Resource
@@ -20,6 +20,9 @@ from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
+
+if TYPE_CHECKING:
+    from drift.cluster.dump import Dump
 
 Paths = Iterable[str | os.PathLike[str]]
 
@@ -53,7 +56,7 @@ def open_cluster(
     return ApiServer(connection, limits, deadline, tell)
 
 
-def open_dump(paths: Paths, namespace: str = "default") -> Dump:
+def open_dump(paths: Paths, namespace: str = "default") -> "Dump":
     """Reads dumps of live objects (``kubectl get ... -o yaml --show-managed-fields``); needs no network.
 
     Args:
@@ -64,6 +67,9 @@ def open_dump(paths: Paths, namespace: str = "default") -> Dump:
         UsageError: A path does not exist.
         DumpError: A file cannot be read as a dump.
     """
+    # As most are after a cluster, each waits only for what it needs.
+    from drift.cluster.dump import Dump  # noqa: PLC0415
+
     built_in = [Resource.from_data(kind) for kind in built_in_kinds()]
     return Dump([os.fspath(path) for path in paths], built_in, namespace)
 

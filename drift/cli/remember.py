@@ -9,7 +9,7 @@ from typing import Final
 
 from drift.cli.streams import write_stderr
 from drift.config.settings import Settings
-from drift.errors import HistoryError, UsageError
+from drift.errors import HistoryError
 from drift.history.changes import Reach
 from drift.history.episodes import Scope
 from drift.history.scope import refuse_nameless, scope_of
@@ -23,35 +23,30 @@ _Recorded = list[tuple[Scope, Report]]
 
 
 class Memory:
-    """The history of one run, if one was asked for.
+    """The history of one run.
 
     Attributes:
-        failed: Whether the history that was asked for could not be kept.
+        failed: Whether it could not be kept.
 
     Args:
         options: The flags.
         settings: The user's.
 
     Raises:
-        UsageError: The flags do not go together, or the scan cannot be told from others.
+        UsageError: The scan cannot be told from others.
     """
 
     def __init__(self, options: argparse.Namespace, settings: Settings) -> None:
-        if options.history is None:
-            _refuse_without_history(options)
-        else:
-            refuse_nameless(options.manifests, options.history_scope)
+        refuse_nameless(options.manifests, options.history_scope)
         self.failed = False
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
-        self._history = None if options.history is None else History(Path(options.history), _warn)
+        self._history = History(Path(options.history), _warn)
         self._reach = Reach(settings.unmanaged, _left_out(settings))
         self._recorded: _Recorded = []
 
     def record(self, report: Report, source: LiveSource) -> Report:
         """Records the scan of one cluster, and gives the report back with what the history knows."""
-        if self._history is None:
-            return report
         options = self._options
         namespace = options.namespace or source.default_namespace
         scope = scope_of(source.info, options.manifests, namespace, options.history_scope)
@@ -69,7 +64,7 @@ class Memory:
 
     def notify(self) -> None:
         """Sends what is new, if that was asked for and there is anything."""
-        if self._history is None or self._form is None or not self._recorded:
+        if self._form is None or not self._recorded:
             return
         # Imported only now: most runs send nothing.
         from drift.notify.telling import tell  # noqa: PLC0415
@@ -86,13 +81,6 @@ class Memory:
                 problem = str(error)
             if problem is not None:
                 _warn(f"nobody is notified: the receiver in {_URL}: {problem}; the next run tries again")
-
-
-def _refuse_without_history(options: argparse.Namespace) -> None:
-    if options.history_scope is not None:
-        raise UsageError("--history-scope names a scan in a history; give the file with --history FILE")
-    if options.notify is not None:
-        raise UsageError("--notify tells what is new, which only a history knows; give one with --history FILE")
 
 
 def _left_out(settings: Settings) -> Callable[[ObjectKey], bool]:

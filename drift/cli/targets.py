@@ -1,7 +1,6 @@
 """The clusters of one run: which they are, by the flags, and scanning several of them side by side."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +11,6 @@ from drift.cluster.limits import Deadline, Limits
 from drift.cluster.server import ApiServer
 from drift.errors import ConnectError, ScanError, UsageError
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
-from drift.report.merge import merge
 
 #: Clusters that are scanned at the same time. Waiting for answers overlaps; memory is needed for each.
 _AT_ONCE: Final = 4
@@ -88,6 +86,11 @@ def scan_targets(
         UsageError: A context or a kubeconfig is not there.
         ScanError: None of them can be scanned.
     """
+    # Few runs have several clusters.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    from drift.report.merge import merge  # noqa: PLC0415
+
     # The client's configuration is read one after the other: it sets up the logging of the process.
     connections = [_connect(target, limits) for target in targets]
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drift.cli.messages import say
-from drift.cli.report import with_flags
+from drift.cli.scan import with_flags
 from drift.cli.streams import write_stdout
 from drift.cluster.limits import Limits
 from drift.cluster.requests import tell_nobody

@@ -55,6 +55,11 @@ class Connection:
         return headers
 
 
+def load_client() -> None:
+    """Imports the official client, which takes longer than all the rest of a small scan; `connect` does it too."""
+    import kubernetes.config.kube_config  # noqa: F401, PLC0415
+
+
 def connect(kubeconfig: str | None, context: str | None) -> Connection:
     """Configures a client as kubectl would: the flags, then KUBECONFIG, then ~/.kube/config, then the pod's account.
 

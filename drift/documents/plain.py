@@ -46,9 +46,12 @@ _MOST_BRACKETS: Final = 5000
 _MOST_REMEMBERED: Final = 100_000
 _HARMLESS: Final[set[str]] = set()
 
+#: The line that a document's content begins on, counted from 1, and the content.
+PlainDocument = tuple[int, Json]
 
-def read_plain_documents(text: bytes) -> list[tuple[int, Json]] | None:
-    """The documents of a YAML text, each with the line that its content begins on, counted from 1.
+
+def read_plain_documents(text: bytes) -> list[PlainDocument] | None:
+    """The documents of a YAML text, each with its line.
 
     Args:
         text: UTF-8.

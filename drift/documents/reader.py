@@ -5,14 +5,14 @@ aliases can be counted before they are expanded.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
 from drift.documents import scalars
-from drift.documents.plain import read_plain_documents
+from drift.documents.plain import PlainDocument, read_plain_documents
 from drift.errors import ManifestError
 from drift.model import Json
 
@@ -57,9 +57,12 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
             # YAML's own flow style begins with a brace too.
             pass
     plain = read_plain_documents(text)
-    if plain is not None:
-        return (Document(number, line, value) for number, (line, value) in enumerate(plain, start=1))
-    return _read_yaml(text, name)
+    return _read_yaml(text, name) if plain is None else number_documents(plain)
+
+
+def number_documents(plain: Iterable[PlainDocument]) -> Iterator[Document]:
+    """All documents of one file, in their order."""
+    return (Document(number, line, value) for number, (line, value) in enumerate(plain, start=1))
 
 
 def _read_json(text: bytes) -> Iterator[Document]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from drift.documents.files import document_files
-from drift.documents.reader import Document, read_documents
+from drift.documents.reader import Document, number_documents, read_documents
 from drift.errors import ManifestError, UsageError
+from drift.manifests.ahead import Ahead, Plain
 from drift.model import Json, Manifest, Object, Source
 from drift.redaction import is_secret, redact_secret
 
@@ -37,17 +38,18 @@ class Loaded:
     paths: tuple[str, ...] = ()
 
 
-def load_manifests(paths: Sequence[str]) -> Loaded:
+def load_manifests(paths: Sequence[str], ahead: Ahead | None = None) -> Loaded:
     """Reads every manifest below the given paths.
 
     Args:
         paths: Files, folders, or ``-`` for standard input.
+        ahead: Files that are being read already.
 
     Raises:
         UsageError: A path does not exist, or no manifest was found at all.
         ManifestError: A file cannot be read as manifests.
     """
-    loaded = load_texts(_read_all(paths))
+    loaded = _load(_read_all(paths, {} if ahead is None else ahead.plain()))
     if not loaded.manifests and not loaded.unnamed:
         raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
     return replace(loaded, paths=tuple(paths))
@@ -62,11 +64,15 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
     Raises:
         ManifestError: A text cannot be read as manifests.
     """
+    return _load((name, read_documents(text, name)) for name, text in texts)
+
+
+def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> Loaded:
     manifests: list[Manifest] = []
     skipped: list[str] = []
     unnamed: list[str] = []
-    for name, text in texts:
-        for document in read_documents(text, name):
+    for name, documents in files:
+        for document in documents:
             for body in _objects(document, name):
                 api_version = body.get("apiVersion")
                 if _is_for_kustomize(api_version, name):
@@ -94,16 +100,22 @@ def _is_for_kustomize(api_version: Json, name: str) -> bool:
     return isinstance(api_version, str) and api_version.startswith(_CLIENT_SIDE_GROUPS)
 
 
-def _read_all(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _read_all(paths: Sequence[str], plain: Plain) -> Iterator[tuple[str, Iterable[Document]]]:
     for path in paths:
         if path == "-":
-            yield "<stdin>", sys.stdin.buffer.read()
+            yield "<stdin>", read_documents(sys.stdin.buffer.read(), "<stdin>")
         else:
             for file in _files(Path(path), path):
-                try:
-                    yield str(file), file.read_bytes()
-                except OSError as error:
-                    raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
+                read = plain.pop(file, None)
+                yield str(file), _documents(file) if read is None else number_documents(read)
+
+
+def _documents(file: Path) -> Iterable[Document]:
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
+    return read_documents(text, str(file))
 
 
 def _files(path: Path, as_written: str) -> Iterable[Path]:

@@ -155,10 +155,10 @@ def test_usage_errors_end_with_2(arguments: list[str], capsys: pytest.CaptureFix
 def test_a_mistake_of_ours_never_ends_like_drift(
     manifest: str, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
-    def fail(_: object) -> int:
+    def fail(*_: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("drift.cli.report.run", fail)
+    monkeypatch.setattr("drift.cli.scan.run", fail)
 
     assert main(["report", manifest]) == 3
     assert "ZeroDivisionError" in stderr()

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,6 +86,19 @@ def _plainly(text: bytes) -> list[tuple[int | None, str]] | None:
 def test_what_is_read_fast_is_what_the_exact_reader_reads(text: str) -> None:
     read = _plainly(text.encode("utf-8", "surrogatepass"))
     assert read is None or read == _exactly(text.encode())
+
+
+@settings(max_examples=1000, deadline=None)
+@given(texts())
+def test_what_is_read_fast_is_the_same_after_it_went_through_json(text: str) -> None:
+    read = read_plain_documents(text.encode("utf-8", "surrogatepass"))
+    if read is not None:
+        try:
+            sent = orjson.dumps(read)
+        except TypeError:
+            # Half of a surrogate pair: it is refused, not changed.
+            return
+        assert repr(orjson.loads(sent)) == repr([[line, value] for line, value in read])
 
 
 @pytest.mark.parametrize("scalar", SCALARS)

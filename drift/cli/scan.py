@@ -1,0 +1,204 @@
+"""What ``drift report`` does: manifests and a live side in, reports out."""
+
+import argparse
+import gc
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from drift.cli.account import say_what_is_used, say_what_was_asked
+from drift.cli.messages import say
+from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.progress import Progress
+from drift.cli.shard import chosen_shard
+from drift.cli.streams import write_stdout
+from drift.cli.targets import Target, chosen_targets, scan_targets
+from drift.cluster.connection import load_client
+from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
+from drift.cluster.requests import tell_nobody
+from drift.config.load import load_settings
+from drift.config.settings import Settings
+from drift.errors import UsageError
+from drift.library import open_cluster, open_dump, scan
+from drift.manifests.ahead import Ahead
+from drift.manifests.git import describe
+from drift.manifests.load import load_manifests
+from drift.model import Report, Shard, Unmanaged, Verdict
+from drift.report.formats import Format
+from drift.scanning import LiveSource, Step
+
+if TYPE_CHECKING:
+    from drift.cli.remember import Memory
+    from drift.notify.pushgateway import Pushgateway
+
+_DRIFT = 1
+_NO_HISTORY = 2
+_INCOMPLETE = 3
+
+
+def run(options: argparse.Namespace, ahead: Ahead | None = None) -> int:
+    """Scans once and writes every report that was asked for.
+
+    Args:
+        options: The flags.
+        ahead: The manifests that are being read already.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        DriftError: The scan could not be made.
+    """
+    if options.live and (options.kubeconfig or options.context):
+        raise UsageError(
+            "--live compares with a dump; --kubeconfig and --context name a cluster: give one or the other"
+        )
+    targets = chosen_targets(options.kubeconfig, options.context)
+    shard = chosen_shard(options.shard, quiet=options.quiet)
+    outputs = chosen_outputs(options)
+    if options.suggest_ignores:
+        if any(file is None and form is not Format.TEXT for form, file in outputs):
+            raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
+        outputs = [(form, file) for form, file in outputs if file is not None]
+    gateway = _gateway() if options.push_metrics else None
+    settings = with_flags(load_settings(options.config), options)
+    memory = _memory(options, settings)
+    with _no_search_for_cycles():
+        report = _scan(options, settings, targets, shard, memory, ahead)
+    if options.suggest_ignores:
+        _suggest(report)
+    write_outputs(report, outputs, options)
+    if gateway is not None:
+        _push(report, gateway)
+    if memory is not None:
+        memory.notify()
+        if memory.failed:
+            return _NO_HISTORY
+    if report.verdict is Verdict.INCOMPLETE:
+        return _INCOMPLETE
+    return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
+
+
+def _scan(  # noqa: PLR0917
+    options: argparse.Namespace,
+    settings: Settings,
+    targets: Sequence[Target],
+    shard: Shard | None,
+    memory: "Memory | None",
+    ahead: Ahead | None,
+) -> Report:
+    # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
+    with _progress("reading manifests", options):
+        if ahead is not None and not options.live:
+            # What has to be loaded anyway is loaded while the other process reads.
+            load_client()
+        manifests = load_manifests(options.manifests, ahead)
+    explain = options.verbose and not options.quiet
+
+    def scan_one(live: LiveSource, observe: Callable[[Step], object] | None = None) -> Report:
+        if explain:
+            say_what_is_used(options, settings, manifests, live)
+        report = scan(
+            manifests,
+            live,
+            namespace=options.namespace,
+            synced_revision=options.synced_revision,
+            settings=settings,
+            shard=shard,
+            explain=options.verbose,
+            observe=observe,
+        )
+        if explain:
+            say_what_was_asked(report)
+        return report if memory is None else memory.record(report, live)
+
+    limits, tell = _limits(options), say if explain else tell_nobody
+    if len(targets) > 1:
+        with _progress(f"comparing with {len(targets)} clusters", options):
+            return scan_targets(targets, scan_one, describe(manifests.paths), shard, limits=limits, tell=tell)
+    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    live = (
+        open_dump(options.live, options.namespace or "default")
+        if options.live
+        else open_cluster(targets[0].kubeconfig, targets[0].context, limits=limits, tell=tell)
+    )
+    with _progress("comparing", options) as progress:
+        return scan_one(live, progress.observe)
+
+
+# What few ask for is imported only where it is asked for: a scan of a few objects takes no longer than its imports.
+
+
+def _memory(options: argparse.Namespace, settings: Settings) -> "Memory | None":
+    """The history, if one was asked for.
+
+    Raises:
+        UsageError: The flags do not go together.
+    """
+    if options.history is not None:
+        from drift.cli.remember import Memory  # noqa: PLC0415
+
+        return Memory(options, settings)
+    if options.history_scope is not None:
+        raise UsageError("--history-scope names a scan in a history; give the file with --history FILE")
+    if options.notify is not None:
+        raise UsageError("--notify tells what is new, which only a history knows; give one with --history FILE")
+    return None
+
+
+def _gateway() -> "Pushgateway":
+    from drift.notify.pushgateway import VARIABLE, read_address  # noqa: PLC0415
+
+    return read_address(os.environ.get(VARIABLE))
+
+
+def _push(report: Report, gateway: "Pushgateway") -> None:
+    from drift.notify.pushgateway import push  # noqa: PLC0415
+    from drift.report.metrics import to_metrics  # noqa: PLC0415
+
+    complaint = push(to_metrics(report), gateway)
+    if complaint:
+        say(complaint)
+
+
+def _suggest(report: Report) -> None:
+    from drift.policy.suggestion import suggest_rules  # noqa: PLC0415
+    from drift.report.suggestions import to_yaml  # noqa: PLC0415
+
+    write_stdout(to_yaml(suggest_rules(report)))
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Objects come by the ten thousand and stay until the end.
+
+    To look through them for cycles again and again, of which there are hardly any, would take longer than all the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _progress(what: str, options: argparse.Namespace) -> Progress:
+    return Progress(what, quiet=options.quiet, color=options.color != "never")
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(
+        request_seconds=options.request_timeout or REQUEST_SECONDS, scan_seconds=options.deadline or SCAN_SECONDS
+    )
+
+
+def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
+    """The settings with what was given on the command line, which wins or comes on top."""
+    return replace(
+        settings,
+        appliers=(*options.applier, *settings.appliers),
+        unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
+    )
