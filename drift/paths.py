@@ -6,6 +6,7 @@ The same keys address the normalized trees of a comparison and the field sets of
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from drift.model import Json
@@ -40,13 +41,15 @@ def render(path: Iterable[str | ItemKey]) -> str:
     """The path for people: ``spec.containers[name=app].env``, with whatever is not a plain word quoted."""
     text = ""
     for element in path:
-        if isinstance(element, ItemKey):
-            text += str(element)
-        elif _PLAIN.fullmatch(element):
-            text += f".{element}" if text else element
-        else:
-            text += f"[{json.dumps(element, ensure_ascii=False)}]"
+        part = str(element) if isinstance(element, ItemKey) else _name(element)
+        text += f".{part}" if text and part[0] != "[" else part
     return text
+
+
+@lru_cache(maxsize=4096)
+def _name(element: str) -> str:
+    """A field or a key of a map; the same few hundred come again and again."""
+    return element if _PLAIN.fullmatch(element) else f"[{json.dumps(element, ensure_ascii=False)}]"
 
 
 def escape_pointer(element: str) -> str:

@@ -119,6 +119,10 @@ class _Normalizer:
             if is_embedded and name in {"apiVersion", "kind", "status"}:
                 continue
             child = schema.field(name)
+            if type(below) is str and below and child.scalar is Scalar.PLAIN and not child.is_custom:
+                # Most of an object; it is what it is.
+                tree[name] = below
+                continue
             normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
             if not self._is_nothing(normalized, schema, name, child):
                 tree[name] = normalized

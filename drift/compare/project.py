@@ -6,7 +6,7 @@ one and the same object on both sides, so that the diff skips them at once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from drift.compare.normalize import Keyed
 from drift.model import Cause, Decision, Json, Object
@@ -57,6 +57,10 @@ class Ownership:
     tree: OwnerNode | None
     applied: Object | None
     foreign: tuple[int, ...] = ()
+
+
+#: Scalars that are equal if they look equal. Texts in which another one means the same have types of their own.
+_PLAIN: Final = frozenset({str, int, bool})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,12 @@ class _Projector:
                 left[name] = wanted
                 same = False
                 continue
+            present = live[name]
+            if type(wanted) is type(present) and type(wanted) in _PLAIN and wanted == present:
+                left[name] = right[name] = wanted
+                continue
             child = node.child(name) if node else None
-            left[name], right[name] = self.value(wanted, live[name], schema.field(name), child, (*path, name))
+            left[name], right[name] = self.value(wanted, present, schema.field(name), child, (*path, name))
             same &= left[name] is right[name]
         for name, present in live.items():
             if name not in desired:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -12,6 +12,10 @@ from drift.config.settings import SeverityRule
 from drift.model import Cause, Change, Finding, Json, ObjectKey, Severity
 from drift.paths import ItemKey, Path, render, set_member
 
+#: Group, kind, path, change and cause.
+_Asked = tuple[str, str, str, Change, Cause]
+#: Paths that name items of lists may be as many as there are objects.
+_MOST_KNOWN: Final = 10_000
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -23,11 +27,15 @@ class SeverityTable:
         rules: The shipped ones.
         default: For what no rule matches.
         first: The user's, tried before the others.
+        known: What was found before: a fleet differs in few ways, many times each.
     """
 
     rules: tuple[SeverityRule, ...]
     default: Severity
     first: tuple[SeverityRule, ...] = ()
+    known: dict[_Asked, tuple[Severity | None, Severity | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def severity(self, key: ObjectKey, path: str, change: Change, cause: Cause, value: Json = None) -> Severity:
         """How much a difference matters.
@@ -40,20 +48,28 @@ class SeverityTable:
             value: What was added or removed. It matters as much as its worst part, so that a volume which was added
                 is as bad as the host's folder in it; unless a rule of the user names the whole.
         """
-        chosen = _first(self.first, key, path, change, cause)
+        chosen, whole = self._of(key, path, change, cause)
         if chosen is not None:
             return chosen
-        rules = (*self.first, *self.rules)
-        whole = _first(rules, key, path, change, cause)
         found = [] if whole is None else [whole]
         if change in {Change.ADDED, Change.REMOVED}:
             for below, is_leaf in _parts(value, ()):
-                part = _first(rules, key, _join(path, below), change, cause)
+                _, part = self._of(key, _join(path, below), change, cause)
                 if part is not None:
                     found.append(part)
                 elif is_leaf and whole is None:
                     found.append(self.default)
         return min(found, key=_RANK.__getitem__, default=self.default)
+
+    def _of(self, key: ObjectKey, path: str, change: Change, cause: Cause) -> tuple[Severity | None, Severity | None]:
+        """What the user's rules say of one path, and what all of them say."""
+        asked = (key.group, key.kind, path, change, cause)
+        if asked not in self.known:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            chosen = _first(self.first, key, path, change, cause)
+            self.known[asked] = chosen, chosen or _first(self.rules, key, path, change, cause)
+        return self.known[asked]
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
         """How much a finding of an object matters."""

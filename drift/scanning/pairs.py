@@ -6,13 +6,13 @@ from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.compare.objects import Compared, compare_object
 from drift.compare.proof import InSyncProof
-from drift.errors import RequestError
 from drift.model import Manifest, Object, ObjectKey, ObjectReport, Status
 from drift.ownership.marks import known_marks
 from drift.policy.argocd import read_ignore_differences, set_aside
-from drift.policy.autoscaling import Autoscaler, concerns_replicas, judge_replicas, read_autoscaler
+from drift.policy.autoscaling import concerns_replicas, judge_replicas
 from drift.policy.findings import deletion_findings, object_findings
 from drift.policy.opt_out import honour
+from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.options import Options
 from drift.scanning.remembered import Forgetful
 from drift.scanning.source import LiveSource
@@ -29,7 +29,6 @@ class Pairs:
 
     Attributes:
         marks: The syncers' marks on the live objects.
-        notes: What the reader should know of the scan as a whole, one sentence each.
         without_owners: How many live objects had no ``managedFields``.
     """
 
@@ -60,17 +59,20 @@ class Pairs:
         self.marks = SyncerMarks()
         self.without_owners = 0
         self._argocd, notes = read_ignore_differences(manifests)
-        self.notes = list(notes)
-        self._source = source
+        self._notes = notes
         self._options = options
         self._types = types
-        self._resources = resources
         self._synced = synced
         self._recorded = recorded
         self._remembered = remembered
         self._cluster_id = source.info.server if source.info else ""
         self._proof = InSyncProof(known_facts(), known_marks(), options.appliers, options.controllers)
-        self._autoscalers: dict[str | None, tuple[Autoscaler, ...]] = {}
+        self._autoscalers = Autoscalers(source, resources)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the reader should know of the scan as a whole, one sentence each."""
+        return (*self._notes, *self._autoscalers.notes)
 
     def compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
         """What is to be said of one pair.
@@ -107,7 +109,7 @@ class Pairs:
         findings = object_findings(compared, key, self._cluster_id)
         findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
         if concerns_replicas(findings):
-            findings = judge_replicas(key, findings, self._autoscalers_in(key.namespace))
+            findings = judge_replicas(key, findings, self._autoscalers.in_namespace(key.namespace))
         findings = set_aside(key, honour(findings, manifest.body, live.body), self._argocd)
         drifted = any(finding.is_drift for finding in findings)
         report = ObjectReport(
@@ -143,18 +145,3 @@ class Pairs:
             controllers=self._options.controllers,
             synced=base,
         )
-
-    def _autoscalers_in(self, namespace: str | None) -> tuple[Autoscaler, ...]:
-        """The namespace's autoscalers; asked for only where replicas differ."""
-        if namespace not in self._autoscalers:
-            resource = self._resources.preferred("autoscaling", "HorizontalPodAutoscaler")
-            found: list[Autoscaler] = []
-            try:
-                for live in self._source.list(resource, namespace) if resource else ():
-                    autoscaler = read_autoscaler(live.body)
-                    if autoscaler is not None:
-                        found.append(autoscaler)
-            except RequestError as error:
-                self.notes.append(f"whether an autoscaler sets replicas in {namespace} cannot be told: {error}")
-            self._autoscalers[namespace] = tuple(found)
-        return self._autoscalers[namespace]

@@ -1,0 +1,67 @@
+"""The autoscalers that may have set replicas, asked for only where replicas differ."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from drift.cluster.resources import Resources
+from drift.errors import RequestError
+from drift.policy.autoscaling import Autoscaler, read_autoscaler
+from drift.scanning.source import LiveSource
+
+#: So many namespaces are asked one by one; then one list of all of them is tried, once.
+_FEW_NAMESPACES: Final = 3
+#: How many autoscalers such a list may hold.
+_MOST: Final = 5000
+
+
+class Autoscalers:
+    """What is known of autoscalers, by namespace.
+
+    Args:
+        source: The live side.
+        resources: The kinds that may be asked for.
+
+    Attributes:
+        notes: What could not be read, one sentence each.
+    """
+
+    def __init__(self, source: LiveSource, resources: Resources) -> None:
+        self.notes: list[str] = []
+        self._source = source
+        self._resource = resources.preferred("autoscaling", "HorizontalPodAutoscaler")
+        self._known: dict[str | None, tuple[Autoscaler, ...]] = {}
+        self._everywhere: dict[str | None, tuple[Autoscaler, ...]] | None = None
+
+    def in_namespace(self, namespace: str | None) -> tuple[Autoscaler, ...]:
+        """Those of a namespace; () where there are none, or where that cannot be told."""
+        is_new = namespace not in self._known
+        if is_new and self._everywhere is None and len(self._known) == _FEW_NAMESPACES:
+            self._everywhere = self._list_everywhere()
+        if self._everywhere is not None:
+            return self._everywhere.get(namespace, ())
+        if is_new:
+            try:
+                self._known[namespace] = tuple(found for _, found in self._list(namespace))
+            except RequestError as error:
+                self._known[namespace] = ()
+                self.notes.append(f"whether an autoscaler sets replicas in {namespace} cannot be told: {error}")
+        return self._known[namespace]
+
+    def _list_everywhere(self) -> dict[str | None, tuple[Autoscaler, ...]] | None:
+        """All of them by namespace; None where this account may not, or there are too many."""
+        everywhere: dict[str | None, tuple[Autoscaler, ...]] = {}
+        try:
+            for namespace, autoscaler in self._list(None, at_most=_MOST):
+                everywhere[namespace] = (*everywhere.get(namespace, ()), autoscaler)
+        except RequestError:
+            # The namespaces are asked one by one, and each says for itself what is wrong.
+            return None
+        return everywhere
+
+    def _list(self, namespace: str | None, at_most: int | None = None) -> Iterator[tuple[str | None, Autoscaler]]:
+        if self._resource is None:
+            return
+        for live in self._source.list(self._resource, namespace, at_most=at_most):
+            autoscaler = read_autoscaler(live.body)
+            if autoscaler is not None:
+                yield live.namespace, autoscaler
