@@ -9,14 +9,14 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.fleet import NAMESPACES, Fleet, Syncing, namespace_of, prepare, write_manifests
-from benchmarks.measure import Traffic, median_of, progress, raise_file_limit, run
+from benchmarks.installed import install_reporter
+from benchmarks.measure import Traffic, median_of, peak_memory, progress, raise_file_limit, run
 from benchmarks.page import write_page
 from benchmarks.results import Drifted, Result
 from tests.sandbox.cluster import Cluster
@@ -32,7 +32,6 @@ _EVERY = {Drifted.NONE: 0, Drifted.ONE_PERCENT: 100, Drifted.ALL: 1}
 class _Tool:
     name: str
     command: Sequence[str]
-    runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     raise_file_limit()
     results: list[Result] = []
-    for syncing in Syncing:
-        results += _measure(syncing, options)
+    with tempfile.TemporaryDirectory() as folder:
+        python = install_reporter(Path(folder))
+        for syncing in Syncing:
+            results += _measure(syncing, python, options)
     for result in results:
         print(json.dumps(result.as_json()))
     if not options.no_write:
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(syncing: Syncing, options: argparse.Namespace) -> Iterator[Result]:
+def _measure(syncing: Syncing, python: str, options: argparse.Namespace) -> Iterator[Result]:
     with Cluster.start() as cluster, tempfile.TemporaryDirectory() as folder:
         prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
         fleet = Fleet(cluster, syncing)
@@ -80,19 +81,23 @@ def _measure(syncing: Syncing, options: argparse.Namespace) -> Iterator[Result]:
                 if every:
                     fleet.drift(size, every)
                 fleet_state = _State(manifests, syncing, size, drifted)
-                yield from _run_tools(cluster, fleet_state, options)
+                yield from _run_tools(cluster, fleet_state, python, options)
                 if every and (size, drifted) != (sizes[-1], Drifted.ALL):
                     fleet.revert(size, every)
 
 
-def _run_tools(cluster: Cluster, state: _State, options: argparse.Namespace) -> Iterator[Result]:
-    for tool in _tools(cluster.kubeconfig, state, options):
-        progress(f"{state.size} objects, {state.syncing.value}, {state.drifted.value} drifted: {tool.name}")
-        cost = median_of([run(tool.command, cluster.environment) for _ in range(tool.runs)])
+def _run_tools(cluster: Cluster, state: _State, python: str, options: argparse.Namespace) -> Iterator[Result]:
+    progress(f"{state.size} objects, {state.syncing.value}, {state.drifted.value} drifted")
+    tools = list(_tools(cluster.kubeconfig, state, python, options))
+    # In turns, so that whatever else the machine does meets all of them.
+    rounds = [[run(tool.command, cluster.environment) for tool in tools] for _ in range(options.runs)]
+    for tool, costs in zip(tools, zip(*rounds, strict=True), strict=True):
+        cost = median_of(costs)
         mark = cluster.audit_mark()
         with Traffic(cluster.kubeconfig) as traffic:
             direct, counted = str(cluster.kubeconfig), str(traffic.kubeconfig)
-            run([counted if part == direct else part for part in tool.command], cluster.environment)
+            command = [counted if part == direct else part for part in tool.command]
+            memory = peak_memory(command, cluster.environment)
             received = traffic.received
         yield Result(
             tool.name,
@@ -101,21 +106,21 @@ def _run_tools(cluster: Cluster, state: _State, options: argparse.Namespace) -> 
             state.drifted,
             cost.wall,
             cost.cpu,
-            cost.memory,
+            memory,
             requests=len(cluster.audit(mark)),
             received=received,
-            runs=tool.runs,
+            runs=options.runs,
         )
 
 
-def _tools(kubeconfig: Path, state: _State, options: argparse.Namespace) -> Iterator[_Tool]:
-    report = [sys.executable, "-m", "drift", "report", str(state.manifests), "--kubeconfig", str(kubeconfig)]
-    yield _Tool("drift report", report, options.runs)
-    yield _Tool("floor", [sys.executable, "-m", "benchmarks.floor", str(kubeconfig)], options.runs)
+def _tools(kubeconfig: Path, state: _State, python: str, options: argparse.Namespace) -> Iterator[_Tool]:
+    report = [python, "-m", "drift", "report", str(state.manifests), "--kubeconfig", str(kubeconfig)]
+    yield _Tool("drift report", report)
+    yield _Tool("floor", [python, "-m", "benchmarks.floor", str(kubeconfig)])
     if state.size <= options.kubectl_up_to and state.drifted is Drifted.NONE:
         diff = ["kubectl", "diff", "--recursive", "--filename", str(state.manifests), "--kubeconfig", str(kubeconfig)]
-        yield _Tool("kubectl diff --server-side", [*diff, "--server-side", "--force-conflicts"], options.runs)
-        yield _Tool("kubectl diff", diff, options.runs)
+        yield _Tool("kubectl diff --server-side", [*diff, "--server-side", "--force-conflicts"])
+        yield _Tool("kubectl diff", diff)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,7 +18,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from benchmarks.memory import MemoryWatch
+
 _CHUNK = 1 << 16
+_ALLOWED = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,45 +31,51 @@ class Cost:
     Attributes:
         wall: Seconds from start to end.
         cpu: Seconds of processor time, its children's included.
-        memory: Peak resident memory in bytes.
     """
 
     wall: float
     cpu: float
-    memory: int
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], allowed: Sequence[int] = (0, 1)) -> Cost:
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Runs a command to its end.
 
     Args:
-        command: The program and its arguments.
+        command: The program and its arguments. 0 and 1 are the exit statuses that it may end with.
         environment: All of its environment.
-        allowed: The exit statuses that it may end with.
 
     Raises:
         RuntimeError: It ended with another one.
     """
     begin = time.perf_counter()
-    with tempfile.TemporaryFile() as messages:
-        process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=messages)
+    with _started(command, environment) as process:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in allowed:
+    return Cost(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak_memory(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs a command as `run` does, and tells how many bytes of memory it and its children had at most."""
+    with _started(command, environment) as process, MemoryWatch(process.pid) as memory:
+        process.wait()
+    return memory.peak
+
+
+@contextmanager
+def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=messages)
+        yield process
+        if process.returncode not in _ALLOWED:
             messages.seek(0)
             said = messages.read().decode(errors="replace")
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def median_of(runs: Sequence[Cost]) -> Cost:
-    """The medians of several runs; of the memory, the largest."""
-    return Cost(
-        statistics.median(run.wall for run in runs),
-        statistics.median(run.cpu for run in runs),
-        max(run.memory for run in runs),
-    )
+    """The medians of several runs."""
+    return Cost(statistics.median(run.wall for run in runs), statistics.median(run.cpu for run in runs))
 
 
 def raise_file_limit() -> None:

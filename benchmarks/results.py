@@ -15,7 +15,7 @@ class Drifted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The medians of several runs of one tool over one fleet.
+    """What one tool took over one fleet: times are medians of several runs, the rest is of one more.
 
     Attributes:
         tool: Its name.
@@ -24,7 +24,7 @@ class Result:
         drifted: How many of them were edited by hand.
         wall: Seconds.
         cpu: Seconds of processor time.
-        memory: Peak resident memory in bytes, the largest of the runs.
+        memory: Bytes that its processes together had at most.
         requests: To the API server, as its audit log has them.
         received: Bytes from the API server, encrypted.
         runs: How many there were.

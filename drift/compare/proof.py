@@ -88,16 +88,17 @@ class InSyncProof:
             return False
         for name, wanted in desired.items():
             present = live.get(name, ABSENT)
-            if not wanted and self._may_mean_nothing(wanted, schema, name):
+            kind = type(wanted)
+            if kind is not type(present) or (not wanted and self._may_mean_nothing(wanted, schema, name)):
                 return False
-            if isinstance(wanted, dict):
+            if kind is dict:
                 child = schema.field(name)
-                if type(present) is not dict or not self._fields(wanted, present, child, strict=strict or child.atomic):
+                if not self._fields(wanted, present, child, strict=strict or child.atomic):
                     return False
-            elif isinstance(wanted, list):
-                if type(present) is not list or not self._list(wanted, present, schema.field(name), strict=strict):
+            elif kind is list:
+                if not self._list(wanted, present, schema.field(name), strict=strict):
                     return False
-            elif type(wanted) is not type(present) or wanted != present:
+            elif wanted != present:
                 return False
         return True
 
@@ -121,11 +122,12 @@ class InSyncProof:
 
     def _item(self, wanted: Json, present: Json, schema: Type) -> bool:
         """An item of a list that is owned as a whole."""
-        if type(wanted) is not type(present):
+        kind = type(wanted)
+        if kind is not type(present):
             return False
-        if isinstance(wanted, dict):
+        if kind is dict:
             return self._fields(wanted, present, schema, strict=True)
-        if isinstance(wanted, list):
+        if kind is list:
             return self._list(wanted, present, schema, strict=True)
         return bool(wanted == present)
 

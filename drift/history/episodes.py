@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
-from drift.model import Actor, Cause, Change, ObjectKey, Severity
+from drift.model import Actor, Cause, Change, Finding, ObjectKey, Severity
 
 
 class State(StrEnum):
@@ -67,3 +68,35 @@ class Episode:
     ended_at: str | None
     state: State
     reopened: bool
+
+    @classmethod
+    def of_finding(
+        cls,
+        finding: Finding,
+        *,
+        scope: Scope,
+        api_version: str,
+        key: ObjectKey,
+        first_seen: str,
+        last_seen: str,
+        ended_at: str | None = None,
+        state: State = State.OPEN,
+        reopened: bool = False,
+    ) -> Self:
+        """The time in which a finding counted, with what is known of it now; see the attributes."""
+        return cls(
+            scope=scope,
+            id=finding.id,
+            api_version=api_version,
+            key=key,
+            path=finding.path,
+            change=finding.change,
+            cause=finding.cause,
+            severity=finding.severity,
+            actors=finding.actors,
+            first_seen=first_seen,
+            last_seen=last_seen,
+            ended_at=ended_at,
+            state=state,
+            reopened=reopened,
+        )

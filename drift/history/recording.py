@@ -88,22 +88,15 @@ def _has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bo
 
 
 def _new_episode(scope: Scope, found: Counted, at: str, reopened: frozenset[str]) -> Episode:
-    item, finding = found.item, found.finding
+    finding = found.finding
     first_seen = finding.first_seen or at
-    return Episode(
+    return Episode.of_finding(
+        finding,
         scope=scope,
-        id=finding.id,
-        api_version=item.api_version,
-        key=item.key,
-        path=finding.path,
-        change=finding.change,
-        cause=finding.cause,
-        severity=finding.severity,
-        actors=finding.actors,
+        api_version=found.item.api_version,
+        key=found.item.key,
         first_seen=first_seen,
         last_seen=max(stored(first_seen), at),
-        ended_at=None,
-        state=State.OPEN,
         reopened=finding.id in reopened,
     )
 

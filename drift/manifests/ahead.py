@@ -3,7 +3,7 @@
 The second process is a copy of this one, made before there are threads. Both take batches of files until none is left,
 so neither waits long for the other. What the second one has read comes as JSON through memory that has no name in any
 file system. It takes on plain YAML alone, all of which JSON can hold; whatever else there is, errors included, it
-leaves to the first, and so it does with Secrets: their values stay in the one process.
+leaves to the first, and so it does with Secrets: what it has read of them goes nowhere.
 
 Where nothing can be gained (little to read, one processor) or there is no way to do it (not Linux), nothing is begun.
 """

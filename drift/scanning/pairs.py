@@ -30,6 +30,7 @@ class Pairs:
     Attributes:
         marks: The syncers' marks on the live objects.
         without_owners: How many live objects had no ``managedFields``.
+        with_owners: How many of those that were compared had some.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Pairs:
         """
         self.marks = SyncerMarks()
         self.without_owners = 0
+        self.with_owners = 0
         self._argocd, notes = read_ignore_differences(manifests)
         self._notes = notes
         self._options = options
@@ -98,6 +100,7 @@ class Pairs:
         base = self._base(self._synced, key)
         schema = self._types.type(resource)
         if not self._options.explain and self._proof.holds(manifest.body, live.body, base or live.last_applied, schema):
+            self.with_owners += 1
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
             return self._remembered.keep(manifest, live, in_sync)
         compared = self._compare_with(manifest, live, resource, base)
@@ -106,6 +109,7 @@ class Pairs:
             if recorded is not None:
                 compared = self._compare_with(manifest, live, resource, self._base(recorded, key))
         self.without_owners += compared.lacks_owners
+        self.with_owners += not compared.lacks_owners
         findings = object_findings(compared, key, self._cluster_id)
         findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
         if concerns_replicas(findings):

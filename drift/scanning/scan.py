@@ -131,11 +131,8 @@ class _Scan:
         yield from self._pairs.marks.notes()
         if self._recorded is not None:
             yield from self._recorded.notes
-        if self._pairs.without_owners and self._source.info is None:
-            yield (
-                "live objects have no managedFields, so who changed them cannot be told; "
-                "make dumps with --show-managed-fields"
-            )
+        if self._source.info is None:
+            yield from _ownerless(self._pairs.without_owners, self._pairs.with_owners)
 
     # -- the live side
 
@@ -257,3 +254,16 @@ def _is_refused(error: ScanError) -> bool:
 def _report_order(report: ObjectReport) -> tuple[str, str, str, str]:
     key = report.key
     return (key.namespace or "", key.group, key.kind, key.name)
+
+
+def _ownerless(without: int, others: int) -> Iterator[str]:
+    """What is to be said of a dump with objects that nobody owns."""
+    if without and not others:
+        yield (
+            "live objects have no managedFields, so who changed them cannot be told; "
+            "make dumps with --show-managed-fields"
+        )
+    elif without == 1:
+        yield "one live object has no managedFields, so who changed it cannot be told"
+    elif without:
+        yield f"{without} live objects have no managedFields, so who changed them cannot be told"

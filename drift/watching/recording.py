@@ -73,22 +73,16 @@ class Recorder:
             self._warn(f"{error}; the watching goes on without it")
 
     def _recorded(self, episode: Episode) -> Recorded:
-        finding, opened = episode.finding, rfc3339(episode.opened)
+        opened = rfc3339(episode.opened)
         ended = None if episode.resolved is None else rfc3339(episode.resolved)
         over = State.REVERTED if episode.reverted else State.RESOLVED
-        return Recorded(
+        return Recorded.of_finding(
+            episode.finding,
             scope=self._scope,
-            id=finding.id,
             api_version=episode.api_version,
             key=episode.key,
-            path=finding.path,
-            change=finding.change,
-            cause=finding.cause,
-            severity=finding.severity,
-            actors=finding.actors,
             first_seen=opened,
             last_seen=ended or opened,
             ended_at=ended,
             state=State.OPEN if ended is None else over,
-            reopened=False,
         )

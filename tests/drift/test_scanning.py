@@ -246,6 +246,24 @@ def test_a_dump_with_objects_without_owners_says_so_in_a_note() -> None:
     assert report.notes[0].startswith("live objects have no managedFields")
 
 
+@pytest.mark.parametrize(
+    ("ownerless", "note"),
+    [
+        (1, "one live object has no managedFields, so who changed it cannot be told"),
+        (2, "2 live objects have no managedFields, so who changed them cannot be told"),
+    ],
+)
+def test_a_dump_with_some_owners_was_made_well_and_the_others_are_counted(ownerless: int, note: str) -> None:
+    entry = {"manager": "m", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {}}
+    owned = body("owned")
+    owned["metadata"]["managedFields"] = [entry]
+    others = [body(f"other-{number}") for number in range(ownerless)]
+    dump = Memory(owned, *others)
+    dump.info = None
+
+    assert _scan(dump, body("owned"), *others).notes == (note,)
+
+
 def test_the_report_says_how_long_it_took_and_how_many_requests_were_sent() -> None:
     source = Memory()
     source.request_count = 7

@@ -345,6 +345,7 @@
   // --- Start ---
 
   FACETS.forEach(buildFacet);
+  byId("filters").hidden = !byId("facets").hasChildNodes();
   const set = rows.filter((row) => row.aside).length;
   byId("aside-text").textContent = `Show ${set.toLocaleString("en")} ignored or a controller's`;
   byId("aside-label").hidden = set === 0;

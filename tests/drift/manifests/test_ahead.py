@@ -102,7 +102,7 @@ def test_a_file_named_twice_is_read_twice(folder: Path) -> None:
         'apiVersion: v1\nkind: "\\x53ecret"\nmetadata:\n  name: s\nstringData:\n  password: hunter2\n',
     ],
 )
-def test_the_values_of_secrets_stay_in_the_first_process(folder: Path, text: str) -> None:
+def test_the_values_of_secrets_are_sent_from_no_process_to_another(folder: Path, text: str) -> None:
     (folder / "20.yaml").write_text(text, "utf-8")
 
     said = _run(folder, between=FINISHED)

@@ -145,6 +145,14 @@ def test_namespaces_and_clusters_are_filters_where_there_are_several(page: Page)
     assert page.objects == ["ConfigMap shop/a"]
 
 
+def test_there_are_no_filters_where_there_is_nothing_to_choose(page: Page) -> None:
+    page.open(replace(on_call(), objects=(item("ConfigMap", "a", Status.DRIFTED, finding(1)),)))
+
+    assert page.one("#words").is_displayed()
+    assert not page.one("#filters").is_displayed()
+    assert not page.one("#reset").is_displayed()
+
+
 def test_what_a_controller_did_is_shown_on_request(page: Page) -> None:
     page.open(on_call())
 
