@@ -66,7 +66,11 @@ def peak_memory(command: Sequence[str], environment: Mapping[str, str]) -> int:
 def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=messages)
-        yield process
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
         if process.returncode not in _ALLOWED:
             messages.seek(0)
             said = messages.read().decode(errors="replace")

@@ -1,7 +1,7 @@
 """The memory of a process with all its children, from Linux's ``/proc``."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -34,33 +34,44 @@ class MemoryWatch:
 
     def _run(self) -> None:
         while True:
-            self.peak = max(self.peak, sum(map(_memory, _family(self._process))))
+            self.peak = max(self.peak, _memory_of(list(_family(self._process))))
             if self._done.wait(_INTERVAL):
                 return
 
 
 def _family(process: int) -> Iterator[int]:
+    """A process and its descendants, as far as they are still there."""
     yield process
     with suppress(OSError):
         for thread in (_PROC / str(process) / "task").iterdir():
-            for child in (thread / "children").read_text("ascii").split():
-                yield from _family(int(child))
+            with suppress(OSError):
+                for child in (thread / "children").read_text("ascii").split():
+                    yield from _family(int(child))
 
 
-def _memory(process: int) -> int:
-    place = _PROC / str(process)
+def _memory_of(processes: Sequence[int]) -> int:
+    unnamed: dict[tuple[int, int], int] = {}
+    for process in processes:
+        unnamed |= _unnamed_files(process)
+    return sum(map(_proportional, processes)) + sum(unnamed.values())
+
+
+def _proportional(process: int) -> int:
+    """Bytes of a process's address space, each page divided by the number of processes that have it."""
     with suppress(OSError):
-        lines = (place / "smaps_rollup").read_text("ascii").splitlines()
-        kilobytes = next((line.split()[1] for line in lines if line.startswith("Pss:")), "0")
-        return int(kilobytes) * 1024 + _unnamed_files(place)
+        for line in (_PROC / str(process) / "smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
     return 0
 
 
-def _unnamed_files(place: Path) -> int:
-    """Bytes of files without a name that live in memory and belong to nobody's address space."""
-    size = 0
-    for descriptor in (place / "fd").iterdir():
-        with suppress(OSError):
-            if str(descriptor.readlink()).startswith("/memfd:"):
-                size += descriptor.stat().st_size
-    return size
+def _unnamed_files(process: int) -> dict[tuple[int, int], int]:
+    """Bytes of files without a name that live in memory and in nobody's address space, by what tells them apart."""
+    found: dict[tuple[int, int], int] = {}
+    with suppress(OSError):
+        for descriptor in (_PROC / str(process) / "fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()).startswith("/memfd:"):
+                    status = descriptor.stat()
+                    found[status.st_dev, status.st_ino] = status.st_size
+    return found

@@ -21,7 +21,8 @@ _HEAD = """\
 
 Written by `python -m benchmarks.fleets`; nothing here is typed by hand. Times are medians of {runs} runs, in which the
 tools took turns, on one machine ({machine}) on which the API server ran too; *times the floor* is how they compare.
-Memory is the peak of all processes of a tool together, pages that they share counted once.
+Memory is the most that all processes of a tool had together, pages that they share counted once, looked at every
+hundredth of a second.
 
 A fleet is Deployments (two in five), ConfigMaps, Services and custom resources (one in five each) in 50 namespaces, in
 one file of YAML for each application. *Floor* is a program that lists the same kinds and parses the JSON that comes,

@@ -20,6 +20,9 @@ from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 from drift.schema.values import Canonical
 
+#: Scalars that are equal if they look equal. Texts in which another one means the same have types of their own.
+_PLAIN: Final = frozenset({str, int, bool})
+
 
 class Whole:
     """A value that is owned, and so compared, as a whole: an atomic list, map or struct."""
@@ -57,10 +60,6 @@ class Ownership:
     tree: OwnerNode | None
     applied: Object | None
     foreign: tuple[int, ...] = ()
-
-
-#: Scalars that are equal if they look equal. Texts in which another one means the same have types of their own.
-_PLAIN: Final = frozenset({str, int, bool})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """Many manifests are read by two processes: a second one begins while the first still loads its libraries.
 
-The second process is a copy of this one, made before there are threads. Both take batches of files until none is left,
-so neither waits long for the other. What the second one has read comes as JSON through memory that has no name in any
-file system. It takes on plain YAML alone, all of which JSON can hold; whatever else there is, errors included, it
-leaves to the first, and so it does with Secrets: what it has read of them goes nowhere.
+The second process is a copy of this one, made before there are threads. Both take batches of files until none is left.
+What the second one has read comes as JSON through memory that has no name in any file system. It takes on plain YAML
+alone, all of which JSON can hold; whatever else there is, errors included, it leaves to the first, and so it does with
+Secrets: what it has read of them goes nowhere.
 
 Where nothing can be gained (little to read, one processor) or there is no way to do it (not Linux), nothing is begun.
 """
 
 import gc
 import os
+import re
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -31,6 +33,13 @@ _ENOUGH: Final = 1_000_000
 _BATCHES: Final = 128
 #: Of the number of a batch in the pipe that both processes take from. A pipe gives whole numbers to each.
 _NUMBER_BYTES: Final = 2
+#: Where a container says how much processor time it may have: microseconds in so many microseconds, or "max".
+#: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+#: So that such a file is not read in vain. Who writes the word in another way is found out after reading.
+_SECRET: Final = re.compile(rb"kind[\"']?:\s*[\"']?Secret\b")
+#: What a user may end the process with.
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 #: The documents of files that were read already.
 Plain = dict[Path, list[PlainDocument]]
@@ -55,7 +64,7 @@ class Ahead:
         self._process: int | None = process
 
     def plain(self) -> Plain:
-        """Reads what the second process has not begun, and waits for what it has.
+        """Reads what the second process has not begun, and waits for what it has. Gives it all once.
 
         Returns:
             The files that could be read so; those that are missing are for the exact reader.
@@ -73,6 +82,8 @@ class Ahead:
                 if line.endswith(b"\n"):
                     position, read = orjson.loads(line)
                     documents[self._files[position]] = read
+        # It counts as memory of ours, which is needed for the scan.
+        os.ftruncate(self._results, 0)
         return documents
 
     def stop(self) -> None:
@@ -86,8 +97,10 @@ class Ahead:
 
     def _wait(self) -> None:
         if self._process is not None:
-            process, self._process = self._process, None
-            os.waitpid(process, 0)
+            # Where whoever started us ignores the end of children, there is nothing left to be told once it has come.
+            with suppress(ChildProcessError):
+                os.waitpid(self._process, 0)
+            self._process = None
 
 
 @contextmanager
@@ -100,45 +113,92 @@ def reading_ahead(paths: Sequence[str]) -> Iterator[Ahead | None]:
     Yields:
         What is being read; None where nothing is.
     """
-    ahead = _begin(paths)
+    files, batches = _worth_it(paths) if _is_possible() else ((), ())
+    if not batches:
+        yield None
+        return
+    ahead: Ahead | None = None
+    # A signal that comes while there are two of us and only one knows waits until both know.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
+        try:
+            ahead = _fork(files, batches)
+        except OSError:
+            # Whatever it is, it need not be in the way of reading as ever.
+            ahead = None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield ahead
     finally:
         if ahead is not None:
             ahead.stop()
 
 
-def _begin(paths: Sequence[str]) -> Ahead | None:
-    if sys.platform != "linux" or len(os.sched_getaffinity(0)) == 1 or threading.active_count() > 1:
-        return None
+def _is_possible() -> bool:
+    return (
+        sys.platform == "linux"
+        # Not in every build of Python.
+        and hasattr(os, "memfd_create")
+        and threading.active_count() == 1
+        and min(len(os.sched_getaffinity(0)), _quota()) > 1
+    )
+
+
+def _quota() -> float:
+    """How many processors this container may use."""
     try:
-        files = [file for path in paths if path != "-" for file in document_files(Path(path))]
-        batches = _batches([file.stat().st_size for file in files])
-        return _fork(files, batches) if batches else None
+        quota, period = _QUOTA.read_text("ascii").split()
+        return float("inf") if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return float("inf")
+
+
+def _worth_it(paths: Sequence[str]) -> tuple[list[Path], list[range]]:
+    """The files, and their positions in batches; no batches where they are too few to pay."""
+    files: list[Path] = []
+    sizes: list[int] = []
+    try:
+        for path in paths:
+            for file in document_files(Path(path)) if path != "-" else ():
+                status = file.stat()
+                # What is no file, such as a pipe, can be read only once.
+                if stat.S_ISREG(status.st_mode):
+                    files.append(file)
+                    sizes.append(status.st_size)
     except OSError:
-        # Whatever it is, it need not be in the way of reading as ever.
-        return None
+        return [], []
+    return files, cut_into_batches(sizes, _BATCHES) if sum(sizes) >= _ENOUGH else []
 
 
-def _batches(sizes: Sequence[int]) -> list[range]:
-    """The positions of files in batches of about the same number of bytes; [] where they are too few to pay."""
+def cut_into_batches(sizes: Sequence[int], most: int) -> list[range]:
+    """The positions of files in batches of about the same number of bytes.
+
+    Args:
+        sizes: Of the files, in bytes.
+        most: How many batches there may be.
+    """
     total = sum(sizes)
-    if total < _ENOUGH:
-        return []
     ends = [0]
-    for position, before in enumerate(accumulate(sizes), start=1):
-        if before >= total * len(ends) / _BATCHES:
+    for position, until in enumerate(accumulate(sizes), start=1):
+        if len(ends) <= most and until * most >= total * len(ends):
             ends.append(position)
+    # Empty files after the last byte.
+    ends[-1] = len(sizes)
     return [range(begin, end) for begin, end in pairwise(ends)]
 
 
 def _fork(files: Sequence[Path], batches: Sequence[range]) -> Ahead:
     todo, to_give = os.pipe()
-    results = os.memfd_create("manifests")
     try:
         # Few enough for the pipe to hold them all.
         os.write(to_give, b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in range(len(batches))))
+        results = os.memfd_create("manifests")
+    except OSError:
+        os.close(todo)
+        raise
+    finally:
         os.close(to_give)
+    try:
         process = os.fork()
     except OSError:
         os.close(todo)
@@ -152,15 +212,18 @@ def _fork(files: Sequence[Path], batches: Sequence[range]) -> Ahead:
 def _read_until_done(files: Sequence[Path], batches: Sequence[range], todo: int, results: int) -> NoReturn:
     """The second process. It says nothing, and ends without what the first one has set up for its own end."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         gc.disable()
         _let_go_of_the_streams(keep=(todo, results))
         with os.fdopen(results, "wb") as out:
             for position in _taken(batches, todo):
                 read = _read(files[position])
-                if read is not None and not any(_may_be_secret(value) for _, value in read):
-                    out.write(orjson.dumps((position, read), option=orjson.OPT_APPEND_NEWLINE))
+                # TypeError: half of a surrogate pair, or nested deeper than JSON is.
+                with suppress(TypeError):
+                    if read is not None:
+                        out.write(orjson.dumps((position, read), option=orjson.OPT_APPEND_NEWLINE))
     finally:
         os._exit(0)
 
@@ -181,14 +244,20 @@ def _taken(batches: Sequence[range], todo: int) -> Iterator[int]:
 
 
 def _read(file: Path) -> list[PlainDocument] | None:
+    """The documents of a file; None where they are for the first process, or for another reader."""
     try:
         text = file.read_bytes()
     except OSError:
         return None
     # JSON has its own reader.
-    return None if text.lstrip().startswith(b"{") else read_plain_documents(text)
+    if text.lstrip().startswith(b"{") or _SECRET.search(text):
+        return None
+    read = read_plain_documents(text)
+    return None if read is None or any(_may_be_secret(value) for _, value in read) else read
 
 
 def _may_be_secret(value: Json) -> bool:
-    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return value is not None
+    kind = value.get("kind")
     return isinstance(kind, str) and (kind == "Secret" or kind.endswith("List"))

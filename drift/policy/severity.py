@@ -64,12 +64,14 @@ class SeverityTable:
     def _of(self, key: ObjectKey, path: str, change: Change, cause: Cause) -> tuple[Severity | None, Severity | None]:
         """What the user's rules say of one path, and what all of them say."""
         asked = (key.group, key.kind, path, change, cause)
-        if asked not in self.known:
+        found = self.known.get(asked)
+        if found is None:
+            chosen = _first(self.first, key, path, change, cause)
+            found = chosen, chosen or _first(self.rules, key, path, change, cause)
             if len(self.known) >= _MOST_KNOWN:
                 self.known.clear()
-            chosen = _first(self.first, key, path, change, cause)
-            self.known[asked] = chosen, chosen or _first(self.rules, key, path, change, cause)
-        return self.known[asked]
+            self.known[asked] = found
+        return found
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
         """How much a finding of an object matters."""

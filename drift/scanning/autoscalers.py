@@ -31,12 +31,14 @@ class Autoscalers:
         self._resource = resources.preferred("autoscaling", "HorizontalPodAutoscaler")
         self._known: dict[str | None, tuple[Autoscaler, ...]] = {}
         self._everywhere: dict[str | None, tuple[Autoscaler, ...]] | None = None
+        self._may_be_listed_at_once = True
 
     def in_namespace(self, namespace: str | None) -> tuple[Autoscaler, ...]:
         """Those of a namespace; () where there are none, or where that cannot be told."""
         is_new = namespace not in self._known
-        if is_new and self._everywhere is None and len(self._known) == _FEW_NAMESPACES:
+        if is_new and len(self._known) >= _FEW_NAMESPACES and self._may_be_listed_at_once:
             self._everywhere = self._list_everywhere()
+            self._may_be_listed_at_once = False
         if self._everywhere is not None:
             return self._everywhere.get(namespace, ())
         if is_new:

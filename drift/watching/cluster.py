@@ -211,21 +211,29 @@ class WatchedCluster:
 
     def _for_one(self, resource: Resource, namespace: str | None, name: str) -> _Followed:
         """What follows one object: the feed of its kind, where there is one that is let to."""
+        whole = self._for_more(resource, namespace)
+        return whole if whole is not None else self._follow(Place(resource, namespace, name), None)
+
+    def _for_all(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
+    ) -> _Followed:
+        """What follows a kind. With a bound, it is asked for the sake of the manifests' namespaces alone."""
+        whole = None if namespace is None else self._for_more(resource, namespace)
+        if whole is not None:
+            return whole
+        namespaces = None if at_most is None or namespace is not None else self._namespaces
+        place = self._full_or_not(Place(resource, namespace, None, metadata_only))
+        return self._follow(place, namespaces, at_most)
+
+    def _for_more(self, resource: Resource, namespace: str | None) -> _Followed | None:
+        """What follows all of a kind in a namespace, be it together with others; None where nothing does or may."""
         for place, namespaces in ((Place(resource, namespace), None), (Place(resource, None), self._namespaces)):
             whole = self._followed.get(place)
             if whole is None or whole.feed.condition.state is State.REFUSED:
                 continue
             if whole.namespaces is None or (namespace in whole.namespaces and whole.namespaces == namespaces):
                 return whole
-        return self._follow(Place(resource, namespace, name), None)
-
-    def _for_all(
-        self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
-    ) -> _Followed:
-        """What follows a kind. With a bound, it is asked for the sake of the manifests' namespaces alone."""
-        namespaces = None if at_most is None or namespace is not None else self._namespaces
-        place = self._full_or_not(Place(resource, namespace, None, metadata_only))
-        return self._follow(place, namespaces, at_most)
+        return None
 
     def _full_or_not(self, place: Place) -> Place:
         """The same place with everything where that is followed already: it answers for the metadata too."""
