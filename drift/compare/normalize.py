@@ -42,6 +42,9 @@ _UNORDERED: Final = frozenset(
 )
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
+#: Scalars that have one form only, unless the schema says something else of them.
+_AS_WRITTEN: Final = frozenset({str, int, bool})
+
 
 class Keyed(dict[ItemKey, Json]):
     """A list whose items have keys, in the list's order.
@@ -112,15 +115,15 @@ class _Normalizer:
     def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY) -> Object:
         tree: Object = {}
         is_metadata = schema.name == _OBJECT_META
-        is_embedded = schema.shape is Shape.STRUCT and _is_embedded_object(value, schema)
+        is_embedded = "metadata" in value and schema.shape is Shape.STRUCT and _is_embedded_object(schema)
         for name, below in value.items():
             if below is None or (is_metadata and name in SERVER_METADATA):
                 continue
             if is_embedded and name in {"apiVersion", "kind", "status"}:
                 continue
             child = schema.field(name)
-            if type(below) is str and below and child.scalar is Scalar.PLAIN and not child.is_custom:
-                # Most of an object; it is what it is.
+            if below and type(below) in _AS_WRITTEN and child.scalar is Scalar.PLAIN and not child.is_custom:
+                # Most of an object is what it is.
                 tree[name] = below
                 continue
             normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
@@ -193,9 +196,9 @@ def _sort_key(item: Json) -> str:
     return "".join(map(_sort_key, item)) if isinstance(item, list) else str(item)
 
 
-def _is_embedded_object(value: Object, schema: Type) -> bool:
-    """Whether this is an API object inside another, such as a StatefulSet's claim template."""
-    return "metadata" in value and {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
+def _is_embedded_object(schema: Type) -> bool:
+    """Whether what has metadata is an API object inside another, such as a StatefulSet's claim template."""
+    return {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
 
 
 def _role(name: str, parent: _Role) -> _Role:

@@ -146,7 +146,8 @@ def _count_owned(entries: Sequence[Entry], tree: OwnerNode | None, wanted: Objec
 
 
 def _duplicates(value: Json, path: tuple[str | ItemKey, ...]) -> list[str]:
-    if not isinstance(value, dict):
-        return []
-    own = [render((*path, key)) for key in value.duplicates] if isinstance(value, Keyed) else []
-    return own + [found for name, below in value.items() for found in _duplicates(below, (*path, name))]
+    found = [render((*path, key)) for key in value.duplicates] if isinstance(value, Keyed) else []
+    for name, below in value.items():
+        if isinstance(below, dict):
+            found += _duplicates(below, (*path, name))
+    return found

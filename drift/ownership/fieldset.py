@@ -7,6 +7,7 @@ keys, ``v:VALUE`` a member of a set, ``i:N`` a list item by position, ``.`` the 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from drift.model import Actor, Json
@@ -124,6 +125,8 @@ def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
                 child.owners.append(index)
 
 
+# The objects of a kind have the same few elements.
+@lru_cache(maxsize=8192)
 def _element(name: str) -> str | ItemKey:
     prefix, text = name[:2], name[2:]
     if prefix == "f:":
