@@ -50,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = install_reporter(Path(folder))
         for syncing in Syncing:
-            results += _measure(syncing, python, options)
-    for result in results:
-        print(json.dumps(result.as_json()))
+            for result in _measure(syncing, python, options):
+                print(json.dumps(result.as_json()), flush=True)
+                results.append(result)
     if not options.no_write:
         write_page(results, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
 
