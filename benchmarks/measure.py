@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -128,11 +128,13 @@ class Traffic:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_read, to_write = await asyncio.open_connection(self._server.hostname, self._server.port)
-        await asyncio.gather(
-            _forward(reader, to_write, self._count_sent),
-            _forward(to_read, writer, self._count_received),
-            return_exceptions=True,
-        )
+        # Cancelled where the client has gone and the server keeps its side open.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                _forward(reader, to_write, self._count_sent),
+                _forward(to_read, writer, self._count_received),
+                return_exceptions=True,
+            )
 
     def _count_sent(self, count: int) -> None:
         self.sent += count

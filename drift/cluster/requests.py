@@ -145,6 +145,9 @@ class Requests:
         self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json"
     ) -> bytes:
         """As `get`, without parsing."""
+        if not path.startswith("/"):
+            # After the server's address it could make another host of it.
+            raise RequestError(f"{path!r} is no path of an API server", status=0, reason=MALFORMED)
         target = path + (f"?{urlencode(parameters)}" if parameters else "")
         try:
             body = persist(

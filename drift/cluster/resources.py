@@ -166,18 +166,18 @@ def _read_aggregated(group: Mapping[str, Json], found: list[Resource], broken: l
     name = group["metadata"].get("name", "")
     for version in group.get("versions") or ():
         if version.get("freshness") == "Stale":
-            broken.append(f"{name}/{version['version']}" if name else version["version"])
+            broken.append(f"{_text(name)}/{_text(version['version'])}" if name else _text(version["version"]))
         for resource in version.get("resources") or ():
             kind = (resource.get("responseKind") or {}).get("kind")
             if kind:
                 found.append(
                     Resource(
-                        group=name,
-                        version=version["version"],
-                        kind=kind,
-                        plural=resource["resource"],
+                        group=_text(name),
+                        version=_text(version["version"]),
+                        kind=_text(kind),
+                        plural=_text(resource["resource"]),
                         namespaced=resource.get("scope") == "Namespaced",
-                        verbs=frozenset(resource.get("verbs") or ()),
+                        verbs=frozenset(map(_text, resource.get("verbs") or ())),
                     )
                 )
 
@@ -190,7 +190,7 @@ def _read_plain(
     else:
         versions = [version["groupVersion"] for group in answer.get("groups") or () for version in group["versions"]]
     for api_version in versions:
-        group, _, version = api_version.rpartition("/")
+        group, _, version = _text(api_version).rpartition("/")
         try:
             resources = requests.get(f"{root}/{api_version}").get("resources") or ()
         except RequestError:
@@ -200,11 +200,22 @@ def _read_plain(
             Resource(
                 group=group,
                 version=version,
-                kind=resource["kind"],
-                plural=resource["name"],
+                kind=_text(resource["kind"]),
+                plural=_text(resource["name"]),
                 namespaced=bool(resource.get("namespaced")),
-                verbs=frozenset(resource.get("verbs") or ()),
+                verbs=frozenset(map(_text, resource.get("verbs") or ())),
             )
             for resource in resources
             if "/" not in resource["name"]
         ]
+
+
+def _text(value: Json) -> str:
+    """What has to be a text and may be anything, as it comes from outside.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value

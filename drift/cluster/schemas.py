@@ -56,7 +56,9 @@ class SchemaSource:
     def _read_index(self) -> dict[str, str]:
         try:
             paths = self._requests.get(_INDEX).get("paths") or {}
-            return {path: str(entry["serverRelativeURL"]) for path, entry in paths.items()}
+            addresses = {path: str(entry["serverRelativeURL"]) for path, entry in paths.items()}
+            # What begins otherwise could lead to another host, credentials and all.
+            return {path: address for path, address in addresses.items() if address.startswith(f"{_INDEX}/")}
         except (RequestError, AttributeError, KeyError, TypeError):
             return {}
 

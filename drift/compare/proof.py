@@ -30,6 +30,8 @@ from drift.schema.types import ABSENT, Shape, Type
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 _NAMES: Final = frozenset({"name", "namespace"})
 _MARKED: Final = ("annotations", "labels")
+#: What of an entry of managedFields is a text, if it is there.
+_TEXTS: Final = ("manager", "operation", "subresource", "time", "apiVersion")
 _ALWAYS_ALLOCATED: Final = ALLOCATED - NOT_IN_TEMPLATES
 
 
@@ -186,7 +188,14 @@ class InSyncProof:
         return True
 
     def _roles_of(self, entries: list[Object]) -> tuple[Role, ...] | None:
-        """The role of each entry; None where no applier is known, and one would have to be inferred."""
+        """The role of each entry; None where no applier is known and one would have to be inferred.
+
+        Raises:
+            TypeError: An entry is not as the server writes it. Nothing of it can be relied on, and that is to be said.
+        """
+        for entry in entries:
+            if any(type(entry.get(name, "")) is not str for name in _TEXTS):
+                raise TypeError(entry)
         managers = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
         if managers not in self._roles:
             roles = assign_roles(
@@ -220,7 +229,10 @@ class _Owned:
             if name == "f:metadata":
                 if not self._metadata(below, desired["metadata"], live["metadata"], schema.field("metadata")):
                     return False
-            elif name != "f:status" and not self._part({name: below}, desired, live, schema, ""):
+            elif name == "f:status":
+                if type(below) is not dict:
+                    return False
+            elif not self._part({name: below}, desired, live, schema, ""):
                 return False
         return True
 
@@ -229,8 +241,10 @@ class _Owned:
             field = name[2:]
             if field in _MARKED:
                 wanted = desired.get(field, {})
-                if not all(part == "." or part[2:] in wanted or self._is_mark(field, part[2:]) for part in below):
-                    return False
+                for part, nothing in below.items():
+                    known = part == "." or part[2:] in wanted or self._is_mark(field, part[2:])
+                    if not known or type(nothing) is not dict:
+                        return False
             elif (
                 name != "."
                 and field not in SERVER_METADATA
@@ -264,7 +278,7 @@ class _Owned:
             name = element[2:]
             if element == ".":
                 continue
-            if element[:2] != "f:":
+            if element[:2] != "f:" or type(below) is not dict:
                 return False
             if name in desired:
                 if below and not self._part(below, desired[name], live[name], schema.field(name), name):
@@ -276,6 +290,8 @@ class _Owned:
     def _of_list(self, fields: Object, desired: list[Json], live: list[Json], schema: Type) -> bool:
         for element, below in fields.items():
             prefix = element[:2]
+            if type(below) is not dict:
+                return False
             if prefix == "k:":
                 at = _position(element, live)
                 if below and not self._part(below, desired[at], live[at], schema.items, ""):

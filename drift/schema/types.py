@@ -93,7 +93,7 @@ class Type:
 
     def __init__(self, document: "SchemaDocument", schema: Mapping[str, Json], name: str, default: Json) -> None:
         self._document = document
-        self._schema = schema
+        schema = self._schema = _readable(schema)
         self._children: dict[str, Type] = {}
         self._items: Type | None = None
         self.name = name
@@ -173,9 +173,36 @@ def _shape(schema: Mapping[str, Json], scalar: Scalar) -> Shape:
 
 def _list_shape(schema: Mapping[str, Json]) -> Shape:
     list_type = schema.get("x-kubernetes-list-type")
-    if list_type == "map" and schema.get("x-kubernetes-list-map-keys"):
+    keys = schema.get("x-kubernetes-list-map-keys")
+    if list_type == "map" and keys and all(isinstance(key, str) for key in keys):
         return Shape.KEYED_LIST
     return Shape.SET if list_type == "set" else Shape.ATOMIC_LIST
+
+
+#: What the keywords that are looked at have to be.
+_KEYWORDS: Final[Mapping[str, type]] = {
+    "$ref": str,
+    "allOf": list,
+    "format": str,
+    "items": dict,
+    "properties": dict,
+    "type": str,
+    "x-kubernetes-group-version-kind": list,
+    "x-kubernetes-list-map-keys": list,
+    "x-kubernetes-list-type": str,
+    "x-kubernetes-map-type": str,
+}
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _readable(schema: Json) -> Mapping[str, Json]:
+    """A schema without what is not as OpenAPI has it: nobody says that a server's answer is well made."""
+    known = _mapping(schema)
+    broken = [name for name, kind in _KEYWORDS.items() if name in known and not isinstance(known[name], kind)]
+    return {name: value for name, value in known.items() if name not in broken} if broken else known
 
 
 class SchemaDocument:
@@ -186,7 +213,7 @@ class SchemaDocument:
     """
 
     def __init__(self, document: Mapping[str, Json]) -> None:
-        self._schemas: Mapping[str, Mapping[str, Json]] = document.get("components", {}).get("schemas", {})
+        self._schemas = _mapping(_mapping(document.get("components")).get("schemas"))
         self._types: dict[str, Type] = {}
         self._kinds = self._index_kinds()
         # Custom resources' documents declare none of the built-in API types, only the metadata they share, and the
@@ -199,9 +226,11 @@ class SchemaDocument:
     def _index_kinds(self) -> dict[tuple[str, str, str], str]:
         kinds: dict[tuple[str, str, str], str] = {}
         for name, schema in self._schemas.items():
-            for gvk in schema.get("x-kubernetes-group-version-kind", ()):
+            for claim in _readable(schema).get("x-kubernetes-group-version-kind", ()):
                 # Options and Status types claim every group; the kind itself claims one.
-                kinds.setdefault((gvk["group"], gvk["version"], gvk["kind"]), name)
+                group, version, kind = map(_mapping(claim).get, ("group", "version", "kind"))
+                if isinstance(group, str) and isinstance(version, str) and isinstance(kind, str):
+                    kinds.setdefault((group, version, kind), name)
         return kinds
 
     def kind(self, group: str, version: str, kind: str) -> Type | None:
@@ -216,11 +245,12 @@ class SchemaDocument:
 
     def type_of(self, schema: Mapping[str, Json]) -> Type:
         """The type that a schema in this document, or a reference to one, stands for."""
+        schema = _readable(schema)
         default = schema.get("default", ABSENT)
         reference = schema.get("$ref")
         if reference is None and len(schema.get("allOf", ())) == 1:
             # How a reference is given a description and a default.
-            reference = schema["allOf"][0].get("$ref")
+            reference = _readable(schema["allOf"][0]).get("$ref")
         if reference is not None:
             return self._named(reference.removeprefix(_REF_PREFIX), default)
         return Type(self, schema, "", default)

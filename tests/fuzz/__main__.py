@@ -14,7 +14,12 @@ import yaml
 from tests.fuzz.limits import MEGABYTES, SECONDS, clear_errors_only
 from tests.fuzz.mutation import mutated, restructure
 
-_TARGETS = ("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history")
+#: Of `tests.fuzz.targets`, which is imported only where it can be watched.
+_QUESTIONS = ("version", "core", "groups", "schemas", "schema", "list", "object", "others", "watch")
+ALL_TARGETS = (
+    *("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history"),
+    *(f"answer-{question}" for question in _QUESTIONS),
+)
 #: Longer inputs are slower to try, and what is wrong with a reader seldom needs more.
 _LONGEST = 100_000
 #: The share of structured edits, and of what is left that of our own changes of bytes.
@@ -32,12 +37,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for all targets together (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of what is random (default: the time)")
-    parser.add_argument("--one", choices=_TARGETS, help=argparse.SUPPRESS)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(_TARGETS)} (default: all)")
+    parser.add_argument("--one", choices=ALL_TARGETS, help=argparse.SUPPRESS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(ALL_TARGETS)} (default: all)")
     options = parser.parse_args()
     if options.one:
         return _fuzz(options.one, options.seconds, options.seed)
-    targets = options.targets or _TARGETS
+    targets = options.targets or ALL_TARGETS
     failed = []
     for target in targets:
         sys.stdout.write(f"{target}: seed {options.seed}\n")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -156,7 +157,9 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 def _edit(choose: Callable[[Sequence[Any]], Any], container: Any, key: Any) -> None:
     action = choose(["replace", "replace", "replace", "remove", "wrap", "repeat"])
     if action == "replace":
-        container[key] = choose(HOSTILE_VALUES)
+        value = choose(HOSTILE_VALUES)
+        # A copy, as it may be edited in its turn. What is deep is never looked into.
+        container[key] = value if value is DEEP else deepcopy(value)
     elif action == "remove":
         del container[key]
     elif action == "wrap":

@@ -13,6 +13,7 @@ from drift.history.store import History
 from drift.model import Unmanaged
 from drift.report.json_report import to_json
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH
+from tests.fuzz.server import ANSWERS, EVENTS, GROUPS_OF_OLD
 from tests.fuzz.targets import MANAGED_FIELDS, desired_objects, live_objects
 
 _SETTINGS: Final = b"""\
@@ -70,6 +71,9 @@ SEEDS: Final[dict[str, Sequence[bytes]]] = {
     "saved-report": [to_json(report).encode() for report in (RICH, HOSTILE, EMPTY)],
     "kubeconfig": [_KUBECONFIG, _WITH_PLUGINS],
     "history": [_history()],
+    **{f"answer-{question}": [json.dumps(answer).encode()] for question, answer in ANSWERS.items()},
+    "answer-groups": [json.dumps(groups).encode() for groups in (ANSWERS["groups"], GROUPS_OF_OLD)],
+    "answer-watch": [json.dumps(event).encode() + b"\n" for event in EVENTS],
 }
 
 _OBJECT: Final = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: rescan-prod}\ndata:\n  "

@@ -28,6 +28,7 @@ from drift.report.render import Style, render
 from drift.report.saved import read_report
 from drift.report.suggestions import to_yaml
 from tests.drift.report.reports import RICH
+from tests.fuzz.server import ANSWERS, scan_with, watch_with
 
 REPOSITORY: Final = Path(__file__).parents[2]
 #: A folder that is gone when the process ends.
@@ -85,6 +86,11 @@ def history(data: bytes) -> None:
     _render_all(report)
 
 
+def _answer(question: str) -> Callable[[bytes], None]:
+    """One answer of the API server; the others are as they should be."""
+    return lambda data: _render_all(scan_with(question, data))
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "manifests": manifests,
     "live": live,
@@ -93,6 +99,8 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "saved-report": saved_report,
     "kubeconfig": kubeconfig,
     "history": history,
+    **{f"answer-{question}": _answer(question) for question in ANSWERS},
+    "answer-watch": watch_with,
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from drift.errors import UsageError
+from tests.fuzz.__main__ import ALL_TARGETS
 from tests.fuzz.limits import MEGABYTES, NotOneLine, TooLarge, clear_errors_only, peak
 from tests.fuzz.mutation import mutated, restructured
 from tests.fuzz.seeds import NASTY, SEEDS
@@ -22,6 +23,10 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 def test_what_has_broken_other_readers_is_one_clear_error_or_nothing(target: str, case: str) -> None:
     with clear_errors_only():
         TARGETS[target](NASTY[case])
+
+
+def test_whoever_fuzzes_for_longer_fuzzes_everything() -> None:
+    assert tuple(TARGETS) == ALL_TARGETS
 
 
 @every_target

@@ -1,0 +1,193 @@
+"""An API server that answers one question with whatever it is given, and all others as it should."""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any, Final, cast
+from unittest import mock
+from urllib.parse import parse_qs, urlsplit
+
+import urllib3
+
+from drift.cluster.connection import Connection
+from drift.cluster.resources import Resource
+from drift.cluster.server import ApiServer
+from drift.cluster.watch import read_event, split_lines
+from drift.library import scan
+from drift.manifests.load import Loaded, load_texts
+from drift.model import Report
+
+_NAMESPACE: Final = "shop"
+_CONFIG_MAP: Final = Resource(
+    "", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset({"get", "list", "watch"})
+)
+
+_OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+
+def _discovered(group: str, version: str, *kinds: tuple[str, str]) -> dict[str, Any]:
+    resources = [
+        {
+            "resource": plural,
+            "responseKind": {"group": group, "version": version, "kind": kind},
+            "scope": "Namespaced",
+            "verbs": ["get", "list", "watch"],
+        }
+        for plural, kind in kinds
+    ]
+    versions = [{"version": version, "freshness": "Current", "resources": resources}]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "items": [{"metadata": {"name": group}, "versions": versions}],
+    }
+
+
+def _object(kind: str, name: str, **fields: Any) -> dict[str, Any]:
+    entry = {
+        "manager": "kustomize-controller",
+        "operation": "Apply",
+        "apiVersion": "v1",
+        "time": "2026-01-01T12:00:00Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {"f:key": {}}, "f:metadata": {"f:labels": {"f:team": {}}}},
+    }
+    metadata = {
+        "name": name,
+        "namespace": _NAMESPACE,
+        "uid": f"uid-of-{name}",
+        "resourceVersion": "7",
+        "labels": {"team": "blue"},
+        "managedFields": [entry],
+    }
+    return {"apiVersion": "apps/v1" if kind == "Deployment" else "v1", "kind": kind, "metadata": metadata, **fields}
+
+
+_NAMES: Final = ("a", "b", "c", "d", "e", "f")
+_LISTED: Final = [_object("ConfigMap", name, data={"key": "live" if name == "b" else "git"}) for name in _NAMES]
+_DEPLOYED: Final = _object("Deployment", "web", spec={"replicas": 3, "template": {"spec": {"containers": []}}})
+_MARKS: Final = ("uid", "resourceVersion", "managedFields")
+
+
+def _manifests() -> Loaded:
+    bodies: list[dict[str, Any]] = []
+    for live in (*_LISTED, _DEPLOYED):
+        metadata = {name: value for name, value in live["metadata"].items() if name not in _MARKS}
+        bodies.append({**live, "metadata": metadata, **({"data": {"key": "git"}} if "data" in live else {})})
+    return load_texts([("manifests.yaml", "\n---\n".join(map(json.dumps, bodies)).encode())])
+
+
+#: What a server that means well says, by what it is asked.
+ANSWERS: Final[Mapping[str, Any]] = {
+    "version": {"gitVersion": "v1.36.3", "major": "1"},
+    "core": _discovered("", "v1", ("configmaps", "ConfigMap"), ("services", "Service")),
+    "groups": _discovered("apps", "v1", ("deployments", "Deployment")),
+    "schemas": {
+        "paths": {
+            "api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=1"},
+            "apis/apps/v1": {"serverRelativeURL": "/openapi/v3/apis/apps/v1"},
+        }
+    },
+    "schema": {
+        "openapi": "3.0.0",
+        "components": {
+            "schemas": {
+                "io.k8s.api.core.v1.ConfigMap": {
+                    "type": "object",
+                    "x-kubernetes-group-version-kind": [{"group": "", "kind": "ConfigMap", "version": "v1"}],
+                    "properties": {
+                        "data": {"type": "object", "additionalProperties": {"type": "string", "default": ""}},
+                        "metadata": {"allOf": [{"$ref": f"#/components/schemas/{_OBJECT_META}"}], "default": {}},
+                    },
+                },
+                _OBJECT_META: {
+                    "type": "object",
+                    "properties": {
+                        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "finalizers": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"},
+                        "ownerReferences": {
+                            "type": "array",
+                            "items": {"$ref": f"#/components/schemas/{_OBJECT_META}"},
+                            "x-kubernetes-list-type": "map",
+                            "x-kubernetes-list-map-keys": ["uid"],
+                        },
+                    },
+                },
+            }
+        },
+    },
+    "list": {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": _LISTED},
+    "object": _DEPLOYED,
+    "others": {"kind": "List", "apiVersion": "v1", "metadata": {"remainingItemCount": 0}, "items": _LISTED[:1]},
+}
+#: Which paths ask for it; whatever else is asked for is one of the "others".
+_PATHS: Final = (
+    ("/version", "version"),
+    ("/api", "core"),
+    ("/apis", "groups"),
+    ("/openapi/v3", "schemas"),
+    ("/openapi/v3/*", "schema"),
+    ("*/configmaps", "list"),
+    ("*/deployments/web", "object"),
+)
+#: As servers before 1.26 say what they have.
+GROUPS_OF_OLD: Final = {
+    "kind": "APIGroupList",
+    "groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}],
+}
+EVENTS: Final = [
+    {"type": "ADDED", "object": _LISTED[0]},
+    {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}},
+    {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}},
+]
+
+
+def scan_with(question: str, answer: bytes) -> Report:
+    """Scans a server that answers one question so.
+
+    Args:
+        question: Of `ANSWERS`.
+        answer: The body of the answer.
+    """
+    pool = _Pool({**{name: json.dumps(value).encode() for name, value in ANSWERS.items()}, question: answer})
+    client = mock.Mock()
+    client.rest_client.pool_manager = pool
+    connection = Connection(client, None, "https://hostile.example.com", _NAMESPACE, lambda: connection)
+    with _no_cache():
+        return scan(_manifests(), ApiServer(connection))
+
+
+def watch_with(stream: bytes) -> None:
+    """Reads what comes of a watch, in pieces as they come from a socket."""
+    pieces = (stream[start : start + 100] for start in range(0, len(stream), 100))
+    for line in split_lines(pieces):
+        read_event(line, _CONFIG_MAP)
+
+
+class _Pool:
+    """Stands where the client's connections are."""
+
+    def __init__(self, answers: Mapping[str, bytes]) -> None:
+        self._answers = answers
+
+    def request(self, method: str, url: str, **_: Any) -> urllib3.HTTPResponse:
+        assert method == "GET"
+        parts = urlsplit(url)
+        # A server that says "there is more" again and again is ended by the deadline; here is no time for that.
+        more = "continue" in parse_qs(parts.query)
+        body = b'{"metadata": {}, "items": []}' if more else self._answers[_question(parts.path)]
+        return urllib3.HTTPResponse(io.BytesIO(body), status=200, preload_content=False)
+
+
+def _question(path: str) -> str:
+    return next((question for pattern, question in _PATHS if fnmatchcase(path, pattern)), "others")
+
+
+@contextmanager
+def _no_cache() -> Iterator[None]:
+    """Schemas are kept nowhere: what one answer said must not count for the next."""
+    with mock.patch.dict(cast("Any", os.environ), {"XDG_CACHE_HOME": os.devnull}):
+        yield
