@@ -45,6 +45,12 @@ class _State:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints what came out, and writes the page."""
     options = _parser().parse_args(arguments)
+    results = [Result.from_json(json.loads(line)) for line in options.results or ()] or _measure_all(options)
+    if not options.no_write:
+        write_page(results, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
+
+
+def _measure_all(options: argparse.Namespace) -> list[Result]:
     raise_file_limit()
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -53,8 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for result in _measure(syncing, python, options):
                 print(json.dumps(result.as_json()), flush=True)
                 results.append(result)
-    if not options.no_write:
-        write_page(results, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
+    return results
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=SIZES)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--kubectl-up-to", type=int, default=KUBECTL_SIZES, metavar="OBJECTS")
+    parser.add_argument("--results", type=argparse.FileType("r"), help="what it printed before, instead of measuring")
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     return parser
 

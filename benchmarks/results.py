@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Drifted(StrEnum):
@@ -44,3 +44,8 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """For a line of JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """What `as_json` made."""
+        return cls(**{**values, "drifted": Drifted(values["drifted"])})

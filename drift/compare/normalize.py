@@ -86,7 +86,8 @@ def normalize_object(body: Object, schema: Type, facts: Facts) -> Object:
     if isinstance(metadata, dict):
         own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
         # Kept even if empty, so that a label that is added is found at the labels rather than at the metadata.
-        tree["metadata"] = normalizer.struct(own, schema.field("metadata"))
+        # Its fields are known whatever the schema says, or where there is none.
+        tree["metadata"] = normalizer.struct(own, schema.field("metadata"), is_metadata=True)
     return tree
 
 
@@ -112,9 +113,9 @@ class _Normalizer:
             return value
         return canonical(value, Scalar.QUANTITY if role is _Role.AMOUNTS else schema.scalar)
 
-    def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY) -> Object:
+    def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY, *, is_metadata: bool = False) -> Object:
         tree: Object = {}
-        is_metadata = schema.name == _OBJECT_META
+        is_metadata |= schema.name == _OBJECT_META
         is_embedded = "metadata" in value and schema.shape is Shape.STRUCT and _is_embedded_object(schema)
         for name, below in value.items():
             if below is None or (is_metadata and name in SERVER_METADATA):

@@ -264,6 +264,21 @@ def test_a_dump_with_some_owners_was_made_well_and_the_others_are_counted(ownerl
     assert _scan(dump, body("owned"), *others).notes == (note,)
 
 
+def test_the_servers_own_metadata_is_no_drift_where_neither_a_schema_nor_an_owner_says_so() -> None:
+    live = body("a")
+    live["metadata"] |= {
+        "uid": "u",
+        "resourceVersion": "7",
+        "generation": 2,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    live["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    dump = Memory(live)
+    dump.info = None
+
+    assert _statuses(_scan(dump, body("a"))) == [("ConfigMap n/a", "in-sync")]
+
+
 def test_the_report_says_how_long_it_took_and_how_many_requests_were_sent() -> None:
     source = Memory()
     source.request_count = 7
