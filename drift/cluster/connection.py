@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,20 +145,24 @@ def _from_service_account() -> Connection:
 
 
 class _Collector(logging.Handler):
+    """Keeps what one thread logs: others may be asking other clusters at the same time."""
+
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
+        self._of_thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
+        if record.thread == self._of_thread:
+            self.messages.append(record.getMessage())
 
 
 @contextmanager
 def _errors_logged_by_the_client() -> Iterator[list[str]]:
     """Collects what the client logs to the root logger instead of raising it."""
     root, collector = logging.getLogger(), _Collector()
-    handlers, root.handlers = root.handlers, [collector]
+    root.addHandler(collector)
     try:
         yield collector.messages
     finally:
-        root.handlers = handlers
+        root.removeHandler(collector)

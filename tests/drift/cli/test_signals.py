@@ -13,6 +13,13 @@ from tests.sandbox import proxy as faults
 from tests.sandbox.proxy import Proxy
 
 ROOT = Path(__file__).parents[3]
+#: As a terminal would start it: whoever runs the tests in the background may have had interrupts ignored.
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from drift.cli import program
+program()
+"""
 
 
 @pytest.mark.parametrize(
@@ -34,7 +41,7 @@ def test_a_signal_ends_a_scan_that_waits_for_the_server(
         *("--kubeconfig", str(running.kubeconfig(tmp_path))),
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "drift", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as scan:
         while not any("/configmaps" in asked for asked in running.asked):
             assert scan.poll() is None

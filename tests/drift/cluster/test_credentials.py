@@ -1,14 +1,18 @@
 """Credentials that expire half-way are had anew; where that cannot be, what was read is reported, as incomplete."""
 
 import json
+import logging
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from drift.cli import main
 from drift.cluster import connection
+from drift.cluster.connection import Connection
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of
 from tests.sandbox.cluster import Cluster
@@ -173,3 +177,18 @@ def test_a_plugin_that_never_ends_ends_with_the_deadline(
             application.report("--deadline", "1s", kubeconfig=kubeconfig)
         (line,) = stderr().splitlines()
         assert line.startswith("drift: no credentials were had before the --deadline")
+
+
+def test_what_is_logged_while_another_cluster_is_asked_is_no_failure_of_this_one() -> None:
+    def authenticate(headers: dict[str, str], *_: object) -> None:
+        other = threading.Thread(target=logging.getLogger().error, args=("exec: the other cluster's plugin failed",))
+        other.start()
+        other.join()
+        headers["authorization"] = "Bearer mine"
+
+    client = mock.Mock(update_params_for_auth=authenticate)
+    mine = Connection(client, None, "https://mine.example.com", "default", lambda: mine)
+    before = list(logging.getLogger().handlers)
+
+    assert mine.credentials() == {"authorization": "Bearer mine"}
+    assert logging.getLogger().handlers == before
