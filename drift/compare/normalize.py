@@ -43,7 +43,7 @@ _UNORDERED: Final = frozenset(
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 #: Scalars that have one form only, unless the schema says something else of them.
-_AS_WRITTEN: Final = frozenset({str, int, bool})
+AS_WRITTEN: Final = frozenset({str, int, bool})
 
 
 class Keyed(dict[ItemKey, Json]):
@@ -123,7 +123,7 @@ class _Normalizer:
             if is_embedded and name in {"apiVersion", "kind", "status"}:
                 continue
             child = schema.field(name)
-            if below and type(below) in _AS_WRITTEN and child.scalar is Scalar.PLAIN and not child.is_custom:
+            if below and type(below) in AS_WRITTEN and child.scalar is Scalar.PLAIN and not child.is_custom:
                 # Most of an object is what it is.
                 tree[name] = below
                 continue

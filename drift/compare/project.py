@@ -6,9 +6,9 @@ one and the same object on both sides, so that the diff skips them at once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeGuard
+from typing import TypeGuard
 
-from drift.compare.normalize import Keyed
+from drift.compare.normalize import AS_WRITTEN, Keyed
 from drift.model import Cause, Decision, Json, Object
 from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
@@ -19,9 +19,6 @@ from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 from drift.schema.values import Canonical
-
-#: Scalars that are equal if they look equal. Texts in which another one means the same have types of their own.
-_PLAIN: Final = frozenset({str, int, bool})
 
 
 class Whole:
@@ -160,7 +157,7 @@ class _Projector:
                 same = False
                 continue
             present = live[name]
-            if type(wanted) is type(present) and type(wanted) in _PLAIN and wanted == present:
+            if type(wanted) is type(present) and type(wanted) in AS_WRITTEN and wanted == present:
                 left[name] = right[name] = wanted
                 continue
             child = node.child(name) if node else None

@@ -188,14 +188,9 @@ class InSyncProof:
         return True
 
     def _roles_of(self, entries: list[Object]) -> tuple[Role, ...] | None:
-        """The role of each entry; None where no applier is known and one would have to be inferred.
-
-        Raises:
-            TypeError: An entry is not as the server writes it. Nothing of it can be relied on, and that is to be said.
-        """
-        for entry in entries:
-            if any(type(entry.get(name, "")) is not str for name in _TEXTS):
-                raise TypeError(entry)
+        """The role of each entry; None where one would have to be inferred, or an entry cannot be relied on."""
+        if any(type(entry.get(name, "")) is not str for entry in entries for name in _TEXTS):
+            return None
         managers = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
         if managers not in self._roles:
             roles = assign_roles(

@@ -50,6 +50,11 @@ _HARMLESS: Final[set[str]] = set()
 PlainDocument = tuple[int, Json]
 
 
+def begins_as_json(text: bytes) -> bool:
+    """Whether a text is for the reader of JSON first."""
+    return text.lstrip().startswith(b"{")
+
+
 def read_plain_documents(text: bytes) -> list[PlainDocument] | None:
     """The documents of a YAML text, each with its line.
 

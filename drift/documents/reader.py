@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from drift.documents import scalars
-from drift.documents.plain import PlainDocument, read_plain_documents
+from drift.documents.plain import PlainDocument, begins_as_json, read_plain_documents
 from drift.errors import ManifestError
 from drift.model import Json
 
@@ -50,7 +50,7 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
     Raises:
         ManifestError: The text is not YAML, repeats a key, nests too deep or expands too far; says where.
     """
-    if text.lstrip().startswith(b"{"):
+    if begins_as_json(text):
         try:
             return iter(list(_read_json(text)))
         except ValueError:

@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 import orjson
 
 from drift.documents.files import document_files
-from drift.documents.plain import PlainDocument, read_plain_documents
+from drift.documents.plain import PlainDocument, begins_as_json, read_plain_documents
 from drift.model import Json
 
 #: Bytes from which on a second process pays; reading them takes one process about a tenth of a second.
@@ -122,10 +122,9 @@ def reading_ahead(paths: Sequence[str]) -> Iterator[Ahead | None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         try:
-            ahead = _fork(files, batches)
-        except OSError:
-            # Whatever it is, it need not be in the way of reading as ever.
-            ahead = None
+            # Whatever is in its way, it need not be in the way of reading as ever.
+            with suppress(OSError):
+                ahead = _fork(files, batches)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield ahead
@@ -250,7 +249,7 @@ def _read(file: Path) -> list[PlainDocument] | None:
     except OSError:
         return None
     # JSON has its own reader.
-    if text.lstrip().startswith(b"{") or _SECRET.search(text):
+    if begins_as_json(text) or _SECRET.search(text):
         return None
     read = read_plain_documents(text)
     return None if read is None or any(_may_be_secret(value) for _, value in read) else read
