@@ -5,7 +5,7 @@ so two runs measure the same.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -202,6 +202,7 @@ class Fleet:
         config = yaml.safe_load(cluster.kubeconfig.read_text("utf-8"))
         self._server = cluster.server
         self._syncing = syncing
+        self._drifted = (0, 0)
         self._http = urllib3.PoolManager(
             maxsize=_WRITERS,
             cert_reqs="CERT_NONE",
@@ -219,19 +220,21 @@ class Fleet:
         """
         self._for_all(objects, 1, self._apply)
 
-    def drift(self, objects: int, every: int) -> int:
-        """Edits one application's first Deployment or ConfigMap by hand in every so many objects; returns how many."""
-        return self._for_all(objects, every, self._edit)
+    def drift(self, objects: int, every: int) -> None:
+        """Edits a Deployment, ConfigMap, Service or custom resource by hand in every so many; 0 for none of them.
 
-    def revert(self, objects: int, every: int) -> None:
-        """Syncs what `drift` edited."""
-        self._for_all(objects, every, self._apply)
+        What was edited before is synced first, unless it is the same.
+        """
+        if (objects, every) == self._drifted:
+            return
+        self._for_all(*self._drifted, self._apply)
+        self._for_all(objects, every, self._edit)
+        self._drifted = (objects, every)
 
-    def _for_all(self, objects: int, every: int, act: Any) -> int:
-        bodies = [body for application in applications(objects) for body in application][::every]
+    def _for_all(self, objects: int, every: int, act: Callable[[dict[str, Any]], None]) -> None:
+        bodies = [body for application in applications(objects) for body in application]
         with ThreadPoolExecutor(_WRITERS) as pool:
-            list(pool.map(act, bodies))
-        return len(bodies)
+            list(pool.map(act, bodies[::every] if every else ()))
 
     def _apply(self, body: dict[str, Any]) -> None:
         path = _path(body)
