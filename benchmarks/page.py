@@ -20,7 +20,7 @@ _HEAD = """\
 # Benchmarks
 
 Written by `python -m benchmarks.fleets`; nothing here is typed by hand. Times are medians of {runs} runs, in which the
-tools took turns, and so did nothing and one percent drifted, on one machine ({machine}) on which the API server ran too;
+tools took turns, and so did none and one percent drifted, on one machine ({machine}) on which the API server ran too;
 *times the floor* is how they compare.
 Memory is the most that all processes of a tool had together, pages that they share counted once, looked at every
 hundredth of a second.
