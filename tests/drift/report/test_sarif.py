@@ -1,10 +1,14 @@
 """SARIF: what version 2.1.0 asks for, rules with help, stable fingerprints, a place for every result."""
 
 import json
+import os
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from drift.explain.texts import CAUSES, CHANGES
@@ -24,6 +28,30 @@ def run(shown: Report) -> dict[str, Any]:
 def results(shown: Report) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = run(shown)["results"]
     return found
+
+
+@pytest.fixture(scope="session")
+def schema() -> dict[str, Any]:
+    """The standard's own schema, from the Go module that ships it; sarif_schema/go.mod and go.sum lock which."""
+    folder = Path(__file__).parent / "sarif_schema"
+    command = ["go", "mod", "download", "-json", "github.com/owenrumney/go-sarif/v3"]
+    environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    source = Path(json.loads(done.stdout)["Dir"]) / "pkg/report/v210/sarif/schema.go"
+    literal = re.fullmatch(r".*= `(.*)`\s*", source.read_text("utf-8"), re.DOTALL)
+    assert literal
+    found: dict[str, Any] = json.loads(literal[1])
+    return found
+
+
+@pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY], ids=["rich", "hostile", "empty"])
+def test_the_log_is_valid_by_the_schema_of_the_standard(shown: Report, schema: dict[str, Any]) -> None:
+    log = json.loads(to_sarif(shown))
+
+    jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker()).validate(log)
+    with pytest.raises(jsonschema.ValidationError, match="unexpected"):
+        jsonschema.Draft4Validator(schema).validate({**log, "unexpected": 1})
 
 
 @pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY], ids=["rich", "hostile", "empty"])
