@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from drift.history.changes import Reach
 from drift.history.episodes import Scope
 from drift.history.scope import refuse_nameless, scope_of
 from drift.history.store import History
-from drift.model import ObjectKey, Report
+from drift.model import Report
 from drift.notify.formats import MessageFormat
 from drift.scanning.source import LiveSource
 
@@ -42,7 +41,7 @@ class Memory:
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
         self._history = History(Path(options.history), _warn)
-        self._reach = Reach(settings.unmanaged, _left_out(settings))
+        self._reach = Reach(settings.unmanaged, settings.leaves_out)
         self._recorded: _Recorded = []
 
     def record(self, report: Report, source: LiveSource) -> Report:
@@ -81,10 +80,6 @@ class Memory:
                 problem = str(error)
             if problem is not None:
                 _warn(f"nobody is notified: the receiver in {_URL}: {problem}; the next run tries again")
-
-
-def _left_out(settings: Settings) -> Callable[[ObjectKey], bool]:
-    return lambda key: any(kind.covers(key.group, key.kind) for kind in settings.unchecked)
 
 
 def _warn(sentence: str) -> None:

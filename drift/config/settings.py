@@ -141,3 +141,7 @@ class Settings:
     unchecked: tuple[UncheckedKind, ...] = ()
     exit_causes: frozenset[Cause] = DRIFT_CAUSES
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
+
+    def leaves_out(self, key: ObjectKey) -> bool:
+        """Whether objects of this kind are not checked on purpose."""
+        return any(kind.covers(key.group, key.kind) for kind in self.unchecked)

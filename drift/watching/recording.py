@@ -9,7 +9,7 @@ from drift.history.changes import Reach
 from drift.history.episodes import Episode as Recorded
 from drift.history.episodes import Scope, State
 from drift.history.store import History
-from drift.model import ObjectKey, Report
+from drift.model import Report
 from drift.watching.ledger import Episode, News, Turn
 from drift.watching.lines import rfc3339
 
@@ -52,11 +52,7 @@ class Recorder:
         Returns:
             The report with what is known of its findings; as it was, where the history cannot be used.
         """
-
-        def is_left_out(key: ObjectKey) -> bool:
-            return any(kind.covers(key.group, key.kind) for kind in settings.unchecked)
-
-        reach = Reach(settings.unmanaged, is_left_out)
+        reach = Reach(settings.unmanaged, settings.leaves_out)
         try:
             known = self._history.record(report, self._scope, reach, count_as_scan=count_as_scan)
         except HistoryError as error:
