@@ -51,8 +51,6 @@ _UNAUTHORIZED: Final = 401
 #: After so many requests in a row without an answer, the server is taken for gone.
 _SILENCE: Final = 3
 
-#: So long do other requests wait for one that is getting new credentials, before they get some themselves.
-_PLUGIN_SECONDS: Final = 10.0
 #: So often is a server tried again that has never answered yet.
 _FIRST_TRIES: Final = 2
 
@@ -107,8 +105,6 @@ class Requests:
         self._deadline = deadline or Deadline(self._limits.scan_seconds)
         self._tell = tell
         self._renewing = threading.Lock()
-        self._authenticating = threading.Lock()
-        self._counting = threading.Lock()
         self._answered = False
         self._failing = False
         self._unanswered = 0
@@ -206,11 +202,11 @@ class Requests:
     def _open(self, path: str, target: str, accept: str, silence: float) -> urllib3.BaseHTTPResponse:
         for is_last in (False, True):
             connection = self._connection
-            self._count()
+            self.count += 1
             response: urllib3.BaseHTTPResponse = connection.client.rest_client.pool_manager.request(
                 "GET",
                 self.server + target,
-                headers={"Accept": accept, "User-Agent": "drift", **self._credentials(connection)},
+                headers={"Accept": accept, "User-Agent": "drift", **connection.credentials()},
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence),
                 retries=False,
                 redirect=False,
@@ -245,12 +241,12 @@ class Requests:
             raise FailedError(ConnectError(self._too_late()), "no time is left", 0)
         connection = self._connection
         pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
-        self._count()
+        self.count += 1
         try:
             answer = attempt(
                 pool,
                 self.server + target,
-                lambda: {"Accept": accept, "User-Agent": "drift", **self._credentials(connection)},
+                lambda: {"Accept": accept, "User-Agent": "drift", **connection.credentials()},
                 seconds=min(self._limits.request_seconds, left),
                 answer_bytes=self._limits.answer_bytes,
             )
@@ -259,22 +255,8 @@ class Requests:
         except ConnectError as error:
             raise FailedError(error, "no credentials", 0) from None
         self._answered = True
-        with self._counting:
-            self.received += len(answer.body)
+        self.received += len(answer.body)
         return answer
-
-    def _count(self) -> None:
-        with self._counting:
-            self.count += 1
-
-    def _credentials(self, connection: Connection) -> "Mapping[str, str]":
-        """For one request at a time, so that a plugin that has to log somebody in does it once; unless it is stuck."""
-        is_alone = self._authenticating.acquire(timeout=_PLUGIN_SECONDS)
-        try:
-            return connection.credentials()
-        finally:
-            if is_alone:
-                self._authenticating.release()
 
     def _worth_again(self, lack: Lack) -> int:
         # Where nobody ever answered, the address or the context is wrong rather than the moment.

@@ -1,8 +1,8 @@
 """The search for live objects that Git does not have: where to look, and whose they are."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from typing import Final
 
 from drift.cluster.live import LiveObject
@@ -12,7 +12,6 @@ from drift.errors import ConnectError, RequestError
 from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
 from drift.policy.opt_out import honour
-from drift.scanning.at_once import begun_ahead
 from drift.scanning.options import Options, Step
 from drift.scanning.reading import Reader, Unread
 from drift.scanning.wanted import Wanted, WantedKind
@@ -40,8 +39,6 @@ USUAL_KINDS: Final = (
     ("rbac.authorization.k8s.io", "Role"),
     ("rbac.authorization.k8s.io", "RoleBinding"),
 )
-#: So many kinds are asked for at once: where answers take long, a scan is over sooner, and no server minds four.
-_AT_ONCE: Final = 4
 _FORBIDDEN: Final = 403
 _METHOD_NOT_ALLOWED: Final = 405
 _UNAVAILABLE: Final = 503
@@ -117,7 +114,7 @@ class Strays:
         try:
             for resource, found in self._other_kinds(read, namespaces):
                 self.options.observe(Step(resource.full_name, 0, None))
-                for live in found():
+                for live in found:
                     if not isinstance(live, Unread):
                         self.add(resource, live)
                         continue
@@ -129,30 +126,18 @@ class Strays:
 
     def _other_kinds(
         self, read: Container[tuple[str, str]], namespaces: Iterable[str]
-    ) -> Iterator[tuple[Resource, Callable[[], Sequence[LiveObject | Unread]]]]:
-        """Kinds that were not read yet, and what waits for their objects: mostly few, each an answer to wait for."""
-        names: Mapping[str | None, Collection[str]] = dict.fromkeys(namespaces, ())
-        kinds = [
-            resource
-            for resource in self._kinds_of_interest()
-            if (resource.group, resource.kind) not in read and "list" in resource.verbs
-        ]
-        lists = begun_ahead((partial(self._list, resource, names) for resource in kinds), _AT_ONCE)
-        yield from zip(kinds, lists, strict=True)
-
-    def _kinds_of_interest(self) -> Iterator[Resource]:
+    ) -> Iterator[tuple[Resource, Iterator[LiveObject | Unread]]]:
         if self.options.unmanaged is Unmanaged.CLUSTER:
-            # What belongs to no namespace is for one of the shards to look for.
-            is_ours = self.options.shard.owns(None)
-            yield from (found for found in self.resources.all_preferred() if found.namespaced or is_ours)
+            for resource in self.resources.all_preferred():
+                # What belongs to no namespace is for one of the shards to look for.
+                is_here = resource.namespaced or self.options.shard.owns(None)
+                if is_here and "list" in resource.verbs and (resource.group, resource.kind) not in read:
+                    yield resource, self.reader.list_everywhere(resource, metadata_only=True)
         elif self.options.unmanaged is Unmanaged.NAMESPACE:
-            usual = (self.resources.preferred(group, kind) for group, kind in USUAL_KINDS)
-            yield from (found for found in usual if found is not None and found.namespaced)
-
-    def _list(self, resource: Resource, names: Mapping[str | None, Collection[str]]) -> Sequence[LiveObject | Unread]:
-        if self.options.unmanaged is Unmanaged.CLUSTER:
-            return list(self.reader.list_everywhere(resource, metadata_only=True))
-        return list(self.reader.list(resource, names, metadata_only=True))
+            for group, kind in USUAL_KINDS:
+                found = self.resources.preferred(group, kind)
+                if (group, kind) not in read and found is not None and found.namespaced and "list" in found.verbs:
+                    yield found, self.reader.list(found, dict.fromkeys(namespaces, ()), metadata_only=True)
 
     def _note_what_is_unknown(self) -> None:
         """APIs that are down cannot say which kinds they have. What the manifests have of them is unchecked anyway."""

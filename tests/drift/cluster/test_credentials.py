@@ -4,10 +4,7 @@ import json
 import logging
 import stat
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from itertools import zip_longest
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -15,8 +12,7 @@ import pytest
 
 from drift.cli import main
 from drift.cluster import connection
-from drift.cluster.connection import Connection, connect
-from drift.cluster.requests import Requests
+from drift.cluster.connection import Connection
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of
 from tests.sandbox.cluster import Cluster
@@ -54,18 +50,13 @@ def tokens(proxied: Proxied) -> list[str]:
     return [application.cluster.token(name) for _ in range(2)]
 
 
-def _plugin(
-    folder: Path, tokens: list[str], otherwise: str = "exit 1", expiry: Sequence[datetime] = ()
-) -> dict[str, object]:
-    """A user whose plugin gives one token after the other, and says until when, if that is given."""
+def _plugin(folder: Path, tokens: list[str], otherwise: str = "exit 1") -> dict[str, object]:
+    """A user whose plugin gives one token after the other."""
     script, count = folder / "plugin", folder / "runs"
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
-    statuses = [
-        {"token": token} | ({"expirationTimestamp": f"{until:%Y-%m-%dT%H:%M:%SZ}"} if until else {})
-        for token, until in zip_longest(tokens, expiry)
-    ]
     cases = "\n".join(
-        f"{number}) echo '{json.dumps({**credential, 'status': status})}';;" for number, status in enumerate(statuses)
+        f"{number}) echo '{json.dumps({**credential, 'status': {'token': token}})}';;"
+        for number, token in enumerate(tokens)
     )
     script.write_text(
         f"#!/bin/sh\nruns=$(cat {count} 2>/dev/null || echo 0)\necho $((runs + 1)) > {count}\n"
@@ -94,27 +85,6 @@ def test_a_plugin_is_asked_again_when_its_token_is_refused(
     assert drift_of(scanned.document) == DRIFT
     assert (tmp_path / "runs").read_text() == "2\n"
     assert "the credentials were refused (401); trying again with new ones" in stderr()
-
-
-def test_requests_at_once_ask_a_plugin_once_when_the_time_of_its_token_is_over(
-    proxied: Proxied, tokens: list[str], tmp_path: Path
-) -> None:
-    _, running = proxied
-    in_seconds = datetime.now(UTC) + timedelta(seconds=30)
-    user = _plugin(tmp_path, tokens, expiry=[in_seconds, in_seconds + timedelta(hours=1)])
-    requests = Requests(connect(str(running.kubeconfig(tmp_path, user=user)), None))
-    together = threading.Barrier(4)
-
-    def ask() -> None:
-        together.wait()
-        requests.get("/version")
-
-    with ThreadPoolExecutor(4) as pool:
-        for asked in [pool.submit(ask) for _ in range(4)]:
-            asked.result()
-
-    assert requests.count == 4
-    assert (tmp_path / "runs").read_text() == "2\n"
 
 
 def test_a_token_that_is_replaced_in_its_file_is_read_again(
