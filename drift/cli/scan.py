@@ -1,10 +1,8 @@
 """What ``drift report`` does: manifests and a live side in, reports out."""
 
 import argparse
-import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,8 +63,7 @@ def run(options: argparse.Namespace, ahead: Ahead | None = None) -> int:
     gateway = _gateway() if options.push_metrics else None
     settings = with_flags(load_settings(options.config), options)
     memory = _memory(options, settings)
-    with _no_search_for_cycles():
-        report = _scan(options, settings, targets, shard, memory, ahead)
+    report = _scan(options, settings, targets, shard, memory, ahead)
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
@@ -168,21 +165,6 @@ def _suggest(report: Report) -> None:
     from drift.report.suggestions import to_yaml  # noqa: PLC0415
 
     write_stdout(to_yaml(suggest_rules(report)))
-
-
-@contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """Objects come by the ten thousand and stay until the end.
-
-    To look through them for cycles again and again, of which there are hardly any, would take longer than all the rest.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _progress(what: str, options: argparse.Namespace) -> Progress:

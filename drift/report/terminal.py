@@ -1,14 +1,8 @@
 """The text report, for a terminal, a log or a pipe: worst first, with who and when below each finding."""
 
 import io
-from itertools import starmap
-from typing import Final
-
-from rich.cells import cell_len
-from rich.color import ColorSystem
-from rich.console import Console
-from rich.style import Style
-from rich.text import Text
+from functools import partial
+from typing import Final, Protocol
 
 from drift.model import Actor, Change, Finding, ObjectReport, Report, Severity, Status, Verdict
 from drift.report.line_diff import Mark, line_diff
@@ -62,8 +56,21 @@ _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
 #: How far what goes on, or belongs to a line above, is set in.
 _SHIFT: Final = 2
-#: Columns that must be left for a folded line to be set in.
-_NARROWEST: Final = 20
+
+#: A text and its style.
+Part = tuple[str, str]
+
+
+class Line(Protocol):
+    """Writes a line."""
+
+    def __call__(self, *parts: Part, indent: int = 0) -> None:
+        """Writes a line; where it is too long, it goes on below its own beginning.
+
+        Args:
+            parts: Texts that hold nothing which steers a terminal, and their styles.
+            indent: Columns in front of where a folded line goes on.
+        """
 
 
 def to_text(report: Report, *, color: bool, width: int | None = None, verbose: bool = False) -> str:
@@ -76,59 +83,26 @@ def to_text(report: Report, *, color: bool, width: int | None = None, verbose: b
         verbose: Also says what was seen and not reported, and why.
     """
     out = io.StringIO()
-    _Writer(_Page(out, width, color=color), report, verbose=verbose).write()
+    _Writer(_line(out, width, color=color), report, verbose=verbose).write()
     return out.getvalue()
 
 
-#: A text and its style.
-Part = tuple[str, str]
+def _line(out: io.StringIO, width: int | None, *, color: bool) -> Line:
+    if width is None and not color:
+        return partial(_plain_line, out)
+    # Loading Rich takes a twentieth of the time of a small scan, and logs and pipes have no use for it.
+    from drift.report.page import Page  # noqa: PLC0415
+
+    return Page(out, width, color=color).line
 
 
-class _Page:
-    """Writes lines, folded where the terminal ends. Rich could lay out the whole, but takes most of a scan's time."""
-
-    def __init__(self, out: io.StringIO, width: int | None, *, color: bool) -> None:
-        self._out = out
-        self._width = width
-        self._color = color
-        self._console = Console(file=out, width=width, color_system=None, legacy_windows=False)
-
-    def line(self, *parts: Part, indent: int = 0) -> None:
-        """Writes a line; where it is too long, it goes on below its own beginning.
-
-        Args:
-            parts: Texts that hold nothing which steers a terminal, and their styles.
-            indent: Columns in front of where a folded line goes on.
-        """
-        plain = "".join(text for text, _ in parts)
-        if self._width is None or cell_len(plain) <= self._width:
-            self._out.write(("".join(starmap(_coloured, parts)) if self._color else plain) + "\n")
-            return
-        indent = indent if self._width - indent >= _NARROWEST else 0
-        line = Text.assemble(*parts)
-        head, body = line[:indent], line[indent:]
-        # What is cut would be hidden, so even a word that is too long is folded.
-        for part in body.wrap(self._console, self._width - indent, overflow="fold"):
-            self._write(head + part)
-            head = Text(" " * indent)
-
-    def _write(self, line: Text) -> None:
-        if self._color:
-            for segment in line.render(self._console):
-                self._out.write(_coloured(segment.text, segment.style or ""))
-            self._out.write("\n")
-        else:
-            self._out.write(f"{line.plain}\n")
-
-
-def _coloured(text: str, style: str | Style) -> str:
-    parsed = Style.parse(style) if isinstance(style, str) else style
-    return parsed.render(text, color_system=ColorSystem.STANDARD)
+def _plain_line(out: io.StringIO, *parts: Part, indent: int = 0) -> None:  # noqa: ARG001
+    out.write("".join(text for text, _ in parts) + "\n")
 
 
 class _Writer:
-    def __init__(self, page: _Page, report: Report, *, verbose: bool) -> None:
-        self._line = page.line
+    def __init__(self, line: Line, report: Report, *, verbose: bool) -> None:
+        self._line = line
         self._report = report
         self._verbose = verbose
 

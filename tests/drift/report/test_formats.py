@@ -311,6 +311,10 @@ def test_a_folded_line_goes_on_below_its_own_beginning() -> None:
     assert f"\n           {'b' * 39}\n           {'b' * 21}\n" in text
 
 
+def test_a_pipe_gets_what_an_endless_terminal_without_colours_shows() -> None:
+    assert to_text(RICH, color=False, verbose=True) == to_text(RICH, color=False, width=100_000, verbose=True)
+
+
 def test_a_pipe_gets_lines_as_long_as_they_are() -> None:
     assert max(map(len, to_text(_only(FINDING, path="a" * 300), color=False).splitlines())) > 300
 

@@ -1,0 +1,43 @@
+"""A small report takes no longer to begin than it must."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n"
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> str:
+    path = tmp_path / "live.yaml"
+    path.write_text(CONFIG_MAP, "utf-8")
+    return str(path)
+
+
+def _last_line_of(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_a_report_into_a_pipe_loads_nothing_that_is_for_terminals(live: str) -> None:
+    code = (
+        "import sys\nfrom drift.cli import main\n"
+        f"main(['report', {live!r}, '--live', {live!r}])\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'rich'])"
+    )
+
+    assert _last_line_of(code) == "[]"
+
+
+def test_cycles_are_searched_for_once_at_most_when_all_is_done(live: str) -> None:
+    code = (
+        "import gc\nfrom drift.cli.parser import build_parser\nfrom drift.cli.report import run\n"
+        f"options = build_parser().parse_args(['report', {live!r}, '--live', {live!r}])\n"
+        "searches = []\ngc.callbacks.append(lambda phase, info: searches.append(phase))\n"
+        "run(options)\n"
+        "print(searches.count('start') <= 1, gc.isenabled())"
+    )
+
+    assert _last_line_of(code) == "True True"
