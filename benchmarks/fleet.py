@@ -213,15 +213,16 @@ class Fleet:
         urllib3.disable_warnings()
 
     def sync(self, objects: int) -> None:
-        """Puts the objects of so many into the cluster; what is there already is not sent again.
+        """Puts the objects of so many into the cluster, and takes back what was edited of them.
 
         Raises:
             RuntimeError: The server refused something.
         """
         self._for_all(objects, 1, self._apply)
+        self._drifted = (0, 0)
 
     def drift(self, objects: int, every: int) -> None:
-        """Edits a Deployment, ConfigMap, Service or custom resource by hand in every so many; 0 for none of them.
+        """Edits one object by hand of every so many, of each kind in turn; 0 for none of them.
 
         What was edited before is synced first, unless it is the same.
         """
@@ -234,7 +235,7 @@ class Fleet:
     def _for_all(self, objects: int, every: int, act: Callable[[dict[str, Any]], None]) -> None:
         bodies = [body for application in applications(objects) for body in application]
         with ThreadPoolExecutor(_WRITERS) as pool:
-            list(pool.map(act, bodies[::every] if every else ()))
+            list(pool.map(act, _one_in(every, bodies)))
 
     def _apply(self, body: dict[str, Any]) -> None:
         path = _path(body)
@@ -287,6 +288,13 @@ class Fleet:
         if response.status >= _BAD_REQUEST and not (may_exist and response.status == _CONFLICT):
             raise RuntimeError(f"{method} {path}: {response.status} {response.data[:500]!r}")
         return response.status
+
+
+def _one_in(every: int, bodies: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One of every so many, the first of the first, the second of the second and so on: all kinds get their turn."""
+    for number, begin in enumerate(range(0, len(bodies), every) if every else ()):
+        part = bodies[begin : begin + every]
+        yield part[number % len(part)]
 
 
 def _path(body: dict[str, Any]) -> str:

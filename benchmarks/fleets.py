@@ -11,7 +11,7 @@ import os
 import platform
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,10 @@ class _State:
     drifted: Drifted
 
 
+#: The tools to run over a state.
+_Tools = Callable[[_State], list[_Tool]]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints what came out, and writes the page."""
     options = _parser().parse_args(arguments)
@@ -55,9 +59,9 @@ def _measure_all(options: argparse.Namespace) -> list[Result]:
     raise_file_limit()
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
-        python = install_reporter(Path(folder))
+        programs = install_reporter(Path(folder))
         for syncing in Syncing:
-            for result in _measure(syncing, python, options):
+            for result in _measure(syncing, programs, options):
                 print(json.dumps(result.as_json()), flush=True)
                 results.append(result)
     return results
@@ -73,41 +77,42 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(syncing: Syncing, python: str, options: argparse.Namespace) -> Iterator[Result]:
+def _measure(syncing: Syncing, programs: Path, options: argparse.Namespace) -> Iterator[Result]:
     with Cluster.start() as cluster, tempfile.TemporaryDirectory() as folder:
         prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
-        fleet = Fleet(cluster, syncing)
+        fleet, fast = Fleet(cluster, syncing), _fast_tools(programs)
         for size in sorted(options.sizes):
             manifests = Path(folder) / str(size)
             write_manifests(size, manifests)
             progress(f"syncing {size} objects {syncing.value}")
             fleet.sync(size)
-            states = [_State(manifests, syncing, size, drifted) for drifted in Drifted]
+            none, little, everything = (_State(manifests, syncing, size, drifted) for drifted in Drifted)
             # What a little drift costs is less than what a machine varies by in a minute: these two take turns.
-            yield from _run_in_turns(cluster, fleet, states[:2], python, options)
+            yield from _run_in_turns(cluster, fleet, (none, little), fast, options.runs)
+            if size <= options.kubectl_up_to:
+                yield from _run_in_turns(cluster, fleet, (none,), _kubectl, options.runs)
             # Editing everything takes minutes, so that is done once.
-            yield from _run_in_turns(cluster, fleet, states[2:], python, options)
+            yield from _run_in_turns(cluster, fleet, (everything,), fast, options.runs)
 
 
 def _run_in_turns(
-    cluster: Cluster, fleet: Fleet, states: Sequence[_State], python: str, options: argparse.Namespace
+    cluster: Cluster, fleet: Fleet, states: Sequence[_State], tools: _Tools, runs: int
 ) -> Iterator[Result]:
     """Runs every tool over every state once, and so many times again: whatever else the machine does meets all."""
     costs = defaultdict[tuple[Drifted, str], list[Cost]](list)
-    for _ in range(options.runs):
+    for number in range(runs):
         for state in states:
             _bring_about(fleet, state)
-            for tool in _tools(cluster.kubeconfig, state, python, options):
-                costs[state.drifted, tool.name].append(run(tool.command, cluster.environment))
+            # What the server still has to do for the edits before is not always in the same one's way.
+            for tool in tools(state)[:: -1 if number % 2 else 1]:
+                costs[state.drifted, tool.name].append(run(tool.command, _environment(cluster, cluster.kubeconfig)))
     for state in states:
         _bring_about(fleet, state)
-        for tool in _tools(cluster.kubeconfig, state, python, options):
+        for tool in tools(state):
             cost = median_of(costs[state.drifted, tool.name])
             mark = cluster.audit_mark()
             with Traffic(cluster.kubeconfig) as traffic:
-                direct, counted = str(cluster.kubeconfig), str(traffic.kubeconfig)
-                command = [counted if part == direct else part for part in tool.command]
-                memory = peak_memory(command, cluster.environment)
+                memory = peak_memory(tool.command, _environment(cluster, traffic.kubeconfig))
                 received = traffic.received
             yield Result(
                 tool.name,
@@ -119,8 +124,12 @@ def _run_in_turns(
                 memory,
                 requests=len(cluster.audit(mark)),
                 received=received,
-                runs=options.runs,
+                runs=runs,
             )
+
+
+def _environment(cluster: Cluster, kubeconfig: Path) -> dict[str, str]:
+    return {**cluster.environment, "KUBECONFIG": str(kubeconfig)}
 
 
 def _bring_about(fleet: Fleet, state: _State) -> None:
@@ -128,14 +137,24 @@ def _bring_about(fleet: Fleet, state: _State) -> None:
     fleet.drift(state.size, _EVERY[state.drifted])
 
 
-def _tools(kubeconfig: Path, state: _State, python: str, options: argparse.Namespace) -> Iterator[_Tool]:
-    report = [python, "-m", "drift", "report", str(state.manifests), "--kubeconfig", str(kubeconfig)]
-    yield _Tool("drift report", report)
-    yield _Tool("floor", [python, "-m", "benchmarks.floor", str(kubeconfig)])
-    if state.size <= options.kubectl_up_to and state.drifted is Drifted.NONE:
-        diff = ["kubectl", "diff", "--recursive", "--filename", str(state.manifests), "--kubeconfig", str(kubeconfig)]
-        yield _Tool("kubectl diff --server-side", [*diff, "--server-side", "--force-conflicts"])
-        yield _Tool("kubectl diff", diff)
+def _fast_tools(programs: Path) -> _Tools:
+    """The reporter and the floor, which are quick enough for fleets of any size."""
+
+    def tools(state: _State) -> list[_Tool]:
+        return [
+            _Tool("drift report", [str(programs / "drift"), "report", str(state.manifests)]),
+            _Tool("floor", [str(programs / "python"), "-m", "benchmarks.floor"]),
+        ]
+
+    return tools
+
+
+def _kubectl(state: _State) -> list[_Tool]:
+    diff = ["kubectl", "diff", "--recursive", "--filename", str(state.manifests)]
+    return [
+        _Tool("kubectl diff --server-side", [*diff, "--server-side", "--force-conflicts"]),
+        _Tool("kubectl diff", diff),
+    ]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 No reader of the same truth can be faster. It is a program of its own, so that it starts as the others do.
 """
 
-import sys
+import os
 
 import orjson
 import urllib3
@@ -40,4 +40,4 @@ def main(kubeconfig: str) -> int:
 
 
 if __name__ == "__main__":
-    print(main(sys.argv[1]))
+    print(main(os.environ["KUBECONFIG"]))

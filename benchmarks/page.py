@@ -20,8 +20,8 @@ _HEAD = """\
 # Benchmarks
 
 Written by `python -m benchmarks.fleets`; nothing here is typed by hand. Times are medians of {runs} runs, in which the
-tools took turns, and so did none and one percent drifted, on one machine ({machine}) on which the API server ran too;
-*times the floor* is how they compare.
+reporter and the floor took turns, as did none and one percent drifted, on one machine ({machine}) on which the API
+server ran too; *times the floor* is how they compare.
 Memory is the most that all processes of a tool had together, pages that they share counted once, looked at every
 hundredth of a second.
 
@@ -49,7 +49,8 @@ def _table(results: Sequence[Result]) -> str:
         f"| {result.objects:,} | {result.drifted.value} | {result.tool} | {result.wall:.2f} s "
         f"| {result.wall / floors[result.objects, result.drifted]:.1f} | {result.cpu:.2f} s "
         f"| {result.memory / _MEGA:.0f} MB | {result.requests:,} | {result.received / _MEGA:.1f} MB |"
-        for result in results
+        # The sort is stable: tools stay in the order in which they were measured.
+        for result in sorted(results, key=lambda result: (result.objects, list(Drifted).index(result.drifted)))
     ]
     head = (
         "| objects | drifted | tool | time | times the floor | CPU | memory | requests | received |\n"
