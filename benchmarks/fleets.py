@@ -1,4 +1,4 @@
-"""How long a fleet takes, and what it costs: ``python -m benchmarks.fleets``, about an hour.
+"""How long a fleet takes, and what it costs: ``python -m benchmarks.fleets``, about an hour and a half.
 
 Puts fleets of growing size into a sandbox cluster, synced server-side and client-side, with nothing, one in a hundred
 and everything edited by hand, and runs the reporter, ``kubectl diff`` and the floor over them. It writes a table and a
@@ -17,7 +17,17 @@ from pathlib import Path
 
 from benchmarks.fleet import NAMESPACES, Fleet, Syncing, namespace_of, prepare, write_manifests
 from benchmarks.installed import install_reporter
-from benchmarks.measure import Cost, Traffic, median_of, peak_memory, progress, raise_file_limit, run
+from benchmarks.measure import (
+    Cost,
+    Load,
+    Traffic,
+    median_cost,
+    median_load,
+    peak_memory,
+    progress,
+    raise_file_limit,
+    run,
+)
 from benchmarks.page import write_page
 from benchmarks.results import Drifted, Result
 from tests.sandbox.cluster import Cluster
@@ -26,6 +36,8 @@ SIZES = (100, 1_000, 10_000, 50_000)
 RUNS = 5
 #: kubectl takes minutes from here on, so it is measured at most up to so many objects.
 KUBECTL_SIZES = 1_000
+#: What has drifted makes no difference to its requests, so that is shown once.
+_KUBECTL_DRIFTED = 100
 _EVERY = {Drifted.NONE: 0, Drifted.ONE_PERCENT: 100, Drifted.ALL: 1}
 
 
@@ -90,7 +102,8 @@ def _measure(syncing: Syncing, programs: Path, options: argparse.Namespace) -> I
             # What a little drift costs is less than what a machine varies by in a minute: these two take turns.
             yield from _run_in_turns(cluster, fleet, (none, little), fast, options.runs)
             if size <= options.kubectl_up_to:
-                yield from _run_in_turns(cluster, fleet, (none,), _kubectl, options.runs)
+                states = (none, little, everything) if size <= _KUBECTL_DRIFTED else (none,)
+                yield from _run_in_turns(cluster, fleet, states, _kubectl, options.runs)
             # Editing everything takes minutes, so that is done once.
             yield from _run_in_turns(cluster, fleet, (everything,), fast, options.runs)
 
@@ -106,14 +119,12 @@ def _run_in_turns(
             # What the server still has to do for the edits before is not always in the same one's way.
             for tool in tools(state)[:: -1 if number % 2 else 1]:
                 costs[state.drifted, tool.name].append(run(tool.command, _environment(cluster, cluster.kubeconfig)))
+    # To look at memory and to count bytes takes time, so that is done in runs of their own.
     for state in states:
         _bring_about(fleet, state)
         for tool in tools(state):
-            cost = median_of(costs[state.drifted, tool.name])
-            mark = cluster.audit_mark()
-            with Traffic(cluster.kubeconfig) as traffic:
-                memory = peak_memory(tool.command, _environment(cluster, traffic.kubeconfig))
-                received = traffic.received
+            cost = median_cost(costs[state.drifted, tool.name])
+            load = median_load([_load(cluster, tool) for _ in range(runs)])
             yield Result(
                 tool.name,
                 state.syncing.value,
@@ -121,11 +132,19 @@ def _run_in_turns(
                 state.drifted,
                 cost.wall,
                 cost.cpu,
-                memory,
-                requests=len(cluster.audit(mark)),
-                received=received,
-                runs=runs,
+                load.memory,
+                load.requests,
+                load.received,
+                runs,
             )
+
+
+def _load(cluster: Cluster, tool: _Tool) -> Load:
+    mark = cluster.audit_mark()
+    with Traffic(cluster.kubeconfig) as traffic:
+        memory = peak_memory(tool.command, _environment(cluster, traffic.kubeconfig))
+        received = traffic.received
+    return Load(memory, len(cluster.audit(mark)), received)
 
 
 def _environment(cluster: Cluster, kubeconfig: Path) -> dict[str, str]:

@@ -37,6 +37,21 @@ class Cost:
     cpu: float
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a command needs beside time.
+
+    Attributes:
+        memory: Bytes that it and its children had at most.
+        requests: To the API server, as its audit log has them.
+        received: Bytes from the API server, encrypted.
+    """
+
+    memory: int
+    requests: int
+    received: int
+
+
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Runs a command to its end.
 
@@ -77,9 +92,18 @@ def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said}")
 
 
-def median_of(runs: Sequence[Cost]) -> Cost:
+def median_cost(runs: Sequence[Cost]) -> Cost:
     """The medians of several runs."""
     return Cost(statistics.median(run.wall for run in runs), statistics.median(run.cpu for run in runs))
+
+
+def median_load(runs: Sequence[Load]) -> Load:
+    """The medians of several runs; of an even number, the upper ones."""
+    return Load(
+        statistics.median_high(run.memory for run in runs),
+        statistics.median_high(run.requests for run in runs),
+        statistics.median_high(run.received for run in runs),
+    )
 
 
 def raise_file_limit() -> None:

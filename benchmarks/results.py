@@ -15,7 +15,7 @@ class Drifted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one tool took over one fleet: times are medians of several runs, the rest is of one more.
+    """What one tool took over one fleet: medians of several runs, and of so many others for what is not time.
 
     Attributes:
         tool: Its name.
