@@ -9,8 +9,17 @@ from typing import Final
 from drift.history.changes import Changes, Counted, Open, Reach, compare, narrower
 from drift.history.episodes import Episode, Scope, State
 from drift.history.news import News
-from drift.history.rows import actors_text, insert_episode, key_of, scope_number
-from drift.history.times import before, shown, store_datetime, stored
+from drift.history.rows import (
+    UnreadableRowError,
+    actors_text,
+    insert_episode,
+    key_of,
+    member_of,
+    scope_number,
+    time_of,
+    value_of,
+)
+from drift.history.times import before, store_datetime, stored
 from drift.model import (
     Cause,
     Change,
@@ -67,19 +76,24 @@ def record(
 def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
     """Whether a newer scan was recorded, of two at once for instance. One in the future is a clock's fault."""
     (last,) = connection.execute("SELECT max(at) FROM scans WHERE scope = ?", (scope,)).fetchone()
+    if not isinstance(last, str | None):
+        raise UnreadableRowError(f"a scan was made at {last!r:.40}")
     return last is not None and at < last <= store_datetime(datetime.now(UTC))
 
 
 def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
     rows = connection.execute("SELECT * FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,))
     return [
-        Open(row["number"], row["id"], key_of(row), Change(row["change"]), Severity(row["severity"]), _seen_with(row))
+        Open(
+            value_of(row, "number", int),
+            value_of(row, "id", str),
+            key_of(row),
+            member_of(row, "change", Change),
+            member_of(row, "severity", Severity),
+            member_of(row, "seen_with", Unmanaged),
+        )
         for row in rows
     ]
-
-
-def _seen_with(row: sqlite3.Row) -> Unmanaged:
-    return Unmanaged(row["seen_with"])
 
 
 def _has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
@@ -161,7 +175,7 @@ def _annotated(
     recorded: bool,
 ) -> Report:
     known = {
-        row["id"]: shown(row["first_seen"])
+        value_of(row, "id", str): time_of(row, "first_seen")
         for row in connection.execute(
             "SELECT id, first_seen FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
         )
@@ -193,15 +207,15 @@ def _resolved(connection: sqlite3.Connection, changes: Changes) -> Iterator[Reso
         if state is State.RESOLVED:
             row = connection.execute("SELECT * FROM episodes WHERE number = ?", (episode.number,)).fetchone()
             yield Resolved(
-                id=row["id"],
-                api_version=row["api_version"],
+                id=value_of(row, "id", str),
+                api_version=value_of(row, "api_version", str),
                 key=key_of(row),
-                path=row["path"],
-                change=Change(row["change"]),
-                cause=Cause(row["cause"]),
-                severity=Severity(row["severity"]),
-                first_seen=shown(row["first_seen"]),
-                resolved_at=shown(row["ended_at"]),
+                path=value_of(row, "path", str),
+                change=member_of(row, "change", Change),
+                cause=member_of(row, "cause", Cause),
+                severity=member_of(row, "severity", Severity),
+                first_seen=time_of(row, "first_seen"),
+                resolved_at=time_of(row, "ended_at"),
             )
 
 
@@ -214,6 +228,12 @@ def _past(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
         "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST)
     ).fetchall()
     return tuple(
-        PastScan(shown(row["at"]), row["open"], row["new"], row["resolved"], bool(row["complete"]))
+        PastScan(
+            time_of(row, "at"),
+            value_of(row, "open", int),
+            value_of(row, "new", int),
+            value_of(row, "resolved", int),
+            bool(value_of(row, "complete", int)),
+        )
         for row in reversed(rows)
     )

@@ -1,19 +1,34 @@
-"""Episodes as rows of the file, and back."""
+"""Episodes as rows of the file, and back.
+
+A file can be a history in SQLite's eyes and hold what no version of this program writes: each value is looked at when
+it is read.
+"""
 
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from drift.history.episodes import Episode, Scope, State
 from drift.history.times import shown, stored
 from drift.model import Actor, Cause, Change, ObjectKey, Severity, Unmanaged
+
+#: Characters of a value that are shown where it should not be there.
+_SHOWN: Final = 40
+
+_Value = TypeVar("_Value", str, int)
+_Member = TypeVar("_Member", bound=StrEnum)
 
 #: What `episode_of` reads, with the columns of its scope.
 EPISODES: Final = """
     SELECT scopes.cluster, scopes.name AS scope_name, episodes.* FROM episodes
     JOIN scopes ON scopes.number = episodes.scope
 """
+
+
+class UnreadableRowError(Exception):
+    """A row holds what this version never writes; the message says what, in one line."""
 
 
 def scope_number(connection: sqlite3.Connection, scope: Scope) -> int:
@@ -56,28 +71,112 @@ def insert_episode(connection: sqlite3.Connection, scope: int, episode: Episode,
 
 
 def episode_of(row: sqlite3.Row) -> Episode:
-    """The episode of a row of `EPISODES`."""
+    """The episode of a row of `EPISODES`.
+
+    Raises:
+        UnreadableRowError: It is none.
+    """
     return Episode(
-        scope=Scope(row["cluster"], row["scope_name"]),
-        id=row["id"],
-        api_version=row["api_version"],
+        scope=Scope(value_of(row, "cluster", str), value_of(row, "scope_name", str)),
+        id=value_of(row, "id", str),
+        api_version=value_of(row, "api_version", str),
         key=key_of(row),
-        path=row["path"],
-        change=Change(row["change"]),
-        cause=Cause(row["cause"]),
-        severity=Severity(row["severity"]),
-        actors=tuple(Actor(*actor) for actor in json.loads(row["actors"])),
-        first_seen=shown(row["first_seen"]),
-        last_seen=shown(row["last_seen"]),
-        ended_at=None if row["ended_at"] is None else shown(row["ended_at"]),
-        state=State(row["state"]),
-        reopened=bool(row["reopened"]),
+        path=value_of(row, "path", str),
+        change=member_of(row, "change", Change),
+        cause=member_of(row, "cause", Cause),
+        severity=member_of(row, "severity", Severity),
+        actors=_actors_of(row),
+        first_seen=time_of(row, "first_seen"),
+        last_seen=time_of(row, "last_seen"),
+        ended_at=None if is_null(row, "ended_at") else time_of(row, "ended_at"),
+        state=member_of(row, "state", State),
+        reopened=bool(value_of(row, "reopened", int)),
     )
 
 
 def key_of(row: sqlite3.Row) -> ObjectKey:
-    """The object of a row."""
-    return ObjectKey(row["api_group"], row["kind"], row["namespace"], row["name"])
+    """The object of a row.
+
+    Raises:
+        UnreadableRowError: It names none.
+    """
+    return ObjectKey(
+        value_of(row, "api_group", str),
+        value_of(row, "kind", str),
+        None if is_null(row, "namespace") else value_of(row, "namespace", str),
+        value_of(row, "name", str),
+    )
+
+
+def is_null(row: sqlite3.Row, column: str) -> bool:
+    """Whether a column that may be NULL is.
+
+    Raises:
+        UnreadableRowError: There is no such column.
+    """
+    return _raw(row, column) is None
+
+
+def value_of(row: sqlite3.Row, column: str, kind: type[_Value]) -> _Value:
+    """What stands in a column.
+
+    Raises:
+        UnreadableRowError: It is of another type.
+    """
+    value = _raw(row, column)
+    if isinstance(value, kind):
+        return value
+    raise _unknown(column, value)
+
+
+def time_of(row: sqlite3.Row, column: str) -> str:
+    """A time, as reports have it.
+
+    Raises:
+        UnreadableRowError: It is no text.
+    """
+    return shown(value_of(row, column, str))
+
+
+def member_of(row: sqlite3.Row, column: str, kind: type[_Member]) -> _Member:
+    """A word of a set of them.
+
+    Raises:
+        UnreadableRowError: It is none of them.
+    """
+    value = _raw(row, column)
+    try:
+        return kind(value)
+    except ValueError:
+        raise _unknown(column, value) from None
+
+
+def _actors_of(row: sqlite3.Row) -> tuple[Actor, ...]:
+    text = value_of(row, "actors", str)
+    try:
+        return tuple(_actor(*parts) for parts in json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        raise _unknown("actors", text) from None
+
+
+def _actor(manager: object, operation: object, subresource: object, time: object) -> Actor:
+    if not (isinstance(manager, str) and isinstance(operation, str)):
+        raise TypeError
+    if not (isinstance(subresource, str | None) and isinstance(time, str | None)):
+        raise TypeError
+    return Actor(manager, operation, subresource, time)
+
+
+def _raw(row: sqlite3.Row, column: str) -> Any:
+    try:
+        return row[column]
+    except IndexError:
+        raise UnreadableRowError(f"it has no column {column}") from None
+
+
+def _unknown(column: str, value: object) -> UnreadableRowError:
+    text = repr(value)
+    return UnreadableRowError(f"{column} is {text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}")
 
 
 def actors_text(actors: Sequence[Actor]) -> str:

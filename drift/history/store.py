@@ -1,7 +1,8 @@
 """The history as programs use it: recording a scan or a single episode, and reading what was recorded."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,19 @@ from drift.history.episodes import Episode, Scope
 from drift.history.following import follow
 from drift.history.news import Item, News, latest
 from drift.history.recording import forget, record
-from drift.history.rows import EPISODES, episode_of, insert_episode, scope_number, text_of
-from drift.history.times import shown, store_datetime
+from drift.history.rows import (
+    EPISODES,
+    UnreadableRowError,
+    episode_of,
+    insert_episode,
+    is_null,
+    member_of,
+    scope_number,
+    text_of,
+    time_of,
+    value_of,
+)
+from drift.history.times import store_datetime
 from drift.model import Report, Severity, Unmanaged
 
 _Result = TypeVar("_Result")
@@ -115,7 +127,8 @@ class History:
     def _attempt(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
         with writing(self.file, check=not self._checked) as connection:
             self._checked = True
-            return action(connection)
+            with _readable(self.file):
+                return action(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +154,21 @@ def read_history(file: Path) -> Recorded:
     """
     with reading(file) as connection:
         connection.row_factory = sqlite3.Row
-        scans, last = connection.execute("SELECT count(*), max(at) FROM scans").fetchone()
+        scans = connection.execute("SELECT count(*) AS number, max(at) AS last FROM scans").fetchone()
         rows = connection.execute(f"{EPISODES} ORDER BY first_seen, episodes.number").fetchall()
+    with _readable(file):
+        last = None if is_null(scans, "last") else time_of(scans, "last")
+        return Recorded(tuple(map(episode_of, rows)), value_of(scans, "number", int), last)
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
     try:
-        return Recorded(tuple(map(episode_of, rows)), scans, None if last is None else shown(last))
-    except (TypeError, ValueError) as error:
-        raise HistoryError(f"{file}: holds what this version of drift does not know: {error}") from None
+        yield
+    except UnreadableRowError as error:
+        raise HistoryError(
+            f"{file}: holds what this version of drift does not know: {error}; update drift, or move the file away"
+        ) from None
 
 
 def _add(connection: sqlite3.Connection, episode: Episode) -> None:
@@ -173,11 +195,11 @@ def _news(connection: sqlite3.Connection, scope: Scope) -> list[Item]:
     )
     return latest(
         Item(
-            numbers=(row["entry"],),
-            number=row["number"],
-            news=News(row["news"]),
+            numbers=(value_of(row, "entry", int),),
+            number=value_of(row, "number", int),
+            news=member_of(row, "news", News),
             episode=episode_of(row),
-            severity_before=None if row["severity_before"] is None else Severity(row["severity_before"]),
+            severity_before=(None if is_null(row, "severity_before") else member_of(row, "severity_before", Severity)),
         )
         for row in rows
     )

@@ -5,9 +5,11 @@ from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from drift.errors import UsageError
 from tests.fuzz.__main__ import ALL_TARGETS
+from tests.fuzz.database import rework
 from tests.fuzz.limits import MEGABYTES, NotOneLine, TooLarge, clear_errors_only, peak
 from tests.fuzz.mutation import mutated, restructured
 from tests.fuzz.seeds import NASTY, SEEDS
@@ -57,6 +59,17 @@ def test_unexpected_structure_is_one_clear_error_or_a_report(target: str) -> Non
     def check(data: bytes) -> None:
         with clear_errors_only():
             TARGETS[target](data)
+
+    check()
+
+
+def test_unexpected_rows_of_a_history_are_one_clear_error_or_set_aside() -> None:
+    @settings(max_examples=4 * EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        file = rework(SEEDS["history"][0], lambda values: values[data.draw(st.integers(0, len(values) - 1))])
+        with clear_errors_only():
+            TARGETS["history"](file)
 
     check()
 

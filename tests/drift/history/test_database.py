@@ -193,6 +193,38 @@ def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE episodes SET change = 'renamed'", "change is 'renamed'"),
+        ("UPDATE episodes SET actors = '[[1, 2, 3, 4]]'", r"actors is '\[\[1, 2, 3, 4\]\]'"),
+        ("UPDATE episodes SET api_version = x'ff'", r"api_version is b'\\xff'"),
+        ("UPDATE scans SET at = x'00'", r"b'\\x00'"),
+        ("ALTER TABLE episodes DROP COLUMN path", "it has no column path|no such column"),
+    ],
+)
+def test_what_no_version_writes_is_one_clear_line_and_left_alone(file: Path, statement: str, said: str) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    with sqlite3.connect(file) as connection:
+        connection.execute(statement)
+    connection.close()
+
+    with pytest.raises(HistoryError, match=said):
+        read_history(file)
+    assert lay_aside(file.parent) == []
+
+
+@pytest.mark.parametrize("value", ["'many'", "1.5", "x'01'"])
+def test_a_past_scan_that_cannot_be_read_costs_no_more_than_the_history(file: Path, value: str) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"UPDATE scans SET open = {value}")  # noqa: S608
+    connection.close()
+
+    with pytest.raises(HistoryError, match=r"open is .*; update drift, or move the file away"):
+        History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
+
+
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
