@@ -71,15 +71,16 @@ class Keyed(dict[ItemKey, Json]):
         self.positions[key] = position
 
 
-def normalize_object(body: Object, schema: Type, facts: Facts) -> Object:
+def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bool = False) -> Object:
     """A whole object; what identifies it, its ``status`` and the server's own metadata are left out.
 
     Args:
         body: The object as parsed; Secrets with their values redacted.
         schema: The kind's type; `UNKNOWN` where the server has no schema for it.
         facts: What the server does beyond its schema.
+        keep_zeros: Whether to keep also the zero values that the server cannot tell from nothing.
     """
-    normalizer = _Normalizer(facts)
+    normalizer = _Normalizer(facts, keep_zeros=keep_zeros)
     metadata = body.get("metadata")
     rest = {name: value for name, value in body.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
     tree = normalizer.struct(rest, schema)
@@ -101,8 +102,9 @@ class _Role(Enum):
 
 
 class _Normalizer:
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, *, keep_zeros: bool) -> None:
         self._facts = facts
+        self._keep_zeros = keep_zeros
 
     def value(self, value: Json, schema: Type, role: _Role = _Role.ANY) -> Json:
         if isinstance(value, dict):
@@ -149,7 +151,7 @@ class _Normalizer:
             # Git asks for an allocated value; had it been dropped from Git, that would be something else.
             return False
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
-        return is_zero and self._facts.drops_zero(parent, name)
+        return is_zero and not self._keep_zeros and self._facts.drops_zero(parent, name)
 
     def _list(self, value: list[Json], schema: Type) -> Json:
         if schema.shape is Shape.KEYED_LIST:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from drift.compare.classify import Judged, classify
 from drift.compare.diff import diff
@@ -69,7 +70,15 @@ def compare_object(
     version = str(live.get("apiVersion", desired.get("apiVersion")))
     ownership = Ownership(entries, roles, tree, applied, foreign=_foreign(entries, present, version))
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
-    projection = project(wanted, present, schema, ownership, facts=facts, marks=known_marks())
+    projection = project(
+        wanted,
+        present,
+        schema,
+        ownership,
+        facts=facts,
+        marks=known_marks(),
+        zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
+    )
     classified = classify(diff(projection.desired, projection.live), projection, ownership)
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
     return Compared(

@@ -4,7 +4,7 @@ What only the live side has is decided here, by its owner; everything else is ca
 one and the same object on both sides, so that the diff skips them at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -87,7 +87,14 @@ class Projection:
 
 
 def project(
-    desired: Object, live: Object, schema: Type, ownership: Ownership, *, facts: Facts, marks: Marks
+    desired: Object,
+    live: Object,
+    schema: Type,
+    ownership: Ownership,
+    *,
+    facts: Facts,
+    marks: Marks,
+    zeros: Callable[[], Object],
 ) -> Projection:
     """Projects away what the live object has and Git need not know.
 
@@ -98,21 +105,31 @@ def project(
         ownership: Who owns what in the live object.
         facts: What the server does beyond its schema.
         marks: The labels and annotations that syncers and Kubernetes put on objects.
+        zeros: The normalized manifest with the zero values that the server cannot tell from nothing; asked for only
+            where it matters that Git gives one.
     """
     labels = _labels_of_template(desired, live, schema)
-    projector = _Projector(ownership, facts, marks, labels, tolerant=schema is UNKNOWN)
+    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=schema is UNKNOWN)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
 
 class _Projector:
     def __init__(
-        self, ownership: Ownership, facts: Facts, marks: Marks, template_labels: Object, *, tolerant: bool
+        self,
+        ownership: Ownership,
+        facts: Facts,
+        marks: Marks,
+        template_labels: Object,
+        zeros: Callable[[], Object],
+        *,
+        tolerant: bool,
     ) -> None:
         self._ownership = ownership
         self._facts = facts
         self._marks = marks
         self._template_labels = template_labels
+        self._zeros = zeros
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
         self.claims: dict[Path, Claim] = {}
@@ -261,7 +278,7 @@ class _Projector:
         """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
         name = str(path[-1])
         why = (
-            self._mark(path, node.child(name) if node else None)
+            self._mark(path, value, node.child(name) if node else None)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside, _holder(path)) and "the API server's default")
@@ -280,7 +297,7 @@ class _Projector:
         return self._claimed(value, parent.field(name), child, path)
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
-        why = self._mark(path, node)
+        why = self._mark(path, value, node)
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
@@ -337,7 +354,7 @@ class _Projector:
         applied = [i for i in by_role[Role.APPLIER] if self._ownership.entries[i].actor.operation == "Apply"]
         if applied:
             return Claim(Cause.PENDING_SYNC, tuple(applied)), ""
-        if by_role[Role.APPLIER] and _holds(self._ownership.applied, path):
+        if by_role[Role.APPLIER] and self._is_gits(path):
             return Claim(Cause.PENDING_SYNC, by_role[Role.APPLIER]), ""
         if by_role[Role.OTHER]:
             return Claim(Cause.MANUAL, by_role[Role.OTHER]), ""
@@ -345,9 +362,14 @@ class _Projector:
             return Claim(Cause.CONTROLLER, by_role[Role.CONTROLLER]), ""
         return None, "set while the applier's own request was admitted (a default, or a webhook's work), not by Git"
 
+    def _is_gits(self, path: Path) -> bool:
+        """Whether Git gave a live-only leaf, by the record of it; without one, whether Git gives it a zero value now."""
+        applied = self._ownership.applied
+        return _holds(self._zeros() if applied is None else applied, path)
+
     # -- what is known of names and defaults
 
-    def _mark(self, path: Path, node: OwnerNode | None) -> str | None:
+    def _mark(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
         """What a name in the metadata is known for; None where it is not, or where somebody put it there by hand."""
         if len(path) != 3 or path[0] != "metadata":  # noqa: PLR2004
             return None
@@ -359,7 +381,7 @@ class _Projector:
         claim = None if node is None else self._claim(node, path)[0]
         if claim is not None and claim.cause is Cause.MANUAL:
             return None
-        if name in self._marks.syncer.get(field, ()):
+        if self._marks.is_syncers(field, name, value):
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if bookkeeping is not None and name in bookkeeping else None
 

@@ -235,9 +235,9 @@ class _Owned:
         for name, below in fields.items():
             field = name[2:]
             if field in _MARKED:
-                wanted = desired.get(field, {})
+                wanted, present = desired.get(field, {}), live.get(field)
                 for part, nothing in below.items():
-                    known = part == "." or part[2:] in wanted or self._is_mark(field, part[2:])
+                    known = part == "." or part[2:] in wanted or self._is_mark(field, part[2:], present)
                     if not known or type(nothing) is not dict:
                         return False
             elif (
@@ -248,11 +248,12 @@ class _Owned:
                 return False
         return True
 
-    def _is_mark(self, field: str, name: str) -> bool:
+    def _is_mark(self, field: str, name: str, present: Json) -> bool:
         bookkeeping = self._marks.bookkeeping[field]
         if name in bookkeeping.exact:
             return True
-        return self._role is not Role.OTHER and (name in bookkeeping or name in self._marks.syncer[field])
+        value = present.get(name) if isinstance(present, dict) else None
+        return self._role is not Role.OTHER and (name in bookkeeping or self._marks.is_syncers(field, name, value))
 
     def _part(self, fields: Object, desired: Json, live: Json, schema: Type, holder: str) -> bool:
         """Whether what is owned below a place that both sides have is in Git, or nobody's.

@@ -33,6 +33,17 @@ class Marks:
     syncer: dict[str, Names]
     bookkeeping: dict[str, Names]
 
+    def is_syncers(self, field: str, name: str, value: object) -> bool:
+        """Whether a syncer is known to put this on objects.
+
+        Args:
+            field: Of ``metadata``.
+            name: Of a label or an annotation; a finalizer.
+            value: What the label or annotation says.
+        """
+        names = self.syncer.get(field)
+        return names is not None and (name in names or f"{name}={value}" in names)
+
 
 @cache
 def known_marks() -> Marks:

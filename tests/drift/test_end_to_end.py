@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tests.sandbox.syncers import TAKING_OVER, Syncer
 
 DEPLOYMENT = "Deployment/rescan-app"
 CONTAINER = "spec.template.spec.containers[name=rescan]"
 
 
-@pytest.mark.parametrize("syncer", Syncer)
+@pytest.mark.parametrize("syncer", TAKING_OVER)
 def test_is_in_sync_after_a_sync(application: Application, syncer: Syncer) -> None:
     application.sync(syncer)
 
@@ -24,7 +24,7 @@ def test_is_in_sync_after_a_sync(application: Application, syncer: Syncer) -> No
     assert scanned.document["summary"]["objects"]["checked"] == len(list(application.manifests.iterdir()))
 
 
-@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE, Syncer.ADOPTED])
+@pytest.mark.parametrize("syncer", [syncer for syncer in TAKING_OVER if syncer is not Syncer.KUBECTL])
 def test_is_in_sync_after_a_syncer_put_its_marks_on_everything(application: Application, syncer: Syncer) -> None:
     application.sync(syncer, owner="rescan")
 
@@ -89,7 +89,7 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize("syncer", Syncer)
+@pytest.mark.parametrize("syncer", TAKING_OVER)
 @pytest.mark.parametrize(("edit", "finding", "managers"), EDITS, ids=[edit.__name__[1:] for edit, _, _ in EDITS])
 def test_an_edit_is_found_alone_with_its_manager(
     application: Application,
@@ -141,7 +141,7 @@ def test_who_wrote_after_the_applier_is_named_for_a_removed_field(application: A
     assert set(scanned.managers) == {"kubectl-patch"}
 
 
-@pytest.mark.parametrize("syncer", Syncer)
+@pytest.mark.parametrize("syncer", TAKING_OVER)
 def test_a_deleted_object_is_missing(application: Application, syncer: Syncer) -> None:
     application.sync(syncer)
     _delete_service(application)
@@ -172,7 +172,7 @@ def test_what_git_dropped_and_nobody_synced_is_pending(application: Application)
     ]
 
 
-@pytest.mark.parametrize("syncer", Syncer)
+@pytest.mark.parametrize("syncer", TAKING_OVER)
 def test_a_dump_gives_the_same_findings_as_the_cluster(application: Application, syncer: Syncer) -> None:
     application.sync(syncer)
     for edit, *_ in EDITS:

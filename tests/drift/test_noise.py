@@ -560,7 +560,7 @@ def test_n25_an_edited_port_number_is_one_change(workspace: Application) -> None
     ]
 
 
-@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE, Syncer.ADOPTED])
+@pytest.mark.parametrize("syncer", [syncer for syncer in Syncer if syncer is not Syncer.KUBECTL])
 def test_n26_the_marks_of_syncers_are_silent(workspace: Application, syncer: Syncer) -> None:
     workspace.write(deployment())
     workspace.sync(syncer, owner="apps")

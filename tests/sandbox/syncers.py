@@ -28,8 +28,13 @@ class Syncer(enum.Enum):
     ARGOCD = "argocd"
     ARGOCD_SERVER_SIDE = "argocd-server-side"
     KUBECTL = "kubectl"
+    HELM = "helm"  # as Helm 3 installs; a second sync changes nothing
+    HELM_SERVER_SIDE = "helm-server-side"  # as Helm 4 does
     ADOPTED = "adopted"  # made by hand with kubectl create, then taken over by Flux
 
+
+#: Those that take over what is there already, such as the namespace that the manifests are to make. Helm 3 refuses to.
+TAKING_OVER = tuple(syncer for syncer in Syncer if syncer is not Syncer.HELM)
 
 _FLUX: Command = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller")
 _COMMANDS: dict[Syncer, tuple[Command, ...]] = {
@@ -37,9 +42,12 @@ _COMMANDS: dict[Syncer, tuple[Command, ...]] = {
     Syncer.ARGOCD: (("apply", "--field-manager=argocd-controller"),),
     Syncer.ARGOCD_SERVER_SIDE: (("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"),),
     Syncer.KUBECTL: (("apply",),),
+    Syncer.HELM: (("create", "--save-config=false", "--field-manager=helm"),),
+    Syncer.HELM_SERVER_SIDE: (("apply", "--server-side", "--force-conflicts", "--field-manager=helm"),),
     Syncer.ADOPTED: (("create", "--save-config=false"), _FLUX),
 }
 _ARGOCD = {Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE}
+_HELM = {Syncer.HELM, Syncer.HELM_SERVER_SIDE}
 
 
 def sync(
@@ -52,8 +60,9 @@ def sync(
         syncer: How.
         manifests: A file or a folder.
         namespace: For objects that name none.
-        owner: The name of the Flux Kustomization or the Argo CD Application; its marks are put on every object, as
-            the real controllers do. Without it, and for ``Syncer.KUBECTL``, the objects are applied as they are.
+        owner: The name of the Flux Kustomization, the Argo CD Application or the Helm release; its marks are put on
+            every object, as the real ones do. Without it, and for ``Syncer.KUBECTL``, the objects are applied as they
+            are.
 
     Raises:
         KubectlError: kubectl refused something; its message is in the error.
@@ -106,6 +115,10 @@ def _marked(cluster: Cluster, syncer: Syncer, text: str, owner: str, namespace: 
     """Return the objects as JSON with the marks of the syncer."""
     if syncer is Syncer.KUBECTL:
         return text
+    if syncer in _HELM:
+        release = (f"meta.helm.sh/release-name={owner}", f"meta.helm.sh/release-namespace={namespace}")
+        annotated = _edited(cluster, "annotate", text, *release)
+        return _edited(cluster, "label", annotated, "app.kubernetes.io/managed-by=Helm")
     if syncer not in _ARGOCD:
         prefix = "kustomize.toolkit.fluxcd.io"
         return _edited(cluster, "label", text, f"{prefix}/name={owner}", f"{prefix}/namespace={FLUX_NAMESPACE}")

@@ -41,6 +41,8 @@ def settings(cluster: Cluster, namespace: str) -> dict[str, Any]:
         (Syncer.ARGOCD, [("argocd-controller", CLIENT_SIDE)], True),
         (Syncer.ARGOCD_SERVER_SIDE, [("argocd-controller", SERVER_SIDE)], False),
         (Syncer.KUBECTL, [("kubectl-client-side-apply", CLIENT_SIDE)], True),
+        (Syncer.HELM, [("helm", CLIENT_SIDE)], False),
+        (Syncer.HELM_SERVER_SIDE, [("helm", SERVER_SIDE)], False),
         (Syncer.ADOPTED, [("kustomize-controller", SERVER_SIDE), ("kubectl-create", CLIENT_SIDE)], False),
     ],
 )

@@ -13,13 +13,13 @@ from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tests.sandbox.syncers import TAKING_OVER, Syncer
 
 #: Kinds of the production manifests whose live objects say in their own words what Git says.
 REWRITTEN = {"NetworkPolicy"}
 
 
-@pytest.mark.parametrize("syncer", list(Syncer), ids=lambda syncer: str(syncer.value))
+@pytest.mark.parametrize("syncer", TAKING_OVER, ids=lambda syncer: str(syncer.value))
 def test_production_manifests_are_proven_in_sync_without_being_compared(
     application: Application, syncer: Syncer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

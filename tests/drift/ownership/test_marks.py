@@ -26,3 +26,9 @@ def test_a_mark_is_known_in_its_own_field_alone(group: str, field: str, name: st
 @pytest.mark.parametrize("name", ["team", "kubectl.kubernetes.io/restartedAt", "argocd.argoproj.io/sync-wave", 5, None])
 def test_other_names_are_no_marks(name: object) -> None:
     assert not any(name in names for names in (*known_marks().syncer.values(), *known_marks().bookkeeping.values()))
+
+
+@pytest.mark.parametrize(("value", "is_mark"), [("Helm", True), ("argocd", False), (None, False)])
+def test_a_label_that_several_write_is_a_mark_with_a_syncers_own_value_alone(value: object, is_mark: bool) -> None:
+    assert known_marks().is_syncers("labels", "app.kubernetes.io/managed-by", value) is is_mark
+    assert known_marks().is_syncers("annotations", "app.kubernetes.io/managed-by", value) is False
