@@ -114,6 +114,8 @@ sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked pac
 	@mkdir -p build
 	$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
 	  --short-PURLs --output-reproducible --validate --output-file build/sbom-python.cdx.json
+	$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements requirements-reporter.lock --pyproject pyproject.toml \
+	  --short-PURLs --output-reproducible --validate --output-file build/sbom-reporter.cdx.json
 	npm sbom --package-lock-only --sbom-format cyclonedx --loglevel=error > build/sbom-node.cdx.json
 
 .PHONY: browser

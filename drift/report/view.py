@@ -219,10 +219,15 @@ def what_to_do(finding: Finding) -> str:
 
 
 def age(time: str, now: str) -> str | None:
-    """How long before ``now`` a time was, in its largest unit: ``2h``; None where it is no time."""
+    """How long before ``now`` a time was, in its largest unit: ``2h``.
+
+    None where it is no time, or so far ahead that the clocks disagree: then only the time itself can be said.
+    """
     try:
         seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time).astimezone(UTC)).total_seconds()
     except (ValueError, OverflowError):
+        return None
+    if seconds < -_MINUTE:
         return None
     for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
         if seconds >= unit:

@@ -75,6 +75,19 @@ def test_an_account_that_may_only_get_and_list_makes_the_same_report(application
     assert {event.code for event in asked} == {200}
 
 
+def test_kubectl_diff_is_refused_to_an_account_that_may_only_get_and_list(application: Application) -> None:
+    application.sync(Syncer.FLUX)
+    reader = account(application, EVERY_KIND)
+
+    for flags in ((), ("--server-side",)):
+        done = application.cluster.kubectl(
+            "diff", *flags, "--recursive", "--filename", str(application.manifests), check=False, kubeconfig=reader
+        )
+
+        assert done.returncode > 1
+        assert "cannot patch resource" in done.stderr
+
+
 def test_m9_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomplete(
     application: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:

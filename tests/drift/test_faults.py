@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from drift.cli import main
 from tests.drift.conftest import Application
 from tests.drift.test_noise import WIDGETS, deployment, wait_for_schema, widget
 from tests.sandbox.proxy import FOREVER, Exchange, Proxy
@@ -127,6 +128,23 @@ def test_objects_as_large_as_etcd_takes_are_compared(workspace: Application) -> 
     assert scanned.document["summary"]["objects"]["inSync"] == 5
 
 
+def test_an_object_that_just_fits_into_a_request_to_etcd_is_compared(workspace: Application) -> None:
+    # No more than 1.5 MiB: the object itself, who owns its fields, and what etcd adds.
+    large = "x" * 1_480_000
+    workspace.write(
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: large, namespace: NAMESPACE}\n"
+        "spec:\n  schedule: '0 0 1 1 *'\n  suspend: true\n"
+        "  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, "
+        f"containers: [{{name: large, image: busybox, env: [{{name: LARGE, value: {large}}}]}}]}}}}}}}}\n"
+    )
+    workspace.sync()
+
+    assert workspace.report().status == 0
+    workspace.patch("cronjob", "large", {"spec": {"schedule": "1 0 1 1 *"}})
+
+    assert workspace.report().findings == [("CronJob/large", "changed", "spec.schedule", "manual")]
+
+
 def test_a_namespace_that_is_being_deleted_is_reported_and_its_objects_with_it(workspace: Application) -> None:
     name = f"{workspace.namespace}-going"
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": name}, "data": {"a": "1"}}
@@ -223,7 +241,9 @@ def test_managed_fields_that_cannot_be_read_are_said_and_the_rest_is_compared(
     assert "managedFields cannot be read" in scanned.document["objects"][0]["reason"]
 
 
-def test_times_of_a_server_whose_clock_is_ahead_are_reported_as_it_has_them(workspace: Application) -> None:
+def test_times_of_a_server_whose_clock_is_ahead_are_reported_as_it_has_them(
+    workspace: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": workspace.namespace}}
     workspace.write(json.dumps({**config, "data": {"a": "1"}}))
     edit = {"manager": "kubectl-edit", "operation": "Update", "time": "2999-01-01T00:00:00Z"}
@@ -237,6 +257,7 @@ def test_times_of_a_server_whose_clock_is_ahead_are_reported_as_it_has_them(work
     assert scanned.findings == [("ConfigMap/c", "changed", "data.a", "manual")]
     (actor,) = scanned.document["objects"][0]["findings"][0]["actors"]
     assert actor["time"] == "2999-01-01T00:00:00Z"
+    assert "changed in the cluster: kubectl-edit, 2999-01-01T00:00:00Z" in capsys.readouterr().out
 
 
 def test_a_dump_without_managed_fields_says_once_how_to_make_a_better_one(workspace: Application) -> None:
@@ -259,9 +280,10 @@ def test_a_server_that_goes_away_ends_the_scan_with_3(
     workspace.write(deployment())
     workspace.cluster.stop_api_server()
     try:
-        with pytest.raises(FileNotFoundError):
-            workspace.report()
+        status = main(["report", str(workspace.manifests), "--kubeconfig", str(workspace.cluster.kubeconfig)])
     finally:
         workspace.cluster.start_api_server()
 
-    assert "the connection was refused" in capsys.readouterr().err
+    assert status == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the connection was refused" in line

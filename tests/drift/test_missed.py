@@ -1,6 +1,7 @@
 """What other tools miss though it is drift: each row here must be found, on a real API server."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -61,6 +62,26 @@ def test_m1_what_was_added_by_hand_is_found_with_who_did_it(workspace: Applicati
     found = {(path, cause) for _, _, path, cause in scanned.findings if "hostPort" not in path}
     assert found == expected
     assert set(scanned.managers) == {"kubectl-patch"}
+
+
+@pytest.mark.parametrize("flags", [(), ("--server-side", "--force-conflicts", "--field-manager=kustomize-controller")])
+def test_m1_kubectl_diff_shows_nothing_of_what_was_added(workspace: Application, flags: tuple[str, ...]) -> None:
+    workspace.write(deployment(spec="replicas: 2"))
+    workspace.sync()
+    workspace.kubectl("set", "env", "deployment/web", "DEBUG=1")
+    workspace.kubectl("create", "configmap", "notes")
+    workspace.kubectl("scale", "deployment/web", "--replicas=5")
+
+    done = workspace.cluster.kubectl("diff", *flags, "--recursive", "--filename", str(workspace.manifests), check=False)
+
+    changed = [line[1:].strip() for line in done.stdout.splitlines() if re.match(r"[+-] ", line)]
+    assert "replicas: 5" in changed
+    assert not any("DEBUG" in line or "notes" in line for line in changed)
+    assert [(kind, path) for kind, _, path, _ in workspace.report().findings] == [
+        ("ConfigMap/notes", ""),
+        ("Deployment/web", f"{WEB}.env"),
+        ("Deployment/web", "spec.replicas"),
+    ]
 
 
 def test_m1_a_config_map_key_added_by_hand_is_found(workspace: Application) -> None:

@@ -394,6 +394,26 @@ def test_the_account_may_get_and_list_the_kinds_of_the_manifests_and_nothing_els
     assert allowed == {(verb, *kind) for kind in readable for verb in READ} - {("list", "", "namespaces")}
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("create", "configmap", "written"),
+        ("label", "deployment/rescan-app", "written=yes"),
+        ("apply", "--server-side", "--filename=-"),
+        ("scale", "deployment/rescan-app", "--replicas=0"),
+        ("delete", "service/rescan-service"),
+    ],
+)
+def test_what_the_account_writes_is_refused(cluster: Cluster, job: Job, command: tuple[str, ...]) -> None:
+    kubeconfig = cluster.kubeconfig_for(job.token(), job.namespace)
+    stdin = "{apiVersion: v1, kind: ConfigMap, metadata: {name: written}}"
+
+    done = cluster.kubectl(*command, stdin=stdin, check=False, kubeconfig=kubeconfig)
+
+    assert done.returncode == 1
+    assert "(Forbidden)" in done.stderr
+
+
 @contained
 def test_the_job_reports_what_differs_and_is_no_failure_by_that(cluster: Cluster, job: Job) -> None:
     mark = cluster.audit_mark()

@@ -15,7 +15,17 @@ _REPOSITORY: Final = Path(__file__).parents[2]
 # OSV has what the Python Packaging Authority publishes, and needs no index of packages.
 PYTHON: Final = (
     *("pip-audit", "--vulnerability-service", "osv", "--timeout", "15", "--progress-spinner", "off"),
-    *("--requirement", "requirements.lock", "--require-hashes", "--no-deps", "--disable-pip", "--format", "json"),
+    *(
+        "--requirement",
+        "requirements.lock",
+        "--requirement",
+        "requirements-audit.lock",
+        "--require-hashes",
+        "--no-deps",
+        "--disable-pip",
+        "--format",
+        "json",
+    ),
 )
 NPM: Final = ("npm", "audit", "--json", "--loglevel=error")
 #: How the tools say that there is no network, a proxy in the way, or a registry without the service.
