@@ -363,7 +363,7 @@ class _Projector:
         return None, "set while the applier's own request was admitted (a default, or a webhook's work), not by Git"
 
     def _is_gits(self, path: Path) -> bool:
-        """Whether Git gave a live-only leaf, by the record of it; without one, whether Git gives it a zero value now."""
+        """Whether Git gave a live-only leaf, by the record of it; without one, whether Git gives it as zero now."""
         applied = self._ownership.applied
         return _holds(self._zeros() if applied is None else applied, path)
 

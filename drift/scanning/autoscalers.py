@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from drift.cluster.resources import Resources
-from drift.errors import RequestError
+from drift.errors import RequestError, TooManyObjectsError
 from drift.policy.autoscaling import Autoscaler, read_autoscaler
 from drift.scanning.source import LiveSource
 
-#: So many namespaces are asked one by one; then one list of all of them is tried, once.
-_FEW_NAMESPACES: Final = 3
-#: How many autoscalers such a list may hold.
-_MOST: Final = 5000
+#: After so many namespaces that were asked one by one, a list of all of them is tried, if it holds no more than so many
+#: autoscalers: one page at first, and more where there are many to ask.
+_AT_ONCE: Final = ((1, 500), (10, 5000))
 
 
 class Autoscalers:
@@ -31,14 +30,13 @@ class Autoscalers:
         self._resource = resources.preferred("autoscaling", "HorizontalPodAutoscaler")
         self._known: dict[str | None, tuple[Autoscaler, ...]] = {}
         self._everywhere: dict[str | None, tuple[Autoscaler, ...]] | None = None
-        self._may_be_listed_at_once = True
+        self._tries = list(_AT_ONCE)
 
     def in_namespace(self, namespace: str | None) -> tuple[Autoscaler, ...]:
         """Those of a namespace; () where there are none, or where that cannot be told."""
         is_new = namespace not in self._known
-        if is_new and len(self._known) >= _FEW_NAMESPACES and self._may_be_listed_at_once:
-            self._everywhere = self._list_everywhere()
-            self._may_be_listed_at_once = False
+        if is_new and self._tries and len(self._known) >= self._tries[0][0]:
+            self._everywhere = self._list_everywhere(at_most=self._tries.pop(0)[1])
         if self._everywhere is not None:
             return self._everywhere.get(namespace, ())
         if is_new:
@@ -49,14 +47,17 @@ class Autoscalers:
                 self.notes.append(f"whether an autoscaler sets replicas in {namespace} cannot be told: {error}")
         return self._known[namespace]
 
-    def _list_everywhere(self) -> dict[str | None, tuple[Autoscaler, ...]] | None:
+    def _list_everywhere(self, at_most: int) -> dict[str | None, tuple[Autoscaler, ...]] | None:
         """All of them by namespace; None where this account may not, or there are too many."""
         everywhere: dict[str | None, tuple[Autoscaler, ...]] = {}
         try:
-            for namespace, autoscaler in self._list(None, at_most=_MOST):
+            for namespace, autoscaler in self._list(None, at_most=at_most):
                 everywhere[namespace] = (*everywhere.get(namespace, ()), autoscaler)
+        except TooManyObjectsError:
+            return None
         except RequestError:
             # The namespaces are asked one by one, and each says for itself what is wrong.
+            self._tries.clear()
             return None
         return everywhere
 

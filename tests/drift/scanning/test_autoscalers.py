@@ -7,7 +7,7 @@ import pytest
 
 from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
-from drift.errors import RequestError
+from drift.errors import RequestError, TooManyObjectsError
 from drift.scanning.autoscalers import Autoscalers
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ NAMESPACES = ["n0", "n1", "n2", "n3", "n4"]
 
 
 class Cluster:
-    """A live side with one autoscaler in each namespace; may refuse lists."""
+    """A live side with one autoscaler in each namespace, and as if there were more; may refuse lists."""
 
-    def __init__(self, *refused: str | None) -> None:
+    def __init__(self, *refused: str | None, count: int = len(NAMESPACES)) -> None:
         self.asked: list[str | None] = []
         self._refused = refused
+        self._count = count
 
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
@@ -40,6 +41,8 @@ class Cluster:
         self.asked.append(namespace)
         if namespace in self._refused:
             raise RequestError("403 Forbidden", status=403, reason="Forbidden")
+        if at_most is not None and at_most < self._count:
+            raise TooManyObjectsError("too many", status=0, reason="TooMany")
         for name in NAMESPACES:
             if namespace in {None, name}:
                 yield _autoscaler(name)
@@ -79,7 +82,17 @@ def test_those_of_many_namespaces_come_with_one_more_request() -> None:
 
     assert _targets(autoscalers) == ALL
     assert _targets(autoscalers) == ALL
-    assert cluster.asked == ["n0", "n1", "n2", None]
+    assert cluster.asked == ["n0", None]
+
+
+def test_where_there_are_many_of_them_more_namespaces_are_asked_before_all_are_listed() -> None:
+    cluster = Cluster(count=501)
+    autoscalers = _autoscalers_of(cluster)
+
+    for number in range(12):
+        autoscalers.in_namespace(f"n{number}")
+
+    assert cluster.asked == ["n0", None, *(f"n{number}" for number in range(1, 10)), None]
 
 
 def test_an_account_that_may_list_its_namespaces_alone_is_refused_once() -> None:
@@ -88,7 +101,7 @@ def test_an_account_that_may_list_its_namespaces_alone_is_refused_once() -> None
 
     assert _targets(autoscalers) == ALL
     assert _targets(autoscalers) == ALL
-    assert cluster.asked == ["n0", "n1", "n2", None, "n3", "n4"]
+    assert cluster.asked == ["n0", None, "n1", "n2", "n3", "n4"]
     assert autoscalers.notes == []
 
 
