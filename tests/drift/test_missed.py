@@ -79,8 +79,8 @@ def test_m1_kubectl_diff_shows_nothing_of_what_was_added(workspace: Application,
     assert not any("DEBUG" in line or "notes" in line for line in changed)
     assert [(kind, path) for kind, _, path, _ in workspace.report().findings] == [
         ("ConfigMap/notes", ""),
-        ("Deployment/web", f"{WEB}.env"),
         ("Deployment/web", "spec.replicas"),
+        ("Deployment/web", f"{WEB}.env"),
     ]
 
 
