@@ -31,17 +31,17 @@ def _no_proof_that_the_comparison_contradicts() -> Iterator[None]:
     """Every proof that an object is in sync is checked by the whole comparison, in every test that makes one."""
     prove = InSyncProof.holds
 
-    def prove_and_compare(self: InSyncProof, desired: Object, live: Object, base: Object | None, schema: Type) -> bool:
-        holds = prove(self, desired, live, base, schema)
+    def prove_and_compare(  # noqa: PLR0917
+        self: InSyncProof,
+        desired: Object,
+        live: Object,
+        synced: Object | None,
+        last_applied: Object | None,
+        schema: Type,
+    ) -> bool:
+        holds = prove(self, desired, live, synced, last_applied, schema)
         if holds:
-            compared = compare_object(
-                desired,
-                live,
-                base,
-                schema,
-                appliers=self.appliers,
-                controllers=self.controllers,
-            )
+            compared = compare_object(desired, live, last_applied, schema, managers=self.managers, synced=synced)
             assert not compared.judged, compared.judged
             assert not compared.remarks, compared.remarks
             assert not compared.lacks_owners

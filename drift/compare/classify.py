@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drift.compare.diff import Difference
 from drift.compare.project import Claim, Ownership, Projection
@@ -10,7 +10,7 @@ from drift.compare.show import holds_redacted
 from drift.model import Actor, Cause, Change, Decision, Json
 from drift.ownership.roles import Role
 from drift.paths import ItemKey, Path, render
-from drift.schema.types import ABSENT
+from drift.schema.types import ABSENT, Type
 
 if TYPE_CHECKING:
     from drift.ownership.fieldset import OwnerNode
@@ -24,11 +24,13 @@ class Judged:
         difference: What differs.
         cause: Which side moved.
         actors: Who did it, latest first; empty where the cluster kept no record.
+        note: One sentence on what cannot be told, or None.
     """
 
     difference: Difference
     cause: Cause
     actors: tuple[Actor, ...]
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,33 @@ class Classified:
     decisions: tuple[Decision, ...]
 
 
-def classify(differences: Sequence[Difference], projection: Projection, ownership: Ownership) -> Classified:
+#: Why a field of Git can be absent although no one removed it.
+NOT_KEPT: Final = (
+    "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
+)
+NEVER_CHANGED: Final = (
+    "spec has not changed since the object was created, so no edit removed it: Git added it later, or this server does "
+    "not keep it"
+)
+
+
+def classify(
+    differences: Sequence[Difference],
+    projection: Projection,
+    ownership: Ownership,
+    schema: Type,
+    generation: Json = None,
+) -> Classified:
     """Gives every difference its cause; one that several causes share is split into its parts.
 
     Args:
         differences: Of the two projected trees.
         projection: Those trees.
         ownership: Who owns what in the live object.
+        schema: The kind's type.
+        generation: ``metadata.generation`` of the live object; None where it has none.
     """
-    judge = _Judge(ownership, projection)
+    judge = _Judge(ownership, projection, schema, generation)
     counted = [difference for difference in differences if not judge.is_the_appliers_own_work(difference)]
     judged = [part for difference in counted for part in judge.judge(difference)]
     judged += [judge.reordered(path) for path in projection.reordered]
@@ -65,9 +85,11 @@ def classify(differences: Sequence[Difference], projection: Projection, ownershi
 
 
 class _Judge:
-    def __init__(self, ownership: Ownership, projection: Projection) -> None:
+    def __init__(self, ownership: Ownership, projection: Projection, schema: Type, generation: Json) -> None:
         self._ownership = ownership
         self._projection = projection
+        self._schema = schema
+        self._is_first_generation = generation == 1
 
     def is_the_appliers_own_work(self, difference: Difference) -> bool:
         """Whether the cluster took what Git has and made something else of it in the very same request.
@@ -106,6 +128,7 @@ class _Judge:
     def _added(self, difference: Difference) -> Iterator[Judged]:
         claims = self._claims_below(difference.live_path)
         causes = {claim.cause for claim in claims}
+        notes = {claim.note for claim in claims}
         # Of what must not be shown, its names are all that can be said.
         is_split = len(causes) > 1 or holds_redacted(difference.live)
         if is_split and isinstance(difference.live, dict):
@@ -118,7 +141,8 @@ class _Judge:
         cause = causes.pop() if causes else Cause.UNKNOWN
         if cause in {Cause.UNKNOWN, Cause.MANUAL} and self._applied(difference.path) == _bare(difference.live):
             cause = Cause.PENDING_SYNC
-        yield Judged(difference, cause, self._actors(owners))
+        note = notes.pop() if len(notes) == 1 and cause is Cause.UNKNOWN else None
+        yield Judged(difference, cause, self._actors(owners), note)
 
     def _claims_below(self, path: Path) -> list[Claim]:
         return [claim for claimed, claim in self._projection.claims.items() if claimed[: len(path)] == path]
@@ -143,24 +167,53 @@ class _Judge:
         return Judged(difference, Cause.UNKNOWN, self._actors(owners))
 
     def _removed(self, difference: Difference) -> Judged:
+        path = difference.path
+        base_has_it = None if self._ownership.base is None else self._applied(path) is not ABSENT
+        if not _is_declared(self._schema, path) or self._is_applied_in_vain(path):
+            return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT)
+        if self._is_first_generation and path[0] == "spec" and self._ownership.roles.has_applier:
+            if base_has_it:
+                return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT)
+            # Server-side apply would own it, had it been synced.
+            is_newer = base_has_it is False or self._ownership.roles.is_server_side
+            cause, note = (Cause.PENDING_SYNC, None) if is_newer else (Cause.UNKNOWN, NEVER_CHANGED)
+            return Judged(difference, cause, (), note)
         later = self._wrote_after_the_applier()
-        if self._ownership.applied is not None:
-            if self._applied(difference.path) is not ABSENT:
-                return Judged(difference, Cause.MANUAL, self._actors(later))
-            return Judged(difference, Cause.PENDING_SYNC, ())
-        # Server-side apply leaves no trace of what was taken away, so the next best evidence is who wrote since.
+        if base_has_it is not None:
+            return Judged(
+                difference,
+                Cause.MANUAL if base_has_it else Cause.PENDING_SYNC,
+                self._actors(later) if base_has_it else (),
+            )
+        # Server-side apply leaves no trace of a removed field, so the next best evidence is who wrote since.
         return Judged(difference, Cause.MANUAL if later else Cause.UNKNOWN, self._actors(later))
+
+    def _is_applied_in_vain(self, path: Path) -> bool:
+        """Whether the applier's Apply entry owns a field that is not live; a removal would have ended the ownership."""
+        node: OwnerNode | None = self._ownership.tree
+        for element in path:
+            node = None if node is None else node.child(element)
+        return node is not None and any(
+            self._ownership.roles.of_entry[index] is Role.APPLIER
+            and self._ownership.entries[index].actor.operation == "Apply"
+            # Ownership of a Secret's stringData outlives its keys in data.
+            and not (path[0] == "data" and "f:stringData" in self._ownership.entries[index].fields)
+            for index in node.owners
+        )
 
     def _applied(self, path: Path) -> Json:
         """What was last synced at a path; `ABSENT` where there was nothing, or nothing is known."""
-        return _at(self._ownership.applied, path)
+        return _at(self._ownership.base, path)
 
     def _wrote_after_the_applier(self) -> list[int]:
-        """Entries of anybody else that are later than the applier's last, and that could have written any field."""
+        """Entries of others that are later than the applier's last, and that could have written any field.
+
+        On an object that no applier has written these are all entries of others: they made it.
+        """
         entries, role_of = self._ownership.entries, self._ownership.roles.of_entry
         times = [entry.actor.time for entry, role in zip(entries, role_of, strict=True) if role is Role.APPLIER]
         applied = max((time for time in times if time is not None), default=None)
-        if applied is None:
+        if applied is None and self._ownership.roles.has_applier:
             return []
         return [
             index
@@ -168,8 +221,7 @@ class _Judge:
             if role_of[index] is Role.OTHER
             # Through a subresource, such as scale, only its own few fields can be written.
             and entry.actor.subresource is None
-            and entry.actor.time is not None
-            and entry.actor.time > applied
+            and (applied is None or (entry.actor.time is not None and entry.actor.time > applied))
         ]
 
     def _owners(self, path: Path) -> list[int]:
@@ -192,6 +244,18 @@ class _Judge:
             if role is None or self._ownership.roles.of_entry[index] is role
         }
         return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
+
+
+def _is_declared(schema: Type, path: Path) -> bool:
+    """Whether the server's schema has a field at a path, or leaves open which fields there are."""
+    for element in path:
+        if isinstance(element, ItemKey):
+            schema = schema.items
+        elif not schema.declares(element):
+            return False
+        else:
+            schema = schema.field(element)
+    return True
 
 
 def _at(tree: Json, path: Sequence[str | ItemKey]) -> Json:

@@ -1,6 +1,6 @@
 """One manifest and its live object through all stages of the comparison."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,8 +11,8 @@ from drift.compare.normalize import Keyed, normalize_object
 from drift.compare.project import Ownership, Projection, project
 from drift.model import Decision, Json, Object
 from drift.ownership.fieldset import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.ownership.marks import known_marks
-from drift.ownership.roles import Role, Roles, assign_roles
+from drift.ownership.marks import LAST_APPLIED, known_marks
+from drift.ownership.roles import NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.paths import ItemKey, render
 from drift.schema.facts import known_facts
 from drift.schema.types import Type
@@ -43,8 +43,7 @@ def compare_object(
     last_applied: Object | None,
     schema: Type,
     *,
-    appliers: Iterable[str] = (),
-    controllers: Iterable[str] = (),
+    managers: Managers = NO_OTHERS,
     synced: Object | None = None,
 ) -> Compared:
     """Compares a manifest with its live object.
@@ -54,21 +53,33 @@ def compare_object(
         live: The live object in the same version, with its ``managedFields``; a Secret redacted likewise.
         last_applied: What the last-applied annotation holds, parsed, redacted likewise; None without one.
         schema: The kind's type.
-        appliers: Field managers that sync Git, beside the well-known ones.
-        controllers: Field managers that work for the cluster, beside the well-known ones.
+        managers: The user's field managers, and the inferred applier.
         synced: The manifest at the revision that was last synced; None where that is not known.
     """
     facts = known_facts()
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    roles = assign_roles(entries, appliers, lambda: _count_owned(entries, tree, wanted, present), controllers)
-    if roles.inferred is not None:
-        remarks.append(f"no known syncer has applied it; {roles.inferred} is taken for the one, as it owns most of it")
-    base = synced or (last_applied if _applies_client_side(entries, roles) else None)
-    applied = None if base is None else normalize_object(base, schema, facts)
+    marks = known_marks()
+    bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
+    roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
+    if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
+        remarks.append(f"no applier has written it; it was made by {_makers(entries, roles)}")
+    recorded = None if last_applied is None else normalize_object(last_applied, schema, facts)
+    has_recorded = recorded is not None and _is_the_appliers(tree, entries, roles)
+    if synced is not None:
+        base: Object | None = normalize_object(synced, schema, facts)
+    else:
+        base = recorded if has_recorded and not roles.is_server_side else None
     version = str(live.get("apiVersion", desired.get("apiVersion")))
-    ownership = Ownership(entries, roles, tree, applied, foreign=_foreign(entries, present, version))
+    ownership = Ownership(
+        entries,
+        roles,
+        tree,
+        base,
+        foreign=_foreign(entries, present, version),
+        left_behind=recorded if has_recorded and roles.is_server_side else None,
+    )
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
     projection = project(
         wanted,
@@ -76,10 +87,16 @@ def compare_object(
         schema,
         ownership,
         facts=facts,
-        marks=known_marks(),
+        marks=marks,
         zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
-    classified = classify(diff(projection.desired, projection.live), projection, ownership)
+    classified = classify(
+        diff(projection.desired, projection.live),
+        projection,
+        ownership,
+        schema,
+        _mapping(live.get("metadata")).get("generation"),
+    )
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
     return Compared(
         judged=classified.judged,
@@ -96,15 +113,24 @@ def _identity(body: Object) -> tuple[str, str, str]:
     return group, str(body.get("kind", "")), str(body["metadata"]["name"])
 
 
-def _applies_client_side(entries: Sequence[Entry], roles: Roles) -> bool:
-    """Whether the last-applied annotation is of the applier's last sync.
+def _is_the_appliers(tree: OwnerNode | None, entries: Sequence[Entry], roles: Roles) -> bool:
+    """Whether the applier wrote the last-applied annotation; after a ``kubectl apply`` by hand it is that hand's."""
+    node = tree
+    for name in ("metadata", "annotations", LAST_APPLIED):
+        node = None if node is None else node.child(name)
+    if node is None:
+        # Without managedFields there is no telling, and the annotation is all the evidence that there is.
+        return not entries
+    return any(roles.of_entry[index] is Role.APPLIER for index in node.owners)
 
-    Once an applier has turned to server-side apply, the annotation is a leftover of the time before.
-    """
-    operations = {
-        entry.actor.operation for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.APPLIER
-    }
-    return "Apply" not in operations
+
+def _makers(entries: Sequence[Entry], roles: Roles) -> str:
+    names = {entry.actor.manager for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER}
+    return ", ".join(sorted(names))
+
+
+def _mapping(value: Json) -> Object:
+    return value if isinstance(value, dict) else {}
 
 
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:
@@ -137,21 +163,6 @@ def _names_more_than(node: OwnerNode, tree: Json) -> bool:
     if not isinstance(tree, dict):
         return False
     return any(name not in tree or _names_more_than(child, tree[name]) for name, child in node.children.items())
-
-
-def _count_owned(entries: Sequence[Entry], tree: OwnerNode | None, wanted: Object, present: Object) -> list[int]:
-    """How many fields each entry owns that are as Git wants them: who made them other than that did not sync Git."""
-    counts = [0] * len(entries)
-    pending: list[tuple[OwnerNode, Json, Json]] = [] if tree is None else [(tree, wanted, present)]
-    while pending:
-        node, value, live = pending.pop()
-        if value == live:
-            for index in node.owners:
-                counts[index] += 1
-        if isinstance(value, dict) and isinstance(live, dict):
-            both = value.keys() & live.keys()
-            pending += [(child, value[name], live[name]) for name, child in node.children.items() if name in both]
-    return counts
 
 
 def _duplicates(value: Json, path: tuple[str | ItemKey, ...]) -> list[str]:

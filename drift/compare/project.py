@@ -6,7 +6,7 @@ one and the same object on both sides, so that the diff skips them at once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from drift.compare.normalize import AS_WRITTEN, Keyed
 from drift.model import Cause, Decision, Json, Object
@@ -48,23 +48,37 @@ class Ownership:
         tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
         foreign: Entries that were written through another version of the API and own fields that this version does not
             have: what nobody is on record for may be theirs.
-        applied: The normalized tree of what was last synced, as far as it is known: the manifest at the synced
-            revision, else what a client-side apply recorded; None where neither is known.
+        base: The normalized tree of what was last synced: the manifest at the synced revision, else what the applier
+            recorded in the last-applied annotation; None where neither is known.
+        left_behind: The normalized tree of what the applier recorded in the last-applied annotation before it changed
+            to server-side apply; None where it did not change, or recorded nothing.
     """
 
     entries: Sequence[Entry]
     roles: Roles
     tree: OwnerNode | None
-    applied: Object | None
+    base: Object | None
     foreign: tuple[int, ...] = ()
+    left_behind: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Whose work a live-only value is."""
+    """Whose work a live-only value is.
+
+    Attributes:
+        cause: Which side moved.
+        owners: Indexes of the ``managedFields`` entries that own it.
+        note: One sentence on what cannot be told, or None.
+    """
 
     cause: Cause
     owners: tuple[int, ...]
+    note: str | None = None
+
+
+#: What the applier's own Update owns beyond Git may be either, unless what was last synced is known.
+WITHOUT_BASE: Final = "a webhook's work, or a change that Git does not have"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,7 @@ class _Projector:
         self._zeros = zeros
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
+        self._is_server_side = ownership.roles.is_server_side
         self.claims: dict[Path, Claim] = {}
         self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
         self.decisions: list[Decision] = []
@@ -351,21 +366,36 @@ class _Projector:
         by_role = {
             role: tuple(index for index in owners if self._ownership.roles.of_entry[index] is role) for role in Role
         }
-        applied = [i for i in by_role[Role.APPLIER] if self._ownership.entries[i].actor.operation == "Apply"]
-        if applied:
-            return Claim(Cause.PENDING_SYNC, tuple(applied)), ""
-        if by_role[Role.APPLIER] and self._is_gits(path):
-            return Claim(Cause.PENDING_SYNC, by_role[Role.APPLIER]), ""
+        applier = by_role[Role.APPLIER]
+        applied = self._through_apply(applier)
+        if applied or (applier and (self._is_gits(path) or self._is_left_behind(path))):
+            return Claim(Cause.PENDING_SYNC, applied or applier), ""
         if by_role[Role.OTHER]:
             return Claim(Cause.MANUAL, by_role[Role.OTHER]), ""
         if by_role[Role.CONTROLLER]:
             return Claim(Cause.CONTROLLER, by_role[Role.CONTROLLER]), ""
-        return None, "set while the applier's own request was admitted (a default, or a webhook's work), not by Git"
+        if self._ownership.base is None and not self._is_server_side:
+            return Claim(Cause.UNKNOWN, applier, WITHOUT_BASE), ""
+        return None, "set while the API server admitted the applier's own request: a default, or a webhook's work"
+
+    def _through_apply(self, owners: Sequence[int]) -> tuple[int, ...]:
+        return tuple(index for index in owners if self._ownership.entries[index].actor.operation == "Apply")
 
     def _is_gits(self, path: Path) -> bool:
-        """Whether Git gave a live-only leaf, by the record of it; without one, whether Git gives it as zero now."""
-        applied = self._ownership.applied
-        return _holds(self._zeros() if applied is None else applied, path)
+        """Whether Git set a live-only leaf at the last sync; if that is not known, whether Git sets it to zero now."""
+        base = self._ownership.base
+        return _holds(self._zeros() if base is None else base, path)
+
+    def _is_left_behind(self, path: Path) -> bool:
+        """Whether the applier's old Update entry keeps a field that Git dropped after the change to server-side apply.
+
+        The applier gives up only what its Apply entry owns (kubernetes/kubernetes#99003). What its client-side apply
+        did not record was set while its request was admitted.
+        """
+        if not self._is_server_side:
+            return False
+        left_behind = self._ownership.left_behind
+        return left_behind is None or _holds(left_behind, path)
 
     # -- what is known of names and defaults
 
@@ -379,7 +409,8 @@ class _Projector:
         if bookkeeping is not None and name in bookkeeping.exact:
             return "Kubernetes' own bookkeeping"
         claim = None if node is None else self._claim(node, path)[0]
-        if claim is not None and claim.cause is Cause.MANUAL:
+        # Where no applier has written, the object was made again by hand from one that a GitOps controller had marked.
+        if claim is not None and claim.cause is Cause.MANUAL and self._ownership.roles.has_applier:
             return None
         if self._marks.is_syncers(field, name, value):
             return "a syncer's own mark"
@@ -395,8 +426,13 @@ class _Projector:
         is_template = len(path) != len(("spec", name))
         if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and is_template):
             return False
-        claim, _ = self._claim(node.child(name) if node else None, path)
-        return claim is None or claim.cause is not Cause.PENDING_SYNC
+        child = node.child(name) if node else None
+        roles = self._ownership.roles.of_entry
+        applier = [index for index in child.all_owners() if roles[index] is Role.APPLIER] if child else []
+        if self._through_apply(applier):
+            return False
+        left_behind = self._ownership.left_behind
+        return not (applier and (self._is_gits(path) or _holds(left_behind, path)))
 
     def _is_template_label(self, path: Path, value: Json) -> bool:
         return path[:-1] == ("metadata", "labels") and self._template_labels.get(str(path[-1])) == value

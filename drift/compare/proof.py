@@ -12,7 +12,7 @@ nothing:
 The tests run the comparison after every proof that holds, and let them never disagree.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -20,9 +20,8 @@ import orjson
 
 from drift.compare.normalize import SERVER_METADATA
 from drift.model import Actor, Json, Object
-from drift.ownership.fieldset import Entry
-from drift.ownership.marks import Marks
-from drift.ownership.roles import Role, assign_roles
+from drift.ownership.marks import LAST_APPLIED, Marks
+from drift.ownership.roles import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Shape, Type
@@ -41,33 +40,33 @@ class InSyncProof:
     Args:
         facts: What the server does beyond its schema.
         marks: The labels and annotations that syncers and Kubernetes put on objects.
-        appliers: Field managers that sync Git, beside the well-known ones.
-        controllers: Field managers that work for the cluster, beside the well-known ones.
+        managers: The user's field managers, and the inferred applier.
     """
 
-    def __init__(
-        self, facts: Facts, marks: Marks, appliers: Iterable[str] = (), controllers: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, facts: Facts, marks: Marks, managers: Managers = NO_OTHERS) -> None:
         self._facts = facts
+        self._marks = marks
         self._owned = {role: _Owned(facts, marks, role) for role in Role}
-        self.appliers = tuple(appliers)
-        self.controllers = tuple(controllers)
-        self._roles: dict[tuple[tuple[str, str, str | None], ...], tuple[Role, ...] | None] = {}
+        self.managers = managers
+        self._roles: dict[tuple[tuple[ManagerName, ...], bool], Roles] = {}
 
-    def holds(self, desired: Object, live: Object, base: Object | None, schema: Type) -> bool:
+    def holds(
+        self, desired: Object, live: Object, synced: Object | None, last_applied: Object | None, schema: Type
+    ) -> bool:
         """Whether a comparison would find nothing, as far as can be told at a glance.
 
         Args:
             desired: The manifest; a Secret with its values redacted.
             live: The live object in the same version, redacted likewise.
-            base: What was last synced, redacted likewise; None where that is not known.
+            synced: The manifest at the revision that was last synced, redacted likewise; None where it is not known.
+            last_applied: What the last-applied annotation holds, redacted likewise; None without one.
             schema: The kind's type.
         """
         try:
             return (
                 self._has_all(desired, live, schema)
                 and self._is_at_its_scale(desired, live, schema)
-                and self._owns_nothing_else(desired, live, base, schema)
+                and self._owns_nothing_else(desired, live, synced, last_applied, schema)
             )
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             # Not as the API server writes objects: for the comparison to say.
@@ -167,40 +166,56 @@ class InSyncProof:
 
     # -- everything owned is desired
 
-    def _owns_nothing_else(self, desired: Object, live: Object, base: Object | None, schema: Type) -> bool:
+    def _owns_nothing_else(
+        self, desired: Object, live: Object, synced: Object | None, last_applied: Object | None, schema: Type
+    ) -> bool:
         entries = live["metadata"].get("managedFields")
         if not entries:
             return False
-        roles = self._roles_of(entries)
+        roles = self._roles_of(entries, desired["metadata"], live["metadata"])
         if roles is None:
             return False
         version = live.get("apiVersion", desired["apiVersion"])
-        for entry, role in zip(entries, roles, strict=True):
+        for entry, role in zip(entries, roles.of_entry, strict=True):
             if entry["apiVersion"] != version and entry.get("subresource") is None:
                 # Its names may be other ones in this version.
                 return False
-            if role is Role.APPLIER and entry["operation"] == "Update":
-                # It owns whatever its request left there, defaults included; of these, only what Git once gave counts.
-                if base is not None and not _within(base, desired):
-                    return False
-            elif not self._owned[role].is_in_git(entry["fieldsV1"], desired, live, schema):
+            checked_as = role
+            if role is Role.APPLIER and entry["operation"] == "Update" and not roles.is_server_side:
+                base = synced or (last_applied if _records(entry) else None)
+                if base is not None:
+                    # What its request left there beyond Git is admission's work, unless Git had it at the last sync.
+                    if not _within(base, desired):
+                        return False
+                    continue
+                # Without a base, defaults and allocated values are set aside as they are for a controller.
+                checked_as = Role.CONTROLLER
+            if not self._owned[checked_as].is_in_git(entry["fieldsV1"], desired, live, schema):
                 return False
         return True
 
-    def _roles_of(self, entries: list[Object]) -> tuple[Role, ...] | None:
-        """The role of each entry; None where one would have to be inferred, or an entry cannot be relied on."""
+    def _roles_of(self, entries: list[Object], desired: Object, live: Object) -> Roles | None:
+        """The role of each entry; None without an applier, or where an entry cannot be relied on.
+
+        Args:
+            entries: ``managedFields``.
+            desired: The manifest's metadata.
+            live: The live object's metadata.
+        """
         if any(type(entry.get(name, "")) is not str for entry in entries for name in _TEXTS):
             return None
-        managers = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
-        if managers not in self._roles:
-            roles = assign_roles(
-                [Entry(Actor(*manager, None), "", {}) for manager in managers],
-                self.appliers,
-                lambda: [0] * len(managers),
-                self.controllers,
-            )
-            self._roles[managers] = roles.of_entry if Role.APPLIER in roles.of_entry else None
-        return self._roles[managers]
+        names = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
+        known = (names, self._marks.bears_tracking(live, desired))
+        roles = self._roles.get(known)
+        if roles is None:
+            actors = [Actor(*name, None) for name in names]
+            roles = self._roles[known] = assign_roles(actors, self.managers, bears_tracking=known[1])
+        return roles if roles.has_applier else None
+
+
+def _records(entry: Object) -> bool:
+    """Whether an entry owns the last-applied annotation."""
+    return f"f:{LAST_APPLIED}" in entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})
 
 
 class _Owned:

@@ -101,7 +101,23 @@ def build_tree(entries: Iterable[Entry]) -> OwnerNode:
     root = OwnerNode()
     for index, entry in enumerate(entries):
         _add(root, entry.fields, index)
+        written = entry.fields.get("f:stringData")
+        if isinstance(written, dict):
+            # The server moves a Secret's stringData into data, and records its owner only where it was written.
+            _add(root, {"f:data": written}, index)
     return root
+
+
+def manager_names(managed_fields: Json) -> tuple[tuple[str, str, str | None], ...]:
+    """Manager, operation and subresource of each entry; () where ``managedFields`` is not as the server writes it."""
+    if not isinstance(managed_fields, list) or not all(isinstance(entry, dict) for entry in managed_fields):
+        return ()
+    names = tuple((entry.get("manager"), entry.get("operation"), entry.get("subresource")) for entry in managed_fields)
+    if not all(isinstance(text, str) for name in names for text in name if text is not None):
+        return ()
+    return tuple(
+        (manager or "unknown", operation or "Update", subresource or None) for manager, operation, subresource in names
+    )
 
 
 def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:

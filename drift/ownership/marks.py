@@ -10,6 +10,19 @@ from typing import Any, Final
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
+#: Labels and annotations whose value names the object's owner: a Kustomization, an Application, a release, an app.
+_TRACKING: Final = frozenset(
+    {
+        "argocd.argoproj.io/instance",
+        "argocd.argoproj.io/tracking-id",
+        "helm.toolkit.fluxcd.io/name",
+        "kapp.k14s.io/app",
+        "kustomize.toolkit.fluxcd.io/name",
+        "meta.helm.sh/release-name",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """A set of names, some by their beginning."""
@@ -43,6 +56,23 @@ class Marks:
         """
         names = self.syncer.get(field)
         return names is not None and (name in names or f"{name}={value}" in names)
+
+    def bears_tracking(self, live: object, desired: object) -> bool:
+        """Whether live metadata holds a label or annotation that names the object's GitOps owner, and Git's does not.
+
+        Args:
+            live: ``metadata`` of the live object.
+            desired: ``metadata`` of the manifest.
+        """
+        for field in ("labels", "annotations"):
+            present = live.get(field) if isinstance(live, dict) else None
+            if not isinstance(present, dict):
+                continue
+            wanted = desired.get(field) if isinstance(desired, dict) else None
+            for name in _TRACKING & self.syncer[field].exact:
+                if name in present and not (isinstance(wanted, dict) and name in wanted):
+                    return True
+        return False
 
 
 @cache

@@ -54,7 +54,7 @@ def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -
         cause=judged.cause,
         severity=default_table().severity(key, path, difference.change, judged.cause, value),
         actors=judged.actors,
-        note=_note(difference),
+        note=judged.note or _note(difference),
     )
 
 

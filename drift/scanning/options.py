@@ -35,6 +35,8 @@ class Options:
         namespace: Where objects live that name no namespace; None: as the live side has it.
         appliers: Field managers that sync Git, beside the well-known ones.
         controllers: Field managers that work for the cluster, beside the well-known ones; ``*`` as in a glob.
+        infers_applier: Whether the manifests are a whole source, so that its applier can be inferred from all of them.
+        inferred_applier: The applier that an earlier scan of the whole source inferred; None without one.
         unchecked: Kinds that are not asked for, on purpose.
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
@@ -47,6 +49,8 @@ class Options:
     namespace: str | None = None
     appliers: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
+    infers_applier: bool = True
+    inferred_applier: str | None = None
     unchecked: tuple[UncheckedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None

@@ -1,13 +1,18 @@
 """One manifest and its live object after the other: compared, judged, and set aside what is nobody's business."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.compare.objects import Compared, compare_object
+from drift.compare.project import WITHOUT_BASE
 from drift.compare.proof import InSyncProof
 from drift.model import Manifest, Object, ObjectKey, ObjectReport, Status
+from drift.ownership.fieldset import ManagedFieldsError, manager_names, read_entries
 from drift.ownership.marks import known_marks
+from drift.ownership.roles import Election, ManagerName, Managers
 from drift.policy.argocd import read_ignore_differences, set_aside
 from drift.policy.autoscaling import concerns_replicas, judge_replicas
 from drift.policy.findings import deletion_findings, object_findings
@@ -22,6 +27,11 @@ from drift.schema.facts import known_facts
 from drift.synced import SyncedRevisions
 
 _NOTHING: Object = {"metadata": {}}
+
+
+def _managers_of(live: LiveObject) -> tuple[ManagerName, ...]:
+    metadata = live.body.get("metadata")
+    return manager_names(metadata.get("managedFields")) if isinstance(metadata, dict) else ()
 
 
 class Pairs:
@@ -68,16 +78,34 @@ class Pairs:
         self._recorded = recorded
         self._remembered = remembered
         self._cluster_id = source.info.server if source.info else ""
-        self._proof = InSyncProof(known_facts(), known_marks(), options.appliers, options.controllers)
+        self._managers = Managers(options.appliers, options.controllers, options.inferred_applier)
+        self._proof = InSyncProof(known_facts(), known_marks(), self._managers)
+        self._election = Election(self._managers)
+        self._postponed: list[tuple[Manifest, LiveObject, ObjectKey, Resource]] = []
+        self._unexplained: Counter[str] = Counter()
         self._autoscalers = Autoscalers(source, resources)
 
     @property
     def notes(self) -> Sequence[str]:
         """What the reader should know of the scan as a whole, one sentence each."""
-        return (*self._notes, *self._autoscalers.notes)
+        return (*self._notes, *self._applier_notes(), *self._autoscalers.notes)
 
-    def compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
-        """What is to be said of one pair.
+    def _applier_notes(self) -> Iterator[str]:
+        inferred = self._managers.inferred
+        if inferred is not None and self._options.infers_applier:
+            yield (
+                f"no known GitOps applier has written these objects; {inferred} counts as the applier, because it owns "
+                "most of their fields (--applier NAME names another one)"
+            )
+        for manager, count in sorted(self._unexplained.items()):
+            fields = "one field" if count == 1 else f"{count} fields"
+            yield (
+                f"{manager} set {fields} that Git does not have: {WITHOUT_BASE}; "
+                "--synced-revision REV, the Git revision that was last installed, tells these apart"
+            )
+
+    def compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport | None:
+        """What is to be said of one pair; None if that has to wait until the applier is inferred (`postponed`).
 
         Args:
             manifest: The desired object.
@@ -85,6 +113,43 @@ class Pairs:
             key: What both are known by.
             resource: Their kind.
         """
+        if self._options.infers_applier and self._election.needs_vote(_managers_of(live)):
+            self._postponed.append((manifest, live, key, resource))
+            return None
+        return self._guarded(manifest, live, key, resource)
+
+    @property
+    def needs_all_objects(self) -> bool:
+        """Whether the applier of postponed pairs depends on objects that belong to other shards."""
+        return bool(self._postponed) and not self._election.has_known_applier
+
+    def learn_elsewhere(self, manifest: Manifest, live: LiveObject) -> None:
+        """Takes note of a pair that belongs to another shard: its tracking labels, and its vote for the applier."""
+        self.marks.learn_elsewhere(live.body)
+        if self._options.infers_applier and self._election.needs_vote(_managers_of(live)):
+            self._vote(manifest, live)
+
+    def postponed(self) -> Iterator[ObjectReport]:
+        """Infers the applier, and compares the pairs that waited for it."""
+        for manifest, live, _, _ in self._postponed:
+            self._vote(manifest, live)
+        inferred = self._election.winner()
+        if self._options.infers_applier:
+            self._remembered.inferred_applier = inferred
+        if inferred is not None:
+            self._managers = replace(self._managers, inferred=inferred)
+            self._proof = InSyncProof(known_facts(), known_marks(), self._managers)
+        for pair in self._postponed:
+            yield self._guarded(*pair)
+
+    def _vote(self, manifest: Manifest, live: LiveObject) -> None:
+        try:
+            entries = read_entries(live.body["metadata"]["managedFields"])
+        except ManagedFieldsError:
+            return
+        self._election.vote(entries, manifest.body, live.body)
+
+    def _guarded(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
         try:
             return self._compare(manifest, live, key, resource)
         except RecursionError:
@@ -99,7 +164,7 @@ class Pairs:
             return known
         base = self._base(self._synced, key)
         schema = self._types.type(resource)
-        if not self._options.explain and self._proof.holds(manifest.body, live.body, base or live.last_applied, schema):
+        if not self._options.explain and self._proof.holds(manifest.body, live.body, base, live.last_applied, schema):
             self.with_owners += 1
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
             return self._remembered.keep(manifest, live, in_sync)
@@ -110,6 +175,9 @@ class Pairs:
                 compared = self._compare_with(manifest, live, resource, self._base(recorded, key))
         self.without_owners += compared.lacks_owners
         self.with_owners += not compared.lacks_owners
+        self._unexplained.update(
+            actor.manager for judged in compared.judged if judged.note == WITHOUT_BASE for actor in judged.actors
+        )
         findings = object_findings(compared, key, self._cluster_id)
         findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
         if concerns_replicas(findings):
@@ -145,7 +213,6 @@ class Pairs:
             live.body,
             live.last_applied,
             self._types.type(resource),
-            appliers=self._options.appliers,
-            controllers=self._options.controllers,
+            managers=self._managers,
             synced=base,
         )

@@ -5,7 +5,13 @@ from drift.model import Manifest, ObjectReport
 
 
 class Forgetful:
-    """Finds nothing again, and keeps no object alive: for whoever scans once."""
+    """Finds nothing again, and keeps no object alive: for a single scan.
+
+    Attributes:
+        inferred_applier: The applier that the last scan of the whole source inferred; None without one.
+    """
+
+    inferred_applier: str | None = None
 
     def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
         """None."""

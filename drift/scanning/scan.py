@@ -103,6 +103,9 @@ class _Scan:
         lost: ConnectError | None = None
         for kind in wanted.kinds:
             lost = self._scan_kind(kind, wanted, lost)
+        if self._pairs.needs_all_objects:
+            self._look_elsewhere()
+        self._reports += self._pairs.postponed()
         self._report_missing()
         if lost is None:
             self._strays.search(everything, wanted.namespaces)
@@ -160,9 +163,11 @@ class _Scan:
                 manifest = remaining.get(namespace, {}).pop(live.name, None)
                 if manifest is not None:
                     key = kind.key(namespace, live.name)
-                    self._reports.append(self._pairs.compare(manifest, live, key, kind.resource))
-                    if len(self._reports) % _STEP == 0:
-                        self._tell_of(kind)
+                    report = self._pairs.compare(manifest, live, key, kind.resource)
+                    if report is not None:
+                        self._reports.append(report)
+                        if len(self._reports) % _STEP == 0:
+                            self._tell_of(kind)
                 elif live.name not in kind.namespaces.get(namespace, ()) and self._strays.wanted(kind.resource):
                     self._strays.add(kind.resource, live)
         except ConnectError as error:
@@ -225,13 +230,17 @@ class _Scan:
     def _look_elsewhere(self) -> None:
         """Learns who syncs the objects of other shards, once; a shard that need not know does without."""
         kinds, self._elsewhere = self._elsewhere, ()
+        needs_fields = self._pairs.needs_all_objects
         try:
             for kind in kinds:
                 read = self._reader.list if self._strays.wanted(kind.resource) else self._reader.get_or_list
-                for live in read(kind.resource, kind.namespaces, metadata_only=True):
+                for live in read(kind.resource, kind.namespaces, metadata_only=not needs_fields):
                     # What cannot be read is for the shard to say that it belongs to.
-                    if not isinstance(live, Unread) and live.name in kind.namespaces.get(live.namespace, ()):
-                        self._pairs.marks.learn_elsewhere(live.body)
+                    manifest = (
+                        None if isinstance(live, Unread) else kind.namespaces.get(live.namespace, {}).get(live.name)
+                    )
+                    if manifest is not None and not isinstance(live, Unread):
+                        self._pairs.learn_elsewhere(manifest, live)
         except ConnectError as error:
             self._errors.append(f"who syncs the objects of other shards is not known to the end: {error}")
 

@@ -129,6 +129,15 @@ class Type:
             return self._document.type_of(additional)
         return UNKNOWN
 
+    def declares(self, name: str) -> bool:
+        """Whether an object may have a field of this name: the schema declares it, or leaves open which there are."""
+        return (
+            self.shape is not Shape.STRUCT
+            or name in self._schema.get("properties", ())
+            or bool(self._schema.get("additionalProperties"))
+            or bool(self._schema.get("x-kubernetes-preserve-unknown-fields"))
+        )
+
     @property
     def field_names(self) -> tuple[str, ...]:
         """The declared fields; empty for maps and for what the schema leaves open."""

@@ -101,7 +101,12 @@ class Comparison:
         manifest = self._find(step)
         if manifest is None:
             return None
-        options = replace(self._options, unmanaged=Unmanaged.OFF)
+        options = replace(
+            self._options,
+            unmanaged=Unmanaged.OFF,
+            infers_applier=False,
+            inferred_applier=self._remembered.inferred_applier,
+        )
         if step.after is None and options.synced is None and step.before is not None:
             # The object itself can say no more who keeps it in sync.
             options = replace(options, synced=self._synced_with(step.before))

@@ -47,7 +47,7 @@ class Subject:
         """What the comparison finds between the manifest and a live object."""
         read = read_live(live, self.resource.api_version, self.resource.kind)
         # Every proof that holds is checked by the comparison (tests/conftest.py): here against every edit.
-        _PROOF.holds(self.manifest.body, read.body, read.last_applied, self.schema)
+        _PROOF.holds(self.manifest.body, read.body, None, read.last_applied, self.schema)
         return compare_object(self.manifest.body, read.body, read.last_applied, self.schema).judged
 
 

@@ -1,9 +1,10 @@
-"""Whoever took over every field of a small object is its editor, not its syncer."""
+"""A manager that took over every field of a small object is its editor; an inferred applier is not."""
 
 from typing import Any
 
 from drift.compare.objects import compare_object
 from drift.model import Cause
+from drift.ownership.roles import NO_OTHERS, Managers
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
 from tests.drift.compare.test_adopted_objects import entry
@@ -11,11 +12,18 @@ from tests.drift.compare.test_adopted_objects import entry
 DOCUMENT = SchemaDocument(compact_schemas())
 
 
-def causes(desired: dict[str, Any], live: dict[str, Any], owner: str, owned: dict[str, Any]) -> list[tuple[str, Cause]]:
+def causes(
+    desired: dict[str, Any],
+    live: dict[str, Any],
+    owner: str,
+    owned: dict[str, Any],
+    managers: Managers = NO_OTHERS,
+) -> list[tuple[str, Cause]]:
     schema = DOCUMENT.kind("", "v1", "ConfigMap")
     assert schema is not None
     metadata = {"name": "one", "managedFields": [entry(owner, "Update", owned)]}
-    compared = compare_object({"metadata": {"name": "one"}, **desired}, {"metadata": metadata, **live}, None, schema)
+    wanted = {"metadata": {"name": "one"}, **desired}
+    compared = compare_object(wanted, {"metadata": metadata, **live}, None, schema, managers=managers)
     return [(str(judged.difference.path[-1]), judged.cause) for judged in compared.judged]
 
 
@@ -27,7 +35,8 @@ def test_the_only_field_that_somebody_changed_and_one_that_they_added() -> None:
     assert sorted(found) == [("extra", Cause.MANUAL), ("mode", Cause.MANUAL)]
 
 
-def test_an_unknown_syncer_is_still_known_by_what_is_as_git_has_it() -> None:
+def test_the_same_by_the_applier_that_was_inferred_for_the_source() -> None:
     live = {"data": {"mode": "slow", "rate": "1"}}
+    desired = {"data": {"mode": "fast", "rate": "1"}}
 
-    assert causes({"data": {"mode": "fast", "rate": "1"}}, live, "syncer", live) == [("mode", Cause.PENDING_SYNC)]
+    assert causes(desired, live, "robot", live, Managers(inferred="robot")) == [("mode", Cause.PENDING_SYNC)]

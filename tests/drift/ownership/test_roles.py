@@ -1,18 +1,19 @@
-"""Who syncs Git, who works for the cluster, and who is anybody else."""
+"""Which field managers are appliers, which are controllers, and which are anyone else."""
 
 import pytest
 
-from drift.model import Actor
+from drift.model import Actor, Object
 from drift.ownership.fieldset import Entry
-from drift.ownership.roles import Role, Roles, assign_roles
+from drift.ownership.roles import Election, Managers, Role, Roles, assign_roles
 
 
 def _entry(manager: str, operation: str = "Update", subresource: str | None = None) -> Entry:
     return Entry(Actor(manager, operation, subresource, None), "v1", {})
 
 
-def _roles(*entries: Entry, extra: tuple[str, ...] = (), owned: tuple[int, ...] | None = None) -> Roles:
-    return assign_roles(entries, extra, lambda: owned or (0,) * len(entries))
+def _roles(*entries: Entry, extra: tuple[str, ...] = (), inferred: str | None = None, tracked: bool = False) -> Roles:
+    managers = Managers(appliers=extra, inferred=inferred)
+    return assign_roles([entry.actor for entry in entries], managers, bears_tracking=tracked)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,12 @@ def _roles(*entries: Entry, extra: tuple[str, ...] = (), owned: tuple[int, ...] 
         ("kustomize-controller", "Apply"),
         ("helm-controller", "Update"),
         ("helm", "Update"),
+        ("configsync.gke.io", "Apply"),
+        ("kluctl", "Apply"),
+        ("fleetagent", "Update"),
+        ("Terraform", "Apply"),
+        ("HashiCorp", "Update"),
+        ("pulumi-kubernetes-0a1b2c", "Apply"),
         ("flux", "Apply"),
         ("kubectl-client-side-apply", "Update"),
         ("kubectl", "Apply"),
@@ -32,7 +39,7 @@ def _roles(*entries: Entry, extra: tuple[str, ...] = (), owned: tuple[int, ...] 
 def test_a_known_applier(manager: str, operation: str) -> None:
     roles = _roles(_entry(manager, operation))
 
-    assert (roles.of_entry, roles.inferred) == ((Role.APPLIER,), None)
+    assert roles == Roles((Role.APPLIER,), is_server_side=operation == "Apply")
 
 
 @pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
@@ -75,19 +82,91 @@ def test_a_syncer_that_writes_status_does_not_apply_by_that() -> None:
     assert roles.of_entry == (Role.CONTROLLER, Role.APPLIER)
 
 
-def test_without_a_known_applier_the_owner_of_most_is_taken_for_it_and_named() -> None:
-    roles = _roles(_entry("robot"), _entry("somebody"), owned=(2, 5))
-
-    assert (roles.of_entry, roles.inferred) == ((Role.OTHER, Role.APPLIER), "somebody")
-
-
-def test_what_one_manager_owns_through_several_entries_counts_together() -> None:
-    roles = _roles(_entry("a"), _entry("b"), _entry("a", "Apply"), owned=(2, 3, 2))
-
-    assert (roles.of_entry, roles.inferred) == ((Role.APPLIER, Role.OTHER, Role.APPLIER), "a")
+@pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
+def test_kubectl_does_not_apply_what_another_applier_has_marked_and_never_written(hand: Entry) -> None:
+    assert _roles(hand).of_entry == (Role.APPLIER,)
+    assert _roles(hand, tracked=True).of_entry == (Role.OTHER,)
 
 
-def test_nobody_is_taken_for_the_applier_who_owns_nothing_of_it_or_is_a_controller() -> None:
-    assert _roles(_entry("a"), owned=(0,)).inferred is None
-    assert _roles(_entry("kube-controller-manager"), owned=(9,)).inferred is None
-    assert _roles().of_entry == ()
+def test_the_inferred_applier_outranks_kubectl_and_only_where_it_has_written() -> None:
+    hand = _entry("kubectl-client-side-apply")
+
+    assert _roles(hand, _entry("robot"), inferred="robot").of_entry == (Role.OTHER, Role.APPLIER)
+    assert _roles(hand, inferred="robot").of_entry == (Role.APPLIER,)
+    assert _roles(_entry("flux", "Apply"), _entry("robot"), inferred="robot").of_entry == (Role.APPLIER, Role.OTHER)
+
+
+HAND_TOOLS = [
+    "kubectl-create",
+    "kubectl-replace",
+    "kubectl-run",
+    "kubectl-expose",
+    "kubectl-anything-new",
+    "node-fetch",
+    "Mozilla",
+    "k9s",
+    "curl",
+    "python-requests",
+    "OpenAPI-Generator",
+    "argocd-server",
+]
+DATA: Object = {"data": {"a": "1", "b": "2", "c": "3"}, "ports": [{"port": 80}]}
+
+
+def _owns(manager: str, *keys: str, operation: str = "Update") -> Entry:
+    fields: Object = {"f:data": {f"f:{key}": {} for key in keys}}
+    return Entry(Actor(manager, operation, None, None), "v1", fields)
+
+
+def _elected(*objects: tuple[Entry, ...], extra: tuple[str, ...] = (), live: Object = DATA) -> str | None:
+    election = Election(Managers(appliers=extra))
+    for entries in objects:
+        names = tuple((entry.actor.manager, entry.actor.operation, entry.actor.subresource) for entry in entries)
+        if election.needs_vote(names):
+            election.vote(entries, DATA, live)
+    return election.winner()
+
+
+def test_the_manager_of_most_fields_on_most_objects_is_inferred() -> None:
+    assert _elected((_owns("robot", "a", "b"), _owns("other", "c"))) == "robot"
+    assert _elected((_owns("robot", "a"),), (_owns("robot", "a"),), (_owns("other", "a"),)) == "robot"
+    assert _elected((_owns("robot", "a"),), (_owns("other", "a"),)) is None
+
+
+def test_a_manager_that_changed_every_field_it_owns_is_not_inferred() -> None:
+    assert _elected((_owns("robot", "a"),), live={"data": {"a": "changed"}}) is None
+
+
+def test_list_items_count_by_their_key() -> None:
+    port = Entry(
+        Actor("robot", "Apply", None, None), "v1", {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:port": {}}}}
+    )
+
+    assert _elected((port,)) == "robot"
+    assert _elected((_owns("robot", "other"),)) is None
+
+
+@pytest.mark.parametrize("hand", HAND_TOOLS)
+def test_a_tool_in_a_persons_hands_is_never_inferred(hand: str) -> None:
+    assert _roles(_entry(hand)).of_entry == (Role.OTHER,)
+    assert _elected((_owns(hand, "a", "b", "c"),)) is None
+    assert _elected((_owns(hand, "a", "b"), _owns("robot", "c"))) == "robot"
+
+
+def test_none_is_inferred_beside_a_known_or_a_named_applier() -> None:
+    robot = (_owns("robot", "a"),)
+
+    assert _elected(robot, robot, (_owns("flux", "a", operation="Apply"),)) is None
+    assert _elected(robot, robot, (_owns("bot", "a"),), extra=("bot",)) is None
+
+
+def test_one_kubectl_apply_does_not_make_kubectl_the_applier_of_a_source() -> None:
+    edited = (_owns("robot", "a", "b"), _owns("kubectl-client-side-apply", "c"))
+
+    assert _elected((_owns("robot", "a"),), edited) == "robot"
+    assert _elected((_owns("kubectl", "a", operation="Apply"),) * 1, (_owns("robot", "a"),)) is None
+
+
+def test_controllers_are_not_inferred() -> None:
+    assert _elected((_owns("kube-controller-manager", "a", "b", "c"),)) is None
+    assert _elected(()) is None
