@@ -19,6 +19,8 @@ KindException = Callable[[Object, Object, str], tuple[Object, Object, list[Decis
 _CONTROLLER_LABELS: Final = re.compile(r"(?:batch\.kubernetes\.io/)?(?:controller-uid|job-name)")
 
 _DEFAULT_TOLERATION_SECONDS: Final = 300
+_TOKEN_VOLUME: Final = re.compile(r"kube-api-access-[a-z0-9]{5}")
+_ACCOUNT_MOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def _without(tree: Object, *path: str) -> Object:
@@ -74,8 +76,47 @@ def _pod_admission(desired: Object, live: Object, name: str) -> tuple[Object, Ob
     """
     del name
     live, decisions = _without_copied_requests(desired, live)
+    live, mounted = _without_token_volume(desired, live)
     desired, live, more = _default_tolerations(desired, live)
-    return desired, live, decisions + more
+    return desired, live, decisions + mounted + more
+
+
+def _without_token_volume(desired: Object, live: Object) -> tuple[Object, list[Decision]]:
+    """Admission mounts the service account's token in every container, unless the Pod mounts something there."""
+    wanted = {item.get("name") for item in _items(_at(desired, "spec", "volumes")) if isinstance(item, dict)}
+    made = {
+        name
+        for item in _items(_at(live, "spec", "volumes"))
+        if isinstance(item, dict) and _TOKEN_VOLUME.fullmatch(name := str(item.get("name"))) and name not in wanted
+    }
+    if not made:
+        return live, []
+
+    def is_made(item: Json) -> bool:
+        return isinstance(item, dict) and item.get("name") in made
+
+    spec = {**live["spec"], "volumes": _without_items(_at(live, "spec", "volumes"), is_made)}
+    for field in ("containers", "initContainers"):
+        containers = spec.get(field)
+        if isinstance(containers, Keyed):
+            kept = Keyed(is_set=False)
+            for key, item in containers.items():
+                kept.put(key, _without_token_mount(item, is_made), containers.positions[key])
+            spec[field] = kept
+    live = {**live, "spec": spec if spec["volumes"] else _without(spec, "volumes")}
+    return live, [Decision("spec.volumes", "the service account's token, mounted by admission")]
+
+
+def _without_token_mount(container: Json, is_made: Callable[[Json], bool]) -> Json:
+    mounts = _at(container, "volumeMounts")
+
+    def is_token(mount: Json) -> bool:
+        return is_made(mount) and mount.get("mountPath") == _ACCOUNT_MOUNT
+
+    kept = _without_items(mounts, is_token)
+    if kept is mounts:
+        return container
+    return {**container, "volumeMounts": kept} if kept else _without(container, "volumeMounts")
 
 
 def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, list[Decision]]:

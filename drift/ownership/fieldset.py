@@ -5,7 +5,7 @@ keys, ``v:VALUE`` a member of a set, ``i:N`` a list item by position, ``.`` the 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -98,14 +98,31 @@ def build_tree(entries: Iterable[Entry]) -> OwnerNode:
     Raises:
         ManagedFieldsError: A field set is not FieldsV1.
     """
+    entries = tuple(entries)
     root = OwnerNode()
     for index, entry in enumerate(entries):
         _add(root, entry.fields, index)
-        written = entry.fields.get("f:stringData")
-        if isinstance(written, dict):
-            # The server moves a Secret's stringData into data, and records its owner only where it was written.
-            _add(root, {"f:data": written}, index)
+    for index in range(len(entries)):
+        _own_string_data(root, entries, index)
     return root
+
+
+def _own_string_data(root: OwnerNode, entries: Sequence[Entry], index: int) -> None:
+    """Makes an entry that wrote a Secret's ``stringData`` the owner of these keys of ``data``.
+
+    The server moves ``stringData`` into ``data`` and records the owner only where it was written. A later write to
+    ``data`` by another manager does not end that ownership, so the last one to write a key owns it.
+    """
+    written = entries[index].fields.get("f:stringData")
+    if not isinstance(written, dict):
+        return
+    data = root.children.setdefault("data", OwnerNode())
+    for name in written:
+        if name.startswith("f:"):
+            key = data.children.setdefault(name[2:], OwnerNode())
+            time = entries[index].actor.time or ""
+            if all((entries[other].actor.time or "") < time for other in key.owners):
+                key.owners = [index]
 
 
 def manager_names(managed_fields: Json) -> tuple[tuple[str, str, str | None], ...]:

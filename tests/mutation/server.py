@@ -54,6 +54,10 @@ class Server:
         query = "dryRun=All&force=true&fieldManager=kustomize-controller"
         return self._send(f"{path}?{query}", manifest, "application/apply-patch+yaml")
 
+    def apply(self, path: str, manifest: Object, manager: str) -> Object | Refused:
+        """The object as a server-side apply leaves it, stored; or why it cannot."""
+        return self._send(f"{path}?force=true&fieldManager={manager}", manifest, "application/apply-patch+yaml")
+
     def _patch(self, address: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
         return self._send(address, list(patch), "application/json-patch+json")
 

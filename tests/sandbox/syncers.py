@@ -122,7 +122,7 @@ def _marked(cluster: Cluster, syncer: Syncer, text: str, owner: str, namespace: 
     if syncer not in _ARGOCD:
         prefix = "kustomize.toolkit.fluxcd.io"
         return _edited(cluster, "label", text, f"{prefix}/name={owner}", f"{prefix}/namespace={FLUX_NAMESPACE}")
-    objects = list(_json_stream(_edited(cluster, "annotate", text, f"{ARGOCD_TRACKING}={owner}")))
+    objects = list(json_stream(_edited(cluster, "annotate", text, f"{ARGOCD_TRACKING}={owner}")))
     for item in objects:
         group = item["apiVersion"].rpartition("/")[0]
         metadata = item["metadata"]
@@ -136,7 +136,8 @@ def _edited(cluster: Cluster, verb: str, text: str, *pairs: str) -> str:
     return cluster.kubectl(verb, "--local", "--overwrite", "--output=json", "--filename=-", *pairs, stdin=text).stdout
 
 
-def _json_stream(text: str) -> Iterator[dict[str, Any]]:
+def json_stream(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON texts that follow one another, as kubectl prints several."""
     decoder = json.JSONDecoder()
     position = 0
     text = text.strip()
