@@ -15,7 +15,7 @@ from drift.config.settings import Settings
 from drift.errors import ConnectError
 from drift.manifests.git import describe
 from drift.manifests.load import Loaded, load_manifests
-from drift.manifests.revision import load_manifests_at
+from drift.manifests.revision import Revisions
 from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, Step, scan_manifests
@@ -120,19 +120,22 @@ def scan(
     """
     settings = settings or Settings()
     loaded = manifests if isinstance(manifests, Loaded) else read_manifests(manifests)
-    paths = loaded.paths
+    repository = Revisions(loaded.paths)
     report = scan_manifests(
         loaded.manifests,
         cluster,
-        info=describe(paths),
+        info=describe(loaded.paths),
         options=Options(
             namespace=namespace,
             appliers=settings.appliers,
             controllers=settings.controllers,
             unchecked=settings.unchecked,
             unmanaged=settings.unmanaged,
-            synced=None if synced_revision is None else load_manifests_at(synced_revision, paths).manifests,
-            load_revision=lambda revision: load_manifests_at(revision, paths).manifests,
+            synced=None if synced_revision is None else repository.load(synced_revision),
+            synced_revision=synced_revision,
+            # What comes from a pipe has no other revision.
+            repository=repository if loaded.paths and "-" not in loaded.paths else None,
+            catch_up=True,
             shard=shard or WHOLE,
             explain=explain,
             observe=observe or (lambda _: None),

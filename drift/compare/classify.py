@@ -96,7 +96,9 @@ class _Judge:
 
         Then the applier is the only owner, and what it last sent is what Git still has.
         """
-        if difference.change is not Change.CHANGED or difference.path != difference.live_path:
+        if self._ownership.out_of_sync or difference.change is not Change.CHANGED:
+            return False
+        if difference.path != difference.live_path:
             return False
         owners = self._owners(difference.live_path)
         return (

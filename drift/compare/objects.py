@@ -28,6 +28,7 @@ class Compared:
         decisions: What was seen and not reported, and why.
         remarks: What else the reader should know of this object, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
+        explained: Whether differences were set aside as a webhook's work, which the GitOps controller may contradict.
     """
 
     judged: tuple[Judged, ...]
@@ -35,6 +36,7 @@ class Compared:
     decisions: tuple[Decision, ...]
     remarks: tuple[str, ...]
     lacks_owners: bool
+    explained: bool = False
 
 
 def compare_object(
@@ -45,6 +47,7 @@ def compare_object(
     *,
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
+    out_of_sync: bool = False,
 ) -> Compared:
     """Compares a manifest with its live object.
 
@@ -55,6 +58,7 @@ def compare_object(
         schema: The kind's type.
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the revision that was last synced; None where that is not known.
+        out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
     """
     facts = known_facts()
     wanted = normalize_object(desired, schema, facts)
@@ -79,6 +83,7 @@ def compare_object(
         base,
         foreign=_foreign(entries, present, version),
         left_behind=recorded if has_recorded and roles.is_server_side else None,
+        out_of_sync=out_of_sync,
     )
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
     projection = project(
@@ -104,6 +109,7 @@ def compare_object(
         decisions=(*decisions, *projection.decisions, *classified.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,
+        explained=bool(classified.decisions),
     )
 
 

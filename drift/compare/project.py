@@ -52,6 +52,7 @@ class Ownership:
             recorded in the last-applied annotation; None where neither is known.
         left_behind: The normalized tree of what the applier recorded in the last-applied annotation before it changed
             to server-side apply; None where it did not change, or recorded nothing.
+        out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
     """
 
     entries: Sequence[Entry]
@@ -60,6 +61,7 @@ class Ownership:
     base: Object | None
     foreign: tuple[int, ...] = ()
     left_behind: Object | None = None
+    out_of_sync: bool = False
 
 
 @dataclass(frozen=True, slots=True)

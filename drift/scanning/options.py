@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drift.config.settings import UncheckedKind
 from drift.model import WHOLE, Manifest, Shard, Unmanaged
-from drift.synced import LoadRevision
+from drift.synced import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,9 @@ class Options:
         unchecked: Kinds that are not asked for, on purpose.
         unmanaged: Where objects that Git does not have are looked for.
         synced: The manifests at the revision that was last synced; None where the user names none.
-        load_revision: Reads the manifests at a Git revision that a syncer records; None to do without.
+        synced_revision: That revision, as the user names it.
+        repository: Reads the manifests at the commits that Flux or Argo CD records; None to do without.
+        catch_up: Whether to compare with a newer commit that was synced, if the checkout is behind it.
         shard: The part of the work that is this scan's; what it knows of the other parts is the same in each.
         explain: Whether every decision is wanted, also those about objects that are plainly in sync.
         observe: Is told how far the scan is, some hundred times a second at most.
@@ -54,7 +56,9 @@ class Options:
     unchecked: tuple[UncheckedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
-    load_revision: LoadRevision | None = None
+    synced_revision: str | None = None
+    repository: Repository | None = None
+    catch_up: bool = False
     shard: Shard = WHOLE
     explain: bool = False
     observe: Callable[[Step], object] = _look_away

@@ -169,10 +169,13 @@ class Pairs:
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
             return self._remembered.keep(manifest, live, in_sync)
         compared = self._compare_with(manifest, live, resource, base)
-        if compared.judged and self._synced is None and self._recorded is not None:
-            recorded = self._recorded.manifests(live.body)
-            if recorded is not None:
-                compared = self._compare_with(manifest, live, resource, self._base(recorded, key))
+        if self._recorded is not None and (compared.judged or compared.explained):
+            if self._synced is None:
+                recorded = self._base(self._recorded.manifests(live.body, key), key)
+                base = base if recorded is None else recorded
+                compared = compared if recorded is None else self._compare_with(manifest, live, resource, base)
+            if compared.explained and self._recorded.contradicts(live.body, key):
+                compared = self._compare_with(manifest, live, resource, base, out_of_sync=True)
         self.without_owners += compared.lacks_owners
         self.with_owners += not compared.lacks_owners
         self._unexplained.update(
@@ -193,7 +196,7 @@ class Pairs:
             findings=findings,
             decisions=compared.decisions,
         )
-        if compared.judged or compared.lacks_owners:
+        if compared.judged or compared.explained or compared.lacks_owners:
             # What others say counts too: the revision that was synced, an autoscaler.
             return report
         return self._remembered.keep(manifest, live, report)
@@ -207,7 +210,15 @@ class Pairs:
         # An object that is new in Git had nothing synced, which is a base like any other.
         return _NOTHING if known is None else known.body
 
-    def _compare_with(self, manifest: Manifest, live: LiveObject, resource: Resource, base: Object | None) -> Compared:
+    def _compare_with(
+        self,
+        manifest: Manifest,
+        live: LiveObject,
+        resource: Resource,
+        base: Object | None,
+        *,
+        out_of_sync: bool = False,
+    ) -> Compared:
         return compare_object(
             manifest.body,
             live.body,
@@ -215,4 +226,5 @@ class Pairs:
             self._types.type(resource),
             managers=self._managers,
             synced=base,
+            out_of_sync=out_of_sync,
         )

@@ -1,6 +1,7 @@
 """The scan itself: resolves the manifests, reads their live objects and has each pair compared and judged."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
@@ -19,7 +20,7 @@ from drift.scanning.source import LiveSource
 from drift.scanning.strays import Strays
 from drift.scanning.types import Types
 from drift.scanning.wanted import Absent, Resolver, Wanted, WantedKind
-from drift.synced import SyncedRevisions
+from drift.synced import Ahead, SyncedRevisions
 
 _FORBIDDEN: Final = 403
 #: Objects from one word on the progress to the next.
@@ -48,7 +49,17 @@ def scan_manifests(
     Raises:
         ManifestError: Two manifests describe one object. What cannot be read is in the report.
     """
-    return _Scan(source, options, manifests, schemas, remembered).run(info)
+    scan = _Scan(source, options, manifests, schemas, remembered)
+    report = scan.run(info)
+    ahead = scan.ahead() if options.catch_up else None
+    if ahead is None:
+        return replace(report, notes=tuple(scan.notes()))
+    if info.git_dirty:
+        note = f"{ahead.sentence}; it has uncommitted changes, so the files are compared as they are"
+        return replace(report, notes=(*report.notes, note))
+    newer = _Scan(source, options, ahead.manifests, schemas, None).run(replace(info, git_commit=ahead.commit))
+    note = f"{ahead.sentence}, so this report compares the cluster with that commit; `git pull` updates the checkout"
+    return replace(newer, notes=(note, *newer.notes))
 
 
 class _Scan:
@@ -76,11 +87,10 @@ class _Scan:
         self._absent: list[Absent] = []
         self._elsewhere: tuple[WantedKind, ...] = ()
         self._synced = None if options.synced is None else self._resolver.by_key(options.synced)
-        load = options.load_revision
         self._recorded = (
             None
-            if load is None
-            else SyncedRevisions(source, lambda revision: self._resolver.by_key(load(revision)), resources)
+            if options.repository is None
+            else SyncedRevisions(source, options.repository, self._resolver.by_key, resources)
         )
         self._pairs = Pairs(
             source,
@@ -108,12 +118,12 @@ class _Scan:
         self._reports += self._pairs.postponed()
         self._report_missing()
         if lost is None:
-            self._strays.search(everything, wanted.namespaces)
+            self._strays.search(everything, wanted.searched)
         if self._strays.marks() - self._pairs.marks.ours:
             self._look_elsewhere()
         self._reports += self._strays.reports(
-            Ours(self._pairs.marks.ours, frozenset(everything.namespaces), everything.described),
-            self._last_synced,
+            Ours(self._pairs.marks.ours, frozenset(everything.searched), everything.described),
+            self._was_synced,
             self._cluster_id,
         )
         return Report(
@@ -121,13 +131,14 @@ class _Scan:
             cluster=self._source.info,
             manifests=info,
             objects=tuple(sorted(self._reports, key=_report_order)),
-            notes=tuple(self._all_notes()),
+            notes=tuple(self.notes()),
             errors=(*self._errors, *self._strays.errors),
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
         )
 
-    def _all_notes(self) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
+        """What the reader should know of the scan as a whole, one sentence each."""
         yield from self._pairs.notes
         yield from self._types.notes
         yield from self._strays.notes
@@ -216,16 +227,33 @@ class _Scan:
 
     def _report_missing(self) -> None:
         """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
-        if self._absent:
-            self._synced = self._last_synced()
         self._reports += map(self._missing, self._absent)
 
-    def _last_synced(self) -> Mapping[ObjectKey, Manifest] | None:
-        """What was last synced of all manifests, whoever syncs them; None where that is not known."""
-        if self._synced is None and self._recorded is not None:
+    def _was_synced(self, key: ObjectKey) -> bool | None:
+        """Whether an object was synced once; None if that is not known."""
+        if self._synced is not None:
+            return key in self._synced
+        if self._recorded is None:
+            return None
+        self._look_elsewhere()
+        return self._recorded.had(key, self._pairs.marks.syncers)
+
+    def _why_pending(self, key: ObjectKey) -> str | None:
+        """Why an object that was never synced is not there yet; None if nothing tells."""
+        return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.marks.syncers)
+
+    def ahead(self) -> Ahead | None:
+        """The synced commit that the checkout is behind; None if it is not. To be asked after the scan."""
+        if self._recorded is None:
+            return None
+        if self._options.synced_revision is not None:
+            return self._recorded.ahead_at(self._options.synced_revision)
+        try:
             self._look_elsewhere()
-            return self._recorded.common(self._pairs.marks.syncers)
-        return self._synced
+            return self._recorded.ahead(self._pairs.marks.syncers)
+        except ConnectError:
+            # The report already says what could not be read.
+            return None
 
     def _look_elsewhere(self) -> None:
         """Learns who syncs the objects of other shards, once; a shard that need not know does without."""
@@ -249,11 +277,12 @@ class _Scan:
         gone = why_it_may_be_gone(manifest.body)
         if gone is not None:
             return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, gone)
-        cause = Cause.UNKNOWN
-        if self._synced is not None:
-            cause = Cause.MANUAL if key in self._synced else Cause.PENDING_SYNC
+        cause = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}[self._was_synced(key)]
+        reason = absent.reason
+        if cause is Cause.PENDING_SYNC and reason is None:
+            reason = self._why_pending(key)
         findings = honour((missing_finding(key, self._cluster_id, cause),), manifest.body, None)
-        return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, absent.reason, findings)
+        return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, findings)
 
 
 def _is_refused(error: ScanError) -> bool:

@@ -9,7 +9,7 @@ from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.compare.unmanaged import Ours, Stray, judge_stray, syncer_marks
 from drift.errors import ConnectError, RequestError
-from drift.model import Cause, Manifest, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
 from drift.policy.opt_out import honour
 from drift.scanning.options import Options, Step
@@ -92,7 +92,8 @@ class Strays:
                     # Where the manifests are, the account may have more rights.
                     yield from self.reader.list(kind.resource, names)
             return
-        yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in wanted.namespaces})
+        namespaces = sorted({*wanted.searched, *(name for name in names if name is not None)})
+        yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in namespaces})
 
     def add(self, resource: Resource, live: LiveObject) -> None:
         """Takes note of a live object that no manifest describes, if it is this shard's. Only its metadata is kept."""
@@ -106,7 +107,7 @@ class Strays:
 
         Args:
             wanted: All manifests, those of other shards included.
-            namespaces: Those of the manifests that are this shard's.
+            namespaces: Those of the manifests that are this shard's and are to be searched.
         """
         read = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds if self.wanted(kind.resource)}
         ours = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds}
@@ -169,13 +170,13 @@ class Strays:
         return frozenset(mark for _, live in self._found for mark in syncer_marks(live.body))
 
     def reports(
-        self, ours: Ours, synced: Callable[[], Mapping[ObjectKey, Manifest] | None], cluster: str
+        self, ours: Ours, was_synced: Callable[[ObjectKey], bool | None], cluster: str
     ) -> Iterator[ObjectReport]:
         """What is to be said of those that are somebody's.
 
         Args:
             ours: What is known to belong to the manifests.
-            synced: Tells what was last synced, None where that is not known; asked only if there is such an object.
+            was_synced: Whether an object was synced once, None if that is not known; asked only of such objects.
             cluster: What the cluster is known by, for the fingerprints; "" for a dump.
         """
         found = {
@@ -186,7 +187,7 @@ class Strays:
             resource, live = found[key]
             judged = judge_stray(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
             if isinstance(judged, Stray):
-                if key in (synced() or ()):
+                if was_synced(key):
                     judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
                 findings = honour((stray_finding(key, judged, cluster),), None, live.body)
                 yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)

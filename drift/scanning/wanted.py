@@ -2,12 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from drift.cluster.resources import Resource
 from drift.errors import ManifestError
 from drift.model import Manifest, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options
 from drift.scanning.source import LiveSource
+
+#: Argo CD's objects for applications. Argo Workflows and Rollouts share the group, and live beside what they run.
+_ARGOCD_KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
+_FLUX_GROUPS: Final = ".toolkit.fluxcd.io"
+
+
+def _is_hand_over(resource: Resource) -> bool:
+    """Whether objects of a kind tell a GitOps controller what to sync."""
+    if resource.group == "argoproj.io":
+        return resource.kind in _ARGOCD_KINDS
+    return resource.group.endswith(_FLUX_GROUPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,16 @@ class Wanted:
     def namespaces(self) -> list[str]:
         """The namespaces that the kinds are wanted from, sorted."""
         return sorted({name for kind in self.kinds for name in kind.namespaces if name is not None})
+
+    @property
+    def searched(self) -> list[str]:
+        """The namespaces to search for objects that Git does not have, sorted.
+
+        A namespace that the manifests use only to hand an application over to a GitOps controller is that controller's
+        own, and so is what else is in it.
+        """
+        kinds = [kind for kind in self.kinds if not _is_hand_over(kind.resource)]
+        return sorted({name for kind in kinds for name in kind.namespaces if name is not None})
 
     def part(self, shard: Shard, *, others: bool = False) -> "Wanted":
         """Those of one shard, with every kind that the manifests use in some namespace.

@@ -7,14 +7,13 @@ from typing import Any, Final
 from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.config.settings import Settings
-from drift.errors import DriftError
 from drift.manifests.load import Loaded
-from drift.manifests.revision import load_manifests_at
+from drift.manifests.revision import Revisions
 from drift.model import ClusterInfo, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import Options, Remembered, scan_manifests
 from drift.scanning.wanted import Resolver
-from drift.synced import recorded_revision, synced_by
+from drift.synced import SyncedRevisions
 from drift.watching.cluster import Step, WatchedCluster
 
 _APPLICATION: Final = ("argoproj.io", "Application")
@@ -55,7 +54,7 @@ class Comparison:
         self._desired = desired
         self._source = source
         self._remembered = Remembered()
-        self._revisions: dict[str, tuple[Manifest, ...]] = {}
+        self._revisions = Revisions(desired.loaded.paths)
         settings = desired.settings
         self._options = Options(
             namespace=desired.namespace,
@@ -63,8 +62,8 @@ class Comparison:
             controllers=settings.controllers,
             unchecked=settings.unchecked,
             unmanaged=settings.unmanaged,
-            synced=None if desired.synced_revision is None else self._at(desired.synced_revision),
-            load_revision=self._at,
+            synced=None if desired.synced_revision is None else self._revisions.load(desired.synced_revision),
+            repository=self._revisions,
         )
         self._described = self._by_key()
         #: Manifests that have a say in what is found of others: what Argo CD leaves alone.
@@ -109,7 +108,7 @@ class Comparison:
         )
         if step.after is None and options.synced is None and step.before is not None:
             # The object itself can say no more who keeps it in sync.
-            options = replace(options, synced=self._synced_with(step.before))
+            options = replace(options, synced=self._synced_with(step, step.before))
         report = scan_manifests(
             [manifest, *(other for other in self._judges if other is not manifest)],
             _AtOneMoment(self._source, step),
@@ -135,24 +134,13 @@ class Comparison:
     def _judge(self, report: Report) -> Report:
         return apply_policy(report, self._desired.settings)
 
-    def _at(self, revision: str) -> tuple[Manifest, ...]:
-        """The manifests at a revision; one that is complete (a commit) never changes its meaning."""
-        if revision not in self._revisions:
-            self._revisions[revision] = load_manifests_at(revision, self._desired.loaded.paths).manifests
-        return self._revisions[revision]
-
-    def _synced_with(self, live: LiveObject) -> tuple[Manifest, ...] | None:
-        """What was last synced together with an object; None where that is not known."""
-        syncer = synced_by(live.body)
-        resource = None if syncer is None else self._source.resources.preferred(syncer.group, syncer.kind)
-        if syncer is None or resource is None:
-            return None
-        try:
-            marked = self._source.get(resource, syncer.namespace, syncer.name)
-            revision = None if marked is None else recorded_revision(marked.body)
-            return None if revision is None else self._at(revision)
-        except DriftError:
-            return None
+    def _synced_with(self, step: Step, live: LiveObject) -> tuple[Manifest, ...] | None:
+        """What was last synced together with an object; None if that is not known."""
+        by_key = Resolver(self._source, self._options).by_key
+        resource = step.place.resource
+        key = ObjectKey(resource.group, resource.kind, step.namespace, step.name)
+        found = SyncedRevisions(self._source, self._revisions, by_key).manifests(live.body, key)
+        return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
         return Resolver(self._source, self._options).by_key(self._desired.loaded.manifests)
