@@ -102,7 +102,7 @@ def test_of_a_selective_sync_each_object_has_its_own_base(workspace: Application
     sync(workspace)
     new = commit(workspace, NEW)
     # The sync of one ConfigMap alone, which then loses a key by hand.
-    workspace.write(OLD.replace(*(CONFIG % ("one", keys) for keys in ("key: old", "key: new, more: new"))))
+    workspace.write(OLD.replace(CONFIG % ("one", "key: old"), CONFIG % ("one", "key: new, more: new")))
     sync(workspace)
     workspace.write(NEW)
     workspace.patch("configmap", "one", {"data": {"more": None}})
@@ -260,7 +260,7 @@ def test_a_checkout_behind_what_was_synced_is_not_compared(workspace: Applicatio
     assert scanned.status == 0
     [note] = scanned.document["notes"]
     assert note.startswith(f"the checkout is 2 commits behind {new[:12]}, which Application argocd/")
-    assert scanned.document["manifests"]["git_commit"] == new
+    assert scanned.document["manifests"]["gitCommit"] == new
 
     # An edit that puts back what the stale checkout has is drift all the same.
     workspace.patch("configmap", "one", {"data": {"key": "old"}})

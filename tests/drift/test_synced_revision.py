@@ -114,7 +114,7 @@ def test_a_recorded_revision_that_is_not_fetched_is_a_note(workspace: Applicatio
 
     scanned = workspace.report()
 
-    assert any("has no revision" in note and "fetch it first" in note for note in scanned.document["notes"])
+    assert any("has no revision" in note and f"fetch origin {'0' * 40}" in note for note in scanned.document["notes"])
 
 
 def test_a_revision_that_does_not_exist_is_one_clear_line(
