@@ -128,7 +128,9 @@ def _until_told(watcher: Watcher, reload: Callable[[], None]) -> None:
         reload()
     if what == _STOP:
         watcher.stop()
-        _wait_for_end(told)
+        # Without a first report there is no last one either.
+        if watcher.board.report() is not None:
+            _wait_for_end(told)
     if failure:
         raise failure[0]
 

@@ -132,7 +132,7 @@ def test_a_feed_waits_while_its_events_are_not_compared_and_then_tells_all_of_th
         return taken == 50
 
     eventually(take_all, lambda: taken)
-    values = [one.event.live.body["data"]["a"] for one in events() if one.event.live is not None]  # type: ignore[index,call-overload]
+    values = [one.event.live.body["data"]["a"] for one in events() if one.event.live is not None]
     assert values == [str(number) for number in range(50)]
     feed.stop()
 
