@@ -2,10 +2,14 @@
 
 import argparse
 import os
+import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 from drift.cli.messages import say
 from drift.cli.scan import with_flags
@@ -28,12 +32,17 @@ from drift.watching.serving import Service
 from drift.watching.timing import Timing
 from drift.watching.watcher import Watcher
 
-#: Seconds that a step of the comparison is given when the process is told to end; none has anything to lose.
-_GRACE = 0.5
+#: Seconds that the last report is given when the process is told to end. A second signal ends it at once.
+_GRACE: Final = 5.0
+#: What is written to the pipe that the main thread reads, by signal handlers and by the watching thread.
+_RELOAD: Final = b"r"
+_STOP: Final = b"s"
+_ENDED: Final = b"e"
+_SIGNALS: Final = {signal.SIGHUP: _RELOAD, signal.SIGTERM: _STOP, signal.SIGINT: _STOP}
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watches until SIGTERM or SIGINT.
+    """Watches until SIGTERM or SIGINT; SIGHUP reloads the manifests.
 
     Returns:
         0.
@@ -41,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DriftError: The watching could not begin.
     """
+    # Until there is something to reload.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if "-" in options.manifests:
         raise UsageError("drift watch reads its manifests again when they change, so they cannot come through a pipe")
     files = [*options.manifests, options.config or DEFAULT_FILE]
@@ -64,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     )
     manifests.start()
     try:
-        _until_told(watcher)
+        _until_told(watcher, manifests.reload)
     finally:
         manifests.stop()
         service.stop()
@@ -87,14 +98,14 @@ def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None
     return Recorder(History(Path(options.history), say), scope, say)
 
 
-def _until_told(watcher: Watcher) -> None:
-    """Runs the watcher in a thread of its own, so that a signal is heard at once whatever it is at.
+def _until_told(watcher: Watcher, reload: Callable[[], None]) -> None:
+    """Runs the watcher in a thread of its own, so that the main thread handles signals at once.
 
     Raises:
         DriftError: The watching could not begin.
     """
     # A pipe, as a signal may come at any point of the program, even while a lock of the main thread is held.
-    ended, end = os.pipe()
+    told, tell = os.pipe()
     failure: list[Exception] = []
 
     def watch() -> None:
@@ -102,17 +113,38 @@ def _until_told(watcher: Watcher) -> None:
             watcher.run()
         except Exception as error:  # noqa: BLE001
             failure.append(error)
-        os.write(end, b"x")
+        os.write(tell, _ENDED)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.write(end, b"s"))
-    thread = threading.Thread(target=watch, name="watch", daemon=True)
-    thread.start()
-    os.read(ended, 1)
-    watcher.stop()
-    thread.join(_GRACE)
+    has_terminal = _has_terminal()
+    for number in _SIGNALS:
+        signal.signal(number, lambda number, _: os.write(tell, _SIGNALS[signal.Signals(number)]))
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+    while (what := os.read(told, 1)) == _RELOAD:
+        if has_terminal and not _has_terminal():
+            # It was closed, which sends SIGHUP too.
+            what = _STOP
+            break
+        say("SIGHUP: reloading the manifests")
+        reload()
+    if what == _STOP:
+        watcher.stop()
+        # Without a first report there is no last one either.
+        if watcher.board.report() is not None:
+            _wait_for_end(told)
     if failure:
         raise failure[0]
+
+
+def _wait_for_end(told: int) -> None:
+    """Waits for the last report, until another signal to stop."""
+    until = monotonic() + _GRACE
+    while select.select([told], [], [], max(until - monotonic(), 0))[0]:
+        if os.read(told, 1) != _RELOAD:
+            return
+
+
+def _has_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _tell(options: argparse.Namespace) -> Callable[[str], None]:

@@ -81,11 +81,13 @@ class Event:
         live: The object as it is now, or as it was last where it is gone; None for a bookmark, which moves on the
             version alone.
         gone: Whether it was deleted.
+        size: Bytes of the line.
     """
 
     version: str
     live: LiveObject | None
     gone: bool = False
+    size: int = 0
 
 
 def list_place(requests: Requests, place: Place, at_most: int | None) -> Listing:
@@ -206,4 +208,4 @@ def read_event(line: bytes, resource: Resource) -> Event:
         return Event(version, None)
     if kind not in {"ADDED", "MODIFIED", "DELETED"}:
         raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED)
-    return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED")
+    return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED", size=len(line))

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.history.episodes import State
-from drift.model import Change, Finding, ObjectKey, ObjectReport, Report, Severity, Status, Unmanaged, Verdict
+from drift.model import (
+    Actor,
+    Cause,
+    Change,
+    Finding,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    Status,
+    Unmanaged,
+    Verdict,
+)
 
 _WIDTH: Final = {Unmanaged.OFF: 0, Unmanaged.NAMESPACE: 1, Unmanaged.CLUSTER: 2}
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
@@ -46,7 +58,9 @@ class Open:
         id: The finding's fingerprint.
         key: Its object.
         change: As in the finding.
+        cause: The episode's so far.
         severity: As it was last seen.
+        actors: The episode's so far.
         seen_with: The narrowest search that has found it.
     """
 
@@ -54,7 +68,9 @@ class Open:
     id: str
     key: ObjectKey
     change: Change
+    cause: Cause
     severity: Severity
+    actors: tuple[Actor, ...]
     seen_with: Unmanaged
 
 

@@ -1,10 +1,17 @@
 """What a history is made of: scopes, and the episodes in which a finding was open."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from drift.model import Actor, Cause, Change, Finding, ObjectKey, Severity
+
+#: Field managers that an episode names: the first one, which made the change, and the latest ones.
+_MOST_ACTORS: Final = 20
+#: Causes by how much evidence they need. Evidence of a change by hand does not go away when a GitOps controller takes
+#: the field over, which Flux does in a request of its own just before it reverts the change.
+_EVIDENCE: Final = (Cause.UNKNOWN, Cause.PENDING_SYNC, Cause.MANUAL)
 
 
 class State(StrEnum):
@@ -44,14 +51,16 @@ class Episode:
         key: Its object.
         path: As in the finding.
         change: As in the finding.
-        cause: As it was last seen.
+        cause: The one with the most evidence so far; see `lasting_cause`.
         severity: As it was last seen.
-        actors: As they were last seen.
+        actors: All that were seen while it was open; see `joined_actors`.
         first_seen: RFC 3339, UTC.
         last_seen: RFC 3339, UTC.
         ended_at: RFC 3339, UTC: when it was first seen to be over; None while it is open.
         state: Whether and how it ended.
         reopened: Whether an earlier episode of the finding had ended.
+        start_known: Whether the finding began when it was first seen. False if it may be much older: it was there at
+            the first scan of the scope, or before the watch could see the object. Such episodes are in no mean.
     """
 
     scope: Scope
@@ -68,6 +77,7 @@ class Episode:
     ended_at: str | None
     state: State
     reopened: bool
+    start_known: bool = True
 
     @classmethod
     def of_finding(
@@ -82,6 +92,7 @@ class Episode:
         ended_at: str | None = None,
         state: State = State.OPEN,
         reopened: bool = False,
+        start_known: bool = True,
     ) -> Self:
         """The time in which a finding counted, with what is known of it now; see the attributes."""
         return cls(
@@ -99,4 +110,26 @@ class Episode:
             ended_at=ended_at,
             state=state,
             reopened=reopened,
+            start_known=start_known,
         )
+
+
+def lasting_cause(before: Cause, now: Cause) -> Cause:
+    """The cause of an episode that goes on.
+
+    Args:
+        before: The cause so far.
+        now: The cause of the finding as it is now.
+    """
+    return max(before, now, key=lambda cause: _EVIDENCE.index(cause) if cause in _EVIDENCE else -1)
+
+
+def joined_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
+    """The field managers of an episode that goes on, in the order in which they came.
+
+    A later time of a manager replaces an earlier one. If there are too many, the first and the latest ones are kept.
+    """
+    actors = {(actor.manager, actor.operation, actor.subresource): actor for actor in before}
+    actors.update({(actor.manager, actor.operation, actor.subresource): actor for actor in now})
+    joined = tuple(actors.values())
+    return joined if len(joined) <= _MOST_ACTORS else (joined[0], *joined[1 - _MOST_ACTORS :])

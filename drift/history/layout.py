@@ -70,6 +70,14 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         """,
         "CREATE INDEX undelivered_by_episode ON undelivered (episode)",
     ),
+    (
+        "ALTER TABLE episodes ADD COLUMN start_known INTEGER NOT NULL DEFAULT 1",
+        # What the first scan of a scope found may be of any age.
+        """
+        UPDATE episodes SET start_known = 0
+        WHERE first_seen <= (SELECT min(at) FROM scans WHERE scans.scope = episodes.scope)
+        """,
+    ),
 )
 NEWEST: Final = len(STEPS)
 

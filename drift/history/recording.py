@@ -1,16 +1,17 @@
 """Recording a scan: within one transaction, episodes open, go on and end, and the report learns what is known."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drift.history.changes import Changes, Counted, Open, Reach, compare, narrower
-from drift.history.episodes import Episode, Scope, State
+from drift.history.episodes import Episode, Scope, State, joined_actors, lasting_cause
 from drift.history.news import News
 from drift.history.rows import (
     UnreadableRowError,
+    actors_of,
     actors_text,
     insert_episode,
     key_of,
@@ -40,7 +41,14 @@ _PAST: Final = 50
 
 
 def record(
-    connection: sqlite3.Connection, report: Report, scope: Scope, reach: Reach, *, count_as_scan: bool, for_news: bool
+    connection: sqlite3.Connection,
+    report: Report,
+    scope: Scope,
+    reach: Reach,
+    *,
+    count_as_scan: bool,
+    for_news: bool,
+    older: Collection[str] = (),
 ) -> Report:
     """Records a scan; see `drift.history.store.History.record`."""
     connection.row_factory = sqlite3.Row
@@ -52,8 +60,17 @@ def record(
     reopened = frozenset(
         found.finding.id for found in changes.opened if _has_episode(connection, number, found.finding.id)
     )
+    is_first = not _has_scan(connection, number)
     opened = [
-        insert_episode(connection, number, _new_episode(scope, found, at, reopened), reach.unmanaged)
+        insert_episode(
+            connection,
+            number,
+            replace(
+                _new_episode(scope, found, at, reopened),
+                start_known=not is_first and found.finding.id not in older,
+            ),
+            reach.unmanaged,
+        )
         for found in changes.opened
     ]
     connection.executemany(
@@ -81,6 +98,10 @@ def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
     return last is not None and at < last <= store_datetime(datetime.now(UTC))
 
 
+def _has_scan(connection: sqlite3.Connection, scope: int) -> bool:
+    return connection.execute("SELECT 1 FROM scans WHERE scope = ? LIMIT 1", (scope,)).fetchone() is not None
+
+
 def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
     rows = connection.execute("SELECT * FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,))
     return [
@@ -89,7 +110,9 @@ def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
             value_of(row, "id", str),
             key_of(row),
             member_of(row, "change", Change),
+            member_of(row, "cause", Cause),
             member_of(row, "severity", Severity),
+            actors_of(row),
             member_of(row, "seen_with", Unmanaged),
         )
         for row in rows
@@ -130,7 +153,9 @@ def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: C
 def _seen_now(episode: Open, found: Counted, at: str, search: Unmanaged) -> tuple[str | int, ...]:
     finding = found.finding
     with_ = narrower(episode.seen_with, search)
-    return (at, finding.cause, finding.severity, actors_text(finding.actors), with_, episode.number)
+    cause = lasting_cause(episode.cause, finding.cause)
+    actors = actors_text(joined_actors(episode.actors, finding.actors))
+    return (at, cause, finding.severity, actors, with_, episode.number)
 
 
 def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: Changes) -> None:

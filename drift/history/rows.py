@@ -60,6 +60,7 @@ def insert_episode(connection: sqlite3.Connection, scope: int, episode: Episode,
         "state": episode.state,
         "reopened": int(episode.reopened),
         "seen_with": seen_with,
+        "start_known": int(episode.start_known),
     }
     columns, places = ", ".join(values), ", ".join("?" * len(values))
     connection.execute(
@@ -85,12 +86,13 @@ def episode_of(row: sqlite3.Row) -> Episode:
         change=member_of(row, "change", Change),
         cause=member_of(row, "cause", Cause),
         severity=member_of(row, "severity", Severity),
-        actors=_actors_of(row),
+        actors=actors_of(row),
         first_seen=time_of(row, "first_seen"),
         last_seen=time_of(row, "last_seen"),
         ended_at=None if is_null(row, "ended_at") else time_of(row, "ended_at"),
         state=member_of(row, "state", State),
         reopened=bool(value_of(row, "reopened", int)),
+        start_known=bool(value_of(row, "start_known", int)),
     )
 
 
@@ -151,7 +153,12 @@ def member_of(row: sqlite3.Row, column: str, kind: type[_Member]) -> _Member:
         raise _unknown(column, value) from None
 
 
-def _actors_of(row: sqlite3.Row) -> tuple[Actor, ...]:
+def actors_of(row: sqlite3.Row) -> tuple[Actor, ...]:
+    """The field managers of an episode.
+
+    Raises:
+        UnreadableRowError: They are not what this version writes.
+    """
     text = value_of(row, "actors", str)
     try:
         return tuple(_actor(*parts) for parts in json.loads(text))

@@ -1,7 +1,7 @@
 """The history as programs use it: recording a scan or a single episode, and reading what was recorded."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,6 +57,7 @@ class History:
         *,
         count_as_scan: bool = True,
         for_news: bool = False,
+        older: Collection[str] = (),
     ) -> Report:
         """Records what a scan found.
 
@@ -69,6 +70,8 @@ class History:
             reach: How far it looked.
             count_as_scan: Whether it is one more scan, or only an update between two.
             for_news: Whether to keep for `news` what is new, worsened and resolved.
+            older: The ids of findings that may have begun long before this scan. At the first scan of a scope that
+                goes for all of them.
 
         Returns:
             The report with ages and lifecycles, what is resolved, and the latest scans.
@@ -77,7 +80,9 @@ class History:
             HistoryError: The file cannot be written.
         """
         return self._write(
-            lambda connection: record(connection, report, scope, reach, count_as_scan=count_as_scan, for_news=for_news)
+            lambda connection: record(
+                connection, report, scope, reach, count_as_scan=count_as_scan, for_news=for_news, older=older
+            )
         )
 
     def news(self, scope: Scope) -> list[Item]:

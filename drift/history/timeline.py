@@ -48,11 +48,13 @@ class Lasting:
 
     Attributes:
         count: How many.
-        mean_seconds: Their mean; None where there are none.
+        mean_seconds: The mean of those whose start is known; None where there are none.
+        unknown: How many have an unknown start.
     """
 
     count: int
     mean_seconds: float | None
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +121,6 @@ def _grouped(episodes: Iterable[Episode], group: Callable[[Episode], str]) -> Ma
 
 
 def _lasting(episodes: Iterable[Episode]) -> Lasting:
-    lengths = [seconds_open(episode, datetime.now(UTC)) for episode in episodes]
-    return Lasting(len(lengths), sum(lengths) / len(lengths) if lengths else None)
+    chosen, now = list(episodes), datetime.now(UTC)
+    lengths = [seconds_open(episode, now) for episode in chosen if episode.start_known]
+    return Lasting(len(chosen), sum(lengths) / len(lengths) if lengths else None, len(chosen) - len(lengths))

@@ -119,7 +119,7 @@ def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
     reopened = ", reopened" if episode.reopened and episode.state is State.OPEN else ""
     return (
         _to_the_second(episode.first_seen),
-        duration(seconds_open(episode, now)),
+        ("" if episode.start_known else "> ") + duration(seconds_open(episode, now)),
         f"{episode.state}{reopened}",
         short(key_name(episode.key)),
         short(episode.path) or f"({episode.change})",
@@ -135,12 +135,15 @@ def _to_the_second(time: str) -> str:
 
 def _said_together(timeline: Timeline) -> Iterator[str]:
     told = count(timeline.episodes)
-    if told.resolved.count:
+    if told.resolved.mean_seconds is not None:
         yield f"mean time to resolve: {_mean(told.resolved)}"
         yield f"  by cause: {_means(told.by_cause)}"
         yield f"  by severity: {_means(told.by_severity)}"
-    if told.reverted.count:
+    if told.reverted.mean_seconds is not None:
         yield f"reverted by a syncer, on average after: {_mean(told.reverted)}"
+    unknown = told.resolved.unknown + told.reverted.unknown
+    if unknown:
+        yield f"not in the means, because the start is not known: {unknown}"
     ends = [(told.resolved.count, State.RESOLVED), (told.reverted.count, State.REVERTED), (told.ignored, State.IGNORED)]
     yield ", ".join([f"{told.open} open", *(f"{number} {state}" for number, state in ends if number)])
     last = f", the last at {timeline.last_scan}" if timeline.last_scan else ""
@@ -148,11 +151,11 @@ def _said_together(timeline: Timeline) -> Iterator[str]:
 
 
 def _means(groups: Mapping[str, Lasting]) -> str:
-    return "; ".join(f"{name} {_mean(lasting)}" for name, lasting in groups.items())
+    return "; ".join(f"{name} {_mean(lasting)}" for name, lasting in groups.items() if lasting.mean_seconds is not None)
 
 
 def _mean(lasting: Lasting) -> str:
-    return f"{duration(lasting.mean_seconds or 0)} ({lasting.count})"
+    return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
 
 
 def _statistics(told: Statistics) -> dict[str, Json]:
@@ -168,7 +171,11 @@ def _statistics(told: Statistics) -> dict[str, Json]:
 
 def _lasting(lasting: Lasting) -> dict[str, Json]:
     mean = lasting.mean_seconds
-    return {"count": lasting.count, "meanSeconds": None if mean is None else round(mean, 3)}
+    return {
+        "count": lasting.count,
+        "meanSeconds": None if mean is None else round(mean, 3),
+        "startUnknown": lasting.unknown,
+    }
 
 
 def _episode(episode: Episode, now: datetime) -> dict[str, Json]:
@@ -198,5 +205,6 @@ def _episode(episode: Episode, now: datetime) -> dict[str, Json]:
         "firstSeen": episode.first_seen,
         "lastSeen": episode.last_seen,
         "endedAt": episode.ended_at,
+        "startKnown": episode.start_known,
         "openSeconds": round(seconds_open(episode, now), 3),
     }

@@ -12,6 +12,8 @@ from typing import Final
 from drift.documents.scalars import read_plain
 from drift.model import Json
 
+#: Characters of a text that is remembered. Keys come again and again, long values do not, and take memory.
+_SHORT: Final = 100
 _PLAIN: Final = re.compile(r"[A-Za-z/](?:[A-Za-z0-9 ./_:@=,+-]*[A-Za-z0-9./_@=+-])?")
 
 
@@ -61,9 +63,15 @@ def _fits_literally(text: str) -> bool:
     return len(lines) > 1 and lines[0][:1] not in {"", " "} and lines[-1] != "" and all(map(str.isprintable, lines))
 
 
-@lru_cache(4096)
 def scalar(text: str) -> str:
     """A text as a scalar on one line: plain where nothing else could be read in it, else quoted."""
+    return _known_scalar(text) if len(text) <= _SHORT else _scalar(text)
+
+
+def _scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and ": " not in text and read_plain(text) == text:
         return text
     return json.dumps(text, ensure_ascii=False)
+
+
+_known_scalar: Final = lru_cache(4096)(_scalar)

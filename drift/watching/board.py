@@ -20,7 +20,7 @@ class Counts:
         scans: Scans of everything.
         opened: Findings that opened.
         resolved: Findings that were resolved.
-        reloads: Manifests that were read anew.
+        reloads: Times that the manifests were reloaded.
         requests: Requests sent to the API server.
     """
 

@@ -11,6 +11,7 @@ from drift.cluster.server import ApiServer
 from drift.cluster.watch import Event, Place
 from drift.errors import RequestError
 from drift.model import ClusterInfo
+from drift.watching.backlog import Backlog
 from drift.watching.feed import Feed, Message, State
 from drift.watching.timing import Timing
 
@@ -74,9 +75,13 @@ class WatchedCluster:
         server: The API server.
         timing: How long things may take.
         tell: Takes the feeds' messages; called from their threads.
+
+    Attributes:
+        backlog: The events that were told and are not taken yet.
     """
 
     def __init__(self, server: ApiServer, timing: Timing, tell: Callable[[Message], None]) -> None:
+        self.backlog = Backlog()
         self._server = server
         self._timing = timing
         self._tell = tell
@@ -246,7 +251,7 @@ class WatchedCluster:
             return known
         if known is not None:
             self._drop([known])
-        feed = Feed(self._server, place, self._timing, self._tell, at_most=at_most)
+        feed = Feed(self._server, place, self._timing, self._tell, at_most=at_most, backlog=self.backlog)
         followed = self._followed[place] = _Followed(feed, namespaces)
         feed.start()
         return followed

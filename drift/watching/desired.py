@@ -98,6 +98,7 @@ class DesiredFiles:
         self._timing = timing
         self._tell = tell
         self._stopped = threading.Event()
+        self._woken = threading.Event()
         self._failed: float | None = None
         self._asked = monotonic()
         self._thread = threading.Thread(target=self._run, name="manifests", daemon=True)
@@ -109,19 +110,34 @@ class DesiredFiles:
     def stop(self) -> None:
         """Ends it."""
         self._stopped.set()
+        self._woken.set()
+
+    def reload(self) -> None:
+        """Reads everything soon, whether it has changed or not."""
+        self._woken.set()
 
     def _run(self) -> None:
         wait = self._timing.files
-        while not self._stopped.wait(wait):
+        while not self._stopped.is_set():
+            asked = self._woken.wait(wait)
+            self._woken.clear()
+            if self._stopped.is_set():
+                return
             began = monotonic()
-            self.look()
+            self.look(asked=asked)
             wait = max(self._timing.files, (monotonic() - began) / _SHARE)
 
-    def look(self) -> None:
-        """Looks once. What has changed is read when it has not changed again since the look before."""
+    def look(self, *, asked: bool = False) -> None:
+        """Looks once. What has changed is read when it has not changed again since the look before.
+
+        Args:
+            asked: Whether to read everything now.
+        """
         now = fingerprint(self._paths)
         again = self._failed is not None and monotonic() - self._failed > _AGAIN
-        if now == self._seen and not again:
+        if asked:
+            self._read(now)
+        elif now == self._seen and not again:
             self._pending = now
             self._ask_git()
         elif now != self._pending:

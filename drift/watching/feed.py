@@ -15,6 +15,7 @@ from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource
 from drift.cluster.watch import Event, ExpiredError, Listing, Place
 from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
+from drift.watching.backlog import Backlog
 from drift.watching.timing import Backoff, Timing
 
 #: The API server's answers to an account that may not, and to a resource that cannot be watched at all.
@@ -121,6 +122,8 @@ class Feed:
         timing: How long things may take.
         tell: Takes the messages; called from the feed's thread.
         at_most: How many objects the first list may hold to be worth following; None for any number.
+        backlog: Holds the feed up while too many events wait to be compared. Who takes a `Happened` has to remove its
+            size again.
 
     Attributes:
         place: What is followed.
@@ -140,6 +143,7 @@ class Feed:
         tell: Callable[[Message], None],
         *,
         at_most: int | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
         self.place = place
         self.condition = Condition(State.STARTING, monotonic())
@@ -159,6 +163,7 @@ class Feed:
         self._by_get = False
         self._watch: Watching | None = None
         self._at_most = at_most
+        self._backlog = backlog or Backlog()
         self._why_polled = ""
         # It may hang in a read; it must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"feed {place}", daemon=True)
@@ -170,6 +175,7 @@ class Feed:
     def stop(self) -> None:
         """Ends it soon; nothing is told any more."""
         self._stopped.set()
+        self._backlog.wake()
         watch = self._watch
         if watch is not None:
             watch.stop()
@@ -272,7 +278,9 @@ class Feed:
             now = datetime.now(UTC)
             self.events += 1
             self.last_event = now.timestamp()
-            self._send(Happened(self, event, now))
+            self._backlog.add(event.size, self._stopped)
+            # Also when stopped meanwhile: what was counted in has to be taken, which removes it again.
+            self._tell(Happened(self, event, now))
             self._worked()
 
     def _poll(self, why: str) -> None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from drift.history.episodes import joined_actors, lasting_cause
 from drift.model import Actor, Finding, ObjectKey, ObjectReport, Report, Status
 
 
 class Turn(StrEnum):
     """What happened to a finding."""
 
-    #: It was there when the watching began.
+    #: It was there when the watch began, or when the watch could see its object again.
     FOUND = "found"
     OPENED = "opened"
     RESOLVED = "resolved"
@@ -24,10 +25,11 @@ class Episode:
     Attributes:
         key: Its object.
         api_version: The version its object was compared in.
-        finding: As it was seen last; its actors are all that were seen while it was open, in their order.
-        opened: When it was seen first.
-        exact: Whether that is when it came about; not so for what was there before the watching.
-        resolved: When it was seen to be gone; None while it is open.
+        finding: As it was last seen; its cause and its actors are those of the whole episode, see
+            `drift.history.episodes`.
+        opened: When it was first seen.
+        exact: Whether it began then. False if it was there before the watch could see its object.
+        resolved: When it was seen to be gone, never before ``opened``; None while it is open.
         resolved_by: Who wrote the object then, as far as is on record.
         reverted: Whether the live object has changed back, rather than what is wanted of it.
     """
@@ -58,12 +60,15 @@ class News:
 class Ledger:
     """Keeps the open findings that count, and tells what changes.
 
-    What is not known (an object that is out of sight, a scan that could not look everywhere) closes nothing.
+    What is not known (an object that is out of sight, a scan that could not look everywhere) closes nothing. What is
+    there when an object comes into sight may be of any age.
     """
 
     def __init__(self) -> None:
         self._open: dict[ObjectKey, dict[str, Episode]] = {}
         self._began = False
+        self._unseen: set[ObjectKey] = set()
+        self._errors: frozenset[str] = frozenset()
 
     @property
     def open(self) -> list[Episode]:
@@ -84,21 +89,25 @@ class Ledger:
         self, item: ObjectReport, at: datetime, writers: Sequence[Actor], *, exact: bool, reverted: bool
     ) -> list[News]:
         if item.status is Status.UNCHECKED:
+            self._unseen.add(item.key)
             return []
+        exact = exact and item.key not in self._unseen
+        self._unseen.discard(item.key)
         known = self._open.get(item.key, {})
         now = {finding.id: finding for finding in item.findings if finding.is_drift}
         news = [
-            News(Turn.RESOLVED, replace(known[gone], resolved=at, resolved_by=tuple(writers), reverted=reverted))
+            News(Turn.RESOLVED, _closed(known[gone], at, resolved_by=tuple(writers), reverted=reverted))
             for gone in known.keys() - now.keys()
         ]
         still = {}
         for name, finding in now.items():
             episode = known.get(name)
             if episode is None:
-                episode = Episode(item.key, item.api_version, _with_actors(finding, (), writers), at, exact)
+                began = replace(finding, actors=joined_actors((), finding.actors or writers))
+                episode = Episode(item.key, item.api_version, began, at, exact)
                 news.append(News(Turn.OPENED if exact else Turn.FOUND, episode))
             elif episode.finding != finding:
-                episode = replace(episode, finding=_with_actors(finding, episode.finding.actors, writers))
+                episode = replace(episode, finding=_carried_on(episode.finding, finding, writers))
             still[name] = episode
         if still:
             self._open[item.key] = still
@@ -108,21 +117,25 @@ class Ledger:
 
     def take_report(self, report: Report, at: datetime) -> list[News]:
         """Takes in a scan of everything. What the first one finds was there before."""
-        exact, self._began = self._began, True
+        errors = frozenset(report.errors)
+        # Where an error is gone, this scan saw what the one before it could not see.
+        exact = self._began and self._errors <= errors
+        self._began, self._errors = True, errors
         news = [one for item in report.objects for one in self._take(item, at, (), exact=exact, reverted=False)]
+        self._unseen = {item.key for item in report.objects if item.status is Status.UNCHECKED}
         if not report.errors:
             reported = {item.key for item in report.objects}
             for key in self._open.keys() - reported:
-                news += [News(Turn.RESOLVED, replace(episode, resolved=at)) for episode in self._open.pop(key).values()]
+                news += [News(Turn.RESOLVED, _closed(episode, at)) for episode in self._open.pop(key).values()]
         return news
 
 
-def _with_actors(finding: Finding, before: Iterable[Actor], writers: Iterable[Actor]) -> Finding:
-    """The finding with all its actors so far; a later time of one replaces an earlier."""
-    actors = {_who(actor): actor for actor in before}
-    actors.update((_who(actor), actor) for actor in finding.actors or writers)
-    return replace(finding, actors=tuple(actors.values()))
+def _closed(episode: Episode, at: datetime, *, resolved_by: tuple[Actor, ...] = (), reverted: bool = False) -> Episode:
+    # Events and scans carry the times of several threads, and a clock may be set back.
+    return replace(episode, resolved=max(at, episode.opened), resolved_by=resolved_by, reverted=reverted)
 
 
-def _who(actor: Actor) -> tuple[str, str, str | None]:
-    return actor.manager, actor.operation, actor.subresource
+def _carried_on(before: Finding, now: Finding, writers: Iterable[Actor]) -> Finding:
+    """The finding of an episode that goes on."""
+    cause = lasting_cause(before.cause, now.cause)
+    return replace(now, cause=cause, actors=joined_actors(before.actors, now.actors or writers))

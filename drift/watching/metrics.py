@@ -34,7 +34,7 @@ def watch_metrics(board: Board, *, open_metrics: bool) -> str:
             {(): counts.opened},
         ),
         ("drift_watch_resolved_findings", "Findings that were resolved.", {(): counts.resolved}),
-        ("drift_watch_manifest_reloads", "Manifests that were read anew.", {(): counts.reloads}),
+        ("drift_watch_manifest_reloads", "Times that the manifests were reloaded.", {(): counts.reloads}),
         ("drift_watch_api_requests", "Requests sent to the API server.", {(): counts.requests}),
     )
     for name, help_text, samples in counters:

@@ -1,6 +1,7 @@
 """What the watching writes to a history: what opened and closed, with its exact times, and a scan now and then."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from drift.config.settings import Settings
@@ -41,12 +42,13 @@ class Recorder:
         except HistoryError as error:
             self._broke(error)
 
-    def record(self, report: Report, settings: Settings, *, count_as_scan: bool) -> Report:
+    def record(self, report: Report, settings: Settings, *, open_now: Sequence[Episode], count_as_scan: bool) -> Report:
         """Records a scan.
 
         Args:
             report: What it found.
             settings: What it was made with.
+            open_now: What is open after it; a finding that the file does not have yet gets its times from here.
             count_as_scan: Whether it is one more in the history, rather than an update between two.
 
         Returns:
@@ -54,7 +56,13 @@ class Recorder:
         """
         reach = Reach(settings.unmanaged, settings.leaves_out)
         try:
-            known = self._history.record(report, self._scope, reach, count_as_scan=count_as_scan)
+            known = self._history.record(
+                _dated(report, open_now),
+                self._scope,
+                reach,
+                count_as_scan=count_as_scan,
+                older=frozenset(episode.finding.id for episode in open_now if not episode.exact),
+            )
         except HistoryError as error:
             self._broke(error)
             return report
@@ -81,4 +89,22 @@ class Recorder:
             last_seen=ended or opened,
             ended_at=ended,
             state=State.OPEN if ended is None else over,
+            start_known=episode.exact,
         )
+
+
+def _dated(report: Report, open_now: Sequence[Episode]) -> Report:
+    """The report with the times at which the watch saw its findings begin."""
+    opened = {episode.finding.id: rfc3339(episode.opened) for episode in open_now}
+    return replace(
+        report,
+        objects=tuple(
+            replace(
+                item,
+                findings=tuple(replace(one, first_seen=opened.get(one.id, one.first_seen)) for one in item.findings),
+            )
+            if item.findings
+            else item
+            for item in report.objects
+        ),
+    )

@@ -8,10 +8,12 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from time import monotonic
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from drift.errors import UsageError
@@ -21,10 +23,14 @@ from drift.report.render import Style, render
 from drift.watching.board import Board
 from drift.watching.metrics import watch_metrics
 
-#: Seconds that a client may take for one read or write.
-_PATIENCE: Final = 10.0
-#: Requests that are answered at once; more are turned away.
+#: Seconds from the connection until the request has come.
+_TO_ASK: Final = 10.0
+#: Seconds from the connection until the client has the whole answer.
+_TO_ANSWER: Final = 60.0
+#: Clients that are answered at once; for one more, the one that has been connected longest is dropped.
 _AT_ONCE: Final = 32
+#: Threads of clients, those of dropped clients included. They are more only while a report is rendered.
+_THREADS: Final = 4 * _AT_ONCE
 _TEXT: Final = "text/plain; charset=utf-8"
 _TYPES: Final[Mapping[str, str]] = {
     "json": "application/json; charset=utf-8",
@@ -79,23 +85,28 @@ class Answer:
     Attributes:
         status: The HTTP status.
         kind: The media type.
-        text: The body.
+        content: The body, as text or encoded.
         more: Further headers.
     """
 
     status: HTTPStatus
     kind: str
-    text: str
+    content: str | bytes
     more: Mapping[str, str] | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The body, encoded."""
+        return self.content if isinstance(self.content, bytes) else _encoded(self.content)
 
 
 class Pages:
-    """Makes the answers. A report is rendered once for each format, however many ask for it."""
+    """Makes the answers. A report is rendered once for each format, and kept once in memory for all who ask for it."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._lock = threading.Lock()
-        self._rendered: tuple[Report | None, dict[Format, str]] = (None, {})
+        self._rendered: tuple[Report | None, dict[Format, bytes]] = (None, {})
 
     def answer(self, target: str, accept: str) -> Answer:
         """The answer to one request.
@@ -141,7 +152,7 @@ class Pages:
         form = Format(name)
         return Answer(HTTPStatus.OK, _TYPES.get(form, _TEXT), self._render(report, form), {"Vary": "Accept"})
 
-    def _render(self, report: Report, form: Format) -> str:
+    def _render(self, report: Report, form: Format) -> bytes:
         # Under the lock, so that ten who ask at once cost one rendering.
         with self._lock:
             of, texts = self._rendered
@@ -149,7 +160,7 @@ class Pages:
                 texts = {}
                 self._rendered = (report, texts)
             if form not in texts:
-                texts[form] = render(report, form, Style())
+                texts[form] = _encoded(render(report, form, Style()))
             return texts[form]
 
 
@@ -160,6 +171,10 @@ def _accepted(accept: str) -> str:
         if name is not None and name in list(Format):
             return name
     return "text" if "text/html" in accept else "json"
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _one_line(text: str) -> str:
@@ -204,15 +219,35 @@ class Service:
         self._server.server_close()
 
 
+@dataclass(slots=True)
+class _Connection:
+    """A client that is being answered.
+
+    Attributes:
+        began: When it connected, on the monotonic clock.
+        has_asked: Whether its request has come completely.
+    """
+
+    began: float
+    has_asked: bool = False
+
+    def is_late(self, now: float) -> bool:
+        return now - self.began > (_TO_ANSWER if self.has_asked else _TO_ASK)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(self, family: int, address: tuple[str, int], pages: Pages) -> None:
         self.address_family = family
         self.pages = pages
         self.only_local = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._lock = threading.Lock()
+        #: The oldest first.
+        self._connections: dict[socket.socket, _Connection] = {}
+        self._running = 0
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -221,17 +256,56 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
-    def process_request(self, request: object, client_address: object) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)  # type: ignore[arg-type]
-        else:
-            self.shutdown_request(request)  # type: ignore[arg-type]
-
-    def process_request_thread(self, request: object, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Starts to answer a client. If there are too many, the one that has been connected longest is dropped."""
+        with self._lock:
+            while len(self._connections) >= _AT_ONCE:
+                self._drop(next(iter(self._connections)))
+            # The threads of dropped clients end as soon as they read or write.
+            has_room = self._running < _THREADS
+            if has_room:
+                self._running += 1
+                self._connections[request] = _Connection(monotonic())
+        if not has_room:
+            self.shutdown_request(request)
+            return
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+            super().process_request(request, client_address)
+        except RuntimeError:
+            # No thread could be started.
+            self._forget(request)
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            self._forget(request)
+
+    def has_asked(self, request: socket.socket) -> None:
+        """The request has come: from now on the client has the time for an answer."""
+        with self._lock:
+            connection = self._connections.get(request)
+            if connection is not None:
+                connection.has_asked = True
+
+    def service_actions(self) -> None:
+        """Drops the clients that are too slow; called several times a second."""
+        now = monotonic()
+        with self._lock:
+            for request in [one for one, connection in self._connections.items() if connection.is_late(now)]:
+                self._drop(request)
+
+    def _drop(self, request: socket.socket) -> None:
+        del self._connections[request]
+        # Its thread gets an error, or the end of the stream, from whatever it waits for.
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+    def _forget(self, request: socket.socket) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+            self._running -= 1
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is not worth a traceback."""
@@ -239,7 +313,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _PATIENCE
+    timeout = _TO_ASK
     protocol_version = "HTTP/1.0"
 
     def version_string(self) -> str:
@@ -258,7 +332,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.pages.answer(self.path, self.headers.get("Accept", ""))
 
     def _send(self, answer: Answer, *, with_body: bool) -> None:
-        body = answer.text.encode("utf-8", "backslashreplace")
+        self.server.has_asked(self.connection)
+        self.connection.settimeout(_TO_ANSWER)
+        body = answer.body
         self.send_response(answer.status)
         headers = {"Content-Type": answer.kind, "Content-Length": str(len(body)), **_SECURITY, **(answer.more or {})}
         for name, value in headers.items():

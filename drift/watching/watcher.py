@@ -104,7 +104,7 @@ class Watcher:
         self._messages.put(message)
 
     def stop(self) -> None:
-        """Ends `run` soon; from any thread and from signal handlers too."""
+        """Ends `run` soon; from any thread and from signal handlers too. What has happened until now is recorded."""
         self._stopped.set()
         self.tell(_Stop())
 
@@ -123,6 +123,7 @@ class Watcher:
                 self._look_after()
                 if self._is_due():
                     self._scan()
+            self._finish()
         finally:
             self._source.stop()
 
@@ -137,18 +138,27 @@ class Watcher:
     def _take_in(self, message: _Message | None) -> None:
         self.board.work()
         began = monotonic()
-        while message is not None and not self._stopped.is_set():
+        while message is not None:
             self._handle(message)
             if monotonic() - began > _BATCH:
                 break
             message = self._next(0)
         self._publish_news()
 
+    def _finish(self) -> None:
+        """Takes in what came before the end, and makes the last report if it is not current."""
+        self._take_in(self._next(0))
+        if self._dirty is not None:
+            self._scan()
+
     def _handle(self, message: _Message) -> None:
         match message:
             case Happened():
-                step = self._source.take_event(message.feed, message.event)
-                self._steps([] if step is None else [step], message.at)
+                try:
+                    step = self._source.take_event(message.feed, message.event)
+                    self._steps([] if step is None else [step], message.at)
+                finally:
+                    self._source.backlog.remove(message.event.size)
             case Listed():
                 self._steps(self._source.take(message.feed, message.objects), message.at)
             case Turned():
@@ -198,7 +208,7 @@ class Watcher:
             return
         self.board.manifests_are(broken=None)
         self.board.counts = replace(self.board.counts, reloads=self.board.counts.reloads + 1)
-        self._output.say("the manifests have changed and were read anew")
+        self._output.say("reloaded the manifests")
 
     def _break(self, why: str) -> None:
         self.board.manifests_are(broken=why)
@@ -231,14 +241,15 @@ class Watcher:
             ManifestError: Two manifests describe one object.
         """
         self.board.work()
-        began, dirty = monotonic(), self._dirty
+        # What it finds was there when it began; events that come meanwhile are later than that.
+        began, dirty, at = monotonic(), self._dirty, datetime.now(UTC)
         self._dirty = None
         try:
             report = self._comparison.whole()
         finally:
             self._scanned = monotonic()
             self._took = self._scanned - began
-        at = datetime.now(UTC) if dirty is None else dirty[1]
+        at = at if dirty is None else min(at, dirty[1])
         self._items = {item.key: item for item in report.objects}
         self._news += self._ledger.take_report(report, at)
         self._publish_news()
@@ -250,7 +261,9 @@ class Watcher:
         is_one_more = self._counted is None or monotonic() - self._counted > _COUNTED
         if is_one_more:
             self._counted = monotonic()
-        return self._recorder.record(report, self._comparison.settings, count_as_scan=is_one_more)
+        return self._recorder.record(
+            report, self._comparison.settings, open_now=self._ledger.open, count_as_scan=is_one_more
+        )
 
     def _show(self, report: Report) -> None:
         feeds = self._source.in_use()

@@ -212,14 +212,18 @@ def test_a_scan_that_lies_in_the_future_does_not_stop_the_history(history: Histo
     assert all(it.ended_at is not None and it.first_seen <= it.ended_at for it in read_history(history.file).episodes)
 
 
-def test_cause_severity_and_actors_are_as_they_were_last_seen(history: History, file: Path) -> None:
+def test_the_severity_is_the_latest_the_cause_that_of_the_opening_and_all_actors_are_kept(
+    history: History, file: Path
+) -> None:
     actor = Actor("kubectl-scale", "Update", "scale", None)
     worse = finding(1, path="data.x", severity=Severity.HIGH, cause=Cause.UNKNOWN, actors=(actor,))
     history.record(at(1, DRIFTED), SCOPE)
     history.record(at(2, item("ConfigMap", "a", Status.DRIFTED, worse)), SCOPE)
 
     (only,) = read_history(file).episodes
-    assert (only.severity, only.cause, only.actors) == (Severity.HIGH, Cause.UNKNOWN, (actor,))
+    assert (only.severity, only.cause) == (Severity.HIGH, Cause.MANUAL)
+    assert only.actors[-1:] == (actor,)
+    assert len(only.actors) == 2
     assert (only.first_seen, only.last_seen) == ("2026-01-01T12:00:00Z", "2026-01-02T12:00:00Z")
 
 

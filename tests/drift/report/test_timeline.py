@@ -77,7 +77,7 @@ def test_the_json_says_the_same() -> None:
 
     assert document["kind"] == "DriftHistory"
     assert document["scans"] == {"count": 7, "last": "2026-01-10T11:00:00Z"}
-    assert document["statistics"]["resolved"] == {"count": 1, "meanSeconds": 172800.0}
+    assert document["statistics"]["resolved"] == {"count": 1, "meanSeconds": 172800.0, "startUnknown": 0}
     first, second, third = document["episodes"]
     assert first["actors"][0]["manager"] == "kubectl-edit"
     assert (first["state"], first["endedAt"], first["openSeconds"]) == ("resolved", "2026-01-03T12:00:00Z", 172800.0)
