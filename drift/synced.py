@@ -11,6 +11,7 @@ from drift.cluster.live import LiveObject
 from drift.cluster.resources import Resource, Resources
 from drift.errors import DriftError, RequestError
 from drift.model import Json, Manifest, Object, ObjectKey
+from drift.ownership.argocd import TRACKING_ID, tracked
 
 #: Reads the manifests at a Git revision, by what they are known by.
 LoadByKey = Callable[[str], Mapping[ObjectKey, Manifest]]
@@ -18,7 +19,6 @@ LoadByKey = Callable[[str], Mapping[ObjectKey, Manifest]]
 LoadRevision = Callable[[str], Sequence[Manifest]]
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
-_ARGOCD_ANNOTATION: Final = "argocd.argoproj.io/tracking-id"
 #: Argo CD names an Application alone unless it lives outside of this namespace.
 _ARGOCD_NAMESPACE: Final = "argocd"
 
@@ -49,11 +49,20 @@ def synced_by(live: Object) -> SyncedBy | None:
     name, namespace = (_text(live, "labels", f"{_FLUX_LABEL}{part}") for part in ("name", "namespace"))
     if name and namespace:
         return SyncedBy("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
-    tracking = _text(live, "annotations", _ARGOCD_ANNOTATION)
-    if ":" not in tracking:
+    application = _application(live)
+    if application is None:
         return None
-    namespace, _, name = tracking.partition(":")[0].rpartition("_")
+    namespace, _, name = application.rpartition("_")
     return SyncedBy("argoproj.io", "Application", namespace or _ARGOCD_NAMESPACE, name)
+
+
+def _application(live: Object) -> str | None:
+    """The Argo CD Application that a live object is marked with, by the annotation or by a usual label."""
+    tracking = _text(live, "annotations", TRACKING_ID)
+    if ":" in tracking:
+        return tracking.partition(":")[0]
+    found = tracked(live)
+    return None if found is None else found.application
 
 
 def _text(live: Object, field: str, name: str) -> str:

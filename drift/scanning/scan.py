@@ -109,10 +109,15 @@ class _Scan:
         self._report_missing()
         if lost is None:
             self._strays.search(everything, wanted.namespaces)
-        if self._strays.marks() - self._pairs.marks.ours:
+        if self._strays.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
             self._look_elsewhere()
         self._reports += self._strays.reports(
-            Ours(self._pairs.marks.ours, frozenset(everything.namespaces), everything.described),
+            Ours(
+                self._pairs.marks.ours,
+                frozenset(everything.namespaces),
+                everything.described,
+                self._pairs.tracking.keys,
+            ),
             self._last_synced,
             self._cluster_id,
         )
