@@ -25,6 +25,8 @@ _OPEN_ANNOTATIONS: Final = frozenset(
         "argocd.argoproj.io/sync-wave",
         "argocd.argoproj.io/tracking-id",
         "helm.sh/hook",
+        "helm.sh/resource-policy",
+        "kapp.k14s.io/delete-strategy",
         "kustomize.toolkit.fluxcd.io/prune",
         "kustomize.toolkit.fluxcd.io/reconcile",
         "kustomize.toolkit.fluxcd.io/ssa",

@@ -41,7 +41,9 @@ def _no_proof_that_the_comparison_contradicts() -> Iterator[None]:
     ) -> bool:
         holds = prove(self, desired, live, synced, last_applied, schema)
         if holds:
-            compared = compare_object(desired, live, last_applied, schema, managers=self.managers, synced=synced)
+            compared = compare_object(
+                desired, live, last_applied, schema, managers=self.managers, synced=synced, marks=self.marks
+            )
             assert not compared.judged, compared.judged
             assert not compared.remarks, compared.remarks
             assert not compared.lacks_owners

@@ -9,9 +9,10 @@ from drift.compare.diff import diff
 from drift.compare.exceptions import set_aside
 from drift.compare.normalize import Keyed, normalize_object
 from drift.compare.project import Ownership, Projection, project
+from drift.compare.tracking import without_tracking
 from drift.model import Decision, Json, Object
 from drift.ownership.fieldset import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.ownership.marks import LAST_APPLIED, known_marks
+from drift.ownership.marks import LAST_APPLIED, Marks, known_marks
 from drift.ownership.roles import NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.paths import ItemKey, render
 from drift.schema.facts import known_facts
@@ -48,6 +49,7 @@ def compare_object(
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
     out_of_sync: bool = False,
+    marks: Marks | None = None,
 ) -> Compared:
     """Compares a manifest with its live object.
 
@@ -59,12 +61,13 @@ def compare_object(
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the revision that was last synced; None where that is not known.
         out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
+        marks: The labels and annotations that syncers and Kubernetes put on this object; None for the well-known ones.
     """
     facts = known_facts()
+    marks = marks or known_marks()
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    marks = known_marks()
     bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
     roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
     if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
@@ -86,6 +89,7 @@ def compare_object(
         out_of_sync=out_of_sync,
     )
     wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
+    present, tracking = without_tracking(wanted, present, ownership, marks)
     projection = project(
         wanted,
         present,
@@ -106,7 +110,7 @@ def compare_object(
     return Compared(
         judged=classified.judged,
         projection=projection,
-        decisions=(*decisions, *projection.decisions, *classified.decisions),
+        decisions=(*decisions, *tracking, *projection.decisions, *classified.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,
         explained=bool(classified.decisions),

@@ -45,7 +45,7 @@ class InSyncProof:
 
     def __init__(self, facts: Facts, marks: Marks, managers: Managers = NO_OTHERS) -> None:
         self._facts = facts
-        self._marks = marks
+        self.marks = marks
         self._owned = {role: _Owned(facts, marks, role) for role in Role}
         self.managers = managers
         self._roles: dict[tuple[tuple[ManagerName, ...], bool], Roles] = {}
@@ -205,7 +205,7 @@ class InSyncProof:
         if any(type(entry.get(name, "")) is not str for entry in entries for name in _TEXTS):
             return None
         names = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
-        known = (names, self._marks.bears_tracking(live, desired))
+        known = (names, self.marks.bears_tracking(live, desired))
         roles = self._roles.get(known)
         if roles is None:
             actors = [Actor(*name, None) for name in names]

@@ -1,7 +1,7 @@
 """Live objects that Git does not have: which of them are somebody's, and which the cluster's own."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -9,12 +9,16 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.model import Actor, Cause, Json, Object, ObjectKey
+from drift.ownership.argocd import MANAGERS, TRACKING_ID, USUAL_LABELS, tracked
 from drift.ownership.fieldset import ManagedFieldsError, read_entries
+from drift.ownership.hooks import hook_of
 from drift.ownership.marks import known_marks
 from drift.ownership.roles import is_controller, is_syncer
 
 #: How the names of those marks end that say who the syncer is, rather than where it lives or what it last did.
-_NAMES_AN_OWNER: Final = ("/name", "/instance", "/tracking-id", "/app", "/release-name")
+_NAMES_AN_OWNER: Final = ("/name", "/instance", "/tracking-id", "/app", "/app-name", "/release-name")
+#: Field managers that run hooks; to any other syncer an object with a hook's annotation is like the rest.
+_RUN_HOOKS: Final = MANAGERS | {"helm", "helm-controller"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,24 @@ class Ours:
         marks: The syncers' marks that their live objects bear; what bears others is another syncer's.
         namespaces: Those that they use.
         keys: The objects that they describe, in whatever version.
+        tracking_labels: The keys that Argo CD's tracking label may have.
     """
 
     marks: frozenset[tuple[str, str]] = frozenset()
     namespaces: frozenset[str] = frozenset()
     keys: frozenset[ObjectKey] = frozenset()
+    tracking_labels: Sequence[str] = USUAL_LABELS
+
+    def shared(self, marks: frozenset[tuple[str, str]]) -> tuple[str, str] | None:
+        """The first mark that names an owner of ours; an Application is the same one in a label and an annotation."""
+        found = sorted(marks & self.marks)
+        if not found:
+            applications = {owner for name, owner in self.marks if self._is_argocds(name)}
+            found = sorted(mark for mark in marks if self._is_argocds(mark[0]) and mark[1] in applications)
+        return found[0] if found else None
+
+    def _is_argocds(self, name: str) -> bool:
+        return name == f"annotation {TRACKING_ID}" or name in {f"label {key}" for key in self.tracking_labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +90,14 @@ def judge_stray(
     people = tuple(actor for actor in actors if not is_controller(actor, controllers))
     # Whoever keeps Kubernetes' own namespaces in Git wants to know what somebody else puts there.
     own = _is_the_clusters_own(kind, metadata, but_not_for=ours.namespaces if people else frozenset())
+    own = own or _is_hook(body, actors, appliers)
     if own:
         return own
-    marks = syncer_marks(body)
-    shared = sorted(marks & ours.marks)
-    if shared:
+    marks = syncer_marks(body, ours.tracking_labels)
+    shared = ours.shared(marks)
+    if shared is not None:
         return Stray(
-            Cause.PENDING_SYNC, actors, f"it carries {shared[0][0]}: the syncer made it and should have pruned it"
+            Cause.PENDING_SYNC, actors, f"it carries {shared[0]}: the syncer made it and should have pruned it"
         )
     if marks:
         return f"another syncer keeps it ({min(marks)[0]})"
@@ -90,6 +108,13 @@ def judge_stray(
     return Stray(Cause.MANUAL, people, None) if people else "controllers made it"
 
 
+def _is_hook(body: Object, actors: Sequence[Actor], appliers: Collection[str]) -> str | None:
+    """Why an object is a hook of a syncer, which neither compares nor prunes it; None where it is none."""
+    hook = hook_of(body)
+    made_by_syncer = not actors or any(actor.manager in _RUN_HOOKS or actor.manager in appliers for actor in actors)
+    return f"a hook, which stays until it runs again ({hook})" if hook and made_by_syncer else None
+
+
 @dataclass(frozen=True, slots=True)
 class _SystemObject:
     why: str
@@ -98,6 +123,7 @@ class _SystemObject:
     namespace: str
     label: str | None
     annotation: str | None
+    by_syncer: bool
 
     @property
     def is_whole_namespace(self) -> bool:
@@ -110,6 +136,7 @@ class _SystemObject:
             and fnmatchcase(str(metadata.get("namespace") or ""), self.namespace)
             and _has(metadata.get("labels"), self.label)
             and _has(metadata.get("annotations"), self.annotation)
+            and (not self.by_syncer or _may_be_syncers(_actors(metadata)))
         )
 
 
@@ -147,6 +174,7 @@ def _system_objects() -> tuple[_SystemObject, ...]:
             namespace=item.get("namespace", "*"),
             label=item.get("label"),
             annotation=item.get("annotation"),
+            by_syncer=item.get("bySyncer", False),
         )
         for item in data["objects"]
     )
@@ -161,11 +189,17 @@ def _actors(metadata: Object) -> tuple[Actor, ...]:
     return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
 
 
-def syncer_marks(body: Object) -> frozenset[tuple[str, str]]:
+def syncer_marks(body: Object, tracking_labels: Sequence[str] = USUAL_LABELS) -> frozenset[tuple[str, str]]:
     """The syncers' marks that an object bears: the name of each, and who is named in it.
 
     None are believed where it is on record that no syncer ever wrote to the object.
+
+    Args:
+        body: At least its metadata.
+        tracking_labels: The keys that Argo CD's tracking label may have.
     """
+    found = tracked(body, tracking_labels)
+    label = None if found is None or found.by_annotation else found.label
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     marks = frozenset(
@@ -173,10 +207,15 @@ def syncer_marks(body: Object) -> frozenset[tuple[str, str]]:
         for field, names in known_marks().syncer.items()
         if isinstance(present := metadata.get(field), dict)
         for name, value in present.items()
-        if name.endswith(_NAMES_AN_OWNER) and name in names and isinstance(value, str)
+        if isinstance(value, str)
+        and ((name.endswith(_NAMES_AN_OWNER) and name in names) or (field, name) == ("labels", label))
     )
-    actors = _actors(metadata) if marks else ()
-    return frozenset() if actors and not any(map(is_syncer, actors)) else marks
+    return marks if marks and _may_be_syncers(_actors(metadata)) else frozenset()
+
+
+def _may_be_syncers(actors: Sequence[Actor]) -> bool:
+    """Whether a syncer wrote to an object, as far as that is on record."""
+    return not actors or any(map(is_syncer, actors))
 
 
 def _owner_in_mark(value: str) -> str:

@@ -14,6 +14,7 @@ from drift.documents.reader import Document, number_documents, read_documents
 from drift.errors import ManifestError, UsageError
 from drift.manifests.ahead import Ahead, Plain
 from drift.model import Json, Manifest, Object, Source
+from drift.ownership.hooks import hook_of
 from drift.redaction import is_secret, redact_secret
 
 #: Kinds of files that stand among manifests and that no API server has: kustomize's own.
@@ -79,9 +80,11 @@ def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> Loaded:
                     kind = body.get("kind", "Kustomization")
                     skipped.append(f"{name}:{document.line}: {kind} is for kustomize, not for the cluster")
                 elif _gets_its_name_later(body):
+                    hook = hook_of(body)
+                    what = f"it is a hook ({hook}) with" if hook else "it has"
                     unnamed.append(
-                        f"{name}:{document.line}: {body.get('kind')} is not compared: it has generateName, "
-                        "so each sync makes another object of it"
+                        f"{name}:{document.line}: {body.get('kind')} is not compared: {what} generateName, "
+                        "so each sync creates another object"
                     )
                 else:
                     manifests.append(_manifest(body, document, name))

@@ -1,7 +1,8 @@
 """Labels, annotations and finalizers that syncers and Kubernetes itself put on objects."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -34,17 +35,22 @@ class Names:
         return isinstance(name, str) and (name in self.exact or name.startswith(self.prefixes))
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity, so that what is derived from a set of marks can be kept in a dictionary.
+@dataclass(frozen=True, slots=True, eq=False)
 class Marks:
     """The names, by the field of ``metadata`` they stand in (labels, annotations, finalizers).
 
     Attributes:
         syncer: A syncer's mark of ownership.
         bookkeeping: What Kubernetes' controllers and tools keep for themselves.
+        copied_labels: Labels among ``syncer`` that are also put into pod templates and selectors.
+        overwritten: What a syncer replaces by a value of its own where Git names it.
     """
 
-    syncer: dict[str, Names]
-    bookkeeping: dict[str, Names]
+    syncer: Mapping[str, Names]
+    bookkeeping: Mapping[str, Names]
+    copied_labels: frozenset[str] = frozenset()
+    overwritten: Mapping[str, Names] = field(default_factory=dict)
 
     def is_syncers(self, field: str, name: str, value: object) -> bool:
         """Whether a syncer is known to put this on objects.
@@ -54,8 +60,11 @@ class Marks:
             name: Of a label or an annotation; a finalizer.
             value: What the label or annotation says.
         """
-        names = self.syncer.get(field)
-        return names is not None and (name in names or f"{name}={value}" in names)
+        return _has(self.syncer, field, name, value)
+
+    def is_overwritten(self, field: str, name: str, value: object) -> bool:
+        """Whether a syncer puts this in place of what Git says; arguments as in `is_syncers`."""
+        return _has(self.overwritten, field, name, value)
 
     def bears_tracking(self, live: object, desired: object) -> bool:
         """Whether live metadata holds a label or annotation that names the object's GitOps owner, and Git's does not.
@@ -64,15 +73,40 @@ class Marks:
             live: ``metadata`` of the live object.
             desired: ``metadata`` of the manifest.
         """
-        for field in ("labels", "annotations"):
-            present = live.get(field) if isinstance(live, dict) else None
+        for group in ("labels", "annotations"):
+            present = live.get(group) if isinstance(live, dict) else None
             if not isinstance(present, dict):
                 continue
-            wanted = desired.get(field) if isinstance(desired, dict) else None
-            for name in _TRACKING & self.syncer[field].exact:
+            wanted = desired.get(group) if isinstance(desired, dict) else None
+            for name in _TRACKING & self.syncer[group].exact:
                 if name in present and not (isinstance(wanted, dict) and name in wanted):
                     return True
         return False
+
+    def with_label(self, name: str, value: str, *, overwrites: bool) -> "Marks":
+        """These marks and a tracking label that is one with this value alone.
+
+        Args:
+            name: The label's name.
+            value: Its value.
+            overwrites: Whether the syncer puts it in place of what Git says.
+        """
+        mark = f"{name}={value}"
+        return replace(
+            self,
+            syncer=_with_label(self.syncer, mark),
+            overwritten=_with_label(self.overwritten, mark) if overwrites else self.overwritten,
+        )
+
+
+def _has(names: Mapping[str, Names], field: str, name: str, value: object) -> bool:
+    found = names.get(field)
+    return found is not None and (name in found or f"{name}={value}" in found)
+
+
+def _with_label(names: Mapping[str, Names], mark: str) -> Mapping[str, Names]:
+    labels = names.get("labels", Names(frozenset(), ()))
+    return {**names, "labels": replace(labels, exact=labels.exact | {mark})}
 
 
 @cache
@@ -80,14 +114,18 @@ def known_marks() -> Marks:
     """The marks that are shipped."""
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("marks.json").read_text("utf-8"))
     return Marks(
-        *(
-            {
-                field: Names(
-                    frozenset(name for name in names if not name.endswith("*")),
-                    tuple(name[:-1] for name in names if name.endswith("*")),
-                )
-                for field, names in data[group].items()
-            }
-            for group in ("syncer", "bookkeeping")
-        )
+        syncer=_names_by_field(data["syncer"]),
+        bookkeeping=_names_by_field(data["bookkeeping"]),
+        copied_labels=frozenset(data["copied_labels"]),
+        overwritten=_names_by_field(data["overwritten"]),
     )
+
+
+def _names_by_field(fields: Mapping[str, Iterable[str]]) -> Mapping[str, Names]:
+    return {
+        field: Names(
+            frozenset(name for name in names if not name.endswith("*")),
+            tuple(name[:-1] for name in names if name.endswith("*")),
+        )
+        for field, names in fields.items()
+    }

@@ -11,7 +11,7 @@ from drift.compare.project import WITHOUT_BASE
 from drift.compare.proof import InSyncProof
 from drift.model import Manifest, Object, ObjectKey, ObjectReport, Status
 from drift.ownership.fieldset import ManagedFieldsError, manager_names, read_entries
-from drift.ownership.marks import known_marks
+from drift.ownership.marks import Marks, known_marks
 from drift.ownership.roles import Election, ManagerName, Managers
 from drift.policy.argocd import read_ignore_differences, set_aside
 from drift.policy.autoscaling import concerns_replicas, judge_replicas
@@ -22,6 +22,7 @@ from drift.scanning.options import Options
 from drift.scanning.remembered import Forgetful
 from drift.scanning.source import LiveSource
 from drift.scanning.syncers import SyncerMarks
+from drift.scanning.tracking import TrackingLabels
 from drift.scanning.types import Types
 from drift.schema.facts import known_facts
 from drift.synced import SyncedRevisions
@@ -39,6 +40,7 @@ class Pairs:
 
     Attributes:
         marks: The syncers' marks on the live objects.
+        tracking: Which labels are Argo CD's.
         without_owners: How many live objects had no ``managedFields``.
         with_owners: How many of those that were compared had some.
     """
@@ -67,7 +69,8 @@ class Pairs:
             recorded: What was last synced, as syncers record it; None to do without.
             remembered: What earlier scans found.
         """
-        self.marks = SyncerMarks()
+        self.tracking = TrackingLabels(source, resources)
+        self.marks = SyncerMarks(self.tracking)
         self.without_owners = 0
         self.with_owners = 0
         self._argocd, notes = read_ignore_differences(manifests)
@@ -79,7 +82,7 @@ class Pairs:
         self._remembered = remembered
         self._cluster_id = source.info.server if source.info else ""
         self._managers = Managers(options.appliers, options.controllers, options.inferred_applier)
-        self._proof = InSyncProof(known_facts(), known_marks(), self._managers)
+        self._proofs: dict[Marks, InSyncProof] = {}
         self._election = Election(self._managers)
         self._postponed: list[tuple[Manifest, LiveObject, ObjectKey, Resource]] = []
         self._unexplained: Counter[str] = Counter()
@@ -105,7 +108,7 @@ class Pairs:
             )
 
     def compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport | None:
-        """What is to be said of one pair; None if that has to wait until the applier is inferred (`postponed`).
+        """What is to be said of one pair; None if it depends on other pairs (`postponed`).
 
         Args:
             manifest: The desired object.
@@ -113,10 +116,11 @@ class Pairs:
             key: What both are known by.
             resource: Their kind.
         """
-        if self._options.infers_applier and self._election.needs_vote(_managers_of(live)):
+        marks = self.tracking.marks(manifest.body, live)
+        if marks is None or self._has_vote(live):
             self._postponed.append((manifest, live, key, resource))
             return None
-        return self._guarded(manifest, live, key, resource)
+        return self._guarded(manifest, live, key, resource, marks)
 
     @property
     def needs_all_objects(self) -> bool:
@@ -126,21 +130,32 @@ class Pairs:
     def learn_elsewhere(self, manifest: Manifest, live: LiveObject) -> None:
         """Takes note of a pair that belongs to another shard: its tracking labels, and its vote for the applier."""
         self.marks.learn_elsewhere(live.body)
-        if self._options.infers_applier and self._election.needs_vote(_managers_of(live)):
+        if self._has_vote(live):
             self._vote(manifest, live)
 
     def postponed(self) -> Iterator[ObjectReport]:
-        """Infers the applier, and compares the pairs that waited for it."""
+        """Infers the applier and Argo CD's tracking label, and compares the pairs that waited for them."""
         for manifest, live, _, _ in self._postponed:
-            self._vote(manifest, live)
+            if self._has_vote(live):
+                self._vote(manifest, live)
+        self.tracking.settle()
         inferred = self._election.winner()
         if self._options.infers_applier:
             self._remembered.inferred_applier = inferred
         if inferred is not None:
             self._managers = replace(self._managers, inferred=inferred)
-            self._proof = InSyncProof(known_facts(), known_marks(), self._managers)
-        for pair in self._postponed:
-            yield self._guarded(*pair)
+            self._proofs = {}
+        for manifest, live, key, resource in self._postponed:
+            marks = self.tracking.marks(manifest.body, live) or known_marks()
+            yield self._guarded(manifest, live, key, resource, marks)
+
+    def _has_vote(self, live: LiveObject) -> bool:
+        return self._options.infers_applier and self._election.needs_vote(_managers_of(live))
+
+    def _proof(self, marks: Marks) -> InSyncProof:
+        if marks not in self._proofs:
+            self._proofs[marks] = InSyncProof(known_facts(), marks, self._managers)
+        return self._proofs[marks]
 
     def _vote(self, manifest: Manifest, live: LiveObject) -> None:
         try:
@@ -149,33 +164,39 @@ class Pairs:
             return
         self._election.vote(entries, manifest.body, live.body)
 
-    def _guarded(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
+    def _guarded(
+        self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, marks: Marks
+    ) -> ObjectReport:
         try:
-            return self._compare(manifest, live, key, resource)
+            return self._compare(manifest, live, key, resource, marks)
         except RecursionError:
             # One object that somebody made to be in the way must not cost the report of all the others.
             why = "nested too deep to be compared"
             return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, why)
 
-    def _compare(self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource) -> ObjectReport:
-        self.marks.learn(key, live.body)
+    def _compare(
+        self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, marks: Marks
+    ) -> ObjectReport:
+        self.marks.learn(key, live.body, marks)
         known = self._remembered.find(manifest, live)
         if known is not None:
             return known
         base = self._base(self._synced, key)
         schema = self._types.type(resource)
-        if not self._options.explain and self._proof.holds(manifest.body, live.body, base, live.last_applied, schema):
+        if not self._options.explain and self._proof(marks).holds(
+            manifest.body, live.body, base, live.last_applied, schema
+        ):
             self.with_owners += 1
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
             return self._remembered.keep(manifest, live, in_sync)
-        compared = self._compare_with(manifest, live, resource, base)
+        compared = self._compare_with(manifest, live, resource, base, marks)
         if self._recorded is not None and (compared.judged or compared.explained):
             if self._synced is None:
                 recorded = self._base(self._recorded.manifests(live.body, key), key)
                 base = base if recorded is None else recorded
-                compared = compared if recorded is None else self._compare_with(manifest, live, resource, base)
+                compared = compared if recorded is None else self._compare_with(manifest, live, resource, base, marks)
             if compared.explained and self._recorded.contradicts(live.body, key):
-                compared = self._compare_with(manifest, live, resource, base, out_of_sync=True)
+                compared = self._compare_with(manifest, live, resource, base, marks, out_of_sync=True)
         self.without_owners += compared.lacks_owners
         self.with_owners += not compared.lacks_owners
         self._unexplained.update(
@@ -216,6 +237,7 @@ class Pairs:
         live: LiveObject,
         resource: Resource,
         base: Object | None,
+        marks: Marks,
         *,
         out_of_sync: bool = False,
     ) -> Compared:
@@ -227,4 +249,5 @@ class Pairs:
             managers=self._managers,
             synced=base,
             out_of_sync=out_of_sync,
+            marks=marks,
         )

@@ -119,10 +119,15 @@ class _Scan:
         self._report_missing()
         if lost is None:
             self._strays.search(everything, wanted.searched)
-        if self._strays.marks() - self._pairs.marks.ours:
+        if self._strays.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
             self._look_elsewhere()
         self._reports += self._strays.reports(
-            Ours(self._pairs.marks.ours, frozenset(everything.searched), everything.described),
+            Ours(
+                self._pairs.marks.ours,
+                frozenset(everything.searched),
+                everything.described,
+                self._pairs.tracking.keys,
+            ),
             self._was_synced,
             self._cluster_id,
         )

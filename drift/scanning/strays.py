@@ -1,6 +1,6 @@
 """The search for live objects that Git does not have: where to look, and whose they are."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
@@ -11,7 +11,7 @@ from drift.compare.unmanaged import Ours, Stray, judge_stray, syncer_marks
 from drift.errors import ConnectError, RequestError
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import stray_finding
-from drift.policy.opt_out import honour
+from drift.policy.opt_out import honour, why_kept
 from drift.scanning.options import Options, Step
 from drift.scanning.reading import Reader, Unread
 from drift.scanning.wanted import Wanted, WantedKind
@@ -165,9 +165,13 @@ class Strays:
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
         (self.notes if (refused or down) and not is_ours else self.errors).append(text)
 
-    def marks(self) -> frozenset[tuple[str, str]]:
-        """The syncers' marks that they bear."""
-        return frozenset(mark for _, live in self._found for mark in syncer_marks(live.body))
+    def marks(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
+        """The syncers' marks that they bear.
+
+        Args:
+            tracking_labels: The keys that Argo CD's tracking label may have.
+        """
+        return frozenset(mark for _, live in self._found for mark in syncer_marks(live.body, tracking_labels))
 
     def reports(
         self, ours: Ours, was_synced: Callable[[ObjectKey], bool | None], cluster: str
@@ -189,5 +193,8 @@ class Strays:
             if isinstance(judged, Stray):
                 if was_synced(key):
                     judged = Stray(Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more")
+                kept = why_kept(live.body) if judged.cause is Cause.PENDING_SYNC else None
+                if kept is not None:
+                    judged = replace(judged, note=f"Git does not have it any more; it is kept on purpose ({kept})")
                 findings = honour((stray_finding(key, judged, cluster),), None, live.body)
                 yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)

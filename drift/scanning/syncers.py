@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from drift.compare.unmanaged import syncer_marks
 from drift.model import Object, ObjectKey
+from drift.ownership.marks import Marks
+from drift.scanning.tracking import TrackingLabels
 from drift.synced import SyncedBy, synced_by
 
 
@@ -15,20 +17,35 @@ class SyncerMarks:
         syncers: The syncers' objects that keep them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tracking: TrackingLabels) -> None:
+        """Nothing is known yet.
+
+        Args:
+            tracking: Knows which labels Argo CD tracks objects by.
+        """
+        self._tracking = tracking
         self._marks: set[tuple[str, str]] = set()
         #: The objects that bear a mark, by namespace, by the mark's name and by the owner it names.
         self._bearers: dict[tuple[str, str], dict[str, list[ObjectKey]]] = {}
         self.syncers: set[SyncedBy] = set()
 
-    def learn(self, key: ObjectKey, live: Object) -> None:
-        """Takes note of the marks that a live object of the manifests bears."""
+    def learn(self, key: ObjectKey, live: Object, marks: Marks) -> None:
+        """Takes note of the marks that a live object of the manifests bears.
+
+        Args:
+            key: What the object is known by.
+            live: The object.
+            marks: What is a mark on this object.
+        """
         for name, owner in self.learn_elsewhere(live):
-            self._bearers.setdefault((key.namespace or "", name), {}).setdefault(owner, []).append(key)
+            field, _, mark = name.partition(" ")
+            # A label that Git gives as well names no owner.
+            if marks.is_syncers(f"{field}s", mark, owner):
+                self._bearers.setdefault((key.namespace or "", name), {}).setdefault(owner, []).append(key)
 
     def learn_elsewhere(self, live: Object) -> frozenset[tuple[str, str]]:
         """Takes note of the marks of a live object that is another shard's to speak of, and gives them back."""
-        marks = syncer_marks(live)
+        marks = syncer_marks(live, self._tracking.keys)
         self._marks |= marks
         syncer = synced_by(live)
         if syncer is not None:

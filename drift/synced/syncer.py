@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.model import Json, Object
+from drift.ownership.argocd import TRACKING_ID, tracked
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
-_ARGOCD_ANNOTATION: Final = "argocd.argoproj.io/tracking-id"
 #: Argo CD names an Application alone unless it lives outside of this namespace.
 _ARGOCD_NAMESPACE: Final = "argocd"
 
@@ -30,11 +30,20 @@ def synced_by(live: Object) -> SyncedBy | None:
     name, namespace = (_text(live, "labels", f"{_FLUX_LABEL}{part}") for part in ("name", "namespace"))
     if name and namespace:
         return SyncedBy("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
-    tracking = _text(live, "annotations", _ARGOCD_ANNOTATION)
-    if ":" not in tracking:
+    application = _application(live)
+    if application is None:
         return None
-    namespace, _, name = tracking.partition(":")[0].rpartition("_")
+    namespace, _, name = application.rpartition("_")
     return SyncedBy("argoproj.io", "Application", namespace or _ARGOCD_NAMESPACE, name)
+
+
+def _application(live: Object) -> str | None:
+    """The Argo CD Application that a live object is marked with, by the annotation or by a usual label."""
+    tracking = _text(live, "annotations", TRACKING_ID)
+    if ":" in tracking:
+        return tracking.partition(":")[0]
+    found = tracked(live)
+    return None if found is None else found.application
 
 
 def _text(live: Object, field: str, name: str) -> str:

@@ -58,8 +58,9 @@ class Application:
         """Writes a file of manifests; NAMESPACE in it stands for the namespace."""
         (self.manifests / name).write_text(text.replace("NAMESPACE", self.namespace))
 
-    def sync(self, syncer: Syncer = Syncer.FLUX, owner: str | None = None) -> None:
-        sync(self.cluster, syncer, self.manifests, owner=owner, namespace=self.namespace)
+    def sync(self, syncer: Syncer = Syncer.FLUX, owner: str | None = None, **marking: str) -> None:
+        """Syncs the manifests; how Argo CD marks them is for `tests.sandbox.syncers.sync` to say."""
+        sync(self.cluster, syncer, self.manifests, owner=owner, namespace=self.namespace, **marking)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments, stdin=stdin).stdout

@@ -1,9 +1,11 @@
 """Put manifests in a cluster as each of the usual syncers does, down to the field managers and marks they leave."""
 
 import enum
+import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from tests.sandbox.errors import KubectlError
 
 FLUX_NAMESPACE = "flux-system"
 ARGOCD_TRACKING = "argocd.argoproj.io/tracking-id"
+ARGOCD_LABEL = "app.kubernetes.io/instance"
+KAPP_LABEL = "kapp.k14s.io/app"
+KAPP_ASSOCIATION = "kapp.k14s.io/association"
 # Other objects need these, so every syncer applies them first.
 FIRST_KINDS = {"CustomResourceDefinition", "Namespace"}
 SUFFIXES = {".json", ".yaml", ".yml"}
@@ -30,11 +35,14 @@ class Syncer(enum.Enum):
     KUBECTL = "kubectl"
     HELM = "helm"  # as Helm 3 installs; a second sync changes nothing
     HELM_SERVER_SIDE = "helm-server-side"  # as Helm 4 does
+    KAPP = "kapp"  # as kapp creates; a second sync changes nothing
     ADOPTED = "adopted"  # made by hand with kubectl create, then taken over by Flux
 
 
-#: Those that take over what is there already, such as the namespace that the manifests are to make. Helm 3 refuses to.
-TAKING_OVER = tuple(syncer for syncer in Syncer if syncer is not Syncer.HELM)
+#: Those whose second sync updates what is there already, such as the namespace that the manifests make.
+TAKING_OVER = tuple(syncer for syncer in Syncer if syncer not in {Syncer.HELM, Syncer.KAPP})
+#: Argo CD's `application.resourceTrackingMethod`.
+TRACKING_METHODS = ("annotation", "label", "annotation+label")
 
 _FLUX: Command = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller")
 _COMMANDS: dict[Syncer, tuple[Command, ...]] = {
@@ -44,6 +52,7 @@ _COMMANDS: dict[Syncer, tuple[Command, ...]] = {
     Syncer.KUBECTL: (("apply",),),
     Syncer.HELM: (("create", "--save-config=false", "--field-manager=helm"),),
     Syncer.HELM_SERVER_SIDE: (("apply", "--server-side", "--force-conflicts", "--field-manager=helm"),),
+    Syncer.KAPP: (("create", "--save-config=false", "--field-manager=kapp"),),
     Syncer.ADOPTED: (("create", "--save-config=false"), _FLUX),
 }
 _ARGOCD = {Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE}
@@ -51,7 +60,14 @@ _HELM = {Syncer.HELM, Syncer.HELM_SERVER_SIDE}
 
 
 def sync(
-    cluster: Cluster, syncer: Syncer, manifests: Path, *, namespace: str = "default", owner: str | None = None
+    cluster: Cluster,
+    syncer: Syncer,
+    manifests: Path,
+    *,
+    namespace: str = "default",
+    owner: str | None = None,
+    tracking: str = "annotation",
+    label: str = ARGOCD_LABEL,
 ) -> None:
     """Apply a file, or every YAML and JSON file below a folder. A second sync applies the files as they are then.
 
@@ -60,9 +76,11 @@ def sync(
         syncer: How.
         manifests: A file or a folder.
         namespace: For objects that name none.
-        owner: The name of the Flux Kustomization, the Argo CD Application or the Helm release; its marks are put on
-            every object, as the real ones do. Without it, and for ``Syncer.KUBECTL``, the objects are applied as they
-            are.
+        owner: The name of the Flux Kustomization, the Argo CD Application, the Helm release or the kapp app; its marks
+            are put on every object, as the real ones do. Without it, and for ``Syncer.KUBECTL``, the objects are
+            applied as they are.
+        tracking: How Argo CD marks objects, one of `TRACKING_METHODS`.
+        label: The key of Argo CD's tracking label.
 
     Raises:
         KubectlError: kubectl refused something; its message is in the error.
@@ -80,7 +98,7 @@ def sync(
             text = "---\n".join(documents)
             # What came before the syncer bears no mark of it: an object made by hand, until it is adopted.
             if owner is not None and number == len(_COMMANDS[syncer]) - 1:
-                text = _marked(cluster, syncer, text, owner, namespace)
+                text = _marked(cluster, syncer, text, _Marking(owner, namespace, tracking, label))
             _run(cluster, command, text, kubeconfig)
             if documents is first and custom_resources:
                 cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
@@ -111,24 +129,74 @@ def _run(cluster: Cluster, command: Command, text: str, kubeconfig: Path) -> Non
         raise KubectlError(f"kubectl {' '.join(command)} ended with code {done.returncode}: {done.stderr.strip()}")
 
 
-def _marked(cluster: Cluster, syncer: Syncer, text: str, owner: str, namespace: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Marking:
+    owner: str
+    namespace: str
+    tracking: str
+    label: str
+
+
+def _marked(cluster: Cluster, syncer: Syncer, text: str, marking: _Marking) -> str:
     """Return the objects as JSON with the marks of the syncer."""
+    owner, namespace = marking.owner, marking.namespace
     if syncer is Syncer.KUBECTL:
         return text
     if syncer in _HELM:
         release = (f"meta.helm.sh/release-name={owner}", f"meta.helm.sh/release-namespace={namespace}")
         annotated = _edited(cluster, "annotate", text, *release)
         return _edited(cluster, "label", annotated, "app.kubernetes.io/managed-by=Helm")
+    if syncer is Syncer.KAPP:
+        objects = list(
+            json_stream(_edited(cluster, "annotate", text, "kapp.k14s.io/original-diff-md5=c6e94dc94aed3401"))
+        )
+        return "\n".join(json.dumps(_marked_by_kapp(item, owner, namespace)) for item in objects)
     if syncer not in _ARGOCD:
         prefix = "kustomize.toolkit.fluxcd.io"
         return _edited(cluster, "label", text, f"{prefix}/name={owner}", f"{prefix}/namespace={FLUX_NAMESPACE}")
     objects = list(json_stream(_edited(cluster, "annotate", text, f"{ARGOCD_TRACKING}={owner}")))
     for item in objects:
-        group = item["apiVersion"].rpartition("/")[0]
-        metadata = item["metadata"]
-        where = f"{metadata.get('namespace', namespace)}/{metadata['name']}"
-        metadata["annotations"][ARGOCD_TRACKING] = f"{owner}:{group}/{item['kind']}:{where}"
+        _mark_by_argocd(item, marking)
     return "\n".join(json.dumps(item) for item in objects)
+
+
+def _mark_by_argocd(item: dict[str, Any], marking: _Marking) -> None:
+    """As Argo CD's `SetAppInstance` does; definitions get no mark at all."""
+    group = item["apiVersion"].rpartition("/")[0]
+    metadata = item["metadata"]
+    where = f"{metadata.get('namespace', marking.namespace)}/{metadata['name']}"
+    is_definition = item["kind"] == "CustomResourceDefinition"
+    if marking.tracking == "label" or is_definition:
+        del metadata["annotations"][ARGOCD_TRACKING]
+    else:
+        metadata["annotations"][ARGOCD_TRACKING] = f"{marking.owner}:{group}/{item['kind']}:{where}"
+    if marking.tracking != "annotation" and not is_definition:
+        metadata["labels"] = {**(metadata.get("labels") or {}), marking.label: marking.owner[:63]}
+
+
+def _marked_by_kapp(item: dict[str, Any], owner: str, namespace: str) -> dict[str, Any]:
+    """As kapp's default ownership and label scoping rules do. The app's label is a number, made of its name here."""
+    original = json.dumps(item)
+    metadata = item["metadata"]
+    key = f"{metadata.get('namespace', namespace)}/{item['apiVersion']}/{item['kind']}/{metadata['name']}"
+    app = {KAPP_LABEL: str(int(hashlib.sha256(owner.encode()).hexdigest()[:15], 16))}
+    labels = {**app, KAPP_ASSOCIATION: f"v1.{hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()}"}
+    metadata["annotations"] |= {"kapp.k14s.io/identity": f"v1;{key}", "kapp.k14s.io/original": original}
+    spec = item.get("spec") or {}
+    owned = [item]
+    if item["kind"] in {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"}:
+        owned += [spec["template"], *(spec.get("volumeClaimTemplates") or ())]
+        selector = spec.get("selector") or {}
+        if selector.get("matchLabels"):
+            selector["matchLabels"] |= app
+    elif item["kind"] == "CronJob":
+        owned.append(spec["jobTemplate"]["spec"]["template"])
+    elif item["kind"] == "Service" and spec.get("selector"):
+        spec["selector"] |= app
+    for part in owned:
+        part["metadata"] = part.get("metadata") or {}
+        part["metadata"]["labels"] = {**(part["metadata"].get("labels") or {}), **labels}
+    return item
 
 
 def _edited(cluster: Cluster, verb: str, text: str, *pairs: str) -> str:

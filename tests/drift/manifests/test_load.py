@@ -141,5 +141,5 @@ def test_a_manifest_that_gets_its_name_later_is_said_and_not_compared() -> None:
 
     assert loaded.manifests == ()
     assert loaded.unnamed == (
-        "a.yaml:1: Job is not compared: it has generateName, so each sync makes another object of it",
+        "a.yaml:1: Job is not compared: it has generateName, so each sync creates another object",
     )

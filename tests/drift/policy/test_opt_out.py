@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from drift.model import Cause, Change, Finding, Severity
-from drift.policy.opt_out import honour, why_it_may_be_gone
+from drift.policy.opt_out import honour, why_it_may_be_gone, why_kept
 
 CHANGED = Finding(
     id="0123456789abcdef",
@@ -36,7 +36,6 @@ def _object(annotations: Any, **fields: Any) -> dict[str, Any]:
         (f"{FLUX}/ssa", "Ignore", set(Change)),
         (f"{FLUX}/ssa", "IfNotPresent", set(Change) - {Change.MISSING}),
         (f"{FLUX}/ssa", "Merge", {Change.ADDED}),
-        (f"{FLUX}/prune", "disabled", {Change.UNMANAGED}),
         (f"{ARGOCD}/compare-options", "IgnoreExtraneous", {Change.UNMANAGED}),
         (f"{ARGOCD}/compare-options", "ServerSideDiff=true, IgnoreExtraneous", {Change.UNMANAGED}),
         ("example.com/reconcile", "disabled", set()),
@@ -55,6 +54,37 @@ def test_what_an_annotation_covers(annotation: str, value: str, covered: set[Cha
     assert not any(finding.is_drift for finding in findings if finding.change in covered)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (f"{FLUX}/prune", "disabled"),
+        (f"{ARGOCD}/sync-options", "Prune=false"),
+        (f"{ARGOCD}/sync-options", "Validate=false, Prune=confirm"),
+        ("helm.sh/resource-policy", "keep"),
+        ("kapp.k14s.io/delete-strategy", "orphan"),
+    ],
+)
+def test_what_a_syncer_does_not_prune_is_kept_on_purpose(annotation: str, value: str) -> None:
+    live = _object({annotation: value})
+    to_prune = tuple(replace(CHANGED, change=change, cause=Cause.PENDING_SYNC) for change in Change)
+    by_hand = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.MANUAL)
+
+    ignored = [finding for finding in honour(to_prune, None, live) if finding.ignored is not None]
+
+    assert [finding.change for finding in ignored] == [Change.UNMANAGED]
+    assert why_kept(live) == f"{annotation}: {value}"
+    assert honour((by_hand,), None, live) == (by_hand,)
+
+
+@pytest.mark.parametrize("value", ["Prune=true", "", "PruneLast=true", 7])
+def test_another_sync_option_keeps_nothing(value: object) -> None:
+    live = _object({f"{ARGOCD}/sync-options": value})
+    finding = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
+
+    assert why_kept(live) is None
+    assert honour((finding,), None, live) == (finding,)
+
+
 @pytest.mark.parametrize("annotations", [None, "nonsense", ["x"], {f"{FLUX}/reconcile": 7}])
 def test_annotations_that_are_not_as_they_should_be_cover_nothing(annotations: Any) -> None:
     assert honour((CHANGED,), _object(annotations), None) == (CHANGED,)
@@ -66,6 +96,10 @@ def test_a_hook_may_be_gone(hook: str) -> None:
 
     assert reason is not None
     assert "hook" in reason
+
+
+def test_a_definition_that_helm_2_installed_first_is_no_hook() -> None:
+    assert why_it_may_be_gone(_object({"helm.sh/hook": "crd-install"})) is None
 
 
 def test_a_job_with_a_time_to_live_may_be_gone_and_one_without_may_not() -> None:
