@@ -49,7 +49,7 @@ class ApiServer:
         """
         self._requests = Requests(connection, limits, deadline, tell)
         self._schemas = SchemaSource(self._requests)
-        self.info = ClusterInfo(connection.context, connection.server, self._version())
+        self.info = ClusterInfo(connection.context, connection.server, self._version(), connection.impersonated.user)
         self.resources: Resources = discover(self._requests)
         self.default_namespace = connection.namespace
 

@@ -154,7 +154,11 @@ class Watch:
         }
         accept = _METADATA if place.metadata_only else _EVERYTHING
         try:
-            with self._requests.stream(place.path, parameters, accept, self._silence) as stream:
+            # A server that keeps to `timeoutSeconds` ends it first.
+            longest = self._seconds + self._silence
+            with self._requests.stream(
+                place.path, parameters, accept, silence=self._silence, seconds=longest
+            ) as stream:
                 self._interrupt = stream.interrupt
                 yield Event(self._version, None)
                 for line in split_lines(stream.chunks):
