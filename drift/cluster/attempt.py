@@ -1,5 +1,6 @@
 """One attempt at a request, bounded in time and size: an answer, or why there is none."""
 
+import http.client
 import queue
 import re
 import ssl
@@ -224,6 +225,9 @@ def _too_slow(seconds: float) -> str:
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        # Its message is what came instead, and that can be anything.
+        return "the answer is not HTTP"
     return " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from drift.cluster.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
-from drift.cluster.kubeconfig import named_part, read_kubeconfigs, used_user
+from drift.cluster.kubeconfig import read_kubeconfigs, used_cluster, used_user
 from drift.cluster.proxies import choose_proxy, is_loopback, proxy_credentials
 from drift.errors import ConnectError, UsageError
 from drift.redaction import without_passwords
@@ -113,6 +113,7 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
 
     config = read_kubeconfigs(paths)
     files = os.pathsep.join(paths)
+    cluster = used_cluster(config, context)
     user, place = used_user(config, context)
     impersonated = impersonate.over(from_kubeconfig(user, place))
     configuration = Configuration()
@@ -138,7 +139,7 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
         namespace=str((current.get("context") or {}).get("namespace") or "default"),
         renew=lambda: _from_kubeconfig(paths, context, impersonate),
         impersonated=impersonated,
-        proxy_url=named_part(config, "clusters", (current.get("context") or {}).get("cluster")).get("proxy-url"),
+        proxy_url=cluster.get("proxy-url"),
         credentials=bool(user),
     )
 
@@ -163,11 +164,7 @@ def _connection(
 
     # It is shown in reports. The client never sends what stands there as credentials.
     server = without_passwords(configuration.host)
-    if credentials and not _is_private(server):
-        raise UsageError(
-            f"{server}: no credentials are sent over http:// to another machine; name a server with https:// in the "
-            "kubeconfig"
-        )
+    _check_address(server, credentials=credentials)
     proxy = choose_proxy(server, proxy_url, os.environ)
     # The client's own choice knows no loopback addresses, and less of NO_PROXY than kubectl.
     configuration.proxy, configuration.no_proxy = proxy, None
@@ -198,14 +195,25 @@ def _connection(
     )
 
 
-def _is_private(server: str) -> bool:
-    """Whether nobody between here and the server can read what is sent."""
+def _check_address(server: str, *, credentials: bool) -> None:
+    """Refuses an address where credentials could be read on their way; kubectl leaves them out there.
+
+    Raises:
+        UsageError: It is unencrypted, and leads to another machine.
+        ConnectError: It is not a URL. Without a scheme, the client would take it for http://.
+    """
     try:
         parts = urlsplit(server)
-        return parts.scheme != "http" or is_loopback(parts.hostname or "")
+        scheme, host = parts.scheme, parts.hostname if parts.port != 0 else None
     except ValueError:
-        # It will not be reached either.
-        return True
+        scheme, host = "", None
+    if scheme not in {"http", "https"} or not host or not server.isprintable():
+        raise ConnectError(f"the server {server!r} of the kubeconfig is not a URL; for example https://HOST:6443")
+    if credentials and scheme == "http" and not is_loopback(host):
+        raise UsageError(
+            f"{server}: no credentials are sent over http:// to another machine; name a server with https:// in the "
+            "kubeconfig"
+        )
 
 
 def _explain(text: str) -> str:

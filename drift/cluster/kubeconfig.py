@@ -22,6 +22,11 @@ _SUPPORTED: Final = (
     "client-certificate",
     "client-certificate-data",
 )
+_TYPES: Final = (
+    ("insecure-skip-tls-verify", bool, "true or false"),
+    ("tls-server-name", str, "a text"),
+    ("server", str, "a text"),
+)
 #: API servers have refused passwords since Kubernetes 1.19, and kubectl the providers of clouds since 1.26.
 _UNSUPPORTED: Final = ("username", "password", "auth-provider")
 
@@ -65,9 +70,8 @@ def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any]
     Raises:
         UsageError: The user has no means of authentication but such as are not supported.
     """
-    name = config.value.get("current-context") if context is None else context
-    user_name = named_part(config, "contexts", name).get("user")
-    user = named_part(config, "users", user_name)
+    user_name = _used_context(config, context).get("user")
+    user = _named_part(config, "users", user_name)
     place = f"kubeconfig {config.name}: user {user_name!r}"
     found = [means for means in _UNSUPPORTED if user.get(means)]
     if found and not any(user.get(means) for means in _SUPPORTED):
@@ -81,7 +85,29 @@ def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any]
     return user, place
 
 
-def named_part(config: "ConfigNode", part: str, name: object) -> dict[str, Any]:
+def used_cluster(config: "ConfigNode", context: str | None) -> dict[str, Any]:
+    """The cluster of a context.
+
+    Args:
+        config: What `read_kubeconfigs` made.
+        context: The name of the context; None for the current one.
+
+    Raises:
+        ConnectError: A setting of it has the wrong type. The official client would take the text "false" for true.
+    """
+    name = _used_context(config, context).get("cluster")
+    cluster = _named_part(config, "clusters", name)
+    for setting, kind, words in _TYPES:
+        if not isinstance(cluster.get(setting), kind | None):
+            raise ConnectError(f"kubeconfig {config.name}: cluster {name!r}: {setting} is not {words}")
+    return cluster
+
+
+def _used_context(config: "ConfigNode", context: str | None) -> dict[str, Any]:
+    return _named_part(config, "contexts", config.value.get("current-context") if context is None else context)
+
+
+def _named_part(config: "ConfigNode", part: str, name: object) -> dict[str, Any]:
     """What a name stands for in one of the lists, for instance of ``clusters``; {} where nothing has that name."""
     for node in config.value[part]:
         if node.value["name"] == name:

@@ -63,7 +63,7 @@ _HOST: Final = re.compile(r"[a-z0-9._:-]{1,253}")
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 #: Of the message of an API server that refuses an ``Impersonate-User`` or ``Impersonate-Group``.
-_REFUSED_TO_IMPERSONATE: Final = "cannot impersonate resource"
+_REFUSED_TO_IMPERSONATE: Final = "cannot impersonate"
 #: After so many requests in a row without an answer, the server is taken for gone.
 _SILENCE: Final = 3
 
