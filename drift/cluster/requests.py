@@ -58,6 +58,8 @@ REASONS: Final = (
 _OK: Final = 200
 #: Bytes of an answer that is read as it comes.
 _CHUNK: Final = 65_536
+#: How many values an answer may hold. Each takes up to a hundred bytes once it is parsed, and as few as three before.
+_MOST_VALUES: Final = 4_000_000
 _REDIRECTS: Final = range(300, 400)
 _HOST: Final = re.compile(r"[a-z0-9._:-]{1,253}")
 _UNAUTHORIZED: Final = 401
@@ -145,6 +147,10 @@ class Requests:
             RequestError: The server answered with an error, or with what cannot be read.
         """
         body = self.get_bytes(path, parameters, accept)
+        if sum(body.count(mark) for mark in (b",", b"{", b"[")) > _MOST_VALUES:
+            raise RequestError(
+                f"GET {path}: the answer holds more than {_MOST_VALUES} values", status=_OK, reason=TOO_LARGE
+            )
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:

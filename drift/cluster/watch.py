@@ -20,7 +20,7 @@ _GONE: Final = 410
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _EVERYTHING: Final = "application/json"
 #: Longer than any object that etcd holds, managed fields and all; a line that never ends is no event.
-_LONGEST_LINE: Final = 64 * 1024 * 1024
+_LONGEST_LINE: Final = 16 * 1024 * 1024
 
 
 class ExpiredError(Exception):
