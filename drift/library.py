@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drift.cluster.attempt import within
 from drift.cluster.connection import connect
+from drift.cluster.impersonation import NO_IMPERSONATION, Impersonation
 from drift.cluster.limits import Deadline, Limits
 from drift.cluster.requests import tell_nobody
 from drift.cluster.resources import Resource
@@ -31,18 +32,23 @@ def open_cluster(
     kubeconfig: str | None = None,
     context: str | None = None,
     *,
+    impersonate: Impersonation = NO_IMPERSONATION,
     limits: Limits | None = None,
     tell: Callable[[str], None] = tell_nobody,
+    warn: Callable[[str], None] = tell_nobody,
 ) -> ApiServer:
     """Connects to a cluster as kubectl would, with rights to get and list being all it needs.
 
     Args:
         kubeconfig: A file; None for KUBECONFIG, ~/.kube/config or, inside a pod, its service account.
         context: A context of it; None for its current one.
+        impersonate: Whom to ask as; what it leaves open is as the kubeconfig says.
         limits: How long the requests and the whole scan may take, from now on; None for what `drift report` does.
-        tell: Hears of every request that is tried again, a sentence each.
+        tell: Called with a sentence for every request that is tried again.
+        warn: Called with a sentence for what is unsafe about the connection, before anything is sent.
 
     Raises:
+        UsageError: The kubeconfig asks for what is not supported.
         ConnectError: No API server, or no credentials for it.
         RequestError: It refuses to say what it serves.
     """
@@ -50,9 +56,11 @@ def open_cluster(
     deadline = Deadline(limits.scan_seconds)
     try:
         # Getting credentials may run a program, which may never end.
-        connection = within(deadline.remaining(), lambda: connect(kubeconfig, context))
+        connection = within(deadline.remaining(), lambda: connect(kubeconfig, context, impersonate))
     except TimeoutError:
         raise ConnectError("no credentials were had before the --deadline; does the plugin wait for a login?") from None
+    for warning in connection.warnings:
+        warn(warning)
     return ApiServer(connection, limits, deadline, tell)
 
 

@@ -331,11 +331,13 @@ class ClusterInfo:
         context: The kubeconfig's context; None inside a pod.
         server: Its URL.
         version: For instance ``v1.36.3``.
+        impersonated: Whom the requests were made as, if not as the owner of the credentials.
     """
 
     context: str | None
     server: str
     version: str
+    impersonated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ def say_what_is_used(options: argparse.Namespace, settings: Settings, manifests:
         say(f"compared with the dump {', '.join(options.live)}")
     else:
         context = f"context {live.info.context}" if live.info.context else "the pod's service account"
-        say(f"compared with {live.info.server} ({live.info.version}), {context}")
+        user = f", as {live.info.impersonated}" if live.info.impersonated is not None else ""
+        say(f"compared with {live.info.server} ({live.info.version}), {context}{user}")
     say(f"namespace of objects that name none: {options.namespace or live.default_namespace}")
     say(f"objects that Git does not have are looked for: {settings.unmanaged}")
     own = f"{', '.join(settings.appliers)}; else " if settings.appliers else ""

@@ -127,6 +127,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="NAME",
         help="the context of the kubeconfig to use; repeatable, for several clusters in one report",
     )
+    _add_impersonation(live)
     _add_namespace(live)
     live.add_argument(
         "--request-timeout",
@@ -172,6 +173,23 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="also send the metrics to the Pushgateway at the address in DRIFT_PUSHGATEWAY_URL",
     )
     output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
+
+
+def _add_impersonation(live: "argparse._ArgumentGroup") -> None:
+    live.add_argument(
+        "--as",
+        dest="as_user",
+        metavar="USER",
+        help="impersonate this user, as with kubectl; for a service account system:serviceaccount:NAMESPACE:NAME",
+    )
+    live.add_argument(
+        "--as-group",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="a group of the user to impersonate; repeatable",
+    )
+    live.add_argument("--as-uid", metavar="UID", help="the UID of the user to impersonate")
 
 
 def _add_namespace(live: "argparse._ArgumentGroup") -> None:
@@ -240,6 +258,7 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     live = watch.add_argument_group("the live side")
     live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
     live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
+    _add_impersonation(live)
     _add_namespace(live)
     _add_what_counts(watch.add_argument_group("what counts"))
     _add_memory(watch.add_argument_group("history"))

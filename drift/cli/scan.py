@@ -14,6 +14,7 @@ from drift.cli.shard import chosen_shard
 from drift.cli.streams import write_stdout
 from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.cluster.connection import load_client
+from drift.cluster.impersonation import NO_IMPERSONATION, from_flags
 from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
 from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
@@ -53,6 +54,9 @@ def run(options: argparse.Namespace, ahead: Ahead | None = None) -> int:
         raise UsageError(
             "--live compares with a dump; --kubeconfig and --context name a cluster: give one or the other"
         )
+    impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
+    if options.live and impersonate != NO_IMPERSONATION:
+        raise UsageError("--live compares with a dump; --as, --as-group and --as-uid are for a cluster")
     targets = chosen_targets(options.kubeconfig, options.context)
     shard = chosen_shard(options.shard, quiet=options.quiet)
     outputs = chosen_outputs(options)
@@ -112,14 +116,27 @@ def _scan(  # noqa: PLR0917
         return report if memory is None else memory.record(report, live)
 
     limits, tell = _limits(options), say if explain else tell_nobody
+    warn = tell_nobody if options.quiet else say
+    impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
         with _progress(f"comparing with {len(targets)} clusters", options):
-            return scan_targets(targets, scan_one, describe(manifests.paths), shard, limits=limits, tell=tell)
+            return scan_targets(
+                targets,
+                scan_one,
+                describe(manifests.paths),
+                shard,
+                impersonate=impersonate,
+                limits=limits,
+                tell=tell,
+                warn=warn,
+            )
     # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
     live = (
         open_dump(options.live, options.namespace or "default")
         if options.live
-        else open_cluster(targets[0].kubeconfig, targets[0].context, limits=limits, tell=tell)
+        else open_cluster(
+            targets[0].kubeconfig, targets[0].context, impersonate=impersonate, limits=limits, tell=tell, warn=warn
+        )
     )
     with _progress("comparing", options) as progress:
         return scan_one(live, progress.observe)

@@ -7,6 +7,7 @@ from typing import Final
 
 from drift.cluster.attempt import within
 from drift.cluster.connection import Connection, connect
+from drift.cluster.impersonation import Impersonation
 from drift.cluster.limits import Deadline, Limits
 from drift.cluster.server import ApiServer
 from drift.errors import ConnectError, ScanError, UsageError
@@ -69,8 +70,10 @@ def scan_targets(
     manifests: ManifestsInfo,
     shard: Shard | None,
     *,
+    impersonate: Impersonation,
     limits: Limits,
     tell: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> Report:
     """Scans clusters, several at a time; one that cannot be scanned makes the report incomplete and costs no other.
 
@@ -79,8 +82,10 @@ def scan_targets(
         scan: Scans one cluster.
         manifests: What the report of a cluster that cannot be scanned says of the manifests.
         shard: The part of the work that is done.
+        impersonate: Whom to ask as, in each cluster.
         limits: What is waited for, for each cluster by itself.
-        tell: Is told of what is tried again, a sentence each.
+        tell: Called with a sentence for every request that is tried again.
+        warn: Called with a sentence for what is unsafe about a connection.
 
     Raises:
         UsageError: A context or a kubeconfig is not there.
@@ -92,7 +97,11 @@ def scan_targets(
     from drift.report.merge import merge  # noqa: PLC0415
 
     # The client's configuration is read one after the other: it sets up the logging of the process.
-    connections = [_connect(target, limits) for target in targets]
+    connections = [_connect(target, impersonate, limits) for target in targets]
+    for warning in dict.fromkeys(
+        warning for connection in connections if isinstance(connection, Connection) for warning in connection.warnings
+    ):
+        warn(warning)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         reports = list(pool.map(lambda connection: _scan(connection, scan, limits, tell), connections))
     failed = [report for report in reports if isinstance(report, ScanError)]
@@ -107,10 +116,10 @@ def scan_targets(
     )
 
 
-def _connect(target: Target, limits: Limits) -> Connection | ConnectError:
+def _connect(target: Target, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:
     try:
         # Getting credentials may run a program, which may never end.
-        return within(limits.request_seconds, lambda: connect(target.kubeconfig, target.context))
+        return within(limits.request_seconds, lambda: connect(target.kubeconfig, target.context, impersonate))
     except TimeoutError:
         return ConnectError("no credentials were had in time; does the plugin wait for a login?")
     except ConnectError as error:

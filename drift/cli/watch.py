@@ -14,6 +14,7 @@ from typing import Final
 from drift.cli.messages import say
 from drift.cli.scan import with_flags
 from drift.cli.streams import write_stdout
+from drift.cluster.impersonation import from_flags
 from drift.cluster.limits import Limits
 from drift.cluster.requests import tell_nobody
 from drift.cluster.server import ApiServer
@@ -60,7 +61,14 @@ def run(options: argparse.Namespace) -> int:
     if options.verbose:
         for note in desired.loaded.skipped:
             say(f"skipped {note}")
-    server = open_cluster(options.kubeconfig, options.context, limits=Limits(scan_seconds=None), tell=_tell(options))
+    server = open_cluster(
+        options.kubeconfig,
+        options.context,
+        impersonate=from_flags(options.as_user, options.as_group, options.as_uid),
+        limits=Limits(scan_seconds=None),
+        tell=_tell(options),
+        warn=say,
+    )
     watcher = Watcher(
         server,
         desired,

@@ -1,6 +1,8 @@
 """One attempt at a request, bounded in time and size: an answer, or why there is none."""
 
+import http.client
 import queue
+import re
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +16,13 @@ from drift.cluster.limits import in_words
 
 #: How long it may take to reach a server.
 CONNECT_SECONDS: Final = 10.0
-_CHUNK: Final = 1024 * 1024
+_CHUNK: Final = 256 * 1024
+UNSENDABLE: Final = (
+    "the request cannot be sent: the address or the credentials hold characters that HTTP does not allow"
+)
+
+#: What the standard library says of a proxy that opens no tunnel; the status, without the proxy's own words.
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
 
 _Result = TypeVar("_Result")
 
@@ -27,6 +35,8 @@ class Lack(Enum):
     TOO_SLOW = auto()
     BROKEN = auto()
     TOO_LARGE = auto()
+    UNSENT = auto()
+    NO_PROXY = auto()
 
 
 class NoAnswerError(Exception):
@@ -53,7 +63,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
 
 def attempt(
@@ -95,6 +105,9 @@ def attempt(
         raise NoAnswerError(_too_slow(seconds), Lack.TOO_SLOW) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise no_answer(error, seconds) from None
+    except ValueError:
+        # Its message would quote the credentials.
+        raise NoAnswerError(UNSENDABLE, Lack.UNSENT) from None
 
 
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
@@ -136,18 +149,19 @@ def begin(work: Callable[[], _Result]) -> Callable[[float], _Result]:
     return wait
 
 
-def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytearray:
     """The whole body. What a small answer unpacks to is counted, not how small it came."""
-    parts: list[bytes] = []
-    length = 0
+    # One buffer that grows in place: pieces and the whole at the same time would need twice the memory.
+    body = bytearray()
     while part := response.read(_CHUNK, decode_content=True):
-        length += len(part)
-        if length > limit:
+        body += part
+        if len(body) > limit:
             response.close()
+            # The traceback of the error would keep it for as long as the error lives.
+            body.clear()
             raise NoAnswerError(f"the answer is larger than {limit // 1024 // 1024} MiB", Lack.TOO_LARGE)
-        parts.append(part)
     response.release_conn()
-    return b"".join(parts)
+    return body
 
 
 def interrupt(response: urllib3.BaseHTTPResponse) -> None:
@@ -162,6 +176,8 @@ def interrupt(response: urllib3.BaseHTTPResponse) -> None:
 def no_answer(error: Exception, seconds: float) -> NoAnswerError:
     """What a failure of the client means."""
     cause = _root_cause(error)
+    if _is_of_proxy(error):
+        return NoAnswerError(_why_no_proxy(cause), Lack.NO_PROXY)
     unreachable = _why_unreachable(error, cause)
     if unreachable is not None:
         return NoAnswerError(unreachable, Lack.UNREACHABLE)
@@ -188,11 +204,30 @@ def _why_unreachable(error: Exception, cause: BaseException) -> str | None:
     return None
 
 
+def _is_of_proxy(error: BaseException) -> bool:
+    """Whether the way to the proxy failed, or its own tunnel, rather than what is behind it."""
+    return isinstance(error, urllib3.exceptions.ProxyError) or isinstance(
+        getattr(error, "reason", None), urllib3.exceptions.ProxyError
+    )
+
+
+def _why_no_proxy(cause: BaseException) -> str:
+    refused = _TUNNEL.search(str(cause))
+    if refused:
+        return f"the proxy refused the connection ({refused[1]})"
+    if isinstance(cause, ConnectionRefusedError):
+        return "the proxy does not answer (connection refused)"
+    return f"the proxy cannot be used ({_text(cause)})"
+
+
 def _too_slow(seconds: float) -> str:
     return f"no whole answer within {in_words(seconds)} (--request-timeout)"
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        # Its message is what came instead, and that can be anything.
+        return "the answer is not HTTP"
     return " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
 
 

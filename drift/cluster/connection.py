@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from drift.cluster.kubeconfig import read_kubeconfigs
+import urllib3
+
+from drift.cluster.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
+from drift.cluster.kubeconfig import read_kubeconfigs, used_cluster, used_user
+from drift.cluster.proxies import choose_proxy, is_loopback, proxy_credentials
 from drift.errors import ConnectError, UsageError
 from drift.redaction import without_passwords
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -29,6 +34,9 @@ class Connection:
         server: The API server's URL.
         namespace: Where objects live that name no namespace.
         renew: Configures another client from the same places, with the credentials that are there by then.
+        impersonated: Whom the requests are made as, if not as the owner of the credentials.
+        proxy: The URL of the proxy in between, without a password; None for a direct connection.
+        warnings: What its user should know before anything is sent, a sentence each.
     """
 
     client: "ApiClient"
@@ -36,9 +44,14 @@ class Connection:
     server: str
     namespace: str
     renew: "Callable[[], Connection]"
+    impersonated: Impersonation = NO_IMPERSONATION
+    proxy: str | None = None
+    warnings: tuple[str, ...] = ()
 
-    def credentials(self) -> dict[str, str]:
+    def credentials(self) -> "urllib3.HTTPHeaderDict":
         """The headers that say who asks; those known to have expired are replaced first. Certificates need none.
+
+        A name may be there several times, with a value each.
 
         Raises:
             ConnectError: They cannot be replaced.
@@ -53,7 +66,10 @@ class Connection:
             raise ConnectError(f"{self.server}: no credentials: {' '.join(str(error).split())}") from None
         if logged:
             raise ConnectError(f"{self.server}: no credentials: {' '.join(logged[-1].split())}")
-        return headers
+        sent = urllib3.HTTPHeaderDict(headers)
+        for name, value in self.impersonated.headers():
+            sent.add(name, value)
+        return sent
 
 
 def load_client() -> None:
@@ -61,36 +77,45 @@ def load_client() -> None:
     import kubernetes.config.kube_config  # noqa: F401, PLC0415
 
 
-def connect(kubeconfig: str | None, context: str | None) -> Connection:
+def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonation = NO_IMPERSONATION) -> Connection:
     """Configures a client as kubectl would: the flags, then KUBECONFIG, then ~/.kube/config, then the pod's account.
 
     Args:
         kubeconfig: A file, or None.
         context: A context of it, or None for its current one.
+        impersonate: Whom to ask as; what it leaves open is as the kubeconfig says.
 
     Raises:
-        UsageError: The named file or context is not there.
+        UsageError: The named file or context is not there, or it names means of authentication that are not supported.
         ConnectError: No configuration is found or it cannot be used.
     """
-    files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-    present = [name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()]
+    files = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    present = [name for name in files.split(os.pathsep) if name and _is_file(name)]
     if present:
-        return _from_kubeconfig(present, context)
+        return _from_kubeconfig(present, context, impersonate)
     if kubeconfig:
         raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        return _from_service_account()
+        return _from_service_account(impersonate)
     raise ConnectError(
         f"no kubeconfig found at {files}, and this is not a pod; name one with --kubeconfig or KUBECONFIG"
     )
 
 
-def _from_kubeconfig(paths: Sequence[str], context: str | None) -> Connection:
-    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+def _is_file(name: str) -> bool:
+    # Path's own raises an error where a user has no home.
+    return os.path.isfile(os.path.expanduser(name))  # noqa: PTH111, PTH113
+
+
+def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Impersonation) -> Connection:
+    from kubernetes.client import Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
 
     config = read_kubeconfigs(paths)
     files = os.pathsep.join(paths)
+    cluster = used_cluster(config, context)
+    user, place = used_user(config, context)
+    impersonated = impersonate.over(from_kubeconfig(user, place))
     configuration = Configuration()
     try:
         with _errors_logged_by_the_client() as logged:
@@ -108,14 +133,87 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None) -> Connection:
         # The client only logs that an exec plugin failed and would go on without credentials.
         raise ConnectError(f"kubeconfig {files}: no credentials: {' '.join(logged[-1].split())}")
     current: dict[str, Any] = loader.current_context
-    return Connection(
-        client=ApiClient(configuration),
+    return _connection(
+        configuration,
         context=current["name"],
-        # It is shown in reports. The client never sends what stands there as credentials.
-        server=without_passwords(configuration.host),
         namespace=str((current.get("context") or {}).get("namespace") or "default"),
-        renew=lambda: _from_kubeconfig(paths, context),
+        renew=lambda: _from_kubeconfig(paths, context, impersonate),
+        impersonated=impersonated,
+        proxy_url=cluster.get("proxy-url"),
+        credentials=bool(user),
     )
+
+
+def _connection(
+    configuration: "Configuration",
+    *,
+    context: str | None,
+    namespace: str,
+    renew: "Callable[[], Connection]",
+    impersonated: Impersonation,
+    proxy_url: object = None,
+    credentials: bool = True,
+) -> Connection:
+    """A connection by a configuration of the official client.
+
+    Raises:
+        UsageError: The proxy cannot be used, or credentials would be sent to another machine unencrypted.
+        ConnectError: A certificate cannot be read, or the address is not one.
+    """
+    from kubernetes.client import ApiClient  # noqa: PLC0415
+
+    # It is shown in reports. The client never sends what stands there as credentials.
+    server = without_passwords(configuration.host)
+    _check_address(server, credentials=credentials)
+    proxy = choose_proxy(server, proxy_url, os.environ)
+    # The client's own choice knows no loopback addresses, and less of NO_PROXY than kubectl.
+    configuration.proxy, configuration.no_proxy = proxy, None
+    if proxy is not None:
+        configuration.proxy_headers = proxy_credentials(proxy)
+    warnings = []
+    if not configuration.verify_ssl:
+        # Said once, and not with every request.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        warnings.append(
+            f"{server}: its certificate is not verified (insecure-skip-tls-verify), so it may be any server"
+        )
+    try:
+        client = ApiClient(configuration)
+    except ImportError:
+        raise UsageError(f"{without_passwords(proxy or '')}: SOCKS proxies need the package PySocks") from None
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise ConnectError(f"{server}: cannot be used ({type(error).__name__}); check the kubeconfig") from None
+    return Connection(
+        client=client,
+        context=context,
+        server=server,
+        namespace=namespace,
+        renew=renew,
+        impersonated=impersonated,
+        proxy=None if proxy is None else without_passwords(proxy),
+        warnings=tuple(warnings),
+    )
+
+
+def _check_address(server: str, *, credentials: bool) -> None:
+    """Refuses an address where credentials could be read on their way; kubectl leaves them out there.
+
+    Raises:
+        UsageError: It is unencrypted, and leads to another machine.
+        ConnectError: It is not a URL. Without a scheme, the client would take it for http://.
+    """
+    try:
+        parts = urlsplit(server)
+        scheme, host = parts.scheme, parts.hostname if parts.port != 0 else None
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in {"http", "https"} or not host or not server.isprintable():
+        raise ConnectError(f"the server {server!r} of the kubeconfig is not a URL; for example https://HOST:6443")
+    if credentials and scheme == "http" and not is_loopback(host):
+        raise UsageError(
+            f"{server}: no credentials are sent over http:// to another machine; name a server with https:// in the "
+            "kubeconfig"
+        )
 
 
 def _explain(text: str) -> str:
@@ -124,8 +222,8 @@ def _explain(text: str) -> str:
     return text.removeprefix("Invalid kube-config file. ")
 
 
-def _from_service_account() -> Connection:
-    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+def _from_service_account(impersonate: Impersonation) -> Connection:
+    from kubernetes.client import Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, incluster_config  # noqa: PLC0415
 
     configuration = Configuration()
@@ -139,8 +237,12 @@ def _from_service_account() -> Connection:
         namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
     except OSError:
         namespace = ""
-    return Connection(
-        ApiClient(configuration), None, configuration.host, namespace or "default", renew=_from_service_account
+    return _connection(
+        configuration,
+        context=None,
+        namespace=namespace or "default",
+        renew=lambda: _from_service_account(impersonate),
+        impersonated=impersonate.over(NO_IMPERSONATION),
     )
 
 

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from drift.cluster.answers import check_list, malformed
 from drift.cluster.attempt import begin
-from drift.cluster.requests import MALFORMED, TOO_LARGE, Requests
+from drift.cluster.requests import TOO_LARGE, Requests
+from drift.cluster.resources import Resource
 from drift.errors import RequestError, TooManyObjectsError
-from drift.model import Json, Object
+from drift.model import Object
 
 #: Objects on a page, as with kubectl.
 PAGE: Final = 500
 _GONE: Final = 410
-_OK: Final = 200
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_EVERYTHING: Final = "application/json"
 #: So often may the token of one list expire. A server keeps each for minutes.
 _EXPIRIES: Final = 5
 
@@ -37,11 +40,21 @@ class _Page:
 class _Pages:
     """Fetches page by page."""
 
-    def __init__(self, requests: Requests, path: str, accept: str, selection: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        metadata_only: bool,
+        selection: Mapping[str, str] | None = None,
+    ) -> None:
         self._requests = requests
+        self._resource = resource
+        self._namespace = namespace
+        self._metadata_only = metadata_only
         self._selection = selection or {}
-        self._path = path
-        self._accept = accept
+        self._path = resource.path(namespace)
         self._limit = PAGE
         self._expiries = 0
         self.starts_again = False
@@ -70,23 +83,26 @@ class _Pages:
 
     def _read(self, token: str) -> _Page:
         query = {"limit": str(self._limit), **self._selection, **({"continue": token} if token else {})}
-        answer = self._requests.get(self._path, query, self._accept)
-        items, metadata = answer.get("items", ()), answer.get("metadata") or {}
-        if items is None:
-            items = []
-        if not isinstance(items, list) or not isinstance(metadata, dict) or not all(map(is_object, items)):
-            raise self.malformed("the answer is not a list of objects")
+        answer = self._requests.get(self._path, query, _METADATA_LIST if self._metadata_only else _EVERYTHING)
+        items = check_list(answer, self._resource, self._namespace, self._path, metadata_only=self._metadata_only)
+        metadata = answer.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise malformed(self._path, "the answer is not a list of objects")
         following, remaining = metadata.get("continue") or "", metadata.get("remainingItemCount")
         if not isinstance(following, str) or following == token != "":
-            raise self.malformed("the same page comes again and again")
+            raise malformed(self._path, "the same page comes again and again")
         version = str(metadata.get("resourceVersion") or "")
         return _Page(items, following, remaining if isinstance(remaining, int) else None, version)
 
-    def malformed(self, what: str) -> RequestError:
-        return RequestError(f"GET {self._path}: {what}", status=_OK, reason=MALFORMED)
 
-
-def read_pages(requests: Requests, path: str, accept: str, at_most: int | None = None) -> Iterator[Object]:
+def read_pages(
+    requests: Requests,
+    resource: Resource,
+    namespace: str | None,
+    *,
+    metadata_only: bool = False,
+    at_most: int | None = None,
+) -> Iterator[Object]:
     """The items of a list, each once; while one page is worked on, the next one is fetched.
 
     A token that has expired (410) comes with another, which goes on behind the last item, with what is there by now.
@@ -95,8 +111,9 @@ def read_pages(requests: Requests, path: str, accept: str, at_most: int | None =
 
     Args:
         requests: What sends them.
-        path: Of the list.
-        accept: The media types that are welcome.
+        resource: The kind.
+        namespace: None for all namespaces, or for a cluster-scoped kind.
+        metadata_only: Whether nothing but the metadata is asked for.
         at_most: With more items than these, nothing is read after the first page; None for any number.
 
     Raises:
@@ -104,7 +121,7 @@ def read_pages(requests: Requests, path: str, accept: str, at_most: int | None =
         TooManyObjectsError: There are more than ``at_most``; no item has come.
         RequestError: The list cannot be read to its end. Items may have come already.
     """
-    pages = _Pages(requests, path, accept)
+    pages = _Pages(requests, resource, namespace, metadata_only=metadata_only)
     seen: set[tuple[str | None, str]] = set()
     page = pages.first(at_most)
     while True:
@@ -122,7 +139,13 @@ def read_pages(requests: Requests, path: str, accept: str, at_most: int | None =
 
 
 def read_list(
-    requests: Requests, path: str, accept: str, selection: Mapping[str, str], at_most: int | None
+    requests: Requests,
+    resource: Resource,
+    namespace: str | None,
+    selection: Mapping[str, str],
+    *,
+    metadata_only: bool = False,
+    at_most: int | None = None,
 ) -> tuple[list[Object], str]:
     """All items of a list, and the resource version from which a watch of it goes on.
 
@@ -131,9 +154,10 @@ def read_list(
 
     Args:
         requests: What sends them.
-        path: Of the list.
-        accept: The media types that are welcome.
+        resource: The kind.
+        namespace: None for all namespaces, or for a cluster-scoped kind.
         selection: Parameters that choose among the objects of the path.
+        metadata_only: Whether nothing but the metadata is asked for.
         at_most: With more items than these, nothing is read after the first page; None for any number.
 
     Raises:
@@ -141,7 +165,7 @@ def read_list(
         TooManyObjectsError: There are more than ``at_most``.
         RequestError: The list cannot be read to its end.
     """
-    pages = _Pages(requests, path, accept, selection)
+    pages = _Pages(requests, resource, namespace, metadata_only=metadata_only, selection=selection)
     page = pages.first(at_most)
     version, items = page.version, {_key(item): item for item in page.items}
     while page.following:
@@ -152,13 +176,3 @@ def read_list(
 
 def _key(item: Object) -> tuple[str | None, str]:
     return item["metadata"].get("namespace"), item["metadata"]["name"]
-
-
-def is_object(item: Json) -> bool:
-    """Whether an answer has what every Kubernetes object has: metadata with a name."""
-    metadata = item.get("metadata") if isinstance(item, dict) else None
-    return (
-        isinstance(metadata, dict)
-        and isinstance(metadata.get("name"), str)
-        and isinstance(metadata.get("namespace"), str | None)
-    )

@@ -1,16 +1,28 @@
 """The one place from which requests are sent: GET only, raw bytes back, every failure as one clear error."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 import urllib3
 
-from drift.cluster.attempt import CONNECT_SECONDS, Answer, Lack, NoAnswerError, attempt, interrupt, no_answer, within
+from drift.cluster.attempt import (
+    CONNECT_SECONDS,
+    UNSENDABLE,
+    Answer,
+    Lack,
+    NoAnswerError,
+    attempt,
+    interrupt,
+    no_answer,
+    within,
+)
 from drift.cluster.connection import Connection
 from drift.cluster.limits import Deadline, Limits, in_words
 from drift.cluster.retries import PASSING, FailedError, asked_wait, persist, worth_again
@@ -46,8 +58,14 @@ REASONS: Final = (
 _OK: Final = 200
 #: Bytes of an answer that is read as it comes.
 _CHUNK: Final = 65_536
+#: How many values an answer may hold. Each takes up to a hundred bytes once it is parsed, and as few as three before.
+_MOST_VALUES: Final = 4_000_000
 _REDIRECTS: Final = range(300, 400)
+_HOST: Final = re.compile(r"[a-z0-9._:-]{1,253}")
 _UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+#: Of the message of an API server that refuses an ``Impersonate-User`` or ``Impersonate-Group``.
+_REFUSED_TO_IMPERSONATE: Final = "cannot impersonate"
 #: After so many requests in a row without an answer, the server is taken for gone.
 _SILENCE: Final = 3
 
@@ -129,6 +147,10 @@ class Requests:
             RequestError: The server answered with an error, or with what cannot be read.
         """
         body = self.get_bytes(path, parameters, accept)
+        if sum(body.count(mark) for mark in (b",", b"{", b"[")) > _MOST_VALUES:
+            raise RequestError(
+                f"GET {path}: the answer holds more than {_MOST_VALUES} values", status=_OK, reason=TOO_LARGE
+            )
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -143,7 +165,7 @@ class Requests:
 
     def get_bytes(
         self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json"
-    ) -> bytes:
+    ) -> bytes | bytearray:
         """As `get`, without parsing."""
         if not path.startswith("/"):
             # After the server's address it could make another host of it.
@@ -168,7 +190,9 @@ class Requests:
         return body
 
     @contextmanager
-    def stream(self, path: str, parameters: "Mapping[str, str]", accept: str, silence: float) -> Iterator[Stream]:
+    def stream(
+        self, path: str, parameters: "Mapping[str, str]", accept: str, *, silence: float, seconds: float
+    ) -> Iterator[Stream]:
         """An answer that is read as it comes, for instance a watch. It is asked for once: whoever reads it retries.
 
         Args:
@@ -176,6 +200,7 @@ class Requests:
             parameters: Of the query.
             accept: The media types that are welcome.
             silence: Seconds without a byte after which the connection counts as broken.
+            seconds: How long the answer is read at most, however slowly it comes.
 
         Yields:
             The answer.
@@ -187,15 +212,18 @@ class Requests:
         try:
             response = self._open(path, f"{path}?{urlencode(parameters)}", accept, silence)
             try:
-                yield Stream(response.stream(_CHUNK), lambda: interrupt(response))
+                yield Stream(_pieces(response, Deadline(seconds)), lambda: interrupt(response))
             finally:
                 # Not handed back to the pool: what is left of the answer would be read by whoever comes next.
                 response.close()
+        except TimeoutError:
+            raise self._no_answer(path, _silent(silence)) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             failure = no_answer(error, silence)
-            if failure.lack is Lack.TOO_SLOW:
-                failure = NoAnswerError(f"nothing came for {in_words(silence)}", failure.lack)
-            raise self._no_answer(path, failure) from None
+            raise self._no_answer(path, _silent(silence) if failure.lack is Lack.TOO_SLOW else failure) from None
+        except ValueError:
+            # Its message would quote the credentials.
+            raise self._no_answer(path, NoAnswerError(UNSENDABLE, Lack.UNSENT)) from None
         except FailedError as failure:
             raise failure.error from None
 
@@ -203,27 +231,36 @@ class Requests:
         for is_last in (False, True):
             connection = self._connection
             self.count += 1
-            response: urllib3.BaseHTTPResponse = connection.client.rest_client.pool_manager.request(
-                "GET",
-                self.server + target,
-                headers={"Accept": accept, "User-Agent": "drift", **connection.credentials()},
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            if response.status == _OK:
-                return response
-            try:
-                body = response.read(_CHUNK)
-            finally:
-                response.close()
-            if is_last or response.status != _UNAUTHORIZED:
-                raise self._error(path, Answer(response.status, response.headers, body))
+            # The credentials may come from a plugin that never ends, and headers byte by byte.
+            answer = within(silence, partial(self._ask, connection, target, accept, silence))
+            if not isinstance(answer, Answer):
+                return answer
+            if is_last or answer.status != _UNAUTHORIZED:
+                raise self._error(path, answer)
             self._renew(connection)
         raise AssertionError
 
-    def _attempt(self, path: str, target: str, accept: str) -> bytes:
+    def _ask(
+        self, connection: Connection, target: str, accept: str, silence: float
+    ) -> urllib3.BaseHTTPResponse | Answer:
+        """An answer that is still to be read, or what the server says is wrong."""
+        response: urllib3.BaseHTTPResponse = connection.client.rest_client.pool_manager.request(
+            "GET",
+            self.server + target,
+            headers=_headers(connection, accept),
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        if response.status == _OK:
+            return response
+        try:
+            return Answer(response.status, response.headers, response.read(_CHUNK))
+        finally:
+            response.close()
+
+    def _attempt(self, path: str, target: str, accept: str) -> bytes | bytearray:
         connection = self._connection
         answer = self._send(path, target, accept)
         if answer.status == _UNAUTHORIZED:
@@ -246,7 +283,7 @@ class Requests:
             answer = attempt(
                 pool,
                 self.server + target,
-                lambda: {"Accept": accept, "User-Agent": "drift", **connection.credentials()},
+                lambda: _headers(connection, accept),
                 seconds=min(self._limits.request_seconds, left),
                 answer_bytes=self._limits.answer_bytes,
             )
@@ -282,11 +319,15 @@ class Requests:
     def _no_answer(self, path: str, failure: NoAnswerError) -> ScanError:
         if not self._deadline.remaining():
             return ConnectError(self._too_late())
-        if failure.lack in {Lack.UNREACHABLE, Lack.UNTRUSTED}:
-            return ConnectError(f"{self.server}: {failure}")
+        proxy = self._connection.proxy
+        through = f" through the proxy {proxy}" if proxy is not None else ""
+        if failure.lack is Lack.NO_PROXY:
+            return ConnectError(f"{self.server}{through}: {failure}; check HTTPS_PROXY, NO_PROXY and proxy-url")
+        if failure.lack in {Lack.UNREACHABLE, Lack.UNTRUSTED, Lack.UNSENT}:
+            return ConnectError(f"{self.server}{through}: {failure}")
         reason = TOO_LARGE if failure.lack is Lack.TOO_LARGE else failure.lack.name.title().replace("_", "")
         return RequestError(
-            f"GET {path}: {failure}", status=_OK if failure.lack is Lack.TOO_LARGE else 0, reason=reason
+            f"GET {path}{through}: {failure}", status=_OK if failure.lack is Lack.TOO_LARGE else 0, reason=reason
         )
 
     def _too_late(self) -> str:
@@ -305,9 +346,9 @@ class Requests:
         if answer.status == _UNAUTHORIZED:
             return ConnectError(self._refused())
         if answer.status in _REDIRECTS:
-            host = urlsplit(answer.headers.get("Location", "")).hostname or "elsewhere"
+            host = _host(answer.headers.get("Location", ""))
             return RequestError(
-                f"GET {path}: {answer.status} redirects to {host!r}, where credentials are not sent; "
+                f"GET {path}: {answer.status} redirects to {host}, where credentials are not sent; "
                 "is this the address of an API server?",
                 status=answer.status,
                 reason="Redirect",
@@ -315,6 +356,17 @@ class Requests:
         status = _status_object(answer.body)
         # Of what the server says only its known words are passed on: the rest may quote any part of an object.
         reason = status.get("reason") if status.get("reason") in REASONS else None
+        impersonated = self._connection.impersonated.user
+        if answer.status == _FORBIDDEN and impersonated is not None:
+            if _REFUSED_TO_IMPERSONATE in str(status.get("message")):
+                return ConnectError(
+                    f"{self.server}: this account may not impersonate {impersonated!r} as asked (403 Forbidden)"
+                )
+            return RequestError(
+                f"GET {path}: {answer.status} {reason or 'error'} as {impersonated!r}",
+                status=answer.status,
+                reason=reason or f"HTTP {answer.status}",
+            )
         metadata = status.get("metadata")
         resume = metadata.get("continue") if isinstance(metadata, dict) else None
         return RequestError(
@@ -325,7 +377,33 @@ class Requests:
         )
 
 
-def _status_object(body: bytes) -> Object:
+def _headers(connection: Connection, accept: str) -> "Mapping[str, str]":
+    headers = connection.credentials()
+    headers["Accept"] = accept
+    headers["User-Agent"] = "drift"
+    return headers
+
+
+def _pieces(response: urllib3.BaseHTTPResponse, until: Deadline) -> Iterator[bytes]:
+    """The bytes of an answer as they arrive."""
+    while until.remaining() and (piece := response.read1(_CHUNK, decode_content=True)):
+        yield piece
+
+
+def _silent(seconds: float) -> NoAnswerError:
+    return NoAnswerError(f"nothing came for {in_words(seconds)}", Lack.TOO_SLOW)
+
+
+def _host(location: str) -> str:
+    """Where a redirect leads, for messages; only what can be the name of a host is quoted."""
+    try:
+        host = urlsplit(location).hostname or ""
+    except ValueError:
+        host = ""
+    return repr(host) if _HOST.fullmatch(host) else "elsewhere"
+
+
+def _status_object(body: bytes | bytearray) -> Object:
     """The ``Status`` that an API server answers with where something is wrong; {} where it is none."""
     try:
         answer: Any = orjson.loads(body)

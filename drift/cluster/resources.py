@@ -13,6 +13,8 @@ from drift.spelling import closest
 _MOST_SIMILAR: Final = 3
 _DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 _OK: Final = 200
+#: What servers older than 1.26 answer with.
+_PLAIN: Final = {"/api": "APIVersions", "/apis": "APIGroupList"}
 _AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
 
 
@@ -151,15 +153,21 @@ def discover(requests: Requests) -> Resources:
             if answer.get("kind") == "APIGroupDiscoveryList":
                 for group in answer.get("items") or ():
                     _read_aggregated(group, found, broken)
-            else:
+            elif answer.get("kind") == _PLAIN[root]:
                 _read_plain(requests, root, answer, found, broken)
+            else:
+                raise _no_discovery(root)
         except (AttributeError, KeyError, TypeError):
-            raise RequestError(
-                f"GET {root}: the answer is not what an API server answers with; is this the right --context?",
-                status=_OK,
-                reason=MALFORMED,
-            ) from None
+            raise _no_discovery(root) from None
     return Resources(found, broken)
+
+
+def _no_discovery(root: str) -> RequestError:
+    return RequestError(
+        f"GET {root}: the answer is not what an API server answers with; is this the right --context?",
+        status=_OK,
+        reason=MALFORMED,
+    )
 
 
 def _read_aggregated(group: Mapping[str, Json], found: list[Resource], broken: list[str]) -> None:
@@ -192,8 +200,10 @@ def _read_plain(
     for api_version in versions:
         group, _, version = _text(api_version).rpartition("/")
         try:
-            resources = requests.get(f"{root}/{api_version}").get("resources") or ()
+            listed = requests.get(f"{root}/{api_version}")
         except RequestError:
+            listed = {}
+        if listed.get("kind") != "APIResourceList":
             broken.append(api_version)
             continue
         found += [
@@ -205,7 +215,7 @@ def _read_plain(
                 namespaced=bool(resource.get("namespaced")),
                 verbs=frozenset(map(_text, resource.get("verbs") or ())),
             )
-            for resource in resources
+            for resource in listed.get("resources") or ()
             if "/" not in resource["name"]
         ]
 

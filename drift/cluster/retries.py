@@ -15,7 +15,7 @@ PASSING: Final = frozenset({429, 500, 502, 503, 504})
 #: The first try again is made at once: mostly it was one bad connection.
 _POLICY: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=PASSING)
 _MOST: Final = 5
-_AGAIN: Final = {Lack.UNREACHABLE: _MOST, Lack.TOO_SLOW: 1, Lack.BROKEN: _MOST}
+_AGAIN: Final = {Lack.UNREACHABLE: _MOST, Lack.NO_PROXY: _MOST, Lack.TOO_SLOW: 1, Lack.BROKEN: _MOST}
 
 _Result = TypeVar("_Result")
 

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from drift.cluster.limits import ANSWER_BYTES
 from drift.cluster.requests import Requests
 from drift.cluster.resources import Resource
 from drift.errors import RequestError
@@ -33,14 +35,8 @@ class SchemaSource:
         if address is None:
             return None
         cached = _cache_file(self._requests.server, address)
-        if cached is not None and cached.is_file():
-            try:
-                document: dict[str, Any] = orjson.loads(cached.read_bytes())
-            except (OSError, orjson.JSONDecodeError):
-                pass
-            else:
-                return document
-        return self._fetch(address, cached)
+        document = None if cached is None else _read(cached)
+        return self._fetch(address, cached) if document is None else document
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -84,16 +80,33 @@ def _cache_file(server: str, address: str) -> Path | None:
     """
     if not parse_qs(urlsplit(address).query).get("hash"):
         return None
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(root) / "drift" / "openapi" / f"{hashlib.sha256(f'{server}{address}'.encode()).hexdigest()}.json"
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path's raises without a home
+    name = hashlib.sha256(f"{server}{address}".encode()).hexdigest()
+    return Path(root) / "drift" / "openapi" / f"{name}.json" if Path(root).is_absolute() else None
 
 
-def _write(file: Path, body: bytes) -> None:
+def _read(file: Path) -> dict[str, Any] | None:
+    """The document of a file of the cache; None where there is none that can be used, whatever is there instead."""
+    try:
+        # A pipe or a device would have no end, and another program may write here, too.
+        if not file.is_file() or file.stat().st_size > ANSWER_BYTES:
+            return None
+        document = orjson.loads(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _write(file: Path, body: bytes | bytearray) -> None:
     """Writes the file as a whole or not at all; a cache that cannot be written is no error."""
+    temporary = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as temporary:
-            temporary.write(body)
-        Path(temporary.name).replace(file)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as opened:
+            temporary = Path(opened.name)
+            opened.write(body)
+        temporary.replace(file)
     except OSError:
-        pass
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from drift.cluster.answers import check_object
 from drift.cluster.connection import Connection
 from drift.cluster.limits import Deadline, Limits
 from drift.cluster.live import LiveObject, read_live
-from drift.cluster.paging import is_object, read_pages
+from drift.cluster.paging import read_pages
 from drift.cluster.requests import MALFORMED, Requests, tell_nobody
 from drift.cluster.resources import Resource, Resources, discover
 from drift.cluster.schemas import SchemaSource
-from drift.cluster.watch import EVERYTHING, METADATA_LIST, Listing, Place, Watch, list_place
+from drift.cluster.watch import Listing, Place, Watch, list_place
 from drift.errors import RequestError
 from drift.model import ClusterInfo
 
@@ -48,7 +49,7 @@ class ApiServer:
         """
         self._requests = Requests(connection, limits, deadline, tell)
         self._schemas = SchemaSource(self._requests)
-        self.info = ClusterInfo(connection.context, connection.server, self._version())
+        self.info = ClusterInfo(connection.context, connection.server, self._version(), connection.impersonated.user)
         self.resources: Resources = discover(self._requests)
         self.default_namespace = connection.namespace
 
@@ -85,8 +86,7 @@ class ApiServer:
             if error.status == _NOT_FOUND and error.reason == "NotFound":
                 return None
             raise
-        if not is_object(body):
-            raise RequestError(f"GET {path}: the answer is not an object", status=_OK, reason=MALFORMED)
+        check_object(body, resource, namespace, name, path)
         return read_live(body, resource.api_version, resource.kind)
 
     def list(
@@ -104,8 +104,7 @@ class ApiServer:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
             RequestError: They cannot be read. Objects may have come already.
         """
-        accept = METADATA_LIST if metadata_only else EVERYTHING
-        for body in read_pages(self._requests, resource.path(namespace), accept, at_most):
+        for body in read_pages(self._requests, resource, namespace, metadata_only=metadata_only, at_most=at_most):
             yield read_live(body, resource.api_version, resource.kind)
 
     def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:

@@ -9,6 +9,7 @@ from typing import Final
 
 import orjson
 
+from drift.cluster.answers import check_object
 from drift.cluster.live import LiveObject, read_live
 from drift.cluster.paging import read_list
 from drift.cluster.requests import MALFORMED, REASONS, Requests
@@ -16,11 +17,10 @@ from drift.cluster.resources import Resource
 from drift.errors import RequestError
 
 _GONE: Final = 410
-METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-EVERYTHING: Final = "application/json"
+_EVERYTHING: Final = "application/json"
 #: Longer than any object that etcd holds, managed fields and all; a line that never ends is no event.
-_LONGEST_LINE: Final = 64 * 1024 * 1024
+_LONGEST_LINE: Final = 16 * 1024 * 1024
 
 
 class ExpiredError(Exception):
@@ -104,8 +104,9 @@ def list_place(requests: Requests, place: Place, at_most: int | None) -> Listing
         RequestError: It cannot be read.
     """
     resource = place.resource
-    accept = METADATA_LIST if place.metadata_only else EVERYTHING
-    items, version = read_list(requests, place.path, accept, place.selection, at_most)
+    items, version = read_list(
+        requests, resource, place.namespace, place.selection, metadata_only=place.metadata_only, at_most=at_most
+    )
     return Listing(tuple(read_live(body, resource.api_version, resource.kind) for body in items), version)
 
 
@@ -153,19 +154,31 @@ class Watch:
             "timeoutSeconds": str(self._seconds),
             **place.selection,
         }
-        accept = _METADATA if place.metadata_only else EVERYTHING
+        accept = _METADATA if place.metadata_only else _EVERYTHING
         try:
-            with self._requests.stream(place.path, parameters, accept, self._silence) as stream:
+            # A server that keeps to `timeoutSeconds` ends it first.
+            longest = self._seconds + self._silence
+            with self._requests.stream(
+                place.path, parameters, accept, silence=self._silence, seconds=longest
+            ) as stream:
                 self._interrupt = stream.interrupt
                 yield Event(self._version, None)
                 for line in split_lines(stream.chunks):
-                    yield read_event(line, place.resource)
+                    event = read_event(line, place.resource, metadata_only=place.metadata_only)
+                    if event.live is not None:
+                        _check_place(event.live, place)
+                    yield event
         except RequestError as error:
             if error.status == _GONE:
                 raise ExpiredError from None
             raise
         finally:
             self._interrupt = None
+
+
+def _check_place(live: LiveObject, place: Place) -> None:
+    if place.namespace not in {None, live.namespace} or place.name not in {None, live.name}:
+        raise RequestError(f"a watch of {place} sent an object of another place", status=0, reason=MALFORMED)
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -186,7 +199,7 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from (bytes(line) for line in lines if line.strip())
 
 
-def read_event(line: bytes, resource: Resource) -> Event:
+def read_event(line: bytes, resource: Resource, *, metadata_only: bool = False) -> Event:
     """One line of a watch; a Secret's values are redacted before anything else sees it.
 
     Raises:
@@ -208,4 +221,5 @@ def read_event(line: bytes, resource: Resource) -> Event:
         return Event(version, None)
     if kind not in {"ADDED", "MODIFIED", "DELETED"}:
         raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED)
+    check_object(body, resource, None, None, resource.path(None), metadata_only=metadata_only)
     return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED", size=len(line))

@@ -221,7 +221,11 @@ class _Scan:
     ) -> None:
         plural = kind.resource.plural
         what = f"{plural} in {namespace}" if namespace else plural
-        why = f"may not be read by this account (get, list {what})" if _is_refused(error) else str(error)
+        user = self._source.info.impersonated if self._source.info is not None else None
+        refused = (
+            "may not be read by this account" if user is None else f"may not be read by {user}, who is impersonated"
+        )
+        why = f"{refused} (get, list {what})" if _is_refused(error) else str(error)
         self._errors.append(f"{what}: {why}")
         self._reports += [
             ObjectReport(manifest.api_version, kind.key(namespace, name), manifest.source, Status.UNCHECKED, why)

@@ -40,6 +40,15 @@ clusters:
 users:
   - {name: u, user: {token: t, username: u, password: p, client-certificate-data: QQ==, client-key-data: QQ==}}
 """
+_IMPERSONATING: Final = b"""\
+current-context: a
+contexts:
+  - {name: a, context: {cluster: c, user: u}}
+clusters:
+  - {name: c, cluster: {server: 'https://a:1', proxy-url: 'http://u:p@b:2', insecure-skip-tls-verify: true}}
+users:
+  - {name: u, user: {token: t, as: u, as-uid: i, as-groups: [a], as-user-extra: {k: [v]}, auth-provider: {name: gcp}}}
+"""
 _WITH_PLUGINS: Final = b"""\
 apiVersion: v1
 kind: Config
@@ -69,7 +78,7 @@ SEEDS: Final[dict[str, Sequence[bytes]]] = {
     "managed-fields": [json.dumps(MANAGED_FIELDS).encode()],
     "settings": [_SETTINGS],
     "saved-report": [to_json(report).encode() for report in (RICH, HOSTILE, EMPTY)],
-    "kubeconfig": [_KUBECONFIG, _WITH_PLUGINS],
+    "kubeconfig": [_KUBECONFIG, _WITH_PLUGINS, _IMPERSONATING],
     "history": [_history()],
     **{f"answer-{question}": [json.dumps(answer).encode()] for question, answer in ANSWERS.items()},
     "answer-groups": [json.dumps(groups).encode() for groups in (ANSWERS["groups"], GROUPS_OF_OLD)],

@@ -69,6 +69,7 @@ def _object(kind: str, name: str, **fields: Any) -> dict[str, Any]:
 _NAMES: Final = ("a", "b", "c", "d", "e", "f")
 _LISTED: Final = [_object("ConfigMap", name, data={"key": "live" if name == "b" else "git"}) for name in _NAMES]
 _DEPLOYED: Final = _object("Deployment", "web", spec={"replicas": 3, "template": {"spec": {"containers": []}}})
+_SERVICE: Final = _object("Service", "stray", spec={"ports": [{"port": 80}]})
 _MARKS: Final = ("uid", "resourceVersion", "managedFields")
 
 
@@ -121,7 +122,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
     },
     "list": {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": _LISTED},
     "object": _DEPLOYED,
-    "others": {"kind": "List", "apiVersion": "v1", "metadata": {"remainingItemCount": 0}, "items": _LISTED[:1]},
+    "others": {"kind": "ServiceList", "apiVersion": "v1", "metadata": {"remainingItemCount": 0}, "items": [_SERVICE]},
 }
 #: Which paths ask for it; whatever else is asked for is one of the "others".
 _PATHS: Final = (

@@ -79,7 +79,8 @@ def test_a_page_that_comes_again_and_again_leaves_the_scan_incomplete(proxied: P
         return Answer(answer.status, answer.headers, json.dumps(page).encode())
 
     running.on("/configmaps[?]limit=2$", changed(same))
-    running.on(NEXT, lambda exchange: exchange.send(200, b'{"items": [], "metadata": {"continue": "same"}}'), times=9)
+    again = b'{"kind": "ConfigMapList", "apiVersion": "v1", "items": [], "metadata": {"continue": "same"}}'
+    running.on(NEXT, lambda exchange: exchange.send(200, again), times=9)
 
     scanned = application.report("--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch))
 

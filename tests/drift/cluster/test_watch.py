@@ -38,7 +38,8 @@ def test_half_a_line_at_the_end_is_no_event() -> None:
 
 
 def test_a_secrets_values_are_redacted_as_they_are_read() -> None:
-    body = {"metadata": {"name": "s", "namespace": "n", "resourceVersion": "7"}, "data": {"key": "dmFsdWU="}}
+    metadata = {"name": "s", "namespace": "n", "resourceVersion": "7"}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"key": "dmFsdWU="}}
 
     event = read_event(_line("MODIFIED", body), SECRETS)
 
