@@ -384,7 +384,10 @@ class _Projector:
     def _is_gits(self, path: Path) -> bool:
         """Whether Git set a live-only leaf at the last sync; if that is not known, whether Git sets it to zero now."""
         base = self._ownership.base
-        return _holds(self._zeros() if base is None else base, path)
+        if base is not None:
+            return _holds(base, path)
+        # Beside hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
+        return path[-1] != "hostPort" and _holds(self._zeros(), path)
 
     def _is_left_behind(self, path: Path) -> bool:
         """Whether the applier's old Update entry keeps a field that Git dropped after the change to server-side apply.
