@@ -80,7 +80,7 @@ def compare_object(
         foreign=_foreign(entries, present, version),
         left_behind=recorded if has_recorded and roles.is_server_side else None,
     )
-    wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
+    wanted, present, decisions = set_aside(*_identity(desired), wanted, present, owners=tree)
     projection = project(
         wanted,
         present,

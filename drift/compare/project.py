@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.compare.atomic import Atomic, Whole, is_plain_dict, is_twin, same_scalar, without_filled_in
-from drift.compare.normalize import AS_WRITTEN, Keyed
+from drift.compare.normalize import AS_WRITTEN, NULL, Keyed
 from drift.model import Cause, Decision, Json, Object
 from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
@@ -109,7 +109,8 @@ def project(
             where it matters that Git gives one.
     """
     labels = _labels_of_template(desired, live, schema)
-    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=schema is UNKNOWN)
+    tolerant, scalable = schema is UNKNOWN, schema.is_scalable
+    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=tolerant, scalable=scalable)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
@@ -124,6 +125,7 @@ class _Projector:
         zeros: Callable[[], Object],
         *,
         tolerant: bool,
+        scalable: bool,
     ) -> None:
         self._ownership = ownership
         self._facts = facts
@@ -133,6 +135,7 @@ class _Projector:
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
         self._is_server_side = ownership.roles.is_server_side
+        self._scalable = scalable
         self.claims: dict[Path, Claim] = {}
         self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
         self.decisions: list[Decision] = []
@@ -171,8 +174,9 @@ class _Projector:
                 self.decisions.append(Decision(render((*path, name)), "a value that is made for this object alone"))
                 continue
             if name not in live:
-                left[name] = wanted
-                same = False
+                if wanted is not NULL:
+                    left[name] = wanted
+                    same = False
                 continue
             present = self._without_filled_in(wanted, live, schema, (*path, name))
             if type(wanted) is type(present) and type(wanted) in AS_WRITTEN and wanted == present:
@@ -254,14 +258,38 @@ class _Projector:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
         child = node.child(name) if node else None
-        is_scaled = (parent.name, name) in SCALED or (
-            # A custom resource's replicas, where its schema says what they would be if nobody had scaled it.
-            path == ("spec", "replicas") and parent.is_custom and parent.field(name).default is not ABSENT
-        )
-        if child is None and self._ownership.tree is not None and is_scaled:
+        if child is None and self._ownership.tree is not None:
+            scaled = self._scaled(value, parent, path)
+            if scaled is not ABSENT:
+                return scaled
+        return self._claimed(value, parent.field(name), child, path)
+
+    def _scaled(self, value: Json, parent: Type, path: Path) -> Json | Absent:
+        """What is left of a value without an owner: what was set through the ``scale`` subresource.
+
+        The API server records no owner of it where the field had none before. Of a custom resource, the definition
+        says which field that is (``specReplicasPath``), which may not be readable; but what else has no owner there
+        is a default, and the schema has those.
+        """
+        name = str(path[-1])
+        if (parent.name, name) in SCALED:
             self.claims[path] = Claim(Cause.UNKNOWN, ())
             return value
-        return self._claimed(value, parent.field(name), child, path)
+        if not self._scalable or path[0] != "spec":
+            return ABSENT
+        schema = parent.field(name)
+        if schema.shape is Shape.STRUCT and is_plain_dict(value):
+            parts = {
+                below: kept
+                for below, part in value.items()
+                if not self._is_default(part, schema, below, value, name)
+                and (kept := self._scaled(part, schema, (*path, below))) is not ABSENT
+            }
+            return parts or ABSENT
+        if not isinstance(value, int) or isinstance(value, bool) or not schema.is_custom:
+            return ABSENT
+        self.claims[path] = Claim(Cause.UNKNOWN, ())
+        return value
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         why = self._mark(path, value, node)
