@@ -160,7 +160,8 @@ def _without_limit_ranges(desired: Object, live: Object, owners: OwnerNode | Non
         containers = _copy(containers)
         containers[key] = container
         live = {**live, "spec": {**live["spec"], field: containers}}
-    return _without(live, "metadata", "annotations", _LIMIT_RANGER), decisions
+    # Empty metadata stays, as the manifest has it too.
+    return {**live, "metadata": _without(live["metadata"], "annotations", _LIMIT_RANGER)}, decisions
 
 
 def _owners(node: OwnerNode | None, *path: str | ItemKey) -> set[int]:

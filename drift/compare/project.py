@@ -174,7 +174,7 @@ class _Projector:
                 self.decisions.append(Decision(render((*path, name)), "a value that is made for this object alone"))
                 continue
             if name not in live:
-                if wanted is not NULL:
+                if not _may_be_absent(wanted):
                     left[name] = wanted
                     same = False
                 continue
@@ -447,6 +447,11 @@ def _holder(path: Path) -> str:
     """The field that holds the object which a path's last field is of; "" for an item of a list."""
     above = path[-2] if len(path) > 1 else ""
     return above if isinstance(above, str) else ""
+
+
+def _may_be_absent(wanted: Json) -> bool:
+    """Whether Git gives a null in a map of texts, or nothing but such nulls."""
+    return wanted is NULL or (is_plain_dict(wanted) and bool(wanted) and all(map(_may_be_absent, wanted.values())))
 
 
 def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:
