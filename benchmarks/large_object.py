@@ -6,14 +6,16 @@ get another number. The time per difference must not grow with their number.
 
 import argparse
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drift.compare.objects import compare_object
 from drift.model import ObjectKey
 from drift.policy.findings import object_findings
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIZES = (5_000, 10_000, 20_000)
 TIME = "2026-01-01T00:00:00Z"
@@ -39,7 +41,7 @@ def _config_map(size: int) -> Pair:
     changed = {f"key-{number}": "other" for number in range(0, size, 3)}
     kept = {f"key-{number}": "value" for number in range(1, size, 3)}
     added = {f"new-{number}": "value" for number in range(0, size, 3)}
-    owned = {f"f:{name}": {} for name in (*changed, *added)}
+    owned: dict[str, Any] = {f"f:{name}": {} for name in (*changed, *added)}
     return (
         _object("ConfigMap", {"data": desired}, {}),
         _object("ConfigMap", {"data": {**kept, **changed, **added}}, {"f:data": owned}),
@@ -49,7 +51,7 @@ def _config_map(size: int) -> Pair:
 def _service(size: int) -> Pair:
     desired = [{"name": f"port-{number}", "port": number + 1} for number in range(size)]
     live = [{"name": f"port-{number}", "port": number + 1 + size} for number in range(size)]
-    owned = {
+    owned: dict[str, Any] = {
         f'k:{{"port":{item["port"]},"protocol":"TCP"}}': {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}}
         for item in live
     }
