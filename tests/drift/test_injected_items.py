@@ -34,7 +34,7 @@ def _inject(workspace: Application) -> None:
 EDITS = [
     ({"image": "evil:1"}, f"{POD}.initContainers[name=proxy].image"),
     ({"env": [{"name": "A", "value": "2"}]}, f"{POD}.initContainers[name=proxy].env[name=A].value"),
-    ({"env": [{"name": "B", "value": "2"}]}, f"{POD}.initContainers[name=proxy].env"),
+    ({"env": [{"name": "B", "value": "2"}]}, f"{POD}.initContainers[name=proxy].env[name=B]"),
     (
         {"ports": [{"containerPort": 15001, "hostPort": 15001}]},
         f"{POD}.initContainers[name=proxy].ports[containerPort=15001,protocol=TCP].hostPort",
@@ -64,7 +64,7 @@ def test_an_edit_inside_of_an_injected_volume_is_named(workspace: Application) -
 
     manual = [finding for finding in workspace.report().findings if finding[3] == "manual"]
 
-    assert [path for _, _, path, _ in manual] == [f"{POD}.volumes[name=certs].emptyDir"]
+    assert [path for _, _, path, _ in manual] == [f"{POD}.volumes[name=certs].emptyDir.sizeLimit"]
 
 
 def test_a_list_that_was_added_by_hand_is_one_finding(workspace: Application) -> None:
@@ -84,4 +84,4 @@ def test_a_container_added_by_hand_beside_an_injected_one_is_one_finding(workspa
 
     manual = [finding for finding in workspace.report().findings if finding[3] == "manual"]
 
-    assert [path for _, _, path, _ in manual] == [f"{POD}.initContainers"]
+    assert [path for _, _, path, _ in manual] == [f"{POD}.initContainers[name=debug]"]
