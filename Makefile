@@ -134,6 +134,7 @@ screenshots: install ## Take the pictures of the README anew
 bench: install ## Measure what docs/speed.md says of small reports
 	python -m benchmarks.start
 	python -m benchmarks.reading
+	python -m benchmarks.large_object
 	python -m benchmarks.synth
 
 .PHONY: sandbox

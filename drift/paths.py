@@ -24,9 +24,20 @@ class ItemKey(tuple[tuple[str, Json], ...]):
         """``[name=x]``; ``[=x]`` for a member of a set."""
         return "[" + ",".join(f"{field}={_quote_value(value)}" for field, value in self) + "]"
 
+    def occurrence(self, number: int) -> "ItemKey":
+        """The key of the item that is the second, third, ... in its list with the same key fields."""
+        return self if number == 1 else ItemKey((*self, (OCCURRENCE, number)))
+
+    @property
+    def first(self) -> "ItemKey":
+        """The key of the first item with the same key fields, under which the API server records the owners of all."""
+        return ItemKey(self[:-1]) if len(self) > 1 and self[-1][0] == OCCURRENCE else self
+
 
 #: The "field" that names a member of a set.
 SET_FIELD: Final = ""
+#: The "field" that tells items with the same key apart: 2 for the second one in the list.
+OCCURRENCE: Final = "occurrence"
 
 #: From the object's root down; a string names a field or a map's key.
 Path = tuple[str | ItemKey, ...]

@@ -73,14 +73,15 @@ def classify(
         generation: ``metadata.generation`` of the live object; None where it has none.
     """
     judge = _Judge(ownership, projection, schema, generation)
-    counted = [difference for difference in differences if not judge.is_the_appliers_own_work(difference)]
-    judged = [part for difference in counted for part in judge.judge(difference)]
+    judged: list[Judged] = []
+    decisions: list[Decision] = []
+    for difference in differences:
+        if judge.is_the_appliers_own_work(difference):
+            why = "changed while the syncer's own request was admitted: a webhook's work"
+            decisions.append(Decision(render(difference.path), why))
+        else:
+            judged += judge.judge(difference)
     judged += [judge.reordered(path) for path in projection.reordered]
-    decisions = [
-        Decision(render(difference.path), "changed while the syncer's own request was admitted: a webhook's work")
-        for difference in differences
-        if difference not in counted
-    ]
     return Classified(tuple(judged), tuple(decisions))
 
 
@@ -128,7 +129,7 @@ class _Judge:
         return Judged(difference, Cause.PENDING_SYNC if git_moved else Cause.MANUAL, ())
 
     def _added(self, difference: Difference) -> Iterator[Judged]:
-        claims = self._claims_below(difference.live_path)
+        claims = list(self._claims_below(difference.live_path, difference.live))
         causes = {claim.cause for claim in claims}
         notes = {claim.note for claim in claims}
         # Of what must not be shown, its names are all that can be said.
@@ -136,7 +137,7 @@ class _Judge:
         if is_split and isinstance(difference.live, dict):
             for element, part in difference.live.items():
                 path = (*difference.live_path, element)
-                if self._claims_below(path):
+                if any(True for _ in self._claims_below(path, part)):
                     yield from self._added(replace(difference, path=path, live_path=path, live=part))
             return
         owners = sorted({index for claim in claims for index in claim.owners})
@@ -146,8 +147,14 @@ class _Judge:
         note = notes.pop() if len(notes) == 1 and cause is Cause.UNKNOWN else None
         yield Judged(difference, cause, self._actors(owners), note)
 
-    def _claims_below(self, path: Path) -> list[Claim]:
-        return [claim for claimed, claim in self._projection.claims.items() if claimed[: len(path)] == path]
+    def _claims_below(self, path: Path, live: Json) -> Iterator[Claim]:
+        """The claims at a path and below it, found by walking the live part: an object can have 20,000 claims."""
+        claim = self._projection.claims.get(path)
+        if claim is not None:
+            yield claim
+        if isinstance(live, dict):
+            for element, below in live.items():
+                yield from self._claims_below((*path, element), below)
 
     def _changed(self, difference: Difference) -> Judged:
         owners = self._owners(difference.live_path)

@@ -6,7 +6,7 @@ from typing import Any
 from deepdiff import DeepDiff
 from deepdiff.operator import BaseOperator
 
-from drift.compare.project import Whole
+from drift.compare.atomic import Whole
 from drift.model import Object
 from drift.redaction import Redacted
 

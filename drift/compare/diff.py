@@ -3,10 +3,11 @@
 The trees are aligned by key already, so that DeepDiff compares them position by position and its result is complete.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from drift.compare.atomic import Whole
 from drift.model import Change, Json, Object
 from drift.paths import SET_FIELD, ItemKey, Path
 from drift.schema.types import ABSENT
@@ -47,7 +48,8 @@ def diff(desired: Object, live: Object) -> list[Difference]:
     """
     if desired is live:
         return []
-    return list(_pair_rekeyed(list(_deep_diff(desired, live))))
+    found = list(_pair_rekeyed(list(_deep_diff(desired, live))))
+    return [part for difference in found for part in _narrowed(difference)]
 
 
 def _deep_diff(desired: Object, live: Object) -> Iterator[Difference]:
@@ -80,16 +82,16 @@ def _path(level: Any) -> Path:
 def _pair_rekeyed(found: list[Difference]) -> Iterator[Difference]:
     """Turns an item that is gone and one that has come, alike but for their keys, into changes of the key fields.
 
-    A Service's port 81 that became 80 is one change for whoever reads it, though ports are known by their numbers.
+    A Service's port 81 that became 80 is one change to a reader, though a port's number is its key.
     """
-    come = [other for other in found if other.change is Change.ADDED and _is_keyed_item(other)]
+    come: dict[Hashable, list[Difference]] = {}
+    for other in found:
+        if other.change is Change.ADDED and (content := _content(other.path, other.live)) is not None:
+            come.setdefault(content, []).append(other)
     twins: dict[Path, Difference] = {}
     for gone in found:
-        if gone.change is Change.REMOVED and _is_keyed_item(gone):
-            twin = next((other for other in come if _is_rekeyed(gone, other)), None)
-            if twin is not None:
-                come.remove(twin)
-                twins[gone.path] = twin
+        if gone.change is Change.REMOVED and (candidates := come.get(_content(gone.path, gone.desired))):
+            twins[gone.path] = candidates.pop(0)
     paired = {twin.path for twin in twins.values()}
     for difference in found:
         if difference.path in twins:
@@ -98,24 +100,59 @@ def _pair_rekeyed(found: list[Difference]) -> Iterator[Difference]:
             yield difference
 
 
-def _is_keyed_item(difference: Difference) -> bool:
-    last = difference.path[-1]
-    return isinstance(last, ItemKey) and last[0][0] != SET_FIELD
+def _content(path: Path, item: Json) -> Hashable:
+    """What an item has in common with the one that it became: its list, and its name or all fields but the key.
 
-
-def _is_rekeyed(removed: Difference, added: Difference) -> bool:
-    if removed.path[:-1] != added.path[:-1] or not isinstance(removed.desired, dict):
-        return False
-    key = removed.path[-1]
-    keys = {name for name, _ in key} if isinstance(key, ItemKey) else set()
-    # Where the name is the key it is the item's identity: another name is another container.
+    Returns:
+        None for what is no such item: where the name is the key it is the item's identity, and another name is
+        another container.
+    """
+    key = path[-1]
+    if not isinstance(key, ItemKey) or not isinstance(item, dict):
+        return None
+    keys = {name for name, _ in key}
     if "name" in keys:
+        return None
+    if "name" in item:
+        return path[:-1], _frozen(item["name"])
+    rest = {name: value for name, value in item.items() if name not in keys}
+    return (path[:-1], None, _frozen(rest)) if rest else None
+
+
+def _frozen(value: Json) -> Hashable:
+    """A part of a tree such that equal parts are equal, and hashed in linear time."""
+    if isinstance(value, Whole):
+        return "whole", _frozen(value.value)
+    if isinstance(value, dict):
+        return frozenset((name, _frozen(below)) for name, below in value.items())
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    # In Python, True equals 1.
+    return (bool, value) if isinstance(value, bool) else value
+
+
+def _narrowed(difference: Difference) -> Iterator[Difference]:
+    """Goes down to what was added to items of a list that Git does not have either.
+
+    An item without its key fields is not added by the one who added a part of it: a webhook's container, say, whose
+    image was edited.
+    """
+    value = difference.live
+    if difference.change is Change.ADDED and _holds_part_of_item(difference.path, value):
+        for element, below in value.items():
+            path = (*difference.path, element)
+            yield from _narrowed(replace(difference, path=path, live_path=path, live=below))
+    else:
+        yield difference
+
+
+def _holds_part_of_item(path: Path, value: Json) -> bool:
+    if not isinstance(value, dict) or not value:
         return False
-    wanted, present = removed.desired, added.live
-    if "name" in wanted or "name" in present:
-        return bool(wanted.get("name") == present.get("name"))
-    rest = {name: value for name, value in wanted.items() if name not in keys}
-    return bool(rest) and rest == {name: value for name, value in present.items() if name not in keys}
+    item = path[-1]
+    if isinstance(item, ItemKey) and item[0][0] != SET_FIELD and all(name not in value for name, _ in item):
+        return True
+    return any(_holds_part_of_item((element,), below) for element, below in value.items())
 
 
 def _item_changes(removed: Difference, added: Difference) -> Iterator[Difference]:

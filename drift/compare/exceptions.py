@@ -12,6 +12,8 @@ from typing import Final
 
 from drift.compare.normalize import Keyed
 from drift.model import Decision, Json, Object
+from drift.ownership.fieldset import OwnerNode
+from drift.paths import ItemKey, render
 
 #: desired, live, and the object's name -> both without what is not to be compared, and the decisions made.
 KindException = Callable[[Object, Object, str], tuple[Object, Object, list[Decision]]]
@@ -21,6 +23,13 @@ _CONTROLLER_LABELS: Final = re.compile(r"(?:batch\.kubernetes\.io/)?(?:controlle
 _DEFAULT_TOLERATION_SECONDS: Final = 300
 _TOKEN_VOLUME: Final = re.compile(r"kube-api-access-[a-z0-9]{5}")
 _ACCOUNT_MOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+#: What the LimitRanger admission plugin writes on a Pod, for instance "LimitRanger plugin set: cpu, memory request for
+#: container app; cpu limit for init container setup".
+_LIMIT_RANGER: Final = "kubernetes.io/limit-ranger"
+_SET_BY_LIMIT_RANGE: Final = re.compile(
+    r"(?P<resources>[^\s,]+(?:, [^\s,]+)*) (?P<amounts>request|limit) for (?P<list>(?:init )?container) (?P<name>\S+)"
+)
+_LISTS: Final = {"container": "containers", "init container": "initContainers"}
 
 
 def _without(tree: Object, *path: str) -> Object:
@@ -38,7 +47,7 @@ def _without(tree: Object, *path: str) -> Object:
     return copy
 
 
-def _at(tree: Object, *path: str) -> Json:
+def _at(tree: Object, *path: str | ItemKey) -> Json:
     node: Json = tree
     for name in path:
         node = node.get(name) if isinstance(node, dict) else None
@@ -117,6 +126,49 @@ def _without_token_mount(container: Json, is_made: Callable[[Json], bool]) -> Js
     if kept is mounts:
         return container
     return {**container, "volumeMounts": kept} if kept else _without(container, "volumeMounts")
+
+
+def _without_limit_ranges(desired: Object, live: Object, owners: OwnerNode | None) -> tuple[Object, list[Decision]]:
+    """The live Pod without the amounts that a LimitRange gave it; an annotation by the API server lists them.
+
+    They belong to the manager that created the Pod. What another manager set later is no work of the LimitRange,
+    and an annotation of another manager proves nothing.
+    """
+    text = _at(live, "metadata", "annotations", _LIMIT_RANGER)
+    if not isinstance(text, str) or _at(desired, "metadata", "annotations", _LIMIT_RANGER) is not None:
+        return live, []
+    creators = _owners(owners, "metadata", "annotations", _LIMIT_RANGER)
+    decisions = [Decision(f'metadata.annotations["{_LIMIT_RANGER}"]', "written by the API server for a LimitRange")]
+    for part in text.removeprefix("LimitRanger plugin set: ").split("; "):
+        found = _SET_BY_LIMIT_RANGE.fullmatch(part)
+        if found is None:
+            continue
+        field, amounts = _LISTS[found["list"]], found["amounts"] + "s"
+        key = ItemKey((("name", found["name"]),))
+        containers = _at(live, "spec", field)
+        if not isinstance(containers, Keyed) or key not in containers:
+            continue
+        container = containers[key]
+        given = _at(_at(desired, "spec", field) or {}, key, "resources", amounts) or {}
+        if not creators <= _owners(owners, "spec", field, key, "name"):
+            return live, []
+        for resource in found["resources"].split(", "):
+            path = ("spec", field, key, "resources", amounts, resource)
+            if resource not in given and _owners(owners, *path) <= creators:
+                container = _without(container, "resources", amounts, resource)
+                decisions.append(Decision(render(path), "given by a LimitRange"))
+        containers = _copy(containers)
+        containers[key] = container
+        live = {**live, "spec": {**live["spec"], field: containers}}
+    # Empty metadata stays, as the manifest has it too.
+    return {**live, "metadata": _without(live["metadata"], "annotations", _LIMIT_RANGER)}, decisions
+
+
+def _owners(node: OwnerNode | None, *path: str | ItemKey) -> set[int]:
+    """The entries that own what is at a path; empty where that is not known."""
+    for element in path:
+        node = None if node is None else node.child(element)
+    return set() if node is None else node.all_owners()
 
 
 def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, list[Decision]]:
@@ -252,7 +304,9 @@ _BY_KIND: Final[Mapping[tuple[str, str], KindException]] = {
 }
 
 
-def set_aside(group: str, kind: str, name: str, desired: Object, live: Object) -> tuple[Object, Object, list[Decision]]:
+def set_aside(
+    group: str, kind: str, name: str, desired: Object, live: Object, *, owners: OwnerNode | None = None
+) -> tuple[Object, Object, list[Decision]]:
     """Both trees without what their kind leaves to others.
 
     Args:
@@ -261,6 +315,13 @@ def set_aside(group: str, kind: str, name: str, desired: Object, live: Object) -
         name: The object's name.
         desired: The normalized manifest.
         live: The normalized live object.
+        owners: The owners of the live object's fields; None where they are not known.
     """
     exception = _BY_KIND.get((group, kind))
-    return (desired, live, []) if exception is None else exception(desired, live, name)
+    if exception is None:
+        return desired, live, []
+    more: list[Decision] = []
+    if (group, kind) == ("", "Pod"):
+        live, more = _without_limit_ranges(desired, live, owners)
+    desired, live, decisions = exception(desired, live, name)
+    return desired, live, more + decisions

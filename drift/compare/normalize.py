@@ -14,7 +14,7 @@ from drift.redaction import Redacted
 from drift.schema.allocated import ALLOCATED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
-from drift.schema.values import canonical
+from drift.schema.values import Canonical, canonical
 
 #: What the API server itself keeps in an object's metadata; never Git's business.
 SERVER_METADATA: Final = frozenset(
@@ -40,10 +40,16 @@ _UNORDERED: Final = frozenset(
         "io.k8s.api.core.v1.EndpointPort",
     }
 )
+#: Types of items of which only the last one with a key has an effect.
+_LAST_WINS: Final = frozenset({"io.k8s.api.core.v1.EnvVar"})
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 #: Scalars that have one form only, unless the schema says something else of them.
 AS_WRITTEN: Final = frozenset({str, int, bool})
+
+
+#: A null in a map of texts: the API server reads it as "" or, after a client-side apply, has no such key.
+NULL: Final = Canonical("", None)
 
 
 class Keyed(dict[ItemKey, Json]):
@@ -51,7 +57,7 @@ class Keyed(dict[ItemKey, Json]):
 
     Attributes:
         positions: Each item's position in the list as it was written.
-        duplicates: The keys that several items shared; the last of them is kept, as Kubernetes does.
+        duplicates: The keys of items that a later item with the same key replaced, each once.
         is_set: Whether the items are their own keys, in no order.
     """
 
@@ -60,13 +66,13 @@ class Keyed(dict[ItemKey, Json]):
     def __init__(self, *, is_set: bool) -> None:
         super().__init__()
         self.positions: dict[ItemKey, int] = {}
-        self.duplicates: tuple[ItemKey, ...] = ()
+        self.duplicates: dict[ItemKey, None] = {}
         self.is_set = is_set
 
     def put(self, key: ItemKey, item: Json, position: int) -> None:
         """Adds an item; one with the same key is replaced."""
         if key in self:
-            self.duplicates = (*self.duplicates, key)
+            self.duplicates[key] = None
         self[key] = item
         self.positions[key] = position
 
@@ -120,7 +126,11 @@ class _Normalizer:
         is_metadata |= schema.name == _OBJECT_META
         is_embedded = "metadata" in value and schema.shape is Shape.STRUCT and _is_embedded_object(schema)
         for name, below in value.items():
-            if below is None or (is_metadata and name in SERVER_METADATA):
+            if is_metadata and name in SERVER_METADATA:
+                continue
+            if below is None:
+                if schema.shape is Shape.MAP and _is_plain_text(schema.field(name)):
+                    tree[name] = NULL
                 continue
             if is_embedded and name in {"apiVersion", "kind", "status"}:
                 continue
@@ -171,10 +181,15 @@ class _Normalizer:
     def _keyed(self, value: list[Json], schema: Type) -> Keyed | None:
         """The items by key; None where an item has no key, which only an invalid list has."""
         items = Keyed(is_set=False)
+        counts: dict[ItemKey, int] = {}
         for position, item in enumerate(value):
             key = self._key(item, schema)
             if key is None:
                 return None
+            if key in items and schema.items.name not in _LAST_WINS:
+                # The first one counts too: two host ports may lead to one container port.
+                counts[key] = counts.get(key, 1) + 1
+                key = key.occurrence(counts[key])
             items.put(key, self.value(item, schema.items), position)
         return items
 
@@ -197,6 +212,10 @@ def _sort_key(item: Json) -> str:
     if isinstance(item, dict):
         return "".join(f"{name}:{_sort_key(item[name])};" for name in sorted(item, key=str))
     return "".join(map(_sort_key, item)) if isinstance(item, list) else str(item)
+
+
+def _is_plain_text(schema: Type) -> bool:
+    return schema.shape is Shape.SCALAR and schema.scalar is Scalar.PLAIN and not schema.is_custom
 
 
 def _is_embedded_object(schema: Type) -> bool:

@@ -88,7 +88,7 @@ def compare_object(
         left_behind=recorded if has_recorded and roles.is_server_side else None,
         out_of_sync=out_of_sync,
     )
-    wanted, present, decisions = set_aside(*_identity(desired), wanted, present)
+    wanted, present, decisions = set_aside(*_identity(desired), wanted, present, owners=tree)
     present, tracking = without_tracking(wanted, present, ownership, marks)
     projection = project(
         wanted,

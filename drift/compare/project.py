@@ -6,36 +6,22 @@ one and the same object on both sides, so that the diff skips them at once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeGuard
+from typing import Final
 
-from drift.compare.normalize import AS_WRITTEN, Keyed
+from drift.compare.atomic import Atomic, Whole, is_plain_dict, is_twin, same_scalar, without_filled_in
+from drift.compare.normalize import AS_WRITTEN, NULL, Keyed
 from drift.model import Cause, Decision, Json, Object
 from drift.ownership.fieldset import Entry, OwnerNode
 from drift.ownership.marks import Marks
 from drift.ownership.roles import Role, Roles
 from drift.paths import ItemKey, Path, render
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
-from drift.schema.conditional import LABELLED_BY_TEMPLATE, TWINS, AnyOf
+from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 from drift.schema.values import Canonical
 
-
-class Whole:
-    """A value that is owned, and so compared, as a whole: an atomic list, map or struct."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Json) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Whole) and self.value == other.value
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Whole({self.value!r})"
+_A_DEFAULT: Final = "the API server's default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +111,8 @@ def project(
             where it matters that Git gives one.
     """
     labels = _labels_of_template(desired, live, schema)
-    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=schema is UNKNOWN)
+    tolerant, scalable = schema is UNKNOWN, schema.is_scalable
+    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=tolerant, scalable=scalable)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
@@ -140,6 +127,7 @@ class _Projector:
         zeros: Callable[[], Object],
         *,
         tolerant: bool,
+        scalable: bool,
     ) -> None:
         self._ownership = ownership
         self._facts = facts
@@ -149,6 +137,7 @@ class _Projector:
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
         self._tolerant = tolerant
         self._is_server_side = ownership.roles.is_server_side
+        self._scalable = scalable
         self.claims: dict[Path, Claim] = {}
         self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
         self.decisions: list[Decision] = []
@@ -169,7 +158,7 @@ class _Projector:
             return self._keyed(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
             return self.fields(desired, live, schema, node, path)
-        if not _same_scalar(desired, live):
+        if not same_scalar(desired, live):
             return desired, live
         if isinstance(desired, Canonical) and desired.written != getattr(live, "written", live):
             why = f"the same value in another form: {desired.written} in Git, {getattr(live, 'written', live)} live"
@@ -187,10 +176,11 @@ class _Projector:
                 self.decisions.append(Decision(render((*path, name)), "a value that is made for this object alone"))
                 continue
             if name not in live:
-                left[name] = wanted
-                same = False
+                if not _may_be_absent(wanted):
+                    left[name] = wanted
+                    same = False
                 continue
-            present = live[name]
+            present = self._without_filled_in(wanted, live, schema, (*path, name))
             if type(wanted) is type(present) and type(wanted) in AS_WRITTEN and wanted == present:
                 left[name] = right[name] = wanted
                 continue
@@ -199,7 +189,7 @@ class _Projector:
             same &= left[name] is right[name]
         for name, present in live.items():
             if name not in desired:
-                if _is_twin(present, schema, name, desired):
+                if is_twin(present, schema, name, desired):
                     self.decisions.append(Decision(render((*path, name)), "set to what Git gives its twin"))
                     continue
                 kept = self._live_only(present, schema, node, (*path, name), beside=live)
@@ -207,6 +197,13 @@ class _Projector:
                     right[name] = kept
                     same = False
         return (left, left) if same else (left, right)
+
+    def _without_filled_in(self, wanted: Json, live: Object, parent: Type, path: Path) -> Json:
+        name = str(path[-1])
+        kept = without_filled_in(wanted, live[name], parent, name, live)
+        if kept is not live[name]:
+            self.decisions += [Decision(render((*path, key)), _A_DEFAULT) for key in live[name] if key not in kept]
+        return kept
 
     def _keyed(
         self, desired: Keyed, live: Keyed, schema: Type, node: OwnerNode | None, path: Path
@@ -239,53 +236,12 @@ class _Projector:
         """Compares what is owned as a whole: inside it ownership tells nothing, only known defaults are set aside."""
         owners = node.all_owners() if node else ()
         is_ours = all(self._ownership.roles.of_entry[index] is Role.APPLIER for index in owners)
-        wanted, present = self._inside(desired, live, schema, is_ours=is_ours)
+        atomic = Atomic(self._is_default, tolerant=self._tolerant, is_ours=is_ours)
+        wanted, present = atomic.compare(desired, live, schema)
         if wanted is present:
             same = Whole(wanted)
             return same, same
         return Whole(wanted), Whole(present)
-
-    def _inside(self, desired: Json, live: Json, schema: Type, *, is_ours: bool) -> tuple[Json, Json]:
-        if isinstance(desired, Keyed) and isinstance(live, Keyed) and list(desired) == list(live):
-            left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
-            same = True
-            for key, wanted in desired.items():
-                pair = self._inside(wanted, live[key], schema.items, is_ours=is_ours)
-                left.put(key, pair[0], desired.positions[key])
-                right.put(key, pair[1], live.positions[key])
-                same &= pair[0] is pair[1]
-            return (left, left) if same else (left, right)
-        if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
-            pairs = [
-                self._inside(wanted, present, schema.items, is_ours=is_ours)
-                for wanted, present in zip(desired, live, strict=True)
-            ]
-            lefts = [pair[0] for pair in pairs]
-            return (lefts, lefts) if all(a is b for a, b in pairs) else (lefts, [pair[1] for pair in pairs])
-        if _is_plain_dict(desired) and _is_plain_dict(live):
-            return self._fields_inside(desired, live, schema, is_ours=is_ours)
-        return (desired, desired) if _same_scalar(desired, live) else (desired, live)
-
-    def _fields_inside(self, desired: Object, live: Object, schema: Type, *, is_ours: bool) -> tuple[Object, Object]:
-        left: Object = {}
-        right: Object = {}
-        same = True
-        # What no schema describes may have defaults in another version; whoever else put it there would own it.
-        tolerant = self._tolerant or (is_ours and schema.shape is Shape.UNKNOWN)
-        for name, wanted in desired.items():
-            if name in live:
-                left[name], right[name] = self._inside(wanted, live[name], schema.field(name), is_ours=is_ours)
-                same &= left[name] is right[name]
-            else:
-                left[name] = wanted
-                same = False
-        for name, present in live.items():
-            if name in desired or tolerant or _is_twin(present, schema, name, desired):
-                continue
-            if not self._is_default(present, schema, name, live):
-                right[name] = present
-                same = False
-        return (left, left) if same else (left, right)
 
     # -- what only the live side has
 
@@ -298,20 +254,44 @@ class _Projector:
             self._mark(path, value, node.child(name) if node else None)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
-            or (self._is_default(value, parent, name, beside, _holder(path)) and "the API server's default")
+            or (self._is_default(value, parent, name, beside, _holder(path)) and _A_DEFAULT)
         )
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
         child = node.child(name) if node else None
-        is_scaled = (parent.name, name) in SCALED or (
-            # A custom resource's replicas, where its schema says what they would be if nobody had scaled it.
-            path == ("spec", "replicas") and parent.is_custom and parent.field(name).default is not ABSENT
-        )
-        if child is None and self._ownership.tree is not None and is_scaled:
+        if child is None and self._ownership.tree is not None:
+            scaled = self._scaled(value, parent, path)
+            if scaled is not ABSENT:
+                return scaled
+        return self._claimed(value, parent.field(name), child, path)
+
+    def _scaled(self, value: Json, parent: Type, path: Path) -> Json | Absent:
+        """What is left of a value without an owner: what was set through the ``scale`` subresource.
+
+        The API server records no owner of it where the field had none before. Of a custom resource, the definition
+        says which field that is (``specReplicasPath``), which may not be readable; but what else has no owner there
+        is a default, and the schema has those.
+        """
+        name = str(path[-1])
+        if (parent.name, name) in SCALED:
             self.claims[path] = Claim(Cause.UNKNOWN, ())
             return value
-        return self._claimed(value, parent.field(name), child, path)
+        if not self._scalable or path[0] != "spec":
+            return ABSENT
+        schema = parent.field(name)
+        if schema.shape is Shape.STRUCT and is_plain_dict(value):
+            parts = {
+                below: kept
+                for below, part in value.items()
+                if not self._is_default(part, schema, below, value, name)
+                and (kept := self._scaled(part, schema, (*path, below))) is not ABSENT
+            }
+            return parts or ABSENT
+        if not isinstance(value, int) or isinstance(value, bool) or not schema.is_custom:
+            return ABSENT
+        self.claims[path] = Claim(Cause.UNKNOWN, ())
+        return value
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         why = self._mark(path, value, node)
@@ -386,7 +366,10 @@ class _Projector:
     def _is_gits(self, path: Path) -> bool:
         """Whether Git set a live-only leaf at the last sync; if that is not known, whether Git sets it to zero now."""
         base = self._ownership.base
-        return _holds(self._zeros() if base is None else base, path)
+        if base is not None:
+            return _holds(base, path)
+        # Beside hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
+        return path[-1] != "hostPort" and _holds(self._zeros(), path)
 
     def _is_left_behind(self, path: Path) -> bool:
         """Whether the applier's old Update entry keeps a field that Git dropped after the change to server-side apply.
@@ -445,7 +428,7 @@ class _Projector:
         if default is not ABSENT and _equals_default(value, default):
             return True
         schema = parent.field(name)
-        if isinstance(default, dict) and _is_plain_dict(value) and default.keys() < value.keys():
+        if isinstance(default, dict) and is_plain_dict(value) and default.keys() < value.keys():
             # The parts that the default leaves out have defaults of their own.
             return all(
                 _equals_default(below, default[field])
@@ -454,7 +437,7 @@ class _Projector:
                 for field, below in value.items()
             )
         is_said = schema.keeps_empty and default is ABSENT
-        if not _is_plain_dict(value) or parent.shape is Shape.MAP or is_said:
+        if not is_plain_dict(value) or parent.shape is Shape.MAP or is_said:
             # Nobody but a user puts a key in a map, or an object that says something by merely being there.
             return False
         return (not value or schema.shape is Shape.STRUCT) and all(
@@ -468,10 +451,9 @@ def _holder(path: Path) -> str:
     return above if isinstance(above, str) else ""
 
 
-def _is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:
-    """Whether the server set a field to what Git gives another one."""
-    twin = TWINS.get((parent.name, name))
-    return twin is not None and twin in desired and desired[twin] == value
+def _may_be_absent(wanted: Json) -> bool:
+    """Whether Git gives a null in a map of texts, or nothing but such nulls."""
+    return wanted is NULL or (is_plain_dict(wanted) and bool(wanted) and all(map(_may_be_absent, wanted.values())))
 
 
 def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:
@@ -479,15 +461,6 @@ def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:
         return {}
     labels: Object = live.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
     return labels
-
-
-def _is_plain_dict(value: Json) -> TypeGuard[Object]:
-    return isinstance(value, dict) and not isinstance(value, Keyed)
-
-
-def _same_scalar(desired: Json, live: Json) -> bool:
-    # True == 1 in Python, not in Kubernetes.
-    return bool(desired == live) and isinstance(desired, bool) == isinstance(live, bool)
 
 
 def _equals_default(value: Json, default: Json) -> bool:
@@ -513,7 +486,7 @@ def _equals_default(value: Json, default: Json) -> bool:
             and all(_equals_default(item, wanted) for item, wanted in zip(value, default, strict=True))
         )
     written = getattr(value, "written", value)
-    return _same_scalar(written, default) or _same_scalar(value, str(default))
+    return same_scalar(written, default) or same_scalar(value, str(default))
 
 
 def _holds(tree: Object | None, path: Path) -> bool:

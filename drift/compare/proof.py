@@ -157,10 +157,13 @@ class InSyncProof:
     def _is_at_its_scale(self, desired: Object, live: Object, schema: Type) -> bool:
         """Whether no replicas are live that Git leaves out: they may have been set without leaving an owner."""
         spec = live.get("spec")
+        if schema.is_scalable:
+            # Any number may be its replicas.
+            return self._fields(desired.get("spec", {}), spec or {}, schema.field("spec"), strict=True)
         if not isinstance(spec, dict) or "replicas" not in spec or "replicas" in desired.get("spec", ()):
             return True
         parent = schema.field("spec")
-        if not parent.is_custom and (parent.name, "replicas") not in SCALED:
+        if (parent.name, "replicas") not in SCALED:
             return True
         return _is_default(self._facts, spec["replicas"], parent, "replicas", spec, "spec")
 

@@ -1,7 +1,7 @@
 """Normalized trees back into what people and tools read: plain JSON values, and pointers into the original object."""
 
+from drift.compare.atomic import Whole
 from drift.compare.normalize import Keyed
-from drift.compare.project import Whole
 from drift.model import Json
 from drift.paths import ItemKey, Path, escape_pointer
 from drift.redaction import Redacted

@@ -90,6 +90,10 @@ class SeverityRule:
 
     def covers(self, key: ObjectKey, path: str, change: Change, cause: Cause) -> bool:
         """Whether it names a difference, or a part of one."""
+        return self.concerns(key, change, cause) and (self.path is None or self.path.matches(path))
+
+    def concerns(self, key: ObjectKey, change: Change, cause: Cause) -> bool:
+        """Whether it may name a difference, depending on its path."""
         # A controller's own work and a mere change of order are another matter whatever they touch, so that a rule
         # for images, say, does not have to exclude them.
         return (
@@ -97,7 +101,6 @@ class SeverityRule:
             and (cause is self.cause or (self.cause is None and cause is not Cause.CONTROLLER))
             and (self.kind is None or self.kind.matches(key.kind))
             and (self.group is None or self.group.matches(key.group))
-            and (self.path is None or self.path.matches(path))
         )
 
 

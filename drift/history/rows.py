@@ -7,6 +7,7 @@ it is read.
 import json
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -135,9 +136,17 @@ def time_of(row: sqlite3.Row, column: str) -> str:
     """A time, as reports have it.
 
     Raises:
-        UnreadableRowError: It is no text.
+        UnreadableRowError: It is none.
     """
-    return shown(value_of(row, column, str))
+    value = value_of(row, column, str)
+    try:
+        stored(value)
+        is_time = datetime.fromisoformat(value).tzinfo is not None
+    except (ValueError, OverflowError):
+        is_time = False
+    if not is_time:
+        raise _unknown(column, value)
+    return shown(value)
 
 
 def member_of(row: sqlite3.Row, column: str, kind: type[_Member]) -> _Member:

@@ -47,8 +47,11 @@ class OwnerNode:
         self.children: dict[str | ItemKey, OwnerNode] = {}
 
     def child(self, element: str | ItemKey) -> "OwnerNode | None":
-        """The node of one part; None where nobody owns it or anything below it."""
-        return self.children.get(element)
+        """The node of one part; None where it has no owner, and nothing below it has one."""
+        node = self.children.get(element)
+        if node is None and isinstance(element, ItemKey) and element.first is not element:
+            return self.children.get(element.first)
+        return node
 
     def all_owners(self) -> set[int]:
         """The entries that own the node or anything below it."""

@@ -42,7 +42,7 @@ def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -
     path = render(difference.path)
     desired = None if redacted else to_json(difference.desired)
     live = None if redacted else to_json(difference.live)
-    value = live if difference.change is Change.ADDED else desired
+    value = desired if difference.change is Change.REMOVED else live
     return Finding(
         id=fingerprint(cluster, key, path, difference.change),
         change=difference.change,

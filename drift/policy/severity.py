@@ -1,7 +1,7 @@
 """How much a difference matters, by what it changes. The table is data: ``severity.json``."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -26,14 +26,20 @@ class SeverityTable:
     Attributes:
         rules: The shipped ones.
         default: For what no rule matches.
+        stops: Values with which nothing runs any more, by path: they matter much, whatever the rules say of the path.
         first: The user's, tried before the others.
         known: What was found before: a fleet differs in few ways, many times each.
+        covering: The rules that remain for a kind, a change and a cause, of the user and the shipped ones.
     """
 
     rules: tuple[SeverityRule, ...]
     default: Severity
+    stops: Mapping[str, Json] = field(default_factory=dict)
     first: tuple[SeverityRule, ...] = ()
     known: dict[_Asked, tuple[Severity | None, Severity | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    covering: dict[tuple[str, str, Change, Cause], tuple[Sequence[SeverityRule], ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -45,13 +51,16 @@ class SeverityTable:
             path: What differs; empty for the object as a whole.
             change: How it differs.
             cause: Which side moved.
-            value: What was added or removed. It matters as much as its worst part, so that a volume which was added
-                is as bad as the host's folder in it; unless a rule of the user names the whole.
+            value: What was removed, else what is live. What was added or removed matters as much as its worst part, so
+                that a volume which was added is as bad as the host's folder in it; unless a rule of the user names
+                the whole.
         """
         chosen, whole = self._of(key, path, change, cause)
         if chosen is not None:
             return chosen
         found = [] if whole is None else [whole]
+        if self._stops(path, change, cause, value):
+            found.append(Severity.HIGH)
         if change in {Change.ADDED, Change.REMOVED}:
             for below, is_leaf in _parts(value, ()):
                 _, part = self._of(key, _join(path, below), change, cause)
@@ -61,26 +70,43 @@ class SeverityTable:
                     found.append(self.default)
         return min(found, key=_RANK.__getitem__, default=self.default)
 
+    def _stops(self, path: str, change: Change, cause: Cause, value: Json) -> bool:
+        if cause is Cause.CONTROLLER or change not in {Change.ADDED, Change.CHANGED}:
+            return False
+        stop = self.stops.get(path)
+        return stop is not None and type(value) is type(stop) and bool(value == stop)
+
     def _of(self, key: ObjectKey, path: str, change: Change, cause: Cause) -> tuple[Severity | None, Severity | None]:
         """What the user's rules say of one path, and what all of them say."""
         asked = (key.group, key.kind, path, change, cause)
         found = self.known.get(asked)
         if found is None:
-            chosen = _first(self.first, key, path, change, cause)
-            found = chosen, chosen or _first(self.rules, key, path, change, cause)
+            first, rules = self._rules_for(key, change, cause)
+            chosen = _first(first, path)
+            found = chosen, chosen or _first(rules, path)
             if len(self.known) >= _MOST_KNOWN:
                 self.known.clear()
             self.known[asked] = found
         return found
 
+    def _rules_for(self, key: ObjectKey, change: Change, cause: Cause) -> tuple[Sequence[SeverityRule], ...]:
+        """The rules of the user and the shipped ones that may cover a difference, whatever its path is."""
+        asked = (key.group, key.kind, change, cause)
+        found = self.covering.get(asked)
+        if found is None:
+            found = self.covering[asked] = tuple(
+                [rule for rule in rules if rule.concerns(key, change, cause)] for rules in (self.first, self.rules)
+            )
+        return found
+
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
         """How much a finding of an object matters."""
-        value = finding.live if finding.change is Change.ADDED else finding.desired
+        value = finding.desired if finding.change is Change.REMOVED else finding.live
         return self.severity(key, finding.path, finding.change, finding.cause, value)
 
 
-def _first(rules: Sequence[SeverityRule], key: ObjectKey, path: str, change: Change, cause: Cause) -> Severity | None:
-    return next((rule.severity for rule in rules if rule.covers(key, path, change, cause)), None)
+def _first(rules: Iterable[SeverityRule], path: str) -> Severity | None:
+    return next((rule.severity for rule in rules if rule.path is None or rule.path.matches(path)), None)
 
 
 def _parts(value: Json, path: Path) -> Iterator[tuple[Path, bool]]:
@@ -115,4 +141,5 @@ def default_table() -> SeverityTable:
     return SeverityTable(
         rules=tuple(read_severity_rule(rule, ("rules", index)) for index, rule in enumerate(data["rules"])),
         default=Severity(data["default"]),
+        stops=data["stops"],
     )

@@ -4,6 +4,7 @@ One function per field, from the object that holds the field to the value the se
 ``pkg/apis/*/defaults.go`` of Kubernetes; the tests hold each against the real API server.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,19 @@ from drift.model import Json, Object
 from drift.schema.types import ABSENT
 
 Rule = Callable[[Object], Json]
+
+_HOST: Final = (
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])"
+)
+_REPOSITORY: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_DIGEST: Final = r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}"
+#: What github.com/distribution/reference, which the API server uses, reads as the reference of an image.
+_IMAGE: Final = re.compile(
+    rf"(?P<name>(?:{_HOST}(?::[0-9]+)?/)?{_REPOSITORY}(?:/{_REPOSITORY})*)"
+    rf"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?"
+)
+#: It takes this for the ID of an image, and refuses it.
+_IMAGE_ID: Final = re.compile("[a-f0-9]{64}")
 
 _CORE: Final = "io.k8s.api.core.v1."
 _APPS: Final = "io.k8s.api.apps.v1."
@@ -35,19 +49,19 @@ class AnyOf:
 
 
 def _pull_policy(container: Object) -> Json:
-    """Always for ``latest`` or no tag at all, IfNotPresent for any other tag and for digests."""
-    return _pull_policy_of(str(container.get("image", "")))
+    return _pull_policy_of(container.get("image"))
 
 
 def _image_volume_pull_policy(volume: Object) -> Json:
-    """As that of a container, but that an image is not yet named may be as well."""
-    return _pull_policy_of(str(volume["reference"])) if volume.get("reference") else "IfNotPresent"
+    return _pull_policy_of(volume.get("reference"))
 
 
-def _pull_policy_of(image: str) -> Json:
-    name, _, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    return "Always" if tag == "latest" or (not tag and not digest) else "IfNotPresent"
+def _pull_policy_of(image: Json) -> Json:
+    """Always for the tag ``latest``, given or implied; IfNotPresent else, also for what is no valid reference."""
+    reference = _IMAGE.fullmatch(str(image or ""))
+    if reference is None or _IMAGE_ID.fullmatch(reference["name"]):
+        return "IfNotPresent"
+    return "Always" if (reference["tag"] or ("" if reference["digest"] else "latest")) == "latest" else "IfNotPresent"
 
 
 def _target_port(port: Object) -> Json:
@@ -78,6 +92,7 @@ def _container_limits(item: Object) -> Json:
 
 
 def _container_requests(item: Object) -> Json:
+    """The limit by default, else the most, else the least that is allowed: what counts more comes later."""
     if item.get("type") != "Container":
         return ABSENT
     parts = [part for name in ("min", "max", "default") if isinstance(part := item.get(name), dict)]
@@ -184,6 +199,15 @@ DEFAULTS_WITHIN: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
 #: Of these, an object without labels gets those of its template.
 LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})
 
+#: Maps whose missing keys the server fills in, each by itself, also where Git gives some of them.
+_FILLED_BY_KEY: Final = frozenset(
+    {
+        (_CORE + "LimitRangeItem", "default"),
+        (_CORE + "LimitRangeItem", "defaultRequest"),
+        (_CORE + "ResourceRequirements", "requests"),
+    }
+)
+
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CORE + "Container", "imagePullPolicy"): _pull_policy,
     (_CORE + "EphemeralContainer", "imagePullPolicy"): _pull_policy,
@@ -217,3 +241,17 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CRD + "CustomResourceDefinitionNames", "listKind"): _list_kind,
     (_CRD + "CustomResourceDefinitionNames", "singular"): _singular,
 }
+
+
+def filled_in(parent: str, field: str, beside: Object) -> Mapping[str, Json]:
+    """What the server fills in for the missing keys of a map; empty where it fills in none.
+
+    Args:
+        parent: The schema type of the object that holds the map.
+        field: The field that holds it.
+        beside: That object, live.
+    """
+    if (parent, field) not in _FILLED_BY_KEY:
+        return {}
+    value = RULES[parent, field](beside)
+    return value if isinstance(value, dict) else {}

@@ -34,23 +34,23 @@ def document_of(definition: Object, version: str, built_in: Mapping[str, Any]) -
         None where the definition does not have the version or a schema for it.
     """
     spec = definition["spec"]
-    schema = next(
-        (
-            (entry.get("schema") or {}).get("openAPIV3Schema")
-            for entry in spec.get("versions") or ()
-            if isinstance(entry, dict) and entry.get("name") == version
-        ),
-        None,
-    )
+    versions = (entry for entry in spec.get("versions") or () if isinstance(entry, dict))
+    served: Mapping[str, Json] = next((entry for entry in versions if entry.get("name") == version), {})
+    schema = (served.get("schema") or {}).get("openAPIV3Schema")
     if not isinstance(schema, dict):
         return None
     kind = spec["names"]["kind"]
     named: Mapping[str, Json] = built_in["components"]["schemas"]
     properties = {**(schema.get("properties") or {}), "metadata": {"$ref": f"{_PREFIX}{_META}ObjectMeta"}}
+    identity = {"group": spec["group"], "version": version, "kind": kind}
     root = {
         **schema,
         "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, **properties},
-        "x-kubernetes-group-version-kind": [{"group": spec["group"], "version": version, "kind": kind}],
+        "x-kubernetes-group-version-kind": [identity],
     }
     shared = {name: type_ for name, type_ in named.items() if name.startswith(_META)}
-    return {"components": {"schemas": {**shared, f"{spec['group']}.{version}.{kind}": root}}}
+    scale = {f"/apis/{spec['group']}/{version}/{{name}}/scale": {"get": {"x-kubernetes-group-version-kind": identity}}}
+    return {
+        "paths": scale if "scale" in (served.get("subresources") or {}) else {},
+        "components": {"schemas": {**shared, f"{spec['group']}.{version}.{kind}": root}},
+    }

@@ -74,6 +74,7 @@ class Type:
         default: What the schema says the server fills in; `ABSENT` where it says nothing.
         keeps_empty: Whether an empty object differs from none.
         is_custom: Whether it belongs to a custom resource: the server then stores what it is sent, zeros included.
+        is_scalable: Whether it is the type of a kind of custom resource that has the ``scale`` subresource.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Type:
         "atomic",
         "default",
         "is_custom",
+        "is_scalable",
         "keeps_empty",
         "keys",
         "name",
@@ -105,6 +107,7 @@ class Type:
             tuple(sorted(schema["x-kubernetes-list-map-keys"])) if self.shape is Shape.KEYED_LIST else ()
         )
         self.is_custom = document.is_custom
+        self.is_scalable = document.is_custom and name in document.scalable
         says_something = document.is_custom or _SAYING_WHEN_EMPTY.fullmatch(name) is not None
         self.keeps_empty = self.shape is Shape.UNKNOWN or (self.shape is Shape.STRUCT and says_something)
 
@@ -218,13 +221,15 @@ class SchemaDocument:
     """One OpenAPI v3 document: the types of one group and version.
 
     Args:
-        document: As the API server serves it below ``/openapi/v3``; only ``components.schemas`` is looked at.
+        document: As the API server serves it below ``/openapi/v3``. Of its paths, only ``/scale`` is looked at.
     """
 
     def __init__(self, document: Mapping[str, Json]) -> None:
         self._schemas = _mapping(_mapping(document.get("components")).get("schemas"))
         self._types: dict[str, Type] = {}
         self._kinds = self._index_kinds()
+        #: The schemas of kinds that have the ``scale`` subresource.
+        self.scalable = self._find_scalable(_mapping(document.get("paths")))
         # Custom resources' documents declare none of the built-in API types, only the metadata they share, and the
         # Scale that a kind with that subresource answers with.
         self.is_custom = not any(
@@ -241,6 +246,15 @@ class SchemaDocument:
                 if isinstance(group, str) and isinstance(version, str) and isinstance(kind, str):
                     kinds.setdefault((group, version, kind), name)
         return kinds
+
+    def _find_scalable(self, paths: Mapping[str, Json]) -> frozenset[str | None]:
+        return frozenset(
+            self._kinds.get((str(kind.get("group")), str(kind.get("version")), str(kind.get("kind"))))
+            for path, operations in paths.items()
+            if path.endswith("/{name}/scale")
+            # The document calls it an operation of the object's kind, in the object's group.
+            for kind in [_mapping(_mapping(_mapping(operations).get("get")).get("x-kubernetes-group-version-kind"))]
+        )
 
     def kind(self, group: str, version: str, kind: str) -> Type | None:
         """The type of a kind; None where the document does not have it."""

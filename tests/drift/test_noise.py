@@ -586,6 +586,22 @@ def test_n27_a_child_that_bears_its_parents_mark_is_not_unmanaged(workspace: App
     assert workspace.report().findings == []
 
 
+def test_a_port_that_host_networking_fills_in_is_silent_where_git_says_0(workspace: Application) -> None:
+    workspace.write(deployment(container="ports: [{containerPort: 80, hostPort: 0}]", pod="hostNetwork: true"))
+    workspace.sync(Syncer.HELM)
+
+    assert workspace.report().findings == []
+
+
+def test_what_helm_3_made_is_not_in_sync_with_a_false_in_git_that_is_true(workspace: Application) -> None:
+    workspace.write(deployment(pod="hostPID: true"))
+    workspace.sync(Syncer.HELM)
+    workspace.write(deployment(pod="hostPID: false"))
+
+    (finding,) = workspace.report().findings
+    assert finding[2:] == ("spec.template.spec.hostPID", "pending-sync")
+
+
 def test_n28_a_restart_is_low_and_said_in_words(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync()

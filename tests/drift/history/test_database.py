@@ -200,6 +200,8 @@ def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
         ("UPDATE episodes SET actors = '[[1, 2, 3, 4]]'", r"actors is '\[\[1, 2, 3, 4\]\]'"),
         ("UPDATE episodes SET api_version = x'ff'", r"api_version is b'\\xff'"),
         ("UPDATE scans SET at = x'00'", r"b'\\x00'"),
+        ("UPDATE episodes SET first_seen = 'now'", "first_seen is 'now'"),
+        ("UPDATE episodes SET last_seen = '2026-01-01'", "last_seen is '2026-01-01'"),
         ("ALTER TABLE episodes DROP COLUMN path", "it has no column path|no such column"),
     ],
 )

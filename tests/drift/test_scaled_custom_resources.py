@@ -1,0 +1,123 @@
+"""Custom resources whose replicas were set through their scale subresource, while Git does not give them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drift.conftest import Application
+from tests.drift.test_noise import wait_for_schema
+from tests.sandbox.syncers import Syncer
+
+GROUP = "NAMESPACE.example.com"
+SCALE = "scale: {specReplicasPath: PATH, statusReplicasPath: .status.n}"
+DEFINITION = f"""
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: widgets.{GROUP}}}
+spec:
+  group: {GROUP}
+  scope: Namespaced
+  names: {{plural: widgets, singular: widget, kind: Widget}}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {{SUBRESOURCES}}
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties:
+                mode: {{type: string, default: slow}}
+                limit: {{type: integer, default: 7}}
+                replicas: {{type: integer}}
+                size:
+                  type: object
+                  properties: {{count: {{type: integer}}, step: {{type: integer, default: 1}}}}
+            status: {{type: object, properties: {{n: {{type: integer}}}}}}
+"""
+WIDGET = f"""
+---
+apiVersion: {GROUP}/v1
+kind: Widget
+metadata: {{name: gadget, namespace: NAMESPACE}}
+spec: {{mode: fast}}
+"""
+
+
+@pytest.fixture(params=[".spec.replicas", ".spec.size.count"])
+def path(request: pytest.FixtureRequest) -> str:
+    """Where the kind has its replicas."""
+    return str(request.param)
+
+
+@pytest.fixture
+def scalable(workspace: Application, path: str) -> Iterator[Application]:
+    """A custom resource of a kind that can be scaled, synced by Flux without replicas."""
+    yield from _synced(workspace, SCALE.replace("PATH", path))
+
+
+def _synced(workspace: Application, subresources: str) -> Iterator[Application]:
+    definition = DEFINITION.replace("SUBRESOURCES", subresources)
+    workspace.write(definition)
+    workspace.sync()
+    try:
+        wait_for_schema(workspace)
+        workspace.write(definition + WIDGET)
+        workspace.sync()
+        yield workspace
+    finally:
+        workspace.cluster.kubectl("delete", "crd", f"widgets.{workspace.namespace}.example.com", "--wait=false")
+
+
+def _resource(workspace: Application) -> str:
+    return f"widgets.{workspace.namespace}.example.com"
+
+
+def test_a_custom_resource_that_can_be_scaled_is_silent(scalable: Application) -> None:
+    scanned = scalable.report()
+
+    assert (scanned.status, scanned.findings) == (0, [])
+
+
+def test_replicas_of_a_custom_resource_set_by_kubectl_scale_are_found(scalable: Application, path: str) -> None:
+    scalable.kubectl("scale", f"{_resource(scalable)}/gadget", "--replicas=3")
+
+    scanned = scalable.report()
+
+    # Git does not have the object `size` either.
+    expected = "spec.size" if path == ".spec.size.count" else "spec.replicas"
+    assert scanned.status == 1
+    assert scanned.findings == [("Widget/gadget", "added", expected, "unknown")]
+
+
+def test_replicas_of_a_custom_resource_are_found_in_a_dump(scalable: Application) -> None:
+    scalable.kubectl("scale", f"{_resource(scalable)}/gadget", "--replicas=3")
+    dump = scalable.scratch / "dump"
+    dump.mkdir()
+    for kind in (_resource(scalable), f"crd/{_resource(scalable)}"):
+        text = scalable.kubectl("get", kind, "--output=yaml", "--show-managed-fields")
+        (dump / f"{len(list(dump.iterdir()))}.yaml").write_text(text)
+
+    findings = scalable.report("--live", str(dump), "--unmanaged=off").findings
+
+    assert [(kind, change, cause) for kind, change, _, cause in findings] == [("Widget/gadget", "added", "unknown")]
+
+
+def test_replicas_that_a_person_set_in_the_object_are_theirs(scalable: Application) -> None:
+    scalable.kubectl("patch", _resource(scalable), "gadget", "--type=merge", "--patch", '{"spec": {"replicas": 4}}')
+
+    scanned = scalable.report()
+
+    assert scanned.findings == [("Widget/gadget", "added", "spec.replicas", "manual")]
+    assert scanned.managers == ["kubectl-patch"]
+
+
+@pytest.mark.parametrize("syncer", [Syncer.ARGOCD, Syncer.ADOPTED, Syncer.HELM])
+def test_defaults_beside_replicas_are_silent_however_it_is_synced(workspace: Application, syncer: Syncer) -> None:
+    for _ in _synced(workspace, SCALE.replace("PATH", ".spec.size.count")):
+        workspace.kubectl("delete", _resource(workspace), "gadget")
+        workspace.sync(syncer)
+        assert workspace.report().findings == []
