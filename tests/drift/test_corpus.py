@@ -1,12 +1,14 @@
-"""The corpus as each syncer leaves it in a cluster: manifests and cluster agree, and no finding says otherwise."""
+"""A corpus of many kinds, as each syncer leaves it: manifests and cluster agree, and no finding says otherwise."""
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
@@ -74,6 +76,17 @@ def _complaints(report: Report) -> list[str]:
         for finding in item.findings
         if finding.cause is not Cause.CONTROLLER
     ]
+
+
+def test_the_corpus_covers_many_kinds() -> None:
+    kinds = Counter(
+        (body["apiVersion"], body["kind"])
+        for file in CORPUS.glob("*.yaml")
+        for body in yaml.safe_load_all(file.read_text("utf-8"))
+    )
+
+    assert len(kinds) >= 45
+    assert kinds.total() >= 90
 
 
 def test_a_synced_corpus_has_no_drift(synced: Synced) -> None:

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 from tests.drift.conftest import Application
-from tests.drift.watching.conftest import Begin, eventually
-from tests.drift.watching.test_faults import CONFIG
+from tests.drift.watching.conftest import CONFIG, Begin, eventually
 
 EDITED = CONFIG.replace("a: '1'", "a: '2'")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
+from tests.drift.samples import deployment
 from tests.drift.watching.conftest import REPOSITORY, Start, eventually
 from tests.sandbox.syncers import Syncer
 

@@ -7,7 +7,7 @@ import pytest
 
 from drift.cli import main
 from tests.drift.conftest import Application
-from tests.drift.test_noise import WIDGETS, deployment, wait_for_schema, widget
+from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
 from tests.sandbox.proxy import FOREVER, Exchange, Proxy
 from tests.sandbox.syncers import Syncer
 

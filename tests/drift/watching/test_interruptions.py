@@ -10,14 +10,12 @@ from drift.cluster.server import ApiServer
 from drift.cluster.watch import Place, Watch
 from drift.watching.timing import Timing
 from tests.drift.conftest import Application
-from tests.drift.watching.conftest import SHORT, Begin, eventually
+from tests.drift.watching.conftest import CONFIG, SHORT, Begin, eventually
 
 # Python's ssl forgets to close a socket that was reset between its connection and its handshake.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
 )
-
-CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: NAMESPACE}\ndata: {a: '1', b: '2'}\n"
 
 
 @pytest.fixture
