@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
@@ -18,6 +19,10 @@ from tests.sandbox.errors import BinariesError
 from tests.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[1] / "rescan/crds"
+
+# The same examples in every run, and no limit on the time of one: a run fails for what changed, not by chance or load.
+# To look for other examples: `pytest --hypothesis-profile=default`.
+settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,9 +2,10 @@
 
 import time
 
-import pytest
-
 from tests.drift.conftest import Application
+
+#: When a test gives up on the schema of a new custom resource.
+SCHEMA_SECONDS = 60.0
 
 
 def deployment(spec: str = "", container: str = "", pod: str = "", metadata: str = "") -> str:
@@ -79,11 +80,10 @@ spec: {spec}
 
 def wait_for_schema(workspace: Application) -> None:
     """The API server publishes the schema of a new custom resource a moment after it serves it."""
-    for _ in range(100):
-        if f"{workspace.namespace}.example.com" in workspace.kubectl("get", "--raw", "/openapi/v3"):
-            return
+    deadline = time.monotonic() + SCHEMA_SECONDS
+    while f"{workspace.namespace}.example.com" not in workspace.kubectl("get", "--raw", "/openapi/v3"):
+        assert time.monotonic() < deadline, "the schema was not published in time"
         time.sleep(0.1)
-    pytest.fail("the schema was not published in time")
 
 
 SERVICE = """

@@ -1,6 +1,8 @@
 """The shards of a scan, merged, are the scan: on a real API server, and for any objects in any namespaces."""
 
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from drift.scanning import Options, scan_manifests
 from tests.drift.conftest import Application
 from tests.drift.test_access import account
 from tests.drift.test_scanning import INFO, Memory, body, manifests
-from tests.drift.test_synced_revision import git, record_revision
+from tests.drift.test_synced_revision import forget_revision, git, record_revision
 from tests.sandbox.syncers import Syncer, sync
 
 COUNTS = [1, 2, 3, 7]
@@ -63,11 +65,11 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(workspace: Application, custom_resources: None) -> Fleet:
+def fleet(workspace: Application, custom_resources: None) -> Iterator[Fleet]:
     """Six namespaces, synced by two owners, in which people and Git have moved on since."""
     del custom_resources
     cluster, own = workspace.cluster, workspace.namespace
-    names = [own, *(f"{own}-{number}" for number in range(5))]
+    names = _namespaces(own)
     for name in names[1:]:
         cluster.create_namespace(name)
     role = f"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {own}}}\nrules: []\n"
@@ -100,7 +102,25 @@ def fleet(workspace: Application, custom_resources: None) -> Fleet:
     _sync_strays(workspace, names)
     configuration = workspace.scratch / "drift.yaml"
     configuration.write_text(SETTINGS)
-    return Fleet(workspace, account(workspace, READABLE), configuration)
+    yield Fleet(workspace, account(workspace, READABLE), configuration)
+    for owner in ("apps", "second"):
+        forget_revision(cluster, owner)
+    cluster.kubectl("delete", "clusterrole", own)
+    cluster.kubectl("delete", "namespace", *names[1:], "--wait=false")
+
+
+def _namespaces(own: str) -> list[str]:
+    """Six names, of which the first two share no shard, however many shards there are.
+
+    Shards go by a hash of the name, and `own` is random: any six names may all fall to one shard.
+    """
+    others = (f"{own}-{number}" for number in itertools.count())
+    apart = next(name for name in others if not any(_share_a_shard(own, name, count) for count in COUNTS[1:]))
+    return [own, apart, *itertools.islice(others, 4)]
+
+
+def _share_a_shard(one: str, other: str, count: int) -> bool:
+    return any(Shard(index, count).owns(one) and Shard(index, count).owns(other) for index in range(1, count + 1))
 
 
 def _kubectl(application: Application, namespace: str, *arguments: str) -> None:
