@@ -82,11 +82,11 @@ workflows: install ## Check the GitHub Actions workflows
 
 .PHONY: demo
 demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the whole product in one go
-	@python -m tests.demo
+	@python -m tools.demo
 
 .PHONY: reference
 reference: install ## Write the reference of the command line anew
-	python -m tests.drift.cli.reference
+	python -m tools.reference
 
 .PHONY: test
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
@@ -107,7 +107,7 @@ $(AUDIT)/.locked: requirements-audit.lock
 
 .PHONY: audit
 audit: install $(AUDIT)/.locked ## Is anything known against the locked packages? Says so where nobody can be asked
-	PATH="$$PATH:$(CURDIR)/$(AUDIT)/bin" python -m tests.supply_chain.audit
+	PATH="$$PATH:$(CURDIR)/$(AUDIT)/bin" python -m tools.audit
 
 .PHONY: sbom
 sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked packages (CycloneDX) to build/
@@ -128,7 +128,7 @@ browser: ## Install Debian's Chromium for the tests of the HTML report, where th
 
 .PHONY: screenshots
 screenshots: install ## Take the pictures of the README anew
-	python -m tests.drift.report.screenshot
+	python -m tools.screenshot
 
 .PHONY: bench
 bench: install ## Measure what docs/speed.md says of small reports

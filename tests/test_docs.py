@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drift.cli.parser import build_parser
-from tests.drift.cli.reference import commands
+from tools.reference import commands
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]

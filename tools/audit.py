@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-_REPOSITORY: Final = Path(__file__).parents[2]
+_REPOSITORY: Final = Path(__file__).parents[1]
 # OSV has what the Python Packaging Authority publishes, and needs no index of packages.
 PYTHON: Final = (
     *("pip-audit", "--vulnerability-service", "osv", "--timeout", "15", "--progress-spinner", "off"),

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from drift.cli.parser import build_parser
-from tests.drift.cli.reference import PAGES, REFERENCE, commands
+from tools.reference import PAGES, REFERENCE, commands
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 #: A command line in a block of code; `$ ` and `- run: ` may stand in front of it.
 LINE = re.compile(r"^ {4,}(?:\$ |- run: )?(drift .*)", re.MULTILINE)

@@ -26,6 +26,7 @@ DRIFT = 1
 
 
 def main() -> int:
+    """Run the demonstration; the exit status of its last report."""
     try:
         binaries = Binaries.find()
         say("Starting a sandbox cluster: etcd, kube-apiserver, kube-controller-manager")
@@ -63,6 +64,7 @@ def report(cluster: Cluster) -> int:
 
 
 def say(text: str) -> None:
+    """Print a heading."""
     print(f"\n== {text}", flush=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from drift.schema.allocated import ALLOCATED
 from drift.schema.conditional import RULES, TWINS, AnyOf
 from drift.schema.types import ABSENT
-from tests.learn.observe import Observation
+from tools.learn.observe import Observation
 
 Json = Any
 Pair = tuple[str, str]

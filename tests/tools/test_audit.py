@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.supply_chain.audit import main
+from tools.audit import main
 
 PACKAGE = {"name": "a", "version": "1", "vulns": []}
 VULNERABLE = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1"}]}

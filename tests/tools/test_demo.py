@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.test_tutorial import settled
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 BEGIN, END = "$ drift report dist/prod\n", "exit status 1\n"
 
 
@@ -19,7 +19,7 @@ def test_the_demo_writes_what_the_readme_shows() -> None:
     shown = "".join(line.removeprefix("    ") for line in readme.splitlines(keepends=True))
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.demo"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.demo"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from drift.schema.allocated import ALLOCATED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Shape, Type
-from tests.learn.client import Client
+from tools.learn.client import Client
 
 Json = Any
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})

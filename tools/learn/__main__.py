@@ -1,9 +1,9 @@
-"""``python -m tests.learn``: write the data files anew, after the sandbox's Kubernetes was changed."""
+"""``python -m tools.learn``: write the data files anew, after the sandbox's Kubernetes was changed."""
 
 import sys
 
-from tests.learn.learn import FOLDER, learn
 from tests.sandbox.cluster import Cluster
+from tools.learn.learn import FOLDER, learn
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The reference of the command line, made from the parser: a page of the docs, and a page for ``man``.
 
-``python -m tests.drift.cli.reference`` (or ``make reference``) writes both anew, to be read before a commit.
+``python -m tools.reference`` (or ``make reference``) writes both anew, to be read before a commit.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Final
 from drift.cli.parser import build_parser
 from drift.explain.texts import EXIT_STATUSES
 
-REFERENCE: Final = Path(__file__).parents[3] / "docs/reference"
+REFERENCE: Final = Path(__file__).parents[1] / "docs/reference"
 ENVIRONMENT: Final = (
     ("KUBECONFIG", "the kubeconfig files to use, as with kubectl, where --kubeconfig names none"),
     ("KUBERNETES_SERVICE_HOST", "is set in a pod, whose service account is used where there is no kubeconfig"),

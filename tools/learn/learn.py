@@ -7,14 +7,14 @@ from typing import Any
 
 from drift.schema.facts import Facts
 from drift.schema.types import SchemaDocument, Type
-from tests.learn.client import Client
-from tests.learn.defaults import learn_defaults
-from tests.learn.ephemeral import observe_ephemeral_containers
-from tests.learn.observe import Observation, Observer
-from tests.learn.pointers import learn_pointers
-from tests.learn.schemas import learn_schemas, packed
-from tests.learn.specimens import specimens
 from tests.sandbox.cluster import Cluster
+from tools.learn.client import Client
+from tools.learn.defaults import learn_defaults
+from tools.learn.ephemeral import observe_ephemeral_containers
+from tools.learn.observe import Observation, Observer
+from tools.learn.pointers import learn_pointers
+from tools.learn.schemas import learn_schemas, packed
+from tools.learn.specimens import specimens
 
 FOLDER = Path(__file__).parents[2] / "drift" / "schema" / "data"
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tests.learn.client import Client
+from tools.learn.client import Client
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 #: What `drift.schema.types` reads of a schema; everything else is prose, or a rule for validation.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from drift.schema.types import Type
-from tests.learn.client import Client
-from tests.learn.observe import Observation, Observer
+from tools.learn.client import Client
+from tools.learn.observe import Observation, Observer
 
 _POD: Final = "learn-ephemeral"
 _PATH: Final = "/api/v1/namespaces/default/pods"

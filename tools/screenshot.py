@@ -1,4 +1,4 @@
-"""The pictures of the README. ``python -m tests.drift.report.screenshot`` takes them anew, to be looked at."""
+"""The pictures of the README. ``python -m tools.screenshot`` takes them anew, to be looked at."""
 
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -24,9 +24,9 @@ from drift.model import (
 )
 from drift.report.html.page import to_html
 from drift.report.saved import report_order
-from tests.drift.report.browser import chromium, set_media, set_window
+from tools.browser import chromium, set_media, set_window
 
-_IMAGES: Final = Path(__file__).parents[3] / "docs/images"
+_IMAGES: Final = Path(__file__).parents[1] / "docs/images"
 _NOW: Final = datetime(2026, 3, 12, 3, 7, tzinfo=UTC)
 _EDIT: Final = "kubectl-edit"
 #: Open findings, new ones and resolved ones of each scan, one every half an hour.

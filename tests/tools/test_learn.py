@@ -10,12 +10,12 @@ from drift.schema.conditional import RULES
 from drift.schema.facts import known_facts
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.schema.types import ABSENT, SchemaDocument
-from tests.learn.client import Client
-from tests.learn.defaults import UnexplainedError, is_explained, learn_defaults
-from tests.learn.learn import FOLDER, learn, observe_all
-from tests.learn.observe import Observation
-from tests.learn.schemas import packed
 from tests.sandbox.cluster import Cluster
+from tools.learn.client import Client
+from tools.learn.defaults import UnexplainedError, is_explained, learn_defaults
+from tools.learn.learn import FOLDER, learn, observe_all
+from tools.learn.observe import Observation
+from tools.learn.schemas import packed
 
 Observations = Mapping[tuple[str, str], list[Observation]]
 CONTAINER = "io.k8s.api.core.v1.Container"
@@ -34,7 +34,7 @@ def observations(cluster: Cluster) -> Observations:
 
 def test_the_shipped_data_is_what_the_server_and_its_types_say(cluster: Cluster) -> None:
     for name, content in learn(cluster).items():
-        assert (FOLDER / name).read_bytes() == content, f"{name} is stale: run python -m tests.learn"
+        assert (FOLDER / name).read_bytes() == content, f"{name} is stale: run python -m tools.learn"
 
 
 @pytest.mark.parametrize("pair", RULES, ids=lambda pair: f"{pair[0].rpartition('.')[2]}.{pair[1]}")

@@ -27,6 +27,8 @@ def learn_pointers(structs: Collection[str]) -> dict[str, list[str]]:
     Returns:
         Schema type -> the JSON names of its pointer fields, sorted; a type without any has an empty list.
     """
+    # The module cache may lack them: programs that came prebuilt needed no sources.
+    _go("mod", "download", *_MODULES)
     folders = _go("list", "-m", "-f", "{{.Path}}={{.Dir}}", *_MODULES).splitlines()
     found: dict[str, list[str]] = json.loads(_go("run", str(_PROGRAM), *folders))
     return {name: fields for name, fields in found.items() if name in structs}
