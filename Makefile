@@ -88,9 +88,16 @@ demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the
 reference: install ## Write the reference of the command line anew
 	python -m tools.reference
 
+# Each process has a sandbox cluster of its own (about 500 MB).
+PARALLEL := --numprocesses=2 --dist=worksteal
+
 .PHONY: test
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
-	pytest
+	pytest $(PARALLEL)
+
+.PHONY: test-fast
+test-fast: install ## The tests that need no API server and take no time
+	pytest $(PARALLEL) --quiet -m "not sandbox and not slow"
 
 FUZZ_SECONDS ?= 60
 

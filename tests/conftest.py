@@ -1,4 +1,4 @@
-"""Fixtures for every test; tests that use the sandbox cluster get the marker ``sandbox`` by that."""
+"""Fixtures for every test. Tests that use the sandbox cluster, or its kubectl, get the marker ``sandbox``."""
 
 import contextlib
 import secrets
@@ -27,7 +27,7 @@ settings.load_profile("ci")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and "cluster" in item.fixturenames:
+        if isinstance(item, pytest.Function) and {"cluster", "kubectl"} & set(item.fixturenames):
             item.add_marker(pytest.mark.sandbox)
 
 

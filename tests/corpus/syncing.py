@@ -39,7 +39,7 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
     try:
         sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
         for what, field in FILLED_IN:
-            cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=60s")
+            cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=180s")
         yield namespace
     finally:
         cluster.kubectl("delete", "namespace", namespace, "--wait=false")
@@ -52,4 +52,4 @@ def _remove_cluster_wide(cluster: Cluster) -> None:
     wide = [m.body for m in corpus_manifests() if not scopes.get((m.api_version, m.kind), True)]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
     cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "--filename=-", stdin=objects)
-    cluster.kubectl("wait", "--for=delete", "--timeout=60s", "--filename=-", stdin=objects)
+    cluster.kubectl("wait", "--for=delete", "--timeout=180s", "--filename=-", stdin=objects)

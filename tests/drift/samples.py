@@ -5,7 +5,7 @@ import time
 from tests.drift.conftest import Application
 
 #: When a test gives up on the schema of a new custom resource.
-SCHEMA_SECONDS = 60.0
+SCHEMA_SECONDS = 180.0
 
 
 def deployment(spec: str = "", container: str = "", pod: str = "", metadata: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.drift.conftest import Application
 from tests.drift.test_access import account
 from tests.drift.test_scanning import INFO, Memory, body, manifests
 from tests.drift.test_synced_revision import forget_revision, git, record_revision
+from tests.sandbox.cluster import Cluster
 from tests.sandbox.syncers import Syncer, sync
 
 COUNTS = [1, 2, 3, 7]
@@ -64,13 +66,16 @@ class Fleet:
         return status, read_report(file.read_bytes(), name)
 
 
-@pytest.fixture
-def fleet(workspace: Application, custom_resources: None) -> Iterator[Fleet]:
-    """Six namespaces, synced by two owners, in which people and Git have moved on since."""
+@pytest.fixture(scope="module")
+def fleet(cluster: Cluster, custom_resources: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Six namespaces, synced by two owners, in which people and Git have moved on since; the tests only read them."""
     del custom_resources
-    cluster, own = workspace.cluster, workspace.namespace
+    folder = tmp_path_factory.mktemp("fleet")
+    (folder / "manifests").mkdir()
+    own = f"fleet-{secrets.token_hex(4)}"
+    workspace = Application(cluster, own, folder / "manifests", folder)
     names = _namespaces(own)
-    for name in names[1:]:
+    for name in names:
         cluster.create_namespace(name)
     role = f"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {own}}}\nrules: []\n"
     secret = f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: unread, namespace: {own}}}\n"
@@ -106,7 +111,7 @@ def fleet(workspace: Application, custom_resources: None) -> Iterator[Fleet]:
     for owner in ("apps", "second"):
         forget_revision(cluster, owner)
     cluster.kubectl("delete", "clusterrole", own)
-    cluster.kubectl("delete", "namespace", *names[1:], "--wait=false")
+    cluster.kubectl("delete", "namespace", *names, "--wait=false")
 
 
 def _namespaces(own: str) -> list[str]:
@@ -150,7 +155,7 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
         {Status.UNMANAGED} if unmanaged is Unmanaged.OFF else set()
     )
     for count in COUNTS:
-        shards, whole = _at_rest(fleet, unmanaged, count)
+        shards, whole = _at_rest(fleet, unmanaged, count, whole)
 
         assert_same(merge(shards), whole)
         if count > 1:
@@ -158,16 +163,16 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
             assert [shard.shard for shard in shards] == [Shard(index, count) for index in range(1, count + 1)]
 
 
-def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int) -> tuple[list[Report], Report]:
+def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int, before: Report) -> tuple[list[Report], Report]:
     """The shards, and the whole, of a moment in which the cluster did not change: others are at work in it."""
     for _ in range(20):
-        before = fleet.report("--unmanaged", unmanaged)[1]
         shards = [
             fleet.report("--unmanaged", unmanaged, "--shard", f"{index}/{count}")[1] for index in range(1, count + 1)
         ]
         after = fleet.report("--unmanaged", unmanaged)[1]
         if before.objects == after.objects:
             return shards, after
+        before = after
     pytest.fail("the cluster does not come to rest")
 
 

@@ -157,7 +157,7 @@ def test_a_namespace_that_is_being_deleted_is_reported_and_its_objects_with_it(w
     finalizers = '{"metadata": {"finalizers": ["example.org/held"]}}'
     cluster.kubectl("patch", "configmap", "kept", "--namespace", name, "--patch", finalizers)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
-    cluster.kubectl("wait", "configmap/gone", "--namespace", name, "--for=delete", "--timeout=60s")
+    cluster.kubectl("wait", "configmap/gone", "--namespace", name, "--for=delete", "--timeout=180s")
     try:
         scanned = workspace.report()
     finally:

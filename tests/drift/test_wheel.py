@@ -11,6 +11,8 @@ import pytest
 from tests.drift.conftest import Application
 from tests.sandbox.syncers import Syncer
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 BUILD = "import hatchling.build; print(hatchling.build.build_wheel(%r))"

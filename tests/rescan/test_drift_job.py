@@ -251,7 +251,7 @@ class Job:
             check=False,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
     def _mount_account(self) -> None:

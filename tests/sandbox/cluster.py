@@ -22,7 +22,7 @@ from tests.sandbox.processes import Processes
 from tests.sandbox.service_account_key import ServiceAccountKey
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 POLL_SECONDS = 0.05
 PORT_ATTEMPTS = 5
 KUBECTL_SECONDS = 180.0

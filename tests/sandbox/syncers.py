@@ -83,7 +83,7 @@ def sync(
                 text = _marked(cluster, syncer, text, owner, namespace)
             _run(cluster, command, text, kubeconfig)
             if documents is first and custom_resources:
-                cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+                cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
 
 
 def _documents(manifests: Path) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from tests.sandbox.errors import KubectlError, StartError
 REPOSITORY = Path(__file__).parents[2]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 180) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

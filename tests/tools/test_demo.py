@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.test_tutorial import settled
+
+pytestmark = pytest.mark.sandbox
 
 REPOSITORY = Path(__file__).parents[2]
 BEGIN, END = "$ drift report dist/prod\n", "exit status 1\n"

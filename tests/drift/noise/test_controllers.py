@@ -131,7 +131,7 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests:
             )
         )
         workspace.sync()
-        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=180s")
 
         assert workspace.report().findings == []
     finally:
@@ -161,7 +161,7 @@ rules: []
     workspace.write(role)
     try:
         workspace.sync()
-        workspace.kubectl("wait", "clusterrole", workspace.namespace, "--for=jsonpath={.rules}", "--timeout=60s")
+        workspace.kubectl("wait", "clusterrole", workspace.namespace, "--for=jsonpath={.rules}", "--timeout=180s")
         assert workspace.report().findings == []
         workspace.kubectl("label", "clusterrole", workspace.namespace, "team=somebody")
 
@@ -186,7 +186,7 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: NAMESPACE, resources: {re
     workspace.write(volume + "---\n" + claim)
     try:
         workspace.sync()
-        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=180s")
 
         assert workspace.report().findings == []
     finally:

@@ -27,7 +27,7 @@ NARROW = (400, 800)
 #: Seconds, for a browser on a busy machine.
 PATIENCE = 20
 
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 
 class Page:

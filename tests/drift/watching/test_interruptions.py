@@ -179,7 +179,7 @@ def test_a_kind_that_comes_later_is_followed_from_then_on(config: Application, w
     }
     config.kubectl("create", "-f", "-", stdin=json.dumps(definition))
     try:
-        config.cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/things.{group}")
+        config.cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", f"crd/things.{group}")
         config.sync()
         eventually(lambda: not watching.findings() and watching.is_healthy, watching.findings)
         config.kubectl("patch", "thing", "t", "--type=merge", "--patch", json.dumps({"spec": {"a": "c"}}))

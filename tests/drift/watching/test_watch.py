@@ -87,7 +87,7 @@ def test_it_ends_with_0_when_it_is_told_to(workspace: Application, start: Start)
 
         watching.process.send_signal(number)
 
-        assert watching.process.wait(timeout=60) == 0
+        assert watching.process.wait(timeout=600) == 0
         assert not any("Traceback" in line for line in watching.err)
 
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_at_the_start_ends_it_with_one_line(
     arguments = [str(workspace.manifests) if argument == "MANIFESTS" else argument for argument in arguments]
     command = [sys.executable, "-m", "drift", "watch", *arguments, f"--kubeconfig={workspace.cluster.kubeconfig}"]
 
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
 
     assert done.returncode == status
     assert words in done.stderr
