@@ -76,7 +76,7 @@ committed: ## Fail if synthesized or imported files differ from what is committe
 .PHONY: workflows
 workflows: install ## Check the GitHub Actions workflows
 	zizmor --offline --quiet .github
-	GOFLAGS=-mod=readonly go -C tests/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
+	GOFLAGS=-mod=readonly go -C tools/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 
 # --- The whole product ---
 
@@ -145,4 +145,4 @@ bench: install ## Measure what docs/speed.md says of small reports
 
 .PHONY: sandbox
 sandbox: install ## Start a sandbox cluster and keep it up until Ctrl-C
-	@python -m tests.sandbox
+	@python -m tools.sandbox

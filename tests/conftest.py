@@ -13,10 +13,10 @@ from drift.compare.proof import InSyncProof
 from drift.model import Object, ObjectKey
 from drift.policy.findings import deletion_findings
 from drift.schema.types import Type
-from tests.sandbox.binaries import Binaries
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.errors import BinariesError
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import BinariesError
+from tools.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[1] / "rescan/crds"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 pytestmark = pytest.mark.sandbox
 

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.sandbox.binaries import Binaries
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.errors import SandboxError
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import SandboxError
+from tools.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[1]
 MANIFESTS = "dist/prod"

@@ -10,8 +10,8 @@ from drift.cluster.resources import Resource
 from drift.manifests.load import load_manifests
 from drift.model import Manifest
 from drift.schema.shipped import built_in_kinds
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 CORPUS = Path(__file__).parent
 # What the controllers fill in a moment after an object is made.

@@ -12,9 +12,9 @@ import pytest
 from drift.cli import main
 from drift.cluster import paging, retries
 from tests.drift.faulty import deploy
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.proxy import Proxy, proxy
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.proxy import Proxy, proxy
+from tools.sandbox.syncers import Syncer, sync
 
 DIST = Path(__file__).parents[2] / "dist" / "prod"
 

@@ -23,8 +23,8 @@ from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer
 
 CORE = 2
 IDENTITY = {("metadata", "name"), ("metadata", "namespace")}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 POD = "spec.template.spec"
 WEB = f"{POD}.containers[name=web]"

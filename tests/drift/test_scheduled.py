@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / ".github/scripts"

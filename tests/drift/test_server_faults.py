@@ -10,9 +10,9 @@ import pytest
 from drift.cli import main
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of
-from tests.sandbox import proxy as faults
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.proxy import FOREVER, Fault, Proxy, body, proxy, status
+from tools.sandbox import proxy as faults
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.proxy import FOREVER, Fault, Proxy, body, proxy, status
 
 #: Where a fault happens, as a pattern of what is asked for then; and the drift that is still seen if it never ends.
 STAGES: dict[str, tuple[str, set[tuple[str, str]] | None]] = {

@@ -23,8 +23,8 @@ from tests.drift.conftest import Application
 from tests.drift.test_access import account
 from tests.drift.test_scanning import INFO, Memory, body, manifests
 from tests.drift.test_synced_revision import forget_revision, git, record_revision
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 COUNTS = [1, 2, 3, 7]
 #: What the service account may read: no Secrets, which makes the scan incomplete.

@@ -9,8 +9,8 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[2] / "rescan" / "crds"
 CONTAINER = "spec.template.spec.containers[name=web]"

@@ -8,8 +8,8 @@ import pytest
 from drift.cli import main
 from tests.drift.conftest import Application
 from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
-from tests.sandbox.proxy import FOREVER, Exchange, Proxy
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.proxy import FOREVER, Exchange, Proxy
+from tools.sandbox.syncers import Syncer
 
 
 @pytest.fixture

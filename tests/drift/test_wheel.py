@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from rescan.rules import broken_rules
 from rescan.settings import Environment
 from tests.rescan import strategies
 from tests.rescan.changes import changed
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 ENVIRONMENTS = (*environments.load(), *EXAMPLES)
 

@@ -10,12 +10,12 @@ from drift.schema.conditional import RULES
 from drift.schema.facts import known_facts
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.schema.types import ABSENT, SchemaDocument
-from tests.sandbox.cluster import Cluster
 from tools.learn.client import Client
 from tools.learn.defaults import UnexplainedError, is_explained, learn_defaults
 from tools.learn.learn import FOLDER, learn, observe_all
 from tools.learn.observe import Observation
 from tools.learn.schemas import packed
+from tools.sandbox.cluster import Cluster
 
 Observations = Mapping[tuple[str, str], list[Observation]]
 CONTAINER = "io.k8s.api.core.v1.Container"

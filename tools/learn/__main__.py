@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.sandbox.cluster import Cluster
 from tools.learn.learn import FOLDER, learn
+from tools.sandbox.cluster import Cluster
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from drift.schema.facts import Facts
 from drift.schema.types import SchemaDocument, Type
-from tests.sandbox.cluster import Cluster
 from tools.learn.client import Client
 from tools.learn.defaults import learn_defaults
 from tools.learn.ephemeral import observe_ephemeral_containers
@@ -15,6 +14,7 @@ from tools.learn.observe import Observation, Observer
 from tools.learn.pointers import learn_pointers
 from tools.learn.schemas import learn_schemas, packed
 from tools.learn.specimens import specimens
+from tools.sandbox.cluster import Cluster
 
 FOLDER = Path(__file__).parents[2] / "drift" / "schema" / "data"
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from tests.sandbox.binaries import GO_ENVIRONMENT, MODULE
+from tools.sandbox.binaries import GO_ENVIRONMENT, MODULE
 
 _MODULES: Final = (
     "k8s.io/api",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox import proxy as faults
-from tests.sandbox.proxy import Proxy
+from tools.sandbox import proxy as faults
+from tools.sandbox.proxy import Proxy
 
 ROOT = Path(__file__).parents[3]
 #: As a terminal would start it: whoever runs the tests in the background may have had interrupts ignored.

@@ -15,8 +15,8 @@ from drift.cluster import connection
 from drift.cluster.connection import Connection
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy
 
 Proxied = tuple[Application, Proxy]
 #: From the second page on.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 Quiet = Callable[..., None]
 #: With the first, defaults have no owner in managedFields; with the second, the syncer owns them.

@@ -5,7 +5,7 @@ import pytest
 from tests.drift.conftest import Application
 from tests.drift.noise.conftest import BOTH, Quiet
 from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 
 @pytest.mark.parametrize("syncer", Syncer)

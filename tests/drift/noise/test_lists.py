@@ -5,7 +5,7 @@ import json
 from tests.drift.conftest import Application
 from tests.drift.noise.conftest import BOTH, Quiet
 from tests.drift.samples import SERVICE, deployment
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 
 def test_n11_the_order_of_autoscaler_metrics_is_silent(workspace: Application) -> None:

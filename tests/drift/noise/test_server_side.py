@@ -7,7 +7,7 @@ import pytest
 from tests.drift.conftest import Application
 from tests.drift.noise.conftest import Quiet
 from tests.drift.samples import SERVICE, deployment
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 
 def test_n10_what_the_server_keeps_in_metadata_never_counts(workspace: Application) -> None:

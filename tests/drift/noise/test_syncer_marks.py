@@ -6,7 +6,7 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 
 @pytest.mark.parametrize("syncer", [syncer for syncer in Syncer if syncer is not Syncer.KUBECTL])

@@ -14,7 +14,7 @@ import pytest
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
 from tests.drift.watching.conftest import REPOSITORY, Start, eventually
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 PLANTED = "kept-to-itself-4711"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: NAMESPACE}\ndata: {a: '1', b: '2'}\n"

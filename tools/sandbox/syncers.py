@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.errors import KubectlError
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import KubectlError
 
 FLUX_NAMESPACE = "flux-system"
 ARGOCD_TRACKING = "argocd.argoproj.io/tracking-id"

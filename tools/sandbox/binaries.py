@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self, TextIO
 
-from tests.sandbox.errors import BinariesError
+from tools.sandbox.errors import BinariesError
 
 MODULE = Path(__file__).parent
 PACKAGES = {
@@ -69,7 +69,7 @@ def kubernetes_version() -> str:
     """Return the version of Kubernetes that go.mod pins, such as ``v1.36.3``."""
     pinned = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     if pinned is None:
-        raise BinariesError("tests/sandbox/go.mod does not require k8s.io/kubernetes: restore the file")
+        raise BinariesError("tools/sandbox/go.mod does not require k8s.io/kubernetes: restore the file")
     return pinned[1]
 
 

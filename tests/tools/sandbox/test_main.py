@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "tests.sandbox"]
+REPOSITORY = Path(__file__).parents[3]
+PROGRAM = [sys.executable, "-m", "tools.sandbox"]
 
 
 @pytest.mark.sandbox

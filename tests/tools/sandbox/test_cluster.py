@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.binaries import Binaries
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.errors import KubectlError, StartError
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import KubectlError, StartError
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 180) -> bool:
@@ -117,7 +117,7 @@ def test_the_api_server_can_be_away_for_a_while() -> None:
 def test_nothing_is_left_when_its_owner_is_killed(end: signal.Signals) -> None:
     program = (
         "import json, time\n"
-        "from tests.sandbox.cluster import Cluster\n"
+        "from tools.sandbox.cluster import Cluster\n"
         "cluster = Cluster.start()\n"
         "print(json.dumps([str(cluster.folder), cluster.pids]), flush=True)\n"
         "time.sleep(600)\n"

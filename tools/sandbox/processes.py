@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from tests.sandbox.errors import StartError
+from tools.sandbox.errors import StartError
 
 LOG_LINES = 12
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
@@ -15,11 +16,11 @@ from typing import Any, Self
 import urllib3
 import yaml
 
-from tests.sandbox.audit import AuditEvent
-from tests.sandbox.binaries import Binaries
-from tests.sandbox.errors import KubectlError, StartError
-from tests.sandbox.processes import Processes
-from tests.sandbox.service_account_key import ServiceAccountKey
+from tools.sandbox.audit import AuditEvent
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.errors import KubectlError, StartError
+from tools.sandbox.processes import Processes
+from tools.sandbox.service_account_key import ServiceAccountKey
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 READY_SECONDS = 180.0
@@ -261,7 +262,7 @@ class Cluster:
             http.request("POST", path, json.dumps(question))
             response = http.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
-            if response.status != 200:
+            if response.status != HTTPStatus.OK:
                 raise StartError(f"etcd does not do {path}: {answer}")
             return answer
 
@@ -395,14 +396,14 @@ class Cluster:
         if not self._certificate.exists():
             return False
         try:
-            return self._request("/readyz").status == 200
+            return self._request("/readyz").status == HTTPStatus.OK
         except urllib3.exceptions.HTTPError:
             return False
 
     def _get(self, path: str) -> dict[str, Any]:
         """Return the object at a path, {} where there is none."""
         response = self._request(path)
-        found: dict[str, Any] = response.json() if response.status == 200 else {}
+        found: dict[str, Any] = response.json() if response.status == HTTPStatus.OK else {}
         return found
 
     def _request(self, path: str) -> urllib3.BaseHTTPResponse:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 MANIFESTS = """\
 apiVersion: v1

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 #: Once, or as often as it is asked.
 FOREVER = 1_000_000
@@ -50,6 +50,7 @@ class Exchange:
         self.handler.wfile.write(body)
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send a status and headers, and no body yet."""
         self.handler.send_response(status)
         for name, value in headers.items():
             self.handler.send_header(name, value)
@@ -57,6 +58,7 @@ class Exchange:
         self.handler.wfile.flush()
 
     def pass_on(self, change: Callable[[Answer], Answer] = lambda answer: answer) -> None:
+        """Answer what the API server answers, changed or as it is."""
         answer = change(self.upstream())
         self.send(answer.status, answer.body, {"Content-Type": answer.headers.get("Content-Type", "")})
 
@@ -71,6 +73,7 @@ class Exchange:
         self.close()
 
     def close(self) -> None:
+        """End the connection."""
         self.handler.close_connection = True
         with contextlib.suppress(OSError):
             self.handler.connection.shutdown(socket.SHUT_RDWR)
@@ -91,6 +94,7 @@ class Rule:
     seen: int = 0
 
     def applies(self, target: str) -> bool:
+        """Count a request that matches; whether it is one that gets the fault."""
         if not self.pattern.search(target):
             return False
         self.seen += 1

@@ -1,4 +1,4 @@
-"""``python -m tests.sandbox``: a sandbox cluster for the shell, for a demo or for trying things out."""
+"""``python -m tools.sandbox``: a sandbox cluster for the shell, for a demo or for trying things out."""
 
 import argparse
 import contextlib
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from tests.sandbox.binaries import Binaries, kubernetes_version
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.errors import SandboxError
+from tools.sandbox.binaries import Binaries, kubernetes_version
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import SandboxError
 
 INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 
 EXAMPLES = """\
 examples:
-  python -m tests.sandbox                         keep a cluster up until Ctrl-C
-  python -m tests.sandbox -- kubectl get pods -A  run one command with a cluster of its own
-  python -m tests.sandbox --build-only            fill the cache, as a warm-up for CI or an image
+  python -m tools.sandbox                         keep a cluster up until Ctrl-C
+  python -m tools.sandbox -- kubectl get pods -A  run one command with a cluster of its own
+  python -m tools.sandbox --build-only            fill the cache, as a warm-up for CI or an image
 
 The programs come from the folder that KUBEBUILDER_ASSETS names; without it, they are built once with Go, which takes
 some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everything listens on 127.0.0.1 only.
@@ -32,7 +32,7 @@ some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everythi
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = argparse.ArgumentParser(
-        prog="python -m tests.sandbox",
+        prog="python -m tools.sandbox",
         description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager,\n"
         "without a container or a virtual machine. There is no kubelet: pods stay Pending.",
         epilog=EXAMPLES,

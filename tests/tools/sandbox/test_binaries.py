@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import binaries
-from tests.sandbox.binaries import PACKAGES, Binaries, cache_folder, kubernetes_version
-from tests.sandbox.errors import BinariesError
+from tools.sandbox import binaries
+from tools.sandbox.binaries import PACKAGES, Binaries, cache_folder, kubernetes_version
+from tools.sandbox.errors import BinariesError
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def put(folder: Path, *names: str) -> None:
@@ -81,7 +81,7 @@ def test_only_what_is_missing_is_built_and_its_progress_is_shown(tmp_path: Path)
 def test_two_processes_build_a_program_once(tmp_path: Path) -> None:
     script = 'echo "$@" >> "$0.calls"; sleep 0.2; while [ $# -gt 2 ]; do shift; done; touch "$1"; chmod +x "$1"'
     environment = go(tmp_path / "bin", script)
-    program = "from tests.sandbox.binaries import Binaries; Binaries.find()"
+    program = "from tools.sandbox.binaries import Binaries; Binaries.find()"
 
     both = [
         subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE)
