@@ -10,7 +10,7 @@ import pytest
 
 from tests.drift.conftest import Application, Scanned
 from tests.mutation.server import Refused, Server
-from tests.sandbox.syncers import Syncer, json_stream
+from tools.sandbox.syncers import Syncer, json_stream
 
 SETTINGS = """
 apiVersion: v1
