@@ -76,21 +76,28 @@ committed: ## Fail if synthesized or imported files differ from what is committe
 .PHONY: workflows
 workflows: install ## Check the GitHub Actions workflows
 	zizmor --offline --quiet .github
-	GOFLAGS=-mod=readonly go -C tests/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
+	GOFLAGS=-mod=readonly go -C tools/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 
 # --- The whole product ---
 
 .PHONY: demo
 demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the whole product in one go
-	@python -m tests.demo
+	@python -m tools.demo
 
 .PHONY: reference
 reference: install ## Write the reference of the command line anew
-	python -m tests.drift.cli.reference
+	python -m tools.reference
+
+# Each process has a sandbox cluster of its own (about 500 MB).
+PARALLEL := --numprocesses=2 --dist=worksteal
 
 .PHONY: test
 test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
-	pytest
+	pytest $(PARALLEL)
+
+.PHONY: test-fast
+test-fast: install ## The tests that need no API server and take no time
+	pytest $(PARALLEL) --quiet -m "not sandbox and not slow"
 
 FUZZ_SECONDS ?= 60
 
@@ -107,7 +114,7 @@ $(AUDIT)/.locked: requirements-audit.lock
 
 .PHONY: audit
 audit: install $(AUDIT)/.locked ## Is anything known against the locked packages? Says so where nobody can be asked
-	PATH="$$PATH:$(CURDIR)/$(AUDIT)/bin" python -m tests.supply_chain.audit
+	PATH="$$PATH:$(CURDIR)/$(AUDIT)/bin" python -m tools.audit
 
 .PHONY: sbom
 sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked packages (CycloneDX) to build/
@@ -128,7 +135,7 @@ browser: ## Install Debian's Chromium for the tests of the HTML report, where th
 
 .PHONY: screenshots
 screenshots: install ## Take the pictures of the README anew
-	python -m tests.drift.report.screenshot
+	python -m tools.screenshot
 
 .PHONY: bench
 bench: install ## Measure what docs/speed.md says of small reports
@@ -139,4 +146,4 @@ bench: install ## Measure what docs/speed.md says of small reports
 
 .PHONY: sandbox
 sandbox: install ## Start a sandbox cluster and keep it up until Ctrl-C
-	@python -m tests.sandbox
+	@python -m tools.sandbox

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import urllib3
 import yaml
 
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 OBJECTS_PER_APPLICATION = 5
 NAMESPACES = 50

@@ -30,7 +30,7 @@ from benchmarks.measure import (
 )
 from benchmarks.page import write_page
 from benchmarks.results import Drifted, Result
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 SIZES = (100, 1_000, 10_000, 50_000)
 RUNS = 5

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.installed import install_reporter
 from benchmarks.measure import run
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[1]
 MANIFESTS = "dist/prod"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import urllib3
 
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[1]
 OBJECTS = 10_000

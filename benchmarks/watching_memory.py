@@ -19,8 +19,8 @@ from pathlib import Path
 import urllib3
 import yaml
 
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[1]
 EDITS = 20_000

@@ -1,4 +1,4 @@
-"""Fixtures for every test; tests that use the sandbox cluster get the marker ``sandbox`` by that."""
+"""Fixtures for every test. Tests that use the sandbox cluster, or its kubectl, get the marker ``sandbox``."""
 
 import contextlib
 import secrets
@@ -6,23 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
 from drift.model import Object, ObjectKey
 from drift.policy.findings import deletion_findings
 from drift.schema.types import Type
-from tests.sandbox.binaries import Binaries
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.errors import BinariesError
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import BinariesError
+from tools.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[1] / "rescan/crds"
+
+# The same examples in every run, and no limit on the time of one: a run fails for what changed, not by chance or load.
+# To look for other examples: `pytest --hypothesis-profile=default`.
+settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and "cluster" in item.fixturenames:
+        if isinstance(item, pytest.Function) and {"cluster", "kubectl"} & set(item.fixturenames):
             item.add_marker(pytest.mark.sandbox)
 
 

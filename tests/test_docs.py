@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from drift.cli.parser import build_parser
-from tests.drift.cli.reference import commands
+from tools.reference import commands
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 LINK = re.compile(r"""(?:\[[^\[\]]*\]\(|(?:src|srcset|href)=")([^()\s"]+)[)"]""")
-FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests")
+FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests", "tools")
 #: No files: the version of the JSON report, and a category of code scanning.
 NO_FILES = {"drift/v1", "drift/prod/"}
 #: Flags of other programs that the pages name by themselves.
@@ -22,6 +22,7 @@ OTHERS = {
     "--authentication-config": "kube-apiserver",
     "--build-arg": "docker",
     "--diff-exit-status": "kapp",
+    "--hypothesis-profile": "pytest",
     "--prune": "kubectl",
     "--server-side": "kubectl",
     "--show-managed-fields": "kubectl",

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.sandbox.cluster import Cluster
+import pytest
+
+from tools.sandbox.cluster import Cluster
+
+pytestmark = pytest.mark.sandbox
 
 REPOSITORY = Path(__file__).parents[1]
 #: A block of commands, and the output that follows it, if any is shown.

@@ -1,6 +1,6 @@
 """What the API server does that its OpenAPI document does not say: defaults, and which zero values it drops.
 
-The data is learnt from a real API server and from the Go types of its API by ``python -m tests.learn``, by schema type
+The data is learnt from a real API server and from the Go types of its API by ``python -m tools.learn``, by schema type
 and field, so that it serves every kind that embeds a type.
 """
 

@@ -14,6 +14,8 @@ from drift.report.metrics import to_metrics
 from tests.drift.report.reports import report
 from tests.rescan.golden import GOLDEN
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent
 UNIT_TESTS = sorted(FOLDER.glob("*.yaml"))
 PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"

@@ -8,7 +8,10 @@ import pytest
 
 from benchmarks.memory import MemoryWatch
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells"),
+]
 SIZE = 100_000_000
 #: More than two Pythons, and less than what is looked for.
 TOLERANCE = 50_000_000

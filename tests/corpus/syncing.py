@@ -10,8 +10,8 @@ from drift.cluster.resources import Resource
 from drift.manifests.load import load_manifests
 from drift.model import Manifest
 from drift.schema.shipped import built_in_kinds
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 CORPUS = Path(__file__).parent
 # What the controllers fill in a moment after an object is made.
@@ -36,12 +36,14 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
     """The name of the namespace that holds the corpus; afterwards all of it is gone, cluster-wide objects too."""
     namespace = f"corpus-{secrets.token_hex(4)}"
     cluster.create_namespace(namespace)
-    sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
-    for what, field in FILLED_IN:
-        cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=60s")
-    yield namespace
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-    _remove_cluster_wide(cluster)
+    try:
+        sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
+        for what, field in FILLED_IN:
+            cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=180s")
+        yield namespace
+    finally:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+        _remove_cluster_wide(cluster)
 
 
 def _remove_cluster_wide(cluster: Cluster) -> None:
@@ -49,5 +51,5 @@ def _remove_cluster_wide(cluster: Cluster) -> None:
     # Custom resources go with their definitions.
     wide = [m.body for m in corpus_manifests() if not scopes.get((m.api_version, m.kind), True)]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
-    cluster.kubectl("delete", "--wait=false", "--filename=-", stdin=objects)
-    cluster.kubectl("wait", "--for=delete", "--timeout=60s", "--filename=-", stdin=objects)
+    cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "--filename=-", stdin=objects)
+    cluster.kubectl("wait", "--for=delete", "--timeout=180s", "--filename=-", stdin=objects)

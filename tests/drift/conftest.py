@@ -12,9 +12,9 @@ import pytest
 from drift.cli import main
 from drift.cluster import paging, retries
 from tests.drift.faulty import deploy
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.proxy import Proxy, proxy
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.proxy import Proxy, proxy
+from tools.sandbox.syncers import Syncer, sync
 
 DIST = Path(__file__).parents[2] / "dist" / "prod"
 
@@ -59,7 +59,7 @@ class Application:
         (self.manifests / name).write_text(text.replace("NAMESPACE", self.namespace))
 
     def sync(self, syncer: Syncer = Syncer.FLUX, owner: str | None = None, **marking: str) -> None:
-        """Syncs the manifests; how Argo CD marks them is for `tests.sandbox.syncers.sync` to say."""
+        """Syncs the manifests; how Argo CD marks them is for `tools.sandbox.syncers.sync` to say."""
         sync(self.cluster, syncer, self.manifests, owner=owner, namespace=self.namespace, **marking)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 if TYPE_CHECKING:
     from tests.drift.conftest import Application

@@ -8,8 +8,8 @@ import pytest
 
 from drift.cli import main
 from tests.drift.conftest import Application
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer
 
 READ_VERBS = {"get", "list"}
 EVERY_KIND = {

@@ -10,7 +10,7 @@ import pytest
 
 from tests.drift.conftest import Application, Scanned
 from tests.mutation.server import Refused, Server
-from tests.sandbox.syncers import Syncer, json_stream
+from tools.sandbox.syncers import Syncer, json_stream
 
 SETTINGS = """
 apiVersion: v1
@@ -151,7 +151,7 @@ def _open_up(body: dict[str, Any]) -> None:
     pod["containers"].append({"name": "shell", "image": "busybox:1", "securityContext": {"runAsUser": 0}})
 
 
-@pytest.mark.parametrize(("syncer", "manager"), zip(itertools.cycle(WITH_OWNER), (*AGAIN, *AGAIN), strict=False))
+@pytest.mark.parametrize(("syncer", "manager"), list(zip(itertools.cycle(WITH_OWNER), (*AGAIN, *AGAIN), strict=False)))
 def test_what_a_person_made_again_with_more_is_theirs(workspace: Application, syncer: Syncer, manager: str) -> None:
     workspace.write(SETTINGS + "---" + WEB)
     workspace.sync(syncer, owner="app")

@@ -6,9 +6,9 @@ import pytest
 
 from tests.drift.argocd import CHART, SOURCE, VALUES, Operation, Sources, at, history, record
 from tests.drift.conftest import Application, Scanned
-from tests.drift.test_noise import deployment
+from tests.drift.samples import deployment
 from tests.drift.test_synced_revision import git
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 CONFIG = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: NAMESPACE}\ndata: {%s}\n"
 OLD = deployment(spec="replicas: 2") + CONFIG % ("one", "key: old") + CONFIG % ("two", "key: old")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from tests.sandbox.binaries import Binaries
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.cluster import Cluster
 
 
 def _report(cluster: Cluster, folder: Path, manifest: dict[str, Any], *flags: str) -> tuple[int, dict[str, Any]]:

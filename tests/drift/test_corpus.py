@@ -1,12 +1,14 @@
-"""The corpus as each syncer leaves it in a cluster: manifests and cluster agree, and no finding says otherwise."""
+"""A corpus of many kinds, as each syncer leaves it: manifests and cluster agree, and no finding says otherwise."""
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from drift.cluster.connection import connect
 from drift.cluster.dump import Dump
@@ -21,8 +23,8 @@ from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer
 
 CORE = 2
 IDENTITY = {("metadata", "name"), ("metadata", "namespace")}
@@ -74,6 +76,17 @@ def _complaints(report: Report) -> list[str]:
         for finding in item.findings
         if finding.cause is not Cause.CONTROLLER
     ]
+
+
+def test_the_corpus_covers_many_kinds() -> None:
+    kinds = Counter(
+        (body["apiVersion"], body["kind"])
+        for file in CORPUS.glob("*.yaml")
+        for body in yaml.safe_load_all(file.read_text("utf-8"))
+    )
+
+    assert len(kinds) >= 45
+    assert kinds.total() >= 90
 
 
 def test_a_synced_corpus_has_no_drift(synced: Synced) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import TAKING_OVER, Syncer
+from tools.sandbox.syncers import TAKING_OVER, Syncer
 
 DEPLOYMENT = "Deployment/rescan-app"
 CONTAINER = "spec.template.spec.containers[name=rescan]"

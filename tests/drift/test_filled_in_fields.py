@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
-from tests.sandbox.syncers import Syncer
+from tests.drift.samples import deployment
+from tools.sandbox.syncers import Syncer
 
 WEB = "spec.template.spec.containers[name=web]"
 LIMITS = """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 CONFIG = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: %s}\ndata: {key: value}\n"
 ARGOCD = """---

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
-from tests.sandbox.syncers import Syncer
+from tests.drift.samples import deployment
+from tools.sandbox.syncers import Syncer
 
 POD = "spec.template.spec"
 SIDECAR = {

@@ -11,7 +11,7 @@ from drift.config.settings import Settings
 from drift.model import Cause, Status, Verdict
 from drift.scanning import Step
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 
 def test_scans_and_prints_nothing(application: Application, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import WIDGETS, deployment, wait_for_schema, widget
-from tests.sandbox.syncers import Syncer
+from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
+from tools.sandbox.syncers import Syncer
 
 POD = "spec.template.spec"
 WEB = f"{POD}.containers[name=web]"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from drift.cli import main
 from drift.report.formats import Format
 
+pytestmark = pytest.mark.slow
 #: What a search finds again, in whatever way the rest of the value is escaped.
 CORE = "pl4ntedS3cret"
 SECRETS = st.builds(

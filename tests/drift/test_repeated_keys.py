@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
-from tests.sandbox.syncers import Syncer
+from tests.drift.samples import deployment
+from tools.sandbox.syncers import Syncer
 
 PORTS = "spec.template.spec.containers[name=web].ports"
 TWO_PORTS = deployment(container="ports: [{containerPort: 93, hostPort: 9376}, {containerPort: 93, hostPort: 9377}]")

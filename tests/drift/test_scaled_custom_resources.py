@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import wait_for_schema
-from tests.sandbox.syncers import Syncer
+from tests.drift.samples import wait_for_schema
+from tools.sandbox.syncers import Syncer
 
 GROUP = "NAMESPACE.example.com"
 SCALE = "scale: {specReplicasPath: PATH, statusReplicasPath: .status.n}"

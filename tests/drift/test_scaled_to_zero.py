@@ -4,7 +4,7 @@ import pytest
 
 from drift.model import Severity
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
+from tests.drift.samples import deployment
 
 
 @pytest.mark.parametrize("spec", ["replicas: 2", ""])

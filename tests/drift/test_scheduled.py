@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / ".github/scripts"
@@ -69,7 +69,7 @@ class Workflow:
         }
         command = [str(SCRIPTS / "drift.sh"), "prod", "--namespace", self.application.namespace, *flags]
         return subprocess.run(
-            command, cwd=self.folder, env=environment, check=False, capture_output=True, text=True, timeout=180
+            command, cwd=self.folder, env=environment, check=False, capture_output=True, text=True, timeout=600
         )
 
     def calls(self) -> list[tuple[str, str | None]]:
@@ -250,7 +250,7 @@ def log_in(folder: Path, **variables: str) -> tuple["subprocess.CompletedProcess
         **variables,
     }
     done = subprocess.run(
-        [SCRIPTS / "kubeconfig.sh"], env=environment, check=False, capture_output=True, text=True, timeout=60
+        [SCRIPTS / "kubeconfig.sh"], env=environment, check=False, capture_output=True, text=True, timeout=600
     )
     kubeconfig = folder / "kubeconfig"
     return done, yaml.safe_load(kubeconfig.read_text()) if kubeconfig.exists() else {}

@@ -1,6 +1,9 @@
 """The shards of a scan, merged, are the scan: on a real API server, and for any objects in any namespaces."""
 
+import itertools
 import json
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,9 @@ from drift.scanning import Options, scan_manifests
 from tests.drift.conftest import Application
 from tests.drift.test_access import account
 from tests.drift.test_scanning import INFO, Memory, body, manifests
-from tests.drift.test_synced_revision import git, record_revision
-from tests.sandbox.syncers import Syncer, sync
+from tests.drift.test_synced_revision import forget_revision, git, record_revision
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 COUNTS = [1, 2, 3, 7]
 #: What the service account may read: no Secrets, which makes the scan incomplete.
@@ -62,13 +66,16 @@ class Fleet:
         return status, read_report(file.read_bytes(), name)
 
 
-@pytest.fixture
-def fleet(workspace: Application, custom_resources: None) -> Fleet:
-    """Six namespaces, synced by two owners, in which people and Git have moved on since."""
+@pytest.fixture(scope="module")
+def fleet(cluster: Cluster, custom_resources: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Six namespaces, synced by two owners, in which people and Git have moved on since; the tests only read them."""
     del custom_resources
-    cluster, own = workspace.cluster, workspace.namespace
-    names = [own, *(f"{own}-{number}" for number in range(5))]
-    for name in names[1:]:
+    folder = tmp_path_factory.mktemp("fleet")
+    (folder / "manifests").mkdir()
+    own = f"fleet-{secrets.token_hex(4)}"
+    workspace = Application(cluster, own, folder / "manifests", folder)
+    names = _namespaces(own)
+    for name in names:
         cluster.create_namespace(name)
     role = f"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {own}}}\nrules: []\n"
     secret = f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: unread, namespace: {own}}}\n"
@@ -100,7 +107,25 @@ def fleet(workspace: Application, custom_resources: None) -> Fleet:
     _sync_strays(workspace, names)
     configuration = workspace.scratch / "drift.yaml"
     configuration.write_text(SETTINGS)
-    return Fleet(workspace, account(workspace, READABLE), configuration)
+    yield Fleet(workspace, account(workspace, READABLE), configuration)
+    for owner in ("apps", "second"):
+        forget_revision(cluster, owner)
+    cluster.kubectl("delete", "clusterrole", own)
+    cluster.kubectl("delete", "namespace", *names, "--wait=false")
+
+
+def _namespaces(own: str) -> list[str]:
+    """Six names, of which the first two share no shard, however many shards there are.
+
+    Shards go by a hash of the name, and `own` is random: any six names may all fall to one shard.
+    """
+    others = (f"{own}-{number}" for number in itertools.count())
+    apart = next(name for name in others if not any(_share_a_shard(own, name, count) for count in COUNTS[1:]))
+    return [own, apart, *itertools.islice(others, 4)]
+
+
+def _share_a_shard(one: str, other: str, count: int) -> bool:
+    return any(Shard(index, count).owns(one) and Shard(index, count).owns(other) for index in range(1, count + 1))
 
 
 def _kubectl(application: Application, namespace: str, *arguments: str) -> None:
@@ -130,7 +155,7 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
         {Status.UNMANAGED} if unmanaged is Unmanaged.OFF else set()
     )
     for count in COUNTS:
-        shards, whole = _at_rest(fleet, unmanaged, count)
+        shards, whole = _at_rest(fleet, unmanaged, count, whole)
 
         assert_same(merge(shards), whole)
         if count > 1:
@@ -138,16 +163,16 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
             assert [shard.shard for shard in shards] == [Shard(index, count) for index in range(1, count + 1)]
 
 
-def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int) -> tuple[list[Report], Report]:
+def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int, before: Report) -> tuple[list[Report], Report]:
     """The shards, and the whole, of a moment in which the cluster did not change: others are at work in it."""
     for _ in range(20):
-        before = fleet.report("--unmanaged", unmanaged)[1]
         shards = [
             fleet.report("--unmanaged", unmanaged, "--shard", f"{index}/{count}")[1] for index in range(1, count + 1)
         ]
         after = fleet.report("--unmanaged", unmanaged)[1]
         if before.objects == after.objects:
             return shards, after
+        before = after
     pytest.fail("the cluster does not come to rest")
 
 

@@ -2,14 +2,15 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tests.drift.samples import deployment
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[2] / "rescan" / "crds"
 CONTAINER = "spec.template.spec.containers[name=web]"
@@ -72,10 +73,12 @@ def test_without_a_revision_what_server_side_apply_left_no_trace_of_is_unknown(
 
 
 @pytest.fixture
-def flux(workspace: Application, revision: str) -> None:
+def flux(workspace: Application, revision: str) -> Iterator[None]:
     """A Kustomization that says what it synced last, as Flux's controller writes it."""
     sync(workspace.cluster, Syncer.FLUX, CRDS)
     record_revision(workspace.cluster, "apps", revision)
+    yield
+    forget_revision(workspace.cluster, "apps")
 
 
 def record_revision(cluster: Cluster, name: str, revision: str) -> None:
@@ -98,6 +101,11 @@ def record_revision(cluster: Cluster, name: str, revision: str) -> None:
         *("--namespace=flux-system", "patch", "kustomization", name, "--type=merge"),
         *("--subresource=status", "--patch", json.dumps(patch)),
     )
+
+
+def forget_revision(cluster: Cluster, name: str) -> None:
+    """Deletes the Kustomization, which other tests that sync as the same owner would find."""
+    cluster.kubectl("--namespace=flux-system", "delete", "kustomization", name)
 
 
 @pytest.mark.usefixtures("flux")

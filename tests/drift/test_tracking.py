@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.drift.conftest import Application, Scanned
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import ARGOCD_LABEL, KAPP_ASSOCIATION, KAPP_LABEL, Syncer
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import ARGOCD_LABEL, KAPP_ASSOCIATION, KAPP_LABEL, Syncer
 
 CLIENT_AND_SERVER_SIDE = [Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE]
 LABEL = {"tracking": "label"}

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
+
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")

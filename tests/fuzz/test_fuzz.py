@@ -15,6 +15,8 @@ from tests.fuzz.mutation import mutated, restructured
 from tests.fuzz.seeds import NASTY, SEEDS
 from tests.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.slow
+
 #: Of each target; its number is the seed of its changes.
 EXAMPLES: Final = 60
 every_target = pytest.mark.parametrize("target", TARGETS)

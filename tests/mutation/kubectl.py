@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from drift.model import Object
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 _DIFF = ("diff", "--server-side", "--field-manager=kustomize-controller", "--force-conflicts")
 _KEEP_BOTH = """#!/bin/sh

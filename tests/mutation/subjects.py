@@ -18,7 +18,7 @@ from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import corpus_manifests
 from tests.mutation.schema import Node
 from tests.mutation.server import Server
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 _PROOF: Final = InSyncProof(known_facts(), known_marks())
 

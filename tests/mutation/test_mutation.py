@@ -24,8 +24,8 @@ from tests.mutation.patches import locate
 from tests.mutation.server import Refused, Server
 from tests.mutation.subjects import Subject, subjects
 from tests.mutation.trials import Tally, sample_of_edits, try_edits
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer
 
 LOG: Final = logging.getLogger(__name__)
 SEED: Final = os.environ.get("MUTATION_SEED", "1")

@@ -24,8 +24,8 @@ from tests.pushed import Receiver, receive
 from tests.rescan.changes import changed
 from tests.rescan.golden import synthesize
 from tests.rescan.test_sandbox import inside
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.syncers import Syncer, sync
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[2]
 (PROD,) = environments.load(["prod"])
@@ -251,7 +251,7 @@ class Job:
             check=False,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
     def _mount_account(self) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.rescan.trees import read_tree
 
+pytestmark = pytest.mark.slow
+
 SYNTHESIZED = ("main.py", "rescan", "imports", "cdk8s.yaml")
 """What a synthesis needs of the checkout."""
 
@@ -17,7 +19,7 @@ SYNTHESIZED = ("main.py", "rescan", "imports", "cdk8s.yaml")
 def run(command: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     inherited = {key: value for key, value in os.environ.items() if key != "JSII_NODE"}
     return subprocess.run(
-        command, check=False, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=120
+        command, check=False, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=600
     )
 
 

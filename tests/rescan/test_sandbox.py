@@ -16,7 +16,7 @@ from rescan.rules import broken_rules
 from rescan.settings import Environment
 from tests.rescan import strategies
 from tests.rescan.changes import changed
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 ENVIRONMENTS = (*environments.load(), *EXAMPLES)
 
@@ -92,7 +92,7 @@ def test_a_namespace_that_enforces_the_restricted_standard_admits_the_pods(
     expected = {"rescan"}
     expected |= {"rescan-backup"} if environment.backup else set()
     expected |= {"rescan-drift"} if environment.drift else set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while (found := pod_apps(cluster, namespace)) != expected and time.monotonic() < deadline:
         time.sleep(0.2)
 

@@ -17,6 +17,8 @@ from rescan.settings import Environment
 from tests.rescan.changes import changed
 from tests.rescan.strategies import environments
 
+pytestmark = pytest.mark.slow
+
 OLDEST, NEWEST = "1.27", kubernetes_validate.latest_version()
 NO_KUBERNETES_KINDS = (
     "argoproj.io/",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 180.0
 _STYLES: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox import proxy as faults
-from tests.sandbox.proxy import Proxy
+from tools.sandbox import proxy as faults
+from tools.sandbox.proxy import Proxy
 
 ROOT = Path(__file__).parents[3]
 #: As a terminal would start it: whoever runs the tests in the background may have had interrupts ignored.
@@ -47,7 +47,7 @@ def test_a_signal_ends_a_scan_that_waits_for_the_server(
             assert scan.poll() is None
             time.sleep(0.01)
         scan.send_signal(sent)
-        _, err = scan.communicate(timeout=20)
+        _, err = scan.communicate(timeout=600)
 
     assert (scan.returncode, err) == (status, said)
     assert report.read_text() == "old"

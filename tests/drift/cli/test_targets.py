@@ -13,7 +13,7 @@ from drift.cli import main
 from drift.cli.targets import Target, chosen_targets
 from drift.errors import UsageError
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NAMESPACE}\ndata: {key: git}\n"
 

@@ -7,7 +7,7 @@ import pytest
 
 from drift.cli import main
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 DEPLOYMENT = """
 apiVersion: apps/v1

@@ -15,8 +15,8 @@ from drift.cluster import connection
 from drift.cluster.connection import Connection
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy
 
 Proxied = tuple[Application, Proxy]
 #: From the second page on.
@@ -165,13 +165,13 @@ def test_a_plugin_that_never_ends_ends_with_the_deadline(
 ) -> None:
     application, running = proxied
     running.on(LATE, _refuse(tokens[0]), times=FOREVER)
-    user = _plugin(tmp_path, tokens[:given], otherwise="sleep 20")
+    user = _plugin(tmp_path, tokens[:given], otherwise="sleep 60")
     kubeconfig = running.kubeconfig(tmp_path, user=user)
 
     if given:
-        scanned = application.report("--deadline", "2s", "--unmanaged", "off", kubeconfig=kubeconfig)
+        scanned = application.report("--deadline", "4s", "--unmanaged", "off", kubeconfig=kubeconfig)
         assert scanned.status == 3
-        assert "was not done within 2s" in scanned.document["errors"][0]
+        assert "was not done within 4s" in scanned.document["errors"][0]
     else:
         with pytest.raises(FileNotFoundError):
             application.report("--deadline", "1s", kubeconfig=kubeconfig)

@@ -14,8 +14,8 @@ from drift.cluster.watch import Place, read_event
 from drift.errors import RequestError
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of
-from tests.sandbox.cluster import Cluster
-from tests.sandbox.proxy import FOREVER, Answer, Proxy, body, changed
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.proxy import FOREVER, Answer, Proxy, body, changed
 
 CONFIG_MAP = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset({"get", "list", "watch"}))
 WIDGET = Resource("example.org", "v1", "Widget", "widgets", namespaced=True, verbs=frozenset({"list"}))

@@ -13,7 +13,7 @@ from drift.cluster.server import ApiServer
 from drift.errors import RequestError
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of, names
-from tests.sandbox.proxy import FOREVER, Answer, Exchange, Proxy, after, changed, status
+from tools.sandbox.proxy import FOREVER, Answer, Exchange, Proxy, after, changed, status
 
 Proxied = tuple[Application, Proxy]
 NEXT = "/configmaps[?].*continue="

@@ -17,7 +17,7 @@ from drift.cli import main
 from drift.cluster.proxies import choose_proxy
 from drift.errors import UsageError
 from tests.drift.conftest import Application
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 PROXY = "http://proxy.example.com:3128"
 VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy")

@@ -11,7 +11,7 @@ from drift.cluster.retries import FailedError, asked_wait, persist, worth_again
 from drift.errors import ConnectError, RequestError
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of
-from tests.sandbox.proxy import Proxy, status
+from tools.sandbox.proxy import Proxy, status
 
 
 def _answer(status_code: int, **headers: str) -> Answer:

@@ -13,7 +13,7 @@ from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
 from tests.drift.conftest import Application
-from tests.sandbox.syncers import TAKING_OVER, Syncer
+from tools.sandbox.syncers import TAKING_OVER, Syncer
 
 #: Kinds of the production manifests whose live objects say in their own words what Git says.
 REWRITTEN = {"NetworkPolicy"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drift.documents import scalars
 from drift.documents.reader import read_documents
 from drift.errors import ManifestError
-from tests.sandbox.binaries import Binaries
+from tools.sandbox.binaries import Binaries
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx:\n"
 FRAGMENTS = [

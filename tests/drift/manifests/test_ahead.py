@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from drift.manifests.ahead import cut_into_batches
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is read ahead elsewhere")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="nothing is read ahead elsewhere"),
+]
 
 #: It needs a process without threads, which that of the tests need not be.
 PROGRAM = """

@@ -7,7 +7,7 @@ from drift.errors import UsageError
 from drift.notify.pushgateway import VARIABLE, push, read_address
 from tests.drift.conftest import Application
 from tests.pushed import Receiver, receive
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.syncers import Syncer
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from drift.model import Cause, Report, Severity, Status
 from drift.report.html.page import to_html
-from tests.drift.report.browser import MISSING, chromium, set_media, set_window
 from tests.drift.report.reports import HOSTILE, finding, item
-from tests.drift.report.screenshot import on_call
+from tools.browser import MISSING, chromium, set_media, set_window
+from tools.screenshot import on_call
 
 AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 WIDE = (1240, 1000)
@@ -27,7 +27,7 @@ NARROW = (400, 800)
 #: Seconds, for a browser on a busy machine.
 PATIENCE = 20
 
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 
 class Page:

@@ -12,7 +12,7 @@ import pytest
 from drift.config.settings import Settings
 from drift.library import open_cluster, scan
 from drift.model import Report, Status, Unmanaged, Verdict
-from tests.sandbox.cluster import Cluster
+from tools.sandbox.cluster import Cluster
 
 NAMESPACES = 3
 ONLY_MANIFESTS = Settings(unmanaged=Unmanaged.OFF)

@@ -30,9 +30,10 @@ from drift.watching.watcher import Watcher
 from tests.drift.conftest import Application
 
 #: Nothing is asserted of how long things take; this is when a test gives up.
-PATIENCE = 60.0
+PATIENCE = 180.0
 SHORT = Timing(lost=1, poll=0.3, refused=2, retry=0.05, most=0.5, discovery=1, files=0.1)
 REPOSITORY = Path(__file__).parents[3]
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: NAMESPACE}\ndata: {a: '1', b: '2'}\n"
 
 
 def eventually(holds: Callable[[], bool], what: object = "") -> None:

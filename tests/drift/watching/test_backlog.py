@@ -21,7 +21,7 @@ from drift.watching.feed import Feed, Happened, Message
 from drift.watching.timing import Timing
 from tests.drift.conftest import Application
 from tests.drift.watching.conftest import Begin, InProcess, eventually
-from tests.drift.watching.test_faults import CONFIG
+from tests.drift.watching.test_interruptions import CONFIG
 
 WARM = 100
 EDITS = 300

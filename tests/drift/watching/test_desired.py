@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 from tests.drift.conftest import Application
-from tests.drift.watching.conftest import Begin, eventually
-from tests.drift.watching.test_faults import CONFIG
+from tests.drift.watching.conftest import CONFIG, Begin, eventually
 
 EDITED = CONFIG.replace("a: '1'", "a: '2'")
 
@@ -37,7 +36,7 @@ def test_broken_manifests_leave_the_last_good_ones_in_force_and_are_said(workspa
 
     assert "broken.yaml" in watching.text("/healthz")
     assert any("cannot be read" in note and "broken.yaml" in note for note in watching.report()["notes"])
-    assert any("cannot be read" in words for words in watching.said)
+    eventually(lambda: any("cannot be read" in words for words in watching.said), watching.state)
     patch = json.dumps({"data": {"a": "edited"}})
     workspace.kubectl("patch", "configmap", "config", "--patch", patch)
     eventually(lambda: len(watching.findings()) == 1, watching.findings)

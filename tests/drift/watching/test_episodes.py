@@ -17,7 +17,7 @@ from drift.history.timeline import count
 from drift.model import Cause, Change, Finding, Severity, Status
 from drift.watching.ledger import Ledger, Turn
 from tests.drift.conftest import Application
-from tests.drift.test_noise import deployment
+from tests.drift.samples import deployment
 from tests.drift.watching.conftest import Process, Start, eventually
 from tests.drift.watching.test_ledger import FINDING, PERSON, START, SYNCER, _item, _report
 from tests.drift.watching.test_watch import CONFIG

@@ -97,26 +97,33 @@ def test_each_of_fifty_edits_is_recorded_with_its_manager_and_lifetime(workspace
             manager = random_.choice(MANAGERS)
             # The same field of the same object may be edited again only when it was put back.
             name = NAMES[number % len(NAMES)]
-            _wait_until_closed(watching, kind, name, path)
+            times = [edit[:2] for edit in made].count((f"{kind}/{name}", path))
+            _wait_until_closed(watching, kind, name, path, times)
             workspace.kubectl("patch", kind, name, "--patch", json.dumps(patch), f"--field-manager={manager}")
             made.append((f"{kind}/{name}", path, manager))
         eventually(lambda: len(_closed(history)) >= EDITS, lambda: _closed(history))
 
     recorded = [(what, path, manager) for what, path, manager, _ in _closed(history)]
     assert sorted(recorded) == sorted(made)
-    assert all(seconds > 0 for *_, seconds in _closed(history))
+    # An edit may come just before the syncer's next turn, but not each of them.
+    lifetimes = [seconds for *_, seconds in _closed(history)]
+    assert min(lifetimes) >= 0
+    assert max(lifetimes) > 0
     eventually(lambda: watching.findings() == [], watching.findings)
 
 
-def _wait_until_closed(watching: Process, kind: str, name: str, path: str) -> None:
+def _wait_until_closed(watching: Process, kind: str, name: str, path: str, times: int) -> None:
+    """Waits until every edit so far of a field was put back, whether or not its event has come already."""
+
     def is_closed() -> bool:
-        turns = [
-            event["event"]
+        resolved = [
+            event
             for event in watching.events
-            if (event["object"]["kind"].lower(), event["object"]["name"]) == (kind, name)
+            if event["event"] == "resolved"
+            and (event["object"]["kind"].lower(), event["object"]["name"]) == (kind, name)
             and event["finding"]["path"] == path
         ]
-        return turns.count("opened") == turns.count("resolved")
+        return len(resolved) == times
 
     eventually(is_closed, lambda: [event for event in watching.events if event["object"]["name"] == name])
 

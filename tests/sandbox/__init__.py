@@ -1,5 +1,0 @@
-"""A real Kubernetes control plane on loopback, for the tests, the demo and for trying things out.
-
-etcd, kube-apiserver and kube-controller-manager run from their pinned sources; there is no kubelet, so pods stay
-Pending. Start one with ``python -m tests.sandbox`` or, in Python, with ``Cluster.start()``.
-"""

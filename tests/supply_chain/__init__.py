@@ -1,1 +1,0 @@
-"""What is known against the packages that are locked."""

@@ -1,0 +1,66 @@
+"""The reference says what the parser does, and every command line in the docs is one that it takes."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drift.cli.parser import build_parser
+from tools.reference import PAGES, REFERENCE, commands
+
+REPOSITORY = Path(__file__).parents[2]
+DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+#: A command line in a block of code; `$ ` and `- run: ` may stand in front of it.
+LINE = re.compile(r"^ {4,}(?:\$ |- run: )?(drift .*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_reference_is_as_the_parser_makes_it(page: str) -> None:
+    assert (REFERENCE / page).read_text() == PAGES[page](), "run `make reference` and read what changes"
+
+
+def test_the_reference_has_every_command_and_flag() -> None:
+    every = list(commands(build_parser()))
+    text = "\n".join(flag.names for command in every for _, flags in command.groups for flag in flags)
+
+    assert {"drift", "drift report", "drift render", "drift explain", "drift completion"} <= {one.name for one in every}
+    assert all(flag in text for flag in ("--kubeconfig FILE", "--unmanaged off|namespace|cluster", "REPORT.json..."))
+    assert all(flag.help for command in every for _, flags in command.groups for flag in flags)
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_page_for_man_is_one() -> None:
+    command = ["groff", "-man", "-Tutf8", "-ww", str(REFERENCE / "drift.1")]
+
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert done.stderr == ""
+    assert "DRIFT(1)" in done.stdout
+
+
+def lines(text: str) -> Iterator[list[str]]:
+    """The arguments of every command line of ours; a pipe, a redirection and a comment end it."""
+    for found in LINE.finditer(text.replace("\\\n", " ")):
+        words = shlex.split(found[1], comments=True)
+        end = next((index for index, word in enumerate(words) if word in {"|", ">", ">>", "<", "&&", "||", ";"}), None)
+        yield words[1:end]
+
+
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: str(file.relative_to(REPOSITORY)))
+def test_every_command_line_in_the_docs_is_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = build_parser()
+    for arguments in lines(file.read_text()):
+        if "[OPTION...]" in arguments:
+            continue
+        try:
+            parser.parse_args(arguments)
+        except SystemExit:
+            pytest.fail(f"drift {' '.join(arguments)}: {capsys.readouterr().err}")
+
+
+def test_there_are_command_lines_in_the_docs() -> None:
+    assert sum(len(list(lines(file.read_text()))) for file in DOCS) >= 15

@@ -1,0 +1,176 @@
+"""Find the sandbox's programs: in ``KUBEBUILDER_ASSETS``, else in a cache folder that is filled by building them."""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self, TextIO
+
+from tools.sandbox.errors import BinariesError
+
+MODULE = Path(__file__).parent
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+}
+# Both packages carry the version: the first answers /version, the second names the client in User-Agent headers.
+VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+BUILD_FLAGS = ("-mod=readonly", "-buildvcs=false", "-trimpath")
+GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Binaries:
+    """The programs of a sandbox, all in one folder."""
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """Return the path of a program, one of ``PACKAGES``."""
+        return self.folder / name
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str] = os.environ, progress: TextIO | None = None) -> Self:
+        """Return the programs, after building those that are missing.
+
+        That takes minutes and shows its progress, on standard error unless told otherwise.
+
+        Raises:
+            BinariesError: ``KUBEBUILDER_ASSETS`` lacks a program, Go is missing, or a build failed.
+        """
+        assets = environment.get("KUBEBUILDER_ASSETS")
+        if assets:
+            folder = Path(assets).absolute()
+            if absent := _missing(folder):
+                raise BinariesError(
+                    f"KUBEBUILDER_ASSETS={assets} lacks {', '.join(absent)}: "
+                    "put it there, or unset KUBEBUILDER_ASSETS to have all programs built with Go"
+                )
+            return cls(folder)
+        folder = cache_folder(environment)
+        if _missing(folder):
+            _build_missing(folder, environment, progress or sys.stderr)
+        return cls(folder)
+
+
+def kubernetes_version() -> str:
+    """Return the version of Kubernetes that go.mod pins, such as ``v1.36.3``."""
+    pinned = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    if pinned is None:
+        raise BinariesError("tools/sandbox/go.mod does not require k8s.io/kubernetes: restore the file")
+    return pinned[1]
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder for the built programs; its name changes with everything that changes their content."""
+    base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    content = hashlib.sha256()
+    for file in ("go.mod", "go.sum"):
+        content.update((MODULE / file).read_bytes())
+    content.update(repr((BUILD_FLAGS, _linker_flags(), sys.platform, platform.machine())).encode())
+    return base / "drift-sandbox" / f"{kubernetes_version()}-{content.hexdigest()[:12]}"
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in PACKAGES if not os.access(folder / name, os.X_OK)]
+
+
+def _linker_flags() -> str:
+    version = kubernetes_version()
+    major, minor, _ = version.removeprefix("v").split(".", 2)
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    stamps = (f"-X {package}.{key}={value}" for package in VERSION_PACKAGES for key, value in values.items())
+    return " ".join(("-s", "-w", *stamps))
+
+
+def _build_missing(folder: Path, environment: Mapping[str, str], progress: TextIO) -> None:
+    go = shutil.which("go", path=environment.get("PATH"))
+    if go is None:
+        raise BinariesError(
+            f"the sandbox cluster needs Go, to build {', '.join(_missing(folder))}: install Go (https://go.dev/dl), "
+            f"or set KUBEBUILDER_ASSETS to a folder that has {', '.join(PACKAGES)}"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BinariesError(f"cannot write to the cache: {error}; set XDG_CACHE_HOME to a folder of yours") from error
+    with _locked(folder / ".lock", progress):
+        missing = _missing(folder)  # anew: whoever held the lock may have built them
+        for number, name in enumerate(missing, start=1):
+            _build(go, folder / name, environment, _Ticker(f"Building {name} ({number} of {len(missing)})", progress))
+
+
+@contextlib.contextmanager
+def _locked(path: Path, progress: TextIO) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.write("Waiting for another process that builds the sandbox cluster ...\n")
+            progress.flush()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file unlocks it, and so does the end of the process
+
+
+def _build(go: str, target: Path, environment: Mapping[str, str], ticker: "_Ticker") -> None:
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
+        built = Path(scratch, target.name)
+        messages = Path(scratch, "messages")
+        command = [go, "build", *BUILD_FLAGS, "-ldflags", _linker_flags(), "-o", str(built), PACKAGES[target.name]]
+        with (
+            messages.open("wb") as output,
+            subprocess.Popen(
+                command, cwd=MODULE, env={**environment, **GO_ENVIRONMENT}, stdout=output, stderr=output
+            ) as process,
+        ):
+            try:
+                ticker.wait(process)
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            lines = [line for line in messages.read_text(encoding="utf-8", errors="replace").splitlines() if line]
+            said = "\n".join(line for line in lines if not line.startswith("go: downloading "))
+            raise BinariesError(f"building {target.name} failed; go build said:\n{said}")
+        built.rename(target)
+
+
+class _Ticker:
+    """Shows how long a build has taken: every second on a terminal, else one line before and one after."""
+
+    def __init__(self, label: str, output: TextIO) -> None:
+        self._label = label
+        self._output = output
+        self._live = output.isatty()
+        self._start = time.monotonic()
+
+    def wait(self, process: subprocess.Popen[bytes]) -> None:
+        self._write(" ..." if self._live else " ...\n")
+        while True:
+            try:
+                process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                if self._live:
+                    self._write(f" ... {self._elapsed()}")
+            else:
+                self._write(f": {'failed' if process.returncode else 'done'} after {self._elapsed()}\n")
+                return
+
+    def _elapsed(self) -> str:
+        return f"{time.monotonic() - self._start:.0f} s"
+
+    def _write(self, text: str) -> None:
+        self._output.write(f"{chr(13) if self._live else ''}{self._label}{text}")
+        self._output.flush()

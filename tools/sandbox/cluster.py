@@ -1,0 +1,469 @@
+"""Start and stop one sandbox cluster, and act on it as its users do: with kubeconfigs, tokens and kubectl."""
+
+import base64
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Self
+
+import urllib3
+import yaml
+
+from tools.sandbox.audit import AuditEvent
+from tools.sandbox.binaries import Binaries
+from tools.sandbox.errors import KubectlError, StartError
+from tools.sandbox.processes import Processes
+from tools.sandbox.service_account_key import ServiceAccountKey
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+READY_SECONDS = 180.0
+POLL_SECONDS = 0.05
+PORT_ATTEMPTS = 5
+KUBECTL_SECONDS = 180.0
+
+ADMIN = "kubernetes-admin"
+CONTROLLER_MANAGER = "system:kube-controller-manager"
+# The user of the sandbox's own requests, such as asking whether it is ready; ``audit`` leaves them out.
+PROBE = "sandbox-probe"
+GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", PROBE: "system:masters"}
+
+FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+# The controller manager fills the rules of these from other roles.
+AGGREGATED_ROLES = ("admin", "edit", "view")
+
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+class Cluster:
+    """A running sandbox cluster: ``with Cluster.start() as cluster: ...``.
+
+    ``kubeconfig`` is the path of an administrator's kubeconfig, ``server`` the URL of the API server, ``folder`` the
+    folder of everything the cluster writes, which goes with it.
+    """
+
+    def __init__(self, binaries: Binaries) -> None:
+        self._binaries = binaries
+        self._processes = Processes()
+        self._http: urllib3.PoolManager | None = None
+        self._key = ServiceAccountKey()
+        self._tokens = {user: secrets.token_hex(16) for user in GROUPS}
+        self._port = 0
+        self.folder = self._processes.folder
+        self.kubeconfig = self.folder / "admin.kubeconfig"
+
+    @classmethod
+    def start(cls, binaries: Binaries | None = None) -> Self:
+        """Start a cluster and return it once it has everything that a new cluster has.
+
+        Raises:
+            BinariesError: The programs are neither there nor can they be built.
+            StartError: A program ended or was not ready in time; the message holds the last lines of its log.
+        """
+        cluster = cls(binaries or Binaries.find())
+        try:
+            cluster._start()
+        except BaseException:
+            cluster.close()
+            raise
+        return cluster
+
+    def close(self) -> None:
+        """End the cluster and remove its folder. A second call does nothing."""
+        if self._http is not None:
+            self._http.clear()
+        self._processes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment for a command that talks to the cluster: kubeconfig, kubectl first in PATH, no other home."""
+        return {
+            **os.environ,
+            "PATH": os.pathsep.join((str(self._binaries.folder), os.environ.get("PATH", os.defpath))),
+            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(self.folder / "cache"),
+            "KUBECTL_KUBERC": "false",
+        }
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of the running programs by name."""
+        return dict(self._processes.pids)
+
+    def check(self) -> None:
+        """Do nothing while every program runs.
+
+        Raises:
+            StartError: A program has ended; the message holds the last lines of its log.
+        """
+        for name in self.pids:
+            self._processes.check(name)
+
+    def kubectl(
+        self, *args: str, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl, as the administrator unless another kubeconfig is given.
+
+        Raises:
+            KubectlError: kubectl ended with another code than 0 and ``check`` is true, or it took minutes.
+        """
+        said = f"kubectl {' '.join(args)}"
+        try:
+            done = subprocess.run(
+                [self._binaries.path("kubectl"), *args],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=KUBECTL_SECONDS,
+                env={**self.environment, "KUBECONFIG": str(kubeconfig or self.kubeconfig)},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(f"{said} took more than {KUBECTL_SECONDS:.0f} s") from error
+        if check and done.returncode:
+            raise KubectlError(f"{said} ended with code {done.returncode}: {done.stderr.strip()}")
+        return done
+
+    def create_namespace(self, name: str) -> None:
+        """Create a namespace and wait for what the cluster puts in it.
+
+        Raises:
+            KubectlError: The namespace cannot be created.
+            StartError: The controller manager did not fill it in time.
+        """
+        self.kubectl("create", "namespace", name)
+        self._wait_for_namespace(name)
+
+    def token(self, service_account: str, namespace: str = "default") -> str:
+        """Return a token for a service account, valid for an hour.
+
+        Raises:
+            KubectlError: There is no such service account.
+        """
+        return self.kubectl("create", "token", service_account, "--namespace", namespace).stdout.strip()
+
+    def expired_token(self, service_account: str, namespace: str = "default") -> str:
+        """Return a token for a service account that was valid until a minute ago.
+
+        Raises:
+            KubectlError: There is no such service account.
+        """
+        return self.token_until(int(time.time()) - 60, service_account, namespace)
+
+    def token_until(self, expiry: int, service_account: str, namespace: str = "default") -> str:
+        """Return a token for a service account that is valid until a Unix time, past or to come.
+
+        Raises:
+            KubectlError: There is no such service account.
+        """
+        described = self.kubectl("get", "serviceaccount", service_account, "--namespace", namespace, "--output=json")
+        uid = json.loads(described.stdout)["metadata"]["uid"]
+        now = int(time.time())
+        return self._key.token(
+            {
+                "iss": ISSUER,
+                "aud": [ISSUER],
+                "sub": f"system:serviceaccount:{namespace}:{service_account}",
+                "iat": now - 3600,
+                "nbf": now - 3600,
+                "exp": expiry,
+                "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": service_account, "uid": uid}},
+            }
+        )
+
+    def kubeconfig_for(self, token: str | None = None, namespace: str = "default") -> Path:
+        """Write a kubeconfig whose user presents a token, good or bad, and return its path.
+
+        Without a token, the user is the administrator; the namespace is where commands go that name none.
+        """
+        path = self.folder / f"{secrets.token_hex(8)}.kubeconfig"
+        user = ADMIN if token is None else "token"
+        self._write_kubeconfig(path, user, self._tokens[ADMIN] if token is None else token, namespace)
+        return path
+
+    def audit_mark(self) -> int:
+        """Return the present end of the audit log, to ask ``audit`` for what comes after it.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
+        self._flush_audit()
+        return self._audit_log.stat().st_size
+
+    def audit(self, since: int = 0) -> list[AuditEvent]:
+        """Return the audited requests, all or those since a mark, in the order of the log.
+
+        They are those of everyone: besides the clients under test, the cluster's own controllers are at work.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
+        self._flush_audit()
+        with self._audit_log.open("rb") as file:
+            file.seek(since)
+            complete = file.read().rpartition(b"\n")[0]
+        events = (AuditEvent.parse(line) for line in complete.decode().splitlines())
+        return [event for event in events if event.user != PROBE]
+
+    def stop_api_server(self) -> None:
+        """End the API server at once, as a crash does: clients see a refused connection."""
+        self._processes.kill("kube-apiserver")
+
+    def start_api_server(self) -> None:
+        """Start the API server again, with the address and the certificate it had.
+
+        Raises:
+            StartError: It ended or was not ready in time.
+        """
+        self._start_api_server()
+
+    def stop_controller_manager(self) -> None:
+        """End the controller manager: what is applied from then on stays as it was sent, without Pods and the like."""
+        self._processes.kill("kube-controller-manager")
+
+    def compact(self) -> None:
+        """Have etcd forget all but the present, as the API server does every five minutes.
+
+        Tokens of lists that etcd itself answers, which are those of Events, are too old from then on.
+        """
+        # So that there is something to forget.
+        self.kubectl("create", "namespace", "forgotten")
+        self.kubectl("delete", "namespace", "forgotten", "--wait=false")
+        revision = self._ask_etcd("/v3/kv/range", {"key": "MA=="})["header"]["revision"]
+        self._ask_etcd("/v3/kv/compaction", {"revision": revision, "physical": True})
+
+    def _ask_etcd(self, path: str, question: dict[str, Any]) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.folder / "etcd.sock"))
+            http = HTTPConnection("etcd")
+            http.sock = connection
+            http.request("POST", path, json.dumps(question))
+            response = http.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+            if response.status != HTTPStatus.OK:
+                raise StartError(f"etcd does not do {path}: {answer}")
+            return answer
+
+    def _start(self) -> None:
+        """Bring up one program after the other."""
+        self._write_settings()
+        self._start_etcd()
+        self._start_api_server_on_a_free_port()
+        self._write_kubeconfig(self.kubeconfig, ADMIN, self._tokens[ADMIN], "default")
+        self._start_controller_manager()
+        self._wait_for_first_objects()
+
+    def _write_settings(self) -> None:
+        users = (f'{token},{user},{user},"{GROUPS[user]}"\n' for user, token in self._tokens.items())
+        settings = {
+            "users.csv": "".join(users),
+            "audit-policy.yaml": yaml.safe_dump(AUDIT_POLICY),
+            "service-account.key": self._key.pem(),
+        }
+        for name, text in settings.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+        self._audit_log.touch()
+
+    def _start_etcd(self) -> None:
+        # Sockets in a private folder instead of ports: no other user of the machine can reach them.
+        client, peer = (f"unix://{self.folder / name}" for name in ("etcd.sock", "etcd-peer.sock"))
+        # What a member advertises must have a host and a port; nobody reads it here, and nothing listens there.
+        advertised = "http://127.0.0.1:2380"
+        self._processes.start(
+            "etcd",
+            [
+                str(self._binaries.path("etcd")),
+                f"--data-dir={self.folder / 'etcd'}",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={advertised}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={advertised}",
+                f"--initial-cluster=default={advertised}",
+                "--unsafe-no-fsync",
+                "--log-level=warn",
+            ],
+        )
+
+    def _start_api_server_on_a_free_port(self) -> None:
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            self._port = _free_port()
+            try:
+                self._start_api_server()
+            except StartError:
+                # Another program can take the port before the API server does.
+                taken = "address already in use" in self._processes.log_tail("kube-apiserver")
+                if not taken or attempt == PORT_ATTEMPTS:
+                    raise
+                self._processes.kill("kube-apiserver")
+            else:
+                return
+
+    def _start_api_server(self) -> None:
+        key = self.folder / "service-account.key"
+        self._processes.start(
+            "kube-apiserver",
+            [
+                str(self._binaries.path("kube-apiserver")),
+                f"--etcd-servers=unix://{self.folder / 'etcd.sock'}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={self._port}",
+                # An endpoint may not be on loopback, and the machine may have no other address: one for documentation.
+                "--advertise-address=192.0.2.1",
+                f"--cert-dir={self._certificates}",
+                f"--service-account-issuer={ISSUER}",
+                f"--service-account-key-file={key}",
+                f"--service-account-signing-key-file={key}",
+                "--service-cluster-ip-range=10.0.0.0/16",
+                f"--token-auth-file={self.folder / 'users.csv'}",
+                "--authorization-mode=RBAC",
+                f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
+                f"--audit-log-path={self._audit_log}",
+                "--audit-log-mode=blocking-strict",
+                "--audit-log-maxsize=0",
+                "--profiling=false",
+            ],
+        )
+        self._wait("kube-apiserver", "to be ready", self._ready)
+
+    def _start_controller_manager(self) -> None:
+        kubeconfig = self.folder / "controller-manager.kubeconfig"
+        self._write_kubeconfig(kubeconfig, CONTROLLER_MANAGER, self._tokens[CONTROLLER_MANAGER], "default")
+        self._processes.start(
+            "kube-controller-manager",
+            [
+                str(self._binaries.path("kube-controller-manager")),
+                f"--kubeconfig={kubeconfig}",
+                f"--service-account-private-key-file={self.folder / 'service-account.key'}",
+                f"--root-ca-file={self._certificate}",
+                # As kubeadm has it: each controller is a user of its own in the audit log.
+                "--use-service-account-credentials=true",
+                "--leader-elect=false",
+                "--secure-port=0",
+                "--kube-api-qps=500",
+                "--kube-api-burst=1000",
+                "--profiling=false",
+            ],
+        )
+
+    def _wait_for_first_objects(self) -> None:
+        for namespace in FIRST_NAMESPACES:
+            self._wait_for_namespace(namespace)
+        for role in AGGREGATED_ROLES:
+            self._wait_for_object(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", "rules")
+
+    def _wait_for_namespace(self, name: str) -> None:
+        self._wait_for_object(f"/api/v1/namespaces/{name}/serviceaccounts/default", "metadata")
+        self._wait_for_object(f"/api/v1/namespaces/{name}/configmaps/kube-root-ca.crt", "data")
+
+    def _wait_for_object(self, path: str, field: str) -> None:
+        """Wait until the controller manager has made an object with a field that is not empty."""
+        self._wait("kube-controller-manager", f"to fill in {path}", lambda: bool(self._get(path).get(field)))
+
+    def _wait(self, program: str, goal: str, reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not reached():
+            self.check()
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"{program} took more than {READY_SECONDS:.0f} s {goal}; "
+                    f"the last lines of its log:\n{self._processes.log_tail(program)}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _ready(self) -> bool:
+        if not self._certificate.exists():
+            return False
+        try:
+            return self._request("/readyz").status == HTTPStatus.OK
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def _get(self, path: str) -> dict[str, Any]:
+        """Return the object at a path, {} where there is none."""
+        response = self._request(path)
+        found: dict[str, Any] = response.json() if response.status == HTTPStatus.OK else {}
+        return found
+
+    def _request(self, path: str) -> urllib3.BaseHTTPResponse:
+        if self._http is None:
+            self._http = urllib3.PoolManager(
+                ca_certs=str(self._certificate),
+                headers={"Authorization": f"Bearer {self._tokens[PROBE]}"},
+                retries=False,
+                timeout=urllib3.Timeout(10),
+            )
+        return self._http.request("GET", self.server + path)
+
+    def _flush_audit(self) -> None:
+        """Wait until a request made now is in the log, and with it those that came before."""
+        self.check()
+        if "kube-apiserver" not in self.pids:
+            return
+        start = self._audit_log.stat().st_size
+        mark = secrets.token_hex(8)
+        self._request(f"/version?mark={mark}")
+
+        def logged() -> bool:
+            with self._audit_log.open("rb") as file:
+                file.seek(start)
+                return mark.encode() in file.read()
+
+        self._wait("kube-apiserver", "to write its audit log", logged)
+
+    def _write_kubeconfig(self, path: Path, user: str, token: str, namespace: str) -> None:
+        name = "sandbox"
+        # In the file itself, so that a copy of it works anywhere.
+        authority = base64.b64encode(self._certificate.read_bytes()).decode()
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": name, "cluster": {"server": self.server, "certificate-authority-data": authority}},
+            ],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": user, "namespace": namespace}}],
+            "current-context": name,
+        }
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    @property
+    def _certificates(self) -> Path:
+        return self.folder / "certificates"
+
+    @property
+    def _certificate(self) -> Path:
+        """The certificate that the API server makes for itself at its first start; it is its own authority."""
+        return self._certificates / "apiserver.crt"
+
+    @property
+    def _audit_log(self) -> Path:
+        return self.folder / "audit.log"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

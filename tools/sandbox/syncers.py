@@ -1,0 +1,215 @@
+"""Put manifests in a cluster as each of the usual syncers does, down to the field managers and marks they leave."""
+
+import enum
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.sandbox.cluster import Cluster
+from tools.sandbox.errors import KubectlError
+
+FLUX_NAMESPACE = "flux-system"
+ARGOCD_TRACKING = "argocd.argoproj.io/tracking-id"
+ARGOCD_LABEL = "app.kubernetes.io/instance"
+KAPP_LABEL = "kapp.k14s.io/app"
+KAPP_ASSOCIATION = "kapp.k14s.io/association"
+# Other objects need these, so every syncer applies them first.
+FIRST_KINDS = {"CustomResourceDefinition", "Namespace"}
+SUFFIXES = {".json", ".yaml", ".yml"}
+
+Command = tuple[str, ...]
+
+
+class Syncer(enum.Enum):
+    """A way to get manifests into a cluster."""
+
+    FLUX = "flux"
+    ARGOCD = "argocd"
+    ARGOCD_SERVER_SIDE = "argocd-server-side"
+    KUBECTL = "kubectl"
+    HELM = "helm"  # as Helm 3 installs; a second sync changes nothing
+    HELM_SERVER_SIDE = "helm-server-side"  # as Helm 4 does
+    KAPP = "kapp"  # as kapp creates; a second sync changes nothing
+    ADOPTED = "adopted"  # made by hand with kubectl create, then taken over by Flux
+
+
+#: Those whose second sync updates what is there already, such as the namespace that the manifests make.
+TAKING_OVER = tuple(syncer for syncer in Syncer if syncer not in {Syncer.HELM, Syncer.KAPP})
+#: Argo CD's `application.resourceTrackingMethod`.
+TRACKING_METHODS = ("annotation", "label", "annotation+label")
+
+_FLUX: Command = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller")
+_COMMANDS: dict[Syncer, tuple[Command, ...]] = {
+    Syncer.FLUX: (_FLUX,),
+    Syncer.ARGOCD: (("apply", "--field-manager=argocd-controller"),),
+    Syncer.ARGOCD_SERVER_SIDE: (("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"),),
+    Syncer.KUBECTL: (("apply",),),
+    Syncer.HELM: (("create", "--save-config=false", "--field-manager=helm"),),
+    Syncer.HELM_SERVER_SIDE: (("apply", "--server-side", "--force-conflicts", "--field-manager=helm"),),
+    Syncer.KAPP: (("create", "--save-config=false", "--field-manager=kapp"),),
+    Syncer.ADOPTED: (("create", "--save-config=false"), _FLUX),
+}
+_ARGOCD = {Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE}
+_HELM = {Syncer.HELM, Syncer.HELM_SERVER_SIDE}
+
+
+def sync(
+    cluster: Cluster,
+    syncer: Syncer,
+    manifests: Path,
+    *,
+    namespace: str = "default",
+    owner: str | None = None,
+    tracking: str = "annotation",
+    label: str = ARGOCD_LABEL,
+) -> None:
+    """Apply a file, or every YAML and JSON file below a folder. A second sync applies the files as they are then.
+
+    Args:
+        cluster: Where to.
+        syncer: How.
+        manifests: A file or a folder.
+        namespace: For objects that name none.
+        owner: The name of the Flux Kustomization, the Argo CD Application, the Helm release or the kapp app; its marks
+            are put on every object, as the real ones do. Without it, and for ``Syncer.KUBECTL``, the objects are
+            applied as they are.
+        tracking: How Argo CD marks objects, one of `TRACKING_METHODS`.
+        label: The key of Argo CD's tracking label.
+
+    Raises:
+        KubectlError: kubectl refused something; its message is in the error.
+    """
+    # kubectl --namespace would refuse objects of other namespaces; the namespace of a context does not.
+    kubeconfig = cluster.kubeconfig_for(namespace=namespace)
+    first: list[str] = []
+    rest: list[str] = []
+    custom_resources = False
+    for text, kind in _documents(manifests):
+        (first if kind in FIRST_KINDS else rest).append(text)
+        custom_resources |= kind == "CustomResourceDefinition"
+    for number, command in enumerate(_COMMANDS[syncer]):
+        for documents in filter(None, (first, rest)):
+            text = "---\n".join(documents)
+            # What came before the syncer bears no mark of it: an object made by hand, until it is adopted.
+            if owner is not None and number == len(_COMMANDS[syncer]) - 1:
+                text = _marked(cluster, syncer, text, _Marking(owner, namespace, tracking, label))
+            _run(cluster, command, text, kubeconfig)
+            if documents is first and custom_resources:
+                cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
+
+
+def _documents(manifests: Path) -> Iterator[tuple[str, str]]:
+    """Yield the text and the kind of each object.
+
+    The text goes to kubectl untouched: whoever dumps it anew decides about every ``yes``, ``1e3`` and date in it.
+    """
+    files = sorted(manifests.rglob("*")) if manifests.is_dir() else [manifests]
+    for file in files:
+        if file.suffix in SUFFIXES:
+            for text in re.split(r"^---.*\n?", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
+                content = yaml.safe_load(text)
+                # A syncer reads kustomize's own file; no API server has it.
+                if content and not content.get("apiVersion", "").startswith("kustomize.config.k8s.io/"):
+                    yield text.rstrip() + "\n", content["kind"]
+
+
+def _run(cluster: Cluster, command: Command, text: str, kubeconfig: Path) -> None:
+    done = cluster.kubectl(*command, "--filename=-", stdin=text, check=False, kubeconfig=kubeconfig)
+    if done.returncode == 0:
+        return
+    complaints = [line for line in done.stderr.splitlines() if "(AlreadyExists)" not in line]
+    # kubectl create goes on after an object that is there already, and that is all there is to a second sync.
+    if command[0] != "create" or complaints:
+        raise KubectlError(f"kubectl {' '.join(command)} ended with code {done.returncode}: {done.stderr.strip()}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Marking:
+    owner: str
+    namespace: str
+    tracking: str
+    label: str
+
+
+def _marked(cluster: Cluster, syncer: Syncer, text: str, marking: _Marking) -> str:
+    """Return the objects as JSON with the marks of the syncer."""
+    owner, namespace = marking.owner, marking.namespace
+    if syncer is Syncer.KUBECTL:
+        return text
+    if syncer in _HELM:
+        release = (f"meta.helm.sh/release-name={owner}", f"meta.helm.sh/release-namespace={namespace}")
+        annotated = _edited(cluster, "annotate", text, *release)
+        return _edited(cluster, "label", annotated, "app.kubernetes.io/managed-by=Helm")
+    if syncer is Syncer.KAPP:
+        objects = list(
+            json_stream(_edited(cluster, "annotate", text, "kapp.k14s.io/original-diff-md5=c6e94dc94aed3401"))
+        )
+        return "\n".join(json.dumps(_marked_by_kapp(item, owner, namespace)) for item in objects)
+    if syncer not in _ARGOCD:
+        prefix = "kustomize.toolkit.fluxcd.io"
+        return _edited(cluster, "label", text, f"{prefix}/name={owner}", f"{prefix}/namespace={FLUX_NAMESPACE}")
+    objects = list(json_stream(_edited(cluster, "annotate", text, f"{ARGOCD_TRACKING}={owner}")))
+    for item in objects:
+        _mark_by_argocd(item, marking)
+    return "\n".join(json.dumps(item) for item in objects)
+
+
+def _mark_by_argocd(item: dict[str, Any], marking: _Marking) -> None:
+    """As Argo CD's `SetAppInstance` does; definitions get no mark at all."""
+    group = item["apiVersion"].rpartition("/")[0]
+    metadata = item["metadata"]
+    where = f"{metadata.get('namespace', marking.namespace)}/{metadata['name']}"
+    is_definition = item["kind"] == "CustomResourceDefinition"
+    if marking.tracking == "label" or is_definition:
+        del metadata["annotations"][ARGOCD_TRACKING]
+    else:
+        metadata["annotations"][ARGOCD_TRACKING] = f"{marking.owner}:{group}/{item['kind']}:{where}"
+    if marking.tracking != "annotation" and not is_definition:
+        metadata["labels"] = {**(metadata.get("labels") or {}), marking.label: marking.owner[:63]}
+
+
+def _marked_by_kapp(item: dict[str, Any], owner: str, namespace: str) -> dict[str, Any]:
+    """As kapp's default ownership and label scoping rules do. The app's label is a number, made of its name here."""
+    original = json.dumps(item)
+    metadata = item["metadata"]
+    key = f"{metadata.get('namespace', namespace)}/{item['apiVersion']}/{item['kind']}/{metadata['name']}"
+    app = {KAPP_LABEL: str(int(hashlib.sha256(owner.encode()).hexdigest()[:15], 16))}
+    labels = {**app, KAPP_ASSOCIATION: f"v1.{hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()}"}
+    metadata["annotations"] |= {"kapp.k14s.io/identity": f"v1;{key}", "kapp.k14s.io/original": original}
+    spec = item.get("spec") or {}
+    owned = [item]
+    if item["kind"] in {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"}:
+        owned += [spec["template"], *(spec.get("volumeClaimTemplates") or ())]
+        selector = spec.get("selector") or {}
+        if selector.get("matchLabels"):
+            selector["matchLabels"] |= app
+    elif item["kind"] == "CronJob":
+        owned.append(spec["jobTemplate"]["spec"]["template"])
+    elif item["kind"] == "Service" and spec.get("selector"):
+        spec["selector"] |= app
+    for part in owned:
+        part["metadata"] = part.get("metadata") or {}
+        part["metadata"]["labels"] = {**(part["metadata"].get("labels") or {}), **labels}
+    return item
+
+
+def _edited(cluster: Cluster, verb: str, text: str, *pairs: str) -> str:
+    """Let kubectl add labels or annotations: it reads YAML as kubectl does."""
+    return cluster.kubectl(verb, "--local", "--overwrite", "--output=json", "--filename=-", *pairs, stdin=text).stdout
+
+
+def json_stream(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON texts that follow one another, as kubectl prints several."""
+    decoder = json.JSONDecoder()
+    position = 0
+    text = text.strip()
+    while position < len(text):
+        item, end = decoder.raw_decode(text, position)
+        yield item
+        position = end + len(text[end:]) - len(text[end:].lstrip())
