@@ -13,6 +13,7 @@ from drift.documents.files import document_files
 from drift.documents.reader import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
 from drift.model import Json
+from drift.redaction import is_name, is_secret
 
 
 class Dump:
@@ -121,12 +122,18 @@ def _objects(value: Json, place: str) -> Iterator[LiveObject]:
 
 
 def _is_object(body: Json) -> bool:
-    return (
-        isinstance(body, dict)
-        and isinstance(body.get("apiVersion"), str)
-        and isinstance(body.get("kind"), str)
-        and isinstance(body.get("metadata"), dict)
-    )
+    """Whether it has what every object of a cluster has, in a form in which it can be shown."""
+    if not isinstance(body, dict):
+        return False
+    api_version, kind, metadata = body.get("apiVersion"), body.get("kind"), body.get("metadata")
+    if not isinstance(api_version, str) or not isinstance(kind, str) or not isinstance(metadata, dict):
+        return False
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if not isinstance(name, str) or not isinstance(namespace, str | None):
+        return False
+    if not all(len(word.split()) == 1 and word.isprintable() for word in (api_version, kind)):
+        return False
+    return not is_secret(api_version, kind) or (is_name(name) and (namespace is None or is_name(namespace)))
 
 
 def _custom_resource(live: LiveObject) -> Resource:

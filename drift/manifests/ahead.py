@@ -26,6 +26,7 @@ import orjson
 from drift.documents.files import document_files
 from drift.documents.plain import PlainDocument, begins_as_json, read_plain_documents
 from drift.model import Json
+from drift.redaction import is_secret
 
 #: Bytes from which on a second process pays; reading them takes one process about a tenth of a second.
 _ENOUGH: Final = 1_000_000
@@ -36,7 +37,7 @@ _NUMBER_BYTES: Final = 2
 #: Where a container says how much processor time it may have: microseconds in so many microseconds, or "max".
 #: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
-#: So that such a file is not read in vain. Who writes the word in another way is found out after reading.
+#: So that such a file is not read in vain. Where the word is written in another way, that is found out after reading.
 _SECRET: Final = re.compile(rb"kind[\"']?:\s*[\"']?Secret\b")
 #: What a user may end the process with.
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -259,4 +260,7 @@ def _may_be_secret(value: Json) -> bool:
     if not isinstance(value, dict):
         return value is not None
     kind = value.get("kind")
-    return isinstance(kind, str) and (kind == "Secret" or kind.endswith("List"))
+    api_version = value.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        return True
+    return kind.endswith("List") or is_secret(api_version, kind)

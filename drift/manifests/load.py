@@ -14,7 +14,7 @@ from drift.documents.reader import Document, number_documents, read_documents
 from drift.errors import ManifestError, UsageError
 from drift.manifests.ahead import Ahead, Plain
 from drift.model import Json, Manifest, Object, Source
-from drift.redaction import is_secret, redact_secret
+from drift.redaction import is_name, is_secret, redact_secret
 
 #: Kinds of files that stand among manifests and that no API server has: kustomize's own.
 _CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
@@ -76,11 +76,11 @@ def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> Loaded:
             for body in _objects(document, name):
                 api_version = body.get("apiVersion")
                 if _is_for_kustomize(api_version, name):
-                    kind = body.get("kind", "Kustomization")
-                    skipped.append(f"{name}:{document.line}: {kind} is for kustomize, not for the cluster")
+                    skipped.append(f"{name}:{document.line}: Kustomization is for kustomize, not for the cluster")
                 elif _gets_its_name_later(body):
+                    kind = _word(body.get("kind"), "kind", f"{name}:{document.line}:1")
                     unnamed.append(
-                        f"{name}:{document.line}: {body.get('kind')} is not compared: it has generateName, "
+                        f"{name}:{document.line}: {kind} is not compared: it has generateName, "
                         "so each sync makes another object of it"
                     )
                 else:
@@ -134,7 +134,7 @@ def _objects(document: Document, name: str) -> Iterator[Object]:
     if _is_list(value):
         for item in value["items"] or []:
             if not isinstance(item, dict):
-                raise ManifestError(f"{place}: an item of the {value['kind']} is not an object")
+                raise ManifestError(f"{place}: an item of the list is not an object")
             # The items of a typed list may leave out what the list says of them all.
             yield {**_said_by_list(value), **item}
     else:
@@ -157,22 +157,49 @@ def _manifest(body: Object, document: Document, name: str) -> Manifest:
     metadata = metadata if isinstance(metadata, dict) else {}
     api_version = _word(body.get("apiVersion"), "apiVersion", place)
     kind = _word(body.get("kind"), "kind", place)
-    object_name = _word(metadata.get("name"), "metadata.name", place)
+    may_be_secret = is_secret(api_version, kind)
+    object_name = _name(metadata.get("name"), "metadata.name", place, strict=may_be_secret)
     namespace = metadata.get("namespace")
     if namespace is not None:
-        namespace = _word(namespace, "metadata.namespace", place)
+        namespace = _name(namespace, "metadata.namespace", place, strict=may_be_secret)
     return Manifest(
         api_version=api_version,
         kind=kind,
         namespace=namespace,
         name=object_name,
         source=Source(name, document.number, document.line),
-        body=redact_secret(body) if is_secret(api_version, kind) else body,
+        body=redact_secret(body) if may_be_secret else body,
     )
 
 
+# The values are not quoted in these messages: where one stands in the wrong place, it may be a Secret's.
+
+
+def _name(value: Json, field: str, place: str, *, strict: bool) -> str:
+    name = _string(value, field, place)
+    if strict and not is_name(name):
+        raise ManifestError(
+            f"{place}: {field} is not a name that a Secret can have (lower case letters, digits, - and .)"
+        )
+    return name
+
+
 def _word(value: Json, field: str, place: str) -> str:
+    word = _string(value, field, place)
+    if len(word.split()) != 1 or not word.isprintable():
+        raise ManifestError(f"{place}: {field} must be one word; is the line below it indented too far?")
+    return word
+
+
+def _string(value: Json, field: str, place: str) -> str:
     if isinstance(value, str) and value:
         return value
-    problem = "is missing" if value in (None, "") else f"must be a string, not {value!r}"
-    raise ManifestError(f"{place}: {field} {problem}")
+    raise ManifestError(
+        f"{place}: {field} {'is missing' if value in (None, '') else f'must be a string, not {_type(value)}'}"
+    )
+
+
+def _type(value: Json) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else "a list" if isinstance(value, list) else "a mapping"
