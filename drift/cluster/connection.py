@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from drift.cluster.client_errors import in_our_words
 from drift.cluster.kubeconfig import read_kubeconfigs
 from drift.errors import ConnectError, UsageError
 from drift.redaction import without_passwords
@@ -50,10 +51,19 @@ class Connection:
             with _errors_logged_by_the_client() as logged:
                 self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
         except (ConfigException, OSError, ValueError) as error:
-            raise ConnectError(f"{self.server}: no credentials: {' '.join(str(error).split())}") from None
+            raise ConnectError(f"{self.server}: no credentials: {in_our_words(error)}") from None
         if logged:
-            raise ConnectError(f"{self.server}: no credentials: {' '.join(logged[-1].split())}")
-        return headers
+            raise ConnectError(f"{self.server}: no credentials: {in_our_words(logged[-1])}")
+        return {name: self._header(value) for name, value in headers.items()}
+
+    def _header(self, value: str) -> str:
+        # A file with a token often ends with a newline, which kubectl strips too.
+        stripped = value.strip()
+        if not stripped.isascii() or not stripped.isprintable():
+            raise ConnectError(
+                f"{self.server}: no credentials: the token holds a character that no token has, such as a line break"
+            )
+        return stripped
 
 
 def load_client() -> None:
@@ -103,10 +113,10 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None) -> Connection:
             raise UsageError(
                 f"kubeconfig {files}: has no context {context!r}; `kubectl config get-contexts` lists them"
             ) from None
-        raise ConnectError(f"kubeconfig {files}: {_explain(text) or type(error).__name__}") from None
+        raise ConnectError(f"kubeconfig {files}: {in_our_words(error)}") from None
     if logged:
         # The client only logs that an exec plugin failed and would go on without credentials.
-        raise ConnectError(f"kubeconfig {files}: no credentials: {' '.join(logged[-1].split())}")
+        raise ConnectError(f"kubeconfig {files}: no credentials: {in_our_words(logged[-1])}")
     current: dict[str, Any] = loader.current_context
     return Connection(
         client=ApiClient(configuration),
@@ -116,12 +126,6 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None) -> Connection:
         namespace=str((current.get("context") or {}).get("namespace") or "default"),
         renew=lambda: _from_kubeconfig(paths, context),
     )
-
-
-def _explain(text: str) -> str:
-    if "current-context" in text:
-        return "has no current context; name one with --context"
-    return text.removeprefix("Invalid kube-config file. ")
 
 
 def _from_service_account() -> Connection:
@@ -134,7 +138,7 @@ def _from_service_account() -> Connection:
             client_configuration=configuration
         )
     except (ConfigException, OSError) as error:
-        raise ConnectError(f"the pod's service account cannot be used: {error}") from None
+        raise ConnectError(f"the pod's service account cannot be used: {in_our_words(error)}") from None
     try:
         namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
     except OSError:
