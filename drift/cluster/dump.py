@@ -9,7 +9,7 @@ from typing import Any
 
 from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
-from drift.documents.files import document_files
+from drift.documents.files import document_files, read_file
 from drift.documents.reader import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
 from drift.model import Json
@@ -97,7 +97,7 @@ def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
     for path in paths:
         for file in _files(Path(path)):
             try:
-                for document in read_documents(file.read_bytes(), str(file)):
+                for document in read_documents(read_file(file, named=file == Path(path)), str(file)):
                     yield from _objects(document.value, f"{file}:{document.line}")
             except OSError as error:
                 raise DumpError(f"--live {file}: cannot be read: {error.strerror}") from None

@@ -23,7 +23,7 @@ from typing import Final, NoReturn
 
 import orjson
 
-from drift.documents.files import document_files
+from drift.documents.files import document_files, read_file
 from drift.documents.plain import PlainDocument, begins_as_json, read_plain_documents
 from drift.model import Json
 from drift.redaction import is_secret
@@ -246,7 +246,7 @@ def _taken(batches: Sequence[range], todo: int) -> Iterator[int]:
 def _read(file: Path) -> list[PlainDocument] | None:
     """The documents of a file; None where they are for the first process, or for another reader."""
     try:
-        text = file.read_bytes()
+        text = read_file(file)
     except OSError:
         return None
     # JSON has its own reader.

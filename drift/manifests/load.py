@@ -7,18 +7,21 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from drift.documents.files import document_files
+from drift.documents.files import files_below, read_file, read_stream
 from drift.documents.reader import Document, number_documents, read_documents
 from drift.errors import ManifestError, UsageError
 from drift.manifests.ahead import Ahead, Plain
+from drift.manifests.rendered import (
+    CHART,
+    KUSTOMIZATIONS,
+    check_file,
+    is_kustomize_api,
+    kept_by_kustomize,
+    select_files,
+)
 from drift.model import Json, Manifest, Object, Source
 from drift.redaction import is_name, is_secret, redact_secret
-
-#: Kinds of files that stand among manifests and that no API server has: kustomize's own.
-_CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
-_KUSTOMIZATION_FILES: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +99,53 @@ def _gets_its_name_later(body: Object) -> bool:
 def _is_for_kustomize(api_version: Json, name: str) -> bool:
     if api_version is None:
         # kustomize lets its own file, which has a fixed name, do without apiVersion and kind.
-        return Path(name).name in _KUSTOMIZATION_FILES
-    return isinstance(api_version, str) and api_version.startswith(_CLIENT_SIDE_GROUPS)
+        return Path(name).name in KUSTOMIZATIONS
+    return is_kustomize_api(api_version)
 
 
 def _read_all(paths: Sequence[str], plain: Plain) -> Iterator[tuple[str, Iterable[Document]]]:
     for path in paths:
         if path == "-":
-            yield "<stdin>", read_documents(sys.stdin.buffer.read(), "<stdin>")
+            yield "<stdin>", read_documents(_stdin(), "<stdin>")
         else:
-            for file in _files(Path(path), path):
-                read = plain.pop(file, None)
-                yield str(file), _documents(file) if read is None else number_documents(read)
+            yield from _read_path(Path(path), path, plain)
 
 
-def _documents(file: Path) -> Iterable[Document]:
+def _stdin() -> bytes:
     try:
-        text = file.read_bytes()
+        return read_stream(sys.stdin.buffer)
     except OSError as error:
-        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
-    return read_documents(text, str(file))
+        raise ManifestError(f"standard input: cannot be read: {error.strerror}") from None
 
 
-def _files(path: Path, as_written: str) -> Iterable[Path]:
+def _read_path(path: Path, as_written: str, plain: Plain) -> Iterator[tuple[str, Iterable[Document]]]:
     if not path.exists():
         raise UsageError(f"{as_written}: no such file or folder")
-    return document_files(path)
+    if not path.is_dir():
+        if path.name in {*KUSTOMIZATIONS, CHART}:
+            folder = path.parent
+            check_file(str(folder), path.name, files_below(folder), lambda name: _bytes(folder / name))
+        yield _documents(path, plain, named=True)
+        return
+    listed = select_files(as_written, files_below(path), lambda name: _bytes(path / name))
+    for name in sorted(listed.files, key=Path):
+        file, documents = _documents(path / name, plain)
+        is_listed = name in listed.by_kustomization
+        yield file, kept_by_kustomize(documents, file) if is_listed else documents
+
+
+def _documents(file: Path, plain: Plain, *, named: bool = False) -> tuple[str, Iterable[Document]]:
+    read = plain.pop(file, None)
+    if read is not None:
+        return str(file), number_documents(read)
+    return str(file), read_documents(_bytes(file, named=named), str(file))
+
+
+def _bytes(file: Path, *, named: bool = False) -> bytes:
+    try:
+        return read_file(file, named=named)
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def _objects(document: Document, name: str) -> Iterator[Object]:
