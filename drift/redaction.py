@@ -177,7 +177,7 @@ def _is_open_label(name: str, value: str) -> bool:
 
 
 def _is_open_annotation(name: str, value: str) -> bool:
-    return name in _OPEN_ANNOTATIONS and value.isprintable()
+    return name in _OPEN_ANNOTATIONS and value.isprintable() and " " not in value
 
 
 def _has_keys(value: Json, form: re.Pattern[str]) -> bool:

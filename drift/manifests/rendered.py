@@ -136,7 +136,7 @@ class _Selection:
         charts = sorted(parent for parent, name in map(_split, self._files) if name == CHART)
         tops = [place for place in sorted(self._kustomizations) if not self._is_below(place, self._kustomizations)]
         for chart in charts:
-            if not self._is_below(chart, charts) and not self._is_governed(chart, tops):
+            if not self._is_below(chart, charts) and not self._is_below(chart, tops):
                 self._to_render[chart] = f"helm template RELEASE {self._path(chart)} | drift report -"
         for top in tops:
             if not self._is_below(top, charts) and top not in charts and not self._follow(top, set()):

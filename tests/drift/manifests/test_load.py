@@ -113,7 +113,10 @@ def test_a_kustomization_of_flux_is_a_manifest() -> None:
         ("apiVersion: v1\nkind: ConfigMap\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 8080}\n", "metadata.name must be a string, not a number"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n", "must be a string, not true or false"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n",
+            "must be a string, not true or false",
+        ),
         ("apiVersion: v1\nkind: List\nitems: [5]\n", "an item of the list is not an object"),
         ("just text\n", "not a Kubernetes object"),
         ("[1, 2]\n", "not a Kubernetes object"),
