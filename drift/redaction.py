@@ -32,6 +32,9 @@ _DOTTED_API_VERSION: Final = re.compile(
     r"(?P<group>[a-z0-9](?:[-a-z0-9]*+)(?:\.[a-z0-9][-a-z0-9]*+)*\.[a-z][-a-z0-9]*+)/[a-z][-a-z0-9]*+"
 )
 
+#: What the core group is taken to be called.
+_NO_GROUPS: Final = frozenset({"core.k8s.io", "k8s.io", "kubernetes.io"})
+
 #: Annotations of a Secret that are shown as they are: they name who syncs it. Any other may hold a copy of its
 #: values (kubectl's last-applied, kapp's original, Rancher's objectset do) and is treated like one.
 _OPEN_ANNOTATIONS: Final = frozenset(
@@ -98,7 +101,7 @@ def is_secret(api_version: str, kind: str) -> bool:
     A custom resource is not, whatever its kind is called: its group is a domain.
     """
     dotted = _DOTTED_API_VERSION.fullmatch(api_version)
-    if dotted is None:
+    if dotted is None or dotted["group"] in _NO_GROUPS:
         return kind not in _BUILT_IN_KINDS
     is_of_kubernetes = f".{dotted['group']}".endswith(".k8s.io")
     return is_of_kubernetes and kind.strip().casefold() in {"secret", "secrets"}
