@@ -53,10 +53,9 @@ def read_report(text: str | bytes, name: str) -> Report:
         raise SavedReportError(f"{name}: is nested too deep to be a report") from None
     except UnicodeDecodeError:
         raise SavedReportError(f"{name}: is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise SavedReportError(f"{name}:{error.lineno}:{error.colno}: is not JSON: {error.msg}") from None
-    except ValueError:
-        raise SavedReportError(f"{name}: is not JSON: it holds a number that JSON does not have") from None
+    except ValueError as error:
+        # Its text is that of the reader of JSON, which quotes nothing, or one of ours.
+        raise SavedReportError(f"{name}: is not JSON: {error}") from None
     root = _Node(document, name, "")
     if not isinstance(document, dict) or document.get("kind") != _KIND:
         raise SavedReportError(f"{name}: is no report; `drift report --output json={name}` makes one")
