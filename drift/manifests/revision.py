@@ -11,8 +11,8 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.manifests.load import Loaded, load_texts
-from drift.model import Manifest
 from drift.manifests.rendered import select_files
+from drift.model import Manifest
 
 _TIMEOUT_SECONDS: Final = 60
 
@@ -112,7 +112,7 @@ def _texts(git: str, revision: str, path: Path) -> Iterator[tuple[str, bytes]]:
             content = files.extractfile(members[name])
             return b"" if content is None else content.read()
 
-        prefix = "" if inside == Path() else f"{inside.as_posix()}/"
+        prefix = "" if inside == "." else f"{inside}/"
         if path.is_dir():
             below = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
             listed = select_files(f"{path} at {revision}", below, lambda name: read(prefix + name))
