@@ -115,7 +115,7 @@ def _texts(git: str, revision: str, path: Path) -> Iterator[tuple[str, bytes]]:
         prefix = "" if inside == "." else f"{inside}/"
         if path.is_dir():
             below = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
-            listed = select_files(f"{path} at {revision}", below, lambda name: read(prefix + name))
+            listed = select_files(str(path), below, lambda name: read(prefix + name))
             names = [prefix + name for name in listed.files]
         else:
             names = sorted(members)
