@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from drift.cluster.attempt import within
 from drift.cluster.connection import connect
 from drift.cluster.impersonation import NO_IMPERSONATION, Impersonation
-from drift.cluster.limits import Deadline, Limits
+from drift.cluster.limits import Limits
 from drift.cluster.requests import tell_nobody
 from drift.cluster.resources import Resource
 from drift.cluster.server import ApiServer
@@ -53,7 +53,7 @@ def open_cluster(
         RequestError: It refuses to say what it serves.
     """
     limits = limits or Limits()
-    deadline = Deadline(limits.scan_seconds)
+    deadline = limits.deadline()
     try:
         # Getting credentials may run a program, which may never end.
         connection = within(deadline.remaining(), lambda: connect(kubeconfig, context, impersonate))

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -27,6 +28,7 @@ def program() -> NoReturn:
     would be a fifth of a scan. What others have asked to be done at the end is done, such as removing the files that
     the client keeps certificates in.
     """
+    threading.excepthook = _say_where_in_thread
     status = main()
     atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.stderr):
@@ -65,8 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TerminatedError:
         write_stderr("drift: stopped by SIGTERM before it was done\n")
         return TERMINATED
-    except Exception:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
         # A mistake of ours. Left alone, Python would end with 1, which tells scripts that there is drift.
-        with contextlib.suppress(OSError):
-            traceback.print_exc()
+        _say_where(error)
         return _INTERNAL_ERROR
+
+
+def _say_where(error: BaseException) -> None:
+    """Writes where in the program an error comes from, without its message, which can quote a Secret or a token."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    write_stderr(f"{frames}drift: internal error ({type(error).__name__}); please report it with these lines\n")
+
+
+def _say_where_in_thread(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_value is not None:
+        _say_where(failure.exc_value)

@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.messages import say
@@ -13,13 +13,14 @@ from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
 from drift.cli.streams import write_stdout
 from drift.cli.targets import Target, chosen_targets, scan_targets
+from drift.cluster.attempt import within
 from drift.cluster.connection import load_client
 from drift.cluster.impersonation import NO_IMPERSONATION, from_flags
-from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Limits
+from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, in_words
 from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
 from drift.config.settings import Settings
-from drift.errors import UsageError
+from drift.errors import ScanError, UsageError
 from drift.library import open_cluster, open_dump, scan
 from drift.manifests.ahead import Ahead
 from drift.manifests.git import describe
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from drift.cli.remember import Memory
     from drift.notify.pushgateway import Pushgateway
 
+_Read = TypeVar("_Read")
 _DRIFT = 1
 _NO_HISTORY = 2
 _INCOMPLETE = 3
@@ -90,12 +92,13 @@ def _scan(  # noqa: PLR0917
     memory: "Memory | None",
     ahead: Ahead | None,
 ) -> Report:
+    deadline = Deadline(options.deadline or SCAN_SECONDS)
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
     with _progress("reading manifests", options):
         if ahead is not None and not options.live:
             # What has to be loaded anyway is loaded while the other process reads.
             load_client()
-        manifests = load_manifests(options.manifests, ahead)
+        manifests = _in_time(lambda: load_manifests(options.manifests, ahead), deadline, "the manifests")
     explain = options.verbose and not options.quiet
 
     def scan_one(live: LiveSource, observe: Callable[[Step], object] | None = None) -> Report:
@@ -115,7 +118,7 @@ def _scan(  # noqa: PLR0917
             say_what_was_asked(report)
         return report if memory is None else memory.record(report, live)
 
-    limits, tell = _limits(options), say if explain else tell_nobody
+    limits, tell = _limits(options, deadline), say if explain else tell_nobody
     warn = tell_nobody if options.quiet else say
     impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
@@ -132,7 +135,7 @@ def _scan(  # noqa: PLR0917
             )
     # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
     live = (
-        open_dump(options.live, options.namespace or "default")
+        _in_time(lambda: open_dump(options.live, options.namespace or "default"), deadline, "the dump")
         if options.live
         else open_cluster(
             targets[0].kubeconfig, targets[0].context, impersonate=impersonate, limits=limits, tell=tell, warn=warn
@@ -140,6 +143,19 @@ def _scan(  # noqa: PLR0917
     )
     with _progress("comparing", options) as progress:
         return scan_one(live, progress.observe)
+
+
+def _in_time(read: Callable[[], _Read], deadline: Deadline, what: str) -> _Read:
+    """What is read from files, for which a pipe or a very large file may take any time.
+
+    Raises:
+        ScanError: The time of the scan is over.
+    """
+    try:
+        return within(deadline.remaining(), read)
+    except TimeoutError:
+        seconds = in_words(deadline.seconds or 0)
+        raise ScanError(f"{what} could not be read within {seconds}; give it more time with --deadline") from None
 
 
 # What few ask for is imported only where it is asked for: a scan of a few objects takes no longer than its imports.
@@ -188,9 +204,12 @@ def _progress(what: str, options: argparse.Namespace) -> Progress:
     return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
-def _limits(options: argparse.Namespace) -> Limits:
+def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
+    seconds = options.deadline or SCAN_SECONDS
     return Limits(
-        request_seconds=options.request_timeout or REQUEST_SECONDS, scan_seconds=options.deadline or SCAN_SECONDS
+        request_seconds=options.request_timeout or REQUEST_SECONDS,
+        scan_seconds=seconds,
+        spent_seconds=seconds - deadline.remaining(),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from drift.cluster.attempt import within
 from drift.cluster.connection import Connection, connect
 from drift.cluster.impersonation import Impersonation
-from drift.cluster.limits import Deadline, Limits
+from drift.cluster.limits import Limits
 from drift.cluster.server import ApiServer
 from drift.errors import ConnectError, ScanError, UsageError
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
@@ -135,7 +135,7 @@ def _scan(
     if isinstance(connection, ConnectError):
         return connection
     try:
-        return scan(ApiServer(connection, limits, Deadline(limits.scan_seconds), tell))
+        return scan(ApiServer(connection, limits, limits.deadline(), tell))
     except ScanError as error:
         return error
 

@@ -198,7 +198,7 @@ def _why_unreachable(error: Exception, cause: BaseException) -> str | None:
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return "the host name cannot be resolved; is this the right --context?"
     if isinstance(error, urllib3.exceptions.LocationValueError):
-        return f"its address cannot be used ({_text(cause)})"
+        return "its address cannot be used; look at server in the kubeconfig"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         return "no answer in time; is the server reachable from here?"
     return None
@@ -226,9 +226,9 @@ def _too_slow(seconds: float) -> str:
 
 def _text(error: BaseException) -> str:
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
-        # Its message is what came instead, and that can be anything.
         return "the answer is not HTTP"
-    return " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
+    # A library's own words can quote what was sent or received.
+    return " ".join(str(getattr(error, "strerror", None) or type(error).__name__).split())
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from drift.cluster.client_errors import in_our_words
 from drift.cluster.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
 from drift.cluster.kubeconfig import read_kubeconfigs, used_cluster, used_user
 from drift.cluster.proxies import choose_proxy, is_loopback, proxy_credentials
@@ -63,13 +64,22 @@ class Connection:
             with _errors_logged_by_the_client() as logged:
                 self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
         except (ConfigException, OSError, ValueError) as error:
-            raise ConnectError(f"{self.server}: no credentials: {' '.join(str(error).split())}") from None
+            raise ConnectError(f"{self.server}: no credentials: {in_our_words(error)}") from None
         if logged:
-            raise ConnectError(f"{self.server}: no credentials: {' '.join(logged[-1].split())}")
-        sent = urllib3.HTTPHeaderDict(headers)
+            raise ConnectError(f"{self.server}: no credentials: {in_our_words(logged[-1])}")
+        sent = urllib3.HTTPHeaderDict({name: self._header(value) for name, value in headers.items()})
         for name, value in self.impersonated.headers():
             sent.add(name, value)
         return sent
+
+    def _header(self, value: str) -> str:
+        # A file with a token often ends with a newline, which kubectl strips too.
+        stripped = value.strip()
+        if not stripped.isascii() or not stripped.isprintable():
+            raise ConnectError(
+                f"{self.server}: no credentials: the token holds a character that no token has, such as a line break"
+            )
+        return stripped
 
 
 def load_client() -> None:
@@ -128,10 +138,10 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
             raise UsageError(
                 f"kubeconfig {files}: has no context {context!r}; `kubectl config get-contexts` lists them"
             ) from None
-        raise ConnectError(f"kubeconfig {files}: {_explain(text) or type(error).__name__}") from None
+        raise ConnectError(f"kubeconfig {files}: {in_our_words(error)}") from None
     if logged:
         # The client only logs that an exec plugin failed and would go on without credentials.
-        raise ConnectError(f"kubeconfig {files}: no credentials: {' '.join(logged[-1].split())}")
+        raise ConnectError(f"kubeconfig {files}: no credentials: {in_our_words(logged[-1])}")
     current: dict[str, Any] = loader.current_context
     return _connection(
         configuration,
@@ -216,12 +226,6 @@ def _check_address(server: str, *, credentials: bool) -> None:
         )
 
 
-def _explain(text: str) -> str:
-    if "current-context" in text:
-        return "has no current context; name one with --context"
-    return text.removeprefix("Invalid kube-config file. ")
-
-
 def _from_service_account(impersonate: Impersonation) -> Connection:
     from kubernetes.client import Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, incluster_config  # noqa: PLC0415
@@ -232,7 +236,7 @@ def _from_service_account(impersonate: Impersonation) -> Connection:
             client_configuration=configuration
         )
     except (ConfigException, OSError) as error:
-        raise ConnectError(f"the pod's service account cannot be used: {error}") from None
+        raise ConnectError(f"the pod's service account cannot be used: {in_our_words(error)}") from None
     try:
         namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
     except OSError:

@@ -9,10 +9,11 @@ from typing import Any
 
 from drift.cluster.live import LiveObject, read_live
 from drift.cluster.resources import Resource, Resources
-from drift.documents.files import document_files
+from drift.documents.files import document_files, read_file
 from drift.documents.reader import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
 from drift.model import Json
+from drift.redaction import is_name, is_secret
 
 
 class Dump:
@@ -96,7 +97,7 @@ def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
     for path in paths:
         for file in _files(Path(path)):
             try:
-                for document in read_documents(file.read_bytes(), str(file)):
+                for document in read_documents(read_file(file, named=file == Path(path)), str(file)):
                     yield from _objects(document.value, f"{file}:{document.line}")
             except OSError as error:
                 raise DumpError(f"--live {file}: cannot be read: {error.strerror}") from None
@@ -121,12 +122,18 @@ def _objects(value: Json, place: str) -> Iterator[LiveObject]:
 
 
 def _is_object(body: Json) -> bool:
-    return (
-        isinstance(body, dict)
-        and isinstance(body.get("apiVersion"), str)
-        and isinstance(body.get("kind"), str)
-        and isinstance(body.get("metadata"), dict)
-    )
+    """Whether it has what every object of a cluster has, in a form in which it can be shown."""
+    if not isinstance(body, dict):
+        return False
+    api_version, kind, metadata = body.get("apiVersion"), body.get("kind"), body.get("metadata")
+    if not isinstance(api_version, str) or not isinstance(kind, str) or not isinstance(metadata, dict):
+        return False
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if not isinstance(name, str) or not isinstance(namespace, str | None):
+        return False
+    if not all(len(word.split()) == 1 and word.isprintable() for word in (api_version, kind)):
+        return False
+    return not is_secret(api_version, kind) or (is_name(name) and (namespace is None or is_name(namespace)))
 
 
 def _custom_resource(live: LiveObject) -> Resource:

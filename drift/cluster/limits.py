@@ -20,23 +20,29 @@ class Limits:
         request_seconds: How long one attempt at a request may take, from the first byte sent to the last one received.
         scan_seconds: How long all of it may take; None for as long as it takes, which is for what never ends, a watch.
         answer_bytes: How large one answer may be, decompressed.
+        spent_seconds: How much of `scan_seconds` is gone before the first request, for reading the manifests.
     """
 
     request_seconds: float = REQUEST_SECONDS
     scan_seconds: float | None = SCAN_SECONDS
     answer_bytes: int = ANSWER_BYTES
+    spent_seconds: float = 0.0
+
+    def deadline(self) -> "Deadline":
+        """When the scan has to be done, if the requests begin now."""
+        return Deadline(self.scan_seconds, self.spent_seconds)
 
 
 class Deadline:
     """A point in time after which nothing more is asked.
 
     Attributes:
-        seconds: How far away it was at the start; None for never.
+        seconds: How far away it was at the start of the scan; None for never.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, spent: float = 0.0) -> None:
         self.seconds = seconds
-        self._end = math.inf if seconds is None else time.monotonic() + seconds
+        self._end = math.inf if seconds is None else time.monotonic() + seconds - spent
 
     def remaining(self) -> float:
         """Seconds that are left, 0 when it has passed."""

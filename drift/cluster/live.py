@@ -45,8 +45,8 @@ def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
     return LiveObject(
         api_version=api_version,
         kind=kind,
-        namespace=metadata.get("namespace"),
-        name=str(metadata.get("name", "")),
+        namespace=metadata["namespace"] if isinstance(metadata.get("namespace"), str) else None,
+        name=metadata["name"] if isinstance(metadata.get("name"), str) else "",
         body=body,
         last_applied=last_applied,
     )

@@ -120,7 +120,7 @@ class Requests:
         """
         self._connection = connection
         self._limits = limits or Limits()
-        self._deadline = deadline or Deadline(self._limits.scan_seconds)
+        self._deadline = deadline or self._limits.deadline()
         self._tell = tell
         self._renewing = threading.Lock()
         self._answered = False

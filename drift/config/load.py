@@ -5,6 +5,7 @@ from typing import Final
 
 from drift.config.reader import SettingError, read_settings
 from drift.config.settings import Settings
+from drift.documents.files import read_file
 from drift.documents.places import locate
 from drift.documents.reader import read_documents
 from drift.errors import ConfigError, ManifestError
@@ -26,7 +27,7 @@ def load_settings(file: str | None) -> Settings:
     if file is None and not path.exists():
         return Settings()
     try:
-        text = path.read_bytes()
+        text = read_file(path, named=file is not None)
     except FileNotFoundError:
         raise ConfigError(f"--config {path}: no such file") from None
     except OSError as error:

@@ -25,11 +25,10 @@ _BEFORE: Final = r"(?:^|[:\-?][ \t]|[\]}\"']:|[\[{,])[ \t]*"
 _AFTER: Final = r"[ \t]*(?:$|[#,\]}:])"
 _WORDS: Final = r"[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|True|TRUE|False|FALSE|Null|NULL"
 _NUMBERS: Final = (
-    r"\+[0-9.]\S*"
-    r"|-0"
+    r"-0"
     r"|[-+]?0[0-9xXoObB_][0-9a-fA-FxXoO_]*"
     r"|[-+]?[1-9][0-9]{18,}"
-    r"|[-+]?[0-9][0-9_]*_[0-9_.eE+\-]*"
+    r"|[-+]?[0-9]++_[0-9_.eE+\-]*+"
     r"|[-+]?(?:[0-9]+\.[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9_]+)?"
     r"|[-+]?[0-9]+[eE][-+]?[0-9]+"
     r"|[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN)"
@@ -37,7 +36,7 @@ _NUMBERS: Final = (
 _KEYS_THAT_ARE_NO_STRINGS: Final = r"(?:true|false|null|~|[-+]?[0-9]+)[ \t]*:(?:[\s,\]}]|$)"
 #: What may mean something else to another reader, or nothing to it.
 _DOUBTFUL: Final = re.compile(
-    rf"{_BEFORE}(?:[&*!]|<<[ \t]*:|\?(?:\s|$)|{_KEYS_THAT_ARE_NO_STRINGS}|(?:{_WORDS}|{_NUMBERS}){_AFTER})",
+    rf"{_BEFORE}(?:[&*!]|\+[0-9.]|<<[ \t]*:|\?(?:\s|$)|{_KEYS_THAT_ARE_NO_STRINGS}|(?:{_WORDS}|{_NUMBERS}){_AFTER})",
     re.MULTILINE,
 )
 #: With more, the time that reading takes may grow with their square.

@@ -120,14 +120,21 @@ def _read_yaml(text: bytes, name: str) -> Iterator[Document]:
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        # The error's own text quotes the source, which may be a Secret's; its problem and place do not.
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ManifestError(f"{place}: {error.problem or error.context}") from None
+        raise ManifestError(f"{place}: {_problem(error)}") from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position] if isinstance(error.position, int) else b""
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise ManifestError(f"{name}:{line}:{column}: {error.reason}") from None
+        raise ManifestError(f"{name}:{line}:{column}: not text in UTF-8 or UTF-16, or a control character") from None
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, without the text that is wrong, which may be a Secret's value.
+
+    The texts of libyaml are constants. The parser that stands in for it where it is missing quotes what it read.
+    """
+    return (_Loader is not yaml.SafeLoader and (error.problem or error.context)) or "not valid YAML"
 
 
 class _Frame:
@@ -231,7 +238,7 @@ class _Builder:
     def _alias(self, event: Any, anchors: dict[str, _Anchor]) -> Json:
         anchor = anchors.get(event.anchor)
         if anchor is None:
-            raise self._error(event, f"unknown anchor {event.anchor!r}, or one that contains itself")
+            raise self._error(event, "unknown anchor, or one that contains itself")
         # The value is shared, not copied; but whoever walks it later meets every node again.
         self._nodes += anchor.nodes
         self._aliased_nodes += anchor.nodes
@@ -269,7 +276,7 @@ class _Builder:
         except ValueError as error:
             raise self._error(event, str(error)) from None
         if key in frame.value:
-            raise self._error(event, f"duplicate key {key!r}")
+            raise self._error(event, "duplicate key")
         return key
 
     def _merge_sources(self, value: Json, event: Any) -> list[dict[str, Json]]:

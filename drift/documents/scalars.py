@@ -106,7 +106,7 @@ def as_key(value: Json) -> str:
 
 def _read_number(text: str) -> Json:
     if text in _NOT_JSON:
-        raise ValueError(f"{text} has no place in JSON; quote it if a string is meant")
+        raise ValueError("infinity and NaN have no place in JSON; quote the value if a string is meant")
     # go-yaml leaves underscores in what begins with a dot, and they are no part of a float.
     digits = text if text.startswith(".") else text.replace("_", "")
     number = _read_integer(digits)

@@ -23,9 +23,10 @@ from typing import Final, NoReturn
 
 import orjson
 
-from drift.documents.files import document_files
+from drift.documents.files import document_files, read_file
 from drift.documents.plain import PlainDocument, begins_as_json, read_plain_documents
 from drift.model import Json
+from drift.redaction import is_secret
 
 #: Bytes from which on a second process pays; reading them takes one process about a tenth of a second.
 _ENOUGH: Final = 1_000_000
@@ -36,7 +37,7 @@ _NUMBER_BYTES: Final = 2
 #: Where a container says how much processor time it may have: microseconds in so many microseconds, or "max".
 #: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
-#: So that such a file is not read in vain. Who writes the word in another way is found out after reading.
+#: So that such a file is not read in vain. Where the word is written in another way, that is found out after reading.
 _SECRET: Final = re.compile(rb"kind[\"']?:\s*[\"']?Secret\b")
 #: What a user may end the process with.
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -245,7 +246,7 @@ def _taken(batches: Sequence[range], todo: int) -> Iterator[int]:
 def _read(file: Path) -> list[PlainDocument] | None:
     """The documents of a file; None where they are for the first process, or for another reader."""
     try:
-        text = file.read_bytes()
+        text = read_file(file)
     except OSError:
         return None
     # JSON has its own reader.
@@ -259,4 +260,7 @@ def _may_be_secret(value: Json) -> bool:
     if not isinstance(value, dict):
         return value is not None
     kind = value.get("kind")
-    return isinstance(kind, str) and (kind == "Secret" or kind.endswith("List"))
+    api_version = value.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        return True
+    return kind.endswith("List") or is_secret(api_version, kind)

@@ -11,7 +11,7 @@ from drift.model import ManifestsInfo
 
 _TIMEOUT_SECONDS: Final = 10
 #: The last two parts of a URL of any form. What comes before may hold a user's name and password.
-_OWNER_AND_NAME: Final = re.compile(r"([^/:@]+/[^/:@]+?)(?:\.git)?/*\s*$")
+_OWNER_AND_NAME: Final = re.compile(r"([^/:@]{1,255}/[^/:@]{1,255}?)(?:\.git)?/*\s*$")
 
 
 def describe(paths: Sequence[str]) -> ManifestsInfo:

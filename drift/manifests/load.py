@@ -7,19 +7,22 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from drift.documents.files import document_files
+from drift.documents.files import files_below, read_file, read_stream
 from drift.documents.reader import Document, number_documents, read_documents
 from drift.errors import ManifestError, UsageError
 from drift.manifests.ahead import Ahead, Plain
+from drift.manifests.rendered import (
+    CHART,
+    KUSTOMIZATIONS,
+    check_file,
+    is_kustomize_api,
+    kept_by_kustomize,
+    select_files,
+)
 from drift.model import Json, Manifest, Object, Source
 from drift.ownership.hooks import hook_of
-from drift.redaction import is_secret, redact_secret
-
-#: Kinds of files that stand among manifests and that no API server has: kustomize's own.
-_CLIENT_SIDE_GROUPS: Final = ("kustomize.config.k8s.io/",)
-_KUSTOMIZATION_FILES: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
+from drift.redaction import is_name, is_secret, redact_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,13 @@ def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> Loaded:
             for body in _objects(document, name):
                 api_version = body.get("apiVersion")
                 if _is_for_kustomize(api_version, name):
-                    kind = body.get("kind", "Kustomization")
-                    skipped.append(f"{name}:{document.line}: {kind} is for kustomize, not for the cluster")
+                    skipped.append(f"{name}:{document.line}: Kustomization is for kustomize, not for the cluster")
                 elif _gets_its_name_later(body):
                     hook = hook_of(body)
                     what = f"it is a hook ({hook}) with" if hook else "it has"
+                    kind = _word(body.get("kind"), "kind", f"{name}:{document.line}:1")
                     unnamed.append(
-                        f"{name}:{document.line}: {body.get('kind')} is not compared: {what} generateName, "
+                        f"{name}:{document.line}: {kind} is not compared: {what} generateName, "
                         "so each sync creates another object"
                     )
                 else:
@@ -99,32 +102,53 @@ def _gets_its_name_later(body: Object) -> bool:
 def _is_for_kustomize(api_version: Json, name: str) -> bool:
     if api_version is None:
         # kustomize lets its own file, which has a fixed name, do without apiVersion and kind.
-        return Path(name).name in _KUSTOMIZATION_FILES
-    return isinstance(api_version, str) and api_version.startswith(_CLIENT_SIDE_GROUPS)
+        return Path(name).name in KUSTOMIZATIONS
+    return is_kustomize_api(api_version)
 
 
 def _read_all(paths: Sequence[str], plain: Plain) -> Iterator[tuple[str, Iterable[Document]]]:
     for path in paths:
         if path == "-":
-            yield "<stdin>", read_documents(sys.stdin.buffer.read(), "<stdin>")
+            yield "<stdin>", read_documents(_stdin(), "<stdin>")
         else:
-            for file in _files(Path(path), path):
-                read = plain.pop(file, None)
-                yield str(file), _documents(file) if read is None else number_documents(read)
+            yield from _read_path(Path(path), path, plain)
 
 
-def _documents(file: Path) -> Iterable[Document]:
+def _stdin() -> bytes:
     try:
-        text = file.read_bytes()
+        return read_stream(sys.stdin.buffer)
     except OSError as error:
-        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
-    return read_documents(text, str(file))
+        raise ManifestError(f"standard input: cannot be read: {error.strerror}") from None
 
 
-def _files(path: Path, as_written: str) -> Iterable[Path]:
+def _read_path(path: Path, as_written: str, plain: Plain) -> Iterator[tuple[str, Iterable[Document]]]:
     if not path.exists():
         raise UsageError(f"{as_written}: no such file or folder")
-    return document_files(path)
+    if not path.is_dir():
+        if path.name in {*KUSTOMIZATIONS, CHART}:
+            folder = path.parent
+            check_file(str(folder), path.name, files_below(folder), lambda name: _bytes(folder / name))
+        yield _documents(path, plain, named=True)
+        return
+    listed = select_files(as_written, files_below(path), lambda name: _bytes(path / name))
+    for name in sorted(listed.files, key=Path):
+        file, documents = _documents(path / name, plain)
+        is_listed = name in listed.by_kustomization
+        yield file, kept_by_kustomize(documents, file) if is_listed else documents
+
+
+def _documents(file: Path, plain: Plain, *, named: bool = False) -> tuple[str, Iterable[Document]]:
+    read = plain.pop(file, None)
+    if read is not None:
+        return str(file), number_documents(read)
+    return str(file), read_documents(_bytes(file, named=named), str(file))
+
+
+def _bytes(file: Path, *, named: bool = False) -> bytes:
+    try:
+        return read_file(file, named=named)
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def _objects(document: Document, name: str) -> Iterator[Object]:
@@ -137,7 +161,7 @@ def _objects(document: Document, name: str) -> Iterator[Object]:
     if _is_list(value):
         for item in value["items"] or []:
             if not isinstance(item, dict):
-                raise ManifestError(f"{place}: an item of the {value['kind']} is not an object")
+                raise ManifestError(f"{place}: an item of the list is not an object")
             # The items of a typed list may leave out what the list says of them all.
             yield {**_said_by_list(value), **item}
     else:
@@ -160,22 +184,49 @@ def _manifest(body: Object, document: Document, name: str) -> Manifest:
     metadata = metadata if isinstance(metadata, dict) else {}
     api_version = _word(body.get("apiVersion"), "apiVersion", place)
     kind = _word(body.get("kind"), "kind", place)
-    object_name = _word(metadata.get("name"), "metadata.name", place)
+    may_be_secret = is_secret(api_version, kind)
+    object_name = _name(metadata.get("name"), "metadata.name", place, strict=may_be_secret)
     namespace = metadata.get("namespace")
     if namespace is not None:
-        namespace = _word(namespace, "metadata.namespace", place)
+        namespace = _name(namespace, "metadata.namespace", place, strict=may_be_secret)
     return Manifest(
         api_version=api_version,
         kind=kind,
         namespace=namespace,
         name=object_name,
         source=Source(name, document.number, document.line),
-        body=redact_secret(body) if is_secret(api_version, kind) else body,
+        body=redact_secret(body) if may_be_secret else body,
     )
 
 
+# The values are not quoted in these messages: where one stands in the wrong place, it may be a Secret's.
+
+
+def _name(value: Json, field: str, place: str, *, strict: bool) -> str:
+    name = _string(value, field, place)
+    if strict and not is_name(name):
+        raise ManifestError(
+            f"{place}: {field} is not a name that a Secret can have (lower case letters, digits, - and .)"
+        )
+    return name
+
+
 def _word(value: Json, field: str, place: str) -> str:
+    word = _string(value, field, place)
+    if len(word.split()) != 1 or not word.isprintable():
+        raise ManifestError(f"{place}: {field} must be one word; is the line below it indented too far?")
+    return word
+
+
+def _string(value: Json, field: str, place: str) -> str:
     if isinstance(value, str) and value:
         return value
-    problem = "is missing" if value in (None, "") else f"must be a string, not {value!r}"
-    raise ManifestError(f"{place}: {field} {problem}")
+    raise ManifestError(
+        f"{place}: {field} {'is missing' if value in (None, '') else f'must be a string, not {_type(value)}'}"
+    )
+
+
+def _type(value: Json) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else "a list" if isinstance(value, list) else "a mapping"

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from drift.documents.files import ENDINGS
 from drift.errors import UsageError
 from drift.manifests.load import Loaded, load_texts
+from drift.manifests.rendered import select_files
 from drift.model import Manifest
 
 _TIMEOUT_SECONDS: Final = 60
@@ -106,11 +106,21 @@ def _texts(git: str, revision: str, path: Path) -> Iterator[tuple[str, bytes]]:
             raise UsageError(f"{path}: git cannot read it at revision {revision}")
         return
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        for member in sorted(files, key=lambda member: member.name):
-            is_manifest = member.isfile() and (path.is_file() or Path(member.name).suffix in ENDINGS)
-            content = files.extractfile(member) if is_manifest else None
-            if content is not None:
-                yield f"{revision}:{member.name}", content.read()
+        members = {member.name: member for member in files if member.isfile()}
+
+        def read(name: str) -> bytes:
+            content = files.extractfile(members[name])
+            return b"" if content is None else content.read()
+
+        prefix = "" if inside == "." else f"{inside}/"
+        if path.is_dir():
+            below = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
+            listed = select_files(str(path), below, lambda name: read(prefix + name))
+            names = [prefix + name for name in listed.files]
+        else:
+            names = sorted(members)
+        for name in names:
+            yield f"{revision}:{name}", read(name)
 
 
 def _run(git: str, folder: Path, *arguments: str) -> bytes | None:

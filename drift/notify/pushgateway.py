@@ -105,5 +105,5 @@ def _why(error: Exception) -> str:
         return "no connection could be made"
     if isinstance(cause, urllib3.exceptions.TimeoutError):
         return f"no answer within {_SECONDS} s"
-    # What the other side sent may be quoted in it.
-    return "".join(letter if letter.isprintable() else " " for letter in str(cause))[:200]
+    # The error's own text can quote what was sent, and what the other side sent.
+    return f"the request failed ({type(cause).__name__})"

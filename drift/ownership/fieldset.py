@@ -8,13 +8,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from drift.model import Actor, Json
 from drift.paths import ItemKey, set_member
-
-#: Characters of a malformed path element that a message shows.
-_MAX_QUOTED: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +150,7 @@ def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
             if child is None:
                 child = node.children[element] = OwnerNode()
             if not isinstance(below, dict):
-                raise ManagedFieldsError(f"{name[:_MAX_QUOTED]!r} does not hold a field set")
+                raise ManagedFieldsError("an element does not hold a field set")
             if below:
                 pending.append((child, below))
             else:
@@ -170,11 +166,11 @@ def _element(name: str) -> str | ItemKey:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise ManagedFieldsError(f"{name[:_MAX_QUOTED]!r} is not a path element of FieldsV1") from None
+        raise ManagedFieldsError("a name in it is not a path element of FieldsV1") from None
     if prefix == "k:" and isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values()):
         return ItemKey(sorted(value.items()))
     if prefix == "v:" and not isinstance(value, dict | list):
         return set_member(value)
     if prefix == "i:" and isinstance(value, int):
         return ItemKey((("#", value),))
-    raise ManagedFieldsError(f"{name[:_MAX_QUOTED]!r} is not a path element of FieldsV1")
+    raise ManagedFieldsError("a name in it is not a path element of FieldsV1")

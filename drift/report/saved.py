@@ -54,6 +54,7 @@ def read_report(text: str | bytes, name: str) -> Report:
     except UnicodeDecodeError:
         raise SavedReportError(f"{name}: is not UTF-8 text") from None
     except ValueError as error:
+        # Its text is that of the reader of JSON, which quotes nothing, or one of ours.
         raise SavedReportError(f"{name}: is not JSON: {error}") from None
     root = _Node(document, name, "")
     if not isinstance(document, dict) or document.get("kind") != _KIND:

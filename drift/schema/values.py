@@ -7,7 +7,9 @@ from typing import Final, Self
 from drift.model import Json
 from drift.schema.types import Scalar
 
-_QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)")
+_QUANTITY: Final = re.compile(
+    r"([+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++))(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)"
+)
 _SUFFIX: Final[dict[str | None, Decimal]] = {
     None: Decimal(1),
     "n": Decimal("1e-9"),
@@ -26,7 +28,7 @@ _SUFFIX: Final[dict[str | None, Decimal]] = {
     "Pi": Decimal(2**50),
     "Ei": Decimal(2**60),
 }
-_DURATION_WHOLE: Final = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
+_DURATION_WHOLE: Final = re.compile(r"[+-]?(?:(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:ns|us|µs|μs|ms|s|m|h))+")
 _DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _NANOSECONDS: Final = {
     "ns": Decimal(1),

@@ -45,7 +45,7 @@ def test_an_anchor_that_is_given_again_is_the_new_one() -> None:
 
 
 def test_an_anchor_ends_with_its_document() -> None:
-    assert _error("a: &x 1\n---\nb: *x\n").startswith("f.yaml:3:4: unknown anchor 'x'")
+    assert _error("a: &x 1\n---\nb: *x\n").startswith("f.yaml:3:4: unknown anchor")
 
 
 def test_an_anchor_that_contains_itself_is_an_error() -> None:

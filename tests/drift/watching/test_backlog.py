@@ -20,8 +20,7 @@ from drift.watching.backlog import Backlog
 from drift.watching.feed import Feed, Happened, Message
 from drift.watching.timing import Timing
 from tests.drift.conftest import Application
-from tests.drift.watching.conftest import Begin, InProcess, eventually
-from tests.drift.watching.test_interruptions import CONFIG
+from tests.drift.watching.conftest import CONFIG, Begin, InProcess, eventually
 
 WARM = 100
 EDITS = 300

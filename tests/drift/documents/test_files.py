@@ -1,0 +1,134 @@
+"""Files that are no files: what would never end is refused, what the user pipes in is read."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+from drift.documents import files
+from drift.documents.files import document_files, read_file
+from drift.documents.reader import read_documents
+from tests.fuzz.limits import clear_errors_only
+
+MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"
+
+
+@pytest.fixture
+def endless(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder with a file that cannot be read to an end."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    target: str = request.param
+    if target == "pipe":
+        os.mkfifo(folder / "a.yaml")
+    elif target == "link to a pipe":
+        os.mkfifo(tmp_path / "pipe")
+        (folder / "a.yaml").symlink_to(tmp_path / "pipe")
+    else:
+        (folder / "a.yaml").symlink_to(target)
+    return folder
+
+
+ENDLESS = ["pipe", "link to a pipe", "/dev/zero", "/proc/self/status", "/dev/tty"]
+
+
+@pytest.mark.parametrize("endless", ENDLESS, indirect=True)
+def test_what_is_no_file_is_refused_below_a_folder(endless: Path, stderr: Callable[[], str]) -> None:
+    good = endless.parent / "good.yaml"
+    good.write_text(MANIFEST)
+
+    with clear_errors_only():
+        for arguments in ([str(endless), "--live", str(good)], [str(good), "--live", str(endless)]):
+            assert main(["report", *arguments]) == 2
+            (line,) = stderr().splitlines()
+            assert f"{endless / 'a.yaml'}: cannot be read: " in line
+
+
+@pytest.mark.parametrize("endless", [name for name in ENDLESS if name != "pipe"], indirect=True)
+def test_what_is_no_file_is_refused_where_a_link_to_it_is_named(endless: Path, stderr: Callable[[], str]) -> None:
+    named = str(endless / "a.yaml")
+    good = endless.parent / "good.yaml"
+    good.write_text(MANIFEST)
+
+    with clear_errors_only():
+        for arguments in ([named, "--live", str(good)], [str(good), "--live", named], [str(good), "--config", named]):
+            assert main(["report", *arguments]) == 2
+            assert "cannot be read: " in stderr()
+
+
+def test_pipes_that_a_shell_opens_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(MANIFEST)
+    command = f"{sys.executable} -m drift report <(cat a.yaml) --live <(cat a.yaml)"
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_named_pipe_is_read_where_the_user_names_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = subprocess.Popen(["/bin/sh", "-c", "echo a: 1 > pipe"], cwd=tmp_path)
+
+    assert read_file(tmp_path / "pipe", named=True) == b"a: 1\n"
+    assert writer.wait(timeout=60) == 0
+
+
+def test_a_link_that_leads_nowhere_is_no_document(tmp_path: Path) -> None:
+    (tmp_path / ".#a.yaml").symlink_to("nowhere")
+    (tmp_path / "b.yaml").write_text("")
+
+    assert document_files(tmp_path) == [tmp_path / "b.yaml"]
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "a.yaml").open("wb") as file:
+        file.truncate(files.MAX_FILE_BYTES + 1)
+    with pytest.raises(OSError, match="larger than 1024 MiB"):
+        read_file(tmp_path / "a.yaml")
+
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        subprocess.Popen(["/bin/sh", "-c", "exec 2>&-; yes > pipe"], cwd=tmp_path),
+        pytest.raises(OSError, match="larger"),
+    ):
+        read_file(tmp_path / "pipe", named=True)
+
+
+def test_reading_counts_against_the_deadline(tmp_path: Path, stderr: Callable[[], str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a.yaml").write_text(MANIFEST)
+
+    for arguments in (["pipe", "--live", "a.yaml"], ["a.yaml", "--live", "pipe"]):
+        paths = [argument if argument.startswith("-") else str(tmp_path / argument) for argument in arguments]
+        assert main(["report", *paths, "--deadline", "0.5s"]) == 3
+        assert "could not be read within 0.5s; give it more time with --deadline" in stderr()
+
+
+MANY = 200_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "1_" * MANY + "x",
+        "a: " + "_1" * MANY + " x",
+        "a: " + "[+1" * 4000 + "1" * MANY + " x",
+        "a: +" + "1." * MANY + " x",
+        "a: " + "1" * MANY + "x",
+        "a: 0" + "0x" * MANY + "z",
+        "a: 1" + "e1" * MANY + "x",
+        "a: " + " " * MANY + "x",
+        "---" + " " * MANY + "#",
+        "1" * MANY + " " * MANY + "x: y",
+    ],
+)
+def test_the_time_that_reading_takes_does_not_grow_with_the_square_of_a_line(text: str) -> None:
+    with clear_errors_only(timed=True):
+        list(read_documents(text.encode(), "a.yaml"))
