@@ -50,6 +50,8 @@ class Classified:
 NOT_KEPT: Final = (
     "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
 )
+#: Why a live value can differ from Git and from the last sync although only the applier owns it.
+UNDER_APPLIERS_NAME: Final = "changed in the applier's own request: a webhook's work, or an edit under its name"
 NEVER_CHANGED: Final = (
     "spec has not changed since the object was created, so no edit removed it: Git added it later, or this server does "
     "not keep it"
@@ -166,6 +168,8 @@ class _Judge:
             # What was last synced is the sharper base: whichever side differs from it has moved.
             git_moved = applied != _bare(difference.desired)
             live_moved = applied != _bare(difference.live)
+            if live_moved and not git_moved and roles == {Role.APPLIER}:
+                return Judged(difference, Cause.UNKNOWN, self._actors(owners), UNDER_APPLIERS_NAME)
             if git_moved != live_moved:
                 cause = Cause.PENDING_SYNC if git_moved else Cause.MANUAL
                 return Judged(difference, cause, self._actors(owners))

@@ -238,9 +238,9 @@ def test_nothing_is_a_webhooks_work_while_argo_cd_says_out_of_sync(
     workspace.kubectl("annotate", "deployment", "web", "--field-manager=argocd-controller", "x-", "--overwrite")
     say(at(only), history(at(only)), resources={**EVERYTHING, "Deployment/web": state})
 
-    found = [(name, path) for name, _, path, _ in workspace.report().findings]
+    found = [(name, path, cause) for name, _, path, cause in workspace.report().findings]
 
-    assert found == ([("Deployment/web", IMAGE)] if state == "OutOfSync" else [])
+    assert found == ([("Deployment/web", IMAGE, "unknown")] if state == "OutOfSync" else [])
 
 
 # -- a checkout that is not the newest
