@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from drift.documents.reader import read_documents
+from drift.documents.parse import read_documents
 
 MANIFEST = Path(__file__).parents[1] / "dist" / "prod" / "deployment-rescan-app.yaml"
 COPIES = 1000

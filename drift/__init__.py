@@ -13,7 +13,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drift.library import open_cluster, open_dump, read_manifests, scan
+    from drift.api import open_cluster, open_dump, read_manifests, scan
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "open_cluster", "open_dump", "read_manifests", "scan"]

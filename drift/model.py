@@ -14,6 +14,9 @@ Json = Any
 #: A Kubernetes object as parsed JSON.
 Object = dict[str, Json]
 
+#: The annotation in which ``kubectl apply`` keeps what it was last given.
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
 
 class Status(StrEnum):
     """What is to be said of one object as a whole."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from drift.cli.messages import say
 from drift.config.load import DEFAULT_FILE
 from drift.config.settings import Settings
-from drift.manifests.load import Loaded
+from drift.gitops.managers import known_appliers
 from drift.model import Report
-from drift.ownership.roles import known_appliers
 from drift.report.view import plural
 from drift.scanning import LiveSource
+from drift.sources.load import Loaded
 
 
 def say_what_is_used(options: argparse.Namespace, settings: Settings, manifests: Loaded, live: LiveSource) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from drift.cli.streams import write_stdout
 from drift.globs import Glob
+from drift.history.queries import Choice, point_in_time
 from drift.history.store import read_history
-from drift.history.timeline import Choice, point_in_time
-from drift.report.timeline import Timeline, timeline_json, timeline_text
+from drift.report.history_table import Timeline, timeline_json, timeline_text
 
 
 def run(options: argparse.Namespace) -> int:

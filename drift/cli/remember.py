@@ -13,9 +13,9 @@ from drift.history.changes import Reach
 from drift.history.episodes import Scope
 from drift.history.scope import refuse_nameless, scope_of
 from drift.history.store import History
+from drift.kube.live_source import LiveSource
 from drift.model import Report
 from drift.notify.formats import MessageFormat
-from drift.scanning.source import LiveSource
 
 _URL: Final = "DRIFT_WEBHOOK_URL"
 _Recorded = list[tuple[Scope, Report]]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from drift.api import open_cluster, open_dump, scan
 from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.messages import say
 from drift.cli.outputs import chosen_outputs, write_outputs
@@ -13,21 +14,20 @@ from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
 from drift.cli.streams import write_stdout
 from drift.cli.targets import Target, chosen_targets, scan_targets
-from drift.cluster.attempt import within
-from drift.cluster.connection import load_client
-from drift.cluster.impersonation import NO_IMPERSONATION, from_flags
-from drift.cluster.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, in_words
-from drift.cluster.requests import tell_nobody
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import ScanError, UsageError
-from drift.library import open_cluster, open_dump, scan
-from drift.manifests.ahead import Ahead
-from drift.manifests.git import describe
-from drift.manifests.load import load_manifests
+from drift.kube.attempt import within
+from drift.kube.connection import load_client
+from drift.kube.impersonation import NO_IMPERSONATION, from_flags
+from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, in_words
+from drift.kube.requests import ignore_message
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, Step
+from drift.sources.git import describe
+from drift.sources.load import load_manifests
+from drift.sources.parallel import Ahead
 
 if TYPE_CHECKING:
     from drift.cli.remember import Memory
@@ -118,8 +118,8 @@ def _scan(  # noqa: PLR0917
             say_what_was_asked(report)
         return report if memory is None else memory.record(report, live)
 
-    limits, tell = _limits(options, deadline), say if explain else tell_nobody
-    warn = tell_nobody if options.quiet else say
+    limits, tell = _limits(options, deadline), say if explain else ignore_message
+    warn = ignore_message if options.quiet else say
     impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
         with _progress(f"comparing with {len(targets)} clusters", options):
@@ -194,8 +194,8 @@ def _push(report: Report, gateway: "Pushgateway") -> None:
 
 
 def _suggest(report: Report) -> None:
-    from drift.policy.suggestion import suggest_rules  # noqa: PLC0415
-    from drift.report.suggestions import to_yaml  # noqa: PLC0415
+    from drift.policy.suggestions import suggest_rules  # noqa: PLC0415
+    from drift.report.suggested_rules import to_yaml  # noqa: PLC0415
 
     write_stdout(to_yaml(suggest_rules(report)))
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from drift.cluster.attempt import within
-from drift.cluster.connection import Connection, connect
-from drift.cluster.impersonation import Impersonation
-from drift.cluster.limits import Limits
-from drift.cluster.server import ApiServer
 from drift.errors import ConnectError, ScanError, UsageError
+from drift.kube.api_server import ApiServer
+from drift.kube.attempt import within
+from drift.kube.connection import Connection, connect
+from drift.kube.impersonation import Impersonation
+from drift.kube.limits import Limits
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
 
 #: Clusters that are scanned at the same time. Waiting for answers overlaps; memory is needed for each.

@@ -11,27 +11,27 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
+from drift.api import open_cluster, read_manifests
 from drift.cli.messages import say
 from drift.cli.scan import with_flags
 from drift.cli.streams import write_stdout
-from drift.cluster.impersonation import from_flags
-from drift.cluster.limits import Limits
-from drift.cluster.requests import tell_nobody
-from drift.cluster.server import ApiServer
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.errors import UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
-from drift.library import open_cluster, read_manifests
-from drift.manifests.git import describe
-from drift.watching.comparing import Desired
-from drift.watching.desired import DesiredFiles, fingerprint
-from drift.watching.ledger import News
-from drift.watching.lines import to_json_line, to_text_line
-from drift.watching.recording import Recorder
-from drift.watching.serving import Service
-from drift.watching.timing import Timing
-from drift.watching.watcher import Watcher
+from drift.kube.api_server import ApiServer
+from drift.kube.impersonation import from_flags
+from drift.kube.limits import Limits
+from drift.kube.requests import ignore_message
+from drift.sources.git import describe
+from drift.watch.comparison import Desired
+from drift.watch.http_server import Service
+from drift.watch.log_lines import to_json_line, to_text_line
+from drift.watch.loop import Watcher
+from drift.watch.manifest_files import DesiredFiles, fingerprint
+from drift.watch.open_findings import News
+from drift.watch.recording import Recorder
+from drift.watch.timing import Timing
 
 #: Seconds that the last report is given when the process is told to end. A second signal ends it at once.
 _GRACE: Final = 5.0
@@ -157,7 +157,7 @@ def _has_terminal() -> bool:
 
 def _tell(options: argparse.Namespace) -> Callable[[str], None]:
     """For requests that are tried again: a matter for those who want to know everything."""
-    return say if options.verbose else tell_nobody
+    return say if options.verbose else ignore_message
 
 
 class _Output:

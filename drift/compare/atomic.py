@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeGuard
 
-from drift.compare.normalize import Keyed
+from drift.compare.normalize import ListMap
 from drift.model import Json, Object
 from drift.schema.conditional import TWINS, filled_in
 from drift.schema.types import Shape, Type
@@ -20,7 +20,7 @@ _MAX_PAIRS: Final = 20_000
 IsDefault = Callable[[Json, Type, str, Object], bool]
 
 
-class Whole:
+class AtomicValue:
     """A value that is owned, and so compared, as a whole: an atomic list, map or struct."""
 
     __slots__ = ("value",)
@@ -29,12 +29,12 @@ class Whole:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Whole) and self.value == other.value
+        return isinstance(other, AtomicValue) and self.value == other.value
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Whole({self.value!r})"
+        return f"AtomicValue({self.value!r})"
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Atomic:
         return known[0], known[1]
 
     def _compare(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
-        if isinstance(desired, Keyed) and isinstance(live, Keyed):
+        if isinstance(desired, ListMap) and isinstance(live, ListMap):
             return self._keyed(desired, live, schema)
         if isinstance(desired, list) and isinstance(live, list):
             return self._list(desired, live, schema)
@@ -82,8 +82,8 @@ class Atomic:
             return self._fields(desired, live, schema)
         return (desired, desired) if same_scalar(desired, live) else (desired, live)
 
-    def _keyed(self, desired: Keyed, live: Keyed, schema: Type) -> tuple[Json, Json]:
-        left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
+    def _keyed(self, desired: ListMap, live: ListMap, schema: Type) -> tuple[Json, Json]:
+        left, right = ListMap(is_set=desired.is_set), ListMap(is_set=live.is_set)
         same = list(desired) == list(live)
         for key, wanted in desired.items():
             pair = self.compare(wanted, live[key], schema.items) if key in live else (wanted, None)
@@ -203,7 +203,7 @@ def is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:
 
 def is_plain_dict(value: Json) -> TypeGuard[Object]:
     """Whether a part of a normalized tree is an object or a map, and no keyed list."""
-    return isinstance(value, dict) and not isinstance(value, Keyed)
+    return isinstance(value, dict) and not isinstance(value, ListMap)
 
 
 def same_scalar(desired: Json, live: Json) -> bool:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from drift.compare.diff import Difference
 from drift.compare.project import Claim, Ownership, Projection
 from drift.compare.show import holds_redacted
+from drift.gitops.managers import Role
 from drift.model import Actor, Cause, Change, Decision, Json
-from drift.ownership.roles import Role
 from drift.paths import ItemKey, Path, render
 from drift.schema.types import ABSENT, Type
 
 if TYPE_CHECKING:
-    from drift.ownership.fieldset import OwnerNode
+    from drift.managed_fields import OwnerNode
 
 
 @dataclass(frozen=True, slots=True)

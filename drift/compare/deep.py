@@ -6,7 +6,7 @@ from typing import Any
 from deepdiff import DeepDiff
 from deepdiff.operator import BaseOperator
 
-from drift.compare.atomic import Whole
+from drift.compare.atomic import AtomicValue
 from drift.model import Object
 from drift.redaction import Redacted
 
@@ -18,10 +18,10 @@ class _Leaves(BaseOperator):
     """
 
     def __init__(self) -> None:
-        super().__init__(types=[Whole, Redacted, str])
+        super().__init__(types=[AtomicValue, Redacted, str])
 
     def match(self, level: Any) -> bool:
-        leaves = Whole | Redacted | str
+        leaves = AtomicValue | Redacted | str
         return isinstance(level.t1, leaves) and isinstance(level.t2, leaves)
 
     def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from drift.compare.atomic import Whole
+from drift.compare.atomic import AtomicValue
 from drift.model import Change, Json, Object
 from drift.paths import SET_FIELD, ItemKey, Path
 from drift.schema.types import ABSENT
@@ -121,7 +121,7 @@ def _content(path: Path, item: Json) -> Hashable:
 
 def _frozen(value: Json) -> Hashable:
     """A part of a tree such that equal parts are equal, and hashed in linear time."""
-    if isinstance(value, Whole):
+    if isinstance(value, AtomicValue):
         return "whole", _frozen(value.value)
     if isinstance(value, dict):
         return frozenset((name, _frozen(below)) for name, below in value.items())

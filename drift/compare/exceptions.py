@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from drift.compare.normalize import Keyed
+from drift.compare.normalize import ListMap
+from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
-from drift.ownership.fieldset import OwnerNode
 from drift.paths import ItemKey, render
 
 #: desired, live, and the object's name -> both without what is not to be compared, and the decisions made.
@@ -107,8 +107,8 @@ def _without_token_volume(desired: Object, live: Object) -> tuple[Object, list[D
     spec = {**live["spec"], "volumes": _without_items(_at(live, "spec", "volumes"), is_made)}
     for field in ("containers", "initContainers"):
         containers = spec.get(field)
-        if isinstance(containers, Keyed):
-            kept = Keyed(is_set=False)
+        if isinstance(containers, ListMap):
+            kept = ListMap(is_set=False)
             for key, item in containers.items():
                 kept.put(key, _without_token_mount(item, is_made), containers.positions[key])
             spec[field] = kept
@@ -146,7 +146,7 @@ def _without_limit_ranges(desired: Object, live: Object, owners: OwnerNode | Non
         field, amounts = _LISTS[found["list"]], found["amounts"] + "s"
         key = ItemKey((("name", found["name"]),))
         containers = _at(live, "spec", field)
-        if not isinstance(containers, Keyed) or key not in containers:
+        if not isinstance(containers, ListMap) or key not in containers:
             continue
         container = containers[key]
         given = _at(_at(desired, "spec", field) or {}, key, "resources", amounts) or {}
@@ -175,9 +175,9 @@ def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, lis
     decisions: list[Decision] = []
     for field in ("containers", "initContainers"):
         wanted, present = _at(desired, "spec", field), _at(live, "spec", field)
-        if not isinstance(wanted, Keyed) or not isinstance(present, Keyed):
+        if not isinstance(wanted, ListMap) or not isinstance(present, ListMap):
             continue
-        kept = Keyed(is_set=False)
+        kept = ListMap(is_set=False)
         for key, container in present.items():
             limits = _at(container, "resources", "limits") or {}
             given = _at(wanted.get(key, {}), "resources", "requests") or {}
@@ -232,7 +232,7 @@ def _service_account_tokens(desired: Object, live: Object, name: str) -> tuple[O
 
 
 def _items(value: Json) -> Iterable[Json]:
-    return value.values() if isinstance(value, Keyed) else value if isinstance(value, list) else ()
+    return value.values() if isinstance(value, ListMap) else value if isinstance(value, list) else ()
 
 
 def _without_items(value: Json, goes: Callable[[Json], bool]) -> Json:
@@ -241,7 +241,7 @@ def _without_items(value: Json, goes: Callable[[Json], bool]) -> Json:
         return value
     if isinstance(value, list):
         return [item for item in value if not goes(item)]
-    kept = Keyed(is_set=value.is_set)
+    kept = ListMap(is_set=value.is_set)
     for key, item in value.items():
         if not goes(item):
             kept.put(key, item, value.positions[key])
@@ -274,9 +274,9 @@ def _fill_ca_bundles(desired: Json, live: Json, path: tuple[str, ...], decisions
 
 
 def _copy(tree: Json) -> Json:
-    if not isinstance(tree, Keyed):
+    if not isinstance(tree, ListMap):
         return dict(tree)
-    copy = Keyed(is_set=tree.is_set)
+    copy = ListMap(is_set=tree.is_set)
     for key, item in tree.items():
         copy.put(key, item, tree.positions[key])
     return copy

@@ -1,14 +1,13 @@
 """One object into a tree in which equal means equal: lists by key, scalars canonical, noise gone.
 
-The tree of an object consists of dict (fields, maps), `Keyed` (lists whose items have keys, sets), list (lists that are
-owned as a whole) and scalars, some of them `Canonical` or `Redacted`. Nothing of the input is changed.
+The tree of an object consists of dict (fields, maps), `ListMap` (lists with keys, sets), list (atomic lists) and
+scalars, some of them `Canonical` or `Redacted`. The input is not changed.
 """
 
 from enum import Enum, auto
 from typing import Final
 
-from drift.model import Json, Object
-from drift.ownership.marks import LAST_APPLIED
+from drift.model import LAST_APPLIED, Json, Object
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
 from drift.schema.allocated import ALLOCATED
@@ -52,7 +51,7 @@ AS_WRITTEN: Final = frozenset({str, int, bool})
 NULL: Final = Canonical("", None)
 
 
-class Keyed(dict[ItemKey, Json]):
+class ListMap(dict[ItemKey, Json]):
     """A list whose items have keys, in the list's order.
 
     Attributes:
@@ -151,7 +150,7 @@ class _Normalizer:
 
     def _is_nothing(self, value: Json, parent: Type, name: str, child: Type) -> bool:
         """Whether a normalized value means the same as the field's absence."""
-        if isinstance(value, Keyed | list):
+        if isinstance(value, ListMap | list):
             return not value
         if isinstance(value, dict):
             if value:
@@ -164,12 +163,12 @@ class _Normalizer:
         return is_zero and not self._keep_zeros and self._facts.drops_zero(parent, name)
 
     def _list(self, value: list[Json], schema: Type) -> Json:
-        if schema.shape is Shape.KEYED_LIST:
+        if schema.shape is Shape.LIST_MAP:
             keyed = self._keyed(value, schema)
             if keyed is not None:
                 return keyed
         elif schema.shape is Shape.SET and not any(isinstance(item, dict | list) for item in value):
-            members = Keyed(is_set=True)
+            members = ListMap(is_set=True)
             for position, item in enumerate(value):
                 members.put(set_member(item), item, position)
             return members
@@ -178,9 +177,9 @@ class _Normalizer:
             items.sort(key=_sort_key)
         return items
 
-    def _keyed(self, value: list[Json], schema: Type) -> Keyed | None:
+    def _keyed(self, value: list[Json], schema: Type) -> ListMap | None:
         """The items by key; None where an item has no key, which only an invalid list has."""
-        items = Keyed(is_set=False)
+        items = ListMap(is_set=False)
         counts: dict[ItemKey, int] = {}
         for position, item in enumerate(value):
             key = self._key(item, schema)

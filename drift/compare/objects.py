@@ -7,13 +7,13 @@ from functools import cache
 from drift.compare.classify import Judged, classify
 from drift.compare.diff import diff
 from drift.compare.exceptions import set_aside
-from drift.compare.normalize import Keyed, normalize_object
+from drift.compare.normalize import ListMap, normalize_object
 from drift.compare.project import Ownership, Projection, project
 from drift.compare.tracking import without_tracking
-from drift.model import Decision, Json, Object
-from drift.ownership.fieldset import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.ownership.marks import LAST_APPLIED, Marks, known_marks
-from drift.ownership.roles import NO_OTHERS, Managers, Role, Roles, assign_roles
+from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
+from drift.gitops.tracking import Marks, known_marks
+from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
+from drift.model import LAST_APPLIED, Decision, Json, Object
 from drift.paths import ItemKey, render
 from drift.schema.facts import known_facts
 from drift.schema.types import Type
@@ -176,7 +176,7 @@ def _names_more_than(node: OwnerNode, tree: Json) -> bool:
 
 
 def _duplicates(value: Json, path: tuple[str | ItemKey, ...]) -> list[str]:
-    found = [render((*path, key)) for key in value.duplicates] if isinstance(value, Keyed) else []
+    found = [render((*path, key)) for key in value.duplicates] if isinstance(value, ListMap) else []
     for name, below in value.items():
         if isinstance(below, dict):
             found += _duplicates(below, (*path, name))

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.compare.atomic import Atomic, Whole, is_plain_dict, is_twin, same_scalar, without_filled_in
-from drift.compare.normalize import AS_WRITTEN, NULL, Keyed
+from drift.compare.atomic import Atomic, AtomicValue, is_plain_dict, is_twin, same_scalar, without_filled_in
+from drift.compare.normalize import AS_WRITTEN, NULL, ListMap
+from drift.gitops.managers import Role, Roles
+from drift.gitops.tracking import Marks
+from drift.managed_fields import Entry, OwnerNode
 from drift.model import Cause, Decision, Json, Object
-from drift.ownership.fieldset import Entry, OwnerNode
-from drift.ownership.marks import Marks
-from drift.ownership.roles import Role, Roles
 from drift.paths import ItemKey, Path, render
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
@@ -84,7 +84,7 @@ class Projection:
     desired: Object
     live: Object
     claims: Mapping[Path, Claim]
-    reordered: Mapping[Path, tuple[Keyed, Keyed]]
+    reordered: Mapping[Path, tuple[ListMap, ListMap]]
     decisions: tuple[Decision, ...]
 
 
@@ -139,7 +139,7 @@ class _Projector:
         self._is_server_side = ownership.roles.is_server_side
         self._scalable = scalable
         self.claims: dict[Path, Claim] = {}
-        self.reordered: dict[Path, tuple[Keyed, Keyed]] = {}
+        self.reordered: dict[Path, tuple[ListMap, ListMap]] = {}
         self.decisions: list[Decision] = []
 
     # -- what both sides have
@@ -150,11 +150,11 @@ class _Projector:
         if (
             isinstance(desired, dict)
             and isinstance(live, dict)
-            and isinstance(desired, Keyed) != isinstance(live, Keyed)
+            and isinstance(desired, ListMap) != isinstance(live, ListMap)
         ):
             # A list on one side and an object on the other, which only an invalid manifest or dump has.
-            return Whole(desired), Whole(live)
-        if isinstance(desired, Keyed) and isinstance(live, Keyed):
+            return AtomicValue(desired), AtomicValue(live)
+        if isinstance(desired, ListMap) and isinstance(live, ListMap):
             return self._keyed(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
             return self.fields(desired, live, schema, node, path)
@@ -206,9 +206,9 @@ class _Projector:
         return kept
 
     def _keyed(
-        self, desired: Keyed, live: Keyed, schema: Type, node: OwnerNode | None, path: Path
-    ) -> tuple[Keyed, Keyed]:
-        left, right = Keyed(is_set=desired.is_set), Keyed(is_set=live.is_set)
+        self, desired: ListMap, live: ListMap, schema: Type, node: OwnerNode | None, path: Path
+    ) -> tuple[ListMap, ListMap]:
+        left, right = ListMap(is_set=desired.is_set), ListMap(is_set=live.is_set)
         same = True
         for key, wanted in desired.items():
             if key not in live:
@@ -239,9 +239,9 @@ class _Projector:
         atomic = Atomic(self._is_default, tolerant=self._tolerant, is_ours=is_ours)
         wanted, present = atomic.compare(desired, live, schema)
         if wanted is present:
-            same = Whole(wanted)
+            same = AtomicValue(wanted)
             return same, same
-        return Whole(wanted), Whole(present)
+        return AtomicValue(wanted), AtomicValue(present)
 
     # -- what only the live side has
 
@@ -310,7 +310,7 @@ class _Projector:
             return ABSENT
         if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
             parts = self._claimed_parts(value, schema, node, path)
-            if parts is not ABSENT or isinstance(value, Keyed) or not self._is_there_for_itself(schema, path):
+            if parts is not ABSENT or isinstance(value, ListMap) or not self._is_there_for_itself(schema, path):
                 return parts
             # All that is in it is the server's, but not that it is there.
             value = {}
@@ -319,15 +319,15 @@ class _Projector:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
         self.claims[path] = claim
-        return Whole(value) if schema.atomic or isinstance(value, list) else value
+        return AtomicValue(value) if schema.atomic or isinstance(value, list) else value
 
     @staticmethod
     def _is_there_for_itself(schema: Type, path: Path) -> bool:
         return schema.keeps_empty or isinstance(path[-1], ItemKey)
 
     def _claimed_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
-        if isinstance(value, Keyed):
-            items = Keyed(is_set=value.is_set)
+        if isinstance(value, ListMap):
+            items = ListMap(is_set=value.is_set)
             for key, item in value.items():
                 kept = self._live_only_item(item, schema.items, node.child(key) if node else None, (*path, key))
                 if kept is not ABSENT:
@@ -397,7 +397,7 @@ class _Projector:
         # Where no applier has written, the object was made again by hand from one that a GitOps controller had marked.
         if claim is not None and claim.cause is Cause.MANUAL and self._ownership.roles.has_applier:
             return None
-        if self._marks.is_syncers(field, name, value):
+        if self._marks.is_tracking(field, name, value):
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if bookkeeping is not None and name in bookkeeping else None
 
@@ -466,7 +466,7 @@ def _labels_of_template(desired: Object, live: Object, schema: Type) -> Object:
 def _equals_default(value: Json, default: Json) -> bool:
     if isinstance(default, AnyOf):
         return any(_equals_default(value, one) for one in default.values)
-    if isinstance(value, Keyed):
+    if isinstance(value, ListMap):
         return (
             isinstance(default, list)
             and len(value) == len(default)

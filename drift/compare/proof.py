@@ -19,9 +19,9 @@ from typing import Final
 import orjson
 
 from drift.compare.normalize import SERVER_METADATA
-from drift.model import Actor, Json, Object
-from drift.ownership.marks import LAST_APPLIED, Marks
-from drift.ownership.roles import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles
+from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles
+from drift.gitops.tracking import Marks
+from drift.model import LAST_APPLIED, Actor, Json, Object
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Shape, Type
@@ -114,7 +114,7 @@ class InSyncProof:
     def _list(self, desired: list[Json], live: list[Json], schema: Type, *, strict: bool) -> bool:
         if len(desired) != len(live):
             return False
-        if schema.shape is Shape.KEYED_LIST:
+        if schema.shape is Shape.LIST_MAP:
             return self._keyed(desired, live, schema, strict=strict)
         if schema.shape is Shape.SET and len(set(desired)) != len(desired):
             return False
@@ -271,7 +271,7 @@ class _Owned:
         if name in bookkeeping.exact:
             return True
         value = present.get(name) if isinstance(present, dict) else None
-        return self._role is not Role.OTHER and (name in bookkeeping or self._marks.is_syncers(field, name, value))
+        return self._role is not Role.OTHER and (name in bookkeeping or self._marks.is_tracking(field, name, value))
 
     def _part(self, fields: Object, desired: Json, live: Json, schema: Type, holder: str) -> bool:
         """Whether what is owned below a place that both sides have is in Git, or nobody's.

@@ -1,7 +1,7 @@
 """Normalized trees back into what people and tools read: plain JSON values, and pointers into the original object."""
 
-from drift.compare.atomic import Whole
-from drift.compare.normalize import Keyed
+from drift.compare.atomic import AtomicValue
+from drift.compare.normalize import ListMap
 from drift.model import Json
 from drift.paths import ItemKey, Path, escape_pointer
 from drift.redaction import Redacted
@@ -17,9 +17,9 @@ def to_json(value: Json) -> Json:
     """
     if isinstance(value, Redacted):
         raise TypeError("a redacted value must not be shown")
-    if isinstance(value, Whole | Canonical):
-        return to_json(value.value) if isinstance(value, Whole) else value.written
-    if isinstance(value, Keyed):
+    if isinstance(value, AtomicValue | Canonical):
+        return to_json(value.value) if isinstance(value, AtomicValue) else value.written
+    if isinstance(value, ListMap):
         return [to_json(item) for item in value.values()]
     if isinstance(value, dict):
         return {name: to_json(below) for name, below in value.items()}
@@ -30,7 +30,7 @@ def to_json(value: Json) -> Json:
 
 def holds_redacted(value: Json) -> bool:
     """Whether a tree is, or anywhere holds, a value that must not be shown."""
-    if isinstance(value, Whole):
+    if isinstance(value, AtomicValue):
         return holds_redacted(value.value)
     if isinstance(value, dict):
         return any(map(holds_redacted, value.values()))

@@ -7,12 +7,12 @@ comparison they are taken out of the live side, wherever they are a copy of the 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drift.compare.normalize import Keyed
+from drift.compare.normalize import ListMap
 from drift.compare.project import Ownership
+from drift.gitops.managers import Role
+from drift.gitops.tracking import Marks
+from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
-from drift.ownership.fieldset import OwnerNode
-from drift.ownership.marks import Marks
-from drift.ownership.roles import Role
 from drift.paths import ItemKey, Path, render
 
 
@@ -97,9 +97,9 @@ class _Tracking:
             # A map that held nothing else is no part of what Git left out.
             if name in wanted or part == value or part:
                 kept.append((name, part))
-        if not isinstance(live, Keyed):
+        if not isinstance(live, ListMap):
             return dict(kept)
-        items = Keyed(is_set=live.is_set)
+        items = ListMap(is_set=live.is_set)
         for key, part in kept:
             if isinstance(key, ItemKey):
                 items.put(key, part, live.positions[key])

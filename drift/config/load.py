@@ -6,8 +6,8 @@ from typing import Final
 from drift.config.reader import SettingError, read_settings
 from drift.config.settings import Settings
 from drift.documents.files import read_file
-from drift.documents.places import locate
-from drift.documents.reader import read_documents
+from drift.documents.parse import read_documents
+from drift.documents.positions import locate
 from drift.errors import ConfigError, ManifestError
 
 #: Read where the user names no file, if it is in the current folder.

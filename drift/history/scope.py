@@ -6,8 +6,8 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.history.episodes import Scope
-from drift.manifests.git import origin_name
 from drift.model import ClusterInfo
+from drift.sources.git import origin_name
 
 _STDIN: Final = "-"
 

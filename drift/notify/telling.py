@@ -10,9 +10,9 @@ from drift.notify.generic import to_generic
 from drift.notify.message import Message, message_of
 from drift.notify.slack import to_slack
 from drift.notify.teams import to_teams
-from drift.notify.webhook import Patience, Webhook
+from drift.notify.webhook import RetryPolicy, Webhook
 
-_USUAL: Final = Patience()
+_USUAL: Final = RetryPolicy()
 
 
 def tell(
@@ -22,7 +22,7 @@ def tell(
     *,
     webhook: Webhook,
     form: MessageFormat,
-    patience: Patience = _USUAL,
+    patience: RetryPolicy = _USUAL,
 ) -> str | None:
     """Sends what nobody was told yet, if there is anything.
 

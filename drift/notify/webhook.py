@@ -43,7 +43,7 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long a receiver is waited for.
 
     Attributes:
@@ -57,7 +57,7 @@ class Patience:
     pauses: tuple[float, ...] = _PAUSES
 
 
-_USUAL: Final = Patience()
+_USUAL: Final = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Webhook:
             return None
         return "has to be an https URL (http is for this machine alone)"
 
-    def send(self, body: Json, patience: Patience = _USUAL) -> str | None:
+    def send(self, body: Json, patience: RetryPolicy = _USUAL) -> str | None:
         """Sends a message.
 
         Args:
@@ -104,7 +104,7 @@ class Webhook:
 
 
 class _Delivery:
-    def __init__(self, url: str, body: bytes, patience: Patience) -> None:
+    def __init__(self, url: str, body: bytes, patience: RetryPolicy) -> None:
         self.problem: str | None = "no answer in time"
         self._url = url
         self._body = body

@@ -7,11 +7,11 @@ from drift.compare.classify import Judged
 from drift.compare.diff import Difference
 from drift.compare.objects import Compared
 from drift.compare.show import holds_redacted, pointer, to_json
-from drift.compare.unmanaged import Stray
 from drift.model import Cause, Change, Finding, Object, ObjectKey, Severity
 from drift.paths import render
 from drift.policy.secret_env import replaces_secret
 from drift.policy.severity import default_table
+from drift.policy.unmanaged import UnmanagedObject
 
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
@@ -91,12 +91,14 @@ def missing_finding(key: ObjectKey, cluster: str, cause: Cause) -> Finding:
     return _whole_object(key, cluster, Change.MISSING, cause)
 
 
-def stray_finding(key: ObjectKey, stray: Stray, cluster: str) -> Finding:
+def unmanaged_finding(key: ObjectKey, stray: UnmanagedObject, cluster: str) -> Finding:
     """The one finding of an object that Git lacks."""
     return _whole_object(key, cluster, Change.UNMANAGED, stray.cause, stray)
 
 
-def _whole_object(key: ObjectKey, cluster: str, change: Change, cause: Cause, stray: Stray | None = None) -> Finding:
+def _whole_object(
+    key: ObjectKey, cluster: str, change: Change, cause: Cause, stray: UnmanagedObject | None = None
+) -> Finding:
     return Finding(
         id=fingerprint(cluster, key, "", change),
         change=change,

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Resolved, Shard, Status
 from drift.report.json_report import to_json
-from drift.report.saved import report_order
+from drift.report.read_json import report_order
 from drift.report.shards import shard_sets
 
 #: Of two reports on one object, the one that compared it wins, and one that found it without knowing its manifest is

@@ -29,7 +29,7 @@ def render(report: Report, form: Format, style: Style) -> str:
     # Each format brings its own libraries, and hardly anybody wants them all.
     match form:
         case Format.TEXT:
-            from drift.report.terminal import to_text  # noqa: PLC0415
+            from drift.report.text import to_text  # noqa: PLC0415
 
             text = to_text(report, color=style.color, width=style.width, verbose=style.verbose)
         case Format.JSON:

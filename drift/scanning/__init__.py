@@ -1,8 +1,8 @@
 """One scan from manifests and a live side to a report: who is asked for what, and what each stage hands to the next."""
 
+from drift.kube.live_source import LiveSource
+from drift.scanning.cache import ComparisonCache
 from drift.scanning.options import Options, Step
-from drift.scanning.remembered import Remembered
 from drift.scanning.scan import scan_manifests
-from drift.scanning.source import LiveSource
 
-__all__ = ["LiveSource", "Options", "Remembered", "Step", "scan_manifests"]
+__all__ = ["ComparisonCache", "LiveSource", "Options", "Step", "scan_manifests"]

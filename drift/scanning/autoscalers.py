@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from drift.cluster.resources import Resources
 from drift.errors import RequestError, TooManyObjectsError
+from drift.kube.live_source import LiveSource
+from drift.kube.resources import Resources
 from drift.policy.autoscaling import Autoscaler, read_autoscaler
-from drift.scanning.source import LiveSource
 
 #: After so many namespaces that were asked one by one, a list of all of them is tried, if it holds no more than so many
 #: autoscalers: one page at first, and more where there are many to ask.

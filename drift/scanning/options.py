@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drift.config.settings import UncheckedKind
+from drift.gitops.revisions import Repository
 from drift.model import WHOLE, Manifest, Shard, Unmanaged
-from drift.synced import Repository
 
 
 @dataclass(frozen=True, slots=True)

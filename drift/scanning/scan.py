@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
-from drift.cluster.live import LiveObject
-from drift.compare.unmanaged import Ours
 from drift.errors import ConnectError, RequestError, ScanError
+from drift.gitops.opt_outs import apply_opt_outs, reason_for_absence
+from drift.gitops.revisions import SyncedAhead, SyncedRevisions
+from drift.kube.live_object import LiveObject
+from drift.kube.live_source import LiveSource
 from drift.model import Cause, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Status
 from drift.policy.findings import missing_finding
-from drift.policy.opt_out import honour, why_it_may_be_gone
+from drift.policy.unmanaged import ManagedScope
+from drift.scanning.cache import ComparisonCache, NoCache
+from drift.scanning.comparison import PairComparer
 from drift.scanning.options import Options, Step
-from drift.scanning.pairs import Pairs
-from drift.scanning.reading import Reader, Unread
-from drift.scanning.remembered import Forgetful, Remembered
-from drift.scanning.source import LiveSource
-from drift.scanning.strays import Strays
+from drift.scanning.plan import Absent, Plan, PlannedKind, ResourceMapper
+from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
-from drift.scanning.wanted import Absent, Resolver, Wanted, WantedKind
-from drift.synced import Ahead, SyncedRevisions
+from drift.scanning.unmanaged import UnmanagedSearch
 
 _FORBIDDEN: Final = 403
 #: Objects from one word on the progress to the next.
@@ -34,7 +34,7 @@ def scan_manifests(
     info: ManifestsInfo,
     options: Options,
     schemas: Mapping[str, Any] | None = None,
-    remembered: Remembered | None = None,
+    remembered: ComparisonCache | None = None,
 ) -> Report:
     """Compares manifests with the live side.
 
@@ -69,30 +69,30 @@ class _Scan:
         options: Options,
         manifests: Sequence[Manifest],
         schemas: Mapping[str, Any] | None,
-        remembered: Remembered | None,
+        remembered: ComparisonCache | None,
     ) -> None:
         self._source = source
         self._options = options
         self._observe = options.observe
         self._manifests = manifests
-        self._resolver = Resolver(source, options)
+        self._resolver = ResourceMapper(source, options)
         # What may be asked for; a kind that the user leaves out is not even looked up.
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
         self._types = Types(source, schemas, [manifest.body for manifest in manifests])
         self._reader = Reader(source)
-        self._strays = Strays(self._reader, resources, options)
+        self._strays = UnmanagedSearch(self._reader, resources, options)
         self._cluster_id = source.info.server if source.info else ""
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
         self._absent: list[Absent] = []
-        self._elsewhere: tuple[WantedKind, ...] = ()
+        self._elsewhere: tuple[PlannedKind, ...] = ()
         self._synced = None if options.synced is None else self._resolver.by_key(options.synced)
         self._recorded = (
             None
             if options.repository is None
             else SyncedRevisions(source, options.repository, self._resolver.by_key, resources)
         )
-        self._pairs = Pairs(
+        self._pairs = PairComparer(
             source,
             options,
             manifests,
@@ -100,7 +100,7 @@ class _Scan:
             resources,
             synced=self._synced,
             recorded=self._recorded,
-            remembered=remembered or Forgetful(),
+            remembered=remembered or NoCache(),
         )
 
     def run(self, info: ManifestsInfo) -> Report:
@@ -122,7 +122,7 @@ class _Scan:
         if self._strays.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
             self._look_elsewhere()
         self._reports += self._strays.reports(
-            Ours(
+            ManagedScope(
                 self._pairs.marks.ours,
                 frozenset(everything.searched),
                 everything.described,
@@ -155,7 +155,7 @@ class _Scan:
 
     # -- the live side
 
-    def _scan_kind(self, kind: WantedKind, wanted: Wanted, lost: ConnectError | None) -> ConnectError | None:
+    def _scan_kind(self, kind: PlannedKind, wanted: Plan, lost: ConnectError | None) -> ConnectError | None:
         """Compares the objects of one kind.
 
         Args:
@@ -197,17 +197,17 @@ class _Scan:
         ]
         return None
 
-    def _tell_of(self, kind: WantedKind) -> None:
+    def _tell_of(self, kind: PlannedKind) -> None:
         self._observe(Step(kind.resource.full_name, len(self._reports), len(self._manifests)))
 
-    def _live_objects(self, kind: WantedKind, wanted: Wanted) -> Iterator[LiveObject | Unread]:
+    def _live_objects(self, kind: PlannedKind, wanted: Plan) -> Iterator[LiveObject | Unread]:
         """A kind's live objects: more than those that are described where others are of interest too."""
         if not self._strays.wanted(kind.resource):
             return self._reader.get_or_list(kind.resource, kind.namespaces)
         return self._strays.read(kind, wanted)
 
     def _could_not_read(
-        self, unread: Unread, kind: WantedKind, remaining: dict[str | None, dict[str, Manifest]]
+        self, unread: Unread, kind: PlannedKind, remaining: dict[str | None, dict[str, Manifest]]
     ) -> None:
         """Nothing is known of those that have not come: not "missing", and certainly not "in sync"."""
         for namespace in unread.namespaces:
@@ -217,7 +217,7 @@ class _Scan:
                 self._strays.could_not_list(kind.resource, namespace, unread.error, is_ours=True)
 
     def _give_up(
-        self, kind: WantedKind, namespace: str | None, manifests: Mapping[str, Manifest], error: ScanError
+        self, kind: PlannedKind, namespace: str | None, manifests: Mapping[str, Manifest], error: ScanError
     ) -> None:
         plural = kind.resource.plural
         what = f"{plural} in {namespace}" if namespace else plural
@@ -251,7 +251,7 @@ class _Scan:
         """Why an object that was never synced is not there yet; None if nothing tells."""
         return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.marks.syncers)
 
-    def ahead(self) -> Ahead | None:
+    def ahead(self) -> SyncedAhead | None:
         """The synced commit that the checkout is behind; None if it is not. To be asked after the scan."""
         if self._recorded is None:
             return None
@@ -283,14 +283,14 @@ class _Scan:
 
     def _missing(self, absent: Absent) -> ObjectReport:
         manifest, key = absent.manifest, absent.key
-        gone = why_it_may_be_gone(manifest.body)
+        gone = reason_for_absence(manifest.body)
         if gone is not None:
             return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, gone)
         cause = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}[self._was_synced(key)]
         reason = absent.reason
         if cause is Cause.PENDING_SYNC and reason is None:
             reason = self._why_pending(key)
-        findings = honour((missing_finding(key, self._cluster_id, cause),), manifest.body, None)
+        findings = apply_opt_outs((missing_finding(key, self._cluster_id, cause),), manifest.body, None)
         return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, findings)
 
 

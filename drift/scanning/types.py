@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from drift.cluster.resources import Resource
+from drift.kube.live_source import LiveSource
+from drift.kube.resources import Resource
 from drift.model import Object
-from drift.scanning.source import LiveSource
 from drift.schema.definitions import defined_kind, document_of
 from drift.schema.shipped import compact_schemas, schema_version
 from drift.schema.types import UNKNOWN, SchemaDocument, Type

@@ -34,7 +34,7 @@ class Shape(Enum):
     #: Any keys, each by itself.
     MAP = auto()
     #: A list whose items are known by some of their fields.
-    KEYED_LIST = auto()
+    LIST_MAP = auto()
     #: A list of scalars in no order.
     SET = auto()
     #: A list that is owned as a whole.
@@ -104,7 +104,7 @@ class Type:
         self.shape = _shape(schema, self.scalar)
         self.atomic = self.shape is Shape.ATOMIC_LIST or schema.get("x-kubernetes-map-type") == "atomic"
         self.keys: tuple[str, ...] = (
-            tuple(sorted(schema["x-kubernetes-list-map-keys"])) if self.shape is Shape.KEYED_LIST else ()
+            tuple(sorted(schema["x-kubernetes-list-map-keys"])) if self.shape is Shape.LIST_MAP else ()
         )
         self.is_custom = document.is_custom
         self.is_scalable = document.is_custom and name in document.scalable
@@ -187,7 +187,7 @@ def _list_shape(schema: Mapping[str, Json]) -> Shape:
     list_type = schema.get("x-kubernetes-list-type")
     keys = schema.get("x-kubernetes-list-map-keys")
     if list_type == "map" and keys and all(isinstance(key, str) for key in keys):
-        return Shape.KEYED_LIST
+        return Shape.LIST_MAP
     return Shape.SET if list_type == "set" else Shape.ATOMIC_LIST
 
 

@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from drift.cluster.resources import Resource
-from drift.manifests.load import load_manifests
+from drift.kube.resources import Resource
 from drift.model import Manifest
 from drift.schema.shipped import built_in_kinds
+from drift.sources.load import load_manifests
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 

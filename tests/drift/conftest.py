@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from drift.cluster import paging, retries
+from drift.kube import paging, retries
 from tests.drift.faulty import deploy
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import Proxy, proxy

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from drift.cluster.connection import connect
-from drift.cluster.dump import Dump
-from drift.cluster.live import LiveObject
-from drift.cluster.resources import Resource
-from drift.cluster.server import ApiServer
 from drift.compare.objects import compare_object
-from drift.manifests.git import describe
+from drift.kube.api_server import ApiServer
+from drift.kube.connection import connect
+from drift.kube.dump import Dump
+from drift.kube.live_object import LiveObject
+from drift.kube.resources import Resource
 from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
 from drift.redaction import Redacted
 from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
+from drift.sources.git import describe
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from drift.cluster.live import read_live
 from drift.compare.objects import compare_object
+from drift.kube.live_object import read_live
 from drift.model import ManifestsInfo, ObjectKey, ObjectReport, Report, Status
 from drift.policy.findings import object_findings
 from drift.redaction import Redacted, is_secret, redact_secret
 from drift.report.json_report import to_json
-from drift.report.terminal import to_text
+from drift.report.text import to_text
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
 

@@ -16,13 +16,13 @@ from drift.cli import main
 from drift.model import Report, Shard, Status, Unmanaged, Verdict
 from drift.report.formats import Format
 from drift.report.merge import merge
+from drift.report.read_json import read_report
 from drift.report.render import Style, render
-from drift.report.saved import read_report
 from drift.scanning import Options, scan_manifests
 from tests.drift.conftest import Application
+from tests.drift.gitops.test_revisions import forget_revision, git, record_revision
+from tests.drift.scanning.test_scan import INFO, Memory, body, manifests
 from tests.drift.test_access import account
-from tests.drift.test_scanning import INFO, Memory, body, manifests
-from tests.drift.test_synced_revision import forget_revision, git, record_revision
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drift.cli import main
-from drift.cluster.limits import ANSWER_BYTES, REQUEST_SECONDS, SCAN_SECONDS
+from drift.kube.limits import ANSWER_BYTES, REQUEST_SECONDS, SCAN_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()

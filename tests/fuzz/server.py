@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import urllib3
 
-from drift.cluster.connection import Connection
-from drift.cluster.resources import Resource
-from drift.cluster.server import ApiServer
-from drift.cluster.watch import read_event, split_lines
-from drift.library import scan
-from drift.manifests.load import Loaded, load_texts
+from drift.api import scan
+from drift.kube.api_server import ApiServer
+from drift.kube.connection import Connection
+from drift.kube.resources import Resource
+from drift.kube.watch import read_event, split_lines
 from drift.model import Report
+from drift.sources.load import Loaded, load_texts
 
 _NAMESPACE: Final = "shop"
 _CONFIG_MAP: Final = Resource(

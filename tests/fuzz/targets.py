@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from unittest import mock
 
-from drift.cluster.connection import connect
+from drift.api import open_dump, scan
 from drift.config.load import parse_settings
 from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.history.changes import Reach
 from drift.history.episodes import Scope
 from drift.history.store import History, read_history
-from drift.library import open_dump, scan
-from drift.manifests.load import Loaded, load_texts
+from drift.kube.connection import connect
 from drift.model import Report, Unmanaged
-from drift.policy.suggestion import suggest_rules
+from drift.policy.suggestions import suggest_rules
 from drift.report.formats import Format
 from drift.report.merge import merge
+from drift.report.read_json import read_report
 from drift.report.render import Style, render
-from drift.report.saved import read_report
-from drift.report.suggestions import to_yaml
+from drift.report.suggested_rules import to_yaml
+from drift.sources.load import Loaded, load_texts
 from tests.drift.report.reports import RICH
 from tests.fuzz.server import ANSWERS, scan_with, watch_with
 

@@ -28,7 +28,7 @@ class Shape(StrEnum):
     LEAF = "leaf"
     STRUCT = "struct"
     MAP = "map"
-    KEYED_LIST = "keyed list"
+    LIST_MAP = "keyed list"
     SET = "set"
     ATOMIC = "atomic"
 
@@ -147,7 +147,7 @@ class _Editor:
         return present
 
     def _items(self, value: list[Json], schema: Node, pointer: str, path: Path, *, is_atomic: bool) -> Iterator[Edit]:
-        shape = Shape.ATOMIC if is_atomic else Shape.KEYED_LIST if schema.keys else Shape.SET
+        shape = Shape.ATOMIC if is_atomic else Shape.LIST_MAP if schema.keys else Shape.SET
         parts = take_apart(value, schema)
         for position, item in enumerate(value):
             here = (*path, item_key(item, schema) if schema.keys else str(position))
@@ -190,7 +190,7 @@ def _shape(schema: Node) -> Shape:
     if schema.is_atomic:
         return Shape.ATOMIC
     if schema.keys:
-        return Shape.KEYED_LIST
+        return Shape.LIST_MAP
     if schema.is_set:
         return Shape.SET
     if schema.is_map:

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from drift.cluster.connection import connect
-from drift.cluster.live import read_live
-from drift.cluster.resources import Resource
-from drift.cluster.server import ApiServer
 from drift.compare.classify import Judged
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
+from drift.gitops.tracking import known_marks
+from drift.kube.api_server import ApiServer
+from drift.kube.connection import connect
+from drift.kube.live_object import read_live
+from drift.kube.resources import Resource
 from drift.model import Manifest, Object
-from drift.ownership.marks import known_marks
 from drift.schema.facts import known_facts
 from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import corpus_manifests

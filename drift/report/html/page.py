@@ -13,7 +13,7 @@ from drift.report.html.listing import listing
 from drift.report.html.markup import script_data, shown
 from drift.report.html.resolved import resolved_section
 from drift.report.html.summary import next_steps, not_checked, notes, title, verdict
-from drift.report.html.timeline import timeline
+from drift.report.html.trend import timeline
 
 #: The picture in a browser's tab has the verdict's colour.
 _ICON_COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drift.compare.atomic import Whole
+from drift.compare.atomic import AtomicValue
 from drift.compare.objects import compare_object
 from drift.model import Json
 from drift.schema.types import SchemaDocument
@@ -56,8 +56,8 @@ def _sides(desired: Json, live: Json) -> tuple[Json, Json] | None:
         return None
     (judged,) = compared.judged
     assert judged.difference.path == ("spec", "rules")
-    assert isinstance(judged.difference.desired, Whole)
-    assert isinstance(judged.difference.live, Whole)
+    assert isinstance(judged.difference.desired, AtomicValue)
+    assert isinstance(judged.difference.live, AtomicValue)
     return judged.difference.desired.value, judged.difference.live.value
 
 

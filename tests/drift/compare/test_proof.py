@@ -6,9 +6,9 @@ import pytest
 
 from drift.compare.objects import Compared, compare_object
 from drift.compare.proof import InSyncProof
+from drift.gitops.tracking import known_marks
 from drift.model import Object
-from drift.ownership.marks import known_marks
-from drift.scanning import pairs
+from drift.scanning import comparison as pairs
 from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument

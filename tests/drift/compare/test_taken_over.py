@@ -3,8 +3,8 @@
 from typing import Any
 
 from drift.compare.objects import compare_object
+from drift.gitops.managers import NO_OTHERS, Managers
 from drift.model import Cause
-from drift.ownership.roles import NO_OTHERS, Managers
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
 from tests.drift.compare.test_adopted_objects import entry

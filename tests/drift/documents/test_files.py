@@ -11,7 +11,7 @@ import pytest
 from drift.cli import main
 from drift.documents import files
 from drift.documents.files import document_files, read_file
-from drift.documents.reader import read_documents
+from drift.documents.parse import read_documents
 from tests.fuzz.limits import clear_errors_only
 
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"

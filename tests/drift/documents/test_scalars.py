@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from drift.documents import scalars
-from drift.documents.reader import read_documents
+from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from tools.sandbox.binaries import Binaries
 

@@ -10,10 +10,10 @@ import pytest
 
 from drift.history import layout
 from drift.history.episodes import State
+from drift.history.queries import Lasting, count
 from drift.history.store import History, read_history
-from drift.history.timeline import Lasting, count
 from drift.model import Actor, Cause, Status
-from drift.report.timeline import Timeline, timeline_json, timeline_text
+from drift.report.history_table import Timeline, timeline_json, timeline_text
 from tests.drift.history.scans import SCOPE, at, episode
 from tests.drift.report.reports import finding, item
 

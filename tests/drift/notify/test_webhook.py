@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from drift.notify.webhook import Patience, Webhook
+from drift.notify.webhook import RetryPolicy, Webhook
 from tests.drift.notify.receiver import Answer, receiving, status
 
-QUICK = Patience(attempt_seconds=0.3, total_seconds=2.0, pauses=(0.01, 0.01))
+QUICK = RetryPolicy(attempt_seconds=0.3, total_seconds=2.0, pauses=(0.01, 0.01))
 
 
 @pytest.fixture(autouse=True)

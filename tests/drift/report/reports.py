@@ -21,7 +21,7 @@ from drift.model import (
     Source,
     Status,
 )
-from drift.report.saved import report_order
+from drift.report.read_json import report_order
 
 #: Whatever could be taken for markup, a command or an end by one of the formats.
 HOSTILE_TEXTS: Final = (

@@ -29,7 +29,7 @@ from drift.model import (
 )
 from drift.redaction import Redacted
 from drift.report.json_report import json_schema, to_document, to_json
-from drift.report.terminal import to_text
+from drift.report.text import to_text
 from tests.drift.report.reports import RICH as HISTORY
 
 ACTOR = Actor("kubectl-edit", "Update", None, "2026-01-01T10:00:00Z")

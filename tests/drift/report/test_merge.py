@@ -10,8 +10,8 @@ from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Status
 from drift.report.formats import Format
 from drift.report.json_report import json_schema, to_json
 from drift.report.merge import merge
+from drift.report.read_json import read_report
 from drift.report.render import Style, render
-from drift.report.saved import read_report
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report, resolved
 
 EAST = ClusterInfo("east", "https://east.example.com", "v1.36.3")

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.documents.reader import read_documents
+from drift.documents.parse import read_documents
 from drift.report.yaml_text import scalar, to_yaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"])) | st.sampled_from(

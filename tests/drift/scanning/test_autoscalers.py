@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from drift.cluster.live import LiveObject, read_live
-from drift.cluster.resources import Resource, Resources
 from drift.errors import RequestError, TooManyObjectsError
+from drift.kube.live_object import LiveObject, read_live
+from drift.kube.resources import Resource, Resources
 from drift.scanning.autoscalers import Autoscalers
 
 if TYPE_CHECKING:
-    from drift.scanning.source import LiveSource
+    from drift.kube.live_source import LiveSource
 
 KIND = Resource(
     "autoscaling",

@@ -26,7 +26,7 @@ def _type(schema: dict[str, Any], **others: dict[str, Any]) -> Type:
         ({"type": "array", "items": {"type": "string"}}, Shape.ATOMIC_LIST),
         ({"type": "array", "x-kubernetes-list-type": "atomic"}, Shape.ATOMIC_LIST),
         ({"type": "array", "x-kubernetes-list-type": "set"}, Shape.SET),
-        ({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]}, Shape.KEYED_LIST),
+        ({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]}, Shape.LIST_MAP),
         ({"type": "array", "x-kubernetes-list-type": "map"}, Shape.ATOMIC_LIST),
         ({"type": "object"}, Shape.UNKNOWN),
         ({"type": "object", "x-kubernetes-preserve-unknown-fields": True}, Shape.UNKNOWN),

@@ -1,0 +1,299 @@
+"""YAML and JSON text into JSON values, read as kubectl reads them, with the place of each document and each error.
+
+It works on the parser's events rather than on its nodes: no recursion that a deeply nested file could exhaust, and
+aliases can be counted before they are expanded.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from drift.documents import scalars
+from drift.documents.fast_yaml import PlainDocument, begins_as_json, read_plain_documents
+from drift.errors import ManifestError
+from drift.model import Json
+
+#: Deeper than any Kubernetes object; a CRD's schema may nest some forty levels.
+MAX_DEPTH: Final = 200
+#: How many nodes aliases may add, in one file; an alias bomb adds billions.
+MAX_ALIASED_NODES: Final = 1_000_000
+
+_INTEGER_BITS: Final = 64
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a file.
+
+    Attributes:
+        number: Counted from 1, empty documents included.
+        line: Where its content begins, counted from 1.
+        value: The content; None for an empty document.
+    """
+
+    number: int
+    line: int
+    value: Json
+
+
+def read_documents(text: bytes, name: str) -> Iterator[Document]:
+    """Every document of a file.
+
+    Args:
+        text: The file's bytes, YAML or JSON (also several JSON values one after the other, as kubectl takes them).
+        name: What to call the file in errors.
+
+    Raises:
+        ManifestError: The text is not YAML, repeats a key, nests too deep or expands too far; says where.
+    """
+    if begins_as_json(text):
+        try:
+            return iter(list(_read_json(text)))
+        except ValueError:
+            # YAML's own flow style begins with a brace too.
+            pass
+    plain = read_plain_documents(text)
+    return _read_yaml(text, name) if plain is None else number_documents(plain)
+
+
+def number_documents(plain: Iterable[PlainDocument]) -> Iterator[Document]:
+    """All documents of one file, in their order."""
+    return (Document(number, line, value) for number, (line, value) in enumerate(plain, start=1))
+
+
+def _read_json(text: bytes) -> Iterator[Document]:
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_unique_pairs,
+        parse_int=_json_integer,
+        parse_float=_json_float,
+        parse_constant=_no_constant,
+    )
+    decoded = text.decode()
+    may_hold_surrogates = b"\\ud" in text.lower()
+    position, number, end = 0, 0, len(decoded)
+    while True:
+        while position < end and decoded[position] in " \t\r\n":
+            position += 1
+        if position == end:
+            return
+        number += 1
+        line = decoded.count("\n", 0, position) + 1
+        try:
+            value, position = decoder.raw_decode(decoded, position)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+        if may_hold_surrogates:
+            # Half of a pair is no character, and no report could be written with it.
+            json.dumps(value, ensure_ascii=False).encode()
+        yield Document(number, line, value)
+
+
+def _json_integer(text: str) -> int | float:
+    number = int(text)
+    return scalars.tidy_integer(number) if number.bit_length() <= _INTEGER_BITS else _json_float(text)
+
+
+def _json_float(text: str) -> int | float:
+    return scalars.tidy_float(float(text))
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _unique_pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("duplicate key")
+    return values
+
+
+def _read_yaml(text: bytes, name: str) -> Iterator[Document]:
+    try:
+        loader = _Loader(text)
+        try:
+            yield from _Builder(loader, name).documents()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ManifestError(f"{place}: {_problem(error)}") from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position] if isinstance(error.position, int) else b""
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise ManifestError(f"{name}:{line}:{column}: not text in UTF-8 or UTF-16, or a control character") from None
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, without the text that is wrong, which may be a Secret's value.
+
+    The texts of libyaml are constants. The parser that stands in for it where it is missing quotes what it read.
+    """
+    return (_Loader is not yaml.SafeLoader and (error.problem or error.context)) or "not valid YAML"
+
+
+class _Frame:
+    """A collection under construction."""
+
+    __slots__ = ("anchor", "key", "merges", "nodes_before", "value")
+
+    def __init__(self, value: dict[str, Json] | list[Json], anchor: str | None, nodes_before: int) -> None:
+        self.value = value
+        self.anchor = anchor
+        self.nodes_before = nodes_before
+        self.key: str | None = None
+        self.merges: list[dict[str, Json]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """What an alias stands for.
+
+    Attributes:
+        value: The anchor's value.
+        nodes: How many nodes it has, those of aliases within it included.
+    """
+
+    value: Json
+    nodes: int
+
+
+class _MergeKey(str):
+    """A plain ``<<`` in a key's place, told from a quoted one."""
+
+    __slots__ = ()
+
+
+_MERGE_KEY: Final = _MergeKey("<<")
+
+
+class _Builder:
+    """Builds the documents of one stream from the parser's events."""
+
+    def __init__(self, loader: Any, name: str) -> None:
+        self._next_event = loader.get_event
+        self._name = name
+        self._nodes = 0
+        self._aliased_nodes = 0
+
+    def documents(self) -> Iterator[Document]:
+        number = 0
+        while True:
+            event = self._next_event()
+            if isinstance(event, yaml.StreamEndEvent):
+                return
+            if isinstance(event, yaml.DocumentStartEvent):
+                number += 1
+                line, value = self._document()
+                yield Document(number, line, value)
+
+    def _document(self) -> tuple[int, Json]:
+        """The content of one document and the line it begins on; consumes the events up to its end."""
+        first = self._next_event()
+        line = first.start_mark.line + 1
+        value = self._collect(first)
+        self._next_event()
+        return line, value
+
+    def _collect(self, event: Any) -> Json:
+        """The value that begins with an event; consumes the events up to its end."""
+        stack: list[_Frame] = []
+        anchors: dict[str, _Anchor] = {}
+        while True:
+            self._nodes += 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append(self._open(event, stack))
+            else:
+                value = self._value(event, stack, anchors)
+                if not stack:
+                    return value
+                self._put(stack[-1], value, event)
+            event = self._next_event()
+
+    def _open(self, event: Any, stack: list[_Frame]) -> _Frame:
+        if len(stack) >= MAX_DEPTH:
+            raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
+        if stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
+            raise self._error(event, "a key must be a scalar")
+        return _Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor, self._nodes)
+
+    def _value(self, event: Any, stack: list[_Frame], anchors: dict[str, _Anchor]) -> Json:
+        """A scalar, an alias, or the collection that an event ends."""
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, anchors)
+        if isinstance(event, yaml.ScalarEvent):
+            value, anchor, nodes = self._scalar(event, stack), event.anchor, 1
+        else:
+            frame = stack.pop()
+            value, anchor, nodes = self._close(frame), frame.anchor, self._nodes - frame.nodes_before
+        if anchor:
+            anchors[anchor] = _Anchor(value, nodes)
+        return value
+
+    def _alias(self, event: Any, anchors: dict[str, _Anchor]) -> Json:
+        anchor = anchors.get(event.anchor)
+        if anchor is None:
+            raise self._error(event, "unknown anchor, or one that contains itself")
+        # The value is shared, not copied; but whoever walks it later meets every node again.
+        self._nodes += anchor.nodes
+        self._aliased_nodes += anchor.nodes
+        if self._aliased_nodes > MAX_ALIASED_NODES:
+            raise self._error(event, f"aliases expand to more than {MAX_ALIASED_NODES:,} nodes")
+        return anchor.value
+
+    def _scalar(self, event: Any, stack: list[_Frame]) -> Json:
+        is_plain, _ = event.implicit
+        if event.tag is None or event.tag == "!":
+            if not is_plain or event.tag == "!":
+                return event.value
+            if event.value == "<<" and stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
+                return _MERGE_KEY
+        try:
+            return scalars.read_plain(event.value) if event.tag is None else scalars.read_tagged(event.tag, event.value)
+        except ValueError as error:
+            raise self._error(event, str(error)) from None
+
+    def _put(self, frame: _Frame, value: Json, event: Any) -> None:
+        if isinstance(frame.value, list):
+            frame.value.append(value)
+        elif frame.key is None:
+            frame.key = value if isinstance(value, _MergeKey) else self._key(value, frame, event)
+        elif isinstance(frame.key, _MergeKey):
+            frame.merges += self._merge_sources(value, event)
+            frame.key = None
+        else:
+            frame.value[frame.key] = value
+            frame.key = None
+
+    def _key(self, value: Json, frame: _Frame, event: Any) -> str:
+        try:
+            key = scalars.as_key(value)
+        except ValueError as error:
+            raise self._error(event, str(error)) from None
+        if key in frame.value:
+            raise self._error(event, "duplicate key")
+        return key
+
+    def _merge_sources(self, value: Json, event: Any) -> list[dict[str, Json]]:
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            raise self._error(event, "a merge key takes a mapping or a list of mappings")
+        return sources
+
+    @staticmethod
+    def _close(frame: _Frame) -> Json:
+        if isinstance(frame.value, dict):
+            # What is written in the mapping itself wins, then the first of the merged ones.
+            for source in frame.merges:
+                for key, value in source.items():
+                    frame.value.setdefault(key, value)
+        return frame.value
+
+    def _error(self, event: Any, problem: str) -> ManifestError:
+        mark = event.start_mark
+        return ManifestError(f"{self._name}:{mark.line + 1}:{mark.column + 1}: {problem}")

@@ -1,0 +1,36 @@
+"""What a Flux Kustomization records of its syncs.
+
+https://fluxcd.io/flux/components/kustomize/kustomizations/#last-applied-revision
+"""
+
+import re
+from typing import Final
+
+from drift.gitops.sync_record import SyncedSource, SyncRecord, at, text
+from drift.model import Object
+
+#: ``main@sha1:COMMIT``, ``v1.2.3@sha1:COMMIT``, ``sha1:COMMIT``; ``main/COMMIT`` and ``COMMIT`` before Flux 2.0. What
+#: stands before may hold slashes. ``latest@sha256:DIGEST`` is the digest of an OCI artifact, not a commit.
+_COMMIT: Final = re.compile(r"(?:.*@)?sha1:([0-9a-f]{40})|(?:.*/)?([0-9a-f]{40})")
+
+
+def kustomization_record(kustomization: Object) -> SyncRecord:
+    """What a Kustomization says that it applied last.
+
+    Args:
+        kustomization: The live object, of any version of the API.
+    """
+    status = at(kustomization, "status")
+    applied = _commit(text(status, "lastAppliedRevision"))
+    attempted = _commit(text(status, "lastAttemptedRevision"))
+    # An OCI artifact may say which commit it was made of.
+    commit = applied or _commit(text(status, "lastAppliedOriginRevision"))
+    return SyncRecord(
+        last=(SyncedSource(commit),) if commit else None,
+        is_syncing=applied is not None and attempted is not None and attempted != applied,
+    )
+
+
+def _commit(revision: str) -> str | None:
+    found = _COMMIT.fullmatch(revision)
+    return None if found is None else found[1] or found[2]

@@ -1,0 +1,274 @@
+"""Reaching an API server with the official client's configuration: kubeconfig, contexts, exec plugins, in-cluster."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+
+from drift.errors import ConnectError, UsageError
+from drift.kube.client_errors import in_our_words
+from drift.kube.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
+from drift.kube.kubeconfig import read_kubeconfigs, used_cluster, used_user
+from drift.kube.proxies import choose_proxy, is_loopback, proxy_credentials
+from drift.redaction import without_passwords
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, Configuration
+
+_SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A configured client; no request was sent yet.
+
+    Attributes:
+        client: The official client, with credentials.
+        context: The kubeconfig's context; None inside a pod.
+        server: The API server's URL.
+        namespace: Where objects live that name no namespace.
+        renew: Configures another client from the same places, with the credentials that are there by then.
+        impersonated: Whom the requests are made as, if not as the owner of the credentials.
+        proxy: The URL of the proxy in between, without a password; None for a direct connection.
+        warnings: What its user should know before anything is sent, a sentence each.
+    """
+
+    client: "ApiClient"
+    context: str | None
+    server: str
+    namespace: str
+    renew: "Callable[[], Connection]"
+    impersonated: Impersonation = NO_IMPERSONATION
+    proxy: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def credentials(self) -> "urllib3.HTTPHeaderDict":
+        """The headers that say who asks; those known to have expired are replaced first. Certificates need none.
+
+        A name may be there several times, with a value each.
+
+        Raises:
+            ConnectError: They cannot be replaced.
+        """
+        from kubernetes.config import ConfigException  # noqa: PLC0415
+
+        headers: dict[str, str] = {}
+        try:
+            with _errors_logged_by_the_client() as logged:
+                self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
+        except (ConfigException, OSError, ValueError) as error:
+            raise ConnectError(f"{self.server}: no credentials: {in_our_words(error)}") from None
+        if logged:
+            raise ConnectError(f"{self.server}: no credentials: {in_our_words(logged[-1])}")
+        sent = urllib3.HTTPHeaderDict({name: self._header(value) for name, value in headers.items()})
+        for name, value in self.impersonated.headers():
+            sent.add(name, value)
+        return sent
+
+    def _header(self, value: str) -> str:
+        # A file with a token often ends with a newline, which kubectl strips too.
+        stripped = value.strip()
+        if not stripped.isascii() or not stripped.isprintable():
+            raise ConnectError(
+                f"{self.server}: no credentials: the token holds a character that no token has, such as a line break"
+            )
+        return stripped
+
+
+def load_client() -> None:
+    """Imports the official client, which takes longer than all the rest of a small scan; `connect` does it too."""
+    import kubernetes.config.kube_config  # noqa: F401, PLC0415
+
+
+def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonation = NO_IMPERSONATION) -> Connection:
+    """Configures a client as kubectl would: the flags, then KUBECONFIG, then ~/.kube/config, then the pod's account.
+
+    Args:
+        kubeconfig: A file, or None.
+        context: A context of it, or None for its current one.
+        impersonate: Whom to ask as; what it leaves open is as the kubeconfig says.
+
+    Raises:
+        UsageError: The named file or context is not there, or it names means of authentication that are not supported.
+        ConnectError: No configuration is found or it cannot be used.
+    """
+    files = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    present = [name for name in files.split(os.pathsep) if name and _is_file(name)]
+    if present:
+        return _from_kubeconfig(present, context, impersonate)
+    if kubeconfig:
+        raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return _from_service_account(impersonate)
+    raise ConnectError(
+        f"no kubeconfig found at {files}, and this is not a pod; name one with --kubeconfig or KUBECONFIG"
+    )
+
+
+def _is_file(name: str) -> bool:
+    # Path's own raises an error where a user has no home.
+    return os.path.isfile(os.path.expanduser(name))  # noqa: PTH111, PTH113
+
+
+def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Impersonation) -> Connection:
+    from kubernetes.client import Configuration  # noqa: PLC0415
+    from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
+
+    config = read_kubeconfigs(paths)
+    files = os.pathsep.join(paths)
+    cluster = used_cluster(config, context)
+    user, place = used_user(config, context)
+    impersonated = impersonate.over(from_kubeconfig(user, place))
+    configuration = Configuration()
+    try:
+        with _errors_logged_by_the_client() as logged:
+            # Refreshed tokens are not written back: the reporter writes nothing but its reports.
+            loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
+            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        text = " ".join(str(error).split())
+        if context is not None and f"object with name {context} in" in text and "/contexts" in text:
+            raise UsageError(
+                f"kubeconfig {files}: has no context {context!r}; `kubectl config get-contexts` lists them"
+            ) from None
+        raise ConnectError(f"kubeconfig {files}: {in_our_words(error)}") from None
+    if logged:
+        # The client only logs that an exec plugin failed and would go on without credentials.
+        raise ConnectError(f"kubeconfig {files}: no credentials: {in_our_words(logged[-1])}")
+    current: dict[str, Any] = loader.current_context
+    return _connection(
+        configuration,
+        context=current["name"],
+        namespace=str((current.get("context") or {}).get("namespace") or "default"),
+        renew=lambda: _from_kubeconfig(paths, context, impersonate),
+        impersonated=impersonated,
+        proxy_url=cluster.get("proxy-url"),
+        credentials=bool(user),
+    )
+
+
+def _connection(
+    configuration: "Configuration",
+    *,
+    context: str | None,
+    namespace: str,
+    renew: "Callable[[], Connection]",
+    impersonated: Impersonation,
+    proxy_url: object = None,
+    credentials: bool = True,
+) -> Connection:
+    """A connection by a configuration of the official client.
+
+    Raises:
+        UsageError: The proxy cannot be used, or credentials would be sent to another machine unencrypted.
+        ConnectError: A certificate cannot be read, or the address is not one.
+    """
+    from kubernetes.client import ApiClient  # noqa: PLC0415
+
+    # It is shown in reports. The client never sends what stands there as credentials.
+    server = without_passwords(configuration.host)
+    _check_address(server, credentials=credentials)
+    proxy = choose_proxy(server, proxy_url, os.environ)
+    # The client's own choice knows no loopback addresses, and less of NO_PROXY than kubectl.
+    configuration.proxy, configuration.no_proxy = proxy, None
+    if proxy is not None:
+        configuration.proxy_headers = proxy_credentials(proxy)
+    warnings = []
+    if not configuration.verify_ssl:
+        # Said once, and not with every request.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        warnings.append(
+            f"{server}: its certificate is not verified (insecure-skip-tls-verify), so it may be any server"
+        )
+    try:
+        client = ApiClient(configuration)
+    except ImportError:
+        raise UsageError(f"{without_passwords(proxy or '')}: SOCKS proxies need the package PySocks") from None
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise ConnectError(f"{server}: cannot be used ({type(error).__name__}); check the kubeconfig") from None
+    return Connection(
+        client=client,
+        context=context,
+        server=server,
+        namespace=namespace,
+        renew=renew,
+        impersonated=impersonated,
+        proxy=None if proxy is None else without_passwords(proxy),
+        warnings=tuple(warnings),
+    )
+
+
+def _check_address(server: str, *, credentials: bool) -> None:
+    """Refuses an address where credentials could be read on their way; kubectl leaves them out there.
+
+    Raises:
+        UsageError: It is unencrypted, and leads to another machine.
+        ConnectError: It is not a URL. Without a scheme, the client would take it for http://.
+    """
+    try:
+        parts = urlsplit(server)
+        scheme, host = parts.scheme, parts.hostname if parts.port != 0 else None
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in {"http", "https"} or not host or not server.isprintable():
+        raise ConnectError(f"the server {server!r} of the kubeconfig is not a URL; for example https://HOST:6443")
+    if credentials and scheme == "http" and not is_loopback(host):
+        raise UsageError(
+            f"{server}: no credentials are sent over http:// to another machine; name a server with https:// in the "
+            "kubeconfig"
+        )
+
+
+def _from_service_account(impersonate: Impersonation) -> Connection:
+    from kubernetes.client import Configuration  # noqa: PLC0415
+    from kubernetes.config import ConfigException, incluster_config  # noqa: PLC0415
+
+    configuration = Configuration()
+    try:
+        incluster_config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=configuration
+        )
+    except (ConfigException, OSError) as error:
+        raise ConnectError(f"the pod's service account cannot be used: {in_our_words(error)}") from None
+    try:
+        namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
+    except OSError:
+        namespace = ""
+    return _connection(
+        configuration,
+        context=None,
+        namespace=namespace or "default",
+        renew=lambda: _from_service_account(impersonate),
+        impersonated=impersonate.over(NO_IMPERSONATION),
+    )
+
+
+class _Collector(logging.Handler):
+    """Keeps what one thread logs: others may be asking other clusters at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+        self._of_thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._of_thread:
+            self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _errors_logged_by_the_client() -> Iterator[list[str]]:
+    """Collects what the client logs to the root logger instead of raising it."""
+    root, collector = logging.getLogger(), _Collector()
+    root.addHandler(collector)
+    try:
+        yield collector.messages
+    finally:
+        root.removeHandler(collector)

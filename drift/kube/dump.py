@@ -1,0 +1,143 @@
+"""A dump of live objects (``kubectl get ... -o yaml --show-managed-fields``) as a source of live objects.
+
+It needs no network at all: the shape of objects comes from the compact schema that is shipped.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from drift.documents.files import document_files, read_file
+from drift.documents.parse import read_documents
+from drift.errors import DumpError, ManifestError, RequestError, UsageError
+from drift.kube.live_object import LiveObject, read_live
+from drift.kube.resources import Resource, Resources
+from drift.model import Json
+from drift.redaction import is_name, is_secret
+
+
+class Dump:
+    """Live objects read from files.
+
+    Attributes:
+        info: None: there is no server.
+        request_count: None: nothing is sent.
+        resources: The kinds that are known: the built-in ones, and those that the dump holds objects of.
+        default_namespace: Where objects live that name no namespace.
+    """
+
+    info = None
+    request_count = None
+
+    def __init__(self, paths: Sequence[str], built_in: Sequence[Resource], default_namespace: str) -> None:
+        """Reads the dumps.
+
+        Args:
+            paths: Files or folders.
+            built_in: Kubernetes' own kinds.
+            default_namespace: Where objects live that name no namespace.
+
+        Raises:
+            UsageError: A path does not exist.
+            DumpError: A file cannot be read as a dump.
+        """
+        self._objects: dict[tuple[str, str], list[LiveObject]] = {}
+        custom: dict[tuple[str, str], Resource] = {}
+        known = {(resource.api_version, resource.kind) for resource in built_in}
+        for live in _read_all(paths):
+            kind = (live.api_version, live.kind)
+            self._objects.setdefault(kind, []).append(live)
+            if kind not in known and kind not in custom:
+                custom[kind] = _custom_resource(live)
+        self.resources = Resources([*built_in, *custom.values()])
+        self.default_namespace = default_namespace
+
+    def schema(self, resource: Resource) -> dict[str, Any] | None:
+        """None: a dump has no schemas of its own."""
+        del resource
+        return None
+
+    def _in_other_versions(self, resource: Resource) -> list[LiveObject]:
+        return [
+            live
+            for (api_version, kind), objects in self._objects.items()
+            if kind == resource.kind and api_version.rpartition("/")[0] == resource.group
+            for live in objects
+        ]
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
+        """One object; None if the dump does not hold it."""
+        return next((live for live in self.list(resource, namespace) if live.name == name), None)
+
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind. What is read costs nothing.
+
+        Raises:
+            RequestError: The dump holds them in another version alone, in which they cannot be compared.
+        """
+        del at_most
+        objects = self._objects.get((resource.api_version, resource.kind))
+        others = [] if objects is not None else self._in_other_versions(resource)
+        if others and not metadata_only:
+            name = ".".join(part for part in (resource.plural, resource.version, resource.group) if part)
+            raise RequestError(
+                f"the dump has them as {others[0].api_version}, the manifests as {resource.api_version}; "
+                f"dump that version (kubectl get {name}) or move the manifests",
+                status=0,
+                reason="OtherVersion",
+            )
+        for live in others if objects is None else objects:
+            if namespace is None or live.namespace == namespace:
+                yield live
+
+
+def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
+    for path in paths:
+        for file in _files(Path(path)):
+            try:
+                for document in read_documents(read_file(file, named=file == Path(path)), str(file)):
+                    yield from _objects(document.value, f"{file}:{document.line}")
+            except OSError as error:
+                raise DumpError(f"--live {file}: cannot be read: {error.strerror}") from None
+            except ManifestError as error:
+                raise DumpError(f"--live {error}") from None
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise UsageError(f"--live {path}: no such file or folder")
+    return document_files(path)
+
+
+def _objects(value: Json, place: str) -> Iterator[LiveObject]:
+    if value is None:
+        return
+    bodies = value.get("items") or [] if isinstance(value, dict) and "items" in value else [value]
+    for body in bodies:
+        if not _is_object(body):
+            raise DumpError(f"--live {place}: not a dump of Kubernetes objects")
+        yield read_live(body, body["apiVersion"], body["kind"])
+
+
+def _is_object(body: Json) -> bool:
+    """Whether it has what every object of a cluster has, in a form in which it can be shown."""
+    if not isinstance(body, dict):
+        return False
+    api_version, kind, metadata = body.get("apiVersion"), body.get("kind"), body.get("metadata")
+    if not isinstance(api_version, str) or not isinstance(kind, str) or not isinstance(metadata, dict):
+        return False
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if not isinstance(name, str) or not isinstance(namespace, str | None):
+        return False
+    if not all(len(word.split()) == 1 and word.isprintable() for word in (api_version, kind)):
+        return False
+    return not is_secret(api_version, kind) or (is_name(name) and (namespace is None or is_name(namespace)))
+
+
+def _custom_resource(live: LiveObject) -> Resource:
+    group, _, version = live.api_version.rpartition("/")
+    return Resource(
+        group, version, live.kind, live.kind.lower(), live.namespace is not None, frozenset({"get", "list"})
+    )

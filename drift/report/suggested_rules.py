@@ -1,0 +1,46 @@
+"""Suggested ignore rules as a part of a ``drift.yaml`` that is not valid until the user has given the reasons."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from drift.documents.scalars import read_plain
+from drift.policy.suggestions import Suggestion
+
+_HEAD: Final = """\
+# What was found, as ignore rules for drift.yaml. Keep those that are no drift and give each its reason;
+# a rule without one is refused. `expires: YYYY-MM-DD` makes a rule end by itself.
+"""
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")
+_SHOWN: Final = 5
+
+
+def to_yaml(suggestions: Sequence[Suggestion]) -> str:
+    """The rules as text, ending in a newline."""
+    if not suggestions:
+        return "# Nothing was found that a rule could ignore.\nignore: []\n"
+    return f"{_HEAD}ignore:\n" + "".join(map(_rule, suggestions))
+
+
+def _rule(suggestion: Suggestion) -> str:
+    lines = [f"{name}: {_scalar(value)}" for name, value in suggestion.fields.items()]
+    text = "  - " + "\n    ".join([*lines, 'reason: ""  # why is this not drift?']) + "\n"
+    if len(suggestion.covers) > 1:
+        names = [f"{key.namespace}/{key.name}" if key.namespace else key.name for key in suggestion.covers]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        text = f"  # {len(names)} objects: {', '.join(names[:_SHOWN])}{more}\n{text}"
+    return text
+
+
+def _scalar(text: str) -> str:
+    if _PLAIN.fullmatch(text) and read_plain(text) == text:
+        return text
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

@@ -1,0 +1,188 @@
+"""What the manifests ask for, by kind and namespace; and what is wrong with a manifest before anything is read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from drift.errors import ManifestError
+from drift.kube.live_source import LiveSource
+from drift.kube.resources import Resource
+from drift.model import Manifest, ObjectKey, ObjectReport, Shard, Status
+from drift.scanning.options import Options
+
+#: Argo CD's objects for applications. Argo Workflows and Rollouts share the group, and live beside what they run.
+_ARGOCD_KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
+_FLUX_GROUPS: Final = ".toolkit.fluxcd.io"
+
+
+def _is_hand_over(resource: Resource) -> bool:
+    """Whether objects of a kind tell a GitOps controller what to sync."""
+    if resource.group == "argoproj.io":
+        return resource.kind in _ARGOCD_KINDS
+    return resource.group.endswith(_FLUX_GROUPS)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedKind:
+    """The manifests of one kind.
+
+    Attributes:
+        resource: The kind in the version that the manifests have it in.
+        namespaces: The manifests by namespace (None for a cluster-scoped kind) and by name.
+    """
+
+    resource: Resource
+    namespaces: dict[str | None, dict[str, Manifest]] = field(default_factory=dict)
+
+    def key(self, namespace: str | None, name: str) -> ObjectKey:
+        """What one of its objects is known by."""
+        return ObjectKey(self.resource.group, self.resource.kind, namespace, name)
+
+    @property
+    def count(self) -> int:
+        """How many manifests there are."""
+        return sum(map(len, self.namespaces.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A manifest whose live object does not exist.
+
+    Attributes:
+        manifest: The manifest.
+        key: What the object is known by.
+        reason: What else is to be said of it, as a sentence.
+    """
+
+    manifest: Manifest
+    key: ObjectKey
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All manifests, resolved against what the live side serves.
+
+    Attributes:
+        kinds: Those to be read.
+        described: What every manifest's object is known by.
+        unchecked: The reports of those that are not looked at.
+        absent: Those that cannot exist, since the live side does not have their kind.
+    """
+
+    kinds: tuple[PlannedKind, ...]
+    described: frozenset[ObjectKey]
+    unchecked: tuple[ObjectReport, ...]
+    absent: tuple[Absent, ...]
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces that the kinds are wanted from, sorted."""
+        return sorted({name for kind in self.kinds for name in kind.namespaces if name is not None})
+
+    @property
+    def searched(self) -> list[str]:
+        """The namespaces to search for objects that Git does not have, sorted.
+
+        A namespace that the manifests use only to hand an application over to a GitOps controller is that controller's
+        own, and so is what else is in it.
+        """
+        kinds = [kind for kind in self.kinds if not _is_hand_over(kind.resource)]
+        return sorted({name for kind in kinds for name in kind.namespaces if name is not None})
+
+    def part(self, shard: Shard, *, others: bool = False) -> "Plan":
+        """Those of one shard, with every kind that the manifests use in some namespace.
+
+        Args:
+            shard: The shard.
+            others: Instead, those of the other shards.
+        """
+        return Plan(
+            kinds=tuple(
+                PlannedKind(
+                    kind.resource,
+                    {name: found for name, found in kind.namespaces.items() if shard.owns(name) is not others},
+                )
+                for kind in self.kinds
+                if kind.resource.namespaced or shard.owns(None) is not others
+            ),
+            described=self.described,
+            unchecked=tuple(report for report in self.unchecked if shard.owns(report.key.namespace) is not others),
+            absent=tuple(absent for absent in self.absent if shard.owns(absent.key.namespace) is not others),
+        )
+
+
+class ResourceMapper:
+    """Finds what manifests are called on the live side."""
+
+    def __init__(self, source: LiveSource, options: Options) -> None:
+        self._source = source
+        self._options = options
+
+    def by_key(self, manifests: Iterable[Manifest]) -> Mapping[ObjectKey, Manifest]:
+        """Manifests by what they are known by."""
+        return {self._key(manifest, self._resource(manifest)): manifest for manifest in manifests}
+
+    def resolve(self, manifests: Sequence[Manifest]) -> Plan:
+        """Groups manifests by kind and namespace.
+
+        Raises:
+            ManifestError: Two of them describe one object.
+        """
+        kinds: dict[tuple[str, str], PlannedKind] = {}
+        seen: dict[ObjectKey, Manifest] = {}
+        unchecked: list[ObjectReport] = []
+        absent: list[Absent] = []
+        for manifest in manifests:
+            resource = self._resource(manifest)
+            key = self._key(manifest, resource)
+            if key in seen:
+                raise ManifestError(
+                    f"{manifest.source}: {key} is also defined in {seen[key].source}; remove one of them"
+                )
+            seen[key] = manifest
+            chosen = self._options.unchecked_kind(manifest.group, manifest.kind)
+            if chosen is not None:
+                unchecked.append(_unchecked(manifest, key, chosen.reason, by_choice=True))
+            elif resource is None:
+                unserved = self._not_served(manifest, key)
+                if isinstance(unserved, Absent):
+                    absent.append(unserved)
+                else:
+                    unchecked.append(unserved)
+            else:
+                kind = kinds.setdefault((resource.api_version, resource.kind), PlannedKind(resource))
+                kind.namespaces.setdefault(key.namespace, {})[manifest.name] = manifest
+        return Plan(tuple(kinds.values()), frozenset(seen), tuple(unchecked), tuple(absent))
+
+    def _resource(self, manifest: Manifest) -> Resource | None:
+        return self._source.resources.find(manifest.api_version, manifest.kind)
+
+    def _key(self, manifest: Manifest, resource: Resource | None) -> ObjectKey:
+        if resource is None or resource.namespaced:
+            default = self._options.namespace or self._source.default_namespace
+            namespace = manifest.namespace or (default if resource else None)
+        else:
+            # kubectl and the API server disregard a namespace on a cluster-scoped object.
+            namespace = None
+        return ObjectKey(manifest.group, manifest.kind, namespace, manifest.name)
+
+    def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | Absent:
+        resources = self._source.resources
+        other = resources.preferred(manifest.group, manifest.kind)
+        if other is not None:
+            reason = f"{manifest.api_version} is not served here; move the manifest to {other.api_version}"
+            return _unchecked(manifest, key, reason)
+        if resources.is_broken(manifest.api_version):
+            reason = f"what the server has in {manifest.api_version} cannot be told: that API does not answer"
+            return _unchecked(manifest, key, reason)
+        similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
+        if self._source.info is None:
+            reason = f"the dump holds no {manifest.kind} of {manifest.api_version}"
+            return Absent(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
+        reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
+        return Absent(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
+
+
+def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, by_choice: bool = False) -> ObjectReport:
+    return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason, by_choice=by_choice)

@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drift.documents.fast_yaml import read_plain_documents
+from drift.documents.parse import _read_yaml
+from drift.errors import ManifestError
+
+ROOT = Path(__file__).parents[3]
+
+#: What readers of YAML disagree on, and what only looks like it.
+SCALARS = (
+    *("y", "Y", "n", "yes", "No", "ON", "off", "true", "True", "FALSE", "null", "Null", "NULL", "~", "nullx", "only"),
+    *("0", "-0", "+0", "7", "-7", "+7", "007", "0o7", "0x1F", "0b11", "1_000", "_1", "1__0", "12345678901234567890"),
+    *("1.0", "1.", ".5", "-.5", "1e3", "1E+3", "1.5e-3", "1e400", "1e", "e1", ".", "..", "1.2.3", "1_0.5", "0.10"),
+    *(".inf", "-.INF", "+.inf", ".nan", "inf", "nan", "0x", "0xZ", "08", "0_7", "1-2", "2026-01-01", "12:30", "1:2:3"),
+    *("2026-01-01T00:00:00Z", "10.0.0.1", "100m", "1Gi", "v1", "=", "<<", "&a", "*a", "!x", "!!str 1", "!!int '1'"),
+    *(
+        "'yes'",
+        '"1"',
+        '"a\\n\\u00e9"',
+        '"\\ud800"',
+        "'it''s'",
+        "a b",
+        "a: b",
+        "a #b",
+        "a#b",
+        "#a",
+        "-",
+        "- a",
+        "?",
+        "? a",
+    ),
+    *("[1, yes]", "{a: on}", '{"a":1}', '{"a":yes}', "{yes: 1}", "{1: 2}", "[a, [b, {c: 0x1}]]", "{a, b}", "[,]", "{}"),
+    *(
+        "|\n    012\n    x",
+        ">-\n    yes\n    no",
+        "|+\n    x\n\n",
+        "a\n    b",
+        "a\n    yes",
+        "\n    1_0",
+        "\u00e9",
+        "\u2028x",
+    ),
+    *("%x", "@x", "`x", "\tx", "x\ty", "---", "...", "{{ x }}", "%", "a\rb", "\ufeffx", "x\x85y", "'a\n\n    b'"),
+)
+KEYS = ("a", "b", "yes", "1", "1.5", "true", "~", "<<", '"k"', "'1'", "? k", "on", "&x k", "a b", "-1", "0x1")
+PREFIXES = ("", "---\n", "# c\n---\n", "--- # c\n", "--- a\n", "%YAML 1.2\n---\n", "\n\n", "---\n---\n", "...\n")
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    text = draw(st.sampled_from(PREFIXES))
+    for _ in range(draw(st.integers(1, 3))):
+        lines = []
+        for _ in range(draw(st.integers(0, 4))):
+            value = draw(st.sampled_from(SCALARS))
+            shape = draw(
+                st.sampled_from(("{k}: {v}", "- {v}", "{k}:\n  - {v}\n  - x", "{k}:\n  {k}: {v}", "{v}", "{k}:{v}"))
+            )
+            lines.append(shape.replace("{k}", draw(st.sampled_from(KEYS))).replace("{v}", value))
+        text += "\n".join(lines) + draw(st.sampled_from(("", "\n", "\n---\n", " # end\n---\n", "\n...\n---\n")))
+    return text
+
+
+def _exactly(text: bytes) -> list[tuple[int | None, str]] | None:
+    try:
+        # The types of numbers count, and an empty document has no place to speak of.
+        return [(d.line if d.value is not None else None, repr(d.value)) for d in _read_yaml(text, "f")]
+    except ManifestError:
+        return None
+
+
+def _plainly(text: bytes) -> list[tuple[int | None, str]] | None:
+    documents = read_plain_documents(text)
+    if documents is None:
+        return None
+    return [(line if value is not None else None, repr(value)) for line, value in documents]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(texts())
+def test_what_is_read_fast_is_what_the_exact_reader_reads(text: str) -> None:
+    read = _plainly(text.encode("utf-8", "surrogatepass"))
+    assert read is None or read == _exactly(text.encode())
+
+
+@settings(max_examples=1000, deadline=None)
+@given(texts())
+def test_what_is_read_fast_is_the_same_after_it_went_through_json(text: str) -> None:
+    read = read_plain_documents(text.encode("utf-8", "surrogatepass"))
+    if read is not None:
+        try:
+            sent = orjson.dumps(read)
+        except TypeError:
+            # Half of a surrogate pair: it is refused, not changed.
+            return
+        assert repr(orjson.loads(sent)) == repr([[line, value] for line, value in read])
+
+
+@pytest.mark.parametrize("scalar", SCALARS)
+@pytest.mark.parametrize("shape", ["a: {}", "- {}", "[x, {}]", "a: [{}]", '"a":{}', "{}", "a:\n  {}\n", "a: {} # c"])
+def test_every_kind_of_scalar_is_read_alike_wherever_it_stands(scalar: str, shape: str) -> None:
+    text = shape.replace("{}", scalar).encode()
+    read = _plainly(text)
+    assert read is None or read == _exactly(text)
+
+
+@pytest.mark.parametrize("path", sorted(map(str, (ROOT / "dist").rglob("*.yaml"))))
+def test_synthesized_manifests_are_read_fast(path: str) -> None:
+    text = Path(path).read_bytes()
+    assert _plainly(text) == _exactly(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: yes",
+        "a: 012",
+        "a: 1_000",
+        "a: 1.0",
+        "1: a",
+        "a: &x b\nb: *x",
+        "a: !!str 1",
+        "<<: {a: 1}",
+        "a: x\ry",
+        "",
+        "{",
+    ],
+)
+def test_what_readers_disagree_on_is_left_to_the_exact_one(text: str) -> None:
+    assert read_plain_documents(text.encode()) is None
+
+
+def test_a_text_that_nests_too_deep_for_a_fast_answer_is_left_to_the_exact_reader() -> None:
+    assert read_plain_documents(b"a: [" * 100_000) is None

@@ -1,0 +1,188 @@
+"""YAML and JSON documents as kubectl reads them, and errors that say where and never what."""
+
+import json
+from typing import Any
+
+import pytest
+
+from drift.documents.parse import MAX_ALIASED_NODES, MAX_DEPTH, read_documents
+from drift.errors import ManifestError
+
+
+def _values(text: str | bytes) -> list[Any]:
+    data = text.encode() if isinstance(text, str) else text
+    return [document.value for document in read_documents(data, "f.yaml")]
+
+
+def _error(text: str | bytes) -> str:
+    with pytest.raises(ManifestError) as error:
+        _values(text)
+    return str(error.value)
+
+
+def test_keys_are_strings_whatever_they_look_like() -> None:
+    assert _values("8080: a\nyes: b\n1.5: c\n'on': d\n0x10: e\n") == [
+        {"8080": "a", "true": "b", "1.5": "c", "on": "d", "16": "e"}
+    ]
+
+
+def test_quoted_scalars_are_strings() -> None:
+    assert _values("['1', \"yes\", '', '<<', ! 5]") == [["1", "yes", "", "<<", "5"]]
+
+
+def test_block_scalars_keep_what_their_indicators_say() -> None:
+    assert _values("a: |\n  x\n  y\nb: |-\n  x\nc: >\n  x\n  y\nd: |+\n  x\n\n") == [
+        {"a": "x\ny\n", "b": "x", "c": "x y\n", "d": "x\n\n"}
+    ]
+
+
+def test_an_alias_is_what_its_anchor_is() -> None:
+    assert _values("a: &x {b: [1]}\nc: *x\nd: &y 5\ne: *y\n") == [{"a": {"b": [1]}, "c": {"b": [1]}, "d": 5, "e": 5}]
+
+
+def test_an_anchor_that_is_given_again_is_the_new_one() -> None:
+    assert _values("[&x 1, *x, &x 2, *x]") == [[1, 1, 2, 2]]
+
+
+def test_an_anchor_ends_with_its_document() -> None:
+    assert _error("a: &x 1\n---\nb: *x\n").startswith("f.yaml:3:4: unknown anchor")
+
+
+def test_an_anchor_that_contains_itself_is_an_error() -> None:
+    assert _error("a: &x [*x]\n").startswith("f.yaml:1:8: ")
+
+
+def test_a_merge_key_brings_what_is_not_written() -> None:
+    text = "base: &b {p: 1, q: 2}\nother: &o {q: 3, r: 4}\n"
+
+    assert _values(text + "all: {<<: [*b, *o], p: 0}\n")[0]["all"] == {"p": 0, "q": 2, "r": 4}
+    assert _values(text + "all:\n  p: 0\n  <<: *o\n")[0]["all"] == {"p": 0, "q": 3, "r": 4}
+
+
+def test_a_quoted_merge_key_is_a_key() -> None:
+    assert _values("'<<': {a: 1}\n") == [{"<<": {"a": 1}}]
+
+
+def test_a_merge_key_takes_mappings_only() -> None:
+    assert _error("a:\n  <<: 5\n").startswith("f.yaml:2:7: a merge key takes")
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "yes: 1\n'true': 2\n", '{"a": 1,\n"a": 2}', "8: 1\n010: 2\n"])
+def test_a_duplicate_key_is_an_error_with_its_place(text: str) -> None:
+    assert _error(text).startswith("f.yaml:2:1: duplicate key")
+
+
+def test_an_alias_bomb_is_refused_before_it_expands() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+
+    assert f"aliases expand to more than {MAX_ALIASED_NODES:,} nodes" in _error("\n".join(lines))
+
+
+def test_as_many_aliases_as_people_write_are_fine() -> None:
+    assert len(_values("a: &a [1, 2, 3]\nb: [" + ", ".join(["*a"] * 5000) + "]\n")[0]["b"]) == 5000
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{a: " * 100_000])
+def test_deep_nesting_is_an_error_and_no_crash(text: str) -> None:
+    assert f"nested deeper than {MAX_DEPTH} levels" in _error(text)
+
+
+def test_json_is_read_with_tabs_and_without_the_rules_of_yaml() -> None:
+    assert _values('{\n\t"a": [1.0, 1e3, 2.5, "yes", null, true]\n}') == [{"a": [1, 1000, 2.5, "yes", None, True]}]
+
+
+def test_several_json_values_are_several_documents() -> None:
+    documents = list(read_documents(b'{"a": 1}\n\n{"b": 2}', "f.json"))
+
+    assert [(document.number, document.line, document.value) for document in documents] == [
+        (1, 1, {"a": 1}),
+        (2, 3, {"b": 2}),
+    ]
+
+
+def test_json_escapes_are_characters() -> None:
+    assert _values('{"a": "\\ud83d\\ude00 \\u00e9"}') == [
+        {"a": "\N{GRINNING FACE} \N{LATIN SMALL LETTER E WITH ACUTE}"}
+    ]
+
+
+def test_half_a_surrogate_pair_is_an_error() -> None:
+    assert _error('{"a": "\\ud83d"}').startswith("f.yaml:1:")
+
+
+def test_json_numbers_have_the_precision_that_the_cluster_has() -> None:
+    assert _values('{"a": 9223372036854775807, "b": 9999999999999999999}') == [
+        {"a": 2**63 - 1, "b": int(float("9999999999999999999"))}
+    ]
+
+
+def test_the_flow_style_of_yaml_is_not_mistaken_for_json() -> None:
+    assert _values("{a: yes, b: [c]}") == [{"a": True, "b": ["c"]}]
+
+
+def test_documents_are_counted_and_located() -> None:
+    text = "# a comment\na: 1\n---\n---\n# another\nb: 2\n...\n---\nc: 3\n"
+
+    assert [(document.number, document.line, document.value) for document in read_documents(text.encode(), "f")] == [
+        (1, 2, {"a": 1}),
+        (2, 4, None),
+        (3, 6, {"b": 2}),
+        (4, 9, {"c": 3}),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# only a comment\n", "---\n---\n"])
+def test_an_empty_text_has_no_values(text: str) -> None:
+    assert not any(_values(text))
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_content() -> None:
+    assert _values(b"\xef\xbb\xbfa: 1\r\nb: |\r\n  x\r\n  y\r\n") == [{"a": 1, "b": "x\ny\n"}]
+
+
+def test_a_tab_in_the_indentation_is_an_error_with_its_place() -> None:
+    assert _error("a:\n\tb: 1\n").startswith("f.yaml:2:1: ")
+
+
+def test_bytes_that_are_no_text_are_an_error_with_their_place() -> None:
+    assert _error(b"a: 1\nb: \xff\n").startswith("f.yaml:2:4: ")
+
+
+def test_a_key_must_be_a_scalar() -> None:
+    assert _error("? [a]\n: b\n").startswith("f.yaml:1:3: a key must be a scalar")
+
+
+SECRET = "hunter2"  # noqa: S105 # planted
+MALFORMED = [
+    f"password: !!int {SECRET}\n",
+    f"password: !!float {SECRET}\n",
+    f"password: !!binary {SECRET}!\n",
+    f"password: '{SECRET}\n",
+    f'password: "{SECRET}\\q"\n',
+    f"password: {SECRET}\n  bad: {SECRET}\n",
+    f"a: [{SECRET}\nb: {SECRET}\n",
+    f"a: @{SECRET}\n",
+    f"a: %{SECRET}\n",
+    f'{{"password": "{SECRET}",}}x',
+    f"- {SECRET}\nb: {SECRET}\n",
+    f"password: {SECRET}\n\t{SECRET}: x\n",
+    f"data:\n  <<: {SECRET}\n",
+    f"data: |\n {SECRET}\n{SECRET}\n",
+]
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_an_error_says_where_and_quotes_no_value(text: str) -> None:
+    message = _error(text)
+
+    assert message.startswith("f.yaml:")
+    assert message.split(":")[1].isdigit()
+    assert message.split(":")[2].isdigit()
+    assert SECRET not in message
+
+
+def test_every_json_document_is_read_as_json_reads_it() -> None:
+    value = {"a": [1, "x", None, {"b": True}], "c": {"d": 1.5}}
+
+    assert _values(json.dumps(value, indent=2)) == [value]

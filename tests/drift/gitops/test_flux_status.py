@@ -1,0 +1,61 @@
+"""What Flux synced last, in every form that a Kustomization has it."""
+
+from typing import Any
+
+import pytest
+
+from drift.gitops.flux_status import kustomization_record
+from drift.model import ObjectKey
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OTHER = "f" * 40
+DIGEST = "a" * 64
+KEY = ObjectKey("apps", "Deployment", "web", "web")
+
+
+def last(**status: Any) -> tuple[str, ...] | None:
+    sources = kustomization_record({"kind": "Kustomization", "status": status}).sources(KEY)
+    return None if sources is None else tuple(source.commit for source in sources)
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        f"main@sha1:{COMMIT}",
+        f"main/{COMMIT}",
+        f"feature/x/{COMMIT}",
+        f"feature/x@y@sha1:{COMMIT}",
+        f"sha1:{COMMIT}",
+        f"v1.2.3@sha1:{COMMIT}",
+        f"v1.2.3/{COMMIT}",
+        f"refs/tags/v1.2.3@sha1:{COMMIT}",
+        f"refs/pull/12/head@sha1:{COMMIT}",
+        f"HEAD/{COMMIT}",
+        COMMIT,
+    ],
+)
+def test_every_form_of_a_revision_names_its_commit(revision: str) -> None:
+    assert last(lastAppliedRevision=revision) == (COMMIT,)
+
+
+@pytest.mark.parametrize("revision", [f"latest@sha256:{DIGEST}", f"sha256:{'a' * 64}", "a" * 64, "v1.2.3", "", "main"])
+def test_what_names_no_commit_is_no_base(revision: str) -> None:
+    assert last(lastAppliedRevision=revision) is None
+
+
+def test_an_artifact_that_says_which_commit_it_is_of_names_it() -> None:
+    artifact = f"latest@sha256:{DIGEST}"
+
+    assert last(lastAppliedRevision=artifact, lastAppliedOriginRevision=f"main@sha1:{COMMIT}") == (COMMIT,)
+
+
+@pytest.mark.parametrize("status", [{}, {"lastAttemptedRevision": f"main@sha1:{COMMIT}"}, {"lastAppliedRevision": 1}])
+def test_without_a_sync_nothing_is_known(status: dict[str, Any]) -> None:
+    assert last(**status) is None
+
+
+@pytest.mark.parametrize(("attempted", "says"), [(COMMIT, False), (OTHER, True)])
+def test_a_revision_that_is_being_applied_contradicts_in_sync(attempted: str, says: bool) -> None:
+    status = {"lastAppliedRevision": f"main@sha1:{COMMIT}", "lastAttemptedRevision": f"main@sha1:{attempted}"}
+
+    assert kustomization_record({"status": status}).contradicts(KEY) is says

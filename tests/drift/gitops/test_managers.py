@@ -1,0 +1,172 @@
+"""Which field managers are appliers, which are controllers, and which are anyone else."""
+
+import pytest
+
+from drift.gitops.managers import Election, Managers, Role, Roles, assign_roles
+from drift.managed_fields import Entry
+from drift.model import Actor, Object
+
+
+def _entry(manager: str, operation: str = "Update", subresource: str | None = None) -> Entry:
+    return Entry(Actor(manager, operation, subresource, None), "v1", {})
+
+
+def _roles(*entries: Entry, extra: tuple[str, ...] = (), inferred: str | None = None, tracked: bool = False) -> Roles:
+    managers = Managers(appliers=extra, inferred=inferred)
+    return assign_roles([entry.actor for entry in entries], managers, bears_tracking=tracked)
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation"),
+    [
+        ("argocd-controller", "Apply"),
+        ("argocd-controller", "Update"),
+        ("argocd-application-controller", "Update"),
+        ("kustomize-controller", "Apply"),
+        ("helm-controller", "Update"),
+        ("helm", "Update"),
+        ("configsync.gke.io", "Apply"),
+        ("kluctl", "Apply"),
+        ("fleetagent", "Update"),
+        ("Terraform", "Apply"),
+        ("HashiCorp", "Update"),
+        ("pulumi-kubernetes-0a1b2c", "Apply"),
+        ("flux", "Apply"),
+        ("kubectl-client-side-apply", "Update"),
+        ("kubectl", "Apply"),
+    ],
+)
+def test_a_known_applier(manager: str, operation: str) -> None:
+    roles = _roles(_entry(manager, operation))
+
+    assert roles == Roles((Role.APPLIER,), is_server_side=operation == "Apply")
+
+
+@pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
+def test_once_a_syncer_has_applied_it_kubectl_is_somebody(hand: Entry) -> None:
+    assert _roles(hand, _entry("kustomize-controller", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
+
+
+def test_an_edit_with_kubectl_is_nobody_who_applies() -> None:
+    assert _roles(_entry("kubectl-edit"), _entry("kubectl", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
+    assert _roles(_entry("kubectl", "Update"), _entry("kubectl", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
+
+
+def test_a_named_applier_outranks_the_known_ones() -> None:
+    roles = _roles(_entry("deploy-bot"), _entry("argocd-controller", "Apply"), extra=("deploy-bot",))
+
+    assert roles.of_entry == (Role.APPLIER, Role.OTHER)
+
+
+def test_a_named_applier_that_never_touched_the_object_changes_nothing() -> None:
+    assert _roles(_entry("kubectl", "Apply"), extra=("deploy-bot",)).of_entry == (Role.APPLIER,)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        _entry("kube-controller-manager"),
+        _entry("kube-controller-manager", subresource="scale"),
+        _entry("vpa-recommender"),
+        _entry("cert-manager-cainjector"),
+        _entry("anything", subresource="status"),
+    ],
+)
+def test_who_works_for_the_cluster(entry: Entry) -> None:
+    assert _roles(entry, _entry("flux", "Apply")).of_entry == (Role.CONTROLLER, Role.APPLIER)
+
+
+def test_a_syncer_that_writes_status_does_not_apply_by_that() -> None:
+    roles = _roles(_entry("helm-controller", subresource="status"), _entry("kubectl", "Apply"))
+
+    assert roles.of_entry == (Role.CONTROLLER, Role.APPLIER)
+
+
+@pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
+def test_kubectl_does_not_apply_what_another_applier_has_marked_and_never_written(hand: Entry) -> None:
+    assert _roles(hand).of_entry == (Role.APPLIER,)
+    assert _roles(hand, tracked=True).of_entry == (Role.OTHER,)
+
+
+def test_the_inferred_applier_outranks_kubectl_and_only_where_it_has_written() -> None:
+    hand = _entry("kubectl-client-side-apply")
+
+    assert _roles(hand, _entry("robot"), inferred="robot").of_entry == (Role.OTHER, Role.APPLIER)
+    assert _roles(hand, inferred="robot").of_entry == (Role.APPLIER,)
+    assert _roles(_entry("flux", "Apply"), _entry("robot"), inferred="robot").of_entry == (Role.APPLIER, Role.OTHER)
+
+
+HAND_TOOLS = [
+    "kubectl-create",
+    "kubectl-replace",
+    "kubectl-run",
+    "kubectl-expose",
+    "kubectl-anything-new",
+    "node-fetch",
+    "Mozilla",
+    "k9s",
+    "curl",
+    "python-requests",
+    "OpenAPI-Generator",
+    "argocd-server",
+]
+DATA: Object = {"data": {"a": "1", "b": "2", "c": "3"}, "ports": [{"port": 80}]}
+
+
+def _owns(manager: str, *keys: str, operation: str = "Update") -> Entry:
+    fields: Object = {"f:data": {f"f:{key}": {} for key in keys}}
+    return Entry(Actor(manager, operation, None, None), "v1", fields)
+
+
+def _elected(*objects: tuple[Entry, ...], extra: tuple[str, ...] = (), live: Object = DATA) -> str | None:
+    election = Election(Managers(appliers=extra))
+    for entries in objects:
+        names = tuple((entry.actor.manager, entry.actor.operation, entry.actor.subresource) for entry in entries)
+        if election.needs_vote(names):
+            election.vote(entries, DATA, live)
+    return election.winner()
+
+
+def test_the_manager_of_most_fields_on_most_objects_is_inferred() -> None:
+    assert _elected((_owns("robot", "a", "b"), _owns("other", "c"))) == "robot"
+    assert _elected((_owns("robot", "a"),), (_owns("robot", "a"),), (_owns("other", "a"),)) == "robot"
+    assert _elected((_owns("robot", "a"),), (_owns("other", "a"),)) is None
+
+
+def test_a_manager_that_changed_every_field_it_owns_is_not_inferred() -> None:
+    assert _elected((_owns("robot", "a"),), live={"data": {"a": "changed"}}) is None
+
+
+def test_list_items_count_by_their_key() -> None:
+    port = Entry(
+        Actor("robot", "Apply", None, None), "v1", {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:port": {}}}}
+    )
+
+    assert _elected((port,)) == "robot"
+    assert _elected((_owns("robot", "other"),)) is None
+
+
+@pytest.mark.parametrize("hand", HAND_TOOLS)
+def test_a_tool_in_a_persons_hands_is_never_inferred(hand: str) -> None:
+    assert _roles(_entry(hand)).of_entry == (Role.OTHER,)
+    assert _elected((_owns(hand, "a", "b", "c"),)) is None
+    assert _elected((_owns(hand, "a", "b"), _owns("robot", "c"))) == "robot"
+
+
+def test_none_is_inferred_beside_a_known_or_a_named_applier() -> None:
+    robot = (_owns("robot", "a"),)
+
+    assert _elected(robot, robot, (_owns("flux", "a", operation="Apply"),)) is None
+    assert _elected(robot, robot, (_owns("bot", "a"),), extra=("bot",)) is None
+
+
+def test_one_kubectl_apply_does_not_make_kubectl_the_applier_of_a_source() -> None:
+    edited = (_owns("robot", "a", "b"), _owns("kubectl-client-side-apply", "c"))
+
+    assert _elected((_owns("robot", "a"),), edited) == "robot"
+    assert _elected((_owns("kubectl", "a", operation="Apply"),) * 1, (_owns("robot", "a"),)) is None
+
+
+def test_controllers_are_not_inferred() -> None:
+    assert _elected((_owns("kube-controller-manager", "a", "b", "c"),)) is None
+    assert _elected(()) is None

@@ -1,0 +1,109 @@
+"""Annotations that take an object out of the syncer's hands are honoured, and said."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drift.gitops.opt_outs import apply_opt_outs, reason_for_absence, why_kept
+from drift.model import Cause, Change, Finding, Severity
+
+CHANGED = Finding(
+    id="0123456789abcdef",
+    change=Change.CHANGED,
+    path="spec.replicas",
+    pointer="/spec/replicas",
+    desired=1,
+    live=2,
+    redacted=False,
+    cause=Cause.MANUAL,
+    severity=Severity.MEDIUM,
+)
+FLUX = "kustomize.toolkit.fluxcd.io"
+ARGOCD = "argocd.argoproj.io"
+
+
+def _object(annotations: Any, **fields: Any) -> dict[str, Any]:
+    return {"metadata": {"annotations": annotations}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "covered"),
+    [
+        (f"{FLUX}/reconcile", "disabled", set(Change)),
+        (f"{FLUX}/reconcile", "Disabled", set(Change)),
+        (f"{FLUX}/reconcile", "enabled", set()),
+        (f"{FLUX}/ssa", "Ignore", set(Change)),
+        (f"{FLUX}/ssa", "IfNotPresent", set(Change) - {Change.MISSING}),
+        (f"{FLUX}/ssa", "Merge", {Change.ADDED}),
+        (f"{ARGOCD}/compare-options", "IgnoreExtraneous", {Change.UNMANAGED}),
+        (f"{ARGOCD}/compare-options", "ServerSideDiff=true, IgnoreExtraneous", {Change.UNMANAGED}),
+        ("example.com/reconcile", "disabled", set()),
+    ],
+)
+@pytest.mark.parametrize("side", ["manifest", "live"])
+def test_what_an_annotation_covers(annotation: str, value: str, covered: set[Change], side: str) -> None:
+    body = _object({annotation: value})
+    manifest, live = (body, _object({})) if side == "manifest" else (_object({}), body)
+
+    findings = apply_opt_outs(tuple(replace(CHANGED, change=change) for change in Change), manifest, live)
+
+    ignored = {finding.change for finding in findings if finding.ignored is not None}
+    assert ignored == covered
+    assert all(annotation in finding.ignored.rule for finding in findings if finding.ignored is not None)
+    assert not any(finding.is_drift for finding in findings if finding.change in covered)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (f"{FLUX}/prune", "disabled"),
+        (f"{ARGOCD}/sync-options", "Prune=false"),
+        (f"{ARGOCD}/sync-options", "Validate=false, Prune=confirm"),
+        ("helm.sh/resource-policy", "keep"),
+        ("kapp.k14s.io/delete-strategy", "orphan"),
+    ],
+)
+def test_what_a_syncer_does_not_prune_is_kept_on_purpose(annotation: str, value: str) -> None:
+    live = _object({annotation: value})
+    to_prune = tuple(replace(CHANGED, change=change, cause=Cause.PENDING_SYNC) for change in Change)
+    by_hand = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.MANUAL)
+
+    ignored = [finding for finding in apply_opt_outs(to_prune, None, live) if finding.ignored is not None]
+
+    assert [finding.change for finding in ignored] == [Change.UNMANAGED]
+    assert why_kept(live) == f"{annotation}: {value}"
+    assert apply_opt_outs((by_hand,), None, live) == (by_hand,)
+
+
+@pytest.mark.parametrize("value", ["Prune=true", "", "PruneLast=true", 7])
+def test_another_sync_option_keeps_nothing(value: object) -> None:
+    live = _object({f"{ARGOCD}/sync-options": value})
+    finding = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
+
+    assert why_kept(live) is None
+    assert apply_opt_outs((finding,), None, live) == (finding,)
+
+
+@pytest.mark.parametrize("annotations", [None, "nonsense", ["x"], {f"{FLUX}/reconcile": 7}])
+def test_annotations_that_are_not_as_they_should_be_cover_nothing(annotations: Any) -> None:
+    assert apply_opt_outs((CHANGED,), _object(annotations), None) == (CHANGED,)
+
+
+@pytest.mark.parametrize("hook", [f"{ARGOCD}/hook", "helm.sh/hook"])
+def test_a_hook_may_be_gone(hook: str) -> None:
+    reason = reason_for_absence(_object({hook: "PreSync"}))
+
+    assert reason is not None
+    assert "hook" in reason
+
+
+def test_a_definition_that_helm_2_installed_first_is_no_hook() -> None:
+    assert reason_for_absence(_object({"helm.sh/hook": "crd-install"})) is None
+
+
+def test_a_job_with_a_time_to_live_may_be_gone_and_one_without_may_not() -> None:
+    assert reason_for_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 60})) is not None
+    assert reason_for_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 0})) is not None
+    assert reason_for_absence(_object({}, kind="Job", spec={})) is None
+    assert reason_for_absence(_object({}, kind="Deployment", spec={"ttlSecondsAfterFinished": 60})) is None

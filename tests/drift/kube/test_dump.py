@@ -1,0 +1,93 @@
+"""A dump as the live side: what it holds, in which versions, and what is no dump."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from drift.errors import DumpError, RequestError
+from drift.kube.dump import Dump
+from drift.kube.resources import Resource
+from drift.schema.shipped import built_in_kinds
+
+BUILT_IN = [Resource.from_data(kind) for kind in built_in_kinds()]
+
+
+def _autoscaler(version: str) -> dict[str, Any]:
+    metadata = {"name": "a", "namespace": "n"}
+    return {"apiVersion": f"autoscaling/{version}", "kind": "HorizontalPodAutoscaler", "metadata": metadata}
+
+
+def _dump(folder: Path, content: object) -> Dump:
+    file = folder / "dump.json"
+    file.write_text(json.dumps(content))
+    return Dump([str(file)], BUILT_IN, "default")
+
+
+def test_objects_are_found_by_kind_namespace_and_name(tmp_path: Path) -> None:
+    dump = _dump(tmp_path, {"kind": "List", "items": [_autoscaler("v2")]})
+    resource = dump.resources.find("autoscaling/v2", "HorizontalPodAutoscaler")
+    assert resource is not None
+
+    assert dump.get(resource, "n", "a") is not None
+    assert dump.get(resource, "m", "a") is None
+    assert [live.name for live in dump.list(resource, None)] == ["a"]
+
+
+def test_what_the_dump_has_in_another_version_is_unchecked_and_not_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dump = _dump(tmp_path, _autoscaler("v2"))
+    resource = dump.resources.find("autoscaling/v1", "HorizontalPodAutoscaler")
+    assert resource is not None
+    with pytest.raises(RequestError, match="dump that version"):
+        list(dump.list(resource, "n"))
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps(_autoscaler("v1")))
+
+    assert main(["report", str(manifest), "--live", str(tmp_path / "dump.json")]) == 3
+    out = capsys.readouterr().out
+    assert "unchecked" in out
+    assert "kubectl get horizontalpodautoscalers.v1.autoscaling" in out
+
+
+def test_kinds_that_are_not_built_in_are_known_by_their_objects(tmp_path: Path) -> None:
+    dump = _dump(tmp_path, {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}})
+
+    resource = dump.resources.find("example.com/v1", "Widget")
+
+    assert resource is not None
+    assert not resource.namespaced
+
+
+@pytest.mark.parametrize("content", [[1], {"items": ["x"]}, {"items": [{"kind": "Pod"}]}, "text", {"kind": "Pod"}])
+def test_what_is_no_dump_is_an_error(tmp_path: Path, content: object) -> None:
+    with pytest.raises(DumpError, match="not a dump of Kubernetes objects"):
+        _dump(tmp_path, content)
+
+
+def test_a_dump_that_cannot_be_read_ends_with_2_as_a_manifest_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dump.yaml").write_text("a: [")
+    (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2")))
+
+    assert main(["report", str(tmp_path / "manifest.json"), "--live", str(tmp_path / "dump.yaml")]) == 2
+    assert capsys.readouterr().err.startswith(f"drift: --live {tmp_path}/dump.yaml:2:1: ")
+
+
+def test_a_misspelt_kind_is_missing_and_says_what_may_be_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dump.json").write_text(json.dumps(_autoscaler("v2")))
+    (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2") | {"kind": "HorizontalPodAutoScalar"}))
+
+    assert main(["report", str(tmp_path / "manifest.json"), "--live", str(tmp_path / "dump.json")]) == 1
+    assert "did you mean HorizontalPodAutoscaler in autoscaling/v2?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("items", [None, []])
+def test_an_empty_dump_is_a_dump(tmp_path: Path, items: object) -> None:
+    assert list(_dump(tmp_path, {"kind": "List", "items": items}).list(BUILT_IN[0], None)) == []

@@ -1,0 +1,87 @@
+"""Kubeconfigs, well made and otherwise: who is asked with which credentials, and that no message quotes those."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from drift.errors import ConnectError
+from drift.kube.connection import connect
+from tests.fuzz.limits import clear_errors_only
+from tests.fuzz.seeds import NASTY
+
+TOKEN = "planted-token"  # noqa: S105
+
+
+def kubeconfig(name: str = "a", server: str = "https://127.0.0.1:1", **more: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": {"server": server}}],
+        "users": [{"name": name, "user": {"token": TOKEN}}],
+        **more,
+    }
+
+
+def written(file: Path, config: object) -> str:
+    file.write_text(yaml.safe_dump(config))
+    return str(file)
+
+
+def test_several_files_are_one_and_the_first_has_its_way(tmp_path: Path) -> None:
+    first = written(tmp_path / "first", kubeconfig("a", "https://first"))
+    again = written(tmp_path / "again", kubeconfig("a", "https://again", **{"current-context": "b"}))
+    other = written(tmp_path / "other", kubeconfig("b", "https://other"))
+    files = os.pathsep.join((first, again, other))
+
+    assert connect(files, None).server == "https://first"
+    assert connect(files, "b").server == "https://other"
+
+
+def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "ca.pem").write_text("certificate")
+    config = kubeconfig(
+        clusters=[{"name": "a", "cluster": {"server": "https://a", "certificate-authority": "ca.pem"}}], users=[]
+    )
+    monkeypatch.chdir(tmp_path)
+
+    connection = connect(written(folder / "config", config), None)
+
+    assert Path(connection.client.configuration.ssl_ca_cert).read_text() == "certificate"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"users": {"a": {"token": TOKEN}}}, "users is not a list"),
+        ({"users": [{"user": {"token": TOKEN}}]}, "an item of users has no name"),
+        ({"users": [{"name": "a", "user": [TOKEN]}]}, "user of 'a' is no mapping"),
+        ({"users": [{"name": "a", "user": {"token": f"{TOKEN}\0"}}]}, "user of 'a' holds a NUL character"),
+        ({"contexts": [{"name": "a", "context": {"cluster": "b", "user": "a"}}]}, "'b'|name b"),
+        ({"contexts": [{"name": "a"}]}, "context"),
+        ({"current-context": 7}, "7"),
+    ],
+)
+def test_what_is_wrong_is_one_line_without_credentials(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "config", kubeconfig(**change))
+
+    with pytest.raises(ConnectError, match=message) as error:
+        connect(file, None)
+
+    assert TOKEN not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("case", NASTY)
+def test_what_is_no_kubeconfig_is_said_at_once(case: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(NASTY[case])
+
+    with clear_errors_only(), pytest.raises(ConnectError, match="kubeconfig"):
+        connect(str(file), None)

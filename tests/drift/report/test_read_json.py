@@ -1,0 +1,137 @@
+"""A saved report is read with care: whatever is wrong in it is one line that says where."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drift.errors import SavedReportError
+from drift.report.formats import Format
+from drift.report.json_report import to_json
+from drift.report.merge import merge
+from drift.report.read_json import read_report
+from drift.report.render import Style, render
+from tests.drift.report.reports import RICH
+
+VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([]) | st.just({}) | st.just([{}])
+)
+Change = Callable[[dict[str, Any]], object]
+
+
+def changed(change: Change) -> str:
+    document: dict[str, Any] = json.loads(to_json(RICH))
+    change(document)
+    return json.dumps(document)
+
+
+def test_nothing_but_the_decisions_is_lost() -> None:
+    assert read_report(to_json(RICH), "r.json") == RICH
+
+
+def test_fields_that_are_newer_than_the_program_are_no_error() -> None:
+    assert read_report(changed(lambda document: document.update(newer=1)), "r.json") == RICH
+
+
+def test_a_report_of_an_older_program_is_read() -> None:
+    def older(document: dict[str, Any]) -> None:
+        for name in ("clusters", "scan", "inSync", "resolved", "past"):
+            del document[name]
+        for item in document["objects"]:
+            del item["cluster"], item["byChoice"]
+            (item["source"] or {}).pop("line", None)
+            for found in item["findings"]:
+                del found["lifecycle"]
+
+    read = read_report(changed(older), "r.json")
+
+    assert read.duration_seconds is None
+    assert (read.resolved, read.past) == ((), ())
+    assert {item.source.line for item in read.objects if item.source} == {1}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is not JSON: "),
+        ("{", "is not JSON: "),
+        ("[NaN]", "is not JSON: NaN is not a value of JSON"),
+        ("[1e999]", "is not JSON: a number is too large"),
+        ("[" + "1" * 5000 + "]", "is not JSON: "),
+        ("[" * 200_000, "is nested too deep to be a report"),
+        ("[]", "is no report; `drift report --output json=r.json` makes one"),
+        ('{"kind": "List", "apiVersion": "v1"}', "is no report; "),
+        ('{"kind": "DriftReport"}', "the report lacks 'apiVersion'"),
+        ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "is of version 'drift/v2'; this program reads drift/v1"),
+    ],
+)
+def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(SavedReportError) as error:
+        read_report(text, "r.json")
+
+    assert str(error.value).startswith(f"r.json: {problem}")
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(SavedReportError, match=r"r\.json: is not UTF-8 text"):
+        read_report(b"\x80" + to_json(RICH).encode(), "r.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda it: it.pop("objects"), "the report lacks 'objects'"),
+        (lambda it: it.update(objects={}), "objects is not a list"),
+        (lambda it: it["objects"].insert(0, 1), "objects[0] is not an object"),
+        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind is not a text"),
+        (lambda it: it["objects"][0].update(status="odd"), "objects[0].status is not one of in-sync, drifted, "),
+        (lambda it: it["objects"][0]["findings"][0].pop("id"), "objects[0].findings[0] lacks 'id'"),
+        (lambda it: it["objects"][0]["findings"][0].update(redacted=0), "objects[0].findings[0].redacted is neither"),
+        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line is not a whole number"),
+        (lambda it: it.update(generatedAt="yesterday"), "generatedAt is not a time"),
+        (lambda it: it.update(generatedAt="2026-01-01T00:00:00"), "generatedAt is not a time with a zone"),
+        (lambda it: it["scan"].update(durationSeconds=True), "scan.durationSeconds is not a number"),
+        (lambda it: it.update(notes=["\ud800"]), "holds half a character (a lone surrogate)"),
+        (lambda it: it.update(cluster={}), "cluster lacks 'context'"),
+    ],
+)
+def test_what_is_wrong_in_a_report_is_located(change: Change, problem: str) -> None:
+    with pytest.raises(SavedReportError) as error:
+        read_report(changed(change), "r.json")
+
+    assert str(error.value).startswith(f"r.json: {problem}")
+
+
+def test_a_value_in_a_redacted_finding_is_not_read() -> None:
+    def leak(document: dict[str, Any]) -> None:
+        for item in document["objects"]:
+            for finding in item["findings"]:
+                finding.update(redacted=True, desired="leaked", live="leaked")
+
+    assert "leaked" not in to_json(read_report(changed(leak), "r.json"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_one_value_is_made_it_is_refused_or_shown_in_every_format(data: st.DataObject) -> None:
+    document: dict[str, Any] = json.loads(to_json(RICH))
+    node: Any = document
+    while True:
+        step = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else list(range(len(node)))))
+        below = node[step]
+        if not isinstance(below, dict | list) or not below or data.draw(st.booleans()):
+            break
+        node = below
+    node[step] = data.draw(VALUES)
+    try:
+        report = read_report(json.dumps(document), "r.json")
+    except SavedReportError:
+        return
+
+    for form in Format:
+        assert render(report, form, Style())
+    assert to_json(merge([report, RICH]))

@@ -1,0 +1,171 @@
+"""Which requests a scan of many namespaces sends, by the API server's own audit log."""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.api import open_cluster, scan
+from drift.config.settings import Settings
+from drift.model import Report, Status, Unmanaged, Verdict
+from tools.sandbox.cluster import Cluster
+
+NAMESPACES = 3
+ONLY_MANIFESTS = Settings(unmanaged=Unmanaged.OFF)
+
+
+@pytest.fixture(scope="module")
+def namespaces(cluster: Cluster) -> Iterator[list[str]]:
+    names = [f"many-{secrets.token_hex(4)}" for _ in range(NAMESPACES)]
+    for name in names:
+        cluster.create_namespace(name)
+    yield names
+    for name in names:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def _sync(cluster: Cluster, folder: Path, kind: str, namespaces: list[str], count: int = 2) -> Path:
+    bodies: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": kind, "metadata": {"name": f"{kind.lower()}-{number}", "namespace": namespace}}
+        for namespace in namespaces
+        for number in range(count)
+    ]
+    file = folder / f"{kind}.yaml"
+    file.write_text("\n---\n".join(map(json.dumps, bodies)), "utf-8")
+    cluster.kubectl("apply", "--server-side", "--field-manager=kustomize-controller", "--filename", str(file))
+    return file
+
+
+def _lists(cluster: Cluster, mark: int, plural: str) -> Counter[str]:
+    """How often a kind was listed: in a namespace, or across all of them ("")."""
+    return Counter(
+        event.namespace
+        for event in cluster.audit(mark)
+        if event.verb == "list" and event.resource == plural and event.user == "kubernetes-admin"
+    )
+
+
+def _scan(cluster: Cluster, file: Path, settings: Settings, kubeconfig: Path | None = None) -> Report:
+    return scan([file], open_cluster(str(kubeconfig or cluster.kubeconfig)), settings=settings)
+
+
+def test_from_three_namespaces_on_one_list_across_all_of_them_is_enough(
+    cluster: Cluster, namespaces: list[str], tmp_path: Path
+) -> None:
+    file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
+    mark = cluster.audit_mark()
+
+    report = _scan(cluster, file, ONLY_MANIFESTS)
+
+    assert report.verdict is Verdict.IN_SYNC
+    assert _lists(cluster, mark, "configmaps") == {"": 1}
+
+
+def test_secrets_of_other_namespaces_are_never_asked_for(
+    cluster: Cluster, namespaces: list[str], tmp_path: Path
+) -> None:
+    file = _sync(cluster, tmp_path, "Secret", namespaces)
+    mark = cluster.audit_mark()
+
+    report = _scan(cluster, file, ONLY_MANIFESTS)
+
+    assert report.verdict is Verdict.IN_SYNC
+    assert _lists(cluster, mark, "secrets") == dict.fromkeys(namespaces, 1)
+
+
+def test_a_few_objects_are_read_one_by_one(cluster: Cluster, namespaces: list[str], tmp_path: Path) -> None:
+    file = _sync(cluster, tmp_path, "ServiceAccount", namespaces, count=1)
+    mark = cluster.audit_mark()
+
+    report = _scan(cluster, file, ONLY_MANIFESTS)
+
+    assert report.verdict is Verdict.IN_SYNC
+    assert not _lists(cluster, mark, "serviceaccounts")
+
+
+def test_where_other_namespaces_hold_much_more_each_namespace_is_listed_by_itself(
+    cluster: Cluster, namespaces: list[str], tmp_path: Path
+) -> None:
+    file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
+    # More than a page, and more than is worth getting for three requests that are saved.
+    others = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"other-{number}", "namespace": "default"}}
+        for number in range(520)
+    ]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": others})
+    cluster.kubectl("create", "--filename=-", stdin=text)
+    mark = cluster.audit_mark()
+
+    try:
+        report = _scan(cluster, file, ONLY_MANIFESTS)
+    finally:
+        cluster.kubectl("delete", "--filename=-", "--wait=false", stdin=text)
+
+    assert report.verdict is Verdict.IN_SYNC
+    assert _lists(cluster, mark, "configmaps") == {"": 1, **dict.fromkeys(namespaces, 1)}
+
+
+def test_an_account_that_is_bound_to_namespaces_makes_the_same_report(
+    cluster: Cluster, namespaces: list[str], tmp_path: Path
+) -> None:
+    file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
+    account = f"bound-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "serviceaccount", account, "--namespace=default")
+    for namespace in namespaces:
+        for what in (
+            ("role", "--verb=get,list", "--resource=configmaps"),
+            ("rolebinding", f"--role={account}", f"--serviceaccount=default:{account}"),
+        ):
+            cluster.kubectl("create", what[0], account, *what[1:], "--namespace", namespace)
+    bound = cluster.kubeconfig_for(cluster.token(account))
+
+    report = _scan(cluster, file, ONLY_MANIFESTS, bound)
+
+    assert report.verdict is Verdict.IN_SYNC
+    assert report.objects == _scan(cluster, file, ONLY_MANIFESTS).objects
+
+
+def test_an_account_that_may_read_some_namespaces_leaves_the_others_unchecked(
+    cluster: Cluster, namespaces: list[str], tmp_path: Path
+) -> None:
+    file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
+    account = f"some-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "serviceaccount", account, "--namespace=default")
+    readable, *refused = namespaces
+    cluster.kubectl("create", "role", account, "--verb=get,list", "--resource=configmaps", "--namespace", readable)
+    cluster.kubectl(
+        "create",
+        "rolebinding",
+        account,
+        f"--role={account}",
+        f"--serviceaccount=default:{account}",
+        "--namespace",
+        readable,
+    )
+
+    report = _scan(cluster, file, ONLY_MANIFESTS, cluster.kubeconfig_for(cluster.token(account)))
+
+    assert report.verdict is Verdict.INCOMPLETE
+    assert {item.key.namespace for item in report.objects if item.status is Status.UNCHECKED} == set(refused)
+    assert {item.key.namespace for item in report.objects if item.status is Status.IN_SYNC} == {readable}
+
+
+def test_strays_are_found_in_every_namespace_of_the_manifests_and_in_no_other(
+    cluster: Cluster, namespaces: list[str], tmp_path: Path
+) -> None:
+    file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
+    for namespace in (namespaces[1], "default"):
+        cluster.kubectl("create", "service", "clusterip", "stray", "--tcp=80:80", "--namespace", namespace)
+
+    try:
+        report = _scan(cluster, file, Settings())
+    finally:
+        cluster.kubectl("delete", "service", "stray", "--namespace=default")
+
+    # What other tests put there is of other kinds.
+    strays = [item.key for item in report.objects if item.status is Status.UNMANAGED and item.key.kind == "Service"]
+    assert [(key.namespace, key.name) for key in strays] == [(namespaces[1], "stray")]

@@ -1,0 +1,78 @@
+"""What Git says of the manifests' folder, and their content at another revision."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drift.errors import UsageError
+from drift.sources.git import describe
+from drift.sources.git_revision import load_manifests_at
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _config_map(name: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    (folder / "apps").mkdir(parents=True)
+    (folder / "apps" / "a.yaml").write_text(_config_map("first"))
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "--message=first")
+    return folder
+
+
+def test_the_commit_of_a_clean_folder(repository: Path) -> None:
+    info = describe([str(repository / "apps")])
+
+    assert (info.git_commit, info.git_dirty) == (_git(repository, "rev-parse", "HEAD"), False)
+
+
+def test_a_file_that_git_does_not_have_makes_it_dirty(repository: Path) -> None:
+    (repository / "apps" / "b.yaml").write_text(_config_map("second"))
+
+    assert describe([str(repository / "apps" / "a.yaml")]).git_dirty is False
+    assert describe([str(repository / "apps")]).git_dirty is True
+
+
+@pytest.mark.parametrize("path", ["-", "."])
+def test_without_a_work_tree_there_is_no_commit(path: str, tmp_path: Path) -> None:
+    info = describe([path if path == "-" else str(tmp_path)])
+
+    assert (info.git_commit, info.git_dirty) == (None, None)
+
+
+def test_manifests_are_read_as_they_were(repository: Path) -> None:
+    (repository / "apps" / "a.yaml").write_text(_config_map("second"))
+    _git(repository, "commit", "--quiet", "--all", "--message=second")
+
+    then = load_manifests_at("HEAD~1", [str(repository / "apps")])
+
+    assert [manifest.name for manifest in then.manifests] == ["first"]
+
+
+def test_a_path_that_did_not_exist_had_no_manifests(repository: Path) -> None:
+    (repository / "later").mkdir()
+    (repository / "later" / "b.yaml").write_text(_config_map("b"))
+
+    assert load_manifests_at("HEAD", [str(repository / "later")]).manifests == ()
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--output=x", "deadbeef"])
+def test_a_revision_that_git_does_not_have_is_an_error(repository: Path, revision: str) -> None:
+    with pytest.raises(UsageError, match=revision):
+        load_manifests_at(revision, [str(repository / "apps")])
+
+
+def test_a_folder_outside_of_git_has_no_revisions(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not in a Git work tree"):
+        load_manifests_at("HEAD", [str(tmp_path)])

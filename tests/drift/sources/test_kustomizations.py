@@ -1,0 +1,193 @@
+"""What kustomize or Helm has to make first is refused with the command; what a kustomization only lists is read."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+from drift.errors import UsageError
+from drift.sources.git_revision import load_manifests_at
+from drift.sources.load import load_manifests
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes files into an empty folder, which is the current one from then on."""
+    monkeypatch.chdir(tmp_path)
+
+    def files(**texts: str) -> Path:
+        for name, text in texts.items():
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return tmp_path
+
+    return files
+
+
+def config_map(name: str, more: str = "") -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop{more}}}\n"
+
+
+def names(*paths: str) -> list[str]:
+    return sorted(manifest.name for manifest in load_manifests(paths).manifests)
+
+
+OVERLAY = "resources: [../base]\nconfigMapGenerator: [{name: made, literals: [a=b]}]\n"
+BASE = {"base/kustomization.yaml": "resources: [a.yaml]\n", "base/a.yaml": config_map("a")}
+
+
+def test_an_overlay_is_refused_with_the_command_that_renders_it(write: Write, stderr: Callable[[], str]) -> None:
+    write(**BASE, **{"prod/kustomization.yaml": OVERLAY, "live.yaml": config_map("a")})
+
+    assert main(["report", "prod", "--live", "live.yaml"]) == 2
+
+    (line,) = stderr().splitlines()
+    assert line.startswith("drift: prod: ")
+    assert line.endswith("kubectl kustomize prod | drift report -")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resources: [a.yaml]\nnamePrefix: x-\n",
+        "resources: [a.yaml]\npatches: []\n",
+        "resources: [missing.yaml]\n",
+        "resources: [https://example.com/a.yaml]\n",
+        "resources: [folder]\n",
+        "resources: a.yaml\n",
+        "resources: []\n",
+        "resources: [1]\n",
+        "{}\n",
+        "",
+        "bases: [a.yaml]\n",
+        "Resources: [a.yaml]\n",
+        "kind: Component\nresources: [a.yaml]\n",
+        "resources: [a.yaml]\n---\nresources: [a.yaml]\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
+def test_whatever_does_more_than_list_files_is_refused(write: Write, name: str, text: str) -> None:
+    write(**{f"top/{name}": text, "top/a.yaml": config_map("a"), "outside.yaml": "", "top/folder/b.yaml": ""})
+
+    for path in ("top", "."):
+        with pytest.raises(UsageError, match=r"kubectl kustomize top \| drift report -"):
+            load_manifests([path])
+
+
+def test_a_listed_file_outside_of_what_the_user_names_is_not_read(write: Write) -> None:
+    write(**{"top/kustomization.yaml": "resources: [../outside.yaml]\n", "outside.yaml": config_map("a")})
+
+    with pytest.raises(UsageError, match=r"kubectl kustomize top \|"):
+        load_manifests(["top"])
+    assert names(".") == ["a"]
+
+
+def test_two_kustomizations_in_one_folder_are_refused(write: Write) -> None:
+    write(**BASE, **{"base/Kustomization": "resources: [a.yaml]\n"})
+
+    with pytest.raises(UsageError, match="kubectl kustomize base"):
+        load_manifests(["base"])
+
+
+def test_exactly_the_listed_files_are_read_with_those_of_listed_folders(write: Write) -> None:
+    write(
+        **BASE,
+        **{
+            "base/unlisted.yaml": config_map("unlisted"),
+            "base/below/unlisted.yaml": config_map("below"),
+            "top/kustomization.yml": "kind: Kustomization\nresources: [../base, ./b.yaml, c.txt, sub/]\n",
+            "top/b.yaml": config_map("b"),
+            "top/c.txt": config_map("c"),
+            "top/sub/Kustomization": "resources: [d.yaml]\n",
+            "top/sub/d.yaml": config_map("d"),
+            "free/e.yaml": config_map("e"),
+        },
+    )
+
+    assert names(".") == ["a", "b", "c", "d", "e"]
+    assert names("base") == ["a"]
+    assert names("top/sub") == ["d"]
+
+
+def test_a_listed_folder_that_does_more_has_its_top_refused(write: Write) -> None:
+    write(**{"top/kustomization.yaml": "resources: [sub]\n", "top/sub/kustomization.yaml": "namePrefix: x\n"})
+
+    with pytest.raises(UsageError, match=r"kubectl kustomize top \|"):
+        load_manifests(["."])
+
+
+def test_kustomizations_that_list_each_other_end(write: Write) -> None:
+    write(
+        **{
+            "a/kustomization.yaml": "resources: [../b, a.yaml]\n",
+            "a/a.yaml": config_map("a"),
+            "b/kustomization.yaml": "resources: [../a]\n",
+        }
+    )
+
+    assert names(".") == ["a"]
+
+
+@pytest.mark.parametrize("value", ["'true'", "''"])
+def test_an_object_that_kustomize_leaves_out_is_refused(write: Write, value: str) -> None:
+    more = f", annotations: {{config.kubernetes.io/local-config: {value}}}"
+    write(**{**BASE, "base/a.yaml": config_map("a", more)})
+
+    with pytest.raises(UsageError, match=r"a\.yaml:1: .*kubectl kustomize base \|"):
+        load_manifests(["base"])
+
+
+def test_fluxs_own_kustomization_is_an_object_like_any_other(write: Write) -> None:
+    flux = config_map("apps").replace("v1", "kustomize.toolkit.fluxcd.io/v1").replace("ConfigMap", "Kustomization")
+    write(**{"flux/kustomization.yaml": flux, "flux/a.yaml": config_map("a")})
+
+    assert names("flux") == ["a", "apps"]
+
+
+def test_a_chart_is_refused_once_with_the_command_that_renders_it(write: Write) -> None:
+    chart = {"a chart/Chart.yaml": "name: x\n", "a chart/charts/sub/Chart.yaml": "name: y\n"}
+    write(**chart, **{"a chart/templates/a.yaml": "{{ x }}", "a chart/kustomization.yaml": "namePrefix: x\n"})
+
+    for path in ("a chart", ".", "a chart/Chart.yaml"):
+        with pytest.raises(UsageError) as error:
+            load_manifests([path])
+        assert str(error.value).count("helm template RELEASE 'a chart' | drift report -") == 1
+        assert "sub" not in str(error.value)
+        assert "kubectl" not in str(error.value)
+
+
+def test_a_file_of_an_overlay_that_the_shell_names_is_refused_too(write: Write) -> None:
+    write(**BASE, **{"prod/kustomization.yaml": OVERLAY, "prod/patch.yaml": config_map("a")})
+
+    with pytest.raises(UsageError, match=r"kubectl kustomize prod \|"):
+        load_manifests(["prod/kustomization.yaml", "prod/patch.yaml"])
+    assert names("base/a.yaml", "base/kustomization.yaml") == ["a"]
+
+
+def test_twenty_folders_are_named_and_the_rest_counted(write: Write) -> None:
+    write(**{f"{number:02}/kustomization.yaml": OVERLAY for number in range(23)})
+
+    with pytest.raises(UsageError) as error:
+        load_manifests(["."])
+
+    assert str(error.value).count("kubectl kustomize") == 20
+    assert str(error.value).endswith("; and 3 more")
+
+
+def test_the_same_holds_at_a_git_revision(write: Write) -> None:
+    git = shutil.which("git")
+    assert git is not None
+    folder = write(**BASE, **{"base/unlisted.yaml": config_map("unlisted"), "prod/kustomization.yaml": OVERLAY})
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
+        subprocess.run([git, "-C", str(folder), *arguments], check=True)
+
+    assert [manifest.name for manifest in load_manifests_at("HEAD", ["base"]).manifests] == ["a"]
+    with pytest.raises(UsageError, match=r"kubectl kustomize"):
+        load_manifests_at("HEAD", ["prod"])

@@ -1,0 +1,148 @@
+"""Which files and documents count as manifests, in which order, and what is refused."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from drift.errors import ManifestError, UsageError
+from drift.redaction import Redacted
+from drift.sources.load import Loaded, load_manifests, load_texts
+
+
+def _object(name: str, kind: str = "ConfigMap", extra: str = "") -> str:
+    return f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: {name}}}\n{extra}"
+
+
+def _load(text: str, name: str = "f.yaml") -> Loaded:
+    return load_texts([(name, text.encode())])
+
+
+def _error(text: str) -> str:
+    with pytest.raises(ManifestError) as error:
+        _load(text)
+    return str(error.value)
+
+
+def test_folders_are_descended_into_in_sorted_order(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name, file in (("four", "c.json"), ("three", "b/z.yml"), ("one", "a.yaml"), ("no", "readme.md")):
+        text = f'{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}"}}}}'
+        (tmp_path / file).write_text(text)
+    (tmp_path / "b" / "a.yaml").write_text(_object("two"))
+
+    assert [manifest.name for manifest in load_manifests([str(tmp_path)]).manifests] == ["one", "two", "three", "four"]
+
+
+def test_a_file_that_is_named_counts_whatever_its_ending(tmp_path: Path) -> None:
+    (tmp_path / "manifest.txt").write_text(_object("a"))
+
+    assert [manifest.name for manifest in load_manifests([str(tmp_path / "manifest.txt")]).manifests] == ["a"]
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(_object("a").encode())))
+
+    manifest = load_manifests(["-"]).manifests[0]
+
+    assert str(manifest.source) == "<stdin>:1"
+
+
+def test_nothing_found_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n---\n")
+
+    with pytest.raises(UsageError, match="no manifest found"):
+        load_manifests([str(tmp_path)])
+
+
+def test_a_manifest_knows_its_document_and_line() -> None:
+    sources = [manifest.source for manifest in _load(f"# top\n{_object('a')}---\n---\n{_object('b')}").manifests]
+
+    assert [(source.file, source.document, source.line) for source in sources] == [("f.yaml", 1, 2), ("f.yaml", 3, 7)]
+
+
+@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
+def test_the_items_of_a_list_are_manifests(kind: str) -> None:
+    item = "- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}}}}}\n"
+    items = f"items:\n{item.format('a')}{item.format('b')}"
+
+    assert [manifest.name for manifest in _load(f"apiVersion: v1\nkind: {kind}\n{items}").manifests] == ["a", "b"]
+
+
+@pytest.mark.parametrize("items", ["", "items:\n", "items: []\n"])
+def test_a_list_may_be_empty(items: str) -> None:
+    loaded = load_texts([("f.yaml", f"apiVersion: v1\nkind: List\nmetadata: {{name: a}}\n{items}".encode())])
+
+    assert [manifest.kind for manifest in loaded.manifests] == ([] if items else ["List"])
+
+
+def test_a_kind_that_only_ends_like_a_list_is_a_manifest() -> None:
+    assert _load(_object("a", "AllowList", "spec: {items: [1]}\n")).manifests[0].kind == "AllowList"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("any.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n"),
+        ("any.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"),
+        ("a/kustomization.yaml", "resources: [a.yaml]\n"),
+        ("a/kustomization.yml", "namespace: x\n"),
+    ],
+)
+def test_what_is_for_kustomize_is_skipped_and_said(name: str, text: str) -> None:
+    loaded = _load(text, name)
+
+    assert loaded.manifests == ()
+    assert "is for kustomize" in loaded.skipped[0]
+
+
+def test_a_kustomization_of_flux_is_a_manifest() -> None:
+    text = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps, namespace: flux}\n"
+
+    assert _load(text, "kustomization.yaml").manifests[0].group == "kustomize.toolkit.fluxcd.io"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("kind: ConfigMap\nmetadata: {name: a}\n", "apiVersion is missing"),
+        ("apiVersion: 1\nkind: ConfigMap\nmetadata: {name: a}\n", "apiVersion must be a string, not a number"),
+        ("apiVersion: v1\nmetadata: {name: a}\n", "kind is missing"),
+        ("apiVersion: v1\nkind: ConfigMap\n", "metadata.name is missing"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "metadata.name is missing"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 8080}\n", "metadata.name must be a string, not a number"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n",
+            "must be a string, not true or false",
+        ),
+        ("apiVersion: v1\nkind: List\nitems: [5]\n", "an item of the list is not an object"),
+        ("just text\n", "not a Kubernetes object"),
+        ("[1, 2]\n", "not a Kubernetes object"),
+    ],
+)
+def test_what_is_no_manifest_is_an_error_with_its_place(text: str, problem: str) -> None:
+    message = _error(f"# a comment\n{text}")
+
+    assert message.startswith("f.yaml:2:1: ")
+    assert problem in message
+
+
+def test_a_secret_is_redacted_when_it_is_loaded() -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"password": "hunter2"}}
+
+    for text in (json.dumps(secret), json.dumps({"apiVersion": "v1", "kind": "List", "items": [secret]})):
+        loaded = _load(text)
+        body = loaded.manifests[0].body
+        assert isinstance(body["data"]["password"], Redacted)
+        assert "hunter2" not in f"{loaded!r} {body!r}"
+
+
+def test_a_manifest_that_gets_its_name_later_is_said_and_not_compared() -> None:
+    loaded = load_texts([("a.yaml", b"apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n")])
+
+    assert loaded.manifests == ()
+    assert loaded.unnamed == (
+        "a.yaml:1: Job is not compared: it has generateName, so each sync creates another object",
+    )

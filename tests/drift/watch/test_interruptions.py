@@ -1,0 +1,188 @@
+"""What the watching does when the server, its credentials or its rights are not as they should be."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from drift.kube.api_server import ApiServer
+from drift.kube.watch import Place, Watch
+from drift.watch.timing import Timing
+from tests.drift.conftest import Application
+from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
+
+# Python's ssl forgets to close a socket that was reset between its connection and its handshake.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture
+def config(workspace: Application) -> Application:
+    workspace.write(CONFIG)
+    workspace.sync()
+    return workspace
+
+
+def _edit(workspace: Application, value: str) -> None:
+    workspace.kubectl("patch", "configmap", "config", "--patch", json.dumps({"data": {"a": value}}))
+
+
+@pytest.fixture
+def restarted(workspace: Application) -> Iterator[Application]:
+    yield workspace
+    if "kube-apiserver" not in workspace.cluster.pids:
+        workspace.cluster.start_api_server()
+
+
+def test_while_the_server_is_gone_nothing_is_called_in_sync_and_when_it_is_back_all_is_current(
+    config: Application, restarted: Application, watch: Begin
+) -> None:
+    watching = watch()
+    eventually(lambda: watching.is_healthy, watching.state)
+    assert "in sync" in watching.text("/report.txt")
+
+    restarted.cluster.stop_api_server()
+    eventually(lambda: not watching.is_healthy, watching.state)
+    eventually(lambda: watching.report()["summary"]["objects"]["inSync"] == 0, watching.state)
+
+    assert watching.report()["summary"]["verdict"] == "incomplete"
+    assert "the watch has been interrupted" in watching.text("/healthz")
+    assert "drift_watch_up 0" in watching.text("/metrics")
+    assert 'drift_verdict{verdict="incomplete"} 1' in watching.text("/metrics")
+    eventually(lambda: any("incomplete: configmaps" in words for words in watching.said), watching.state)
+
+    restarted.cluster.start_api_server()
+    _edit(config, "edited while it was away")
+    eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+    eventually(lambda: "complete again" in watching.said, watching.state)
+    eventually(lambda: watching.happened == [("opened", "data.a")], watching.state)
+
+
+def test_a_short_interruption_is_no_cause_for_alarm(config: Application, restarted: Application, watch: Begin) -> None:
+    watching = watch(timing=Timing(lost=60, retry=0.05, most=0.5))
+
+    restarted.cluster.stop_api_server()
+    restarted.cluster.start_api_server()
+    _edit(config, "edited")
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+    assert not any("incomplete" in words for words in watching.said)
+
+
+class _Forgetful(ApiServer):
+    """Watches from a version that the server has forgotten, the first time for each place."""
+
+    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watch:
+        seen: set[Place] = self.__dict__.setdefault("seen", set())
+        version = version if place in seen else "1"
+        seen.add(place)
+        return super().watch(place, version, seconds=seconds, silence=silence)
+
+
+def test_a_version_that_the_server_has_forgotten_means_a_new_list(config: Application, watch: Begin) -> None:
+    watching = watch(server_class=_Forgetful)
+
+    eventually(lambda: 'drift_watch_relists_total{kind="ConfigMap"} 1' in watching.text("/metrics"))
+    _edit(config, "edited")
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+    eventually(lambda: watching.is_healthy, watching.state)
+
+
+def test_what_happened_between_two_lists_is_seen(config: Application, restarted: Application, watch: Begin) -> None:
+    watching = watch(timing=Timing(lost=60, retry=1, most=1))
+    config.kubectl("create", "configmap", "stray", "--from-literal=a=b")
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+    _edit(config, "edited")
+    restarted.cluster.stop_api_server()
+    restarted.cluster.start_api_server()
+    config.kubectl("delete", "configmap", "stray", "config")
+    eventually(lambda: watching.findings() == [("ConfigMap/config", "missing", "", "unknown")], watching.findings)
+
+    assert watching.happened[-1] == ("opened", "") or ("resolved", "data.a") in watching.happened
+
+
+def _account(workspace: Application, verbs: list[str]) -> str:
+    """A service account that may do this with everything, and nothing else."""
+    name = f"watcher-{workspace.namespace}"
+    workspace.cluster.kubectl("create", "serviceaccount", name, "--namespace=default")
+    rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
+    workspace.kubectl("create", "-f", "-", stdin=json.dumps({**role, "rules": [rule]}))
+    workspace.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", f"--serviceaccount=default:{name}")
+    return name
+
+
+def test_an_account_that_may_not_watch_lists_from_time_to_time_and_says_so(config: Application, watch: Begin) -> None:
+    account = _account(config, ["get", "list"])
+    watching = watch(kubeconfig=config.cluster.kubeconfig_for(config.cluster.token(account)))
+
+    eventually(lambda: any("may not watch them" in note for note in watching.report()["notes"]))
+    _edit(config, "edited")
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+    _edit(config, "1")
+    eventually(lambda: not watching.findings(), watching.findings)
+
+    eventually(lambda: watching.is_healthy, watching.state)
+    assert any("may not watch them, so they are listed every 0.3 s" in words for words in watching.said)
+    eventually(lambda: watching.happened == [("opened", "data.a"), ("resolved", "data.a")], watching.state)
+
+
+def test_an_account_that_may_not_list_makes_it_incomplete(config: Application, watch: Begin) -> None:
+    account = _account(config, ["get"])
+    watching = watch(kubeconfig=config.cluster.kubeconfig_for(config.cluster.token(account)))
+
+    assert watching.report()["summary"]["verdict"] == "incomplete"
+    assert "may not be read by this account" in watching.text("/healthz")
+
+    rule = {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]}
+    config.kubectl("patch", "clusterrole", account, "--patch", json.dumps(rule))
+    eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
+
+
+def test_credentials_that_are_refused_from_some_time_on_are_read_again(config: Application, watch: Begin) -> None:
+    account = _account(config, ["get", "list", "watch"])
+    kubeconfig = config.cluster.kubeconfig_for(config.cluster.token(account))
+    # Watches end soon, and the next ones need credentials that are still good.
+    watching = watch(kubeconfig=kubeconfig, timing=Timing(watch=2, lost=1, retry=0.05, most=0.5))
+    eventually(lambda: watching.is_healthy, watching.state)
+
+    # A token is bound to the account it was made for, not to the account's name.
+    for verb in ("delete", "create"):
+        config.cluster.kubectl(verb, "serviceaccount", account, "--namespace=default")
+    eventually(lambda: "the credentials were refused" in watching.text("/healthz"), watching.state)
+    renewed = config.cluster.kubeconfig_for(config.cluster.token(account))
+    renewed.rename(kubeconfig)
+    eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
+    _edit(config, "edited")
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+
+def test_a_kind_that_comes_later_is_followed_from_then_on(config: Application, watch: Begin) -> None:
+    group = f"{config.namespace}.example.com"
+    thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: t, namespace: NAMESPACE}}\nspec: {{a: b}}\n"
+    config.write(CONFIG + "---\n" + thing)
+    watching = watch(timing=SHORT)
+    assert watching.findings() == [("Thing/t", "missing", "", "unknown")]
+
+    names = {"kind": "Thing", "plural": "things"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+    config.kubectl("create", "-f", "-", stdin=json.dumps(definition))
+    try:
+        config.cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", f"crd/things.{group}")
+        config.sync()
+        eventually(lambda: not watching.findings() and watching.is_healthy, watching.findings)
+        config.kubectl("patch", "thing", "t", "--type=merge", "--patch", json.dumps({"spec": {"a": "c"}}))
+        eventually(lambda: watching.findings() == [("Thing/t", "changed", "spec.a", "manual")], watching.findings)
+    finally:
+        config.cluster.kubectl("delete", "crd", f"things.{group}", "--wait=false")

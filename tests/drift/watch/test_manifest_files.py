@@ -1,0 +1,80 @@
+"""Manifests that are edited, broken, and swapped as a whole, while they are watched."""
+
+import json
+from pathlib import Path
+
+from tests.drift.conftest import Application
+from tests.drift.watch.conftest import CONFIG, Begin, eventually
+
+EDITED = CONFIG.replace("a: '1'", "a: '2'")
+
+
+def test_edited_manifests_are_compared_from_then_on(workspace: Application, watch: Begin) -> None:
+    workspace.write(CONFIG)
+    workspace.sync()
+    watching = watch()
+    assert watching.findings() == []
+
+    workspace.write(EDITED)
+    eventually(lambda: watching.findings() == [("ConfigMap/config", "changed", "data.a", "pending-sync")])
+    workspace.write(CONFIG.replace("name: config", "name: another"), "another.yaml")
+    eventually(lambda: len(watching.findings()) == 2, watching.findings)
+    workspace.sync()
+    eventually(lambda: watching.findings() == [], watching.findings)
+
+    assert watching.happened.count(("resolved", "data.a")) == 1
+    assert "drift_watch_manifest_reloads_total 2" in watching.text("/metrics")
+
+
+def test_broken_manifests_leave_the_last_good_ones_in_force_and_are_said(workspace: Application, watch: Begin) -> None:
+    workspace.write(CONFIG)
+    workspace.sync()
+    watching = watch()
+
+    workspace.write("kind: [broken\n", "broken.yaml")
+    eventually(lambda: not watching.is_healthy)
+
+    assert "broken.yaml" in watching.text("/healthz")
+    assert any("cannot be read" in note and "broken.yaml" in note for note in watching.report()["notes"])
+    eventually(lambda: any("cannot be read" in words for words in watching.said), watching.state)
+    patch = json.dumps({"data": {"a": "edited"}})
+    workspace.kubectl("patch", "configmap", "config", "--patch", patch)
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+    (workspace.manifests / "broken.yaml").unlink()
+    eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
+
+
+def test_two_manifests_of_one_object_are_broken_ones_too(workspace: Application, watch: Begin) -> None:
+    workspace.write(CONFIG)
+    workspace.sync()
+    watching = watch()
+
+    workspace.write(CONFIG, "again.yaml")
+    eventually(lambda: not watching.is_healthy)
+
+    assert "is also defined in" in watching.text("/healthz")
+    assert watching.report()["summary"]["objects"]["inSync"] == 1
+
+
+def test_a_link_that_is_turned_to_another_folder_is_seen(workspace: Application, watch: Begin) -> None:
+    first, second = (_checkout(workspace, name, text) for name, text in (("first", CONFIG), ("second", EDITED)))
+    workspace.manifests.rmdir()
+    workspace.manifests.symlink_to(first)
+    workspace.sync()
+    watching = watch()
+    assert watching.findings() == []
+
+    # As git-sync does it: a new link is put in the place of the old one.
+    link = workspace.scratch / "new"
+    link.symlink_to(second)
+    link.rename(workspace.manifests)
+
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+
+def _checkout(workspace: Application, name: str, text: str) -> Path:
+    folder = workspace.scratch / name
+    folder.mkdir()
+    (folder / "manifests.yaml").write_text(text.replace("NAMESPACE", workspace.namespace))
+    return folder

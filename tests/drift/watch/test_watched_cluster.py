@@ -1,0 +1,84 @@
+"""What is followed, and what is answered from it, without a server: which requests a scan leads to."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from drift.kube.live_object import read_live
+from drift.kube.resources import Resource
+from drift.kube.watch import Event, Listing, Place
+from drift.watch.timing import Timing
+from drift.watch.watched_cluster import WatchedCluster
+
+if TYPE_CHECKING:
+    from drift.kube.api_server import ApiServer
+
+VERBS = frozenset({"get", "list", "watch"})
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=VERBS)
+NAMESPACES = ("n0", "n1", "n2")
+
+
+class Silence:
+    """A watch on which nothing happens."""
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(())
+
+    def stop(self) -> None:
+        """It has ended already."""
+
+
+class Server:
+    """Has one object in each namespace, and keeps account of what is listed."""
+
+    def __init__(self) -> None:
+        self.listed: list[str] = []
+
+    def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
+        del at_most
+        self.listed.append(str(place))
+        chosen = [name for name in (*NAMESPACES, "elsewhere") if place.namespace in {None, name}]
+        bodies = [{"metadata": {"name": "a", "namespace": name}} for name in chosen]
+        return Listing(tuple(read_live(body, "v1", "ConfigMap") for body in bodies), "7")
+
+    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Silence:
+        del place, version, seconds, silence
+        return Silence()
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def cluster(server: Server) -> Iterator[WatchedCluster]:
+    cluster = WatchedCluster(cast("ApiServer", server), Timing(retry=60, most=60), lambda _: None)
+    cluster.begin_scan(NAMESPACES)
+    yield cluster
+    cluster.stop()
+
+
+def test_what_is_followed_in_all_namespaces_is_not_listed_in_one(cluster: WatchedCluster, server: Server) -> None:
+    everywhere = cluster.list(CONFIG_MAPS, None, at_most=100)
+    assert [live.namespace for live in everywhere] == list(NAMESPACES)
+
+    assert [live.namespace for live in cluster.list(CONFIG_MAPS, "n2")] == ["n2"]
+    assert cluster.get(CONFIG_MAPS, "n1", "a") is not None
+    assert server.listed == ["configmaps"]
+
+
+def test_a_namespace_that_is_not_kept_is_listed_by_itself(cluster: WatchedCluster, server: Server) -> None:
+    list(cluster.list(CONFIG_MAPS, None, at_most=100))
+
+    assert [live.namespace for live in cluster.list(CONFIG_MAPS, "elsewhere")] == ["elsewhere"]
+    assert server.listed == ["configmaps", "configmaps in elsewhere"]
+
+
+def test_one_namespace_is_listed_once(cluster: WatchedCluster, server: Server) -> None:
+    for _ in range(2):
+        assert [live.name for live in cluster.list(CONFIG_MAPS, "n1")] == ["a"]
+        assert cluster.get(CONFIG_MAPS, "n1", "b") is None
+
+    assert server.listed == ["configmaps in n1"]
