@@ -293,7 +293,7 @@ def _is_placeholder(bundle: Json) -> bool:
 
 
 def _without_host_ports(wanted: Json, live: Object, path: tuple[str, ...]) -> tuple[Object, list[Decision]]:
-    """In the host's network each port is the host's as well; the server fills that in, up to 1.27 in templates too."""
+    """In the host's network each port is the host's as well; the server fills that in, before 1.28 in templates too."""
     decisions: list[Decision] = []
     for field in ("containers", "initContainers"):
         containers = _at(live, *path, field)

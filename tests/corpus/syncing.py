@@ -3,10 +3,16 @@
 import contextlib
 import json
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+import yaml
+
+from drift.cluster.connection import connect
 from drift.cluster.resources import Resource
+from drift.cluster.server import ApiServer
 from drift.manifests.load import load_manifests
 from drift.model import Manifest
 from drift.schema.shipped import built_in_kinds
@@ -14,6 +20,8 @@ from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
 CORPUS = Path(__file__).parent
+# The groups of its custom resources end so.
+CUSTOM = ("harbor.example.com/",)
 # What the controllers fill in a moment after an object is made.
 FILLED_IN = (
     ("clusterrole/corpus-harbor", "{.rules[0]}"),
@@ -23,8 +31,37 @@ FILLED_IN = (
 )
 
 
-def corpus_manifests() -> Sequence[Manifest]:
-    return load_manifests([str(CORPUS)]).manifests
+def corpus_manifests(cluster: Cluster | None = None) -> Sequence[Manifest]:
+    """All of the corpus, or the part of it that a cluster serves: older ones lack some kinds."""
+    manifests = load_manifests([str(CORPUS)]).manifests
+    return manifests if cluster is None else [m for m in manifests if _is_served(cluster, m.api_version, m.kind)]
+
+
+def _is_served(cluster: Cluster, api_version: str, kind: str) -> bool:
+    # Custom resources are served once their definitions are.
+    return api_version.startswith(CUSTOM) or (api_version, kind) in _served(cluster)
+
+
+@cache
+def _served(cluster: Cluster) -> frozenset[tuple[str, str]]:
+    resources = ApiServer(connect(str(cluster.kubeconfig), None)).resources
+    kinds = {(manifest.api_version, manifest.kind) for manifest in corpus_manifests()}
+    return frozenset(kind for kind in kinds if resources.find(*kind) is not None)
+
+
+@contextlib.contextmanager
+def _served_part(cluster: Cluster) -> Iterator[Path]:
+    """A folder with the part of the corpus that a cluster serves."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in CORPUS.glob("*.yaml"):
+            documents = file.read_text("utf-8").split("\n---\n")
+            kept = [
+                text
+                for text in documents
+                if (body := yaml.safe_load(text)) and _is_served(cluster, body["apiVersion"], body["kind"])
+            ]
+            Path(folder, file.name).write_text("\n---\n".join(kept), "utf-8")
+        yield Path(folder)
 
 
 def built_in_resources() -> list[Resource]:
@@ -37,7 +74,8 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
     namespace = f"corpus-{secrets.token_hex(4)}"
     cluster.create_namespace(namespace)
     try:
-        sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
+        with _served_part(cluster) as folder:
+            sync(cluster, syncer, folder, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
         for what, field in FILLED_IN:
             cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=180s")
         yield namespace
@@ -49,7 +87,7 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
 def _remove_cluster_wide(cluster: Cluster) -> None:
     scopes = {(resource.api_version, resource.kind): resource.namespaced for resource in built_in_resources()}
     # Custom resources go with their definitions.
-    wide = [m.body for m in corpus_manifests() if not scopes.get((m.api_version, m.kind), True)]
+    wide = [m.body for m in corpus_manifests(cluster) if not scopes.get((m.api_version, m.kind), True)]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
     cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "--filename=-", stdin=objects)
     cluster.kubectl("wait", "--for=delete", "--timeout=180s", "--filename=-", stdin=objects)
