@@ -104,7 +104,7 @@ TESTS ?= -m sandbox
 
 .PHONY: test-server
 test-server: install ## The tests against the API server of VERSION (v1.27.16), built once; TESTS says which (-m sandbox)
-	python -m tests.sandbox.servers $(VERSION) -- pytest $(TESTS)
+	python -m tools.sandbox.servers $(VERSION) -- pytest $(TESTS)
 
 FUZZ_SECONDS ?= 60
 

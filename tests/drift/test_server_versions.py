@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.drift.conftest import Application
-from tests.sandbox.proxy import FOREVER, Answer, changed, proxy
-from tests.sandbox.syncers import Syncer
+from tools.sandbox.proxy import FOREVER, Answer, changed, proxy
+from tools.sandbox.syncers import Syncer
 
 WEB = """\
 apiVersion: apps/v1
@@ -31,7 +32,7 @@ spec:
 POD = "spec.template.spec"
 APP = f"{POD}.containers[name=app]"
 PORT = f"{APP}.ports[containerPort=8080,protocol=TCP]"
-EDITS = {
+EDITS: dict[str, tuple[dict[str, Any], str]] = {
     "image": ({"image": "example.com/web:2.0"}, f"{APP}.image"),
     "env": ({"env": [{"name": "B", "value": "b"}]}, f"{APP}.env[name=B]"),
     "mount": ({"volumeMounts": [{"name": "data", "mountPath": "/more"}]}, f"{APP}.volumeMounts[mountPath=/more]"),

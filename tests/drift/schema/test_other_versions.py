@@ -1,5 +1,6 @@
 """Servers and dumps of other Kubernetes versions than the one that is shipped: how lists merge, which facts hold."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -147,7 +148,7 @@ def test_there_is_no_newest_type_of_an_unknown_kind() -> None:
 
 def test_versions_are_ordered_as_kubernetes_does() -> None:
     versions = ["v1alpha1", "v1beta1", "v1beta2", "v2beta1", "v1", "v2", "v10"]
-    for older, newer in zip(versions, versions[1:], strict=False):
+    for older, newer in itertools.pairwise(versions):
         schemas = {
             version: {"x-kubernetes-group-version-kind": [{"group": "g", "version": version, "kind": "K"}]}
             for version in (newer, older)
