@@ -99,6 +99,13 @@ test: install ## All tests; the first run builds the sandbox cluster (about five
 test-fast: install ## The tests that need no API server and take no time
 	pytest $(PARALLEL) --quiet -m "not sandbox and not slow"
 
+VERSION ?= v1.27.16
+TESTS ?= -m sandbox
+
+.PHONY: test-server
+test-server: install ## The tests against the API server of VERSION (v1.27.16), built once; TESTS says which (-m sandbox)
+	python -m tools.sandbox.servers $(VERSION) -- pytest $(TESTS)
+
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz

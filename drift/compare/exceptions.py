@@ -32,12 +32,12 @@ _SET_BY_LIMIT_RANGE: Final = re.compile(
 _LISTS: Final = {"container": "containers", "init container": "initContainers"}
 
 
-def _without(tree: Object, *path: str) -> Object:
+def _without(tree: Object, *path: str | ItemKey) -> Object:
     """A copy of a tree without the field at a path; empty objects on the way go too."""
     name, *rest = path
     if name not in tree:
         return tree
-    copy = dict(tree)
+    copy: Object = _copy(tree)
     if rest and isinstance(tree[name], dict):
         below = _without(tree[name], *rest)
         if below:
@@ -47,8 +47,8 @@ def _without(tree: Object, *path: str) -> Object:
     return copy
 
 
-def _at(tree: Object, *path: str | ItemKey) -> Json:
-    node: Json = tree
+def _at(tree: Json, *path: str | ItemKey) -> Json:
+    node = tree
     for name in path:
         node = node.get(name) if isinstance(node, dict) else None
     return node
@@ -292,6 +292,40 @@ def _is_placeholder(bundle: Json) -> bool:
         return False
 
 
+def _without_host_ports(wanted: Json, live: Object, path: tuple[str, ...]) -> tuple[Object, list[Decision]]:
+    """In the host's network each port is the host's as well; the server fills that in, before 1.28 in templates too."""
+    decisions: list[Decision] = []
+    for field in ("containers", "initContainers"):
+        containers = _at(live, *path, field)
+        for key, container in containers.items() if isinstance(containers, ListMap) else ():
+            place = (*path, field, key, "ports")
+            ports, wanted_ports = _at(container, "ports"), _at(wanted, field, key, "ports")
+            if not isinstance(ports, ListMap) or not isinstance(wanted_ports, ListMap):
+                continue
+            for port, item in ports.items():
+                given = wanted_ports.get(port)
+                if given is not None and "hostPort" not in given and _is_host_port(item):
+                    live = _without(live, *place, port, "hostPort")
+                    decisions.append(Decision(render((*place, port, "hostPort")), "the API server's default"))
+    return live, decisions
+
+
+def _is_host_port(port: Object) -> bool:
+    return "hostPort" in port and bool(port["hostPort"] == port.get("containerPort"))
+
+
+#: Where the kinds that run Pods describe them.
+_POD_SPECS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("", "Pod"): ("spec",),
+    ("", "PodTemplate"): ("template", "spec"),
+    ("", "ReplicationController"): ("spec", "template", "spec"),
+    **{
+        ("apps", kind): ("spec", "template", "spec")
+        for kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
+    },
+    ("batch", "Job"): ("spec", "template", "spec"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
+}
 _BY_KIND: Final[Mapping[tuple[str, str], KindException]] = {
     ("rbac.authorization.k8s.io", "ClusterRole"): _aggregated_rules,
     ("batch", "Job"): _job_identity,
@@ -318,10 +352,14 @@ def set_aside(
         owners: The owners of the live object's fields; None where they are not known.
     """
     exception = _BY_KIND.get((group, kind))
-    if exception is None:
-        return desired, live, []
-    more: list[Decision] = []
+    decisions: list[Decision] = []
     if (group, kind) == ("", "Pod"):
-        live, more = _without_limit_ranges(desired, live, owners)
-    desired, live, decisions = exception(desired, live, name)
-    return desired, live, more + decisions
+        live, decisions = _without_limit_ranges(desired, live, owners)
+    if exception is not None:
+        desired, live, more = exception(desired, live, name)
+        decisions += more
+    path = _POD_SPECS.get((group, kind))
+    if path is not None and _at(live, *path, "hostNetwork") is True:
+        live, more = _without_host_ports(_at(desired, *path), live, path)
+        decisions += more
+    return desired, live, decisions

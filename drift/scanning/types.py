@@ -1,5 +1,6 @@
 """The type of each kind that is compared: from the server, from a definition, or from what is shipped."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,16 @@ from drift.model import Object
 from drift.schema.definitions import defined_kind, document_of
 from drift.schema.shipped import compact_schemas, schema_version
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
+
+
+def _is_newer(version: str, known: str) -> bool:
+    """Whether a version of Kubernetes, such as ``v1.36.3-gke.1``, has a higher minor version than another."""
+    return _minor(version) > _minor(known)
+
+
+def _minor(version: str) -> tuple[int, int]:
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
 class Types:
@@ -31,6 +42,11 @@ class Types:
         self._defined: dict[Resource, Type | None] = {}
         self._definitions = self._read_definitions(manifests)
         self.notes: list[str] = []
+        if source.info is not None and _is_newer(source.info.version, schema_version()):
+            self.notes.append(
+                f"the server is Kubernetes {source.info.version}, newer than {schema_version()}, the newest that this "
+                "release of drift knows: defaults of fields that are new since then may be shown as changes"
+            )
 
     def type(self, resource: Resource) -> Type:
         """The type of a kind; `UNKNOWN` where nobody describes it.
@@ -42,7 +58,13 @@ class Types:
             self._documents[resource.root] = self._document(resource)
         document = self._documents[resource.root]
         known = document and document.kind(resource.group, resource.version, resource.kind)
-        return known or self._defined_type(resource) or UNKNOWN
+        return known or self._defined_type(resource) or self._newest_shipped(resource) or UNKNOWN
+
+    def _newest_shipped(self, resource: Resource) -> Type | None:
+        """The kind in its newest version, for a dump in one that Kubernetes no longer has: few fields differ."""
+        if self._shipped is None:
+            return None
+        return self._shipped.newest_kind(resource.group, resource.kind)
 
     def _document(self, resource: Resource) -> SchemaDocument | None:
         document = self._source.schema(resource)

@@ -21,6 +21,9 @@ ALLOCATED: Final = frozenset(
         (_CORE + "PersistentVolumeClaimSpec", "storageClassName"),
         (_CORE + "PersistentVolumeClaimSpec", "volumeName"),
         (_CORE + "PersistentVolumeSpec", "claimRef"),
+        # Of the claim that a volume was bound to.
+        (_CORE + "ObjectReference", "resourceVersion"),
+        (_CORE + "ObjectReference", "uid"),
         (_CORE + "PodSpec", "priority"),
         # By the Job controller's own selector, which follows the Job's uid.
         ("io.k8s.api.batch.v1.JobSpec", "selector"),

@@ -195,6 +195,8 @@ DEFAULTS_WITHIN: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
     # Scaling down without a window means five minutes, and 0 is something else.
     (_AUTOSCALING + "HPAScalingRules", "scaleDown"): {"policies": _SCALE_DOWN, "stabilizationWindowSeconds": ABSENT},
     (_AUTOSCALING + "HPAScalingRules", "scaleUp"): {"policies": _SCALE_UP, "stabilizationWindowSeconds": 0},
+    # Written by the controller that binds the volume.
+    (_CORE + "ObjectReference", "claimRef"): {"apiVersion": "v1", "kind": "PersistentVolumeClaim"},
 }
 #: Of these, an object without labels gets those of its template.
 LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})

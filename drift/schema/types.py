@@ -1,7 +1,9 @@
 """Types as the comparison needs them, read lazily from OpenAPI v3 documents.
 
-The structure follows Kubernetes' own merge rules (``x-kubernetes-list-type`` and its kin): they decide what server-side
-apply owns separately, so they also decide what can be told apart here.
+The structure follows the merge rules of server-side apply: they decide what is owned separately, so they also decide
+what can be told apart here. A list says how it merges with ``x-kubernetes-list-type``. Servers up to Kubernetes 1.29
+leave that out for containers, env, volumes and others; server-side apply then goes by the patch strategy, and so does
+this module. The keys therefore always agree with those in ``managedFields`` of the same server.
 """
 
 import re
@@ -103,9 +105,7 @@ class Type:
         self.scalar = _scalar(schema, name)
         self.shape = _shape(schema, self.scalar)
         self.atomic = self.shape is Shape.ATOMIC_LIST or schema.get("x-kubernetes-map-type") == "atomic"
-        self.keys: tuple[str, ...] = (
-            tuple(sorted(schema["x-kubernetes-list-map-keys"])) if self.shape is Shape.LIST_MAP else ()
-        )
+        self.keys = _list_keys(schema) if self.shape is Shape.LIST_MAP else ()
         self.is_custom = document.is_custom
         self.is_scalable = document.is_custom and name in document.scalable
         says_something = document.is_custom or _SAYING_WHEN_EMPTY.fullmatch(name) is not None
@@ -185,12 +185,25 @@ def _shape(schema: Mapping[str, Json], scalar: Scalar) -> Shape:
 
 def _list_shape(schema: Mapping[str, Json]) -> Shape:
     list_type = schema.get("x-kubernetes-list-type")
-    keys = schema.get("x-kubernetes-list-map-keys")
-    if list_type == "map" and keys and all(isinstance(key, str) for key in keys):
+    if list_type is None and schema.get("x-kubernetes-patch-strategy") in _MERGES:
+        list_type = "map" if "x-kubernetes-patch-merge-key" in schema else "set"
+    if list_type == "map" and _list_keys(schema):
         return Shape.LIST_MAP
     return Shape.SET if list_type == "set" else Shape.ATOMIC_LIST
 
 
+def _list_keys(schema: Mapping[str, Json]) -> tuple[str, ...]:
+    """The keys of a list of type map, sorted; empty where the schema does not name them."""
+    if "x-kubernetes-list-type" not in schema:
+        return (schema["x-kubernetes-patch-merge-key"],)
+    keys = schema.get("x-kubernetes-list-map-keys", ())
+    return tuple(sorted(keys)) if all(isinstance(key, str) for key in keys) else ()
+
+
+#: The patch strategies of lists that server-side apply merges.
+_MERGES: Final = frozenset({"merge", "merge,retainKeys"})
+#: What a schema may say beside a reference about this one use of the type, in place of what the type says.
+_MERGE_RULES: Final = ("x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type")
 #: What the keywords that are looked at have to be.
 _KEYWORDS: Final[Mapping[str, type]] = {
     "$ref": str,
@@ -203,6 +216,8 @@ _KEYWORDS: Final[Mapping[str, type]] = {
     "x-kubernetes-list-map-keys": list,
     "x-kubernetes-list-type": str,
     "x-kubernetes-map-type": str,
+    "x-kubernetes-patch-merge-key": str,
+    "x-kubernetes-patch-strategy": str,
 }
 
 
@@ -215,6 +230,15 @@ def _readable(schema: Json) -> Mapping[str, Json]:
     known = _mapping(schema)
     broken = [name for name, kind in _KEYWORDS.items() if name in known and not isinstance(known[name], kind)]
     return {name: value for name, value in known.items() if name not in broken} if broken else known
+
+
+def _version_rank(version: str) -> tuple[int, int, int]:
+    """Orders versions as Kubernetes does: v2, v1, v2beta1, v1beta2, v1beta1, v1alpha1."""
+    parts = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if parts is None:
+        return -1, 0, 0
+    major, stage, step = parts.groups()
+    return ("alpha", "beta", None).index(stage), int(major), int(step or 0)
 
 
 class SchemaDocument:
@@ -261,6 +285,19 @@ class SchemaDocument:
         name = self._kinds.get((group, version, kind))
         return None if name is None else self._named(name, ABSENT)
 
+    def newest_kind(self, group: str, kind: str) -> Type | None:
+        """The type of a kind in its newest version, stable ones first; None where the document does not have it.
+
+        Kinds of the former group ``extensions`` are looked for in the groups that they moved to.
+        """
+        versions = [
+            (found_version, name)
+            for (found_group, found_version, found_kind), name in self._kinds.items()
+            if found_kind == kind and (found_group == group or (group == "extensions" and found_group))
+        ]
+        newest = max(versions, key=lambda found: _version_rank(found[0]), default=None)
+        return None if newest is None else self._named(newest[1], ABSENT)
+
     @property
     def metadata(self) -> Type:
         """The type of ``metadata``; `UNKNOWN` where the document does not have it."""
@@ -275,14 +312,15 @@ class SchemaDocument:
             # How a reference is given a description and a default.
             reference = _readable(schema["allOf"][0]).get("$ref")
         if reference is not None:
-            return self._named(reference.removeprefix(_REF_PREFIX), default)
+            rules = {name: schema[name] for name in _MERGE_RULES if name in schema}
+            return self._named(reference.removeprefix(_REF_PREFIX), default, rules)
         return Type(self, schema, "", default)
 
-    def _named(self, name: str, default: Json) -> Type:
+    def _named(self, name: str, default: Json, rules: Mapping[str, Json] | None = None) -> Type:
         if name not in self._schemas:
             return UNKNOWN
-        if default is not ABSENT:
-            return Type(self, self._schemas[name], name, default)
+        if default is not ABSENT or rules:
+            return Type(self, {**_mapping(self._schemas[name]), **(rules or {})}, name, default)
         known = self._types.get(name)
         if known is None:
             known = self._types[name] = Type(self, self._schemas[name], name, ABSENT)

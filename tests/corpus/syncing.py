@@ -3,17 +3,28 @@
 import contextlib
 import json
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+import yaml
+
+from drift.kube.api_server import ApiServer
+from drift.kube.connection import connect
 from drift.kube.resources import Resource
-from drift.model import Manifest
+from drift.model import Json, Manifest
 from drift.schema.shipped import built_in_kinds
+from drift.schema.types import SchemaDocument, Shape, Type
 from drift.sources.load import load_manifests
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
 CORPUS = Path(__file__).parent
+# The groups of its custom resources end so.
+CUSTOM = ".example.com/"
+# Its matchConditions are in the schema of 1.27, but behind a feature gate that is off: the server drops them.
+GATED = (("ValidatingWebhookConfiguration", "corpus-customs"), "v1.27.")
 # What the controllers fill in a moment after an object is made.
 FILLED_IN = (
     ("clusterrole/corpus-harbor", "{.rules[0]}"),
@@ -23,8 +34,52 @@ FILLED_IN = (
 )
 
 
-def corpus_manifests() -> Sequence[Manifest]:
-    return load_manifests([str(CORPUS)]).manifests
+def corpus_manifests(cluster: Cluster | None = None) -> Sequence[Manifest]:
+    """All of the corpus, or the part of it that a cluster has kinds and fields for: older ones lack some."""
+    manifests = load_manifests([str(CORPUS)]).manifests
+    return manifests if cluster is None else [m for m in manifests if (m.kind, m.name) in _served(cluster)]
+
+
+@cache
+def _served(cluster: Cluster) -> frozenset[tuple[str, str]]:
+    """Kind and name of the objects that a cluster can hold."""
+    source = ApiServer(connect(str(cluster.kubeconfig), None))
+    return frozenset((m.kind, m.name) for m in corpus_manifests() if CUSTOM in m.api_version or _is_served(source, m))
+
+
+def _is_served(source: ApiServer, manifest: Manifest) -> bool:
+    resource = source.resources.find(manifest.api_version, manifest.kind)
+    document = None if resource is None else source.schema(resource)
+    is_gated = (manifest.kind, manifest.name) == GATED[0] and source.info.version.startswith(GATED[1])
+    if resource is None or document is None or is_gated:
+        return False
+    schema = SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
+    return schema is not None and _declares(schema, manifest.body)
+
+
+def _declares(schema: Type, value: Json) -> bool:
+    if isinstance(value, list):
+        return all(_declares(schema.items, item) for item in value)
+    if not isinstance(value, dict) or schema.shape not in {Shape.STRUCT, Shape.MAP}:
+        return True
+    known = schema.shape is Shape.MAP or value.keys() <= {*schema.field_names}
+    return known and all(_declares(schema.field(name), below) for name, below in value.items())
+
+
+@contextlib.contextmanager
+def _served_part(cluster: Cluster) -> Iterator[Path]:
+    """A folder with the part of the corpus that a cluster serves."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in CORPUS.glob("*.yaml"):
+            documents = file.read_text("utf-8").split("\n---\n")
+            bodies = [yaml.safe_load(text) for text in documents]
+            kept = [
+                text
+                for text, body in zip(documents, bodies, strict=True)
+                if body and (body["kind"], body["metadata"]["name"]) in _served(cluster)
+            ]
+            Path(folder, file.name).write_text("\n---\n".join(kept), "utf-8")
+        yield Path(folder)
 
 
 def built_in_resources() -> list[Resource]:
@@ -37,7 +92,8 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
     namespace = f"corpus-{secrets.token_hex(4)}"
     cluster.create_namespace(namespace)
     try:
-        sync(cluster, syncer, CORPUS, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
+        with _served_part(cluster) as folder:
+            sync(cluster, syncer, folder, namespace=namespace, owner=None if syncer is Syncer.KUBECTL else "corpus")
         for what, field in FILLED_IN:
             cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=180s")
         yield namespace
@@ -49,7 +105,7 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
 def _remove_cluster_wide(cluster: Cluster) -> None:
     scopes = {(resource.api_version, resource.kind): resource.namespaced for resource in built_in_resources()}
     # Custom resources go with their definitions.
-    wide = [m.body for m in corpus_manifests() if not scopes.get((m.api_version, m.kind), True)]
+    wide = [m.body for m in corpus_manifests(cluster) if not scopes.get((m.api_version, m.kind), True)]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
     cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "--filename=-", stdin=objects)
     cluster.kubectl("wait", "--for=delete", "--timeout=180s", "--filename=-", stdin=objects)

@@ -39,15 +39,17 @@ class Synced:
 
     def scan_server(self) -> Report:
         kubeconfig = self.cluster.kubeconfig_for(namespace=self.namespace)
-        return _scan(ApiServer(connect(str(kubeconfig), None)), self.namespace)
+        return _scan(ApiServer(connect(str(kubeconfig), None)), self)
 
     def scan_dump(self, file: Path) -> Report:
-        kinds = {(manifest.kind, *reversed(manifest.api_version.split("/"))) for manifest in corpus_manifests()}
+        kinds = {
+            (manifest.kind, *reversed(manifest.api_version.split("/"))) for manifest in corpus_manifests(self.cluster)
+        }
         # KIND.VERSION.GROUP; the core group has no name, and none of its kinds needs one.
         names = ",".join(".".join(kind) if len(kind) > CORE else kind[0] for kind in sorted(kinds))
         dump = self.cluster.kubectl("get", names, "--all-namespaces", "--output=yaml", "--show-managed-fields")
         file.write_text(dump.stdout)
-        return _scan(Dump([str(file)], built_in_resources(), self.namespace), self.namespace)
+        return _scan(Dump([str(file)], built_in_resources(), self.namespace), self)
 
 
 @pytest.fixture(scope="module", params=list(Syncer), ids=lambda syncer: str(syncer.value))
@@ -57,12 +59,12 @@ def synced(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Synced]
         yield Synced(cluster, namespace)
 
 
-def _scan(source: LiveSource, namespace: str) -> Report:
+def _scan(source: LiveSource, synced: Synced) -> Report:
     return scan_manifests(
-        corpus_manifests(),
+        corpus_manifests(synced.cluster),
         source,
         info=describe([str(CORPUS)]),
-        options=Options(namespace=namespace, unmanaged=Unmanaged.OFF),
+        options=Options(namespace=synced.namespace, unmanaged=Unmanaged.OFF),
         schemas=compact_schemas() if isinstance(source, Dump) else None,
     )
 
@@ -93,14 +95,14 @@ def test_a_synced_corpus_has_no_drift(synced: Synced) -> None:
     report = synced.scan_server()
 
     assert _complaints(report) == []
-    assert len(report.objects) == len(corpus_manifests())
+    assert len(report.objects) == len(corpus_manifests(synced.cluster))
 
 
 def test_a_dump_of_a_synced_corpus_has_no_drift(synced: Synced, tmp_path: Path) -> None:
     report = synced.scan_dump(tmp_path / "dump.yaml")
 
     assert _complaints(report) == []
-    assert len(report.objects) == len(corpus_manifests())
+    assert len(report.objects) == len(corpus_manifests(synced.cluster))
 
 
 def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
@@ -108,7 +110,7 @@ def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
 
     unseen = [
         f"{manifest.kind} {manifest.name}: {path}"
-        for manifest in corpus_manifests()
+        for manifest in corpus_manifests(synced.cluster)
         for path, changed in _changed_by_one_value(manifest.body)
         if not _is_seen(source, manifest, changed, synced.namespace)
     ]

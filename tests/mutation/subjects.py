@@ -1,6 +1,6 @@
 """The objects of the corpus, each with all that is needed to edit it and to compare it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,12 +55,12 @@ def subjects(cluster: Cluster, namespace: str) -> tuple[Server, list[Subject]]:
     """A connection to the sandbox, and the objects of a corpus that is synced into a namespace."""
     kubeconfig = cluster.kubeconfig_for(namespace=namespace)
     api = ApiServer(connect(str(kubeconfig), None))
-    return Server(kubeconfig), list(_subjects(api, namespace))
+    return Server(kubeconfig), list(_subjects(api, namespace, corpus_manifests(cluster)))
 
 
-def _subjects(api: ApiServer, namespace: str) -> Iterator[Subject]:
+def _subjects(api: ApiServer, namespace: str, manifests: Sequence[Manifest]) -> Iterator[Subject]:
     documents: dict[str, Object] = {}
-    for manifest in corpus_manifests():
+    for manifest in manifests:
         resource = api.resources.find(manifest.api_version, manifest.kind)
         assert resource is not None
         if resource.root not in documents:

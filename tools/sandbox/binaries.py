@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
@@ -29,6 +29,14 @@ PACKAGES = {
 VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 BUILD_FLAGS = ("-mod=readonly", "-buildvcs=false", "-trimpath")
 GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Build:
+    """How programs are built: the folder of the Go module, and the flags of ``go build``."""
+
+    module: Path
+    flags: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,12 +83,16 @@ def kubernetes_version() -> str:
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for the built programs; its name changes with everything that changes their content."""
-    base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     content = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
         content.update((MODULE / file).read_bytes())
     content.update(repr((BUILD_FLAGS, _linker_flags(), sys.platform, platform.machine())).encode())
-    return base / "drift-sandbox" / f"{kubernetes_version()}-{content.hexdigest()[:12]}"
+    return cache_base(environment) / f"{kubernetes_version()}-{content.hexdigest()[:12]}"
+
+
+def cache_base(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder that holds one folder of programs per version."""
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drift-sandbox"
 
 
 def _missing(folder: Path) -> list[str]:
@@ -88,28 +100,45 @@ def _missing(folder: Path) -> list[str]:
 
 
 def _linker_flags() -> str:
-    version = kubernetes_version()
+    return stamps(kubernetes_version(), VERSION_PACKAGES)
+
+
+def stamps(version: str, packages: Sequence[str]) -> str:
+    """Return the linker flags that write a version, such as ``v1.36.3``, into the packages that carry it."""
     major, minor, _ = version.removeprefix("v").split(".", 2)
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    stamps = (f"-X {package}.{key}={value}" for package in VERSION_PACKAGES for key, value in values.items())
-    return " ".join(("-s", "-w", *stamps))
+    written = (f"-X {package}.{key}={value}" for package in packages for key, value in values.items())
+    return " ".join(("-s", "-w", *written))
 
 
 def _build_missing(folder: Path, environment: Mapping[str, str], progress: TextIO) -> None:
-    go = shutil.which("go", path=environment.get("PATH"))
-    if go is None:
+    if shutil.which("go", path=environment.get("PATH")) is None:
         raise BinariesError(
             f"the sandbox cluster needs Go, to build {', '.join(_missing(folder))}: install Go (https://go.dev/dl), "
             f"or set KUBEBUILDER_ASSETS to a folder that has {', '.join(PACKAGES)}"
         )
+    build = Build(module=MODULE, flags=(*BUILD_FLAGS, "-ldflags", _linker_flags()))
+    build_in(folder, list(PACKAGES), build, environment, progress)
+
+
+def build_in(
+    folder: Path, names: Sequence[str], build: Build, environment: Mapping[str, str], progress: TextIO
+) -> None:
+    """Build those of the named programs that a folder lacks; one process at a time does so.
+
+    Raises:
+        BinariesError: The folder cannot be written, or a build failed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BinariesError(f"cannot write to the cache: {error}; set XDG_CACHE_HOME to a folder of yours") from error
     with _locked(folder / ".lock", progress):
-        missing = _missing(folder)  # anew: whoever held the lock may have built them
+        # Only now: another process may have built them while it held the lock.
+        missing = [name for name in names if not os.access(folder / name, os.X_OK)]
         for number, name in enumerate(missing, start=1):
-            _build(go, folder / name, environment, _Ticker(f"Building {name} ({number} of {len(missing)})", progress))
+            ticker = _Ticker(f"Building {name} ({number} of {len(missing)})", progress)
+            _build(folder / name, build, environment, ticker)
 
 
 @contextlib.contextmanager
@@ -124,15 +153,16 @@ def _locked(path: Path, progress: TextIO) -> Iterator[None]:
         yield  # closing the file unlocks it, and so does the end of the process
 
 
-def _build(go: str, target: Path, environment: Mapping[str, str], ticker: "_Ticker") -> None:
+def _build(target: Path, build: Build, environment: Mapping[str, str], ticker: "_Ticker") -> None:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
         built = Path(scratch, target.name)
         messages = Path(scratch, "messages")
-        command = [go, "build", *BUILD_FLAGS, "-ldflags", _linker_flags(), "-o", str(built), PACKAGES[target.name]]
+        go = shutil.which("go", path=environment.get("PATH")) or "go"
+        command = [go, "build", *build.flags, "-o", str(built), PACKAGES[target.name]]
         with (
             messages.open("wb") as output,
             subprocess.Popen(
-                command, cwd=MODULE, env={**environment, **GO_ENVIRONMENT}, stdout=output, stderr=output
+                command, cwd=build.module, env={**environment, **GO_ENVIRONMENT}, stdout=output, stderr=output
             ) as process,
         ):
             try:
