@@ -70,8 +70,6 @@ def compare_object(
     entries, tree, remarks = _read_owners(live)
     bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
     roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
-    if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
-        remarks.append(f"no applier has written it; it was made by {_makers(entries, roles)}")
     recorded = None if last_applied is None else normalize_object(last_applied, schema, facts)
     has_recorded = recorded is not None and _is_the_appliers(tree, entries, roles)
     if synced is not None:
@@ -106,6 +104,9 @@ def compare_object(
         schema,
         _mapping(live.get("metadata")).get("generation"),
     )
+    makers = _makers(entries, roles)
+    if classified.judged and makers and not roles.has_applier:
+        remarks.append(f"no applier has written it; it was made by {makers}")
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
     return Compared(
         judged=classified.judged,
@@ -135,7 +136,10 @@ def _is_the_appliers(tree: OwnerNode | None, entries: Sequence[Entry], roles: Ro
 
 
 def _makers(entries: Sequence[Entry], roles: Roles) -> str:
+    """The managers that are neither applier nor controller, for a message; "" without any."""
     names = {entry.actor.manager for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER}
+    # What the API server calls the owner of what was there before the first apply.
+    names.discard("before-first-apply")
     return ", ".join(sorted(names))
 
 
