@@ -185,12 +185,9 @@ class _Judge:
         if not _is_declared(self._schema, path) or self._is_applied_in_vain(path):
             return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT)
         if self._is_first_generation and path[0] == "spec" and self._ownership.roles.has_applier:
-            if base_has_it:
-                return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT)
-            # Server-side apply would own it, had it been synced.
-            is_newer = base_has_it is False or self._ownership.roles.is_server_side
-            cause, note = (Cause.PENDING_SYNC, None) if is_newer else (Cause.UNKNOWN, NEVER_CHANGED)
-            return Judged(difference, cause, (), note)
+            if base_has_it is False:
+                return Judged(difference, Cause.PENDING_SYNC, ())
+            return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT if base_has_it else NEVER_CHANGED)
         later = self._wrote_after_the_applier()
         if base_has_it is not None:
             return Judged(

@@ -23,8 +23,11 @@ from tools.sandbox.syncers import Syncer, sync
 CORPUS = Path(__file__).parent
 # The groups of its custom resources end so.
 CUSTOM = ".example.com/"
-# Its matchConditions are in the schema of 1.27, but behind a feature gate that is off: the server drops them.
-GATED = (("ValidatingWebhookConfiguration", "corpus-customs"), "v1.27.")
+# Objects with a field that these versions declare behind a feature gate that is off: the server drops it.
+GATED = {
+    ("ValidatingWebhookConfiguration", "corpus-customs"): "v1.27.",  # matchConditions
+    ("Job", "import"): "v1.30.",  # successPolicy
+}
 # What the controllers fill in a moment after an object is made.
 FILLED_IN = (
     ("clusterrole/corpus-harbor", "{.rules[0]}"),
@@ -50,7 +53,8 @@ def _served(cluster: Cluster) -> frozenset[tuple[str, str]]:
 def _is_served(source: ApiServer, manifest: Manifest) -> bool:
     resource = source.resources.find(manifest.api_version, manifest.kind)
     document = None if resource is None else source.schema(resource)
-    is_gated = (manifest.kind, manifest.name) == GATED[0] and source.info.version.startswith(GATED[1])
+    gated = GATED.get((manifest.kind, manifest.name))
+    is_gated = gated is not None and source.info.version.startswith(gated)
     if resource is None or document is None or is_gated:
         return False
     schema = SchemaDocument(document).kind(resource.group, resource.version, resource.kind)

@@ -406,16 +406,19 @@ def test_a_field_that_the_server_does_not_keep_is_not_said_to_be_removed(
     assert [finding["actors"] for finding in removed] == [[], []]
 
 
-def test_a_field_that_git_added_since_the_object_was_made_is_pending(workspace: Application) -> None:
+def test_a_field_that_git_added_since_the_object_was_made_is_not_said_to_be_removed(workspace: Application) -> None:
     workspace.write(WEB)
     workspace.sync()
     workspace.kubectl("label", "deployment/web", "team=blue")
     workspace.write(WEB.replace("replicas: 2", "replicas: 2\n  minReadySeconds: 5"))
 
-    assert _causes(workspace.report()) == {
-        ("spec.minReadySeconds", "removed", "pending-sync"),
+    scanned = workspace.report()
+
+    assert _causes(scanned) == {
+        ("spec.minReadySeconds", "removed", "unknown"),
         ("metadata.labels.team", "added", "manual"),
     }
+    assert any(note and "Git added it later" in note for note in _notes(scanned))
 
 
 def test_a_field_that_a_person_removed_is_theirs(workspace: Application) -> None:
