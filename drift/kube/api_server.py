@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from drift.errors import RequestError
-from drift.kube.answers import check_object
 from drift.kube.connection import Connection
 from drift.kube.limits import Deadline, Limits
 from drift.kube.live_object import LiveObject, read_live
@@ -12,7 +11,8 @@ from drift.kube.openapi import SchemaSource
 from drift.kube.paging import read_pages
 from drift.kube.requests import MALFORMED, Requests, ignore_message
 from drift.kube.resources import Resource, Resources, discover
-from drift.kube.watch import Listing, Place, Watch, list_place
+from drift.kube.validation import check_object
+from drift.kube.watch import Listing, Watch, WatchScope, list_for_watch
 from drift.model import ClusterInfo
 
 _OK: Final = 200
@@ -107,7 +107,7 @@ class ApiServer:
         for body in read_pages(self._requests, resource, namespace, metadata_only=metadata_only, at_most=at_most):
             yield read_live(body, resource.api_version, resource.kind)
 
-    def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
+    def list_scope(self, place: WatchScope, *, at_most: int | None = None) -> Listing:
         """All objects of a place, and the version to watch it from.
 
         Args:
@@ -119,9 +119,9 @@ class ApiServer:
             ConnectError: No usable answer.
             RequestError: It cannot be read.
         """
-        return list_place(self._requests, place, at_most)
+        return list_for_watch(self._requests, place, at_most)
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watch:
+    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> Watch:
         """What happens in a place from a version on; nothing is sent before it is iterated over."""
         return Watch(self._requests, place, version, seconds=seconds, silence=silence)
 

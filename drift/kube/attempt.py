@@ -1,18 +1,16 @@
 """One attempt at a request, bounded in time and size: an answer, or why there is none."""
 
 import http.client
-import queue
 import re
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, TypeVar
+from typing import Final
 
 import urllib3
 
-from drift.kube.limits import in_words
+from drift.kube.limits import call_with_timeout, format_duration
 
 #: How long it may take to reach a server.
 CONNECT_SECONDS: Final = 10.0
@@ -23,8 +21,6 @@ UNSENDABLE: Final = (
 
 #: What the standard library says of a proxy that opens no tunnel; the status, without the proxy's own words.
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
-
-_Result = TypeVar("_Result")
 
 
 class FailureReason(Enum):
@@ -67,7 +63,12 @@ class Answer:
 
 
 def attempt(
-    pool: urllib3.PoolManager, url: str, headers: Callable[[], Mapping[str, str]], *, seconds: float, answer_bytes: int
+    pool: urllib3.PoolManager,
+    url: str,
+    headers: Callable[[], Mapping[str, str]],
+    *,
+    seconds: float,
+    response_bytes: int,
 ) -> Answer:
     """Sends one GET request and reads the answer. Redirects are not followed: credentials stay with their server.
 
@@ -76,7 +77,7 @@ def attempt(
         url: Where to.
         headers: Gives them, with the credentials; that it may run a plugin counts as part of the request.
         seconds: How long it may take as a whole.
-        answer_bytes: How large the answer may be, decompressed.
+        response_bytes: How large the answer may be, decompressed.
 
     Raises:
         NoAnswerError: There is no whole answer.
@@ -94,10 +95,10 @@ def attempt(
             preload_content=False,
         )
         sent.append(response)
-        return Answer(response.status, response.headers, _read(response, answer_bytes))
+        return Answer(response.status, response.headers, _read(response, response_bytes))
 
     try:
-        return within(seconds, send)
+        return call_with_timeout(seconds, send)
     except TimeoutError:
         for response in sent:
             # What is still read is of no use to anybody any more.
@@ -108,45 +109,6 @@ def attempt(
     except ValueError:
         # Its message would quote the credentials.
         raise NoAnswerError(UNSENDABLE, FailureReason.UNSENT) from None
-
-
-def within(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """Does something, and waits no longer for it than so many seconds.
-
-    There is what no timeout of a socket ends: asking for a name, headers that come byte by byte, a plugin that gets
-    credentials. Work that is given up may go on, unheard.
-
-    Raises:
-        TimeoutError: It was not done in time.
-    """
-    return begin(work)(seconds)
-
-
-def begin(work: Callable[[], _Result]) -> Callable[[float], _Result]:
-    """Begins something on a thread of its own, which does not keep the process alive.
-
-    Returns:
-        What waits for the result so many seconds, and raises what the work raised, or TimeoutError.
-    """
-    outcome: queue.SimpleQueue[tuple[_Result, None] | tuple[None, BaseException]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((work(), None))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            outcome.put((None, error))
-
-    def wait(seconds: float) -> _Result:
-        try:
-            result, error = outcome.get(timeout=min(seconds, threading.TIMEOUT_MAX))
-        except queue.Empty:
-            raise TimeoutError from None
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value]
-
-    threading.Thread(target=run, daemon=True).start()
-    return wait
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytearray:
@@ -221,7 +183,7 @@ def _why_no_proxy(cause: BaseException) -> str:
 
 
 def _too_slow(seconds: float) -> str:
-    return f"no whole answer within {in_words(seconds)} (--request-timeout)"
+    return f"no whole answer within {format_duration(seconds)} (--request-timeout)"
 
 
 def _text(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.limits import ANSWER_BYTES
+from drift.kube.limits import RESPONSE_BYTES
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
 
@@ -89,7 +89,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     """The document of a file of the cache; None where there is none that can be used, whatever is there instead."""
     try:
         # A pipe or a device would have no end, and another program may write here, too.
-        if not file.is_file() or file.stat().st_size > ANSWER_BYTES:
+        if not file.is_file() or file.stat().st_size > RESPONSE_BYTES:
             return None
         document = orjson.loads(file.read_bytes())
     except (OSError, orjson.JSONDecodeError):

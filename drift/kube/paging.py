@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final
 
 from drift.errors import RequestError, TooManyObjectsError
-from drift.kube.answers import check_list, malformed
-from drift.kube.attempt import begin
+from drift.kube.limits import call_in_background
 from drift.kube.requests import TOO_LARGE, Requests
 from drift.kube.resources import Resource
+from drift.kube.validation import check_list, malformed
 from drift.model import Object
 
 #: Objects on a page, as with kubectl.
@@ -69,7 +69,7 @@ class _Pages:
                     self._limit = max(1, self._limit // 10)
                 elif error.status == _GONE and token and self._expiries < _EXPIRIES:
                     self._expiries += 1
-                    token = error.resume or ""
+                    token = error.continue_token or ""
                     self.starts_again |= not token
                 else:
                     raise
@@ -126,7 +126,7 @@ def read_pages(
     page = pages.first(at_most)
     while True:
         # No thread is started before there is something to do for it.
-        coming = begin(partial(pages.fetch, page.following)) if page.following else None
+        coming = call_in_background(partial(pages.fetch, page.following)) if page.following else None
         for item in page.items:
             key = _key(item)
             if not (pages.starts_again and key in seen):

@@ -22,10 +22,9 @@ from drift.kube.attempt import (
     attempt,
     interrupt,
     no_answer,
-    within,
 )
 from drift.kube.connection import Connection
-from drift.kube.limits import Deadline, Limits, in_words
+from drift.kube.limits import Deadline, Limits, call_with_timeout, format_duration
 from drift.kube.retries import PASSING, FailedError, is_retriable, retry_after, with_retries
 from drift.model import Object
 
@@ -234,7 +233,7 @@ class Requests:
             connection = self._connection
             self.count += 1
             # The credentials may come from a plugin that never ends, and headers byte by byte.
-            answer = within(silence, partial(self._ask, connection, target, accept, silence))
+            answer = call_with_timeout(silence, partial(self._ask, connection, target, accept, silence))
             if not isinstance(answer, Answer):
                 return answer
             if is_last or answer.status != _UNAUTHORIZED:
@@ -287,7 +286,7 @@ class Requests:
                 self.server + target,
                 lambda: _headers(connection, accept),
                 seconds=min(self._limits.request_seconds, left),
-                answer_bytes=self._limits.answer_bytes,
+                response_bytes=self._limits.response_bytes,
             )
         except NoAnswerError as failure:
             raise FailedError(self._no_answer(path, failure), str(failure), self._worth_again(failure.lack)) from None
@@ -310,7 +309,7 @@ class Requests:
     def _connect_again(self) -> None:
         left = self._deadline.remaining()
         try:
-            self._connection = within(min(self._limits.request_seconds, left), self._connection.renew)
+            self._connection = call_with_timeout(min(self._limits.request_seconds, left), self._connection.renew)
         except TimeoutError:
             why = self._too_late() if not self._deadline.remaining() else f"{self._refused()}; new ones took too long"
             raise FailedError(ConnectError(why), "no credentials", 0) from None
@@ -336,7 +335,7 @@ class Requests:
 
     def _too_late(self) -> str:
         return (
-            f"the scan was not done within {in_words(self._deadline.seconds or 0)}, so the rest was not read; "
+            f"the scan was not done within {format_duration(self._deadline.seconds or 0)}, so the rest was not read; "
             "give it more time with --deadline"
         )
 
@@ -372,12 +371,12 @@ class Requests:
                 reason=reason or f"HTTP {answer.status}",
             )
         metadata = status.get("metadata")
-        resume = metadata.get("continue") if isinstance(metadata, dict) else None
+        continue_token = metadata.get("continue") if isinstance(metadata, dict) else None
         return RequestError(
             f"GET {path}: {answer.status} {reason or 'error'}",
             status=answer.status,
             reason=reason or f"HTTP {answer.status}",
-            resume=resume if isinstance(resume, str) else None,
+            continue_token=continue_token if isinstance(continue_token, str) else None,
         )
 
 
@@ -395,7 +394,7 @@ def _pieces(response: urllib3.BaseHTTPResponse, until: Deadline) -> Iterator[byt
 
 
 def _silent(seconds: float) -> NoAnswerError:
-    return NoAnswerError(f"nothing came for {in_words(seconds)}", FailureReason.TOO_SLOW)
+    return NoAnswerError(f"nothing came for {format_duration(seconds)}", FailureReason.TOO_SLOW)
 
 
 def _host(location: str) -> str:

@@ -8,7 +8,7 @@ import urllib3
 
 from drift.errors import ScanError
 from drift.kube.attempt import Answer, FailureReason
-from drift.kube.limits import Deadline, in_words
+from drift.kube.limits import Deadline, format_duration
 
 #: What an API server, or what stands in front of one, answers for a while: too busy, starting, restarting.
 PASSING: Final = frozenset({429, 500, 502, 503, 504})
@@ -86,10 +86,9 @@ def with_retries(
             wait = max(policy.get_backoff_time(), failure.retry_after or 0)
             if wait >= deadline.remaining():
                 if failure.retry_after:
-                    failure.error.args = (
-                        f"{failure.error}; the server asks to wait {in_words(wait)}, longer than --deadline leaves",
-                    )
+                    asked = f"the server asks to wait {format_duration(wait)}, longer than --deadline leaves"
+                    failure.error.args = (f"{failure.error}; {asked}",)
                 raise failure.error from None
-            when = f"in {in_words(wait)}" if wait else "at once"
+            when = f"in {format_duration(wait)}" if wait else "at once"
             tell(f"GET {path}: {failure.why}; trying again {when} ({tried + 1} of {failure.again})")
             time.sleep(wait)

@@ -10,11 +10,11 @@ from typing import Final
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.answers import check_object
 from drift.kube.live_object import LiveObject, read_live
 from drift.kube.paging import read_list
 from drift.kube.requests import MALFORMED, REASONS, Requests
 from drift.kube.resources import Resource
+from drift.kube.validation import check_object
 
 _GONE: Final = 410
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
@@ -28,7 +28,7 @@ class ExpiredError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WatchScope:
     """What is listed and watched together.
 
     Attributes:
@@ -65,11 +65,11 @@ class Listing:
 
     Attributes:
         objects: In the server's order.
-        version: The resource version of the list, from which a watch goes on.
+        resource_version: The resourceVersion of the list, from which a watch can start.
     """
 
     objects: tuple[LiveObject, ...]
-    version: str
+    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +77,20 @@ class Event:
     """One line of a watch.
 
     Attributes:
-        version: The resource version that a watch can go on from.
-        live: The object as it is now, or as it was last where it is gone; None for a bookmark, which moves on the
-            version alone.
-        gone: Whether it was deleted.
+        resource_version: The resourceVersion that a watch can continue from.
+        live: The object as it is now, or its last state if it was deleted; None for a bookmark, which only advances
+            the resourceVersion.
+        deleted: Whether the object was deleted.
         size: Bytes of the line.
     """
 
-    version: str
+    resource_version: str
     live: LiveObject | None
-    gone: bool = False
+    deleted: bool = False
     size: int = 0
 
 
-def list_place(requests: Requests, place: Place, at_most: int | None) -> Listing:
+def list_for_watch(requests: Requests, place: WatchScope, at_most: int | None) -> Listing:
     """Lists a place, page by page.
 
     Args:
@@ -124,7 +124,7 @@ class Watch:
         silence: Seconds without a byte after which the connection counts as broken.
     """
 
-    def __init__(self, requests: Requests, place: Place, version: str, *, seconds: int, silence: float) -> None:
+    def __init__(self, requests: Requests, place: WatchScope, version: str, *, seconds: int, silence: float) -> None:
         self._requests = requests
         self._place = place
         self._version = version
@@ -176,7 +176,7 @@ class Watch:
             self._interrupt = None
 
 
-def _check_place(live: LiveObject, place: Place) -> None:
+def _check_place(live: LiveObject, place: WatchScope) -> None:
     if place.namespace not in {None, live.namespace} or place.name not in {None, live.name}:
         raise RequestError(f"a watch of {place} sent an object of another place", status=0, reason=MALFORMED)
 
@@ -222,4 +222,6 @@ def read_event(line: bytes, resource: Resource, *, metadata_only: bool = False) 
     if kind not in {"ADDED", "MODIFIED", "DELETED"}:
         raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED)
     check_object(body, resource, None, None, resource.path(None), metadata_only=metadata_only)
-    return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED", size=len(line))
+    return Event(
+        version, read_live(body, resource.api_version, resource.kind), deleted=kind == "DELETED", size=len(line)
+    )

@@ -14,7 +14,7 @@ _TIMEOUT_SECONDS: Final = 10
 _OWNER_AND_NAME: Final = re.compile(r"([^/:@]{1,255}/[^/:@]{1,255}?)(?:\.git)?/*\s*$")
 
 
-def describe(paths: Sequence[str]) -> ManifestsInfo:
+def manifests_info(paths: Sequence[str]) -> ManifestsInfo:
     """The manifests' paths with their commit, where they lie in a Git work tree and ``git`` is installed.
 
     Git is asked without taking its locks, so that a scan never gets in the way of somebody's commit.

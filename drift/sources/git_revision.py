@@ -12,7 +12,7 @@ from typing import Final
 from drift.errors import UsageError
 from drift.model import Manifest
 from drift.sources.kustomizations import select_files
-from drift.sources.load import Loaded, load_texts
+from drift.sources.load import LoadedManifests, load_texts
 
 _TIMEOUT_SECONDS: Final = 60
 
@@ -65,7 +65,7 @@ class Revisions:
         return shutil.which("git"), next(map(_folder, map(Path, self._paths)), None)
 
 
-def load_manifests_at(revision: str, paths: Sequence[str]) -> Loaded:
+def load_manifests_at(revision: str, paths: Sequence[str]) -> LoadedManifests:
     """Reads the manifests below the given paths as they were at a Git revision.
 
     Args:

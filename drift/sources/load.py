@@ -22,11 +22,11 @@ from drift.sources.kustomizations import (
     kept_by_kustomize,
     select_files,
 )
-from drift.sources.parallel import Ahead, Plain
+from drift.sources.parallel import ParallelReader, Plain
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedManifests:
     """What was read.
 
     Attributes:
@@ -42,7 +42,7 @@ class Loaded:
     paths: tuple[str, ...] = ()
 
 
-def load_manifests(paths: Sequence[str], ahead: Ahead | None = None) -> Loaded:
+def load_manifests(paths: Sequence[str], ahead: ParallelReader | None = None) -> LoadedManifests:
     """Reads every manifest below the given paths.
 
     Args:
@@ -59,7 +59,7 @@ def load_manifests(paths: Sequence[str], ahead: Ahead | None = None) -> Loaded:
     return replace(loaded, paths=tuple(paths))
 
 
-def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
+def load_texts(texts: Iterable[tuple[str, bytes]]) -> LoadedManifests:
     """Reads manifests from texts.
 
     Args:
@@ -71,7 +71,7 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> Loaded:
     return _load((name, read_documents(text, name)) for name, text in texts)
 
 
-def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> Loaded:
+def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> LoadedManifests:
     manifests: list[Manifest] = []
     skipped: list[str] = []
     unnamed: list[str] = []
@@ -91,7 +91,7 @@ def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> Loaded:
                     )
                 else:
                     manifests.append(_manifest(body, document, name))
-    return Loaded(tuple(manifests), tuple(skipped), tuple(unnamed))
+    return LoadedManifests(tuple(manifests), tuple(skipped), tuple(unnamed))
 
 
 def _gets_its_name_later(body: Object) -> bool:

@@ -46,7 +46,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 Plain = dict[Path, list[PlainDocument]]
 
 
-class Ahead:
+class ParallelReader:
     """Files that a second process reads, and this one too as soon as it asks for them.
 
     Args:
@@ -105,7 +105,7 @@ class Ahead:
 
 
 @contextmanager
-def reading_ahead(paths: Sequence[str]) -> Iterator[Ahead | None]:
+def parallel_reader(paths: Sequence[str]) -> Iterator[ParallelReader | None]:
     """Has the manifests below paths read from now on, where that pays. What is wrong with the paths is not said here.
 
     Args:
@@ -118,7 +118,7 @@ def reading_ahead(paths: Sequence[str]) -> Iterator[Ahead | None]:
     if not batches:
         yield None
         return
-    ahead: Ahead | None = None
+    ahead: ParallelReader | None = None
     # A signal that comes while there are two of us and only one knows waits until both know.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -187,7 +187,7 @@ def cut_into_batches(sizes: Sequence[int], most: int) -> list[range]:
     return [range(begin, end) for begin, end in pairwise(ends)]
 
 
-def _fork(files: Sequence[Path], batches: Sequence[range]) -> Ahead:
+def _fork(files: Sequence[Path], batches: Sequence[range]) -> ParallelReader:
     todo, to_give = os.pipe()
     try:
         # Few enough for the pipe to hold them all.
@@ -206,7 +206,7 @@ def _fork(files: Sequence[Path], batches: Sequence[range]) -> Ahead:
         raise
     if process == 0:
         _read_until_done(files, batches, todo, results)
-    return Ahead(files, batches, todo, results, process)
+    return ParallelReader(files, batches, todo, results, process)
 
 
 def _read_until_done(files: Sequence[Path], batches: Sequence[range], todo: int, results: int) -> NoReturn:

@@ -21,7 +21,7 @@ import yaml
 from drift.cli import main
 from drift.errors import ConnectError, RequestError, UsageError
 from drift.kube.connection import connect
-from drift.kube.limits import ANSWER_BYTES, Deadline, Limits
+from drift.kube.limits import RESPONSE_BYTES, Deadline, Limits
 from drift.kube.openapi import SchemaSource
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
@@ -253,7 +253,7 @@ from drift.kube.limits import Limits
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
 from drift.kube.paging import read_list
-source = Requests(connect(sys.argv[1], None), Limits(answer_bytes=int(sys.argv[2])))
+source = Requests(connect(sys.argv[1], None), Limits(response_bytes=int(sys.argv[2])))
 kind = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(2):
@@ -381,7 +381,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "a link to itself": lambda file: file.symlink_to(file),
     "a link to a device": lambda file: file.symlink_to("/dev/zero"),
     "a pipe": _fifo,
-    "a huge file": lambda file: file.open("wb").truncate(ANSWER_BYTES + 1),
+    "a huge file": lambda file: file.open("wb").truncate(RESPONSE_BYTES + 1),
 }
 
 

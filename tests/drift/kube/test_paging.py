@@ -155,7 +155,7 @@ def test_a_token_that_an_api_server_calls_too_old_costs_no_object(proxied: Proxi
     assert seen == [f"event-{number}" for number in range(5)]
     with pytest.raises(RequestError) as expired:
         server._requests.get(path, {**query, "continue": token})  # noqa: SLF001
-    assert (expired.value.status, bool(expired.value.resume)) == (410, True)
+    assert (expired.value.status, bool(expired.value.continue_token)) == (410, True)
     assert sum("/events?" in asked and "continue=" in asked for asked in running.asked) == 4
 
 
@@ -168,7 +168,7 @@ def test_pages_that_are_too_large_are_asked_for_in_smaller_parts(
     config_maps = server.resources.find("v1", "ConfigMap")
     assert config_maps is not None
     whole = [live.name for live in server.list(config_maps, application.namespace)]
-    monkeypatch.setattr(server._requests, "_limits", Limits(answer_bytes=4000))  # noqa: SLF001
+    monkeypatch.setattr(server._requests, "_limits", Limits(response_bytes=4000))  # noqa: SLF001
 
     assert [live.name for live in server.list(config_maps, application.namespace)] == whole
     assert {*CONFIG_MAPS} < {*whole}

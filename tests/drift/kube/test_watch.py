@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drift.errors import RequestError
 from drift.kube.resources import Resource
-from drift.kube.watch import Place, read_event, split_lines
+from drift.kube.watch import WatchScope, read_event, split_lines
 from drift.redaction import Redacted
 
 SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True, verbs=frozenset({"list", "watch"}))
@@ -44,14 +44,14 @@ def test_a_secrets_values_are_redacted_as_they_are_read() -> None:
     event = read_event(_line("MODIFIED", body), SECRETS)
 
     assert event.live is not None
-    assert (event.version, event.live.namespace, event.live.name, event.gone) == ("7", "n", "s", False)
+    assert (event.resource_version, event.live.namespace, event.live.name, event.deleted) == ("7", "n", "s", False)
     assert isinstance(event.live.body["data"]["key"], Redacted)
 
 
 def test_a_bookmark_moves_the_version_on() -> None:
     event = read_event(_line("BOOKMARK", {"kind": "Secret", "metadata": {"resourceVersion": "9"}}), SECRETS)
 
-    assert (event.version, event.live) == ("9", None)
+    assert (event.resource_version, event.live) == ("9", None)
 
 
 def test_the_status_of_an_error_is_told_and_its_message_is_not() -> None:
@@ -83,6 +83,6 @@ def test_what_is_no_event_is_an_error(line: bytes) -> None:
 
 
 def test_a_place_is_named_as_people_would() -> None:
-    assert str(Place(SECRETS, "shop")) == "secrets in shop"
-    assert str(Place(SECRETS, "shop", "s")) == "secrets named s in shop"
-    assert Place(SECRETS, "shop", "s").selection == {"fieldSelector": "metadata.name=s"}
+    assert str(WatchScope(SECRETS, "shop")) == "secrets in shop"
+    assert str(WatchScope(SECRETS, "shop", "s")) == "secrets named s in shop"
+    assert WatchScope(SECRETS, "shop", "s").selection == {"fieldSelector": "metadata.name=s"}

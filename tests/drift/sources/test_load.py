@@ -9,14 +9,14 @@ import pytest
 
 from drift.errors import ManifestError, UsageError
 from drift.redaction import Redacted
-from drift.sources.load import Loaded, load_manifests, load_texts
+from drift.sources.load import LoadedManifests, load_manifests, load_texts
 
 
 def _object(name: str, kind: str = "ConfigMap", extra: str = "") -> str:
     return f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: {name}}}\n{extra}"
 
 
-def _load(text: str, name: str = "f.yaml") -> Loaded:
+def _load(text: str, name: str = "f.yaml") -> LoadedManifests:
     return load_texts([(name, text.encode())])
 
 

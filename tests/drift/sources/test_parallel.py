@@ -21,12 +21,12 @@ pytestmark = [
 #: It needs a process without threads, which that of the tests need not be.
 PROGRAM = """
 import json, os, sys, threading
-from drift.sources.parallel import reading_ahead
+from drift.sources.parallel import parallel_reader
 from drift.sources.load import load_manifests
 
 paths, prepare, between = sys.argv[3:], sys.argv[1], sys.argv[2]
 exec(prepare)
-with reading_ahead(paths) as ahead:
+with parallel_reader(paths) as ahead:
     exec(between)
     sent = "" if ahead is None else os.pread(ahead._results, 10_000_000, 0).decode()
     try:
@@ -198,7 +198,7 @@ def test_what_was_cut_off_is_read_again(folder: Path) -> None:
         "os.fork = lambda: (_ for _ in ()).throw(OSError())",
         "del os.memfd_create",
         "os.memfd_create = lambda _: (_ for _ in ()).throw(OSError())",
-        "from drift.sources import ahead as a; from pathlib import Path; a._QUOTA = Path(QUOTA)",
+        "from drift.sources import parallel as a; from pathlib import Path; a._QUOTA = Path(QUOTA)",
     ],
     ids=[
         "one processor",
@@ -223,7 +223,8 @@ def test_where_it_does_not_pay_or_cannot_be_done_one_process_reads(folder: Path,
 def test_with_two_processors_or_without_a_bound_two_processes_read(folder: Path, quota: str) -> None:
     (folder / "cpu.max").write_text(quota, "ascii")
 
-    said = _run(folder, prepare=f"from drift.sources import ahead as a; a._QUOTA = a.Path({str(folder / 'cpu.max')!r})")
+    quota_file = str(folder / "cpu.max")
+    said = _run(folder, prepare=f"from drift.sources import parallel as a; a._QUOTA = a.Path({quota_file!r})")
 
     assert said["ahead"]
 
