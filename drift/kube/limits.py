@@ -1,4 +1,4 @@
-"""How long a scan and its requests may take, and how large an answer may be: nothing is waited for without end."""
+"""Limits of a scan and its requests: time and response size. Also runs a function with a timeout."""
 
 import math
 import queue
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-#: As kubectl writes them, but for the units; what `drift report` does without flags.
+#: Defaults of ``--request-timeout`` and ``--deadline``.
 REQUEST_SECONDS: Final = 60.0
 SCAN_SECONDS: Final = 600.0
-#: Far above what an API server answers with: 500 objects are rarely more than a few megabytes.
+#: Far above real responses: a page of 500 objects is rarely more than a few megabytes.
 RESPONSE_BYTES: Final = 128 * 1024 * 1024
 
 _Result = TypeVar("_Result")
@@ -19,13 +19,13 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of a scan.
+    """The limits of a scan.
 
     Attributes:
-        request_seconds: How long one attempt at a request may take, from the first byte sent to the last one received.
-        scan_seconds: How long all of it may take; None for as long as it takes, which is for what never ends, a watch.
-        response_bytes: How large one answer may be, decompressed.
-        spent_seconds: How much of `scan_seconds` is gone before the first request, for reading the manifests.
+        request_seconds: Timeout of one attempt at a request, from the first byte sent to the last byte received.
+        scan_seconds: Timeout of the whole scan; None for no timeout (``drift watch``).
+        response_bytes: Maximum size of one response, decompressed.
+        spent_seconds: How much of `scan_seconds` was spent before the first request, on reading the manifests.
     """
 
     request_seconds: float = REQUEST_SECONDS
@@ -34,15 +34,15 @@ class Limits:
     spent_seconds: float = 0.0
 
     def deadline(self) -> "Deadline":
-        """When the scan has to be done, if the requests begin now."""
+        """The deadline of a scan whose requests start now."""
         return Deadline(self.scan_seconds, self.spent_seconds)
 
 
 class Deadline:
-    """A point in time after which nothing more is asked.
+    """The point in time after which no more requests are sent.
 
     Attributes:
-        seconds: How far away it was at the start of the scan; None for never.
+        seconds: The time from the start of the scan to the deadline; None for no deadline.
     """
 
     def __init__(self, seconds: float | None, spent: float = 0.0) -> None:
@@ -50,7 +50,7 @@ class Deadline:
         self._end = math.inf if seconds is None else time.monotonic() + seconds - spent
 
     def remaining(self) -> float:
-        """Seconds that are left, 0 when it has passed."""
+        """Seconds left, 0 after the deadline."""
         return max(0.0, self._end - time.monotonic())
 
 
@@ -94,7 +94,7 @@ def call_in_background(function: Callable[[], _Result]) -> Callable[[float], _Re
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as it is written on the command line, for messages: ``90s``, ``10m``, ``0.5s``."""
+    """A duration as written on the command line: ``90s``, ``10m``, ``0.5s``."""
     if seconds >= 60 and seconds % 60 == 0:  # noqa: PLR2004
         return f"{seconds / 60:.0f}m"
     return f"{seconds:.1f}".removesuffix(".0") + "s"

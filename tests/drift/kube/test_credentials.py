@@ -84,7 +84,7 @@ def test_a_plugin_is_asked_again_when_its_token_is_refused(
     assert scanned.status == 1
     assert drift_of(scanned.document) == DRIFT
     assert (tmp_path / "runs").read_text() == "2\n"
-    assert "the credentials were refused (401); trying again with new ones" in stderr()
+    assert "the credentials were refused (401); retrying with new ones" in stderr()
 
 
 def test_a_token_that_is_replaced_in_its_file_is_read_again(
@@ -156,7 +156,7 @@ def test_a_plugin_that_fails_the_second_time_is_named(proxied: Proxied, tokens: 
 
     assert scanned.status == 3
     assert drift_of(scanned.document) == {("ConfigMap/a", "data.key")}
-    assert "new ones cannot be had" in scanned.document["errors"][0]
+    assert "getting new ones failed" in scanned.document["errors"][0]
 
 
 @pytest.mark.parametrize("given", [0, 1])

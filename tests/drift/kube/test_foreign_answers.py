@@ -55,7 +55,7 @@ FOREIGN_LISTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", FOREIGN_LISTS)
 def test_a_list_that_was_not_asked_for_is_refused(case: str) -> None:
-    with pytest.raises(RequestError, match=r"^GET /configmaps: the (answer|list)"):
+    with pytest.raises(RequestError, match=r"^GET /configmaps: the (response|list)"):
         check_list(FOREIGN_LISTS[case], CONFIG_MAP, "shop", "/configmaps")
 
 
@@ -123,7 +123,7 @@ FOREIGN_OBJECTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", FOREIGN_OBJECTS)
 def test_an_object_that_was_not_asked_for_is_refused(case: str) -> None:
-    with pytest.raises(RequestError, match=r"^GET /a: the answer is"):
+    with pytest.raises(RequestError, match=r"^GET /a: the response is"):
         check_object(FOREIGN_OBJECTS[case], CONFIG_MAP, "shop", "a", "/a")
 
 
@@ -153,7 +153,7 @@ def test_a_foreign_object_is_unchecked_in_one_clear_line(
     assert drift_of(scanned.document) == DRIFT - {("Service/web", "spec.selector")}
     assert scanned.document["summary"]["objects"]["unchecked"] == 1
     (error,) = scanned.document["errors"]
-    assert "/services/web: the answer is" in error
+    assert "/services/web: the response is" in error
 
 
 @pytest.mark.parametrize("root", ["/api", "/apis"])
@@ -166,7 +166,7 @@ def test_a_server_that_does_not_say_what_it_serves_is_not_taken_to_serve_nothing
     application, running = proxied
     running.on(f"^{root}$", body(json.dumps(answer).encode()), times=FOREVER)
 
-    with pytest.raises(RequestError, match=f"GET {root}: the answer is not what an API server answers with"):
+    with pytest.raises(RequestError, match=f"GET {root}: this is not the response of an API server"):
         ApiServer(connect(str(running.kubeconfig(application.scratch)), None))
 
 
@@ -174,7 +174,7 @@ def test_a_server_that_does_not_say_what_it_serves_is_not_taken_to_serve_nothing
     "event", [an_object("Secret"), an_object("ConfigMap", "v2"), {"metadata": METADATA}, an_object("Status")]
 )
 def test_a_watch_event_of_another_kind_is_an_error(event: Any) -> None:
-    with pytest.raises(RequestError, match="the answer is"):
+    with pytest.raises(RequestError, match="the response is"):
         read_event(json.dumps({"type": "MODIFIED", "object": event}).encode(), CONFIG_MAP)
 
 
@@ -189,13 +189,13 @@ def test_a_watch_event_of_another_place_is_an_error(
     events = iter(server.watch(WatchScope(CONFIG_MAP, "shop", "a"), "1", seconds=5, silence=5))
 
     assert next(events).live is None
-    with pytest.raises(RequestError, match="sent an object of another place"):
+    with pytest.raises(RequestError, match="sent an object that was not requested"):
         next(events)
 
 
 @pytest.mark.parametrize("kind", ["x" * 101, "a b", "<b>", 7, None, "dmFsdWU="])
 def test_what_an_answer_calls_itself_is_quoted_only_where_it_can_be_a_kind(kind: Any) -> None:
-    with pytest.raises(RequestError, match="the answer is of no kind, not") as error:
+    with pytest.raises(RequestError, match="the response is without a kind, not") as error:
         check_list({"kind": kind, "apiVersion": "planted value"}, CONFIG_MAP, None, "/configmaps")
 
     assert "planted" not in str(error.value)

@@ -240,7 +240,7 @@ def test_a_redirect_anywhere_is_one_line_and_is_not_followed(
 
 def test_a_stream_is_not_redirected_either(tmp_path: Path) -> None:
     with hostile(lambda handler: send(handler, 302, Location="http://[::1")) as server:
-        source = requests(tmp_path, server).stream("/watch", {}, "application/json", silence=5, seconds=5)
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=5, seconds=5)
         with pytest.raises(RequestError, match="redirects to elsewhere"), source:
             pass
 
@@ -340,15 +340,15 @@ def test_a_byte_at_a_time_holds_no_longer_than_a_request_may_take(tmp_path: Path
 @pytest.mark.parametrize("before", [DRIPS["a status"], DRIPS["a header"], DRIPS["an error"]])
 def test_a_watch_that_answers_a_byte_at_a_time_is_given_up(tmp_path: Path, before: bytes) -> None:
     with hostile(lambda handler: _drip(handler, before)) as server:
-        source = requests(tmp_path, server).stream("/watch", {}, "application/json", silence=0.5, seconds=60)
-        with pytest.raises(RequestError, match=r"nothing came for 0\.5s"), source:
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=0.5, seconds=60)
+        with pytest.raises(RequestError, match=r"no data for 0\.5s"), source:
             pass
 
 
 @pytest.mark.parametrize("before", [HEAD, CHUNKED + b"10000\r\n"])
 def test_a_watch_without_a_whole_line_ends_when_its_time_is_over(tmp_path: Path, before: bytes) -> None:
     with hostile(lambda handler: _drip(handler, before)) as server:
-        source = requests(tmp_path, server).stream("/watch", {}, "application/json", silence=5, seconds=0.5)
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=5, seconds=0.5)
         with source as stream:
             assert set(b"".join(stream.chunks)) == set(b"1")
 

@@ -85,4 +85,4 @@ def test_what_is_no_event_is_an_error(line: bytes) -> None:
 def test_a_place_is_named_as_people_would() -> None:
     assert str(WatchScope(SECRETS, "shop")) == "secrets in shop"
     assert str(WatchScope(SECRETS, "shop", "s")) == "secrets named s in shop"
-    assert WatchScope(SECRETS, "shop", "s").selection == {"fieldSelector": "metadata.name=s"}
+    assert WatchScope(SECRETS, "shop", "s").selector == {"fieldSelector": "metadata.name=s"}
