@@ -171,7 +171,7 @@ def test_a_plugin_that_never_ends_ends_with_the_deadline(
     if given:
         scanned = application.report("--deadline", "4s", "--unmanaged", "off", kubeconfig=kubeconfig)
         assert scanned.status == 3
-        assert "was not done within 4s" in scanned.document["errors"][0]
+        assert "did not finish within 4s" in scanned.document["errors"][0]
     else:
         with pytest.raises(FileNotFoundError):
             application.report("--deadline", "1s", kubeconfig=kubeconfig)

@@ -95,7 +95,7 @@ def test_what_is_for_kustomize_is_skipped_and_said(name: str, text: str) -> None
     loaded = _load(text, name)
 
     assert loaded.manifests == ()
-    assert "is for kustomize" in loaded.skipped[0]
+    assert "is input for kustomize" in loaded.skipped[0]
 
 
 def test_a_kustomization_of_flux_is_a_manifest() -> None:
@@ -115,7 +115,7 @@ def test_a_kustomization_of_flux_is_a_manifest() -> None:
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 8080}\n", "metadata.name must be a string, not a number"),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n",
-            "must be a string, not true or false",
+            "must be a string, not a boolean",
         ),
         ("apiVersion: v1\nkind: List\nitems: [5]\n", "an item of the list is not an object"),
         ("just text\n", "not a Kubernetes object"),
