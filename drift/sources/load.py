@@ -78,19 +78,15 @@ def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> LoadedManifests:
     for name, documents in files:
         for document in documents:
             for body in _objects(document, name):
-                api_version = body.get("apiVersion")
-                if _is_kustomization(api_version, name):
-                    skipped.append(
-                        f"{name}:{document.line}: this Kustomization is input for kustomize, not a cluster object"
-                    )
+                position = f"{name}:{document.line}"
+                if _is_kustomization(body.get("apiVersion"), name):
+                    skipped.append(f"{position}: this Kustomization is input for kustomize, not a cluster object")
                 elif _has_generated_name(body):
                     hook = hook_of(body)
-                    reason = f"it is a hook ({hook}) with" if hook else "it has"
-                    kind = _word(body.get("kind"), "kind", f"{name}:{document.line}:1")
-                    unnamed.append(
-                        f"{name}:{document.line}: {kind} is not compared: {reason} generateName, "
-                        "so each sync creates another object"
-                    )
+                    reason = f"is a hook ({hook}) with" if hook else "has"
+                    kind = _word(body.get("kind"), "kind", f"{position}:1")
+                    problem = f"it {reason} generateName, so each sync creates another object"
+                    unnamed.append(f"{position}: {kind} is not compared: {problem}")
                 else:
                     manifests.append(_manifest(body, document, name))
     return LoadedManifests(tuple(manifests), tuple(skipped), tuple(unnamed))

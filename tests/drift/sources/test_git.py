@@ -1,4 +1,4 @@
-"""What Git says of the manifests' folder, and their content at another revision."""
+"""The commit of the manifests, and manifests at another revision."""
 
 import subprocess
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_the_commit_of_a_clean_folder(repository: Path) -> None:
     assert (info.git_commit, info.git_dirty) == (_git(repository, "rev-parse", "HEAD"), False)
 
 
-def test_a_file_that_git_does_not_have_makes_it_dirty(repository: Path) -> None:
+def test_an_untracked_file_makes_the_folder_dirty(repository: Path) -> None:
     (repository / "apps" / "b.yaml").write_text(_config_map("second"))
 
     assert manifests_info([str(repository / "apps" / "a.yaml")]).git_dirty is False
@@ -51,7 +51,7 @@ def test_without_a_work_tree_there_is_no_commit(path: str, tmp_path: Path) -> No
     assert (info.git_commit, info.git_dirty) == (None, None)
 
 
-def test_manifests_are_read_as_they_were(repository: Path) -> None:
+def test_manifests_are_read_at_a_revision(repository: Path) -> None:
     (repository / "apps" / "a.yaml").write_text(_config_map("second"))
     _git(repository, "commit", "--quiet", "--all", "--message=second")
 
@@ -68,7 +68,7 @@ def test_a_path_that_did_not_exist_had_no_manifests(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "deadbeef"])
-def test_a_revision_that_git_does_not_have_is_an_error(repository: Path, revision: str) -> None:
+def test_an_unknown_revision_is_an_error(repository: Path, revision: str) -> None:
     with pytest.raises(UsageError, match=revision):
         load_manifests_at(revision, [str(repository / "apps")])
 
