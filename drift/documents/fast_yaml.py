@@ -43,7 +43,7 @@ _MAX_BRACKETS: Final = 5000
 _CHECKED_LINES: Final[set[str]] = set()
 _MAX_CHECKED_LINES: Final = 100_000
 
-#: The line on which a document's content begins, counted from 1, and the content.
+#: The line on which a document's content begins, counted_to from 1, and the content.
 PlainDocument = tuple[int, Json]
 
 
@@ -89,14 +89,14 @@ def _first_lines(text: str) -> list[int]:
     starts = [0, *(marker.end() for marker in markers)]
     ends = [*(marker.start() for marker in markers), len(text)]
     lines: list[int] = []
-    line, counted = 1, 0
+    line, counted_to = 1, 0
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         content = _CONTENT.search(text, start, end)
         if content is None and number == 0:
             # Text before the first marker is a document only if it has content.
             continue
         begin = start if content is None else content.end() - 1
-        line += text.count("\n", counted, begin)
-        counted = begin
+        line += text.count("\n", counted_to, begin)
+        counted_to = begin
         lines.append(line)
     return lines

@@ -39,7 +39,7 @@ class ApiServer:
         Args:
             connection: The server and the credentials.
             limits: The timeout and the maximum size of a response.
-            deadline: When to stop; by default what the limits say, from now on.
+            deadline: When to stop; by default, the limits count from now on.
             notify: Called with a sentence for each retry.
 
         Raises:

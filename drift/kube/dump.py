@@ -111,13 +111,13 @@ def _files(path: Path) -> list[Path]:
     return document_files(path)
 
 
-def _objects(value: Json, place: str) -> Iterator[LiveObject]:
+def _objects(value: Json, position: str) -> Iterator[LiveObject]:
     if value is None:
         return
     bodies = value.get("items") or [] if isinstance(value, dict) and "items" in value else [value]
     for body in bodies:
         if not _is_object(body):
-            raise DumpError(f"--live {place}: not a dump of Kubernetes objects")
+            raise DumpError(f"--live {position}: not a dump of Kubernetes objects")
         yield read_live(body, body["apiVersion"], body["kind"])
 
 

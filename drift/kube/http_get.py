@@ -232,7 +232,7 @@ def _proxy_message(cause: BaseException) -> str:
 def _cause_message(error: BaseException) -> str:
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
         return "the response is not HTTP"
-    # Other texts of a library can quote what was sent or received.
+    # Other error messages can quote what was sent or received.
     return " ".join(str(getattr(error, "strerror", None) or type(error).__name__).split())
 
 

@@ -115,7 +115,7 @@ class Requests:
         Args:
             connection: The server and the credentials, which are renewed when the server refuses them.
             limits: The timeout and the maximum size of a response.
-            deadline: When to stop; by default what the limits say, from now on.
+            deadline: When to stop; by default, the limits count from now on.
             notify: Called with a sentence for each retry.
         """
         self._connection = connection
@@ -325,7 +325,7 @@ def with_retries(
     Args:
         attempt: Raises `AttemptError` on failure.
         path: For messages.
-        max_retries: A limit beside that of each `AttemptError`, or None.
+        max_retries: An additional limit to that of `AttemptError`, or None.
         deadline: There is no wait beyond it.
         notify: Called with a sentence for each retry.
 

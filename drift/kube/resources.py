@@ -145,24 +145,24 @@ def discover(requests: Requests) -> Resources:
         ConnectError: The server is unreachable or refuses the credentials.
         RequestError: Discovery failed.
     """
-    found: list[Resource] = []
+    resources: list[Resource] = []
     broken: list[str] = []
     for root in ("/api", "/apis"):
         body = requests.get(root, accept=_AGGREGATED)
         try:
             if body.get("kind") == "APIGroupDiscoveryList":
                 for group in body.get("items") or ():
-                    _read_aggregated(group, found, broken)
+                    _read_aggregated(group, resources, broken)
             elif body.get("kind") == _UNAGGREGATED[root]:
-                _read_unaggregated(requests, root, body, found, broken)
+                _read_unaggregated(requests, root, body, resources, broken)
             else:
                 raise not_an_api_server(root)
         except (AttributeError, KeyError, TypeError):
             raise not_an_api_server(root) from None
-    return Resources(found, broken)
+    return Resources(resources, broken)
 
 
-def _read_aggregated(group: Mapping[str, Json], found: list[Resource], broken: list[str]) -> None:
+def _read_aggregated(group: Mapping[str, Json], resources: list[Resource], broken: list[str]) -> None:
     name = group["metadata"].get("name", "")
     for version in group.get("versions") or ():
         if version.get("freshness") == "Stale":
@@ -170,7 +170,7 @@ def _read_aggregated(group: Mapping[str, Json], found: list[Resource], broken: l
         for resource in version.get("resources") or ():
             kind = (resource.get("responseKind") or {}).get("kind")
             if kind:
-                found.append(
+                resources.append(
                     Resource(
                         group=_string(name),
                         version=_string(version["version"]),
@@ -183,7 +183,7 @@ def _read_aggregated(group: Mapping[str, Json], found: list[Resource], broken: l
 
 
 def _read_unaggregated(
-    requests: Requests, root: str, body: Mapping[str, Json], found: list[Resource], broken: list[str]
+    requests: Requests, root: str, body: Mapping[str, Json], resources: list[Resource], broken: list[str]
 ) -> None:
     if root == "/api":
         versions = list(body.get("versions") or ())
@@ -198,7 +198,7 @@ def _read_unaggregated(
         if resource_list.get("kind") != "APIResourceList":
             broken.append(api_version)
             continue
-        found += [
+        resources += [
             Resource(
                 group=group,
                 version=version,

@@ -135,21 +135,22 @@ class _Selector:
 
     def select(self) -> SelectedFiles:
         charts = sorted(parent for parent, name in map(_split, self._files) if name == CHART)
-        tops = [folder for folder in sorted(self._kustomizations) if not _is_below(folder, self._kustomizations)]
+        # The outermost kustomizations: the others are only read if one of these lists them.
+        roots = [folder for folder in sorted(self._kustomizations) if not _is_below(folder, self._kustomizations)]
         for chart in charts:
-            if not _is_below(chart, charts) and not _is_below(chart, tops):
+            if not _is_below(chart, charts) and not _is_below(chart, roots):
                 self._render_commands[chart] = f"helm template RELEASE {self._path(chart)} | drift report -"
-        for top in tops:
-            if not _is_below(top, charts) and top not in charts and not self._resolve(top, set()):
-                self._render_commands[top] = f"kubectl kustomize {self._path(top)} | drift report -"
+        for root in roots:
+            if not _is_below(root, charts) and root not in charts and not self._resolve(root, set()):
+                self._render_commands[root] = f"kubectl kustomize {self._path(root)} | drift report -"
         if self._render_commands:
             raise UsageError(self._message())
         outside = {
             file
             for file in self._files
-            if PurePath(file).suffix in ENDINGS and not _is_in_or_below(_split(file)[0], tops)
+            if PurePath(file).suffix in ENDINGS and not _is_in_or_below(_split(file)[0], roots)
         }
-        kustomizations = {file for top in tops for file in self._kustomizations[top]}
+        kustomizations = {file for root in roots for file in self._kustomizations[root]}
         files = outside | kustomizations | self._by_kustomization
         return SelectedFiles(tuple(sorted(files)), frozenset(self._by_kustomization))
 

@@ -180,8 +180,8 @@ def cut_into_batches(sizes: Sequence[int], max_batches: int) -> list[range]:
     """
     total = sum(sizes)
     ends = [0]
-    for count, size in enumerate(accumulate(sizes), start=1):
-        if len(ends) <= max_batches and size * max_batches >= total * len(ends):
+    for count, size_so_far in enumerate(accumulate(sizes), start=1):
+        if len(ends) <= max_batches and size_so_far * max_batches >= total * len(ends):
             ends.append(count)
     # Includes empty files at the end.
     ends[-1] = len(sizes)

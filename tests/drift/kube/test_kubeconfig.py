@@ -60,9 +60,9 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
     ("change", "message"),
     [
         ({"users": {"a": {"token": TOKEN}}}, "users is not a list"),
-        ({"users": [{"user": {"token": TOKEN}}]}, "an item of users has no name"),
-        ({"users": [{"name": "a", "user": [TOKEN]}]}, "user of 'a' is no mapping"),
-        ({"users": [{"name": "a", "user": {"token": f"{TOKEN}\0"}}]}, "user of 'a' holds a NUL character"),
+        ({"users": [{"user": {"token": TOKEN}}]}, "an entry of users has no name"),
+        ({"users": [{"name": "a", "user": [TOKEN]}]}, "user of 'a' is not a mapping"),
+        ({"users": [{"name": "a", "user": {"token": f"{TOKEN}\0"}}]}, "user of 'a' contains a NUL character"),
         ({"contexts": [{"name": "a", "context": {"cluster": "b", "user": "a"}}]}, "'b'|name b"),
         ({"contexts": [{"name": "a"}]}, "context"),
         ({"current-context": 7}, "7"),
