@@ -64,7 +64,7 @@ FINAL = {
     "a list": Case(body(b"[]"), "not the response of an API server"),
     "no UTF-8": Case(body(b'{"items": ["\xff\xfe"]}'), "JSON"),
     "deeply nested JSON": Case(body(b'{"items":' * 100_000 + b"1" + b"}" * 100_000), "JSON"),
-    "odd items": Case(body(b'{"kind": "APIGroupDiscoveryList", "items": [1], "metadata": 7}'), "the response is"),
+    "odd items": Case(body(b'{"kind": "APIGroupDiscoveryList", "items": [1], "metadata": 7}'), "the response"),
     "bad compression": Case(body(b"no gzip", Content_Encoding="gzip"), "connection was lost"),
 }
 #: Each takes as long as a request may take, so they are tried at one stage.

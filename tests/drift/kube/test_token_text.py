@@ -50,7 +50,7 @@ def test_a_token_with_other_characters_is_one_clear_line(
     assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", kubeconfig(tmp_path, user)]) == 3
 
     (line,) = stderr().splitlines()
-    assert "the token holds a character that no token has" in line
+    assert "the token contains an invalid character" in line
     assert TOKEN not in line
 
 

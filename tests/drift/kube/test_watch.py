@@ -78,7 +78,7 @@ def test_an_error_event_names_its_status_but_not_its_message() -> None:
     ],
 )
 def test_a_line_that_is_not_an_event_is_an_error(line: bytes) -> None:
-    with pytest.raises(RequestError, match="sent no event"):
+    with pytest.raises(RequestError, match="not an event"):
         read_event(line, SECRETS)
 
 
