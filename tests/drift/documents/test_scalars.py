@@ -71,14 +71,14 @@ def _is_readable(text: str) -> bool:
 )
 def test_plain_scalars_are_read_as_kubectl_reads_them(kubectl: Path, texts: list[str]) -> None:
     readable = [text for text in texts if _is_readable(text)]
-    ours = _read(CONFIG_MAP + "".join(f"- {text}\n" for text in readable))
+    actual = _read(CONFIG_MAP + "".join(f"- {text}\n" for text in readable))
 
-    theirs = _as_kubectl_reads(kubectl, CONFIG_MAP + "".join(f"- {text}\n" for text in readable))
+    expected = _as_kubectl_reads(kubectl, CONFIG_MAP + "".join(f"- {text}\n" for text in readable))
 
     assert [
-        (text, mine, yours)
-        for text, mine, yours in zip(readable, ours, theirs, strict=True)
-        if (type(mine), mine) != (type(yours), yours)
+        (text, one, other)
+        for text, one, other in zip(readable, actual, expected, strict=True)
+        if (type(one), one) != (type(other), other)
     ] == []
 
 

@@ -159,16 +159,16 @@ def test_a_plugin_that_fails_the_second_time_is_reported(proxied: Proxied, token
     assert "getting new ones failed" in scanned.document["errors"][0]
 
 
-@pytest.mark.parametrize("given", [0, 1])
+@pytest.mark.parametrize("token_count", [0, 1])
 def test_a_plugin_that_hangs_is_stopped_by_the_deadline(
-    proxied: Proxied, tokens: list[str], tmp_path: Path, given: int, stderr: Callable[[], str]
+    proxied: Proxied, tokens: list[str], tmp_path: Path, token_count: int, stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
     running.on(LATE, _refuse(tokens[0]), times=FOREVER)
-    user = _plugin(tmp_path, tokens[:given], otherwise="sleep 60")
+    user = _plugin(tmp_path, tokens[:token_count], otherwise="sleep 60")
     kubeconfig = running.kubeconfig(tmp_path, user=user)
 
-    if given:
+    if token_count:
         scanned = application.report("--deadline", "4s", "--unmanaged", "off", kubeconfig=kubeconfig)
         assert scanned.status == 3
         assert "did not finish within 4s" in scanned.document["errors"][0]

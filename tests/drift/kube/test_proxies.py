@@ -202,7 +202,7 @@ def test_a_scan_works_through_the_proxy_of_the_environment(workspace: Applicatio
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "message"),
     [
         (b"HTTP/1.1 407 planted reason\r\n\r\n", "the proxy refused the connection (407)"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "the proxy refused the connection (403)"),
@@ -211,7 +211,7 @@ def test_a_scan_works_through_the_proxy_of_the_environment(workspace: Applicatio
     ],
 )
 def test_a_proxy_that_refuses_is_named_without_its_password(
-    workspace: Application, tunnel: Tunnel, refusal: bytes, said: str, stderr: Callable[[], str]
+    workspace: Application, tunnel: Tunnel, refusal: bytes, message: str, stderr: Callable[[], str]
 ) -> None:
     synced(workspace)
     tunnel.refusal = refusal
@@ -223,7 +223,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
     (line,) = stderr().splitlines()
     assert status == 3
     assert f"through the proxy {tunnel.url.replace('user:planted@', '')}" in line
-    assert said in line
+    assert message in line
     assert "planted" not in line
 
 
