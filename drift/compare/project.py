@@ -10,9 +10,10 @@ from typing import Final
 
 from drift.compare.atomic import Atomic, AtomicValue, is_plain_dict, is_twin, same_scalar, without_filled_in
 from drift.compare.normalize import AS_WRITTEN, NULL, ListMap
-from drift.gitops.managers import Role, Roles
+from drift.compare.ownership import NO_BASE_NOTE, Claim, Ownership
+from drift.gitops.managers import Role
 from drift.gitops.tracking import Marks
-from drift.managed_fields import Entry, OwnerNode
+from drift.managed_fields import OwnerNode
 from drift.model import Cause, Decision, Json, Object
 from drift.paths import ItemKey, Path, render
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
@@ -22,51 +23,6 @@ from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 from drift.schema.values import Canonical
 
 _A_DEFAULT: Final = "the API server's default"
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """Who owns what in one live object.
-
-    Attributes:
-        entries: The object's ``managedFields``; empty where it has none.
-        roles: Of those entries.
-        tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
-        foreign: Entries that were written through another version of the API and own fields that this version does not
-            have: what nobody is on record for may be theirs.
-        base: The normalized tree of what was last synced: the manifest at the synced revision, else what the applier
-            recorded in the last-applied annotation; None where neither is known.
-        left_behind: The normalized tree of what the applier recorded in the last-applied annotation before it changed
-            to server-side apply; None where it did not change, or recorded nothing.
-        out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
-    """
-
-    entries: Sequence[Entry]
-    roles: Roles
-    tree: OwnerNode | None
-    base: Object | None
-    foreign: tuple[int, ...] = ()
-    left_behind: Object | None = None
-    out_of_sync: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Whose work a live-only value is.
-
-    Attributes:
-        cause: Which side moved.
-        owners: Indexes of the ``managedFields`` entries that own it.
-        note: One sentence on what cannot be told, or None.
-    """
-
-    cause: Cause
-    owners: tuple[int, ...]
-    note: str | None = None
-
-
-#: What the applier's own Update owns beyond Git may be either, unless what was last synced is known.
-WITHOUT_BASE: Final = "a webhook's work, or a change that Git does not have"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +258,7 @@ class _Projector:
 
     def _claimed(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if node is None and self._ownership.tree is not None:
-            strangers = tuple(i for i in self._ownership.foreign if self._ownership.roles.of_entry[i] is Role.OTHER)
+            strangers = self._ownership.with_role(self._ownership.other_version_entries, Role.OTHER)
             if strangers and not schema.is_custom:
                 self.claims[path] = Claim(Cause.MANUAL, strangers)
                 return value
@@ -357,7 +313,7 @@ class _Projector:
         if by_role[Role.CONTROLLER]:
             return Claim(Cause.CONTROLLER, by_role[Role.CONTROLLER]), ""
         if self._ownership.base is None and not self._is_server_side:
-            return Claim(Cause.UNKNOWN, applier, WITHOUT_BASE), ""
+            return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE), ""
         return None, "set while the API server admitted the applier's own request: a default, or a webhook's work"
 
     def _through_apply(self, owners: Sequence[int]) -> tuple[int, ...]:
@@ -379,7 +335,7 @@ class _Projector:
         """
         if not self._is_server_side:
             return False
-        left_behind = self._ownership.left_behind
+        left_behind = self._ownership.last_client_side_apply
         return left_behind is None or _holds(left_behind, path)
 
     # -- what is known of names and defaults
@@ -404,7 +360,7 @@ class _Projector:
     def _asks_for_allocation(self, wanted: Json, parent: Type, name: str) -> bool:
         """Whether Git leaves a value to the server by an empty one."""
         is_empty = wanted == "" or (wanted == 0 and not isinstance(wanted, bool))
-        return is_empty and (parent.name, name) in ALLOCATED and self._facts.drops_zero(parent, name)
+        return is_empty and (parent.name, name) in ALLOCATED and self._facts.is_omitempty(parent, name)
 
     def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
         """Whether a value came from the server or a controller; what Git once gave is not theirs."""
@@ -416,7 +372,7 @@ class _Projector:
         applier = [index for index in child.all_owners() if roles[index] is Role.APPLIER] if child else []
         if self._through_apply(applier):
             return False
-        left_behind = self._ownership.left_behind
+        left_behind = self._ownership.last_client_side_apply
         return not (applier and (self._is_gits(path) or _holds(left_behind, path)))
 
     def _is_template_label(self, path: Path, value: Json) -> bool:

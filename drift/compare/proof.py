@@ -107,7 +107,7 @@ class InSyncProof:
         """Whether an empty value may be the same as none: then its owner owns what the comparison does not see."""
         if value is None or isinstance(value, list):
             return True
-        return self._facts.drops_zero(parent, name) or (
+        return self._facts.is_omitempty(parent, name) or (
             isinstance(value, dict) and parent.field(name).shape is Shape.MAP
         )
 

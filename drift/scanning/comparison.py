@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from drift.compare.objects import Compared, compare_object
-from drift.compare.project import WITHOUT_BASE
+from drift.compare.objects import ObjectComparison, compare_object
+from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
 from drift.gitops.ignore_differences import read_ignore_differences, set_aside
 from drift.gitops.label_tracking import TrackingLabels
@@ -103,7 +103,7 @@ class PairComparer:
         for manager, count in sorted(self._unexplained.items()):
             fields = "one field" if count == 1 else f"{count} fields"
             yield (
-                f"{manager} set {fields} that Git does not have: {WITHOUT_BASE}; "
+                f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; "
                 "--synced-revision REV, the Git revision that was last installed, tells these apart"
             )
 
@@ -190,17 +190,17 @@ class PairComparer:
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
             return self._remembered.keep(manifest, live, in_sync)
         compared = self._compare_with(manifest, live, resource, base, marks)
-        if self._recorded is not None and (compared.judged or compared.explained):
+        if self._recorded is not None and (compared.differences or compared.has_webhook_changes):
             if self._synced is None:
                 recorded = self._base(self._recorded.manifests(live.body, key), key)
                 base = base if recorded is None else recorded
                 compared = compared if recorded is None else self._compare_with(manifest, live, resource, base, marks)
-            if compared.explained and self._recorded.contradicts(live.body, key):
+            if compared.has_webhook_changes and self._recorded.contradicts(live.body, key):
                 compared = self._compare_with(manifest, live, resource, base, marks, out_of_sync=True)
         self.without_owners += compared.lacks_owners
         self.with_owners += not compared.lacks_owners
         self._unexplained.update(
-            actor.manager for judged in compared.judged if judged.note == WITHOUT_BASE for actor in judged.actors
+            actor.manager for judged in compared.differences if judged.note == NO_BASE_NOTE for actor in judged.actors
         )
         findings = object_findings(compared, key, self._cluster_id)
         findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
@@ -217,7 +217,7 @@ class PairComparer:
             findings=findings,
             decisions=compared.decisions,
         )
-        if compared.judged or compared.explained or compared.lacks_owners:
+        if compared.differences or compared.has_webhook_changes or compared.lacks_owners:
             # What others say counts too: the revision that was synced, an autoscaler.
             return report
         return self._remembered.keep(manifest, live, report)
@@ -240,7 +240,7 @@ class PairComparer:
         marks: Marks,
         *,
         out_of_sync: bool = False,
-    ) -> Compared:
+    ) -> ObjectComparison:
         return compare_object(
             manifest.body,
             live.body,

@@ -38,7 +38,7 @@ def _live(*entries: tuple[str, str, dict[str, Any]], **spec: Any) -> dict[str, A
 
 def _said(desired: dict[str, Any], live: dict[str, Any]) -> list[tuple[str, ...]]:
     compared = compare_object(desired, live, None, _newer_deployment())
-    return [tuple(map(str, judged.difference.path)) for judged in compared.judged]
+    return [tuple(map(str, judged.difference.path)) for judged in compared.differences]
 
 
 @pytest.mark.parametrize("zero", [False, 0, ""])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drift.compare.objects import Compared, compare_object
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import known_marks
 from drift.model import Object
@@ -26,7 +26,7 @@ def test_production_manifests_are_proven_in_sync_without_being_compared(
     application.sync(syncer)
     compared: list[str] = []
 
-    def count(desired: Object, *args: Any, **kwargs: Any) -> Compared:
+    def count(desired: Object, *args: Any, **kwargs: Any) -> ObjectComparison:
         compared.append(desired["kind"])
         return compare_object(desired, *args, **kwargs)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drift.compare.normalize import ListMap
-from drift.compare.project import Ownership
+from drift.compare.ownership import Ownership
 from drift.gitops.managers import Role
 from drift.gitops.tracking import Marks
 from drift.managed_fields import OwnerNode
