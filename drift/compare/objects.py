@@ -99,7 +99,7 @@ def compare_object(
         ownership,
         facts=facts,
         marks=marks,
-        zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
+        with_zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
     classified = classify(
         diff(projection.desired, projection.live),

@@ -1,13 +1,15 @@
 """Who owns which field of a live object, and who set a field that only the live object has."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drift.compare.normalize import value_at
 from drift.gitops.managers import Role, Roles
 from drift.managed_fields import Entry, OwnerNode
 from drift.model import Cause, Object
-from drift.paths import ItemKey
+from drift.paths import ItemKey, Path
+from drift.schema.types import ABSENT
 
 #: The note on a live-only field that the applier owns by Update, if there is no base to compare it with.
 NO_BASE_NOTE: Final = "a webhook's work, or a change that Git does not have"
@@ -39,15 +41,15 @@ class Ownership:
     out_of_sync: bool = False
 
     def with_role(self, indexes: Iterable[int], role: Role) -> tuple[int, ...]:
-        """Returns those of the entries whose manager has a role, in the given order."""
+        """Returns the entries among these whose manager has a role, in the given order."""
         return tuple(index for index in indexes if self.roles.of_entry[index] is role)
 
     def applied(self, indexes: Iterable[int]) -> tuple[int, ...]:
-        """Returns those of the entries that were written by server-side apply, in the given order."""
+        """Returns the entries among these that server-side apply wrote, in the given order."""
         return tuple(index for index in indexes if self.entries[index].actor.operation == "Apply")
 
     def only_applier(self, indexes: Iterable[int]) -> bool:
-        """Whether all of the entries are the applier's; also true for no entries."""
+        """Whether all of these entries are the applier's; true if there are none."""
         return all(self.roles.of_entry[index] is Role.APPLIER for index in indexes)
 
 
@@ -66,8 +68,65 @@ class Claim:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimFinder:
+    """Finds who set a live-only field.
+
+    Attributes:
+        ownership: The owners of the live object.
+        with_zeros: Returns the normalized manifest including the zero values that the server drops. Called on demand.
+    """
+
+    ownership: Ownership
+    with_zeros: Callable[[], Object]
+
+    def find(self, node: OwnerNode | None, path: Path) -> Claim | None:
+        """Returns who set a live-only leaf, or None if it was set while the applier's own request was admitted.
+
+        Args:
+            node: The owners of the leaf.
+            path: The path of the leaf.
+        """
+        if node is None:
+            return Claim(Cause.UNKNOWN, ())
+        ownership = self.ownership
+        owners = sorted(node.all_owners())
+        applier = ownership.with_role(owners, Role.APPLIER)
+        applied = ownership.applied(applier)
+        if applied or (applier and (self.is_from_git(path) or self._is_left_by_client_side_apply(path))):
+            return Claim(Cause.PENDING_SYNC, applied or applier)
+        others = ownership.with_role(owners, Role.OTHER)
+        if others:
+            return Claim(Cause.MANUAL, others)
+        controllers = ownership.with_role(owners, Role.CONTROLLER)
+        if controllers:
+            return Claim(Cause.CONTROLLER, controllers)
+        if ownership.base is None and not ownership.roles.is_server_side:
+            return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE)
+        return None
+
+    def is_from_git(self, path: Path) -> bool:
+        """Whether Git set a live-only leaf at the last sync or, if that is not known, sets it to zero now."""
+        base = self.ownership.base
+        if base is not None:
+            return value_at(base, path) is not ABSENT
+        # With hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
+        return path[-1] != "hostPort" and value_at(self.with_zeros(), path) is not ABSENT
+
+    def _is_left_by_client_side_apply(self, path: Path) -> bool:
+        """Whether Git dropped a field after the applier switched to server-side apply, and its Update entry keeps it.
+
+        The applier gives up only what its Apply entry owns (kubernetes/kubernetes#99003). A field that its client-side
+        apply did not record was set while its request was admitted.
+        """
+        if not self.ownership.roles.is_server_side:
+            return False
+        recorded = self.ownership.last_client_side_apply
+        return recorded is None or value_at(recorded, path) is not ABSENT
+
+
 def owner_node(tree: OwnerNode | None, path: Iterable[str | ItemKey]) -> OwnerNode | None:
-    """Returns the node at a path of an owner tree, or None if no one owns anything there."""
+    """Returns the node at a path of an owner tree, or None if the path has no owner."""
     node = tree
     for element in path:
         if node is None:
