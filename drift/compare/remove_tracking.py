@@ -1,101 +1,98 @@
-"""Tracking labels beyond an object's own metadata, and marks that a syncer puts in place of what Git says.
+"""Removes a GitOps tool's tracking from the live tree, where it goes beyond labels and annotations that Git lacks.
 
-kapp also puts its labels into pod templates, claim templates and selectors, and so did Argo CD up to 0.10. Before the
-comparison they are taken out of the live side, wherever they are a copy of the object's own label.
+kapp copies its labels to pod templates, claim templates and selectors, and Argo CD did so up to 0.10. Some tools also
+replace the value that Git sets for a label or annotation.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drift.compare.normalize import ListMap
-from drift.compare.ownership import Ownership
-from drift.gitops.managers import Role
+from drift.compare.ownership import Ownership, owner_node
 from drift.gitops.tracking import Marks
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
 from drift.paths import ItemKey, Path, render
 
 
-def without_tracking(
+def remove_tracking(
     desired: Object, live: Object, ownership: Ownership, marks: Marks
 ) -> tuple[Object, tuple[Decision, ...]]:
-    """The live side as it would be without a syncer's tracking.
+    """Returns the live tree without copied and overwritten tracking, and a decision for each change.
 
     Args:
         desired: The normalized manifest.
         live: The normalized live object.
-        ownership: Who owns what in the live object.
-        marks: The marks of syncers.
-
-    Returns:
-        The live side, and what was left out of it.
+        ownership: The owners of the live object's fields.
+        marks: The tracking labels and annotations of GitOps tools.
     """
     labels = _mapping(_mapping(live.get("metadata")).get("labels"))
     copied = {name: labels[name] for name in marks.copied_labels if name in labels}
-    tracking = _Tracking(ownership, marks, copied)
-    live = tracking.without_overwritten(desired, live)
+    remover = _Remover(ownership, marks, copied)
+    live = remover.restore_overwritten(desired, live)
     if copied:
-        live = tracking.without_copies(desired, live)
-    return live, tuple(tracking.decisions)
+        live = remover.remove_copies(desired, live)
+    return live, tuple(remover.decisions)
 
 
 @dataclass(slots=True)
-class _Tracking:
+class _Remover:
     ownership: Ownership
     marks: Marks
     copied: Mapping[str, Json]
     decisions: list[Decision] = field(default_factory=list)
 
-    def without_overwritten(self, desired: Object, live: Object) -> Object:
-        """The live object with Git's value for each mark that the syncer overwrites."""
-        metadata = _mapping(live.get("metadata"))
+    def restore_overwritten(self, desired: Object, live: Object) -> Object:
+        """Returns the live object with Git's value for each label and annotation that the GitOps tool overwrote."""
+        desired_metadata, metadata = _mapping(desired.get("metadata")), _mapping(live.get("metadata"))
         changed: Object = {}
         for name in self.marks.overwritten:
-            present, wanted = _mapping(metadata.get(name)), _mapping(_mapping(desired.get("metadata")).get(name))
-            replaced = {
-                key: wanted[key]
-                for key, value in present.items()
-                if key in wanted
-                and wanted[key] != value
+            in_git, in_cluster = _mapping(desired_metadata.get(name)), _mapping(metadata.get(name))
+            restored = {
+                key: in_git[key]
+                for key, value in in_cluster.items()
+                if key in in_git
+                and in_git[key] != value
                 and self.marks.is_overwritten(name, key, value)
-                and self._is_untouched(self._node("metadata", name, key))
+                and self._only_applier_owns(owner_node(self.ownership.tree, ("metadata", name, key)))
             }
-            if replaced:
-                changed[name] = {**present, **replaced}
+            if restored:
+                changed[name] = {**in_cluster, **restored}
                 self.decisions += [
-                    Decision(render(("metadata", name, key)), "a syncer's own mark, in place of what Git says")
-                    for key in replaced
+                    Decision(render(("metadata", name, key)), "overwritten by the GitOps tool's own value")
+                    for key in restored
                 ]
         return {**live, "metadata": {**metadata, **changed}} if changed else live
 
-    def without_copies(self, desired: Object, live: Object) -> Object:
-        """The live object without copies of its own tracking labels."""
+    def remove_copies(self, desired: Object, live: Object) -> Object:
+        """Returns the live object without the copies of its own tracking labels."""
         kept: Object = {}
         for name, value in live.items():
-            # The object's own labels are marks, which the projection sets aside.
+            # The projection skips the object's own tracking labels.
             is_own = name == "metadata"
-            kept[name] = value if is_own else self._without(desired.get(name), value, self._node(name), (name,))
+            node = owner_node(self.ownership.tree, (name,))
+            kept[name] = value if is_own else self._without_copies(desired.get(name), value, node, (name,))
         return kept
 
-    def _without(self, desired: Json, live: Json, node: OwnerNode | None, path: Path) -> Json:
+    def _without_copies(self, desired: Json, live: Json, node: OwnerNode | None, path: Path) -> Json:
         if isinstance(live, list):
             same_length = isinstance(desired, list) and len(desired) == len(live)
             return [
-                self._without(desired[i] if same_length else None, item, node, (*path, ItemKey((("#", i),))))
+                self._without_copies(desired[i] if same_length else None, item, node, (*path, ItemKey((("#", i),))))
                 for i, item in enumerate(live)
             ]
         if not isinstance(live, dict):
             return live
-        wanted = desired if isinstance(desired, dict) else {}
+        desired = desired if isinstance(desired, dict) else {}
         kept: list[tuple[str | ItemKey, Json]] = []
         for name, value in live.items():
-            below = self._below(node, name)
-            if name not in wanted and self._is_copy(name, value, below, is_whole=below is node):
-                self.decisions.append(Decision(render((*path, name)), "a copy of the syncer's own label"))
+            child = self._child(node, name)
+            if name not in desired and self._is_copy(name, value, child, in_atomic=child is node):
+                self.decisions.append(Decision(render((*path, name)), "a copy of the GitOps tool's tracking label"))
                 continue
-            part = self._without(wanted.get(name), value, below, (*path, name))
-            # A map that held nothing else is no part of what Git left out.
-            if name in wanted or part == value or part:
+            part = self._without_copies(desired.get(name), value, child, (*path, name))
+            # Drop a map that is not in Git and held nothing but copies.
+            if name in desired or part == value or part:
                 kept.append((name, part))
         if not isinstance(live, ListMap):
             return dict(kept)
@@ -106,25 +103,18 @@ class _Tracking:
         return items
 
     @staticmethod
-    def _below(node: OwnerNode | None, name: str | ItemKey) -> OwnerNode | None:
-        """The owners of a part; those of the whole where it is owned as one."""
+    def _child(node: OwnerNode | None, name: str | ItemKey) -> OwnerNode | None:
+        """Returns the owners of a part, or the owners of the whole if it is atomic."""
         return node if node is None or not node.children else node.child(name)
 
-    def _is_copy(self, name: object, value: Json, node: OwnerNode | None, *, is_whole: bool) -> bool:
+    def _is_copy(self, name: object, value: Json, node: OwnerNode | None, *, in_atomic: bool) -> bool:
         if not isinstance(name, str) or name not in self.copied:
             return False
-        # Whoever changes another part of a selector owns all of it.
-        return self._is_untouched(node) or (is_whole and value == self.copied[name])
+        # A manager that changes another part of an atomic selector owns all of it.
+        return self._only_applier_owns(node) or (in_atomic and value == self.copied[name])
 
-    def _is_untouched(self, node: OwnerNode | None) -> bool:
-        owners = node.all_owners() if node is not None else ()
-        return all(self.ownership.roles.of_entry[index] is Role.APPLIER for index in owners)
-
-    def _node(self, *path: str) -> OwnerNode | None:
-        node = self.ownership.tree
-        for name in path:
-            node = node.child(name) if node is not None else None
-        return node
+    def _only_applier_owns(self, node: OwnerNode | None) -> bool:
+        return node is None or self.ownership.only_applier(node.all_owners())
 
 
 def _mapping(value: Json) -> Object:
