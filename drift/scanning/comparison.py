@@ -55,7 +55,7 @@ class PairComparer:
         *,
         synced: Mapping[ObjectKey, Manifest] | None,
         recorded: SyncedRevisions | None,
-        remembered: NoCache,
+        cache: NoCache,
     ) -> None:
         """Nothing is compared yet.
 
@@ -67,7 +67,7 @@ class PairComparer:
             resources: The kinds that may be asked for.
             synced: What was last synced, as the user says; None where they do not.
             recorded: What was last synced, as syncers record it; None to do without.
-            remembered: What earlier scans found.
+            cache: What earlier scans found.
         """
         self.tracking = TrackingLabels(source, resources)
         self.marks = TrackingOwners(self.tracking)
@@ -79,7 +79,7 @@ class PairComparer:
         self._types = types
         self._synced = synced
         self._recorded = recorded
-        self._remembered = remembered
+        self._cache = cache
         self._cluster_id = source.info.server if source.info else ""
         self._managers = Managers(options.appliers, options.controllers, options.inferred_applier)
         self._proofs: dict[Marks, InSyncProof] = {}
@@ -141,7 +141,7 @@ class PairComparer:
         self.tracking.settle()
         inferred = self._election.winner()
         if self._options.infers_applier:
-            self._remembered.inferred_applier = inferred
+            self._cache.inferred_applier = inferred
         if inferred is not None:
             self._managers = replace(self._managers, inferred=inferred)
             self._proofs = {}
@@ -178,7 +178,7 @@ class PairComparer:
         self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, marks: Marks
     ) -> ObjectReport:
         self.marks.learn(key, live.body, marks)
-        known = self._remembered.find(manifest, live)
+        known = self._cache.find(manifest, live)
         if known is not None:
             return known
         base = self._base(self._synced, key)
@@ -188,7 +188,7 @@ class PairComparer:
         ):
             self.with_owners += 1
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
-            return self._remembered.keep(manifest, live, in_sync)
+            return self._cache.keep(manifest, live, in_sync)
         compared = self._compare_with(manifest, live, resource, base, marks)
         if self._recorded is not None and (compared.differences or compared.has_webhook_changes):
             if self._synced is None:
@@ -220,7 +220,7 @@ class PairComparer:
         if compared.differences or compared.has_webhook_changes or compared.lacks_owners:
             # What others say counts too: the revision that was synced, an autoscaler.
             return report
-        return self._remembered.keep(manifest, live, report)
+        return self._cache.keep(manifest, live, report)
 
     @staticmethod
     def _base(synced: Mapping[ObjectKey, Manifest] | None, key: ObjectKey) -> Object | None:

@@ -9,7 +9,7 @@ from drift.model import WHOLE, Manifest, Shard, Unmanaged
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScanStep:
     """How far a scan is.
 
     Attributes:
@@ -23,7 +23,7 @@ class Step:
     total: int | None
 
 
-def _look_away(step: Step) -> None:
+def _look_away(step: ScanStep) -> None:
     del step
 
 
@@ -61,7 +61,7 @@ class Options:
     catch_up: bool = False
     shard: Shard = WHOLE
     explain: bool = False
-    observe: Callable[[Step], object] = _look_away
+    observe: Callable[[ScanStep], object] = _look_away
 
     def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
         """What the user says about a kind that is not to be looked at; None for any other."""

@@ -16,7 +16,7 @@ from drift.policy.findings import missing_finding
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.cache import ComparisonCache, NoCache
 from drift.scanning.comparison import PairComparer
-from drift.scanning.options import Options, Step
+from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Absent, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
@@ -34,7 +34,7 @@ def scan_manifests(
     info: ManifestsInfo,
     options: Options,
     schemas: Mapping[str, Any] | None = None,
-    remembered: ComparisonCache | None = None,
+    cache: ComparisonCache | None = None,
 ) -> Report:
     """Compares manifests with the live side.
 
@@ -44,12 +44,12 @@ def scan_manifests(
         info: Where the manifests come from, for the report.
         options: What the user said about the scan.
         schemas: The OpenAPI document to use where the source has none of its own.
-        remembered: What earlier scans with the same options, manifests and schemas found; learns from this one.
+        cache: What earlier scans with the same options, manifests and schemas found; learns from this one.
 
     Raises:
         ManifestError: Two manifests describe one object. What cannot be read is in the report.
     """
-    scan = _Scan(source, options, manifests, schemas, remembered)
+    scan = _Scan(source, options, manifests, schemas, cache)
     report = scan.run(info)
     ahead = scan.ahead() if options.catch_up else None
     if ahead is None:
@@ -69,7 +69,7 @@ class _Scan:
         options: Options,
         manifests: Sequence[Manifest],
         schemas: Mapping[str, Any] | None,
-        remembered: ComparisonCache | None,
+        cache: ComparisonCache | None,
     ) -> None:
         self._source = source
         self._options = options
@@ -100,7 +100,7 @@ class _Scan:
             resources,
             synced=self._synced,
             recorded=self._recorded,
-            remembered=remembered or NoCache(),
+            cache=cache or NoCache(),
         )
 
     def run(self, info: ManifestsInfo) -> Report:
@@ -198,7 +198,7 @@ class _Scan:
         return None
 
     def _tell_of(self, kind: PlannedKind) -> None:
-        self._observe(Step(kind.resource.full_name, len(self._reports), len(self._manifests)))
+        self._observe(ScanStep(kind.resource.full_name, len(self._reports), len(self._manifests)))
 
     def _live_objects(self, kind: PlannedKind, wanted: Plan) -> Iterator[LiveObject | Unread]:
         """A kind's live objects: more than those that are described where others are of interest too."""

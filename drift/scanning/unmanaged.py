@@ -13,7 +13,7 @@ from drift.kube.resources import Resource, Resources
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import unmanaged_finding
 from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged
-from drift.scanning.options import Options, Step
+from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
 from drift.schema.shipped import built_in_kinds
@@ -115,7 +115,7 @@ class UnmanagedSearch:
         self._note_what_is_unknown()
         try:
             for resource, found in self._other_kinds(read, namespaces):
-                self.options.observe(Step(resource.full_name, 0, None))
+                self.options.observe(ScanStep(resource.full_name, 0, None))
                 for live in found:
                     if not isinstance(live, Unread):
                         self.add(resource, live)
