@@ -12,7 +12,7 @@ from drift.compare.ownership import Ownership
 from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import without_tracking
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
-from drift.gitops.tracking import Marks, known_marks
+from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Decision, Json, Object
 from drift.paths import ItemKey, render
@@ -51,7 +51,7 @@ def compare_object(
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
     out_of_sync: bool = False,
-    marks: Marks | None = None,
+    reserved: ReservedMetadata | None = None,
 ) -> ObjectComparison:
     """Compares a manifest with its live object.
 
@@ -63,15 +63,15 @@ def compare_object(
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the revision that was last synced; None where that is not known.
         out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
-        marks: The labels and annotations that syncers and Kubernetes put on this object; None for the well-known ones.
+        reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
     facts = known_facts()
-    marks = marks or known_marks()
+    reserved = reserved or reserved_metadata()
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
-    roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
+    has_tracking = reserved.has_tracking(live.get("metadata"), desired["metadata"])
+    roles = assign_roles([entry.actor for entry in entries], managers, has_tracking=has_tracking)
     if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
         remarks.append(f"no applier has written it; it was made by {_makers(entries, roles)}")
     recorded = None if last_applied is None else normalize_object(last_applied, schema, facts)
@@ -91,14 +91,14 @@ def compare_object(
         out_of_sync=out_of_sync,
     )
     wanted, present, decisions = remove_kind_specifics(*_identity(desired), wanted, present, owners=tree)
-    present, tracking = without_tracking(wanted, present, ownership, marks)
+    present, tracking = without_tracking(wanted, present, ownership, reserved)
     projection = project(
         wanted,
         present,
         schema,
         ownership,
         facts=facts,
-        marks=marks,
+        reserved=reserved,
         zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
     classified = classify(

@@ -12,7 +12,7 @@ from drift.compare.atomic import Atomic, AtomicValue, is_plain_dict, is_twin, sa
 from drift.compare.normalize import AS_WRITTEN, NULL, ListMap
 from drift.compare.ownership import NO_BASE_NOTE, Claim, Ownership
 from drift.gitops.managers import Role
-from drift.gitops.tracking import Marks
+from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Cause, Decision, Json, Object
 from drift.paths import ItemKey, Path, render
@@ -51,7 +51,7 @@ def project(
     ownership: Ownership,
     *,
     facts: Facts,
-    marks: Marks,
+    reserved: ReservedMetadata,
     zeros: Callable[[], Object],
 ) -> Projection:
     """Projects away what the live object has and Git need not know.
@@ -62,13 +62,13 @@ def project(
         schema: The kind's type.
         ownership: Who owns what in the live object.
         facts: What the server does beyond its schema.
-        marks: The labels and annotations that syncers and Kubernetes put on objects.
+        reserved: The labels and annotations that syncers and Kubernetes put on objects.
         zeros: The normalized manifest with the zero values that the server cannot tell from nothing; asked for only
             where it matters that Git gives one.
     """
     labels = _labels_of_template(desired, live, schema)
     tolerant, scalable = schema is UNKNOWN, schema.is_scalable
-    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=tolerant, scalable=scalable)
+    projector = _Projector(ownership, facts, reserved, labels, zeros, tolerant=tolerant, scalable=scalable)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
@@ -78,7 +78,7 @@ class _Projector:
         self,
         ownership: Ownership,
         facts: Facts,
-        marks: Marks,
+        reserved: ReservedMetadata,
         template_labels: Object,
         zeros: Callable[[], Object],
         *,
@@ -87,7 +87,7 @@ class _Projector:
     ) -> None:
         self._ownership = ownership
         self._facts = facts
-        self._marks = marks
+        self._reserved = reserved
         self._template_labels = template_labels
         self._zeros = zeros
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
@@ -207,7 +207,7 @@ class _Projector:
         """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
         name = str(path[-1])
         why = (
-            self._mark(path, value, node.child(name) if node else None)
+            self._reserved_reason(path, value, node.child(name) if node else None)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside, _holder(path)) and _A_DEFAULT)
@@ -250,7 +250,7 @@ class _Projector:
         return value
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
-        why = self._mark(path, value, node)
+        why = self._reserved_reason(path, value, node)
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
@@ -340,20 +340,20 @@ class _Projector:
 
     # -- what is known of names and defaults
 
-    def _mark(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
+    def _reserved_reason(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
         """What a name in the metadata is known for; None where it is not, or where somebody put it there by hand."""
         if len(path) != 3 or path[0] != "metadata":  # noqa: PLR2004
             return None
         field, element = str(path[1]), path[2]
         name = element if isinstance(element, str) else element[0][1]
-        bookkeeping = self._marks.bookkeeping.get(field)
+        bookkeeping = self._reserved.bookkeeping.get(field)
         if bookkeeping is not None and name in bookkeeping.exact:
             return "Kubernetes' own bookkeeping"
         claim = None if node is None else self._claim(node, path)[0]
         # Where no applier has written, the object was made again by hand from one that a GitOps controller had marked.
         if claim is not None and claim.cause is Cause.MANUAL and self._ownership.roles.has_applier:
             return None
-        if self._marks.is_tracking(field, name, value):
+        if self._reserved.is_tracking(field, name, value):
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if bookkeeping is not None and name in bookkeeping else None
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from drift.errors import ConnectError, RequestError
-from drift.gitops.opt_outs import apply_opt_outs, why_kept
+from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.owners import tracking_owners
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
@@ -166,13 +166,13 @@ class UnmanagedSearch:
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
         (self.notes if (refused or down) and not is_ours else self.errors).append(text)
 
-    def marks(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
+    def owners(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
         """The syncers' marks that they bear.
 
         Args:
             tracking_labels: The keys that Argo CD's tracking label may have.
         """
-        return frozenset(mark for _, live in self._found for mark in tracking_owners(live.body, tracking_labels))
+        return frozenset(owner for _, live in self._found for owner in tracking_owners(live.body, tracking_labels))
 
     def reports(
         self, ours: ManagedScope, was_synced: Callable[[ObjectKey], bool | None], cluster: str
@@ -196,7 +196,7 @@ class UnmanagedSearch:
                     judged = UnmanagedObject(
                         Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more"
                     )
-                kept = why_kept(live.body) if judged.cause is Cause.PENDING_SYNC else None
+                kept = prune_opt_out(live.body) if judged.cause is Cause.PENDING_SYNC else None
                 if kept is not None:
                     judged = replace(judged, note=f"Git does not have it any more; it is kept on purpose ({kept})")
                 findings = apply_opt_outs((unmanaged_finding(key, judged, cluster),), None, live.body)
