@@ -47,7 +47,7 @@ def _no_proof_that_the_comparison_contradicts() -> Iterator[None]:
         holds = prove(self, desired, live, synced, last_applied, schema)
         if holds:
             compared = compare_object(
-                desired, live, last_applied, schema, managers=self.managers, synced=synced, marks=self.marks
+                desired, live, last_applied, schema, managers=self.managers, synced=synced, reserved=self.reserved
             )
             assert not compared.differences, compared.differences
             assert not compared.remarks, compared.remarks

@@ -7,7 +7,7 @@ from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
 from drift.compare.ownership import ClaimFinder
 from drift.gitops.managers import Role
-from drift.gitops.tracking import Marks
+from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Cause, Json, Object
 from drift.paths import Path
@@ -29,13 +29,13 @@ class KnownValues:
     Attributes:
         claim_finder: Finds who set a field of the object.
         facts: Defaults and omitempty fields that the schema does not declare.
-        marks: The labels and annotations that GitOps tools and Kubernetes put on objects.
+        reserved: The labels and annotations that GitOps tools and Kubernetes put on objects.
         template_labels: The labels of the object's template that the server copies to the object.
     """
 
     claim_finder: ClaimFinder
     facts: Facts
-    marks: Marks
+    reserved: ReservedMetadata
     template_labels: Object
 
     def reason(self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object) -> str | None:
@@ -67,14 +67,14 @@ class KnownValues:
             return None
         field, element = str(path[1]), path[2]
         name = element if isinstance(element, str) else element[0][1]
-        bookkeeping = self.marks.bookkeeping.get(field)
+        bookkeeping = self.reserved.bookkeeping.get(field)
         if bookkeeping is not None and name in bookkeeping.exact:
             return _BOOKKEEPING
         claim = None if node is None else self.claim_finder.find(node, path)
         # If no applier has written the object, a user recreated it from one that a GitOps controller tracked.
         if claim is not None and claim.cause is Cause.MANUAL and self.claim_finder.ownership.roles.has_applier:
             return None
-        if self.marks.is_tracking(field, name, value):
+        if self.reserved.is_tracking(field, name, value):
             return "a tracking label or annotation of the GitOps tool"
         return _BOOKKEEPING if bookkeeping is not None and name in bookkeeping else None
 

@@ -12,7 +12,7 @@ from drift.compare.ownership import Ownership, owner_node
 from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import remove_tracking
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
-from drift.gitops.tracking import Marks, known_marks
+from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Decision, Json, Object
 from drift.paths import Path, render
@@ -51,7 +51,7 @@ def compare_object(
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
     out_of_sync: bool = False,
-    marks: Marks | None = None,
+    reserved: ReservedMetadata | None = None,
 ) -> ObjectComparison:
     """Compares a manifest with its live object.
 
@@ -65,16 +65,16 @@ def compare_object(
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the last synced revision; None if it is not known.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
-        marks: The labels and annotations that GitOps tools and Kubernetes put on this object; None for the well-known
+        reserved: The labels and annotations that GitOps tools and Kubernetes put on this object; None for the well-known
             ones.
     """
     facts = known_facts()
-    marks = marks or known_marks()
+    reserved = reserved or reserved_metadata()
     desired_tree = normalize_object(desired, schema, facts)
     live_tree = normalize_object(live, schema, facts)
     entries, owners, remarks = _read_owners(live)
-    bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
-    roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
+    has_tracking = reserved.has_tracking(live.get("metadata"), desired["metadata"])
+    roles = assign_roles([entry.actor for entry in entries], managers, has_tracking=has_tracking)
     if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
         remarks.append(f"no applier has written this object; it was created by {_other_managers(entries, roles)}")
     recorded = None
@@ -96,14 +96,14 @@ def compare_object(
     desired_tree, live_tree, decisions = remove_kind_specifics(
         *_identity(desired), desired_tree, live_tree, owners=owners
     )
-    live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, marks)
+    live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, reserved)
     projection = project(
         desired_tree,
         live_tree,
         schema,
         ownership,
         facts=facts,
-        marks=marks,
+        reserved=reserved,
         with_zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
     generation = _mapping(live.get("metadata")).get("generation")

@@ -19,7 +19,7 @@ from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, co
 from drift.compare.live_only import LiveOnlyFields
 from drift.compare.normalize import NULL, SINGLE_FORM, ListMap
 from drift.compare.ownership import Claim, ClaimFinder, Ownership
-from drift.gitops.tracking import Marks
+from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
 from drift.paths import Path, render
@@ -54,7 +54,7 @@ def project(
     ownership: Ownership,
     *,
     facts: Facts,
-    marks: Marks,
+    reserved: ReservedMetadata,
     with_zeros: Callable[[], Object],
 ) -> Projection:
     """Leaves out of the live object what Git does not need to set.
@@ -65,11 +65,11 @@ def project(
         schema: The kind's type.
         ownership: The owners of the live object's fields.
         facts: Defaults and omitempty fields that the schema does not declare.
-        marks: The labels and annotations that GitOps tools and Kubernetes put on objects.
+        reserved: The labels and annotations that GitOps tools and Kubernetes put on objects.
         with_zeros: Returns the normalized manifest including the zero values that the server drops. Called on demand.
     """
     labels = copied_template_labels(desired, live, schema)
-    known = KnownValues(ClaimFinder(ownership, with_zeros), facts, marks, labels)
+    known = KnownValues(ClaimFinder(ownership, with_zeros), facts, reserved, labels)
     live_only = LiveOnlyFields(ownership, known, schema.is_scalable)
     projector = _Projector(live_only, has_schema=schema is not UNKNOWN)
     both = projector.fields(desired, live, schema, ownership.tree, ())

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from drift.compare.normalize import ListMap
 from drift.compare.ownership import Ownership, owner_node
-from drift.gitops.tracking import Marks
+from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
 from drift.paths import ItemKey, Path, render
 
 
 def remove_tracking(
-    desired: Object, live: Object, ownership: Ownership, marks: Marks
+    desired: Object, live: Object, ownership: Ownership, reserved: ReservedMetadata
 ) -> tuple[Object, tuple[Decision, ...]]:
     """Returns the live tree without copied and overwritten tracking, and a decision for each change.
 
@@ -24,11 +24,11 @@ def remove_tracking(
         desired: The normalized manifest.
         live: The normalized live object.
         ownership: The owners of the live object's fields.
-        marks: The tracking labels and annotations of GitOps tools.
+        reserved: The tracking labels and annotations of GitOps tools.
     """
     labels = _mapping(_mapping(live.get("metadata")).get("labels"))
-    copied = {name: labels[name] for name in marks.copied_labels if name in labels}
-    remover = _Remover(ownership, marks, copied)
+    copied = {name: labels[name] for name in reserved.copied_labels if name in labels}
+    remover = _Remover(ownership, reserved, copied)
     live = remover.restore_overwritten(desired, live)
     if copied:
         live = remover.remove_copies(desired, live)
@@ -38,7 +38,7 @@ def remove_tracking(
 @dataclass(slots=True)
 class _Remover:
     ownership: Ownership
-    marks: Marks
+    reserved: ReservedMetadata
     copied: Mapping[str, Json]
     decisions: list[Decision] = field(default_factory=list)
 
@@ -46,14 +46,14 @@ class _Remover:
         """Returns the live object with Git's value for each label and annotation that the GitOps tool overwrote."""
         desired_metadata, metadata = _mapping(desired.get("metadata")), _mapping(live.get("metadata"))
         changed: Object = {}
-        for name in self.marks.overwritten:
+        for name in self.reserved.overwritten:
             in_git, in_cluster = _mapping(desired_metadata.get(name)), _mapping(metadata.get(name))
             restored = {
                 key: in_git[key]
                 for key, value in in_cluster.items()
                 if key in in_git
                 and in_git[key] != value
-                and self.marks.is_overwritten(name, key, value)
+                and self.reserved.is_overwritten(name, key, value)
                 and self._only_applier_owns(owner_node(self.ownership.tree, ("metadata", name, key)))
             }
             if restored:

@@ -7,7 +7,7 @@ from typing import Final
 from drift.compare.classify import ClassifiedDifference
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.live_object import read_live
@@ -20,7 +20,7 @@ from tests.mutation.schema import Node
 from tests.mutation.server import Server
 from tools.sandbox.cluster import Cluster
 
-_PROOF: Final = InSyncProof(known_facts(), known_marks())
+_PROOF: Final = InSyncProof(known_facts(), reserved_metadata())
 
 
 @dataclass(frozen=True, slots=True)
