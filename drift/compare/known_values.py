@@ -1,4 +1,4 @@
-"""Recognizes values that the API server, a controller or a GitOps tool sets, which are no drift if Git omits them."""
+"""Recognizes values that the API server, a controller or an applier sets, which are no drift if Git omits them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +29,7 @@ class KnownValues:
     Attributes:
         claim_finder: Finds who set a field of the object.
         facts: Defaults and omitempty fields that the schema does not declare.
-        reserved: The labels and annotations that GitOps tools and Kubernetes put on objects.
+        reserved: The labels and annotations that appliers and Kubernetes put on objects.
         template_labels: The labels of the object's template that the server copies to the object.
     """
 
@@ -71,11 +71,11 @@ class KnownValues:
         if bookkeeping is not None and name in bookkeeping.exact:
             return _BOOKKEEPING
         claim = None if node is None else self.claim_finder.find(node, path)
-        # If no applier has written the object, a user recreated it from one that a GitOps controller tracked.
+        # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
         if claim is not None and claim.cause is Cause.MANUAL and self.claim_finder.ownership.roles.has_applier:
             return None
         if self.reserved.is_tracking(field, name, value):
-            return "a tracking label or annotation of the GitOps tool"
+            return "a tracking label or annotation of the applier"
         return _BOOKKEEPING if bookkeeping is not None and name in bookkeeping else None
 
     def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
@@ -119,7 +119,7 @@ class KnownValues:
                 else self.is_default(field_value, schema, field, value, name)
                 for field, field_value in value.items()
             )
-        has_meaning = schema.keeps_empty and default is ABSENT
+        has_meaning = schema.empty_has_meaning and default is ABSENT
         if not is_plain_dict(value) or parent.shape is Shape.MAP or has_meaning:
             # The server adds neither keys to a map nor an object that has a meaning even if it is empty.
             return False

@@ -110,7 +110,7 @@ class LiveOnlyFields:
             return self._skip(path, "no field manager owns it: a default or an allocated value")
         if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
             parts = self._filter_parts(value, schema, node, path)
-            has_meaning = schema.keeps_empty or isinstance(path[-1], ItemKey)
+            has_meaning = schema.empty_has_meaning or isinstance(path[-1], ItemKey)
             if parts is not ABSENT or isinstance(value, ListMap) or not has_meaning:
                 return parts
             # The server set all of its fields, but a manager added the object itself.

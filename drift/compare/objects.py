@@ -65,8 +65,7 @@ def compare_object(
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the last synced revision; None if it is not known.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
-        reserved: The labels and annotations that GitOps tools and Kubernetes put on this object; None for the well-known
-            ones.
+        reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
     facts = known_facts()
     reserved = reserved or reserved_metadata()

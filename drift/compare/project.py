@@ -65,7 +65,7 @@ def project(
         schema: The kind's type.
         ownership: The owners of the live object's fields.
         facts: Defaults and omitempty fields that the schema does not declare.
-        reserved: The labels and annotations that GitOps tools and Kubernetes put on objects.
+        reserved: The labels and annotations that appliers and Kubernetes put on objects.
         with_zeros: Returns the normalized manifest including the zero values that the server drops. Called on demand.
     """
     labels = copied_template_labels(desired, live, schema)

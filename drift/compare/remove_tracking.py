@@ -1,7 +1,7 @@
-"""Removes a GitOps tool's tracking from the live tree, where it goes beyond labels and annotations that Git lacks.
+"""Removes copies of tracking labels from the live tree, and restores values that the applier overwrites.
 
-kapp copies its labels to pod templates, claim templates and selectors, and Argo CD did so up to 0.10. Some tools also
-replace the value that Git sets for a label or annotation.
+kapp copies its labels to pod templates, claim templates and selectors, and Argo CD did so up to 0.10. Tracking labels
+and annotations on the object itself are left to the projection, except those that replace a value in Git.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def remove_tracking(
         desired: The normalized manifest.
         live: The normalized live object.
         ownership: The owners of the live object's fields.
-        reserved: The tracking labels and annotations of GitOps tools.
+        reserved: The tracking labels and annotations of appliers.
     """
     labels = _mapping(_mapping(live.get("metadata")).get("labels"))
     copied = {name: labels[name] for name in reserved.copied_labels if name in labels}
@@ -43,7 +43,7 @@ class _Remover:
     decisions: list[Decision] = field(default_factory=list)
 
     def restore_overwritten(self, desired: Object, live: Object) -> Object:
-        """Returns the live object with Git's value for each label and annotation that the GitOps tool overwrote."""
+        """Returns the live object with Git's value for each label and annotation that the applier overwrote."""
         desired_metadata, metadata = _mapping(desired.get("metadata")), _mapping(live.get("metadata"))
         changed: Object = {}
         for name in self.reserved.overwritten:
@@ -59,7 +59,7 @@ class _Remover:
             if restored:
                 changed[name] = {**in_cluster, **restored}
                 self.decisions += [
-                    Decision(render(("metadata", name, key)), "overwritten by the GitOps tool's own value")
+                    Decision(render(("metadata", name, key)), "overwritten by the applier's own value")
                     for key in restored
                 ]
         return {**live, "metadata": {**metadata, **changed}} if changed else live
@@ -88,7 +88,7 @@ class _Remover:
         for name, value in live.items():
             child = self._child(node, name)
             if name not in desired and self._is_copy(name, value, child, in_atomic=child is node):
-                self.decisions.append(Decision(render((*path, name)), "a copy of the GitOps tool's tracking label"))
+                self.decisions.append(Decision(render((*path, name)), "a copy of the applier's tracking label"))
                 continue
             part = self._without_copies(desired.get(name), value, child, (*path, name))
             # Drop a map that is not in Git and held nothing but copies.
