@@ -18,7 +18,7 @@ from drift.schema.types import ABSENT, Shape, Type
 
 DEFAULT: Final = "the API server's default"
 ALLOCATED_VALUE: Final = "allocated for this object alone"
-_BOOKKEEPING: Final = "written by a Kubernetes controller or tool for its own use"
+_BOOKKEEPING: Final = "for internal use by Kubernetes"
 _METADATA_PATH_LENGTH: Final = len(("metadata", "labels", "app"))
 
 
