@@ -97,10 +97,10 @@ def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bo
     return tree
 
 
-class _Role(Enum):
-    """What a field of a custom resource holds by convention: few CRDs declare their quantities."""
+class _Part(Enum):
+    """The position of a value in the ``resources`` of a custom resource. Few CRDs declare these quantities."""
 
-    ANY = auto()
+    NONE = auto()
     RESOURCES = auto()
     #: ``resources.requests`` or ``resources.limits``.
     AMOUNTS = auto()
@@ -111,16 +111,16 @@ class _Normalizer:
         self._facts = facts
         self._keep_zeros = keep_zeros
 
-    def value(self, value: Json, schema: Type, role: _Role = _Role.ANY) -> Json:
+    def value(self, value: Json, schema: Type, part: _Part = _Part.NONE) -> Json:
         if isinstance(value, dict):
-            return self.struct(value, schema, role)
+            return self.struct(value, schema, part)
         if isinstance(value, list):
             return self._list(value, schema)
         if isinstance(value, Redacted):
             return value
-        return canonical(value, Scalar.QUANTITY if role is _Role.AMOUNTS else schema.scalar)
+        return canonical(value, Scalar.QUANTITY if part is _Part.AMOUNTS else schema.scalar)
 
-    def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY, *, is_metadata: bool = False) -> Object:
+    def struct(self, value: Object, schema: Type, part: _Part = _Part.NONE, *, is_metadata: bool = False) -> Object:
         tree: Object = {}
         is_metadata |= schema.name == _OBJECT_META
         is_embedded = "metadata" in value and schema.shape is Shape.STRUCT and _is_embedded_object(schema)
@@ -143,7 +143,7 @@ class _Normalizer:
                 # The fast path: most fields are plain scalars.
                 tree[name] = field_value
                 continue
-            normalized = self.value(field_value, child, _role(name, role) if child.is_custom else _Role.ANY)
+            normalized = self.value(field_value, child, _resources_part(name, part) if child.is_custom else _Part.NONE)
             if not self._equals_absence(normalized, schema, name, child):
                 tree[name] = normalized
         annotations = tree.get("annotations")
@@ -227,11 +227,11 @@ def _is_embedded_object(schema: Type) -> bool:
     return {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
 
 
-def _role(name: str, parent: _Role) -> _Role:
+def _resources_part(name: str, parent: _Part) -> _Part:
     if name == "resources":
-        return _Role.RESOURCES
-    is_amounts = parent is _Role.AMOUNTS or (parent is _Role.RESOURCES and name in {"requests", "limits"})
-    return _Role.AMOUNTS if is_amounts else _Role.ANY
+        return _Part.RESOURCES
+    is_amounts = parent is _Part.AMOUNTS or (parent is _Part.RESOURCES and name in {"requests", "limits"})
+    return _Part.AMOUNTS if is_amounts else _Part.NONE
 
 
 def value_at(tree: Json, path: Iterable[str | ItemKey]) -> Json:

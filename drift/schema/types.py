@@ -55,13 +55,14 @@ class Scalar(Enum):
     TIME = auto()
 
 
-class _Absent(Enum):
+class Absent(Enum):
+    """The type of `ABSENT`."""
+
     ABSENT = auto()
 
 
 #: Stands for no value, as opposed to null.
-ABSENT: Final = _Absent.ABSENT
-Absent = _Absent
+ABSENT: Final = Absent.ABSENT
 
 
 class Type:
