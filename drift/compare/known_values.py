@@ -143,7 +143,7 @@ def copied_template_labels(desired: Object, live: Object, schema: Type) -> Objec
 
 
 def _parent_field(path: Path) -> str:
-    """Returns the field that holds the object at the end of a path without its last element; "" for a list item."""
+    """Returns the field that holds the object with the field at a path; "" if the object is a list item."""
     above = path[-2] if len(path) > 1 else ""
     return above if isinstance(above, str) else ""
 
