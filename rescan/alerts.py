@@ -136,6 +136,6 @@ def _stale(environment: Environment, job: DriftJob, last: str) -> Alert:
         query=f"time() - min({last}) > {job.stale_after} or absent({last})",
         lasting="15m",
         severity="warning",
-        summary=f"Nobody has looked for drift in {environment.name}",
+        summary=f"No drift scan has succeeded lately in {environment.name}",
         action=f"Look at the newest Jobs of the CronJob {names.DRIFT} and at the logs of their pods.",
     )

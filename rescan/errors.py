@@ -1,4 +1,4 @@
-"""The errors that a user of the generator can cause, each of which ends in plain lines and exit status 2.
+"""Errors that a user of the generator can cause; each ends in plain lines and exit status 2.
 
 GeneratorError
 ├── SettingsError        an environment's file cannot be read, or no such environment

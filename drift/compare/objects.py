@@ -74,8 +74,6 @@ def compare_object(
     entries, owners, remarks = _read_owners(live)
     has_tracking = reserved.has_tracking(live.get("metadata"), desired["metadata"])
     roles = assign_roles([entry.actor for entry in entries], managers, has_tracking=has_tracking)
-    if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
-        remarks.append(f"no applier has written this object; it was created by {_other_managers(entries, roles)}")
     recorded = None
     if last_applied is not None and _is_by_applier(owners, entries, roles):
         recorded = normalize_object(last_applied, schema, facts)
@@ -107,6 +105,9 @@ def compare_object(
     )
     generation = _mapping(live.get("metadata")).get("generation")
     classification = classify(diff(projection.desired, projection.live), projection, ownership, schema, generation)
+    others = _other_managers(entries, roles)
+    if classification.differences and others and not roles.has_applier:
+        remarks.append(f"written by {others}, not by an applier")
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(desired_tree, ())]
     return ObjectComparison(
         differences=classification.differences,
@@ -134,7 +135,10 @@ def _is_by_applier(owners: OwnerNode | None, entries: Sequence[Entry], roles: Ro
 
 
 def _other_managers(entries: Sequence[Entry], roles: Roles) -> str:
+    """Returns the names of the managers that are neither applier nor controller; "" if there are none."""
     names = {entry.actor.manager for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER}
+    # The API server's name for the owner of fields that were set before the first apply.
+    names.discard("before-first-apply")
     return ", ".join(sorted(names))
 
 

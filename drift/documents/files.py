@@ -61,14 +61,16 @@ def read_file(file: Path, *, named: bool = False) -> bytes:
 
 
 def read_stream(stream: BinaryIO) -> bytes:
-    """What a pipe gives until it ends.
+    """Reads a pipe or a terminal to its end.
 
     Raises:
         OSError: It cannot be read, or is larger than a file may be.
     """
+    # read() would swallow the end of input of a terminal, and wait for a second Ctrl-D.
+    read = getattr(stream, "read1", stream.read)
     parts: list[bytes] = []
     length = 0
-    while part := stream.read(_CHUNK):
+    while part := read(_CHUNK):
         length += len(part)
         if length > MAX_FILE_BYTES:
             raise _too_large()

@@ -12,7 +12,7 @@ from rescan.variables import config_map_data, secret_variables
 
 
 class RescanConfiguration(Construct):
-    """What the application is told that is not secret. It is editable: a change takes effect when pods restart."""
+    """The application's settings that are not secret. A change takes effect when the pods restart."""
 
     def __init__(self, scope: Construct, construct_id: str, environment: Environment) -> None:
         super().__init__(scope, construct_id)

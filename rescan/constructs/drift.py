@@ -256,7 +256,7 @@ def _account() -> k8s.ProjectedVolumeSource:
         path="namespace", field_ref=k8s.ObjectFieldSelector(field_path="metadata.namespace")
     )
     return k8s.ProjectedVolumeSource(
-        # The group of the process may read it, and nobody else.
+        # Only the group of the process may read it.
         default_mode=0o440,
         sources=[
             k8s.VolumeProjection(

@@ -1,4 +1,4 @@
-"""Where secret values come from when nobody creates Secrets by hand: Azure Key Vault, by way of External Secrets."""
+"""Secret values from Azure Key Vault through External Secrets, instead of Secrets created by hand."""
 
 from cdk8s_plus_27 import ServiceAccount
 from constructs import Construct

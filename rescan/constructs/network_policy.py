@@ -1,4 +1,4 @@
-"""Who may talk to whom: nobody, and then what the application, its backup and the drift job need."""
+"""Network policies: deny everything, then allow what the application, its backup and the drift job need."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from rescan.constructs.metadata import object_meta
 from rescan.constructs.scalars import int_or_string
 from rescan.settings import DriftJob, Environment, NetworkPolicy, PostgreSql, ServiceType
 
-# Addresses that hand out a node's cloud credentials to whoever asks.
+# Addresses from which any pod can get the node's cloud credentials.
 _CLOUD_METADATA = "169.254.169.254/32"
 _HTTPS_PORT, _HTTP_PORT, _SSH_PORT = 443, 80, 22
 

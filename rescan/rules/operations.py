@@ -30,7 +30,7 @@ def backup_can_run(environment: Environment) -> Iterator[Breach]:
 
 
 def monitoring_can_scrape(environment: Environment) -> Iterator[Breach]:
-    """Prometheus can read what it is told to scrape, and how often."""
+    """Prometheus can read its scrape target and interval."""
     monitoring = environment.monitoring
     if monitoring is None:
         return

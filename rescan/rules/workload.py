@@ -11,7 +11,7 @@ READINESS_PATH = "/ready"
 
 
 def at_least_one_replica(environment: Environment) -> Iterator[Breach]:
-    """A workload without pods serves nobody."""
+    """A workload needs at least one pod."""
     replicas = environment.workload.replicas
     if replicas < 1:
         yield Breach("workload.replicas", replicas, "set it to 1 or more")

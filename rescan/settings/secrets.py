@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class CreatedByHand:
-    """Somebody creates the Secret with kubectl, from a filled-in copy of the template."""
+    """A person creates the Secret with kubectl from a filled-in copy of the template."""
 
     variables: tuple[str, ...] = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_MODEL_DEPLOYMENT")
     """The variables that they put into it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from drift.compare.classify import ClassifiedDifference
 from drift.model import Cause, Change, Json
 from drift.paths import Path, render
+from drift.redaction import Redacted
 from tests.mutation.differences import RawDifference
 from tests.mutation.server import SOMEBODY
 
@@ -55,8 +56,9 @@ def _complaints(judged: ClassifiedDifference, raw: Sequence[RawDifference]) -> I
     if difference.change is Change.CHANGED and not is_exact:
         yield f"{here} is less precise than what differs"
     if difference.change is Change.ADDED:
-        # Of an object that is there for itself, with the server's values in it alone, no part is shown.
-        shown = [path for path, value in _leaves(difference.live, difference.live_path) if value != {}]
+        # An empty object, and a value that is redacted, show nothing.
+        leaves = _leaves(difference.live, difference.live_path)
+        shown = [path for path, value in leaves if value != {} and not isinstance(value, Redacted)]
         places = {item.path for item in raw}
         beside = sorted(render(path) for path in shown if not any(_leads_to(place, path) for place in places))
         if beside:

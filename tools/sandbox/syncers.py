@@ -101,6 +101,8 @@ def sync(
                 text = _marked(cluster, syncer, text, _Marking(owner, namespace, tracking, label))
             _run(cluster, command, text, kubeconfig)
             if documents is first and custom_resources:
+                # kubectl fails on an object that has no conditions yet; the API server sets both a moment later.
+                cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=180s", "crd", "--all")
                 cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
 
 

@@ -43,7 +43,9 @@ class Terminal:
 
     def wait(self) -> int:
         """Reads to the end; the exit status."""
+        end = time.monotonic() + _PATIENCE
         while self.process.poll() is None:
+            assert time.monotonic() < end, f"has not ended: {self.seen!r}"
             self._read(0.1)
         while self._read(0):
             pass

@@ -25,6 +25,7 @@ from tests.drift.watch.conftest import CONFIG, Begin, InProcess, eventually
 WARM = 100
 EDITS = 300
 STEP = 50
+BLOCKS_OF_AN_EDIT = 8
 
 
 class Editor:
@@ -92,8 +93,8 @@ def test_nothing_is_kept_of_edits_that_are_over(workspace: Application, watch: B
 
     _edit_often(editor, watching, EDITS)
 
-    # Less than one block for each edit: an object that was kept would be dozens.
-    assert _blocks(watching) - before < EDITS
+    # A live object or a finding that is kept takes dozens of blocks; caches that still fill take some in all.
+    assert _blocks(watching) - before < BLOCKS_OF_AN_EDIT * EDITS
 
 
 def test_a_feed_waits_while_its_events_are_not_compared_and_then_tells_all_of_them(workspace: Application) -> None:
