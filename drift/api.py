@@ -15,7 +15,7 @@ from drift.kube.requests import ignore_message
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
-from drift.scanning import LiveSource, Options, Step, scan_manifests
+from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.sources.git import manifests_info
 from drift.sources.git_revision import Revisions
@@ -103,7 +103,7 @@ def scan(
     settings: Settings | None = None,
     shard: Shard | None = None,
     explain: bool = False,
-    observe: Callable[[Step], object] | None = None,
+    observe: Callable[[ScanStep], object] | None = None,
 ) -> Report:
     """Compares manifests with a cluster, or with a dump of one.
 

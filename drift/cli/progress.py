@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from drift.scanning import Step
+    from drift.scanning import ScanStep
 
 #: Seconds before anything is shown; most scans have ended by then.
 _PATIENCE: Final = 1.0
@@ -56,7 +56,7 @@ class Progress(AbstractContextManager["Progress"]):
             if self._shown is not None:
                 self._shown[0].stop()
 
-    def observe(self, step: "Step") -> None:
+    def observe(self, step: "ScanStep") -> None:
         """Takes note of how far a scan is."""
         if not self._is_shown:
             return

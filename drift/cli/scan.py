@@ -23,7 +23,7 @@ from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, c
 from drift.kube.requests import ignore_message
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.report.formats import Format
-from drift.scanning import LiveSource, Step
+from drift.scanning import LiveSource, ScanStep
 from drift.sources.git import manifests_info
 from drift.sources.load import load_manifests
 from drift.sources.parallel import ParallelReader
@@ -100,7 +100,7 @@ def _scan(  # noqa: PLR0917
         manifests = _in_time(lambda: load_manifests(options.manifests, ahead), deadline, "the manifests")
     explain = options.verbose and not options.quiet
 
-    def scan_one(live: LiveSource, observe: Callable[[Step], object] | None = None) -> Report:
+    def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
         if explain:
             say_what_is_used(options, settings, manifests, live)
         report = scan(

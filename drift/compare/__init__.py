@@ -1,1 +1,1 @@
-"""One object's desired and live state into differences: normalize, project, diff, classify. Pure functions all."""
+"""Compares one object's desired and live state: normalize, project, diff, classify. All functions are pure."""

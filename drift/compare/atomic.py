@@ -1,7 +1,7 @@
-"""Values that are owned as a whole: atomic lists, maps and structs.
+"""Compares atomic lists, maps and structs: values that have one owner for the whole.
 
-Ownership says nothing about their parts, so only the defaults that the server fills in are set aside. What remains is
-compared, and shown, as one value.
+Field ownership says nothing about their parts. The comparison ignores the parts that the server fills in, and reports
+the rest as one value.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,18 +10,18 @@ from typing import Final, TypeGuard
 
 from drift.compare.normalize import ListMap
 from drift.model import Json, Object
-from drift.schema.conditional import TWINS, filled_in
+from drift.schema.conditional import MIRRORED_FIELDS, filled_in
 from drift.schema.types import Shape, Type
 
-#: How many pairs of items are compared in one atomic value to align its lists; beyond it, they pair up by position.
+#: The most pairs of items that one atomic value compares to align its lists. Beyond it, items pair up by position.
 _MAX_PAIRS: Final = 20_000
 
-#: value, type of the object, field, object that holds the field -> whether the server would have filled it in.
+#: value, type of the object, field, object that has the field -> whether the server would fill in this value.
 IsDefault = Callable[[Json, Type, str, Object], bool]
 
 
 class AtomicValue:
-    """A value that is owned, and so compared, as a whole: an atomic list, map or struct."""
+    """A value that is owned, and compared, as a whole: an atomic list, map or struct."""
 
     __slots__ = ("value",)
 
@@ -38,82 +38,81 @@ class AtomicValue:
 
 
 @dataclass(slots=True)
-class Atomic:
+class AtomicComparison:
     """Compares the two sides of one atomic value.
 
     Attributes:
-        is_default: Tells the server's defaults.
-        tolerant: Whether live-only fields are set aside where no schema describes them: without a schema, a default
-            cannot be told from a field that Git dropped.
-        is_ours: Whether only appliers own the value. Then live-only fields that its schema does not describe are
-            set aside: they may be defaults of another version.
+        is_default: Whether a value is the server's default.
+        ignores_live_only: Whether to ignore live-only fields. Set if the object has no schema: a default then looks the
+            same as a field that Git dropped.
+        only_applier_owns: Whether the applier is the only owner. If so, live-only fields that the schema does not
+            describe are ignored: they may be defaults of another version.
     """
 
     is_default: IsDefault
-    tolerant: bool
-    is_ours: bool
-    _known: dict[tuple[int, int], tuple[Json, ...]] = field(default_factory=dict, init=False)
+    ignores_live_only: bool
+    only_applier_owns: bool
+    _results: dict[tuple[int, int], tuple[Json, ...]] = field(default_factory=dict, init=False)
     _pairs_left: int = field(default=_MAX_PAIRS, init=False)
 
     def compare(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
-        """Both sides without defaults; the very same object twice where nothing differs.
+        """Returns both sides without defaults. If they are equal, both are the same object.
 
         Args:
-            desired: Git's side, normalized.
-            live: The cluster's side, normalized.
+            desired: The value in Git, normalized.
+            live: The value in the cluster, normalized.
             schema: The type of both.
         """
         if not isinstance(desired, dict | list):
             return self._compare(desired, live, schema)
         # The same two items may be compared several times: to align their lists, and again for the result.
-        asked = id(desired), id(live)
-        known = self._known.get(asked)
-        if known is None:
-            # Kept with the two, so that no other object gets the identity of one of them.
-            known = self._known[asked] = (*self._compare(desired, live, schema), desired, live)
-        return known[0], known[1]
+        key = id(desired), id(live)
+        result = self._results.get(key)
+        if result is None:
+            # Keep references to both sides so that Python cannot reuse their ids.
+            result = self._results[key] = (*self._compare(desired, live, schema), desired, live)
+        return result[0], result[1]
 
     def _compare(self, desired: Json, live: Json, schema: Type) -> tuple[Json, Json]:
         if isinstance(desired, ListMap) and isinstance(live, ListMap):
-            return self._keyed(desired, live, schema)
+            return self._list_map(desired, live, schema)
         if isinstance(desired, list) and isinstance(live, list):
             return self._list(desired, live, schema)
         if is_plain_dict(desired) and is_plain_dict(live):
             return self._fields(desired, live, schema)
         return (desired, desired) if same_scalar(desired, live) else (desired, live)
 
-    def _keyed(self, desired: ListMap, live: ListMap, schema: Type) -> tuple[Json, Json]:
+    def _list_map(self, desired: ListMap, live: ListMap, schema: Type) -> tuple[Json, Json]:
         left, right = ListMap(is_set=desired.is_set), ListMap(is_set=live.is_set)
         same = list(desired) == list(live)
-        for key, wanted in desired.items():
-            pair = self.compare(wanted, live[key], schema.items) if key in live else (wanted, None)
+        for key, desired_item in desired.items():
+            pair = self.compare(desired_item, live[key], schema.items) if key in live else (desired_item, None)
             left.put(key, pair[0], desired.positions[key])
             same &= pair[0] is pair[1]
-        for key, present in live.items():
-            item = self.compare(desired[key], present, schema.items)[1] if key in desired else present
+        for key, live_item in live.items():
+            item = self.compare(desired[key], live_item, schema.items)[1] if key in desired else live_item
             right.put(key, item, live.positions[key])
         return (left, left) if same else (left, right)
 
     def _list(self, desired: list[Json], live: list[Json], schema: Type) -> tuple[Json, Json]:
         items = schema.items
-        partners = self._align(desired, live, items)
         right = list(live)
         left = list(desired)
         same = len(desired) == len(live)
-        for index, other in partners:
+        for index, other in self._align(desired, live, items):
             left[index], right[other] = self.compare(desired[index], live[other], items)
             same &= left[index] is right[other]
         return (left, left) if same else (left, right)
 
     def _align(self, desired: Sequence[Json], live: Sequence[Json], items: Type) -> list[tuple[int, int]]:
-        """Which items belong together: by position in lists of one length, else equal ones, in their order.
+        """Pairs up the items of two lists: by position if the lists are equally long, otherwise equal ones in order.
 
-        Items between two pairs of equal ones pair up by position, so that one that was edited loses its defaults too.
+        Items between two pairs of equal ones pair up by position, so that an edited item loses its defaults too.
         """
 
         def equal(index: int, other: int) -> bool:
-            wanted, present = self.compare(desired[index], live[other], items)
-            return wanted is present
+            left, right = self.compare(desired[index], live[other], items)
+            return left is right
 
         if len(desired) == len(live):
             return [(index, index) for index in range(len(desired))]
@@ -124,7 +123,7 @@ class Atomic:
         ends = len(desired), len(live)
         while min(ends) > start and equal(ends[0] - 1, ends[1] - 1):
             ends = ends[0] - 1, ends[1] - 1
-        middle = self._common(range(start, ends[0]), range(start, ends[1]), equal)
+        middle = self._common_subsequence(range(start, ends[0]), range(start, ends[1]), equal)
         anchors = [*middle, *((ends[0] + n, ends[1] + n) for n in range(len(desired) - ends[0]))]
         pairs = [(index, index) for index in range(start)]
         at = start, start
@@ -135,8 +134,10 @@ class Atomic:
             at = anchor[0] + 1, anchor[1] + 1
         return pairs
 
-    def _common(self, left: range, right: range, equal: Callable[[int, int], bool]) -> list[tuple[int, int]]:
-        """The longest common subsequence of two parts of lists, as pairs of positions; none where that costs much."""
+    def _common_subsequence(
+        self, left: range, right: range, equal: Callable[[int, int], bool]
+    ) -> list[tuple[int, int]]:
+        """Returns the longest common subsequence as pairs of positions, or nothing if it would cost too much."""
         self._pairs_left -= len(left) * len(right)
         if self._pairs_left < 0:
             return []
@@ -160,52 +161,52 @@ class Atomic:
         left: Object = {}
         right: Object = {}
         same = True
-        tolerant = self.tolerant or (self.is_ours and schema.shape is Shape.UNKNOWN)
-        for name, wanted in desired.items():
+        ignores_live_only = self.ignores_live_only or (self.only_applier_owns and schema.shape is Shape.UNKNOWN)
+        for name, desired_value in desired.items():
             if name in live:
-                present = without_filled_in(wanted, live[name], schema, name, live)
-                left[name], right[name] = self.compare(wanted, present, schema.field(name))
+                live_value = without_filled_in(desired_value, live[name], schema, name, live)
+                left[name], right[name] = self.compare(desired_value, live_value, schema.field(name))
                 same &= left[name] is right[name]
             else:
-                left[name] = wanted
+                left[name] = desired_value
                 same = False
-        for name, present in live.items():
-            if name in desired or tolerant or is_twin(present, schema, name, desired):
+        for name, live_value in live.items():
+            if name in desired or ignores_live_only or is_mirrored(live_value, schema, name, desired):
                 continue
-            if not self.is_default(present, schema, name, live):
-                right[name] = present
+            if not self.is_default(live_value, schema, name, live):
+                right[name] = live_value
                 same = False
         return (left, left) if same else (left, right)
 
 
-def without_filled_in(desired: Json, live: Json, parent: Type, name: str, beside: Object) -> Json:
-    """A live map without the keys that the server adds to what Git gives, such as requests made from limits.
+def without_filled_in(desired: Json, live: Json, parent: Type, name: str, siblings: Object) -> Json:
+    """Returns a live map without the keys that the server added, such as requests that it derived from limits.
 
     Args:
-        desired: Git's side of the map.
-        live: The cluster's side of it.
-        parent: The type of the object that holds the map.
-        name: The field that holds it.
-        beside: The live object that holds it.
+        desired: The map in Git.
+        live: The map in the cluster.
+        parent: The type of the object that has the map.
+        name: The map's field.
+        siblings: The live object that has the map.
     """
     if not is_plain_dict(desired) or not is_plain_dict(live) or desired.keys() == live.keys():
         return live
-    filled = filled_in(parent.name, name, beside)
-    gone = {key for key, value in live.items() if key not in desired and key in filled and filled[key] == value}
-    return {key: value for key, value in live.items() if key not in gone} if gone else live
+    filled = filled_in(parent.name, name, siblings)
+    added = {key for key, value in live.items() if key not in desired and key in filled and filled[key] == value}
+    return {key: value for key, value in live.items() if key not in added} if added else live
 
 
-def is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:
-    """Whether the server set a field to what Git gives another one."""
-    twin = TWINS.get((parent.name, name))
-    return twin is not None and twin in desired and bool(desired[twin] == value)
+def is_mirrored(value: Json, parent: Type, name: str, desired: Object) -> bool:
+    """Whether a live field repeats the value that Git sets in the field it mirrors (`MIRRORED_FIELDS`)."""
+    mirrored = MIRRORED_FIELDS.get((parent.name, name))
+    return mirrored is not None and mirrored in desired and bool(desired[mirrored] == value)
 
 
 def is_plain_dict(value: Json) -> TypeGuard[Object]:
-    """Whether a part of a normalized tree is an object or a map, and no keyed list."""
+    """Whether a part of a normalized tree is a struct or a map, not a list map."""
     return isinstance(value, dict) and not isinstance(value, ListMap)
 
 
 def same_scalar(desired: Json, live: Json) -> bool:
-    """Whether two values are equal in Kubernetes' sense: in Python, True equals 1."""
+    """Whether two scalars are equal in Kubernetes. In Python, True also equals 1."""
     return bool(desired == live) and isinstance(desired, bool) == isinstance(live, bool)

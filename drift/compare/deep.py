@@ -1,4 +1,4 @@
-"""DeepDiff, set up for trees that are aligned by key already."""
+"""DeepDiff, configured for trees whose lists are already aligned by key."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +12,9 @@ from drift.redaction import Redacted
 
 
 class _Leaves(BaseOperator):
-    """Keeps DeepDiff from looking into values that are compared as a whole.
+    """Makes DeepDiff compare some values as a whole.
 
-    For texts it would otherwise compute a line diff of its own, which costs seconds for large ones.
+    It includes strings: DeepDiff would compute a line diff of them, which takes seconds for large ones.
     """
 
     def __init__(self) -> None:
@@ -31,19 +31,19 @@ class _Leaves(BaseOperator):
 
 
 def deep_diff(desired: Object, live: Object) -> Iterator[tuple[str, Any]]:
-    """The differences of two trees: by DeepDiff's name for their kind, its levels.
+    """Yields DeepDiff's name for each kind of difference, with its DeepDiff levels.
 
     Args:
-        desired: A projected tree.
-        live: Another one.
+        desired: The projected tree of the manifest.
+        live: The projected tree of the live object.
     """
     result = DeepDiff(
         desired,
         live,
         view="tree",
         custom_operators=[_Leaves()],
-        # Left at their defaults, these would hide keys that begin with two underscores, and report two maps that
-        # share few keys as one changed value.
+        # The defaults of these two hide keys that begin with two underscores, and report two maps that share few keys
+        # as one changed value.
         ignore_private_variables=False,
         threshold_to_diff_deeper=0,
     )

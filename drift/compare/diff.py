@@ -1,6 +1,6 @@
-"""The differences between two projected trees, found by DeepDiff.
+"""Finds the differences between two projected trees with DeepDiff.
 
-The trees are aligned by key already, so that DeepDiff compares them position by position and its result is complete.
+The trees are already aligned by key, so DeepDiff compares them position by position and misses nothing.
 """
 
 from collections.abc import Hashable, Iterator
@@ -15,14 +15,14 @@ from drift.schema.types import ABSENT
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference, not judged yet.
+    """One difference, without its cause.
 
     Attributes:
-        path: In the desired tree where the part is there, else in the live one.
-        live_path: Where the part is in the live tree; differs from `path` where an item's key itself was changed.
+        path: The path in the desired tree, or in the live tree if only that has the part.
+        live_path: The path in the live tree. It differs from `path` if the key of a list item was edited.
         change: How the live side differs.
-        desired: The part of the desired tree; `ABSENT` where it has none.
-        live: The part of the live tree; `ABSENT` where it has none.
+        desired: The part in the desired tree, or `ABSENT`.
+        live: The part in the live tree, or `ABSENT`.
     """
 
     path: Path
@@ -41,10 +41,9 @@ _CHANGES: Final = {
 
 
 def diff(desired: Object, live: Object) -> list[Difference]:
-    """All differences between two projected trees.
+    """Returns all differences between two projected trees.
 
-    Returns:
-        One per topmost part that differs; a part that is wholly added or removed is one difference.
+    Each names the topmost part that differs: a subtree that was added or removed is one difference.
     """
     if desired is live:
         return []
@@ -53,11 +52,11 @@ def diff(desired: Object, live: Object) -> list[Difference]:
 
 
 def _deep_diff(desired: Object, live: Object) -> Iterator[Difference]:
-    # Imported only for objects that differ: it takes longer to load than a small scan in sync takes in all.
+    # Imported on demand: DeepDiff takes longer to load than a small scan without drift takes in total.
     from drift.compare.deep import deep_diff  # noqa: PLC0415
 
     for kind, levels in deep_diff(desired, live):
-        # Anything else would be a kind of difference that aligned trees cannot have: fail rather than miss it.
+        # Aligned trees have no other kinds of differences. Fail rather than miss one.
         change = _CHANGES[kind]
         for level in levels:
             path = _path(level)
@@ -80,32 +79,35 @@ def _path(level: Any) -> Path:
 
 
 def _pair_rekeyed(found: list[Difference]) -> Iterator[Difference]:
-    """Turns an item that is gone and one that has come, alike but for their keys, into changes of the key fields.
+    """Turns a removed and an added item that differ only in their keys into changes of the key fields.
 
-    A Service's port 81 that became 80 is one change to a reader, though a port's number is its key.
+    If a Service's port 81 becomes 80, a reader sees one change, although the number is the port's key.
     """
-    come: dict[Hashable, list[Difference]] = {}
-    for other in found:
-        if other.change is Change.ADDED and (content := _content(other.path, other.live)) is not None:
-            come.setdefault(content, []).append(other)
-    twins: dict[Path, Difference] = {}
-    for gone in found:
-        if gone.change is Change.REMOVED and (candidates := come.get(_content(gone.path, gone.desired))):
-            twins[gone.path] = candidates.pop(0)
-    paired = {twin.path for twin in twins.values()}
+    added: dict[Hashable, list[Difference]] = {}
     for difference in found:
-        if difference.path in twins:
-            yield from _item_changes(difference, twins[difference.path])
+        if difference.change is Change.ADDED:
+            identity = _identity_without_key(difference.path, difference.live)
+            if identity is not None:
+                added.setdefault(identity, []).append(difference)
+    replacements: dict[Path, Difference] = {}
+    for difference in found:
+        if difference.change is Change.REMOVED:
+            candidates = added.get(_identity_without_key(difference.path, difference.desired))
+            if candidates:
+                replacements[difference.path] = candidates.pop(0)
+    paired = {replacement.path for replacement in replacements.values()}
+    for difference in found:
+        if difference.path in replacements:
+            yield from _item_changes(difference, replacements[difference.path])
         elif difference.path not in paired:
             yield difference
 
 
-def _content(path: Path, item: Json) -> Hashable:
-    """What an item has in common with the one that it became: its list, and its name or all fields but the key.
+def _identity_without_key(path: Path, item: Json) -> Hashable:
+    """Returns what a list item keeps if its key is edited: its list, and its name or else its other fields.
 
-    Returns:
-        None for what is no such item: where the name is the key it is the item's identity, and another name is
-        another container.
+    Returns None if the value is not a list item or has no other fields. Also returns None if the name is the key: a
+    container with another name is another container.
     """
     key = path[-1]
     if not isinstance(key, ItemKey) or not isinstance(item, dict):
@@ -120,9 +122,9 @@ def _content(path: Path, item: Json) -> Hashable:
 
 
 def _frozen(value: Json) -> Hashable:
-    """A part of a tree such that equal parts are equal, and hashed in linear time."""
+    """Returns a hashable copy of a part of a tree, in linear time. Equal parts give equal copies."""
     if isinstance(value, AtomicValue):
-        return "whole", _frozen(value.value)
+        return "atomic", _frozen(value.value)
     if isinstance(value, dict):
         return frozenset((name, _frozen(below)) for name, below in value.items())
     if isinstance(value, list):
@@ -132,10 +134,10 @@ def _frozen(value: Json) -> Hashable:
 
 
 def _narrowed(difference: Difference) -> Iterator[Difference]:
-    """Goes down to what was added to items of a list that Git does not have either.
+    """Descends to the added parts of list items that Git does not have.
 
-    An item without its key fields is not added by the one who added a part of it: a webhook's container, say, whose
-    image was edited.
+    An item without its key fields was not added by the manager that added a part of it: for instance a container that
+    a webhook injected and a user edited.
     """
     value = difference.live
     if difference.change is Change.ADDED and _holds_part_of_item(difference.path, value):

@@ -1,9 +1,10 @@
-"""One object into a tree in which equal means equal: lists by key, scalars canonical, noise gone.
+"""Normalizes an object so that two trees are equal if Kubernetes sees no difference between the objects.
 
-The tree of an object consists of dict (fields, maps), `ListMap` (lists with keys, sets), list (atomic lists) and
-scalars, some of them `Canonical` or `Redacted`. The input is not changed.
+A normalized tree consists of dict (structs, maps), `ListMap` (list maps, sets), list (atomic lists) and scalars. Some
+scalars are `Canonical` or `Redacted`. The input is not changed.
 """
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
@@ -15,7 +16,7 @@ from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
 from drift.schema.values import Canonical, canonical
 
-#: What the API server itself keeps in an object's metadata; never Git's business.
+#: The fields of ``metadata`` that the API server maintains; they are never compared.
 SERVER_METADATA: Final = frozenset(
     {
         "creationTimestamp",
@@ -30,7 +31,7 @@ SERVER_METADATA: Final = frozenset(
     }
 )
 _IDENTITY: Final = frozenset({"name", "namespace"})
-#: Types of items that the server or its controllers put in an order of their own, in lists that are owned as a whole.
+#: Types of items in atomic lists that the server or its controllers reorder.
 _UNORDERED: Final = frozenset(
     {
         "io.k8s.api.autoscaling.v2.MetricSpec",
@@ -39,25 +40,24 @@ _UNORDERED: Final = frozenset(
         "io.k8s.api.core.v1.EndpointPort",
     }
 )
-#: Types of items of which only the last one with a key has an effect.
+#: Types of items for which only the last item with the same key takes effect.
 _LAST_WINS: Final = frozenset({"io.k8s.api.core.v1.EnvVar"})
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
-#: Scalars that have one form only, unless the schema says something else of them.
-AS_WRITTEN: Final = frozenset({str, int, bool})
+#: Scalars with a single form, unless the schema declares a quantity, a duration or the like.
+SINGLE_FORM: Final = frozenset({str, int, bool})
 
-
-#: A null in a map of texts: the API server reads it as "" or, after a client-side apply, has no such key.
+#: A null in a map of strings. The API server stores "" or, after a client-side apply, no key.
 NULL: Final = Canonical("", None)
 
 
 class ListMap(dict[ItemKey, Json]):
-    """A list whose items have keys, in the list's order.
+    """A list map or a set: the items by key, in the order of the list.
 
     Attributes:
-        positions: Each item's position in the list as it was written.
-        duplicates: The keys of items that a later item with the same key replaced, each once.
-        is_set: Whether the items are their own keys, in no order.
+        positions: The position of each item in the original list.
+        duplicates: The keys that occur more than once; only the last item with such a key is kept.
+        is_set: Whether this is a set, whose members are their own keys and have no order.
     """
 
     __slots__ = ("duplicates", "is_set", "positions")
@@ -69,7 +69,7 @@ class ListMap(dict[ItemKey, Json]):
         self.is_set = is_set
 
     def put(self, key: ItemKey, item: Json, position: int) -> None:
-        """Adds an item; one with the same key is replaced."""
+        """Adds an item, or replaces the item with the same key."""
         if key in self:
             self.duplicates[key] = None
         self[key] = item
@@ -77,13 +77,13 @@ class ListMap(dict[ItemKey, Json]):
 
 
 def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bool = False) -> Object:
-    """A whole object; what identifies it, its ``status`` and the server's own metadata are left out.
+    """Normalizes a whole object, without its identity, its ``status`` and the metadata that the server maintains.
 
     Args:
-        body: The object as parsed; Secrets with their values redacted.
-        schema: The kind's type; `UNKNOWN` where the server has no schema for it.
-        facts: What the server does beyond its schema.
-        keep_zeros: Whether to keep also the zero values that the server cannot tell from nothing.
+        body: The object as parsed; the values of Secrets redacted.
+        schema: The kind's type; `UNKNOWN` if the server has no schema for it.
+        facts: Defaults and omitempty fields that the schema does not declare.
+        keep_zeros: Whether to keep zero values of omitempty fields, which the server drops.
     """
     normalizer = _Normalizer(facts, keep_zeros=keep_zeros)
     metadata = body.get("metadata")
@@ -91,16 +91,16 @@ def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bo
     tree = normalizer.struct(rest, schema)
     if isinstance(metadata, dict):
         own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
-        # Kept even if empty, so that a label that is added is found at the labels rather than at the metadata.
-        # Its fields are known whatever the schema says, or where there is none.
+        # Keep metadata even if it is empty, so that a first label is reported at metadata.labels and not at metadata.
+        # Its fields are known even without a schema.
         tree["metadata"] = normalizer.struct(own, schema.field("metadata"), is_metadata=True)
     return tree
 
 
-class _Role(Enum):
-    """What a part of a custom resource holds by convention, since few CRDs declare their quantities."""
+class _Part(Enum):
+    """The position of a value in the ``resources`` of a custom resource. Few CRDs declare these quantities."""
 
-    ANY = auto()
+    NONE = auto()
     RESOURCES = auto()
     #: ``resources.requests`` or ``resources.limits``.
     AMOUNTS = auto()
@@ -111,35 +111,40 @@ class _Normalizer:
         self._facts = facts
         self._keep_zeros = keep_zeros
 
-    def value(self, value: Json, schema: Type, role: _Role = _Role.ANY) -> Json:
+    def value(self, value: Json, schema: Type, part: _Part = _Part.NONE) -> Json:
         if isinstance(value, dict):
-            return self.struct(value, schema, role)
+            return self.struct(value, schema, part)
         if isinstance(value, list):
             return self._list(value, schema)
         if isinstance(value, Redacted):
             return value
-        return canonical(value, Scalar.QUANTITY if role is _Role.AMOUNTS else schema.scalar)
+        return canonical(value, Scalar.QUANTITY if part is _Part.AMOUNTS else schema.scalar)
 
-    def struct(self, value: Object, schema: Type, role: _Role = _Role.ANY, *, is_metadata: bool = False) -> Object:
+    def struct(self, value: Object, schema: Type, part: _Part = _Part.NONE, *, is_metadata: bool = False) -> Object:
         tree: Object = {}
         is_metadata |= schema.name == _OBJECT_META
         is_embedded = "metadata" in value and schema.shape is Shape.STRUCT and _is_embedded_object(schema)
-        for name, below in value.items():
+        for name, field_value in value.items():
             if is_metadata and name in SERVER_METADATA:
                 continue
-            if below is None:
-                if schema.shape is Shape.MAP and _is_plain_text(schema.field(name)):
+            if field_value is None:
+                if schema.shape is Shape.MAP and _is_plain_scalar(schema.field(name)):
                     tree[name] = NULL
                 continue
             if is_embedded and name in {"apiVersion", "kind", "status"}:
                 continue
             child = schema.field(name)
-            if below and type(below) in AS_WRITTEN and child.scalar is Scalar.PLAIN and not child.is_custom:
-                # Most of an object is what it is.
-                tree[name] = below
+            if (
+                field_value
+                and type(field_value) in SINGLE_FORM
+                and child.scalar is Scalar.PLAIN
+                and not child.is_custom
+            ):
+                # The fast path: most fields are plain scalars.
+                tree[name] = field_value
                 continue
-            normalized = self.value(below, child, _role(name, role) if child.is_custom else _Role.ANY)
-            if not self._is_nothing(normalized, schema, name, child):
+            normalized = self.value(field_value, child, _resources_part(name, part) if child.is_custom else _Part.NONE)
+            if not self._equals_absence(normalized, schema, name, child):
                 tree[name] = normalized
         annotations = tree.get("annotations")
         if is_metadata and isinstance(annotations, dict) and LAST_APPLIED in annotations:
@@ -148,25 +153,25 @@ class _Normalizer:
                 del tree["annotations"]
         return tree
 
-    def _is_nothing(self, value: Json, parent: Type, name: str, child: Type) -> bool:
-        """Whether a normalized value means the same as the field's absence."""
+    def _equals_absence(self, value: Json, parent: Type, name: str, child: Type) -> bool:
+        """Whether a normalized value means the same as no value."""
         if isinstance(value, ListMap | list):
             return not value
         if isinstance(value, dict):
             if value:
                 return False
-            return child.shape is Shape.MAP or self._facts.drops_zero(parent, name)
+            return child.shape is Shape.MAP or self._facts.is_omitempty(parent, name)
         if (parent.name, name) in ALLOCATED:
-            # Git asks for an allocated value; had it been dropped from Git, that would be something else.
+            # Git asks the server to allocate a value, which is not the same as having dropped the field.
             return False
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
-        return is_zero and not self._keep_zeros and self._facts.drops_zero(parent, name)
+        return is_zero and not self._keep_zeros and self._facts.is_omitempty(parent, name)
 
     def _list(self, value: list[Json], schema: Type) -> Json:
         if schema.shape is Shape.LIST_MAP:
-            keyed = self._keyed(value, schema)
-            if keyed is not None:
-                return keyed
+            list_map = self._list_map(value, schema)
+            if list_map is not None:
+                return list_map
         elif schema.shape is Shape.SET and not any(isinstance(item, dict | list) for item in value):
             members = ListMap(is_set=True)
             for position, item in enumerate(value):
@@ -177,8 +182,8 @@ class _Normalizer:
             items.sort(key=_sort_key)
         return items
 
-    def _keyed(self, value: list[Json], schema: Type) -> ListMap | None:
-        """The items by key; None where an item has no key, which only an invalid list has."""
+    def _list_map(self, value: list[Json], schema: Type) -> ListMap | None:
+        """Returns the items by key, or None if an item lacks a key field, as in an invalid list."""
         items = ListMap(is_set=False)
         counts: dict[ItemKey, int] = {}
         for position, item in enumerate(value):
@@ -186,7 +191,7 @@ class _Normalizer:
             if key is None:
                 return None
             if key in items and schema.items.name not in _LAST_WINS:
-                # The first one counts too: two host ports may lead to one container port.
+                # Duplicates are valid here: two host ports may map to one container port.
                 counts[key] = counts.get(key, 1) + 1
                 key = key.occurrence(counts[key])
             items.put(key, self.value(item, schema.items), position)
@@ -207,23 +212,34 @@ class _Normalizer:
 
 
 def _sort_key(item: Json) -> str:
-    """Orders items by their content, whatever order their fields were written in."""
+    """Orders items by content, independent of the order of their fields."""
     if isinstance(item, dict):
         return "".join(f"{name}:{_sort_key(item[name])};" for name in sorted(item, key=str))
     return "".join(map(_sort_key, item)) if isinstance(item, list) else str(item)
 
 
-def _is_plain_text(schema: Type) -> bool:
+def _is_plain_scalar(schema: Type) -> bool:
     return schema.shape is Shape.SCALAR and schema.scalar is Scalar.PLAIN and not schema.is_custom
 
 
 def _is_embedded_object(schema: Type) -> bool:
-    """Whether what has metadata is an API object inside another, such as a StatefulSet's claim template."""
+    """Whether a struct with metadata is an API object inside another, such as a StatefulSet's claim template."""
     return {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
 
 
-def _role(name: str, parent: _Role) -> _Role:
+def _resources_part(name: str, parent: _Part) -> _Part:
     if name == "resources":
-        return _Role.RESOURCES
-    is_amounts = parent is _Role.AMOUNTS or (parent is _Role.RESOURCES and name in {"requests", "limits"})
-    return _Role.AMOUNTS if is_amounts else _Role.ANY
+        return _Part.RESOURCES
+    is_amounts = parent is _Part.AMOUNTS or (parent is _Part.RESOURCES and name in {"requests", "limits"})
+    return _Part.AMOUNTS if is_amounts else _Part.NONE
+
+
+def value_at(tree: Json, path: Iterable[str | ItemKey]) -> Json:
+    """Returns the part of a normalized tree at a path, or `ABSENT`. A tree of None has no parts."""
+    if tree is None:
+        return ABSENT
+    for element in path:
+        if not isinstance(tree, dict) or element not in tree:
+            return ABSENT
+        tree = tree[element]
+    return tree

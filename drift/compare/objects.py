@@ -1,43 +1,45 @@
-"""One manifest and its live object through all stages of the comparison."""
+"""Compares one manifest with its live object, through all stages of the comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from drift.compare.classify import Judged, classify
+from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import diff
-from drift.compare.exceptions import set_aside
+from drift.compare.kind_specifics import remove_kind_specifics
 from drift.compare.normalize import ListMap, normalize_object
-from drift.compare.project import Ownership, Projection, project
-from drift.compare.tracking import without_tracking
+from drift.compare.ownership import Ownership, owner_node
+from drift.compare.project import Projection, project
+from drift.compare.remove_tracking import remove_tracking
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
-from drift.gitops.tracking import Marks, known_marks
+from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Decision, Json, Object
-from drift.paths import ItemKey, render
+from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import Type
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ObjectComparison:
     """The result of comparing one object.
 
     Attributes:
-        judged: The differences with their causes, in the order of the object's fields.
-        projection: The trees they were found in.
-        decisions: What was seen and not reported, and why.
-        remarks: What else the reader should know of this object, one sentence each.
+        differences: The differences with their causes, in the order of the object's fields.
+        projection: The two trees in which they were found.
+        decisions: Differences that are not reported, and why.
+        remarks: Other information on this object for the reader, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
-        explained: Whether differences were set aside as a webhook's work, which the GitOps controller may contradict.
+        has_webhook_changes: Whether changes were attributed to a webhook and left out, which the GitOps controller may
+            contradict.
     """
 
-    judged: tuple[Judged, ...]
+    differences: tuple[ClassifiedDifference, ...]
     projection: Projection
     decisions: tuple[Decision, ...]
     remarks: tuple[str, ...]
     lacks_owners: bool
-    explained: bool = False
+    has_webhook_changes: bool = False
 
 
 def compare_object(
@@ -49,96 +51,93 @@ def compare_object(
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
     out_of_sync: bool = False,
-    marks: Marks | None = None,
-) -> Compared:
+    reserved: ReservedMetadata | None = None,
+) -> ObjectComparison:
     """Compares a manifest with its live object.
 
+    The values of a Secret must be redacted in all arguments.
+
     Args:
-        desired: The manifest; a Secret with its values redacted.
-        live: The live object in the same version, with its ``managedFields``; a Secret redacted likewise.
-        last_applied: What the last-applied annotation holds, parsed, redacted likewise; None without one.
+        desired: The manifest.
+        live: The live object in the same version, with its ``managedFields``.
+        last_applied: The parsed last-applied annotation; None if there is none.
         schema: The kind's type.
         managers: The user's field managers, and the inferred applier.
-        synced: The manifest at the revision that was last synced; None where that is not known.
-        out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
-        marks: The labels and annotations that syncers and Kubernetes put on this object; None for the well-known ones.
+        synced: The manifest at the last synced revision; None if it is not known.
+        out_of_sync: Whether the GitOps controller reports the object as out of sync.
+        reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
     facts = known_facts()
-    marks = marks or known_marks()
-    wanted = normalize_object(desired, schema, facts)
-    present = normalize_object(live, schema, facts)
-    entries, tree, remarks = _read_owners(live)
-    bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
-    roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
-    recorded = None if last_applied is None else normalize_object(last_applied, schema, facts)
-    has_recorded = recorded is not None and _is_the_appliers(tree, entries, roles)
+    reserved = reserved or reserved_metadata()
+    desired_tree = normalize_object(desired, schema, facts)
+    live_tree = normalize_object(live, schema, facts)
+    entries, owners, remarks = _read_owners(live)
+    has_tracking = reserved.has_tracking(live.get("metadata"), desired["metadata"])
+    roles = assign_roles([entry.actor for entry in entries], managers, has_tracking=has_tracking)
+    recorded = None
+    if last_applied is not None and _is_by_applier(owners, entries, roles):
+        recorded = normalize_object(last_applied, schema, facts)
+    base = None if roles.is_server_side else recorded
     if synced is not None:
-        base: Object | None = normalize_object(synced, schema, facts)
-    else:
-        base = recorded if has_recorded and not roles.is_server_side else None
+        base = normalize_object(synced, schema, facts)
     version = str(live.get("apiVersion", desired.get("apiVersion")))
     ownership = Ownership(
         entries,
         roles,
-        tree,
+        owners,
         base,
-        foreign=_foreign(entries, present, version),
-        left_behind=recorded if has_recorded and roles.is_server_side else None,
+        other_version_entries=_other_version_entries(entries, live_tree, version),
+        last_client_side_apply=recorded if roles.is_server_side else None,
         out_of_sync=out_of_sync,
     )
-    wanted, present, decisions = set_aside(*_identity(desired), wanted, present, owners=tree)
-    present, tracking = without_tracking(wanted, present, ownership, marks)
+    desired_tree, live_tree, decisions = remove_kind_specifics(
+        *_identity(desired), desired_tree, live_tree, owners=owners
+    )
+    live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, reserved)
     projection = project(
-        wanted,
-        present,
+        desired_tree,
+        live_tree,
         schema,
         ownership,
         facts=facts,
-        marks=marks,
-        zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
+        reserved=reserved,
+        with_zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
-    classified = classify(
-        diff(projection.desired, projection.live),
-        projection,
-        ownership,
-        schema,
-        _mapping(live.get("metadata")).get("generation"),
-    )
-    makers = _makers(entries, roles)
-    if classified.judged and makers and not roles.has_applier:
-        remarks.append(f"no applier has written it; it was made by {makers}")
-    remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
-    return Compared(
-        judged=classified.judged,
+    generation = _mapping(live.get("metadata")).get("generation")
+    classification = classify(diff(projection.desired, projection.live), projection, ownership, schema, generation)
+    others = _other_managers(entries, roles)
+    if classification.differences and others and not roles.has_applier:
+        remarks.append(f"written by {others}, not by an applier")
+    remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(desired_tree, ())]
+    return ObjectComparison(
+        differences=classification.differences,
         projection=projection,
-        decisions=(*decisions, *tracking, *projection.decisions, *classified.decisions),
+        decisions=(*decisions, *tracking_decisions, *projection.decisions, *classification.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,
-        explained=bool(classified.decisions),
+        has_webhook_changes=bool(classification.decisions),
     )
 
 
 def _identity(body: Object) -> tuple[str, str, str]:
-    """Group, kind and name."""
+    """Returns the group, kind and name."""
     group = str(body.get("apiVersion", "")).rpartition("/")[0]
     return group, str(body.get("kind", "")), str(body["metadata"]["name"])
 
 
-def _is_the_appliers(tree: OwnerNode | None, entries: Sequence[Entry], roles: Roles) -> bool:
-    """Whether the applier wrote the last-applied annotation; after a ``kubectl apply`` by hand it is that hand's."""
-    node = tree
-    for name in ("metadata", "annotations", LAST_APPLIED):
-        node = None if node is None else node.child(name)
+def _is_by_applier(owners: OwnerNode | None, entries: Sequence[Entry], roles: Roles) -> bool:
+    """Whether the applier wrote the last-applied annotation, and not a user with ``kubectl apply``."""
+    node = owner_node(owners, ("metadata", "annotations", LAST_APPLIED))
     if node is None:
-        # Without managedFields there is no telling, and the annotation is all the evidence that there is.
+        # Without managedFields, the annotation is the only evidence.
         return not entries
     return any(roles.of_entry[index] is Role.APPLIER for index in node.owners)
 
 
-def _makers(entries: Sequence[Entry], roles: Roles) -> str:
-    """The managers that are neither applier nor controller, for a message; "" without any."""
+def _other_managers(entries: Sequence[Entry], roles: Roles) -> str:
+    """Returns the names of the managers that are neither applier nor controller; "" if there are none."""
     names = {entry.actor.manager for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER}
-    # What the API server calls the owner of what was there before the first apply.
+    # The API server's name for the owner of fields that were set before the first apply.
     names.discard("before-first-apply")
     return ", ".join(sorted(names))
 
@@ -148,40 +147,40 @@ def _mapping(value: Json) -> Object:
 
 
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:
-    """The entries, their tree (None where nothing is recorded), and what is to be said about them."""
-    metadata = live.get("metadata")
-    managed_fields = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    """Returns the ``managedFields`` entries, their tree (None if there are none), and remarks for the reader."""
+    managed_fields = _mapping(live.get("metadata")).get("managedFields")
     if not managed_fields:
         return (), None, []
     try:
         entries = read_entries(managed_fields)
         return entries, build_tree(entries), []
     except ManagedFieldsError as error:
-        return (), None, [f"its managedFields cannot be read ({error}), so it is compared without owners"]
+        return (), None, [f"its managedFields cannot be read ({error}), so it is compared without field owners"]
 
 
-def _foreign(entries: Sequence[Entry], present: Object, version: str) -> tuple[int, ...]:
-    """Entries written through another version that own fields which the object does not have in this one."""
+def _other_version_entries(entries: Sequence[Entry], live_tree: Object, version: str) -> tuple[int, ...]:
+    """Returns the entries written through another API version that own fields which this version lacks."""
     found = []
     for index, entry in enumerate(entries):
-        # Who deleted a field owns it no more, so only another version's name for it can be missing.
+        # Deleting a field ends its ownership, so a missing field can only be one that this version names differently.
         if entry.api_version != version and entry.actor.subresource is None:
             spec = build_tree([entry]).child("spec")
-            if spec is not None and _names_more_than(spec, present.get("spec")):
+            if spec is not None and _owns_missing_fields(spec, live_tree.get("spec")):
                 found.append(index)
     return tuple(found)
 
 
-def _names_more_than(node: OwnerNode, tree: Json) -> bool:
-    """Whether a field set names parts that a tree does not have; what is owned as a whole has no parts to look for."""
+def _owns_missing_fields(node: OwnerNode, tree: Json) -> bool:
+    """Whether a field set names fields that a tree lacks. An atomic value has no fields to look for."""
     if not isinstance(tree, dict):
         return False
-    return any(name not in tree or _names_more_than(child, tree[name]) for name, child in node.children.items())
+    return any(name not in tree or _owns_missing_fields(child, tree[name]) for name, child in node.children.items())
 
 
-def _duplicates(value: Json, path: tuple[str | ItemKey, ...]) -> list[str]:
+def _duplicates(value: Json, path: Path) -> list[str]:
+    """Returns the paths of list items that the manifest gives more than once."""
     found = [render((*path, key)) for key in value.duplicates] if isinstance(value, ListMap) else []
-    for name, below in value.items():
-        if isinstance(below, dict):
-            found += _duplicates(below, (*path, name))
+    for name, child in value.items():
+        if isinstance(child, dict):
+            found += _duplicates(child, (*path, name))
     return found

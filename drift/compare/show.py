@@ -1,4 +1,4 @@
-"""Normalized trees back into what people and tools read: plain JSON values, and pointers into the original object."""
+"""Converts parts of normalized trees to what a report shows: plain JSON values, and pointers into the object."""
 
 from drift.compare.atomic import AtomicValue
 from drift.compare.normalize import ListMap
@@ -10,10 +10,10 @@ from drift.schema.values import Canonical
 
 
 def to_json(value: Json) -> Json:
-    """The value as JSON, scalars as they were written; None for `ABSENT`.
+    """Returns the value as JSON with scalars as they were written, or None for `ABSENT`.
 
     Raises:
-        TypeError: It holds a `Redacted`: whoever calls this must have asked before.
+        TypeError: The value contains a `Redacted`. Check with `contains_redacted` first.
     """
     if isinstance(value, Redacted):
         raise TypeError("a redacted value must not be shown")
@@ -22,29 +22,29 @@ def to_json(value: Json) -> Json:
     if isinstance(value, ListMap):
         return [to_json(item) for item in value.values()]
     if isinstance(value, dict):
-        return {name: to_json(below) for name, below in value.items()}
+        return {name: to_json(field) for name, field in value.items()}
     if isinstance(value, list):
         return [to_json(item) for item in value]
     return None if value is ABSENT else value
 
 
-def holds_redacted(value: Json) -> bool:
-    """Whether a tree is, or anywhere holds, a value that must not be shown."""
+def contains_redacted(value: Json) -> bool:
+    """Whether a tree is or contains a value that must not be shown."""
     if isinstance(value, AtomicValue):
-        return holds_redacted(value.value)
+        return contains_redacted(value.value)
     if isinstance(value, dict):
-        return any(map(holds_redacted, value.values()))
+        return any(map(contains_redacted, value.values()))
     if isinstance(value, list):
-        return any(map(holds_redacted, value))
+        return any(map(contains_redacted, value))
     return isinstance(value, Redacted)
 
 
 def pointer(tree: Json, path: Path) -> str:
-    """The RFC 6901 pointer of a path, into the object that the tree was made of.
+    """Returns the RFC 6901 pointer of a path, into the object that was normalized.
 
     Args:
-        tree: The normalized (or projected) tree.
-        path: A path that exists in it.
+        tree: The normalized or projected tree.
+        path: A path that exists in the tree.
     """
     text = ""
     for element in path:

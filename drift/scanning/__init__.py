@@ -2,7 +2,7 @@
 
 from drift.kube.live_source import LiveSource
 from drift.scanning.cache import ComparisonCache
-from drift.scanning.options import Options, Step
+from drift.scanning.options import Options, ScanStep
 from drift.scanning.scan import scan_manifests
 
-__all__ = ["ComparisonCache", "LiveSource", "Options", "Step", "scan_manifests"]
+__all__ = ["ComparisonCache", "LiveSource", "Options", "ScanStep", "scan_manifests"]

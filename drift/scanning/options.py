@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drift.config.settings import UncheckedKind
+from drift.config.settings import SkippedKind
 from drift.gitops.revisions import Repository
 from drift.model import WHOLE, Manifest, Shard, Unmanaged
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScanStep:
     """How far a scan is.
 
     Attributes:
@@ -23,7 +23,7 @@ class Step:
     total: int | None
 
 
-def _look_away(step: Step) -> None:
+def _look_away(step: ScanStep) -> None:
     del step
 
 
@@ -53,7 +53,7 @@ class Options:
     controllers: tuple[str, ...] = ()
     infers_applier: bool = True
     inferred_applier: str | None = None
-    unchecked: tuple[UncheckedKind, ...] = ()
+    unchecked: tuple[SkippedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     synced_revision: str | None = None
@@ -61,8 +61,8 @@ class Options:
     catch_up: bool = False
     shard: Shard = WHOLE
     explain: bool = False
-    observe: Callable[[Step], object] = _look_away
+    observe: Callable[[ScanStep], object] = _look_away
 
-    def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
+    def unchecked_kind(self, group: str, kind: str) -> SkippedKind | None:
         """What the user says about a kind that is not to be looked at; None for any other."""
         return next((unchecked for unchecked in self.unchecked if unchecked.covers(group, kind)), None)

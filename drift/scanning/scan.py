@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Final
 
 from drift.errors import ConnectError, RequestError, ScanError
-from drift.gitops.opt_outs import apply_opt_outs, reason_for_absence
+from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
@@ -16,7 +16,7 @@ from drift.policy.findings import missing_finding
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.cache import ComparisonCache, NoCache
 from drift.scanning.comparison import PairComparer
-from drift.scanning.options import Options, Step
+from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Absent, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
@@ -34,7 +34,7 @@ def scan_manifests(
     info: ManifestsInfo,
     options: Options,
     schemas: Mapping[str, Any] | None = None,
-    remembered: ComparisonCache | None = None,
+    cache: ComparisonCache | None = None,
 ) -> Report:
     """Compares manifests with the live side.
 
@@ -44,12 +44,12 @@ def scan_manifests(
         info: Where the manifests come from, for the report.
         options: What the user said about the scan.
         schemas: The OpenAPI document to use where the source has none of its own.
-        remembered: What earlier scans with the same options, manifests and schemas found; learns from this one.
+        cache: What earlier scans with the same options, manifests and schemas found; learns from this one.
 
     Raises:
         ManifestError: Two manifests describe one object. What cannot be read is in the report.
     """
-    scan = _Scan(source, options, manifests, schemas, remembered)
+    scan = _Scan(source, options, manifests, schemas, cache)
     report = scan.run(info)
     ahead = scan.ahead() if options.catch_up else None
     if ahead is None:
@@ -69,7 +69,7 @@ class _Scan:
         options: Options,
         manifests: Sequence[Manifest],
         schemas: Mapping[str, Any] | None,
-        remembered: ComparisonCache | None,
+        cache: ComparisonCache | None,
     ) -> None:
         self._source = source
         self._options = options
@@ -100,7 +100,7 @@ class _Scan:
             resources,
             synced=self._synced,
             recorded=self._recorded,
-            remembered=remembered or NoCache(),
+            cache=cache or NoCache(),
         )
 
     def run(self, info: ManifestsInfo) -> Report:
@@ -119,11 +119,11 @@ class _Scan:
         self._report_missing()
         if lost is None:
             self._strays.search(everything, wanted.searched)
-        if self._strays.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
+        if self._strays.owners(self._pairs.tracking.keys) - self._pairs.owners.known:
             self._look_elsewhere()
         self._reports += self._strays.reports(
             ManagedScope(
-                self._pairs.marks.ours,
+                self._pairs.owners.known,
                 frozenset(everything.searched),
                 everything.described,
                 self._pairs.tracking.keys,
@@ -147,7 +147,7 @@ class _Scan:
         yield from self._pairs.notes
         yield from self._types.notes
         yield from self._strays.notes
-        yield from self._pairs.marks.notes()
+        yield from self._pairs.owners.notes()
         if self._recorded is not None:
             yield from self._recorded.notes
         if self._source.info is None:
@@ -198,7 +198,7 @@ class _Scan:
         return None
 
     def _tell_of(self, kind: PlannedKind) -> None:
-        self._observe(Step(kind.resource.full_name, len(self._reports), len(self._manifests)))
+        self._observe(ScanStep(kind.resource.full_name, len(self._reports), len(self._manifests)))
 
     def _live_objects(self, kind: PlannedKind, wanted: Plan) -> Iterator[LiveObject | Unread]:
         """A kind's live objects: more than those that are described where others are of interest too."""
@@ -245,11 +245,11 @@ class _Scan:
         if self._recorded is None:
             return None
         self._look_elsewhere()
-        return self._recorded.had(key, self._pairs.marks.syncers)
+        return self._recorded.was_synced(key, self._pairs.owners.gitops_objects)
 
     def _why_pending(self, key: ObjectKey) -> str | None:
         """Why an object that was never synced is not there yet; None if nothing tells."""
-        return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.marks.syncers)
+        return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.owners.gitops_objects)
 
     def ahead(self) -> SyncedAhead | None:
         """The synced commit that the checkout is behind; None if it is not. To be asked after the scan."""
@@ -259,7 +259,7 @@ class _Scan:
             return self._recorded.ahead_at(self._options.synced_revision)
         try:
             self._look_elsewhere()
-            return self._recorded.ahead(self._pairs.marks.syncers)
+            return self._recorded.ahead(self._pairs.owners.gitops_objects)
         except ConnectError:
             # The report already says what could not be read.
             return None
@@ -283,7 +283,7 @@ class _Scan:
 
     def _missing(self, absent: Absent) -> ObjectReport:
         manifest, key = absent.manifest, absent.key
-        gone = reason_for_absence(manifest.body)
+        gone = expected_absence(manifest.body)
         if gone is not None:
             return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, gone)
         cause = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}[self._was_synced(key)]

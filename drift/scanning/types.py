@@ -7,7 +7,7 @@ from typing import Any
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Object
-from drift.schema.definitions import defined_kind, document_of
+from drift.schema.definitions import defined_kind, openapi_document
 from drift.schema.shipped import compact_schemas, schema_version
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 
@@ -87,7 +87,7 @@ class Types:
         if definition is None or self._schemas is None:
             return None
         if resource not in self._defined:
-            document = document_of(definition, resource.version, self._schemas)
+            document = openapi_document(definition, resource.version, self._schemas)
             self._defined[resource] = (
                 None
                 if document is None

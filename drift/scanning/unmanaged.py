@@ -6,14 +6,14 @@ from functools import cache
 from typing import Final
 
 from drift.errors import ConnectError, RequestError
-from drift.gitops.opt_outs import apply_opt_outs, why_kept
+from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.owners import tracking_owners
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import unmanaged_finding
 from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged
-from drift.scanning.options import Options, Step
+from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
 from drift.schema.shipped import built_in_kinds
@@ -115,7 +115,7 @@ class UnmanagedSearch:
         self._note_what_is_unknown()
         try:
             for resource, found in self._other_kinds(read, namespaces):
-                self.options.observe(Step(resource.full_name, 0, None))
+                self.options.observe(ScanStep(resource.full_name, 0, None))
                 for live in found:
                     if not isinstance(live, Unread):
                         self.add(resource, live)
@@ -166,13 +166,13 @@ class UnmanagedSearch:
         text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
         (self.notes if (refused or down) and not is_ours else self.errors).append(text)
 
-    def marks(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
+    def owners(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
         """The syncers' marks that they bear.
 
         Args:
             tracking_labels: The keys that Argo CD's tracking label may have.
         """
-        return frozenset(mark for _, live in self._found for mark in tracking_owners(live.body, tracking_labels))
+        return frozenset(owner for _, live in self._found for owner in tracking_owners(live.body, tracking_labels))
 
     def reports(
         self, ours: ManagedScope, was_synced: Callable[[ObjectKey], bool | None], cluster: str
@@ -196,7 +196,7 @@ class UnmanagedSearch:
                     judged = UnmanagedObject(
                         Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more"
                     )
-                kept = why_kept(live.body) if judged.cause is Cause.PENDING_SYNC else None
+                kept = prune_opt_out(live.body) if judged.cause is Cause.PENDING_SYNC else None
                 if kept is not None:
                     judged = replace(judged, note=f"Git does not have it any more; it is kept on purpose ({kept})")
                 findings = apply_opt_outs((unmanaged_finding(key, judged, cluster),), None, live.body)

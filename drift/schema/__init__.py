@@ -1,4 +1,4 @@
-"""The shape of Kubernetes objects: which lists are keyed by what, which strings are quantities, what the defaults are.
+"""The schemas of Kubernetes objects: the keys of list maps, the types of scalars, the defaults.
 
-It comes from the API server's own OpenAPI v3 documents, or for dumps from a compact copy that is shipped.
+They come from the API server's OpenAPI v3 documents or, for dumps, from a compact copy that is shipped.
 """

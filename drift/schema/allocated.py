@@ -1,7 +1,7 @@
-"""Fields whose values are made for one object alone: allocated addresses and ports, bindings, generated selectors.
+"""Fields whose values are allocated or generated for one object: addresses, ports, bindings, selectors.
 
-Git need not name them, and where it does not, no value of theirs is a difference, whoever its recorded owner is: of an
-object that was created by hand and taken over later, its creator owns them all.
+If Git does not set such a field, no value in it is a difference, whichever manager owns it. For instance, the user who
+created an object owns all of these fields even if an applier took the object over later.
 """
 
 from typing import Final
@@ -21,13 +21,13 @@ ALLOCATED: Final = frozenset(
         (_CORE + "PersistentVolumeClaimSpec", "storageClassName"),
         (_CORE + "PersistentVolumeClaimSpec", "volumeName"),
         (_CORE + "PersistentVolumeSpec", "claimRef"),
-        # Of the claim that a volume was bound to.
+        # In the reference to the claim that a volume is bound to.
         (_CORE + "ObjectReference", "resourceVersion"),
         (_CORE + "ObjectReference", "uid"),
         (_CORE + "PodSpec", "priority"),
-        # By the Job controller's own selector, which follows the Job's uid.
+        # Derived from the Job's UID.
         ("io.k8s.api.batch.v1.JobSpec", "selector"),
-        # Who asked for the certificate.
+        # The user that requested the certificate.
         (_CSR, "extra"),
         (_CSR, "groups"),
         (_CSR, "uid"),
@@ -35,8 +35,8 @@ ALLOCATED: Final = frozenset(
     }
 )
 
-#: Of these, what only the object itself is given (by admission from its priority class, or the default storage class):
-#: in a template it is somebody's.
+#: The allocated fields that the server sets only on the object itself, such as the priority that admission derives from
+#: the priority class. In a template, a manager has set them.
 NOT_IN_TEMPLATES: Final = frozenset(
     {
         (_CORE + "PodSpec", "priority"),
@@ -45,8 +45,8 @@ NOT_IN_TEMPLATES: Final = frozenset(
     }
 )
 
-#: Fields that the ``scale`` subresource sets without leaving an owner where there was none before: a value that is not
-#: the default was set by somebody, whom the API server has no record of.
+#: Fields that the ``scale`` subresource sets. If such a field had no owner before, the API server records none. A value
+#: other than the default was then set by an unknown manager.
 SCALED: Final = frozenset(
     {
         ("io.k8s.api.apps.v1.DeploymentSpec", "replicas"),

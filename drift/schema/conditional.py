@@ -1,7 +1,7 @@
-"""Defaults that depend on an object's other fields: what the API server would fill in beside what is there.
+"""Defaults that depend on an object's other fields.
 
-One function per field, from the object that holds the field to the value the server gives it. The functions restate
-``pkg/apis/*/defaults.go`` of Kubernetes; the tests hold each against the real API server.
+There is one function per field. It takes the object that lacks the field and returns what the API server fills in. The
+functions follow ``pkg/apis/*/defaults.go`` in Kubernetes; the tests check each against the real API server.
 """
 
 import re
@@ -19,12 +19,12 @@ _HOST: Final = (
 )
 _REPOSITORY: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _DIGEST: Final = r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}"
-#: What github.com/distribution/reference, which the API server uses, reads as the reference of an image.
+#: A valid image reference according to github.com/distribution/reference, which the API server uses.
 _IMAGE: Final = re.compile(
     rf"(?P<name>(?:{_HOST}(?::[0-9]+)?/)?{_REPOSITORY}(?:/{_REPOSITORY})*)"
     rf"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?"
 )
-#: It takes this for the ID of an image, and refuses it.
+#: That library rejects this as the ID of an image.
 _IMAGE_ID: Final = re.compile("[a-f0-9]{64}")
 
 _CORE: Final = "io.k8s.api.core.v1."
@@ -43,7 +43,7 @@ _SCALE_UP: Final = [{"type": "Pods", "value": 4, "periodSeconds": 15}, *_SCALE_D
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Several defaults, where what decides between them is out of sight."""
+    """Several possible defaults, for a field whose default depends on something that is not known here."""
 
     values: tuple[Json, ...]
 
@@ -57,7 +57,7 @@ def _image_volume_pull_policy(volume: Object) -> Json:
 
 
 def _pull_policy_of(image: Json) -> Json:
-    """Always for the tag ``latest``, given or implied; IfNotPresent else, also for what is no valid reference."""
+    """Returns Always for the tag ``latest``, set or implied, and IfNotPresent for any other image or an invalid one."""
     reference = _IMAGE.fullmatch(str(image or ""))
     if reference is None or _IMAGE_ID.fullmatch(reference["name"]):
         return "IfNotPresent"
@@ -69,7 +69,7 @@ def _target_port(port: Object) -> Json:
 
 
 def _service_account(pod: Object) -> Json:
-    """The deprecated twin of serviceAccountName, kept equal to it."""
+    """The deprecated alias of serviceAccountName, which the server keeps equal to it."""
     return pod.get("serviceAccountName", "default")
 
 
@@ -79,7 +79,7 @@ def _service_account_name(pod: Object) -> Json:
 
 
 def _requests(resources: Object) -> Json:
-    # Filled in when a pod is made, from a template too; each by itself, but a whole is all that is known here.
+    # Set when a Pod is created, also from a template. The server fills in each resource separately (_FILLED_BY_KEY).
     return resources.get("limits", ABSENT)
 
 
@@ -92,7 +92,7 @@ def _container_limits(item: Object) -> Json:
 
 
 def _container_requests(item: Object) -> Json:
-    """The limit by default, else the most, else the least that is allowed: what counts more comes later."""
+    """Returns the default limit of each resource, or else the maximum, or else the minimum."""
     if item.get("type") != "Container":
         return ABSENT
     parts = [part for name in ("min", "max", "default") if isinstance(part := item.get(name), dict)]
@@ -150,7 +150,7 @@ def _client_ip_timeout(service: Object) -> Json:
 
 
 def _completions(job: Object) -> Json:
-    """As many as parallelism only where neither is given, and then both are 1."""
+    """Returns 1 if parallelism is absent or 1: the server sets completions only if both are absent."""
     return 1 if job.get("parallelism", 1) == 1 else ABSENT
 
 
@@ -175,33 +175,33 @@ def _singular(names: Object) -> Json:
 
 
 def _scaling_policies(_: Object) -> Json:
-    # One type serves both directions, and here it cannot be told which one is meant.
+    # Both directions have the same type, and the direction is not known here.
     return AnyOf((_SCALE_UP, _SCALE_DOWN))
 
 
 def _stabilization_window(rules: Object) -> Json:
-    # Scaling down without a window means five minutes, and 0 is something else.
+    # For scaling down, an absent window means five minutes, not 0.
     return 0 if rules.get("policies") == _SCALE_UP else ABSENT
 
 
-#: Fields that the server sets to what another field was given as. They are no rules, which go by what is live: there
-#: the twins always agree, and each would excuse the other.
-TWINS: Final[Mapping[tuple[str, str], str]] = {
+#: Fields that the server sets to the value of another field. They are not in `RULES`, which read the live object: there
+#: both fields always have the same value, and each would explain the other.
+MIRRORED_FIELDS: Final[Mapping[tuple[str, str], str]] = {
     (_CORE + "PersistentVolumeClaimSpec", "dataSource"): "dataSourceRef",
     (_CORE + "PodSpec", "serviceAccountName"): "serviceAccount",
 }
-#: Sharper than the rules where it is known which field holds an object, since one type may serve two: type, holder.
-DEFAULTS_WITHIN: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
-    # Scaling down without a window means five minutes, and 0 is something else.
+#: More specific defaults for types that several fields have: (type, field that holds the object) -> defaults.
+DEFAULTS_BY_PARENT_FIELD: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
+    # For scaling down, an absent window means five minutes, not 0.
     (_AUTOSCALING + "HPAScalingRules", "scaleDown"): {"policies": _SCALE_DOWN, "stabilizationWindowSeconds": ABSENT},
     (_AUTOSCALING + "HPAScalingRules", "scaleUp"): {"policies": _SCALE_UP, "stabilizationWindowSeconds": 0},
-    # Written by the controller that binds the volume.
+    # Set by the controller that binds the volume.
     (_CORE + "ObjectReference", "claimRef"): {"apiVersion": "v1", "kind": "PersistentVolumeClaim"},
 }
-#: Of these, an object without labels gets those of its template.
+#: Types whose objects get the labels of their template if they have none.
 LABELLED_BY_TEMPLATE: Final = frozenset({_JOB.removesuffix("Spec"), _CORE + "ReplicationController"})
 
-#: Maps whose missing keys the server fills in, each by itself, also where Git gives some of them.
+#: Maps in which the server fills in each missing key, even if Git sets others.
 _FILLED_BY_KEY: Final = frozenset(
     {
         (_CORE + "LimitRangeItem", "default"),
@@ -245,15 +245,15 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
 }
 
 
-def filled_in(parent: str, field: str, beside: Object) -> Mapping[str, Json]:
-    """What the server fills in for the missing keys of a map; empty where it fills in none.
+def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:
+    """Returns the keys that the server fills in if they are missing from a map, with their values.
 
     Args:
-        parent: The schema type of the object that holds the map.
-        field: The field that holds it.
-        beside: That object, live.
+        parent: The schema type of the object that has the map.
+        field: The map's field.
+        siblings: The live object that has the map.
     """
     if (parent, field) not in _FILLED_BY_KEY:
         return {}
-    value = RULES[parent, field](beside)
+    value = RULES[parent, field](siblings)
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""The types of custom resources from their definitions, for comparisons without a server that would describe them."""
+"""Reads the schemas of custom resources from their CustomResourceDefinitions, for comparisons without a server."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,10 +10,10 @@ _PREFIX: Final = "#/components/schemas/"
 
 
 def defined_kind(definition: Object) -> tuple[str, str] | None:
-    """The group and kind that a CustomResourceDefinition defines; None for what is not one.
+    """Returns the group and kind that a CustomResourceDefinition defines, or None for any other object.
 
     Args:
-        definition: Any object.
+        definition: The object.
     """
     spec = definition.get("spec")
     if definition.get("kind") != "CustomResourceDefinition" or not isinstance(spec, dict):
@@ -22,16 +22,16 @@ def defined_kind(definition: Object) -> tuple[str, str] | None:
     return (str(spec.get("group")), kind) if isinstance(kind, str) else None
 
 
-def document_of(definition: Object, version: str, built_in: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The OpenAPI v3 document that an API server would serve for one version of a custom resource.
+def openapi_document(definition: Object, version: str, built_in: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the OpenAPI v3 document that an API server would serve for one version of a custom resource.
 
     Args:
-        definition: Its CustomResourceDefinition, ``apiextensions.k8s.io/v1``.
-        version: For instance ``v1``.
-        built_in: The document of the built-in types, for the metadata.
+        definition: The CustomResourceDefinition (``apiextensions.k8s.io/v1``).
+        version: The version, for instance ``v1``.
+        built_in: The document of the built-in types, which describes the metadata.
 
     Returns:
-        None where the definition does not have the version or a schema for it.
+        The document, or None if the definition lacks the version or a schema for it.
     """
     spec = definition["spec"]
     versions = (entry for entry in spec.get("versions") or () if isinstance(entry, dict))

@@ -1,7 +1,7 @@
-"""What the API server does that its OpenAPI document does not say: defaults, and which zero values it drops.
+"""Facts that the API server's OpenAPI document does not declare: defaults, and fields that are omitempty.
 
-The data is learnt from a real API server and from the Go types of its API by ``python -m tools.learn``, by schema type
-and field, so that it serves every kind that embeds a type.
+``python -m tools.learn`` learns the data from a real API server and from the Go types of its API. It is keyed by schema
+type and field, so it applies to every kind that embeds a type.
 """
 
 import json
@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.model import Json, Object
-from drift.schema.conditional import DEFAULTS_WITHIN, RULES
+from drift.schema.conditional import DEFAULTS_BY_PARENT_FIELD, RULES
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import ABSENT, Shape, Type
 
@@ -25,48 +25,48 @@ class Facts:
     """Facts about built-in types.
 
     Attributes:
-        defaults: What the server fills in where a field is absent: schema type -> field -> value.
-        pointers: The fields whose zero value or empty object the server keeps: schema type -> fields. A type that is
-            not a key is not a built-in one; its zeros are all kept.
-        declared: The fields that the types had when the facts were learnt: schema type -> fields. A type that is not a
-            key has every field that it is asked for.
+        defaults: The value that the server fills in for an absent field: schema type -> field -> value.
+        pointers: The fields whose zero value or empty object the server keeps: schema type -> fields. A type without an
+            entry is not built in; the server keeps all of its zero values.
+        declared: The fields that each type had when the facts were learned: schema type -> fields. A type without an
+            entry is taken to have every field.
 
-    An alpha or beta type that the facts do not have is taken for the stable type of the same group and name.
+    An unknown alpha or beta type has the facts of the stable type with the same group and name.
     """
 
     defaults: Mapping[str, Mapping[str, Json]]
     pointers: Mapping[str, frozenset[str]]
     declared: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def default(self, parent: Type, field: str, beside: Object, holder: str = "") -> Json:
-        """What the server fills in for a field that is absent; `ABSENT` where it fills in nothing.
+    def default(self, parent: Type, field: str, siblings: Object, parent_field: str = "") -> Json:
+        """Returns what the server fills in for an absent field, or `ABSENT` if it fills in nothing.
 
         Args:
-            parent: The type of the object that the field belongs to.
-            field: Its name.
-            beside: The object that the field is absent from, on which some defaults depend.
-            holder: The field that holds that object; "" where that is not known.
+            parent: The type of the object that lacks the field.
+            field: The field.
+            siblings: The object that lacks the field. Some defaults depend on its other fields.
+            parent_field: The field that holds that object; "" if it is not known.
         """
         if parent.shape is Shape.MAP:
-            # What the schema calls the default of a map's values fills in no keys.
+            # A default in the schema of a map's values does not add keys.
             return ABSENT
         type_name = self._known_name(parent.name)
-        within = DEFAULTS_WITHIN.get((type_name, holder), {})
-        if field in within:
-            return within[field]
+        more_specific = DEFAULTS_BY_PARENT_FIELD.get((type_name, parent_field), {})
+        if field in more_specific:
+            return more_specific[field]
         rule = RULES.get((type_name, field))
         if rule is not None:
-            return rule(beside)
+            return rule(siblings)
         known = self.defaults.get(type_name)
         if known is not None and field in known:
             return known[field]
         return parent.field(field).default
 
-    def drops_zero(self, parent: Type, field: str) -> bool:
-        """Whether the server cannot tell a field's zero value (false, 0, "", an empty object) from its absence.
+    def is_omitempty(self, parent: Type, field: str) -> bool:
+        """Whether the server drops a field's zero value (false, 0, "", an empty object).
 
-        A field that is not declared is of another version of Kubernetes. It may be a pointer with a default that is not
-        zero, so its zero value has to count.
+        False for a field that is not declared: it belongs to another version of Kubernetes, and may be a pointer with a
+        default that is not zero.
         """
         type_name = self._known_name(parent.name)
         pointers = self.pointers.get(type_name)
@@ -84,14 +84,14 @@ class Facts:
 
 @lru_cache(maxsize=4096)
 def _stable_name(name: str) -> str:
-    """``io.k8s.api.autoscaling.v2.X`` for ``io.k8s.api.autoscaling.v2beta1.X``; a stable name as it is."""
+    """Returns ``io.k8s.api.autoscaling.v2.X`` for ``io.k8s.api.autoscaling.v2beta1.X``; a stable name unchanged."""
     unstable = _UNSTABLE.fullmatch(name)
     return name if unstable is None else unstable[1] + unstable[2]
 
 
 @cache
 def known_facts() -> Facts:
-    """The facts that are shipped."""
+    """Returns the shipped facts."""
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("data/facts.json").read_text("utf-8"))
     return Facts(
         defaults=data["defaults"],

@@ -1,4 +1,4 @@
-"""The compact copy of Kubernetes' own schemas that is shipped, for comparisons without a server."""
+"""The compact copy of Kubernetes' schemas that is shipped for comparisons without a server."""
 
 import gzip
 import json
@@ -15,17 +15,17 @@ def _compact() -> dict[str, Any]:
 
 
 def compact_schemas() -> dict[str, Any]:
-    """One OpenAPI v3 document that holds all built-in types, without descriptions."""
+    """Returns one OpenAPI v3 document of all built-in types, without descriptions."""
     document: dict[str, Any] = _compact()["document"]
     return document
 
 
 def built_in_kinds() -> list[dict[str, Any]]:
-    """Every built-in kind: group, version, kind, plural, namespaced, verbs."""
+    """Returns every built-in kind: group, version, kind, plural, namespaced, verbs."""
     kinds: list[dict[str, Any]] = _compact()["kinds"]
     return kinds
 
 
 def schema_version() -> str:
-    """The Kubernetes version that the schemas are of."""
+    """Returns the Kubernetes version of the schemas."""
     return str(_compact()["version"])

@@ -1,9 +1,9 @@
-"""Types as the comparison needs them, read lazily from OpenAPI v3 documents.
+"""The types of an OpenAPI v3 document, read lazily.
 
-The structure follows the merge rules of server-side apply: they decide what is owned separately, so they also decide
-what can be told apart here. A list says how it merges with ``x-kubernetes-list-type``. Servers up to Kubernetes 1.29
-leave that out for containers, env, volumes and others; server-side apply then goes by the patch strategy, and so does
-this module. The keys therefore always agree with those in ``managedFields`` of the same server.
+The shape of a type follows the merge rules of server-side apply, which decide what is owned separately. A list declares
+its merge rule with ``x-kubernetes-list-type``. Servers up to Kubernetes 1.29 omit that for containers, env, volumes and
+others. Server-side apply then uses the patch strategy, and so does this module, so that keys always match those in
+``managedFields`` of the same server.
 """
 
 import re
@@ -19,34 +19,34 @@ _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _DURATION: Final = _META + "Duration"
 _SCALE: Final = "io.k8s.api.autoscaling.v1.Scale"
-#: Types whose empty object says something: a selector of everything, a kind of volume, a subresource, a schema.
-_SAYING_WHEN_EMPTY: Final = re.compile(
+#: Types whose empty object has a meaning: a selector that matches everything, a volume source, a subresource, a schema.
+_MEANINGFUL_WHEN_EMPTY: Final = re.compile(
     r"io\.k8s\.(?:apimachinery\.pkg\.apis\.meta\.v1\.LabelSelector|api\.core\.v1\.\w+VolumeSource"
     r"|apiextensions-apiserver\.pkg\.apis\.apiextensions\.v1\.\w+)"
 )
 
 
 class Shape(Enum):
-    """How a value is taken apart."""
+    """How server-side apply splits a value into separately owned parts."""
 
-    #: Not at all.
+    #: One value without parts.
     SCALAR = auto()
-    #: Declared fields, each by itself.
+    #: Declared fields, each owned separately.
     STRUCT = auto()
-    #: Any keys, each by itself.
+    #: Arbitrary keys, each owned separately.
     MAP = auto()
-    #: A list whose items are known by some of their fields.
+    #: A list whose items are identified by key fields.
     LIST_MAP = auto()
-    #: A list of scalars in no order.
+    #: A list of scalars without an order.
     SET = auto()
-    #: A list that is owned as a whole.
+    #: A list that has one owner for the whole.
     ATOMIC_LIST = auto()
-    #: The schema does not say: objects field by field, lists as a whole.
+    #: Not declared: objects are owned by field, lists as a whole.
     UNKNOWN = auto()
 
 
 class Scalar(Enum):
-    """Which texts of a scalar mean the same."""
+    """Which forms of a scalar are equal."""
 
     PLAIN = auto()
     QUANTITY = auto()
@@ -55,13 +55,14 @@ class Scalar(Enum):
     TIME = auto()
 
 
-class _Absent(Enum):
+class Absent(Enum):
+    """The type of `ABSENT`."""
+
     ABSENT = auto()
 
 
-#: Told from null.
-ABSENT: Final = _Absent.ABSENT
-Absent = _Absent
+#: Stands for no value, as opposed to null.
+ABSENT: Final = Absent.ABSENT
 
 
 class Type:
@@ -69,14 +70,14 @@ class Type:
 
     Attributes:
         name: The schema's name, for instance ``io.k8s.api.core.v1.Container``; "" for an inline schema.
-        shape: How values are taken apart.
-        scalar: Which texts mean the same; `Scalar.PLAIN` for what is not a scalar.
-        atomic: Whether it is owned as a whole, be it a list, a map or a struct.
-        keys: The fields that name an item of a keyed list, sorted; empty for other shapes.
-        default: What the schema says the server fills in; `ABSENT` where it says nothing.
-        keeps_empty: Whether an empty object differs from none.
-        is_custom: Whether it belongs to a custom resource: the server then stores what it is sent, zeros included.
-        is_scalable: Whether it is the type of a kind of custom resource that has the ``scale`` subresource.
+        shape: How values are split into separately owned parts.
+        scalar: Which forms of a value are equal; `Scalar.PLAIN` for other shapes than scalars.
+        atomic: Whether the list, map or struct is owned as a whole.
+        keys: The key fields of a list map, sorted; empty for other shapes.
+        default: The default that the schema declares, or `ABSENT`.
+        empty_has_meaning: Whether an empty object differs from no object.
+        is_custom: Whether the type belongs to a custom resource. The server stores its zero values.
+        is_scalable: Whether this is the type of a custom resource with the ``scale`` subresource.
     """
 
     __slots__ = (
@@ -86,9 +87,9 @@ class Type:
         "_schema",
         "atomic",
         "default",
+        "empty_has_meaning",
         "is_custom",
         "is_scalable",
-        "keeps_empty",
         "keys",
         "name",
         "scalar",
@@ -108,14 +109,14 @@ class Type:
         self.keys = _list_keys(schema) if self.shape is Shape.LIST_MAP else ()
         self.is_custom = document.is_custom
         self.is_scalable = document.is_custom and name in document.scalable
-        says_something = document.is_custom or _SAYING_WHEN_EMPTY.fullmatch(name) is not None
-        self.keeps_empty = self.shape is Shape.UNKNOWN or (self.shape is Shape.STRUCT and says_something)
+        is_meaningful_struct = document.is_custom or _MEANINGFUL_WHEN_EMPTY.fullmatch(name) is not None
+        self.empty_has_meaning = self.shape is Shape.UNKNOWN or (self.shape is Shape.STRUCT and is_meaningful_struct)
 
     def __repr__(self) -> str:
         return f"Type({self.name or '-'}, {self.shape.name}, {self.scalar.name})"
 
     def field(self, name: str) -> "Type":
-        """The type of one field or map value; `UNKNOWN` for one that the schema does not declare."""
+        """Returns the type of a field or map value; `UNKNOWN` if the schema does not declare it."""
         child = self._children.get(name)
         if child is None:
             child = self._children[name] = self._make_field(name)
@@ -133,7 +134,7 @@ class Type:
         return UNKNOWN
 
     def declares(self, name: str) -> bool:
-        """Whether an object may have a field of this name: the schema declares it, or leaves open which there are."""
+        """Whether the schema declares a field of this name or allows any field."""
         return (
             self.shape is not Shape.STRUCT
             or name in self._schema.get("properties", ())
@@ -143,12 +144,12 @@ class Type:
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """The declared fields; empty for maps and for what the schema leaves open."""
+        """The declared fields; empty for maps and for types that allow any field."""
         return tuple(self._schema.get("properties", ()))
 
     @property
     def items(self) -> "Type":
-        """The type of a list's items; `UNKNOWN` where the schema does not say."""
+        """The type of a list's items; `UNKNOWN` if the schema does not declare it."""
         if self._items is None:
             items = self._schema.get("items")
             self._items = self._document.type_of(items) if isinstance(items, Mapping) else UNKNOWN
@@ -193,7 +194,7 @@ def _list_shape(schema: Mapping[str, Json]) -> Shape:
 
 
 def _list_keys(schema: Mapping[str, Json]) -> tuple[str, ...]:
-    """The keys of a list of type map, sorted; empty where the schema does not name them."""
+    """Returns the sorted keys of a list map; empty if the schema does not declare them."""
     if "x-kubernetes-list-type" not in schema:
         return (schema["x-kubernetes-patch-merge-key"],)
     keys = schema.get("x-kubernetes-list-map-keys", ())
@@ -202,9 +203,9 @@ def _list_keys(schema: Mapping[str, Json]) -> tuple[str, ...]:
 
 #: The patch strategies of lists that server-side apply merges.
 _MERGES: Final = frozenset({"merge", "merge,retainKeys"})
-#: What a schema may say beside a reference about this one use of the type, in place of what the type says.
+#: Keywords that a schema may add to a reference, to override the type for this use.
 _MERGE_RULES: Final = ("x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type")
-#: What the keywords that are looked at have to be.
+#: The JSON types of the keywords that this module reads.
 _KEYWORDS: Final[Mapping[str, type]] = {
     "$ref": str,
     "allOf": list,
@@ -226,14 +227,14 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 
 
 def _readable(schema: Json) -> Mapping[str, Json]:
-    """A schema without what is not as OpenAPI has it: nobody says that a server's answer is well made."""
-    known = _mapping(schema)
-    broken = [name for name, kind in _KEYWORDS.items() if name in known and not isinstance(known[name], kind)]
-    return {name: value for name, value in known.items() if name not in broken} if broken else known
+    """Returns a schema without keywords of the wrong JSON type, since a server's answer may be malformed."""
+    keywords = _mapping(schema)
+    broken = [name for name, kind in _KEYWORDS.items() if name in keywords and not isinstance(keywords[name], kind)]
+    return {name: value for name, value in keywords.items() if name not in broken} if broken else keywords
 
 
 def _version_rank(version: str) -> tuple[int, int, int]:
-    """Orders versions as Kubernetes does: v2, v1, v2beta1, v1beta2, v1beta1, v1alpha1."""
+    """Returns a sort key that orders versions as Kubernetes does: v2, v1, v2beta1, v1beta2, v1beta1, v1alpha1."""
     parts = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if parts is None:
         return -1, 0, 0
@@ -245,17 +246,16 @@ class SchemaDocument:
     """One OpenAPI v3 document: the types of one group and version.
 
     Args:
-        document: As the API server serves it below ``/openapi/v3``. Of its paths, only ``/scale`` is looked at.
+        document: The document as the API server serves it below ``/openapi/v3``. Of its paths, only ``/scale`` is read.
     """
 
     def __init__(self, document: Mapping[str, Json]) -> None:
         self._schemas = _mapping(_mapping(document.get("components")).get("schemas"))
         self._types: dict[str, Type] = {}
         self._kinds = self._index_kinds()
-        #: The schemas of kinds that have the ``scale`` subresource.
+        #: The names of the types that have the ``scale`` subresource.
         self.scalable = self._find_scalable(_mapping(document.get("paths")))
-        # Custom resources' documents declare none of the built-in API types, only the metadata they share, and the
-        # Scale that a kind with that subresource answers with.
+        # Documents of custom resources declare no built-in API types except metadata and Scale.
         self.is_custom = not any(
             name.startswith(("io.k8s.api.", "io.k8s.kube-", "io.k8s.apiext")) and not name.startswith(_SCALE)
             for name in self._schemas
@@ -264,9 +264,9 @@ class SchemaDocument:
     def _index_kinds(self) -> dict[tuple[str, str, str], str]:
         kinds: dict[tuple[str, str, str], str] = {}
         for name, schema in self._schemas.items():
-            for claim in _readable(schema).get("x-kubernetes-group-version-kind", ()):
-                # Options and Status types claim every group; the kind itself claims one.
-                group, version, kind = map(_mapping(claim).get, ("group", "version", "kind"))
+            for identity in _readable(schema).get("x-kubernetes-group-version-kind", ()):
+                # Types such as DeleteOptions and Status name every group; other kinds name one.
+                group, version, kind = map(_mapping(identity).get, ("group", "version", "kind"))
                 if isinstance(group, str) and isinstance(version, str) and isinstance(kind, str):
                     kinds.setdefault((group, version, kind), name)
         return kinds
@@ -276,19 +276,19 @@ class SchemaDocument:
             self._kinds.get((str(kind.get("group")), str(kind.get("version")), str(kind.get("kind"))))
             for path, operations in paths.items()
             if path.endswith("/{name}/scale")
-            # The document calls it an operation of the object's kind, in the object's group.
+            # The document gives the kind of the object here, not Scale.
             for kind in [_mapping(_mapping(_mapping(operations).get("get")).get("x-kubernetes-group-version-kind"))]
         )
 
     def kind(self, group: str, version: str, kind: str) -> Type | None:
-        """The type of a kind; None where the document does not have it."""
+        """Returns the type of a kind, or None if the document lacks it."""
         name = self._kinds.get((group, version, kind))
         return None if name is None else self._named(name, ABSENT)
 
     def newest_kind(self, group: str, kind: str) -> Type | None:
-        """The type of a kind in its newest version, stable ones first; None where the document does not have it.
+        """Returns the type of a kind in its newest version, preferring stable ones, or None if the document lacks it.
 
-        Kinds of the former group ``extensions`` are looked for in the groups that they moved to.
+        Finds kinds of the former group ``extensions`` in the groups to which they moved.
         """
         versions = [
             (found_version, name)
@@ -300,16 +300,16 @@ class SchemaDocument:
 
     @property
     def metadata(self) -> Type:
-        """The type of ``metadata``; `UNKNOWN` where the document does not have it."""
+        """The type of ``metadata``; `UNKNOWN` if the document lacks it."""
         return self._named(_META + "ObjectMeta", ABSENT)
 
     def type_of(self, schema: Mapping[str, Json]) -> Type:
-        """The type that a schema in this document, or a reference to one, stands for."""
+        """Returns the type of a schema in this document, or of a reference to one."""
         schema = _readable(schema)
         default = schema.get("default", ABSENT)
         reference = schema.get("$ref")
         if reference is None and len(schema.get("allOf", ())) == 1:
-            # How a reference is given a description and a default.
+            # Kubernetes adds a description and a default to a reference this way.
             reference = _readable(schema["allOf"][0]).get("$ref")
         if reference is not None:
             rules = {name: schema[name] for name in _MERGE_RULES if name in schema}
@@ -327,5 +327,5 @@ class SchemaDocument:
         return known
 
 
-#: The type of what no schema describes.
+#: The type of a value that no schema describes.
 UNKNOWN: Final = Type(SchemaDocument({}), {}, "", ABSENT)

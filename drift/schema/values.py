@@ -1,4 +1,4 @@
-"""Scalars in one canonical form, so that equal means equal: quantities, durations, int-or-string."""
+"""Canonical forms of quantities, durations, times and int-or-string values, so that equal values compare equal."""
 
 import re
 from decimal import Context, Decimal, DecimalException
@@ -41,39 +41,39 @@ _NANOSECONDS: Final = {
     "h": Decimal(3_600_000_000_000),
 }
 _TIME_FRACTION: Final = re.compile(r"\.0+(?=Z$|[+-]\d\d:\d\d$)")
-#: Longer than any quantity or duration; longer texts are compared as they are.
+#: No quantity or duration is longer; longer strings are compared unchanged.
 _MAX_LENGTH: Final = 64
-#: More digits than a text of that length times any unit can have; the usual 28 would round.
+#: Enough digits for a string of that length times any unit. The default precision of 28 would round.
 _EXACT: Final = Context(prec=256)
 
 
 class Canonical(str):
-    """A scalar in canonical form, which equality and hashing go by, with the value as it was written.
+    """A scalar in canonical form, with the value as it was written. Equality and hash use the canonical form.
 
     Attributes:
-        written: The value as the manifest or the server has it, for showing.
+        written: The original value, which reports show.
     """
 
     __slots__ = ("written",)
     written: Json
 
     def __new__(cls, text: str, written: Json) -> Self:
-        """Args: the canonical text, and the value as written."""
+        """Takes the canonical form and the value as it was written."""
         self = super().__new__(cls, text)
         self.written = written
         return self
 
 
 def canonical(value: Json, scalar: Scalar) -> Json:
-    """A scalar in canonical form.
+    """Returns a scalar in canonical form.
 
     Args:
         value: A JSON scalar.
-        scalar: What the schema says it is.
+        scalar: Its type in the schema.
 
     Returns:
-        A `Canonical` where other texts mean the same; the value itself where it is plain or is not what the schema
-        says (the server would refuse it, or the schema is newer).
+        A `Canonical` if the type allows several forms of a value. The value itself if the type is plain, or if the
+        value is not of this type: the server would reject it, or its schema is newer.
     """
     if scalar is Scalar.QUANTITY:
         return _number(parse_quantity(value), value)
@@ -87,7 +87,7 @@ def canonical(value: Json, scalar: Scalar) -> Json:
 
 
 def parse_quantity(value: Json) -> Decimal | None:
-    """The exact number that a Kubernetes quantity stands for; None for what is not one.
+    """Returns the exact number of a Kubernetes quantity, or None if the value is not a quantity.
 
     Args:
         value: A string such as ``500m`` or ``0.5Gi``, or a number.
@@ -106,7 +106,7 @@ def parse_quantity(value: Json) -> Decimal | None:
 
 
 def parse_duration(value: Json) -> Decimal | None:
-    """The nanoseconds that a Go duration stands for; None for what is not one.
+    """Returns the nanoseconds of a Go duration, or None if the value is not a duration.
 
     Args:
         value: A string such as ``1h30m``.
@@ -131,7 +131,7 @@ def _number(number: Decimal | None, written: Json) -> Json:
 
 
 def _int_or_string(value: Json) -> Json:
-    # 80 and "80" mean the same port to whoever reads the object.
+    # 80 and "80" are the same port.
     if isinstance(value, int | str) and not isinstance(value, bool):
         return Canonical(str(value), value)
     return value

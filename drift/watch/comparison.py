@@ -86,7 +86,7 @@ class Comparison:
             self._source,
             info=self._desired.info,
             options=self._options,
-            remembered=self._remembered,
+            cache=self._remembered,
         )
         self._source.end_scan()
         return self._judge(replace(report, notes=(*self._desired.loaded.unnamed, *report.notes)))
@@ -114,7 +114,7 @@ class Comparison:
             _AtOneMoment(self._source, step),
             info=self._desired.info,
             options=options,
-            remembered=self._remembered,
+            cache=self._remembered,
         )
         return next(item for item in self._judge(report).objects if item.source == manifest.source)
 

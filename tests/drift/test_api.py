@@ -9,7 +9,7 @@ import pytest
 import drift
 from drift.config.settings import Settings
 from drift.model import Cause, Status, Verdict
-from drift.scanning import Step
+from drift.scanning import ScanStep
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import Syncer
 
@@ -46,14 +46,14 @@ def test_tells_how_far_it_is(tmp_path: Path) -> None:
         for number in range(250)
     )
     (tmp_path / "maps.yaml").write_text(maps)
-    steps: list[Step] = []
+    steps: list[ScanStep] = []
 
     drift.scan([tmp_path], drift.open_dump([tmp_path]), observe=steps.append)
 
     assert [step for step in steps if step.total is not None] == [
-        Step("configmaps", done, 250) for done in (0, 100, 200)
+        ScanStep("configmaps", done, 250) for done in (0, 100, 200)
     ]
-    assert Step("deployments.apps", 0, None) in steps
+    assert ScanStep("deployments.apps", 0, None) in steps
 
 
 def test_importing_it_imports_no_kubernetes_client() -> None:

@@ -192,7 +192,7 @@ def test_what_the_whole_has_to_say_is_the_same_in_each_shard(fleet: Fleet) -> No
     whole = fleet.report()[1]
     said = {(item.key.name, finding.cause, finding.note) for item in whole.objects for finding in item.findings}
 
-    # Marks of an owner that is ours in one namespace only.
+    # ReservedMetadata of an owner that is ours in one namespace only.
     assert any(name == "of-second" for name, _, _ in said)
     assert not any(name == "of-nobody" for name, _, _ in said)
     # The revision that was synced last, for objects that are not there to say by whom.

@@ -14,14 +14,14 @@ SHOW_CURSOR, HIDE_CURSOR, CLEAR_LINE = "\x1b[?25h", "\x1b[?25l", "\x1b[2K"
 STEPS = """
 import sys
 from drift.cli.progress import Progress
-from drift.scanning import Step
+from drift.scanning import ScanStep
 
 with Progress("reading manifests") as progress:
-    progress.observe(Step("deployments.apps\\x1b[2J", 100, 20000))
+    progress.observe(ScanStep("deployments.apps\\x1b[2J", 100, 20000))
     sys.stdin.readline()
-    progress.observe(Step("deployments.apps\\x1b[2J", 12300, 20000))
+    progress.observe(ScanStep("deployments.apps\\x1b[2J", 12300, 20000))
     sys.stdin.readline()
-    progress.observe(Step("secrets", 0, None))
+    progress.observe(ScanStep("secrets", 0, None))
     sys.stdin.readline()
     if sys.argv[1] == "fail":
         raise KeyboardInterrupt

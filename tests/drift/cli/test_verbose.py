@@ -56,8 +56,8 @@ def test_each_kind_of_decision_is_explained(workspace: Application, capsys: Out)
         "spec.progressDeadlineSeconds not reported: the API server's default",
         f"{container}.resources.limits.cpu not reported: the same value in another form: 1000m in Git, 1 live",
         f"{container}.resources.limits.memory not reported: the same value in another form: 1024Mi in Git, 1Gi live",
-        'metadata.annotations["deployment.kubernetes.io/revision"] not reported: Kubernetes\' own bookkeeping',
-        "not reported: a syncer's own mark",
+        'metadata.annotations["deployment.kubernetes.io/revision"] not reported: for internal use by Kubernetes',
+        "not reported: a tracking label or annotation of the applier",
         "ignored by ignore rule 1 (path: spec.replicas): scaled by hand on purpose",
         "ignored by annotation kustomize.toolkit.fluxcd.io/ssa: Merge: Flux leaves what others add to this object",
     ):

@@ -1,4 +1,4 @@
-"""Lists that are owned as a whole: their items are paired before they are compared."""
+"""Atomic lists: their items are paired before they are compared."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ DOCUMENT = SchemaDocument(
 
 
 def _sides(desired: Json, live: Json) -> tuple[Json, Json] | None:
-    """What the report shows of ``spec.rules`` on both sides; None where they are equal."""
+    """Both sides of ``spec.rules`` as reported, or None if they are equal."""
     schema = DOCUMENT.kind("example.com", "v1", "Thing")
     assert schema is not None
     entry = {
@@ -52,13 +52,13 @@ def _sides(desired: Json, live: Json) -> tuple[Json, Json] | None:
         None,
         schema,
     )
-    if not compared.judged:
+    if not compared.differences:
         return None
-    (judged,) = compared.judged
-    assert judged.difference.path == ("spec", "rules")
-    assert isinstance(judged.difference.desired, AtomicValue)
-    assert isinstance(judged.difference.live, AtomicValue)
-    return judged.difference.desired.value, judged.difference.live.value
+    (found,) = compared.differences
+    assert found.difference.path == ("spec", "rules")
+    assert isinstance(found.difference.desired, AtomicValue)
+    assert isinstance(found.difference.live, AtomicValue)
+    return found.difference.desired.value, found.difference.live.value
 
 
 def _rule(name: str, **fields: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_a_list_with_defaults_is_equal() -> None:
 
 
 @pytest.mark.parametrize("names", ["xab", "axb", "abx", "axby", "xyab"])
-def test_the_defaults_of_items_beside_an_added_one_are_not_shown(names: str) -> None:
+def test_an_added_item_does_not_reveal_defaults_in_the_others(names: str) -> None:
     desired, live = _sides(_git("a", "b"), _live(*names)) or ([], [])
 
     assert desired == _git("a", "b")
@@ -87,11 +87,11 @@ def test_the_defaults_of_items_beside_an_added_one_are_not_shown(names: str) -> 
 
 
 @pytest.mark.parametrize("names", ["a", "b", "c", "ac", "bc"])
-def test_the_defaults_of_items_beside_a_removed_one_are_not_shown(names: str) -> None:
+def test_a_removed_item_does_not_reveal_defaults_in_the_others(names: str) -> None:
     assert _sides(_git("a", "b", "c"), _live(*names)) == (_git("a", "b", "c"), _git(*names))
 
 
-def test_an_item_that_was_edited_beside_an_added_one_is_shown_without_defaults() -> None:
+def test_an_edited_item_next_to_an_added_one_is_shown_without_defaults() -> None:
     live = [_rule("a", weight=1), _rule("b", weight=1, parts=[{"n": 1}]), _rule("c", weight=1), _rule("x", weight=1)]
 
     sides = _sides(_git("a", "b", "c"), live)
@@ -100,7 +100,7 @@ def test_an_item_that_was_edited_beside_an_added_one_is_shown_without_defaults()
     assert sides[1][:3] == [_rule("a"), _rule("b", parts=[{"n": 1}]), _rule("c")]
 
 
-def test_a_value_that_is_no_default_is_shown_in_a_list_of_another_length() -> None:
+def test_a_value_other_than_the_default_is_shown_in_a_list_of_a_different_length() -> None:
     live = [_rule("a", weight=9), *_live("b", "x")]
 
     sides = _sides(_git("a", "b"), live)
@@ -109,14 +109,14 @@ def test_a_value_that_is_no_default_is_shown_in_a_list_of_another_length() -> No
     assert sides[1][:2] == [_rule("a", weight=9), _rule("b")]
 
 
-def test_lists_inside_of_the_items_are_aligned_too() -> None:
+def test_lists_inside_items_are_aligned_too() -> None:
     desired = [_rule("a", parts=[{"n": 1}, {"n": 2}])]
     live = [_rule("a", weight=1, parts=[{"n": 0}, {"n": 1}, {"n": 2}])]
 
     assert _sides(desired, live) == (desired, [_rule("a", parts=[{"n": 0}, {"n": 1}, {"n": 2}])])
 
 
-def test_a_list_of_thousands_that_lost_one_item_is_shown_without_defaults() -> None:
+def test_a_list_of_thousands_without_one_item_is_shown_without_defaults() -> None:
     names = [f"rule-{number}" for number in range(3000)]
 
     sides = _sides(_git(*names), _live(*names[:1500], *names[1501:]))
@@ -124,15 +124,15 @@ def test_a_list_of_thousands_that_lost_one_item_is_shown_without_defaults() -> N
     assert sides == (_git(*names), _git(*names[:1500], *names[1501:]))
 
 
-def test_thousands_of_items_that_all_differ_are_all_shown() -> None:
+def test_thousands_of_different_items_are_all_shown() -> None:
     desired = _git(*(f"a-{number}" for number in range(2000)))
     live = _git(*(f"b-{number}" for number in range(2001)))
 
     assert _sides(desired, live) == (desired, live)
 
 
-def test_lists_nested_to_any_depth_are_compared_once_each() -> None:
-    # Without that, each level would double the work of the next one.
+def test_deeply_nested_lists_are_compared_once_each() -> None:
+    # Otherwise each level would double the work.
     desired: Json = [1]
     live: Json = [2, 3]
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""A server whose schema has fields that the shipped one lacks; there is no such server to be had, so it is made up."""
+"""A server whose schema has fields that the shipped schema lacks. The schema is made up: no such server exists yet."""
 
 import copy
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
@@ -36,28 +36,28 @@ def _live(*entries: tuple[str, str, dict[str, Any]], **spec: Any) -> dict[str, A
     return body
 
 
-def _said(desired: dict[str, Any], live: dict[str, Any]) -> list[tuple[str, ...]]:
+def _paths(desired: dict[str, Any], live: dict[str, Any]) -> list[tuple[str, ...]]:
     compared = compare_object(desired, live, None, _newer_deployment())
-    return [tuple(map(str, judged.difference.path)) for judged in compared.judged]
+    return [tuple(map(str, found.difference.path)) for found in compared.differences]
 
 
 @pytest.mark.parametrize("zero", [False, 0, ""])
-def test_a_zero_of_an_unknown_field_that_was_removed_is_a_finding(zero: Any) -> None:
+def test_a_removed_zero_of_an_unknown_field_is_a_difference(zero: Any) -> None:
     live = _live(("kustomize-controller", "Apply", {"f:replicas": {}}), ("kubectl-edit", "Update", {}), replicas=2)
 
-    assert _said(_deployment(replicas=2, fromTheFuture=zero), live) == [("spec", "fromTheFuture")]
+    assert _paths(_deployment(replicas=2, fromTheFuture=zero), live) == [("spec", "fromTheFuture")]
 
 
-def test_a_zero_of_a_known_field_without_a_default_is_as_good_as_none() -> None:
+def test_a_zero_of_a_known_omitempty_field_equals_absence() -> None:
     live = _live(("kustomize-controller", "Apply", {"f:replicas": {}}), replicas=2)
 
-    assert _said(_deployment(replicas=2, paused=False), live) == []
+    assert _paths(_deployment(replicas=2, paused=False), live) == []
 
 
-def test_a_zero_of_an_unknown_field_that_is_live_is_in_sync() -> None:
+def test_a_live_zero_of_an_unknown_field_is_in_sync() -> None:
     desired = _deployment(replicas=2, fromTheFuture=False)
     owned: dict[str, Any] = {"f:replicas": {}, "f:fromTheFuture": {}}
     live = _live(("kustomize-controller", "Apply", owned), replicas=2, fromTheFuture=False)
 
-    assert _said(desired, live) == []
-    assert InSyncProof(known_facts(), known_marks()).holds(desired, live, None, None, _newer_deployment())
+    assert _paths(desired, live) == []
+    assert InSyncProof(known_facts(), reserved_metadata()).holds(desired, live, None, None, _newer_deployment())

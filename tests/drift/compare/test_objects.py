@@ -1,4 +1,4 @@
-"""One manifest against one live object, small and written by hand: what is said, and what is not."""
+"""Compares small manifests and live objects: which differences are reported, and with what cause."""
 
 import copy
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.compare.normalize import normalize_object
-from drift.compare.objects import Compared, compare_object
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import to_json
 from drift.kube.live_object import read_live
 from drift.model import Finding, ObjectKey
@@ -29,7 +29,7 @@ def _type(api_version: str, kind: str) -> Type:
     return found
 
 
-def _compare(desired: Any, live: Any, synced: Any = None) -> Compared:
+def _compare(desired: Any, live: Any, synced: Any = None) -> ObjectComparison:
     read = read_live(live, desired["apiVersion"], desired["kind"])
     schema = _type(desired["apiVersion"], desired["kind"])
     return compare_object(desired, read.body, read.last_applied, schema, synced=synced)
@@ -40,12 +40,12 @@ def _findings(desired: Any, live: Any, synced: Any = None) -> tuple[Finding, ...
     return object_findings(_compare(desired, live, synced), key, "cluster")
 
 
-def _said(desired: Any, live: Any, synced: Any = None) -> list[tuple[str, str, str]]:
+def _reported(desired: Any, live: Any, synced: Any = None) -> list[tuple[str, str, str]]:
     return [(f.change.value, f.path, f.cause.value) for f in _findings(desired, live, synced)]
 
 
 def _owned(body: Any, *entries: Owner) -> Any:
-    """The object with these managedFields: manager, operation, fields."""
+    """The object with these ``managedFields`` entries: manager, operation, field set."""
     body = copy.deepcopy(body)
     body["metadata"]["managedFields"] = [
         {"manager": manager, "operation": operation, "apiVersion": body["apiVersion"], "fieldsV1": fields}
@@ -106,10 +106,10 @@ IN_CONTAINER = "spec.template.spec.containers[name=app]"
 
 @pytest.mark.parametrize("body", [CONFIG_MAP, SERVICE, DEPLOYMENT, POLICY], ids=lambda body: body["kind"])
 def test_an_object_is_in_sync_with_itself(body: Any) -> None:
-    assert _said(body, body) == []
+    assert _reported(body, body) == []
 
 
-def test_a_first_label_is_a_label_that_was_added() -> None:
+def test_the_first_label_is_reported_at_metadata_labels() -> None:
     live = _with(CONFIG_MAP, "metadata", "labels", value={"team": "x"})
     owner: Owner = ("kubectl-label", "Update", {"f:metadata": {"f:labels": {".": {}, "f:team": {}}}})
 
@@ -120,17 +120,17 @@ def test_a_first_label_is_a_label_that_was_added() -> None:
     ]
 
 
-def test_the_last_label_is_a_label_that_was_removed() -> None:
+def test_the_removed_last_label_is_reported_at_metadata_labels() -> None:
     desired = _with(CONFIG_MAP, "metadata", "labels", value={"team": "x"})
 
-    assert [(change, path) for change, path, _ in _said(desired, CONFIG_MAP)] == [("removed", "metadata.labels")]
+    assert [(change, path) for change, path, _ in _reported(desired, CONFIG_MAP)] == [("removed", "metadata.labels")]
 
 
-def test_an_empty_selector_beside_another_is_never_a_default() -> None:
+def test_an_empty_selector_next_to_another_is_not_a_default() -> None:
     # It opens the port to the pods of every namespace.
     open_to_all = _with(POLICY, "spec", "ingress", 0, "from", 0, "namespaceSelector", value={})
 
-    assert [(change, path) for change, path, _ in _said(POLICY, open_to_all)] == [("changed", "spec.ingress")]
+    assert [(change, path) for change, path, _ in _reported(POLICY, open_to_all)] == [("changed", "spec.ingress")]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_an_empty_selector_beside_another_is_never_a_default() -> None:
 def test_one_edit_is_one_finding(path: Any, value: Any, change: str, rendered: str) -> None:
     live = _with(DEPLOYMENT, *path, value=value)
 
-    assert [(change, path) for change, path, _ in _said(DEPLOYMENT, live)] == [(change, rendered)]
+    assert [(change, path) for change, path, _ in _reported(DEPLOYMENT, live)] == [(change, rendered)]
 
 
 @pytest.mark.parametrize(
@@ -165,49 +165,49 @@ def test_one_edit_is_one_finding(path: Any, value: Any, change: str, rendered: s
         (("spec", "template", "spec", "volumes"), []),
     ],
 )
-def test_what_means_nothing_is_not_reported(path: Any, value: Any) -> None:
-    assert _said(DEPLOYMENT, _with(DEPLOYMENT, *path, value=value)) == []
+def test_equal_values_in_another_form_are_not_reported(path: Any, value: Any) -> None:
+    assert _reported(DEPLOYMENT, _with(DEPLOYMENT, *path, value=value)) == []
 
 
-def test_true_is_not_one() -> None:
+def test_true_differs_from_one() -> None:
     custom = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": 1}}
 
-    assert [path for _, path, _ in _said(custom, _with(custom, "data", "k", value=True))] == ["data.k"]
+    assert [path for _, path, _ in _reported(custom, _with(custom, "data", "k", value=True))] == ["data.k"]
 
 
-def test_another_order_of_keyed_items_is_reordered_alone() -> None:
+def test_list_map_items_in_another_order_are_one_reordered_finding() -> None:
     live = copy.deepcopy(DEPLOYMENT)
     live["spec"]["template"]["spec"]["containers"].reverse()
 
-    assert [(change, path) for change, path, _ in _said(DEPLOYMENT, live)] == [
+    assert [(change, path) for change, path, _ in _reported(DEPLOYMENT, live)] == [
         ("reordered", "spec.template.spec.containers")
     ]
 
 
-def test_who_reordered_is_told_by_what_was_synced() -> None:
+def test_the_last_sync_tells_which_side_reordered() -> None:
     other = copy.deepcopy(DEPLOYMENT)
     other["spec"]["template"]["spec"]["containers"].reverse()
 
     def cause(synced: Any) -> list[str]:
-        return [cause for *_, cause in _said(DEPLOYMENT, other, synced)]
+        return [cause for *_, cause in _reported(DEPLOYMENT, other, synced)]
 
     assert cause(DEPLOYMENT) == ["manual"]
     assert cause(other) == ["pending-sync"]
     assert cause(None) == ["unknown"]
 
 
-def test_an_edited_key_of_an_item_is_one_change() -> None:
+def test_an_edited_key_field_of_a_list_item_is_one_change() -> None:
     live = _with(SERVICE, "spec", "ports", 0, "port", value=81)
 
-    assert [(change, path) for change, path, _ in _said(SERVICE, live)] == [
+    assert [(change, path) for change, path, _ in _reported(SERVICE, live)] == [
         ("changed", "spec.ports[port=80,protocol=TCP].port")
     ]
 
 
-def test_a_renamed_container_is_another_container() -> None:
+def test_a_renamed_container_is_removed_and_added() -> None:
     live = _with(DEPLOYMENT, "spec", "template", "spec", "containers", 1, "name", value="other")
 
-    assert {(change, path) for change, path, _ in _said(DEPLOYMENT, live)} == {
+    assert {(change, path) for change, path, _ in _reported(DEPLOYMENT, live)} == {
         ("added", "spec.template.spec.containers[name=other]"),
         ("removed", "spec.template.spec.containers[name=helper]"),
     }
@@ -217,10 +217,10 @@ def test_maps_that_share_few_keys_are_compared_key_by_key() -> None:
     desired = _with(CONFIG_MAP, "data", value={f"a{n}": "x" for n in range(9)} | {"same": "x"})
     live = _with(CONFIG_MAP, "data", value={f"b{n}": "x" for n in range(9)} | {"same": "x"})
 
-    assert len(_said(desired, live)) == 18
+    assert len(_reported(desired, live)) == 18
 
 
-def test_the_worst_part_of_what_was_added_gives_the_severity() -> None:
+def test_the_most_severe_part_of_an_added_value_sets_the_severity() -> None:
     volume = {"name": "root", "hostPath": {"path": "/"}}
     harmless = {"name": "scratch", "emptyDir": {"medium": "Memory"}}
 
@@ -238,43 +238,43 @@ def test_the_worst_part_of_what_was_added_gives_the_severity() -> None:
         ("kube-controller-manager", "Update", "controller"),
     ],
 )
-def test_a_difference_is_its_owners(manager: str, operation: str, cause: str) -> None:
+def test_the_owner_of_a_field_determines_the_cause(manager: str, operation: str, cause: str) -> None:
     live = _with(CONFIG_MAP, "data", value={"k": "other", "more": "x"})
     applier: Owner = ("kustomize-controller", "Apply", {"f:metadata": {}})
     owner: Owner = (manager, operation, {"f:data": {"f:k": {}, "f:more": {}}})
 
-    assert _said(CONFIG_MAP, _owned(live, applier, owner)) == [
+    assert _reported(CONFIG_MAP, _owned(live, applier, owner)) == [
         ("changed", "data.k", cause),
         ("added", "data.more", cause),
     ]
 
 
-def test_what_nobody_owns_is_a_default() -> None:
+def test_a_live_only_field_without_an_owner_is_a_default() -> None:
     live = _with(CONFIG_MAP, "data", "more", value="x")
 
-    assert _said(CONFIG_MAP, _owned(live, ("kustomize-controller", "Apply", {"f:data": {"f:k": {}}}))) == []
+    assert _reported(CONFIG_MAP, _owned(live, ("kustomize-controller", "Apply", {"f:data": {"f:k": {}}}))) == []
 
 
-def test_added_work_of_several_is_told_apart() -> None:
+def test_labels_added_by_different_managers_are_reported_separately() -> None:
     live = _with(CONFIG_MAP, "metadata", "labels", value={"a": "1", "b": "2"})
     human: Owner = ("kubectl-label", "Update", {"f:metadata": {"f:labels": {"f:a": {}}}})
     controller: Owner = ("kube-controller-manager", "Update", {"f:metadata": {"f:labels": {"f:b": {}}}})
 
     applier: Owner = ("flux", "Apply", {"f:data": {"f:k": {}}})
 
-    assert _said(CONFIG_MAP, _owned(live, applier, human, controller)) == [
+    assert _reported(CONFIG_MAP, _owned(live, applier, human, controller)) == [
         ("added", "metadata.labels.a", "manual"),
         ("added", "metadata.labels.b", "controller"),
     ]
 
 
-def test_a_restart_is_said_in_words() -> None:
+def test_a_rollout_restart_has_a_note() -> None:
     live = _with(DEPLOYMENT, "spec", "template", "metadata", "annotations", value={RESTARTED_AT: "2026-01-01"})
 
     assert [f.note for f in _findings(DEPLOYMENT, live)] == ["somebody ran `kubectl rollout restart`"]
 
 
-def test_a_name_that_is_given_twice_is_a_remark() -> None:
+def test_a_duplicate_env_name_is_a_remark() -> None:
     desired = _with(DEPLOYMENT, *CONTAINER, "env", value=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])
 
     remarks = _compare(desired, _with(DEPLOYMENT, *CONTAINER, "env", value=[{"name": "A", "value": "2"}])).remarks
@@ -303,12 +303,12 @@ PLACES = [
 
 @pytest.mark.parametrize("place", PLACES, ids=repr)
 @pytest.mark.parametrize("garbage", GARBAGE, ids=repr)
-def test_garbage_in_an_object_is_compared_like_anything(place: Any, garbage: Any) -> None:
+def test_malformed_values_are_compared_without_an_error(place: Any, garbage: Any) -> None:
     broken = _with(DEPLOYMENT, *place, value=garbage)
 
-    assert _said(broken, broken) == []
-    assert _said(broken, DEPLOYMENT) or place[-1] == "managedFields"
-    assert isinstance(_said(DEPLOYMENT, broken), list)
+    assert _reported(broken, broken) == []
+    assert _reported(broken, DEPLOYMENT) or place[-1] == "managedFields"
+    assert isinstance(_reported(DEPLOYMENT, broken), list)
 
 
 VALUES = st.recursive(
@@ -333,12 +333,12 @@ OBJECTS = st.sampled_from([CONFIG_MAP, SERVICE, DEPLOYMENT, POLICY]).flatmap(
 @given(body=OBJECTS)
 @settings(max_examples=200, deadline=None)
 def test_no_object_differs_from_itself(body: Any) -> None:
-    assert _said(body, copy.deepcopy(body)) == []
+    assert _reported(body, copy.deepcopy(body)) == []
 
 
 @given(one=OBJECTS, other=OBJECTS)
 @settings(max_examples=150, deadline=None)
-def test_findings_are_sorted_stable_and_recognized_by_their_ids(one: Any, other: Any) -> None:
+def test_findings_are_sorted_and_stable_and_have_unique_ids(one: Any, other: Any) -> None:
     other = {**other, "apiVersion": one["apiVersion"], "kind": one["kind"]}
 
     found = _findings(one, other)
@@ -350,7 +350,7 @@ def test_findings_are_sorted_stable_and_recognized_by_their_ids(one: Any, other:
 
 @given(body=OBJECTS)
 @settings(max_examples=150, deadline=None)
-def test_what_is_shown_of_an_object_normalizes_to_the_same_tree(body: Any) -> None:
+def test_normalizing_the_json_of_a_normalized_tree_changes_nothing(body: Any) -> None:
     schema = _type(body["apiVersion"], body["kind"])
     tree = normalize_object(body, schema, known_facts())
 
@@ -359,10 +359,10 @@ def test_what_is_shown_of_an_object_normalizes_to_the_same_tree(body: Any) -> No
 
 @given(order=st.permutations(range(4)))
 @settings(deadline=None)
-def test_an_order_of_keyed_items_is_never_more_than_reordered(order: list[int]) -> None:
+def test_any_order_of_list_map_items_is_at_most_reordered(order: list[int]) -> None:
     items = [{"name": name, "value": name} for name in "ABCD"]
     desired = _with(DEPLOYMENT, *CONTAINER, "env", value=items)
     live = _with(DEPLOYMENT, *CONTAINER, "env", value=[items[index] for index in order])
 
     expected = [] if order == sorted(order) else [("reordered", f"{IN_CONTAINER}.env")]
-    assert [(change, path) for change, path, _ in _said(desired, live)] == expected
+    assert [(change, path) for change, path, _ in _reported(desired, live)] == expected

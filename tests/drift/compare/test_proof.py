@@ -1,36 +1,36 @@
-"""What is proven in sync at a glance. That no proof is wrong, every test checks that makes one (tests/conftest.py)."""
+"""Which objects the fast check finds in sync. tests/conftest.py checks in every test that it is never wrong."""
 
 from typing import Any
 
 import pytest
 
-from drift.compare.objects import Compared, compare_object
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 from drift.model import Object
-from drift.scanning import comparison as pairs
+from drift.scanning import comparison
 from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import TAKING_OVER, Syncer
 
-#: Kinds of the production manifests whose live objects say in their own words what Git says.
+#: Kinds of the production manifests whose live objects have the same values in another form.
 REWRITTEN = {"NetworkPolicy"}
 
 
 @pytest.mark.parametrize("syncer", TAKING_OVER, ids=lambda syncer: str(syncer.value))
-def test_production_manifests_are_proven_in_sync_without_being_compared(
+def test_synced_production_manifests_need_no_comparison(
     application: Application, syncer: Syncer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application.sync(syncer)
     compared: list[str] = []
 
-    def count(desired: Object, *args: Any, **kwargs: Any) -> Compared:
+    def count(desired: Object, *args: Any, **kwargs: Any) -> ObjectComparison:
         compared.append(desired["kind"])
         return compare_object(desired, *args, **kwargs)
 
-    monkeypatch.setattr(pairs, "compare_object", count)
+    monkeypatch.setattr(comparison, "compare_object", count)
     report = application.report()
 
     assert report.status == 0
@@ -56,10 +56,10 @@ def _live(*entries: dict[str, Any], **fields: Any) -> Object:
 def _holds(live: Object, desired: Object = CONFIG_MAP, base: Object | None = None) -> bool:
     schema = SchemaDocument(compact_schemas()).kind("", "v1", "ConfigMap")
     assert schema is not None
-    return InSyncProof(known_facts(), known_marks()).holds(desired, live, base, None, schema)
+    return InSyncProof(known_facts(), reserved_metadata()).holds(desired, live, base, None, schema)
 
 
-def test_what_one_syncer_applied_and_nobody_touched_is_in_sync() -> None:
+def test_an_object_that_only_the_applier_wrote_is_in_sync() -> None:
     assert _holds(_live(APPLIED))
 
 
@@ -70,7 +70,7 @@ def test_what_one_syncer_applied_and_nobody_touched_is_in_sync() -> None:
         _live(APPLIED, data={"k": "w"}),
         _live(APPLIED, data={}),
         _live(APPLIED, {**APPLIED, "manager": "kubectl-edit", "fieldsV1": {"f:data": {"f:other": {}}}}),
-        _live({**APPLIED, "manager": "somebody"}),
+        _live({**APPLIED, "manager": "editor"}),
         _live({**APPLIED, "fieldsV1": {"f:data": {"f:k": {}, "f:dropped": {}}}}),
         _live({**APPLIED, "apiVersion": "v0"}),
         _live({**APPLIED, "fieldsV1": None}),
@@ -79,11 +79,11 @@ def test_what_one_syncer_applied_and_nobody_touched_is_in_sync() -> None:
         {},
     ],
 )
-def test_anything_else_is_left_to_the_comparison(live: Object) -> None:
+def test_any_other_object_is_left_to_the_comparison(live: Object) -> None:
     assert not _holds(live)
 
 
-def test_a_field_that_the_last_client_side_apply_had_and_git_has_no_more_is_left_to_the_comparison() -> None:
+def test_a_field_that_git_dropped_since_the_last_client_side_apply_is_left_to_the_comparison() -> None:
     updated = {**APPLIED, "manager": "argocd-controller", "operation": "Update"}
     live = _live(updated, data={"k": "v", "dropped": "x"})
 

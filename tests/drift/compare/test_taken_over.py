@@ -1,4 +1,4 @@
-"""A manager that took over every field of a small object is its editor; an inferred applier is not."""
+"""A manager that owns every field of a small object: an unknown one edited it, an inferred applier synced it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from drift.gitops.managers import NO_OTHERS, Managers
 from drift.model import Cause
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
-from tests.drift.compare.test_adopted_objects import entry
+from tests.drift.compare.managed_fields import entry
 
 DOCUMENT = SchemaDocument(compact_schemas())
 
@@ -22,20 +22,20 @@ def causes(
     schema = DOCUMENT.kind("", "v1", "ConfigMap")
     assert schema is not None
     metadata = {"name": "one", "managedFields": [entry(owner, "Update", owned)]}
-    wanted = {"metadata": {"name": "one"}, **desired}
-    compared = compare_object(wanted, {"metadata": metadata, **live}, None, schema, managers=managers)
-    return [(str(judged.difference.path[-1]), judged.cause) for judged in compared.judged]
+    manifest = {"metadata": {"name": "one"}, **desired}
+    compared = compare_object(manifest, {"metadata": metadata, **live}, None, schema, managers=managers)
+    return [(str(found.difference.path[-1]), found.cause) for found in compared.differences]
 
 
-def test_the_only_field_that_somebody_changed_and_one_that_they_added() -> None:
+def test_fields_that_an_unknown_manager_changed_and_added_are_manual() -> None:
     live = {"data": {"mode": "slow", "extra": "x"}}
 
-    found = causes({"data": {"mode": "fast"}}, live, "somebody", live)
+    found = causes({"data": {"mode": "fast"}}, live, "editor", live)
 
     assert sorted(found) == [("extra", Cause.MANUAL), ("mode", Cause.MANUAL)]
 
 
-def test_the_same_by_the_applier_that_was_inferred_for_the_source() -> None:
+def test_a_field_of_an_inferred_applier_is_pending_sync() -> None:
     live = {"data": {"mode": "slow", "rate": "1"}}
     desired = {"data": {"mode": "fast", "rate": "1"}}
 

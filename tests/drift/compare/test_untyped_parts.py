@@ -1,4 +1,4 @@
-"""Inside a list that no schema describes, only its owner can tell a default of another version from somebody's work."""
+"""Atomic lists without a schema: only the owner tells a default of another version from an edit."""
 
 from typing import Any
 
@@ -33,15 +33,15 @@ def _thing(rules: list[dict[str, Any]], *managers: tuple[str, str]) -> dict[str,
 
 
 @pytest.mark.parametrize(
-    ("manager", "found"),
+    ("manager", "expected"),
     [(("kustomize-controller", "Apply"), []), (("kubectl-edit", "Update"), [("spec", "rules")])],
 )
-def test_what_is_added_inside_counts_if_somebody_else_owns_the_list(
-    manager: tuple[str, str], found: list[tuple[str, str]]
+def test_a_field_added_in_the_list_is_reported_if_a_user_owns_the_list(
+    manager: tuple[str, str], expected: list[tuple[str, str]]
 ) -> None:
     assert OPEN is not None
     live = _thing([{"host": "a", "port": 80}], manager)
 
     compared = compare_object(_thing([{"host": "a"}]), live, None, OPEN)
 
-    assert [judged.difference.path for judged in compared.judged] == found
+    assert [found.difference.path for found in compared.differences] == expected

@@ -1,6 +1,8 @@
+"""Schemas of custom resources, read from their CustomResourceDefinitions."""
+
 from typing import Any
 
-from drift.schema.definitions import defined_kind, document_of
+from drift.schema.definitions import defined_kind, openapi_document
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Shape
 
@@ -40,13 +42,13 @@ DEFINITION: dict[str, Any] = {
 }
 
 
-def test_a_definition_names_the_kind_it_defines() -> None:
+def test_the_kind_that_a_definition_defines() -> None:
     assert defined_kind(DEFINITION) == ("harbor.example.com", "Dock")
     assert defined_kind({"kind": "ConfigMap", "data": {}}) is None
 
 
-def test_a_definition_gives_lists_their_keys_and_fields_their_defaults() -> None:
-    document = document_of(DEFINITION, "v1", compact_schemas())
+def test_a_definition_declares_list_keys_and_defaults() -> None:
+    document = openapi_document(DEFINITION, "v1", compact_schemas())
     assert document is not None
     dock = SchemaDocument(document).kind("harbor.example.com", "v1", "Dock")
     assert dock is not None
@@ -57,6 +59,6 @@ def test_a_definition_gives_lists_their_keys_and_fields_their_defaults() -> None
     assert dock.field("metadata").field("labels").shape is Shape.MAP
 
 
-def test_a_version_without_a_schema_has_no_types() -> None:
-    assert document_of(DEFINITION, "v2", compact_schemas()) is None
-    assert document_of(DEFINITION, "v3", compact_schemas()) is None
+def test_a_version_without_a_schema_has_no_document() -> None:
+    assert openapi_document(DEFINITION, "v2", compact_schemas()) is None
+    assert openapi_document(DEFINITION, "v3", compact_schemas()) is None

@@ -1,4 +1,4 @@
-"""Servers and dumps of other Kubernetes versions than the one that is shipped: how lists merge, which facts hold."""
+"""Servers and dumps of other Kubernetes versions than the shipped schemas: how lists merge, and which facts apply."""
 
 import itertools
 from typing import Any
@@ -38,7 +38,7 @@ def _named(name: str, *fields: str) -> Type:
         ({"patch-strategy": "replace", "patch-merge-key": "name"}, Shape.ATOMIC_LIST, ()),
         ({"patch-strategy": "retainKeys"}, Shape.ATOMIC_LIST, ()),
         ({"patch-merge-key": "name"}, Shape.ATOMIC_LIST, ()),
-        # What a list says of server-side apply counts for more than what it says of patches: so do its owners' keys.
+        # The list type takes precedence over the patch strategy, as it does in managedFields.
         (
             {
                 "list-type": "map",
@@ -61,14 +61,14 @@ def test_a_list_without_a_type_merges_by_its_patch_strategy(
 
 
 @pytest.mark.parametrize("broken", [{"x-kubernetes-patch-merge-key": 1}, {"x-kubernetes-patch-strategy": ["merge"]}])
-def test_a_broken_patch_rule_is_no_rule(broken: dict[str, Any]) -> None:
+def test_a_malformed_patch_rule_is_ignored(broken: dict[str, Any]) -> None:
     rules = {"x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "name", **broken}
 
     assert _field({"type": "array", **rules}).shape is not Shape.LIST_MAP
 
 
 @pytest.mark.parametrize("refer", [lambda name: {"$ref": name}, lambda name: {"allOf": [{"$ref": name}]}])
-def test_a_rule_beside_a_reference_overrides_that_of_the_type(refer: Any) -> None:
+def test_a_keyword_next_to_a_reference_overrides_the_type(refer: Any) -> None:
     struct = {"properties": {"name": {"type": "string"}}}
     reference = refer("#/components/schemas/Other")
 
@@ -82,45 +82,45 @@ def test_a_rule_beside_a_reference_overrides_that_of_the_type(refer: Any) -> Non
     assert granular.name == "Other"
 
 
-def test_the_claim_of_a_shipped_volume_is_owned_field_by_field() -> None:
+def test_the_claim_reference_of_a_volume_is_owned_by_field() -> None:
     volume = SchemaDocument(compact_schemas()).kind("", "v1", "PersistentVolume")
     assert volume is not None
 
     assert not volume.field("spec").field("claimRef").atomic
-    # The same type elsewhere is a whole.
+    # In other places, the same type is atomic.
     event = SchemaDocument(compact_schemas()).kind("", "v1", "Event")
     assert event is not None
     assert event.field("involvedObject").atomic
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta3", "v1beta2", "v1alpha1"])
-def test_defaults_of_a_stable_type_serve_its_earlier_versions(version: str) -> None:
+def test_earlier_versions_of_a_type_have_its_stable_defaults(version: str) -> None:
     limited = _named(FLOWCONTROL.format(version), "lendablePercent", "borrowingLimitPercent")
 
     assert known_facts().default(limited, "nominalConcurrencyShares", {}) == 30
-    assert not known_facts().drops_zero(limited, "borrowingLimitPercent")
+    assert not known_facts().is_omitempty(limited, "borrowingLimitPercent")
 
 
-def test_rules_of_a_stable_type_serve_its_earlier_versions() -> None:
+def test_earlier_versions_of_a_type_have_its_stable_default_rules() -> None:
     policy = _named("io.k8s.api.networking.v1beta1.NetworkPolicySpec", "policyTypes")
 
     assert known_facts().default(policy, "policyTypes", {"egress": [{}]}) == ["Ingress", "Egress"]
 
 
-def test_a_type_that_is_no_earlier_version_of_a_known_one_has_no_facts() -> None:
+def test_an_unrelated_or_later_type_has_no_facts() -> None:
     for name in ("com.example.v1beta3.LimitedPriorityLevelConfiguration", FLOWCONTROL.format("v2beta1")):
         other = _named(name, "x")
 
         assert known_facts().default(other, "lendablePercent", {}) is ABSENT
-        assert not known_facts().drops_zero(other, "x")
+        assert not known_facts().is_omitempty(other, "x")
 
 
-def test_a_zero_counts_in_a_field_that_the_shipped_schema_does_not_have() -> None:
+def test_a_field_that_the_shipped_schema_lacks_is_not_omitempty() -> None:
     facts = known_facts()
     newer = _named(CONTAINER, "stdin", "newInSomeRelease")
 
-    assert not facts.drops_zero(newer, "newInSomeRelease")
-    assert facts.drops_zero(newer, "stdin")
+    assert not facts.is_omitempty(newer, "newInSomeRelease")
+    assert facts.is_omitempty(newer, "stdin")
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,14 @@ def test_the_newest_type_of_a_kind(group: str, kind: str, name: str) -> None:
     assert found.name == name
 
 
-def test_there_is_no_newest_type_of_an_unknown_kind() -> None:
+def test_an_unknown_kind_has_no_newest_type() -> None:
     document = SchemaDocument(compact_schemas())
 
     assert document.newest_kind("example.com", "Deployment") is None
     assert document.newest_kind("extensions", "Pod") is None
 
 
-def test_versions_are_ordered_as_kubernetes_does() -> None:
+def test_versions_are_ordered_as_in_kubernetes() -> None:
     versions = ["v1alpha1", "v1beta1", "v1beta2", "v2beta1", "v1", "v2", "v10"]
     for older, newer in itertools.pairwise(versions):
         schemas = {

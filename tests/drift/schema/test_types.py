@@ -1,4 +1,4 @@
-"""Types from small OpenAPI documents: which shape a value has, what names its items, which texts are equal."""
+"""Types of small OpenAPI documents: shapes, list keys, scalars, references."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ GVK = {"group": "example.com", "version": "v1", "kind": "Thing"}
 
 
 def _type(schema: dict[str, Any], **others: dict[str, Any]) -> Type:
-    """The type of ``field`` in a kind that has it."""
+    """The type of ``field`` in a kind that declares it."""
     kind = {"properties": {"field": schema}, "x-kubernetes-group-version-kind": [GVK]}
     found = SchemaDocument({"components": {"schemas": {"Thing": kind, **others}}}).kind("example.com", "v1", "Thing")
     assert found is not None
@@ -50,7 +50,7 @@ def test_the_shape_of_a_value(schema: dict[str, Any], shape: Shape) -> None:
         ({"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Duration"}, Scalar.DURATION),
     ],
 )
-def test_which_texts_of_a_scalar_are_equal(schema: dict[str, Any], scalar: Scalar) -> None:
+def test_the_scalar_type_of_a_value(schema: dict[str, Any], scalar: Scalar) -> None:
     named = {
         f"io.k8s.apimachinery.pkg.{name}": {"type": "string"}
         for name in ("api.resource.Quantity", "apis.meta.v1.Duration")
@@ -71,14 +71,14 @@ def test_the_keys_of_a_list_are_sorted() -> None:
     assert _type(schema).items.field("protocol").default == "TCP"
 
 
-def test_a_map_may_be_owned_as_a_whole() -> None:
+def test_a_map_may_be_atomic() -> None:
     schema = {"additionalProperties": {"type": "string"}, "x-kubernetes-map-type": "atomic"}
 
     assert _type(schema).atomic
     assert not _type({"additionalProperties": {"type": "string"}}).atomic
 
 
-def test_a_reference_may_carry_a_default_of_its_own() -> None:
+def test_a_reference_may_have_a_default() -> None:
     part = {"properties": {"a": {"type": "string"}}}
     reference = {"$ref": "#/components/schemas/Part"}
 
@@ -88,11 +88,11 @@ def test_a_reference_may_carry_a_default_of_its_own() -> None:
     assert _type(reference, Part=part).default is ABSENT
 
 
-def test_a_reference_to_nowhere_is_unknown() -> None:
+def test_a_broken_reference_is_unknown() -> None:
     assert _type({"$ref": "#/components/schemas/Nowhere"}) is UNKNOWN
 
 
-def test_a_type_that_contains_itself_is_read_as_far_as_it_is_asked() -> None:
+def test_a_recursive_type_is_read_on_demand() -> None:
     node = {"properties": {"next": {"$ref": "#/components/schemas/Node"}}}
     found = _type({"$ref": "#/components/schemas/Node"}, Node=node)
 
@@ -101,13 +101,13 @@ def test_a_type_that_contains_itself_is_read_as_far_as_it_is_asked() -> None:
     assert found.name == "Node"
 
 
-def test_what_no_schema_declares_is_unknown() -> None:
+def test_undeclared_fields_and_kinds_are_unknown() -> None:
     assert _type({"properties": {"a": {}}}).field("b") is UNKNOWN
     assert UNKNOWN.field("a").items.field("b") is UNKNOWN
     assert SchemaDocument({}).kind("example.com", "v1", "Thing") is None
 
 
-def test_a_document_of_custom_resources_is_told_from_a_built_in_one() -> None:
+def test_documents_of_custom_resources_are_recognized() -> None:
     built_in: dict[str, Any] = {"io.k8s.api.core.v1.Thing": {}}
 
     assert _type({}).is_custom

@@ -1,4 +1,4 @@
-"""Scalars that are written differently and mean the same, and those that only look alike."""
+"""Scalars with several forms: which forms are equal, and which only look equal."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -24,7 +24,7 @@ from drift.schema.values import Canonical, canonical, parse_duration, parse_quan
         (".5", "500m", 0.5),
     ],
 )
-def test_quantities_are_equal_across_forms(forms: tuple[Any, ...]) -> None:
+def test_forms_of_one_quantity_are_equal(forms: tuple[Any, ...]) -> None:
     values = [canonical(form, Scalar.QUANTITY) for form in forms]
 
     assert len(set(values)) == 1
@@ -46,13 +46,13 @@ def test_quantities_are_exact(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1 Gi", "Gi", "1ki", "1KI", "1e", "--1", "1_000", "1" * 65, True, None, "0x10"])
-def test_what_is_no_quantity_stays_as_it_is(text: Any) -> None:
+def test_an_invalid_quantity_is_unchanged(text: Any) -> None:
     assert parse_quantity(text) is None
     assert canonical(text, Scalar.QUANTITY) is text
 
 
 @pytest.mark.parametrize("text", ["9" * 28 + "e999999", "9e99999999999999999999", "1e-99999999999999999999"])
-def test_a_quantity_beyond_all_bounds_does_no_harm(text: str) -> None:
+def test_a_huge_quantity_raises_no_error(text: str) -> None:
     canonical(text, Scalar.QUANTITY)
 
 
@@ -68,33 +68,33 @@ def test_a_quantity_is_its_number_times_its_suffix(number: Decimal, suffix: str)
 @pytest.mark.parametrize(
     "forms", [("8760h", "8760h0m0s"), ("1h30m", "90m", "5400s", "1.5h"), ("0", "0s", "0h"), ("1ms", "1000us", "1000µs")]
 )
-def test_durations_are_equal_across_forms(forms: tuple[str, ...]) -> None:
+def test_forms_of_one_duration_are_equal(forms: tuple[str, ...]) -> None:
     assert len({canonical(form, Scalar.DURATION) for form in forms}) == 1
 
 
 @pytest.mark.parametrize(("one", "other"), [("1m", "1ms"), ("1h", "-1h"), ("1h", "1h1ns")])
-def test_durations_differ(one: str, other: str) -> None:
+def test_different_durations_differ(one: str, other: str) -> None:
     assert canonical(one, Scalar.DURATION) != canonical(other, Scalar.DURATION)
 
 
 @pytest.mark.parametrize("text", ["", "1", "1d", "h", "1h ", "1h" * 40, 60, None])
-def test_what_is_no_duration_stays_as_it_is(text: Any) -> None:
+def test_an_invalid_duration_is_unchanged(text: Any) -> None:
     assert parse_duration(text) is None
     assert canonical(text, Scalar.DURATION) is text
 
 
-def test_a_number_equals_its_text_where_both_are_allowed() -> None:
+def test_an_int_or_string_number_equals_its_string() -> None:
     assert canonical(80, Scalar.INT_OR_STRING) == canonical("80", Scalar.INT_OR_STRING)
     assert canonical("http", Scalar.INT_OR_STRING) != canonical("80", Scalar.INT_OR_STRING)
     assert canonical(True, Scalar.INT_OR_STRING) is True  # noqa: FBT003
 
 
-def test_times_are_equal_without_an_empty_fraction() -> None:
+def test_a_time_with_a_zero_fraction_equals_one_without() -> None:
     assert canonical("2026-01-01T00:00:00.000Z", Scalar.TIME) == canonical("2026-01-01T00:00:00Z", Scalar.TIME)
     assert canonical("2026-01-01T00:00:00.001Z", Scalar.TIME) != canonical("2026-01-01T00:00:00Z", Scalar.TIME)
 
 
 @pytest.mark.parametrize("value", ["1000m", "80", 80, "8760h", "1", 1, True, None])
-def test_plain_scalars_stay_as_they_are(value: Any) -> None:
+def test_plain_scalars_are_unchanged(value: Any) -> None:
     assert canonical(value, Scalar.PLAIN) is value
     assert not isinstance(canonical(value, Scalar.PLAIN), Canonical)

@@ -1,0 +1,168 @@
+"""Recognizes values that the API server, a controller or an applier sets, which are no drift if Git omits them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from drift.compare.atomic import is_plain_dict, same_scalar
+from drift.compare.normalize import ListMap, value_at
+from drift.compare.ownership import ClaimFinder
+from drift.gitops.managers import Role
+from drift.gitops.tracking import ReservedMetadata
+from drift.managed_fields import OwnerNode
+from drift.model import Cause, Json, Object
+from drift.paths import Path
+from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES
+from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
+from drift.schema.facts import Facts
+from drift.schema.types import ABSENT, Shape, Type
+
+DEFAULT: Final = "the API server's default"
+ALLOCATED_VALUE: Final = "allocated for this object alone"
+_BOOKKEEPING: Final = "for internal use by Kubernetes"
+_METADATA_PATH_LENGTH: Final = len(("metadata", "labels", "app"))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownValues:
+    """Recognizes the known values of one live object.
+
+    Attributes:
+        claim_finder: Finds who set a field of the object.
+        facts: Defaults and omitempty fields that the schema does not declare.
+        reserved: The labels and annotations that appliers and Kubernetes put on objects.
+        template_labels: The labels of the object's template that the server copies to the object.
+    """
+
+    claim_finder: ClaimFinder
+    facts: Facts
+    reserved: ReservedMetadata
+    template_labels: Object
+
+    def reason(self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object) -> str | None:
+        """Returns why a live-only field is no difference, or None if its value is not a known one.
+
+        Args:
+            value: The live value.
+            parent: The type of the object that has the field.
+            node: The owners of that object.
+            path: The path of the field.
+            siblings: The live object that has the field.
+        """
+        name = str(path[-1])
+        metadata_reason = self.metadata_reason(path, value, node.child(name) if node else None)
+        if metadata_reason is not None:
+            return metadata_reason
+        if path[:-1] == ("metadata", "labels") and self.template_labels.get(name) == value:
+            return "copied from its template's labels, since Git sets no labels"
+        if self._is_allocated(parent, name, node, path):
+            return ALLOCATED_VALUE
+        return DEFAULT if self.is_default(value, parent, name, siblings, _parent_field(path)) else None
+
+    def metadata_reason(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
+        """Returns why a live-only label, annotation or finalizer is no difference.
+
+        Returns None for any other path, for an unknown name, and for one that a user added by hand.
+        """
+        if len(path) != _METADATA_PATH_LENGTH or path[0] != "metadata":
+            return None
+        field, element = str(path[1]), path[2]
+        name = element if isinstance(element, str) else element[0][1]
+        bookkeeping = self.reserved.bookkeeping.get(field)
+        if bookkeeping is not None and name in bookkeeping.exact:
+            return _BOOKKEEPING
+        claim = None if node is None else self.claim_finder.find(node, path)
+        # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
+        if claim is not None and claim.cause is Cause.MANUAL and self.claim_finder.ownership.roles.has_applier:
+            return None
+        if self.reserved.is_tracking(field, name, value):
+            return "a tracking label or annotation of the applier"
+        return _BOOKKEEPING if bookkeeping is not None and name in bookkeeping else None
+
+    def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
+        """Whether Git sets a field to the empty value that lets the server allocate one."""
+        is_empty = desired == "" or (desired == 0 and not isinstance(desired, bool))
+        return is_empty and (parent.name, name) in ALLOCATED and self.facts.is_omitempty(parent, name)
+
+    def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
+        """Whether the server or a controller allocated a value; false if Git once set it."""
+        in_template = len(path) != len(("spec", name))
+        if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
+            return False
+        ownership = self.claim_finder.ownership
+        child = node.child(name) if node else None
+        applier = ownership.with_role(child.all_owners(), Role.APPLIER) if child else ()
+        if not applier:
+            return True
+        if ownership.applied(applier) or self.claim_finder.is_from_git(path):
+            return False
+        return value_at(ownership.last_client_side_apply, path) is ABSENT
+
+    def is_default(self, value: Json, parent: Type, name: str, siblings: Object, parent_field: str = "") -> bool:
+        """Whether the server would fill in this value, as a whole or part by part.
+
+        Args:
+            value: The live value.
+            parent: The type of the object that has the field.
+            name: The field.
+            siblings: The live object that has the field.
+            parent_field: The field that holds that object; "" if it is a list item, or if it is not known.
+        """
+        default = self.facts.default(parent, name, siblings, parent_field)
+        if default is not ABSENT and _equals_default(value, default):
+            return True
+        schema = parent.field(name)
+        if isinstance(default, dict) and is_plain_dict(value) and default.keys() < value.keys():
+            # The fields that the default leaves out have defaults themselves.
+            return all(
+                _equals_default(field_value, default[field])
+                if field in default
+                else self.is_default(field_value, schema, field, value, name)
+                for field, field_value in value.items()
+            )
+        has_meaning = schema.empty_has_meaning and default is ABSENT
+        if not is_plain_dict(value) or parent.shape is Shape.MAP or has_meaning:
+            # The server adds neither keys to a map nor an object that has a meaning even if it is empty.
+            return False
+        return (not value or schema.shape is Shape.STRUCT) and all(
+            self.is_default(field_value, schema, field, value, name) for field, field_value in value.items()
+        )
+
+
+def copied_template_labels(desired: Object, live: Object, schema: Type) -> Object:
+    """Returns the labels of the template that the server copies to an object without labels in Git.
+
+    Args:
+        desired: The normalized manifest.
+        live: The normalized live object.
+        schema: The kind's type.
+    """
+    if schema.name not in LABELLED_BY_TEMPLATE or desired.get("metadata", {}).get("labels"):
+        return {}
+    labels: Object = live.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+    return labels
+
+
+def _parent_field(path: Path) -> str:
+    """Returns the field that holds the object with the field at a path; "" if the object is a list item."""
+    above = path[-2] if len(path) > 1 else ""
+    return above if isinstance(above, str) else ""
+
+
+def _equals_default(value: Json, default: Json) -> bool:
+    if isinstance(default, AnyOf):
+        return any(_equals_default(value, candidate) for candidate in default.values)
+    if isinstance(value, ListMap | list):
+        items = value.values() if isinstance(value, ListMap) else value
+        return (
+            isinstance(default, list)
+            and len(value) == len(default)
+            and all(_equals_default(item, default_item) for item, default_item in zip(items, default, strict=True))
+        )
+    if isinstance(value, dict):
+        return (
+            isinstance(default, dict)
+            and value.keys() == default.keys()
+            and all(_equals_default(field_value, default[name]) for name, field_value in value.items())
+        )
+    written = getattr(value, "written", value)
+    return same_scalar(written, default) or same_scalar(value, str(default))

@@ -1,0 +1,135 @@
+"""Who owns which field of a live object, and who set a field that only the live object has."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drift.compare.normalize import value_at
+from drift.gitops.managers import Role, Roles
+from drift.managed_fields import Entry, OwnerNode
+from drift.model import Cause, Object
+from drift.paths import ItemKey, Path
+from drift.schema.types import ABSENT
+
+#: The note on a live-only field that the applier owns by Update, if there is no base to compare it with.
+NO_BASE_NOTE: Final = "a webhook's work, or a change that Git does not have"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The field managers of one live object, and what the applier last synced.
+
+    Attributes:
+        entries: The object's ``managedFields``; empty if it has none.
+        roles: The role of each entry.
+        tree: The field sets of all entries as one tree; None if the object has no ``managedFields``.
+        other_version_entries: Indexes of entries written through another API version that own fields which this version
+            lacks. A field without a recorded owner may be theirs.
+        base: The normalized tree of what was last synced: the manifest at the synced revision, or else the applier's
+            last-applied annotation. None if neither is known.
+        last_client_side_apply: The normalized last-applied annotation of an applier that has since switched to
+            server-side apply; None if it did not switch or left no annotation.
+        out_of_sync: Whether the GitOps controller reports the object as out of sync.
+    """
+
+    entries: Sequence[Entry]
+    roles: Roles
+    tree: OwnerNode | None
+    base: Object | None
+    other_version_entries: tuple[int, ...] = ()
+    last_client_side_apply: Object | None = None
+    out_of_sync: bool = False
+
+    def with_role(self, indexes: Iterable[int], role: Role) -> tuple[int, ...]:
+        """Returns the entries among these whose manager has a role, in the given order."""
+        return tuple(index for index in indexes if self.roles.of_entry[index] is role)
+
+    def applied(self, indexes: Iterable[int]) -> tuple[int, ...]:
+        """Returns the entries among these that server-side apply wrote, in the given order."""
+        return tuple(index for index in indexes if self.entries[index].actor.operation == "Apply")
+
+    def only_applier(self, indexes: Iterable[int]) -> bool:
+        """Whether all of these entries are the applier's; true if there are none."""
+        return all(self.roles.of_entry[index] is Role.APPLIER for index in indexes)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who set a live-only field.
+
+    Attributes:
+        cause: Which side changed.
+        owners: Indexes of the ``managedFields`` entries that own the field.
+        note: One sentence on what cannot be determined, or None.
+    """
+
+    cause: Cause
+    owners: tuple[int, ...]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFinder:
+    """Finds who set a live-only field.
+
+    Attributes:
+        ownership: The owners of the live object.
+        with_zeros: Returns the normalized manifest including the zero values that the server drops. Called on demand.
+    """
+
+    ownership: Ownership
+    with_zeros: Callable[[], Object]
+
+    def find(self, node: OwnerNode | None, path: Path) -> Claim | None:
+        """Returns who set a live-only leaf, or None if it was set while the applier's own request was admitted.
+
+        Args:
+            node: The owners of the leaf.
+            path: The path of the leaf.
+        """
+        if node is None:
+            return Claim(Cause.UNKNOWN, ())
+        ownership = self.ownership
+        owners = sorted(node.all_owners())
+        applier = ownership.with_role(owners, Role.APPLIER)
+        applied = ownership.applied(applier)
+        if applied or (applier and (self.is_from_git(path) or self._is_left_by_client_side_apply(path))):
+            return Claim(Cause.PENDING_SYNC, applied or applier)
+        others = ownership.with_role(owners, Role.OTHER)
+        if others:
+            return Claim(Cause.MANUAL, others)
+        controllers = ownership.with_role(owners, Role.CONTROLLER)
+        if controllers:
+            return Claim(Cause.CONTROLLER, controllers)
+        if ownership.base is None and not ownership.roles.is_server_side:
+            return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE)
+        return None
+
+    def is_from_git(self, path: Path) -> bool:
+        """Whether Git set a live-only leaf at the last sync or, if that is not known, sets it to zero now."""
+        base = self.ownership.base
+        if base is not None:
+            return value_at(base, path) is not ABSENT
+        # With hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
+        return path[-1] != "hostPort" and value_at(self.with_zeros(), path) is not ABSENT
+
+    def _is_left_by_client_side_apply(self, path: Path) -> bool:
+        """Whether Git dropped a field after the applier switched to server-side apply, and its Update entry keeps it.
+
+        The applier gives up only what its Apply entry owns (kubernetes/kubernetes#99003). A field that its client-side
+        apply did not record was set while its request was admitted.
+        """
+        if not self.ownership.roles.is_server_side:
+            return False
+        recorded = self.ownership.last_client_side_apply
+        return recorded is None or value_at(recorded, path) is not ABSENT
+
+
+def owner_node(tree: OwnerNode | None, path: Iterable[str | ItemKey]) -> OwnerNode | None:
+    """Returns the node at a path of an owner tree, or None if the path has no owner."""
+    node = tree
+    for element in path:
+        if node is None:
+            return None
+        node = node.child(element)
+    return node
