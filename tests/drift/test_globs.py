@@ -69,7 +69,7 @@ def test_a_path_is_not_covered(glob: str, path: str) -> None:
     ["spec.", ".spec", "spec..x", "spec**", "**x", "a b", "spec[name=x", "spec[name]", "spec]", '["a', "[]", "spec\n"],
 )
 def test_what_is_not_a_path_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="write it like the paths in a report"):
+    with pytest.raises(ValueError, match="write it as in a report"):
         PathGlob(text)
 
 

@@ -91,7 +91,7 @@ def test_what_is_left_out_has_its_default(text: bytes) -> None:
             "ignore:\n  - path: spec.containers[name\n    reason: x",
             (
                 "2:5: ignore[0].path: 'spec.containers[name' is not a path; "
-                "write it like the paths in a report: spec.items[name=x].*"
+                "write it as in a report, for example spec.items[name=x].*"
             ),
         ),
         (

@@ -176,7 +176,7 @@ def test_a_plugin_that_never_ends_ends_with_the_deadline(
         with pytest.raises(FileNotFoundError):
             application.report("--deadline", "1s", kubeconfig=kubeconfig)
         (line,) = stderr().splitlines()
-        assert line.startswith("drift: no credentials were had before the --deadline")
+        assert line.startswith("drift: timed out getting credentials (--deadline)")
 
 
 def test_what_is_logged_while_another_cluster_is_asked_is_no_failure_of_this_one() -> None:
