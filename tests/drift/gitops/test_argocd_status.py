@@ -185,9 +185,9 @@ def test_the_version_of_a_chart_is_no_revision(workspace: Application, say: Reco
 @pytest.mark.parametrize(
     ("phase", "result", "reason"),
     [
-        ("Running", {}, "the sync of Application argocd/%s is still running and has not applied it yet"),
+        ("Running", {}, "Application argocd/%s is still syncing and has not applied it yet"),
         ("Failed", {}, "the last sync of Application argocd/%s failed before it applied it"),
-        ("Failed", {"ConfigMap/two": "SyncFailed"}, "the last sync of Application argocd/%s could not apply it"),
+        ("Failed", {"ConfigMap/two": "SyncFailed"}, "the last sync of Application argocd/%s failed to apply it"),
     ],
 )
 def test_what_the_first_sync_has_not_applied_is_pending(

@@ -112,7 +112,7 @@ def test_jq_that_is_more_than_a_path_is_said() -> None:
     )
 
     assert len(notes) == 1
-    assert "is not honoured" in notes[0]
+    assert "is not supported" in notes[0]
     assert apply_ignore_differences(KEY, (FINDING,), entries) == (FINDING,)
 
 
