@@ -11,9 +11,9 @@ def closest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Returns the end of an error message: ``; did you mean 'x'?``, or all known words if no word is similar."""
+    """Returns the end of an error message: ``; did you mean 'x'?``, or all known words if none is similar."""
     words = sorted(map(str, known))
     close = get_close_matches(word.lower(), words, n=3, cutoff=0.6)
     if close:
         return f"; did you mean {' or '.join(map(repr, close))}?"
-    return f"; there are {', '.join(words)}"
+    return f"; use one of {', '.join(words)}"

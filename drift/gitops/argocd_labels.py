@@ -1,7 +1,7 @@
 """Finds the Argo CD Application of a live object in its tracking annotation or tracking label.
 
-`application.resourceTrackingMethod` in Argo CD's ConfigMap selects the annotation (default since 3.0), the label (default
-before) or both. The key of the label is a setting too.
+`application.resourceTrackingMethod` in Argo CD's ConfigMap selects the annotation (the default since 3.0), the label
+(the default before) or both. The key of the label is a setting too.
 """
 
 from collections.abc import Sequence

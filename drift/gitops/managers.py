@@ -212,7 +212,7 @@ def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
 def known_appliers() -> tuple[str, ...]:
     """Returns the names of the known appliers, those that take precedence first."""
     known = _known_managers()
-    return (*sorted(known.names["appliers"]), *sorted({name for name, _ in known.kubectl_appliers}))
+    return (*sorted(known.names["appliers"], key=str.lower), *sorted({name for name, _ in known.kubectl_appliers}))
 
 
 def is_gitops_applier(actor: Actor) -> bool:

@@ -87,7 +87,7 @@ _OPT_OUTS: Final = (
         f"{_FLUX}ssa",
         frozenset({"merge"}),
         frozenset({Change.ADDED}),
-        "Flux keeps fields that others add to this object",
+        "Flux keeps what others add to this object",
     ),
     (
         f"{_ARGOCD}compare-options",

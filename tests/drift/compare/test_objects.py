@@ -271,7 +271,7 @@ def test_added_work_of_several_is_told_apart() -> None:
 def test_a_restart_is_said_in_words() -> None:
     live = _with(DEPLOYMENT, "spec", "template", "metadata", "annotations", value={RESTARTED_AT: "2026-01-01"})
 
-    assert [f.note for f in _findings(DEPLOYMENT, live)] == ["somebody ran `kubectl rollout restart`"]
+    assert [f.note for f in _findings(DEPLOYMENT, live)] == ["caused by `kubectl rollout restart`"]
 
 
 def test_a_name_that_is_given_twice_is_a_remark() -> None:

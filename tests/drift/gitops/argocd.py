@@ -8,7 +8,7 @@ from typing import Any
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
-CRDS = Path(__file__).parents[2] / "rescan" / "crds"
+CRDS = Path(__file__).parents[3] / "rescan" / "crds"
 NAMESPACE = "argocd"
 REPOSITORY = "https://git.example.com/apps.git"
 SOURCE = {"path": ".", "repoURL": REPOSITORY, "targetRevision": "main"}

@@ -12,7 +12,7 @@ from tests.drift.samples import deployment
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
-CRDS = Path(__file__).parents[2] / "rescan" / "crds"
+CRDS = Path(__file__).parents[3] / "rescan" / "crds"
 CONTAINER = "spec.template.spec.containers[name=web]"
 THEN = deployment(
     spec="replicas: 2", container="resources: {limits: {cpu: 1}, requests: {cpu: 100m}}\nenv: [{name: A, value: a}]"

@@ -67,7 +67,7 @@ def test_a_finding_that_a_rule_does_not_cover_counts_and_the_rule_is_named(match
     assert judged.verdict is Verdict.DRIFTED
     assert len(judged.notes) == 1
     assert judged.notes[0].startswith("ignore rule 1 (")
-    assert "covers nothing" in judged.notes[0]
+    assert "matched no finding" in judged.notes[0]
 
 
 def test_a_rule_for_a_manager_does_not_hide_what_others_did_as_well() -> None:
@@ -103,7 +103,7 @@ def test_a_rule_that_is_over_does_not_count_and_is_named() -> None:
     judged = apply_policy(report(item(finding())), _ignore("name: web, expires: 2026-11-23"))
 
     assert judged.verdict is Verdict.DRIFTED
-    assert judged.notes == ("ignore rule 1 (name: web) is over since 2026-11-23 and does not count any more",)
+    assert judged.notes == ("ignore rule 1 (name: web) expired on 2026-11-23",)
 
 
 @pytest.mark.parametrize(("change", "status"), [(Change.MISSING, Status.MISSING), (Change.UNMANAGED, Status.UNMANAGED)])

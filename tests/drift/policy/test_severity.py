@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from drift.config.settings import SeverityRule
 from drift.model import Cause, Change, Json, ObjectKey, Severity
 from drift.policy.severity import default_table
 
@@ -140,6 +141,10 @@ def _example(row: tuple[Any, ...]) -> tuple[ObjectKey, str, Change, Cause]:
     return ObjectKey(group, name, "shop", "x"), path, change, cause
 
 
+def _matches(rule: SeverityRule, key: ObjectKey, path: str, change: Change, cause: Cause) -> bool:
+    return rule.may_match(key, change, cause) and (rule.path is None or rule.path.matches(path))
+
+
 @pytest.mark.parametrize(
     ("index", "row"), list(enumerate(ROWS)), ids=[" ".join(map(str, (row[0], *row[1:-1]))) for row in ROWS]
 )
@@ -148,7 +153,7 @@ def test_a_row_decides_for_its_example(index: int, row: tuple[Any, ...]) -> None
     rules = default_table().rules
 
     assert default_table().severity(*example) is Severity(row[-1])
-    assert next(number for number, rule in enumerate(rules) if rule.covers(*example)) == index
+    assert next(number for number, rule in enumerate(rules) if _matches(rule, *example)) == index
 
 
 def test_every_row_has_an_example_and_a_reason() -> None:

@@ -81,7 +81,7 @@ ignore:
     reason: ""  # why is this not drift?
 """
     )
-    with pytest.raises(ConfigError, match="is empty; say why"):
+    with pytest.raises(ConfigError, match="is empty; give a reason"):
         parse_settings(text.encode(), "drift.yaml")
 
 
