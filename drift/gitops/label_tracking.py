@@ -59,7 +59,7 @@ class TrackingLabels:
         self._has_read_settings = False
         self._config: _Settings | None = None
         self._reserved: dict[tuple[str, str, bool], ReservedMetadata] = {}
-        #: Objects without the annotation: their number, and the labels that all of them have.
+        #: Objects without the annotation: their number, and the labels that they all have.
         self._count = 0
         self._common: frozenset[str] = frozenset()
         #: The labels that differ from Git on every postponed object.

@@ -1,4 +1,4 @@
-"""``drift.yaml`` says what it says, and an error in it names the place and the way out."""
+"""Reading ``drift.yaml``; an error gives the place and says how to fix it."""
 
 from datetime import date
 from pathlib import Path
@@ -125,11 +125,11 @@ def test_an_error_gives_the_place_and_says_how_to_fix_it(text: str, message: str
     assert error.value.exit_status == 2
 
 
-def test_a_bare_off_is_off_though_yaml_reads_it_as_false() -> None:
+def test_off_without_quotes_is_accepted_although_yaml_reads_it_as_false() -> None:
     assert parse_settings(b"unmanaged: off", "drift.yaml").unmanaged is Unmanaged.OFF
 
 
-def test_the_file_of_the_current_folder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_in_the_current_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(None) == Settings()
 
@@ -137,11 +137,11 @@ def test_the_file_of_the_current_folder_counts(tmp_path: Path, monkeypatch: pyte
     assert load_settings(None).appliers == ("x",)
 
 
-def test_a_named_file_has_to_be_there(tmp_path: Path) -> None:
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--config {tmp_path}/other.yaml: no such file"):
         load_settings(str(tmp_path / "other.yaml"))
 
 
-def test_a_folder_is_no_settings(tmp_path: Path) -> None:
+def test_a_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_settings(str(tmp_path))
