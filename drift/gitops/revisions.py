@@ -182,7 +182,7 @@ class SyncedRevisions:
         sources = record.sources(key)
         if sources is None:
             return None
-        found = self._at(sources)
+        found = self._manifests_of(sources)
         if isinstance(found, str):
             self._notes[f"cannot find out what {owner} synced last: {found}"] = None
             return None
@@ -204,7 +204,7 @@ class SyncedRevisions:
             return None
         return None if live is None else _READERS[owner.kind](live.body)
 
-    def _at(self, sources: tuple[SyncedSource, ...]) -> Manifests | str:
+    def _manifests_of(self, sources: tuple[SyncedSource, ...]) -> Manifests | str:
         """Returns the manifests of sources that were synced together, or the reason why they cannot be read."""
         read: dict[SyncedSource, Manifests] = {}
         failed: list[str] = []
@@ -224,7 +224,7 @@ class SyncedRevisions:
             key: manifest
             for source, manifests in read.items()
             for key, manifest in manifests.items()
-            if source.holds(manifest.source.file.partition(":")[2])
+            if source.contains(manifest.source.file.partition(":")[2])
         }
 
     def _load(self, commit: str) -> Manifests | str:

@@ -21,7 +21,7 @@ class SyncedSource:
     commit: str
     path: str = ""
 
-    def holds(self, file: str) -> bool:
+    def contains(self, file: str) -> bool:
         """Returns whether a file is in the folder. Its path is relative to the root of the repository."""
         return not self.path or file == self.path or file.startswith(f"{self.path}/")
 
