@@ -14,7 +14,7 @@ from drift.spelling import did_you_mean
 #: The keys of mappings and indexes of lists from the root to a setting.
 Place = tuple[str | int, ...]
 
-_Word = TypeVar("_Word", bound=StrEnum)
+_Enum = TypeVar("_Enum", bound=StrEnum)
 _Item = TypeVar("_Item")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OPTIONAL_GLOBS: Final = ("group", "kind", "namespace", "name", "manager")
@@ -92,11 +92,11 @@ def read_severity_rule(value: Json, place: Place) -> SeverityRule:
     """
     fields = _mapping(value, place, SEVERITY_KEYS, required=("severity",))
     return SeverityRule(
-        severity=_word(fields["severity"], (*place, "severity"), Severity),
+        severity=_enum_value(fields["severity"], (*place, "severity"), Severity),
         group=_optional(fields, "group", place, _glob),
         kind=_optional(fields, "kind", place, _glob),
         path=_optional(fields, "path", place, _path),
-        change=_optional(fields, "change", place, lambda text, where: _word(text, where, Change)),
+        change=_optional(fields, "change", place, lambda text, at: _enum_value(text, at, Change)),
         cause=_optional(fields, "cause", place, _cause),
         reason=_optional(fields, "reason", place, _nonempty_text),
     )
@@ -169,7 +169,7 @@ def _path(value: Json, place: Place) -> PathGlob:
 
 
 def _cause(value: Json, place: Place) -> Cause:
-    return _word(value, place, Cause)
+    return _enum_value(value, place, Cause)
 
 
 def _exit_cause(value: Json, place: Place) -> Cause:
@@ -181,7 +181,7 @@ def _exit_cause(value: Json, place: Place) -> Cause:
 
 def _unmanaged(value: Json, place: Place) -> Unmanaged:
     # YAML reads a bare `off` as false.
-    return Unmanaged.OFF if value is False else _word(value, place, Unmanaged)
+    return Unmanaged.OFF if value is False else _enum_value(value, place, Unmanaged)
 
 
 def _date(value: Json, place: Place) -> date:
@@ -194,12 +194,12 @@ def _date(value: Json, place: Place) -> date:
     raise SettingError(place, f"{text!r} is not a date; write it as 2027-01-31")
 
 
-def _word(value: Json, place: Place, words: type[_Word]) -> _Word:
+def _enum_value(value: Json, place: Place, values: type[_Enum]) -> _Enum:
     text = _string(value, place)
     try:
-        return words(text)
+        return values(text)
     except ValueError:
-        raise SettingError(place, f"{text!r} is not a valid value{did_you_mean(text, words)}") from None
+        raise SettingError(place, f"{text!r} is not a valid value{did_you_mean(text, values)}") from None
 
 
 def _describe(value: Json) -> str:
