@@ -1,4 +1,4 @@
-"""Compares a live Kubernetes cluster with a folder of manifests and reports what differs, by whom and since when.
+"""Compares a live Kubernetes cluster with manifests and reports what differs, who changed it and when.
 
     import drift
 
@@ -7,7 +7,7 @@
         for finding in item.findings:
             print(item.key, finding.path, finding.cause, finding.actors)
 
-``open_dump`` reads a dump instead of a cluster. `drift.model` describes the report, `drift.errors` what is raised.
+``open_dump`` reads a dump instead of a cluster. `drift.model` describes the report, `drift.errors` the exceptions.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ __all__ = ["__version__", "open_cluster", "open_dump", "read_manifests", "scan"]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when asked for, so that `drift --help` does not wait for the Kubernetes client.
+    # Imported on first use, so that `drift --help` starts fast.
     if name in __all__:
         from drift import api  # noqa: PLC0415
 

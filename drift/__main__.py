@@ -1,4 +1,4 @@
-"""Lets ``python -m drift`` do what ``drift`` does."""
+"""Runs the command line for ``python -m drift``."""
 
 from drift.cli import program
 

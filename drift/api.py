@@ -1,4 +1,4 @@
-"""The reporter as a library: what ``drift report`` does, without a command line. Nothing is printed or remembered."""
+"""The Python API: what ``drift report`` does, without printing and without a history."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -36,45 +36,47 @@ def open_cluster(
     tell: Callable[[str], None] = ignore_message,
     warn: Callable[[str], None] = ignore_message,
 ) -> ApiServer:
-    """Connects to a cluster as kubectl would, with rights to get and list being all it needs.
+    """Connects to a cluster as kubectl does. Needs only permission to get and list.
 
     Args:
-        kubeconfig: A file; None for KUBECONFIG, ~/.kube/config or, inside a pod, its service account.
-        context: A context of it; None for its current one.
-        impersonate: Whom to ask as; what it leaves open is as the kubeconfig says.
-        limits: How long the requests and the whole scan may take, from now on; None for what `drift report` does.
-        tell: Called with a sentence for every request that is tried again.
-        warn: Called with a sentence for what is unsafe about the connection, before anything is sent.
+        kubeconfig: A file; None for KUBECONFIG, ~/.kube/config or, inside a pod, the service account.
+        context: A context in the kubeconfig; None for the current one.
+        impersonate: The user and groups to impersonate; overrides the kubeconfig.
+        limits: Timeouts for requests and for the whole scan, which starts now; None for those of `drift report`.
+        tell: Called with a sentence on each retry.
+        warn: Called with a sentence for each insecure setting of the connection, before the first request.
 
     Raises:
-        UsageError: The kubeconfig asks for what is not supported.
-        ConnectError: No API server, or no credentials for it.
-        RequestError: It refuses to say what it serves.
+        UsageError: The kubeconfig uses a feature that is not supported.
+        ConnectError: The API server does not answer, or there are no valid credentials for it.
+        RequestError: Discovery failed.
     """
     limits = limits or Limits()
     deadline = limits.deadline()
     try:
-        # Getting credentials may run a program, which may never end.
+        # A credential plugin is a program and may hang.
         connection = call_with_timeout(deadline.remaining(), lambda: connect(kubeconfig, context, impersonate))
     except TimeoutError:
-        raise ConnectError("no credentials were had before the --deadline; does the plugin wait for a login?") from None
+        raise ConnectError(
+            "timed out getting credentials (--deadline); does the credential plugin wait for a login?"
+        ) from None
     for warning in connection.warnings:
         warn(warning)
     return ApiServer(connection, limits, deadline, tell)
 
 
 def open_dump(paths: Paths, namespace: str = "default") -> "Dump":
-    """Reads dumps of live objects (``kubectl get ... -o yaml --show-managed-fields``); needs no network.
+    """Reads dumps of live objects (``kubectl get ... -o yaml --show-managed-fields``). Needs no network.
 
     Args:
         paths: Files or folders.
-        namespace: Where objects live that name no namespace.
+        namespace: The namespace of objects that do not set one.
 
     Raises:
         UsageError: A path does not exist.
-        DumpError: A file cannot be read as a dump.
+        DumpError: A file is not a valid dump.
     """
-    # As most are after a cluster, each waits only for what it needs.
+    # Not needed for a cluster, so that a scan of one starts faster.
     from drift.kube.dump import Dump  # noqa: PLC0415
 
     built_in = [Resource.from_data(kind) for kind in built_in_kinds()]
@@ -82,14 +84,14 @@ def open_dump(paths: Paths, namespace: str = "default") -> "Dump":
 
 
 def read_manifests(paths: Paths) -> LoadedManifests:
-    """Reads manifests as kubectl does, without a cluster.
+    """Reads manifests as kubectl does. Needs no cluster.
 
     Args:
         paths: Files or folders; ``-`` for standard input.
 
     Raises:
-        UsageError: A path does not exist, or holds no manifests.
-        ManifestError: A manifest cannot be read.
+        UsageError: A path does not exist, or has no manifests.
+        ManifestError: A manifest is invalid.
     """
     return load_manifests([os.fspath(path) for path in paths])
 
@@ -105,25 +107,25 @@ def scan(
     explain: bool = False,
     observe: Callable[[ScanStep], object] | None = None,
 ) -> Report:
-    """Compares manifests with a cluster, or with a dump of one.
+    """Compares manifests with a cluster or a dump.
 
     Args:
-        manifests: Files or folders, ``-`` for standard input; or what `read_manifests` made of them.
-        cluster: What `open_cluster` or `open_dump` gave.
-        namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
-        synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
+        manifests: Files or folders, ``-`` for standard input; or the result of `read_manifests`.
+        cluster: The result of `open_cluster` or `open_dump`.
+        namespace: The namespace of objects that do not set one; None for the namespace of the context.
+        synced_revision: The Git revision that was last synced; None for the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
-        shard: The part of the work to do; None for all of it.
-        explain: Whether the report is to have every `Decision`, also those about objects that are plainly in sync.
-        observe: Is told how far the scan is while it runs.
+        shard: The part of the scan to do; None for all of it.
+        explain: Whether the report lists every `Decision`, also for objects in sync.
+        observe: Called with the progress of the scan.
 
     Returns:
-        The report, with every object that was looked at.
+        The report, with every object that was checked.
 
     Raises:
         UsageError: A path or the revision does not exist.
-        ManifestError: A manifest cannot be read, or two describe one object.
-        ConnectError: The API server cannot be reached any more. What else cannot be read is in the report.
+        ManifestError: A manifest is invalid, or two manifests describe the same object.
+        ConnectError: The connection to the API server was lost. Other failures are listed in the report.
     """
     settings = settings or Settings()
     loaded = manifests if isinstance(manifests, LoadedManifests) else read_manifests(manifests)
@@ -140,7 +142,7 @@ def scan(
             unmanaged=settings.unmanaged,
             synced=None if synced_revision is None else repository.load(synced_revision),
             synced_revision=synced_revision,
-            # What comes from a pipe has no other revision.
+            # Standard input has no Git history.
             repository=repository if loaded.paths and "-" not in loaded.paths else None,
             catch_up=True,
             shard=shard or WHOLE,
@@ -157,5 +159,5 @@ def scan(
         ),
         settings,
     )
-    # In the order that those of shards have again when they are merged.
+    # Sorted, so that merged shards give the same report as a single scan.
     return replace(judged, notes=tuple(sorted({*judged.notes})), errors=tuple(sorted({*judged.errors})))

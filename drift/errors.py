@@ -1,75 +1,75 @@
-"""The errors that a user can cause or meet, as one tree; each carries the exit status that the command line ends with.
+"""The errors that users can cause or run into. Each class has the exit status of the command.
 
     DriftError
-    +-- UsageError          2   a flag or an argument that cannot be
-    +-- ConfigError         2   settings (drift.yaml) that are not as they should be
-    +-- ManifestError       2   a file of manifests that cannot be read as one
-    +-- SavedReportError    2   a saved report that cannot be read as one
-    +-- DumpError           2   a dump of live objects that cannot be read as one
+    +-- UsageError          2   an invalid flag or argument
+    +-- ConfigError         2   invalid settings (drift.yaml)
+    +-- ManifestError       2   a file that is not a valid manifest
+    +-- SavedReportError    2   a file that is not a valid saved report
+    +-- DumpError           2   a file that is not a valid dump of live objects
     +-- HistoryError        2   a history that cannot be read or written
-        +-- BrokenHistoryError  it is no database, or damaged
+        +-- BrokenHistoryError  the file is not a database, or is damaged
     +-- ScanError           3   the cluster could not be read
-        +-- ConnectError    no API server, no credentials, it did not let us in, or no time is left
-        +-- RequestError    one request was answered with an error
-            +-- TooManyObjectsError   there are more than are worth asking for in this way
+        +-- ConnectError    no API server, no valid credentials, or no time left
+        +-- RequestError    the API server answered one request with an error
+            +-- TooManyObjectsError   a list has more objects than the caller accepts
 
-The message of each is one line that names the file, object or flag, and the way out.
+Each message is one line that names the file, object or flag, and says how to fix it.
 """
 
 from typing import ClassVar
 
 
 class DriftError(Exception):
-    """The base of all errors that end in one line for the user rather than in a traceback."""
+    """The base of all errors that are shown as one line, without a traceback."""
 
     exit_status: ClassVar[int] = 2
 
 
 class UsageError(DriftError):
-    """A flag or an argument that cannot be; nothing was read yet."""
+    """An invalid flag or argument."""
 
 
 class ConfigError(DriftError):
-    """Settings that are not as they should be, located as ``file:line:column`` where that is known."""
+    """Invalid settings. The message begins with ``file:line:column`` if that is known."""
 
 
 class ManifestError(DriftError):
-    """A manifest that cannot be read, located as ``file:line:column`` where that is known."""
+    """An invalid manifest. The message begins with ``file:line:column`` if that is known."""
 
 
 class SavedReportError(DriftError):
-    """A saved report that cannot be read as one, located as the path of what is wrong in it."""
+    """An invalid saved report. The message names the path of the invalid value in it."""
 
 
 class DumpError(DriftError):
-    """A dump that cannot be read as one, located as ``file:line`` where that is known."""
+    """An invalid dump. The message begins with ``file:line`` if that is known."""
 
 
 class HistoryError(DriftError):
-    """A history that cannot be read or written; the report does not depend on it and is made all the same."""
+    """A history that cannot be read or written. The report is made without it."""
 
 
 class BrokenHistoryError(HistoryError):
-    """A history that is no database, or a damaged one."""
+    """A history file that is not a database, or is damaged."""
 
 
 class ScanError(DriftError):
-    """The live side could not be read, so that "in sync" cannot be claimed."""
+    """The live objects could not be read, so the result is unknown."""
 
     exit_status: ClassVar[int] = 3
 
 
 class ConnectError(ScanError):
-    """No API server answers, it does not accept who we are, or no time is left: nothing more can be scanned."""
+    """No API server answers, it rejects the credentials, or no time is left; the scan stops."""
 
 
 class RequestError(ScanError):
     """The API server answered one request with an error.
 
     Attributes:
-        status: The HTTP status, 0 where no answer came.
-        reason: The API server's own word for it (``Forbidden``, ``NotFound``, ...), one word.
-        continue_token: For an expired list (410): the continue token that the server offers instead, or None.
+        status: The HTTP status, 0 if there was no response.
+        reason: The reason in the API server's status (``Forbidden``, ``NotFound``, ...).
+        continue_token: Of an expired list (410): the continue token that the server offers instead, or None.
     """
 
     def __init__(self, message: str, *, status: int, reason: str, continue_token: str | None = None) -> None:
@@ -80,4 +80,4 @@ class RequestError(ScanError):
 
 
 class TooManyObjectsError(RequestError):
-    """A list holds more objects than its caller wants to get; none of them was handed out."""
+    """A list has more objects than the caller accepts; none were returned."""

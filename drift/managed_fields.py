@@ -1,7 +1,7 @@
-"""``metadata.managedFields`` as one tree of owners.
+"""Reads ``metadata.managedFields`` into one tree of owners.
 
-The format (FieldsV1) is that of sigs.k8s.io/structured-merge-diff: ``f:NAME`` a field, ``k:{...}`` a list item by its
-keys, ``v:VALUE`` a member of a set, ``i:N`` a list item by position, ``.`` the node itself.
+The format is FieldsV1 (sigs.k8s.io/structured-merge-diff): ``f:NAME`` is a field, ``k:{...}`` a list item by its keys,
+``v:VALUE`` a member of a set, ``i:N`` a list item by index, ``.`` the node itself.
 """
 
 import json
@@ -19,7 +19,7 @@ class Entry:
 
     Attributes:
         actor: Manager, operation, subresource and time.
-        api_version: The version that the entry's field names belong to.
+        api_version: The version that the field names belong to.
         fields: FieldsV1 as parsed.
     """
 
@@ -29,11 +29,11 @@ class Entry:
 
 
 class OwnerNode:
-    """The owners of one field and of what is below it.
+    """The owners of one field and of the fields below it.
 
     Attributes:
-        owners: Indexes of the entries that own the field itself; for a leaf that is all there is to own.
-        children: The separately owned parts.
+        owners: The indexes of the entries that own the field itself.
+        children: The fields, keys and list items below it that have owners.
     """
 
     __slots__ = ("children", "owners")
@@ -43,14 +43,14 @@ class OwnerNode:
         self.children: dict[str | ItemKey, OwnerNode] = {}
 
     def child(self, element: str | ItemKey) -> "OwnerNode | None":
-        """The node of one part; None where it has no owner, and nothing below it has one."""
+        """Returns the node of a child, or None if neither it nor anything below it has an owner."""
         node = self.children.get(element)
         if node is None and isinstance(element, ItemKey) and element.first is not element:
             return self.children.get(element.first)
         return node
 
     def all_owners(self) -> set[int]:
-        """The entries that own the node or anything below it."""
+        """Returns the indexes of the entries that own the node or anything below it."""
         found: set[int] = set()
         pending = [self]
         while pending:
@@ -61,11 +61,11 @@ class OwnerNode:
 
 
 class ManagedFieldsError(ValueError):
-    """``managedFields`` is not as the API server writes it."""
+    """``managedFields`` does not have the format that the API server writes."""
 
 
 def read_entries(managed_fields: Json) -> tuple[Entry, ...]:
-    """The entries of ``metadata.managedFields``.
+    """Reads the entries of ``metadata.managedFields``.
 
     Raises:
         ManagedFieldsError: It is not a list of entries.
@@ -92,10 +92,10 @@ def _read_entry(entry: Json) -> Entry:
 
 
 def build_tree(entries: Iterable[Entry]) -> OwnerNode:
-    """All entries' field sets as one tree, whose nodes refer to the entries by index.
+    """Merges the field sets of all entries into one tree. Its nodes refer to the entries by index.
 
     Raises:
-        ManagedFieldsError: A field set is not FieldsV1.
+        ManagedFieldsError: A field set is not valid FieldsV1.
     """
     entries = tuple(entries)
     root = OwnerNode()
@@ -107,10 +107,10 @@ def build_tree(entries: Iterable[Entry]) -> OwnerNode:
 
 
 def _own_string_data(root: OwnerNode, entries: Sequence[Entry], index: int) -> None:
-    """Makes an entry that wrote a Secret's ``stringData`` the owner of these keys of ``data``.
+    """Makes an entry that wrote ``stringData`` of a Secret the owner of these keys of ``data``.
 
-    The server moves ``stringData`` into ``data`` and records the owner only where it was written. A later write to
-    ``data`` by another manager does not end that ownership, so the last one to write a key owns it.
+    The server moves ``stringData`` into ``data``, but records the owner under ``stringData`` only. That ownership stays
+    when another manager writes ``data`` later, so the last manager to write a key owns it.
     """
     written = entries[index].fields.get("f:stringData")
     if not isinstance(written, dict):
@@ -125,7 +125,7 @@ def _own_string_data(root: OwnerNode, entries: Sequence[Entry], index: int) -> N
 
 
 def manager_names(managed_fields: Json) -> tuple[tuple[str, str, str | None], ...]:
-    """Manager, operation and subresource of each entry; () where ``managedFields`` is not as the server writes it."""
+    """Returns manager, operation and subresource of each entry; () if ``managedFields`` is not valid."""
     if not isinstance(managed_fields, list) or not all(isinstance(entry, dict) for entry in managed_fields):
         return ()
     names = tuple((entry.get("manager"), entry.get("operation"), entry.get("subresource")) for entry in managed_fields)
@@ -137,7 +137,7 @@ def manager_names(managed_fields: Json) -> tuple[tuple[str, str, str | None], ..
 
 
 def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
-    # Iterative, since a hostile object may nest as deep as it likes.
+    # Iterative, because a hostile object may be nested too deep for recursion.
     pending = [(root, fields)]
     while pending:
         node, parts = pending.pop()
@@ -157,7 +157,7 @@ def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
                 child.owners.append(index)
 
 
-# The objects of a kind have the same few elements.
+# Cached, because objects of one kind have the same few elements.
 @lru_cache(maxsize=8192)
 def _element(name: str) -> str | ItemKey:
     prefix, text = name[:2], name[2:]

@@ -1,6 +1,6 @@
-"""What flows through the reporter, from the manifests to the formats. Imports nothing of ours.
+"""The values that the stages of a scan pass on: manifests, findings, reports. Imports no other module of drift.
 
-Everything here is frozen: a stage makes new values, it never changes what an earlier stage made.
+All of them are frozen. A stage returns new values and never changes those of an earlier stage.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,17 +9,17 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-#: A JSON value as parsed: dict, list, str, int, float, bool or None. Values of Secrets are `Redacted` instead.
+#: A parsed JSON value: dict, list, str, int, float, bool or None. Values of Secrets are `Redacted` instead.
 Json = Any
 #: A Kubernetes object as parsed JSON.
 Object = dict[str, Json]
 
-#: The annotation in which ``kubectl apply`` keeps what it was last given.
+#: The annotation in which ``kubectl apply`` stores the manifest that it applied last.
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Status(StrEnum):
-    """What is to be said of one object as a whole."""
+    """The result for one object as a whole."""
 
     IN_SYNC = "in-sync"
     DRIFTED = "drifted"
@@ -29,7 +29,7 @@ class Status(StrEnum):
 
 
 class Change(StrEnum):
-    """How the live side differs from the desired one, at one path."""
+    """How the live object differs from the manifest at one path."""
 
     CHANGED = "changed"
     REMOVED = "removed"
@@ -40,7 +40,7 @@ class Change(StrEnum):
 
 
 class Cause(StrEnum):
-    """Which side moved, as far as the cluster's own record tells."""
+    """What caused a difference, as far as the cluster's own records tell."""
 
     MANUAL = "manual"
     PENDING_SYNC = "pending-sync"
@@ -49,7 +49,7 @@ class Cause(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a difference matters, by what it changes."""
+    """How much a difference matters."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -63,7 +63,7 @@ SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)
 
 
 class Lifecycle(StrEnum):
-    """What a history says of a finding: whether the last scan had it already."""
+    """How a finding compares with earlier scans in the history."""
 
     NEW = "new"
     ONGOING = "ongoing"
@@ -71,7 +71,7 @@ class Lifecycle(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The answer of a whole scan."""
+    """The result of the whole scan."""
 
     IN_SYNC = "in-sync"
     DRIFTED = "drifted"
@@ -79,7 +79,7 @@ class Verdict(StrEnum):
 
 
 class Unmanaged(StrEnum):
-    """Where objects that Git does not have are looked for."""
+    """Where to look for objects that are not in Git."""
 
     OFF = "off"
     NAMESPACE = "namespace"
@@ -88,37 +88,37 @@ class Unmanaged(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Shard:
-    """One worker's part of a scan: the namespaces whose hash falls to it.
+    """One worker's part of a scan: the namespaces whose hash maps to it.
 
     Attributes:
         index: Counted from 1.
-        count: How many workers share the scan; 1 for all of it in one piece.
+        count: The number of workers that share the scan; 1 for a scan that is not split.
     """
 
     index: int = 1
     count: int = 1
 
     def owns(self, namespace: str | None) -> bool:
-        """Whether objects of a namespace are this shard's; those of none go where a namespace without name would."""
-        # Python's own hash differs from process to process.
+        """Returns whether this shard reports on a namespace; None stands for cluster-scoped objects."""
+        # Python's built-in hash differs between processes.
         digest = sha256((namespace or "").encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:8]) % self.count == self.index - 1
 
     def __str__(self) -> str:
-        """For sentences."""
+        """Returns ``shard 1 of 4``."""
         return f"shard {self.index} of {self.count}"
 
 
-#: All of the work in one piece.
+#: The whole scan, not split.
 WHOLE: Final = Shard()
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectKey:
-    """What an object is known by: never its version, which is only a way to write it down.
+    """The identity of an object. It has no version, because the same object can be read in several versions.
 
     Attributes:
-        group: The API group, "" for the core one.
+        group: The API group, "" for the core group.
         kind: The kind, as in a manifest.
         namespace: None for a cluster-scoped object.
         name: ``metadata.name``.
@@ -130,19 +130,19 @@ class ObjectKey:
     name: str
 
     def __str__(self) -> str:
-        """``Kind.group namespace/name``, as kubectl would have it on a command line."""
+        """Returns ``Kind.group namespace/name``, which kubectl accepts on its command line."""
         kind = f"{self.kind}.{self.group}" if self.group else self.kind
         return f"{kind} {self.namespace}/{self.name}" if self.namespace is not None else f"{kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Source:
-    """Where a manifest was read.
+    """The place in a file where a manifest begins.
 
     Attributes:
-        file: The path as the user wrote it or as found below the folder they named; ``<stdin>`` for ``-``.
-        document: Which YAML document of the file, counted from 1.
-        line: The line on which the document's object begins, counted from 1.
+        file: The path as the user gave it, or a path in the folder that the user gave; ``<stdin>`` for ``-``.
+        document: The number of the YAML document in the file, counted from 1.
+        line: The line on which the object begins, counted from 1.
     """
 
     file: str
@@ -150,7 +150,7 @@ class Source:
     line: int
 
     def __str__(self) -> str:
-        """``file:line``."""
+        """Returns ``file:line``."""
         return f"{self.file}:{self.line}"
 
 
@@ -159,12 +159,12 @@ class Manifest:
     """One desired object.
 
     Attributes:
-        api_version: As the manifest has it, for instance ``apps/v1``.
-        kind: As the manifest has it.
-        namespace: As the manifest has it; None where it names none.
+        api_version: ``apiVersion``, for example ``apps/v1``.
+        kind: ``kind``.
+        namespace: ``metadata.namespace``, or None if the manifest does not set it.
         name: ``metadata.name``.
-        source: Where it was read.
-        body: The whole object; a Secret's values are redacted.
+        source: Where the manifest was read.
+        body: The whole object; the values of a Secret are redacted.
     """
 
     api_version: str
@@ -176,19 +176,19 @@ class Manifest:
 
     @property
     def group(self) -> str:
-        """The API group, "" for the core one."""
+        """The API group, "" for the core group."""
         return self.api_version.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Actor:
-    """One field manager's part in a difference, as ``metadata.managedFields`` records it.
+    """A field manager that owns a field, as recorded in ``metadata.managedFields``.
 
     Attributes:
-        manager: A program's name, not a person's.
+        manager: The name that a program gave, not the name of a person.
         operation: ``Apply`` or ``Update``.
-        subresource: For instance ``scale`` or ``status``; None for the object itself.
-        time: RFC 3339; an upper bound for the one field, since it is recorded per manager. None where not recorded.
+        subresource: For example ``scale`` or ``status``; None for the object itself.
+        time: RFC 3339, the manager's last change to any of its fields; None if it is not recorded.
     """
 
     manager: str
@@ -199,7 +199,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredBy:
-    """The rule that sets a finding aside, and the reason that the user gave for it."""
+    """The rule that ignores a finding, and the reason that the rule gives."""
 
     rule: str
     reason: str
@@ -207,23 +207,23 @@ class IgnoredBy:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference between an object's desired and live state.
+    """One difference between a manifest and its live object.
 
     Attributes:
-        id: A fingerprint that stays the same from scan to scan; never made of values or positions.
-        change: How the live side differs.
-        path: For people: list items are named by their merge key. Empty for the object as a whole.
-        pointer: RFC 6901, into the live object where the field is live, else into the manifest.
-        desired: The manifest's value, None where it has none or where it is redacted.
-        live: The cluster's value, None where it has none or where it is redacted.
-        redacted: True where a value exists that is not to be shown.
-        cause: Which side moved.
+        id: A fingerprint that is the same in every scan; not derived from values or positions.
+        change: How the live object differs.
+        path: A readable path that names list items by their merge key. Empty for the object as a whole.
+        pointer: A JSON pointer (RFC 6901) into the live object if the field is live, else into the manifest.
+        desired: The value in the manifest, or None if there is none or it is redacted.
+        live: The value in the cluster, or None if there is none or it is redacted.
+        redacted: Whether there is a value that must not be shown.
+        cause: What caused it.
         severity: How much it matters.
-        actors: Who owns the field now; empty where the cluster kept no record.
-        note: One sentence on what the values alone do not say, else None.
-        ignored: Set where a rule sets the finding aside.
-        first_seen: RFC 3339, from the history: when what is open now was seen first; None without one.
-        lifecycle: From the history: whether it is new; None without one.
+        actors: The field managers that own the field now; empty if the cluster has no record.
+        note: One sentence that explains the difference further, or None.
+        ignored: The rule that ignores the finding, or None.
+        first_seen: RFC 3339, when the open finding was first seen; None without a history.
+        lifecycle: Whether it is new since the last scan; None without a history.
     """
 
     id: str
@@ -243,13 +243,13 @@ class Finding:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it makes its object drifted: a controller's work and what a rule ignores do not."""
+        """Whether it counts as drift: it is not ignored, and no controller caused it."""
         return self.cause is not Cause.CONTROLLER and self.ignored is None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A difference that is not reported, and why; shown with ``-v``."""
+    """A difference that is not reported, and the reason; shown with ``-v``."""
 
     path: str
     why: str
@@ -257,18 +257,18 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ObjectReport:
-    """What the scan has to say of one object.
+    """The result for one object.
 
     Attributes:
-        api_version: The version it was compared in.
-        key: What it is known by.
-        source: The manifest; None for an object that Git lacks.
-        status: The object as a whole.
-        reason: Why it is unchecked, or what else is to be said in a sentence; None where the findings say it all.
-        findings: In the order of their paths.
-        decisions: What was seen and not reported.
-        is_skipped: Whether the user asked for it to be unchecked, so that it leaves nothing open.
-        cluster: Which cluster it is about, in a report that speaks of several; else None.
+        api_version: The version in which it was compared.
+        key: The object.
+        source: Where its manifest was read; None for an unmanaged object.
+        status: The result for the object as a whole.
+        reason: Why it is unchecked, or another remark, as a sentence; None if the findings say everything.
+        findings: Sorted by path.
+        decisions: Differences that are not reported.
+        is_skipped: Whether it is unchecked because the user asked for that; the scan is still complete then.
+        cluster: The context of its cluster if the report covers several clusters, else None.
     """
 
     api_version: str
@@ -284,19 +284,19 @@ class ObjectReport:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A finding that counted in an earlier scan and is gone, as the history has it.
+    """A finding of an earlier scan that is gone, from the history.
 
     Attributes:
-        id: Its fingerprint.
-        api_version: The version its object was compared in.
+        id: The fingerprint of the finding.
+        api_version: The version in which its object was compared.
         key: Its object.
         path: As in the finding.
         change: As in the finding.
-        cause: As it was last seen.
-        severity: As it was last seen.
-        first_seen: RFC 3339: when it was seen first.
-        resolved_at: RFC 3339: when it was first seen to be gone.
-        cluster: Which cluster it was in, in a report that speaks of several; else None.
+        cause: As in the last scan that had it.
+        severity: As in the last scan that had it.
+        first_seen: RFC 3339, when it was first seen.
+        resolved_at: RFC 3339, the time of the first scan that no longer had it.
+        cluster: The context of its cluster if the report covers several clusters, else None.
     """
 
     id: str
@@ -313,14 +313,14 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class PastScan:
-    """One scan that the history remembers, this one included.
+    """One scan in the history, including the current one.
 
     Attributes:
         at: RFC 3339, UTC.
-        open: Findings that were open after it, those included that it could not look at.
-        new: Of those, the ones that the scan before did not have.
-        resolved: Findings of the scan before that were gone.
-        complete: Whether all could be looked at.
+        open: The number of findings that were open after it, including those that it could not check.
+        new: The number of open findings that the scan before did not have.
+        resolved: The number of findings that the scan before had and this one did not.
+        complete: Whether everything could be checked.
     """
 
     at: str
@@ -335,10 +335,10 @@ class ClusterInfo:
     """The API server that was scanned.
 
     Attributes:
-        context: The kubeconfig's context; None inside a pod.
+        context: The context in the kubeconfig; None inside a pod.
         server: Its URL.
-        version: For instance ``v1.36.3``.
-        impersonated: Whom the requests were made as, if not as the owner of the credentials.
+        version: For example ``v1.36.3``.
+        impersonated: The impersonated user, or None.
     """
 
     context: str | None
@@ -349,11 +349,11 @@ class ClusterInfo:
 
 @dataclass(frozen=True, slots=True)
 class ManifestsInfo:
-    """The desired side that was scanned.
+    """The manifests that were compared.
 
     Attributes:
-        paths: As the user named them.
-        git_commit: The commit that is checked out where the first path lies; None outside a Git work tree.
+        paths: As the user gave them.
+        git_commit: The commit that is checked out at the first path; None outside a Git work tree.
         git_dirty: Whether the paths have uncommitted changes; None outside a Git work tree.
     """
 
@@ -368,18 +368,18 @@ class Report:
 
     Attributes:
         generated_at: RFC 3339, UTC.
-        cluster: None for a comparison with dumps, and where the report speaks of several clusters.
-        manifests: The desired side.
-        objects: Every object looked at, those in sync included; sorted by key.
-        notes: What the reader should know of the scan as a whole, one sentence each.
-        errors: What could not be looked at beside the objects themselves, one sentence each; any makes it incomplete.
-        clusters: Those that a merged report speaks of; empty where it is of one.
-        duration_seconds: How long the comparing took; None where not measured.
-        api_requests: Requests sent to the API server, those to find out what it serves included; None for dumps.
-        resolved: From the history: what the scan before had and this one has not.
-        past: From the history: the latest scans, oldest first, this one included; empty without one.
-        shard: The part of the scan that the report is of; None where it is of all.
-        unused_rules: Of a shard: notes that hold of the whole scan only if every shard has them.
+        cluster: The API server; None for dumps, and in a report on several clusters.
+        manifests: The manifests that were compared.
+        objects: Every object, also those in sync; sorted by key.
+        notes: Remarks on the scan as a whole, one sentence each.
+        errors: What else could not be checked, one sentence each; any error makes the scan incomplete.
+        clusters: The clusters of a merged report; empty for a report on one cluster.
+        duration_seconds: How long the scan took; None if not measured.
+        api_requests: The number of requests to the API server, including discovery; None for dumps.
+        resolved: Findings of the scan before that are gone, from the history.
+        past: The latest scans in the history, oldest first, including this one; empty without a history.
+        shard: The part of the scan that the report covers, or None for a scan that is not split.
+        unused_rules: Notes that apply to the whole scan only if every shard has them.
     """
 
     generated_at: str
@@ -398,32 +398,32 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Incomplete if anything could not be looked at, else drifted if anything drifted, else in sync."""
+        """Incomplete if anything could not be checked, else drifted if anything drifted, else in sync."""
         if self.errors or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects):
             return Verdict.INCOMPLETE
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
 
     @property
     def has_drift(self) -> bool:
-        """Whether any finding counts, be the scan complete or not."""
+        """Whether any finding is drift."""
         return self.has_drift_of(Cause)
 
     def has_drift_of(self, causes: Iterable[Cause]) -> bool:
-        """Whether any finding that counts has one of these causes."""
-        wanted = frozenset(causes)
+        """Returns whether any finding that is drift has one of these causes."""
+        causes = frozenset(causes)
         return any(
-            finding.is_drift and finding.cause in wanted for report in self.objects for finding in report.findings
+            finding.is_drift and finding.cause in causes for report in self.objects for finding in report.findings
         )
 
     def count_by_status(self) -> Mapping[Status, int]:
-        """How many objects have each status; every status is a key."""
+        """Returns the number of objects by status; every status is a key."""
         counts = dict.fromkeys(Status, 0)
         for report in self.objects:
             counts[report.status] += 1
         return counts
 
     def count_by_cause(self) -> Mapping[Cause, int]:
-        """How many findings have each cause, ignored ones left out; every cause is a key."""
+        """Returns the number of findings by cause, without ignored ones; every cause is a key."""
         counts = dict.fromkeys(Cause, 0)
         for report in self.objects:
             for finding in report.findings:
@@ -432,5 +432,5 @@ class Report:
         return counts
 
     def count_ignored(self) -> int:
-        """How many findings a rule sets aside."""
+        """Returns the number of ignored findings."""
         return sum(finding.ignored is not None for report in self.objects for finding in report.findings)

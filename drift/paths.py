@@ -1,6 +1,6 @@
-"""Where in an object something is: paths that name list items by key rather than by position.
+"""Paths into an object that name list items by key and not by index.
 
-The same keys address the normalized trees of a comparison and the field sets of ``managedFields``.
+Normalized objects and the field sets of ``managedFields`` use the same keys.
 """
 
 import json
@@ -16,40 +16,40 @@ _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+")
 
 
 class ItemKey(tuple[tuple[str, Json], ...]):
-    """What names an item of a list: its key fields and their values, sorted by field; for a set, ("", value)."""
+    """The key of a list item: its key fields and their values, sorted by field; ("", value) for a member of a set."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        """``[name=x]``; ``[=x]`` for a member of a set."""
+        """Returns ``[name=x]``, or ``[=x]`` for a member of a set."""
         return "[" + ",".join(f"{field}={_quote_value(value)}" for field, value in self) + "]"
 
     def occurrence(self, number: int) -> "ItemKey":
-        """The key of the item that is the second, third, ... in its list with the same key fields."""
+        """Returns the key of the item that has this key as the second, third, ... one in its list."""
         return self if number == 1 else ItemKey((*self, (OCCURRENCE, number)))
 
     @property
     def first(self) -> "ItemKey":
-        """The key of the first item with the same key fields, under which the API server records the owners of all."""
+        """The key without the occurrence. The API server records the owners of all items with this key under it."""
         return ItemKey(self[:-1]) if len(self) > 1 and self[-1][0] == OCCURRENCE else self
 
 
-#: The "field" that names a member of a set.
+#: The field name in the key of a member of a set.
 SET_FIELD: Final = ""
-#: The "field" that tells items with the same key apart: 2 for the second one in the list.
+#: The field name in the key of an item that repeats the key of an earlier one: 2 for the second one in the list.
 OCCURRENCE: Final = "occurrence"
 
-#: From the object's root down; a string names a field or a map's key.
+#: From the root of the object down. A string is the name of a field or the key of a map.
 Path = tuple[str | ItemKey, ...]
 
 
 def set_member(value: Json) -> ItemKey:
-    """The key of a set's member, which is the member itself."""
+    """Returns the key of a member of a set: the member itself."""
     return ItemKey(((SET_FIELD, value),))
 
 
 def render(path: Iterable[str | ItemKey]) -> str:
-    """The path for people: ``spec.containers[name=app].env``, with whatever is not a plain word quoted."""
+    """Returns a readable path, ``spec.containers[name=app].env``, with names quoted that are not plain words."""
     text = ""
     for element in path:
         part = str(element) if isinstance(element, ItemKey) else _name(element)
@@ -57,14 +57,14 @@ def render(path: Iterable[str | ItemKey]) -> str:
     return text
 
 
+# Cached, because most objects have the same few hundred names.
 @lru_cache(maxsize=4096)
 def _name(element: str) -> str:
-    """A field or a key of a map; the same few hundred come again and again."""
     return element if _PLAIN.fullmatch(element) else f"[{json.dumps(element, ensure_ascii=False)}]"
 
 
 def escape_pointer(element: str) -> str:
-    """One reference token of an RFC 6901 JSON pointer."""
+    """Escapes one reference token of a JSON pointer (RFC 6901)."""
     return element.replace("~", "~0").replace("/", "~1")
 
 

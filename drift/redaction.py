@@ -1,7 +1,7 @@
-"""Keeps Secrets' values out of everything: they are replaced where an object is read, before anything else sees it.
+"""Replaces the values of Secrets as soon as an object is read, so that no other code can show them.
 
-A replaced value can be told equal or different within this process and nothing else can be learnt from it: it keeps
-a digest under a key that is drawn at start and never leaves the process, so that not even a hash gets out.
+Replaced values can only be compared with each other. They keep a digest with a random key that is created at start and
+never leaves the process.
 """
 
 import base64
@@ -16,8 +16,8 @@ from drift.model import Json, Object
 
 _RUN_KEY: Final = secrets.token_bytes(32)
 
-#: The kinds of the groups that Kubernetes keeps for itself (those without a dot in their name), Secret left out.
-#: Whatever else is said to be in such a group may be a Secret whose kind or apiVersion is misspelt.
+#: The built-in kinds in groups without a dot in their name, except Secret. Any other kind in such a group may be a
+#: Secret whose kind or apiVersion is misspelt.
 # fmt: off
 _BUILT_IN_KINDS: Final = frozenset((
     "Binding", "ComponentStatus", "ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node",
@@ -27,16 +27,16 @@ _BUILT_IN_KINDS: Final = frozenset((
     "Ingress", "NetworkPolicy",
 ))
 # fmt: on
-#: The apiVersion of any other kind: a custom resource's group has a dot in its name.
+#: The apiVersion of other kinds: the group of a custom resource has a dot in its name.
 _DOTTED_API_VERSION: Final = re.compile(
     r"(?P<group>[a-z0-9](?:[-a-z0-9]*+)(?:\.[a-z0-9][-a-z0-9]*+)*\.[a-z][-a-z0-9]*+)/[a-z][-a-z0-9]*+"
 )
 
-#: What the core group is taken to be called.
+#: Groups that do not exist, but that people may write for the core group.
 _NO_GROUPS: Final = frozenset({"core.k8s.io", "k8s.io", "kubernetes.io"})
 
-#: Annotations of a Secret that are shown as they are: they name who syncs it. Any other may hold a copy of its
-#: values (kubectl's last-applied, kapp's original, Rancher's objectset do) and is treated like one.
+#: Annotations of a Secret that are shown: they say how it is synced. All others are redacted, because they may hold a
+#: copy of the values, as kubectl's last-applied, kapp's original and Rancher's objectset do.
 _OPEN_ANNOTATIONS: Final = frozenset(
     {
         "argocd.argoproj.io/compare-options",
@@ -54,10 +54,11 @@ _OPEN_ANNOTATIONS: Final = frozenset(
         "meta.helm.sh/release-namespace",
     }
 )
-#: Labels without a domain that are shown. A password below ``labels`` has such a key rather than one with a domain.
+#: Labels without a domain prefix that are shown. Others are redacted: a password put under ``labels`` by mistake has no
+#: domain in its key.
 _OPEN_LABELS: Final = frozenset({"app", "k8s-app"})
 
-#: Of a URL, also of one whose two slashes became one when it was taken for a path.
+#: User and password in a URL, also if its two slashes became one because it was treated as a path.
 _CREDENTIALS: Final = re.compile(r"(?<=:/)(/?)[^/?#\s]*@")
 
 _NAME: Final = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
@@ -65,16 +66,16 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
 _DATA_KEY: Final = re.compile(r"[-._A-Za-z0-9]{1,253}")
 _QUALIFIED: Final = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}/[A-Za-z0-9][-._A-Za-z0-9]{0,252}")
-_MARK_KEY: Final = re.compile(rf"{_QUALIFIED.pattern}|[A-Za-z0-9][-._A-Za-z0-9]{{0,62}}")
+_NAME_KEY: Final = re.compile(rf"{_QUALIFIED.pattern}|[A-Za-z0-9][-._A-Za-z0-9]{{0,62}}")
 _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9][-._A-Za-z0-9]{0,62})?")
-#: How the keys are called that no Secret has; a value that is indented wrongly can be one.
+#: Stands for keys that no Secret has. Their names are hidden too: a wrongly indented value can become a key.
 _UNKNOWN: Final = "unknown fields"
-#: Names of unknown fields that are shown, as they are no values: what is often misspelt or put in the wrong place.
+#: Names of unknown fields that are shown: common misspellings and misplaced fields, which are not values.
 _HARMLESS_NAMES: Final = frozenset({"binarydata", "data", "immutable", "spec", "status", "stringdata", "type"})
 
 
 class Redacted:
-    """A value that may be compared and never shown; it cannot be serialized to JSON."""
+    """A value that can be compared but not shown. It cannot be serialized to JSON."""
 
     __slots__ = ("_digest",)
 
@@ -92,15 +93,15 @@ class Redacted:
 
 
 def without_passwords(text: str) -> str:
-    """A text in which URLs name no user and no password."""
+    """Removes users and passwords from the URLs in a text."""
     return _CREDENTIALS.sub(r"\1", text)
 
 
 def is_secret(api_version: str, kind: str) -> bool:
-    """Whether objects of this kind may hold values that must not leave the process.
+    """Returns whether objects of this kind are redacted like a Secret.
 
-    In doubt they do: a kind in another spelling, or an ``apiVersion`` that does not exist, is redacted like a Secret.
-    A custom resource is not, whatever its kind is called: its group is a domain.
+    Misspelt kinds and ``apiVersion``s that do not exist are redacted too. Custom resources are not, also if their kind
+    is called Secret: their group is a domain.
     """
     dotted = _DOTTED_API_VERSION.fullmatch(api_version)
     if dotted is None or dotted["group"] in _NO_GROUPS:
@@ -110,20 +111,20 @@ def is_secret(api_version: str, kind: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether an API server could take a text for the name or the namespace of a Secret."""
+    """Returns whether a text is a valid name or namespace of a Secret."""
     return _NAME.fullmatch(text) is not None
 
 
 def redact_secret(body: Object) -> Object:
-    """A copy of a Secret with nothing of it in the open but known metadata of the right form.
+    """Returns a copy of a Secret that shows only known metadata with a valid format; other values are `Redacted`.
 
-    ``stringData`` is merged over ``data`` as the server does it. Each other value is `Redacted`.
+    ``stringData`` is merged into ``data`` as the server does it.
 
     Args:
-        body: The Secret as parsed, whatever is wrong with it.
+        body: The Secret as parsed; it may be invalid.
 
     Returns:
-        A new object; ``data`` is always there, so that each key is compared by itself.
+        A new object that always has ``data``, so that each key is compared separately.
     """
     metadata = body.get("metadata")
     known = {name: _checked(body[name], is_open) for name, is_open in _FIELDS.items() if name in body}
@@ -134,13 +135,13 @@ def redact_secret(body: Object) -> Object:
 
 def _redact_metadata(metadata: Object) -> Object:
     known = {name: _checked(metadata[name], is_open) for name, is_open in _METADATA.items() if name in metadata}
-    given = {name: is_open for name, is_open in _MARKS.items() if metadata.get(name) is not None}
-    marks = {name: _redact_marks(metadata[name], is_open) for name, is_open in given.items()}
-    return {**known, **marks, **_redact_unknown(metadata, {*_METADATA, *_MARKS})}
+    given = {name: is_open for name, is_open in _LABELS_AND_ANNOTATIONS.items() if metadata.get(name) is not None}
+    names = {name: _redact_names(metadata[name], is_open) for name, is_open in given.items()}
+    return {**known, **names, **_redact_unknown(metadata, {*_METADATA, *_LABELS_AND_ANNOTATIONS})}
 
 
 def _redact_unknown(body: Object, known: Collection[str]) -> Object:
-    """Fields that no Secret has. Their names may be values, too."""
+    """Redacts fields that no Secret has. Their names may be secret values too."""
     unknown = {name: value for name, value in body.items() if name not in known}
     harmless = {name: _redact_whole(value) for name, value in unknown.items() if name.casefold() in _HARMLESS_NAMES}
     others = {name: value for name, value in unknown.items() if name not in harmless}
@@ -161,19 +162,19 @@ def _redact_base64(value: Json) -> Redacted:
     if not isinstance(value, str):
         return _redact_whole(value)
     try:
-        # The server decodes and encodes again, so a wrapped or differently padded text is the same value.
+        # The server decodes and encodes the value, so different wrapping or padding makes no difference.
         return Redacted(base64.b64decode("".join(value.split()), validate=True))
     except (binascii.Error, ValueError):
         return _redact_whole(value)
 
 
-def _redact_marks(marks: Json, is_open: Callable[[str, str], bool]) -> Json:
-    """Labels or annotations."""
-    if not _has_keys(marks, _MARK_KEY):
-        return _redact_whole(marks)
+def _redact_names(names: Json, is_open: Callable[[str, str], bool]) -> Json:
+    """Redacts labels or annotations."""
+    if not _has_keys(names, _NAME_KEY):
+        return _redact_whole(names)
     return {
         name: value if isinstance(value, str) and is_open(name, value) else _redact_whole(value)
-        for name, value in marks.items()
+        for name, value in names.items()
     }
 
 
@@ -187,8 +188,8 @@ def _is_open_annotation(name: str, value: str) -> bool:
     return name in _OPEN_ANNOTATIONS and value.isprintable() and " " not in value
 
 
-def _has_keys(value: Json, form: re.Pattern[str]) -> bool:
-    return isinstance(value, dict) and all(form.fullmatch(key) for key in value)
+def _has_keys(value: Json, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, dict) and all(pattern.fullmatch(key) for key in value)
 
 
 def _checked(value: Json, is_open: Callable[[Json], bool]) -> Json:
@@ -196,12 +197,12 @@ def _checked(value: Json, is_open: Callable[[Json], bool]) -> Json:
 
 
 def _redact_whole(value: Json) -> Redacted:
-    # A leading byte that no decoded value has keeps these from ever equalling a value that was decoded.
+    # The leading byte, which no decoded text has, makes it differ from every decoded value.
     return Redacted(b"\xff" + repr(value).encode("utf-8", "surrogatepass"))
 
 
-def _text(form: re.Pattern[str]) -> Callable[[Json], bool]:
-    return lambda value: isinstance(value, str) and form.fullmatch(value) is not None
+def _text(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _is_string(value: Json) -> bool:
@@ -236,9 +237,9 @@ def _are_managed_fields(value: Json) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
-#: Fields that are shown where they have the form that they should have.
+#: Fields that are shown if they have a valid format.
 _FIELDS: Final[Mapping[str, Callable[[Json], bool]]] = {
-    # These two are checked where objects are read.
+    # The reader of objects has checked these two.
     "apiVersion": _is_string,
     "kind": _is_string,
     "type": _is_type,
@@ -258,7 +259,7 @@ _METADATA: Final[Mapping[str, Callable[[Json], bool]]] = {
     "ownerReferences": _are_owners,
     "managedFields": _are_managed_fields,
 }
-_MARKS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+_LABELS_AND_ANNOTATIONS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "labels": _is_open_label,
     "annotations": _is_open_annotation,
 }

@@ -1,19 +1,19 @@
-"""Suggestions for a mistyped word, in one wording for every message."""
+"""Suggestions for mistyped words in error messages."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 def closest(word: str, known: Iterable[str]) -> list[str]:
-    """Up to three of the known words that are close to this one, the closest first; capital letters do not matter."""
+    """Returns up to three known words that resemble this one, best match first, ignoring case."""
     words = {name.lower(): name for name in sorted(known)}
     return [words[found] for found in get_close_matches(word.lower(), words, n=3, cutoff=0.75)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message on an unknown word: ``; did you mean 'x'?``, or all the known ones where none is close."""
+    """Returns the end of an error message: ``; did you mean 'x'?``, or all known words if none is similar."""
     words = sorted(map(str, known))
     close = get_close_matches(word.lower(), words, n=3, cutoff=0.6)
     if close:
         return f"; did you mean {' or '.join(map(repr, close))}?"
-    return f"; there are {', '.join(words)}"
+    return f"; use one of {', '.join(words)}"

@@ -1,1 +1,1 @@
-"""The user's own settings, ``drift.yaml``: what is ignored and why, what matters, who is who."""
+"""The user's settings in ``drift.yaml``: ignore rules, severity rules, field managers, skipped kinds."""

@@ -1,4 +1,4 @@
-"""The file ``drift.yaml``: which one counts, and errors that say where in it."""
+"""Loads ``drift.yaml``. Errors give the line and column."""
 
 from pathlib import Path
 from typing import Final
@@ -10,18 +10,18 @@ from drift.documents.parse import read_documents
 from drift.documents.positions import locate
 from drift.errors import ConfigError, ManifestError
 
-#: Read where the user names no file, if it is in the current folder.
+#: The file in the current folder that is read if the user names none.
 DEFAULT_FILE: Final = "drift.yaml"
 
 
 def load_settings(file: str | None) -> Settings:
-    """The settings that count.
+    """Loads the settings from a file.
 
     Args:
-        file: As the user named it; None for `DEFAULT_FILE`, which need not be there.
+        file: The file that the user named; None for `DEFAULT_FILE`, which is optional.
 
     Raises:
-        ConfigError: The named file is not there, or a file is not as it should be.
+        ConfigError: The named file does not exist, or the file is invalid.
     """
     path = Path(file if file is not None else DEFAULT_FILE)
     if file is None and not path.exists():
@@ -36,21 +36,21 @@ def load_settings(file: str | None) -> Settings:
 
 
 def parse_settings(text: bytes, name: str) -> Settings:
-    """Settings from a text.
+    """Parses settings.
 
     Args:
         text: YAML or JSON.
-        name: What to call it in errors.
+        name: The name of the file, for error messages.
 
     Raises:
-        ConfigError: It is not as it should be; says where.
+        ConfigError: The settings are invalid.
     """
     try:
         documents = list(read_documents(text, name))
     except ManifestError as error:
         raise ConfigError(str(error)) from None
     if len(documents) > 1:
-        raise ConfigError(f"{name}:{documents[1].line}:1: a second document; settings are one")
+        raise ConfigError(f"{name}:{documents[1].line}:1: a second YAML document; settings must be a single document")
     try:
         return read_settings(documents[0].value if documents else None)
     except SettingError as error:

@@ -1,4 +1,4 @@
-"""The JSON value of a ``drift.yaml`` into `Settings`; ``schema/`` has the same rules as a JSON Schema, for editors."""
+"""Converts parsed ``drift.yaml`` to `Settings` and validates it. ``schema/`` has the same rules as a JSON Schema."""
 
 import re
 from collections.abc import Callable, Collection
@@ -11,20 +11,20 @@ from drift.globs import Glob, PathGlob
 from drift.model import Cause, Change, Json, Severity, Unmanaged
 from drift.spelling import did_you_mean
 
-#: From the root down: a key of a mapping or an index of a list.
+#: The keys of mappings and indexes of lists from the root to a setting.
 Place = tuple[str | int, ...]
 
-_Word = TypeVar("_Word", bound=StrEnum)
+_Enum = TypeVar("_Enum", bound=StrEnum)
 _Item = TypeVar("_Item")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OPTIONAL_GLOBS: Final = ("group", "kind", "namespace", "name", "manager")
 
 
 class SettingError(Exception):
-    """One setting that cannot be.
+    """An invalid setting.
 
     Attributes:
-        place: Where it is.
+        place: Its place.
     """
 
     def __init__(self, place: Place, problem: str) -> None:
@@ -33,19 +33,19 @@ class SettingError(Exception):
 
 
 def render_place(place: Place) -> str:
-    """``ignore[0].path``."""
+    """Returns ``ignore[0].path``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return text.removeprefix(".")
 
 
 def read_settings(value: Json) -> Settings:
-    """Settings from the content of a file.
+    """Reads the settings.
 
     Args:
-        value: As parsed; None for an empty file.
+        value: The parsed file; None for an empty file.
 
     Raises:
-        SettingError: A setting is unknown or is not as it should be.
+        SettingError: A setting is unknown or invalid.
     """
     fields = _mapping({} if value is None else value, (), KEYS)
     exit_fields = _mapping({} if fields.get("exit") is None else fields["exit"], ("exit",), EXIT_KEYS)
@@ -53,8 +53,8 @@ def read_settings(value: Json) -> Settings:
         ignore=_items(fields, "ignore", (), _ignore_rule),
         severity=_items(fields, "severity", (), read_severity_rule),
         appliers=_items(fields, "appliers", (), _full_name),
-        controllers=_items(fields, "controllers", (), _text),
-        unchecked=_items(fields, "unchecked", (), _unchecked),
+        controllers=_items(fields, "controllers", (), _nonempty_text),
+        unchecked=_items(fields, "unchecked", (), _skipped_kind),
         exit_causes=frozenset(_items(exit_fields, "causes", ("exit",), _exit_cause))
         if exit_fields.get("causes") is not None
         else DRIFT_CAUSES,
@@ -72,13 +72,11 @@ UNCHECKED_KEYS: Final = frozenset({"group", "kind", "reason"})
 def _ignore_rule(value: Json, place: Place) -> IgnoreRule:
     fields = _mapping(value, place, IGNORE_KEYS, required=("reason",))
     if not fields.keys() - {"reason", "expires"}:
-        raise SettingError(
-            place, "names nothing, so it would ignore everything; name at least a kind, a path or a manager"
-        )
+        raise SettingError(place, "would ignore everything; set at least a kind, a path or a manager")
     (*_, index) = place
     return IgnoreRule(
         number=int(index) + 1,
-        reason=_text(fields["reason"], (*place, "reason")),
+        reason=_nonempty_text(fields["reason"], (*place, "reason")),
         **{name: _optional(fields, name, place, _glob) for name in _OPTIONAL_GLOBS},
         path=_optional(fields, "path", place, _path),
         cause=_optional(fields, "cause", place, _cause),
@@ -87,28 +85,28 @@ def _ignore_rule(value: Json, place: Place) -> IgnoreRule:
 
 
 def read_severity_rule(value: Json, place: Place) -> SeverityRule:
-    """One severity rule, of the user or of the shipped table.
+    """Reads a severity rule of the user or of the shipped table.
 
     Raises:
-        SettingError: It is not as it should be.
+        SettingError: The rule is invalid.
     """
     fields = _mapping(value, place, SEVERITY_KEYS, required=("severity",))
     return SeverityRule(
-        severity=_word(fields["severity"], (*place, "severity"), Severity),
+        severity=_enum_value(fields["severity"], (*place, "severity"), Severity),
         group=_optional(fields, "group", place, _glob),
         kind=_optional(fields, "kind", place, _glob),
         path=_optional(fields, "path", place, _path),
-        change=_optional(fields, "change", place, lambda text, where: _word(text, where, Change)),
+        change=_optional(fields, "change", place, lambda text, at: _enum_value(text, at, Change)),
         cause=_optional(fields, "cause", place, _cause),
-        reason=_optional(fields, "reason", place, _text),
+        reason=_optional(fields, "reason", place, _nonempty_text),
     )
 
 
-def _unchecked(value: Json, place: Place) -> SkippedKind:
+def _skipped_kind(value: Json, place: Place) -> SkippedKind:
     fields = _mapping(value, place, UNCHECKED_KEYS, required=("kind", "reason"))
     return SkippedKind(
         kind=_glob(fields["kind"], (*place, "kind")),
-        reason=_text(fields["reason"], (*place, "reason")),
+        reason=_nonempty_text(fields["reason"], (*place, "reason")),
         group=_optional(fields, "group", place, _glob),
     )
 
@@ -128,7 +126,7 @@ def _mapping(value: Json, place: Place, known: Collection[str], required: Collec
 def _items(fields: dict[str, Json], name: str, place: Place, read: Callable[[Json, Place], _Item]) -> tuple[_Item, ...]:
     value = fields.get(name)
     if value is None:
-        # What is left of a list whose items are all commented out.
+        # A list whose items are all commented out.
         return ()
     if not isinstance(value, list):
         raise SettingError((*place, name), f"must be a list, not {_describe(value)}")
@@ -145,17 +143,17 @@ def _string(value: Json, place: Place) -> str:
     return value
 
 
-def _text(value: Json, place: Place) -> str:
+def _nonempty_text(value: Json, place: Place) -> str:
     text = _string(value, place)
     if not text.strip():
-        raise SettingError(place, "is empty; say why" if place[-1] == "reason" else "is empty")
+        raise SettingError(place, "is empty; give a reason" if place[-1] == "reason" else "is empty")
     return text
 
 
 def _full_name(value: Json, place: Place) -> str:
-    name = _text(value, place)
+    name = _nonempty_text(value, place)
     if "*" in name:
-        raise SettingError(place, f"{name!r}: an applier is named in full, without *")
+        raise SettingError(place, f"{name!r}: give the full name of the applier, without *")
     return name
 
 
@@ -171,19 +169,19 @@ def _path(value: Json, place: Place) -> PathGlob:
 
 
 def _cause(value: Json, place: Place) -> Cause:
-    return _word(value, place, Cause)
+    return _enum_value(value, place, Cause)
 
 
 def _exit_cause(value: Json, place: Place) -> Cause:
     cause = _cause(value, place)
     if cause not in DRIFT_CAUSES:
-        raise SettingError(place, f"{str(cause)!r}: a controller's work is no drift and never sets the exit status")
+        raise SettingError(place, f"{str(cause)!r}: changes by controllers are not drift and never set the exit status")
     return cause
 
 
 def _unmanaged(value: Json, place: Place) -> Unmanaged:
     # YAML reads a bare `off` as false.
-    return Unmanaged.OFF if value is False else _word(value, place, Unmanaged)
+    return Unmanaged.OFF if value is False else _enum_value(value, place, Unmanaged)
 
 
 def _date(value: Json, place: Place) -> date:
@@ -193,22 +191,22 @@ def _date(value: Json, place: Place) -> date:
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise SettingError(place, f"{text!r} is not a day; write it as 2027-01-31")
+    raise SettingError(place, f"{text!r} is not a date; write it as 2027-01-31")
 
 
-def _word(value: Json, place: Place, words: type[_Word]) -> _Word:
+def _enum_value(value: Json, place: Place, values: type[_Enum]) -> _Enum:
     text = _string(value, place)
     try:
-        return words(text)
+        return values(text)
     except ValueError:
-        raise SettingError(place, f"{text!r} is not known{did_you_mean(text, words)}") from None
+        raise SettingError(place, f"{text!r} is not a valid value{did_you_mean(text, values)}") from None
 
 
 def _describe(value: Json) -> str:
     if isinstance(value, bool):
-        return f"{str(value).lower()} (quote it if a string is meant)"
+        return f"{str(value).lower()} (quote it to make it a string)"
     if isinstance(value, int | float):
-        return f"the number {value} (quote it if a string is meant)"
+        return f"the number {value} (quote it to make it a string)"
     if value is None:
         return "empty"
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)

@@ -1,4 +1,4 @@
-"""What ``drift.yaml`` says, as values. `drift.config.reader` makes them, and refuses what is not as it should be."""
+"""The settings in ``drift.yaml`` as values. `drift.config.reader` validates and creates them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,25 +6,25 @@ from datetime import date
 from drift.globs import Glob, PathGlob
 from drift.model import Cause, Change, Finding, ObjectKey, Severity, Unmanaged
 
-#: The causes that set exit status 1 where the user does not choose: everything that drift can be.
+#: The causes that set exit status 1 by default: all causes of drift.
 DRIFT_CAUSES = frozenset({Cause.MANUAL, Cause.PENDING_SYNC, Cause.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """Sets findings aside. What it does not name, it does not ask for.
+    """A rule that ignores findings. A field that is None matches everything.
 
     Attributes:
-        number: Its place in the list, counted from 1.
-        reason: Why what it covers is not drift; never empty.
-        group: "" is the core group.
-        kind: As in a manifest.
-        namespace: "" is for cluster-scoped objects.
+        number: Its position in the list, counted from 1.
+        reason: Why the findings are not drift; never empty.
+        group: The API group; "" is the core group.
+        kind: The kind, as in a manifest.
+        namespace: The namespace; "" matches cluster-scoped objects.
         name: ``metadata.name``.
-        path: The finding's.
-        manager: Every field manager of the finding has to match, and there has to be one.
-        cause: The finding's.
-        expires: The last day on which it counts.
+        path: The path of the finding.
+        manager: Every field manager of the finding must match, and there must be at least one.
+        cause: The cause of the finding.
+        expires: The last day on which the rule applies.
     """
 
     number: int
@@ -39,7 +39,7 @@ class IgnoreRule:
     expires: date | None = None
 
     def __str__(self) -> str:
-        """``ignore rule 2 (kind: Deployment, path: spec.replicas)``."""
+        """Returns ``ignore rule 2 (kind: Deployment, path: spec.replicas)``."""
         fields = ("group", "kind", "namespace", "name", "path", "manager")
         globs: list[tuple[str, Glob | PathGlob | None]] = [(name, getattr(self, name)) for name in fields]
         matchers = [f"{name}: {glob.text or repr('')}" for name, glob in globs if glob is not None]
@@ -47,7 +47,7 @@ class IgnoreRule:
         return f"ignore rule {self.number} ({', '.join(matchers)})"
 
     def covers(self, key: ObjectKey, finding: Finding) -> bool:
-        """Whether it names a finding of an object; its expiry is not looked at."""
+        """Returns whether it matches a finding. Does not check whether the rule has expired."""
         names = (
             (self.kind, key.kind),
             (self.name, key.name),
@@ -68,16 +68,16 @@ def _all_by(manager: Glob, finding: Finding) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SeverityRule:
-    """Says how much a difference matters.
+    """A rule that sets the severity of differences.
 
     Attributes:
-        severity: How much.
-        group: "" is the core group.
-        kind: As in a manifest.
-        path: Of the difference, or of a part of what was wholly added or removed.
-        change: None covers every change but a new order of the same items.
-        cause: None covers every cause but a controller.
-        reason: Why, for ``drift explain``.
+        severity: The severity.
+        group: The API group; "" is the core group, None matches every group.
+        kind: The kind, as in a manifest; None matches every kind.
+        path: The path of the difference, or of a part of an added or removed value; None matches every path.
+        change: None matches every change except reordered items.
+        cause: None matches every cause except a controller.
+        reason: The reason, for ``drift explain``.
     """
 
     severity: Severity
@@ -88,14 +88,10 @@ class SeverityRule:
     cause: Cause | None = None
     reason: str | None = None
 
-    def covers(self, key: ObjectKey, path: str, change: Change, cause: Cause) -> bool:
-        """Whether it names a difference, or a part of one."""
-        return self.concerns(key, change, cause) and (self.path is None or self.path.matches(path))
-
-    def concerns(self, key: ObjectKey, change: Change, cause: Cause) -> bool:
-        """Whether it may name a difference, depending on its path."""
-        # A controller's own work and a mere change of order are another matter whatever they touch, so that a rule
-        # for images, say, does not have to exclude them.
+    def may_match(self, key: ObjectKey, change: Change, cause: Cause) -> bool:
+        """Returns whether it may match a difference, depending on the path."""
+        # Changes by controllers and reordered items are less severe, so most rules must not match them. They need a
+        # rule that names them.
         return (
             (change is self.change or (self.change is None and change is not Change.REORDERED))
             and (cause is self.cause or (self.cause is None and cause is not Cause.CONTROLLER))
@@ -106,12 +102,12 @@ class SeverityRule:
 
 @dataclass(frozen=True, slots=True)
 class SkippedKind:
-    """A kind that is not checked on purpose.
+    """A kind that the user does not want to check.
 
     Attributes:
-        kind: As in a manifest.
-        reason: Why; never empty.
-        group: None covers every group, "" the core one.
+        kind: The kind, as in a manifest.
+        reason: Why it is not checked; never empty.
+        group: The API group; "" is the core group, None matches every group.
     """
 
     kind: Glob
@@ -119,22 +115,22 @@ class SkippedKind:
     group: Glob | None = None
 
     def covers(self, group: str, kind: str) -> bool:
-        """Whether it names a kind of a group."""
+        """Returns whether it matches a kind."""
         return self.kind.matches(kind) and (self.group is None or self.group.matches(group))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that ``drift.yaml`` can say; the defaults are what counts without one.
+    """The settings in ``drift.yaml``, with the defaults for settings that are not set.
 
     Attributes:
-        ignore: Tried in their order.
-        severity: Tried in their order, before the shipped ones.
-        appliers: Field managers that sync Git, beside the well-known ones.
-        controllers: Field managers that work for the cluster, beside the well-known ones.
-        unchecked: Kinds that are not checked on purpose.
+        ignore: Ignore rules; the first that matches applies.
+        severity: Severity rules, tried before the shipped ones; the first that matches applies.
+        appliers: More field managers that apply manifests from Git.
+        controllers: More field managers that work for the cluster.
+        unchecked: Kinds that are not checked.
         exit_causes: The causes that set exit status 1.
-        unmanaged: Where objects that Git does not have are looked for.
+        unmanaged: Where to look for objects that are not in Git.
     """
 
     ignore: tuple[IgnoreRule, ...] = ()
@@ -146,5 +142,5 @@ class Settings:
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
 
     def skips(self, key: ObjectKey) -> bool:
-        """Whether objects of this kind are not checked on purpose."""
+        """Returns whether the user does not want to check objects of this kind."""
         return any(kind.covers(key.group, key.kind) for kind in self.unchecked)

@@ -1,1 +1,1 @@
-"""Who owns which field of a live object, read from ``metadata.managedFields``, and in which role."""
+"""What is known about Argo CD, Flux, Helm and kapp: field managers, tracking labels, synced revisions, opt-outs."""

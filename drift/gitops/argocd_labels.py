@@ -1,7 +1,7 @@
-"""Which Application of Argo CD a live object belongs to, by Argo CD's tracking annotation or its tracking label.
+"""Finds the Argo CD Application of a live object in its tracking annotation or tracking label.
 
-Argo CD marks objects by the method that `application.resourceTrackingMethod` of its ConfigMap names: an annotation (the
-default since 3.0), a label (the default before), or both. The label's key is a setting, too.
+`application.resourceTrackingMethod` in Argo CD's ConfigMap selects the annotation (the default since 3.0), the label
+(the default before) or both. The key of the label is a setting too.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from typing import Final
 
 from drift.model import Json, Object
 
-#: Names an Application and the object that it belongs to, as in ``shop:apps/Deployment:shop/web``.
+#: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
-#: Argo CD's own default for the key of the tracking label. Charts and people use it, too.
+#: Argo CD's default key of the tracking label. Charts and people use this label too.
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
-#: Keys of the tracking label: one that Argo CD's documentation suggests, that of versions up to 0.10, and the default.
+#: Keys of the tracking label: the one that Argo CD's documentation suggests, that of versions up to 0.10, the default.
 USUAL_LABELS: Final = ("argocd.argoproj.io/instance", "applications.argoproj.io/app-name", INSTANCE_LABEL)
 #: The field managers of Argo CD.
 MANAGERS: Final = frozenset({"argocd-controller", "argocd-application-controller"})
 
-#: Argo CD cuts longer names of Applications for the label where the annotation has them in full.
+#: Argo CD truncates longer names of Applications in the label, but not in the annotation.
 _LONGEST_LABEL: Final = 63
 
 
@@ -28,10 +28,10 @@ class ArgoCDTracking:
     """How Argo CD tracks a live object.
 
     Attributes:
-        application: The Application, as in the annotation (``NAMESPACE_NAME`` outside of Argo CD's namespace) or as in
-            a label; None where the object has neither, so that another label has to name it.
+        application: The Application as written in the annotation (``NAMESPACE_NAME`` outside Argo CD's namespace) or
+            the label; None if the object has neither, which means that the label has another key.
         by_annotation: Whether the annotation names it.
-        label: The key of the label that names it; None where there is none.
+        label: The key of the label that names it, or None.
     """
 
     application: str | None
@@ -39,17 +39,17 @@ class ArgoCDTracking:
     label: str | None
 
     @property
-    def in_label(self) -> str | None:
-        """The Application as a label names it beside the annotation."""
+    def label_value(self) -> str | None:
+        """The value of the label if it names the same Application as the annotation."""
         return None if self.application is None else self.application[:_LONGEST_LABEL].rstrip("-_.")
 
 
 def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDTracking | None:
-    """How Argo CD tracks a live object; None for an object that Argo CD has not written.
+    """Returns how Argo CD tracks a live object, or None if Argo CD never wrote it.
 
     Args:
-        body: At least the metadata of the object, with its ``managedFields``.
-        keys: The keys that the tracking label may have, the likeliest first.
+        body: The live object, or at least its metadata with ``managedFields``.
+        keys: The keys that the tracking label may have, most likely first.
     """
     metadata = _mapping(body.get("metadata"))
     entries = metadata.get("managedFields")
@@ -59,7 +59,7 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
     labels = _mapping(metadata.get("labels"))
     if isinstance(annotation, str) and ":" in annotation:
         found = ArgoCDTracking(annotation.partition(":")[0], by_annotation=True, label=None)
-        label = next((key for key in keys if labels.get(key) == found.in_label), None)
+        label = next((key for key in keys if labels.get(key) == found.label_value), None)
         return replace(found, label=label)
     for key in keys:
         name = labels.get(key)

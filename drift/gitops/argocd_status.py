@@ -1,8 +1,8 @@
-"""What an Argo CD Application records of its syncs.
+"""Reads what an Argo CD Application synced last from its status.
 
-``status.sync.revision`` is not it: a refresh writes the revision that it compared there, synced or not. A complete and
-successful sync adds an entry to ``status.history``. Selective, failed and running syncs leave their traces in
-``status.operationState`` only. https://argo-cd.readthedocs.io/en/stable/operator-manual/application.yaml
+A complete and successful sync adds an entry to ``status.history``. Selective, failed and running syncs appear only in
+``status.operationState``. ``status.sync.revision`` does not help: it is the revision that was compared, synced or not.
+https://argo-cd.readthedocs.io/en/stable/operator-manual/application.yaml
 """
 
 import re
@@ -13,15 +13,15 @@ from typing import Final
 from drift.gitops.sync_record import ResourceId, Sources, SyncedSource, SyncRecord, at, items, resource_ids, text
 from drift.model import Json, Object, ObjectKey
 
-#: SHA-1 or SHA-256. Any other revision is the version of a chart, or the digest of an OCI artifact.
+#: SHA-1 or SHA-256. Any other revision is the version of a chart or the digest of an OCI artifact.
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-#: What an operation did to an object, once it has done so.
+#: The results of an operation that changed the object.
 _DONE: Final = frozenset({"Synced", "Pruned"})
 _FAILED: Final = "SyncFailed"
 
 
 def application_record(application: Object) -> SyncRecord:
-    """What an Application says that it synced last.
+    """Reads what an Application synced last.
 
     Args:
         application: The live object.
@@ -33,8 +33,8 @@ def application_record(application: Object) -> SyncRecord:
     synced = None if operation is None else _operation_sources(operation)
     listed = {_id(item): text(item, "status") for item in items(status, "resources")}
     return SyncRecord(
-        # During the first sync, what it has not come to was never synced. Without any sync, nothing is known: an
-        # Application that is made again finds the objects of the one before.
+        # During the first sync, objects that it has not reached were never synced. Without any sync, nothing is known:
+        # the objects may be those of a deleted Application with this name.
         last=_sources(last[0]) if last else None if operation is None else (),
         newer={name: synced for name, result in results.items() if result in _DONE},
         listed=frozenset(listed),
@@ -44,11 +44,11 @@ def application_record(application: Object) -> SyncRecord:
 
 
 def _last_operation(status: Json, deployed: str) -> Json:
-    """The last sync that may have changed the cluster; None if there is none newer than the history.
+    """Returns the last sync that may have changed the cluster, or None if the history has no older one.
 
     Args:
-        status: Of the Application.
-        deployed: When the last sync of the history ended, RFC 3339; "" without a history.
+        status: The status of the Application.
+        deployed: RFC 3339, the end of the last sync in the history; "" without a history.
     """
     operation = at(status, "operationState")
     started = text(operation, "startedAt")
@@ -59,7 +59,7 @@ def _last_operation(status: Json, deployed: str) -> Json:
 
 
 def _results(operation: Json) -> dict[ResourceId, str]:
-    """What an operation did to each object so far."""
+    """Returns the result of an operation for each object so far."""
     return {_id(item): text(item, "status") for item in items(operation, "syncResult", "resources")}
 
 
@@ -69,13 +69,13 @@ def _id(item: Json) -> ResourceId:
 
 def _operation_sources(operation: Json) -> Sources:
     if at(operation, "operation", "sync", "manifests"):
-        # `argocd app sync --local` synced files that are in no repository.
+        # `argocd app sync --local` synced local files.
         return None
     return _sources(at(operation, "syncResult"))
 
 
 def _sources(entry: Json) -> Sources:
-    """The Git sources of an entry of the history or of a sync's result; None if there are none."""
+    """Returns the Git sources of an entry of the history or of a sync result, or None if there are none."""
     revisions = at(entry, "revisions")
     if isinstance(revisions, list) and revisions:
         pairs = list(zip(items(entry, "sources"), revisions, strict=False))
@@ -95,7 +95,7 @@ def _folder(path: str) -> str:
 
 
 def _has_manifests(source: Json) -> bool:
-    """Whether a source is one of Git that adds objects: not a chart, nor a repository that only lends files."""
+    """Returns whether a source is in Git and adds objects. Charts are not in Git; a ``ref`` source only lends files."""
     is_reference = bool(text(source, "ref")) and not text(source, "path")
     return not text(source, "chart") and not text(source, "repoURL").startswith("oci://") and not is_reference
 
@@ -109,11 +109,11 @@ def _why_pending(
 
     def why(key: ObjectKey) -> str | None:
         if any(results.get(found) == _FAILED for found in resource_ids(key)):
-            return f"the last sync of {name} could not apply it"
+            return f"the last sync of {name} failed to apply it"
         if selected and not any(_selects(item, key) for item in selected):
-            return f"the last sync of {name} was selective and left it out"
+            return f"the last sync of {name} was selective and did not include it"
         if phase in {"Running", "Terminating"}:
-            return f"the sync of {name} is still running and has not applied it yet"
+            return f"{name} is still syncing and has not applied it yet"
         if phase in {"Failed", "Error"}:
             return f"the last sync of {name} failed before it applied it"
         return None
@@ -122,7 +122,7 @@ def _why_pending(
 
 
 def _selects(item: Object, key: ObjectKey) -> bool:
-    """Whether a selective sync includes an object; ``*`` stands for anything, a missing namespace for every one."""
-    wanted = (text(item, "group"), text(item, "kind"), text(item, "namespace") or "*", text(item, "name"))
-    given = (key.group, key.kind, key.namespace or "", key.name)
-    return all(part in {"*", own} for part, own in zip(wanted, given, strict=True))
+    """Returns whether a selective sync includes an object. ``*`` or a missing namespace matches everything."""
+    patterns = (text(item, "group"), text(item, "kind"), text(item, "namespace") or "*", text(item, "name"))
+    names = (key.group, key.kind, key.namespace or "", key.name)
+    return all(pattern in {"*", name} for pattern, name in zip(patterns, names, strict=True))

@@ -1,4 +1,4 @@
-"""What a Flux Kustomization records of its syncs.
+"""Reads what a Flux Kustomization applied last from its status.
 
 https://fluxcd.io/flux/components/kustomize/kustomizations/#last-applied-revision
 """
@@ -9,21 +9,21 @@ from typing import Final
 from drift.gitops.sync_record import SyncedSource, SyncRecord, at, text
 from drift.model import Object
 
-#: ``main@sha1:COMMIT``, ``v1.2.3@sha1:COMMIT``, ``sha1:COMMIT``; ``main/COMMIT`` and ``COMMIT`` before Flux 2.0. What
-#: stands before may hold slashes. ``latest@sha256:DIGEST`` is the digest of an OCI artifact, not a commit.
+#: ``main@sha1:COMMIT``, ``v1.2.3@sha1:COMMIT``, ``sha1:COMMIT``; ``main/COMMIT`` and ``COMMIT`` before Flux 2.0.
+#: Branch names may contain slashes. ``latest@sha256:DIGEST`` is the digest of an OCI artifact, not a commit.
 _COMMIT: Final = re.compile(r"(?:.*@)?sha1:([0-9a-f]{40})|(?:.*/)?([0-9a-f]{40})")
 
 
 def kustomization_record(kustomization: Object) -> SyncRecord:
-    """What a Kustomization says that it applied last.
+    """Reads what a Kustomization applied last.
 
     Args:
-        kustomization: The live object, of any version of the API.
+        kustomization: The live object, in any API version.
     """
     status = at(kustomization, "status")
     applied = _commit(text(status, "lastAppliedRevision"))
     attempted = _commit(text(status, "lastAttemptedRevision"))
-    # An OCI artifact may say which commit it was made of.
+    # An OCI artifact may name the commit that it was built from.
     commit = applied or _commit(text(status, "lastAppliedOriginRevision"))
     return SyncRecord(
         last=(SyncedSource(commit),) if commit else None,

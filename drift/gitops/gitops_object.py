@@ -1,4 +1,4 @@
-"""Which Kustomization or Application syncs a live object, by its tracking label or annotation."""
+"""Finds the Kustomization or Application that applies a live object, by its tracking label or annotation."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,13 +7,13 @@ from drift.gitops.argocd_labels import TRACKING_ID, argocd_tracking
 from drift.model import Json, Object
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
-#: Argo CD names an Application alone unless it lives outside of this namespace.
+#: Argo CD adds the namespace to the name of an Application outside this namespace.
 _ARGOCD_NAMESPACE: Final = "argocd"
 
 
 @dataclass(frozen=True, slots=True)
 class GitOpsObject:
-    """The Flux Kustomization or the Argo CD Application that syncs an object."""
+    """A Flux Kustomization or an Argo CD Application."""
 
     group: str
     kind: str
@@ -21,12 +21,12 @@ class GitOpsObject:
     name: str
 
     def __str__(self) -> str:
-        """For messages."""
+        """Returns ``Kustomization NAMESPACE/NAME``."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
 def gitops_object_of(live: Object) -> GitOpsObject | None:
-    """The Kustomization or Application that a live object is marked with; None without such a mark."""
+    """Returns the Kustomization or Application that a live object names, or None if it names none."""
     name, namespace = (_text(live, "labels", f"{_FLUX_LABEL}{part}") for part in ("name", "namespace"))
     if name and namespace:
         return GitOpsObject("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
@@ -38,7 +38,7 @@ def gitops_object_of(live: Object) -> GitOpsObject | None:
 
 
 def _application(live: Object) -> str | None:
-    """The Argo CD Application that a live object is marked with, by the annotation or by a usual label."""
+    """Returns the Argo CD Application in the tracking annotation, or in a label with a usual key."""
     tracking = _text(live, "annotations", TRACKING_ID)
     if ":" in tracking:
         return tracking.partition(":")[0]
@@ -47,7 +47,7 @@ def _application(live: Object) -> str | None:
 
 
 def _text(live: Object, field: str, name: str) -> str:
-    """A label or an annotation; "" if there is none, or if it is not a string."""
+    """Returns a label or annotation; "" if it is missing or not a string."""
     value: Json = live
     for part in ("metadata", field, name):
         value = value.get(part) if isinstance(value, dict) else None

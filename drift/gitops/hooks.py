@@ -1,4 +1,4 @@
-"""Hooks: objects that a sync or a release runs, that no syncer compares or prunes, and that may stay or be gone."""
+"""Hooks of Argo CD and Helm: objects that run during a sync and that the applier neither compares nor prunes."""
 
 from typing import Final
 
@@ -6,12 +6,12 @@ from drift.model import Object
 
 _ARGOCD_HOOK: Final = "argocd.argoproj.io/hook"
 _HELM_HOOK: Final = "helm.sh/hook"
-#: Helm 2's way to install definitions first; such an object is no hook to any syncer of today.
+#: Helm 2 installed custom resource definitions with this value. Current appliers do not treat it as a hook.
 _NO_HOOK: Final = "crd-install"
 
 
 def hook_of(body: Object) -> str | None:
-    """The annotation that makes an object a hook, as ``NAME: VALUE``; None for an object that is none."""
+    """Returns the annotation that makes an object a hook, as ``NAME: VALUE``, or None if it is not a hook."""
     metadata = body.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     if not isinstance(annotations, dict):

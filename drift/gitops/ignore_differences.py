@@ -1,4 +1,4 @@
-"""``ignoreDifferences`` of Argo CD Applications among the manifests: what Argo CD leaves alone is left alone here."""
+"""Ignores the differences that ``ignoreDifferences`` of the Argo CD Applications among the manifests ignores."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 from drift.model import Change, Finding, IgnoredBy, Json, Manifest, Object, ObjectKey
 from drift.paths import escape_pointer
 
-#: One step of a path of jq: .name, .["name"], [], [0], each with an optional question mark.
+#: One step of a jq path: .name, .["name"], [], [0], each with an optional question mark.
 _JQ_STEP: Final = re.compile(
     r"""\.?(?:\[\s*"([^"]+)"\s*\]|\[\s*(\d*)\s*\]|([A-Za-z_][A-Za-z0-9_]*))\??|\."([^"]+)"\??"""
 )
@@ -20,13 +20,13 @@ class IgnoreDifferences:
     """One entry of an Application's ``spec.ignoreDifferences``.
 
     Attributes:
-        application: Where it stands.
-        group: A glob; "" for the core group.
+        application: The name of the Application.
+        group: A glob; "" is the core group.
         kind: A glob.
-        namespace: "" for any.
-        name: "" for any.
-        pointers: Patterns over JSON pointers of findings; what is below a match is covered too.
-        managers: Field managers whose work is left alone.
+        namespace: "" matches every namespace.
+        name: "" matches every name.
+        pointers: Patterns for the JSON pointers of findings; they also match everything below.
+        managers: Field managers whose changes are ignored.
     """
 
     application: str
@@ -38,7 +38,7 @@ class IgnoreDifferences:
     managers: tuple[str, ...]
 
     def covers(self, key: ObjectKey, finding: Finding) -> bool:
-        """Whether a finding of an object is one that Argo CD leaves alone."""
+        """Returns whether Argo CD ignores a finding of an object."""
         if not (fnmatchcase(key.group, self.group) and fnmatchcase(key.kind, self.kind)):
             return False
         if (self.namespace and self.namespace != key.namespace) or (self.name and self.name != key.name):
@@ -52,7 +52,7 @@ class IgnoreDifferences:
 
 
 def _leaves(finding: Finding) -> Iterator[str]:
-    """The pointers of all that a finding is about: of a part that was added or removed as a whole, its leaves."""
+    """Yields the pointer of a finding, or those of the leaves of a value that was added or removed as a whole."""
     value = finding.live if finding.change is Change.ADDED else finding.desired
     if finding.change in {Change.ADDED, Change.REMOVED} and isinstance(value, dict | list) and value:
         yield from _leaves_of(value, finding.pointer)
@@ -61,18 +61,18 @@ def _leaves(finding: Finding) -> Iterator[str]:
 
 
 def _leaves_of(value: Json, pointer: str) -> Iterator[str]:
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not parts:
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not children:
         yield pointer
-    for name, below in parts:
-        yield from _leaves_of(below, f"{pointer}/{escape_pointer(str(name))}")
+    for name, child in children:
+        yield from _leaves_of(child, f"{pointer}/{escape_pointer(str(name))}")
 
 
 def read_ignore_differences(manifests: Iterable[Manifest]) -> tuple[tuple[IgnoreDifferences, ...], tuple[str, ...]]:
-    """What the Argo CD Applications among the manifests leave alone.
+    """Reads the ``ignoreDifferences`` of the Argo CD Applications among the manifests.
 
     Returns:
-        The entries, and a sentence on each part that cannot be honoured: jq that is more than a path.
+        The entries, and a note on each jq expression that is not supported because it is more than a path.
     """
     entries: list[IgnoreDifferences] = []
     notes: list[str] = []
@@ -87,11 +87,11 @@ def read_ignore_differences(manifests: Iterable[Manifest]) -> tuple[tuple[Ignore
 def apply_ignore_differences(
     key: ObjectKey, findings: Sequence[Finding], entries: Sequence[IgnoreDifferences]
 ) -> tuple[Finding, ...]:
-    """The findings of one object, those set aside that Argo CD leaves alone."""
-    return tuple(_set_aside(key, finding, entries) for finding in findings)
+    """Returns the findings of an object; those that Argo CD ignores are ignored here too."""
+    return tuple(_ignore(key, finding, entries) for finding in findings)
 
 
-def _set_aside(key: ObjectKey, finding: Finding, entries: Sequence[IgnoreDifferences]) -> Finding:
+def _ignore(key: ObjectKey, finding: Finding, entries: Sequence[IgnoreDifferences]) -> Finding:
     entry = next((entry for entry in entries if entry.covers(key, finding)), None)
     if entry is None or finding.ignored is not None:
         return finding
@@ -105,8 +105,8 @@ def _entry(manifest: Manifest, entry: Object, notes: list[str]) -> IgnoreDiffere
         pattern = _jq_pattern(expression)
         if pattern is None:
             notes.append(
-                f"{manifest.source}: ignoreDifferences {expression!r} is not honoured: only paths of jq are, "
-                "such as .spec.template.spec.containers[].image"
+                f"{manifest.source}: ignoreDifferences {expression!r} is not supported: use a jq path such as "
+                ".spec.template.spec.containers[].image"
             )
         else:
             pointers.append(_below(pattern))
@@ -129,7 +129,7 @@ def _below(pattern: str) -> re.Pattern[str]:
 
 
 def _jq_pattern(expression: str) -> str | None:
-    """A pattern over JSON pointers for a path of jq; None for an expression that is more than a path."""
+    """Returns a pattern for the JSON pointers that a jq path matches, or None for other expressions."""
     text, pattern, position = expression.strip(), "", 0
     while position < len(text):
         step = _JQ_STEP.match(text, position)

@@ -1,8 +1,8 @@
-"""Which label Argo CD tracks objects by: read from its ConfigMap, or inferred from what it wrote to the cluster.
+"""Finds the label by which Argo CD tracks objects, from its ConfigMap or from the labels of the live objects.
 
-Its default key, `app.kubernetes.io/instance`, is one that charts and people use as well, and the key is a setting. So
-it is decided for each live object which of its labels are marks. Most objects tell that alone. Where one does not, the
-ConfigMap is read, once; where it cannot be read, the object waits until all others are known.
+The key is a setting, and charts and people use the default key, `app.kubernetes.io/instance`, too. So the labels that
+Argo CD set are determined for each live object. Most objects are clear on their own. If one is not, the ConfigMap is
+read, once. If it cannot be read, the decision is postponed until all objects are known.
 """
 
 from collections import Counter
@@ -20,19 +20,19 @@ from drift.model import Json, Object
 
 _NAMESPACE: Final = "argocd"
 _CONFIG_MAP: Final = "argocd-cm"
-#: A label that one object alone has tells nothing.
-_ENOUGH: Final = 2
-#: Argo CD gives these no tracking label.
+#: A label that only one object has proves nothing.
+_MIN_OBJECTS: Final = 2
+#: Argo CD does not set the tracking label on this kind.
 _NEVER_LABELLED: Final = "CustomResourceDefinition"
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What Argo CD's ConfigMap says.
+    """Tracking settings in Argo CD's ConfigMap.
 
     Attributes:
-        both: Whether objects get the label beside the annotation.
-        key: Of the label.
+        both: Whether objects get the label and the annotation.
+        key: The key of the label.
     """
 
     both: bool
@@ -40,98 +40,101 @@ class _Settings:
 
 
 class TrackingLabels:
-    """Decides which labels of a live object are Argo CD's.
+    """Decides which labels of live objects are Argo CD's tracking label.
 
     Attributes:
-        keys: The keys that the label may have, as far as is known by now, the likeliest first.
+        keys: The keys that the label may have, most likely first; fewer as more becomes known.
     """
 
     def __init__(self, source: LiveSource, resources: Resources) -> None:
-        """Nothing is read yet.
+        """Sends no requests yet.
 
         Args:
-            source: The live side.
-            resources: The kinds that may be asked for.
+            source: The cluster or dump.
+            resources: The kinds that may be requested.
         """
         self.keys: Sequence[str] = USUAL_LABELS
         self._source = source
         self._resources = resources
-        self._asked = False
-        self._said: _Settings | None = None
-        self._marks: dict[tuple[str, str, bool], ReservedMetadata] = {}
-        #: Of the objects without the annotation: how many there are, and the labels that all of them have.
+        self._has_read_settings = False
+        self._config: _Settings | None = None
+        self._reserved: dict[tuple[str, str, bool], ReservedMetadata] = {}
+        #: Objects without the annotation: their number, and the labels that they all have.
         self._count = 0
         self._common: frozenset[str] = frozenset()
-        #: Of those that wait: the labels that are not as in Git on each.
+        #: The labels that differ from Git on every postponed object.
         self._candidates: frozenset[str] | None = None
-        #: By Application, of the objects with the annotation: how many more have its label than lack it.
+        #: By Application: the number of its objects with annotation and label, minus those with the annotation only.
         self._labelled: Counter[str] = Counter()
-        self._settled = False
+        self._is_complete = False
 
     def reserved_for(self, manifest: Object, live: LiveObject) -> ReservedMetadata | None:
-        """The marks of one live object.
+        """Returns the reserved metadata of a live object, or None if the decision is postponed.
+
+        In that case, call it again after `complete`.
 
         Args:
             manifest: The desired object.
             live: The live object.
-
-        Returns:
-            The marks; None where they depend on objects that are still to come: ask again after `settle`.
         """
         found = None if live.kind == _NEVER_LABELLED else argocd_tracking(live.body, self.keys)
         if found is None:
             return reserved_metadata()
-        labels, wanted = _labels(live.body), _labels(manifest)
-        if not self._settled:
-            self._learn(found, labels)
+        labels, desired = _labels(live.body), _labels(manifest)
+        if not self._is_complete:
+            self._count_labels(found, labels)
         if found.by_annotation:
-            return self._beside_annotation(found, labels, wanted)
-        return self._alone(live.body, labels, wanted)
+            return self._with_annotation(found, labels, desired)
+        return self._without_annotation(live.body, labels, desired)
 
-    def settle(self) -> None:
-        """All objects are known: infers the key of the label that those that wait must have."""
-        self._settled = True
-        if INSTANCE_LABEL not in self._common and self._count >= _ENOUGH and self._candidates:
+    def complete(self) -> None:
+        """Infers the key of the label on postponed objects. Call it when `reserved_for` has seen all objects."""
+        self._is_complete = True
+        if INSTANCE_LABEL not in self._common and self._count >= _MIN_OBJECTS and self._candidates:
             keys = self._candidates & self._common
             if len(keys) == 1:
                 self.keys = tuple(keys)
 
-    def _learn(self, found: ArgoCDTracking, labels: Mapping[str, Json]) -> None:
+    def _count_labels(self, found: ArgoCDTracking, labels: Mapping[str, Json]) -> None:
         if found.by_annotation:
-            # One that names another Application was edited by hand, and tells nothing of the method.
+            # A label that names another Application was edited by hand and says nothing about the tracking method.
             if found.label is not None or labels.keys().isdisjoint(self.keys):
                 self._labelled[str(found.application)] += 1 if found.label is not None else -1
             return
         self._common = self._common & labels.keys() if self._count else frozenset(labels)
         self._count += 1
 
-    def _beside_annotation(
-        self, found: ArgoCDTracking, labels: Mapping[str, Json], wanted: Mapping[str, Json]
+    def _with_annotation(
+        self, found: ArgoCDTracking, labels: Mapping[str, Json], desired: Mapping[str, Json]
     ) -> ReservedMetadata | None:
-        """With the method annotation+label; with annotation alone, the label is one that Git had."""
-        own = [name for name, value in labels.items() if value == found.in_label and wanted.get(name) != value]
-        if not own:
+        """Decides whether the method is annotation+label. If it is annotation, a label like that came from Git."""
+        candidates = [
+            name for name, value in labels.items() if value == found.label_value and desired.get(name) != value
+        ]
+        if not candidates:
             return reserved_metadata()
-        said = self._settings()
-        if said is not None:
-            is_mark = said.both and said.key in own
-            return self._with(said.key, labels, overwrites=True) if is_mark else reserved_metadata()
+        config = self._settings()
+        if config is not None:
+            is_tracking = config.both and config.key in candidates
+            return self._with(config.key, labels, overwrites=True) if is_tracking else reserved_metadata()
         key = found.label
-        if key not in own or key in wanted:
+        if key not in candidates or key in desired:
             return reserved_metadata()
-        if not self._settled:
+        if not self._is_complete:
             return None
-        is_mark = self._labelled[str(found.application)] > 0
-        return self._with(key, labels, overwrites=False) if is_mark else reserved_metadata()
+        is_tracking = self._labelled[str(found.application)] > 0
+        return self._with(key, labels, overwrites=False) if is_tracking else reserved_metadata()
 
-    def _alone(self, live: Object, labels: Mapping[str, Json], wanted: Mapping[str, Json]) -> ReservedMetadata | None:
-        """Without the annotation, one of the labels has to be the one by which the object is tracked."""
-        candidates = frozenset(name for name, value in labels.items() if wanted.get(name) != value)
+    def _without_annotation(
+        self, live: Object, labels: Mapping[str, Json], desired: Mapping[str, Json]
+    ) -> ReservedMetadata | None:
+        """Finds the tracking label. Without the annotation, Argo CD must have set one."""
+        candidates = frozenset(name for name, value in labels.items() if desired.get(name) != value)
         key = next((key for key in self.keys if key in candidates), None)
         if key is not None:
-            # Beside other candidates, one that Git names too may be a change that was not synced yet.
+            # If there are other candidates and Git sets this label too, the difference may be a change not synced yet.
             return self._with(key, labels, overwrites=len(candidates) == 1)
-        if not candidates or self._settled or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
+        if not candidates or self._is_complete or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
             return reserved_metadata()
         if self._settings() is not None:
             found = argocd_tracking(live, self.keys)
@@ -142,25 +145,25 @@ class TrackingLabels:
 
     def _with(self, key: str, labels: Mapping[str, Json], *, overwrites: bool) -> ReservedMetadata:
         value = str(labels[key])
-        if (key, value, overwrites) not in self._marks:
-            self._marks[key, value, overwrites] = reserved_metadata().with_label(key, value, overwrites=overwrites)
-        return self._marks[key, value, overwrites]
+        if (key, value, overwrites) not in self._reserved:
+            self._reserved[key, value, overwrites] = reserved_metadata().with_label(key, value, overwrites=overwrites)
+        return self._reserved[key, value, overwrites]
 
     def _settings(self) -> _Settings | None:
-        """What Argo CD's ConfigMap says, read once; None where there is none that this account may read."""
-        if not self._asked:
-            self._asked = True
-            self._said = self._read_settings()
-            if self._said is not None:
-                self.keys = (self._said.key,)
-        return self._said
+        """Returns the settings in Argo CD's ConfigMap, or None if it is missing or may not be read. Reads it once."""
+        if not self._has_read_settings:
+            self._has_read_settings = True
+            self._config = self._read_settings()
+            if self._config is not None:
+                self.keys = (self._config.key,)
+        return self._config
 
     def _read_settings(self) -> _Settings | None:
         resource = self._resources.preferred("", "ConfigMap")
         try:
             live = None if resource is None else self._source.get(resource, _NAMESPACE, _CONFIG_MAP)
         except RequestError:
-            # Few jobs may read it, and the objects themselves say nearly as much.
+            # Few accounts may read it, and the labels of the objects are nearly as good.
             return None
         data = None if live is None else live.body.get("data") or {}
         if not isinstance(data, dict):

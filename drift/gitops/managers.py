@@ -1,4 +1,4 @@
-"""The role of each field manager: the applier that syncs Git, a controller, or anyone else."""
+"""Assigns a role to each field manager: applier, controller or other."""
 
 import json
 import re
@@ -19,7 +19,10 @@ ManagerName = tuple[str, str, str | None]
 
 
 class Role(Enum):
-    """What a field manager is to the comparison."""
+    """The role of a field manager.
+
+    An applier writes what is in Git. A controller works for the cluster, such as the scheduler or an operator.
+    """
 
     APPLIER = auto()
     CONTROLLER = auto()
@@ -31,9 +34,9 @@ class Managers:
     """The field managers that a user adds to the known ones, and the applier that a scan inferred.
 
     Attributes:
-        appliers: Managers that sync Git; they outrank the known ones.
-        controllers: Managers that work for the cluster; ``*`` stands for any characters.
-        inferred: The manager that counts as the applier where no known one has written the object; None without one.
+        appliers: Managers that apply manifests from Git; they take precedence over the known ones.
+        controllers: Managers that work for the cluster; ``*`` matches any characters.
+        inferred: The manager that is the applier of objects that no known applier wrote, or None.
     """
 
     appliers: tuple[str, ...] = ()
@@ -41,16 +44,16 @@ class Managers:
     inferred: str | None = None
 
 
-#: Only the known managers.
+#: The known managers only.
 NO_OTHERS = Managers()
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The roles of one object's managers.
+    """The roles of the managers of one object.
 
     Attributes:
-        of_entry: By the index of the entry in ``managedFields``.
+        of_entry: The role of each entry in ``managedFields``, by index.
         is_server_side: Whether the applier uses server-side apply.
     """
 
@@ -59,30 +62,30 @@ class Roles:
 
     @property
     def has_applier(self) -> bool:
-        """Whether an applier has written the object; otherwise it was made by hand, or by a controller."""
+        """Whether an applier wrote the object. If not, a person or a controller did."""
         return Role.APPLIER in self.of_entry
 
 
 def assign_roles(actors: Sequence[Actor], managers: Managers, *, has_tracking: bool = False) -> Roles:
-    """The role of each manager of one object.
+    """Assigns a role to each manager of one object.
 
-    Appliers that only sync Git outrank ``kubectl apply``: on an object that Flux or Argo CD has applied, a later
-    ``kubectl apply`` is an edit by hand.
+    GitOps appliers take precedence over ``kubectl apply``: after Flux or Argo CD applied an object, ``kubectl apply``
+    is a manual change.
 
     Args:
-        actors: The managers of the object's ``managedFields``.
+        actors: The managers in the object's ``managedFields``.
         managers: The user's managers, and the inferred applier.
-        has_tracking: Whether the object carries a GitOps controller's tracking label or annotation that Git does not
-            have. If that controller is not among the managers, the object was made again by hand, and ``kubectl
-            apply`` is not its applier.
+        has_tracking: Whether the object has a GitOps controller's tracking label or annotation that Git does not set.
+            If that controller is not among the managers, a person recreated the object, so ``kubectl apply`` is not
+            its applier.
     """
-    ranks = [
+    by_precedence = [
         [actor.manager in managers.appliers for actor in actors],
         [_is_known_applier(actor) for actor in actors],
         [actor.manager == managers.inferred and actor.subresource is None for actor in actors],
         [_is_kubectl_apply(actor) and not has_tracking for actor in actors],
     ]
-    applies = next((rank for rank in ranks if any(rank)), [False] * len(actors))
+    applies = next((matches for matches in by_precedence if any(matches)), [False] * len(actors))
     return Roles(
         tuple(
             Role.APPLIER
@@ -97,39 +100,36 @@ def assign_roles(actors: Sequence[Actor], managers: Managers, *, has_tracking: b
 
 
 class Election:
-    """Infers the applier of a source whose objects no known applier has written: once for all of its objects.
+    """Infers the applier if no known applier wrote any of the objects. There is one result for all objects.
 
     Attributes:
-        has_known_applier: Whether a known applier has written any object, so that none is inferred.
+        has_known_applier: Whether a known applier wrote any object, so that none is inferred.
     """
 
     def __init__(self, managers: Managers) -> None:
         self._managers = managers
         self._votes: Counter[str | None] = Counter()
-        self._needs: dict[tuple[ManagerName, ...], bool] = {}
+        self._needs_vote: dict[tuple[ManagerName, ...], bool] = {}
         self.has_known_applier = False
 
     def needs_vote(self, names: tuple[ManagerName, ...]) -> bool:
-        """Whether the roles on an object depend on the election; counts an object that needs no vote.
+        """Returns whether the roles for an object depend on the election, and counts an object if they do not.
 
         Args:
-            names: The managers of the object's ``managedFields``.
+            names: The managers in the object's ``managedFields``.
         """
-        needs = self._needs.get(names)
+        needs = self._needs_vote.get(names)
         if needs is None:
             actors = [Actor(*name, None) for name in names]
             is_known = any(actor.manager in self._managers.appliers or _is_known_applier(actor) for actor in actors)
             self.has_known_applier |= is_known
-            needs = self._needs[names] = not is_known and any(map(self._is_candidate, actors))
+            needs = self._needs_vote[names] = not is_known and any(map(self._is_candidate, actors))
         if names and not needs and not self.has_known_applier:
             self._votes["kubectl" if any(_is_kubectl_apply(Actor(*name, None)) for name in names) else None] += 1
         return needs
 
     def vote(self, entries: Sequence[Entry], desired: Object, live: Object) -> None:
-        """Counts an object for the manager that owns most of the fields which are live as its manifest sets them.
-
-        A manager that made them other than that did not sync Git.
-        """
+        """Counts an object for the manager that owns most of the fields whose live value is the one in the manifest."""
         owned: Counter[str] = Counter()
         for entry in entries:
             if self._is_candidate(entry.actor) or _is_kubectl_apply(entry.actor):
@@ -139,7 +139,7 @@ class Election:
         self._votes[best if best is not None and owned[best] else None] += 1
 
     def winner(self) -> str | None:
-        """The manager that owns most fields of more than half of the objects; None without one."""
+        """Returns the manager that owns most fields of more than half of the objects, or None."""
         if self.has_known_applier or not self._votes:
             return None
         manager, votes = max(self._votes.items(), key=lambda item: (item[1], item[0] or ""))
@@ -155,23 +155,23 @@ class Election:
 
 
 def _count_owned(fields: Object, desired: Json, live: Json) -> int:
-    """How many fields a field set names that both sides have alike; list items are found by the key it gives."""
+    """Counts the fields in a field set that have the same value in both objects."""
     count = 0
     pending: list[tuple[Object, Json, Json]] = [(fields, desired, live)]
     while pending:
-        names, wanted, present = pending.pop()
-        for name, below in names.items():
-            left, right = _part(name, wanted), _part(name, present)
-            if left is None or right is None or not isinstance(below, dict):
+        names, desired, live = pending.pop()
+        for name, children in names.items():
+            desired_child, live_child = _child(name, desired), _child(name, live)
+            if desired_child is None or live_child is None or not isinstance(children, dict):
                 continue
-            if below:
-                pending.append((below, left, right))
+            if children:
+                pending.append((children, desired_child, live_child))
             else:
-                count += left == right
+                count += desired_child == live_child
     return count
 
 
-def _part(name: str, value: Json) -> Json:
+def _child(name: str, value: Json) -> Json:
     if name.startswith("f:") and isinstance(value, dict):
         return value.get(name[2:])
     if name.startswith("k:") and isinstance(value, list):
@@ -184,8 +184,8 @@ def _part(name: str, value: Json) -> Json:
 
 
 def _has_key(item: Object, key: Json) -> bool:
-    # The server fills in parts of a key that the manifest leaves out, such as a port's protocol.
-    return isinstance(key, dict) and all(item.get(part, wanted) == wanted for part, wanted in key.items())
+    # A key may include defaults that the manifest leaves out, such as the protocol of a port.
+    return isinstance(key, dict) and all(item.get(field, value) == value for field, value in key.items())
 
 
 def _is_known_applier(actor: Actor) -> bool:
@@ -197,26 +197,26 @@ def _is_kubectl_apply(actor: Actor) -> bool:
 
 
 def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
-    """Whether a manager works for the cluster: by its name, or because it writes through ``status``.
+    """Returns whether a manager works for the cluster, by its name or because it writes the status subresource.
 
     Args:
         actor: The manager.
-        extra: Patterns of names beside the well-known ones.
+        extra: Patterns for more controllers.
     """
     if actor.subresource == "status":
-        # People can write there, too.
+        # People can write the status with kubectl.
         return not _matches("hand_tools", actor.manager)
     return _matches("controllers", actor.manager) or _matches_any(tuple(extra), actor.manager)
 
 
 def known_appliers() -> tuple[str, ...]:
-    """The known appliers; those that outrank the others come first."""
+    """Returns the names of the known appliers, those that take precedence first."""
     known = _known_managers()
     return (*sorted(known.names["appliers"], key=str.casefold), *sorted({name for name, _ in known.kubectl_appliers}))
 
 
 def is_gitops_applier(actor: Actor) -> bool:
-    """Whether a manager is a known applier other than ``kubectl apply``."""
+    """Returns whether a manager is a known applier other than ``kubectl apply``."""
     return _matches("appliers", actor.manager)
 
 

@@ -1,4 +1,4 @@
-"""Annotations that tell a GitOps controller to leave an object alone, or not to prune it: honoured, and reported."""
+"""Annotations that tell a GitOps controller to leave an object alone or not to prune it. Such findings are ignored."""
 
 from dataclasses import replace
 from typing import Final
@@ -12,23 +12,23 @@ _ARGOCD: Final = "argocd.argoproj.io/"
 
 
 def expected_absence(manifest: Object) -> str | None:
-    """Why it is no drift that the cluster lacks this object, as a sentence; None where it is."""
+    """Returns why an object may be missing from the cluster, as a sentence, or None if it must be there."""
     hook = hook_of(manifest)
     if hook is not None:
-        return f"a hook ({hook}): it runs at a sync and may be gone afterwards"
+        return f"a hook ({hook}), which may be deleted after it ran"
     spec = manifest.get("spec")
     if manifest.get("kind") == "Job" and isinstance(spec, dict) and spec.get("ttlSecondsAfterFinished") is not None:
-        return f"finished: a Job is removed {spec['ttlSecondsAfterFinished']} s after its end, as its manifest says"
+        return f"a Job that is deleted {spec['ttlSecondsAfterFinished']} s after it finishes (ttlSecondsAfterFinished)"
     return None
 
 
 def prune_opt_out(live: Object) -> str | None:
-    """The annotation of a live object that keeps its syncer from pruning it, as ``NAME: VALUE``; None without one."""
+    """Returns the annotation that protects a live object from pruning, as ``NAME: VALUE``, or None."""
     annotations = _annotations(live)
     return next(
         (
             f"{name}: {annotations[name]}"
-            for name, values, _ in _KEPT
+            for name, values, _ in _PRUNE_OPT_OUTS
             if name in annotations and _parts(annotations[name]) & values
         ),
         None,
@@ -36,27 +36,27 @@ def prune_opt_out(live: Object) -> str | None:
 
 
 def apply_opt_outs(findings: tuple[Finding, ...], manifest: Object | None, live: Object | None) -> tuple[Finding, ...]:
-    """The findings, those set aside that an annotation of the object takes out of the syncer's hands.
+    """Returns the findings of an object; those that an annotation exempts from syncing are ignored.
 
     Args:
-        findings: Of one object.
-        manifest: The manifest; None for an object that Git lacks.
-        live: The live object; None for one that is missing.
+        findings: The findings of one object.
+        manifest: The manifest; None for an unmanaged object.
+        live: The live object; None for a missing object.
     """
     annotations = {**_annotations(manifest), **_annotations(live)}
-    return tuple(_honour(finding, annotations) for finding in findings)
+    return tuple(_apply(finding, annotations) for finding in findings)
 
 
-def _honour(finding: Finding, annotations: dict[str, str]) -> Finding:
+def _apply(finding: Finding, annotations: dict[str, str]) -> Finding:
     for name, values, changes, reason in _OPT_OUTS:
         if _is_about(finding, name):
-            # Who took the object out of the syncer's hands is the one thing that the annotation must not hide.
+            # A finding about the annotation itself shows who set it, so the annotation must not hide it.
             return finding
         if _parts(annotations.get(name, "")) & values and (changes is None or finding.change in changes):
             return _ignored(finding, name, annotations[name], reason)
-    # Only a syncer would prune an object, and only one that it made: the annotation is no excuse for anything else.
+    # These annotations matter only for objects that the applier created and would prune.
     if (finding.change, finding.cause) == (Change.UNMANAGED, Cause.PENDING_SYNC):
-        for name, values, reason in _KEPT:
+        for name, values, reason in _PRUNE_OPT_OUTS:
             if _parts(annotations.get(name, "")) & values:
                 return _ignored(finding, name, annotations[name], reason)
     return finding
@@ -67,7 +67,7 @@ def _ignored(finding: Finding, name: str, value: str, reason: str) -> Finding:
 
 
 def _parts(value: str) -> set[str]:
-    """The items of an annotation that is a list with commas, in lower case."""
+    """Returns the items of a comma-separated annotation in lower case."""
     return {part.strip().lower() for part in value.split(",")}
 
 
@@ -78,7 +78,7 @@ def _is_about(finding: Finding, annotation: str) -> bool:
 
 
 _EXISTING: Final = frozenset(Change) - {Change.MISSING}
-#: Annotation, values (lower case), the changes it covers (None: all), and what it tells the syncer.
+#: Annotation, values (lower case), the changes that it exempts (None: all), and what it does.
 _OPT_OUTS: Final = (
     (f"{_FLUX}reconcile", frozenset({"disabled"}), None, "Flux does not reconcile this object"),
     (f"{_FLUX}ssa", frozenset({"ignore"}), None, "Flux does not apply this object"),
@@ -87,20 +87,20 @@ _OPT_OUTS: Final = (
         f"{_FLUX}ssa",
         frozenset({"merge"}),
         frozenset({Change.ADDED}),
-        "Flux leaves what others add to this object",
+        "Flux keeps what others add to this object",
     ),
     (
         f"{_ARGOCD}compare-options",
         frozenset({"ignoreextraneous"}),
         frozenset({Change.UNMANAGED}),
-        "Argo CD does not count this object",
+        "Argo CD ignores this object when it is not in Git",
     ),
 )
-#: Annotation, values (lower case), and what it tells the syncer: not to prune the object.
-_KEPT: Final = (
+#: Annotation, values (lower case), and what it does.
+_PRUNE_OPT_OUTS: Final = (
     (f"{_FLUX}prune", frozenset({"disabled"}), "Flux does not prune this object"),
     (f"{_ARGOCD}sync-options", frozenset({"prune=false"}), "Argo CD does not prune this object"),
-    (f"{_ARGOCD}sync-options", frozenset({"prune=confirm"}), "Argo CD prunes this object once that is confirmed"),
+    (f"{_ARGOCD}sync-options", frozenset({"prune=confirm"}), "Argo CD prunes this object only after confirmation"),
     ("helm.sh/resource-policy", frozenset({"keep"}), "Helm does not delete this object"),
     ("kapp.k14s.io/delete-strategy", frozenset({"orphan"}), "kapp does not delete this object"),
 )

@@ -1,6 +1,6 @@
-"""Finds and reads what was last synced of each object.
+"""Finds and reads the manifests from which each object was last synced.
 
-A Kustomization or an Application is read only when an object of it differs, so a cluster in sync costs no request.
+A Kustomization or Application is read only if one of its objects differs, so a cluster in sync costs no requests.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,23 +33,23 @@ class _Source(Protocol):
 
 
 class Repository(Protocol):
-    """The manifests that the user named, as they were at other Git commits."""
+    """The manifests at other Git commits."""
 
     def load(self, commit: str) -> Sequence[Manifest]:
-        """The manifests at a commit; their source files are ``COMMIT:PATH``, relative to the top of the repository.
+        """Returns the manifests at a commit. Their files are ``COMMIT:PATH``, relative to the root of the repository.
 
         Raises:
             DriftError: They cannot be read.
         """
 
     def commit(self, revision: str) -> str:
-        """The full hash of a revision that the repository has."""
+        """Returns the full hash of a revision in the repository."""
 
     def may_be_behind(self) -> bool:
-        """Whether the repository has commits that descend from the one that is checked out."""
+        """Returns whether the repository has commits that descend from the one that is checked out."""
 
     def commits_behind(self, commit: str) -> int:
-        """How many commits the checkout is behind another one; 0 unless that one descends from it."""
+        """Returns how many commits the checkout is behind a commit; 0 unless that commit descends from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SyncedAhead:
     Attributes:
         commit: The full hash.
         manifests: The manifests at that commit.
-        sentence: By how many commits the checkout is behind, as a sentence without its end.
+        sentence: How far the checkout is behind, as a sentence without a full stop.
     """
 
     commit: str
@@ -68,7 +68,7 @@ class SyncedAhead:
 
 
 class SyncedRevisions:
-    """Finds and reads what was last synced. Each Kustomization, Application and commit is read once."""
+    """Finds and reads the manifests that were last synced. Reads each Kustomization, Application and commit once."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class SyncedRevisions:
         by_key: Callable[[Sequence[Manifest]], Manifests],
         resources: Resources | None = None,
     ) -> None:
-        """Nothing is read yet.
+        """Reads nothing yet.
 
         Args:
-            source: The live side.
+            source: The cluster or dump.
             repository: Reads the manifests at a commit.
-            by_key: Finds the keys of manifests.
-            resources: The kinds that may be read; None for all that the source has.
+            by_key: Returns manifests by their keys.
+            resources: The kinds that may be read; None for all kinds in the source.
         """
         self._source = source
         self._repository = repository
@@ -96,64 +96,64 @@ class SyncedRevisions:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Why a base that was asked for is not known, one sentence each."""
+        """Why last synced manifests could not be found, one sentence each."""
         return tuple(self._notes)
 
     def manifests(self, live: Object, key: ObjectKey) -> Manifests | None:
-        """The manifests that were synced when a live object was last synced; None if that is not known."""
-        syncer = gitops_object_of(live)
-        return None if syncer is None else self._base(syncer, key)
+        """Returns the manifests from which a live object was last synced, or None if they are unknown."""
+        owner = gitops_object_of(live)
+        return None if owner is None else self._base(owner, key)
 
     def contradicts(self, live: Object, key: ObjectKey) -> bool:
-        """Whether the GitOps controller itself says that a live object is not as Git wants it."""
-        syncer = gitops_object_of(live)
-        record = None if syncer is None else self._record(syncer)
+        """Returns whether the GitOps controller itself says that a live object differs from Git."""
+        owner = gitops_object_of(live)
+        record = None if owner is None else self._record(owner)
         return record is not None and record.contradicts(key)
 
-    def was_synced(self, key: ObjectKey, syncers: Iterable[GitOpsObject]) -> bool | None:
-        """Whether an object that is not there to say who syncs it was synced once; None if that is not known.
+    def was_synced(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> bool | None:
+        """Returns whether a missing object was synced before, or None if that is unknown.
 
         Args:
             key: The object.
-            syncers: Those that sync the other objects.
+            owners: The Kustomizations and Applications of the other objects.
         """
-        bases = [self._base(syncer, key) for syncer in self._candidates(key, syncers)]
+        bases = [self._base(owner, key) for owner in self._candidates(key, owners)]
         answers = {key in base for base in bases if base is not None}
         return answers.pop() if len(answers) == 1 else None
 
-    def why_pending(self, key: ObjectKey, syncers: Iterable[GitOpsObject]) -> str | None:
-        """Why an object that was never synced is not there yet, as a sentence; None if that is not known."""
-        records = [self._record(syncer) for syncer in self._candidates(key, syncers)]
+    def why_pending(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> str | None:
+        """Returns why an object was not synced yet, as a sentence, or None if that is unknown."""
+        records = [self._record(owner) for owner in self._candidates(key, owners)]
         reasons = {record.why_pending(key) for record in records if record is not None}
         return reasons.pop() if len(reasons) == 1 else None
 
-    def ahead(self, syncers: Iterable[GitOpsObject]) -> SyncedAhead | None:
-        """The synced commit that the checkout is behind; None if it is not, or if there are several such commits.
+    def ahead(self, owners: Iterable[GitOpsObject]) -> SyncedAhead | None:
+        """Returns the synced commit that the checkout is behind, or None if there is none, or more than one.
 
         Args:
-            syncers: Those that sync the objects.
+            owners: The Kustomizations and Applications of the objects.
         """
         if not self._repository.may_be_behind():
             return None
         found: dict[str, tuple[int, GitOpsObject]] = {}
-        for syncer in sorted(syncers, key=str):
-            record = self._record(syncer)
+        for owner in sorted(owners, key=str):
+            record = self._record(owner)
             commits = record.commits() if record is not None else ()
             behind = [(self._repository.commits_behind(commit), commit) for commit in sorted(commits)]
             if behind:
                 count, commit = max(behind)
-                found.setdefault(commit, (count, syncer))
-        late = {commit: by for commit, by in found.items() if by[0]}
-        if len(found) == 1 and late:
-            [(commit, (count, syncer))] = late.items()
-            return self._ahead(commit, _behind(count, commit, f"which {syncer} synced last"))
-        for commit, (count, syncer) in late.items():
-            # Each object would have to be compared with another commit, and which one is not always known.
-            self._notes[f"{_behind(count, commit, f'which {syncer} synced last')}; update the checkout"] = None
+                found.setdefault(commit, (count, owner))
+        newer = {commit: by for commit, by in found.items() if by[0]}
+        if len(found) == 1 and newer:
+            [(commit, (count, owner))] = newer.items()
+            return self._ahead(commit, _behind(count, commit, f"which {owner} synced last"))
+        for commit, (count, owner) in newer.items():
+            # Each object would need a commit of its own, and for some objects it is unknown.
+            self._notes[f"{_behind(count, commit, f'which {owner} synced last')}; update the checkout"] = None
         return None
 
     def ahead_at(self, revision: str) -> SyncedAhead | None:
-        """A revision that the user says was synced, if the checkout is behind it."""
+        """Returns the revision that the user says was synced, or None if the checkout is not behind it."""
         count = self._repository.commits_behind(revision)
         if not count:
             return None
@@ -164,48 +164,48 @@ class SyncedRevisions:
         try:
             manifests = tuple(self._repository.load(commit))
         except DriftError as error:
-            self._notes[f"{sentence}, and cannot be compared with it: {error}"] = None
+            self._notes[f"{sentence}; that commit cannot be read: {error}"] = None
             return None
         return SyncedAhead(commit, manifests, sentence) if manifests else None
 
-    def _candidates(self, key: ObjectKey, syncers: Iterable[GitOpsObject]) -> list[GitOpsObject]:
-        """Those that may sync an object: those that list it, or all if none does."""
-        known = sorted(syncers, key=str)
-        return [syncer for syncer in known if (record := self._record(syncer)) and record.lists(key)] or known
+    def _candidates(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> list[GitOpsObject]:
+        """Returns the owners that list an object, or all of them if none does."""
+        known = sorted(owners, key=str)
+        return [owner for owner in known if (record := self._record(owner)) and record.lists(key)] or known
 
-    def _base(self, syncer: GitOpsObject, key: ObjectKey) -> Manifests | None:
-        record = self._record(syncer)
+    def _base(self, owner: GitOpsObject, key: ObjectKey) -> Manifests | None:
+        record = self._record(owner)
         if record is None:
-            if syncer in self._unread:
-                self._notes[self._unread[syncer]] = None
+            if owner in self._unread:
+                self._notes[self._unread[owner]] = None
             return None
         sources = record.sources(key)
         if sources is None:
             return None
-        found = self._at(sources)
+        found = self._manifests_of(sources)
         if isinstance(found, str):
-            self._notes[f"what {syncer} synced last is not known: {found}"] = None
+            self._notes[f"cannot find out what {owner} synced last: {found}"] = None
             return None
         return found
 
-    def _record(self, syncer: GitOpsObject) -> SyncRecord | None:
-        if syncer not in self._records:
-            self._records[syncer] = self._read(syncer)
-        return self._records[syncer]
+    def _record(self, owner: GitOpsObject) -> SyncRecord | None:
+        if owner not in self._records:
+            self._records[owner] = self._read(owner)
+        return self._records[owner]
 
-    def _read(self, syncer: GitOpsObject) -> SyncRecord | None:
-        resource = self._resources.preferred(syncer.group, syncer.kind)
+    def _read(self, owner: GitOpsObject) -> SyncRecord | None:
+        resource = self._resources.preferred(owner.group, owner.kind)
         if resource is None:
             return None
         try:
-            live = self._source.get(resource, syncer.namespace, syncer.name)
+            live = self._source.get(resource, owner.namespace, owner.name)
         except RequestError as error:
-            self._unread[syncer] = f"the revision that {syncer} synced last cannot be read: {error}"
+            self._unread[owner] = f"cannot read which revision {owner} synced last: {error}"
             return None
-        return None if live is None else _READERS[syncer.kind](live.body)
+        return None if live is None else _READERS[owner.kind](live.body)
 
-    def _at(self, sources: tuple[SyncedSource, ...]) -> Manifests | str:
-        """The manifests of sources that were synced together, or why they cannot be read."""
+    def _manifests_of(self, sources: tuple[SyncedSource, ...]) -> Manifests | str:
+        """Returns the manifests of sources that were synced together, or the reason why they cannot be read."""
         read: dict[SyncedSource, Manifests] = {}
         failed: list[str] = []
         for source in sources:
@@ -218,12 +218,13 @@ class SyncedRevisions:
             return failed[0] if failed else {}
         if len({source.commit for source in read}) == 1:
             return next(iter(read.values()))
-        # One repository at several commits: each folder as it was at its own. Argo CD takes the last of two alike.
+        # One repository at several commits: read each folder at its commit. If two sources have an object, the last one
+        # wins, as in Argo CD.
         return {
             key: manifest
             for source, manifests in read.items()
             for key, manifest in manifests.items()
-            if source.holds(manifest.source.file.partition(":")[2])
+            if source.contains(manifest.source.file.partition(":")[2])
         }
 
     def _load(self, commit: str) -> Manifests | str:

@@ -1,4 +1,4 @@
-"""What a Flux Kustomization or an Argo CD Application records of its syncs, in terms that both share."""
+"""What a Flux Kustomization or an Argo CD Application synced last, in a common form."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,40 +11,40 @@ ResourceId = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class SyncedSource:
-    """A folder of a Git repository at the commit that was synced.
+    """A folder of a Git repository at a commit.
 
     Attributes:
         commit: The full hash.
-        path: The folder, relative to the top of the repository; "" for all of it.
+        path: The folder, relative to the root of the repository; "" for the whole repository.
     """
 
     commit: str
     path: str = ""
 
-    def holds(self, file: str) -> bool:
-        """Whether a file, relative to the top of the repository, lies in the folder."""
+    def contains(self, file: str) -> bool:
+        """Returns whether a file is in the folder. Its path is relative to the root of the repository."""
         return not self.path or file == self.path or file.startswith(f"{self.path}/")
 
 
-#: The sources that were synced together. Empty: nothing was synced yet. None: not known.
+#: The sources of one sync. Empty if nothing was synced yet, None if unknown.
 Sources = tuple[SyncedSource, ...] | None
 
 
-def _no_reason(key: ObjectKey) -> None:
+def _unknown_reason(key: ObjectKey) -> None:
     del key
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRecord:
-    """What was last synced, and what the GitOps controller says of single objects.
+    """What was synced last, and the state of single objects, according to the GitOps controller.
 
     Attributes:
-        last: What the last complete sync synced.
-        newer: What a newer, incomplete sync synced, by object.
-        listed: All objects that the controller says it syncs; empty if it does not list them.
-        out_of_sync: Objects that differ from Git, as the controller says.
-        is_syncing: Whether the controller has begun to sync another revision and has not completed it.
-        why_pending: Why an object that was never synced is not there yet, as a sentence; None if that is not known.
+        last: The sources of the last complete sync.
+        newer: The sources of a newer, incomplete sync, by object.
+        listed: The objects that the controller syncs; empty if it does not list them.
+        out_of_sync: The objects that differ from Git.
+        is_syncing: Whether a sync of another revision has begun and is not complete.
+        why_pending: Returns why an object was not synced yet, as a sentence, or None if that is unknown.
     """
 
     last: Sources
@@ -52,44 +52,44 @@ class SyncRecord:
     listed: frozenset[ResourceId] = frozenset()
     out_of_sync: frozenset[ResourceId] = frozenset()
     is_syncing: bool = False
-    why_pending: Callable[[ObjectKey], str | None] = _no_reason
+    why_pending: Callable[[ObjectKey], str | None] = _unknown_reason
 
     def sources(self, key: ObjectKey) -> Sources:
-        """What was last synced of one object."""
+        """Returns the sources from which an object was last synced."""
         return next((self.newer[name] for name in resource_ids(key) if name in self.newer), self.last)
 
     def lists(self, key: ObjectKey) -> bool:
-        """Whether the controller says that it syncs an object."""
+        """Returns whether the controller lists an object."""
         return any(name in self.listed for name in resource_ids(key))
 
     def contradicts(self, key: ObjectKey) -> bool:
-        """Whether the controller says that an object is not as Git wants it."""
+        """Returns whether the controller says that an object differs from Git, or may differ during a sync."""
         return self.is_syncing or any(name in self.out_of_sync for name in resource_ids(key))
 
     def commits(self) -> frozenset[str]:
-        """Every commit of which something was synced."""
+        """Returns every commit from which something was synced."""
         return frozenset(source.commit for sources in (self.last, *self.newer.values()) for source in sources or ())
 
 
 def resource_ids(key: ObjectKey) -> tuple[ResourceId, ...]:
-    """The ways in which an object may be listed: a namespaced one may be listed without its namespace."""
+    """Returns the ids under which an object may be listed: with its namespace, and without."""
     return (key.group, key.kind, key.namespace or "", key.name), (key.group, key.kind, "", key.name)
 
 
 def at(value: Json, *path: str) -> Json:
-    """A field of an object whose shape is not known; None if it is not there."""
+    """Returns a field of unvalidated JSON, or None if it is missing."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def text(value: Json, *path: str) -> str:
-    """A string field of such an object; "" if it is not there, or not a string."""
+    """Returns a string field of unvalidated JSON; "" if it is missing or not a string."""
     found = at(value, *path)
     return found if isinstance(found, str) else ""
 
 
 def items(value: Json, *path: str) -> Iterator[Object]:
-    """The objects in a list of such an object."""
+    """Yields the objects in a list field of unvalidated JSON."""
     found = at(value, *path)
     yield from (item for item in found if isinstance(item, dict)) if isinstance(found, list) else ()

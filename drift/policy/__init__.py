@@ -1,1 +1,1 @@
-"""What is to be thought of a difference once it is known: how much it matters."""
+"""Severity, ignore rules, autoscaling and unmanaged objects: what a difference means for the user."""

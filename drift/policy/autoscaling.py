@@ -1,4 +1,4 @@
-"""Replicas under an autoscaler: its business inside its range, drift outside of it."""
+"""Replicas of objects with a HorizontalPodAutoscaler: drift only outside its range."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ class Autoscaler:
 
     Attributes:
         name: Its name.
-        target: The object whose replicas it sets.
-        minimum: Its lowest number of replicas.
-        maximum: Its highest number of replicas.
+        target: The object that it scales.
+        minimum: ``minReplicas``.
+        maximum: ``maxReplicas``.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Autoscaler:
 
 
 def read_autoscaler(body: Object) -> Autoscaler | None:
-    """A HorizontalPodAutoscaler from its JSON, in any version; None for one that is not as it should be."""
+    """Reads a HorizontalPodAutoscaler of any version; returns None if it is invalid."""
     metadata, spec = body.get("metadata"), body.get("spec")
     if not isinstance(metadata, dict) or not isinstance(spec, dict):
         return None
@@ -42,19 +42,19 @@ def read_autoscaler(body: Object) -> Autoscaler | None:
 
 
 def concerns_replicas(findings: Iterable[Finding]) -> bool:
-    """Whether it is worth asking for autoscalers at all."""
+    """Returns whether any finding is about replicas, so that the autoscalers are needed."""
     return any(finding.path == _PATH for finding in findings)
 
 
 def judge_replicas(
     key: ObjectKey, findings: Sequence[Finding], autoscalers: Iterable[Autoscaler]
 ) -> tuple[Finding, ...]:
-    """The findings of an object, its replicas judged by the autoscaler that targets it, if there is one.
+    """Returns the findings of an object, with the cause of a finding about replicas adapted to its autoscaler.
 
     Args:
         key: The object.
         findings: Its findings.
-        autoscalers: Those of its namespace.
+        autoscalers: The autoscalers in its namespace.
     """
     autoscaler = next((candidate for candidate in autoscalers if candidate.target == key), None)
     return tuple(_judge(key, finding, autoscaler) if finding.path == _PATH else finding for finding in findings)
@@ -64,18 +64,18 @@ def _judge(key: ObjectKey, finding: Finding, autoscaler: Autoscaler | None) -> F
     if finding.change is Change.REMOVED:
         return finding
     if autoscaler is None:
-        # The controller manager writes replicas only for an autoscaler; without one, the scaling is left over.
+        # The controller manager scales only for an autoscaler, and that one must have been deleted.
         return _with_cause(key, finding, Cause.UNKNOWN) if finding.cause is Cause.CONTROLLER else finding
     bounds = f"[{autoscaler.minimum}, {autoscaler.maximum}]"
-    if _inside(finding.live, autoscaler):
+    if _is_in_range(finding.live, autoscaler):
         finding = _with_cause(key, finding, Cause.CONTROLLER)
         return replace(finding, note=f"HorizontalPodAutoscaler {autoscaler.name} keeps it within {bounds}")
     if finding.cause is Cause.CONTROLLER:
         finding = _with_cause(key, finding, Cause.UNKNOWN)
-    return replace(finding, note=f"outside of {bounds}, the range of HorizontalPodAutoscaler {autoscaler.name}")
+    return replace(finding, note=f"outside {bounds}, the range of HorizontalPodAutoscaler {autoscaler.name}")
 
 
-def _inside(replicas: Json, autoscaler: Autoscaler) -> bool:
+def _is_in_range(replicas: Json, autoscaler: Autoscaler) -> bool:
     return isinstance(replicas, int) and autoscaler.minimum <= replicas <= autoscaler.maximum
 
 

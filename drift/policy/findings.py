@@ -1,4 +1,4 @@
-"""Judged differences as findings: paths and values for people, a fingerprint, and nothing that must not be shown."""
+"""Converts classified differences to findings: readable paths, plain values, a fingerprint, no secret values."""
 
 import hashlib
 from typing import Final
@@ -17,12 +17,12 @@ _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
 
 def object_findings(compared: ObjectComparison, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
-    """The findings of one object that both sides have, sorted by path.
+    """Returns the findings of an object that is in Git and in the cluster, sorted by path.
 
     Args:
         compared: The result of its comparison.
-        key: What the object is known by.
-        cluster: What the cluster is known by, for the fingerprints; "" for a dump.
+        key: The object.
+        cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
     findings = [_finding(judged, compared, key, cluster) for judged in compared.differences]
     return tuple(sorted(findings, key=lambda finding: (finding.path, finding.change)))
@@ -61,11 +61,11 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
 def _note(difference: Difference) -> str | None:
     names = difference.live if isinstance(difference.live, dict) else ()
     restarted = difference.path[-1:] == (_RESTARTED_AT,) or _RESTARTED_AT in names
-    return "somebody ran `kubectl rollout restart`" if restarted else None
+    return "caused by `kubectl rollout restart`" if restarted else None
 
 
 def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
-    """The finding of an object of Git that is being deleted: it is there still, and about to be missing."""
+    """Returns a finding if an object that is in Git is being deleted, else ()."""
     metadata = live.get("metadata")
     since = metadata.get("deletionTimestamp") if isinstance(metadata, dict) else None
     if not isinstance(since, str):
@@ -81,23 +81,23 @@ def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Findi
         redacted=False,
         cause=Cause.UNKNOWN,
         severity=Severity.HIGH,
-        note="it is being deleted, and gone as soon as its finalizers let it go",
+        note="it is being deleted and waits for its finalizers",
     )
     return (finding,)
 
 
 def missing_finding(key: ObjectKey, cluster: str, cause: Cause) -> Finding:
-    """The one finding of an object that the cluster lacks. Who deleted it, the cluster does not record."""
+    """Returns the finding of an object that is not in the cluster. Kubernetes does not record who deleted it."""
     return _whole_object(key, cluster, Change.MISSING, cause)
 
 
-def unmanaged_finding(key: ObjectKey, stray: UnmanagedObject, cluster: str) -> Finding:
-    """The one finding of an object that Git lacks."""
-    return _whole_object(key, cluster, Change.UNMANAGED, stray.cause, stray)
+def unmanaged_finding(key: ObjectKey, unmanaged: UnmanagedObject, cluster: str) -> Finding:
+    """Returns the finding of an object that is not in Git."""
+    return _whole_object(key, cluster, Change.UNMANAGED, unmanaged.cause, unmanaged)
 
 
 def _whole_object(
-    key: ObjectKey, cluster: str, change: Change, cause: Cause, stray: UnmanagedObject | None = None
+    key: ObjectKey, cluster: str, change: Change, cause: Cause, unmanaged: UnmanagedObject | None = None
 ) -> Finding:
     return Finding(
         id=fingerprint(cluster, key, "", change),
@@ -109,12 +109,12 @@ def _whole_object(
         redacted=False,
         cause=cause,
         severity=default_table().severity(key, "", change, cause),
-        actors=stray.actors if stray else (),
-        note=stray.note if stray else None,
+        actors=unmanaged.actors if unmanaged else (),
+        note=unmanaged.note if unmanaged else None,
     )
 
 
 def fingerprint(cluster: str, key: ObjectKey, path: str, change: Change) -> str:
-    """What a finding is recognized by from scan to scan: 16 hexadecimal digits, made of names alone."""
+    """Returns the id of a finding, the same in every scan: 16 hexadecimal digits, derived from names only."""
     parts = (cluster, key.group, key.kind, key.namespace or "", key.name, path, change)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

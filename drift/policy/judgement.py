@@ -1,4 +1,4 @@
-"""The user's policy over a finished comparison: their severities, and what they ignore. A pure function of a report."""
+"""Applies the user's severity rules and ignore rules to a report."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,27 +10,27 @@ from drift.policy.severity import SeverityTable, default_table
 
 
 def apply_policy(report: Report, settings: Settings) -> Report:
-    """The report as the user's settings would have it.
+    """Returns the report after the user's settings are applied.
 
-    Ignored findings keep their place. Rules that are over, or that covered nothing, are named in the notes; whether
-    a rule covers nothing is known of a shard only when all are together, so there it is kept beside them.
+    Ignored findings stay in the report. Notes name the rules that expired or matched nothing. In the report of a shard,
+    rules that matched nothing go to ``unused_rules``, because they may match in another shard.
 
     Args:
-        report: As it was compared. Its own time decides which rules are over.
-        settings: The user's.
+        report: The result of the scan. Its time decides which rules have expired.
+        settings: The user's settings.
     """
     today = datetime.fromisoformat(report.generated_at).date()
     expired = [rule for rule in settings.ignore if rule.expires is not None and rule.expires < today]
-    judge = _Judge(settings, [rule for rule in settings.ignore if rule not in expired])
-    objects = tuple(judge.judge(item) for item in report.objects)
-    notes = [f"{rule} is over since {rule.expires} and does not count any more" for rule in expired]
-    unused = [f"{rule} covers nothing that was found; remove it if it has done its work" for rule in judge.unused()]
+    policy = _Policy(settings, [rule for rule in settings.ignore if rule not in expired])
+    objects = tuple(policy.apply(item) for item in report.objects)
+    notes = [f"{rule} expired on {rule.expires}" for rule in expired]
+    unused = [f"{rule} matched no finding; remove it if it is no longer needed" for rule in policy.unused()]
     if report.shard is not None:
         return replace(report, objects=objects, notes=(*report.notes, *notes), unused_rules=tuple(unused))
     return replace(report, objects=objects, notes=(*report.notes, *notes, *unused))
 
 
-class _Judge:
+class _Policy:
     def __init__(self, settings: Settings, rules: Sequence[IgnoreRule]) -> None:
         self._table: SeverityTable | None = None
         if settings.severity:
@@ -38,7 +38,7 @@ class _Judge:
         self._rules = rules
         self._used: set[int] = set()
 
-    def judge(self, item: ObjectReport) -> ObjectReport:
+    def apply(self, item: ObjectReport) -> ObjectReport:
         findings = tuple(self._finding(item.key, finding) for finding in item.findings)
         if findings == item.findings:
             return item
@@ -54,7 +54,7 @@ class _Judge:
         if self._table is not None:
             finding = replace(finding, severity=self._table.of_finding(key, finding))
         covering = [rule for rule in self._rules if rule.covers(key, finding)]
-        # A rule that others make superfluous still covers something: only one that covers nothing is reported.
+        # All of them count as used, not only the first one, which ignores the finding.
         self._used.update(rule.number for rule in covering)
         if not covering or finding.ignored is not None:
             return finding

@@ -1,4 +1,4 @@
-"""Variables that one side takes from a Secret: a literal value on the other side is that secret, in clear."""
+"""Hides environment variables that are literal on one side and come from a Secret on the other side."""
 
 from drift.compare.diff import Difference
 from drift.compare.project import Projection
@@ -8,18 +8,18 @@ from drift.paths import Path
 
 
 def replaces_secret(difference: Difference, projection: Projection) -> bool:
-    """Whether a difference would show a value that the other side refers to a Secret for.
+    """Returns whether a difference would show a value that the other side takes from a Secret.
 
     Args:
-        difference: One that holds no redacted value.
-        projection: The trees it was found in.
+        difference: A difference without redacted values.
+        projection: The trees in which it was found.
     """
     if difference.path[-1:] == ("value",):
         sides = (_at(projection.desired, difference.path[:-1]), _at(projection.live, difference.live_path[:-1]))
         return any(isinstance(entry, dict) and _is_from_secret(entry) for entry in sides)
     desired, live = _entries(to_json(difference.desired)), _entries(to_json(difference.live))
     literal = [{entry["name"] for entry in side if "value" in entry} for side in (desired, live)]
-    # Where no schema tells its fields, one side's reference may have been left out as a default: no value is left.
+    # Without a schema, the reference to the Secret may have been removed as a default, which leaves only the name.
     hidden = [
         {entry["name"] for entry in side if _is_from_secret(entry) or len(entry) == 1} for side in (desired, live)
     ]
@@ -32,17 +32,17 @@ def _is_from_secret(entry: Json) -> bool:
 
 
 def _entries(value: Json) -> list[Json]:
-    """Everything in a value that could be an environment variable, wherever a custom resource has it."""
+    """Returns every part of a value that may be an environment variable; custom resources have them anywhere."""
     found = []
     pending = [value]
     while pending:
-        below = pending.pop()
-        if isinstance(below, dict):
-            if isinstance(below.get("name"), str):
-                found.append(below)
-            pending += below.values()
-        elif isinstance(below, list):
-            pending += below
+        part = pending.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("name"), str):
+                found.append(part)
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
     return found
 
 

@@ -1,4 +1,4 @@
-"""How much a difference matters, by what it changes. The table is data: ``severity.json``."""
+"""Decides the severity of differences by the rules in ``severity.json`` and in ``drift.yaml``."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,56 +13,57 @@ from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, 
 from drift.paths import ItemKey, Path, render, set_member
 
 #: Group, kind, path, change and cause.
-_Asked = tuple[str, str, str, Change, Cause]
-#: Paths that name items of lists may be as many as there are objects.
-_MOST_KNOWN: Final = 10_000
+_Lookup = tuple[str, str, str, Change, Cause]
+#: Limits the cache: there may be a path with the name of a list item for every object.
+_CACHE_SIZE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class SeverityTable:
-    """The rules, in the order in which they are tried, and what counts where none matches.
+    """Severity rules. The first rule that matches decides.
 
     Attributes:
-        rules: The shipped ones.
-        default: For what no rule matches.
-        stops: Values with which nothing runs any more, by path: they matter much, whatever the rules say of the path.
-        first: The user's, tried before the others.
-        known: What was found before: a fleet differs in few ways, many times each.
-        covering: The rules that remain for a kind, a change and a cause, of the user and the shipped ones.
+        rules: The shipped rules.
+        default: The severity if no rule matches.
+        stops: Values by path that stop a workload; a change to one of them is at least high.
+        first: The user's rules, which are tried first.
+        cache: The results for single paths: those of the user's rules and those of all rules.
+        candidates: The rules that may match, by group, kind, change and cause: the user's and the shipped ones.
     """
 
     rules: tuple[SeverityRule, ...]
     default: Severity
     stops: Mapping[str, Json] = field(default_factory=dict)
     first: tuple[SeverityRule, ...] = ()
-    known: dict[_Asked, tuple[Severity | None, Severity | None]] = field(
+    cache: dict[_Lookup, tuple[Severity | None, Severity | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    covering: dict[tuple[str, str, Change, Cause], tuple[Sequence[SeverityRule], ...]] = field(
+    candidates: dict[tuple[str, str, Change, Cause], tuple[Sequence[SeverityRule], ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def severity(self, key: ObjectKey, path: str, change: Change, cause: Cause, value: Json = None) -> Severity:
-        """How much a difference matters.
+        """Returns the severity of a difference.
+
+        An added or removed value is as severe as its most severe part: an added volume is as severe as the host path in
+        it. A user's rule for the value as a whole takes precedence.
 
         Args:
             key: The object.
             path: What differs; empty for the object as a whole.
             change: How it differs.
-            cause: Which side moved.
-            value: What was removed, else what is live. What was added or removed matters as much as its worst part, so
-                that a volume which was added is as bad as the host's folder in it; unless a rule of the user names
-                the whole.
+            cause: What caused it.
+            value: The desired value if it was removed, else the live value.
         """
-        chosen, whole = self._of(key, path, change, cause)
-        if chosen is not None:
-            return chosen
+        by_user, whole = self._of_path(key, path, change, cause)
+        if by_user is not None:
+            return by_user
         found = [] if whole is None else [whole]
         if self._stops(path, change, cause, value):
             found.append(Severity.HIGH)
         if change in {Change.ADDED, Change.REMOVED}:
-            for below, is_leaf in _parts(value, ()):
-                _, part = self._of(key, _join(path, below), change, cause)
+            for subpath, is_leaf in _parts(value, ()):
+                _, part = self._of_path(key, _join(path, subpath), change, cause)
                 if part is not None:
                     found.append(part)
                 elif is_leaf and whole is None:
@@ -75,31 +76,33 @@ class SeverityTable:
         stop = self.stops.get(path)
         return stop is not None and type(value) is type(stop) and bool(value == stop)
 
-    def _of(self, key: ObjectKey, path: str, change: Change, cause: Cause) -> tuple[Severity | None, Severity | None]:
-        """What the user's rules say of one path, and what all of them say."""
-        asked = (key.group, key.kind, path, change, cause)
-        found = self.known.get(asked)
+    def _of_path(
+        self, key: ObjectKey, path: str, change: Change, cause: Cause
+    ) -> tuple[Severity | None, Severity | None]:
+        """Returns the severity of one path by the user's rules, and by all rules."""
+        lookup = (key.group, key.kind, path, change, cause)
+        found = self.cache.get(lookup)
         if found is None:
             first, rules = self._rules_for(key, change, cause)
-            chosen = _first(first, path)
-            found = chosen, chosen or _first(rules, path)
-            if len(self.known) >= _MOST_KNOWN:
-                self.known.clear()
-            self.known[asked] = found
+            by_user = _first(first, path)
+            found = by_user, by_user or _first(rules, path)
+            if len(self.cache) >= _CACHE_SIZE:
+                self.cache.clear()
+            self.cache[lookup] = found
         return found
 
     def _rules_for(self, key: ObjectKey, change: Change, cause: Cause) -> tuple[Sequence[SeverityRule], ...]:
-        """The rules of the user and the shipped ones that may cover a difference, whatever its path is."""
-        asked = (key.group, key.kind, change, cause)
-        found = self.covering.get(asked)
+        """Returns the user's rules and the shipped rules that may match, depending on the path."""
+        lookup = (key.group, key.kind, change, cause)
+        found = self.candidates.get(lookup)
         if found is None:
-            found = self.covering[asked] = tuple(
-                [rule for rule in rules if rule.concerns(key, change, cause)] for rules in (self.first, self.rules)
+            found = self.candidates[lookup] = tuple(
+                [rule for rule in rules if rule.may_match(key, change, cause)] for rules in (self.first, self.rules)
             )
         return found
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
-        """How much a finding of an object matters."""
+        """Returns the severity of a finding."""
         value = finding.desired if finding.change is Change.REMOVED else finding.live
         return self.severity(key, finding.path, finding.change, finding.cause, value)
 
@@ -109,7 +112,7 @@ def _first(rules: Iterable[SeverityRule], path: str) -> Severity | None:
 
 
 def _parts(value: Json, path: Path) -> Iterator[tuple[Path, bool]]:
-    """The paths of everything below a JSON value, and whether each is a leaf. An item is named by all its scalars."""
+    """Yields the paths of all parts of a JSON value, and whether each is a leaf. All scalars of an item are its key."""
     items: Iterable[tuple[str | ItemKey, Json]]
     if isinstance(value, dict):
         items = value.items()
@@ -128,14 +131,14 @@ def _item_key(item: Json) -> ItemKey:
     return ItemKey(sorted((name, value) for name, value in item.items() if isinstance(value, str | int)))
 
 
-def _join(path: str, below: Path) -> str:
-    text = render(below)
+def _join(path: str, subpath: Path) -> str:
+    text = render(subpath)
     return path + text if text.startswith("[") or not path else f"{path}.{text}"
 
 
 @cache
 def default_table() -> SeverityTable:
-    """The table that is shipped."""
+    """Returns the shipped rules."""
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("severity.json").read_text("utf-8"))
     return SeverityTable(
         rules=tuple(read_severity_rule(rule, ("rules", index)) for index, rule in enumerate(data["rules"])),

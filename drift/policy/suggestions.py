@@ -1,4 +1,4 @@
-"""Ignore rules for what a report holds, as a start for the user: each still lacks the reason that only they know."""
+"""Suggests ignore rules for the drift in a report. The user has to add the reasons."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Final
 from drift.globs import escape, escape_path
 from drift.model import Finding, ObjectKey, Report
 
-#: From so many objects of a kind on, one rule for one path covers all objects of the kind.
+#: If this many objects of a kind differ at one path, suggest one rule for all objects of the kind.
 MANY: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One rule.
+    """A suggested ignore rule.
 
     Attributes:
-        fields: Its matchers, as in ``drift.yaml``, in their order there.
-        covers: The objects it was made for.
+        fields: Its matchers, as in ``drift.yaml`` and in that order.
+        covers: The objects for which it was made.
     """
 
     fields: dict[str, str]
@@ -25,13 +25,13 @@ class Suggestion:
 
 
 def suggest_rules(report: Report) -> list[Suggestion]:
-    """Rules under which nothing in the report would be drift any more.
+    """Returns rules that ignore all drift in the report.
 
-    They are as narrow as can be: one object, one path, and the field manager where there is one; and one rule for a
-    kind where many of its objects differ at one path. The object as a whole is only ever ignored by its name.
+    Each rule is as narrow as possible: one object, one path, and the field manager if it is recorded. If many objects
+    of a kind differ at one path, they share a rule. Missing and unmanaged objects are always ignored by name.
 
     Args:
-        report: After the rules that there are.
+        report: The report after the existing rules were applied.
     """
     groups: dict[tuple[str, str, str], list[tuple[ObjectKey, Finding]]] = {}
     for item in report.objects:

@@ -1,4 +1,4 @@
-"""Live objects that Git does not have: which of them are somebody's, and which the cluster's own."""
+"""Decides which live objects without a manifest are unmanaged, and which belong to the cluster or to another owner."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -11,49 +11,52 @@ from typing import Any, Final
 from drift.gitops.argocd_labels import MANAGERS, TRACKING_ID, USUAL_LABELS
 from drift.gitops.hooks import hook_of
 from drift.gitops.managers import is_controller
-from drift.gitops.owners import actors_of, may_be_applied, tracking_owners
+from drift.gitops.owners import TrackingOwner, actors_of, may_be_applied, tracking_owners
 from drift.model import Actor, Cause, Json, Object, ObjectKey
 
-#: Field managers that run hooks; to any other syncer an object with a hook's annotation is like the rest.
-_RUN_HOOKS: Final = MANAGERS | {"helm", "helm-controller"}
+#: Field managers that run hooks. Other appliers ignore the annotations.
+_HOOK_MANAGERS: Final = MANAGERS | {"helm", "helm-controller"}
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedScope:
-    """What is known to belong to the manifests.
+    """What the manifests manage.
 
     Attributes:
-        marks: The syncers' marks that their live objects bear; what bears others is another syncer's.
-        namespaces: Those that they use.
-        keys: The objects that they describe, in whatever version.
+        owners: The GitOps owners of their live objects.
+        namespaces: The namespaces of their objects.
+        keys: Their objects.
         tracking_labels: The keys that Argo CD's tracking label may have.
     """
 
-    marks: frozenset[tuple[str, str]] = frozenset()
+    owners: frozenset[TrackingOwner] = frozenset()
     namespaces: frozenset[str] = frozenset()
     keys: frozenset[ObjectKey] = frozenset()
     tracking_labels: Sequence[str] = USUAL_LABELS
 
-    def shared(self, marks: frozenset[tuple[str, str]]) -> tuple[str, str] | None:
-        """The first mark that names an owner of ours; an Application is the same one in a label and an annotation."""
-        found = sorted(marks & self.marks)
+    def shared(self, owners: frozenset[TrackingOwner]) -> TrackingOwner | None:
+        """Returns the first of these owners that owns a manifest too, or None.
+
+        An Application is the same owner in a label and in an annotation.
+        """
+        found = sorted(owners & self.owners)
         if not found:
-            applications = {owner for name, owner in self.marks if self._is_argocds(name)}
-            found = sorted(mark for mark in marks if self._is_argocds(mark[0]) and mark[1] in applications)
+            applications = {owner for name, owner in self.owners if self._is_argocd(name)}
+            found = sorted(owner for owner in owners if self._is_argocd(owner[0]) and owner[1] in applications)
         return found[0] if found else None
 
-    def _is_argocds(self, name: str) -> bool:
+    def _is_argocd(self, name: str) -> bool:
         return name == f"annotation {TRACKING_ID}" or name in {f"label {key}" for key in self.tracking_labels}
 
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedObject:
-    """A live object that Git does not have.
+    """A live object that is not in Git.
 
     Attributes:
-        cause: Pending-sync where a syncer's mark says that it was synced once and should have been pruned.
+        cause: Pending-sync if the applier created the object and should have pruned it.
         actors: Its field managers, latest first.
-        note: One sentence on what it is, or None.
+        note: One sentence about it, or None.
     """
 
     cause: Cause
@@ -64,52 +67,52 @@ class UnmanagedObject:
 def judge_unmanaged(
     kind: str,
     body: Object,
-    ours: ManagedScope,
+    scope: ManagedScope,
     appliers: Collection[str] = (),
     controllers: Iterable[str] = (),
 ) -> UnmanagedObject | str:
-    """Judges a live object that no manifest describes.
+    """Decides whether a live object without a manifest is unmanaged.
 
     Args:
         kind: Its kind.
-        body: At least its metadata.
-        ours: What is known to belong to the manifests.
-        appliers: Field managers that sync Git, beside the well-known ones.
-        controllers: Field managers that work for the cluster, beside the well-known ones.
+        body: The object, or at least its metadata.
+        scope: What the manifests manage.
+        appliers: More field managers that apply manifests from Git.
+        controllers: More field managers that work for the cluster.
 
     Returns:
-        The stray, or one sentence on why the object is none of Git's business.
+        The unmanaged object, or one sentence on why it does not need a manifest.
     """
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     controllers = tuple(controllers)
     actors = actors_of(metadata)
     people = tuple(actor for actor in actors if not is_controller(actor, controllers))
-    # Whoever keeps Kubernetes' own namespaces in Git wants to know what somebody else puts there.
-    own = _is_the_clusters_own(kind, metadata, but_not_for=ours.namespaces if people else frozenset())
-    own = own or _is_hook(body, actors, appliers)
-    if own:
-        return own
-    marks = tracking_owners(body, ours.tracking_labels)
-    shared = ours.shared(marks)
+    # If the manifests use a namespace of Kubernetes, report what people create there.
+    reason = _system_reason(kind, metadata, except_namespaces=scope.namespaces if people else frozenset())
+    reason = reason or _hook_reason(body, actors, appliers)
+    if reason:
+        return reason
+    owners = tracking_owners(body, scope.tracking_labels)
+    shared = scope.shared(owners)
     if shared is not None:
         return UnmanagedObject(
-            Cause.PENDING_SYNC, actors, f"it carries {shared[0]}: the syncer made it and should have pruned it"
+            Cause.PENDING_SYNC, actors, f"it has the {shared[0]}: the applier created it and should have pruned it"
         )
-    if marks:
-        return f"another syncer keeps it ({min(marks)[0]})"
+    if owners:
+        return f"another applier manages it ({min(owners)[0]})"
     if any(actor.manager in appliers for actor in actors):
-        return UnmanagedObject(Cause.PENDING_SYNC, actors, "the syncer made it and should have pruned it")
+        return UnmanagedObject(Cause.PENDING_SYNC, actors, "the applier created it and should have pruned it")
     if not actors:
         return UnmanagedObject(Cause.UNKNOWN, (), None)
-    return UnmanagedObject(Cause.MANUAL, people, None) if people else "controllers made it"
+    return UnmanagedObject(Cause.MANUAL, people, None) if people else "controllers created it"
 
 
-def _is_hook(body: Object, actors: Sequence[Actor], appliers: Collection[str]) -> str | None:
-    """Why an object is a hook of a syncer, which neither compares nor prunes it; None where it is none."""
+def _hook_reason(body: Object, actors: Sequence[Actor], appliers: Collection[str]) -> str | None:
+    """Returns why a hook does not need a manifest, or None if the object is not a hook of its applier."""
     hook = hook_of(body)
-    made_by_syncer = not actors or any(actor.manager in _RUN_HOOKS or actor.manager in appliers for actor in actors)
-    return f"a hook, which stays until it runs again ({hook})" if hook and made_by_syncer else None
+    is_applied = not actors or any(actor.manager in _HOOK_MANAGERS or actor.manager in appliers for actor in actors)
+    return f"a hook, which stays until it runs again ({hook})" if hook and is_applied else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class _SystemObject:
     namespace: str
     label: str | None
     annotation: str | None
-    by_syncer: bool
+    by_applier: bool
 
     @property
     def is_whole_namespace(self) -> bool:
@@ -133,28 +136,32 @@ class _SystemObject:
             and fnmatchcase(str(metadata.get("namespace") or ""), self.namespace)
             and _has(metadata.get("labels"), self.label)
             and _has(metadata.get("annotations"), self.annotation)
-            and (not self.by_syncer or may_be_applied(actors_of(metadata)))
+            and (not self.by_applier or may_be_applied(actors_of(metadata)))
         )
 
 
-def _has(names: Json, wanted: str | None) -> bool:
-    if wanted is None:
+def _has(names: Json, required: str | None) -> bool:
+    if required is None:
         return True
-    name, _, value = wanted.partition("=")
+    name, _, value = required.partition("=")
     return isinstance(names, dict) and name in names and (not value or names[name] == value)
 
 
-def _is_the_clusters_own(kind: str, metadata: Object, *, but_not_for: frozenset[str]) -> str | None:
-    """Why an object is the cluster's own; a namespace as a whole is no reason where it is among the given ones."""
+def _system_reason(kind: str, metadata: Object, *, except_namespaces: frozenset[str]) -> str | None:
+    """Returns why an object belongs to the cluster, or None.
+
+    Entries that cover a whole namespace do not apply in ``except_namespaces``.
+    """
     if metadata.get("ownerReferences"):
         return "another object owns it"
     if metadata.get("deletionTimestamp"):
         return "it is being deleted"
     return next(
         (
-            own.why
-            for own in _system_objects()
-            if own.matches(kind, metadata) and not (own.is_whole_namespace and metadata.get("namespace") in but_not_for)
+            known.why
+            for known in _system_objects()
+            if known.matches(kind, metadata)
+            and not (known.is_whole_namespace and metadata.get("namespace") in except_namespaces)
         ),
         None,
     )
@@ -171,7 +178,7 @@ def _system_objects() -> tuple[_SystemObject, ...]:
             namespace=item.get("namespace", "*"),
             label=item.get("label"),
             annotation=item.get("annotation"),
-            by_syncer=item.get("bySyncer", False),
+            by_applier=item.get("byApplier", False),
         )
         for item in data["objects"]
     )

@@ -138,7 +138,7 @@ class PairComparer:
         for manifest, live, _, _ in self._postponed:
             if self._has_vote(live):
                 self._vote(manifest, live)
-        self.tracking.settle()
+        self.tracking.complete()
         inferred = self._election.winner()
         if self._options.infers_applier:
             self._cache.inferred_applier = inferred

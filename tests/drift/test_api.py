@@ -1,4 +1,4 @@
-"""The reporter as a library: typed, silent, and without memory."""
+"""The Python API prints nothing and keeps no state."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def test_scans_and_prints_nothing(application: Application, capsys: pytest.Captu
     assert capsys.readouterr() == ("", "")
 
 
-def test_settings_of_one_scan_leave_no_trace_in_the_next(application: Application) -> None:
+def test_the_settings_of_one_scan_do_not_affect_the_next(application: Application) -> None:
     application.sync(Syncer.FLUX)
     application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
     cluster = drift.open_cluster(str(application.cluster.kubeconfig))
@@ -40,7 +40,7 @@ def test_settings_of_one_scan_leave_no_trace_in_the_next(application: Applicatio
     assert plain.verdict is Verdict.DRIFTED
 
 
-def test_tells_how_far_it_is(tmp_path: Path) -> None:
+def test_reports_progress(tmp_path: Path) -> None:
     maps = "".join(
         f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a{number}, namespace: shop}}\n"
         for number in range(250)
@@ -56,7 +56,7 @@ def test_tells_how_far_it_is(tmp_path: Path) -> None:
     assert ScanStep("deployments.apps", 0, None) in steps
 
 
-def test_importing_it_imports_no_kubernetes_client() -> None:
+def test_importing_drift_does_not_import_the_kubernetes_client() -> None:
     code = "import drift, sys; print('kubernetes' in sys.modules, 'deepdiff' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -64,6 +64,6 @@ def test_importing_it_imports_no_kubernetes_client() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_has_nothing_but_what_it_says() -> None:
+def test_unknown_attributes_raise_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'sacn'"):
         _ = drift.sacn

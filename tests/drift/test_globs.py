@@ -1,4 +1,4 @@
-"""One glob language for paths and names, written like the paths of a report."""
+"""Globs for paths and names."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ RESTARTED = 'metadata.annotations["kubectl.kubernetes.io/restartedAt"]'
         (r"data.\*", 'data["*"]'),
     ],
 )
-def test_a_path_is_covered(glob: str, path: str) -> None:
+def test_a_path_matches(glob: str, path: str) -> None:
     assert PathGlob(glob).matches(path)
 
 
@@ -49,7 +49,7 @@ def test_a_path_is_covered(glob: str, path: str) -> None:
         ("image", IMAGE),
         ("spec.*", IMAGE),
         ("spec.*.image", IMAGE),
-        # A field is no item of a list, nor the other way round.
+        # A field does not match a list item, nor the reverse.
         ("spec.ports.*.nodePort", PORT),
         ("spec[].nodePort", "spec.ports.nodePort"),
         ("**.containers[name=we].image", IMAGE),
@@ -60,7 +60,7 @@ def test_a_path_is_covered(glob: str, path: str) -> None:
         (r"data.\*", "data.a"),
     ],
 )
-def test_a_path_is_not_covered(glob: str, path: str) -> None:
+def test_a_path_does_not_match(glob: str, path: str) -> None:
     assert not PathGlob(glob).matches(path)
 
 
@@ -68,18 +68,18 @@ def test_a_path_is_not_covered(glob: str, path: str) -> None:
     "text",
     ["spec.", ".spec", "spec..x", "spec**", "**x", "a b", "spec[name=x", "spec[name]", "spec]", '["a', "[]", "spec\n"],
 )
-def test_what_is_not_a_path_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="write it like the paths in a report"):
+def test_an_invalid_path_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="write it as in a report"):
         PathGlob(text)
 
 
 @pytest.mark.parametrize(("glob", "name"), [("a", "a"), ("*", ""), ("kube-*", "kube-system"), ("*-*", "a-b-c")])
-def test_a_name_is_covered(glob: str, name: str) -> None:
+def test_a_name_matches(glob: str, name: str) -> None:
     assert Glob(glob).matches(name)
 
 
 @pytest.mark.parametrize(("glob", "name"), [("a", "ab"), ("a?", "ab"), ("[ab]", "a"), ("", "a"), (r"a\*", "ab")])
-def test_a_name_is_not_covered(glob: str, name: str) -> None:
+def test_a_name_does_not_match(glob: str, name: str) -> None:
     assert not Glob(glob).matches(name)
 
 
@@ -90,7 +90,7 @@ PATHS = st.lists(
 
 
 @given(PATHS, PATHS)
-def test_an_escaped_path_covers_itself_alone(path: str, other: str) -> None:
+def test_an_escaped_path_matches_only_itself(path: str, other: str) -> None:
     glob = PathGlob(escape_path(path))
 
     assert glob.matches(path)
@@ -98,6 +98,6 @@ def test_an_escaped_path_covers_itself_alone(path: str, other: str) -> None:
 
 
 @given(NAMES, NAMES)
-def test_an_escaped_name_covers_itself_alone(name: str, other: str) -> None:
+def test_an_escaped_name_matches_only_itself(name: str, other: str) -> None:
     assert Glob(escape(name)).matches(name)
     assert Glob(escape(name)).matches(other) == (name == other)

@@ -1,4 +1,4 @@
-"""``managedFields`` as one tree of owners, and what is said of those that no API server would write."""
+"""``managedFields`` as a tree of owners, and errors for invalid ones."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def test_a_field_has_the_owners_that_name_it() -> None:
     assert _owners(tree, ("spec", "c")) is None
 
 
-def test_an_item_is_known_by_all_its_keys_in_any_order() -> None:
+def test_the_key_of_an_item_has_all_key_fields_in_any_order() -> None:
     tree = _tree({"f:ports": {'k:{"protocol":"TCP","port":80}': {".": {}, "f:port": {}}}})
     key = ItemKey((("port", 80), ("protocol", "TCP")))
 
@@ -39,34 +39,34 @@ def test_an_item_is_known_by_all_its_keys_in_any_order() -> None:
     assert _owners(tree, ("ports", key, "protocol")) is None
 
 
-def test_the_members_of_a_set_are_their_own_keys() -> None:
+def test_members_of_a_set_are_their_own_keys() -> None:
     tree = _tree({"f:metadata": {"f:finalizers": {".": {}, 'v:"example.com/a"': {}, "v:5": {}}}})
 
     assert _owners(tree, ("metadata", "finalizers", set_member("example.com/a"))) == {0}
     assert _owners(tree, ("metadata", "finalizers", set_member(5))) == {0}
 
 
-def test_what_is_owned_as_a_whole_has_no_parts() -> None:
+def test_a_field_owned_as_a_whole_has_no_children() -> None:
     tree = _tree({"f:spec": {"f:selector": {}}})
     selector = tree.children["spec"].children["selector"]
 
     assert (selector.owners, selector.children) == ([0], {})
 
 
-def test_a_node_may_be_owned_beside_its_parts() -> None:
+def test_a_node_and_its_children_can_have_owners() -> None:
     tree = _tree({"f:labels": {".": {}}}, {"f:labels": {"f:a": {}}})
 
     assert tree.children["labels"].owners == [0]
     assert _owners(tree, ("labels",)) == {0, 1}
 
 
-def test_a_field_may_have_any_name() -> None:
+def test_a_field_can_have_any_name() -> None:
     tree = _tree({"f:data": {"f:a.b/c": {}, "f:": {}, "f:f:x": {}, "f:.": {}}})
 
     assert all(_owners(tree, ("data", name)) == {0} for name in ("a.b/c", "", "f:x", "."))
 
 
-def test_an_entry_may_leave_out_what_it_does_not_know() -> None:
+def test_missing_fields_of_an_entry_have_defaults() -> None:
     entry = read_entries([{}])[0]
 
     assert (entry.actor.manager, entry.actor.operation, entry.actor.subresource, entry.actor.time) == (
@@ -80,7 +80,7 @@ def test_an_entry_may_leave_out_what_it_does_not_know() -> None:
     "managed_fields",
     ["x", {"a": 1}, 5, [1], [None], ["x"], [{"manager": 5}], [{"time": {}}], [{"fieldsV1": "x"}], [{"fieldsV1": [1]}]],
 )
-def test_entries_of_another_shape_are_an_error(managed_fields: Any) -> None:
+def test_invalid_entries_are_an_error(managed_fields: Any) -> None:
     with pytest.raises(ManagedFieldsError):
         read_entries(managed_fields)
 
@@ -103,14 +103,14 @@ def test_entries_of_another_shape_are_an_error(managed_fields: Any) -> None:
         {"k:" + "[" * 100_000: {}},
     ],
 )
-def test_a_field_set_of_another_shape_is_an_error_with_a_short_message(fields: dict[str, Any]) -> None:
+def test_an_invalid_field_set_is_an_error_with_a_short_message(fields: dict[str, Any]) -> None:
     with pytest.raises(ManagedFieldsError) as error:
         _tree(fields)
 
     assert len(str(error.value)) < 150
 
 
-def test_a_field_set_may_nest_as_deep_as_it_likes() -> None:
+def test_a_field_set_can_be_nested_to_any_depth() -> None:
     fields: dict[str, Any] = {}
     for _ in range(50_000):
         fields = {"f:a": fields}
@@ -122,7 +122,7 @@ def test_a_field_set_may_nest_as_deep_as_it_likes() -> None:
 
 
 def _take_apart(tree: OwnerNode) -> None:
-    # CPython would take a tree this deep apart recursively.
+    # CPython deallocates a tree recursively, which is too deep here.
     pending = [tree]
     while pending:
         node = pending.pop()

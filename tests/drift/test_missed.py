@@ -276,7 +276,7 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxRe
     scanned = workspace.report()
 
     assert [(path, cause) for _, _, path, cause in scanned.findings] == [("spec.replicas", "unknown")]
-    assert "outside of [1, 3]" in scanned.document["objects"][0]["findings"][0]["note"]
+    assert "outside [1, 3]" in scanned.document["objects"][0]["findings"][0]["note"]
 
 
 def test_what_was_set_through_another_version_of_the_api_is_found(workspace: Application) -> None:

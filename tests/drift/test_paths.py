@@ -1,4 +1,4 @@
-"""Paths for people and pointers for programs."""
+"""Readable paths and JSON pointers."""
 
 import pytest
 
@@ -23,15 +23,15 @@ from drift.paths import ItemKey, Path, escape_pointer, render, set_member
         (("items", ItemKey((("ready", True),))), "items[ready=true]"),
     ],
 )
-def test_a_path_names_items_by_key_and_quotes_what_is_no_plain_word(path: Path, text: str) -> None:
+def test_a_path_names_items_by_key_and_quotes_unusual_names(path: Path, text: str) -> None:
     assert render(path) == text
 
 
-def test_different_paths_read_differently() -> None:
+def test_different_paths_have_different_texts() -> None:
     paths: list[Path] = [("a", "b"), ("a.b",), ("a", ItemKey((("b", "c"),))), ("a[b=c]",), ('a["b"]',)]
 
     assert len({render(path) for path in paths}) == len(paths)
 
 
-def test_pointers_are_escaped_as_rfc_6901_says() -> None:
+def test_pointers_are_escaped_as_in_rfc_6901() -> None:
     assert escape_pointer("a/b~c~1") == "a~1b~0c~01"

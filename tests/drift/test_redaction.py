@@ -1,4 +1,4 @@
-"""No value of a Secret gets out: not by printing, not by a report, not by an error."""
+"""No value of a Secret is printed, or gets into a report or an error."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("body", HOSTILE)
-def test_a_planted_value_is_nowhere_in_what_is_read(body: dict[str, Any]) -> None:
+def test_a_planted_value_is_not_in_the_object_that_is_read(body: dict[str, Any]) -> None:
     live = read_live(body, "v1", "Secret")
 
     assert not _holds(repr(redact_secret(body)))
@@ -63,7 +63,7 @@ def test_a_planted_value_is_nowhere_in_what_is_read(body: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("body", HOSTILE)
 @pytest.mark.parametrize("other", [_secret(), _secret(data={"key": "b3RoZXI=", "more": "b3RoZXI="})])
-def test_a_planted_value_is_nowhere_in_a_report(body: dict[str, Any], other: dict[str, Any], secret_type: Type) -> None:
+def test_a_planted_value_is_not_in_the_report(body: dict[str, Any], other: dict[str, Any], secret_type: Type) -> None:
     for desired, live in ((body, other), (other, body)):
         read = read_live(live, "v1", "Secret")
         compared = compare_object(redact_secret(desired), read.body, read.last_applied, secret_type)
@@ -91,14 +91,14 @@ def test_a_changed_value_is_a_redacted_change_of_its_key(secret_type: Type) -> N
     ]
 
 
-def test_string_data_is_merged_over_data() -> None:
+def test_string_data_is_merged_into_data() -> None:
     merged = redact_secret(_secret(data={"a": "b2xk", "b": "Yg=="}, stringData={"a": "new"}))
 
     assert merged["data"] == redact_secret(_secret(data={"a": "bmV3", "b": "Yg=="}))["data"]
 
 
 @pytest.mark.parametrize("form", ["aHVudGVyMg==", "aHVu\ndGVyMg==\n", " aHVudGVyMg== "])
-def test_one_value_in_several_forms_of_base64_is_one_value(form: str) -> None:
+def test_base64_with_other_wrapping_or_padding_is_the_same_value(form: str) -> None:
     assert redact_secret(_secret(data={"a": form})) == redact_secret(_secret(stringData={"a": "hunter2"}))
 
 
@@ -106,7 +106,7 @@ def test_a_value_that_is_not_base64_never_equals_one_that_is() -> None:
     assert redact_secret(_secret(data={"a": "!"})) != redact_secret(_secret(stringData={"a": "!"}))
 
 
-def test_who_syncs_a_secret_is_not_hidden() -> None:
+def test_tracking_annotations_of_a_secret_are_shown() -> None:
     open_annotations = {"meta.helm.sh/release-name": "app", "helm.sh/hook": "pre-install"}
     body = redact_secret(_secret(metadata={"name": "a", "annotations": open_annotations}, type="Opaque"))
 
@@ -119,7 +119,7 @@ def test_a_redacted_value_cannot_be_serialized() -> None:
         json.dumps({"a": Redacted(b"x")})
 
 
-def test_a_redacted_value_says_nothing_of_its_digest() -> None:
+def test_a_redacted_value_does_not_show_its_digest() -> None:
     assert repr(Redacted(b"x")) == str(Redacted(b"y")) == "(redacted)"
 
 
@@ -127,5 +127,5 @@ def test_a_redacted_value_says_nothing_of_its_digest() -> None:
     ("api_version", "kind", "secret"),
     [("v1", "Secret", True), ("v1", "ConfigMap", False), ("example.com/v1", "Secret", False)],
 )
-def test_only_secrets_are_secrets(api_version: str, kind: str, *, secret: bool) -> None:
+def test_which_kinds_are_redacted(api_version: str, kind: str, *, secret: bool) -> None:
     assert is_secret(api_version, kind) is secret

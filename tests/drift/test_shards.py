@@ -192,13 +192,13 @@ def test_what_the_whole_has_to_say_is_the_same_in_each_shard(fleet: Fleet) -> No
     whole = fleet.report()[1]
     said = {(item.key.name, finding.cause, finding.note) for item in whole.objects for finding in item.findings}
 
-    # ReservedMetadata of an owner that is ours in one namespace only.
+    # Tracking labels of an owner that owns manifests in one namespace only.
     assert any(name == "of-second" for name, _, _ in said)
     assert not any(name == "of-nobody" for name, _, _ in said)
     # The revision that was synced last, for objects that are not there to say by whom.
     assert {str(cause) for name, cause, _ in said if name == "not-synced-yet"} == {"pending-sync"}
     assert {str(cause) for name, cause, _ in said if name == "deleted"} == {"manual"}
-    assert any("ignore rule 2" in note and "covers nothing" in note for note in whole.notes)
+    assert any("ignore rule 2" in note and "matched no finding" in note for note in whole.notes)
 
 
 def test_a_shard_in_sync_asks_for_nothing_in_the_namespaces_of_others() -> None:

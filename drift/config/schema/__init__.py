@@ -6,7 +6,7 @@ from typing import Any
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema, with a description for every setting."""
+    """Returns the JSON Schema, with a description of every setting."""
     text = resources.files(__package__).joinpath("drift-config-v1.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema

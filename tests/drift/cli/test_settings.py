@@ -88,8 +88,8 @@ def test_rules_that_are_over_or_of_no_use_are_named(shop: Application) -> None:
 
     assert scanned.status == 1
     assert [note.partition(")")[2] for note in scanned.document["notes"]] == [
-        " is over since 2020-01-01 and does not count any more",
-        " covers nothing that was found; remove it if it has done its work",
+        " expired on 2020-01-01",
+        " matched no finding; remove it if it is no longer needed",
     ]
 
 
@@ -102,7 +102,7 @@ def test_suggested_rules_make_the_report_in_sync_once_they_have_reasons(
 
     assert status == 1
     assert main(["report", str(shop.manifests), "--config", _config(shop, suggested)]) == 2
-    assert "ignore[0].reason: is empty; say why" in capsys.readouterr().err
+    assert "ignore[0].reason: is empty; give a reason" in capsys.readouterr().err
     scanned = shop.report("--config", _config(shop, suggested.replace('reason: ""', "reason: accepted")))
     assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "in-sync")
     assert scanned.document["summary"]["findings"]["ignored"] == len(scanned.findings) == 5

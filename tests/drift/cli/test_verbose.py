@@ -59,7 +59,7 @@ def test_each_kind_of_decision_is_explained(workspace: Application, capsys: Out)
         'metadata.annotations["deployment.kubernetes.io/revision"] not reported: for internal use by Kubernetes',
         "not reported: a tracking label or annotation of the applier",
         "ignored by ignore rule 1 (path: spec.replicas): scaled by hand on purpose",
-        "ignored by annotation kustomize.toolkit.fluxcd.io/ssa: Merge: Flux leaves what others add to this object",
+        "ignored by annotation kustomize.toolkit.fluxcd.io/ssa: Merge: Flux keeps what others add to this object",
     ):
         assert line in out
     assert f"drift: settings: {config}\n" in err

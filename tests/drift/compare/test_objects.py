@@ -271,7 +271,7 @@ def test_labels_added_by_different_managers_are_reported_separately() -> None:
 def test_a_rollout_restart_has_a_note() -> None:
     live = _with(DEPLOYMENT, "spec", "template", "metadata", "annotations", value={RESTARTED_AT: "2026-01-01"})
 
-    assert [f.note for f in _findings(DEPLOYMENT, live)] == ["somebody ran `kubectl rollout restart`"]
+    assert [f.note for f in _findings(DEPLOYMENT, live)] == ["caused by `kubectl rollout restart`"]
 
 
 def test_a_duplicate_env_name_is_a_remark() -> None:

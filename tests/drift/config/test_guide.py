@@ -1,4 +1,4 @@
-"""The guide to ignore rules, and the reference, show settings that are valid and explain every key and form of path."""
+"""The guide to ignore rules and the reference have valid examples and explain every setting."""
 
 import json
 import re
@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[3]
 GUIDE = (REPOSITORY / "docs/ignore-rules.md").read_text("utf-8")
 REFERENCE = (REPOSITORY / "docs/reference/drift-yaml.md").read_text("utf-8")
 SCHEMA: dict[str, Any] = json.loads((REPOSITORY / "drift/config/schema/drift-config-v1.schema.json").read_text("utf-8"))
-#: The sections of the reference and what of the schema they explain.
+#: The sections of the reference, and the definitions in the schema that they explain.
 SECTIONS = {
     "An ignore rule": "ignoreRule",
     "A severity rule": "severityRule",
@@ -26,7 +26,7 @@ def section(title: str) -> str:
 
 
 def rows(text: str) -> dict[str, str]:
-    """The rest of the row of each key; a row may be about several."""
+    """Returns the other cells of the row of each key; a row may have several keys."""
     return {
         key: rest
         for keys, rest in re.findall(r"^\| (`[^|]*`) \|(.*)", text, re.MULTILINE)
@@ -34,7 +34,7 @@ def rows(text: str) -> dict[str, str]:
     }
 
 
-def test_their_examples_are_valid() -> None:
+def test_the_examples_are_valid() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```", GUIDE + REFERENCE, re.MULTILINE | re.DOTALL)
 
     assert len(examples) == 2

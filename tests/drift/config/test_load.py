@@ -1,4 +1,4 @@
-"""``drift.yaml`` says what it says, and an error in it names the place and the way out."""
+"""Reading ``drift.yaml``; an error gives the place and says how to fix it."""
 
 from datetime import date
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_every_setting_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"# nothing\n", b"{}", b"ignore:\nexit:\n", b"exit: {causes: }"])
-def test_what_is_left_out_has_its_default(text: bytes) -> None:
+def test_settings_that_are_not_set_have_their_defaults(text: bytes) -> None:
     assert parse_settings(text, "drift.yaml") == Settings()
     assert Settings().exit_causes == DRIFT_CAUSES
 
@@ -67,57 +67,57 @@ def test_what_is_left_out_has_its_default(text: bytes) -> None:
             "2:26: ignore[0].paht: is not a setting; did you mean 'path'?",
         ),
         ("ignore:\n  - kind: A\n", "2:5: ignore[0]: reason is missing"),
-        ('ignore:\n  - kind: A\n    reason: ""\n', "3:5: ignore[0].reason: is empty; say why"),
+        ('ignore:\n  - kind: A\n    reason: ""\n', "3:5: ignore[0].reason: is empty; give a reason"),
         (
             "ignore:\n  - reason: all of it\n",
-            "2:5: ignore[0]: names nothing, so it would ignore everything; name at least a kind, a path or a manager",
+            "2:5: ignore[0]: would ignore everything; set at least a kind, a path or a manager",
         ),
         (
             "ignore:\n  - {name: 12, reason: x}",
-            "2:6: ignore[0].name: must be a string, not the number 12 (quote it if a string is meant)",
+            "2:6: ignore[0].name: must be a string, not the number 12 (quote it to make it a string)",
         ),
         (
             "ignore:\n  - {name: y, reason: x}",
-            "2:6: ignore[0].name: must be a string, not true (quote it if a string is meant)",
+            "2:6: ignore[0].name: must be a string, not true (quote it to make it a string)",
         ),
         ("ignore: {}", "1:1: ignore: must be a list, not a mapping"),
         ("ignore: [x]", "1:10: ignore[0]: must be a mapping, not 'x'"),
         ("- a", "1:1: must be a mapping, not a list"),
         (
             "ignore:\n  - kind: A\n    reason: x\n    expires: 2027-02-30",
-            "4:5: ignore[0].expires: '2027-02-30' is not a day; write it as 2027-01-31",
+            "4:5: ignore[0].expires: '2027-02-30' is not a date; write it as 2027-01-31",
         ),
         (
             "ignore:\n  - path: spec.containers[name\n    reason: x",
             (
                 "2:5: ignore[0].path: 'spec.containers[name' is not a path; "
-                "write it like the paths in a report: spec.items[name=x].*"
+                "write it as in a report, for example spec.items[name=x].*"
             ),
         ),
         (
             "ignore:\n  - {cause: manaul, reason: x}",
-            "2:6: ignore[0].cause: 'manaul' is not known; did you mean 'manual'?",
+            "2:6: ignore[0].cause: 'manaul' is not a valid value; did you mean 'manual'?",
         ),
         ("severity:\n  - {kind: A}", "2:5: severity[0]: severity is missing"),
         (
             "severity:\n  - {kind: A, severity: bad}",
-            "2:15: severity[0].severity: 'bad' is not known; there are critical, high, info, low, medium",
+            "2:15: severity[0].severity: 'bad' is not a valid value; use one of critical, high, info, low, medium",
         ),
         (
             "exit: {causes: [controller]}",
-            "1:17: exit.causes[0]: 'controller': a controller's work is no drift and never sets the exit status",
+            "1:17: exit.causes[0]: 'controller': changes by controllers are not drift and never set the exit status",
         ),
         ("exit: []", "1:1: exit: must be a mapping, not a list"),
-        ("unmanaged: on", "1:1: unmanaged: must be a string, not true (quote it if a string is meant)"),
-        ("unmanaged: none", "1:1: unmanaged: 'none' is not known; there are cluster, namespace, off"),
-        ("appliers: [a*]", "1:12: appliers[0]: 'a*': an applier is named in full, without *"),
+        ("unmanaged: on", "1:1: unmanaged: must be a string, not true (quote it to make it a string)"),
+        ("unmanaged: none", "1:1: unmanaged: 'none' is not a valid value; use one of cluster, namespace, off"),
+        ("appliers: [a*]", "1:12: appliers[0]: 'a*': give the full name of the applier, without *"),
         ("controllers: [' ']", "1:15: controllers[0]: is empty"),
         ("unchecked: [{kind: Secret}]", "1:13: unchecked[0]: reason is missing"),
-        ("unmanaged: off\n---\nignore: []", "3:1: a second document; settings are one"),
+        ("unmanaged: off\n---\nignore: []", "3:1: a second YAML document; settings must be a single document"),
         ("ignore: []\nignore: []", "2:1: duplicate key"),
     ],
 )
-def test_an_error_names_its_place_and_the_way_out(text: str, message: str) -> None:
+def test_an_error_gives_the_place_and_says_how_to_fix_it(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_settings(text.encode(), "drift.yaml")
 
@@ -125,11 +125,11 @@ def test_an_error_names_its_place_and_the_way_out(text: str, message: str) -> No
     assert error.value.exit_status == 2
 
 
-def test_a_bare_off_is_off_though_yaml_reads_it_as_false() -> None:
+def test_off_without_quotes_is_accepted_although_yaml_reads_it_as_false() -> None:
     assert parse_settings(b"unmanaged: off", "drift.yaml").unmanaged is Unmanaged.OFF
 
 
-def test_the_file_of_the_current_folder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_in_the_current_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(None) == Settings()
 
@@ -137,11 +137,11 @@ def test_the_file_of_the_current_folder_counts(tmp_path: Path, monkeypatch: pyte
     assert load_settings(None).appliers == ("x",)
 
 
-def test_a_named_file_has_to_be_there(tmp_path: Path) -> None:
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--config {tmp_path}/other.yaml: no such file"):
         load_settings(str(tmp_path / "other.yaml"))
 
 
-def test_a_folder_is_no_settings(tmp_path: Path) -> None:
+def test_a_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_settings(str(tmp_path))

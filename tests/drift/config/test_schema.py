@@ -1,4 +1,4 @@
-"""The JSON Schema that is shipped for editors accepts exactly what the reader accepts."""
+"""The JSON Schema for editors accepts the same settings as the reader."""
 
 import copy
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ FULL: dict[str, Any] = {
     "exit": {"causes": ["manual", "pending-sync", "unknown"]},
     "unmanaged": "cluster",
 }
-#: What may stand in any place, right there or wrong.
+#: Values to put in every place, valid or not.
 VALUES: list[Json] = [
     None, True, False, 0, 1.5, "", " ", "a", "*", "a*", "**", "spec[", "x.y", "off", "namespace", "manual",
     "controller", "added", "high", "2027-02-30", "2027-02-28", "2027-2-28", [], ["a"], ["manual"],
@@ -75,7 +75,7 @@ def _places(value: Json, place: tuple[str | int, ...] = ()) -> Iterator[tuple[st
 
 
 def _mutations() -> Iterator[Json]:
-    """The full settings with one value replaced, left out, or put beside an unknown one, in every place."""
+    """Yields the full settings with one value replaced or removed, or one unknown key added, in every place."""
     for place in _places(FULL):
         if not place:
             yield from VALUES
@@ -99,16 +99,16 @@ def _edit(place: tuple[str | int, ...], replacement: Json, *, remove: bool = Fal
     return edited
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_both_accept_every_setting_at_once() -> None:
+def test_schema_and_reader_accept_all_settings_together() -> None:
     VALIDATOR.validate(FULL)
     assert _reader_accepts(FULL)
 
 
-def test_both_agree_on_every_single_edit() -> None:
+def test_schema_and_reader_agree_on_every_edit() -> None:
     edits = list(_mutations())
 
     assert len(edits) > 800
@@ -116,7 +116,7 @@ def test_both_agree_on_every_single_edit() -> None:
 
 
 @given(st.text(st.sampled_from('ab.*[]="\\, \n'), max_size=12))
-def test_both_agree_on_what_a_path_is(path: str) -> None:
+def test_schema_and_reader_agree_on_path_syntax(path: str) -> None:
     value = {"ignore": [{"path": path, "reason": "x"}]}
 
     assert _reader_accepts(value) == VALIDATOR.is_valid(value)
@@ -130,11 +130,11 @@ def test_both_agree_on_what_a_path_is(path: str) -> None:
         ("uncheckedKind", reader.UNCHECKED_KEYS),
     ],
 )
-def test_both_know_the_same_keys(definition: str, keys: frozenset[str]) -> None:
+def test_schema_and_reader_have_the_same_keys(definition: str, keys: frozenset[str]) -> None:
     assert SCHEMA["$defs"][definition]["properties"].keys() == keys
 
 
-def test_both_know_the_same_settings_and_paths() -> None:
+def test_schema_and_reader_have_the_same_settings_and_path_pattern() -> None:
     assert SCHEMA["properties"].keys() == reader.KEYS
     assert SCHEMA["properties"]["exit"]["properties"].keys() == reader.EXIT_KEYS
     assert SCHEMA["$defs"]["path"]["pattern"] == PATH_GRAMMAR

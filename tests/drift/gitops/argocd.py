@@ -1,4 +1,4 @@
-"""Applications with a status as Argo CD 3 writes it, in the sandbox."""
+"""Writes Applications with a status like that of Argo CD 3 to the sandbox."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
-CRDS = Path(__file__).parents[2] / "rescan" / "crds"
+CRDS = Path(__file__).parents[3] / "rescan" / "crds"
 NAMESPACE = "argocd"
 REPOSITORY = "https://git.example.com/apps.git"
 SOURCE = {"path": ".", "repoURL": REPOSITORY, "targetRevision": "main"}
@@ -20,7 +20,7 @@ Status = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is synced: one source, or several."""
+    """The sources of a sync, one or several."""
 
     sources: tuple[dict[str, str], ...] = (SOURCE,)
     revisions: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Sources:
     def recorded(self) -> Status:
         if len(self.sources) == 1:
             return {"revision": self.revisions[0], "source": self.sources[0]}
-        # Argo CD writes an empty source beside several.
+        # With several sources, Argo CD writes an empty source too.
         return {"revisions": list(self.revisions), "source": {"repoURL": ""}, "sources": list(self.sources)}
 
 
@@ -51,7 +51,7 @@ def history(*entries: Sources) -> list[Status]:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The last operation, newer than the history unless it is said to be of another day."""
+    """The last operation. It is newer than the history unless ``day`` says otherwise."""
 
     to: Sources
     results: dict[str, str]
@@ -120,13 +120,13 @@ def record(
     operation: Operation | None = None,
     resources: dict[str, str] | None = None,
 ) -> None:
-    """Makes the Application if need be, and has it say what it compared and synced last.
+    """Creates or updates the Application, with a status that says what it compared and synced last.
 
     Args:
         cluster: The cluster.
-        name: Of the Application, in the namespace of Argo CD.
-        namespace: Where it syncs to.
-        compared: What it compared last, synced or not.
+        name: The name of the Application in the namespace of Argo CD.
+        namespace: The namespace to which it syncs.
+        compared: The sources that it compared last, synced or not.
         synced: The history.
         operation: The last operation.
         resources: The state of each object, by kind and name.
@@ -162,7 +162,7 @@ def record(
         "spec": {
             "destination": {"namespace": namespace, "server": "https://kubernetes.default.svc"},
             "project": "default",
-            # With several sources the real one leaves this out, and the CRD of the tests requires it.
+            # With several sources Argo CD does not write this, but the CRD in the tests requires it.
             "source": {"repoURL": REPOSITORY} if several else compared.sources[0],
             **({"sources": list(compared.sources)} if several else {}),
         },
@@ -170,5 +170,5 @@ def record(
     }
     sync(cluster, Syncer.FLUX, CRDS)
     cluster.kubectl("create", "namespace", NAMESPACE, check=False)
-    # The CRD of the tests declares the part of the spec that the generator sets.
+    # The CRD in the tests declares only the part of the spec that the generator sets.
     cluster.kubectl("apply", "--validate=false", "-f", "-", stdin=json.dumps(application))

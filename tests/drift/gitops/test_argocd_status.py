@@ -1,4 +1,4 @@
-"""What Argo CD synced last, object by object, by the status of its Application."""
+"""What Argo CD synced last, object by object, according to the status of its Application."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,7 @@ def sync(workspace: Application, syncer: Syncer = Syncer.ARGOCD_SERVER_SIDE) -> 
 
 @pytest.fixture
 def say(workspace: Application) -> Record:
-    """Records what the Application says; it has the name of the namespace."""
+    """Returns a function that writes the status of the Application. It has the name of the namespace."""
 
     def say(compared: Sources, synced: list[dict[str, object]], **more: object) -> None:
         record(workspace.cluster, workspace.namespace, workspace.namespace, compared=compared, synced=synced, **more)  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def reasons(scanned: Scanned) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("syncer", [Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE])
-def test_a_refresh_without_a_sync_leaves_what_git_has_since_pending(
+def test_a_refresh_without_a_sync_leaves_later_commits_pending(
     workspace: Application, say: Record, syncer: Syncer
 ) -> None:
     old = commit(workspace, OLD)
@@ -78,7 +78,9 @@ def test_a_refresh_without_a_sync_leaves_what_git_has_since_pending(
 
 
 @pytest.mark.parametrize("syncer", [Syncer.ARGOCD, Syncer.ARGOCD_SERVER_SIDE])
-def test_an_edit_by_hand_beside_what_is_pending_is_manual(workspace: Application, say: Record, syncer: Syncer) -> None:
+def test_a_manual_edit_is_manual_while_other_fields_are_pending(
+    workspace: Application, say: Record, syncer: Syncer
+) -> None:
     old = commit(workspace, OLD)
     sync(workspace, syncer)
     new = commit(workspace, OLD.replace("nginx:1.29", "nginx:1.30"))
@@ -97,11 +99,11 @@ def test_an_edit_by_hand_beside_what_is_pending_is_manual(workspace: Application
     assert "kubectl-patch" in scanned.managers
 
 
-def test_of_a_selective_sync_each_object_has_its_own_base(workspace: Application, say: Record) -> None:
+def test_after_a_selective_sync_each_object_has_its_own_base(workspace: Application, say: Record) -> None:
     old = commit(workspace, OLD)
     sync(workspace)
     new = commit(workspace, NEW)
-    # The sync of one ConfigMap alone, which then loses a key by hand.
+    # A sync of one ConfigMap only, from which a person then removes a key.
     workspace.write(OLD.replace(CONFIG % ("one", "key: old"), CONFIG % ("one", "key: new, more: new")))
     sync(workspace)
     workspace.write(NEW)
@@ -122,7 +124,7 @@ def test_of_a_selective_sync_each_object_has_its_own_base(workspace: Application
     ],
     ids=["failed", "dry-run", "error", "running"],
 )
-def test_an_operation_that_synced_nothing_moves_no_base(
+def test_an_operation_that_synced_nothing_does_not_change_the_base(
     workspace: Application, say: Record, operation: dict[str, object]
 ) -> None:
     old = commit(workspace, OLD)
@@ -138,7 +140,7 @@ def test_an_operation_that_synced_nothing_moves_no_base(
     assert workspace.report().findings == PENDING
 
 
-def test_what_a_failed_sync_did_apply_has_its_revision(workspace: Application, say: Record) -> None:
+def test_an_object_that_a_failed_sync_applied_has_its_revision(workspace: Application, say: Record) -> None:
     old = commit(workspace, OLD)
     sync(workspace)
     new = commit(workspace, NEW)
@@ -151,7 +153,7 @@ def test_what_a_failed_sync_did_apply_has_its_revision(workspace: Application, s
 
 
 @pytest.mark.parametrize("beside", [CHART, VALUES], ids=["chart", "values"])
-def test_of_several_sources_the_one_with_these_manifests_counts(
+def test_the_source_with_these_manifests_is_chosen_among_several(
     workspace: Application, say: Record, beside: dict[str, str]
 ) -> None:
     old = commit(workspace, OLD)
@@ -172,7 +174,7 @@ def test_of_several_sources_the_one_with_these_manifests_counts(
     assert scanned.document["notes"] == []
 
 
-def test_the_version_of_a_chart_is_no_revision(workspace: Application, say: Record) -> None:
+def test_the_version_of_a_chart_is_not_a_revision(workspace: Application, say: Record) -> None:
     commit(workspace, OLD)
     sync(workspace)
     commit(workspace, OLD.replace("key: old", "other: old"))
@@ -185,12 +187,12 @@ def test_the_version_of_a_chart_is_no_revision(workspace: Application, say: Reco
 @pytest.mark.parametrize(
     ("phase", "result", "reason"),
     [
-        ("Running", {}, "the sync of Application argocd/%s is still running and has not applied it yet"),
+        ("Running", {}, "Application argocd/%s is still syncing and has not applied it yet"),
         ("Failed", {}, "the last sync of Application argocd/%s failed before it applied it"),
-        ("Failed", {"ConfigMap/two": "SyncFailed"}, "the last sync of Application argocd/%s could not apply it"),
+        ("Failed", {"ConfigMap/two": "SyncFailed"}, "the last sync of Application argocd/%s failed to apply it"),
     ],
 )
-def test_what_the_first_sync_has_not_applied_is_pending(
+def test_an_object_that_the_first_sync_has_not_applied_is_pending(
     workspace: Application, say: Record, phase: str, result: dict[str, str], reason: str
 ) -> None:
     workspace.write(CONFIG % ("one", "key: old"))
@@ -205,7 +207,7 @@ def test_what_the_first_sync_has_not_applied_is_pending(
     assert reasons(scanned)["ConfigMap/two"] == reason % workspace.namespace
 
 
-def test_what_the_first_sync_applied_and_is_gone_was_deleted(workspace: Application, say: Record) -> None:
+def test_a_missing_object_that_the_first_sync_applied_was_deleted(workspace: Application, say: Record) -> None:
     only = commit(workspace, CONFIG % ("one", "key: old") + CONFIG % ("two", "key: old"))
     sync(workspace)
     workspace.kubectl("delete", "configmap", "two")
@@ -217,7 +219,7 @@ def test_what_the_first_sync_applied_and_is_gone_was_deleted(workspace: Applicat
     assert reasons(scanned)["ConfigMap/two"] is None
 
 
-def test_an_application_that_never_synced_says_nothing(workspace: Application, say: Record) -> None:
+def test_an_application_that_never_synced_gives_no_base(workspace: Application, say: Record) -> None:
     only = commit(workspace, CONFIG % ("one", "key: old") + CONFIG % ("two", "key: old"))
     sync(workspace)
     workspace.kubectl("delete", "configmap", "two")
@@ -227,12 +229,12 @@ def test_an_application_that_never_synced_says_nothing(workspace: Application, s
 
 
 @pytest.mark.parametrize("state", ["Synced", "OutOfSync"])
-def test_nothing_is_a_webhooks_work_while_argo_cd_says_out_of_sync(
+def test_no_change_is_attributed_to_a_webhook_while_argo_cd_reports_out_of_sync(
     workspace: Application, say: Record, state: str
 ) -> None:
     only = commit(workspace, OLD)
     sync(workspace, Syncer.ARGOCD)
-    # As admission leaves it: the applier owns the value, and sent another one.
+    # As after a mutating webhook: the applier owns the value, but sent another one.
     change = '{"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "mirror/nginx:1.29"}]}}}}'
     workspace.kubectl("patch", "deployment", "web", "--field-manager=argocd-controller", "--patch", change)
     workspace.kubectl("annotate", "deployment", "web", "--field-manager=argocd-controller", "x-", "--overwrite")
@@ -243,10 +245,10 @@ def test_nothing_is_a_webhooks_work_while_argo_cd_says_out_of_sync(
     assert found == ([("Deployment/web", IMAGE, "unknown")] if state == "OutOfSync" else [])
 
 
-# -- a checkout that is not the newest
+# -- a checkout that is behind
 
 
-def test_a_checkout_behind_what_was_synced_is_not_compared(workspace: Application, say: Record) -> None:
+def test_a_checkout_behind_the_synced_commit_is_not_compared(workspace: Application, say: Record) -> None:
     old = commit(workspace, OLD)
     commit(workspace, OLD.replace("nginx:1.29", "nginx:1.28"))
     new = commit(workspace, NEW + CONFIG % ("three", "key: new"))
@@ -262,7 +264,7 @@ def test_a_checkout_behind_what_was_synced_is_not_compared(workspace: Applicatio
     assert note.startswith(f"the checkout is 2 commits behind {new[:12]}, which Application argocd/")
     assert scanned.document["manifests"]["gitCommit"] == new
 
-    # An edit that puts back what the stale checkout has is drift all the same.
+    # An edit that restores the value in the old checkout is still drift.
     workspace.patch("configmap", "one", {"data": {"key": "old"}})
     assert workspace.report().findings == [("ConfigMap/one", "changed", "data.key", "manual")]
     assert workspace.report("--synced-revision", new).findings == [("ConfigMap/one", "changed", "data.key", "manual")]
@@ -293,7 +295,7 @@ def test_a_checkout_that_is_ahead_or_equal_gets_no_note(workspace: Application, 
     assert workspace.report().document["notes"] == []
 
 
-def test_a_commit_that_is_not_here_is_one_note_with_the_command_that_fetches_it(
+def test_a_commit_that_is_not_fetched_gives_one_note_with_the_command_to_fetch_it(
     workspace: Application, say: Record
 ) -> None:
     commit(workspace, OLD)

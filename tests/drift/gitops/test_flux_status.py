@@ -1,4 +1,4 @@
-"""What Flux synced last, in every form that a Kustomization has it."""
+"""What Flux synced last, in every format of the status of a Kustomization."""
 
 from typing import Any
 
@@ -34,16 +34,16 @@ def last(**status: Any) -> tuple[str, ...] | None:
         COMMIT,
     ],
 )
-def test_every_form_of_a_revision_names_its_commit(revision: str) -> None:
+def test_the_commit_is_found_in_every_revision_format(revision: str) -> None:
     assert last(lastAppliedRevision=revision) == (COMMIT,)
 
 
 @pytest.mark.parametrize("revision", [f"latest@sha256:{DIGEST}", f"sha256:{'a' * 64}", "a" * 64, "v1.2.3", "", "main"])
-def test_what_names_no_commit_is_no_base(revision: str) -> None:
+def test_a_revision_without_a_commit_gives_no_base(revision: str) -> None:
     assert last(lastAppliedRevision=revision) is None
 
 
-def test_an_artifact_that_says_which_commit_it_is_of_names_it() -> None:
+def test_the_origin_revision_of_an_artifact_gives_the_commit() -> None:
     artifact = f"latest@sha256:{DIGEST}"
 
     assert last(lastAppliedRevision=artifact, lastAppliedOriginRevision=f"main@sha1:{COMMIT}") == (COMMIT,)
@@ -55,7 +55,7 @@ def test_without_a_sync_nothing_is_known(status: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("attempted", "says"), [(COMMIT, False), (OTHER, True)])
-def test_a_revision_that_is_being_applied_contradicts_in_sync(attempted: str, says: bool) -> None:
+def test_an_unfinished_sync_contradicts_in_sync(attempted: str, says: bool) -> None:
     status = {"lastAppliedRevision": f"main@sha1:{COMMIT}", "lastAttemptedRevision": f"main@sha1:{attempted}"}
 
     assert kustomization_record({"status": status}).contradicts(KEY) is says

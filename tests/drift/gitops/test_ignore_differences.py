@@ -1,4 +1,4 @@
-"""What Argo CD Applications among the manifests ignore is set aside here too, and what cannot be is said."""
+"""``ignoreDifferences`` of Argo CD Applications among the manifests."""
 
 import json
 from dataclasses import replace
@@ -67,11 +67,11 @@ def _is_ignored(entry: dict[str, Any], finding: Finding = FINDING, key: ObjectKe
         ),
         ({"group": "apps", "kind": "Deployment", "jqPathExpressions": ['.spec["template"]']}, True),
         ({"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["rollouts-controller"]}, True),
-        ({"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["somebody-else"]}, False),
+        ({"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["anyone-else"]}, False),
         ({"group": "apps", "kind": "Deployment"}, False),
     ],
 )
-def test_what_an_entry_covers(entry: dict[str, Any], ignored: bool) -> None:
+def test_which_findings_an_entry_covers(entry: dict[str, Any], ignored: bool) -> None:
     assert _is_ignored(entry) is ignored
 
 
@@ -85,14 +85,14 @@ def test_the_application_is_named() -> None:
 
 
 @pytest.mark.parametrize(("live", "ignored"), [({"a": "1"}, True), ({"a": "1", "b": "2"}, False)])
-def test_a_part_that_was_added_is_covered_if_all_of_it_is(live: dict[str, str], ignored: bool) -> None:
+def test_an_added_part_is_covered_if_every_leaf_is(live: dict[str, str], ignored: bool) -> None:
     entry = {"group": "apps", "kind": "Deployment", "jsonPointers": ["/metadata/annotations/a"]}
     added = replace(FINDING, change=Change.ADDED, pointer="/metadata/annotations", desired=None, live=live)
 
     assert _is_ignored(entry, added) is ignored
 
 
-def test_a_finding_without_actors_is_nobodys_work() -> None:
+def test_a_finding_without_actors_matches_no_manager() -> None:
     entry = {"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["rollouts-controller"]}
 
     assert not _is_ignored(entry, replace(FINDING, actors=()))
@@ -104,7 +104,7 @@ def test_a_whole_object_is_never_covered_by_a_pointer() -> None:
     assert not _is_ignored(entry, replace(FINDING, change=Change.MISSING, path="", pointer=""))
 
 
-def test_jq_that_is_more_than_a_path_is_said() -> None:
+def test_a_note_names_a_jq_expression_that_is_more_than_a_path() -> None:
     expression = '.spec.template.spec.initContainers[] | select(.name == "proxy")'
 
     entries, notes = read_ignore_differences(
@@ -112,12 +112,12 @@ def test_jq_that_is_more_than_a_path_is_said() -> None:
     )
 
     assert len(notes) == 1
-    assert "is not honoured" in notes[0]
+    assert "is not supported" in notes[0]
     assert apply_ignore_differences(KEY, (FINDING,), entries) == (FINDING,)
 
 
 @pytest.mark.parametrize("spec", [None, [], {"ignoreDifferences": None}, {"ignoreDifferences": ["x", None]}])
-def test_an_application_that_is_not_as_it_should_be_covers_nothing(spec: Any) -> None:
+def test_an_invalid_application_covers_nothing(spec: Any) -> None:
     body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "a"}, "spec": spec}
     manifests = load_texts([("app.json", json.dumps(body).encode())]).manifests
 

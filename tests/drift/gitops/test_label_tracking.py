@@ -1,4 +1,4 @@
-"""Labels and annotations that GitOps controllers track objects by: silent, believed, and no cover for an edit."""
+"""Tracking labels and annotations are not drift, they show the owner, and manual edits of them are reported."""
 
 import json
 from typing import Any
@@ -47,7 +47,7 @@ def objects(scanned: Scanned) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def argocd_settings(cluster: Cluster, request: pytest.FixtureRequest) -> Any:
-    """Argo CD's ConfigMap, with the data that a test parametrizes."""
+    """Argo CD's ConfigMap with the parametrized data."""
     cluster.kubectl("create", "namespace", "argocd", check=False)
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": "argocd"}}
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps({**body, "data": request.param}))
@@ -74,7 +74,7 @@ def test_argocds_tracking_label_is_silent(
     scanned = workspace.report()
 
     if (marking, key) == (BOTH, "example.com/app-of-argocd"):
-        # Objects with the annotation need no label, so one with an unknown key could be anything.
+        # Objects with the annotation need no label, so a label with an unknown key may have another origin.
         assert {finding[2] for finding in scanned.findings} <= {"metadata.labels"}
     else:
         assert (scanned.status, scanned.findings) == (0, [])
@@ -82,7 +82,7 @@ def test_argocds_tracking_label_is_silent(
 
 @pytest.mark.parametrize("argocd_settings", [{METHOD: "annotation+label", KEY: "example.com/app"}], indirect=True)
 @pytest.mark.usefixtures("argocd_settings")
-def test_the_key_of_the_label_beside_the_annotation_is_read_from_argocds_settings(workspace: Application) -> None:
+def test_the_key_of_a_label_set_with_the_annotation_is_read_from_argocds_settings(workspace: Application) -> None:
     workspace.write(web())
     workspace.sync(Syncer.ARGOCD_SERVER_SIDE, owner="shop", label="example.com/app", **BOTH)
 
@@ -91,7 +91,7 @@ def test_the_key_of_the_label_beside_the_annotation_is_read_from_argocds_setting
 
 @pytest.mark.parametrize("argocd_settings", [{METHOD: "label", KEY: "example.com/app"}], indirect=True)
 @pytest.mark.usefixtures("argocd_settings")
-def test_one_object_is_enough_where_argocds_settings_name_the_key(workspace: Application) -> None:
+def test_one_object_is_enough_if_argocds_settings_name_the_key(workspace: Application) -> None:
     workspace.write(SETTINGS)
     workspace.sync(Syncer.ARGOCD_SERVER_SIDE, owner="shop", label="example.com/app", **LABEL)
 
@@ -100,7 +100,9 @@ def test_one_object_is_enough_where_argocds_settings_name_the_key(workspace: App
 
 @pytest.mark.parametrize("argocd_settings", [{}, {METHOD: "annotation"}], indirect=True)
 @pytest.mark.usefixtures("argocd_settings")
-def test_a_label_that_git_dropped_is_no_mark_where_argocd_tracks_by_annotation(workspace: Application) -> None:
+def test_a_label_removed_from_git_is_not_a_tracking_label_if_argocd_tracks_by_annotation(
+    workspace: Application,
+) -> None:
     workspace.write(web(f"{ARGOCD_LABEL}: shop"))
     workspace.sync(Syncer.ARGOCD_SERVER_SIDE, owner="shop")
     workspace.write(web())
@@ -113,7 +115,7 @@ def test_a_label_that_git_dropped_is_no_mark_where_argocd_tracks_by_annotation(w
 
 @pytest.mark.parametrize("marking", [LABEL, BOTH], ids=lambda marking: marking["tracking"])
 @pytest.mark.parametrize("syncer", CLIENT_AND_SERVER_SIDE)
-def test_a_tracking_label_that_is_edited_by_hand_is_found(
+def test_a_manual_edit_of_the_tracking_label_is_reported(
     workspace: Application, syncer: Syncer, marking: dict[str, str]
 ) -> None:
     workspace.write(web())
@@ -126,7 +128,7 @@ def test_a_tracking_label_that_is_edited_by_hand_is_found(
     assert scanned.managers == ["kubectl-label"]
 
 
-def test_a_label_of_the_same_name_that_is_added_by_hand_is_found(workspace: Application) -> None:
+def test_a_label_with_the_same_key_added_by_hand_is_reported(workspace: Application) -> None:
     workspace.write(web())
     workspace.sync(Syncer.ARGOCD, owner="shop")
     workspace.kubectl("label", "service", "web", f"{ARGOCD_LABEL}=shop")
@@ -148,7 +150,7 @@ def test_the_same_label_in_git_is_compared(workspace: Application) -> None:
 
 
 @pytest.mark.parametrize("syncer", CLIENT_AND_SERVER_SIDE)
-def test_a_label_of_git_that_argocd_overwrites_is_silent_until_somebody_edits_it(
+def test_a_label_in_git_that_argocd_overwrites_is_silent_until_it_is_edited(
     workspace: Application, syncer: Syncer
 ) -> None:
     workspace.write(web(f"{ARGOCD_LABEL}: chart"))
@@ -162,7 +164,7 @@ def test_a_label_of_git_that_argocd_overwrites_is_silent_until_somebody_edits_it
 
 
 @pytest.mark.parametrize("key", [ARGOCD_LABEL, "example.com/app"])
-def test_another_label_that_git_drops_is_pending_beside_the_tracking_label(workspace: Application, key: str) -> None:
+def test_another_label_removed_from_git_is_pending_next_to_the_tracking_label(workspace: Application, key: str) -> None:
     workspace.write(web("team: a"))
     workspace.sync(Syncer.ARGOCD_SERVER_SIDE, owner="shop", label=key, **LABEL)
     workspace.write(web())
@@ -178,7 +180,7 @@ def test_another_label_that_git_drops_is_pending_beside_the_tracking_label(works
         assert all("team" in str(item["findings"]) for item in objects(workspace.report()).values())
 
 
-def test_a_label_that_git_drops_everywhere_is_pending_where_git_names_the_default_label(workspace: Application) -> None:
+def test_a_label_removed_everywhere_in_git_is_pending_if_git_sets_the_default_label(workspace: Application) -> None:
     workspace.write(web(f"{ARGOCD_LABEL}: shop, team: a"))
     workspace.sync(Syncer.ARGOCD_SERVER_SIDE, owner="shop", **LABEL)
     workspace.write(web(f"{ARGOCD_LABEL}: shop"))
@@ -190,7 +192,7 @@ def test_a_label_that_git_drops_everywhere_is_pending_where_git_names_the_defaul
 
 @pytest.mark.parametrize("syncer", CLIENT_AND_SERVER_SIDE)
 @pytest.mark.parametrize("key", [ARGOCD_LABEL, "example.com/app"])
-def test_an_object_with_the_tracking_label_that_git_dropped_is_to_be_pruned(
+def test_an_object_with_the_tracking_label_that_is_removed_from_git_should_be_pruned(
     workspace: Application, syncer: Syncer, key: str
 ) -> None:
     workspace.write(web())
@@ -204,7 +206,7 @@ def test_an_object_with_the_tracking_label_that_git_dropped_is_to_be_pruned(
     assert "should have pruned it" in objects(scanned)["ConfigMap/settings"]["reason"]
 
 
-def test_an_object_that_was_last_synced_before_the_method_changed_is_to_be_pruned(workspace: Application) -> None:
+def test_an_object_last_synced_before_the_method_changed_should_be_pruned(workspace: Application) -> None:
     workspace.write(SETTINGS)
     workspace.sync(Syncer.ARGOCD, owner="shop", **LABEL)
     workspace.write(web())
@@ -213,7 +215,7 @@ def test_an_object_that_was_last_synced_before_the_method_changed_is_to_be_prune
     assert workspace.report().findings == [("ConfigMap/settings", "unmanaged", "", "pending-sync")]
 
 
-def test_an_object_of_another_application_is_not_reported_and_a_hands_copy_of_the_label_is(
+def test_an_object_of_another_application_is_silent_but_a_manual_copy_of_the_label_is_reported(
     workspace: Application,
 ) -> None:
     workspace.write(SETTINGS)
@@ -226,7 +228,7 @@ def test_an_object_of_another_application_is_not_reported_and_a_hands_copy_of_th
     assert workspace.report().findings == [("ConfigMap/mine", "unmanaged", "", "manual")]
 
 
-def test_a_dump_says_the_same_of_tracking_labels_as_the_cluster(workspace: Application) -> None:
+def test_a_dump_gives_the_same_result_for_tracking_labels_as_the_cluster(workspace: Application) -> None:
     workspace.write(web())
     workspace.write(SETTINGS, "settings.yaml")
     workspace.sync(Syncer.ARGOCD, owner="shop", label="example.com/app", **LABEL)
@@ -294,7 +296,7 @@ stringData: {a: secret}
 
 
 def records_of_kapp(manager: str) -> tuple[tuple[str, ...], str]:
-    """The command and the ConfigMaps with which kapp records an app and a change of it."""
+    """The command and the ConfigMaps with which kapp records an app and its changes."""
     app = {"name": "shop.apps.k14s.io", "labels": {"kapp.k14s.io/is-app": ""}}
     change = {
         "name": "shop-change-x7k2p",
@@ -317,7 +319,7 @@ def test_kapps_labels_in_templates_and_selectors_and_its_records_are_silent(work
     assert (scanned.status, scanned.findings) == (0, [])
 
 
-def test_records_like_kapps_that_are_made_by_hand_are_unmanaged(workspace: Application) -> None:
+def test_records_like_kapps_that_are_created_by_hand_are_unmanaged(workspace: Application) -> None:
     workspace.write(web())
     workspace.sync(Syncer.KAPP, owner="shop")
     command, records = records_of_kapp("kubectl-create")
@@ -329,7 +331,7 @@ def test_records_like_kapps_that_are_made_by_hand_are_unmanaged(workspace: Appli
     }
 
 
-def test_an_object_of_the_same_kapp_app_that_git_dropped_is_to_be_pruned(workspace: Application) -> None:
+def test_an_object_of_the_same_kapp_app_that_is_removed_from_git_should_be_pruned(workspace: Application) -> None:
     workspace.write(web())
     workspace.write(SETTINGS, "settings.yaml")
     workspace.sync(Syncer.KAPP, owner="shop")
@@ -346,10 +348,10 @@ def test_an_object_of_the_same_kapp_app_that_git_dropped_is_to_be_pruned(workspa
         ("service", "/spec/selector", "spec.selector"),
     ],
 )
-def test_kapps_label_is_found_where_somebody_edits_it(workspace: Application, what: str, path: str, found: str) -> None:
+def test_a_manual_edit_of_kapps_label_is_reported(workspace: Application, what: str, path: str, found: str) -> None:
     workspace.write(web())
     workspace.sync(Syncer.KAPP, owner="shop")
-    # The Deployment's selector would refuse an edit of the app's label.
+    # The selector of the Deployment prevents an edit of the app's label.
     label = KAPP_ASSOCIATION if what == "deployment" else KAPP_LABEL
     patch = [{"op": "replace", "path": f"{path}/{label.replace('/', '~1')}", "value": "7"}]
     workspace.kubectl("patch", what, "web", "--type=json", "--patch", json.dumps(patch))
@@ -362,7 +364,7 @@ def test_kapps_label_is_found_where_somebody_edits_it(workspace: Application, wh
     assert scanned.managers == ["kubectl-patch"]
 
 
-def test_another_label_in_a_selector_of_kapp_is_found_alone(workspace: Application) -> None:
+def test_only_the_other_label_in_a_selector_of_kapp_is_reported(workspace: Application) -> None:
     workspace.write(web())
     workspace.sync(Syncer.KAPP, owner="shop")
     workspace.patch("service", "web", {"spec": {"selector": {"tier": "front"}}})
@@ -374,7 +376,7 @@ def test_another_label_in_a_selector_of_kapp_is_found_alone(workspace: Applicati
     assert (finding["cause"], scanned.managers) == ("manual", ["kubectl-patch"])
 
 
-# -- hooks, and what is kept on purpose
+# -- hooks and protection from pruning
 
 HOOK = """
 apiVersion: batch/v1
@@ -406,10 +408,10 @@ spec: {restartPolicy: Never, containers: [{name: test, image: "busybox:1"}]}
         (Syncer.HELM, TEST_POD),
     ],
 )
-def test_a_hook_that_stays_in_the_cluster_is_not_to_be_pruned(
+def test_a_hook_that_stays_in_the_cluster_should_not_be_pruned(
     workspace: Application, syncer: Syncer, hook: str
 ) -> None:
-    # The real name of an Argo CD hook with generateName is made at each sync, so Git never has it.
+    # Each sync generates the name of an Argo CD hook with generateName, so it is never in Git.
     workspace.write(web())
     workspace.write(hook, "hook.yaml")
     workspace.sync(syncer, owner="shop")
@@ -436,7 +438,7 @@ def test_a_hooks_finalizer_is_silent(workspace: Application) -> None:
 
 
 @pytest.mark.parametrize("annotation", ["argocd.argoproj.io/hook: PreSync", "helm.sh/hook: test"])
-def test_what_is_made_by_hand_is_no_hook(workspace: Application, annotation: str) -> None:
+def test_an_object_created_by_hand_is_not_a_hook(workspace: Application, annotation: str) -> None:
     workspace.write(web())
     workspace.sync(Syncer.ARGOCD, owner="shop")
     workspace.kubectl("create", "-f", "-", stdin=(HOOK % annotation).replace("NAMESPACE", workspace.namespace))
@@ -444,7 +446,7 @@ def test_what_is_made_by_hand_is_no_hook(workspace: Application, annotation: str
     assert workspace.report().findings == [("Job/migrate", "unmanaged", "", "manual")]
 
 
-def test_a_syncer_that_runs_no_hooks_has_to_prune_what_looks_like_one(workspace: Application) -> None:
+def test_an_applier_without_hooks_should_prune_an_object_that_looks_like_one(workspace: Application) -> None:
     workspace.write(web())
     workspace.write(HOOK % "helm.sh/hook: test", "hook.yaml")
     workspace.sync(Syncer.FLUX, owner="shop")
@@ -453,7 +455,7 @@ def test_a_syncer_that_runs_no_hooks_has_to_prune_what_looks_like_one(workspace:
     assert workspace.report().findings == [("Job/migrate", "unmanaged", "", "pending-sync")]
 
 
-def test_a_hook_in_git_without_a_name_is_said_to_be_one(workspace: Application) -> None:
+def test_a_hook_in_git_without_a_name_is_reported_as_a_hook(workspace: Application) -> None:
     workspace.write(web())
     hook = (HOOK % "argocd.argoproj.io/hook: PreSync").replace("name: migrate\n", "generateName: migrate-\n", 1)
     workspace.write(hook, "hook.yaml")
@@ -482,7 +484,7 @@ def test_a_hook_in_git_without_a_name_is_said_to_be_one(workspace: Application) 
     ],
 )
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
-def test_what_a_syncer_keeps_on_purpose_is_said_and_no_drift(
+def test_an_object_protected_from_pruning_is_reported_but_not_drift(
     workspace: Application, syncer: Syncer, annotation: str, kind: str
 ) -> None:
     workspace.write(web())
@@ -500,7 +502,7 @@ def test_what_a_syncer_keeps_on_purpose_is_said_and_no_drift(
 
 
 @pytest.mark.parametrize("annotation", ["helm.sh/resource-policy: keep", "kustomize.toolkit.fluxcd.io/prune: disabled"])
-def test_an_annotation_keeps_nothing_that_is_made_by_hand(workspace: Application, annotation: str) -> None:
+def test_an_annotation_does_not_protect_an_object_created_by_hand(workspace: Application, annotation: str) -> None:
     workspace.write(web())
     workspace.sync(Syncer.FLUX, owner="shop")
     body = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: mine, annotations: {{{annotation}}}}}\n"

@@ -1,4 +1,4 @@
-"""Which field managers are appliers, which are controllers, and which are anyone else."""
+"""The roles of field managers: applier, controller or other."""
 
 import pytest
 
@@ -43,22 +43,22 @@ def test_a_known_applier(manager: str, operation: str) -> None:
 
 
 @pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
-def test_once_a_syncer_has_applied_it_kubectl_is_somebody(hand: Entry) -> None:
+def test_kubectl_is_not_the_applier_after_a_gitops_applier(hand: Entry) -> None:
     assert _roles(hand, _entry("kustomize-controller", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
 
 
-def test_an_edit_with_kubectl_is_nobody_who_applies() -> None:
+def test_an_edit_with_kubectl_does_not_make_it_the_applier() -> None:
     assert _roles(_entry("kubectl-edit"), _entry("kubectl", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
     assert _roles(_entry("kubectl", "Update"), _entry("kubectl", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
 
 
-def test_a_named_applier_outranks_the_known_ones() -> None:
+def test_a_named_applier_takes_precedence_over_the_known_ones() -> None:
     roles = _roles(_entry("deploy-bot"), _entry("argocd-controller", "Apply"), extra=("deploy-bot",))
 
     assert roles.of_entry == (Role.APPLIER, Role.OTHER)
 
 
-def test_a_named_applier_that_never_touched_the_object_changes_nothing() -> None:
+def test_a_named_applier_that_never_wrote_the_object_changes_nothing() -> None:
     assert _roles(_entry("kubectl", "Apply"), extra=("deploy-bot",)).of_entry == (Role.APPLIER,)
 
 
@@ -72,23 +72,23 @@ def test_a_named_applier_that_never_touched_the_object_changes_nothing() -> None
         _entry("anything", subresource="status"),
     ],
 )
-def test_who_works_for_the_cluster(entry: Entry) -> None:
+def test_a_controller(entry: Entry) -> None:
     assert _roles(entry, _entry("flux", "Apply")).of_entry == (Role.CONTROLLER, Role.APPLIER)
 
 
-def test_a_syncer_that_writes_status_does_not_apply_by_that() -> None:
+def test_writing_status_does_not_make_a_manager_the_applier() -> None:
     roles = _roles(_entry("helm-controller", subresource="status"), _entry("kubectl", "Apply"))
 
     assert roles.of_entry == (Role.CONTROLLER, Role.APPLIER)
 
 
 @pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
-def test_kubectl_does_not_apply_what_another_applier_has_marked_and_never_written(hand: Entry) -> None:
+def test_kubectl_is_not_the_applier_if_tracking_names_an_applier_that_never_wrote_the_object(hand: Entry) -> None:
     assert _roles(hand).of_entry == (Role.APPLIER,)
     assert _roles(hand, tracked=True).of_entry == (Role.OTHER,)
 
 
-def test_the_inferred_applier_outranks_kubectl_and_only_where_it_has_written() -> None:
+def test_the_inferred_applier_takes_precedence_over_kubectl_only_if_it_wrote_the_object() -> None:
     hand = _entry("kubectl-client-side-apply")
 
     assert _roles(hand, _entry("robot"), inferred="robot").of_entry == (Role.OTHER, Role.APPLIER)
@@ -147,13 +147,13 @@ def test_list_items_count_by_their_key() -> None:
 
 
 @pytest.mark.parametrize("hand", HAND_TOOLS)
-def test_a_tool_in_a_persons_hands_is_never_inferred(hand: str) -> None:
+def test_a_tool_that_people_use_is_never_inferred(hand: str) -> None:
     assert _roles(_entry(hand)).of_entry == (Role.OTHER,)
     assert _elected((_owns(hand, "a", "b", "c"),)) is None
     assert _elected((_owns(hand, "a", "b"), _owns("robot", "c"))) == "robot"
 
 
-def test_none_is_inferred_beside_a_known_or_a_named_applier() -> None:
+def test_no_applier_is_inferred_if_there_is_a_known_or_named_one() -> None:
     robot = (_owns("robot", "a"),)
 
     assert _elected(robot, robot, (_owns("flux", "a", operation="Apply"),)) is None

@@ -1,4 +1,4 @@
-"""Annotations that take an object out of the syncer's hands are honoured, and said."""
+"""Annotations that exempt an object from syncing or pruning are respected and reported."""
 
 from dataclasses import replace
 from typing import Any
@@ -42,7 +42,7 @@ def _object(annotations: Any, **fields: Any) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("side", ["manifest", "live"])
-def test_what_an_annotation_covers(annotation: str, value: str, covered: set[Change], side: str) -> None:
+def test_which_changes_an_annotation_covers(annotation: str, value: str, covered: set[Change], side: str) -> None:
     body = _object({annotation: value})
     manifest, live = (body, _object({})) if side == "manifest" else (_object({}), body)
 
@@ -64,7 +64,7 @@ def test_what_an_annotation_covers(annotation: str, value: str, covered: set[Cha
         ("kapp.k14s.io/delete-strategy", "orphan"),
     ],
 )
-def test_what_a_syncer_does_not_prune_is_kept_on_purpose(annotation: str, value: str) -> None:
+def test_an_annotation_protects_an_object_from_pruning(annotation: str, value: str) -> None:
     live = _object({annotation: value})
     to_prune = tuple(replace(CHANGED, change=change, cause=Cause.PENDING_SYNC) for change in Change)
     by_hand = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.MANUAL)
@@ -77,7 +77,7 @@ def test_what_a_syncer_does_not_prune_is_kept_on_purpose(annotation: str, value:
 
 
 @pytest.mark.parametrize("value", ["Prune=true", "", "PruneLast=true", 7])
-def test_another_sync_option_keeps_nothing(value: object) -> None:
+def test_another_sync_option_does_not_protect_from_pruning(value: object) -> None:
     live = _object({f"{ARGOCD}/sync-options": value})
     finding = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
 
@@ -86,23 +86,23 @@ def test_another_sync_option_keeps_nothing(value: object) -> None:
 
 
 @pytest.mark.parametrize("annotations", [None, "nonsense", ["x"], {f"{FLUX}/reconcile": 7}])
-def test_annotations_that_are_not_as_they_should_be_cover_nothing(annotations: Any) -> None:
+def test_invalid_annotations_cover_nothing(annotations: Any) -> None:
     assert apply_opt_outs((CHANGED,), _object(annotations), None) == (CHANGED,)
 
 
 @pytest.mark.parametrize("hook", [f"{ARGOCD}/hook", "helm.sh/hook"])
-def test_a_hook_may_be_gone(hook: str) -> None:
+def test_a_hook_may_be_missing(hook: str) -> None:
     reason = expected_absence(_object({hook: "PreSync"}))
 
     assert reason is not None
     assert "hook" in reason
 
 
-def test_a_definition_that_helm_2_installed_first_is_no_hook() -> None:
+def test_a_crd_install_annotation_of_helm_2_does_not_make_a_hook() -> None:
     assert expected_absence(_object({"helm.sh/hook": "crd-install"})) is None
 
 
-def test_a_job_with_a_time_to_live_may_be_gone_and_one_without_may_not() -> None:
+def test_a_job_may_be_missing_only_if_it_has_a_ttl() -> None:
     assert expected_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 60})) is not None
     assert expected_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 0})) is not None
     assert expected_absence(_object({}, kind="Job", spec={})) is None

@@ -1,4 +1,4 @@
-"""What was last synced is the sharper base: with it, every difference has a side that moved."""
+"""With the last synced revision as the base, every difference has a cause."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from tests.drift.samples import deployment
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
-CRDS = Path(__file__).parents[2] / "rescan" / "crds"
+CRDS = Path(__file__).parents[3] / "rescan" / "crds"
 CONTAINER = "spec.template.spec.containers[name=web]"
 THEN = deployment(
     spec="replicas: 2", container="resources: {limits: {cpu: 1}, requests: {cpu: 100m}}\nenv: [{name: A, value: a}]"
@@ -57,11 +57,11 @@ EXPECTED = [
 ]
 
 
-def test_a_named_revision_tells_which_side_moved(workspace: Application, revision: str) -> None:
+def test_a_given_revision_shows_the_cause(workspace: Application, revision: str) -> None:
     assert workspace.report("--synced-revision", revision).findings == EXPECTED
 
 
-def test_without_a_revision_what_server_side_apply_left_no_trace_of_is_unknown(
+def test_without_a_revision_the_cause_is_unknown_if_server_side_apply_left_no_trace(
     workspace: Application, revision: str
 ) -> None:
     del revision
@@ -109,15 +109,15 @@ def forget_revision(cluster: Cluster, name: str) -> None:
 
 
 @pytest.mark.usefixtures("flux")
-def test_the_revision_that_flux_records_is_found_by_itself(workspace: Application) -> None:
+def test_the_revision_that_flux_records_is_found(workspace: Application) -> None:
     found = workspace.report().findings
 
-    # An object that bears Flux's mark and is not in Git is known to be Flux's to prune even so.
+    # An object with Flux's tracking label that is not in Git should be pruned, without a revision too.
     assert found == EXPECTED
 
 
 @pytest.mark.usefixtures("flux")
-def test_a_recorded_revision_that_is_not_fetched_is_a_note(workspace: Application) -> None:
+def test_a_recorded_revision_that_is_not_fetched_gives_a_note(workspace: Application) -> None:
     record_revision(workspace.cluster, "apps", "0" * 40)
 
     scanned = workspace.report()

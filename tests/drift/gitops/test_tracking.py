@@ -1,4 +1,4 @@
-"""The labels and annotations that syncers and Kubernetes put on objects."""
+"""The labels and annotations that appliers and Kubernetes put on objects."""
 
 import pytest
 
@@ -16,21 +16,21 @@ from drift.gitops.tracking import reserved_metadata
         ("bookkeeping", "labels", "kubernetes.io/metadata.name"),
     ],
 )
-def test_a_mark_is_known_in_its_own_field_alone(group: str, field: str, name: str) -> None:
-    marks = getattr(reserved_metadata(), group)
+def test_a_reserved_name_is_known_only_in_its_field(group: str, field: str, name: str) -> None:
+    names_by_field = getattr(reserved_metadata(), group)
 
-    assert name in marks[field]
-    assert not any(name in names for other, names in marks.items() if other != field)
+    assert name in names_by_field[field]
+    assert not any(name in names for other, names in names_by_field.items() if other != field)
 
 
 @pytest.mark.parametrize("name", ["team", "kubectl.kubernetes.io/restartedAt", "argocd.argoproj.io/sync-wave", 5, None])
-def test_other_names_are_no_marks(name: object) -> None:
+def test_other_names_are_not_reserved(name: object) -> None:
     assert not any(
         name in names for names in (*reserved_metadata().tracking.values(), *reserved_metadata().bookkeeping.values())
     )
 
 
-@pytest.mark.parametrize(("value", "is_mark"), [("Helm", True), ("argocd", False), (None, False)])
-def test_a_label_that_several_write_is_a_mark_with_a_syncers_own_value_alone(value: object, is_mark: bool) -> None:
-    assert reserved_metadata().is_tracking("labels", "app.kubernetes.io/managed-by", value) is is_mark
+@pytest.mark.parametrize(("value", "is_tracking"), [("Helm", True), ("argocd", False), (None, False)])
+def test_a_common_label_is_tracking_only_with_the_value_of_an_applier(value: object, is_tracking: bool) -> None:
+    assert reserved_metadata().is_tracking("labels", "app.kubernetes.io/managed-by", value) is is_tracking
     assert reserved_metadata().is_tracking("annotations", "app.kubernetes.io/managed-by", value) is False

@@ -176,7 +176,7 @@ def test_a_plugin_that_hangs_is_stopped_by_the_deadline(
         with pytest.raises(FileNotFoundError):
             application.report("--deadline", "1s", kubeconfig=kubeconfig)
         (line,) = stderr().splitlines()
-        assert line.startswith("drift: no credentials were had before the --deadline")
+        assert line.startswith("drift: timed out getting credentials (--deadline)")
 
 
 def test_errors_logged_by_another_thread_are_ignored() -> None:

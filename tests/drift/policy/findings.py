@@ -1,4 +1,4 @@
-"""Findings and reports to judge, with no more said than a test needs."""
+"""Minimal findings and reports for tests of the policy."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Replicas are the autoscaler's business inside its range, and drift outside of it."""
+"""Replicas are drift only outside the range of the autoscaler."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def _replicas(live: int | None, cause: Cause, change: Change = Change.CHANGED) -
 
 @pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.UNKNOWN, Cause.CONTROLLER, Cause.PENDING_SYNC])
 @pytest.mark.parametrize("live", [2, 3, 5])
-def test_inside_the_range_it_is_the_autoscalers_business(live: int, cause: Cause) -> None:
+def test_inside_the_range_the_cause_is_the_controller(live: int, cause: Cause) -> None:
     (judged,) = judge_replicas(KEY, (_replicas(live, cause),), [HPA])
 
     assert (judged.cause, judged.severity) == (Cause.CONTROLLER, Severity.INFO)
@@ -35,7 +35,7 @@ def test_inside_the_range_it_is_the_autoscalers_business(live: int, cause: Cause
 
 @pytest.mark.parametrize(("cause", "expected"), [(Cause.MANUAL, Cause.MANUAL), (Cause.CONTROLLER, Cause.UNKNOWN)])
 @pytest.mark.parametrize("live", [0, 1, 6])
-def test_outside_of_the_range_it_is_drift(live: int, cause: Cause, expected: Cause) -> None:
+def test_outside_the_range_it_is_drift(live: int, cause: Cause, expected: Cause) -> None:
     (judged,) = judge_replicas(KEY, (_replicas(live, cause),), [HPA])
 
     assert judged.cause is expected
@@ -66,5 +66,5 @@ def test_an_autoscaler_is_read_in_any_version() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"metadata": {}, "spec": {}}, {"metadata": [], "spec": 3}])
-def test_one_that_is_not_as_it_should_be_is_none(body: dict[str, Any]) -> None:
+def test_an_invalid_autoscaler_is_none(body: dict[str, Any]) -> None:
     assert read_autoscaler(body) is None

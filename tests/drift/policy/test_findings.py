@@ -1,4 +1,4 @@
-"""What a finding is recognized by from scan to scan."""
+"""The fingerprints of findings."""
 
 from drift.model import Change, ObjectKey
 from drift.policy.findings import fingerprint
@@ -6,7 +6,7 @@ from drift.policy.findings import fingerprint
 KEY = ObjectKey("apps", "Deployment", "n", "a")
 
 
-def test_a_fingerprint_is_made_of_names() -> None:
+def test_a_fingerprint_is_derived_from_names() -> None:
     one = fingerprint("c", KEY, "spec.replicas", Change.CHANGED)
 
     assert one == fingerprint("c", KEY, "spec.replicas", Change.CHANGED)

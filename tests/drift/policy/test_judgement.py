@@ -1,4 +1,4 @@
-"""What a user ignores stays in the report and counts no more; what they find severe is so."""
+"""Ignored findings stay in the report and are not drift; severity rules of the user apply."""
 
 from dataclasses import replace
 
@@ -60,17 +60,17 @@ def test_a_finding_that_a_rule_covers_is_ignored(matcher: str) -> None:
         "kind: Deployment, path: metadata.**",
     ],
 )
-def test_a_finding_that_a_rule_does_not_cover_counts_and_the_rule_is_named(matcher: str) -> None:
+def test_a_finding_that_no_rule_covers_is_drift_and_the_unused_rule_is_named(matcher: str) -> None:
     judged = apply_policy(report(item(finding())), _ignore(matcher))
 
     assert judged.objects[0].findings == (finding(),)
     assert judged.verdict is Verdict.DRIFTED
     assert len(judged.notes) == 1
     assert judged.notes[0].startswith("ignore rule 1 (")
-    assert "covers nothing" in judged.notes[0]
+    assert "matched no finding" in judged.notes[0]
 
 
-def test_a_rule_for_a_manager_does_not_hide_what_others_did_as_well() -> None:
+def test_a_rule_for_a_manager_does_not_hide_changes_that_others_made_too() -> None:
     judged = apply_policy(
         report(item(finding(by=("kubectl", "helm")), finding("spec.x", by=()))), _ignore("manager: k*")
     )
@@ -78,13 +78,13 @@ def test_a_rule_for_a_manager_does_not_hide_what_others_did_as_well() -> None:
     assert [found.ignored for found in judged.objects[0].findings] == [None, None]
 
 
-def test_a_rule_for_no_namespace_is_for_cluster_scoped_objects() -> None:
+def test_a_rule_for_the_empty_namespace_covers_cluster_scoped_objects() -> None:
     judged = apply_policy(report(item(finding(), key=NAMESPACE), item(finding())), _ignore("namespace: ''"))
 
     assert [each.status for each in judged.objects] == [Status.IN_SYNC, Status.DRIFTED]
 
 
-def test_an_object_drifts_as_long_as_one_finding_counts() -> None:
+def test_an_object_is_drifted_while_one_finding_is_drift() -> None:
     judged = apply_policy(report(item(finding(), finding("spec.paused"))), _ignore("path: spec.replicas"))
 
     assert [found.ignored is None for found in judged.objects[0].findings] == [False, True]
@@ -95,26 +95,26 @@ def test_the_first_rule_is_named_with_its_number_and_matchers() -> None:
     judged = apply_policy(report(item(finding())), _ignore("name: x", "name: web", "kind: Deployment"))
 
     assert judged.objects[0].findings[0].ignored == IgnoredBy("ignore rule 2 (name: web)", "because")
-    # The third covers something too, so only the first is of no use.
+    # The third rule matches too, so only the first one is unused.
     assert [note.partition(")")[0] for note in judged.notes] == ["ignore rule 1 (name: x"]
 
 
-def test_a_rule_that_is_over_does_not_count_and_is_named() -> None:
+def test_an_expired_rule_does_not_apply_and_is_named() -> None:
     judged = apply_policy(report(item(finding())), _ignore("name: web, expires: 2026-11-23"))
 
     assert judged.verdict is Verdict.DRIFTED
-    assert judged.notes == ("ignore rule 1 (name: web) is over since 2026-11-23 and does not count any more",)
+    assert judged.notes == ("ignore rule 1 (name: web) expired on 2026-11-23",)
 
 
 @pytest.mark.parametrize(("change", "status"), [(Change.MISSING, Status.MISSING), (Change.UNMANAGED, Status.UNMANAGED)])
-def test_an_object_as_a_whole_keeps_its_status_and_does_not_count(change: Change, status: Status) -> None:
+def test_an_ignored_whole_object_keeps_its_status_and_is_not_drift(change: Change, status: Status) -> None:
     judged = apply_policy(report(item(finding("", change=change), status=status)), _ignore("path: ''"))
 
     assert judged.objects[0].status is status
     assert judged.verdict is Verdict.IN_SYNC
 
 
-def test_what_an_annotation_set_aside_keeps_its_reason() -> None:
+def test_a_finding_that_an_annotation_ignores_keeps_its_reason() -> None:
     before = replace(finding(), ignored=IgnoredBy("annotation", "theirs"))
 
     assert apply_policy(report(item(before)), _ignore("name: web")).objects[0].findings == (before,)
@@ -135,7 +135,7 @@ def test_a_rule_of_the_user_is_tried_before_the_shipped_ones() -> None:
     assert [found.severity for found in judged.objects[0].findings] == [Severity.LOW, Severity.MEDIUM]
 
 
-def test_a_rule_of_the_user_covers_a_controllers_work_only_where_it_says_so() -> None:
+def test_a_rule_of_the_user_covers_changes_by_controllers_only_if_it_names_that_cause() -> None:
     found = finding(cause=Cause.CONTROLLER, severity=Severity.INFO)
     silent = _settings("severity: [{kind: Deployment, severity: critical}]")
     said = _settings("severity: [{kind: Deployment, cause: controller, severity: critical}]")
@@ -144,7 +144,7 @@ def test_a_rule_of_the_user_covers_a_controllers_work_only_where_it_says_so() ->
     assert apply_policy(report(item(found)), said).objects[0].findings[0].severity is Severity.CRITICAL
 
 
-def test_a_rule_of_the_user_that_names_the_whole_outranks_its_worst_part() -> None:
+def test_a_rule_of_the_user_for_the_whole_takes_precedence_over_its_most_severe_part() -> None:
     added = finding(
         "spec.template.spec.volumes[name=tmp]",
         change=Change.ADDED,
@@ -157,7 +157,7 @@ def test_a_rule_of_the_user_that_names_the_whole_outranks_its_worst_part() -> No
     assert apply_policy(report(item(added)), settings).objects[0].findings[0].severity is Severity.LOW
 
 
-def test_what_is_unchecked_by_choice_leaves_nothing_open() -> None:
+def test_a_skipped_object_does_not_make_the_scan_incomplete() -> None:
     is_skipped = item(key=DEPLOYMENT, status=Status.UNCHECKED, reason="ours", is_skipped=True)
 
     assert report(is_skipped).verdict is Verdict.IN_SYNC

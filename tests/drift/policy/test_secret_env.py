@@ -1,4 +1,4 @@
-"""A variable that one side takes from a Secret is never shown in clear on the other."""
+"""A literal value is hidden if the variable comes from a Secret on the other side."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def _findings(desired: dict[str, Any], live: dict[str, Any], schema: Type | None
 
 @pytest.mark.parametrize("schema", [KIND, UNKNOWN], ids=["typed", "compared as a whole"])
 @pytest.mark.parametrize(("desired", "live"), [(FROM_SECRET, IN_CLEAR), (IN_CLEAR, FROM_SECRET)])
-def test_what_replaces_a_reference_to_a_secret_is_redacted(
+def test_a_value_that_replaces_a_reference_to_a_secret_is_redacted(
     desired: dict[str, Any], live: dict[str, Any], schema: Type | None
 ) -> None:
     found = _findings(_deployment(OTHER, desired), _deployment(OTHER, live), schema)
@@ -45,7 +45,7 @@ def test_what_replaces_a_reference_to_a_secret_is_redacted(
     assert schema is UNKNOWN or any(finding.redacted for finding in found)
 
 
-def test_other_values_beside_it_are_shown() -> None:
+def test_other_variables_are_shown() -> None:
     found = _findings(
         _deployment(FROM_SECRET, OTHER), _deployment(FROM_SECRET, {"name": "MODE", "value": "slow"}), KIND
     )

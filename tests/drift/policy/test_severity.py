@@ -1,9 +1,10 @@
-"""The shipped severities, row by row: each row of the table is the one that decides for an example of its own."""
+"""The shipped severity rules: each of them decides one example."""
 
 from typing import Any
 
 import pytest
 
+from drift.config.settings import SeverityRule
 from drift.model import Cause, Change, Json, ObjectKey, Severity
 from drift.policy.severity import default_table
 
@@ -140,18 +141,22 @@ def _example(row: tuple[Any, ...]) -> tuple[ObjectKey, str, Change, Cause]:
     return ObjectKey(group, name, "shop", "x"), path, change, cause
 
 
+def _matches(rule: SeverityRule, key: ObjectKey, path: str, change: Change, cause: Cause) -> bool:
+    return rule.may_match(key, change, cause) and (rule.path is None or rule.path.matches(path))
+
+
 @pytest.mark.parametrize(
     ("index", "row"), list(enumerate(ROWS)), ids=[" ".join(map(str, (row[0], *row[1:-1]))) for row in ROWS]
 )
-def test_a_row_decides_for_its_example(index: int, row: tuple[Any, ...]) -> None:
+def test_a_rule_decides_its_example(index: int, row: tuple[Any, ...]) -> None:
     example = _example(row)
     rules = default_table().rules
 
     assert default_table().severity(*example) is Severity(row[-1])
-    assert next(number for number, rule in enumerate(rules) if rule.covers(*example)) == index
+    assert next(number for number, rule in enumerate(rules) if _matches(rule, *example)) == index
 
 
-def test_every_row_has_an_example_and_a_reason() -> None:
+def test_every_rule_has_an_example_and_a_reason() -> None:
     assert len(default_table().rules) == len(ROWS)
     assert all(rule.reason for rule in default_table().rules)
 
@@ -160,7 +165,7 @@ def test_every_row_has_an_example_and_a_reason() -> None:
     ("kind", "path"),
     [("ConfigMap", "data.key"), ("Deployment", f"{APP}.env[name=A].value"), ("Widget", "spec.mode")],
 )
-def test_what_no_row_names_is_medium(kind: str, path: str) -> None:
+def test_a_difference_that_no_rule_matches_is_medium(kind: str, path: str) -> None:
     key = ObjectKey("", kind, "shop", "x")
 
     assert default_table().severity(key, path, Change.CHANGED, Cause.MANUAL) is Severity.MEDIUM
@@ -181,13 +186,13 @@ def test_what_no_row_names_is_medium(kind: str, path: str) -> None:
     ],
 )
 @pytest.mark.parametrize("change", [Change.ADDED, Change.REMOVED])
-def test_a_whole_is_as_severe_as_its_worst_part(path: str, value: Json, severity: str, change: Change) -> None:
+def test_a_value_is_as_severe_as_its_most_severe_part(path: str, value: Json, severity: str, change: Change) -> None:
     key = ObjectKey("apps", "Deployment", "shop", "x")
 
     assert default_table().severity(key, path, change, Cause.MANUAL, value) is Severity(severity)
 
 
-def test_a_label_that_opens_a_namespace_is_found_in_a_whole_map_of_labels() -> None:
+def test_a_pod_security_label_is_found_in_an_added_map_of_labels() -> None:
     key = ObjectKey("", "Namespace", None, "shop")
     labels = {"pod-security.kubernetes.io/enforce": "privileged", "team": "x"}
 

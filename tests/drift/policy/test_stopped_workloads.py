@@ -1,4 +1,4 @@
-"""A workload that runs nothing any more matters more than one that was resized."""
+"""A workload that was stopped is more severe than one that was resized."""
 
 import pytest
 
@@ -23,7 +23,7 @@ CRON_JOB = ObjectKey("batch", "CronJob", "prod", "web")
         (DEPLOYMENT, "spec.minReadySeconds", 0, Severity.LOW),
     ],
 )
-def test_what_stops_a_workload_is_high(
+def test_a_change_that_stops_a_workload_is_high(
     key: ObjectKey, path: str, live: Json, severity: Severity, change: Change
 ) -> None:
     assert default_table().severity(key, path, change, Cause.MANUAL, live) is severity
@@ -33,5 +33,5 @@ def test_a_controller_may_scale_to_zero() -> None:
     assert default_table().severity(DEPLOYMENT, "spec.replicas", Change.CHANGED, Cause.CONTROLLER, 0) is Severity.INFO
 
 
-def test_zero_replicas_in_git_that_are_gone_live_are_no_stop() -> None:
+def test_removing_zero_replicas_does_not_stop_a_workload() -> None:
     assert default_table().severity(DEPLOYMENT, "spec.replicas", Change.REMOVED, Cause.MANUAL, 0) is Severity.MEDIUM

@@ -1,4 +1,4 @@
-"""Suggested rules are as narrow as can be, and make the same report in sync once their reasons are given."""
+"""Suggested rules are as narrow as possible, and ignore all drift once they have reasons."""
 
 import pytest
 from hypothesis import given
@@ -43,13 +43,13 @@ def test_many_objects_that_differ_at_one_path_make_one_rule_for_the_kind() -> No
     ]
 
 
-def test_what_many_objects_do_not_share_is_left_out() -> None:
+def test_a_field_that_the_objects_do_not_share_is_left_out() -> None:
     found = report(*(item(finding(by=(name,)), key=_key(name, namespace=name)) for name in "abc"))
 
     assert _fields(found) == [{"group": "apps", "kind": "Deployment", "path": "spec.replicas"}]
 
 
-def test_whole_objects_are_ignored_by_their_names_alone() -> None:
+def test_whole_objects_are_ignored_by_name_only() -> None:
     found = report(
         *(
             item(finding("", change=Change.UNMANAGED), key=_key(name), status=Status.UNMANAGED)
@@ -60,13 +60,13 @@ def test_whole_objects_are_ignored_by_their_names_alone() -> None:
     assert [fields["name"] for fields in _fields(found)] == ["a", "b", "c", "d"]
 
 
-def test_what_is_no_drift_needs_no_rule() -> None:
+def test_no_rule_is_suggested_without_drift() -> None:
     found = report(item(finding(cause=Cause.CONTROLLER)))
 
     assert to_yaml(suggest_rules(found)) == "# Nothing was found that a rule could ignore.\nignore: []\n"
 
 
-def test_the_text_is_refused_until_the_reasons_are_given() -> None:
+def test_suggested_rules_are_invalid_until_they_have_reasons() -> None:
     text = to_yaml(suggest_rules(report(*(item(finding(), key=_key(name)) for name in "abc"))))
 
     assert text.endswith(
@@ -81,7 +81,7 @@ ignore:
     reason: ""  # why is this not drift?
 """
     )
-    with pytest.raises(ConfigError, match="is empty; say why"):
+    with pytest.raises(ConfigError, match="is empty; give a reason"):
         parse_settings(text.encode(), "drift.yaml")
 
 
@@ -95,7 +95,7 @@ PATHS = st.one_of(
 
 
 @given(st.lists(st.tuples(TEXT, TEXT, PATHS, TEXT), min_size=1, max_size=6))
-def test_with_reasons_they_make_the_report_in_sync(found: list[tuple[str, str, str, str]]) -> None:
+def test_suggested_rules_with_reasons_ignore_all_drift(found: list[tuple[str, str, str, str]]) -> None:
     before = report(
         *(
             item(finding(path, by=(manager,)), key=ObjectKey(DEPLOYMENT.group, kind, None, name))
