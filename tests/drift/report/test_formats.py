@@ -86,19 +86,19 @@ Service n/a  missing  apps/a.yaml:3
 Deployment n/a  drifted  apps/a.yaml:3
   medium   + a  live {"x": [1]}, not in Git
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
-           said in words
-  medium   - b  Git yes, not live
+           note: said in words
+  medium   - b  Git yes, not in the cluster
            Git is ahead, not synced yet: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   medium   ~ spec.replicas  Git 2, live 5
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   low      ~ c  the same items in another order
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   info     ~ d  Git 2, live 5
-           a controller's work: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           made by a controller: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
 
 Pod n/a  unmanaged
   medium   in the cluster, not in Git
-           cause not recorded
+           cause unknown
 
 Secret n/a  drifted  apps/a.yaml:3
   medium   ~ data.key  changed (value not shown)
@@ -109,11 +109,11 @@ Role n/a  unchecked  apps/a.yaml:3
 
 note: a note
 not checked: roles: may not be read
-changed in the cluster: sync to revert it, or put the live value into Git to keep it
-Git is ahead: sync, or find out why the syncer does not
-added in the cluster: remove it there, which a sync may not do, or put it into Git to keep it
-only in the cluster: delete it, put it into Git, or ignore it with a reason in drift.yaml
-1 finding is ignored; -v shows them
+changed in the cluster: sync to revert it, or commit the live value to Git to keep it
+Git is ahead: sync, or find out why your GitOps controller has not synced yet
+added in the cluster: remove it there (a sync may not), or commit it to Git to keep it
+only in the cluster: delete it, commit it to Git, or ignore it with a reason in drift.yaml
+1 finding ignored by rules; show with -v
 incomplete: 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
 

@@ -120,7 +120,7 @@ def test_the_search_finds_words_in_any_order_and_says_how_many(page: Page) -> No
         ("cause", "pending-sync", ["Service checkout/api"]),
         ("status", "missing", ["ConfigMap checkout/api-limits"]),
         ("kind", "Secret", ["Secret checkout/payment-provider"]),
-        ("history", "reopened", ["NetworkPolicy checkout/default-deny"]),
+        ("lifecycle", "reopened", ["NetworkPolicy checkout/default-deny"]),
     ],
 )
 def test_each_filter_leaves_what_it_names(page: Page, facet: str, value: str, objects: list[str]) -> None:
@@ -156,10 +156,10 @@ def test_there_are_no_filters_where_there_is_nothing_to_choose(page: Page) -> No
 def test_what_a_controller_did_is_shown_on_request(page: Page) -> None:
     page.open(on_call())
 
-    page.one("#aside").click()
+    page.one("#non-drift").click()
 
     assert page.count == "10 findings in 7 objects"
-    assert [badge.text for badge in page.all(".finding.aside .badge")] == ["new", "controller"]
+    assert [badge.text for badge in page.all(".finding.non-drift .badge")] == ["new", "controller"]
 
 
 def test_findings_open_and_close_one_by_one_and_all_at_once(page: Page) -> None:
@@ -262,7 +262,7 @@ def test_ten_thousand_objects_are_searched_and_shown_piece_by_piece(page: Page) 
 
 def test_hostile_texts_are_texts(page: Page) -> None:
     page.open(HOSTILE)
-    page.run("document.querySelector('#aside').click()")
+    page.run("document.querySelector('#non-drift').click()")
     page.one("#expand").click()
 
     assert "<script>alert(1)</script>" in page.one("main").text

@@ -86,7 +86,7 @@ def test_failures_errors_and_what_is_skipped_are_told_apart() -> None:
         "Role shop/reader": ["error"],
         "Secret shop/db": ["failure"],
         "Service shop/web": ["failure"],
-        "could be read (1)": ["error"],
+        "read error 1": ["error"],
     }
 
 

@@ -50,7 +50,7 @@ def test_ten_thousand_objects_fit(limit: int) -> None:
     text = to_markdown(many(10_000), limit)
 
     assert len(text.encode()) <= limit
-    assert re.search(r"\*\*[0-9]+ more objects with [0-9]+ findings left out to fit here;\*\*", text)
+    assert re.search(r"\*\*[0-9]+ more objects with [0-9]+ findings left out to fit here\.\*\*", text)
     outside_code(text)
 
 
@@ -67,7 +67,7 @@ def test_what_is_shown_and_what_is_left_out_is_all_there_is() -> None:
     left_out = re.search(r"([0-9]+) more objects with ([0-9]+) findings", text)
     assert left_out is not None
     assert shown + int(left_out[1]) == 1000
-    of_shown = sum(map(int, re.findall(r"([0-9]+) more findings? of it not shown here", text)))
+    of_shown = sum(map(int, re.findall(r"([0-9]+) more findings? of this object not shown here", text)))
     assert text.count("```diff") + of_shown + int(left_out[2]) == 3000
 
 
@@ -78,7 +78,7 @@ def test_one_large_object_does_not_hide_the_others() -> None:
     text = to_markdown(report(large, small))
 
     assert "`B shop/small` drifted" in text
-    assert re.search(r"[0-9]+ more findings of it not shown here", text)
+    assert re.search(r"[0-9]+ more findings of this object not shown here", text)
 
 
 def test_many_errors_leave_room_for_the_objects() -> None:

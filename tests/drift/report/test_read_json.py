@@ -56,16 +56,16 @@ def test_a_report_of_an_older_program_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "is not JSON: "),
-        ("{", "is not JSON: "),
-        ("[NaN]", "is not JSON: NaN is not a value of JSON"),
-        ("[1e999]", "is not JSON: a number is too large"),
-        ("[" + "1" * 5000 + "]", "is not JSON: "),
-        ("[" * 200_000, "is nested too deep to be a report"),
-        ("[]", "is no report; `drift report --output json=r.json` makes one"),
-        ('{"kind": "List", "apiVersion": "v1"}', "is no report; "),
-        ('{"kind": "DriftReport"}', "the report lacks 'apiVersion'"),
-        ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "is of version 'drift/v2'; this program reads drift/v1"),
+        ("", "not JSON: "),
+        ("{", "not JSON: "),
+        ("[NaN]", "not JSON: NaN is not a JSON value"),
+        ("[1e999]", "not JSON: a number is too large"),
+        ("[" + "1" * 5000 + "]", "not JSON: "),
+        ("[" * 200_000, "nested too deeply to be a report"),
+        ("[]", "not a drift report; `drift report --output json=r.json` writes one"),
+        ('{"kind": "List", "apiVersion": "v1"}', "not a drift report; "),
+        ('{"kind": "DriftReport"}', "the report has no field 'apiVersion'"),
+        ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "has version 'drift/v2'; this drift reads drift/v1"),
     ],
 )
 def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
@@ -77,26 +77,32 @@ def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
 
 
 def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(SavedReportError, match=r"r\.json: is not UTF-8 text"):
+    with pytest.raises(SavedReportError, match=r"r\.json: not UTF-8 text"):
         read_report(b"\x80" + to_json(RICH).encode(), "r.json")
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda it: it.pop("objects"), "the report lacks 'objects'"),
+        (lambda it: it.pop("objects"), "the report has no field 'objects'"),
         (lambda it: it.update(objects={}), "objects is not a list"),
         (lambda it: it["objects"].insert(0, 1), "objects[0] is not an object"),
-        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind is not a text"),
+        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind is not a string"),
         (lambda it: it["objects"][0].update(status="odd"), "objects[0].status is not one of in-sync, drifted, "),
-        (lambda it: it["objects"][0]["findings"][0].pop("id"), "objects[0].findings[0] lacks 'id'"),
-        (lambda it: it["objects"][0]["findings"][0].update(redacted=0), "objects[0].findings[0].redacted is neither"),
-        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line is not a whole number"),
+        (lambda it: it["objects"][0]["findings"][0].pop("id"), "objects[0].findings[0] has no field 'id'"),
+        (
+            lambda it: it["objects"][0]["findings"][0].update(redacted=0),
+            "objects[0].findings[0].redacted is not true or false",
+        ),
+        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line is not an integer"),
         (lambda it: it.update(generatedAt="yesterday"), "generatedAt is not a time"),
-        (lambda it: it.update(generatedAt="2026-01-01T00:00:00"), "generatedAt is not a time with a zone"),
+        (
+            lambda it: it.update(generatedAt="2026-01-01T00:00:00"),
+            "generatedAt is not an RFC 3339 time with a time zone",
+        ),
         (lambda it: it["scan"].update(durationSeconds=True), "scan.durationSeconds is not a number"),
-        (lambda it: it.update(notes=["\ud800"]), "holds half a character (a lone surrogate)"),
-        (lambda it: it.update(cluster={}), "cluster lacks 'context'"),
+        (lambda it: it.update(notes=["\ud800"]), "contains a lone surrogate"),
+        (lambda it: it.update(cluster={}), "cluster has no field 'context'"),
     ],
 )
 def test_what_is_wrong_in_a_report_is_located(change: Change, problem: str) -> None:
