@@ -63,7 +63,7 @@ def test_whole_objects_are_ignored_by_their_names_alone() -> None:
 def test_what_is_no_drift_needs_no_rule() -> None:
     found = report(item(finding(cause=Cause.CONTROLLER)))
 
-    assert to_yaml(suggest_rules(found)) == "# Nothing was found that a rule could ignore.\nignore: []\n"
+    assert to_yaml(suggest_rules(found)) == "# This scan has no findings to ignore.\nignore: []\n"
 
 
 def test_the_text_is_refused_until_the_reasons_are_given() -> None:
