@@ -73,7 +73,7 @@ CAUSES: Final[Mapping[Cause, str]] = {
         "should own the field, remove it from the manifest."
     ),
     Cause.UNKNOWN: (
-        "Git and the cluster differ, and Kubernetes kept no record of which side changed: a removed field, a list in "
+        "Git and the cluster differ, and Kubernetes does not record which side changed: a removed field, a list in "
         "another order, or an object without managedFields has no owner to look up. Check `git log -p FILE` before you "
         "sync. --synced-revision, or a GitOps controller that records its revision, lets drift decide in most cases. "
         "Make dumps with --show-managed-fields."

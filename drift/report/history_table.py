@@ -57,7 +57,18 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
     if width is None and not color:
         return _plain(scopes, timeline)
     out = io.StringIO()
-    console = Console(
+    console = _console(out, width, color=color)
+    for scope, episodes in scopes.items():
+        console.print(Text(short(str(scope)), "bold"), overflow="fold")
+        console.print(_table(episodes, datetime.fromisoformat(timeline.now)))
+        console.print()
+    for line in _statistics_lines(timeline):
+        console.print(Text(line), overflow="fold")
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _console(out: io.StringIO, width: int | None, *, color: bool) -> Console:
+    return Console(
         file=out,
         color_system="standard" if color else None,
         force_terminal=color,
@@ -68,13 +79,6 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
         legacy_windows=False,
         no_color=not color,
     )
-    for scope, episodes in scopes.items():
-        console.print(Text(short(str(scope)), "bold"), overflow="fold")
-        console.print(_table(episodes, datetime.fromisoformat(timeline.now)))
-        console.print()
-    for line in _statistics_lines(timeline):
-        console.print(Text(line), overflow="fold")
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def _plain(scopes: Mapping[Scope, Sequence[Episode]], timeline: Timeline) -> str:

@@ -109,11 +109,11 @@ def _hunks(desired: Sequence[str], live: Sequence[str]) -> Iterator[DiffLine]:
         first, last = group[0], group[-1]
         if (first[1], first[3], last[2], last[4]) != (0, 0, *end):
             yield DiffLine(Mark.HUNK, f"@@ -{_span(first[1], last[2])} +{_span(first[3], last[4])} @@")
-        for tag, i, j, k, m in group:
+        for tag, desired_start, desired_end, live_start, live_end in group:
             if tag == "equal":
-                yield from (DiffLine(Mark.BOTH, cut(visible(line))) for line in desired[i:j])
+                yield from (DiffLine(Mark.BOTH, cut(visible(line))) for line in desired[desired_start:desired_end])
             else:
-                removed, added = _excerpts(desired[i:j], live[k:m])
+                removed, added = _excerpts(desired[desired_start:desired_end], live[live_start:live_end])
                 yield from _run(Mark.GIT, removed)
                 yield from _run(Mark.LIVE, added)
 
@@ -123,31 +123,31 @@ _Opcode = tuple[str, int, int, int, int]
 
 def _groups(desired: Sequence[str], live: Sequence[str]) -> Iterator[list[_Opcode]]:
     """Returns the hunks of `SequenceMatcher.get_grouped_opcodes`, for texts of any length."""
-    pairs = list(zip(desired, live, strict=False))
-    start = next((index for index, (one, two) in enumerate(pairs) if one != two), len(pairs))
-    most = len(pairs) - start
-    tails = zip(reversed(desired[start:]), reversed(live[start:]), strict=False)
-    same = next((index for index, (one, two) in enumerate(tails) if one != two), most)
-    from_line = max(start - _CONTEXT, 0)
-    left = desired[from_line : len(desired) - max(same - _CONTEXT, 0)]
-    right = live[from_line : len(live) - max(same - _CONTEXT, 0)]
+    # Equal lines at both ends are cut off first, except for the context: matching takes quadratic time.
+    head = _common_prefix(desired, live)
+    tail = _common_prefix(desired[head:][::-1], live[head:][::-1])
+    offset = max(head - _CONTEXT, 0)
+    left = desired[offset : len(desired) - max(tail - _CONTEXT, 0)]
+    right = live[offset : len(live) - max(tail - _CONTEXT, 0)]
     if max(len(left), len(right)) <= _MAX_MATCHED:
         groups = SequenceMatcher(None, left, right, autojunk=False).get_grouped_opcodes(_CONTEXT)
     else:
-        before, after = start - from_line, min(same, _CONTEXT)
-        i, k = len(left) - after, len(right) - after
-        whole: list[_Opcode] = [
+        before, after = head - offset, min(tail, _CONTEXT)
+        left_end, right_end = len(left) - after, len(right) - after
+        replaced: list[_Opcode] = [
             ("equal", 0, before, 0, before),
-            ("replace", before, i, before, k),
-            ("equal", i, len(left), k, len(right)),
+            ("replace", before, left_end, before, right_end),
+            ("equal", left_end, len(left), right_end, len(right)),
         ]
-        groups = iter([whole])
+        groups = iter([replaced])
     for group in groups:
-        yield [
-            (tag, i + from_line, j + from_line, k + from_line, m + from_line)
-            for tag, i, j, k, m in group
-            if (i, k) != (j, m)
-        ]
+        yield [(tag, i + offset, j + offset, k + offset, m + offset) for tag, i, j, k, m in group if (i, k) != (j, m)]
+
+
+def _common_prefix(lines: Sequence[str], others: Sequence[str]) -> int:
+    """Returns how many lines at the beginning are equal."""
+    pairs = zip(lines, others, strict=False)
+    return next((index for index, (one, two) in enumerate(pairs) if one != two), min(len(lines), len(others)))
 
 
 def _excerpts(desired: Sequence[str], live: Sequence[str]) -> tuple[list[str], list[str]]:

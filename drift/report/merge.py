@@ -42,12 +42,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     # The newest comes last and replaces the others. Reports of the same time are ordered by their content.
     ordered = sorted(reports, key=lambda report: (datetime.fromisoformat(report.generated_at), to_json(report)))
     clusters = {cluster.server: cluster for report in ordered for cluster in _clusters(report)}
-    kept: dict[tuple[str, ObjectKey], ObjectReport] = {}
-    for report in ordered:
-        for item, server in _with_servers(report, report.objects):
-            known = kept.get((server, item.key))
-            if known is None or _STATUS_RANK[item.status] <= _STATUS_RANK[known.status]:
-                kept[server, item.key] = item
+    kept = _best_objects(ordered)
     servers = {*clusters, *(server for server, _ in kept)}
     names = _names(clusters) if len(servers) > 1 else {}
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
@@ -79,6 +74,17 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         else _sorted(*(text for report in ordered for text in _sentences(report, report.unused_rules, names))),
         resolved=_resolved(ordered, names, kept),
     )
+
+
+def _best_objects(ordered: Sequence[Report]) -> dict[tuple[str, ObjectKey], ObjectReport]:
+    """Returns the best report on each object, by the server of its cluster and its key."""
+    best: dict[tuple[str, ObjectKey], ObjectReport] = {}
+    for report in ordered:
+        for item, server in _with_servers(report, report.objects):
+            known = best.get((server, item.key))
+            if known is None or _STATUS_RANK[item.status] <= _STATUS_RANK[known.status]:
+                best[server, item.key] = item
+    return best
 
 
 def _resolved(

@@ -162,10 +162,10 @@ def hostile(*texts: str) -> Report:
             first_seen="0001-01-01T00:00:00+14:00",
         )
         gone.append(resolved(number, key=ObjectKey("", text, text, text), path=text))
-        aside = replace(evil, ignored=IgnoredBy(text, text))
+        ignored = replace(evil, ignored=IgnoredBy(text, text))
         key = ObjectKey("", text, text, text)
         items += [
-            item(text, text, Status.DRIFTED, evil, aside, key=key, source=Source(text, 1, 1), reason=text),
+            item(text, text, Status.DRIFTED, evil, ignored, key=key, source=Source(text, 1, 1), reason=text),
             item("Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer="")),
             item("Role", text, Status.UNCHECKED, reason=text, source=Source(text, 1, 1)),
         ]

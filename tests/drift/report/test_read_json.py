@@ -1,4 +1,4 @@
-"""A saved report is read with care: whatever is wrong in it is one line that says where."""
+"""Reading saved reports: each error is one line that names the place."""
 
 import json
 from collections.abc import Callable
@@ -28,15 +28,15 @@ def changed(change: Change) -> str:
     return json.dumps(document)
 
 
-def test_nothing_but_the_decisions_is_lost() -> None:
+def test_only_the_decisions_are_lost() -> None:
     assert read_report(to_json(RICH), "r.json") == RICH
 
 
-def test_fields_that_are_newer_than_the_program_are_no_error() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert read_report(changed(lambda document: document.update(newer=1)), "r.json") == RICH
 
 
-def test_a_report_of_an_older_program_is_read() -> None:
+def test_a_report_of_an_older_release_is_read() -> None:
     def older(document: dict[str, Any]) -> None:
         for name in ("clusters", "scan", "inSync", "resolved", "past"):
             del document[name]
@@ -68,7 +68,7 @@ def test_a_report_of_an_older_program_is_read() -> None:
         ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "has version 'drift/v2'; this drift reads drift/v1"),
     ],
 )
-def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
+def test_a_file_that_is_not_a_report_is_refused(text: str, problem: str) -> None:
     with pytest.raises(SavedReportError) as error:
         read_report(text, "r.json")
 
@@ -76,7 +76,7 @@ def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_what_is_no_text_is_refused() -> None:
+def test_a_file_that_is_not_text_is_refused() -> None:
     with pytest.raises(SavedReportError, match=r"r\.json: not UTF-8 text"):
         read_report(b"\x80" + to_json(RICH).encode(), "r.json")
 
@@ -105,7 +105,7 @@ def test_what_is_no_text_is_refused() -> None:
         (lambda it: it.update(cluster={}), "cluster has no field 'context'"),
     ],
 )
-def test_what_is_wrong_in_a_report_is_located(change: Change, problem: str) -> None:
+def test_an_error_in_a_report_is_located(change: Change, problem: str) -> None:
     with pytest.raises(SavedReportError) as error:
         read_report(changed(change), "r.json")
 
@@ -123,7 +123,7 @@ def test_a_value_in_a_redacted_finding_is_not_read() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_whatever_one_value_is_made_it_is_refused_or_shown_in_every_format(data: st.DataObject) -> None:
+def test_a_report_with_any_value_replaced_is_refused_or_rendered(data: st.DataObject) -> None:
     document: dict[str, Any] = json.loads(to_json(RICH))
     node: Any = document
     while True:
