@@ -101,8 +101,8 @@ def object_name(item: ObjectReport) -> str:
 def key_name(key: ObjectKey, cluster: str | None = None) -> str:
     """Like `object_name`, for a key alone."""
     namespace = f"{key.namespace}/" if key.namespace is not None else ""
-    where = f" in {cluster}" if cluster is not None else ""
-    return visible(f"{key.kind} {namespace}{key.name}{where}")
+    suffix = f" in {cluster}" if cluster is not None else ""
+    return visible(f"{key.kind} {namespace}{key.name}{suffix}")
 
 
 class Side(Enum):

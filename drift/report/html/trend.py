@@ -25,15 +25,15 @@ def trend_figure(past: Sequence[PastScan], now: str) -> str:
     if not past:
         return ""
     scans = past[-_MAX_SCANS:]
-    most = max(scan.open for scan in scans)
-    bars = "".join(_bar(number, scan, most) for number, scan in enumerate(scans))
+    maximum = max(scan.open for scan in scans)
+    bars = "".join(_bar(number, scan, maximum) for number, scan in enumerate(scans))
     return f"""\
 <figure class="trend">
-<figcaption><h2>Open findings</h2>{_caption(scans, most)}</figcaption>
+<figcaption><h2>Open findings</h2>{_caption(scans, maximum)}</figcaption>
 <svg viewBox="0 0 {len(scans) * _STEP} {_HEIGHT}" preserveAspectRatio="none" role="img" \
 aria-labelledby="trend-title trend-text">
 <title id="trend-title">Open findings in {plural(len(scans), "scan")}</title>
-<desc id="trend-text">{_description(scans, most)}</desc>
+<desc id="trend-text">{_description(scans, maximum)}</desc>
 {bars}
 </svg>
 <p class="axis"><span>{_ago(scans[0], now)}</span><span class="key key-old">open before</span>\
@@ -43,8 +43,8 @@ aria-labelledby="trend-title trend-text">
 """
 
 
-def _bar(number: int, scan: PastScan, most: int) -> str:
-    height = _HEIGHT * scan.open / most if most else 0
+def _bar(number: int, scan: PastScan, maximum: int) -> str:
+    height = _HEIGHT * scan.open / maximum if maximum else 0
     new = height * min(scan.new, scan.open) / scan.open if scan.open else 0
     x = number * _STEP + (_STEP - _BAR) / 2
     rectangles = [
@@ -62,16 +62,16 @@ def _bar(number: int, scan: PastScan, most: int) -> str:
     return f"<g><title>{_scan_text(scan)}</title>{elements}</g>"
 
 
-def _caption(scans: Sequence[PastScan], most: int) -> str:
+def _caption(scans: Sequence[PastScan], maximum: int) -> str:
     last = scans[-1]
-    return f"<p><b>{last.open}</b> now, {last.new} new, {last.resolved} resolved; {most} at most</p>"
+    return f"<p><b>{last.open}</b> now, {last.new} new, {last.resolved} resolved; {maximum} at most</p>"
 
 
-def _description(scans: Sequence[PastScan], most: int) -> str:
+def _description(scans: Sequence[PastScan], maximum: int) -> str:
     partial = sum(not scan.complete for scan in scans)
     return (
-        f"From {escaped_name(scans[0].at)} to {escaped_name(scans[-1].at)}: {scans[0].open} at first, {most} at most, "
-        f"{scans[-1].open} now. {plural(partial, 'scan')} incomplete."
+        f"From {escaped_name(scans[0].at)} to {escaped_name(scans[-1].at)}: {scans[0].open} at first, "
+        f"{maximum} at most, {scans[-1].open} now. {plural(partial, 'scan')} incomplete."
     )
 
 
