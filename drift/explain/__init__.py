@@ -1,1 +1,1 @@
-"""What the words of a report and of ``drift.yaml`` mean, and what to do about them."""
+"""``drift explain``: what the terms of a report and of ``drift.yaml`` mean, and what to do."""

@@ -1,4 +1,4 @@
-"""Explanations as text, folded for a terminal."""
+"""Renders explanations as text, folded for a terminal."""
 
 import textwrap
 from collections.abc import Iterable
@@ -9,25 +9,25 @@ from drift.spelling import did_you_mean
 
 
 def explain(name: str, width: int) -> str:
-    """What a word means, in each of its meanings.
+    """Returns the explanation of a term, in each of its meanings.
 
     Args:
-        name: As the user wrote it; upper and lower case are the same.
+        name: The term; case does not matter, and spaces count as hyphens.
         width: Columns to fold at.
 
     Raises:
-        UsageError: There is no such term.
+        UsageError: The term is unknown.
     """
-    wanted = "-".join(name.lower().split())
-    found = [term for term in all_terms() if term.name == wanted]
+    normalized = "-".join(name.lower().split())
+    found = [term for term in all_terms() if term.name == normalized]
     if not found:
         known = {term.name for term in all_terms()}
-        raise UsageError(f"{name!r} is not a term{did_you_mean(wanted, known)}")
+        raise UsageError(f"{name!r} is not a term{did_you_mean(normalized, known)}")
     return "\n".join(_meaning(term, width) for term in found)
 
 
 def list_terms(width: int) -> str:
-    """Every term, by topic."""
+    """Returns all terms by topic."""
     topics: dict[str, list[str]] = {}
     for term in all_terms():
         topics.setdefault(term.topic, []).append(term.name)
@@ -52,7 +52,7 @@ def _table(rows: Iterable[tuple[str, str]], width: int) -> Iterable[str]:
 
 
 def _fold(text: str, width: int, indent: str) -> str:
-    # A path must come out in one piece, to be copied.
+    # Paths are not broken, so that they can be copied.
     return textwrap.fill(
         text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

@@ -1,4 +1,4 @@
-"""The terms that can be explained, made of the texts, the severity table and the schema of ``drift.yaml``."""
+"""The terms of ``drift explain``, from the texts, the severity table and the JSON Schema of ``drift.yaml``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _SETTING: Final = "setting of drift.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One meaning of a word; a word may have several (``unmanaged`` is a status, a change and a setting).
+    """One meaning of a term. A term may have several: ``unmanaged`` is a status, a change and a setting.
 
     Attributes:
-        name: The word.
-        topic: What it is.
-        text: One paragraph.
-        rows: What is listed below it: a term, and what is to be said of it.
+        name: The term.
+        topic: What kind of term it is.
+        text: The explanation, one paragraph.
+        rows: A list below the text: entries and their explanations.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Term:
 
 
 def all_terms() -> tuple[Term, ...]:
-    """Every term, topic by topic."""
+    """Returns all terms, sorted by topic."""
     return (
         *(Term(name, "status of an object", text) for name, text in texts.STATUSES.items()),
         *(Term(name, "change of a finding", text) for name, text in texts.CHANGES.items()),
@@ -49,8 +49,8 @@ def all_terms() -> tuple[Term, ...]:
         *(Term(str(status), _EXIT_STATUS, text) for status, text in texts.EXIT_STATUSES.items()),
         Term(
             "exit-status",
-            "what the command ends with",
-            "For scripts and for CI, in this order of precedence: 2, 3, 1, 0.",
+            "result of a command",
+            "The exit statuses for scripts and CI. If several apply, the first of 2, 3, 1, 0 is returned.",
             tuple((str(status), text) for status, text in texts.EXIT_STATUSES.items()),
         ),
         *_settings(),
@@ -60,20 +60,19 @@ def all_terms() -> tuple[Term, ...]:
 def _rows(severity: Severity) -> tuple[tuple[str, str], ...]:
     table = default_table()
     rows = [(_matchers(rule), rule.reason or "") for rule in table.rules if rule.severity is severity]
-    return (*rows, ("everything else", "no rule names it")) if severity is table.default else tuple(rows)
+    return (*rows, ("everything else", "no rule matches it")) if severity is table.default else tuple(rows)
 
 
 def _matchers(rule: SeverityRule) -> str:
-    kind = rule.kind.text if rule.kind else "any kind" if rule.group else ""
-    group = f".{rule.group.text}" if rule.group and rule.group.text else ""
-    parts = [f"{kind}{group}" if rule.kind else f"{kind} of {group[1:]}" if rule.group else "", _path(rule)]
-    parts += [f"change {rule.change}"] if rule.change else []
-    parts += [f"cause {rule.cause}"] if rule.cause else []
-    return ", ".join(part for part in parts if part)
-
-
-def _path(rule: SeverityRule) -> str:
-    return rule.path.text if rule.path else ""
+    group = rule.group.text if rule.group else ""
+    if rule.kind:
+        kind = f"{rule.kind.text}.{group}" if group else rule.kind.text
+    else:
+        kind = f"any kind of {group}" if rule.group else ""
+    path = rule.path.text if rule.path else ""
+    change = f"change {rule.change}" if rule.change else ""
+    cause = f"cause {rule.cause}" if rule.cause else ""
+    return ", ".join(filter(None, (kind, path, change, cause)))
 
 
 def _settings() -> Iterator[Term]:
@@ -86,10 +85,10 @@ def _settings() -> Iterator[Term]:
 
 
 def _fields(setting: dict[str, Any], schema: dict[str, Any]) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """Name, description and choices of each part of a setting."""
+    """Returns the name, the description and the choices of each field of a setting."""
     reference = setting.get("items", {}).get("$ref")
-    holder = schema["$defs"][reference.rpartition("/")[2]] if reference else setting
+    parent = schema["$defs"][reference.rpartition("/")[2]] if reference else setting
     return [
         (name, field["description"], tuple((word, "") for word in field.get("enum", ())))
-        for name, field in holder.get("properties", {}).items()
+        for name, field in parent.get("properties", {}).items()
     ]

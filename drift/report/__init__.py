@@ -1,1 +1,1 @@
-"""A report in the forms that people and tools read. Each format is one module with one function: Report -> text."""
+"""Report formats. Each format is one module with one function from a `Report` to text."""

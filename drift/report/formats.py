@@ -1,16 +1,16 @@
-"""The formats by name. Imports no format, so that the command line can name them without loading one."""
+"""The names of the formats. This module imports no format, so the command line starts fast."""
 
 from enum import StrEnum
 from typing import Final
 
-#: What a comment on GitHub may hold, in characters; counted in bytes here, which are never fewer.
+#: GitHub limits a comment to this many characters. drift counts bytes, which are never fewer.
 COMMENT_LIMIT: Final = 65_536
-#: The shortest Markdown in which the head and the sentences on what was left out have room.
+#: Bytes that Markdown needs for its head and for the lines that count what is left out.
 SMALLEST_LIMIT: Final = 4096
 
 
 class Format(StrEnum):
-    """A form that a report can take."""
+    """A report format."""
 
     TEXT = "text"
     JSON = "json"

@@ -1,4 +1,4 @@
-"""Annotations of a GitHub workflow: the worst findings, on the lines of the manifests that they are about."""
+"""GitHub workflow annotations: the worst findings, on the lines of their manifests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,20 +7,21 @@ from typing import Final
 
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Report, Severity, Status
 from drift.report.view import (
+    cause_and_managers,
     object_name,
     open_for,
     plural,
+    reason_of,
     resolved_line,
     sentence,
     severity_mark,
     short,
     summary,
     what_differs,
-    who,
 )
 
-#: GitHub shows no more of one step.
-_MOST: Final = 10
+#: GitHub shows this many annotations per step.
+_MAX_ANNOTATIONS: Final = 10
 _LEVEL: Final = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
@@ -28,7 +29,7 @@ _LEVEL: Final = {
     Severity.LOW: "notice",
     Severity.INFO: "notice",
 }
-#: What could not be looked at may hide anything, so it stands right after what is known to be critical.
+#: An unchecked object may hide any drift, so it comes right after critical findings.
 _UNCHECKED_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] + 0.5
 _STDIN: Final = "<stdin>"
 
@@ -46,14 +47,14 @@ class _Annotation:
         source = self.item.source if self.item else None
         if source is not None and source.file != _STDIN:
             properties = {"file": short(normpath(source.file)), "line": str(source.line), **properties}
-        written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-        return f"::{self.level} {written}::{_message(self.message)}\n"
+        pairs = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
+        return f"::{self.level} {pairs}::{_escape(self.message)}\n"
 
 
 def to_annotations(report: Report) -> str:
-    """At most ten workflow commands, the worst first, and the summary as a line of the log."""
+    """Returns at most ten workflow commands, worst first, and the summary as a plain log line."""
     annotations = sorted(_annotations(report), key=lambda annotation: annotation.rank)
-    shown = annotations if len(annotations) <= _MOST else annotations[: _MOST - 1]
+    shown = annotations if len(annotations) <= _MAX_ANNOTATIONS else annotations[: _MAX_ANNOTATIONS - 1]
     left_out = len(annotations) - len(shown)
     if left_out:
         message = f"{plural(left_out, 'more finding')} not shown here; {summary(report)}"
@@ -74,17 +75,22 @@ def _annotations(report: Report) -> Iterator[_Annotation]:
             if finding.is_drift:
                 title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
                 rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                yield _Annotation(rank, level, title, _text(finding, report.generated_at), item)
+                yield _Annotation(rank, level, title, _message(item, finding, report.generated_at), item)
 
 
-def _text(finding: Finding, now: str) -> str:
-    lines = [f"{severity_mark(finding)}: {what_differs(finding)}", sentence(who(finding)) + open_for(finding, now)]
-    return "\n".join([*lines, sentence(finding.note)] if finding.note else lines)
+def _message(item: ObjectReport, finding: Finding, now: str) -> str:
+    lines = [
+        f"{severity_mark(finding)}: {what_differs(finding)}",
+        sentence(cause_and_managers(finding)) + open_for(finding, now),
+        f"note: {sentence(finding.note)}" if finding.note else "",
+        reason_of(item) or "",
+    ]
+    return "\n".join(filter(None, lines))
 
 
-def _message(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,4 +1,4 @@
-"""What a history holds, as a table for a terminal or as JSON: a line for each episode, and what they say together."""
+"""The episodes of a history with their statistics, as tables for a terminal or as JSON."""
 
 import io
 import json
@@ -28,13 +28,13 @@ _STATE_STYLE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What was chosen of a history.
+    """The selected episodes of a history.
 
     Attributes:
-        episodes: The oldest first.
-        scans: How many scans there were, of all scopes.
-        last_scan: RFC 3339; None before the first.
-        now: RFC 3339, UTC: until when open episodes have lasted.
+        episodes: Oldest first.
+        scans: The number of scans of all scopes.
+        last_scan: RFC 3339; None before the first scan.
+        now: RFC 3339, UTC; open episodes have lasted until then.
     """
 
     episodes: tuple[Episode, ...]
@@ -44,12 +44,12 @@ class Timeline:
 
 
 def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
-    """The timeline as tables, one for each scope, and the statistics below them.
+    """Returns one table for each scope, and the statistics below them.
 
     Args:
-        timeline: What to show.
+        timeline: The episodes.
         color: Whether to write ANSI colours.
-        width: Columns; None leaves lines as long as they are, for a pipe.
+        width: Columns to fold at; None does not fold, for a pipe.
     """
     scopes: dict[Scope, list[Episode]] = {}
     for episode in timeline.episodes:
@@ -57,7 +57,18 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
     if width is None and not color:
         return _plain(scopes, timeline)
     out = io.StringIO()
-    console = Console(
+    console = _console(out, width, color=color)
+    for scope, episodes in scopes.items():
+        console.print(Text(short(str(scope)), "bold"), overflow="fold")
+        console.print(_table(episodes, datetime.fromisoformat(timeline.now)))
+        console.print()
+    for line in _statistics_lines(timeline):
+        console.print(Text(line), overflow="fold")
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _console(out: io.StringIO, width: int | None, *, color: bool) -> Console:
+    return Console(
         file=out,
         color_system="standard" if color else None,
         force_terminal=color,
@@ -68,36 +79,29 @@ def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
         legacy_windows=False,
         no_color=not color,
     )
-    for scope, episodes in scopes.items():
-        console.print(Text(short(str(scope)), "bold"), overflow="fold")
-        console.print(_table(episodes, datetime.fromisoformat(timeline.now)))
-        console.print()
-    for line in _said_together(timeline):
-        console.print(Text(line), overflow="fold")
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def _plain(scopes: Mapping[Scope, Sequence[Episode]], timeline: Timeline) -> str:
-    """The same without a terminal to fit into: laying out a large table takes a hundred times as long."""
+    """Returns the same tables unfolded and without Rich, which takes a hundred times as long for a large table."""
     lines: list[str] = []
     for scope, episodes in scopes.items():
         rows = [_COLUMNS, *(_cells(episode, datetime.fromisoformat(timeline.now)) for episode in episodes)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         cells = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         lines += [short(str(scope)), *cells, ""]
-    return "".join(f"{line}\n" for line in [*lines, *_said_together(timeline)])
+    return "".join(f"{line}\n" for line in [*lines, *_statistics_lines(timeline)])
 
 
 def timeline_json(timeline: Timeline) -> str:
-    """The timeline as a JSON document of ``drift/v1``, ending in a newline."""
+    """Returns the timeline as a JSON document of ``drift/v1``, ending in a newline."""
     now = datetime.fromisoformat(timeline.now)
     document = {
         "apiVersion": "drift/v1",
         "kind": "DriftHistory",
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},
-        "statistics": _statistics(count(timeline.episodes)),
-        "episodes": [_episode(episode, now) for episode in timeline.episodes],
+        "statistics": _statistics_document(count(timeline.episodes)),
+        "episodes": [_episode_document(episode, now) for episode in timeline.episodes],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -114,7 +118,7 @@ def _table(episodes: Sequence[Episode], now: datetime) -> Table:
 
 
 def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
-    """What stands below each of the columns."""
+    """Returns one cell for each column."""
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
     reopened = ", reopened" if episode.reopened and episode.state is State.OPEN else ""
     return (
@@ -133,19 +137,23 @@ def _to_the_second(time: str) -> str:
     return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _said_together(timeline: Timeline) -> Iterator[str]:
-    told = count(timeline.episodes)
-    if told.resolved.mean_seconds is not None:
-        yield f"mean time to resolve: {_mean(told.resolved)}"
-        yield f"  by cause: {_means(told.by_cause)}"
-        yield f"  by severity: {_means(told.by_severity)}"
-    if told.reverted.mean_seconds is not None:
-        yield f"reverted by a syncer, on average after: {_mean(told.reverted)}"
-    unknown = told.resolved.unknown + told.reverted.unknown
+def _statistics_lines(timeline: Timeline) -> Iterator[str]:
+    totals = count(timeline.episodes)
+    if totals.resolved.mean_seconds is not None:
+        yield f"mean time to resolve: {_mean(totals.resolved)}"
+        yield f"  by cause: {_means(totals.by_cause)}"
+        yield f"  by severity: {_means(totals.by_severity)}"
+    if totals.reverted.mean_seconds is not None:
+        yield f"mean time until a GitOps controller reverted a change: {_mean(totals.reverted)}"
+    unknown = totals.resolved.unknown + totals.reverted.unknown
     if unknown:
-        yield f"not in the means, because the start is not known: {unknown}"
-    ends = [(told.resolved.count, State.RESOLVED), (told.reverted.count, State.REVERTED), (told.ignored, State.IGNORED)]
-    yield ", ".join([f"{told.open} open", *(f"{number} {state}" for number, state in ends if number)])
+        yield f"left out of the means because their start is unknown: {unknown}"
+    ends = [
+        (totals.resolved.count, State.RESOLVED),
+        (totals.reverted.count, State.REVERTED),
+        (totals.ignored, State.IGNORED),
+    ]
+    yield ", ".join([f"{totals.open} open", *(f"{number} {state}" for number, state in ends if number)])
     last = f", the last at {timeline.last_scan}" if timeline.last_scan else ""
     yield f"{plural(timeline.scans, 'scan')}{last}"
 
@@ -158,18 +166,18 @@ def _mean(lasting: Lasting) -> str:
     return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
 
 
-def _statistics(told: Statistics) -> dict[str, Json]:
+def _statistics_document(totals: Statistics) -> dict[str, Json]:
     return {
-        "open": told.open,
-        "ignored": told.ignored,
-        "reverted": _lasting(told.reverted),
-        "resolved": _lasting(told.resolved),
-        "resolvedByCause": {name: _lasting(lasting) for name, lasting in told.by_cause.items()},
-        "resolvedBySeverity": {name: _lasting(lasting) for name, lasting in told.by_severity.items()},
+        "open": totals.open,
+        "ignored": totals.ignored,
+        "reverted": _lasting_document(totals.reverted),
+        "resolved": _lasting_document(totals.resolved),
+        "resolvedByCause": {name: _lasting_document(lasting) for name, lasting in totals.by_cause.items()},
+        "resolvedBySeverity": {name: _lasting_document(lasting) for name, lasting in totals.by_severity.items()},
     }
 
 
-def _lasting(lasting: Lasting) -> dict[str, Json]:
+def _lasting_document(lasting: Lasting) -> dict[str, Json]:
     mean = lasting.mean_seconds
     return {
         "count": lasting.count,
@@ -178,7 +186,7 @@ def _lasting(lasting: Lasting) -> dict[str, Json]:
     }
 
 
-def _episode(episode: Episode, now: datetime) -> dict[str, Json]:
+def _episode_document(episode: Episode, now: datetime) -> dict[str, Json]:
     return {
         "cluster": episode.scope.cluster,
         "scope": episode.scope.name,

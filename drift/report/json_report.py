@@ -1,4 +1,4 @@
-"""The JSON report, version 1: a contract, separate from the internal classes; ``schema/`` holds its JSON Schema."""
+"""The JSON report, version 1. It is a public contract, so it is separate from the internal classes; see ``schema/``."""
 
 import json
 from importlib import resources
@@ -11,7 +11,7 @@ _NAME = "drift-reporter"
 
 
 def to_document(report: Report) -> dict[str, Json]:
-    """The report as a JSON document of ``drift/v1``."""
+    """Returns the report as a JSON document of ``drift/v1``."""
     statuses = report.count_by_status()
     return {
         "apiVersion": "drift/v1",
@@ -47,31 +47,31 @@ def to_document(report: Report) -> dict[str, Json]:
         },
         "notes": list(report.notes),
         "errors": list(report.errors),
-        "objects": [_object(item) for item in report.objects if is_worth_a_line(item)],
-        "inSync": [_identity(item) for item in report.objects if not is_worth_a_line(item)],
-        "resolved": [_resolved(gone) for gone in report.resolved],
+        "objects": [_object(item) for item in report.objects if is_noteworthy(item)],
+        "inSync": [_identity(item) for item in report.objects if not is_noteworthy(item)],
+        "resolved": [_resolved(resolved) for resolved in report.resolved],
         "past": [_past_scan(scan) for scan in report.past],
     }
 
 
 def to_json(report: Report) -> str:
-    """The report as text, two spaces deep, ending in a newline.
+    """Returns the report as text, indented by two spaces and ending in a newline.
 
     Raises:
-        TypeError: A value that must not be shown has come this far, which is a bug of ours.
+        TypeError: The report holds a redacted value, which is a bug in drift.
     """
     return json.dumps(to_document(report), indent=2, ensure_ascii=False) + "\n"
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the report."""
+    """Returns the JSON Schema of the report."""
     text = resources.files(__package__).joinpath("schema/drift-report-v1.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 
 
-def is_worth_a_line(item: ObjectReport) -> bool:
-    """Whether an object belongs in a report: it is not in sync, or there is a finding or a remark."""
+def is_noteworthy(item: ObjectReport) -> bool:
+    """Returns whether an object is not in sync, or has a finding or a reason."""
     return item.status is not Status.IN_SYNC or bool(item.findings) or item.reason is not None
 
 
@@ -102,7 +102,7 @@ def _object(item: ObjectReport) -> dict[str, Json]:
 
 
 def finding_document(finding: Finding) -> dict[str, Json]:
-    """One finding as the report has it."""
+    """Returns a finding as it appears in the report."""
     return {
         "id": finding.id,
         "change": finding.change,
@@ -131,20 +131,20 @@ def finding_document(finding: Finding) -> dict[str, Json]:
     }
 
 
-def _resolved(gone: Resolved) -> dict[str, Json]:
+def _resolved(resolved: Resolved) -> dict[str, Json]:
     return {
-        "id": gone.id,
-        "apiVersion": gone.api_version,
-        "kind": gone.key.kind,
-        "namespace": gone.key.namespace,
-        "name": gone.key.name,
-        "cluster": gone.cluster,
-        "path": gone.path,
-        "change": gone.change,
-        "cause": gone.cause,
-        "severity": gone.severity,
-        "firstSeen": gone.first_seen,
-        "resolvedAt": gone.resolved_at,
+        "id": resolved.id,
+        "apiVersion": resolved.api_version,
+        "kind": resolved.key.kind,
+        "namespace": resolved.key.namespace,
+        "name": resolved.key.name,
+        "cluster": resolved.cluster,
+        "path": resolved.path,
+        "change": resolved.change,
+        "cause": resolved.cause,
+        "severity": resolved.severity,
+        "firstSeen": resolved.first_seen,
+        "resolvedAt": resolved.resolved_at,
     }
 
 

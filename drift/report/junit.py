@@ -1,7 +1,7 @@
-"""JUnit XML, for whatever shows test results: a suite for each source file, a test case for each object.
+"""JUnit XML for CI systems: a suite for each manifest file, a test case for each object.
 
-Made for both schemas in use, the one of Ant's task and the one of Jenkins: a test case has one result at most, which
-bears no attribute that either lacks.
+The document is valid in both schemas in use, Ant's and Jenkins's: a test case has at most one result, with only the
+attributes that both allow.
 """
 
 import xml.etree.ElementTree as ET
@@ -10,17 +10,27 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Status
-from drift.report.view import finding_order, object_name, open_for, sentence, severity_mark, short, what_differs, who
+from drift.report.view import (
+    cause_and_managers,
+    finding_order,
+    object_name,
+    open_for,
+    reason_of,
+    sentence,
+    severity_mark,
+    short,
+    what_differs,
+)
 
 _NO_SOURCE: Final = "not in Git"
 _SCAN: Final = "scan"
 
 
 def to_junit(report: Report) -> str:
-    """The report as an XML document.
+    """Returns the report as an XML document.
 
-    Failures are drift, errors what could not be checked; what a rule ignores and what is left out on purpose is
-    skipped, with the reason.
+    A drifted object is a failure and an unchecked one is an error. If rules ignore all drift of an object, or if
+    drift.yaml skips its kind, its test case is skipped with the reason.
     """
     suites: dict[str, list[ET.Element]] = {}
     for item in report.objects:
@@ -28,7 +38,7 @@ def to_junit(report: Report) -> str:
         suites.setdefault(name, []).append(_case(item, report.generated_at))
     ordered = sorted(suites.items(), key=lambda suite: (suite[0] == _NO_SOURCE, suite[0]))
     if report.errors:
-        ordered.append((_SCAN, [_unread(number, error) for number, error in enumerate(report.errors, start=1)]))
+        ordered.append((_SCAN, [_read_error(number, error) for number, error in enumerate(report.errors, start=1)]))
     root = ET.Element("testsuites")
     for number, (name, cases) in enumerate(ordered):
         root.append(_suite(number, name, cases, report))
@@ -43,7 +53,7 @@ def _suite(number: int, name: str, cases: Sequence[ET.Element], report: Report) 
             "id": str(number),
             "package": "drift",
             "name": name,
-            # The schema of Ant's task knows no zone.
+            # Ant's schema allows no time zone.
             "timestamp": report.generated_at[:19],
             "hostname": short((report.cluster.context or report.cluster.server) if report.cluster else "")
             or "localhost",
@@ -73,18 +83,20 @@ def _case(item: ObjectReport, now: str) -> ET.Element:
     if item.status is Status.UNCHECKED and not item.is_skipped:
         _result(case, "error", Status.UNCHECKED, item.reason or "", [item.reason or ""])
     elif item.status is Status.UNCHECKED:
-        ET.SubElement(case, "skipped").text = f"not checked on purpose: {sentence(item.reason or '')}"
+        ET.SubElement(case, "skipped").text = reason_of(item)
     elif drift:
-        worst = min(drift, key=finding_order)
-        lines = [line for finding in sorted(drift, key=finding_order) for line in _lines(finding, now)]
-        _result(case, "failure", item.status, f"{severity_mark(worst)}: {_what(worst)}", lines)
+        findings = sorted(drift, key=finding_order)
+        lines = [line for finding in findings for line in _finding_lines(finding, now)]
+        reason = reason_of(item)
+        message = f"{severity_mark(findings[0])}: {_path_and_difference(findings[0])}"
+        _result(case, "failure", item.status, message, lines if reason is None else [reason, *lines])
     elif ignored:
-        ET.SubElement(case, "skipped").text = "\n".join(map(_why_ignored, ignored))
+        ET.SubElement(case, "skipped").text = "\n".join(map(_ignored_line, ignored))
     return case
 
 
-def _unread(number: int, error: str) -> ET.Element:
-    case = ET.Element("testcase", classname=_SCAN, name=f"could be read ({number})", time="0")
+def _read_error(number: int, error: str) -> ET.Element:
+    case = ET.Element("testcase", classname=_SCAN, name=f"read error {number}", time="0")
     _result(case, "error", Status.UNCHECKED, error, [error])
     return case
 
@@ -94,16 +106,19 @@ def _result(case: ET.Element, result: str, kind: str, message: str, lines: Seque
     element.text = "\n".join(map(sentence, lines))
 
 
-def _lines(finding: Finding, now: str) -> list[str]:
-    lines = [f"{severity_mark(finding)}: {_what(finding)}", f"    {who(finding)}{open_for(finding, now)}"]
-    return [*lines, f"    {sentence(finding.note)}"] if finding.note else lines
+def _finding_lines(finding: Finding, now: str) -> list[str]:
+    lines = [
+        f"{severity_mark(finding)}: {_path_and_difference(finding)}",
+        f"    {cause_and_managers(finding)}{open_for(finding, now)}",
+    ]
+    return [*lines, f"    note: {sentence(finding.note)}"] if finding.note else lines
 
 
-def _what(finding: Finding) -> str:
+def _path_and_difference(finding: Finding) -> str:
     return f"{short(finding.path)}: {what_differs(finding)}" if finding.path else what_differs(finding)
 
 
-def _why_ignored(finding: Finding) -> str:
+def _ignored_line(finding: Finding) -> str:
     if finding.ignored is None:
         return ""
     path = f"{short(finding.path)} " if finding.path else ""

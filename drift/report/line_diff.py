@@ -1,4 +1,4 @@
-"""What differs in a value of many lines, as a line diff that is short enough to be read: hunks, context, a limit."""
+"""Line diffs of long values, with hunks, context and a limit on their length."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,24 +8,24 @@ from enum import StrEnum
 from typing import Final
 
 from drift.model import Change, Finding, Json
-from drift.report.view import cut, excerpt_start, plural, visible
+from drift.report.view import cut, excerpt_start, has_values, plural, visible
 from drift.report.yaml_text import to_yaml
 
-#: A structured value whose JSON is not longer is better said on the finding's own line.
+#: A structured value up to this many characters of JSON fits on the finding's own line.
 _ONE_LINE: Final = 72
-#: A structured value whose JSON is longer is not laid out at all: it is only shown around its first difference.
-_LARGEST: Final = 65_536
+#: A structured value above this many characters of JSON gets no diff, only an excerpt.
+_MAX_JSON: Final = 65_536
 _CONTEXT: Final = 3
-#: Lines that are shown of one finding, and of them one after the other on one side.
-_MOST_LINES: Final = 40
-_LONGEST_RUN: Final = 15
-#: Where more lines than these differ, which of them are alike is not searched for: it would take long, and tell little.
-_MOST_MATCHED: Final = 500
+#: Lines shown for one finding, and consecutive lines of one side.
+_MAX_LINES: Final = 40
+_MAX_RUN: Final = 15
+#: If more lines differ, equal lines among them are not matched: that takes long and helps little.
+_MAX_MATCHED: Final = 500
 _NO_NEWLINE: Final = "\\ no newline at the end"
 
 
 class Mark(StrEnum):
-    """What a line of a diff is."""
+    """The kind of a diff line."""
 
     BOTH = " "
     GIT = "-"
@@ -39,40 +39,40 @@ class DiffLine:
     """One line of a diff.
 
     Attributes:
-        mark: What it is.
-        text: The line, with nothing in it that steers a terminal.
+        mark: Its kind.
+        text: The line, without control characters.
     """
 
     mark: Mark
     text: str
 
     def __str__(self) -> str:
-        """As in a unified diff."""
+        """Returns the line as in a unified diff."""
         return self.text if self.mark is Mark.HUNK else f"{'' if self.mark is Mark.LEFT_OUT else self.mark} {self.text}"
 
 
 def line_diff(finding: Finding) -> tuple[DiffLine, ...]:
-    """The difference line by line; empty where one line says it as well, or where the values are not to be shown.
+    """Returns a line diff, or nothing if the difference fits on one line or its values are redacted.
 
-    Text is compared as it is, anything else as YAML.
+    Strings are compared as they are, other values as YAML.
 
     Raises:
-        TypeError: A value that must not be shown has come this far, which is a bug of ours.
+        TypeError: The finding holds a redacted value, which is a bug in drift.
     """
-    if finding.redacted or finding.change not in {Change.CHANGED, Change.ADDED, Change.REMOVED}:
+    if not has_values(finding):
         return ()
     values = [
         *([] if finding.change is Change.ADDED else [finding.desired]),
         *([] if finding.change is Change.REMOVED else [finding.live]),
     ]
     try:
-        if not any(map(_has_lines, values)):
+        if not any(map(_needs_lines, values)):
             return ()
         texts = values if all(isinstance(value, str) for value in values) else [to_yaml(value) for value in values]
     except (RecursionError, _TooLargeError):
         return ()
     if finding.change is Change.CHANGED:
-        return tuple(_limited(list(_changed(*_lines(*texts)))))
+        return tuple(_limited(list(_hunks(*_lines(*texts)))))
     mark = Mark.LIVE if finding.change is Change.ADDED else Mark.GIT
     return tuple(_limited(list(_run(mark, [cut(visible(line)) for line in texts[0].removesuffix("\n").split("\n")]))))
 
@@ -81,19 +81,19 @@ class _TooLargeError(Exception):
     pass
 
 
-def _has_lines(value: Json) -> bool:
+def _needs_lines(value: Json) -> bool:
     if isinstance(value, str):
         return "\n" in value[:-1]
     if not isinstance(value, dict | list):
         return False
     size = len(json.dumps(value, ensure_ascii=False))
-    if size > _LARGEST:
+    if size > _MAX_JSON:
         raise _TooLargeError
     return size > _ONE_LINE
 
 
 def _lines(desired: str, live: str) -> tuple[list[str], list[str]]:
-    """Both as lines; that only one of them ends in a newline is a line of its own."""
+    """Splits both texts into lines; if only one text ends in a newline, a line says so."""
     sides = (desired.split("\n"), live.split("\n"))
     for text, lines in zip((desired, live), sides, strict=True):
         if text.endswith("\n"):
@@ -103,17 +103,17 @@ def _lines(desired: str, live: str) -> tuple[list[str], list[str]]:
     return sides
 
 
-def _changed(desired: Sequence[str], live: Sequence[str]) -> Iterator[DiffLine]:
+def _hunks(desired: Sequence[str], live: Sequence[str]) -> Iterator[DiffLine]:
     end = (len(desired), len(live))
     for group in _groups(desired, live):
         first, last = group[0], group[-1]
         if (first[1], first[3], last[2], last[4]) != (0, 0, *end):
             yield DiffLine(Mark.HUNK, f"@@ -{_span(first[1], last[2])} +{_span(first[3], last[4])} @@")
-        for tag, i, j, k, m in group:
+        for tag, desired_start, desired_end, live_start, live_end in group:
             if tag == "equal":
-                yield from (DiffLine(Mark.BOTH, cut(visible(line))) for line in desired[i:j])
+                yield from (DiffLine(Mark.BOTH, cut(visible(line))) for line in desired[desired_start:desired_end])
             else:
-                removed, added = _side_by_side(desired[i:j], live[k:m])
+                removed, added = _excerpts(desired[desired_start:desired_end], live[live_start:live_end])
                 yield from _run(Mark.GIT, removed)
                 yield from _run(Mark.LIVE, added)
 
@@ -122,37 +122,37 @@ _Opcode = tuple[str, int, int, int, int]
 
 
 def _groups(desired: Sequence[str], live: Sequence[str]) -> Iterator[list[_Opcode]]:
-    """Hunks as `SequenceMatcher.get_grouped_opcodes` has them, of texts of any length."""
-    pairs = list(zip(desired, live, strict=False))
-    start = next((index for index, (one, two) in enumerate(pairs) if one != two), len(pairs))
-    most = len(pairs) - start
-    tails = zip(reversed(desired[start:]), reversed(live[start:]), strict=False)
-    same = next((index for index, (one, two) in enumerate(tails) if one != two), most)
-    from_line = max(start - _CONTEXT, 0)
-    left = desired[from_line : len(desired) - max(same - _CONTEXT, 0)]
-    right = live[from_line : len(live) - max(same - _CONTEXT, 0)]
-    if max(len(left), len(right)) <= _MOST_MATCHED:
+    """Returns the hunks of `SequenceMatcher.get_grouped_opcodes`, for texts of any length."""
+    # Equal lines at both ends are cut off first, except for the context: matching takes quadratic time.
+    head = _common_prefix(desired, live)
+    tail = _common_prefix(desired[head:][::-1], live[head:][::-1])
+    offset = max(head - _CONTEXT, 0)
+    left = desired[offset : len(desired) - max(tail - _CONTEXT, 0)]
+    right = live[offset : len(live) - max(tail - _CONTEXT, 0)]
+    if max(len(left), len(right)) <= _MAX_MATCHED:
         groups = SequenceMatcher(None, left, right, autojunk=False).get_grouped_opcodes(_CONTEXT)
     else:
-        before, after = start - from_line, min(same, _CONTEXT)
-        i, k = len(left) - after, len(right) - after
-        whole: list[_Opcode] = [
+        before, after = head - offset, min(tail, _CONTEXT)
+        left_end, right_end = len(left) - after, len(right) - after
+        replaced: list[_Opcode] = [
             ("equal", 0, before, 0, before),
-            ("replace", before, i, before, k),
-            ("equal", i, len(left), k, len(right)),
+            ("replace", before, left_end, before, right_end),
+            ("equal", left_end, len(left), right_end, len(right)),
         ]
-        groups = iter([whole])
+        groups = iter([replaced])
     for group in groups:
-        yield [
-            (tag, i + from_line, j + from_line, k + from_line, m + from_line)
-            for tag, i, j, k, m in group
-            if (i, k) != (j, m)
-        ]
+        yield [(tag, i + offset, j + offset, k + offset, m + offset) for tag, i, j, k, m in group if (i, k) != (j, m)]
 
 
-def _side_by_side(desired: Sequence[str], live: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The lines that differ, long ones cut around the first place where they differ from their like."""
-    left, right = [_exact(line) for line in desired], [_exact(line) for line in live]
+def _common_prefix(lines: Sequence[str], others: Sequence[str]) -> int:
+    """Returns how many lines at the beginning are equal."""
+    pairs = zip(lines, others, strict=False)
+    return next((index for index, (one, two) in enumerate(pairs) if one != two), min(len(lines), len(others)))
+
+
+def _excerpts(desired: Sequence[str], live: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the lines of both sides; long lines are cut around the first difference from their counterpart."""
+    left, right = list(map(_show_trailing_spaces, desired)), list(map(_show_trailing_spaces, live))
     if len(left) != len(right):
         return [cut(line) for line in left], [cut(line) for line in right]
     starts = [excerpt_start(one, two) for one, two in zip(left, right, strict=True)]
@@ -162,28 +162,28 @@ def _side_by_side(desired: Sequence[str], live: Sequence[str]) -> tuple[list[str
     )
 
 
-def _exact(line: str) -> str:
-    """A line with the spaces at its end made visible: they may be all that differs."""
+def _show_trailing_spaces(line: str) -> str:
+    """Escapes trailing spaces, which may be the only difference."""
     bare = line.rstrip(" ")
     return visible(bare) + "\\x20" * (len(line) - len(bare))
 
 
 def _run(mark: Mark, lines: Sequence[str]) -> Iterator[DiffLine]:
-    """Lines of one side, the first of them where they are many."""
-    shown = len(lines) if len(lines) <= _LONGEST_RUN else _LONGEST_RUN - 1
+    """Yields consecutive lines of one side, and the number of those left out."""
+    shown = len(lines) if len(lines) <= _MAX_RUN else _MAX_RUN - 1
     yield from (DiffLine(mark, line) for line in lines[:shown])
     if shown < len(lines):
         yield DiffLine(Mark.LEFT_OUT, f"{mark} {plural(len(lines) - shown, 'more line')}")
 
 
 def _limited(lines: Sequence[DiffLine]) -> Sequence[DiffLine]:
-    if len(lines) <= _MOST_LINES:
+    if len(lines) <= _MAX_LINES:
         return lines
-    left_out = plural(len(lines) - _MOST_LINES + 1, "more line")
-    return [*lines[: _MOST_LINES - 1], DiffLine(Mark.LEFT_OUT, f"{left_out} of this difference")]
+    left_out = plural(len(lines) - _MAX_LINES + 1, "more line")
+    return [*lines[: _MAX_LINES - 1], DiffLine(Mark.LEFT_OUT, f"{left_out} of this difference")]
 
 
 def _span(start: int, stop: int) -> str:
-    """Lines as unified diffs count them."""
+    """Returns a range of lines as a unified diff writes it."""
     length = stop - start
     return f"{start + bool(length)},{length}" if length != 1 else f"{start + 1}"

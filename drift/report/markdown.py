@@ -1,23 +1,26 @@
-"""Markdown for a comment or a step summary on GitHub: never longer than these may be, and it says what was left out.
+"""Markdown for GitHub comments and step summaries: it keeps to their size limits and counts what it leaves out.
 
-What comes from outside is put into code, where nothing is markup, no name is notified and no link is made.
+Text from the cluster or from manifests is written as code, so that it makes no markup, mentions or links.
 """
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from drift.model import Change, Finding, ObjectReport, Report
+from drift.model import Finding, ObjectReport, Report
 from drift.report.formats import COMMENT_LIMIT
 from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
+    cause_and_managers,
     excerpts,
     finding_order,
+    has_values,
     hints,
     is_shown,
     object_name,
     open_for,
     plural,
+    reason_of,
     resolved_name,
     sentence,
     severity_mark,
@@ -25,47 +28,47 @@ from drift.report.view import (
     summary,
     visible,
     what_differs,
-    who,
     worst_first,
 )
 
+#: Bytes kept free for the lines that count what is left out.
 _RESERVED: Final = 600
-#: Parts of the room: what is not checked, and notes. The objects have what is left of it.
+#: Errors get at most an eighth of the space, notes and resolved findings a sixteenth each; objects get the rest.
 _ERRORS_SHARE: Final = 8
 _NOTES_SHARE: Final = 16
-#: Part of what is left that one object may take, so that it does not hide all the others.
+#: One object gets at most half of the remaining space, so that it does not hide all others.
 _OBJECT_SHARE: Final = 2
-_MOST_CLUSTERS: Final = 5
+_MAX_CLUSTERS: Final = 5
 _MAX_FACT: Final = 80
-_HARMLESS: Final = re.compile(r"(?![0-9]+[.)])[A-Za-z0-9][A-Za-z0-9 ,;'()/:.-]*")
-#: What GitHub makes a link or a picture of, without any markup.
+_WITHOUT_MARKUP: Final = re.compile(r"(?![0-9]+[.)])[A-Za-z0-9][A-Za-z0-9 ,;'()/:.-]*")
+#: Text that GitHub turns into a link or an emoji without any markup.
 _AUTOMATIC: Final = re.compile(r"www\.|://|GH-[0-9]|:(?![0-9]{2}:)[a-z0-9-]+:", re.IGNORECASE)
 _BACKTICKS: Final = re.compile(r"`+")
 
 
 def to_markdown(report: Report, limit: int = COMMENT_LIMIT) -> str:
-    """The report as GitHub-flavoured Markdown.
+    """Returns the report as GitHub-flavoured Markdown.
 
     Args:
-        report: What to show.
-        limit: Bytes of UTF-8 that the text may have, `SMALLEST_LIMIT` at least.
+        report: The report.
+        limit: The maximum size in bytes of UTF-8, at least `SMALLEST_LIMIT`.
     """
     head, tail = _head(report), _tail(report)
-    room = limit - _size(head) - _size(tail) - _RESERVED
-    errors = _list("Not checked", report.errors, room // _ERRORS_SHARE)
-    notes = _list("Notes", report.notes, room // _NOTES_SHARE)
+    space = limit - _size(head) - _size(tail) - _RESERVED
+    errors = _list("Not checked", report.errors, space // _ERRORS_SHARE)
+    notes = _list("Notes", report.notes, space // _NOTES_SHARE)
     shown = sorted(filter(is_shown, report.objects), key=worst_first)
-    resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), room // _NOTES_SHARE)
-    objects = _objects(shown, room - _size(errors) - _size(notes) - _size(resolved), report.generated_at)
+    resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
+    objects = _objects(shown, space - _size(errors) - _size(notes) - _size(resolved), report.generated_at)
     return head + errors + objects + resolved + notes + tail
 
 
 def _head(report: Report) -> str:
     lines = [f"## Drift: {report.verdict}", "", f"**{summary(report)}**"]
     clusters = [cluster.context or cluster.server for cluster in (report.clusters or (report.cluster,)) if cluster]
-    facts = [f"cluster {_fact(name)}" for name in clusters[:_MOST_CLUSTERS]]
-    if len(clusters) > _MOST_CLUSTERS:
-        facts.append(f"{len(clusters) - _MOST_CLUSTERS} more clusters")
+    facts = [f"cluster {_fact(name)}" for name in clusters[:_MAX_CLUSTERS]]
+    if len(clusters) > _MAX_CLUSTERS:
+        facts.append(f"{len(clusters) - _MAX_CLUSTERS} more clusters")
     if report.manifests.git_commit:
         dirty = " with uncommitted changes" if report.manifests.git_dirty else ""
         facts.append(f"Git {_fact(report.manifests.git_commit)}{dirty}")
@@ -83,24 +86,23 @@ def _tail(report: Report) -> str:
     return "\n### What to do\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def _list(title: str, sentences: Sequence[str], room: int) -> str:
-    """A section of sentences, as many as its part of the room holds."""
+def _list(title: str, sentences: Sequence[str], space: int) -> str:
+    """Returns a section with as many sentences as fit into the space."""
     if not sentences:
         return ""
     text = f"\n### {title}\n\n"
-    for number, said in enumerate(sentences):
-        line = f"- {_prose(said)}\n"
-        if _size(text) + _size(line) > room:
+    for number, entry in enumerate(sentences):
+        line = f"- {_prose(entry)}\n"
+        if _size(text) + _size(line) > space:
             return f"{text}- {len(sentences) - number} more not shown here\n"
         text += line
     return text
 
 
-def _objects(items: Sequence[ObjectReport], room: int, now: str) -> str:
+def _objects(items: Sequence[ObjectReport], space: int, now: str) -> str:
     text = ""
     for number, item in enumerate(items):
-        left = room - _size(text)
-        block = _object(item, left // _OBJECT_SHARE, now)
+        block = _object(item, (space - _size(text)) // _OBJECT_SHARE, now)
         if block is None:
             return text + _left_out(items[number:])
         text += block
@@ -110,67 +112,64 @@ def _objects(items: Sequence[ObjectReport], room: int, now: str) -> str:
 def _left_out(items: Sequence[ObjectReport]) -> str:
     findings = sum(finding.ignored is None for item in items for finding in item.findings)
     return (
-        f"\n**{plural(len(items), 'more object')} with {plural(findings, 'finding')} left out to fit here;** "
-        "the worst are shown, and the JSON report has them all.\n"
+        f"\n**{plural(len(items), 'more object')} with {plural(findings, 'finding')} left out to fit here.** "
+        "The worst are shown; the JSON report has all.\n"
     )
 
 
-def _object(item: ObjectReport, room: int, now: str) -> str | None:
-    """An object's section, with as many of its findings as fit; None where not even one does."""
+def _object(item: ObjectReport, space: int, now: str) -> str | None:
+    """Returns an object's section with as many findings as fit, or None if not even one fits."""
     text = f"\n### {_code(short(object_name(item)))} {item.status}\n"
     if item.source is not None:
         text += f"\n{_code(short(str(item.source)))}\n"
-    if item.reason is not None:
-        on_purpose = "not checked on purpose: " if item.is_skipped else ""
-        text += f"\n{on_purpose}{_prose(item.reason)}\n"
+    reason = reason_of(item)
+    if reason is not None:
+        text += f"\n{_prose(reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):
         block = _finding(finding, now, line_diff(finding))
-        if _size(text) + _size(block) + _MAX_FACT > room:
+        if _size(text) + _size(block) + _MAX_FACT > space:
             block = _finding(finding, now)
-        # Room for the sentence on what is left out of this object, which the next finding may make necessary.
-        if _size(text) + _size(block) + _MAX_FACT > room:
-            return (
-                f"{text}\n{plural(len(findings) - number, 'more finding')} of it not shown here\n" if number else None
-            )
+        # Keep space for the line that counts the findings left out: the next finding may need it.
+        if _size(text) + _size(block) + _MAX_FACT > space:
+            left_out = plural(len(findings) - number, "more finding")
+            return f"{text}\n{left_out} of this object not shown here\n" if number else None
         text += block
-    return text if _size(text) <= room else None
+    return text if _size(text) <= space else None
 
 
 def _finding(finding: Finding, now: str, lines_of_diff: Sequence[DiffLine] = ()) -> str:
     path = f" {_code(short(finding.path))}" if finding.path else ""
-    with_values = finding.change in {Change.CHANGED, Change.ADDED, Change.REMOVED} and not finding.redacted
-    what = "" if with_values else f" {what_differs(finding)};"
-    lines = [f"**{severity_mark(finding)}**{path}:{what} {_prose(who(finding))}{open_for(finding, now)}"]
+    difference = "" if has_values(finding) else f" {what_differs(finding)};"
+    who = f"{_prose(cause_and_managers(finding))}{open_for(finding, now)}"
+    lines = [f"**{severity_mark(finding)}**{path}:{difference} {who}"]
     if finding.note is not None:
-        lines[0] += f"; {_prose(finding.note)}"
+        lines += ["", f"Note: {_prose(finding.note)}"]
     if lines_of_diff:
         lines += ["", _fence("diff", [str(line) for line in lines_of_diff])]
-    elif with_values:
-        desired, live = excerpts(finding)
-        removed = [] if finding.change is Change.ADDED else [f"- {desired}"]
-        added = [] if finding.change is Change.REMOVED else [f"+ {live}"]
-        lines += ["", _fence("diff", [*removed, *added])]
+    elif has_values(finding):
+        values = zip("-+", excerpts(finding), strict=True)
+        lines += ["", _fence("diff", [f"{sign} {value}" for sign, value in values if value is not None])]
     return "\n" + "\n".join(lines) + "\n"
 
 
 def _fence(language: str, lines: Sequence[str]) -> str:
-    """A block of code that nothing in it can end."""
+    """Returns a code block with a fence longer than any in its lines."""
     mark = "`" * max(3, _longest_run(lines) + 1)
     return "\n".join([f"{mark}{language}", *lines, mark])
 
 
 def _code(text: str) -> str:
-    """Code within a line; a space on both sides where a backtick would touch the marks."""
+    """Returns inline code, with spaces inside if a backtick would touch the delimiters."""
     mark = "`" * (_longest_run([text]) + 1)
     space = " " if "`" in text or not text.strip() or text != text.strip() else ""
     return f"{mark}{space}{text or ' '}{space}{mark}"
 
 
 def _prose(text: str) -> str:
-    """A sentence as it is where nothing in it can be markup, else as code."""
+    """Returns a sentence unchanged if nothing in it can be markup, else as code."""
     text = sentence(text)
-    return text if _HARMLESS.fullmatch(text) and not _AUTOMATIC.search(text) else _code(text)
+    return text if _WITHOUT_MARKUP.fullmatch(text) and not _AUTOMATIC.search(text) else _code(text)
 
 
 def _fact(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Several reports as one: those of several clusters, or of the parts of one."""
+"""Merging reports of several clusters or shards into one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,37 +10,39 @@ from drift.report.json_report import to_json
 from drift.report.read_json import report_order
 from drift.report.shards import shard_sets
 
-#: Of two reports on one object, the one that compared it wins, and one that found it without knowing its manifest is
-#: the weakest: the other read more of Git.
-_RANK: Final = {Status.IN_SYNC: 0, Status.DRIFTED: 0, Status.MISSING: 0, Status.UNCHECKED: 1, Status.UNMANAGED: 2}
-#: What a report has for a cluster that was made of dumps.
+#: If two reports have the same object, the lower rank wins: a comparison is better than a failed check, and "unmanaged"
+#: is the weakest, because the other report read more of Git.
+_STATUS_RANK: Final = {
+    Status.IN_SYNC: 0,
+    Status.DRIFTED: 0,
+    Status.MISSING: 0,
+    Status.UNCHECKED: 1,
+    Status.UNMANAGED: 2,
+}
+#: The server of reports that were made from dumps.
 _DUMP: Final = ""
 _DUMP_NAME: Final = "a dump"
 _Item = TypeVar("_Item", ObjectReport, Resolved)
 
 
 def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
-    """One report of several; the order in which they are given makes no difference.
+    """Merges reports; their order makes no difference.
 
-    An object of one cluster that several reports speak of is in it once, as the best informed and then the newest
-    of them has it. Clusters are told apart by the server's URL; reports of dumps count as of one cluster.
-    Where a shard is missing, the merged report says so and is incomplete.
+    The result has each object of a cluster once, from the best informed report and then from the newest. Clusters are
+    identified by the server's URL; all reports of dumps count as one cluster. If a shard is missing, the result is
+    incomplete and an error says so.
 
     Args:
-        reports: At least one. A single one that is of a whole scan is given back as it is.
-        shard: Set where all are the same part of the work, in several clusters: then the whole is that part too.
+        reports: At least one. A single report of a whole scan is returned unchanged.
+        shard: The shard that all reports are of, if they are the same shard of several clusters; the result is of
+            that shard too.
     """
     if len(reports) == 1 and reports[0].shard == shard:
         return reports[0]
-    # The newest last, so that it replaces the others; equally old ones in an order of their own.
+    # The newest comes last and replaces the others. Reports of the same time are ordered by their content.
     ordered = sorted(reports, key=lambda report: (datetime.fromisoformat(report.generated_at), to_json(report)))
     clusters = {cluster.server: cluster for report in ordered for cluster in _clusters(report)}
-    kept: dict[tuple[str, ObjectKey], ObjectReport] = {}
-    for report in ordered:
-        for item, server in _with_servers(report, report.objects):
-            known = kept.get((server, item.key))
-            if known is None or _RANK[item.status] <= _RANK[known.status]:
-                kept[server, item.key] = item
+    kept = _best_objects(ordered)
     servers = {*clusters, *(server for server, _ in kept)}
     names = _names(clusters) if len(servers) > 1 else {}
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
@@ -63,7 +65,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         notes=_sorted(*unused, *(text for report in ordered for text in _sentences(report, report.notes, names))),
         errors=_sorted(*missing, *(text for report in ordered for text in _sentences(report, report.errors, names))),
         clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
-        # The parts of a scan run at the same time, so the slowest of them is what was waited for.
+        # The shards of a scan run at the same time, so the slowest one counts.
         duration_seconds=max((report.duration_seconds or 0 for report in ordered), default=0) or None,
         api_requests=sum(requests) if requests else None,
         shard=shard,
@@ -74,16 +76,28 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     )
 
 
+def _best_objects(ordered: Sequence[Report]) -> dict[tuple[str, ObjectKey], ObjectReport]:
+    """Returns the best report on each object, by the server of its cluster and its key."""
+    best: dict[tuple[str, ObjectKey], ObjectReport] = {}
+    for report in ordered:
+        for item, server in _with_servers(report, report.objects):
+            known = best.get((server, item.key))
+            if known is None or _STATUS_RANK[item.status] <= _STATUS_RANK[known.status]:
+                best[server, item.key] = item
+    return best
+
+
 def _resolved(
     ordered: Sequence[Report], names: Mapping[str, str], kept: Mapping[tuple[str, ObjectKey], ObjectReport]
 ) -> tuple[Resolved, ...]:
-    """What is resolved and not open again in a newer report. Past scans of several histories are nobody's."""
-    still = {(server, finding.id) for (server, _), item in kept.items() for finding in item.findings}
+    """Returns the resolved findings that no newer report has again."""
+    still_open = {(server, finding.id) for (server, _), item in kept.items() for finding in item.findings}
     found: dict[tuple[str, str], Resolved] = {}
     for report in ordered:
-        for gone, server in _with_servers(report, report.resolved):
-            if (server, gone.id) not in still:
-                found[server, gone.id] = replace(gone, cluster=names.get(server, _DUMP_NAME) if names else None)
+        for resolved, server in _with_servers(report, report.resolved):
+            if (server, resolved.id) not in still_open:
+                cluster = names.get(server, _DUMP_NAME) if names else None
+                found[server, resolved.id] = replace(resolved, cluster=cluster)
     return tuple(found[key] for key in sorted(found))
 
 
@@ -92,15 +106,16 @@ def _clusters(report: Report) -> tuple[ClusterInfo, ...]:
 
 
 def _with_servers(report: Report, items: Iterable[_Item]) -> Iterator[tuple[_Item, str]]:
-    """Each with the server of its cluster."""
+    """Yields each item with the server of its cluster."""
     own = _DUMP if report.cluster is None else report.cluster.server
-    servers = {name: server for server, name in _names({one.server: one for one in report.clusters}).items()}
+    names = _names({cluster.server: cluster for cluster in report.clusters})
+    servers = {name: server for server, name in names.items()}
     for item in items:
         yield item, own if item.cluster is None else servers.get(item.cluster, _DUMP)
 
 
 def _names(clusters: Mapping[str, ClusterInfo]) -> dict[str, str]:
-    """What each server is called: its context, unless another has a context of that name."""
+    """Returns a name for each server: its context, or its URL if two servers have the same context."""
     contexts = [cluster.context for cluster in clusters.values()]
     return {
         server: cluster.context if cluster.context and contexts.count(cluster.context) == 1 else server
@@ -124,7 +139,7 @@ def _any_dirty(dirty: Sequence[bool | None]) -> bool | None:
 
 
 def _sentences(report: Report, sentences: Sequence[str], names: Mapping[str, str]) -> Iterator[str]:
-    """The sentences on a scan as a whole, each with the cluster that it is about."""
+    """Yields notes or errors of a report, each with the cluster that it is about."""
     for sentence in sentences:
         if not names or report.clusters:
             yield sentence

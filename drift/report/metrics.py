@@ -1,7 +1,7 @@
-"""Metrics in the text that Prometheus and OpenMetrics share, for the textfile collector of the node exporter.
+"""Metrics in the text format that Prometheus and OpenMetrics share, for the node exporter's textfile collector.
 
-Every family is a gauge with HELP and TYPE, and no name of an object is a label: the number of series is bounded by
-the kinds and namespaces that there are.
+Every metric is a gauge with HELP and TYPE. Object names are not labels, so kinds and namespaces bound the number of
+series.
 """
 
 from collections import Counter
@@ -13,12 +13,12 @@ from drift import __version__
 from drift.model import Finding, Lifecycle, ObjectReport, Report, Verdict
 from drift.report.view import short
 
-#: Names and values of a sample's labels, in the order in which they are written.
+#: The names and values of a sample's labels, in the order of the output.
 Labels = tuple[tuple[str, str], ...]
 
 
 def to_metrics(report: Report) -> str:
-    """The report as gauges, ending in ``# EOF``."""
+    """Returns the report as gauges, ending in ``# EOF``."""
     several = bool(report.clusters)
     objects = Counter((("status", str(item.status)), *_where(item, several=several)) for item in report.objects)
     findings = Counter(_labels(item, finding, several=several) for item, finding in _findings(report, ignored=False))
@@ -29,18 +29,16 @@ def to_metrics(report: Report) -> str:
     scanned = datetime.fromisoformat(report.generated_at).timestamp()
     text = (
         family("drift_objects", "Objects by status, namespace and kind.", objects)
-        + family("drift_findings", "Differences that no rule ignores; those of a controller are no drift.", findings)
-        + family("drift_ignored_findings", "Differences that a rule sets aside.", ignored)
+        + family("drift_findings", "Findings that no rule ignores; the cause controller is not drift.", findings)
+        + family("drift_ignored_findings", "Findings that a rule ignores.", ignored)
         + family("drift_verdict", "1 for the verdict of the last scan, 0 for the others.", verdicts)
         + family(
             "drift_last_scan_success",
-            "Whether the last scan could look at everything, be there drift or not.",
+            "1 if the last scan could check everything, whether it found drift or not.",
             {(): float(report.verdict is not Verdict.INCOMPLETE)},
         )
         + family("drift_last_scan_timestamp_seconds", "When the last scan ended, in Unix time.", {(): scanned})
-        + family(
-            "drift_build_info", "The version that made these metrics; always 1.", {(("version", __version__),): 1.0}
-        )
+        + family("drift_build_info", "The version of drift; always 1.", {(("version", __version__),): 1.0})
     )
     text += _history(report)
     if report.duration_seconds is not None:
@@ -48,12 +46,16 @@ def to_metrics(report: Report) -> str:
             "drift_last_scan_duration_seconds", "How long the last scan took.", {(): report.duration_seconds}
         )
     if report.api_requests is not None:
-        text += family("drift_last_scan_api_requests", "Requests that the last scan sent.", {(): report.api_requests})
+        text += family(
+            "drift_last_scan_api_requests",
+            "Requests to the API server in the last scan.",
+            {(): report.api_requests},
+        )
     return f"{text}# EOF\n"
 
 
 def _history(report: Report) -> str:
-    """What only a history knows; nothing without one."""
+    """Returns the metrics that need a history, or "" without one."""
     counting = [finding for _, finding in _findings(report, ignored=False) if finding.lifecycle is not None]
     if not report.past and not counting:
         return ""
@@ -61,14 +63,14 @@ def _history(report: Report) -> str:
         (("lifecycle", str(lifecycle)),): sum(finding.lifecycle is lifecycle for finding in counting)
         for lifecycle in Lifecycle
     }
-    text = family("drift_findings_by_lifecycle", "Drift by what the history says of it.", lifecycles) + family(
-        "drift_resolved_findings", "Drift of the scan before that is gone.", {(): len(report.resolved)}
+    text = family("drift_findings_by_lifecycle", "Drift by lifecycle in the history.", lifecycles) + family(
+        "drift_resolved_findings", "Drift of the previous scan that is gone.", {(): len(report.resolved)}
     )
     seen = [datetime.fromisoformat(finding.first_seen).timestamp() for finding in counting if finding.first_seen]
     if seen:
         text += family(
             "drift_oldest_finding_timestamp_seconds",
-            "When the drift was seen first that has been open the longest, in Unix time.",
+            "When the longest open drift was first seen, in Unix time.",
             {(): min(seen)},
         )
     return text
@@ -84,7 +86,7 @@ def _findings(report: Report, *, ignored: bool) -> Iterable[tuple[ObjectReport, 
 
 
 def _where(item: ObjectReport, *, several: bool) -> Labels:
-    # Cut before they are counted: a series that stands in the file twice makes all of it invalid.
+    # Cut before counting: a series that is in the file twice makes the whole file invalid.
     cluster = (("cluster", short(item.cluster or "")),) if several else ()
     return (*cluster, ("namespace", short(item.key.namespace or "")), ("kind", short(item.key.kind)))
 
@@ -100,20 +102,20 @@ def family(
     *,
     counter: Literal["openmetrics", "prometheus"] | None = None,
 ) -> str:
-    """One family of metrics as text.
+    """Returns a metric family as text.
 
     Args:
-        name: Of the family; of a counter, without ``_total``.
-        text: What it is, one sentence.
-        samples: Values by labels; none of them is written twice.
-        counter: For a counter, which of the two formats it is for: they differ in how its family is named.
+        name: The name of the family; for a counter, without ``_total``.
+        text: The help text, one sentence.
+        samples: Values by labels.
+        counter: The format, if the family is a counter: the two formats name its family differently.
     """
-    of_samples = name if counter is None else f"{name}_total"
-    of_family = of_samples if counter == "prometheus" else name
-    lines = [f"# HELP {of_family} {text}", f"# TYPE {of_family} {'gauge' if counter is None else 'counter'}"]
+    sample_name = name if counter is None else f"{name}_total"
+    family_name = sample_name if counter == "prometheus" else name
+    lines = [f"# HELP {family_name} {text}", f"# TYPE {family_name} {'gauge' if counter is None else 'counter'}"]
     for labels, value in sorted(samples.items()):
-        written = ",".join(f'{label}="{_escape(word)}"' for label, word in labels)
-        lines.append(f"{of_samples}{{{written}}} {value:.15g}" if written else f"{of_samples} {value:.15g}")
+        pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels)
+        lines.append(f"{sample_name}{{{pairs}}} {value:.15g}" if pairs else f"{sample_name} {value:.15g}")
     return "\n".join(lines) + "\n"
 
 

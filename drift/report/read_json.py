@@ -1,4 +1,4 @@
-"""A saved JSON report back into a `Report`: the reverse of ``json_report``. Nothing in the file is trusted."""
+"""Reads a saved JSON report back into a `Report`, the reverse of ``json_report``. The file is untrusted input."""
 
 import json
 import math
@@ -34,48 +34,48 @@ _API_VERSION: Final = "drift/v1"
 _KIND: Final = "DriftReport"
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _Item = TypeVar("_Item")
-_Word = TypeVar("_Word", bound=StrEnum)
+_Enum = TypeVar("_Enum", bound=StrEnum)
 
 
 def read_report(text: str | bytes, name: str) -> Report:
-    """The report that a JSON text was made of, but for what is not in it: the decisions that ``-v`` shows.
+    """Returns the report that a JSON text was made from, without the decisions that ``-v`` shows.
 
     Args:
         text: The content of the file.
-        name: The file, for messages.
+        name: The file's name, for messages.
 
     Raises:
-        SavedReportError: It is no report of this version.
+        SavedReportError: The text is not a report of this version.
     """
     try:
         document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
-        raise SavedReportError(f"{name}: is nested too deep to be a report") from None
+        raise SavedReportError(f"{name}: nested too deeply to be a report") from None
     except UnicodeDecodeError:
-        raise SavedReportError(f"{name}: is not UTF-8 text") from None
+        raise SavedReportError(f"{name}: not UTF-8 text") from None
     except ValueError as error:
-        # Its text is that of the reader of JSON, which quotes nothing, or one of ours.
-        raise SavedReportError(f"{name}: is not JSON: {error}") from None
+        # Neither the JSON parser's messages nor those below quote the file's content.
+        raise SavedReportError(f"{name}: not JSON: {error}") from None
     root = _Node(document, name, "")
     if not isinstance(document, dict) or document.get("kind") != _KIND:
-        raise SavedReportError(f"{name}: is no report; `drift report --output json={name}` makes one")
+        raise SavedReportError(f"{name}: not a drift report; `drift report --output json={name}` writes one")
     version = root["apiVersion"].text()
     if version != _API_VERSION:
-        raise SavedReportError(f"{name}: is of version {version!r}; this program reads {_API_VERSION}")
+        raise SavedReportError(f"{name}: has version {version!r}; this drift reads {_API_VERSION}")
     report = _report(root)
     if _holds_surrogates(document):
-        raise SavedReportError(f"{name}: holds half a character (a lone surrogate)")
+        raise SavedReportError(f"{name}: contains a lone surrogate, which is not valid Unicode")
     return report
 
 
 def report_order(item: ObjectReport) -> tuple[str, str, str, str, str]:
-    """The order of a report's objects."""
+    """Sort key of a report's objects."""
     key = item.key
     return (item.cluster or "", key.namespace or "", key.group, key.kind, key.name)
 
 
 class _Node:
-    """A JSON value that knows where it stands, so that whoever reads it need not."""
+    """A JSON value with its file and its place in it, for messages."""
 
     def __init__(self, value: Json, file: str, place: str) -> None:
         self.value = value
@@ -86,14 +86,14 @@ class _Node:
         if not isinstance(self.value, dict):
             self.fail("is not an object")
         if name not in self.value:
-            self.fail(f"lacks {name!r}")
-        return self._below(name)
+            self.fail(f"has no field {name!r}")
+        return self._child(name)
 
     def get(self, name: str) -> "_Node":
-        """A field that older reports lack; null then."""
-        return self[name] if isinstance(self.value, dict) and name in self.value else self._below(name, missing=True)
+        """Returns a field that older reports lack; it is null if it is missing."""
+        return self[name] if isinstance(self.value, dict) and name in self.value else self._child(name, missing=True)
 
-    def _below(self, name: str, *, missing: bool = False) -> "_Node":
+    def _child(self, name: str, *, missing: bool = False) -> "_Node":
         place = f"{self._place}.{name}" if self._place else name
         return _Node(None if missing else self.value[name], self._file, place)
 
@@ -102,40 +102,40 @@ class _Node:
 
     def text(self) -> str:
         if not isinstance(self.value, str):
-            self.fail("is not a text")
+            self.fail("is not a string")
         return self.value
 
     def boolean(self) -> bool:
         if not isinstance(self.value, bool):
-            self.fail("is neither true nor false")
+            self.fail("is not true or false")
         return self.value
 
     def number(self) -> float:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or self.value < 0:
-            self.fail("is not a number of 0 or more")
+            self.fail("is not a number >= 0")
         return self.value
 
     def count(self) -> int:
         if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < 0:
-            self.fail("is not a whole number of 0 or more")
+            self.fail("is not an integer >= 0")
         return self.value
 
     def time(self) -> str:
-        """An RFC 3339 time with its zone, as it was written."""
+        """Returns an RFC 3339 time with a time zone, as it is written."""
         text = self.text()
         try:
             datetime.fromisoformat(text)
         except ValueError:
             self.fail("is not a time")
         if not _TIME.fullmatch(text):
-            self.fail("is not a time with a zone, as RFC 3339 has it")
+            self.fail("is not an RFC 3339 time with a time zone")
         return text
 
-    def word(self, words: type[_Word]) -> _Word:
+    def enum(self, members: type[_Enum]) -> _Enum:
         try:
-            return words(self.text())
+            return members(self.text())
         except ValueError:
-            self.fail(f"is not one of {', '.join(words)}")
+            self.fail(f"is not one of {', '.join(members)}")
 
     def optional(self, read: Callable[["_Node"], _Item]) -> _Item | None:
         return None if self.value is None else read(self)
@@ -173,7 +173,7 @@ def _report(root: _Node) -> Report:
 def _shard(node: _Node) -> Shard:
     shard = Shard(node["index"].count(), node["count"].count())
     if not 1 <= shard.index <= shard.count:
-        node.fail("is none: index counts from 1 to count")
+        node.fail("is not a shard: index must be from 1 to count")
     return shard
 
 
@@ -212,7 +212,7 @@ def _in_sync(node: _Node) -> ObjectReport:
 def _object(node: _Node) -> ObjectReport:
     return ObjectReport(
         **_identity(node),
-        status=node["status"].word(Status),
+        status=node["status"].enum(Status),
         reason=node["reason"].optional(_Node.text),
         findings=node["findings"].each(_finding),
         is_skipped=node.get("byChoice").optional(_Node.boolean) or False,
@@ -224,19 +224,19 @@ def _finding(node: _Node) -> Finding:
     desired, live = node["desired"].value, node["live"].value
     return Finding(
         id=node["id"].text(),
-        change=node["change"].word(Change),
+        change=node["change"].enum(Change),
         path=node["path"].text(),
         pointer=node["pointer"].text(),
         desired=None if redacted else desired,
         live=None if redacted else live,
         redacted=redacted,
-        cause=node["cause"].word(Cause),
-        severity=node["severity"].word(Severity),
+        cause=node["cause"].enum(Cause),
+        severity=node["severity"].enum(Severity),
         actors=node["actors"].each(_actor),
         note=node["note"].optional(_Node.text),
         ignored=node["ignored"].optional(lambda rule: IgnoredBy(rule["rule"].text(), rule["reason"].text())),
         first_seen=node["firstSeen"].optional(_Node.time),
-        lifecycle=node.get("lifecycle").optional(lambda word: word.word(Lifecycle)),
+        lifecycle=node.get("lifecycle").optional(lambda lifecycle: lifecycle.enum(Lifecycle)),
     )
 
 
@@ -247,9 +247,9 @@ def _resolved(node: _Node) -> Resolved:
         api_version=api_version,
         key=_key(node, api_version),
         path=node["path"].text(),
-        change=node["change"].word(Change),
-        cause=node["cause"].word(Cause),
-        severity=node["severity"].word(Severity),
+        change=node["change"].enum(Change),
+        cause=node["cause"].enum(Cause),
+        severity=node["severity"].enum(Severity),
         first_seen=node["firstSeen"].time(),
         resolved_at=node["resolvedAt"].time(),
         cluster=node.get("cluster").optional(_Node.text),
@@ -276,7 +276,7 @@ def _actor(node: _Node) -> Actor:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a value of JSON")
+    raise ValueError(f"{word} is not a JSON value")
 
 
 def _finite(text: str) -> float:
@@ -287,7 +287,7 @@ def _finite(text: str) -> float:
 
 
 def _holds_surrogates(document: Json) -> bool:
-    """Whether a text could not be written as UTF-8 again; JSON can spell such ones."""
+    """Returns whether a string contains a lone surrogate: JSON can escape one, UTF-8 cannot encode it."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:

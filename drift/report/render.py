@@ -1,4 +1,4 @@
-"""A report in the format that was asked for."""
+"""Renders a report in any of the formats."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -9,13 +9,13 @@ from drift.report.formats import COMMENT_LIMIT, Format
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the user may say about how a report looks.
+    """The user's options for how a report looks.
 
     Attributes:
         color: Whether text has ANSI colours.
-        width: Columns of text; None leaves lines as long as they are.
-        verbose: Whether text also says what is not reported.
-        markdown_limit: How long Markdown may be, in bytes.
+        width: Columns to fold text at; None does not fold.
+        verbose: Whether text lists ignored findings, and differences that are not reported.
+        markdown_limit: The maximum size of Markdown, in bytes.
     """
 
     color: bool = False
@@ -25,8 +25,8 @@ class Style:
 
 
 def render(report: Report, form: Format, style: Style) -> str:
-    """The report as text, ending in a newline."""
-    # Each format brings its own libraries, and hardly anybody wants them all.
+    """Returns the report in a format, ending in a newline."""
+    # Each format imports its own libraries, and few runs need more than one format.
     match form:
         case Format.TEXT:
             from drift.report.text import to_text  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, for code scanning: a rule for each cause and change, a result for each finding."""
+"""SARIF 2.1.0 for code scanning: one rule for each cause and change, one result for each finding."""
 
 import json
 from posixpath import isabs, normpath
@@ -8,7 +8,16 @@ from urllib.parse import quote
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
 from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Source, Status, Verdict
-from drift.report.view import finding_order, object_name, sentence, short, what_differs, who, worst_first
+from drift.report.view import (
+    cause_and_managers,
+    finding_order,
+    object_name,
+    reason_of,
+    sentence,
+    short,
+    what_differs,
+    worst_first,
+)
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL: Final = {
@@ -18,18 +27,18 @@ _LEVEL: Final = {
     Severity.LOW: "note",
     Severity.INFO: "note",
 }
-#: Paths that are no files: standard input.
-_NO_FILES: Final = ("<stdin>", "-")
+#: Names of standard input, which is not a file.
+_STDIN: Final = ("<stdin>", "-")
 
 
 def to_sarif(report: Report) -> str:
-    """The report as a SARIF log with one run."""
+    """Returns the report as a SARIF log with one run."""
     results = [
         (item, finding)
         for item in sorted(report.objects, key=worst_first)
         for finding in sorted(item.findings, key=finding_order)
     ]
-    # Only the rules that have results: a viewer lists them all.
+    # Viewers list every rule, so only those with results are written.
     used = {(finding.cause, finding.change) for _, finding in results}
     rules = [(cause, change) for cause in Cause for change in Change if (cause, change) in used]
     index = {rule: number for number, rule in enumerate(rules)}
@@ -78,7 +87,7 @@ def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, .
         "ruleId": _rule_id(finding.cause, finding.change),
         "ruleIndex": rule,
         "level": _LEVEL[finding.severity],
-        "message": {"text": _message(short(name), finding)},
+        "message": {"text": _message(item, finding)},
         "locations": [_location(item, name, finding, paths)],
         "partialFingerprints": {"driftFinding/v1": finding.id},
         "properties": {"severity": finding.severity, "cause": finding.cause, "status": item.status},
@@ -92,12 +101,16 @@ def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, .
     return result
 
 
-def _message(name: str, finding: Finding) -> str:
+def _message(item: ObjectReport, finding: Finding) -> str:
     path = f" {short(finding.path)}" if finding.path else ""
-    lines = [f"{name}{path}: {what_differs(finding)}", sentence(who(finding))]
-    text = "\n".join([*lines, sentence(finding.note)] if finding.note else lines)
-    # A message may hold links like those of Markdown; a value must not become one.
-    return text.replace("](", "] (")
+    lines = [
+        f"{short(object_name(item))}{path}: {what_differs(finding)}",
+        sentence(cause_and_managers(finding)),
+        f"note: {sentence(finding.note)}" if finding.note else "",
+        reason_of(item) or "",
+    ]
+    # SARIF messages may contain Markdown links; a value must not become one.
+    return "\n".join(filter(None, lines)).replace("](", "] (")
 
 
 def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str, ...]) -> dict[str, Json]:
@@ -107,9 +120,9 @@ def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str,
 
 
 def _physical(source: Source | None, paths: tuple[str, ...]) -> dict[str, Json] | None:
-    """The manifest; what Git lacks is located where it would be: in the first folder that was compared."""
+    """Returns the manifest's location; for an object without one, the first path that was compared."""
     file = source.file if source is not None else next(iter(paths), "")
-    if not file or file in _NO_FILES:
+    if not file or file in _STDIN:
         return None
     location: dict[str, Json] = {"artifactLocation": _artifact(file)}
     if source is not None:
@@ -124,12 +137,12 @@ def _artifact(file: str) -> dict[str, Json]:
 
 
 def _notifications(report: Report) -> list[dict[str, Json]]:
-    unread = [
+    unchecked = [
         f"{short(object_name(item))}: {sentence(item.reason or '')}"
         for item in report.objects
         if item.status is Status.UNCHECKED and not item.is_skipped
     ]
     return [
-        *({"level": "error", "message": {"text": text}} for text in [*map(sentence, report.errors), *unread]),
+        *({"level": "error", "message": {"text": text}} for text in [*map(sentence, report.errors), *unchecked]),
         *({"level": "note", "message": {"text": sentence(note)}} for note in report.notes),
     ]

@@ -1,4 +1,4 @@
-"""Reports of shards that belong together: which are missing, and what holds of the whole once all are there."""
+"""The reports of one scan's shards: which shards are missing, and which rules are unused in all of them."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -6,15 +6,15 @@ from typing import Final
 
 from drift.model import Report, Shard
 
-#: Missing shards that are named one by one.
-_NAMED: Final = 20
+#: How many missing shards a message names.
+_MAX_NAMED: Final = 20
 
 
 class ShardSet:
-    """The reports of one scan's shards; some may be missing, and some there twice.
+    """The reports of one scan's shards. Shards may be missing, or present twice.
 
     Args:
-        parts: At least one; each is of a shard of the same number.
+        parts: At least one report, each of a shard with the same count.
     """
 
     def __init__(self, parts: Sequence[Report]) -> None:
@@ -24,27 +24,27 @@ class ShardSet:
 
     @property
     def first(self) -> Report:
-        """Any of the reports, for what all have in common."""
+        """One of the reports, for what all have in common."""
         return self._parts[0]
 
     def missing(self) -> Iterator[str]:
-        """One sentence on the shards that are not there; none where all are."""
+        """Yields one sentence that names the missing shards, or nothing if all are present."""
         if len(self._shards) < self._count:
-            # A file may claim any number of shards, so they are not all looked at.
+            # The count comes from a file and may be huge, so the search stops after the shards that are named.
             absent = (index for index in range(1, self._count + 1) if Shard(index, self._count) not in self._shards)
-            which = ", ".join(map(str, islice(absent, _NAMED)))
-            more = " and others" if self._count - len(self._shards) > _NAMED else ""
+            which = ", ".join(map(str, islice(absent, _MAX_NAMED)))
+            more = " and others" if self._count - len(self._shards) > _MAX_NAMED else ""
             yield f"missing shard {which}{more} of {self._count}; render the reports of all shards together"
 
     def unused_rules(self) -> list[str]:
-        """The notes on rules that cover nothing in any shard; nothing is known of them where one is missing."""
+        """Returns the notes on rules that match nothing in any shard, or nothing if a shard is missing."""
         if len(self._shards) < self._count:
             return []
         return sorted(set[str].intersection(*(set(part.unused_rules) for part in self._parts)))
 
 
 def shard_sets(reports: Sequence[Report]) -> list[ShardSet]:
-    """The reports of shards, those together that are parts of one scan: of the same manifests and clusters."""
+    """Groups the reports of shards by scan: those with the same manifests, clusters and count."""
     sets: dict[tuple[object, ...], list[Report]] = {}
     for report in reports:
         if report.shard is not None:

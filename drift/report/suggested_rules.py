@@ -1,4 +1,4 @@
-"""Suggested ignore rules as a part of a ``drift.yaml`` that is not valid until the user has given the reasons."""
+"""Suggested ignore rules as a part of ``drift.yaml``, which is invalid until the user adds the reasons."""
 
 import re
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from drift.documents.scalars import read_plain
 from drift.policy.suggestions import Suggestion
 
 _HEAD: Final = """\
-# What was found, as ignore rules for drift.yaml. Keep those that are no drift and give each its reason;
-# a rule without one is refused. `expires: YYYY-MM-DD` makes a rule end by itself.
+# The findings of this scan as ignore rules for drift.yaml. Keep the rules for what is not drift, and give each
+# a reason: drift refuses a rule without one. `expires: YYYY-MM-DD` makes a rule end after that day.
 """
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")
 _SHOWN: Final = 5
 
 
 def to_yaml(suggestions: Sequence[Suggestion]) -> str:
-    """The rules as text, ending in a newline."""
+    """Returns the rules as YAML, ending in a newline."""
     if not suggestions:
-        return "# Nothing was found that a rule could ignore.\nignore: []\n"
+        return "# This scan has no findings to ignore.\nignore: []\n"
     return f"{_HEAD}ignore:\n" + "".join(map(_rule, suggestions))
 
 

@@ -1,4 +1,4 @@
-"""The text report, for a terminal, a log or a pipe: worst first, with who and when below each finding."""
+"""The text report for a terminal, a log or a pipe: worst first, with the field managers below each finding."""
 
 import io
 from functools import partial
@@ -18,6 +18,7 @@ from drift.report.view import (
     object_name,
     open_for,
     plural,
+    reason_of,
     resolved_line,
     summary,
     visible,
@@ -45,63 +46,63 @@ _MARK_STYLE: Final = {
     Mark.HUNK: "cyan",
     Mark.LEFT_OUT: "dim",
 }
-#: What stands on a finding's own line where its values are lines below it.
-_ABOVE_LINES: Final = {
+#: The text on a finding's own line if a line diff follows.
+_ABOVE_DIFF: Final = {
     Change.CHANGED: "- Git, + live",
-    Change.ADDED: "live, not in Git",
-    Change.REMOVED: "in Git, not live",
+    Change.ADDED: "in the cluster, not in Git",
+    Change.REMOVED: "in Git, not in the cluster",
 }
-#: Where the severity ends and a finding begins.
+#: The column in which a finding begins, after its severity.
 _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
-#: How far what goes on, or belongs to a line above, is set in.
+#: The indent of continuation lines and of subordinate lines.
 _SHIFT: Final = 2
 
 #: A text and its style.
 Part = tuple[str, str]
 
 
-class Line(Protocol):
-    """Writes a line."""
+class LineWriter(Protocol):
+    """Writes one line."""
 
     def __call__(self, *parts: Part, indent: int = 0) -> None:
-        """Writes a line; where it is too long, it goes on below its own beginning.
+        """Writes a line, and continues it below with an indent if it is too long.
 
         Args:
-            parts: Texts that hold nothing which steers a terminal, and their styles.
-            indent: Columns in front of where a folded line goes on.
+            parts: Texts without control characters, and their styles.
+            indent: Columns before each continuation line.
         """
 
 
 def to_text(report: Report, *, color: bool, width: int | None = None, verbose: bool = False) -> str:
-    """The report as text.
+    """Returns the report as text.
 
     Args:
-        report: What to show.
+        report: The report.
         color: Whether to write ANSI colours.
-        width: Columns; None leaves lines as long as they are, for a pipe.
-        verbose: Also says what was seen and not reported, and why.
+        width: Columns to fold at; None does not fold, for a pipe.
+        verbose: Also lists ignored findings and differences that are not reported, with the reasons.
     """
     out = io.StringIO()
-    _Writer(_line(out, width, color=color), report, verbose=verbose).write()
+    _ReportWriter(_line_writer(out, width, color=color), report, verbose=verbose).write()
     return out.getvalue()
 
 
-def _line(out: io.StringIO, width: int | None, *, color: bool) -> Line:
+def _line_writer(out: io.StringIO, width: int | None, *, color: bool) -> LineWriter:
     if width is None and not color:
-        return partial(_plain_line, out)
-    # Loading Rich takes a twentieth of the time of a small scan, and logs and pipes have no use for it.
-    from drift.report.text_page import Page  # noqa: PLC0415
+        return partial(_write_plain, out)
+    # Importing Rich takes a twentieth of a small scan's time; logs and pipes do not need it.
+    from drift.report.terminal import TerminalWriter  # noqa: PLC0415
 
-    return Page(out, width, color=color).line
+    return TerminalWriter(out, width, color=color).line
 
 
-def _plain_line(out: io.StringIO, *parts: Part, indent: int = 0) -> None:  # noqa: ARG001
+def _write_plain(out: io.StringIO, *parts: Part, indent: int = 0) -> None:  # noqa: ARG001
     out.write("".join(text for text, _ in parts) + "\n")
 
 
-class _Writer:
-    def __init__(self, line: Line, report: Report, *, verbose: bool) -> None:
+class _ReportWriter:
+    def __init__(self, line: LineWriter, report: Report, *, verbose: bool) -> None:
         self._line = line
         self._report = report
         self._verbose = verbose
@@ -125,9 +126,9 @@ class _Writer:
             ("" if item.source is None else f"  {visible(str(item.source))}", "dim"),
             indent=_SHIFT,
         )
-        if item.reason is not None:
-            on_purpose = "not checked on purpose: " if item.is_skipped else ""
-            self._line((f"  {on_purpose}{visible(item.reason)}", ""), indent=_SHIFT)
+        reason = reason_of(item)
+        if reason is not None:
+            self._line((f"  {reason}", ""), indent=_SHIFT)
         for finding in sorted(item.findings, key=finding_order):
             if self._verbose or finding.ignored is None:
                 self._finding(finding)
@@ -135,28 +136,29 @@ class _Writer:
 
     def _finding(self, finding: Finding) -> None:
         lines = line_diff(finding)
-        what: tuple[Part, ...] = ((_ABOVE_LINES[finding.change], ""),) if lines else _in_parts(finding)
+        difference: tuple[Part, ...] = ((_ABOVE_DIFF[finding.change], ""),) if lines else _difference(finding)
         mark = lifecycle_mark(finding)
         self._line(
             ("  ", ""),
             (f"{finding.severity:<8} ", SEVERITY_STYLE[finding.severity]),
             (f"{mark} " if mark else "", "bold magenta"),
             (f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}  " if finding.path else "", ""),
-            *what,
+            *difference,
             indent=_INDENT,
         )
-        self._below(self._who(finding), "dim")
+        self._detail(self._cause_and_managers(finding), "dim")
         if finding.note is not None:
-            self._below(visible(finding.note), "dim")
-        for one in lines:
-            self._below(str(one), _MARK_STYLE[one.mark], deeper=0 if one.mark is Mark.HUNK else _SHIFT)
+            self._detail(f"note: {visible(finding.note)}")
+        for line in lines:
+            self._detail(str(line), _MARK_STYLE[line.mark], shift=0 if line.mark is Mark.HUNK else _SHIFT)
         if finding.ignored is not None:
-            self._below(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
+            self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
 
-    def _below(self, text: str, style: str = "", deeper: int = 0) -> None:
-        self._line((_MARGIN, ""), (text, style), indent=_INDENT + deeper)
+    def _detail(self, text: str, style: str = "", shift: int = 0) -> None:
+        """Writes a line below a finding."""
+        self._line((_MARGIN, ""), (text, style), indent=_INDENT + shift)
 
-    def _who(self, finding: Finding) -> str:
+    def _cause_and_managers(self, finding: Finding) -> str:
         actors = ", ".join(self._actor(actor) for actor in finding.actors)
         text = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
         return text + open_for(finding, self._report.generated_at)
@@ -174,21 +176,20 @@ class _Writer:
     def _decisions(self) -> None:
         for item in self._report.objects:
             for decision in item.decisions:
-                what = f"{object_name(item)}: {visible(decision.path)} not reported: {visible(decision.why)}"
-                self._line((what, "dim"), indent=_SHIFT)
+                text = f"{object_name(item)}: {visible(decision.path)} not reported: {visible(decision.why)}"
+                self._line((text, "dim"), indent=_SHIFT)
 
     def _summary(self) -> None:
         for hint in hints(self._report):
             self._line((hint, "dim"), indent=_SHIFT)
         ignored = self._report.count_ignored()
         if ignored and not self._verbose:
-            are = "is" if ignored == 1 else "are"
-            self._line((f"{plural(ignored, 'finding')} {are} ignored; -v shows them", "dim"), indent=_SHIFT)
+            self._line((f"{plural(ignored, 'finding')} ignored by rules; show with -v", "dim"), indent=_SHIFT)
         resolved = resolved_line(self._report)
         if resolved is not None:
             self._line((resolved, "green"), indent=_SHIFT)
         self._line((summary(self._report), _VERDICT_STYLE[self._report.verdict]), indent=_SHIFT)
 
 
-def _in_parts(finding: Finding) -> tuple[Part, ...]:
+def _difference(finding: Finding) -> tuple[Part, ...]:
     return tuple((text, "" if side is None else _SIDE_STYLE[side]) for text, side in what_differs_in_parts(finding))

@@ -1,6 +1,6 @@
-"""What every format for people says in the same words: names, values, causes, and what comes first.
+"""The words and the order that all formats for people share: names, values, causes, hints.
 
-Nothing here knows of colours or markup; a format escapes what it gets from here once more, in its own way.
+There are no colours and no markup here. Each format escapes these texts in its own way.
 """
 
 import json
@@ -23,13 +23,13 @@ from drift.model import (
     Status,
     Verdict,
 )
-from drift.report.json_report import is_worth_a_line
+from drift.report.json_report import is_noteworthy
 
 CAUSE_TEXT: Final = {
     Cause.MANUAL: "changed in the cluster",
     Cause.PENDING_SYNC: "Git is ahead, not synced yet",
-    Cause.CONTROLLER: "a controller's work",
-    Cause.UNKNOWN: "cause not recorded",
+    Cause.CONTROLLER: "made by a controller",
+    Cause.UNKNOWN: "cause unknown",
 }
 CHANGE_SIGN: Final = {Change.CHANGED: "~", Change.ADDED: "+", Change.REMOVED: "-", Change.REORDERED: "~"}
 _WITHOUT_VALUES: Final = {
@@ -37,19 +37,19 @@ _WITHOUT_VALUES: Final = {
     Change.UNMANAGED: "in the cluster, not in Git",
     Change.REORDERED: "the same items in another order",
 }
-HINT: Final = {
-    Cause.MANUAL: "changed in the cluster: sync to revert it, or put the live value into Git to keep it",
-    Cause.PENDING_SYNC: "Git is ahead: sync, or find out why the syncer does not",
-    Cause.UNKNOWN: "cause not recorded: compare with the last change in Git before syncing",
+_CHANGES_WITH_VALUES: Final = {Change.CHANGED, Change.ADDED, Change.REMOVED}
+_HINTS: Final = {
+    Cause.MANUAL: "changed in the cluster: sync to revert it, or commit the live value to Git to keep it",
+    Cause.PENDING_SYNC: "Git is ahead: sync, or find out why your GitOps controller has not synced yet",
+    Cause.UNKNOWN: (
+        "cause unknown: Kubernetes kept no record of who did this; check `git log -p FILE` before you sync"
+    ),
 }
-#: What is in the cluster alone, no sync can be trusted to take away, whoever put it there.
-_HINT_ON_EXTRAS: Final = {
-    Change.ADDED: "added in the cluster: remove it there, which a sync may not do, or put it into Git to keep it",
-    Change.UNMANAGED: "only in the cluster: delete it, put it into Git, or ignore it with a reason in drift.yaml",
+#: A sync may leave in place what only the cluster has, so these hints do not depend on who put it there.
+_HINTS_ON_EXTRAS: Final = {
+    Change.ADDED: "added in the cluster: remove it there (a sync may not), or commit it to Git to keep it",
+    Change.UNMANAGED: "only in the cluster: delete it, commit it to Git, or ignore it with a reason in drift.yaml",
 }
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAY: Final = 86400
 _STATUS_RANK: Final = {
     Status.UNCHECKED: 1,
     Status.MISSING: 0,
@@ -57,86 +57,103 @@ _STATUS_RANK: Final = {
     Status.UNMANAGED: 0,
     Status.IN_SYNC: 2,
 }
-_MARK: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_LIFECYCLE_MARKS: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
+#: Units in seconds, and their names in durations and in ages.
+_UNITS: Final = ((86400, "d", "d"), (3600, "h", "h"), (60, "min", "m"), (1, "s", "s"))
+#: Durations below this many seconds have one decimal.
 _BRIEF: Final = 10
-#: Characters of a value that are shown, and of them before the first one that differs.
+#: Clocks may differ by this many seconds.
+_CLOCK_SKEW: Final = 60
+#: How many characters of a value are shown, and how many of these come before the first difference.
 _MAX_VALUE: Final = 160
 _CONTEXT: Final = 20
-#: Longer than any name that Kubernetes accepts, or than any sentence of ours; none can fill a report.
+#: Longer than any name that Kubernetes accepts and any sentence that drift writes; one text cannot fill a report.
 _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
-_MOST_NAMED: Final = 3
+_MAX_RESOLVED: Final = 3
 
 
 def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
-    """Whether there is more to say of an object than what a rule sets aside."""
+    """Returns whether the object is listed: with ``verbose``, also if rules ignore all of its findings."""
     if verbose or item.reason is not None or not item.findings:
-        return is_worth_a_line(item)
+        return is_noteworthy(item)
     return any(finding.ignored is None for finding in item.findings)
 
 
 def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
-    """The order of objects: by what is worst of them, then by name."""
-    counted = (SEVERITY_RANK[finding.severity] for finding in item.findings if finding.ignored is None)
-    worst = min(counted, default=len(SEVERITY_RANK))
+    """Sort key of objects: by the worst finding that no rule ignores, then by name."""
+    ranks = (SEVERITY_RANK[finding.severity] for finding in item.findings if finding.ignored is None)
+    worst = min(ranks, default=len(SEVERITY_RANK))
     key = item.key
     return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
 
 
 def finding_order(finding: Finding) -> tuple[int, str]:
-    """The order of one object's findings: the worst first, then by path."""
+    """Sort key of one object's findings: the worst first, then by path."""
     return (SEVERITY_RANK[finding.severity], finding.path)
 
 
 def object_name(item: ObjectReport) -> str:
-    """``Deployment shop/web``, and in which cluster where the report speaks of several."""
+    """Returns ``Deployment shop/web``, followed by the cluster if the report covers several."""
     return key_name(item.key, item.cluster)
 
 
 def key_name(key: ObjectKey, cluster: str | None = None) -> str:
-    """As `object_name`, of an object that the report does not have."""
+    """Like `object_name`, for a key alone."""
     namespace = f"{key.namespace}/" if key.namespace is not None else ""
-    where = f" in {cluster}" if cluster is not None else ""
-    return visible(f"{key.kind} {namespace}{key.name}{where}")
+    suffix = f" in {cluster}" if cluster is not None else ""
+    return visible(f"{key.kind} {namespace}{key.name}{suffix}")
 
 
 class Side(Enum):
-    """Whose value a part of a sentence is."""
+    """The side that a value comes from."""
 
     GIT = auto()
     LIVE = auto()
 
 
 def what_differs(finding: Finding) -> str:
-    """One line without the path: the values, or what else is to be said of the difference."""
+    """Returns the difference in one line, without its path."""
     return "".join(text for text, _ in what_differs_in_parts(finding))
 
 
 def what_differs_in_parts(finding: Finding) -> tuple[tuple[str, Side | None], ...]:
-    """As `what_differs`, the values apart from the words."""
+    """Like `what_differs`, in parts: each text, and the side if it is a value."""
     if finding.change in _WITHOUT_VALUES:
         return ((_WITHOUT_VALUES[finding.change], None),)
     if finding.redacted:
         return ((f"{finding.change} (value not shown)", None),)
     desired, live = excerpts(finding)
-    git_part, live_part = (("Git ", None), (desired, Side.GIT)), (("live ", None), (live, Side.LIVE))
-    if finding.change is Change.ADDED:
+    git_part = () if desired is None else (("Git ", None), (desired, Side.GIT))
+    live_part = () if live is None else (("live ", None), (live, Side.LIVE))
+    if desired is None:
         return (*live_part, (", not in Git", None))
-    if finding.change is Change.REMOVED:
-        return (*git_part, (", not live", None))
+    if live is None:
+        return (*git_part, (", not in the cluster", None))
     return (*git_part, (", ", None), *live_part)
 
 
-def excerpts(finding: Finding) -> tuple[str, str]:
-    """The desired and the live value as one line each, cut around the first place where they differ."""
+def has_values(finding: Finding) -> bool:
+    """Returns whether the finding has values that may be shown."""
+    return finding.change in _CHANGES_WITH_VALUES and not finding.redacted
+
+
+def excerpts(finding: Finding) -> tuple[str | None, str | None]:
+    """Returns the desired and the live value on one line each; None for the side that lacks the field.
+
+    Long values are cut around their first difference.
+    """
     desired, live = _text(finding.desired), _text(finding.live)
-    start = excerpt_start(desired, live) if finding.change is Change.CHANGED else 0
+    if finding.change is Change.ADDED:
+        return None, cut(live)
+    if finding.change is Change.REMOVED:
+        return cut(desired), None
+    start = excerpt_start(desired, live)
     return cut(desired, start), cut(live, start)
 
 
-def who(finding: Finding) -> str:
-    """The cause and the field managers, each with the time that is recorded for it."""
+def cause_and_managers(finding: Finding) -> str:
+    """Returns the cause and the field managers with their recorded times."""
     actors = ", ".join(f"{_actor(actor)}, {visible(actor.time or 'time not recorded')}" for actor in finding.actors)
     return f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
 
@@ -146,20 +163,20 @@ def _actor(actor: Actor) -> str:
 
 
 def lifecycle_mark(finding: Finding) -> str:
-    """``NEW`` or ``REOPENED``; empty for what was there before, and where no history tells."""
-    return _MARK.get(finding.lifecycle, "") if finding.lifecycle is not None else ""
+    """Returns ``NEW`` or ``REOPENED``, or "" for an ongoing finding and without a history."""
+    return _LIFECYCLE_MARKS.get(finding.lifecycle, "") if finding.lifecycle is not None else ""
 
 
 def severity_mark(finding: Finding) -> str:
-    """The severity, with the mark of what is new."""
+    """Returns the severity, followed by ``NEW`` or ``REOPENED`` if it applies."""
     return f"{finding.severity} {lifecycle_mark(finding)}".rstrip()
 
 
 def open_for(finding: Finding, now: str) -> str:
-    """``; open for 3 d 4 h``, to end a line with; empty for what is new, and where no history tells.
+    """Returns ``; open for 3 d 4 h`` for the end of a line, or "" for a new finding and without a history.
 
     Args:
-        finding: As the history has it.
+        finding: With what the history knows of it.
         now: The time of the report, RFC 3339.
     """
     if finding.lifecycle is not Lifecycle.ONGOING or finding.first_seen is None:
@@ -168,74 +185,84 @@ def open_for(finding: Finding, now: str) -> str:
 
 
 def duration_between(since: str, until: str) -> str:
-    """As `duration`, of the time between two RFC 3339 times."""
+    """Like `duration`, between two RFC 3339 times."""
     return duration((datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds())
 
 
 def duration(seconds: float) -> str:
-    """``3 d 4 h``, ``12 min``, ``0 s``: the two greatest units, rounded down; ``1.4 s`` where it is brief."""
+    """Returns the two largest units, rounded down (``3 d 4 h``, ``12 min``), or ``1.4 s`` below ten seconds."""
     if 0 < seconds < _BRIEF and seconds % 1:
         return f"{seconds:.1f} s"
     seconds = max(int(seconds), 0)
-    for position, (unit, name) in enumerate(_UNITS):
+    for position, (unit, name, _) in enumerate(_UNITS):
         if seconds >= unit:
             rest = seconds % unit
-            smaller = _UNITS[position + 1 : position + 2]
-            parts = [f"{seconds // unit} {name}", *(f"{rest // size} {word}" for size, word in smaller if rest >= size)]
-            return " ".join(parts)
+            smaller = [
+                f"{rest // size} {word}" for size, word, _ in _UNITS[position + 1 : position + 2] if rest >= size
+            ]
+            return " ".join([f"{seconds // unit} {name}", *smaller])
     return "0 s"
 
 
-def resolved_name(gone: Resolved) -> str:
-    """The object and the path of what is resolved, and how long it was open."""
-    lasted = duration_between(gone.first_seen, gone.resolved_at)
-    return f"{short(key_name(gone.key, gone.cluster))} {short(gone.path or gone.change)}, after {lasted}"
+def resolved_name(resolved: Resolved) -> str:
+    """Returns the object and path of a resolved finding, and how long it was open."""
+    lasted = duration_between(resolved.first_seen, resolved.resolved_at)
+    return (
+        f"{short(key_name(resolved.key, resolved.cluster))} {short(resolved.path or resolved.change)}, after {lasted}"
+    )
 
 
 def resolved_line(report: Report) -> str | None:
-    """What is resolved since the last scan, in one line that names the first few; None where nothing is."""
+    """Returns one line that names the first few resolved findings, or None if there are none."""
     if not report.resolved:
         return None
-    named = "; ".join(map(resolved_name, report.resolved[:_MOST_NAMED]))
-    more = len(report.resolved) - _MOST_NAMED
+    named = "; ".join(map(resolved_name, report.resolved[:_MAX_RESOLVED]))
+    more = len(report.resolved) - _MAX_RESOLVED
     rest = f"; and {more} more" if more > 0 else ""
     return f"{plural(len(report.resolved), 'finding')} resolved since the last scan: {named}{rest}"
 
 
 def hints(report: Report) -> list[str]:
-    """What to do about the kinds of drift that the report has."""
-    found = {what_to_do(finding) for item in report.objects for finding in item.findings}
-    return [hint for hint in (*HINT.values(), *_HINT_ON_EXTRAS.values()) if hint in found]
+    """Returns what to do about the findings of a report, each hint once."""
+    found = {hint_for(finding) for item in report.objects for finding in item.findings}
+    return [hint for hint in (*_HINTS.values(), *_HINTS_ON_EXTRAS.values()) if hint in found]
 
 
-def what_to_do(finding: Finding) -> str:
-    """What to do about one finding; "" where there is nothing to be done."""
+def hint_for(finding: Finding) -> str:
+    """Returns what to do about a finding, or "" if it does not count as drift."""
     if not finding.is_drift:
         return ""
-    if finding.change in _HINT_ON_EXTRAS and finding.cause is not Cause.PENDING_SYNC:
-        return _HINT_ON_EXTRAS[finding.change]
-    return HINT[finding.cause]
+    if finding.change in _HINTS_ON_EXTRAS and finding.cause is not Cause.PENDING_SYNC:
+        return _HINTS_ON_EXTRAS[finding.change]
+    return _HINTS[finding.cause]
+
+
+def reason_of(item: ObjectReport) -> str | None:
+    """Returns the reason that an object has beside its findings, or None."""
+    if item.reason is None:
+        return None
+    return f"skipped: {sentence(item.reason)}" if item.is_skipped else sentence(item.reason)
 
 
 def age(time: str, now: str) -> str | None:
-    """How long before ``now`` a time was, in its largest unit: ``2h``.
+    """Returns how long before ``now`` a time was, in its largest unit: ``2h``.
 
-    None where it is no time, or so far ahead that the clocks disagree: then only the time itself can be said.
+    Returns None if the text is not a time, or if it is in the future by more than clocks may differ.
     """
     try:
         seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time).astimezone(UTC)).total_seconds()
     except (ValueError, OverflowError):
         return None
-    if seconds < -_MINUTE:
+    if seconds < -_CLOCK_SKEW:
         return None
-    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+    for unit, _, name in _UNITS[:-1]:
         if seconds >= unit:
             return f"{seconds // unit:.0f}{name}"
     return f"{max(seconds, 0):.0f}s"
 
 
 def summary(report: Report) -> str:
-    """The whole report in one line."""
+    """Returns the whole report in one line."""
     return _summary(report) if report.shard is None else f"{_summary(report)} ({report.shard})"
 
 
@@ -244,19 +271,20 @@ def _summary(report: Report) -> str:
     if report.verdict is not Verdict.IN_SYNC:
         parts = [f"{count} {status}" for status, count in counts.items() if count]
         return f"{report.verdict}: {', '.join(parts)}" if parts else str(report.verdict)
-    left_out = counts[Status.UNCHECKED]
-    checked = sum(counts.values()) - counts[Status.UNMANAGED] - left_out
+    # An in-sync report has no unchecked object but those that drift.yaml skips.
+    skipped = counts[Status.UNCHECKED]
+    checked = sum(counts.values()) - counts[Status.UNMANAGED] - skipped
     text = f"in sync: {plural(checked, 'object')} checked"
-    return f"{text}, {left_out} not checked on purpose" if left_out else text
+    return f"{text}, {skipped} skipped" if skipped else text
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 object``, ``2 objects``."""
+    """Returns ``1 object`` or ``2 objects``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def visible(text: str) -> str:
-    """Control and format characters as escapes: nothing in a cluster may steer a terminal, or turn a line around."""
+    """Escapes control and format characters: text from a cluster must not control a terminal or reverse a line."""
     if text.isprintable():
         return text
     return "".join(
@@ -266,17 +294,17 @@ def visible(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """A name or a path, cut where no honest cluster would have it so long."""
+    """Returns a name or a path, cut if it is longer than Kubernetes allows."""
     return _at_most(_MAX_NAME, visible(text))
 
 
 def sentence(text: str) -> str:
-    """A reason, a note or an error, cut where none of ours would be so long."""
+    """Returns a reason, a note or an error, cut if it is longer than drift would write."""
     return _at_most(_MAX_SENTENCE, visible(text))
 
 
-def _at_most(most: int, text: str) -> str:
-    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+def _at_most(limit: int, text: str) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
 
 
 def _text(value: Json) -> str:
@@ -284,7 +312,7 @@ def _text(value: Json) -> str:
 
 
 def excerpt_start(text: str, other: str) -> int:
-    """Where the excerpts of two long texts begin, so that both show the first place where they differ."""
+    """Returns where to cut two long texts so that both excerpts show their first difference."""
     shorter = min(len(text), len(other))
     if shorter <= _MAX_VALUE - _CONTEXT:
         return 0
@@ -294,7 +322,7 @@ def excerpt_start(text: str, other: str) -> int:
 
 
 def cut(text: str, start: int = 0) -> str:
-    """A text, or as much of it as is shown, from where its excerpt begins."""
+    """Returns the part of a text that is shown, from ``start`` on, and the text's length if it is cut."""
     if start == 0 and len(text) <= _MAX_VALUE:
         return text
     before = "..." if start else ""
@@ -303,7 +331,7 @@ def cut(text: str, start: int = 0) -> str:
 
 
 def _is_plain(value: Json) -> bool:
-    """Whether a string can stand unquoted and still be told from a number, a word of YAML or a trailing space."""
+    """Returns whether a string without quotes cannot be taken for a number, a keyword or a text with spaces."""
     return (
         isinstance(value, str)
         and value.isprintable()

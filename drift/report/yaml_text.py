@@ -1,6 +1,6 @@
-"""JSON values as YAML for people, written several times faster than a general writer does.
+"""Writes JSON values as YAML in kubectl's layout, several times faster than a general YAML library.
 
-What is written reads back as the same value; it is laid out as kubectl does.
+The YAML reads back as the same value.
 """
 
 import json
@@ -12,17 +12,17 @@ from typing import Final
 from drift.documents.scalars import read_plain
 from drift.model import Json
 
-#: Characters of a text that is remembered. Keys come again and again, long values do not, and take memory.
-_SHORT: Final = 100
+#: Longer texts are not cached: they take memory and rarely repeat.
+_MAX_CACHED: Final = 100
 _PLAIN: Final = re.compile(r"[A-Za-z/](?:[A-Za-z0-9 ./_:@=,+-]*[A-Za-z0-9./_@=+-])?")
 
 
 def to_yaml(value: Json) -> str:
-    """The value as YAML, keys sorted, ending in a newline.
+    """Returns the value as YAML with sorted keys, ending in a newline.
 
     Raises:
-        RecursionError: It is nested too deep.
-        TypeError: It holds what JSON does not have.
+        RecursionError: The value is nested too deeply.
+        TypeError: The value contains something that JSON does not have.
     """
     if isinstance(value, str):
         return f"{scalar(value)}\n"
@@ -31,12 +31,12 @@ def to_yaml(value: Json) -> str:
 
 
 def _lines(value: Json, indent: str) -> Iterator[str]:
-    """The lines of a value, the first of them as it would go on after a key or a dash, and a space in front of it."""
+    """Yields the lines of a value; the first one continues the line of a key or a dash and starts with a space."""
     if isinstance(value, dict) and value:
         yield ""
         for key in sorted(value):
             below = value[key]
-            # A list is not set in from the field that holds it.
+            # A list has the same indentation as the field that contains it.
             first, *others = _lines(below, indent if isinstance(below, list) else f"{indent}  ")
             yield f"{indent}{scalar(key)}:{first}"
             yield from others
@@ -45,7 +45,7 @@ def _lines(value: Json, indent: str) -> Iterator[str]:
         for item in value:
             first, *others = _lines(item, f"{indent}  ")
             if not first:
-                # The item's own first line stands beside the dash.
+                # The item's own first line follows the dash.
                 first, *others = others
                 first = first[len(indent) + 1 :]
             yield f"{indent}-{first}"
@@ -58,14 +58,14 @@ def _lines(value: Json, indent: str) -> Iterator[str]:
 
 
 def _fits_literally(text: str) -> bool:
-    """Whether a text of several lines can stand as it is."""
+    """Returns whether a text with several lines can be a literal block."""
     lines = text.removesuffix("\n").split("\n")
     return len(lines) > 1 and lines[0][:1] not in {"", " "} and lines[-1] != "" and all(map(str.isprintable, lines))
 
 
 def scalar(text: str) -> str:
-    """A text as a scalar on one line: plain where nothing else could be read in it, else quoted."""
-    return _known_scalar(text) if len(text) <= _SHORT else _scalar(text)
+    """Returns a text as a scalar on one line, quoted unless YAML reads it as the same text without quotes."""
+    return _cached_scalar(text) if len(text) <= _MAX_CACHED else _scalar(text)
 
 
 def _scalar(text: str) -> str:
@@ -74,4 +74,4 @@ def _scalar(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-_known_scalar: Final = lru_cache(4096)(_scalar)
+_cached_scalar: Final = lru_cache(4096)(_scalar)

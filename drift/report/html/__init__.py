@@ -1,1 +1,1 @@
-"""The HTML report: one file that needs nothing else, with a script for search and filters and a listing without it."""
+"""The HTML report: one self-contained file, with a script for search and filters and a plain list without scripts."""

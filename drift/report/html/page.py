@@ -1,4 +1,4 @@
-"""The whole page: its template, its style and its script in one file that a browser lets load nothing else."""
+"""The page: template, style, script and data in one file, with a policy that lets it load nothing else."""
 
 import base64
 import hashlib
@@ -8,22 +8,22 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Report, Verdict
-from drift.report.html.data import listed, page_data
+from drift.report.html.data import listed_objects, page_data
 from drift.report.html.listing import listing
-from drift.report.html.markup import script_data, shown
+from drift.report.html.markup import escaped, script_data
 from drift.report.html.resolved import resolved_section
 from drift.report.html.summary import next_steps, not_checked, notes, title, verdict
-from drift.report.html.trend import timeline
+from drift.report.html.trend import trend_figure
 
-#: The picture in a browser's tab has the verdict's colour.
+#: The tab's icon has the colour of the verdict.
 _ICON_COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
 
 
 def to_html(report: Report) -> str:
-    """The report as one HTML file.
+    """Returns the report as one HTML file.
 
     Raises:
-        TypeError: A value that must not be shown has come this far, which is a bug of ours.
+        TypeError: The report holds a redacted value, which is a bug in drift.
     """
     style, script = asset("page.css"), asset("page.js")
     return Template(asset("page.html")).substitute(
@@ -32,25 +32,25 @@ def to_html(report: Report) -> str:
         icon_color=_ICON_COLOR[report.verdict],
         style=style,
         verdict=verdict(report),
-        timeline=timeline(report.past, report.generated_at),
+        trend=trend_figure(report.past, report.generated_at),
         not_checked=not_checked(report),
-        what_to_do=next_steps(report),
+        next_steps=next_steps(report),
         resolved=resolved_section(report.resolved, report.generated_at),
         notes=notes(report),
-        listing=listing(listed(report)),
-        version=shown(__version__),
+        listing=listing(listed_objects(report)),
+        version=escaped(__version__),
         data=script_data(page_data(report)),
         script=script,
     )
 
 
 def asset(file: str) -> str:
-    """A file of this package."""
+    """Returns the content of a file of this package."""
     return resources.files(__package__).joinpath(file).read_text("utf-8")
 
 
 def _policy(style: str, script: str) -> str:
-    """A Content Security Policy under which the page's own style and script run, no other, and nothing is fetched."""
+    """Returns a Content Security Policy that allows only the page's own style and script, and no requests."""
     return "; ".join(
         [
             "default-src 'none'",

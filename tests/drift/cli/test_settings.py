@@ -143,7 +143,7 @@ def test_a_kind_that_is_left_out_on_purpose_is_listed_and_never_asked_for(
     assert secret["reason"] == "another team reviews them"
     # Kinds that may not be listed are named in the notes; this one was not even tried.
     assert not [note for note in scanned.document["notes"] if "secrets" in note]
-    assert "1 not checked on purpose" in _text(shop, capsys, "--config", config, "--unmanaged", "off")[1]
+    assert "1 skipped" in _text(shop, capsys, "--config", config, "--unmanaged", "off")[1]
 
 
 def test_a_controller_of_ones_own_makes_no_drift(shop: Application) -> None:

@@ -1,4 +1,4 @@
-"""Every word that a report, a script or ``drift.yaml`` may hold is explained."""
+"""Every term of reports, exit statuses and ``drift.yaml`` has an explanation."""
 
 import re
 
@@ -16,7 +16,7 @@ NAMES = {term.name for term in all_terms()}
 
 
 @pytest.mark.parametrize("words", [Status, Change, Cause, Severity, Lifecycle, State])
-def test_every_word_of_a_report_has_an_explanation(
+def test_every_term_of_a_report_has_an_explanation(
     words: type[Status | Change | Cause | Severity | Lifecycle | State],
 ) -> None:
     topics = {word: [term.topic for term in all_terms() if term.name == word] for word in words}
@@ -37,7 +37,7 @@ def test_every_setting_has_an_explanation() -> None:
     assert {f"exit.{key}" for key in reader.EXIT_KEYS} <= NAMES
 
 
-def test_a_word_with_several_meanings_is_explained_in_each() -> None:
+def test_a_term_with_several_meanings_is_explained_in_each() -> None:
     heads = re.findall(r"^unmanaged \((.*)\)$", explain("unmanaged", 80), re.MULTILINE)
 
     assert heads == ["status of an object", "change of a finding", "setting of drift.yaml"]
@@ -56,15 +56,15 @@ def test_severities_are_rendered_from_the_table() -> None:
 
 def test_no_line_is_wider_than_the_terminal() -> None:
     for name in NAMES:
-        # A path comes in one piece, whatever its length.
+        # Paths are not broken, so a line with only a path may be longer.
         assert [line for line in explain(name, 60).splitlines() if len(line) > 60 and " " in line.strip()] == []
 
 
-def test_a_word_is_found_whatever_its_case_and_spacing() -> None:
+def test_case_and_spacing_of_a_term_do_not_matter() -> None:
     assert explain("Pending Sync", 80) == explain("pending-sync", 80)
 
 
-def test_without_a_term_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_term_it_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain"]) == 0
 
     listed = set(re.findall(r"[\w.-]+", capsys.readouterr().out))

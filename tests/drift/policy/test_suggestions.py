@@ -63,7 +63,7 @@ def test_whole_objects_are_ignored_by_name_only() -> None:
 def test_no_rule_is_suggested_without_drift() -> None:
     found = report(item(finding(cause=Cause.CONTROLLER)))
 
-    assert to_yaml(suggest_rules(found)) == "# Nothing was found that a rule could ignore.\nignore: []\n"
+    assert to_yaml(suggest_rules(found)) == "# This scan has no findings to ignore.\nignore: []\n"
 
 
 def test_suggested_rules_are_invalid_until_they_have_reasons() -> None:

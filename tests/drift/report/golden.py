@@ -1,4 +1,4 @@
-"""The golden reports. ``python -m tests.drift.report.golden`` writes them anew, to be read before a commit."""
+"""The golden reports. ``python -m tests.drift.report.golden`` rewrites them; review the difference before a commit."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def golden_file(case: str, form: Format) -> Path:
 
 
 def rendered(case: str, form: Format) -> str:
-    """The report as it stands in the golden file, whatever the version is, and without what is in every page."""
+    """Returns the content of a golden file: without drift's version, and without the page's style and script."""
     text = render(CASES[case], form, Style()).replace(__version__, "VERSION")
     if form is Format.HTML:
         for file in ("page.css", "page.js"):

@@ -1,4 +1,4 @@
-"""The reports that every format is held to: a rich one, a hostile one, an empty one. Their objects are in order."""
+"""The reports that all format tests share: a rich, a hostile and an empty one. Their objects are sorted."""
 
 from dataclasses import replace
 from typing import Final
@@ -23,7 +23,7 @@ from drift.model import (
 )
 from drift.report.read_json import report_order
 
-#: Whatever could be taken for markup, a command or an end by one of the formats.
+#: Texts that one of the formats could take for markup, a command or a terminator.
 HOSTILE_TEXTS: Final = (
     "<script>alert(1)</script><!-- ]]> -->",
     "\x1b[2J\x1b]8;;https://evil.example\x07link",
@@ -86,6 +86,7 @@ def resolved(number: int, **changes: object) -> Resolved:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+NOTE: Final = "this server does not keep this field: it is not in its schema"
 _WHOLE: Final = {"path": "", "pointer": "", "desired": None, "live": None, "actors": ()}
 _NEW: Final = {"lifecycle": Lifecycle.NEW, "first_seen": "2026-01-01T12:00:00Z"}
 _ONGOING: Final = {"lifecycle": Lifecycle.ONGOING, "first_seen": "2025-12-29T07:30:00Z"}
@@ -105,13 +106,14 @@ RICH: Final = report(
         "web",
         Status.DRIFTED,
         finding(2, **_NEW),
-        finding(3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note="said in words", **_ONGOING),
+        finding(3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note=NOTE, **_ONGOING),
         finding(
             4, change=Change.REMOVED, path="spec.y", desired="yes", live=None, cause=Cause.PENDING_SYNC, **_REOPENED
         ),
         finding(5, change=Change.REORDERED, path="spec.z", desired=None, live=None, severity=Severity.LOW),
         finding(6, path="spec.scaled", cause=Cause.CONTROLLER, severity=Severity.INFO),
         source=Source("apps/web.yaml", 1, 3),
+        reason="no applier has written it; it was made by kubectl-replace",
     ),
     item("Secret", "db", Status.DRIFTED, finding(7, path="data.key", desired=None, live=None, redacted=True)),
     item("Service", "web", Status.MISSING, finding(8, change=Change.MISSING, severity=Severity.HIGH, **_WHOLE)),
@@ -146,7 +148,7 @@ RICH: Final = report(
 
 
 def hostile(*texts: str) -> Report:
-    """A report in which every text that can come from outside is one of these."""
+    """Returns a report in which every text from the cluster or the manifests is one of these."""
     items, gone = [], []
     for number, text in enumerate(texts):
         evil = finding(
@@ -160,10 +162,10 @@ def hostile(*texts: str) -> Report:
             first_seen="0001-01-01T00:00:00+14:00",
         )
         gone.append(resolved(number, key=ObjectKey("", text, text, text), path=text))
-        aside = replace(evil, ignored=IgnoredBy(text, text))
+        ignored = replace(evil, ignored=IgnoredBy(text, text))
         key = ObjectKey("", text, text, text)
         items += [
-            item(text, text, Status.DRIFTED, evil, aside, key=key, source=Source(text, 1, 1), reason=text),
+            item(text, text, Status.DRIFTED, evil, ignored, key=key, source=Source(text, 1, 1), reason=text),
             item("Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer="")),
             item("Role", text, Status.UNCHECKED, reason=text, source=Source(text, 1, 1)),
         ]

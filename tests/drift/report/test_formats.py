@@ -1,4 +1,4 @@
-"""The JSON report keeps its contract, and the text report says everything without letting the cluster speak."""
+"""The contract of the JSON report, and the text report."""
 
 import json
 from dataclasses import replace
@@ -86,19 +86,19 @@ Service n/a  missing  apps/a.yaml:3
 Deployment n/a  drifted  apps/a.yaml:3
   medium   + a  live {"x": [1]}, not in Git
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
-           said in words
-  medium   - b  Git yes, not live
+           note: said in words
+  medium   - b  Git yes, not in the cluster
            Git is ahead, not synced yet: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   medium   ~ spec.replicas  Git 2, live 5
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   low      ~ c  the same items in another order
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   info     ~ d  Git 2, live 5
-           a controller's work: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           made by a controller: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
 
 Pod n/a  unmanaged
   medium   in the cluster, not in Git
-           cause not recorded
+           cause unknown
 
 Secret n/a  drifted  apps/a.yaml:3
   medium   ~ data.key  changed (value not shown)
@@ -109,11 +109,11 @@ Role n/a  unchecked  apps/a.yaml:3
 
 note: a note
 not checked: roles: may not be read
-changed in the cluster: sync to revert it, or put the live value into Git to keep it
-Git is ahead: sync, or find out why the syncer does not
-added in the cluster: remove it there, which a sync may not do, or put it into Git to keep it
-only in the cluster: delete it, put it into Git, or ignore it with a reason in drift.yaml
-1 finding is ignored; -v shows them
+changed in the cluster: sync to revert it, or commit the live value to Git to keep it
+Git is ahead: sync, or find out why your GitOps controller has not synced yet
+added in the cluster: remove it there (a sync may not), or commit it to Git to keep it
+only in the cluster: delete it, commit it to Git, or ignore it with a reason in drift.yaml
+1 finding ignored by rules; show with -v
 incomplete: 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
 
@@ -129,7 +129,7 @@ def _only(finding: Finding, **changes: object) -> Report:
     return replace(RICH, objects=(item,), notes=(), errors=())
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
 
 
@@ -142,7 +142,7 @@ def test_the_schema_is_one() -> None:
         replace(RICH, manifests=ManifestsInfo(("-",), None, None), objects=()),
     ],
 )
-def test_the_json_report_is_what_its_schema_says(report: Report) -> None:
+def test_the_json_report_is_valid(report: Report) -> None:
     assert _valid(report)
 
 
@@ -150,7 +150,7 @@ def test_the_json_report_is_what_its_schema_says(report: Report) -> None:
     ("status", "findings"),
     [(Status.MISSING, ()), (Status.UNMANAGED, (FINDING,)), (Status.UNCHECKED, ()), (Status.MISSING, (WHOLE, WHOLE))],
 )
-def test_the_schema_refuses_what_the_contract_excludes(status: Status, findings: tuple[Finding, ...]) -> None:
+def test_the_schema_rejects_what_the_contract_excludes(status: Status, findings: tuple[Finding, ...]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         _valid(replace(RICH, objects=(_item("Pod", status, *findings),)))
 
@@ -163,20 +163,20 @@ def test_the_summary_counts() -> None:
     }
 
 
-def test_objects_in_sync_are_left_out() -> None:
+def test_in_sync_objects_are_not_among_the_objects() -> None:
     assert "ConfigMap" not in {item["kind"] for item in to_document(RICH)["objects"]}
 
 
 @pytest.mark.parametrize(
     "value", [None, True, 0, 1.5, "x\n", [{"a": [None]}], {"a": {}}, "\N{SNOWMAN}", "\u202e", "\x1b[31m"]
 )
-def test_any_value_survives_in_json(value: object) -> None:
+def test_any_value_is_the_same_in_json(value: object) -> None:
     report = _only(FINDING, desired=value, live=None)
 
     assert json.loads(to_json(report))["objects"][0]["findings"][0]["desired"] == value
 
 
-def test_a_redacted_value_that_comes_this_far_is_an_error() -> None:
+def test_a_redacted_value_in_a_report_is_an_error() -> None:
     with pytest.raises(TypeError):
         to_json(_only(FINDING, live=Redacted(b"x")))
 
@@ -185,14 +185,14 @@ def test_the_text_report() -> None:
     assert to_text(RICH, color=False) == GOLDEN
 
 
-def test_what_is_ignored_is_counted_and_said_on_request() -> None:
+def test_ignored_findings_are_counted_and_listed_with_verbose() -> None:
     line = "           ignored by annotation x: not ours\n"
 
     assert line not in to_text(RICH, color=False)
     assert line in to_text(RICH, color=False, verbose=True)
 
 
-def test_what_is_not_reported_is_said_on_request() -> None:
+def test_decisions_are_listed_with_verbose() -> None:
     line = "ConfigMap n/a: spec.x not reported: the API server's default\n"
 
     assert line not in to_text(RICH, color=False)
@@ -200,7 +200,7 @@ def test_what_is_not_reported_is_said_on_request() -> None:
 
 
 @pytest.mark.parametrize("steering", ["\x1b[2J", "\x07", "\r", "\n", "\u202e", "\u2066", "\x9b31m", "\x00", "\u200b"])
-def test_nothing_in_a_cluster_steers_the_terminal(steering: str) -> None:
+def test_no_text_from_a_cluster_controls_the_terminal(steering: str) -> None:
     evil = f"a{steering}b"
     actor = Actor(evil, evil, evil, f"2026-01-01{steering[0]}10:00:00")
     finding = replace(FINDING, path=evil, desired=[evil], live=evil, actors=(actor,), note=evil)
@@ -211,12 +211,12 @@ def test_nothing_in_a_cluster_steers_the_terminal(steering: str) -> None:
 
     for text in (to_text(report, color=False, verbose=True), to_text(report, color=False, width=80, verbose=True)):
         assert {character for character in text if not character.isprintable()} == {"\n"}
-        # What a newline would begin: nothing but our own lines begins at the margin.
+        # A newline in a value would start a line at the margin; only drift's own lines may.
         assert not [line for line in text.splitlines() if line.startswith("b")]
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"])
-def test_a_time_that_is_none_is_shown_as_it_is(time: str) -> None:
+def test_an_invalid_time_is_shown_as_it_is(time: str) -> None:
     text = to_text(_only(FINDING, actors=(replace(ACTOR, time=time),)), color=False)
 
     assert f"kubectl-edit, {time}\n" in text
@@ -227,11 +227,11 @@ def test_a_trailing_newline_is_visible() -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [("2", '"2"'), (2, "2"), ("true", '"true"'), (True, "true"), ("", '""')])
-def test_a_string_is_told_from_what_it_looks_like(value: object, shown: str) -> None:
+def test_a_string_that_looks_like_another_type_is_quoted(value: object, shown: str) -> None:
     assert f"live {shown}\n" in to_text(_only(FINDING, desired="x", live=value), color=False)
 
 
-def test_values_of_several_lines_are_a_diff_below_who_did_it() -> None:
+def test_multi_line_values_are_a_diff_below_the_managers() -> None:
     text = to_text(_only(FINDING, path="data.a", desired="a\nb\n", live="a\nc\n"), color=False)
 
     assert (
@@ -244,7 +244,7 @@ def test_values_of_several_lines_are_a_diff_below_who_did_it() -> None:
     ) in text
 
 
-def test_what_differs_has_colours_of_its_own() -> None:
+def test_values_and_diff_lines_are_coloured() -> None:
     text = to_text(_only(FINDING), color=True)
 
     assert "Git \x1b[31m2\x1b[0m, live \x1b[32m5\x1b[0m" in text
@@ -252,11 +252,11 @@ def test_what_differs_has_colours_of_its_own() -> None:
 
 
 def test_an_ignored_finding_does_not_make_its_object_the_worst() -> None:
-    aside = replace(FINDING, severity=Severity.CRITICAL, ignored=IgnoredBy("rule", "ours"))
+    ignored = replace(FINDING, severity=Severity.CRITICAL, ignored=IgnoredBy("rule", "ours"))
     mild = replace(FINDING, severity=Severity.LOW)
     report = replace(
         RICH,
-        objects=(_item("A", Status.DRIFTED, aside, mild), _item("B", Status.DRIFTED, FINDING)),
+        objects=(_item("A", Status.DRIFTED, ignored, mild), _item("B", Status.DRIFTED, FINDING)),
         notes=(),
         errors=(),
     )
@@ -274,18 +274,18 @@ def test_long_values_are_cut_around_the_first_difference() -> None:
     assert max(map(len, text.splitlines())) < 600
 
 
-def test_a_value_that_only_goes_on_longer_shows_where() -> None:
+def test_a_long_value_with_a_different_end_shows_the_end() -> None:
     text = to_text(_only(FINDING, desired="a" * 500, live="a" * 500 + "tail"), color=False)
 
     assert "tail" in text
 
 
-def test_colours_are_there_only_when_asked_for() -> None:
+def test_colours_are_written_only_if_requested() -> None:
     assert "\x1b[" in to_text(RICH, color=True)
     assert "\x1b[" not in to_text(RICH, color=False)
 
 
-def test_no_line_is_wider_than_the_terminal_and_none_is_cut() -> None:
+def test_lines_are_folded_at_the_width_and_not_cut() -> None:
     text = to_text(RICH, color=False, width=40)
 
     assert max(map(len, text.splitlines())) <= 40
@@ -297,32 +297,32 @@ WIDE = "\u6f22\u5b57 e\u0301 \U0001f600 " * 30
 
 @pytest.mark.parametrize("width", [10, 31, 80, 200])
 @pytest.mark.parametrize("value", [WIDE, WIDE.replace(" ", ""), f"one\n{WIDE}\n"])
-def test_wide_and_combining_characters_are_measured_as_they_are_shown(value: str, width: int) -> None:
+def test_wide_and_combining_characters_are_measured_in_columns(value: str, width: int) -> None:
     text = to_text(_only(FINDING, path=WIDE, desired="x\n", live=value, note=WIDE), color=True, width=width)
 
     assert max(cell_len(line) for line in Text.from_ansi(text).plain.splitlines()) <= width
     assert Text.from_ansi(text).plain.count("\u0301") >= 60
 
 
-def test_a_folded_line_goes_on_below_its_own_beginning() -> None:
+def test_a_folded_line_continues_below_its_own_beginning() -> None:
     text = to_text(_only(FINDING, path="a" * 60, note="b" * 60), color=False, width=50)
 
     assert f"\n           {'a' * 39}\n           {'a' * 21}" in text
     assert f"\n           {'b' * 39}\n           {'b' * 21}\n" in text
 
 
-def test_a_pipe_gets_what_an_endless_terminal_without_colours_shows() -> None:
+def test_a_pipe_gets_the_same_text_as_a_very_wide_terminal() -> None:
     assert to_text(RICH, color=False, verbose=True) == to_text(RICH, color=False, width=100_000, verbose=True)
 
 
-def test_a_pipe_gets_lines_as_long_as_they_are() -> None:
+def test_lines_are_not_folded_for_a_pipe() -> None:
     assert max(map(len, to_text(_only(FINDING, path="a" * 300), color=False).splitlines())) > 300
 
 
 @pytest.mark.parametrize(
     ("flags", "coloured"), [((), False), (("--color", "always"), True), (("--color", "never"), False)]
 )
-def test_the_command_line_decides_on_colours(
+def test_the_color_flag_decides_on_colours(
     flags: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], *, coloured: bool
 ) -> None:
     file = tmp_path / "a.yaml"

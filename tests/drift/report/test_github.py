@@ -1,4 +1,4 @@
-"""Annotations: at most ten, the worst first, and nothing from outside is a command of its own."""
+"""Annotations: at most ten, worst first, and no text of the report becomes a command."""
 
 import re
 
@@ -10,14 +10,14 @@ from tests.drift.report.reports import HOSTILE, HOSTILE_TEXTS, RICH, finding, ho
 
 
 def unescape(text: str) -> str:
-    """As the runner reads a property or a message."""
+    """Decodes a property or a message as the runner does."""
     for escape, character in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
         text = text.replace(escape, character)
     return text
 
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
-    """The commands as the runner finds them: in any line that begins with ``::``."""
+    """Returns the commands as the runner finds them, in any line that begins with ``::``."""
     found = []
     for line in text.splitlines():
         if line.lstrip().startswith("::"):
@@ -28,7 +28,7 @@ def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
     return found
 
 
-def test_a_finding_stands_on_the_line_of_its_manifest() -> None:
+def test_a_finding_is_on_the_line_of_its_manifest() -> None:
     text = to_annotations(report(item("Pod", "a", Status.DRIFTED, finding(1), source=Source("./x/a.yaml", 1, 7))))
 
     assert commands(text) == [
@@ -40,7 +40,7 @@ def test_a_finding_stands_on_the_line_of_its_manifest() -> None:
     ]
 
 
-def test_ten_are_the_most_and_the_last_counts_the_others() -> None:
+def test_there_are_at_most_ten_and_the_last_counts_the_others() -> None:
     findings = [finding(number, path=f"spec.f{number:02}") for number in range(25)]
     found = commands(to_annotations(report(item("Pod", "a", Status.DRIFTED, *findings))))
 
@@ -54,7 +54,7 @@ def test_ten_findings_are_all_shown() -> None:
     assert "more" not in to_annotations(report(item("Pod", "a", Status.DRIFTED, *findings)))
 
 
-def test_the_worst_comes_first_and_what_is_not_checked_right_after_it() -> None:
+def test_critical_findings_come_first_and_unchecked_objects_next() -> None:
     levels = [message.split(":")[0] for _, _, message in commands(to_annotations(RICH))]
 
     assert levels[:4] == ["critical", "roles in shop", "may not be read", "high"]
@@ -63,35 +63,35 @@ def test_the_worst_comes_first_and_what_is_not_checked_right_after_it() -> None:
 @pytest.mark.parametrize(
     ("severity", "level"), [(Severity.CRITICAL, "error"), (Severity.MEDIUM, "warning"), (Severity.LOW, "notice")]
 )
-def test_the_level_is_the_severity(severity: Severity, level: str) -> None:
+def test_the_severity_decides_the_level(severity: Severity, level: str) -> None:
     shown = report(item("Pod", "a", Status.DRIFTED, finding(1, severity=severity)))
 
     assert commands(to_annotations(shown))[0][0] == level
 
 
-def test_what_is_no_drift_is_not_annotated() -> None:
+def test_non_drift_is_not_annotated() -> None:
     fine = item("A", "a", Status.IN_SYNC, finding(1, cause=Cause.CONTROLLER))
-    aside = item("B", "b", Status.IN_SYNC, finding(2, ignored=IgnoredBy("r", "why")))
-    left_out = item("C", "c", Status.UNCHECKED, reason="r", is_skipped=True)
+    ignored = item("B", "b", Status.IN_SYNC, finding(2, ignored=IgnoredBy("r", "why")))
+    skipped = item("C", "c", Status.UNCHECKED, reason="r", is_skipped=True)
 
-    assert commands(to_annotations(report(fine, aside, left_out))) == []
+    assert commands(to_annotations(report(fine, ignored, skipped))) == []
 
 
-def test_standard_input_is_no_file() -> None:
+def test_standard_input_has_no_file() -> None:
     shown = report(item("Pod", "a", Status.DRIFTED, finding(1), source=Source("<stdin>", 1, 1)))
 
     assert "file" not in commands(to_annotations(shown))[0][1]
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
-def test_a_hostile_text_makes_no_command_and_no_property(text: str) -> None:
+def test_a_hostile_text_adds_no_command_or_property(text: str) -> None:
     found = commands(to_annotations(hostile(text)))
 
     assert {level for level, _, _ in found} <= {"error", "warning", "notice"}
     assert all(set(properties) <= {"file", "line", "title"} for _, properties, _ in found)
 
 
-def test_every_line_is_a_command_but_the_summary_and_what_is_resolved() -> None:
+def test_only_the_summary_and_the_resolved_findings_are_plain_lines() -> None:
     lines = to_annotations(HOSTILE).splitlines()
 
     assert len(lines) == 12

@@ -1,4 +1,4 @@
-"""The timeline: a line for each episode by scope, statistics below, and nothing that steers a terminal."""
+"""The timeline: one line for each episode by scope, statistics below, and no control characters."""
 
 import json
 from dataclasses import replace
@@ -32,7 +32,7 @@ opened                lasted  state     object            path    cause   severi
 mean time to resolve: 2 d (1)
   by cause: manual 2 d (1)
   by severity: medium 2 d (1)
-reverted by a syncer, on average after: 1.5 s (1)
+mean time until a GitOps controller reverted a change: 1.5 s (1)
 1 open, 1 resolved, 1 reverted
 7 scans, the last at 2026-01-10T11:00:00Z
 """
@@ -46,7 +46,7 @@ def test_an_empty_history_says_so() -> None:
     assert timeline_text(Timeline((), 0, None, TIMELINE.now), color=False, width=None) == "0 open\n0 scans\n"
 
 
-def test_a_terminal_folds_what_is_long_and_loses_nothing() -> None:
+def test_long_cells_are_folded_and_not_cut() -> None:
     long = Timeline((episode(1, path="spec." + "x" * 200),), 1, None, TIMELINE.now)
     text = timeline_text(long, color=True, width=80)
 
@@ -56,7 +56,7 @@ def test_a_terminal_folds_what_is_long_and_loses_nothing() -> None:
     assert plain.count("x") >= 200
 
 
-def test_nothing_steers_the_terminal() -> None:
+def test_no_text_controls_the_terminal() -> None:
     evil = [
         episode(
             number,
@@ -72,7 +72,7 @@ def test_nothing_steers_the_terminal() -> None:
     assert {character for character in shown if not character.isprintable()} == {"\n"}
 
 
-def test_the_json_says_the_same() -> None:
+def test_the_json_has_the_same_content() -> None:
     document = json.loads(timeline_json(TIMELINE))
 
     assert document["kind"] == "DriftHistory"

@@ -1,4 +1,4 @@
-"""What the HTML page is made of. How it works in a browser: test_html_in_a_browser.py."""
+"""The content of the HTML page. For its behaviour see test_html_in_a_browser.py."""
 
 import json
 import re
@@ -27,14 +27,14 @@ def _parse(text: str) -> Element:
 
 
 def _shape(page: Element) -> Counter[tuple[str, tuple[str, ...]]]:
-    """Every element and the names of its attributes."""
+    """Counts the elements with the names of their attributes."""
     return Counter(
         (element.tag, tuple(sorted(element.attrib))) for element in page.iter() if isinstance(element.tag, str)
     )
 
 
 @pytest.mark.parametrize("report", CASES.values(), ids=CASES)
-def test_it_loads_nothing_from_anywhere(report: Report) -> None:
+def test_it_loads_nothing(report: Report) -> None:
     page = _parse(to_html(report))
 
     addresses = [
@@ -49,7 +49,7 @@ def test_it_loads_nothing_from_anywhere(report: Report) -> None:
 
 
 @pytest.mark.parametrize("report", CASES.values(), ids=CASES)
-def test_the_browser_is_told_to_run_nothing_but_its_own_script(report: Report) -> None:
+def test_the_policy_allows_only_its_own_script(report: Report) -> None:
     page = _parse(to_html(report))
 
     (policy,) = (
@@ -60,15 +60,15 @@ def test_the_browser_is_told_to_run_nothing_but_its_own_script(report: Report) -
     assert [script.get("type") for script in page.iter("script")] == ["application/json", None]
 
 
-def test_hostile_names_and_values_add_no_element_and_no_attribute() -> None:
-    """Each text in turn is replaced by letters; the page keeps its elements and their attributes."""
+def test_hostile_texts_add_no_element_or_attribute() -> None:
+    """The page has the same elements and attributes if letters replace the special characters."""
     tame = _with_texts(HOSTILE, lambda text: re.sub(r"[^\w./\[\]=]", "x", text))
 
     assert _shape(_parse(to_html(HOSTILE))) == _shape(_parse(to_html(tame)))
 
 
 def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy of a report, or a part of one, with every text that comes from outside changed."""
+    """Returns a copy of a report, or of a part, with every text from the cluster or the manifests changed."""
     if isinstance(value, Enum) or value is None:
         return value
     if isinstance(value, str):
@@ -89,7 +89,7 @@ def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 
 @pytest.mark.parametrize("report", CASES.values(), ids=CASES)
-def test_what_the_script_reads_is_what_the_report_says(report: Report) -> None:
+def test_the_data_for_the_script_has_all_findings(report: Report) -> None:
     page = _parse(to_html(report))
 
     (data,) = (script.text for script in page.iter("script") if script.get("type") == "application/json")
@@ -97,7 +97,7 @@ def test_what_the_script_reads_is_what_the_report_says(report: Report) -> None:
     assert sum(len(item["findings"]) for item in objects) == sum(len(item.findings) for item in report.objects)
 
 
-def test_it_says_the_essentials_without_its_script() -> None:
+def test_without_its_script_it_shows_the_verdict_and_all_objects() -> None:
     page = _parse(to_html(RICH))
 
     text = " ".join("".join(page.find("body").itertext()).split())
@@ -107,7 +107,7 @@ def test_it_says_the_essentials_without_its_script() -> None:
             assert item.key.name in text
 
 
-def test_without_its_script_it_lists_the_worst_and_says_what_is_left_out() -> None:
+def test_without_its_script_it_counts_the_objects_left_out() -> None:
     one = next(item for item in RICH.objects if item.findings)
     many = Report(RICH.generated_at, None, RICH.manifests, tuple(_named(one, number) for number in range(300)))
 
@@ -121,7 +121,7 @@ def _named(item: ObjectReport, number: int) -> ObjectReport:
     return replace(item, key=replace(item.key, name=f"object-{number}"))
 
 
-def test_ids_are_fingerprints_and_no_two_are_the_same() -> None:
+def test_element_ids_are_unique() -> None:
     page = _parse(to_html(HOSTILE))
 
     ids = [element.attrib["id"] for element in page.iter() if "id" in element.attrib]

@@ -1,4 +1,4 @@
-"""The HTML page in a real Chromium: search, filters, themes, links, keyboard, paper, and nothing it should not do."""
+"""The HTML page in Chromium: search, filters, themes, links, keyboard, printing, and no requests or errors."""
 
 import json
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ from tools.screenshot import on_call
 AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 WIDE = (1240, 1000)
 NARROW = (400, 800)
-#: Seconds, for a browser on a busy machine.
-PATIENCE = 20
+#: In seconds, long enough for a busy machine.
+TIMEOUT = 20
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
@@ -44,9 +44,9 @@ class Page:
         self.driver.get(file.as_uri() + fragment)
 
     def one(self, selector: str) -> WebElement:
-        # What is inside a finding is made when the browser tells the page that it was opened, a moment later.
+        # The page adds a finding's body on the browser's toggle event, which is asynchronous.
         found = expected_conditions.presence_of_element_located((By.CSS_SELECTOR, selector))
-        return WebDriverWait(self.driver, PATIENCE).until(found)
+        return WebDriverWait(self.driver, TIMEOUT).until(found)
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -65,12 +65,12 @@ class Page:
     def run(self, script: str, *arguments: object) -> Any:
         return self.driver.execute_script(script, *arguments)
 
-    def complaints(self) -> list[str]:
-        """What the console has to say."""
+    def console_messages(self) -> list[str]:
+        """Returns the messages of the console."""
         return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since the last call, besides the page's own."""
+        """Returns the URLs requested since the last call, without the page's own."""
         events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))  # type: ignore[no-untyped-call]
         urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
         return [url for url in urls if not url.startswith(("file://", "data:", "about:"))]
@@ -88,9 +88,9 @@ def page(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Page]:
     set_media(driver)
     made = Page(driver, tmp_path)
     made.requests()
-    made.complaints()
+    made.console_messages()
     yield made
-    assert made.complaints() == []
+    assert made.console_messages() == []
     assert made.requests() == []
 
 
@@ -102,7 +102,7 @@ def test_it_leads_with_the_verdict_and_lists_the_worst_first(page: Page) -> None
     assert page.count == "9 findings in 7 objects"
 
 
-def test_the_search_finds_words_in_any_order_and_says_how_many(page: Page) -> None:
+def test_the_search_finds_words_in_any_order_and_counts_the_matches(page: Page) -> None:
     page.open(on_call())
 
     page.one("#words").send_keys("hotfix IMAGE")
@@ -120,10 +120,10 @@ def test_the_search_finds_words_in_any_order_and_says_how_many(page: Page) -> No
         ("cause", "pending-sync", ["Service checkout/api"]),
         ("status", "missing", ["ConfigMap checkout/api-limits"]),
         ("kind", "Secret", ["Secret checkout/payment-provider"]),
-        ("history", "reopened", ["NetworkPolicy checkout/default-deny"]),
+        ("lifecycle", "reopened", ["NetworkPolicy checkout/default-deny"]),
     ],
 )
-def test_each_filter_leaves_what_it_names(page: Page, facet: str, value: str, objects: list[str]) -> None:
+def test_each_filter_shows_only_what_it_names(page: Page, facet: str, value: str, objects: list[str]) -> None:
     page.open(on_call())
 
     page.choose(facet, value)
@@ -133,7 +133,7 @@ def test_each_filter_leaves_what_it_names(page: Page, facet: str, value: str, ob
     assert page.count == "9 findings in 7 objects"
 
 
-def test_namespaces_and_clusters_are_filters_where_there_are_several(page: Page) -> None:
+def test_several_namespaces_or_clusters_have_filters(page: Page) -> None:
     drifted = item("ConfigMap", "a", Status.DRIFTED, finding(1), cluster="https://one")
     other = replace(drifted, key=replace(drifted.key, namespace="other"), cluster="https://two")
     page.open(replace(on_call(), objects=(drifted, other)))
@@ -145,7 +145,7 @@ def test_namespaces_and_clusters_are_filters_where_there_are_several(page: Page)
     assert page.objects == ["ConfigMap shop/a"]
 
 
-def test_there_are_no_filters_where_there_is_nothing_to_choose(page: Page) -> None:
+def test_a_facet_with_one_value_has_no_filter(page: Page) -> None:
     page.open(replace(on_call(), objects=(item("ConfigMap", "a", Status.DRIFTED, finding(1)),)))
 
     assert page.one("#words").is_displayed()
@@ -153,16 +153,16 @@ def test_there_are_no_filters_where_there_is_nothing_to_choose(page: Page) -> No
     assert not page.one("#reset").is_displayed()
 
 
-def test_what_a_controller_did_is_shown_on_request(page: Page) -> None:
+def test_findings_of_controllers_are_shown_on_request(page: Page) -> None:
     page.open(on_call())
 
-    page.one("#aside").click()
+    page.one("#non-drift").click()
 
     assert page.count == "10 findings in 7 objects"
-    assert [badge.text for badge in page.all(".finding.aside .badge")] == ["new", "controller"]
+    assert [badge.text for badge in page.all(".finding.non-drift .badge")] == ["new", "controller"]
 
 
-def test_findings_open_and_close_one_by_one_and_all_at_once(page: Page) -> None:
+def test_findings_expand_and_collapse_one_by_one_and_all_at_once(page: Page) -> None:
     page.open(on_call())
 
     page.one(".finding summary").click()
@@ -173,19 +173,19 @@ def test_findings_open_and_close_one_by_one_and_all_at_once(page: Page) -> None:
     assert page.all(".finding[open]") == []
 
 
-def test_a_link_leads_to_its_finding_whatever_is_filtered(page: Page) -> None:
+def test_a_link_opens_its_finding_even_if_a_filter_hides_it(page: Page) -> None:
     report = on_call()
-    aside = next(one for each in report.objects for one in each.findings if one.cause is Cause.CONTROLLER)
+    hidden = next(found for shown in report.objects for found in shown.findings if found.cause is Cause.CONTROLLER)
 
-    page.open(report, f"#{aside.id}")
+    page.open(report, f"#{hidden.id}")
 
     target = page.one(".finding.target")
     assert target.get_attribute("open") is not None
-    assert aside.id in target.text
+    assert hidden.id in target.text
     assert page.run("return document.activeElement === arguments[0].firstElementChild", target)
 
 
-def test_the_theme_is_the_systems_until_another_is_chosen(page: Page) -> None:
+def test_the_theme_is_the_systems_until_the_user_selects_one(page: Page) -> None:
     def background() -> str:
         return str(page.run("return getComputedStyle(document.documentElement).backgroundColor"))
 
@@ -223,14 +223,14 @@ def test_it_is_accessible(page: Page, scheme: str, window: tuple[int, int]) -> N
     page.open(on_call())
     page.one("#expand").click()
 
-    # Through the browser's own channel: the page itself would refuse to run a script that is not its own.
+    # The page's policy refuses other scripts, so this one is evaluated through the DevTools protocol.
     page.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
     result = page.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
 
     assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in result["violations"]] == []
 
 
-def test_on_paper_everything_that_is_not_filtered_out_is_open(page: Page) -> None:
+def test_printing_expands_all_findings_that_match(page: Page) -> None:
     page.open(on_call())
     page.choose("kind", "Deployment")
 
@@ -243,7 +243,7 @@ def test_on_paper_everything_that_is_not_filtered_out_is_open(page: Page) -> Non
     assert page.all(".finding[open]") == []
 
 
-def test_ten_thousand_objects_are_searched_and_shown_piece_by_piece(page: Page) -> None:
+def test_ten_thousand_objects_are_searched_and_added_in_steps(page: Page) -> None:
     objects = tuple(
         item("ConfigMap", f"settings-{number:05}", Status.DRIFTED, finding(number, severity=Severity.LOW))
         for number in range(10_000)
@@ -257,19 +257,19 @@ def test_ten_thousand_objects_are_searched_and_shown_piece_by_piece(page: Page) 
     page.one("#words").clear()
     page.one("#words").send_keys("settings-0")
     page.run("document.querySelector('#more').scrollIntoView()")
-    WebDriverWait(page.driver, PATIENCE).until(lambda _: len(page.objects) > 60)
+    WebDriverWait(page.driver, TIMEOUT).until(lambda _: len(page.objects) > 60)
 
 
-def test_hostile_texts_are_texts(page: Page) -> None:
+def test_hostile_texts_stay_text(page: Page) -> None:
     page.open(HOSTILE)
-    page.run("document.querySelector('#aside').click()")
+    page.run("document.querySelector('#non-drift').click()")
     page.one("#expand").click()
 
     assert "<script>alert(1)</script>" in page.one("main").text
     assert page.all("main script, main img, main iframe") == []
 
 
-def test_the_trend_of_the_history_is_a_picture_and_a_table(page: Page) -> None:
+def test_the_trend_is_a_chart_and_a_table(page: Page) -> None:
     page.open(on_call())
 
     assert page.one("figure svg").get_attribute("role") == "img"

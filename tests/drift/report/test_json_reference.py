@@ -1,4 +1,4 @@
-"""The reference of the JSON report has every field that the JSON Schema has, and no other."""
+"""The reference page of the JSON report has exactly the fields of the JSON Schema."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SECTIONS = {
 
 
 def fields(schema: Any, path: str = "", *, optional: bool = False) -> Iterator[tuple[str, bool]]:
-    """The paths of a schema, and whether each may be lacking. What has a definition of its own is one field."""
+    """Yields the paths of a schema, and whether each is optional. A field with its own definition is one path."""
     if not isinstance(schema, dict) or "$ref" in schema:
         yield path, optional
         return
@@ -36,12 +36,12 @@ def fields(schema: Any, path: str = "", *, optional: bool = False) -> Iterator[t
         return
     for form in forms:
         for name, inner in form.get("properties", {}).items():
-            may_lack = optional or name not in form.get("required", [])
-            yield from fields(inner, f"{path}.{name}" if path else name, optional=may_lack)
+            is_optional = optional or name not in form.get("required", [])
+            yield from fields(inner, f"{path}.{name}" if path else name, optional=is_optional)
 
 
 def explained(title: str) -> Iterator[tuple[str, bool]]:
-    """The fields in the table of a section; a name that begins with a dot stands for the last part of the first."""
+    """Yields the fields in a section's table. A name that begins with a dot replaces the last part of the first."""
     table = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     for names, mark in re.findall(r"^\| (`[^|]*`)( \?)? \|", table, re.MULTILINE):
         first = ""
@@ -51,15 +51,15 @@ def explained(title: str) -> Iterator[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("title", SECTIONS)
-def test_every_field_is_explained_and_no_other(title: str) -> None:
-    # Objects that are null or have fields of their own may have a row for themselves, too.
+def test_the_fields_are_those_of_the_schema(title: str) -> None:
+    # Nullable objects have a row for themselves in addition to the rows of their fields.
     own = {"source", "ignored"}
 
     assert sorted(row for row in explained(title) if row[0] not in own) == sorted(fields(SECTIONS[title]))
 
 
 def test_there_is_a_section_for_every_definition() -> None:
-    assert len(SECTIONS) == len(SCHEMA["$defs"])  # "identity" is an object with less, and the report is none of them
+    assert len(SECTIONS) == len(SCHEMA["$defs"])  # "identity" has no section, and the report has no definition
     assert set(SCHEMA["$defs"]["identity"]["properties"]) == set(SCHEMA["$defs"]["object"]["properties"]) - {
         "status",
         "reason",
@@ -68,7 +68,7 @@ def test_there_is_a_section_for_every_definition() -> None:
     }
 
 
-def test_its_values_are_those_of_the_schema() -> None:
+def test_the_values_are_those_of_the_schema() -> None:
     for name, schema in [
         *SCHEMA["$defs"]["object"]["properties"].items(),
         *SCHEMA["$defs"]["finding"]["properties"].items(),

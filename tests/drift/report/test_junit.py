@@ -1,4 +1,4 @@
-"""JUnit: a suite for each file, results told apart, and what the schemas of Ant's task and of Jenkins ask for."""
+"""JUnit: a suite for each file, the results, and validity in the schemas of Ant and Jenkins."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -10,7 +10,7 @@ from drift.report.junit import to_junit
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, hostile, item, report
 
 COUNTS = ("tests", "failures", "errors", "skipped")
-#: What both schemas allow: attributes of an element, all of which Ant's asks for, and its children in order.
+#: The attributes of each element, all required by Ant's schema, and its children in order, as both schemas allow.
 ATTRIBUTES = {
     "testsuites": set(),
     "testsuite": {"id", "package", "name", "timestamp", "hostname", *COUNTS, "time"},
@@ -42,7 +42,7 @@ def result(shown: ObjectReport) -> str | None:
 
 
 @pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY, hostile("x" * 1_048_576)], ids=["rich", "evil", "empty", "1M"])
-def test_it_is_as_both_schemas_ask_for(shown: Report) -> None:
+def test_it_is_valid_in_both_schemas(shown: Report) -> None:
     root = parsed(shown)
 
     assert root.tag == "testsuites"
@@ -56,14 +56,14 @@ def test_it_is_as_both_schemas_ask_for(shown: Report) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp", ""))
 
 
-def test_the_counts_are_those_of_the_cases() -> None:
+def test_the_counts_match_the_test_cases() -> None:
     for suite in parsed(RICH):
         found = [len(suite.findall(path)) for path in ("testcase", "testcase/failure", "testcase/error")]
         assert [int(suite.get(name, "")) for name in COUNTS[:3]] == found
         assert int(suite.get("skipped", "")) == len(suite.findall("testcase/skipped"))
 
 
-def test_a_suite_is_a_file_and_what_has_none_comes_after_them() -> None:
+def test_a_suite_is_a_file_and_objects_without_one_come_last() -> None:
     assert [suite.get("name") for suite in parsed(RICH)] == [
         "./apps/shop.yaml",
         "apps/web.yaml",
@@ -72,7 +72,7 @@ def test_a_suite_is_a_file_and_what_has_none_comes_after_them() -> None:
     ]
 
 
-def test_failures_errors_and_what_is_skipped_are_told_apart() -> None:
+def test_drift_is_a_failure_and_an_unchecked_object_an_error() -> None:
     cases = {case.get("name"): [child.tag for child in case] for case in parsed(RICH).iter("testcase")}
 
     assert cases == {
@@ -86,15 +86,15 @@ def test_failures_errors_and_what_is_skipped_are_told_apart() -> None:
         "Role shop/reader": ["error"],
         "Secret shop/db": ["failure"],
         "Service shop/web": ["failure"],
-        "could be read (1)": ["error"],
+        "read error 1": ["error"],
     }
 
 
-def test_a_controllers_work_passes() -> None:
+def test_a_change_by_a_controller_passes() -> None:
     assert result(item("Pod", "a", Status.IN_SYNC, finding(1, cause=Cause.CONTROLLER))) is None
 
 
-def test_a_failure_says_every_difference_and_the_worst_in_its_message() -> None:
+def test_a_failure_lists_all_findings_and_its_message_is_the_worst() -> None:
     failure = parsed(RICH).find("testsuite[@name='apps/web.yaml']/testcase/failure")
 
     assert failure is not None

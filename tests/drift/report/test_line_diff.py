@@ -1,4 +1,4 @@
-"""Values of many lines are compared line by line, and never take more room than they deserve."""
+"""Line diffs of long values, and their limits."""
 
 import re
 
@@ -20,20 +20,20 @@ def diff(desired: object, live: object, change: Change = Change.CHANGED) -> list
 
 
 @pytest.mark.parametrize("value", [1, None, True, "x", "x\n", "a long line " * 20, {"a": 1}, ["get", "list"], {}, []])
-def test_what_one_line_says_as_well_is_no_diff(value: object) -> None:
+def test_a_value_that_fits_on_one_line_has_no_diff(value: object) -> None:
     assert diff(value, "y") == []
 
 
 @pytest.mark.parametrize("change", [Change.REORDERED, Change.MISSING, Change.UNMANAGED])
-def test_what_has_no_values_is_no_diff(change: Change) -> None:
+def test_a_finding_without_values_has_no_diff(change: Change) -> None:
     assert diff("a\nb\n", "a\nc\n", change) == []
 
 
-def test_what_must_not_be_shown_is_no_diff() -> None:
+def test_a_redacted_finding_has_no_diff() -> None:
     assert line_diff(finding(1, desired="a\nb", live="c\nd", redacted=True)) == ()
 
 
-def test_a_redacted_value_that_comes_this_far_is_an_error() -> None:
+def test_a_redacted_value_in_a_report_is_an_error() -> None:
     with pytest.raises(TypeError):
         diff(None, {"key": Redacted(b"x")}, Change.ADDED)
 
@@ -53,7 +53,7 @@ def test_a_whole_container_is_shown_as_yaml() -> None:
     assert diff(CONTAINER, None, Change.REMOVED)[0] == "- command:"
 
 
-def test_a_file_has_hunks_with_a_few_lines_around_what_differs() -> None:
+def test_a_diff_has_hunks_with_context() -> None:
     lines = [f"line {number}" for number in range(1, 41)]
     changed = [*lines[:9], "ten", *lines[10:29], *lines[30:]]
 
@@ -65,15 +65,15 @@ def test_a_file_has_hunks_with_a_few_lines_around_what_differs() -> None:
     ]
 
 
-def test_a_diff_that_shows_all_has_no_headers() -> None:
+def test_a_diff_of_all_lines_has_no_hunk_headers() -> None:
     assert diff("a\nb\n", "a\nc\n") == ["  a", "- b", "+ c"]
 
 
-def test_a_newline_that_only_one_side_ends_in_is_seen() -> None:
+def test_a_missing_newline_at_the_end_is_shown() -> None:
     assert diff("a\nb\n", "a\nb") == ["  a", "  b", "+ \\ no newline at the end"]
 
 
-def test_spaces_at_the_end_of_a_line_are_seen() -> None:
+def test_trailing_spaces_are_shown() -> None:
     assert diff("a\nb \n", "a\nb\n") == ["  a", "- b\\x20", "+ b"]
 
 
@@ -86,7 +86,7 @@ def test_long_lines_are_cut_where_they_differ() -> None:
     assert len(removed) < 200
 
 
-def test_a_long_run_of_one_side_leaves_room_for_the_other() -> None:
+def test_a_long_run_of_one_side_leaves_space_for_the_other() -> None:
     shown = diff("\n".join(f"old {n}" for n in range(30)), "\n".join(f"new {n}" for n in range(30)))
 
     assert len(shown) == 30
@@ -94,7 +94,7 @@ def test_a_long_run_of_one_side_leaves_room_for_the_other() -> None:
     assert shown[15] == "+ new 0"
 
 
-def test_a_diff_ends_somewhere_and_says_so() -> None:
+def test_a_long_diff_is_cut_and_counts_the_rest() -> None:
     lines = [f"{number}" for number in range(400)]
     every_tenth = [f"{line}x" if number % 10 == 0 else line for number, line in enumerate(lines)]
 
@@ -113,11 +113,11 @@ def test_texts_of_any_length_are_compared() -> None:
 
 
 @pytest.mark.parametrize("value", [["x" * 100_000], {"a": {"b": ["y" * 90_000]}}])
-def test_what_is_too_large_to_be_laid_out_is_left_to_one_line(value: object) -> None:
+def test_a_very_large_value_has_no_diff(value: object) -> None:
     assert diff("x", value) == []
 
 
-def test_what_is_nested_too_deep_is_left_to_one_line() -> None:
+def test_a_deeply_nested_value_has_no_diff() -> None:
     deep: object = "bottom"
     for _ in range(960):
         deep = [deep]
@@ -127,7 +127,7 @@ def test_what_is_nested_too_deep_is_left_to_one_line() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(LINES, LINES)
-def test_it_leads_from_one_side_to_the_other(desired: list[str], live: list[str]) -> None:
+def test_applying_the_diff_to_one_side_gives_the_other(desired: list[str], live: list[str]) -> None:
     left, right = [*desired, "", "x"], [*live, "", "x"]
     shown = line_diff(finding(1, desired="\n".join(left), live="\n".join(right)))
 

@@ -1,4 +1,4 @@
-"""Markdown fits where it goes, says what it leaves out, and makes nothing of what comes from outside."""
+"""Markdown keeps to its limit, counts what it leaves out, and makes no markup of the report's texts."""
 
 import re
 from dataclasses import replace
@@ -31,7 +31,7 @@ def many(objects: int, each: int = 3) -> Report:
 
 
 def outside_code(markdown: str) -> str:
-    """What a reader of CommonMark takes for text: without fenced blocks and without code in lines."""
+    """Returns the text without fenced code blocks and inline code, as CommonMark reads it."""
     lines, fence = [], None
     for line in markdown.split("\n"):
         mark = re.match(r"(`{3,})[^`]*$", line)
@@ -50,7 +50,7 @@ def test_ten_thousand_objects_fit(limit: int) -> None:
     text = to_markdown(many(10_000), limit)
 
     assert len(text.encode()) <= limit
-    assert re.search(r"\*\*[0-9]+ more objects with [0-9]+ findings left out to fit here;\*\*", text)
+    assert re.search(r"\*\*[0-9]+ more objects with [0-9]+ findings left out to fit here\.\*\*", text)
     outside_code(text)
 
 
@@ -60,14 +60,14 @@ def test_hostile_texts_fit(texts: tuple[str, ...], limit: int) -> None:
     assert len(to_markdown(hostile(*texts), limit).encode()) <= limit
 
 
-def test_what_is_shown_and_what_is_left_out_is_all_there_is() -> None:
+def test_shown_and_omitted_findings_add_up() -> None:
     text = to_markdown(many(1000))
 
     shown = text.count("### `ConfigMap")
     left_out = re.search(r"([0-9]+) more objects with ([0-9]+) findings", text)
     assert left_out is not None
     assert shown + int(left_out[1]) == 1000
-    of_shown = sum(map(int, re.findall(r"([0-9]+) more findings? of it not shown here", text)))
+    of_shown = sum(map(int, re.findall(r"([0-9]+) more findings? of this object not shown here", text)))
     assert text.count("```diff") + of_shown + int(left_out[2]) == 3000
 
 
@@ -78,10 +78,10 @@ def test_one_large_object_does_not_hide_the_others() -> None:
     text = to_markdown(report(large, small))
 
     assert "`B shop/small` drifted" in text
-    assert re.search(r"[0-9]+ more findings of it not shown here", text)
+    assert re.search(r"[0-9]+ more findings of this object not shown here", text)
 
 
-def test_many_errors_leave_room_for_the_objects() -> None:
+def test_many_errors_leave_space_for_objects() -> None:
     text = to_markdown(replace(many(1), errors=tuple(f"pods in n{number} may not be read" for number in range(9999))))
 
     assert "### `ConfigMap shop/name-00000` drifted" in text
@@ -97,7 +97,7 @@ def test_the_worst_comes_first() -> None:
     assert text.index("B shop/bad") < text.index("A shop/mild")
 
 
-def test_nothing_from_outside_is_markup() -> None:
+def test_no_text_of_the_report_is_markup() -> None:
     text = outside_code(to_markdown(HOSTILE))
 
     for markup in ("<", "@", "](", "::", "www.", "|", "~~~", "bug"):
@@ -106,14 +106,14 @@ def test_nothing_from_outside_is_markup() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=3, unique=True))
-def test_whatever_is_written_stays_in_its_code(texts: list[str]) -> None:
+def test_any_text_stays_in_code(texts: list[str]) -> None:
     text = outside_code(to_markdown(hostile(*texts)))
 
     assert not set("<>@[]|~_") & set(text)
     assert "\u202e" not in text
 
 
-def test_a_plain_sentence_stays_a_sentence() -> None:
+def test_a_plain_sentence_is_not_code() -> None:
     assert "\nmay not be read\n" in to_markdown(RICH)
 
 
@@ -127,14 +127,14 @@ def _file(lines: int) -> tuple[str, str]:
     return git, git.replace("git", "live")
 
 
-def test_text_of_several_lines_is_a_diff() -> None:
+def test_multi_line_text_is_a_diff() -> None:
     desired, live = _file(2)
     text = to_markdown(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, desired=desired, live=live))))
 
     assert "\n```diff\n- setting-0: git\n- setting-1: git\n+ setting-0: live\n+ setting-1: live\n```\n" in text
 
 
-def test_where_a_diff_has_no_room_one_line_of_it_is_better_than_nothing() -> None:
+def test_a_diff_that_does_not_fit_is_replaced_by_an_excerpt() -> None:
     desired, live = ("\n".join(f"{line}{'x' * 120}" for line in text.split("\n")) for text in _file(40))
     one = report(item("ConfigMap", "a", Status.DRIFTED, finding(1, desired=desired, live=live)))
 

@@ -1,4 +1,4 @@
-"""Several reports become one, whatever their order: of shards, of clusters, of other times."""
+"""Merging reports of shards, of clusters and of different times, in any order."""
 
 import json
 from dataclasses import replace
@@ -24,13 +24,13 @@ def pod(name: str, status: Status = Status.DRIFTED, live: int = 5) -> ObjectRepo
     return item("Pod", name, status, *findings, reason="r" if status is Status.UNCHECKED else None)
 
 
-def test_one_report_stays_as_it_is() -> None:
+def test_a_single_report_is_unchanged() -> None:
     assert merge([RICH]) is RICH
 
 
 def test_shards_of_one_cluster_are_one_report() -> None:
-    one = report(pod("a"), notes=("said twice", "first"), api_requests=2, duration_seconds=1.0)
-    other = report(pod("b"), notes=("said twice",), errors=("pods: why",), api_requests=3, duration_seconds=4.0)
+    one = report(pod("a"), notes=("in both", "first"), api_requests=2, duration_seconds=1.0)
+    other = report(pod("b"), notes=("in both",), errors=("pods: why",), api_requests=3, duration_seconds=4.0)
 
     merged = merge([one, other])
 
@@ -38,7 +38,7 @@ def test_shards_of_one_cluster_are_one_report() -> None:
     assert merged.cluster == one.cluster
     assert merged.clusters == ()
     assert {shown.cluster for shown in merged.objects} == {None}
-    assert sorted(merged.notes) == ["first", "said twice"]
+    assert sorted(merged.notes) == ["first", "in both"]
     assert merged.verdict is Verdict.INCOMPLETE
     assert (merged.api_requests, merged.duration_seconds) == (5, 4.0)
 
@@ -56,7 +56,7 @@ def test_the_order_of_the_files_makes_no_difference() -> None:
     assert len({to_json(merge(order)) for order in permutations(reports)}) == 1
 
 
-def test_the_same_object_in_one_cluster_is_there_once_as_the_newest_report_has_it() -> None:
+def test_an_object_of_one_cluster_comes_from_the_newest_report() -> None:
     old, new = report(pod("a", live=5)), report(pod("a", live=7), generated_at=LATER)
 
     merged = merge([new, old])
@@ -65,20 +65,22 @@ def test_the_same_object_in_one_cluster_is_there_once_as_the_newest_report_has_i
     assert merged.generated_at == LATER
 
 
-def test_what_git_has_in_another_folder_is_not_unmanaged() -> None:
-    stray = report(pod("a", Status.UNMANAGED), generated_at=LATER)
+def test_an_object_with_a_manifest_in_another_report_is_not_unmanaged() -> None:
+    unmanaged = report(pod("a", Status.UNMANAGED), generated_at=LATER)
 
-    assert [shown.status for shown in merge([stray, report(pod("a", Status.IN_SYNC))]).objects] == [Status.IN_SYNC]
-    assert [shown.status for shown in merge([stray, report(pod("a", Status.UNCHECKED))]).objects] == [Status.UNCHECKED]
+    assert [shown.status for shown in merge([unmanaged, report(pod("a", Status.IN_SYNC))]).objects] == [Status.IN_SYNC]
+    assert [shown.status for shown in merge([unmanaged, report(pod("a", Status.UNCHECKED))]).objects] == [
+        Status.UNCHECKED
+    ]
 
 
-def test_what_one_report_could_check_is_checked() -> None:
+def test_a_comparison_wins_over_an_unchecked_object() -> None:
     unread = report(pod("a", Status.UNCHECKED), generated_at=LATER)
 
     assert [shown.status for shown in merge([unread, report(pod("a"))]).objects] == [Status.DRIFTED]
 
 
-def test_clusters_are_kept_apart_and_named() -> None:
+def test_objects_of_several_clusters_name_their_cluster() -> None:
     east, west = report(pod("a"), cluster=EAST, notes=("n",)), report(pod("a"), cluster=WEST, notes=("n",))
 
     merged = merge([west, east])
@@ -89,13 +91,13 @@ def test_clusters_are_kept_apart_and_named() -> None:
     assert merged.notes == ("east: n", "west: n")
 
 
-def test_contexts_of_one_name_are_told_apart_by_their_servers() -> None:
+def test_clusters_with_the_same_context_are_named_by_their_servers() -> None:
     merged = merge([report(pod("a"), cluster=EAST), report(pod("a"), cluster=replace(WEST, context="east"))])
 
     assert [shown.cluster for shown in merged.objects] == [EAST.server, WEST.server]
 
 
-def test_a_dump_beside_a_cluster_is_named_too() -> None:
+def test_a_dump_merged_with_a_cluster_has_a_name() -> None:
     merged = merge([report(pod("a"), cluster=None), report(pod("a"), cluster=EAST)])
 
     assert [shown.cluster for shown in merged.objects] == ["a dump", "east"]
@@ -113,7 +115,7 @@ def test_a_merged_report_can_be_saved_read_and_merged_again() -> None:
     assert again.notes == ("east: n",)
 
 
-def test_the_commit_is_told_where_all_have_it() -> None:
+def test_the_commit_is_kept_if_all_reports_have_it() -> None:
     one = report(manifests=ManifestsInfo(("a",), "c0ffee", git_dirty=False))
     other = report(manifests=ManifestsInfo(("b",), "c0ffee", git_dirty=True))
     third = report(manifests=ManifestsInfo(("c",), "f00", git_dirty=False))
@@ -122,13 +124,13 @@ def test_the_commit_is_told_where_all_have_it() -> None:
     assert merge([one, third]).manifests == ManifestsInfo(("a", "c"), None, None)
 
 
-def test_what_is_resolved_in_any_is_resolved_in_its_cluster() -> None:
+def test_a_finding_resolved_in_one_report_is_resolved_in_its_cluster() -> None:
     east = report(cluster=EAST, resolved=(resolved(1),))
     west = report(cluster=WEST, resolved=(resolved(1), resolved(2, path="data.b")))
 
     merged = merge([west, east])
 
-    assert [(gone.cluster, gone.path) for gone in merged.resolved] == [
+    assert [(found.cluster, found.path) for found in merged.resolved] == [
         ("east", "data.a"),
         ("west", "data.a"),
         ("west", "data.b"),
@@ -139,11 +141,11 @@ def test_what_is_resolved_in_any_is_resolved_in_its_cluster() -> None:
     )
 
 
-def test_what_a_newer_report_has_again_is_not_resolved() -> None:
+def test_a_finding_that_a_newer_report_has_is_not_resolved() -> None:
     old = report(pod("a", Status.IN_SYNC), resolved=(resolved(1),))
 
     assert merge([report(pod("a"), generated_at=LATER), old]).resolved == ()
-    assert [gone.id for gone in merge([report(pod("b", Status.IN_SYNC)), old]).resolved] == [resolved(1).id]
+    assert [found.id for found in merge([report(pod("b", Status.IN_SYNC)), old]).resolved] == [resolved(1).id]
 
 
 def test_every_format_names_the_clusters() -> None:

@@ -1,4 +1,4 @@
-"""Metrics: valid text, each series once, and no object's name in a label."""
+"""Metrics: valid text, each series once, and no object names in labels."""
 
 import re
 from dataclasses import replace
@@ -14,7 +14,7 @@ SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\\\|\\"|\\n)*",?)+)
 
 
 def samples(shown: Report) -> dict[str, float]:
-    """The series, read as a collector does: families in one piece, HELP and TYPE first, no series twice."""
+    """Returns the series; checks that families are contiguous and begin with HELP and TYPE, without duplicates."""
     lines = to_metrics(shown).split("\n")
     assert lines[-2:] == ["# EOF", ""]
     found: dict[str, float] = {}
@@ -36,11 +36,11 @@ def samples(shown: Report) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY, hostile("x" * 1_048_576)], ids=["rich", "evil", "empty", "1M"])
-def test_it_is_what_a_collector_reads(shown: Report) -> None:
+def test_a_collector_can_read_it(shown: Report) -> None:
     assert samples(shown)
 
 
-def test_two_endless_names_that_begin_alike_are_one_series() -> None:
+def test_long_names_with_the_same_beginning_are_one_series() -> None:
     assert samples(hostile("x" * 5000 + "a", "x" * 5000 + "b"))
 
 
@@ -53,7 +53,7 @@ def test_findings_are_counted_by_cause_severity_namespace_and_kind() -> None:
     assert found['drift_objects{status="in-sync",namespace="shop",kind="ConfigMap"}'] == 3
 
 
-def test_the_last_scan_is_told() -> None:
+def test_it_has_metrics_of_the_last_scan() -> None:
     found = samples(RICH)
 
     assert found["drift_last_scan_timestamp_seconds"] == 1767268800
@@ -63,7 +63,7 @@ def test_the_last_scan_is_told() -> None:
     assert found['drift_verdict{verdict="incomplete"}'] == 1
 
 
-def test_what_was_not_measured_is_not_there() -> None:
+def test_metrics_without_a_value_are_left_out() -> None:
     assert not {"drift_last_scan_duration_seconds", "drift_last_scan_api_requests"} & set(samples(EMPTY))
 
 
@@ -77,7 +77,7 @@ def test_no_name_of_an_object_is_a_label() -> None:
     assert "very-special" not in to_metrics(report(named))
 
 
-def test_clusters_are_told_apart_where_there_are_several() -> None:
+def test_several_clusters_have_a_label() -> None:
     here = item("Pod", "a", Status.IN_SYNC, cluster="east")
     clusters = (ClusterInfo("east", "https://east", "v1"), ClusterInfo("west", "https://west", "v1"))
     shown = report(here, replace(here, cluster="west"), cluster=None, clusters=clusters)
@@ -85,7 +85,7 @@ def test_clusters_are_told_apart_where_there_are_several() -> None:
     assert samples(shown)['drift_objects{status="in-sync",cluster="east",namespace="shop",kind="Pod"}'] == 1
 
 
-def test_the_guide_names_every_gauge_and_no_other() -> None:
+def test_the_guide_lists_exactly_these_gauges() -> None:
     named = re.findall(
         r"^\| `(drift_[a-z_]+)` \|", (Path(__file__).parents[3] / "docs/outputs.md").read_text(), re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""A saved report is read with care: whatever is wrong in it is one line that says where."""
+"""Reading saved reports: each error is one line that names the place."""
 
 import json
 from collections.abc import Callable
@@ -28,15 +28,15 @@ def changed(change: Change) -> str:
     return json.dumps(document)
 
 
-def test_nothing_but_the_decisions_is_lost() -> None:
+def test_only_the_decisions_are_lost() -> None:
     assert read_report(to_json(RICH), "r.json") == RICH
 
 
-def test_fields_that_are_newer_than_the_program_are_no_error() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert read_report(changed(lambda document: document.update(newer=1)), "r.json") == RICH
 
 
-def test_a_report_of_an_older_program_is_read() -> None:
+def test_a_report_of_an_older_release_is_read() -> None:
     def older(document: dict[str, Any]) -> None:
         for name in ("clusters", "scan", "inSync", "resolved", "past"):
             del document[name]
@@ -56,19 +56,19 @@ def test_a_report_of_an_older_program_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "is not JSON: "),
-        ("{", "is not JSON: "),
-        ("[NaN]", "is not JSON: NaN is not a value of JSON"),
-        ("[1e999]", "is not JSON: a number is too large"),
-        ("[" + "1" * 5000 + "]", "is not JSON: "),
-        ("[" * 200_000, "is nested too deep to be a report"),
-        ("[]", "is no report; `drift report --output json=r.json` makes one"),
-        ('{"kind": "List", "apiVersion": "v1"}', "is no report; "),
-        ('{"kind": "DriftReport"}', "the report lacks 'apiVersion'"),
-        ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "is of version 'drift/v2'; this program reads drift/v1"),
+        ("", "not JSON: "),
+        ("{", "not JSON: "),
+        ("[NaN]", "not JSON: NaN is not a JSON value"),
+        ("[1e999]", "not JSON: a number is too large"),
+        ("[" + "1" * 5000 + "]", "not JSON: "),
+        ("[" * 200_000, "nested too deeply to be a report"),
+        ("[]", "not a drift report; `drift report --output json=r.json` writes one"),
+        ('{"kind": "List", "apiVersion": "v1"}', "not a drift report; "),
+        ('{"kind": "DriftReport"}', "the report has no field 'apiVersion'"),
+        ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "has version 'drift/v2'; this drift reads drift/v1"),
     ],
 )
-def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
+def test_a_file_that_is_not_a_report_is_refused(text: str, problem: str) -> None:
     with pytest.raises(SavedReportError) as error:
         read_report(text, "r.json")
 
@@ -76,30 +76,36 @@ def test_what_is_no_report_is_refused(text: str, problem: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(SavedReportError, match=r"r\.json: is not UTF-8 text"):
+def test_a_file_that_is_not_text_is_refused() -> None:
+    with pytest.raises(SavedReportError, match=r"r\.json: not UTF-8 text"):
         read_report(b"\x80" + to_json(RICH).encode(), "r.json")
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda it: it.pop("objects"), "the report lacks 'objects'"),
+        (lambda it: it.pop("objects"), "the report has no field 'objects'"),
         (lambda it: it.update(objects={}), "objects is not a list"),
         (lambda it: it["objects"].insert(0, 1), "objects[0] is not an object"),
-        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind is not a text"),
+        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind is not a string"),
         (lambda it: it["objects"][0].update(status="odd"), "objects[0].status is not one of in-sync, drifted, "),
-        (lambda it: it["objects"][0]["findings"][0].pop("id"), "objects[0].findings[0] lacks 'id'"),
-        (lambda it: it["objects"][0]["findings"][0].update(redacted=0), "objects[0].findings[0].redacted is neither"),
-        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line is not a whole number"),
+        (lambda it: it["objects"][0]["findings"][0].pop("id"), "objects[0].findings[0] has no field 'id'"),
+        (
+            lambda it: it["objects"][0]["findings"][0].update(redacted=0),
+            "objects[0].findings[0].redacted is not true or false",
+        ),
+        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line is not an integer"),
         (lambda it: it.update(generatedAt="yesterday"), "generatedAt is not a time"),
-        (lambda it: it.update(generatedAt="2026-01-01T00:00:00"), "generatedAt is not a time with a zone"),
+        (
+            lambda it: it.update(generatedAt="2026-01-01T00:00:00"),
+            "generatedAt is not an RFC 3339 time with a time zone",
+        ),
         (lambda it: it["scan"].update(durationSeconds=True), "scan.durationSeconds is not a number"),
-        (lambda it: it.update(notes=["\ud800"]), "holds half a character (a lone surrogate)"),
-        (lambda it: it.update(cluster={}), "cluster lacks 'context'"),
+        (lambda it: it.update(notes=["\ud800"]), "contains a lone surrogate"),
+        (lambda it: it.update(cluster={}), "cluster has no field 'context'"),
     ],
 )
-def test_what_is_wrong_in_a_report_is_located(change: Change, problem: str) -> None:
+def test_an_error_in_a_report_is_located(change: Change, problem: str) -> None:
     with pytest.raises(SavedReportError) as error:
         read_report(changed(change), "r.json")
 
@@ -117,7 +123,7 @@ def test_a_value_in_a_redacted_finding_is_not_read() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_whatever_one_value_is_made_it_is_refused_or_shown_in_every_format(data: st.DataObject) -> None:
+def test_a_report_with_any_value_replaced_is_refused_or_rendered(data: st.DataObject) -> None:
     document: dict[str, Any] = json.loads(to_json(RICH))
     node: Any = document
     while True:

@@ -1,4 +1,4 @@
-"""SARIF: what version 2.1.0 asks for, rules with help, stable fingerprints, a place for every result."""
+"""SARIF: validity in version 2.1.0, rules with help, stable fingerprints, locations."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def results(shown: Report) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def schema() -> dict[str, Any]:
-    """The standard's own schema, from the Go module that ships it; sarif_schema/go.mod and go.sum lock which."""
+    """Returns the standard's schema from a Go module; sarif_schema/go.mod and go.sum pin its version."""
     folder = Path(__file__).parent / "sarif_schema"
     command = ["go", "mod", "download", "-json", "github.com/owenrumney/go-sarif/v3"]
     environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
@@ -46,7 +46,7 @@ def schema() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY], ids=["rich", "hostile", "empty"])
-def test_the_log_is_valid_by_the_schema_of_the_standard(shown: Report, schema: dict[str, Any]) -> None:
+def test_the_log_is_valid_in_the_standards_schema(shown: Report, schema: dict[str, Any]) -> None:
     log = json.loads(to_sarif(shown))
 
     jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker()).validate(log)
@@ -55,7 +55,7 @@ def test_the_log_is_valid_by_the_schema_of_the_standard(shown: Report, schema: d
 
 
 @pytest.mark.parametrize("shown", [RICH, HOSTILE, EMPTY], ids=["rich", "hostile", "empty"])
-def test_every_result_has_what_the_standard_asks_for(shown: Report) -> None:
+def test_every_result_has_the_required_properties(shown: Report) -> None:
     rules = run(shown)["tool"]["driver"]["rules"]
 
     assert len({rule["id"] for rule in rules}) == len(rules)
@@ -78,7 +78,7 @@ def test_a_rule_explains_the_change_and_the_cause() -> None:
     assert CAUSES[Cause.PENDING_SYNC] in text
 
 
-def test_a_result_stands_on_the_line_of_its_manifest() -> None:
+def test_a_result_is_on_the_line_of_its_manifest() -> None:
     shown = report(item("Pod", "a", Status.DRIFTED, finding(1), source=Source("./x y/ä.yaml", 1, 7)))
 
     assert results(shown)[0]["locations"][0]["physicalLocation"] == {
@@ -93,35 +93,35 @@ def test_an_absolute_path_is_a_file_uri() -> None:
     assert results(shown)[0]["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///srv/a.yaml"}
 
 
-def test_what_git_lacks_is_located_at_the_folder() -> None:
-    stray = finding(1, path="", pointer="", change=Change.UNMANAGED, desired=None, live=None)
-    location = results(report(item("Pod", "a", Status.UNMANAGED, stray)))[0]["locations"][0]
+def test_an_unmanaged_object_is_located_at_the_folder() -> None:
+    unmanaged = finding(1, path="", pointer="", change=Change.UNMANAGED, desired=None, live=None)
+    location = results(report(item("Pod", "a", Status.UNMANAGED, unmanaged)))[0]["locations"][0]
 
     assert location["physicalLocation"] == {"artifactLocation": {"uri": "apps", "uriBaseId": "%SRCROOT%"}}
     assert location["logicalLocations"] == [{"kind": "object", "fullyQualifiedName": "Pod shop/a"}]
 
 
-def test_standard_input_is_no_file() -> None:
+def test_standard_input_has_no_file() -> None:
     shown = item("Pod", "a", Status.DRIFTED, finding(1), source=Source("<stdin>", 1, 1))
     location = results(report(shown, manifests=ManifestsInfo(("-",), None, None)))[0]["locations"][0]
 
     assert "physicalLocation" not in location
 
 
-def test_the_fingerprint_is_the_findings_id_whatever_the_values_are() -> None:
+def test_the_fingerprint_is_the_findings_id() -> None:
     one = results(report(item("Pod", "a", Status.DRIFTED, finding(7))))[0]
     other = results(report(item("Pod", "a", Status.DRIFTED, finding(7, live=99, severity=Severity.HIGH))))[0]
 
     assert one["partialFingerprints"] == other["partialFingerprints"] == {"driftFinding/v1": f"{7:016x}"}
 
 
-def test_what_a_rule_ignores_is_suppressed_with_its_reason() -> None:
+def test_an_ignored_finding_is_suppressed_with_its_reason() -> None:
     suppressed = [result for result in results(RICH) if "suppressions" in result]
 
     assert [result["suppressions"][0]["justification"] for result in suppressed] == ["ignore[0]: not ours"]
 
 
-def test_what_could_not_be_checked_is_a_notification() -> None:
+def test_unchecked_objects_and_errors_are_notifications() -> None:
     invocation = run(RICH)["invocations"][0]
 
     assert invocation["executionSuccessful"] is False
@@ -133,7 +133,7 @@ def test_what_could_not_be_checked_is_a_notification() -> None:
     assert run(replace(RICH, errors=(), objects=()))["invocations"][0]["executionSuccessful"] is True
 
 
-def test_a_value_is_no_link() -> None:
+def test_a_value_is_not_a_link() -> None:
     shown = report(item("Pod", "a", Status.DRIFTED, finding(1, live="[click](https://evil.example)")))
 
     assert "](" not in results(shown)[0]["message"]["text"]

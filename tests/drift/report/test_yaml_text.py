@@ -1,4 +1,4 @@
-"""YAML for people reads back as the value it was made of."""
+"""The YAML has kubectl's layout and reads back as the same value."""
 
 import pytest
 import yaml
@@ -39,7 +39,7 @@ VALUES = st.recursive(
 )
 
 
-def test_it_is_laid_out_as_people_write_it() -> None:
+def test_it_has_kubectls_layout() -> None:
     value = {"b": [{"name": "x", "args": ["-c", "a\nb"]}, [1, [2]], {}], "a": {"t": "x y\nz\n", "n": None, "e": []}}
 
     assert to_yaml(value) == (
@@ -51,7 +51,7 @@ def test_it_is_laid_out_as_people_write_it() -> None:
 @pytest.mark.parametrize(
     ("text", "written"), [("busybox:1.36", "busybox:1.36"), ("on", '"on"'), ("1", '"1"'), ("a:", '"a:"')]
 )
-def test_texts_are_quoted_where_they_could_be_read_as_something_else(text: str, written: str) -> None:
+def test_ambiguous_texts_are_quoted(text: str, written: str) -> None:
     assert scalar(text) == written
 
 

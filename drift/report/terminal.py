@@ -1,4 +1,4 @@
-"""Lines for a terminal: in colours, and folded where it ends."""
+"""Writes lines to a terminal: in colour, folded at its width."""
 
 import io
 from itertools import starmap
@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-#: Columns that must be left for a folded line to be set in.
-_NARROWEST: Final = 20
+#: A folded line is only indented if this many columns remain.
+_MIN_COLUMNS: Final = 20
 
 
-class Page:
-    """Writes lines, folded where the terminal ends. Rich could lay out the whole, but takes most of a scan's time.
+class TerminalWriter:
+    """Writes lines, folded at the terminal's width. Rich's own layout would take longer than most scans.
 
     Args:
-        out: Where to.
-        width: Columns; None leaves lines as long as they are.
+        out: The output.
+        width: Columns to fold at; None does not fold.
         color: Whether to write ANSI colours.
     """
 
@@ -30,20 +30,20 @@ class Page:
         self._console = Console(file=out, width=width, color_system=None, legacy_windows=False)
 
     def line(self, *parts: tuple[str, str], indent: int = 0) -> None:
-        """Writes a line; where it is too long, it goes on below its own beginning.
+        """Writes a line, and continues it below with an indent if it is too long.
 
         Args:
-            parts: Texts that hold nothing which steers a terminal, and their styles.
-            indent: Columns in front of where a folded line goes on.
+            parts: Texts without control characters, and their styles.
+            indent: Columns before each continuation line.
         """
         plain = "".join(text for text, _ in parts)
         if self._width is None or cell_len(plain) <= self._width:
-            self._out.write(("".join(starmap(_coloured, parts)) if self._color else plain) + "\n")
+            self._out.write(("".join(starmap(_colored, parts)) if self._color else plain) + "\n")
             return
-        indent = indent if self._width - indent >= _NARROWEST else 0
+        indent = indent if self._width - indent >= _MIN_COLUMNS else 0
         line = Text.assemble(*parts)
         head, body = line[:indent], line[indent:]
-        # What is cut would be hidden, so even a word that is too long is folded.
+        # Cutting would hide text, so a word that is too long is folded too.
         for part in body.wrap(self._console, self._width - indent, overflow="fold"):
             self._write(head + part)
             head = Text(" " * indent)
@@ -51,12 +51,12 @@ class Page:
     def _write(self, line: Text) -> None:
         if self._color:
             for segment in line.render(self._console):
-                self._out.write(_coloured(segment.text, segment.style or ""))
+                self._out.write(_colored(segment.text, segment.style or ""))
             self._out.write("\n")
         else:
             self._out.write(f"{line.plain}\n")
 
 
-def _coloured(text: str, style: str | Style) -> str:
+def _colored(text: str, style: str | Style) -> str:
     parsed = Style.parse(style) if isinstance(style, str) else style
     return parsed.render(text, color_system=ColorSystem.STANDARD)
