@@ -1,10 +1,10 @@
-"""What a scan changes in what was open: which findings are new, which go on, which are over. No input, no output."""
+"""Compares a scan with the open episodes: which are new, which continue and which ended. Pure functions."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drift.history.episodes import EpisodeState
+from drift.history.episodes import SEVERITY_RANK, EpisodeState
 from drift.model import (
     Actor,
     Cause,
@@ -20,7 +20,6 @@ from drift.model import (
 )
 
 _WIDTH: Final = {Unmanaged.OFF: 0, Unmanaged.NAMESPACE: 1, Unmanaged.CLUSTER: 2}
-_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def _nothing(_: ObjectKey) -> bool:
@@ -33,12 +32,12 @@ def _everything(_: ObjectKey) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ScanCoverage:
-    """How far a scan looked, which decides what may be concluded from an object that it does not have.
+    """What a scan looked at. It decides what the absence of an object means.
 
     Attributes:
-        unmanaged: Where it looked for objects that Git lacks.
-        left_out: Whether the user has objects like this one left out.
-        covers: Whether objects like this one were to be looked at in this scan, which may be a part of a larger one.
+        unmanaged: Where the scan looked for unmanaged objects.
+        left_out: Returns whether the user excludes an object.
+        covers: Returns whether the scan was meant to include an object. A scan may be one part of a larger one.
     """
 
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
@@ -51,17 +50,17 @@ DEFAULT_COVERAGE: Final = ScanCoverage()
 
 @dataclass(frozen=True, slots=True)
 class OpenEpisode:
-    """What has to be known of an open episode to compare it with a scan.
+    """The part of an open episode that is needed to compare it with a scan.
 
     Attributes:
-        number: The episode's.
-        id: The finding's fingerprint.
+        number: The number of the episode.
+        id: The fingerprint of the finding.
         key: Its object.
         change: As in the finding.
-        cause: The episode's so far.
-        severity: As it was last seen.
-        actors: The episode's so far.
-        seen_with: The narrowest search that has found it.
+        cause: The cause so far.
+        severity: The severity when it was last seen.
+        actors: The actors so far.
+        seen_with: The narrowest search for unmanaged objects that found it.
     """
 
     number: int
@@ -76,7 +75,7 @@ class OpenEpisode:
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """A finding that counts, with its object."""
+    """A finding that counts as drift, with its object."""
 
     item: ObjectReport
     finding: Finding
@@ -84,13 +83,13 @@ class DriftFinding:
 
 @dataclass(frozen=True, slots=True)
 class EpisodeChanges:
-    """What a scan changes.
+    """The changes that a scan makes to the episodes.
 
     Attributes:
-        opened: Findings that were not open.
-        seen: Findings that were, with their episodes.
-        worsened: Those episodes whose severity has risen.
-        ended: Episodes that are over, and how they ended.
+        opened: Findings without an open episode.
+        seen: Open episodes that continue, with their findings.
+        worsened: Those of them whose severity rose.
+        ended: Episodes that ended, and how.
     """
 
     opened: tuple[DriftFinding, ...]
@@ -99,64 +98,61 @@ class EpisodeChanges:
     ended: tuple[tuple[OpenEpisode, EpisodeState], ...]
 
 
-def compare(report: Report, was_open: Iterable[OpenEpisode], reach: ScanCoverage) -> EpisodeChanges:
-    """What the scan says of what was open, and what it has beside that."""
-    counted = drift_findings(report)
+def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: ScanCoverage) -> EpisodeChanges:
+    """Compares a scan with the episodes that were open before it."""
+    drift = {found.finding.id: found for found in _drift_findings(report)}
     episodes = {episode.id: episode for episode in was_open}
-    seen = tuple((episodes[id_], found) for id_, found in counted.items() if id_ in episodes)
+    seen = tuple((episodes[id_], found) for id_, found in drift.items() if id_ in episodes)
     items = {item.key: item for item in report.objects}
-    named = {finding.id for item in report.objects for finding in item.findings}
-    complete = report.verdict is not Verdict.INCOMPLETE
+    reported_ids = {finding.id for item in report.objects for finding in item.findings}
+    is_complete = report.verdict is not Verdict.INCOMPLETE
     return EpisodeChanges(
-        opened=tuple(found for id_, found in counted.items() if id_ not in episodes),
+        opened=tuple(found for id_, found in drift.items() if id_ not in episodes),
         seen=seen,
-        worsened=tuple(one for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
+        worsened=tuple(
+            episode for episode, now in seen if SEVERITY_RANK[now.finding.severity] < SEVERITY_RANK[episode.severity]
+        ),
         ended=tuple(
             (episode, state)
             for episode in episodes.values()
-            if episode.id not in counted
-            and (state := _end(episode, items, named, reach, complete=complete)) is not None
+            if episode.id not in drift
+            and (state := _end_state(episode, items, reported_ids, coverage, is_complete=is_complete)) is not None
         ),
     )
 
 
-def drift_findings(report: Report) -> Mapping[str, DriftFinding]:
-    """The findings that are drift, by their fingerprints."""
-    return {found.finding.id: found for found in _counting(report)}
-
-
-def _counting(report: Report) -> Iterator[DriftFinding]:
+def _drift_findings(report: Report) -> Iterator[DriftFinding]:
     for item in report.objects:
         for finding in item.findings:
             if finding.is_drift:
                 yield DriftFinding(item, finding)
 
 
-def _end(
+def _end_state(
     episode: OpenEpisode,
     items: Mapping[ObjectKey, ObjectReport],
-    named: Iterable[str],
-    reach: ScanCoverage,
+    reported_ids: Collection[str],
+    coverage: ScanCoverage,
     *,
-    complete: bool,
+    is_complete: bool,
 ) -> EpisodeState | None:
-    """How an episode ended whose finding does not count in this scan; None where that cannot be said."""
-    if episode.id in named:
+    """Returns how an episode ended whose finding is no drift in this scan, or None if the scan cannot tell."""
+    if episode.id in reported_ids:
         return EpisodeState.IGNORED
     item = items.get(episode.key)
     if item is None:
-        if not reach.covers(episode.key):
+        if not coverage.covers(episode.key):
             return None
-        if reach.left_out(episode.key):
+        if coverage.left_out(episode.key):
             return EpisodeState.IGNORED
-        # Neither in Git nor in the cluster, if the scan has looked where the finding was seen.
-        looked = episode.change is not Change.UNMANAGED or _WIDTH[reach.unmanaged] >= _WIDTH[episode.seen_with]
-        return EpisodeState.RESOLVED if complete and looked else None
+        # The object is neither in Git nor in the cluster, if the scan searched where the finding was seen.
+        searched = episode.change is not Change.UNMANAGED or _WIDTH[coverage.unmanaged] >= _WIDTH[episode.seen_with]
+        return EpisodeState.RESOLVED if is_complete and searched else None
     if item.status is Status.UNCHECKED:
         return EpisodeState.IGNORED if item.by_choice else None
     return EpisodeState.RESOLVED
 
 
 def narrower_search(one: Unmanaged, other: Unmanaged) -> Unmanaged:
-    """The narrower_search of two searches."""
+    """Returns the narrower of two searches for unmanaged objects."""
     return min(one, other, key=_WIDTH.__getitem__)

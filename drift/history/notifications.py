@@ -1,14 +1,11 @@
-"""What is to be told of a history: what is new, worsened or resolved since somebody was told. No input, no output."""
+"""Notifications that wait for delivery: findings that are new, worsened or resolved. Pure functions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
 
-from drift.history.episodes import Episode, EpisodeState
+from drift.history.episodes import SEVERITY_RANK, Episode, EpisodeState
 from drift.model import Severity
-
-_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class NotificationKind(StrEnum):
@@ -21,42 +18,42 @@ class NotificationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing that is to be told.
+    """One change of an episode.
 
     Attributes:
-        numbers: Of the entries in the history that it stands for, to be taken out when it was told.
-        number: The episode's.
-        news: What happened.
-        episode: As it is now.
-        severity_before: What it has worsened from; None for other news.
+        entries: The rows in the history that it covers. They are deleted after delivery.
+        episode_number: The number of the episode.
+        kind: What happened.
+        episode: The episode as it is now.
+        severity_before: The severity before it worsened; None for other kinds.
     """
 
-    numbers: tuple[int, ...]
-    number: int
-    news: NotificationKind
+    entries: tuple[int, ...]
+    episode_number: int
+    kind: NotificationKind
     episode: Episode
     severity_before: Severity | None = None
 
     @property
     def is_stale(self) -> bool:
-        """Whether nobody needs to know any more: it is ignored by now, or no worse than it was."""
+        """Whether it no longer matters: the finding is ignored by now, or as severe as before it worsened."""
         if self.episode.state is EpisodeState.IGNORED:
             return True
         before = self.severity_before
-        return before is not None and _RANK[self.episode.severity] >= _RANK[before]
+        return before is not None and SEVERITY_RANK[self.episode.severity] >= SEVERITY_RANK[before]
 
 
-def combine_notifications(items: Iterable[Notification]) -> list[Notification]:
-    """One item for each episode, the newest news of it; in the order in which they happened first.
+def combine_notifications(notifications: Iterable[Notification]) -> list[Notification]:
+    """Returns one notification for each episode, in the order of their first ones.
 
-    What is new and has worsened before anybody was told is new; what has worsened twice has worsened from the start.
+    Resolved replaces everything else. New and then worsened is new. Worsened twice is worsened from the first severity.
     """
-    found: dict[int, Notification] = {}
-    for item in items:
-        known = found.get(item.number)
+    combined: dict[int, Notification] = {}
+    for one in notifications:
+        known = combined.get(one.episode_number)
         if known is None:
-            found[item.number] = item
+            combined[one.episode_number] = one
         else:
-            kept = item if item.news is NotificationKind.RESOLVED else known
-            found[item.number] = replace(kept, numbers=(*known.numbers, *item.numbers))
-    return list(found.values())
+            kept = one if one.kind is NotificationKind.RESOLVED else known
+            combined[one.episode_number] = replace(kept, entries=(*known.entries, *one.entries))
+    return list(combined.values())

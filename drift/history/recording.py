@@ -1,4 +1,4 @@
-"""Recording a scan: within one transaction, episodes open, go on and end, and the report learns what is known."""
+"""Records a scan in one transaction: opens, updates and ends episodes, and adds their data to the report."""
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
@@ -6,7 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from drift.history.changes import DriftFinding, EpisodeChanges, OpenEpisode, ScanCoverage, compare, narrower_search
+from drift.history.changes import (
+    DriftFinding,
+    EpisodeChanges,
+    OpenEpisode,
+    ScanCoverage,
+    episode_changes,
+    narrower_search,
+)
 from drift.history.episodes import Episode, EpisodeState, Scope, merge_actors, merge_causes
 from drift.history.notifications import NotificationKind
 from drift.history.rows import (
@@ -34,31 +41,31 @@ from drift.model import (
     Verdict,
 )
 
-#: What is over is forgotten after a year and a month, so that a yearly audit finds all of its year.
-KEPT: Final = timedelta(days=400)
-#: Scans that a report shows.
-_PAST: Final = 50
+#: Ended episodes and scans are deleted after a year and a month, so that a yearly audit finds its whole year.
+RETENTION: Final = timedelta(days=400)
+#: Past scans in a report.
+_PAST_SCANS: Final = 50
 
 
 def record(
     connection: sqlite3.Connection,
     report: Report,
     scope: Scope,
-    reach: ScanCoverage,
+    coverage: ScanCoverage,
     *,
     count_as_scan: bool,
     for_notifications: bool,
-    older: Collection[str] = (),
+    start_unknown: Collection[str] = (),
 ) -> Report:
-    """Records a scan; see `drift.history.store.History.record`."""
+    """Implements `drift.history.store.History.record`."""
     connection.row_factory = sqlite3.Row
     number = scope_number(connection, scope)
     at = stored(report.generated_at)
-    changes = compare(report, _open_episodes(connection, number), reach)
+    changes = episode_changes(report, _open_episodes(connection, number), coverage)
     if _is_outdated(connection, number, at):
-        return _annotated(connection, report, number, changes, frozenset(), recorded=False)
+        return _with_history(connection, report, number, changes, frozenset(), recorded=False)
     reopened = frozenset(
-        found.finding.id for found in changes.opened if _has_episode(connection, number, found.finding.id)
+        found.finding.id for found in changes.opened if has_episode(connection, number, found.finding.id)
     )
     is_first = not _has_scan(connection, number)
     opened = [
@@ -67,34 +74,34 @@ def record(
             number,
             replace(
                 _new_episode(scope, found, at, reopened),
-                start_known=not is_first and found.finding.id not in older,
+                start_known=not is_first and found.finding.id not in start_unknown,
             ),
-            reach.unmanaged,
+            coverage.unmanaged,
         )
         for found in changes.opened
     ]
     connection.executemany(
         "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
         " WHERE number = ?",
-        [_seen_now(episode, found, at, reach.unmanaged) for episode, found in changes.seen],
+        [_update_parameters(episode, found, at, coverage.unmanaged) for episode, found in changes.seen],
     )
     connection.executemany(
         "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
         [(at, state, episode.number) for episode, state in changes.ended],
     )
     if for_notifications:
-        _keep_news(connection, opened, changes)
+        _insert_notifications(connection, opened, changes)
     if count_as_scan:
         _insert_scan(connection, number, report, at, changes)
-    forget(connection, at)
-    return _annotated(connection, report, number, changes, reopened, recorded=True)
+    delete_expired(connection, at)
+    return _with_history(connection, report, number, changes, reopened, recorded=True)
 
 
 def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
-    """Whether a newer scan was recorded, of two at once for instance. One in the future is a clock's fault."""
+    """Returns whether a newer scan was recorded, for example by a parallel run. Scans in the future do not count."""
     (last,) = connection.execute("SELECT max(at) FROM scans WHERE scope = ?", (scope,)).fetchone()
     if not isinstance(last, str | None):
-        raise UnreadableRowError(f"a scan was made at {last!r:.40}")
+        raise UnreadableRowError(f"the time of a scan is {last!r:.40}")
     return last is not None and at < last <= store_datetime(datetime.now(UTC))
 
 
@@ -119,7 +126,8 @@ def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpiso
     ]
 
 
-def _has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
+def has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
+    """Returns whether the history has an episode of a finding, open or ended."""
     known = connection.execute("SELECT 1 FROM episodes WHERE scope = ? AND id = ? LIMIT 1", (scope, finding))
     return known.fetchone() is not None
 
@@ -138,7 +146,7 @@ def _new_episode(scope: Scope, found: DriftFinding, at: str, reopened: frozenset
     )
 
 
-def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
+def _insert_notifications(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
     resolved = [episode.number for episode, state in changes.ended if state is EpisodeState.RESOLVED]
     connection.executemany(
         "INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)",
@@ -150,7 +158,7 @@ def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: E
     )
 
 
-def _seen_now(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
+def _update_parameters(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
     finding = found.finding
     with_ = narrower_search(episode.seen_with, search)
     cause = merge_causes(episode.cause, finding.cause)
@@ -177,9 +185,9 @@ def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at:
     )
 
 
-def forget(connection: sqlite3.Connection, now: str) -> None:
-    """Takes out what has been over for long. ``now`` is a stored time."""
-    limit = before(now, KEPT)
+def delete_expired(connection: sqlite3.Connection, now: str) -> None:
+    """Deletes ended episodes and scans that are older than `RETENTION`. ``now`` is a stored time."""
+    limit = before(now, RETENTION)
     connection.execute(
         "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
     )
@@ -187,10 +195,10 @@ def forget(connection: sqlite3.Connection, now: str) -> None:
     connection.execute("DELETE FROM scans WHERE at < ?", (limit,))
 
 
-# -- the report with what is known
+# -- the report
 
 
-def _annotated(
+def _with_history(
     connection: sqlite3.Connection,
     report: Report,
     scope: int,
@@ -222,7 +230,7 @@ def _annotated(
             replace(item, findings=tuple(map(annotate, item.findings))) if item.findings else item
             for item in report.objects
         ),
-        resolved=tuple(sorted(_resolved(connection, changes), key=_resolved_order)) if recorded else (),
+        resolved=tuple(sorted(_resolved(connection, changes), key=_sort_key)) if recorded else (),
         past=_past(connection, scope),
     )
 
@@ -244,13 +252,13 @@ def _resolved(connection: sqlite3.Connection, changes: EpisodeChanges) -> Iterat
             )
 
 
-def _resolved_order(gone: Resolved) -> tuple[str, str, str, str, str]:
+def _sort_key(gone: Resolved) -> tuple[str, str, str, str, str]:
     return (gone.key.namespace or "", gone.key.group, gone.key.kind, gone.key.name, gone.path)
 
 
 def _past(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
     rows = connection.execute(
-        "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST)
+        "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST_SCANS)
     ).fetchall()
     return tuple(
         PastScan(

@@ -1,4 +1,4 @@
-"""Telling what is new: news out of the history, a message to the webhook, and once it was delivered, no more of it."""
+"""Delivers pending notifications to a webhook, and keeps them in the history until the delivery succeeds."""
 
 from typing import Final, assert_never
 
@@ -12,7 +12,7 @@ from drift.notify.slack import to_slack
 from drift.notify.teams import to_teams
 from drift.notify.webhook import RetryPolicy, Webhook
 
-_USUAL: Final = RetryPolicy()
+_DEFAULT_POLICY: Final = RetryPolicy()
 
 
 def deliver(
@@ -22,39 +22,39 @@ def deliver(
     *,
     webhook: Webhook,
     form: MessageFormat,
-    patience: RetryPolicy = _USUAL,
+    retry_policy: RetryPolicy = _DEFAULT_POLICY,
 ) -> str | None:
-    """Sends what nobody was told yet, if there is anything.
+    """Sends the pending notifications of a scope, if there are any.
 
-    What could not be delivered stays in the history, to be sent with the next news.
+    If the delivery fails, they stay in the history and are sent with the next ones.
 
     Args:
-        history: Where the scan was recorded with ``for_notifications``.
-        scope: The scan's.
-        report: The scan.
+        history: The history, where the scan was recorded with ``for_notifications``.
+        scope: The scope of the scan.
+        report: The report of the scan.
         webhook: The receiver.
-        form: What it understands.
-        patience: When to give up.
+        form: The format of the message.
+        retry_policy: Timeouts and pauses.
 
     Returns:
-        Why it could not be delivered, in a few words that do not name the receiver; None where nothing is left to say.
+        Why the delivery failed, in a few words without the URL; None if nothing is pending any more.
 
     Raises:
         HistoryError: The file cannot be used.
     """
-    items = history.pending_notifications(scope)
-    message = message_of(report, scope.name, items)
-    if message.items:
-        problem = webhook.send(request_body(message, form), patience)
+    pending = history.pending_notifications(scope)
+    message = message_of(report, scope.name, pending)
+    if message.notifications:
+        problem = webhook.send(request_body(message, form), retry_policy)
         if problem is not None:
             return problem
-    if items:
-        history.mark_delivered(items)
+    if pending:
+        history.mark_delivered(pending)
     return None
 
 
 def request_body(message: Message, form: MessageFormat) -> Json:
-    """The body of the request."""
+    """Returns the JSON body of the request."""
     match form:
         case MessageFormat.JSON:
             return to_generic(message)

@@ -202,7 +202,7 @@ def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
         ("UPDATE scans SET at = x'00'", r"b'\\x00'"),
         ("UPDATE episodes SET first_seen = 'now'", "first_seen is 'now'"),
         ("UPDATE episodes SET last_seen = '2026-01-01'", "last_seen is '2026-01-01'"),
-        ("ALTER TABLE episodes DROP COLUMN path", "it has no column path|no such column"),
+        ("ALTER TABLE episodes DROP COLUMN path", "column path is missing|no such column"),
     ],
 )
 def test_what_no_version_writes_is_one_clear_line_and_left_alone(file: Path, statement: str, said: str) -> None:
@@ -235,7 +235,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None
     content = file.read_bytes()
 
     for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_history(file).episodes):
-        with pytest.raises(HistoryError, match=rf"has layout {migrations.SCHEMA_VERSION + 1} .* update drift"):
+        with pytest.raises(HistoryError, match=rf"has schema version {migrations.SCHEMA_VERSION + 1}, .* update drift"):
             use()
 
     assert file.read_bytes() == content
@@ -262,7 +262,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatc
     ("name", "problem"),
     [
         ("nowhere/history.db", "cannot be used: unable to open database file"),
-        ("folder", "is no file"),
+        ("folder", "is not a file"),
     ],
 )
 def test_a_file_that_cannot_be_made_is_said_with_its_name(name: str, problem: str, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ except HistoryError as error:
 
 def test_a_run_that_waits_for_another_in_vain_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
-    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_LOCK_TIMEOUT", 0.05)
     with sqlite3.connect(file, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
 
@@ -366,7 +366,7 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(file: Path) -> None:
 
 
 def test_a_history_that_does_not_exist_cannot_be_read(file: Path) -> None:
-    with pytest.raises(HistoryError, match="there is no such file"):
+    with pytest.raises(HistoryError, match="no such file"):
         read_history(file)
 
     assert not file.exists()

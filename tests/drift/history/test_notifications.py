@@ -33,7 +33,7 @@ def scan(history: History) -> Callable[..., Told]:
     def record(day: int, found: ObjectReport) -> Told:
         history.record(at(day, found), SCOPE, for_notifications=True)
         return [
-            (one.news, one.episode.severity, one.severity_before)
+            (one.kind, one.episode.severity, one.severity_before)
             for one in history.pending_notifications(SCOPE)
             if not one.is_stale
         ]

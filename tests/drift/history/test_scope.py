@@ -70,7 +70,7 @@ def test_a_work_tree_that_was_not_cloned_is_known_by_the_place_in_it(tmp_path: P
 
 
 def test_what_comes_through_a_pipe_needs_a_name() -> None:
-    with pytest.raises(UsageError, match="give one with --history-scope NAME"):
+    with pytest.raises(UsageError, match="add --history-scope NAME"):
         scope_of(PROD, ["-"], "n", None)
 
     assert scope_of(PROD, ["-"], "n", "prod").name == "prod"

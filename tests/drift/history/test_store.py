@@ -253,7 +253,7 @@ def test_an_episode_that_no_scan_saw_can_be_recorded(history: History, file: Pat
         state=EpisodeState.REVERTED,
     )
 
-    history.add_episode(reverted)
+    history.update_episodes([reverted])
 
     assert read_history(file).episodes == (reverted,)
     assert lifecycles(history.record(at(2, DRIFTED), SCOPE)) == {"data.x": Lifecycle.REOPENED}

@@ -54,7 +54,7 @@ def test_what_comes_back_after_the_first_scan_has_a_known_start(history: History
 
 def test_what_a_later_scan_finds_is_older_if_the_caller_says_so(history: History, file: Path) -> None:
     history.record(at(1, IN_SYNC), SCOPE)
-    history.record(at(2, BOTH), SCOPE, older={f"{1:016x}"})
+    history.record(at(2, BOTH), SCOPE, start_unknown={f"{1:016x}"})
 
     assert _starts(file) == {"data.x": False, "data.y": True}
 
@@ -122,7 +122,7 @@ def test_an_end_that_lies_before_the_start_in_the_file_is_moved_to_it(history: H
     # The scan came from a machine whose clock was ahead.
     history.record(replace(at(9, FIRST)), SCOPE)
     (open_,) = read_history(file).episodes
-    history.follow(
+    history.update_episodes(
         [replace(open_, last_seen=at(1).generated_at, ended_at=at(1).generated_at, state=EpisodeState.REVERTED)]
     )
 

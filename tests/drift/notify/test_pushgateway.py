@@ -39,7 +39,7 @@ def test_a_password_in_the_address_is_sent_as_basic_authentication_and_shown_now
     complaint = push("", address)
 
     assert receiver.requests[0][2]["authorization"] == "Basic bWU6c2UvY3JldA=="
-    assert complaint == f"the metrics were not pushed to {receiver.url}: it answered with status 401"
+    assert complaint == f"the metrics were not pushed to {receiver.url}: it responded with status 401"
     assert "cret" not in repr(address)
 
 
@@ -53,21 +53,21 @@ def test_a_gateway_that_is_down_for_a_moment_is_asked_again(receiver: Receiver) 
 def test_a_gateway_that_stays_down_is_asked_three_times(receiver: Receiver) -> None:
     receiver.statuses = [503]
 
-    assert "it answered with status 503" in str(push("", parse_address(receiver.url)))
+    assert "it responded with status 503" in str(push("", parse_address(receiver.url)))
     assert len(receiver.requests) == 3
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     receiver.statuses = [307]
 
-    assert "it answered with status 307" in str(push("", parse_address(receiver.url)))
+    assert "it responded with status 307" in str(push("", parse_address(receiver.url)))
     assert len(receiver.requests) == 1
 
 
 def test_nobody_there_is_one_line() -> None:
     complaint = push("", parse_address("http://127.0.0.1:1"))
 
-    assert complaint == "the metrics were not pushed to http://127.0.0.1:1: no connection could be made"
+    assert complaint == "the metrics were not pushed to http://127.0.0.1:1: the connection failed"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_report_pushes_its_metrics_and_ends_as_it_would_without(
     assert 'drift_verdict{verdict="in-sync"} 1\n' in receiver.requests[0][3]
     receiver.statuses = [500]
     assert application.report("--push-metrics").status == 0
-    assert stderr() == f"drift: the metrics were not pushed to {receiver.url}: it answered with status 500\n"
+    assert stderr() == f"drift: the metrics were not pushed to {receiver.url}: it responded with status 500\n"
 
 
 def test_a_flag_without_an_address_is_a_usage_error_before_anything_is_read(
@@ -100,4 +100,4 @@ def test_a_flag_without_an_address_is_a_usage_error_before_anything_is_read(
     monkeypatch.delenv(VARIABLE, raising=False)
 
     assert main(["report", "/nonexistent", "--push-metrics"]) == 2
-    assert stderr() == f"drift: --push-metrics: {VARIABLE} is not set; set it to the address of a Pushgateway\n"
+    assert stderr() == f"drift: --push-metrics: {VARIABLE} is not set; set it to the URL of a Pushgateway\n"

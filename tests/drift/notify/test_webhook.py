@@ -40,7 +40,7 @@ def test_a_server_that_may_do_better_is_asked_again(code: int) -> None:
 
 def test_attempts_have_an_end() -> None:
     with receiving(status(503)) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "it answered 503"
+        assert Webhook(receiver.url).send({}, QUICK) == "it responded with status 503"
 
     assert len(receiver.bodies) == 3
 
@@ -48,7 +48,7 @@ def test_attempts_have_an_end() -> None:
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 501])
 def test_a_refusal_is_final(code: int) -> None:
     with receiving(status(code)) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == f"it answered {code}"
+        assert Webhook(receiver.url).send({}, QUICK) == f"it responded with status {code}"
 
     assert len(receiver.bodies) == 1
 
@@ -61,7 +61,7 @@ def test_a_server_that_says_when_to_come_again_is_asked_again() -> None:
 @pytest.mark.parametrize("when", ["3", "3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
 def test_a_server_that_wants_too_much_time_is_not_waited_for(when: str) -> None:
     with receiving(status(429, Retry_After=when)) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "it answered 429"
+        assert Webhook(receiver.url).send({}, QUICK) == "it responded with status 429"
 
     assert len(receiver.bodies) == 1
 
@@ -76,7 +76,7 @@ def test_a_redirect_is_not_followed(code: int, logged: pytest.LogCaptureFixture)
     with receiving(status(200)) as elsewhere, receiving(status(code, Location=elsewhere.url)) as receiver:
         problem = Webhook(receiver.url).send({}, QUICK)
 
-    assert problem == f"it answered {code}, and redirects are not followed"
+    assert problem == f"it responded with status {code}, and redirects are not followed"
     assert elsewhere.bodies == []
     assert "s3cr3t" not in logged.text
 
@@ -88,7 +88,7 @@ def test_a_server_that_never_answers_is_given_up() -> None:
         end.wait(20)
 
     with receiving(stall) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "no answer in time"
+        assert Webhook(receiver.url).send({}, QUICK) == "no response in time"
         end.set()
 
 
@@ -102,7 +102,7 @@ def test_a_server_that_answers_a_byte_at_a_time_is_given_up() -> None:
             request.wfile.flush()
 
     with receiving(trickle) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "no answer in time"
+        assert Webhook(receiver.url).send({}, QUICK) == "no response in time"
         end.set()
 
 
@@ -136,7 +136,11 @@ def _hang_up(request: BaseHTTPRequestHandler) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
-    [(_garbage, "the connection broke"), (_hang_up, "the connection broke"), (_broken_headers, "it answered 500")],
+    [
+        (_garbage, "the connection was interrupted"),
+        (_hang_up, "the connection was interrupted"),
+        (_broken_headers, "it responded with status 500"),
+    ],
 )
 def test_what_goes_wrong_is_said_without_the_url(
     answer: Answer, problem: str, logged: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -152,7 +156,7 @@ def test_nobody_there_is_said_without_the_url(logged: pytest.LogCaptureFixture) 
     with receiving(status(200)) as receiver:
         url = receiver.url
 
-    assert Webhook(url).send({}, QUICK) == "no connection"
+    assert Webhook(url).send({}, QUICK) == "the connection failed"
     assert "s3cr3t" not in logged.text
 
 
@@ -174,7 +178,7 @@ def test_nobody_there_is_said_without_the_url(logged: pytest.LogCaptureFixture) 
 def test_nothing_is_sent_in_the_clear_but_on_this_machine(url: str) -> None:
     problem = Webhook(url).send({}, QUICK)
 
-    assert problem in {"is no URL", "has to be an https URL (http is for this machine alone)"}
+    assert problem in {"is not a URL", "must be an https URL (http only for localhost)"}
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,14 @@ class InProcess(Client):
 
     def state(self) -> str:
         """Everything that may tell why something does not come: the feeds, what was said, and where each thread is."""
-        feeds = () if self.watcher is None else self.watcher.status.feeds
+        reflectors = () if self.watcher is None else self.watcher.status.reflectors
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         stacks = [
             f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
             for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to every stack
         ]
-        told = [f"{feed.place}: {feed.condition}" for feed in feeds]
-        return "\n".join([self.text("/healthz"), f"now {time.monotonic()}", *told, *self.said, *stacks])
+        conditions = [f"{one.place}: {one.condition}" for one in reflectors]
+        return "\n".join([self.text("/healthz"), f"now {time.monotonic()}", *conditions, *self.said, *stacks])
 
 
 class _Output:

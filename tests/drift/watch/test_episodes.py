@@ -160,9 +160,9 @@ def _open(history: Path) -> list[str]:
 
 def test_an_event_from_before_the_scan_that_found_it_ends_it_after_no_time() -> None:
     ledger = OpenFindings()
-    ledger.take_report(_report(_item(FINDING)), START)
+    ledger.update_all(_report(_item(FINDING)), START)
 
-    (closed,) = ledger.take_step(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (SYNCER,))
+    (closed,) = ledger.update_object(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (SYNCER,))
 
     assert closed.tracked.seconds == 0
     assert closed.tracked.resolved == closed.tracked.opened
@@ -170,10 +170,10 @@ def test_an_event_from_before_the_scan_that_found_it_ends_it_after_no_time() -> 
 
 def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
     ledger = OpenFindings()
-    ledger.take_report(_report(), START)
-    ledger.take_step(_item(FINDING), START, ())
+    ledger.update_all(_report(), START)
+    ledger.update_object(_item(FINDING), START, ())
 
-    (closed,) = ledger.take_report(_report(), START - timedelta(hours=1))
+    (closed,) = ledger.update_all(_report(), START - timedelta(hours=1))
 
     assert closed.tracked.seconds == 0
 
@@ -189,8 +189,8 @@ def _causes() -> Iterator[tuple[Cause, Cause, Cause]]:
 @pytest.mark.parametrize(("opened", "then", "recorded"), list(_causes()))
 def test_the_cause_is_the_one_with_the_most_evidence(opened: Cause, then: Cause, recorded: Cause) -> None:
     ledger = OpenFindings()
-    ledger.take_step(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
-    ledger.take_step(_item(replace(FINDING, cause=then, actors=(SYNCER,))), START, ())
+    ledger.update_object(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
+    ledger.update_object(_item(replace(FINDING, cause=then, actors=(SYNCER,))), START, ())
 
     (episode,) = ledger.open
     assert episode.finding.cause is recorded
@@ -199,13 +199,13 @@ def test_the_cause_is_the_one_with_the_most_evidence(opened: Cause, then: Cause,
 
 def test_what_is_there_when_an_object_comes_into_sight_may_be_of_any_age() -> None:
     ledger = OpenFindings()
-    ledger.take_report(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
+    ledger.update_all(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
 
-    (found,) = ledger.take_step(_item(FINDING), START + timedelta(hours=1), ())
+    (found,) = ledger.update_object(_item(FINDING), START + timedelta(hours=1), ())
     assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
 
-    ledger.take_step(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
-    (opened,) = ledger.take_step(_item(FINDING), START + timedelta(hours=3), ())
+    ledger.update_object(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
+    (opened,) = ledger.update_object(_item(FINDING), START + timedelta(hours=3), ())
     assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)
 
 
@@ -214,16 +214,16 @@ def test_what_a_scan_sees_that_the_scan_before_could_not_see_may_be_of_any_age()
         "stray", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
     )
     ledger = OpenFindings()
-    ledger.take_report(_report(errors=("configmaps in shop: no",)), START)
+    ledger.update_all(_report(errors=("configmaps in shop: no",)), START)
 
-    (found,) = ledger.take_report(_report(_item(stray, status=Status.UNMANAGED)), START)
+    (found,) = ledger.update_all(_report(_item(stray, status=Status.UNMANAGED)), START)
 
     assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
     # A trouble that lasts does not make everything else uncertain.
     ledger = OpenFindings()
     for _ in range(2):
-        ledger.take_report(_report(errors=("secrets in shop: no",)), START)
-    (opened,) = ledger.take_report(
+        ledger.update_all(_report(errors=("secrets in shop: no",)), START)
+    (opened,) = ledger.update_all(
         _report(_item(stray, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
     )
     assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)

@@ -32,7 +32,7 @@ def test_before_the_first_scan_there_is_no_report_and_no_health(client: Client) 
 
 
 def test_the_report_comes_in_the_form_that_is_asked_for(status: WatchStatus, client: Client) -> None:
-    status.show(hostile("<script>\x1b[31m"), ())
+    status.set_report(hostile("<script>\x1b[31m"), ())
 
     for path, accept, kind in (
         ("/report", "", "application/json"),
@@ -88,7 +88,7 @@ def test_only_names_of_the_loopback_are_local(host: str, local: bool) -> None:
 
 
 def test_open_metrics_are_given_to_who_asks_for_them(status: WatchStatus, client: Client) -> None:
-    status.show(hostile("<script>\x1b[31m"), ())
+    status.set_report(hostile("<script>\x1b[31m"), ())
 
     older = client.get("/metrics")
     newer = client.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
@@ -111,8 +111,8 @@ def test_a_request_that_is_none_gets_no_traceback(client: Client) -> None:
 
 
 def test_manifests_that_cannot_be_read_are_a_trouble_and_a_note(status: WatchStatus, client: Client) -> None:
-    status.show(hostile("<script>\x1b[31m"), ())
-    status.manifests_are(broken="a.yaml:1:1: broken \x1b[31m")
+    status.set_report(hostile("<script>\x1b[31m"), ())
+    status.set_manifest_error("a.yaml:1:1: broken \x1b[31m")
 
     assert "a.yaml:1:1: broken" in client.text("/healthz")
     assert "\x1b" not in client.text("/healthz") + client.text("/report.txt")

@@ -40,8 +40,8 @@ def _report(*items: ObjectReport, errors: tuple[str, ...] = ()) -> Report:
 def test_a_finding_opens_and_closes_with_its_times_and_its_actors() -> None:
     ledger = OpenFindings()
 
-    (opened,) = ledger.take_step(_item(replace(FINDING, actors=(PERSON,))), START, ())
-    (closed,) = ledger.take_step(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (SYNCER,))
+    (opened,) = ledger.update_object(_item(replace(FINDING, actors=(PERSON,))), START, ())
+    (closed,) = ledger.update_object(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (SYNCER,))
 
     assert (opened.transition, closed.transition) == ("opened", "resolved")
     assert closed.tracked.seconds == 2
@@ -55,15 +55,15 @@ def test_all_who_had_a_part_in_it_are_named() -> None:
     ledger = OpenFindings()
     other = replace(PERSON, manager="k9s")
 
-    ledger.take_step(_item(replace(FINDING, actors=(PERSON,))), START, ())
-    assert ledger.take_step(_item(replace(FINDING, live="3", actors=(other,))), START, ()) == []
+    ledger.update_object(_item(replace(FINDING, actors=(PERSON,))), START, ())
+    assert ledger.update_object(_item(replace(FINDING, live="3", actors=(other,))), START, ()) == []
 
     assert [actor.manager for actor in ledger.open[0].finding.actors] == ["kubectl-edit", "k9s"]
     assert ledger.open[0].finding.live == "3"
 
 
 def test_where_nobody_is_on_record_whoever_wrote_the_object_is_named() -> None:
-    (opened,) = OpenFindings().take_step(_item(FINDING), START, (PERSON,))
+    (opened,) = OpenFindings().update_object(_item(FINDING), START, (PERSON,))
 
     assert opened.tracked.finding.actors == (PERSON,)
 
@@ -71,18 +71,18 @@ def test_where_nobody_is_on_record_whoever_wrote_the_object_is_named() -> None:
 def test_what_the_first_scan_finds_was_there_before() -> None:
     ledger = OpenFindings()
 
-    assert [(one.transition, one.tracked.exact) for one in ledger.take_report(_report(_item(FINDING)), START)] == [
+    assert [(one.transition, one.tracked.exact) for one in ledger.update_all(_report(_item(FINDING)), START)] == [
         ("found", False)
     ]
-    assert [one.transition for one in ledger.take_report(_report(), START)] == ["resolved"]
+    assert [one.transition for one in ledger.update_all(_report(), START)] == ["resolved"]
 
 
 def test_what_is_out_of_sight_closes_nothing() -> None:
     ledger = OpenFindings()
-    ledger.take_report(_report(_item(FINDING)), START)
+    ledger.update_all(_report(_item(FINDING)), START)
 
-    assert ledger.take_report(_report(_item(status=Status.UNCHECKED)), START) == []
-    assert ledger.take_report(_report(errors=("something could not be read",)), START) == []
+    assert ledger.update_all(_report(_item(status=Status.UNCHECKED)), START) == []
+    assert ledger.update_all(_report(errors=("something could not be read",)), START) == []
     assert len(ledger.open) == 1
 
 
@@ -90,7 +90,7 @@ def test_what_is_ignored_and_what_a_controller_does_is_no_news() -> None:
     ignored = replace(FINDING, ignored=IgnoredBy("rule", "reason"))
     controlled = replace(FINDING, cause=Cause.CONTROLLER)
 
-    assert OpenFindings().take_step(_item(ignored, controlled), START, ()) == []
+    assert OpenFindings().update_object(_item(ignored, controlled), START, ()) == []
 
 
 def _live(*entries: tuple[str, str, dict[str, object]]) -> LiveObject:

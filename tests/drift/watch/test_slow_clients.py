@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from drift.model import Status
-from drift.watch import http_server as serving
+from drift.watch import http_server
 from drift.watch.http_server import HttpServer
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
@@ -17,13 +17,13 @@ from tests.drift.report.reports import finding, item, report
 from tests.drift.watch.conftest import Client, eventually
 
 LARGE = 16 * 1024 * 1024
-MANY = 4 * serving._AT_ONCE  # noqa: SLF001 - the bound that is tested
+MANY = 4 * http_server._MAX_CLIENTS  # noqa: SLF001 - the bound that is tested
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
     status = WatchStatus(Timing())
-    status.show(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
+    status.set_report(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
     service = HttpServer(status, "127.0.0.1", 0)
     service.start()
     yield Client(service.url)
@@ -61,14 +61,14 @@ def test_health_and_metrics_are_answered_beside_many_clients_that(
     for _ in range(3):
         assert client.text("/healthz") == "ok\n"
         assert "drift_watch_up" in client.text("/metrics")
-    eventually(lambda: _clients() <= serving._AT_ONCE)  # noqa: SLF001
+    eventually(lambda: _clients() <= http_server._MAX_CLIENTS)  # noqa: SLF001
     assert len(slow) == MANY
 
 
 def test_a_request_that_trickles_in_is_dropped_at_its_deadline(
     client: Client, connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "_TO_ASK", 0.5)
+    monkeypatch.setattr(http_server, "_REQUEST_TIMEOUT", 0.5)
     slow = connect(b"GET /healthz HTTP/1.1\r\n")
 
     def is_dropped() -> bool:
@@ -86,7 +86,7 @@ def test_a_request_that_trickles_in_is_dropped_at_its_deadline(
 def test_an_answer_that_is_not_read_ends_at_its_deadline(
     connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "_TO_ANSWER", 0.5)
+    monkeypatch.setattr(http_server, "_RESPONSE_TIMEOUT", 0.5)
     slow = connect(b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
     received = len(slow.recv(1))
 
@@ -107,10 +107,10 @@ def test_a_large_answer_that_is_read_comes_whole(client: Client) -> None:
 
 def test_a_report_is_encoded_once_for_all_who_read_it() -> None:
     status = WatchStatus(Timing())
-    status.show(report(), ())
-    pages = serving.RequestRouter(status)
+    status.set_report(report(), ())
+    router = http_server.RequestRouter(status)
 
-    assert pages.answer("/report.json", "").body is pages.answer("/report.json", "").body
+    assert router.respond("/report.json", "").body is router.respond("/report.json", "").body
 
 
 def _clients() -> int:
