@@ -80,15 +80,7 @@ def record(
         )
         for found in changes.opened
     ]
-    connection.executemany(
-        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
-        " WHERE number = ?",
-        [_update_parameters(episode, found, at, coverage.unmanaged) for episode, found in changes.seen],
-    )
-    connection.executemany(
-        "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
-        [(at, state, episode.number) for episode, state in changes.ended],
-    )
+    _update_known_episodes(connection, changes, at, coverage.unmanaged)
     if for_notifications:
         _insert_notifications(connection, opened, changes)
     if count_as_scan:
@@ -146,6 +138,26 @@ def _new_episode(scope: Scope, found: DriftFinding, at: str, reopened: frozenset
     )
 
 
+def _update_known_episodes(connection: sqlite3.Connection, changes: EpisodeChanges, at: str, search: Unmanaged) -> None:
+    connection.executemany(
+        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
+        " WHERE number = ?",
+        [_update_parameters(episode, found, at, search) for episode, found in changes.seen],
+    )
+    connection.executemany(
+        "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
+        [(at, state, episode.number) for episode, state in changes.ended],
+    )
+
+
+def _update_parameters(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
+    finding = found.finding
+    seen_with = narrower_search(episode.seen_with, search)
+    cause = merge_causes(episode.cause, finding.cause)
+    actors = actors_text(merge_actors(episode.actors, finding.actors))
+    return (at, cause, finding.severity, actors, seen_with, episode.number)
+
+
 def _insert_notifications(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
     resolved = [episode.number for episode, state in changes.ended if state is EpisodeState.RESOLVED]
     connection.executemany(
@@ -156,14 +168,6 @@ def _insert_notifications(connection: sqlite3.Connection, opened: Sequence[int],
             *((number, NotificationKind.RESOLVED, None) for number in resolved),
         ],
     )
-
-
-def _update_parameters(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
-    finding = found.finding
-    with_ = narrower_search(episode.seen_with, search)
-    cause = merge_causes(episode.cause, finding.cause)
-    actors = actors_text(merge_actors(episode.actors, finding.actors))
-    return (at, cause, finding.severity, actors, with_, episode.number)
 
 
 def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: EpisodeChanges) -> None:
@@ -230,12 +234,12 @@ def _with_history(
             replace(item, findings=tuple(map(annotate, item.findings))) if item.findings else item
             for item in report.objects
         ),
-        resolved=tuple(sorted(_resolved(connection, changes), key=_sort_key)) if recorded else (),
-        past=_past(connection, scope),
+        resolved=tuple(sorted(_resolved_findings(connection, changes), key=_sort_key)) if recorded else (),
+        past=_past_scans(connection, scope),
     )
 
 
-def _resolved(connection: sqlite3.Connection, changes: EpisodeChanges) -> Iterator[Resolved]:
+def _resolved_findings(connection: sqlite3.Connection, changes: EpisodeChanges) -> Iterator[Resolved]:
     for episode, state in changes.ended:
         if state is EpisodeState.RESOLVED:
             row = connection.execute("SELECT * FROM episodes WHERE number = ?", (episode.number,)).fetchone()
@@ -256,7 +260,7 @@ def _sort_key(gone: Resolved) -> tuple[str, str, str, str, str]:
     return (gone.key.namespace or "", gone.key.group, gone.key.kind, gone.key.name, gone.path)
 
 
-def _past(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
+def _past_scans(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
     rows = connection.execute(
         "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST_SCANS)
     ).fetchall()

@@ -1,4 +1,4 @@
-"""The names of the message formats. Imports none of them, so that the command line starts fast."""
+"""The names of the message formats. It imports no format, so that the command line starts fast."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What is new, worsened or resolved is kept until somebody was told, and told once."""
+"""Notifications stay in the history until they are delivered."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ def drifted(severity: Severity = Severity.MEDIUM, **changes: object) -> ObjectRe
 
 
 IN_SYNC = item("ConfigMap", "a", Status.IN_SYNC)
-Told = list[tuple[NotificationKind, str, str | None]]
+Pending = list[tuple[NotificationKind, str, str | None]]
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def history(tmp_path: Path) -> History:
 
 
 @pytest.fixture
-def scan(history: History) -> Callable[..., Told]:
-    """Records a scan of a day and returns the news, of which nobody is told yet."""
+def scan(history: History) -> Callable[..., Pending]:
+    """Records a scan and returns the pending notifications."""
 
-    def record(day: int, found: ObjectReport) -> Told:
+    def record(day: int, found: ObjectReport) -> Pending:
         history.record(at(day, found), SCOPE, for_notifications=True)
         return [
             (one.kind, one.episode.severity, one.severity_before)
@@ -41,59 +41,59 @@ def scan(history: History) -> Callable[..., Told]:
     return record
 
 
-def tell(history: History) -> None:
+def deliver_all(history: History) -> None:
     history.mark_delivered(history.pending_notifications(SCOPE))
 
 
-def test_each_change_is_news_once(history: History, scan: Callable[..., Told]) -> None:
+def test_each_change_is_pending_until_delivered(history: History, scan: Callable[..., Pending]) -> None:
     assert scan(1, drifted()) == [(NotificationKind.NEW, "medium", None)]
-    tell(history)
+    deliver_all(history)
     assert scan(2, drifted()) == []
     assert scan(3, drifted(Severity.CRITICAL)) == [(NotificationKind.WORSENED, "critical", "medium")]
-    tell(history)
+    deliver_all(history)
     assert scan(4, drifted(Severity.LOW)) == []
     assert scan(5, IN_SYNC) == [(NotificationKind.RESOLVED, "low", None)]
-    tell(history)
+    deliver_all(history)
     assert scan(6, IN_SYNC) == []
     assert scan(7, drifted()) == [(NotificationKind.NEW, "medium", None)]
 
 
-def test_what_nobody_was_told_is_news_the_next_time(scan: Callable[..., Told]) -> None:
+def test_an_undelivered_notification_stays_pending(scan: Callable[..., Pending]) -> None:
     scan(1, drifted())
 
     assert scan(2, drifted()) == [(NotificationKind.NEW, "medium", None)]
 
 
-def test_news_of_one_finding_become_one(history: History, scan: Callable[..., Told]) -> None:
+def test_notifications_of_one_finding_are_combined(history: History, scan: Callable[..., Pending]) -> None:
     scan(1, drifted(Severity.LOW))
     assert scan(2, drifted(Severity.HIGH)) == [(NotificationKind.NEW, "high", None)]
     assert scan(3, IN_SYNC) == [(NotificationKind.RESOLVED, "high", None)]
-    tell(history)
+    deliver_all(history)
     assert history.pending_notifications(SCOPE) == []
 
 
-def test_what_worsened_twice_worsened_from_the_start(history: History, scan: Callable[..., Told]) -> None:
+def test_worsened_twice_names_the_first_severity(history: History, scan: Callable[..., Pending]) -> None:
     scan(1, drifted(Severity.LOW))
-    tell(history)
+    deliver_all(history)
     scan(2, drifted(Severity.MEDIUM))
 
     assert scan(3, drifted(Severity.HIGH)) == [(NotificationKind.WORSENED, "high", "low")]
     assert scan(4, drifted(Severity.LOW)) == []
 
 
-def test_what_is_ignored_by_now_is_no_news(scan: Callable[..., Told]) -> None:
+def test_a_notification_of_an_ignored_finding_is_stale(scan: Callable[..., Pending]) -> None:
     scan(1, drifted())
 
     assert scan(2, drifted(ignored=IgnoredBy("ignore[0]", "not ours"))) == []
 
 
-def test_without_anybody_to_tell_nothing_is_kept(history: History, scan: Callable[..., Told]) -> None:
+def test_no_notifications_are_kept_unless_requested(history: History, scan: Callable[..., Pending]) -> None:
     history.record(at(1, drifted()), SCOPE)
 
     assert scan(2, drifted()) == []
 
 
-def test_news_are_of_their_scope(history: History) -> None:
+def test_notifications_belong_to_their_scope(history: History) -> None:
     history.record(at(1, drifted()), SCOPE, for_notifications=True)
 
     assert history.pending_notifications(replace(SCOPE, name="else")) == []

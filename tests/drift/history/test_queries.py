@@ -1,4 +1,4 @@
-"""Episodes are chosen by time, object, namespace and state, and counted by cause and severity."""
+"""Filters episodes by time, object, namespace and state, and groups them by cause and severity."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def chosen(choice: EpisodeFilter) -> list[int]:
         (EpisodeFilter(namespaces=Glob("web"), objects=Glob("nothing")), []),
     ],
 )
-def test_a_choice_covers(choice: EpisodeFilter, numbers: list[int]) -> None:
+def test_a_filter_matches(choice: EpisodeFilter, numbers: list[int]) -> None:
     assert chosen(choice) == numbers
 
 
@@ -52,17 +52,17 @@ def test_a_choice_covers(choice: EpisodeFilter, numbers: list[int]) -> None:
         ("2026-01-02T10:00:00+02:00", "2026-01-02T08:00:00.000Z"),
     ],
 )
-def test_a_point_in_time(text: str, time: str) -> None:
+def test_since_is_parsed(text: str, time: str) -> None:
     assert parse_since(text, NOW) == time
 
 
 @pytest.mark.parametrize("text", ["", "7", "d", "-7d", "7 d", "yesterday", "999999w", "0001-01-01T00:00+14:00"])
-def test_what_is_no_point_in_time_is_refused(text: str) -> None:
+def test_an_invalid_since_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="must be a duration"):
         parse_since(text, NOW)
 
 
-def test_times_to_resolve_are_counted_by_cause_and_severity() -> None:
+def test_times_to_resolve_are_grouped_by_cause_and_severity() -> None:
     told = episode_statistics(
         [
             episode(1, ended_at="2026-01-01T13:00:00Z", state=EpisodeState.RESOLVED),
@@ -80,5 +80,5 @@ def test_times_to_resolve_are_counted_by_cause_and_severity() -> None:
     assert told.by_severity == {"medium": DurationSummary(2, 7200.0)}
 
 
-def test_nothing_has_no_mean() -> None:
+def test_no_episodes_have_no_mean() -> None:
     assert episode_statistics([]).resolved == DurationSummary(0, None)

@@ -1,4 +1,4 @@
-"""NotificationKind of every kind."""
+"""Sample notifications of every kind."""
 
 from drift.history.episodes import EpisodeState
 from drift.history.notifications import Notification, NotificationKind
@@ -10,7 +10,7 @@ from tests.drift.report.reports import finding, item, report
 SCAN = report(item("ConfigMap", "a", Status.DRIFTED, finding(1)))
 
 
-def news(
+def notification(
     number: int, kind: NotificationKind = NotificationKind.NEW, before: Severity | None = None, **changes: object
 ) -> Notification:
     if kind is NotificationKind.RESOLVED:
@@ -20,17 +20,19 @@ def news(
 
 SERVICE = ObjectKey("", "Service", "shop", "web")
 IMAGE = "spec.containers[name=web].image"
-ITEMS = (
-    news(1),
-    news(2, severity=Severity.CRITICAL, path="", change=Change.MISSING, key=SERVICE, actors=()),
-    news(3, NotificationKind.WORSENED, Severity.LOW, severity=Severity.HIGH, path=IMAGE),
-    news(4, NotificationKind.RESOLVED),
+NOTIFICATIONS = (
+    notification(1),
+    notification(2, severity=Severity.CRITICAL, path="", change=Change.MISSING, key=SERVICE, actors=()),
+    notification(3, NotificationKind.WORSENED, Severity.LOW, severity=Severity.HIGH, path=IMAGE),
+    notification(4, NotificationKind.RESOLVED),
 )
-MESSAGE = message_of(SCAN, "shop/gitops:apps (namespace shop)", ITEMS)
+MESSAGE = message_of(SCAN, "shop/gitops:apps (namespace shop)", NOTIFICATIONS)
 
 
 def hostile(text: str, count: int = 1, scan: Report = SCAN) -> Message:
     key = ObjectKey(text, text, text, text)
     kinds = [(NotificationKind.NEW, None), (NotificationKind.WORSENED, Severity.LOW), (NotificationKind.RESOLVED, None)]
-    items = [news(number, kind, before, path=text, key=key) for kind, before in kinds for number in range(count)]
+    items = [
+        notification(number, kind, before, path=text, key=key) for kind, before in kinds for number in range(count)
+    ]
     return message_of(scan, text, items)

@@ -1,4 +1,4 @@
-"""What each receiver gets: the news in words, within its limits, and nothing in a name is markup."""
+"""The messages of each format stay within its limits, and names cannot contain markup."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from drift.model import ClusterInfo
 from drift.notify.delivery import request_body
 from drift.notify.formats import MessageFormat
 from drift.notify.message import message_of
-from tests.drift.notify.messages import MESSAGE, SCAN, hostile, news
+from tests.drift.notify.messages import MESSAGE, SCAN, hostile, notification
 from tests.drift.report.reports import HOSTILE_TEXTS, report
 
 ALL_TEXTS = (
@@ -86,7 +86,7 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("form", MessageFormat)
-def test_no_value_is_in_a_message(form: MessageFormat) -> None:
+def test_a_message_contains_no_value(form: MessageFormat) -> None:
     text = json.dumps(request_body(MESSAGE, form))
 
     assert "desired" not in text
@@ -97,7 +97,7 @@ def test_no_value_is_in_a_message(form: MessageFormat) -> None:
     ("text", "count"),
     [*((text, 100) for text in ALL_TEXTS), ("x" * 1_048_576, 1), ("<" * 500, 100), ("\N{SNOWMAN}" * 500, 100)],
 )
-def test_a_message_keeps_the_limits_whatever_is_in_it(text: str, count: int) -> None:
+def test_a_message_respects_the_limits_of_the_receiver(text: str, count: int) -> None:
     message = hostile(text, count, report(cluster=ClusterInfo(text, text, text)))
 
     slack = request_body(message, MessageFormat.SLACK)
@@ -108,7 +108,7 @@ def test_a_message_keeps_the_limits_whatever_is_in_it(text: str, count: int) -> 
 
 
 @pytest.mark.parametrize("text", ALL_TEXTS)
-def test_nothing_in_a_name_is_markup_for_slack(text: str) -> None:
+def test_names_are_not_markup_for_slack(text: str) -> None:
     document: dict[str, Any] = request_body(hostile(text), MessageFormat.SLACK)
 
     for block in document["blocks"][1:]:
@@ -122,7 +122,7 @@ def test_nothing_in_a_name_is_markup_for_slack(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ALL_TEXTS)
-def test_nothing_in_a_name_is_markup_for_teams(text: str) -> None:
+def test_names_are_not_markup_for_teams(text: str) -> None:
     document: dict[str, Any] = request_body(hostile(text), MessageFormat.TEAMS)
 
     body = document["attachments"][0]["content"]["body"]
@@ -130,8 +130,8 @@ def test_nothing_in_a_name_is_markup_for_teams(text: str) -> None:
     assert {run["type"] for block in body for run in block["inlines"]} == {"TextRun"}
 
 
-def test_what_is_left_out_is_counted() -> None:
-    message = message_of(SCAN, "apps", [news(number) for number in range(600)])
+def test_omitted_notifications_are_counted() -> None:
+    message = message_of(SCAN, "apps", [notification(number) for number in range(600)])
 
     slack = slack_texts(request_body(message, MessageFormat.SLACK))[1]
     shown = slack.count("•")

@@ -1,3 +1,5 @@
+"""Pushes metrics to a Pushgateway, with retries and without revealing credentials."""
+
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,7 +18,7 @@ def receiver() -> Iterator[Receiver]:
         yield received
 
 
-def test_metrics_replace_those_of_their_group(receiver: Receiver) -> None:
+def test_metrics_replace_their_group(receiver: Receiver) -> None:
     address = f"{receiver.url}/metrics/job/drift/environment/prod"
 
     assert push("drift_x 1\n", parse_address(address)) is None
@@ -26,13 +28,13 @@ def test_metrics_replace_those_of_their_group(receiver: Receiver) -> None:
     assert headers["Content-Type"] == "text/plain; version=0.0.4"
 
 
-def test_an_address_without_a_group_is_that_of_the_job_drift(receiver: Receiver) -> None:
+def test_the_default_group_is_the_job_drift(receiver: Receiver) -> None:
     push("", parse_address(f"{receiver.url}/"))
 
     assert receiver.requests[0][1] == "/metrics/job/drift"
 
 
-def test_a_password_in_the_address_is_sent_as_basic_authentication_and_shown_nowhere(receiver: Receiver) -> None:
+def test_a_password_is_sent_as_basic_authentication_and_never_shown(receiver: Receiver) -> None:
     receiver.statuses = [401]
     address = parse_address(receiver.url.replace("http://", "http://me:se%2Fcret@"))
 
@@ -43,14 +45,14 @@ def test_a_password_in_the_address_is_sent_as_basic_authentication_and_shown_now
     assert "cret" not in repr(address)
 
 
-def test_a_gateway_that_is_down_for_a_moment_is_asked_again(receiver: Receiver) -> None:
+def test_a_temporary_failure_is_retried(receiver: Receiver) -> None:
     receiver.statuses = [503, 200]
 
     assert push("", parse_address(receiver.url)) is None
     assert len(receiver.requests) == 2
 
 
-def test_a_gateway_that_stays_down_is_asked_three_times(receiver: Receiver) -> None:
+def test_there_are_three_attempts(receiver: Receiver) -> None:
     receiver.statuses = [503]
 
     assert "it responded with status 503" in str(push("", parse_address(receiver.url)))
@@ -64,7 +66,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     assert len(receiver.requests) == 1
 
 
-def test_nobody_there_is_one_line() -> None:
+def test_a_refused_connection_is_one_line() -> None:
     complaint = push("", parse_address("http://127.0.0.1:1"))
 
     assert complaint == "the metrics were not pushed to http://127.0.0.1:1: the connection failed"
@@ -73,7 +75,7 @@ def test_nobody_there_is_one_line() -> None:
 @pytest.mark.parametrize(
     "address", ["", "pushgateway:9091", "ftp://a", "http://", "http://a:b", "http://a?b", "http://u:secret@[", "//a"]
 )
-def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> None:
+def test_an_invalid_address_is_refused_but_not_quoted(address: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_address(address)
 
@@ -81,7 +83,7 @@ def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> Non
     assert "secret" not in str(error.value)
 
 
-def test_a_report_pushes_its_metrics_and_ends_as_it_would_without(
+def test_a_push_does_not_change_the_exit_status(
     application: Application, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
     application.sync(Syncer.FLUX)
@@ -94,7 +96,7 @@ def test_a_report_pushes_its_metrics_and_ends_as_it_would_without(
     assert stderr() == f"drift: the metrics were not pushed to {receiver.url}: it responded with status 500\n"
 
 
-def test_a_flag_without_an_address_is_a_usage_error_before_anything_is_read(
+def test_the_flag_without_an_address_is_an_early_usage_error(
     monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)

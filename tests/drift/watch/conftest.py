@@ -1,4 +1,4 @@
-"""A watch of the sandbox: as a process, as users run it, and in this process, where waits can be made short."""
+"""Runs ``drift watch`` against the sandbox: as a process, or in this process with short timeouts."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ from drift.watch.open_findings import FindingChange
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 
-#: Nothing is asserted of how long things take; this is when a test gives up.
+#: Seconds until a test fails. No test asserts a duration.
 PATIENCE = 180.0
 SHORT = Timing(
     stale_after=1,
@@ -45,7 +45,7 @@ CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: N
 
 
 def eventually(holds: Callable[[], bool], what: object = "") -> None:
-    """Waits until something is so."""
+    """Waits until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, what() if callable(what) else what
@@ -54,7 +54,7 @@ def eventually(holds: Callable[[], bool], what: object = "") -> None:
 
 @dataclass(slots=True)
 class Client:
-    """Asks a watch over HTTP."""
+    """An HTTP client of a watch."""
 
     url: str
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
@@ -96,7 +96,7 @@ class Process(Client):
 
 @dataclass(slots=True)
 class InProcess(Client):
-    """A watcher in this process, with what it says."""
+    """A watcher in this process, with its output."""
 
     watcher: Watcher | None = None
     changes: list[FindingChange] = field(default_factory=list)
@@ -107,12 +107,12 @@ class InProcess(Client):
         return [(str(one.transition), one.tracked.finding.path) for one in self.changes]
 
     def state(self) -> str:
-        """Everything that may tell why something does not come: the feeds, what was said, and where each thread is."""
+        """Returns what helps to debug a timeout: reflectors, log messages and the stack of each thread."""
         reflectors = () if self.watcher is None else self.watcher.status.reflectors
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         stacks = [
             f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
-            for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to every stack
+            for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to get every stack
         ]
         conditions = [f"{one.place}: {one.condition}" for one in reflectors]
         return "\n".join([self.text("/healthz"), f"now {time.monotonic()}", *conditions, *self.said, *stacks])
@@ -136,7 +136,7 @@ Begin = Callable[..., InProcess]
 
 @pytest.fixture
 def start(workspace: Application) -> Iterator[Start]:
-    """Starts ``drift watch`` on the workspace's manifests, and ends it after the test."""
+    """Starts ``drift watch`` with the workspace's manifests, and ends it after the test."""
     with ExitStack() as stack:
         yield lambda *flags, **options: stack.enter_context(_process(workspace, *flags, **options))
 
@@ -166,7 +166,7 @@ def _collect(stream: Any, lines: list[str]) -> None:
 
 @pytest.fixture
 def watch(workspace: Application) -> Iterator[Begin]:
-    """Watches the workspace's manifests in this process with short waits, until the test ends."""
+    """Watches the workspace's manifests in this process with short timeouts, until the test ends."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(_in_process(workspace, **options))
 
