@@ -58,9 +58,9 @@ def run(promtool: Path, *arguments: str, folder: Path) -> str:
 def test_promtool_accepts_every_alert(promtool: Path, rules: Path, environment: str) -> None:
     alerts = [rule for group in _groups(rules, environment) for rule in group["rules"]]
 
-    said = run(promtool, "check", "rules", "--lint=all", "--lint-fatal", f"{environment}.yaml", folder=rules)
+    output = run(promtool, "check", "rules", "--lint=all", "--lint-fatal", f"{environment}.yaml", folder=rules)
 
-    assert f"{len(alerts)} rules found" in said
+    assert f"{len(alerts)} rules found" in output
 
 
 @pytest.mark.parametrize("unit_test", UNIT_TESTS, ids=lambda path: path.stem)

@@ -55,7 +55,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for day in range(1, 11):
     found = item("ConfigMap", name, Status.DRIFTED, finding(day, path=f"data.{day}"))
-    History(file, lambda said: print(said, flush=True)).record(at(day, found), Scope("server", name))
+    History(file, lambda warning: print(warning, flush=True)).record(at(day, found), Scope("server", name))
 """
 
 
@@ -64,7 +64,7 @@ def run_in_parallel(file: Path, names: list[str]) -> list[str]:
     for one in runs:
         assert one.stdout is not None
         assert one.stdout.readline() == "ready\n"
-    said = []
+    warnings = []
     for one in runs:
         assert one.stdin is not None
         one.stdin.write("go\n")
@@ -72,8 +72,8 @@ def run_in_parallel(file: Path, names: list[str]) -> list[str]:
     for one in runs:
         out, err = one.communicate()
         assert (one.returncode, err) == (0, "")
-        said += out.splitlines()
-    return said
+        warnings += out.splitlines()
+    return warnings
 
 
 def test_parallel_runs_lose_nothing(file: Path) -> None:
@@ -90,9 +90,9 @@ def test_parallel_runs_move_a_damaged_file_aside_once(file: Path) -> None:
     file.write_bytes(b"no database at all" * 1000)
     names = ["a", "b", "c"]
 
-    said = run_in_parallel(file, names)
+    warnings = run_in_parallel(file, names)
 
-    assert len(said) == 1
+    assert len(warnings) == 1
     assert [path.read_bytes() for path in moved_files(file.parent)] == [b"no database at all" * 1000]
     assert len(read_history(file).episodes) == 30
 
@@ -149,17 +149,17 @@ def damage_a_page(file: Path) -> None:
     ids=["garbage", "cut off", "zeroes", "a damaged page"],
 )
 def test_a_damaged_file_is_moved_aside_and_a_new_history_starts(damage: Callable[[Path], object], file: Path) -> None:
-    said: list[str] = []
+    warnings: list[str] = []
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     damage(file)
     content = file.read_bytes()
 
-    History(file, said.append).record(at(2, DRIFTED), SCOPE)
+    History(file, warnings.append).record(at(2, DRIFTED), SCOPE)
 
     (moved,) = moved_files(file.parent)
     assert moved.read_bytes() == content
-    assert len(said) == 1
-    assert str(moved) in said[0]
+    assert len(warnings) == 1
+    assert str(moved) in warnings[0]
     assert [it.first_seen[8:10] for it in read_history(file).episodes] == ["02"]
 
 
@@ -194,7 +194,7 @@ def test_the_database_of_another_program_is_not_changed(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("statement", "problem"),
     [
         ("UPDATE episodes SET change = 'renamed'", "change is 'renamed'"),
         ("UPDATE episodes SET actors = '[[1, 2, 3, 4]]'", r"actors is '\[\[1, 2, 3, 4\]\]'"),
@@ -205,13 +205,13 @@ def test_the_database_of_another_program_is_not_changed(file: Path) -> None:
         ("ALTER TABLE episodes DROP COLUMN path", "column path is missing|no such column"),
     ],
 )
-def test_unexpected_content_is_one_clear_error_and_not_changed(file: Path, statement: str, said: str) -> None:
+def test_unexpected_content_is_one_clear_error_and_not_changed(file: Path, statement: str, problem: str) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
         connection.execute(statement)
     connection.close()
 
-    with pytest.raises(HistoryError, match=said):
+    with pytest.raises(HistoryError, match=problem):
         read_history(file)
     assert moved_files(file.parent) == []
 

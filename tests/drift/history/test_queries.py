@@ -63,7 +63,7 @@ def test_an_invalid_since_is_refused(text: str) -> None:
 
 
 def test_times_to_resolve_are_grouped_by_cause_and_severity() -> None:
-    told = episode_statistics(
+    statistics = episode_statistics(
         [
             episode(1, ended_at="2026-01-01T13:00:00Z", state=EpisodeState.RESOLVED),
             episode(2, ended_at="2026-01-01T15:00:00Z", state=EpisodeState.RESOLVED, cause=Cause.UNKNOWN),
@@ -73,11 +73,11 @@ def test_times_to_resolve_are_grouped_by_cause_and_severity() -> None:
         ]
     )
 
-    assert (told.open, told.ignored) == (1, 1)
-    assert told.resolved == DurationSummary(2, 7200.0)
-    assert told.reverted == DurationSummary(1, 1.5)
-    assert told.by_cause == {"manual": DurationSummary(1, 3600.0), "unknown": DurationSummary(1, 10800.0)}
-    assert told.by_severity == {"medium": DurationSummary(2, 7200.0)}
+    assert (statistics.open, statistics.ignored) == (1, 1)
+    assert statistics.resolved == DurationSummary(2, 7200.0)
+    assert statistics.reverted == DurationSummary(1, 1.5)
+    assert statistics.by_cause == {"manual": DurationSummary(1, 3600.0), "unknown": DurationSummary(1, 10800.0)}
+    assert statistics.by_severity == {"medium": DurationSummary(2, 7200.0)}
 
 
 def test_no_episodes_have_no_mean() -> None:

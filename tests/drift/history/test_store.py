@@ -20,7 +20,7 @@ from tests.drift.report.reports import HOSTILE, finding, item
 DRIFTED = item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.x"))
 OTHER = item("ConfigMap", "b", Status.DRIFTED, finding(2, path="data.y"))
 IN_SYNC = item("ConfigMap", "a", Status.IN_SYNC)
-STRAY = item("Pod", "debug", Status.UNMANAGED, finding(3, change=Change.UNMANAGED, **WHOLE))
+UNMANAGED_POD = item("Pod", "debug", Status.UNMANAGED, finding(3, change=Change.UNMANAGED, **WHOLE))
 
 
 @pytest.fixture
@@ -155,29 +155,29 @@ def test_an_episode_ends_only_if_the_scan_can_tell(
 def test_an_unmanaged_object_is_resolved_only_by_a_scan_that_searched_for_it(
     first: Unmanaged, second: Unmanaged, state: EpisodeState, history: History, episodes: Episodes
 ) -> None:
-    history.record(at(1, STRAY), SCOPE, ScanCoverage(first))
+    history.record(at(1, UNMANAGED_POD), SCOPE, ScanCoverage(first))
     history.record(at(2), SCOPE, ScanCoverage(second))
 
     assert [it[3] for it in episodes()] == [state]
 
 
 def test_a_narrower_search_that_found_an_object_can_resolve_it(history: History, episodes: Episodes) -> None:
-    history.record(at(1, STRAY), SCOPE, ScanCoverage(Unmanaged.CLUSTER))
-    history.record(at(2, STRAY), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
+    history.record(at(1, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.CLUSTER))
+    history.record(at(2, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
     history.record(at(3), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
 
     assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
 
 
 def test_a_partial_scan_does_not_resolve_other_parts(history: History, episodes: Episodes) -> None:
-    history.record(at(1, DRIFTED, STRAY), SCOPE)
+    history.record(at(1, DRIFTED, UNMANAGED_POD), SCOPE)
     history.record(at(2), SCOPE, ScanCoverage(covers=lambda key: key.kind == "ConfigMap"))
 
     assert {it[0]: it[3] for it in episodes()} == {"data.x": EpisodeState.RESOLVED, "": EpisodeState.OPEN}
 
 
 def test_an_excluded_kind_is_ignored_not_resolved(history: History, episodes: Episodes) -> None:
-    history.record(at(1, STRAY), SCOPE)
+    history.record(at(1, UNMANAGED_POD), SCOPE)
     history.record(at(2), SCOPE, ScanCoverage(left_out=lambda key: key.kind == "Pod"))
 
     assert [it[3] for it in episodes()] == [EpisodeState.IGNORED]

@@ -43,8 +43,8 @@ def to(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 To = Callable[[str], None]
 
 
-def said(document: dict[str, Any]) -> list[str]:
-    return [f"{news} {it['path']}" for news in ("new", "worsened", "resolved") for it in document[news]]
+def changes(document: dict[str, Any]) -> list[str]:
+    return [f"{kind} {it['path']}" for kind in ("new", "worsened", "resolved") for it in document[kind]]
 
 
 def test_each_change_is_sent_once_and_nothing_without_changes(to: To) -> None:
@@ -52,7 +52,7 @@ def test_each_change_is_sent_once_and_nothing_without_changes(to: To) -> None:
         to(receiver.url)
         assert (scan(), scan(), scan("m.yaml"), scan("m.yaml")) == (1, 1, 0, 0)
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
 
 
 def test_a_higher_severity_is_sent(to: To) -> None:
@@ -62,7 +62,7 @@ def test_a_higher_severity_is_sent(to: To) -> None:
         Path("drift.yaml").write_text("severity: [{kind: ConfigMap, path: '**', severity: critical}]")
         scan()
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"], ["worsened data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["worsened data.key"]]
 
 
 def test_a_failed_delivery_is_repeated(to: To, stderr: Stderr) -> None:
@@ -75,7 +75,7 @@ def test_a_failed_delivery_is_repeated(to: To, stderr: Stderr) -> None:
         assert stderr() == ""
         assert scan() == 1
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
 
 
 @pytest.mark.parametrize("url", ["http://example.com/s3cr3t", "s3cr3t", "http://[s3cr3t"])
@@ -103,7 +103,7 @@ def test_without_a_url_the_report_is_written_and_changes_are_sent_later(
         to(receiver.url)
         scan()
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"]]
 
 
 def test_nothing_is_sent_without_the_flag(to: To) -> None:

@@ -100,7 +100,7 @@ class InProcess(Client):
 
     watcher: Watcher | None = None
     changes: list[FindingChange] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
 
     @property
     def happened(self) -> list[tuple[str, str]]:
@@ -115,7 +115,7 @@ class InProcess(Client):
             for ident, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way to get every stack
         ]
         conditions = [f"{one.place}: {one.condition}" for one in reflectors]
-        return "\n".join([self.text("/healthz"), f"now {time.monotonic()}", *conditions, *self.said, *stacks])
+        return "\n".join([self.text("/healthz"), f"now {time.monotonic()}", *conditions, *self.log, *stacks])
 
 
 class _Output:
@@ -125,9 +125,9 @@ class _Output:
     def findings_changed(self, changes: Sequence[FindingChange]) -> None:
         self._watched.changes += changes
 
-    def log(self, words: str, *, is_detail: bool = False) -> None:
+    def log(self, message: str, *, is_detail: bool = False) -> None:
         del is_detail
-        self._watched.said.append(words)
+        self._watched.log.append(message)
 
 
 Start = Callable[..., Process]

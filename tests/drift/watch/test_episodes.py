@@ -19,7 +19,7 @@ from drift.watch.open_findings import OpenFindings, Transition
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
 from tests.drift.watch.conftest import Process, Start, eventually
-from tests.drift.watch.test_open_findings import FINDING, PERSON, START, SYNCER, _item, _report
+from tests.drift.watch.test_open_findings import APPLIER, FINDING, PERSON, START, _item, _report
 from tests.drift.watch.test_watch import CONFIG
 
 FLUX = "kustomize-controller"
@@ -162,7 +162,7 @@ def test_an_event_older_than_the_scan_resolves_with_a_duration_of_zero() -> None
     open_findings = OpenFindings()
     open_findings.update_all(_report(_item(FINDING)), START)
 
-    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (SYNCER,))
+    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (APPLIER,))
 
     assert closed.tracked.seconds == 0
     assert closed.tracked.resolved == closed.tracked.opened
@@ -190,11 +190,11 @@ def _causes() -> Iterator[tuple[Cause, Cause, Cause]]:
 def test_the_cause_with_the_most_evidence_wins(opened: Cause, then: Cause, recorded: Cause) -> None:
     open_findings = OpenFindings()
     open_findings.update_object(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
-    open_findings.update_object(_item(replace(FINDING, cause=then, actors=(SYNCER,))), START, ())
+    open_findings.update_object(_item(replace(FINDING, cause=then, actors=(APPLIER,))), START, ())
 
     (episode,) = open_findings.open
     assert episode.finding.cause is recorded
-    assert episode.finding.actors == (PERSON, SYNCER)
+    assert episode.finding.actors == (PERSON, APPLIER)
 
 
 def test_a_finding_of_an_object_that_was_unchecked_has_an_unknown_start() -> None:
@@ -210,13 +210,13 @@ def test_a_finding_of_an_object_that_was_unchecked_has_an_unknown_start() -> Non
 
 
 def test_a_finding_that_an_error_may_have_hidden_has_an_unknown_start() -> None:
-    stray = Finding(
-        "stray", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
+    unmanaged = Finding(
+        "unmanaged", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
     )
     open_findings = OpenFindings()
     open_findings.update_all(_report(errors=("configmaps in shop: no",)), START)
 
-    (found,) = open_findings.update_all(_report(_item(stray, status=Status.UNMANAGED)), START)
+    (found,) = open_findings.update_all(_report(_item(unmanaged, status=Status.UNMANAGED)), START)
 
     assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
     # An error that persists does not make other starts unknown.
@@ -224,6 +224,6 @@ def test_a_finding_that_an_error_may_have_hidden_has_an_unknown_start() -> None:
     for _ in range(2):
         open_findings.update_all(_report(errors=("secrets in shop: no",)), START)
     (opened,) = open_findings.update_all(
-        _report(_item(stray, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
+        _report(_item(unmanaged, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
     )
     assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)

@@ -50,13 +50,13 @@ def test_an_unreachable_server_makes_the_report_incomplete_until_it_returns(
     assert "the watch has been interrupted" in watching.text("/healthz")
     assert "drift_watch_up 0" in watching.text("/metrics")
     assert 'drift_verdict{verdict="incomplete"} 1' in watching.text("/metrics")
-    eventually(lambda: any("incomplete: configmaps" in words for words in watching.said), watching.state)
+    eventually(lambda: any("incomplete: configmaps" in message for message in watching.log), watching.state)
 
     restarted.cluster.start_api_server()
     _edit(config, "edited while it was away")
     eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
-    eventually(lambda: "complete again" in watching.said, watching.state)
+    eventually(lambda: "complete again" in watching.log, watching.state)
     eventually(lambda: watching.happened == [("opened", "data.a")], watching.state)
 
 
@@ -70,7 +70,7 @@ def test_a_short_interruption_does_not_make_the_report_incomplete(
     _edit(config, "edited")
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
-    assert not any("incomplete" in words for words in watching.said)
+    assert not any("incomplete" in message for message in watching.log)
 
 
 class _Forgetful(ApiServer):
@@ -95,13 +95,13 @@ def test_an_expired_resource_version_leads_to_a_new_list(config: Application, wa
 
 def test_changes_between_two_lists_are_found(config: Application, restarted: Application, watch: Begin) -> None:
     watching = watch(timing=Timing(stale_after=60, min_backoff=1, max_backoff=1))
-    config.kubectl("create", "configmap", "stray", "--from-literal=a=b")
+    config.kubectl("create", "configmap", "debug", "--from-literal=a=b")
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
     _edit(config, "edited")
     restarted.cluster.stop_api_server()
     restarted.cluster.start_api_server()
-    config.kubectl("delete", "configmap", "stray", "config")
+    config.kubectl("delete", "configmap", "debug", "config")
     eventually(lambda: watching.findings() == [("ConfigMap/config", "missing", "", "unknown")], watching.findings)
 
     assert watching.happened[-1] == ("opened", "") or ("resolved", "data.a") in watching.happened
@@ -131,7 +131,7 @@ def test_an_account_without_the_watch_permission_polls_and_the_report_says_so(
     eventually(lambda: not watching.findings(), watching.findings)
 
     eventually(lambda: watching.is_healthy, watching.state)
-    assert any("may not watch them, so they are listed every 0.3 s" in words for words in watching.said)
+    assert any("may not watch them, so they are listed every 0.3 s" in message for message in watching.log)
     eventually(lambda: watching.happened == [("opened", "data.a"), ("resolved", "data.a")], watching.state)
 
 

@@ -36,7 +36,7 @@ def test_broken_manifests_are_reported_and_the_last_good_ones_stay_in_use(worksp
 
     assert "broken.yaml" in watching.text("/healthz")
     assert any("cannot be read" in note and "broken.yaml" in note for note in watching.report()["notes"])
-    eventually(lambda: any("cannot be read" in words for words in watching.said), watching.state)
+    eventually(lambda: any("cannot be read" in message for message in watching.log), watching.state)
     patch = json.dumps({"data": {"a": "edited"}})
     workspace.kubectl("patch", "configmap", "config", "--patch", patch)
     eventually(lambda: len(watching.findings()) == 1, watching.findings)

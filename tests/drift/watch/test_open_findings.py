@@ -23,7 +23,7 @@ from drift.watch.writers import writers
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ObjectKey("", "ConfigMap", "shop", "config")
 PERSON = Actor("kubectl-edit", "Update", None, "2026-01-01T00:00:00Z")
-SYNCER = Actor("kustomize-controller", "Apply", None, "2026-01-01T00:00:01Z")
+APPLIER = Actor("kustomize-controller", "Apply", None, "2026-01-01T00:00:01Z")
 FINDING = Finding(
     "id", Change.CHANGED, "data.a", "/data/a", "1", "2", redacted=False, cause=Cause.MANUAL, severity=Severity.HIGH
 )
@@ -41,12 +41,12 @@ def test_a_finding_opens_and_closes_with_times_and_actors() -> None:
     open_findings = OpenFindings()
 
     (opened,) = open_findings.update_object(_item(replace(FINDING, actors=(PERSON,))), START, ())
-    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (SYNCER,))
+    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (APPLIER,))
 
     assert (opened.transition, closed.transition) == ("opened", "resolved")
     assert closed.tracked.seconds == 2
     assert closed.tracked.finding.actors == (PERSON,)
-    assert closed.tracked.resolved_by == (SYNCER,)
+    assert closed.tracked.resolved_by == (APPLIER,)
     assert closed.tracked.reverted
     assert open_findings.open == []
 
@@ -102,10 +102,10 @@ def _live(*entries: tuple[str, str, dict[str, object]]) -> LiveObject:
 
 
 def test_writers_are_found_by_time_or_within_one_second_by_owned_fields() -> None:
-    before = _live(("syncer", "00:00", {"f:a": {}, "f:b": {}}))
-    taken_over = _live(("syncer", "00:00", {"f:b": {}}), ("person", "00:01", {"f:a": {}}))
-    once_more = _live(("syncer", "00:00", {}), ("person", "00:01", {"f:a": {}, "f:b": {}}))
+    before = _live(("applier", "00:00", {"f:a": {}, "f:b": {}}))
+    taken_over = _live(("applier", "00:00", {"f:b": {}}), ("person", "00:01", {"f:a": {}}))
+    once_more = _live(("applier", "00:00", {}), ("person", "00:01", {"f:a": {}, "f:b": {}}))
 
     assert [actor.manager for actor in writers(before, taken_over)] == ["person"]
-    assert {actor.manager for actor in writers(taken_over, once_more)} == {"syncer", "person"}
+    assert {actor.manager for actor in writers(taken_over, once_more)} == {"applier", "person"}
     assert writers(before, None) == ()

@@ -34,11 +34,11 @@ def test_the_report_equals_that_of_drift_report_and_stays_current(application: A
     assert served == once
     eventually(lambda: [event["event"] for event in watching.events] == ["found"], lambda: watching.events)
 
-    application.kubectl("create", "configmap", "stray", "--from-literal=a=b")
+    application.kubectl("create", "configmap", "debug", "--from-literal=a=b")
     application.kubectl("delete", "service", "--all")
     eventually(lambda: len(watching.findings()) == 3, watching.findings)
     application.sync(Syncer.FLUX)
-    application.kubectl("delete", "configmap", "stray")
+    application.kubectl("delete", "configmap", "debug")
     eventually(lambda: not watching.findings() or watching.findings()[0][2].endswith("[name=DEBUG]"))
 
     assert {event["event"] for event in watching.events[1:3]} == {"opened"}
@@ -122,11 +122,11 @@ def test_no_output_contains_the_value_of_a_secret(workspace: Application, start:
     workspace.kubectl("delete", "secret", "s")
     eventually(lambda: ("Secret/s", "missing", "", "unknown") in watching.findings(), watching.findings)
 
-    said = ["".join(watching.out), "".join(watching.err)]
-    said += [watching.text(path) for path in ("/report.json", "/report.txt", "/report.md", "/metrics", "/healthz")]
-    said += [file.read_bytes().decode("latin-1") for file in workspace.scratch.glob("history.db*")]
-    assert "Secret" in said[0]
-    for text in said:
+    texts = ["".join(watching.out), "".join(watching.err)]
+    texts += [watching.text(path) for path in ("/report.json", "/report.txt", "/report.md", "/metrics", "/healthz")]
+    texts += [file.read_bytes().decode("latin-1") for file in workspace.scratch.glob("history.db*")]
+    assert "Secret" in texts[0]
+    for text in texts:
         assert "kept-to-itself" not in text
         assert "a2VwdC10by1pdHNlbGY" not in text
 
@@ -144,7 +144,7 @@ def test_an_idle_client_does_not_block_others(workspace: Application, start: Sta
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "words"),
+    ("arguments", "status", "problem"),
     [
         (["-"], 2, "cannot come through a pipe"),
         (["nowhere"], 2, "no such file or folder"),
@@ -154,7 +154,7 @@ def test_an_idle_client_does_not_block_others(workspace: Application, start: Sta
     ],
 )
 def test_a_usage_error_at_the_start_is_one_line(
-    workspace: Application, arguments: list[str], status: int, words: str
+    workspace: Application, arguments: list[str], status: int, problem: str
 ) -> None:
     workspace.write(CONFIG)
     arguments = [str(workspace.manifests) if argument == "MANIFESTS" else argument for argument in arguments]
@@ -163,5 +163,5 @@ def test_a_usage_error_at_the_start_is_one_line(
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
 
     assert done.returncode == status
-    assert words in done.stderr
+    assert problem in done.stderr
     assert "Traceback" not in done.stderr

@@ -22,8 +22,8 @@ def _signal(watching: Process, number: signal.Signals) -> None:
     watching.process.send_signal(number)
 
 
-def _said(watching: Process, words: str) -> int:
-    return sum(words in line for line in watching.err)
+def _said(watching: Process, text: str) -> int:
+    return sum(text in line for line in watching.err)
 
 
 def test_sighup_reloads_the_manifests_and_logs_it(workspace: Application, start: Start) -> None:
