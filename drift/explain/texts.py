@@ -6,7 +6,7 @@ Settings are explained in the JSON Schema of ``drift.yaml``, and severity rules 
 from collections.abc import Mapping
 from typing import Final
 
-from drift.history.episodes import State
+from drift.history.episodes import EpisodeState
 from drift.model import Cause, Change, Lifecycle, Severity, Status
 
 STATUSES: Final[Mapping[Status, str]] = {
@@ -92,18 +92,18 @@ LIFECYCLES: Final[Mapping[Lifecycle, str]] = {
     ),
 }
 
-STATES: Final[Mapping[State, str]] = {
-    State.OPEN: "The last scan that could check the object still had the finding.",
-    State.RESOLVED: (
+STATES: Final[Mapping[EpisodeState, str]] = {
+    EpisodeState.OPEN: "The last scan that could check the object still had the finding.",
+    EpisodeState.RESOLVED: (
         "The finding is gone: a scan checked its object and did not have the finding, or a complete scan found the "
         "object neither in Git nor in the cluster. The end time is that of the scan, so the finding may have ended "
         "earlier."
     ),
-    State.REVERTED: (
+    EpisodeState.REVERTED: (
         "`drift watch` saw the change, and a GitOps controller reverted it shortly after. If a change is reverted "
         "again and again, a person or a controller works against Git."
     ),
-    State.IGNORED: (
+    EpisodeState.IGNORED: (
         "The finding still exists and no longer counts: a rule ignores it, a controller owns the field now, or "
         "drift.yaml skips the kind. It is not resolved, and the mean time to resolve does not include it."
     ),

@@ -1,1 +1,1 @@
-"""What drifted when, and for how long: a file that remembers findings from scan to scan, and never a value."""
+"""The history: an SQLite file that records when each finding opened and closed. It never contains field values."""

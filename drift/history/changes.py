@@ -1,10 +1,10 @@
-"""What a scan changes in what was open: which findings are new, which go on, which are over. No input, no output."""
+"""Compares a scan with the open episodes: which are new, which continue and which ended. Pure functions."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drift.history.episodes import State
+from drift.history.episodes import EpisodeState
 from drift.model import (
     SEVERITY_RANK,
     Actor,
@@ -32,13 +32,13 @@ def _everything(_: ObjectKey) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How far a scan looked, which decides what may be concluded from an object that it does not have.
+class ScanCoverage:
+    """What a scan looked at. It decides what the absence of an object means.
 
     Attributes:
-        unmanaged: Where it looked for objects that Git lacks.
-        left_out: Whether the user has objects like this one left out.
-        covers: Whether objects like this one were to be looked at in this scan, which may be a part of a larger one.
+        unmanaged: Where the scan looked for unmanaged objects.
+        left_out: Returns whether the user excludes an object.
+        covers: Returns whether the scan was meant to include an object. A scan may be one part of a larger one.
     """
 
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
@@ -46,22 +46,22 @@ class Reach:
     covers: Callable[[ObjectKey], bool] = _everything
 
 
-USUAL_REACH: Final = Reach()
+DEFAULT_COVERAGE: Final = ScanCoverage()
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """What has to be known of an open episode to compare it with a scan.
+class OpenEpisode:
+    """The part of an open episode that is needed to compare it with a scan.
 
     Attributes:
-        number: The episode's.
-        id: The finding's fingerprint.
+        number: The number of the episode.
+        id: The fingerprint of the finding.
         key: Its object.
         change: As in the finding.
-        cause: The episode's so far.
-        severity: As it was last seen.
-        actors: The episode's so far.
-        seen_with: The narrowest search that has found it.
+        cause: The cause so far.
+        severity: The severity when it was last seen.
+        actors: The actors so far.
+        seen_with: The narrowest search for unmanaged objects that found it.
     """
 
     number: int
@@ -75,88 +75,85 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A finding that counts, with its object."""
+class DriftFinding:
+    """A finding that counts as drift, with its object."""
 
     item: ObjectReport
     finding: Finding
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """What a scan changes.
+class EpisodeChanges:
+    """The changes that a scan makes to the episodes.
 
     Attributes:
-        opened: Findings that were not open.
-        seen: Findings that were, with their episodes.
-        worsened: Those episodes whose severity has risen.
-        ended: Episodes that are over, and how they ended.
+        opened: Findings without an open episode.
+        seen: Open episodes that continue, with their findings.
+        worsened: Those of them whose severity rose.
+        ended: Episodes that ended, and how.
     """
 
-    opened: tuple[Counted, ...]
-    seen: tuple[tuple[Open, Counted], ...]
-    worsened: tuple[Open, ...]
-    ended: tuple[tuple[Open, State], ...]
+    opened: tuple[DriftFinding, ...]
+    seen: tuple[tuple[OpenEpisode, DriftFinding], ...]
+    worsened: tuple[OpenEpisode, ...]
+    ended: tuple[tuple[OpenEpisode, EpisodeState], ...]
 
 
-def compare(report: Report, was_open: Iterable[Open], reach: Reach) -> Changes:
-    """What the scan says of what was open, and what it has beside that."""
-    counted = counting_findings(report)
+def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: ScanCoverage) -> EpisodeChanges:
+    """Compares a scan with the episodes that were open before it."""
+    drift = {found.finding.id: found for found in _drift_findings(report)}
     episodes = {episode.id: episode for episode in was_open}
-    seen = tuple((episodes[id_], found) for id_, found in counted.items() if id_ in episodes)
+    seen = tuple((episodes[id_], found) for id_, found in drift.items() if id_ in episodes)
     items = {item.key: item for item in report.objects}
-    named = {finding.id for item in report.objects for finding in item.findings}
-    complete = report.verdict is not Verdict.INCOMPLETE
-    return Changes(
-        opened=tuple(found for id_, found in counted.items() if id_ not in episodes),
+    reported_ids = {finding.id for item in report.objects for finding in item.findings}
+    is_complete = report.verdict is not Verdict.INCOMPLETE
+    return EpisodeChanges(
+        opened=tuple(found for id_, found in drift.items() if id_ not in episodes),
         seen=seen,
-        worsened=tuple(one for one, now in seen if SEVERITY_RANK[now.finding.severity] < SEVERITY_RANK[one.severity]),
+        worsened=tuple(
+            episode for episode, now in seen if SEVERITY_RANK[now.finding.severity] < SEVERITY_RANK[episode.severity]
+        ),
         ended=tuple(
             (episode, state)
             for episode in episodes.values()
-            if episode.id not in counted
-            and (state := _end(episode, items, named, reach, complete=complete)) is not None
+            if episode.id not in drift
+            and (state := _end_state(episode, items, reported_ids, coverage, is_complete=is_complete)) is not None
         ),
     )
 
 
-def counting_findings(report: Report) -> Mapping[str, Counted]:
-    """The findings that are drift, by their fingerprints."""
-    return {found.finding.id: found for found in _counting(report)}
-
-
-def _counting(report: Report) -> Iterator[Counted]:
+def _drift_findings(report: Report) -> Iterator[DriftFinding]:
     for item in report.objects:
         for finding in item.findings:
             if finding.is_drift:
-                yield Counted(item, finding)
+                yield DriftFinding(item, finding)
 
 
-def _end(
-    episode: Open,
+def _end_state(
+    episode: OpenEpisode,
     items: Mapping[ObjectKey, ObjectReport],
-    named: Iterable[str],
-    reach: Reach,
+    reported_ids: Collection[str],
+    coverage: ScanCoverage,
     *,
-    complete: bool,
-) -> State | None:
-    """How an episode ended whose finding does not count in this scan; None where that cannot be said."""
-    if episode.id in named:
-        return State.IGNORED
+    is_complete: bool,
+) -> EpisodeState | None:
+    """Returns how an episode ended whose finding is no drift in this scan, or None if the scan cannot tell."""
+    if episode.id in reported_ids:
+        return EpisodeState.IGNORED
     item = items.get(episode.key)
     if item is None:
-        if not reach.covers(episode.key):
+        if not coverage.covers(episode.key):
             return None
-        if reach.left_out(episode.key):
-            return State.IGNORED
-        # Neither in Git nor in the cluster, if the scan has looked where the finding was seen.
-        looked = episode.change is not Change.UNMANAGED or _WIDTH[reach.unmanaged] >= _WIDTH[episode.seen_with]
-        return State.RESOLVED if complete and looked else None
+        if coverage.left_out(episode.key):
+            return EpisodeState.IGNORED
+        # The object is neither in Git nor in the cluster, if the scan searched where the finding was seen.
+        searched = episode.change is not Change.UNMANAGED or _WIDTH[coverage.unmanaged] >= _WIDTH[episode.seen_with]
+        return EpisodeState.RESOLVED if is_complete and searched else None
     if item.status is Status.UNCHECKED:
-        return State.IGNORED if item.is_skipped else None
-    return State.RESOLVED
+        return EpisodeState.IGNORED if item.is_skipped else None
+    return EpisodeState.RESOLVED
 
 
-def narrower(one: Unmanaged, other: Unmanaged) -> Unmanaged:
-    """The narrower of two searches."""
+def narrower_search(one: Unmanaged, other: Unmanaged) -> Unmanaged:
+    """Returns the narrower of two searches for unmanaged objects."""
     return min(one, other, key=_WIDTH.__getitem__)

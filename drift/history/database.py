@@ -1,4 +1,4 @@
-"""The file on disk: opening it, one transaction at a time, and setting it aside where it is broken."""
+"""The history file on disk: opens it for one transaction at a time, and moves a damaged file aside."""
 
 import fcntl
 import os
@@ -11,40 +11,41 @@ from pathlib import Path
 from typing import Final
 
 from drift.errors import BrokenHistoryError, HistoryError
-from drift.history.layout import NEWEST, layout_of, migrate
+from drift.history.migrations import SCHEMA_VERSION, migrate, schema_version
 
-#: How long a run waits for another one, whose transaction takes milliseconds.
-_PATIENCE_SECONDS: Final = 30
+#: How long a run waits for the lock of another one. A transaction takes milliseconds.
+_LOCK_TIMEOUT: Final = 30
 _MAGIC: Final = b"SQLite format 3\0"
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-#: What SQLite keeps beside the file. The file itself comes last: without it, nobody takes these for its own.
-_BESIDE: Final = ("-wal", "-shm", "-journal", "")
+#: Suffixes of the files that belong to a database. The database itself is moved last, so that a new database at
+#: its path cannot pick up the old journal files.
+_SUFFIXES: Final = ("-wal", "-shm", "-journal", "")
 
 
-#: To close a file takes away all locks that this process has on it, be they another thread's.
-_IN_TURN: Final = threading.RLock()
+#: Closing a file drops all POSIX locks of the process on it, including those of other threads. So threads take turns.
+_THREAD_LOCK: Final = threading.RLock()
 
 
 @contextmanager
-def writing(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
-    """One transaction, in the newest layout; committed where the block ends without an error, else undone.
+def write_transaction(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
+    """Opens a transaction in the current schema. It is committed unless the block raises.
 
     Args:
-        file: Made where it does not exist; its folder is not.
-        check: Whether to look for damage first, which reads the whole file.
+        file: The path. The file is created if it does not exist, but not its folder.
+        check: Whether to check for damage first, which reads the whole file.
 
     Raises:
         BrokenHistoryError: The file is damaged.
-        HistoryError: It cannot be written, or is not ours.
+        HistoryError: The file cannot be written, or is not a history.
     """
-    with _IN_TURN, _explained(file), closing(_connect(file, "mode=rwc")) as connection:
+    with _THREAD_LOCK, _explain_errors(file), closing(_connect(file, "mode=rwc")) as connection:
         connection.execute("BEGIN")
-        layout_of(connection, str(file))
+        schema_version(connection, str(file))
         connection.execute("COMMIT")
         if check:
             _check(connection, file, "quick_check")
         connection.execute("PRAGMA synchronous = FULL")
-        # Another run may be in the middle of the same; where it cannot be (a network's folder), it works without.
+        # Fails while another run does the same, and on network file systems. The history also works without WAL.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
@@ -59,16 +60,16 @@ def writing(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def reading(file: Path) -> Iterator[sqlite3.Connection]:
-    """The file as it is now, in the newest layout; nothing of it is changed.
+def read_transaction(file: Path) -> Iterator[sqlite3.Connection]:
+    """Opens the current contents in the current schema, without changing the file.
 
     Raises:
         BrokenHistoryError: The file is damaged.
-        HistoryError: It does not exist, cannot be read, or is not ours.
+        HistoryError: The file does not exist, cannot be read, or is not a history.
     """
-    with _IN_TURN, _explained(file), closing(_connect_to_read(file)) as connection:
+    with _THREAD_LOCK, _explain_errors(file), closing(_connect_to_read(file)) as connection:
         connection.execute("BEGIN")
-        if layout_of(connection, str(file)) == NEWEST:
+        if schema_version(connection, str(file)) == SCHEMA_VERSION:
             yield connection
             return
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
@@ -77,32 +78,32 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
             yield copy
 
 
-def set_aside(file: Path) -> Path | None:
-    """Moves a damaged file out of the way, with what SQLite keeps beside it. Nothing is overwritten.
+def move_aside(file: Path) -> Path | None:
+    """Renames a damaged file and its journal files. It overwrites nothing.
 
     Returns:
-        Where it is now; None where another run has done it already.
+        The new path, or None if another run has moved the file already.
 
     Raises:
-        HistoryError: It cannot be moved.
+        HistoryError: The file cannot be moved.
     """
     try:
-        with _IN_TURN, _locked(file.parent):
-            # What was found to be damaged may have been set aside by another run, and the file be a new one.
+        with _THREAD_LOCK, _locked(file.parent):
+            # Another run may have moved the damaged file meanwhile, and this one may be new.
             if not _is_damaged(file):
                 return None
             target = _free_name(file)
-            for suffix in _BESIDE:
+            for suffix in _SUFFIXES:
                 with suppress(FileNotFoundError):
                     Path(f"{file}{suffix}").rename(f"{target}{suffix}")
             return target
     except OSError as error:
-        raise HistoryError(f"{file}: is damaged and cannot be set aside: {error.strerror}") from None
+        raise HistoryError(f"{file}: is damaged and cannot be moved aside: {error.strerror}") from None
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds off other runs. The folder is locked, for a lock on the file would get in SQLite's way."""
+    """Locks out other runs. It locks the folder, because a lock on the file would conflict with those of SQLite."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -115,7 +116,7 @@ def _is_damaged(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        with _explained(file), closing(_connect(file, "mode=rw")) as connection:
+        with _explain_errors(file), closing(_connect(file, "mode=rw")) as connection:
             _check(connection, file, "integrity_check")
     except BrokenHistoryError:
         return True
@@ -128,31 +129,31 @@ def _free_name(file: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _refuse_what_is_no_database(file: Path) -> None:
-    """Looks at a file before SQLite does, which tidies up beside one that it takes for empty."""
+def _check_file_header(file: Path) -> None:
+    """Rejects a file that is not a database before SQLite opens it and deletes its journal files."""
     if not file.exists():
         return
     if not file.is_file():
-        raise HistoryError(f"{file}: is no file; give --history the name of one")
+        raise HistoryError(f"{file}: is not a file; give --history a file name")
     with file.open("rb") as opened:
         start = opened.read(len(_MAGIC))
     if start not in {b"", _MAGIC}:
-        raise BrokenHistoryError(f"{file}: is no history")
+        raise BrokenHistoryError(f"{file}: is not a history file")
 
 
 def _connect(file: Path, mode: str) -> sqlite3.Connection:
-    _refuse_what_is_no_database(file)
+    _check_file_header(file)
     connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?{mode}", uri=True, timeout=_PATIENCE_SECONDS, isolation_level=None
+        f"{file.absolute().as_uri()}?{mode}", uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None
     )
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
 
 def _connect_to_read(file: Path) -> sqlite3.Connection:
-    """A connection that reads, also where SQLite may not write the files that it keeps beside this one."""
+    """Connects for reading, even if SQLite cannot create journal files in the folder."""
     if not file.exists():
-        raise HistoryError(f"{file}: there is no such file; `drift report --history {file}` makes one")
+        raise HistoryError(f"{file}: no such file; `drift report --history {file}` creates it")
     for mode in ("mode=rw", "mode=ro"):
         connection = _connect(file, mode)
         try:
@@ -165,24 +166,24 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
     return _connect(file, "immutable=1")
 
 
-def _check(connection: sqlite3.Connection, file: Path, how: str) -> None:
-    (found,) = connection.execute(f"PRAGMA {how}(1)").fetchone()
+def _check(connection: sqlite3.Connection, file: Path, pragma: str) -> None:
+    (found,) = connection.execute(f"PRAGMA {pragma}(1)").fetchone()
     if found != "ok":
         raise BrokenHistoryError(f"{file}: is damaged: {found}")
 
 
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
+def _explain_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        # What Python itself finds, such as a text that is none, comes without a code.
+        # Errors that Python itself raises, such as invalid UTF-8, have no error code.
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _BROKEN:
             raise BrokenHistoryError(f"{file}: is damaged: {error}") from None
         if isinstance(error, sqlite3.OperationalError):
             raise HistoryError(f"{file}: cannot be used: {error}") from None
         raise
     except UnicodeDecodeError:
-        raise BrokenHistoryError(f"{file}: is damaged: it holds a text that is none") from None
+        raise BrokenHistoryError(f"{file}: is damaged: it contains text that is not UTF-8") from None
     except OSError as error:
         raise HistoryError(f"{file}: cannot be used: {error.strerror}") from None

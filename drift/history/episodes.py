@@ -1,4 +1,4 @@
-"""What a history is made of: scopes, and the episodes in which a finding was open."""
+"""The model of the history: scopes, and the episodes during which findings were open."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,15 +7,17 @@ from typing import Final, Self
 
 from drift.model import Actor, Cause, Change, Finding, ObjectKey, Severity
 
-#: Field managers that an episode names: the first one, which made the change, and the latest ones.
+#: Field managers that an episode keeps: the first one, which made the change, and the latest ones.
 _MOST_ACTORS: Final = 20
-#: Causes by how much evidence they need. Evidence of a change by hand does not go away when a GitOps controller takes
-#: the field over, which Flux does in a request of its own just before it reverts the change.
+#: Causes in the order of their evidence. A manual change stays manual when a GitOps controller takes over the field:
+#: Flux does that in a separate request just before it reverts the change.
 _EVIDENCE: Final = (Cause.UNKNOWN, Cause.PENDING_SYNC, Cause.MANUAL)
+#: Severities by rank; 0 is the most severe.
+SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-class State(StrEnum):
-    """Whether an episode is over, and how it ended."""
+class EpisodeState(StrEnum):
+    """Whether an episode is open, or how it ended."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -25,42 +27,42 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is compared with what. Scans of one scope follow each other; scans of two know nothing of each other.
+    """Identifies scans of the same manifests and cluster. A scan is compared only with earlier scans of its scope.
 
     Attributes:
-        cluster: The server's URL, as in the fingerprints; "" for dumps.
-        name: What else tells it apart; for people too.
+        cluster: The URL of the server, as in the fingerprints; "" for dumps.
+        name: Distinguishes scopes in one cluster. It is shown to users.
     """
 
     cluster: str
     name: str
 
     def __str__(self) -> str:
-        """``name at cluster``."""
+        """Returns ``name at cluster``."""
         return f"{self.name} at {self.cluster or 'a dump'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """The time in which one finding counted without a break, as far as scans tell. Holds names, never values.
+    """A period during which a finding counted as drift without a break. It contains names, never values.
 
     Attributes:
-        scope: Where it was found.
+        scope: The scope of its scans.
         id: The finding's fingerprint.
         api_version: The version in which its object was compared.
         key: Its object.
         path: As in the finding.
         change: As in the finding.
-        cause: The one with the most evidence so far; see `lasting_cause`.
-        severity: As it was last seen.
-        actors: All that were seen while it was open; see `joined_actors`.
+        cause: The cause with the most evidence so far; see `merge_causes`.
+        severity: The severity when it was last seen.
+        actors: The actors seen while it was open; see `merge_actors`.
         first_seen: RFC 3339, UTC.
         last_seen: RFC 3339, UTC.
-        ended_at: RFC 3339, UTC: when it was first seen to be over; None while it is open.
+        ended_at: RFC 3339, UTC: when a scan or watch first saw that it ended; None while it is open.
         state: Whether and how it ended.
-        reopened: Whether an earlier episode of the finding had ended.
-        start_known: Whether the finding began when it was first seen. False if it may be much older: it was there at
-            the first scan of the scope, or before the watch could see the object. Such episodes are in no mean.
+        reopened: Whether the finding had an earlier episode.
+        start_known: Whether the finding began when it was first seen. False if it may be older: the first scan of the
+            scope found it, or it existed before the watch could read the object. Means exclude such episodes.
     """
 
     scope: Scope
@@ -75,7 +77,7 @@ class Episode:
     first_seen: str
     last_seen: str
     ended_at: str | None
-    state: State
+    state: EpisodeState
     reopened: bool
     start_known: bool = True
 
@@ -90,11 +92,11 @@ class Episode:
         first_seen: str,
         last_seen: str,
         ended_at: str | None = None,
-        state: State = State.OPEN,
+        state: EpisodeState = EpisodeState.OPEN,
         reopened: bool = False,
         start_known: bool = True,
     ) -> Self:
-        """The time in which a finding counted, with what is known of it now; see the attributes."""
+        """Returns an episode of a finding. The attributes of the class describe the parameters."""
         return cls(
             scope=scope,
             id=finding.id,
@@ -114,18 +116,13 @@ class Episode:
         )
 
 
-def lasting_cause(before: Cause, now: Cause) -> Cause:
-    """The cause of an episode that goes on.
-
-    Args:
-        before: The cause so far.
-        now: The cause of the finding as it is now.
-    """
+def merge_causes(before: Cause, now: Cause) -> Cause:
+    """Returns the cause with more evidence: the one of the episode so far, or the one of the finding now."""
     return max(before, now, key=lambda cause: _EVIDENCE.index(cause) if cause in _EVIDENCE else -1)
 
 
-def joined_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
-    """The field managers of an episode that goes on, in the order in which they came.
+def merge_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
+    """Returns the field managers of an episode, in the order in which they were first seen.
 
     A later time of a manager replaces an earlier one. If there are too many, the first and the latest ones are kept.
     """

@@ -1,4 +1,4 @@
-"""What was recorded, chosen and counted: which episodes, how many are open, and how long it takes to resolve one."""
+"""Selects recorded episodes and computes statistics: how many are open, and the mean time to resolve."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.globs import Glob
-from drift.history.episodes import Episode, State
+from drift.history.episodes import Episode, EpisodeState
 from drift.history.times import store_datetime, stored
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
@@ -16,14 +16,14 @@ _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": 
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which episodes are wanted.
+class EpisodeFilter:
+    """Selects episodes. An episode must match every criterion.
 
     Attributes:
-        since: Those that were open at this stored time or later; None for all.
-        objects: Those whose object has this name, or this ``Kind/name``.
-        namespaces: Those in such a namespace.
-        only_open: Those that are open still.
+        since: It was open at this stored time or later; None for all.
+        objects: Its object has this name, or this ``Kind/name``.
+        namespaces: Its object is in this namespace.
+        only_open: It is still open.
     """
 
     since: str | None = None
@@ -31,11 +31,11 @@ class Choice:
     namespaces: Glob | None = None
     only_open: bool = False
 
-    def covers(self, episode: Episode) -> bool:
-        """Whether an episode is wanted."""
+    def matches(self, episode: Episode) -> bool:
+        """Returns whether the filter selects an episode."""
         key = episode.key
         return (
-            not (self.only_open and episode.state is not State.OPEN)
+            not (self.only_open and episode.state is not EpisodeState.OPEN)
             and (self.since is None or episode.ended_at is None or stored(episode.ended_at) >= self.since)
             and (self.namespaces is None or (key.namespace is not None and self.namespaces.matches(key.namespace)))
             and (self.objects is None or any(map(self.objects.matches, (key.name, f"{key.kind}/{key.name}"))))
@@ -43,13 +43,13 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Lasting:
+class DurationSummary:
     """How long some episodes were open.
 
     Attributes:
-        count: How many.
-        mean_seconds: The mean of those whose start is known; None where there are none.
-        unknown: How many have an unknown start.
+        count: The number of episodes.
+        mean_seconds: The mean of the episodes with a known start; None if there are none.
+        unknown: The number of episodes with an unknown start.
     """
 
     count: int
@@ -59,12 +59,12 @@ class Lasting:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What episodes say together.
+    """Statistics of episodes.
 
     Attributes:
         open: How many are open.
-        ignored: How many ended because they count no more.
-        reverted: Those that a syncer put right within a watch.
+        ignored: How many ended because they no longer count as drift.
+        reverted: Those that a GitOps controller reverted during a watch.
         resolved: Those that were resolved.
         by_cause: The resolved ones by cause.
         by_severity: The resolved ones by severity.
@@ -72,17 +72,17 @@ class Statistics:
 
     open: int
     ignored: int
-    reverted: Lasting
-    resolved: Lasting
-    by_cause: Mapping[str, Lasting]
-    by_severity: Mapping[str, Lasting]
+    reverted: DurationSummary
+    resolved: DurationSummary
+    by_cause: Mapping[str, DurationSummary]
+    by_severity: Mapping[str, DurationSummary]
 
 
-def point_in_time(text: str, now: datetime) -> str:
-    """A stored time, of a span before now (``30m``, ``12h``, ``7d``, ``2w``) or of a date or time.
+def parse_since(text: str, now: datetime) -> str:
+    """Returns the stored time of a duration before now (``30m``, ``12h``, ``7d``, ``2w``), a date or a time.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: The text is neither.
     """
     span = _SPAN.fullmatch(text)
     try:
@@ -91,36 +91,37 @@ def point_in_time(text: str, now: datetime) -> str:
         time = datetime.fromisoformat(text)
         return store_datetime(time if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        raise UsageError(f"--since {text}: is neither a span (30m, 12h, 7d, 2w) nor a date or time") from None
+        raise UsageError(f"--since {text}: must be a duration (30m, 12h, 7d, 2w), a date or a time") from None
 
 
-def count(episodes: Sequence[Episode]) -> Statistics:
-    """The statistics of these episodes."""
-    resolved = [episode for episode in episodes if episode.state is State.RESOLVED]
+def episode_statistics(episodes: Sequence[Episode]) -> Statistics:
+    """Returns the statistics of episodes."""
+    resolved = [episode for episode in episodes if episode.state is EpisodeState.RESOLVED]
     return Statistics(
-        open=sum(episode.state is State.OPEN for episode in episodes),
-        ignored=sum(episode.state is State.IGNORED for episode in episodes),
-        reverted=_lasting(episode for episode in episodes if episode.state is State.REVERTED),
-        resolved=_lasting(resolved),
+        open=sum(episode.state is EpisodeState.OPEN for episode in episodes),
+        ignored=sum(episode.state is EpisodeState.IGNORED for episode in episodes),
+        reverted=_summary(episode for episode in episodes if episode.state is EpisodeState.REVERTED),
+        resolved=_summary(resolved),
         by_cause=_grouped(resolved, lambda episode: episode.cause),
         by_severity=_grouped(resolved, lambda episode: episode.severity),
     )
 
 
 def seconds_open(episode: Episode, now: datetime) -> float:
-    """How long an episode lasted, or has lasted until now."""
+    """Returns how long an episode was open, or has been open until now."""
     end = now if episode.ended_at is None else datetime.fromisoformat(episode.ended_at)
     return max((end - datetime.fromisoformat(episode.first_seen)).total_seconds(), 0.0)
 
 
-def _grouped(episodes: Iterable[Episode], group: Callable[[Episode], str]) -> Mapping[str, Lasting]:
+def _grouped(episodes: Iterable[Episode], group: Callable[[Episode], str]) -> Mapping[str, DurationSummary]:
     groups: dict[str, list[Episode]] = {}
     for episode in episodes:
         groups.setdefault(group(episode), []).append(episode)
-    return {name: _lasting(groups[name]) for name in sorted(groups)}
+    return {name: _summary(groups[name]) for name in sorted(groups)}
 
 
-def _lasting(episodes: Iterable[Episode]) -> Lasting:
+def _summary(episodes: Iterable[Episode]) -> DurationSummary:
     chosen, now = list(episodes), datetime.now(UTC)
-    lengths = [seconds_open(episode, now) for episode in chosen if episode.start_known]
-    return Lasting(len(chosen), sum(lengths) / len(lengths) if lengths else None, len(chosen) - len(lengths))
+    durations = [seconds_open(episode, now) for episode in chosen if episode.start_known]
+    mean = sum(durations) / len(durations) if durations else None
+    return DurationSummary(len(chosen), mean, len(chosen) - len(durations))

@@ -1,4 +1,4 @@
-"""Recording a scan: within one transaction, episodes open, go on and end, and the report learns what is known."""
+"""Records a scan in one transaction: opens, updates and ends episodes, and adds their data to the report."""
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
@@ -6,9 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from drift.history.changes import Changes, Counted, Open, Reach, compare, narrower
-from drift.history.episodes import Episode, Scope, State, joined_actors, lasting_cause
-from drift.history.news import News
+from drift.history.changes import (
+    DriftFinding,
+    EpisodeChanges,
+    OpenEpisode,
+    ScanCoverage,
+    episode_changes,
+    narrower_search,
+)
+from drift.history.episodes import Episode, EpisodeState, Scope, merge_actors, merge_causes
+from drift.history.notifications import NotificationKind
 from drift.history.rows import (
     UnreadableRowError,
     actors_of,
@@ -34,31 +41,31 @@ from drift.model import (
     Verdict,
 )
 
-#: What is over is forgotten after a year and a month, so that a yearly audit finds all of its year.
-KEPT: Final = timedelta(days=400)
-#: Scans that a report shows.
-_PAST: Final = 50
+#: Ended episodes and scans are deleted after a year and a month, so that a yearly audit finds its whole year.
+RETENTION: Final = timedelta(days=400)
+#: Past scans in a report.
+_PAST_SCANS: Final = 50
 
 
 def record(
     connection: sqlite3.Connection,
     report: Report,
     scope: Scope,
-    reach: Reach,
+    coverage: ScanCoverage,
     *,
     count_as_scan: bool,
-    for_news: bool,
-    older: Collection[str] = (),
+    for_notifications: bool,
+    start_unknown: Collection[str] = (),
 ) -> Report:
-    """Records a scan; see `drift.history.store.History.record`."""
+    """Implements `drift.history.store.History.record`."""
     connection.row_factory = sqlite3.Row
     number = scope_number(connection, scope)
     at = stored(report.generated_at)
-    changes = compare(report, _open_episodes(connection, number), reach)
+    changes = episode_changes(report, _open_episodes(connection, number), coverage)
     if _is_outdated(connection, number, at):
-        return _annotated(connection, report, number, changes, frozenset(), recorded=False)
+        return _with_history(connection, report, number, changes, frozenset(), recorded=False)
     reopened = frozenset(
-        found.finding.id for found in changes.opened if _has_episode(connection, number, found.finding.id)
+        found.finding.id for found in changes.opened if has_episode(connection, number, found.finding.id)
     )
     is_first = not _has_scan(connection, number)
     opened = [
@@ -67,34 +74,26 @@ def record(
             number,
             replace(
                 _new_episode(scope, found, at, reopened),
-                start_known=not is_first and found.finding.id not in older,
+                start_known=not is_first and found.finding.id not in start_unknown,
             ),
-            reach.unmanaged,
+            coverage.unmanaged,
         )
         for found in changes.opened
     ]
-    connection.executemany(
-        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
-        " WHERE number = ?",
-        [_seen_now(episode, found, at, reach.unmanaged) for episode, found in changes.seen],
-    )
-    connection.executemany(
-        "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
-        [(at, state, episode.number) for episode, state in changes.ended],
-    )
-    if for_news:
-        _keep_news(connection, opened, changes)
+    _update_known_episodes(connection, changes, at, coverage.unmanaged)
+    if for_notifications:
+        _insert_notifications(connection, opened, changes)
     if count_as_scan:
         _insert_scan(connection, number, report, at, changes)
-    forget(connection, at)
-    return _annotated(connection, report, number, changes, reopened, recorded=True)
+    delete_expired(connection, at)
+    return _with_history(connection, report, number, changes, reopened, recorded=True)
 
 
 def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
-    """Whether a newer scan was recorded, of two at once for instance. One in the future is a clock's fault."""
+    """Returns whether a newer scan was recorded, for example by a parallel run. Scans in the future do not count."""
     (last,) = connection.execute("SELECT max(at) FROM scans WHERE scope = ?", (scope,)).fetchone()
     if not isinstance(last, str | None):
-        raise UnreadableRowError(f"a scan was made at {last!r:.40}")
+        raise UnreadableRowError(f"the time of a scan is {last!r:.40}")
     return last is not None and at < last <= store_datetime(datetime.now(UTC))
 
 
@@ -102,10 +101,10 @@ def _has_scan(connection: sqlite3.Connection, scope: int) -> bool:
     return connection.execute("SELECT 1 FROM scans WHERE scope = ? LIMIT 1", (scope,)).fetchone() is not None
 
 
-def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
+def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
     rows = connection.execute("SELECT * FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,))
     return [
-        Open(
+        OpenEpisode(
             value_of(row, "number", int),
             value_of(row, "id", str),
             key_of(row),
@@ -119,12 +118,13 @@ def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
     ]
 
 
-def _has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
+def has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
+    """Returns whether the history has an episode of a finding, open or ended."""
     known = connection.execute("SELECT 1 FROM episodes WHERE scope = ? AND id = ? LIMIT 1", (scope, finding))
     return known.fetchone() is not None
 
 
-def _new_episode(scope: Scope, found: Counted, at: str, reopened: frozenset[str]) -> Episode:
+def _new_episode(scope: Scope, found: DriftFinding, at: str, reopened: frozenset[str]) -> Episode:
     finding = found.finding
     first_seen = finding.first_seen or at
     return Episode.of_finding(
@@ -138,31 +138,43 @@ def _new_episode(scope: Scope, found: Counted, at: str, reopened: frozenset[str]
     )
 
 
-def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: Changes) -> None:
-    resolved = [episode.number for episode, state in changes.ended if state is State.RESOLVED]
+def _update_known_episodes(connection: sqlite3.Connection, changes: EpisodeChanges, at: str, search: Unmanaged) -> None:
+    connection.executemany(
+        "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
+        " WHERE number = ?",
+        [_update_parameters(episode, found, at, search) for episode, found in changes.seen],
+    )
+    connection.executemany(
+        "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
+        [(at, state, episode.number) for episode, state in changes.ended],
+    )
+
+
+def _update_parameters(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
+    finding = found.finding
+    seen_with = narrower_search(episode.seen_with, search)
+    cause = merge_causes(episode.cause, finding.cause)
+    actors = actors_text(merge_actors(episode.actors, finding.actors))
+    return (at, cause, finding.severity, actors, seen_with, episode.number)
+
+
+def _insert_notifications(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
+    resolved = [episode.number for episode, state in changes.ended if state is EpisodeState.RESOLVED]
     connection.executemany(
         "INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)",
         [
-            *((number, News.NEW, None) for number in opened),
-            *((episode.number, News.WORSENED, episode.severity) for episode in changes.worsened),
-            *((number, News.RESOLVED, None) for number in resolved),
+            *((number, NotificationKind.NEW, None) for number in opened),
+            *((episode.number, NotificationKind.WORSENED, episode.severity) for episode in changes.worsened),
+            *((number, NotificationKind.RESOLVED, None) for number in resolved),
         ],
     )
 
 
-def _seen_now(episode: Open, found: Counted, at: str, search: Unmanaged) -> tuple[str | int, ...]:
-    finding = found.finding
-    with_ = narrower(episode.seen_with, search)
-    cause = lasting_cause(episode.cause, finding.cause)
-    actors = actors_text(joined_actors(episode.actors, finding.actors))
-    return (at, cause, finding.severity, actors, with_, episode.number)
-
-
-def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: Changes) -> None:
+def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: EpisodeChanges) -> None:
     (open_now,) = connection.execute(
         "SELECT count(*) FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
     ).fetchone()
-    resolved = sum(state is State.RESOLVED for _, state in changes.ended)
+    resolved = sum(state is EpisodeState.RESOLVED for _, state in changes.ended)
     connection.execute(
         "INSERT INTO scans (scope, at, complete, open, new, resolved, git_commit) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -177,9 +189,9 @@ def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at:
     )
 
 
-def forget(connection: sqlite3.Connection, now: str) -> None:
-    """Takes out what has been over for long. ``now`` is a stored time."""
-    limit = before(now, KEPT)
+def delete_expired(connection: sqlite3.Connection, now: str) -> None:
+    """Deletes ended episodes and scans that are older than `RETENTION`. ``now`` is a stored time."""
+    limit = before(now, RETENTION)
     connection.execute(
         "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
     )
@@ -187,14 +199,14 @@ def forget(connection: sqlite3.Connection, now: str) -> None:
     connection.execute("DELETE FROM scans WHERE at < ?", (limit,))
 
 
-# -- the report with what is known
+# -- the report
 
 
-def _annotated(
+def _with_history(
     connection: sqlite3.Connection,
     report: Report,
     scope: int,
-    changes: Changes,
+    changes: EpisodeChanges,
     reopened: frozenset[str],
     *,
     recorded: bool,
@@ -222,14 +234,14 @@ def _annotated(
             replace(item, findings=tuple(map(annotate, item.findings))) if item.findings else item
             for item in report.objects
         ),
-        resolved=tuple(sorted(_resolved(connection, changes), key=_resolved_order)) if recorded else (),
-        past=_past(connection, scope),
+        resolved=tuple(sorted(_resolved_findings(connection, changes), key=_sort_key)) if recorded else (),
+        past=_past_scans(connection, scope),
     )
 
 
-def _resolved(connection: sqlite3.Connection, changes: Changes) -> Iterator[Resolved]:
+def _resolved_findings(connection: sqlite3.Connection, changes: EpisodeChanges) -> Iterator[Resolved]:
     for episode, state in changes.ended:
-        if state is State.RESOLVED:
+        if state is EpisodeState.RESOLVED:
             row = connection.execute("SELECT * FROM episodes WHERE number = ?", (episode.number,)).fetchone()
             yield Resolved(
                 id=value_of(row, "id", str),
@@ -244,13 +256,13 @@ def _resolved(connection: sqlite3.Connection, changes: Changes) -> Iterator[Reso
             )
 
 
-def _resolved_order(gone: Resolved) -> tuple[str, str, str, str, str]:
+def _sort_key(gone: Resolved) -> tuple[str, str, str, str, str]:
     return (gone.key.namespace or "", gone.key.group, gone.key.kind, gone.key.name, gone.path)
 
 
-def _past(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
+def _past_scans(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:
     rows = connection.execute(
-        "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST)
+        "SELECT * FROM scans WHERE scope = ? ORDER BY at DESC, number DESC LIMIT ?", (scope, _PAST_SCANS)
     ).fetchall()
     return tuple(
         PastScan(

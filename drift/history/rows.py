@@ -1,7 +1,6 @@
-"""Episodes as rows of the file, and back.
+"""Converts episodes to rows and back.
 
-A file can be a history in SQLite's eyes and hold what no version of this program writes: each value is looked at when
-it is read.
+SQLite does not enforce types, and another program may have changed the file. So every value is checked when it is read.
 """
 
 import json
@@ -11,17 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from drift.history.episodes import Episode, Scope, State
+from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.times import shown, stored
 from drift.model import Actor, Cause, Change, ObjectKey, Severity, Unmanaged
 
-#: Characters of a value that are shown where it should not be there.
+#: Characters of an unexpected value in an error message.
 _SHOWN: Final = 40
 
 _Value = TypeVar("_Value", str, int)
 _Member = TypeVar("_Member", bound=StrEnum)
 
-#: What `episode_of` reads, with the columns of its scope.
+#: Selects the columns that `episode_of` reads, including those of the scope.
 EPISODES: Final = """
     SELECT scopes.cluster, scopes.name AS scope_name, episodes.* FROM episodes
     JOIN scopes ON scopes.number = episodes.scope
@@ -29,11 +28,11 @@ EPISODES: Final = """
 
 
 class UnreadableRowError(Exception):
-    """A row holds what this version never writes; the message says what, in one line."""
+    """A row has a value that this version never writes. The message is one line."""
 
 
 def scope_number(connection: sqlite3.Connection, scope: Scope) -> int:
-    """The number of a scope, which is added where it is not there."""
+    """Returns the number of a scope, and adds the scope if it is new."""
     named = (text_of(scope.cluster), text_of(scope.name))
     connection.execute("INSERT INTO scopes (cluster, name) VALUES (?, ?) ON CONFLICT DO NOTHING", named)
     number: int = connection.execute("SELECT number FROM scopes WHERE cluster = ? AND name = ?", named).fetchone()[0]
@@ -73,10 +72,10 @@ def insert_episode(connection: sqlite3.Connection, scope: int, episode: Episode,
 
 
 def episode_of(row: sqlite3.Row) -> Episode:
-    """The episode of a row of `EPISODES`.
+    """Returns the episode of a row of `EPISODES`.
 
     Raises:
-        UnreadableRowError: It is none.
+        UnreadableRowError: A value is invalid.
     """
     return Episode(
         scope=Scope(value_of(row, "cluster", str), value_of(row, "scope_name", str)),
@@ -91,17 +90,17 @@ def episode_of(row: sqlite3.Row) -> Episode:
         first_seen=time_of(row, "first_seen"),
         last_seen=time_of(row, "last_seen"),
         ended_at=None if is_null(row, "ended_at") else time_of(row, "ended_at"),
-        state=member_of(row, "state", State),
+        state=member_of(row, "state", EpisodeState),
         reopened=bool(value_of(row, "reopened", int)),
         start_known=bool(value_of(row, "start_known", int)),
     )
 
 
 def key_of(row: sqlite3.Row) -> ObjectKey:
-    """The object of a row.
+    """Returns the object of a row.
 
     Raises:
-        UnreadableRowError: It names none.
+        UnreadableRowError: A value is invalid.
     """
     return ObjectKey(
         value_of(row, "api_group", str),
@@ -112,31 +111,31 @@ def key_of(row: sqlite3.Row) -> ObjectKey:
 
 
 def is_null(row: sqlite3.Row, column: str) -> bool:
-    """Whether a column that may be NULL is.
+    """Returns whether a column is NULL.
 
     Raises:
-        UnreadableRowError: There is no such column.
+        UnreadableRowError: The column is missing.
     """
     return _raw(row, column) is None
 
 
 def value_of(row: sqlite3.Row, column: str, kind: type[_Value]) -> _Value:
-    """What stands in a column.
+    """Returns the value of a column.
 
     Raises:
-        UnreadableRowError: It is of another type.
+        UnreadableRowError: It has another type.
     """
     value = _raw(row, column)
     if isinstance(value, kind):
         return value
-    raise _unknown(column, value)
+    raise _unexpected(column, value)
 
 
 def time_of(row: sqlite3.Row, column: str) -> str:
-    """A time, as reports have it.
+    """Returns a time in the form that reports use.
 
     Raises:
-        UnreadableRowError: It is none.
+        UnreadableRowError: The value is not a time.
     """
     value = value_of(row, column, str)
     try:
@@ -145,34 +144,34 @@ def time_of(row: sqlite3.Row, column: str) -> str:
     except (ValueError, OverflowError):
         is_time = False
     if not is_time:
-        raise _unknown(column, value)
+        raise _unexpected(column, value)
     return shown(value)
 
 
 def member_of(row: sqlite3.Row, column: str, kind: type[_Member]) -> _Member:
-    """A word of a set of them.
+    """Returns a member of an enum.
 
     Raises:
-        UnreadableRowError: It is none of them.
+        UnreadableRowError: The value is not a member.
     """
     value = _raw(row, column)
     try:
         return kind(value)
     except ValueError:
-        raise _unknown(column, value) from None
+        raise _unexpected(column, value) from None
 
 
 def actors_of(row: sqlite3.Row) -> tuple[Actor, ...]:
-    """The field managers of an episode.
+    """Returns the field managers of an episode.
 
     Raises:
-        UnreadableRowError: They are not what this version writes.
+        UnreadableRowError: The value is invalid.
     """
     text = value_of(row, "actors", str)
     try:
         return tuple(_actor(*parts) for parts in json.loads(text))
     except (TypeError, ValueError, RecursionError):
-        raise _unknown("actors", text) from None
+        raise _unexpected("actors", text) from None
 
 
 def _actor(manager: object, operation: object, subresource: object, time: object) -> Actor:
@@ -187,19 +186,19 @@ def _raw(row: sqlite3.Row, column: str) -> Any:
     try:
         return row[column]
     except IndexError:
-        raise UnreadableRowError(f"it has no column {column}") from None
+        raise UnreadableRowError(f"column {column} is missing") from None
 
 
-def _unknown(column: str, value: object) -> UnreadableRowError:
+def _unexpected(column: str, value: object) -> UnreadableRowError:
     text = repr(value)
     return UnreadableRowError(f"{column} is {text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}")
 
 
 def actors_text(actors: Sequence[Actor]) -> str:
-    """Field managers as they are kept: JSON."""
+    """Returns field managers as the JSON that the file stores."""
     return json.dumps([[actor.manager, actor.operation, actor.subresource, actor.time] for actor in actors])
 
 
 def text_of(text: str) -> str:
-    """The text without what cannot be written as UTF-8: halves of characters, which JSON can spell."""
+    """Replaces lone surrogates, which JSON may contain but UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What tells one scan from another in the same file: the cluster, and where the manifests lie."""
+"""Scopes separate the scans in one file by cluster and manifests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,35 +13,33 @@ _STDIN: Final = "-"
 
 
 def scope_of(cluster: ClusterInfo | None, paths: Sequence[str], namespace: str, name: str | None) -> Scope:
-    """The scope of a scan.
+    """Returns the scope of a scan.
 
     Args:
-        cluster: The cluster; None for dumps, which all count as one.
-        paths: The manifests, as the user named them. In a Git work tree they are known by their repository and their
-            place in it, wherever that is checked out; elsewhere by their absolute path.
-        namespace: Where objects live that name no namespace.
-        name: What the user calls the scope, which then stands for the paths and the namespace.
+        cluster: The cluster; None for dumps, which all share one scope.
+        paths: The manifests, as the user named them. Inside a Git work tree, the scope contains the repository and the
+            path in it, so that it does not depend on where the repository is checked out. Elsewhere, it contains the
+            absolute path.
+        namespace: The namespace of objects that name none.
+        name: ``--history-scope``, which replaces the paths and the namespace; None without the flag.
 
     Raises:
-        UsageError: The manifests come through a pipe, which has no name, and the user gave none.
+        UsageError: The manifests are read from standard input and there is no name.
     """
-    refuse_nameless(paths, name)
+    require_scope_name(paths, name)
     places = ", ".join(sorted({_place(path) for path in paths}))
     server = cluster.server if cluster else ""
     return Scope(server, name if name is not None else f"{places} (namespace {namespace})")
 
 
-def refuse_nameless(paths: Sequence[str], name: str | None) -> None:
-    """Refuses manifests from a pipe for which the user gave no name.
+def require_scope_name(paths: Sequence[str], name: str | None) -> None:
+    """Checks that there is a name if the manifests are read from standard input.
 
     Raises:
-        UsageError: They are such.
+        UsageError: There is none.
     """
     if name is None and _STDIN in paths:
-        raise UsageError(
-            "--history has to know one scan from another, and what comes through a pipe has no name; "
-            "give one with --history-scope NAME"
-        )
+        raise UsageError("--history needs a name for manifests from standard input; add --history-scope NAME")
 
 
 def _place(path: str) -> str:

@@ -1,47 +1,43 @@
-"""The history as programs use it: recording a scan or a single episode, and reading what was recorded."""
+"""The API of the history: record scans and episodes, read them back, and keep notifications until delivery."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from drift.errors import BrokenHistoryError, HistoryError
-from drift.history.changes import USUAL_REACH, Reach
-from drift.history.database import reading, set_aside, writing
+from drift.history.changes import DEFAULT_COVERAGE, ScanCoverage
+from drift.history.database import move_aside, read_transaction, write_transaction
+from drift.history.episode_updates import update_episodes
 from drift.history.episodes import Episode, Scope
-from drift.history.following import follow
-from drift.history.news import Item, News, latest
-from drift.history.recording import forget, record
+from drift.history.notifications import Notification, NotificationKind, combine_notifications
+from drift.history.recording import record
 from drift.history.rows import (
     EPISODES,
     UnreadableRowError,
     episode_of,
-    insert_episode,
     is_null,
     member_of,
-    scope_number,
     text_of,
     time_of,
     value_of,
 )
-from drift.history.times import store_datetime
-from drift.model import Report, Severity, Unmanaged
+from drift.model import Report, Severity
 
 _Result = TypeVar("_Result")
 
 
 class History:
-    """A file that remembers. Several processes may use one at once; each call is one short transaction.
+    """A history file. Several processes may use it at once; each call is one short transaction.
 
     Attributes:
-        file: Where it is.
+        file: Its path.
 
     Args:
-        file: Made at the first record where it does not exist; its folder is not.
-        warn: Told in a sentence when a damaged file was set aside.
+        file: The path. The first write creates the file, but not its folder.
+        warn: Called with a sentence if a damaged file was moved aside.
     """
 
     def __init__(self, file: Path, warn: Callable[[str], None]) -> None:
@@ -53,96 +49,94 @@ class History:
         self,
         report: Report,
         scope: Scope,
-        reach: Reach = USUAL_REACH,
+        coverage: ScanCoverage = DEFAULT_COVERAGE,
         *,
         count_as_scan: bool = True,
-        for_news: bool = False,
-        older: Collection[str] = (),
+        for_notifications: bool = False,
+        start_unknown: Collection[str] = (),
     ) -> Report:
-        """Records what a scan found.
+        """Records the findings of a scan.
 
-        A finding that already has a ``first_seen`` opens at that time, else at the time of the report. A scan that
-        is older than the last one of its scope changes nothing, and only learns what is known.
+        A new episode starts at the ``first_seen`` of its finding if there is one, else at the time of the report. A
+        scan that is older than the last one of its scope is not recorded.
 
         Args:
-            report: The scan, with the user's policy applied.
-            scope: What it is to be compared with.
-            reach: How far it looked.
-            count_as_scan: Whether it is one more scan, or only an update between two.
-            for_news: Whether to keep for `news` what is new, worsened and resolved.
-            older: The ids of findings that may have begun long before this scan. At the first scan of a scope that
-                goes for all of them.
+            report: The report, after severity and ignore rules.
+            scope: The scope of the scan.
+            coverage: What the scan looked at.
+            count_as_scan: Whether it counts as a scan. False only updates the episodes.
+            for_notifications: Whether to keep new, worsened and resolved findings for `pending_notifications`.
+            start_unknown: The ids of findings that may have begun long before this scan. The first scan of a scope
+                treats all its findings like this.
 
         Returns:
-            The report with ages and lifecycles, what is resolved, and the latest scans.
+            The report with ages, lifecycles, resolved findings and the latest scans.
 
         Raises:
             HistoryError: The file cannot be written.
         """
         return self._write(
             lambda connection: record(
-                connection, report, scope, reach, count_as_scan=count_as_scan, for_news=for_news, older=older
+                connection,
+                report,
+                scope,
+                coverage,
+                count_as_scan=count_as_scan,
+                for_notifications=for_notifications,
+                start_unknown=start_unknown,
             )
         )
 
-    def news(self, scope: Scope) -> list[Item]:
-        """What nobody was told yet of a scope, of this scan and of earlier ones.
+    def pending_notifications(self, scope: Scope) -> list[Notification]:
+        """Returns the notifications of a scope that were not delivered yet, including those of earlier scans.
 
         Raises:
             HistoryError: The file cannot be used.
         """
-        return self._write(lambda connection: _news(connection, scope))
+        return self._write(lambda connection: _pending(connection, scope))
 
-    def told(self, items: Sequence[Item]) -> None:
-        """Takes note that somebody was told.
+    def mark_delivered(self, notifications: Sequence[Notification]) -> None:
+        """Deletes notifications after their delivery.
 
         Raises:
             HistoryError: The file cannot be written.
         """
-        numbers = [(number,) for item in items for number in item.numbers]
+        numbers = [(number,) for notification in notifications for number in notification.entries]
         self._write(lambda connection: connection.executemany("DELETE FROM undelivered WHERE number = ?", numbers))
 
-    def add_episode(self, episode: Episode) -> None:
-        """Records one episode as it is, one that is over for instance: seen by a watch, and gone before a scan.
+    def update_episodes(self, episodes: Sequence[Episode]) -> None:
+        """Records episodes that a watch saw open or end.
 
-        Raises:
-            HistoryError: The file cannot be written, or the finding is open already.
-        """
-        self._write(lambda connection: _add(connection, episode))
-
-    def follow(self, episodes: Sequence[Episode]) -> None:
-        """Records what a watch has seen, with the times at which it happened: episodes that began, and that ended.
-
-        An episode whose finding is open in the file is that one: it keeps when it was seen first. Any other is added.
+        If the finding has an open episode, that one is updated and keeps its start. Else the episode is added.
 
         Raises:
             HistoryError: The file cannot be written.
         """
-        self._write(lambda connection: follow(connection, episodes))
+        self._write(lambda connection: update_episodes(connection, episodes))
 
     def _write(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
             return self._attempt(action)
         except BrokenHistoryError as error:
-            moved = set_aside(self.file)
+            moved = move_aside(self.file)
             if moved is not None:
-                self._warn(f"{error}; it is kept as {moved}, and a new history begins")
+                self._warn(f"{error}; moved it to {moved} and started a new history")
             return self._attempt(action)
 
     def _attempt(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        with writing(self.file, check=not self._checked) as connection:
+        with write_transaction(self.file, check=not self._checked) as connection:
             self._checked = True
-            with _readable(self.file):
+            with _explain_unreadable_rows(self.file):
                 return action(connection)
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a file holds.
+class HistoryContents:
+    """The contents of a history file.
 
     Attributes:
-        episodes: Every episode, the oldest first.
-        scans: How many scans it remembers.
+        episodes: All episodes, oldest first.
+        scans: The number of recorded scans.
         last_scan: RFC 3339; None before the first.
     """
 
@@ -151,40 +145,30 @@ class Recorded:
     last_scan: str | None
 
 
-def read_history(file: Path) -> Recorded:
-    """What a file holds; the file stays as it is.
+def read_history(file: Path) -> HistoryContents:
+    """Reads a history without changing the file.
 
     Raises:
-        HistoryError: It does not exist or is no history.
+        HistoryError: The file does not exist or is not a history.
     """
-    with reading(file) as connection:
+    with read_transaction(file) as connection:
         connection.row_factory = sqlite3.Row
         scans = connection.execute("SELECT count(*) AS number, max(at) AS last FROM scans").fetchone()
         rows = connection.execute(f"{EPISODES} ORDER BY first_seen, episodes.number").fetchall()
-    with _readable(file):
+    with _explain_unreadable_rows(file):
         last = None if is_null(scans, "last") else time_of(scans, "last")
-        return Recorded(tuple(map(episode_of, rows)), value_of(scans, "number", int), last)
+        return HistoryContents(tuple(map(episode_of, rows)), value_of(scans, "number", int), last)
 
 
 @contextmanager
-def _readable(file: Path) -> Iterator[None]:
+def _explain_unreadable_rows(file: Path) -> Iterator[None]:
     try:
         yield
     except UnreadableRowError as error:
-        raise HistoryError(
-            f"{file}: holds what this version of drift does not know: {error}; update drift, or move the file away"
-        ) from None
+        raise HistoryError(f"{file}: unexpected content: {error}; update drift, or move the file away") from None
 
 
-def _add(connection: sqlite3.Connection, episode: Episode) -> None:
-    try:
-        insert_episode(connection, scope_number(connection, episode.scope), episode, Unmanaged.NAMESPACE)
-    except sqlite3.IntegrityError:
-        raise HistoryError(f"{episode.path} of {episode.key} is open already") from None
-    forget(connection, store_datetime(datetime.now(UTC)))
-
-
-def _news(connection: sqlite3.Connection, scope: Scope) -> list[Item]:
+def _pending(connection: sqlite3.Connection, scope: Scope) -> list[Notification]:
     connection.row_factory = sqlite3.Row
     rows = connection.execute(
         """
@@ -198,11 +182,11 @@ def _news(connection: sqlite3.Connection, scope: Scope) -> list[Item]:
         """,
         (text_of(scope.cluster), text_of(scope.name)),
     )
-    return latest(
-        Item(
-            numbers=(value_of(row, "entry", int),),
-            number=value_of(row, "number", int),
-            news=member_of(row, "news", News),
+    return combine_notifications(
+        Notification(
+            entries=(value_of(row, "entry", int),),
+            episode_number=value_of(row, "number", int),
+            kind=member_of(row, "news", NotificationKind),
             episode=episode_of(row),
             severity_before=(None if is_null(row, "severity_before") else member_of(row, "severity_before", Severity)),
         )

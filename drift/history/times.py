@@ -1,27 +1,27 @@
-"""Times as the history keeps them: texts of one length, in UTC, so that they sort as they follow each other."""
+"""Times as the history stores them: UTC text of a fixed length, so that text order is time order."""
 
 from datetime import UTC, datetime, timedelta
 
 
 def stored(time: str) -> str:
-    """An RFC 3339 time with its zone, to the millisecond.
+    """Converts an RFC 3339 time with a zone to the stored form, with milliseconds.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a time.
     """
     return store_datetime(datetime.fromisoformat(time))
 
 
 def store_datetime(time: datetime) -> str:
-    """A time that knows its zone, to the millisecond."""
+    """Converts a time with a zone to the stored form, with milliseconds."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def shown(time: str) -> str:
-    """A stored time as reports have it: without milliseconds where they are naught."""
+    """Converts a stored time to the form in reports, which omits zero milliseconds."""
     return time.replace(".000Z", "Z")
 
 
 def before(time: str, span: timedelta) -> str:
-    """The stored time that lies so much earlier."""
+    """Returns the stored time that is ``span`` earlier."""
     return store_datetime(datetime.fromisoformat(time) - span)

@@ -1,1 +1,1 @@
-"""Who wants to know is told by a webhook what is new, worsened or resolved: names and causes, never a value."""
+"""Sends new, worsened and resolved findings to a webhook, and metrics to a Pushgateway. It never sends field values."""

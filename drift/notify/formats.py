@@ -1,10 +1,10 @@
-"""The formats of messages by name. Imports no format, so that the command line can name them without loading one."""
+"""The names of the message formats. It imports no format, so that the command line starts fast."""
 
 from enum import StrEnum
 
 
 class MessageFormat(StrEnum):
-    """What the receiver understands."""
+    """The format that the receiver expects."""
 
     JSON = "json"
     SLACK = "slack"

@@ -1,22 +1,22 @@
-"""The message as JSON for programs of any kind."""
+"""The message as JSON for other programs."""
 
 from typing import Final
 
 from drift import __version__
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Json
 from drift.notify.message import Message
 from drift.report.json_report import to_document
 
-#: Items of one message. Who needs more reads the report.
-_MOST: Final = 500
+#: Notifications in one message. The report has all findings.
+_MAX_ITEMS: Final = 500
 
 
 def to_generic(message: Message) -> Json:
-    """The message as a JSON document of ``drift/v1``."""
+    """Returns the message as a JSON document of ``drift/v1``."""
     report = message.report
     document = to_document(report)
-    shown = message.items[:_MOST]
+    shown = message.notifications[:_MAX_ITEMS]
     return {
         "apiVersion": "drift/v1",
         "kind": "DriftNotification",
@@ -27,13 +27,13 @@ def to_generic(message: Message) -> Json:
         "scope": message.scope,
         "manifests": document["manifests"],
         "summary": document["summary"],
-        **{str(news): [_item(item) for item in shown if item.news is news] for news in News},
-        "leftOut": len(message.items) - len(shown),
+        **{str(kind): [_item(one) for one in shown if one.kind is kind] for kind in NotificationKind},
+        "leftOut": len(message.notifications) - len(shown),
     }
 
 
-def _item(item: Item) -> Json:
-    episode = item.episode
+def _item(notification: Notification) -> Json:
+    episode = notification.episode
     return {
         "id": episode.id,
         "apiVersion": episode.api_version,
@@ -44,7 +44,7 @@ def _item(item: Item) -> Json:
         "change": episode.change,
         "cause": episode.cause,
         "severity": episode.severity,
-        "severityBefore": item.severity_before,
+        "severityBefore": notification.severity_before,
         "managers": list(dict.fromkeys(actor.manager for actor in episode.actors)),
         "firstSeen": episode.first_seen,
         "resolvedAt": episode.ended_at,

@@ -1,79 +1,80 @@
-"""What a message says, whoever receives it: the news of a scan, and the state of things in one line."""
+"""The content of a message, shared by all formats: the notifications of a scan, and one line on the whole scan."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import SEVERITY_RANK, Report
 from drift.report.view import CAUSE_TEXT, duration_between, key_name, short, summary
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The news of one scan.
+    """The notifications of one scan.
 
     Attributes:
-        report: The scan; of its objects only the counts are told.
-        scope: What was compared, in words.
-        items: What is new, worsened and resolved, the worst first.
+        report: The report. The message contains only its counts.
+        scope: The name of the scope.
+        notifications: New, worsened and resolved findings, the most severe first.
     """
 
     report: Report
     scope: str
-    items: tuple[Item, ...]
+    notifications: tuple[Notification, ...]
 
     @property
     def cluster(self) -> str:
-        """What people call the cluster."""
+        """The name of the cluster: its context or server."""
         cluster = self.report.cluster
         return short((cluster.context or cluster.server) if cluster else "a dump")
 
     @property
     def title(self) -> str:
         """``Drift in prod: 2 new, 1 resolved``."""
-        counts = [(len(items), news) for news, items in self.groups()]
-        return f"Drift in {self.cluster}: {', '.join(f'{count} {news}' for count, news in counts)}"
+        counts = ", ".join(f"{len(group)} {kind}" for kind, group in self.groups())
+        return f"Drift in {self.cluster}: {counts}"
 
     @property
     def state(self) -> str:
-        """The whole scan in one line."""
+        """The result of the whole scan in one line."""
         return f"{short(self.scope)} is {summary(self.report)}"
 
-    def groups(self) -> Iterator[tuple[News, Sequence[Item]]]:
-        """The items by their kind of news; no group is empty."""
-        for news in News:
-            items = [item for item in self.items if item.news is news]
-            if items:
-                yield news, items
+    def groups(self) -> Iterator[tuple[NotificationKind, Sequence[Notification]]]:
+        """Yields the notifications by kind, without empty groups."""
+        for kind in NotificationKind:
+            group = [one for one in self.notifications if one.kind is kind]
+            if group:
+                yield kind, group
 
 
-def message_of(report: Report, scope: str, items: Sequence[Item]) -> Message:
-    """The message that tells these items, without those that nobody needs to know any more."""
-    current = [item for item in items if not item.is_stale]
-    return Message(report, scope, tuple(sorted(current, key=_order)))
+def message_of(report: Report, scope: str, notifications: Sequence[Notification]) -> Message:
+    """Returns the message with these notifications, without stale ones."""
+    current = [one for one in notifications if not one.is_stale]
+    return Message(report, scope, tuple(sorted(current, key=_sort_key)))
 
 
-def what(item: Item) -> tuple[str, str]:
-    """The object, and the path or what is to be said of the object as a whole."""
-    episode = item.episode
+def object_and_path(notification: Notification) -> tuple[str, str]:
+    """Returns the object, and the path or the change of the whole object."""
+    episode = notification.episode
     return short(key_name(episode.key)), short(episode.path or episode.change)
 
 
-def how(item: Item) -> str:
-    """Who did it, or how long it was open."""
-    episode = item.episode
-    if item.news is News.RESOLVED:
+def explanation(notification: Notification) -> str:
+    """Returns the cause with its managers, or for a resolved finding how long it was open."""
+    episode = notification.episode
+    if notification.kind is NotificationKind.RESOLVED:
         return f"after {duration_between(episode.first_seen, episode.ended_at or episode.last_seen)}"
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
     return f"{CAUSE_TEXT[episode.cause]}: {managers}" if managers else CAUSE_TEXT[episode.cause]
 
 
-def severity(item: Item) -> str:
-    """The severity, and from which one it has risen."""
-    if item.news is News.WORSENED and item.severity_before is not None:
-        return f"{item.severity_before} to {item.episode.severity}"
-    return str(item.episode.severity)
+def severity_text(notification: Notification) -> str:
+    """Returns the severity; ``low to high`` if it worsened."""
+    severity = notification.episode.severity
+    if notification.kind is NotificationKind.WORSENED and notification.severity_before is not None:
+        return f"{notification.severity_before} to {severity}"
+    return str(severity)
 
 
-def _order(item: Item) -> tuple[int, str, str]:
-    return (SEVERITY_RANK[item.episode.severity], *what(item))
+def _sort_key(notification: Notification) -> tuple[int, str, str]:
+    return (SEVERITY_RANK[notification.episode.severity], *object_and_path(notification))

@@ -1,54 +1,55 @@
-"""The message for an incoming webhook of Slack, as blocks within Slack's limits. Names stand in code, escaped."""
+"""The message for an incoming webhook of Slack, as blocks within Slack's limits. Names are escaped, in code spans."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Json
-from drift.notify.message import Message, how, severity, what
+from drift.notify.message import Message, explanation, object_and_path, severity_text
 
-#: Characters of a header and of a section that Slack accepts. There are five blocks at most, of the fifty allowed.
+#: Limits of Slack in characters. A message has at most five of the fifty blocks that Slack allows.
 _HEADER: Final = 150
 _SECTION: Final = 3000
+#: Room in a section for the line that counts what does not fit.
 _REST: Final = 100
 _NAME: Final = 200
 
 
 def to_slack(message: Message) -> Json:
-    """The body of the request."""
+    """Returns the body of the request."""
     return {
-        # For notifications, and for clients that show no blocks.
+        # For push notifications, and for clients that show no blocks.
         "text": _escape(message.title),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": message.title[:_HEADER], "emoji": False}},
-            *(_section(_group(news, items)) for news, items in message.groups()),
+            *(_section(_group(kind, group)) for kind, group in message.groups()),
             _section(_code(message.state)),
         ],
     }
 
 
-def _group(news: News, items: Sequence[Item]) -> str:
-    text = f"*{news}*"
-    for number, item in enumerate(items):
-        line = _line(item)
+def _group(kind: NotificationKind, notifications: Sequence[Notification]) -> str:
+    text = f"*{kind}*"
+    for number, notification in enumerate(notifications):
+        line = _line(notification)
         if len(text) + len(line) > _SECTION - _REST:
-            return f"{text}\n...and {len(items) - number} more"
+            return f"{text}\n...and {len(notifications) - number} more"
         text += line
     return text
 
 
-def _line(item: Item) -> str:
-    name, path = what(item)
-    return f"\n• *{severity(item)}* {_code(name)} {_code(path)}: {_code(how(item))}"
+def _line(notification: Notification) -> str:
+    name, path = object_and_path(notification)
+    return f"\n• *{severity_text(notification)}* {_code(name)} {_code(path)}: {_code(explanation(notification))}"
 
 
 def _section(text: str) -> Json:
-    # Verbatim: Slack makes no links and no mentions of what looks like one.
+    # Verbatim: Slack turns no text into links or mentions.
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
 def _code(text: str) -> str:
-    """Code within a line. Nothing can be escaped in it but what Slack takes for control characters."""
+    """Returns a code span. Backticks cannot be escaped in it, so they are replaced."""
     return f"`{_escape(text[:_NAME].replace('`', chr(39)))}`"
 
 

@@ -1,26 +1,26 @@
-"""The message for a workflow of Microsoft Teams, as an Adaptive Card. Names are runs of text, in which no markup is."""
+"""The message for a workflow of Microsoft Teams, as an Adaptive Card. Names are text runs, which have no markup."""
 
 import json
 from collections.abc import Sequence
 from typing import Final
 
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Json
-from drift.notify.message import Message, how, severity, what
+from drift.notify.message import Message, explanation, object_and_path, severity_text
 
-#: Teams accepts 28 KB; what the lines leave is for the frame and for what is said to be left out.
-_MOST_BYTES: Final = 24_000
+#: Limit of the lines. Teams accepts 28 KB; the rest is for the frame and the lines that count what does not fit.
+_MAX_BYTES: Final = 24_000
 _NAME: Final = 200
 
 
 def to_teams(message: Message) -> Json:
-    """The body of the request."""
+    """Returns the body of the request."""
     lines: list[Json] = [_text(message.title, weight="Bolder", size="Medium"), _text(message.state)]
     groups = list(message.groups())
-    room = _MOST_BYTES - _size(lines)
-    for position, (news, items) in enumerate(groups):
-        # What one group does not need is there for the next ones.
-        shown = _group(news, items, room // (len(groups) - position))
+    room = _MAX_BYTES - _size(lines)
+    for position, (kind, notifications) in enumerate(groups):
+        # Room that one group does not need is left for the next ones.
+        shown = _group(kind, notifications, room // (len(groups) - position))
         room -= _size(shown)
         lines += shown
     card = {
@@ -34,24 +34,24 @@ def to_teams(message: Message) -> Json:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _group(news: News, items: Sequence[Item], room: int) -> list[Json]:
-    lines: list[Json] = [_text(str(news), weight="Bolder")]
+def _group(kind: NotificationKind, notifications: Sequence[Notification], room: int) -> list[Json]:
+    lines: list[Json] = [_text(str(kind), weight="Bolder")]
     room -= _size(lines)
-    for number, item in enumerate(items):
-        line = _line(item)
+    for number, notification in enumerate(notifications):
+        line = _line(notification)
         room -= _size(line)
         if room < 0:
-            return [*lines, _text(f"...and {len(items) - number} more")]
+            return [*lines, _text(f"...and {len(notifications) - number} more")]
         lines.append(line)
     return lines
 
 
-def _line(item: Item) -> Json:
-    name, path = what(item)
+def _line(notification: Notification) -> Json:
+    name, path = object_and_path(notification)
     return _runs(
-        {"type": "TextRun", "text": f"{severity(item)} ", "weight": "Bolder"},
+        {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
         {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace"},
-        {"type": "TextRun", "text": f" {how(item)[:_NAME]}", "isSubtle": True},
+        {"type": "TextRun", "text": f" {explanation(notification)[:_NAME]}", "isSubtle": True},
     )
 
 

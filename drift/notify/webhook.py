@@ -1,6 +1,6 @@
-"""Delivery over HTTP: with a few attempts, in a bounded time, and without a word on where to.
+"""Sends JSON to a webhook, with retries and a total timeout.
 
-The URL of a webhook is a secret: whoever has it can post. No message, error or log line of ours holds any part of it.
+The URL of a webhook is a secret: everyone who has it can post. No message, error or log line contains any part of it.
 """
 
 import ipaddress
@@ -29,27 +29,27 @@ from urllib3.util import Retry, Timeout, parse_url
 from drift import __version__
 from drift.model import Json
 
-#: Statuses of a server that may do better a moment later.
-_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+#: HTTP statuses that are retried.
+_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _PAUSES: Final = (1.0, 2.0, 4.0)
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
 _PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (NameResolutionError, "its host's name cannot be resolved"),
-    (NewConnectionError, "no connection"),
-    (ConnectTimeoutError, "no answer in time"),
-    (ReadTimeoutError, "no answer in time"),
-    (SSLError, "no connection that TLS would trust"),
+    (NameResolutionError, "its host name cannot be resolved"),
+    (NewConnectionError, "the connection failed"),
+    (ConnectTimeoutError, "no response in time"),
+    (ReadTimeoutError, "no response in time"),
+    (SSLError, "TLS verification failed"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a receiver is waited for.
+    """Timeouts and pauses of a delivery.
 
     Attributes:
-        attempt_seconds: For one answer.
-        total_seconds: For all attempts with the pauses between them.
-        pauses: Seconds between the attempts, where the server names no time.
+        attempt_seconds: Timeout of one attempt.
+        total_seconds: Timeout of all attempts and pauses together.
+        pauses: Minimum seconds before each retry. A ``Retry-After`` header may extend them.
     """
 
     attempt_seconds: float = 10.0
@@ -57,72 +57,72 @@ class RetryPolicy:
     pauses: tuple[float, ...] = _PAUSES
 
 
-_USUAL: Final = RetryPolicy()
+_DEFAULT_POLICY: Final = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where messages are sent.
+    """A webhook.
 
     Attributes:
-        url: A secret; https, or http on this machine.
+        url: The URL, a secret. It must use https, or http on localhost.
     """
 
     url: str = field(repr=False)
 
     def problem(self) -> str | None:
-        """Why the URL cannot be used, without the URL; None where it can."""
+        """Returns why the URL is invalid, without quoting it; None if it is valid."""
         try:
             url = parse_url(self.url)
         except LocationParseError:
-            return "is no URL"
+            return "is not a URL"
         if url.scheme == "https" and url.host:
             return None
         if url.scheme == "http" and url.host and _is_loopback(url.host):
             return None
-        return "has to be an https URL (http is for this machine alone)"
+        return "must be an https URL (http only for localhost)"
 
-    def send(self, body: Json, patience: RetryPolicy = _USUAL) -> str | None:
+    def send(self, body: Json, retry_policy: RetryPolicy = _DEFAULT_POLICY) -> str | None:
         """Sends a message.
 
         Args:
-            body: The JSON of the request.
-            patience: When to give up.
+            body: The JSON body.
+            retry_policy: Timeouts and pauses.
 
         Returns:
-            Why it could not be delivered, in a few words without the URL; None where it was.
+            Why the delivery failed, in a few words without the URL; None if it succeeded.
         """
         problem = self.problem()
         if problem is not None:
             return problem
-        delivery = _Delivery(self.url, json.dumps(body).encode(), patience)
-        # A server that sends a byte now and then keeps any read alive, so the thread is left behind at the end.
+        delivery = _Delivery(self.url, json.dumps(body).encode(), retry_policy)
+        # A server that sends single bytes slowly never runs into a read timeout, so the thread is abandoned at the end.
         thread = threading.Thread(target=delivery.run, daemon=True, name="webhook")
         thread.start()
-        thread.join(patience.total_seconds)
-        return "no answer in time" if thread.is_alive() else delivery.problem
+        thread.join(retry_policy.total_seconds)
+        return "no response in time" if thread.is_alive() else delivery.problem
 
 
 class _Delivery:
-    def __init__(self, url: str, body: bytes, patience: RetryPolicy) -> None:
-        self.problem: str | None = "no answer in time"
+    def __init__(self, url: str, body: bytes, retry_policy: RetryPolicy) -> None:
+        self.problem: str | None = "no response in time"
         self._url = url
         self._body = body
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def run(self) -> None:
         try:
-            with _silent():
+            with _no_logging():
                 self.problem = self._deliver()
         except Exception as error:  # noqa: BLE001
-            # Whatever a library raises may hold the URL: no traceback, and no message.
+            # The message and traceback of an exception may contain the URL.
             self.problem = f"it failed ({type(error).__name__})"
 
     def _deliver(self) -> str | None:
-        end = monotonic() + self._patience.total_seconds
+        end = monotonic() + self._retry_policy.total_seconds
         with urllib3.PoolManager(retries=False) as pool:
             problem, wait = self._attempt(pool)
-            for pause in self._patience.pauses:
+            for pause in self._retry_policy.pauses:
                 if wait is None or monotonic() + max(wait, pause) >= end:
                     break
                 sleep(max(wait, pause))
@@ -130,8 +130,8 @@ class _Delivery:
         return problem
 
     def _attempt(self, pool: urllib3.PoolManager) -> tuple[str | None, float | None]:
-        """One attempt: its problem, and how many seconds to wait before another; None where none would help."""
-        seconds = self._patience.attempt_seconds
+        """Sends once. Returns the problem and the seconds to wait before a retry; None for no retry."""
+        seconds = self._retry_policy.attempt_seconds
         try:
             response = pool.request(
                 "POST",
@@ -143,21 +143,21 @@ class _Delivery:
                 preload_content=False,
             )
         except HTTPError as error:
-            known = (words for kind, words in _PROBLEMS if isinstance(error, kind))
-            return next(known, "the connection broke"), 0.0
+            known = (problem for kind, problem in _PROBLEMS if isinstance(error, kind))
+            return next(known, "the connection was interrupted"), 0.0
         try:
-            return _judge(response.status, response.headers.get("Retry-After"))
+            return _result(response.status, response.headers.get("Retry-After"))
         finally:
-            # What it says beside the status is of no use to us, and may have no end.
+            # The body is not read, because it may be of any size.
             response.close()
 
 
-def _judge(status: int, retry_after: str | None) -> tuple[str | None, float | None]:
+def _result(status: int, retry_after: str | None) -> tuple[str | None, float | None]:
     if 200 <= status < 300:  # noqa: PLR2004
         return None, None
     if 300 <= status < 400:  # noqa: PLR2004
-        return f"it answered {status}, and redirects are not followed", None
-    return f"it answered {status}", _wait(retry_after) if status in _PASSING else None
+        return f"it responded with status {status}, and redirects are not followed", None
+    return f"it responded with status {status}", _wait(retry_after) if status in _RETRIED else None
 
 
 def _wait(retry_after: str | None) -> float:
@@ -175,17 +175,17 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Keeps urllib3 from logging, for what it logs has the URL in it."""
+def _no_logging() -> Iterator[None]:
+    """Disables the logging of urllib3, which would contain the URL."""
 
-    def nothing(_: logging.LogRecord) -> bool:
+    def drop(_: logging.LogRecord) -> bool:
         return False
 
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
-        logger.addFilter(nothing)
+        logger.addFilter(drop)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(nothing)
+            logger.removeFilter(drop)

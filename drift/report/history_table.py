@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drift.history.episodes import Episode, Scope, State
-from drift.history.queries import Lasting, Statistics, count, seconds_open
+from drift.history.episodes import Episode, EpisodeState, Scope
+from drift.history.queries import DurationSummary, Statistics, episode_statistics, seconds_open
 from drift.model import Json
 from drift.report.text import SEVERITY_STYLE
 from drift.report.view import duration, key_name, plural, short
 
 _COLUMNS: Final = ("opened", "lasted", "state", "object", "path", "cause", "severity", "manager")
 _STATE_STYLE: Final = {
-    State.OPEN: "bold yellow",
-    State.RESOLVED: "green",
-    State.REVERTED: "green",
-    State.IGNORED: "dim",
+    EpisodeState.OPEN: "bold yellow",
+    EpisodeState.RESOLVED: "green",
+    EpisodeState.REVERTED: "green",
+    EpisodeState.IGNORED: "dim",
 }
 
 
@@ -100,7 +100,7 @@ def timeline_json(timeline: Timeline) -> str:
         "kind": "DriftHistory",
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},
-        "statistics": _statistics_document(count(timeline.episodes)),
+        "statistics": _statistics_document(episode_statistics(timeline.episodes)),
         "episodes": [_episode_document(episode, now) for episode in timeline.episodes],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -120,7 +120,7 @@ def _table(episodes: Sequence[Episode], now: datetime) -> Table:
 def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
     """Returns one cell for each column."""
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
-    reopened = ", reopened" if episode.reopened and episode.state is State.OPEN else ""
+    reopened = ", reopened" if episode.reopened and episode.state is EpisodeState.OPEN else ""
     return (
         _to_the_second(episode.first_seen),
         ("" if episode.start_known else "> ") + duration(seconds_open(episode, now)),
@@ -138,7 +138,7 @@ def _to_the_second(time: str) -> str:
 
 
 def _statistics_lines(timeline: Timeline) -> Iterator[str]:
-    totals = count(timeline.episodes)
+    totals = episode_statistics(timeline.episodes)
     if totals.resolved.mean_seconds is not None:
         yield f"mean time to resolve: {_mean(totals.resolved)}"
         yield f"  by cause: {_means(totals.by_cause)}"
@@ -149,20 +149,20 @@ def _statistics_lines(timeline: Timeline) -> Iterator[str]:
     if unknown:
         yield f"left out of the means because their start is unknown: {unknown}"
     ends = [
-        (totals.resolved.count, State.RESOLVED),
-        (totals.reverted.count, State.REVERTED),
-        (totals.ignored, State.IGNORED),
+        (totals.resolved.count, EpisodeState.RESOLVED),
+        (totals.reverted.count, EpisodeState.REVERTED),
+        (totals.ignored, EpisodeState.IGNORED),
     ]
     yield ", ".join([f"{totals.open} open", *(f"{number} {state}" for number, state in ends if number)])
     last = f", the last at {timeline.last_scan}" if timeline.last_scan else ""
     yield f"{plural(timeline.scans, 'scan')}{last}"
 
 
-def _means(groups: Mapping[str, Lasting]) -> str:
+def _means(groups: Mapping[str, DurationSummary]) -> str:
     return "; ".join(f"{name} {_mean(lasting)}" for name, lasting in groups.items() if lasting.mean_seconds is not None)
 
 
-def _mean(lasting: Lasting) -> str:
+def _mean(lasting: DurationSummary) -> str:
     return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
 
 
@@ -177,7 +177,7 @@ def _statistics_document(totals: Statistics) -> dict[str, Json]:
     }
 
 
-def _lasting_document(lasting: Lasting) -> dict[str, Json]:
+def _lasting_document(lasting: DurationSummary) -> dict[str, Json]:
     mean = lasting.mean_seconds
     return {
         "count": lasting.count,

@@ -1,6 +1,6 @@
-"""The same verdicts as ``drift report``, continuously.
+"""``drift watch``: the same verdicts as ``drift report``, kept current.
 
-`feed` follows one kind by list and watch; `cluster` makes a live side of the feeds that a scan asks for; `comparing`
-scans it with the very code of ``drift report``; `ledger` tells what opened and closed; `watcher` is the loop that
-joins them, and `serving` shows what it last found.
+A `Reflector` lists and watches one kind. `WatchedCluster` makes a live source of all reflectors, and `Comparison` scans
+it with the code of ``drift report``. `OpenFindings` reports which findings opened and closed. `Watcher` is the main
+loop, and `http_server` serves the latest report.
 """

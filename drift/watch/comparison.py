@@ -1,4 +1,4 @@
-"""The comparison of what is wanted with what is followed: all of it, or one object as it was at one moment."""
+"""Compares the manifests with the watched cluster: everything at once, or one object as it was after one event."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,21 +14,21 @@ from drift.scanning import ComparisonCache, Options, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.git_revision import Revisions
 from drift.sources.load import LoadedManifests
-from drift.watch.watched_cluster import Step, WatchedCluster
+from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
 _APPLICATION: Final = ("argoproj.io", "Application")
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
-    """What the cluster should be like, and how that is judged.
+class DesiredState:
+    """The manifests, and the settings to compare them with.
 
     Attributes:
         loaded: The manifests.
-        info: Where they come from.
-        settings: As in ``drift.yaml``, with what the command line says.
-        namespace: Where objects live that name no namespace; None: as the cluster's configuration has it.
-        synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
+        info: Their paths and Git commit.
+        settings: From ``drift.yaml`` and the command line.
+        namespace: The namespace of objects that name none; None for the default of the kubeconfig.
+        synced_revision: The Git revision that was last synced; None for the one that Flux or Argo CD records.
     """
 
     loaded: LoadedManifests
@@ -39,7 +39,7 @@ class Desired:
 
 
 class Comparison:
-    """Compares one state of the manifests, again and again.
+    """Compares one version of the manifests with the cluster, any number of times.
 
     Args:
         desired: The manifests.
@@ -47,13 +47,13 @@ class Comparison:
 
     Raises:
         UsageError: The revision that was last synced does not exist.
-        ManifestError: A manifest of it cannot be read.
+        ManifestError: A manifest of that revision cannot be read.
     """
 
-    def __init__(self, desired: Desired, source: WatchedCluster) -> None:
+    def __init__(self, desired: DesiredState, source: WatchedCluster) -> None:
         self._desired = desired
         self._source = source
-        self._remembered = ComparisonCache()
+        self._cache = ComparisonCache()
         self._revisions = Revisions(desired.loaded.paths)
         settings = desired.settings
         self._options = Options(
@@ -65,99 +65,99 @@ class Comparison:
             synced=None if desired.synced_revision is None else self._revisions.load(desired.synced_revision),
             repository=self._revisions,
         )
-        self._described = self._by_key()
-        #: Manifests that have a say in what is found of others: what Argo CD leaves alone.
-        self._judges = [item for item in desired.loaded.manifests if (item.group, item.kind) == _APPLICATION]
+        self._manifests_by_key = self._by_key()
+        #: Argo CD Applications affect the comparison of other objects: their ``ignoreDifferences``.
+        self._applications = [item for item in desired.loaded.manifests if (item.group, item.kind) == _APPLICATION]
 
     @property
     def settings(self) -> Settings:
-        """How what is found is judged."""
+        """The settings of the comparison."""
         return self._desired.settings
 
-    def whole(self) -> Report:
-        """Scans everything, as ``drift report`` does.
+    def compare_all(self) -> Report:
+        """Scans everything, like ``drift report``.
 
         Raises:
-            ManifestError: Two manifests describe one object.
+            ManifestError: Two manifests define the same object.
         """
-        self._source.begin_scan(key.namespace for key in self._described if key.namespace is not None)
+        self._source.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
         report = scan_manifests(
             self._desired.loaded.manifests,
             self._source,
             info=self._desired.info,
             options=self._options,
-            cache=self._remembered,
+            cache=self._cache,
         )
         self._source.end_scan()
-        return self._judge(replace(report, notes=(*self._desired.loaded.unnamed, *report.notes)))
+        return self._with_policy(replace(report, notes=(*self._desired.loaded.unnamed, *report.notes)))
 
-    def one(self, step: Step) -> ObjectReport | None:
-        """Compares one object as it is right after a step, whatever has become of it since.
+    def compare_object(self, change: ObjectChange) -> ObjectReport | None:
+        """Compares one object as it was right after a change, even if it has changed again since.
 
         Returns:
-            What is to be said of it; None where no manifest describes it.
+            The result, or None if no manifest defines the object.
         """
-        manifest = self._find(step)
+        manifest = self._find(change)
         if manifest is None:
             return None
         options = replace(
             self._options,
             unmanaged=Unmanaged.OFF,
             infers_applier=False,
-            inferred_applier=self._remembered.inferred_applier,
+            inferred_applier=self._cache.inferred_applier,
         )
-        if step.after is None and options.synced is None and step.before is not None:
-            # The object itself can say no more who keeps it in sync.
-            options = replace(options, synced=self._synced_with(step, step.before))
+        if change.after is None and options.synced is None and change.before is not None:
+            # The object is deleted, so only its last version shows which revision it was synced from.
+            options = replace(options, synced=self._synced_manifests(change, change.before))
         report = scan_manifests(
-            [manifest, *(other for other in self._judges if other is not manifest)],
-            _AtOneMoment(self._source, step),
+            [manifest, *(other for other in self._applications if other is not manifest)],
+            _ClusterAfterChange(self._source, change),
             info=self._desired.info,
             options=options,
-            cache=self._remembered,
+            cache=self._cache,
         )
-        return next(item for item in self._judge(report).objects if item.source == manifest.source)
+        return next(item for item in self._with_policy(report).objects if item.source == manifest.source)
 
-    def is_described(self, step: Step) -> bool:
-        """Whether a manifest describes the object of a step."""
-        return self._find(step) is not None
+    def has_manifest(self, change: ObjectChange) -> bool:
+        """Returns whether a manifest defines the changed object."""
+        return self._find(change) is not None
 
-    def forget(self) -> None:
-        """The cluster has other kinds or schemas than before."""
-        self._remembered = ComparisonCache()
-        self._described = self._by_key()
+    def clear_cache(self) -> None:
+        """Drops what depends on the served kinds and schemas. Call it after they changed."""
+        self._cache = ComparisonCache()
+        self._manifests_by_key = self._by_key()
 
-    def with_info(self, info: ManifestsInfo) -> None:
-        """The manifests are the same, and Git says something else of them."""
+    def set_manifests_info(self, info: ManifestsInfo) -> None:
+        """Replaces the Git commit of the manifests, whose content is unchanged."""
         self._desired = replace(self._desired, info=info)
 
-    def _judge(self, report: Report) -> Report:
+    def _with_policy(self, report: Report) -> Report:
         return apply_policy(report, self._desired.settings)
 
-    def _synced_with(self, step: Step, live: LiveObject) -> tuple[Manifest, ...] | None:
-        """What was last synced together with an object; None if that is not known."""
+    def _synced_manifests(self, change: ObjectChange, live: LiveObject) -> tuple[Manifest, ...] | None:
+        """Returns the manifests of the revision that the object was last synced from, or None if it is unknown."""
         by_key = ResourceMapper(self._source, self._options).by_key
-        resource = step.place.resource
-        key = ObjectKey(resource.group, resource.kind, step.namespace, step.name)
+        resource = change.place.resource
+        key = ObjectKey(resource.group, resource.kind, change.namespace, change.name)
         found = SyncedRevisions(self._source, self._revisions, by_key).manifests(live.body, key)
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
         return ResourceMapper(self._source, self._options).by_key(self._desired.loaded.manifests)
 
-    def _find(self, step: Step) -> Manifest | None:
-        """The manifest of an object, if it is in the version that the step speaks of."""
-        resource = step.place.resource
-        manifest = self._described.get(ObjectKey(resource.group, resource.kind, step.namespace, step.name))
+    def _find(self, change: ObjectChange) -> Manifest | None:
+        """Returns the manifest of the changed object if it has the API version that is watched."""
+        resource = change.place.resource
+        manifest = self._manifests_by_key.get(ObjectKey(resource.group, resource.kind, change.namespace, change.name))
         return manifest if manifest is not None and manifest.api_version == resource.api_version else None
 
 
-class _AtOneMoment:
-    """The cluster with one object as it was right after a step."""
+class _ClusterAfterChange:
+    """The watched cluster, with one object as it was right after a change."""
 
-    def __init__(self, source: WatchedCluster, step: Step) -> None:
+    def __init__(self, source: WatchedCluster, change: ObjectChange) -> None:
         self._source = source
-        self._step = step
+        self._change = change
 
     @property
     def info(self) -> ClusterInfo | None:
@@ -179,9 +179,9 @@ class _AtOneMoment:
         return self._source.schema(resource)
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        step = self._step
-        if (resource, namespace, name) == (step.place.resource, step.namespace, step.name):
-            return step.after
+        change = self._change
+        if (resource, namespace, name) == (change.place.resource, change.namespace, change.name):
+            return change.after
         return self._source.get(resource, namespace, name)
 
     def list(

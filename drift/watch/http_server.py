@@ -1,7 +1,7 @@
-"""Serves what is known over HTTP: metrics, health, and the report in the form that is asked for. Nothing is changed.
+"""Serves the report in several formats, health and metrics over HTTP. It is read-only.
 
-There is no authentication: whoever reaches the address reads the report. On loopback, a page of another site must not
-reach it through the browser of somebody who is there (DNS rebinding), so the name in the request has to be local.
+There is no authentication: every client that can connect can read the report. On a loopback address, requests whose
+Host is not local are refused, so that a website cannot read the report through a local browser (DNS rebinding).
 """
 
 import ipaddress
@@ -23,14 +23,14 @@ from drift.report.render import Style, render
 from drift.watch.metrics import watch_metrics
 from drift.watch.status import WatchStatus
 
-#: Seconds from the connection until the request has come.
-_TO_ASK: Final = 10.0
-#: Seconds from the connection until the client has the whole answer.
-_TO_ANSWER: Final = 60.0
-#: Clients that are answered at once; for one more, the one that has been connected longest is dropped.
-_AT_ONCE: Final = 32
-#: Threads of clients, those of dropped clients included. They are more only while a report is rendered.
-_THREADS: Final = 4 * _AT_ONCE
+#: Seconds that a client has from the connection to the end of its request.
+_REQUEST_TIMEOUT: Final = 10.0
+#: Seconds that a client has from the connection to the end of the response.
+_RESPONSE_TIMEOUT: Final = 60.0
+#: Concurrent clients. If one more connects, the one that has been connected longest is dropped.
+_MAX_CLIENTS: Final = 32
+#: Threads, including those of dropped clients, which may still render a report.
+_MAX_THREADS: Final = 4 * _MAX_CLIENTS
 _TEXT: Final = "text/plain; charset=utf-8"
 _TYPES: Final[Mapping[str, str]] = {
     "json": "application/json; charset=utf-8",
@@ -39,7 +39,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "sarif": "application/sarif+json; charset=utf-8",
     "markdown": "text/markdown; charset=utf-8",
 }
-#: What the client's Accept may ask for, and the format it gets.
+#: Media types of the Accept header, and the formats that they select.
 _ACCEPTED: Final[Mapping[str, str]] = {
     "text/html": "html",
     "application/json": "json",
@@ -49,7 +49,7 @@ _ACCEPTED: Final[Mapping[str, str]] = {
 _SUFFIXES: Final[Mapping[str, str]] = {".json": "json", ".html": "html", ".txt": "text", ".md": "markdown"}
 _OPEN_METRICS: Final = "application/openmetrics-text"
 _SECURITY: Final = {
-    # The report is one file with its own style and script; nothing is fetched, sent or framed.
+    # The report is one file with inline styles and scripts. It loads and sends nothing.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -79,46 +79,46 @@ as <a href="/report.txt">text</a></li>
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back.
+class HttpResponse:
+    """A response.
 
     Attributes:
         status: The HTTP status.
-        kind: The media type.
+        content_type: The media type.
         content: The body, as text or encoded.
-        more: Further headers.
+        headers: Further headers.
     """
 
     status: HTTPStatus
-    kind: str
+    content_type: str
     content: str | bytes
-    more: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
 
     @property
     def body(self) -> bytes:
-        """The body, encoded."""
+        """The encoded body."""
         return self.content if isinstance(self.content, bytes) else _encoded(self.content)
 
 
-class Pages:
-    """Makes the answers. A report is rendered once for each format, and kept once in memory for all who ask for it."""
+class RequestRouter:
+    """Makes the responses. Each report is rendered once for each format, and all clients share the result."""
 
-    def __init__(self, board: WatchStatus) -> None:
-        self._board = board
+    def __init__(self, status: WatchStatus) -> None:
+        self._status = status
         self._lock = threading.Lock()
         self._rendered: tuple[Report | None, dict[Format, bytes]] = (None, {})
 
-    def answer(self, target: str, accept: str) -> Answer:
-        """The answer to one request.
+    def respond(self, target: str, accept: str) -> HttpResponse:
+        """Returns the response to one GET request.
 
         Args:
             target: Path and query.
-            accept: The header; "" without one.
+            accept: The Accept header; "" if there is none.
         """
         parts = urlsplit(target)
         match parts.path:
             case "/":
-                return Answer(HTTPStatus.OK, _TYPES["html"], _LINKS)
+                return HttpResponse(HTTPStatus.OK, _TYPES["html"], _LINKS)
             case "/metrics":
                 return self._metrics(accept)
             case "/healthz":
@@ -126,46 +126,46 @@ class Pages:
             case path if path == "/report" or (path.startswith("/report.") and path[7:] in _SUFFIXES):
                 return self._report(path[7:], parse_qs(parts.query).get("format", [""])[0], accept)
             case _:
-                return Answer(HTTPStatus.NOT_FOUND, _TEXT, "not found; / lists what there is\n")
+                return HttpResponse(HTTPStatus.NOT_FOUND, _TEXT, "not found; see / for what is served\n")
 
-    def _metrics(self, accept: str) -> Answer:
+    def _metrics(self, accept: str) -> HttpResponse:
         open_metrics = _OPEN_METRICS in accept
-        kind = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8" if open_metrics else f"{_TEXT}; version=0.0.4"
-        return Answer(HTTPStatus.OK, kind, watch_metrics(self._board, open_metrics=open_metrics))
+        content_type = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8" if open_metrics else f"{_TEXT}; version=0.0.4"
+        return HttpResponse(HTTPStatus.OK, content_type, watch_metrics(self._status, open_metrics=open_metrics))
 
-    def _health(self) -> Answer:
-        troubles = self._board.troubles()
-        if not troubles:
-            return Answer(HTTPStatus.OK, _TEXT, "ok\n")
-        lines = "".join(f"{_one_line(trouble)}\n" for trouble in troubles)
-        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, lines)
+    def _health(self) -> HttpResponse:
+        problems = self._status.problems()
+        if not problems:
+            return HttpResponse(HTTPStatus.OK, _TEXT, "ok\n")
+        lines = "".join(f"{_one_line(problem)}\n" for problem in problems)
+        return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, lines)
 
-    def _report(self, suffix: str, asked: str, accept: str) -> Answer:
-        name = _SUFFIXES.get(suffix) or asked or _accepted(accept)
+    def _report(self, suffix: str, format_parameter: str, accept: str) -> HttpResponse:
+        name = _SUFFIXES.get(suffix) or format_parameter or _accepted(accept)
         if name not in list(Format):
             formats = ", ".join(Format)
-            return Answer(HTTPStatus.NOT_ACCEPTABLE, _TEXT, f"there is no such format; there are {formats}\n")
-        report = self._board.report()
+            return HttpResponse(HTTPStatus.NOT_ACCEPTABLE, _TEXT, f"unknown format; use one of {formats}\n")
+        report = self._status.report()
         if report is None:
-            more = {"Retry-After": "1"}
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, "the first scan is not done yet\n", more)
+            headers = {"Retry-After": "1"}
+            return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, "the first scan is not done yet\n", headers)
         form = Format(name)
-        return Answer(HTTPStatus.OK, _TYPES.get(form, _TEXT), self._render(report, form), {"Vary": "Accept"})
+        return HttpResponse(HTTPStatus.OK, _TYPES.get(form, _TEXT), self._render(report, form), {"Vary": "Accept"})
 
     def _render(self, report: Report, form: Format) -> bytes:
-        # Under the lock, so that ten who ask at once cost one rendering.
+        # Locked, so that concurrent requests render the report once.
         with self._lock:
-            of, texts = self._rendered
-            if of is not report:
-                texts = {}
-                self._rendered = (report, texts)
-            if form not in texts:
-                texts[form] = _encoded(render(report, form, Style()))
-            return texts[form]
+            rendered_report, bodies = self._rendered
+            if rendered_report is not report:
+                bodies = {}
+                self._rendered = (report, bodies)
+            if form not in bodies:
+                bodies[form] = _encoded(render(report, form, Style()))
+            return bodies[form]
 
 
 def _accepted(accept: str) -> str:
-    """The format for the first media type of the header that there is one for; JSON where it names none."""
+    """Returns the format of the first media type that is supported; JSON if none is."""
     for part in accept.split(","):
         name = _ACCEPTED.get(part.partition(";")[0].strip().lower())
         if name is not None and name in list(Format):
@@ -181,58 +181,58 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-class Service:
+class HttpServer:
     """The HTTP server.
 
     Args:
-        board: What is known.
-        address: An IP address, or a name for one, to listen on.
-        port: 0 for any that is free.
+        status: The state of the watch.
+        address: The IP address or host name to listen on.
+        port: The port; 0 for any free one.
 
     Raises:
-        UsageError: Nothing can listen there.
+        UsageError: The address or port cannot be used.
     """
 
-    def __init__(self, board: WatchStatus, address: str, port: int) -> None:
+    def __init__(self, status: WatchStatus, address: str, port: int) -> None:
         try:
             family, _, _, _, found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-            self._server = _Server(family, (str(found[0]), port), Pages(board))
+            self._server = _Server(family, (str(found[0]), port), RequestRouter(status))
         except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(f"--listen {address} --metrics-port {port}: cannot listen there: {why}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"--listen {address} --metrics-port {port}: cannot listen there: {reason}") from None
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True)
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         host, port = self._server.server_address[:2]
         host = f"[{host!s}]" if ":" in str(host) else str(host)
         return f"http://{host}:{port}"
 
     def start(self) -> None:
-        """Begins to answer."""
+        """Starts to serve in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it; answers that are under way are not waited for."""
+        """Stops the server without waiting for running responses."""
         self._server.shutdown()
         self._server.server_close()
 
 
 @dataclass(slots=True)
 class _Connection:
-    """A client that is being answered.
+    """A connected client.
 
     Attributes:
-        began: When it connected, on the monotonic clock.
-        has_asked: Whether its request has come completely.
+        since: When it connected, on the monotonic clock.
+        has_request: Whether its whole request has been received.
     """
 
-    began: float
-    has_asked: bool = False
+    since: float
+    has_request: bool = False
 
     def is_late(self, now: float) -> bool:
-        return now - self.began > (_TO_ANSWER if self.has_asked else _TO_ASK)
+        return now - self.since > (_RESPONSE_TIMEOUT if self.has_request else _REQUEST_TIMEOUT)
 
 
 class _Server(ThreadingHTTPServer):
@@ -240,31 +240,31 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, family: int, address: tuple[str, int], pages: Pages) -> None:
+    def __init__(self, family: int, address: tuple[str, int], router: RequestRouter) -> None:
         self.address_family = family
-        self.pages = pages
-        self.only_local = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+        self.router = router
+        self.is_loopback = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
         self._lock = threading.Lock()
-        #: The oldest first.
+        #: In the order in which they connected.
         self._connections: dict[socket.socket, _Connection] = {}
-        self._running = 0
+        self._thread_count = 0
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        # Not HTTPServer's, which asks a name server for the name of the address.
+        # HTTPServer.server_bind would look up the name of the address in DNS.
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Starts to answer a client. If there are too many, the one that has been connected longest is dropped."""
+        """Starts a thread for a client. If there are too many, the oldest connection is dropped."""
         with self._lock:
-            while len(self._connections) >= _AT_ONCE:
+            while len(self._connections) >= _MAX_CLIENTS:
                 self._drop(next(iter(self._connections)))
-            # The threads of dropped clients end as soon as they read or write.
-            has_room = self._running < _THREADS
+            # The thread of a dropped client ends at its next read or write.
+            has_room = self._thread_count < _MAX_THREADS
             if has_room:
-                self._running += 1
+                self._thread_count += 1
                 self._connections[request] = _Connection(monotonic())
         if not has_room:
             self.shutdown_request(request)
@@ -272,7 +272,7 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request(request, client_address)
         except RuntimeError:
-            # No thread could be started.
+            # The thread could not be started.
             self._forget(request)
             self.shutdown_request(request)
 
@@ -282,15 +282,15 @@ class _Server(ThreadingHTTPServer):
         finally:
             self._forget(request)
 
-    def has_asked(self, request: socket.socket) -> None:
-        """The request has come: from now on the client has the time for an answer."""
+    def request_received(self, request: socket.socket) -> None:
+        """Marks that the whole request was received, so that the timeout of the response applies."""
         with self._lock:
             connection = self._connections.get(request)
             if connection is not None:
-                connection.has_asked = True
+                connection.has_request = True
 
     def service_actions(self) -> None:
-        """Drops the clients that are too slow; called several times a second."""
+        """Drops clients that are too slow. socketserver calls it several times a second."""
         now = monotonic()
         with self._lock:
             for request in [one for one, connection in self._connections.items() if connection.is_late(now)]:
@@ -298,65 +298,67 @@ class _Server(ThreadingHTTPServer):
 
     def _drop(self, request: socket.socket) -> None:
         del self._connections[request]
-        # Its thread gets an error, or the end of the stream, from whatever it waits for.
+        # A blocked read or write in its thread now ends.
         with suppress(OSError):
             request.shutdown(socket.SHUT_RDWR)
 
     def _forget(self, request: socket.socket) -> None:
         with self._lock:
             self._connections.pop(request, None)
-            self._running -= 1
+            self._thread_count -= 1
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is not worth a traceback."""
+        """Prints no traceback if a client disconnects."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _TO_ASK
+    timeout = _REQUEST_TIMEOUT
     protocol_version = "HTTP/1.0"
 
     def version_string(self) -> str:
-        """What the Server header says."""
+        """Returns the Server header."""
         return "drift"
 
     def do_GET(self) -> None:
-        self._send(self._answer(), with_body=True)
+        self._send(self._respond(), with_body=True)
 
     def do_HEAD(self) -> None:
-        self._send(self._answer(), with_body=False)
+        self._send(self._respond(), with_body=False)
 
-    def _answer(self) -> Answer:
-        if self.server.only_local and not is_local(self.headers.get("Host", "")):
-            return Answer(HTTPStatus.MISDIRECTED_REQUEST, _TEXT, "ask for localhost, or listen on another address\n")
-        return self.server.pages.answer(self.path, self.headers.get("Accept", ""))
+    def _respond(self) -> HttpResponse:
+        if self.server.is_loopback and not is_local(self.headers.get("Host", "")):
+            return HttpResponse(
+                HTTPStatus.MISDIRECTED_REQUEST, _TEXT, "use localhost in the URL, or listen on another address\n"
+            )
+        return self.server.router.respond(self.path, self.headers.get("Accept", ""))
 
-    def _send(self, answer: Answer, *, with_body: bool) -> None:
-        self.server.has_asked(self.connection)
-        self.connection.settimeout(_TO_ANSWER)
-        body = answer.body
-        self.send_response(answer.status)
-        headers = {"Content-Type": answer.kind, "Content-Length": str(len(body)), **_SECURITY, **(answer.more or {})}
-        for name, value in headers.items():
+    def _send(self, response: HttpResponse, *, with_body: bool) -> None:
+        self.server.request_received(self.connection)
+        self.connection.settimeout(_RESPONSE_TIMEOUT)
+        body = response.body
+        self.send_response(response.status)
+        headers = {"Content-Type": response.content_type, "Content-Length": str(len(body)), **_SECURITY}
+        for name, value in {**headers, **(response.headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if with_body:
             self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answers what is no request that there is an answer to."""
+        """Responds to an invalid request."""
         del message, explain
-        # What http.server calls unsupported is any method without a function of ours.
+        # http.server reports a method without a do_ function as not implemented.
         status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
-        more = {"Allow": "GET, HEAD"} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
-        self._send(Answer(status, _TEXT, f"{status.phrase}\n", more), with_body=True)
+        headers = {"Allow": "GET, HEAD"} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
+        self._send(HttpResponse(status, _TEXT, f"{status.phrase}\n", headers), with_body=True)
 
     def log_message(self, *_: object) -> None:
-        """Requests are not logged: a dashboard asks every few seconds."""
+        """Logs no requests: a dashboard sends one every few seconds."""
 
 
 def is_local(host: str) -> bool:
-    """Whether the Host header of a request names this machine's loopback, with whatever port."""
+    """Returns whether a Host header names localhost or a loopback address, with any port."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

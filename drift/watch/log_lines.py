@@ -1,4 +1,4 @@
-"""What opened and what closed, one line each, for people who follow along and for programs that read a pipe."""
+"""One line for each finding that opened or closed: text for a terminal, JSON for a pipe."""
 
 import json
 from datetime import UTC, datetime
@@ -7,67 +7,67 @@ from typing import Final
 from drift.model import Actor, Json, ObjectReport, Status
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible, what_differs
-from drift.watch.open_findings import Episode, News, Turn
+from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
 
-def to_text_line(news: News) -> str:
-    """One line without its end; what a cluster can choose in it is escaped."""
-    episode, finding = news.episode, news.episode.finding
+def to_text_line(change: FindingChange) -> str:
+    """Returns one line without a line break. Text from the cluster is escaped."""
+    tracked, finding = change.tracked, change.tracked.finding
     parts = [
-        f"{rfc3339(episode.resolved or episode.opened)} {news.turn:<8} {finding.severity:<8}",
-        object_name(_object(episode)),
+        f"{rfc3339(tracked.resolved or tracked.opened)} {change.transition:<8} {finding.severity:<8}",
+        object_name(_object(tracked)),
     ]
     if finding.path:
         parts.append(f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}")
-    if news.turn is Turn.RESOLVED:
-        by = f", ended by {_names(episode.resolved_by)}" if episode.resolved_by else ""
-        since = "" if episode.exact else "more than "
-        parts.append(f"after {since}{_duration(episode.seconds)}; {_made(episode)}{by}")
+    if change.transition is Transition.RESOLVED:
+        ended_by = f", ended by {_names(tracked.resolved_by)}" if tracked.resolved_by else ""
+        since = "" if tracked.exact else "more than "
+        parts.append(f"after {since}{_duration(tracked.seconds)}; {_cause(tracked)}{ended_by}")
     else:
-        parts += [what_differs(finding), _made(episode)]
+        parts += [what_differs(finding), _cause(tracked)]
     return "  ".join(parts)
 
 
-def to_json_line(news: News) -> str:
-    """One JSON object on one line, without its end."""
-    episode = news.episode
+def to_json_line(change: FindingChange) -> str:
+    """Returns one JSON object on one line, without a line break."""
+    tracked = change.tracked
     document: dict[str, Json] = {
-        "event": news.turn,
+        "event": change.transition,
         "object": {
-            "apiVersion": episode.api_version,
-            "kind": episode.key.kind,
-            "namespace": episode.key.namespace,
-            "name": episode.key.name,
+            "apiVersion": tracked.api_version,
+            "kind": tracked.key.kind,
+            "namespace": tracked.key.namespace,
+            "name": tracked.key.name,
         },
-        "finding": finding_document(episode.finding),
-        "openedAt": rfc3339(episode.opened),
-        "exact": episode.exact,
-        "resolvedAt": None if episode.resolved is None else rfc3339(episode.resolved),
-        "seconds": None if episode.resolved is None else round(episode.seconds, 3),
+        "finding": finding_document(tracked.finding),
+        "openedAt": rfc3339(tracked.opened),
+        "exact": tracked.exact,
+        "resolvedAt": None if tracked.resolved is None else rfc3339(tracked.resolved),
+        "seconds": None if tracked.resolved is None else round(tracked.seconds, 3),
         "resolvedBy": [
             {"manager": actor.manager, "operation": actor.operation, "time": actor.time}
-            for actor in episode.resolved_by
+            for actor in tracked.resolved_by
         ],
     }
-    # Characters beyond ASCII are escaped: some of them end a line for one reader or another.
+    # ASCII only: some readers take characters such as U+2028 for a line break.
     return json.dumps(document)
 
 
 def rfc3339(time: datetime) -> str:
-    """A time in UTC, to the millisecond."""
+    """Returns a time in UTC with milliseconds."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _object(episode: Episode) -> ObjectReport:
-    return ObjectReport(episode.api_version, episode.key, None, Status.DRIFTED)
+def _object(tracked: TrackedFinding) -> ObjectReport:
+    return ObjectReport(tracked.api_version, tracked.key, None, Status.DRIFTED)
 
 
-def _made(episode: Episode) -> str:
-    cause = CAUSE_TEXT[episode.finding.cause]
-    return f"{cause}: {_names(episode.finding.actors)}" if episode.finding.actors else cause
+def _cause(tracked: TrackedFinding) -> str:
+    cause = CAUSE_TEXT[tracked.finding.cause]
+    return f"{cause}: {_names(tracked.finding.actors)}" if tracked.finding.actors else cause
 
 
 def _names(actors: tuple[Actor, ...]) -> str:

@@ -1,6 +1,6 @@
-"""The loop: takes in what feeds and files tell, compares, keeps the books, and shows the result.
+"""The main loop: takes messages of reflectors and manifest files, compares, and publishes the report.
 
-One thread does all of it, so each message meets the state that those before it have left.
+One thread does all of this, so that messages are handled in order and the state needs no locks.
 """
 
 import threading
@@ -15,47 +15,56 @@ from drift.errors import DriftError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.live_object import LiveObject
 from drift.model import Object, ObjectKey, ObjectReport, Report
-from drift.watch.comparison import Comparison, Desired
-from drift.watch.manifest_files import CheckedOut, Reloaded, Unreadable
-from drift.watch.open_findings import News, OpenFindings, Turn
+from drift.watch.comparison import Comparison, DesiredState
+from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, ManifestsUnreadable
+from drift.watch.open_findings import FindingChange, OpenFindings, Transition
 from drift.watch.recording import Recorder
-from drift.watch.reflector import Happened, Listed, Turned
-from drift.watch.status import WatchStatus
+from drift.watch.reflector import EventReceived, ListReceived, StateChanged
+from drift.watch.status import WatchStatus, manifest_error_note
 from drift.watch.timing import Timing
-from drift.watch.watched_cluster import Step, WatchedCluster
+from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 from drift.watch.writers import writers
 
-#: Seconds of messages that are taken in before the report is looked to.
+#: Seconds of messages that are handled before the loop checks whether a scan is due.
 _BATCH: Final = 0.5
-#: Seconds between two looks at whether all watches are up.
+#: Seconds between two checks of the status.
 _TICK: Final = 0.5
-#: A scan may take this part of the time at most.
+#: Scans may take this share of the time at most.
 _SHARE: Final = 0.5
-#: Seconds between two scans that the history counts as one more, where the manifests stay the same.
-_COUNTED: Final = 3600.0
-#: What of an object's metadata changes without anybody having changed the object.
-_RESTLESS: Final = frozenset({"resourceVersion", "generation", "managedFields"})
+#: Seconds between two scans that the history counts, if the manifests do not change.
+_RECORD_INTERVAL: Final = 3600.0
+#: Metadata that changes with every write, even if the content of the object stays the same.
+_VOLATILE_METADATA: Final = frozenset({"resourceVersion", "generation", "managedFields"})
 
 
 class Output(Protocol):
-    """Where the watching says what it sees."""
+    """Where the watch writes what it finds."""
 
-    def news(self, news: Sequence[News]) -> None:
-        """Something opened or closed."""
+    def findings_changed(self, changes: Sequence[FindingChange]) -> None:
+        """Writes what opened and closed."""
 
-    def say(self, words: str, *, is_detail: bool = False) -> None:
-        """Something that is to be known of the watching itself."""
+    def log(self, message: str, *, is_detail: bool = False) -> None:
+        """Writes a message about the watch itself."""
 
 
-class _Discovered:
-    """The server has other kinds or schemas than before."""
+class _DiscoveryChanged:
+    """The server serves other kinds or schemas than before."""
 
 
 class _Stop:
-    """The end."""
+    """The watch is to end."""
 
 
-_Message = Happened | Listed | Turned | Reloaded | Unreadable | CheckedOut | _Discovered | _Stop
+_Message = (
+    EventReceived
+    | ListReceived
+    | StateChanged
+    | ManifestsReloaded
+    | ManifestsUnreadable
+    | GitInfoChanged
+    | _DiscoveryChanged
+    | _Stop
+)
 
 
 class Watcher:
@@ -64,63 +73,63 @@ class Watcher:
     Args:
         server: The API server.
         desired: The manifests.
-        output: Where to say what is seen.
-        recorder: Where to record it; None to forget it.
-        timing: How long things may take.
+        output: Where to write findings and log messages.
+        recorder: Writes to a history; None for no history.
+        timing: Timeouts and intervals.
 
     Attributes:
-        board: What is known at any time.
+        status: The last report and its problems, for any thread.
     """
 
     def __init__(
         self,
         server: ApiServer,
-        desired: Desired,
+        desired: DesiredState,
         *,
         output: Output,
         recorder: Recorder | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._timing = timing or Timing()
-        self.board = WatchStatus(self._timing)
+        self.status = WatchStatus(self._timing)
         self._output = output
         self._recorder = recorder
         self._messages: SimpleQueue[_Message] = SimpleQueue()
-        self._source = WatchedCluster(server, self._timing, self.tell)
+        self._source = WatchedCluster(server, self._timing, self.enqueue)
         self._comparison = Comparison(desired, self._source)
-        self._ledger = OpenFindings()
+        self._open_findings = OpenFindings()
         self._items: dict[ObjectKey, ObjectReport] = {}
-        self._news: list[News] = []
-        self._said: set[str] = set()
-        self._troubles: tuple[str, ...] = ()
+        self._changes: list[FindingChange] = []
+        self._logged_problems: set[str] = set()
+        self._problems: tuple[str, ...] = ()
         self._stopped = threading.Event()
-        #: When something happened that the report does not have yet: on the monotonic clock, and by date.
-        self._dirty: tuple[float, datetime] | None = None
-        self._scanned = self._took = 0.0
-        self._counted: float | None = None
+        #: The first change since the last scan: on the monotonic clock, and by date.
+        self._changed_since: tuple[float, datetime] | None = None
+        self._scanned_at = self._scan_seconds = 0.0
+        self._recorded_at: float | None = None
 
-    def tell(self, message: _Message) -> None:
-        """Takes a message, from any thread and from signal handlers too."""
+    def enqueue(self, message: _Message) -> None:
+        """Adds a message. Call it from any thread, or from a signal handler."""
         self._messages.put(message)
 
     def stop(self) -> None:
-        """Ends `run` soon; from any thread and from signal handlers too. What has happened until now is recorded."""
+        """Ends `run` soon, after recording what has happened so far. Call it from any thread, or a signal handler."""
         self._stopped.set()
-        self.tell(_Stop())
+        self.enqueue(_Stop())
 
     def run(self) -> None:
         """Watches until it is stopped.
 
         Raises:
-            DriftError: The first scan could not be made.
+            DriftError: The first scan failed.
         """
         threading.Thread(target=self._discover, name="discovery", daemon=True).start()
         try:
             self._scan()
             while not self._stopped.is_set():
-                self.board.rest()
-                self._take_in(self._next(self._until_due()))
-                self._look_after()
+                self.status.set_idle()
+                self._handle_messages(self._next(self._seconds_until_due()))
+                self._check_status()
                 if self._is_due():
                     self._scan()
             self._finish()
@@ -135,189 +144,189 @@ class Watcher:
         except Empty:
             return None
 
-    def _take_in(self, message: _Message | None) -> None:
-        self.board.work()
+    def _handle_messages(self, message: _Message | None) -> None:
+        self.status.set_busy()
         began = monotonic()
         while message is not None:
             self._handle(message)
             if monotonic() - began > _BATCH:
                 break
             message = self._next(0)
-        self._publish_news()
+        self._publish_changes()
 
     def _finish(self) -> None:
-        """Takes in what came before the end, and makes the last report if it is not current."""
-        self._take_in(self._next(0))
-        if self._dirty is not None:
+        """Handles the messages that arrived before the end, and scans again if anything changed."""
+        self._handle_messages(self._next(0))
+        if self._changed_since is not None:
             self._scan()
 
     def _handle(self, message: _Message) -> None:
         match message:
-            case Happened():
+            case EventReceived():
                 try:
-                    step = self._source.take_event(message.feed, message.event)
-                    self._steps([] if step is None else [step], message.at)
+                    change = self._source.take_event(message.reflector, message.event)
+                    self._handle_changes([] if change is None else [change], message.at)
                 finally:
                     self._source.backlog.remove(message.event.size)
-            case Listed():
-                self._steps(self._source.take(message.feed, message.objects), message.at)
-            case Turned():
-                self._touch(datetime.now(UTC))
-                if message.words is not None:
-                    self._output.say(message.words, is_detail=message.is_detail)
-            case Reloaded():
+            case ListReceived():
+                self._handle_changes(self._source.take_list(message.reflector, message.objects), message.at)
+            case StateChanged():
+                self._mark_changed(datetime.now(UTC))
+                if message.log_message is not None:
+                    self._output.log(message.log_message, is_detail=message.is_detail)
+            case ManifestsReloaded():
                 self._reload(message.desired)
-            case Unreadable():
-                self._break(message.why)
-            case CheckedOut():
-                self._comparison.with_info(message.info)
-                self._touch(datetime.now(UTC))
-            case _Discovered():
-                self._comparison.forget()
-                self._touch(datetime.now(UTC))
+            case ManifestsUnreadable():
+                self._set_manifest_error(message.error)
+            case GitInfoChanged():
+                self._comparison.set_manifests_info(message.info)
+                self._mark_changed(datetime.now(UTC))
+            case _DiscoveryChanged():
+                self._comparison.clear_cache()
+                self._mark_changed(datetime.now(UTC))
             case _Stop():
                 pass
 
-    def _steps(self, steps: Iterable[Step], at: datetime) -> None:
-        for step in steps:
-            if self._comparison.is_described(step):
-                self._compare(step, at)
-            elif step.place.name is not None or _essence(step.before) != _essence(step.after):
-                # What was asked for by name is what others depend on: the revision that a syncer records.
-                self._touch(at)
+    def _handle_changes(self, changes: Iterable[ObjectChange], at: datetime) -> None:
+        for change in changes:
+            if self._comparison.has_manifest(change):
+                self._compare(change, at)
+            elif change.place.name is not None or _content(change.before) != _content(change.after):
+                # An object that was read by its name affects others: a Flux source records the synced revision.
+                self._mark_changed(at)
 
-    def _compare(self, step: Step, at: datetime) -> None:
-        """Compares one object as it was right then: what is reverted a moment later was there all the same."""
-        item = self._comparison.one(step)
+    def _compare(self, change: ObjectChange, at: datetime) -> None:
+        """Compares an object as it was right after a change, so that an edit reverted a moment later is not missed."""
+        item = self._comparison.compare_object(change)
         if item is None or item == self._items.get(item.key):
             return
         self._items[item.key] = item
-        self._news += self._ledger.take_step(item, at, writers(step.before, step.after))
-        self._touch(at)
+        self._changes += self._open_findings.update_object(item, at, writers(change.before, change.after))
+        self._mark_changed(at)
 
-    def _reload(self, desired: Desired) -> None:
+    def _reload(self, desired: DesiredState) -> None:
         before = self._comparison
         try:
             self._comparison = Comparison(desired, self._source)
-            self._counted = None
+            self._recorded_at = None
             self._scan()
         except DriftError as error:
             self._comparison = before
-            self._break(str(error))
-            self._touch(datetime.now(UTC))
+            self._set_manifest_error(str(error))
+            self._mark_changed(datetime.now(UTC))
             return
-        self.board.manifests_are(broken=None)
-        self.board.counts = replace(self.board.counts, reloads=self.board.counts.reloads + 1)
-        self._output.say("reloaded the manifests")
+        self.status.set_manifest_error(None)
+        self.status.counts = replace(self.status.counts, reloads=self.status.counts.reloads + 1)
+        self._output.log("reloaded the manifests")
 
-    def _break(self, why: str) -> None:
-        self.board.manifests_are(broken=why)
-        self._output.say(f"the manifests have changed and cannot be read, so those before are compared: {why}")
+    def _set_manifest_error(self, error: str) -> None:
+        self.status.set_manifest_error(error)
+        self._output.log(manifest_error_note(error))
 
     # -- scans
 
-    def _touch(self, at: datetime) -> None:
-        if self._dirty is None:
-            self._dirty = (monotonic(), at)
+    def _mark_changed(self, at: datetime) -> None:
+        if self._changed_since is None:
+            self._changed_since = (monotonic(), at)
 
     def _due(self) -> float:
-        """When the next scan is due, on the monotonic clock."""
-        regular = self._scanned + self._timing.rescan
-        if self._dirty is None:
+        """Returns when the next scan is due, on the monotonic clock."""
+        regular = self._scanned_at + self._timing.rescan_interval
+        if self._changed_since is None:
             return regular
-        not_before = self._scanned + self._took * (1 - _SHARE) / _SHARE
-        return min(regular, max(self._dirty[0] + self._timing.settle, not_before))
+        earliest = self._scanned_at + self._scan_seconds * (1 - _SHARE) / _SHARE
+        return min(regular, max(self._changed_since[0] + self._timing.debounce, earliest))
 
-    def _until_due(self) -> float:
+    def _seconds_until_due(self) -> float:
         return min(max(self._due() - monotonic(), 0.001), _TICK)
 
     def _is_due(self) -> bool:
         return not self._stopped.is_set() and monotonic() >= self._due()
 
     def _scan(self) -> None:
-        """Scans everything and shows it.
+        """Scans everything and publishes the report.
 
         Raises:
-            ManifestError: Two manifests describe one object.
+            ManifestError: Two manifests define the same object.
         """
-        self.board.work()
-        # What it finds was there when it began; events that come meanwhile are later than that.
-        began, dirty, at = monotonic(), self._dirty, datetime.now(UTC)
-        self._dirty = None
+        self.status.set_busy()
+        # The findings existed when the scan began. Events that arrive during the scan are later.
+        began, changed_since, at = monotonic(), self._changed_since, datetime.now(UTC)
+        self._changed_since = None
         try:
-            report = self._comparison.whole()
+            report = self._comparison.compare_all()
         finally:
-            self._scanned = monotonic()
-            self._took = self._scanned - began
-        at = at if dirty is None else min(at, dirty[1])
+            self._scanned_at = monotonic()
+            self._scan_seconds = self._scanned_at - began
+        at = at if changed_since is None else min(at, changed_since[1])
         self._items = {item.key: item for item in report.objects}
-        self._news += self._ledger.take_report(report, at)
-        self._publish_news()
-        self._show(self._recorded(report))
+        self._changes += self._open_findings.update_all(report, at)
+        self._publish_changes()
+        self._publish_report(self._record(report))
 
-    def _recorded(self, report: Report) -> Report:
+    def _record(self, report: Report) -> Report:
         if self._recorder is None:
             return report
-        is_one_more = self._counted is None or monotonic() - self._counted > _COUNTED
-        if is_one_more:
-            self._counted = monotonic()
+        count_as_scan = self._recorded_at is None or monotonic() - self._recorded_at > _RECORD_INTERVAL
+        if count_as_scan:
+            self._recorded_at = monotonic()
         return self._recorder.record(
-            report, self._comparison.settings, open_now=self._ledger.open, count_as_scan=is_one_more
+            report, self._comparison.settings, open_now=self._open_findings.open, count_as_scan=count_as_scan
         )
 
-    def _show(self, report: Report) -> None:
-        feeds = self._source.in_use()
-        notes = [note for feed in feeds if (note := feed.note()) is not None]
-        self.board.show(replace(report, notes=(*report.notes, *notes)), feeds)
-        counts = self.board.counts
-        self.board.counts = replace(counts, scans=counts.scans + 1, requests=self._source.requests_sent)
+    def _publish_report(self, report: Report) -> None:
+        reflectors = self._source.in_use()
+        notes = [note for reflector in reflectors if (note := reflector.note()) is not None]
+        self.status.set_report(replace(report, notes=(*report.notes, *notes)), reflectors)
+        counts = self.status.counts
+        self.status.counts = replace(counts, scans=counts.scans + 1, requests=self._source.requests_sent)
 
-    # -- the watching itself
+    # -- the watch itself
 
-    def _look_after(self) -> None:
-        """Scans anew and says so when something has gone out of sight, or has come back."""
-        troubles = tuple(self.board.troubles())
-        if troubles == self._troubles:
+    def _check_status(self) -> None:
+        """Logs the problems and requests a scan whenever the problems change."""
+        problems = tuple(self.status.problems())
+        if problems == self._problems:
             return
-        self._troubles = troubles
-        self._touch(datetime.now(UTC))
-        for trouble in troubles:
-            if trouble not in self._said:
-                self._output.say(f"incomplete: {trouble}")
-        if self._said and not troubles:
-            self._output.say("complete again")
-        self._said = set(troubles)
+        self._problems = problems
+        self._mark_changed(datetime.now(UTC))
+        for problem in problems:
+            if problem not in self._logged_problems:
+                self._output.log(f"incomplete: {problem}")
+        if self._logged_problems and not problems:
+            self._output.log("complete again")
+        self._logged_problems = set(problems)
 
-    def _publish_news(self) -> None:
-        if self._news:
-            news, self._news = self._news, []
-            counts = self.board.counts
-            resolved = sum(one.turn is Turn.RESOLVED for one in news)
-            opened = sum(one.turn is Turn.OPENED for one in news)
-            self.board.counts = replace(counts, opened=counts.opened + opened, resolved=counts.resolved + resolved)
+    def _publish_changes(self) -> None:
+        if self._changes:
+            changes, self._changes = self._changes, []
+            counts = self.status.counts
+            resolved = sum(change.transition is Transition.RESOLVED for change in changes)
+            opened = sum(change.transition is Transition.OPENED for change in changes)
+            self.status.counts = replace(counts, opened=counts.opened + opened, resolved=counts.resolved + resolved)
             if self._recorder is not None:
-                self._recorder.follow(news)
-            self._output.news(news)
+                self._recorder.record_changes(changes)
+            self._output.findings_changed(changes)
 
     def _discover(self) -> None:
-        """A thread: looks from time to time which kinds and schemas the server has."""
-        while not self._stopped.wait(self._timing.discovery):
+        """Runs discovery at intervals, in a thread."""
+        while not self._stopped.wait(self._timing.discovery_interval):
             try:
                 changed = self._source.discover_again()
             except ScanError:
-                # The feeds are in the same trouble, and say so.
+                # The reflectors have the same problem and report it.
                 pass
             else:
                 if changed:
-                    self.tell(_Discovered())
+                    self.enqueue(_DiscoveryChanged())
 
 
-def _essence(live: LiveObject | None) -> Object | None:
-    """What of an object that no manifest describes may matter to the report."""
+def _content(live: LiveObject | None) -> Object | None:
+    """Returns the part of an object without a manifest that may affect the report."""
     if live is None:
         return None
     body = {name: value for name, value in live.body.items() if name != "status"}
     metadata = body.get("metadata")
     if isinstance(metadata, dict):
-        body["metadata"] = {name: value for name, value in metadata.items() if name not in _RESTLESS}
+        body["metadata"] = {name: value for name, value in metadata.items() if name not in _VOLATILE_METADATA}
     return body

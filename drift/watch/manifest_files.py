@@ -1,7 +1,7 @@
-"""Watches the files of the manifests and of the settings, and reads them anew when they have changed.
+"""Polls the files of the manifests and settings, and reloads them when they change.
 
-By looking at them from time to time: that works on network mounts and in containers too, and it sees a symbolic link
-that is turned to another folder, which is how git-sync and mounted ConfigMaps change.
+Polling also works on network mounts and in containers. It notices a symbolic link that points to another folder, which
+is how git-sync and mounted ConfigMaps update their files.
 """
 
 import threading
@@ -15,41 +15,41 @@ from drift.documents.files import document_files
 from drift.errors import DriftError
 from drift.model import ManifestsInfo
 from drift.sources.git import manifests_info
-from drift.watch.comparison import Desired
+from drift.watch.comparison import DesiredState
 from drift.watch.timing import Timing
 
-#: Looking at the files may take this part of the time at most, however many there are.
+#: Polling may take this share of the time at most, however many files there are.
 _SHARE: Final = 0.1
-#: Seconds after which what could not be read is tried again, and Git is asked what is checked out.
-_AGAIN: Final = 10.0
+#: Seconds between two attempts to read broken files, and between two queries of the checked-out commit.
+_RETRY_SECONDS: Final = 10.0
 
-#: What tells one state of the files from another: for each its path, device, inode, time of change and size.
+#: Identifies one state of the files: for each its path, device, inode, mtime and size.
 Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reloaded:
-    """The files have changed and could be read."""
+class ManifestsReloaded:
+    """The files changed and were read."""
 
-    desired: Desired
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The files have changed and cannot be read; `why` is one sentence."""
-
-    why: str
+    desired: DesiredState
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedOut:
-    """The files are the same, and Git says something else of them."""
+class ManifestsUnreadable:
+    """The files changed and cannot be read. ``error`` is one sentence."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class GitInfoChanged:
+    """The files are unchanged, but the commit or branch that is checked out is another one."""
 
     info: ManifestsInfo
 
 
 def fingerprint(paths: Sequence[str]) -> Fingerprint:
-    """The state of all files of manifests below the paths, and of the paths themselves."""
+    """Returns the state of the paths and of every manifest file below them."""
     return tuple(_state(file) for path in paths for file in sorted({Path(path), *_files(Path(path))}))
 
 
@@ -68,16 +68,16 @@ def _state(file: Path) -> tuple[str, int, int, int, int]:
     return (str(file), stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
-class DesiredFiles:
-    """Tells when the desired side is not what it was.
+class ManifestWatcher:
+    """Emits a message when the manifests, the settings or the checked-out commit change.
 
     Args:
-        paths: The files and folders to look at.
-        seen: Their state just before they were read last.
+        paths: The files and folders to poll.
+        seen: Their state just before they were last read.
         desired: What was read then.
         load: Reads them.
-        timing: How often to look.
-        tell: Takes the news; called from a thread of its own.
+        timing: The poll interval.
+        emit: Takes the messages. Called from this watcher's thread.
     """
 
     def __init__(
@@ -85,82 +85,82 @@ class DesiredFiles:
         paths: Sequence[str],
         *,
         seen: Fingerprint,
-        desired: Desired,
-        load: Callable[[], Desired],
+        desired: DesiredState,
+        load: Callable[[], DesiredState],
         timing: Timing,
-        tell: Callable[[Reloaded | Unreadable | CheckedOut], None],
+        emit: Callable[[ManifestsReloaded | ManifestsUnreadable | GitInfoChanged], None],
     ) -> None:
         self._paths = paths
-        self._seen = seen
-        self._pending = seen
+        self._loaded = seen
+        self._previous = seen
         self._info = desired.info
         self._load = load
         self._timing = timing
-        self._tell = tell
+        self._emit = emit
         self._stopped = threading.Event()
         self._woken = threading.Event()
-        self._failed: float | None = None
-        self._asked = monotonic()
+        self._failed_at: float | None = None
+        self._git_checked_at = monotonic()
         self._thread = threading.Thread(target=self._run, name="manifests", daemon=True)
 
     def start(self) -> None:
-        """Begins to look."""
+        """Starts polling in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stops polling."""
         self._stopped.set()
         self._woken.set()
 
     def reload(self) -> None:
-        """Reads everything soon, whether it has changed or not."""
+        """Makes the thread reload everything now, even if nothing changed."""
         self._woken.set()
 
     def _run(self) -> None:
-        wait = self._timing.files
+        wait = self._timing.files_interval
         while not self._stopped.is_set():
-            asked = self._woken.wait(wait)
+            force = self._woken.wait(wait)
             self._woken.clear()
             if self._stopped.is_set():
                 return
             began = monotonic()
-            self.look(asked=asked)
-            wait = max(self._timing.files, (monotonic() - began) / _SHARE)
+            self.poll(force=force)
+            wait = max(self._timing.files_interval, (monotonic() - began) / _SHARE)
 
-    def look(self, *, asked: bool = False) -> None:
-        """Looks once. What has changed is read when it has not changed again since the look before.
+    def poll(self, *, force: bool = False) -> None:
+        """Checks the files once. Changed files are read once they have stayed the same for one interval.
 
         Args:
-            asked: Whether to read everything now.
+            force: Whether to read everything now.
         """
-        now = fingerprint(self._paths)
-        again = self._failed is not None and monotonic() - self._failed > _AGAIN
-        if asked:
-            self._read(now)
-        elif now == self._seen and not again:
-            self._pending = now
-            self._ask_git()
-        elif now != self._pending:
-            # Somebody is writing; half a file may well be a valid one.
-            self._pending = now
+        current = fingerprint(self._paths)
+        is_retry = self._failed_at is not None and monotonic() - self._failed_at > _RETRY_SECONDS
+        if force:
+            self._read(current)
+        elif current == self._loaded and not is_retry:
+            self._previous = current
+            self._check_git()
+        elif current != self._previous:
+            # The files may still be written to, and half a file may be valid YAML.
+            self._previous = current
         else:
-            self._read(now)
+            self._read(current)
 
-    def _read(self, now: Fingerprint) -> None:
+    def _read(self, current: Fingerprint) -> None:
         try:
             desired = self._load()
         except DriftError as error:
-            self._seen, self._failed = now, monotonic()
-            self._tell(Unreadable(str(error)))
+            self._loaded, self._failed_at = current, monotonic()
+            self._emit(ManifestsUnreadable(str(error)))
             return
-        if fingerprint(self._paths) == now:
-            self._seen, self._failed, self._info = now, None, desired.info
-            self._tell(Reloaded(desired))
+        if fingerprint(self._paths) == current:
+            self._loaded, self._failed_at, self._info = current, None, desired.info
+            self._emit(ManifestsReloaded(desired))
 
-    def _ask_git(self) -> None:
-        if monotonic() - self._asked > _AGAIN:
+    def _check_git(self) -> None:
+        if monotonic() - self._git_checked_at > _RETRY_SECONDS:
             info = manifests_info(self._info.paths)
-            self._asked = monotonic()
+            self._git_checked_at = monotonic()
             if info != self._info:
                 self._info = info
-                self._tell(CheckedOut(info))
+                self._emit(GitInfoChanged(info))

@@ -1,37 +1,37 @@
-"""Which findings are open, and what has opened and closed: each object's story in the order in which it happened."""
+"""Tracks which findings are open and reports what opens and closes, for each object in the order of its events."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from drift.history.episodes import joined_actors, lasting_cause
+from drift.history.episodes import merge_actors, merge_causes
 from drift.model import Actor, Finding, ObjectKey, ObjectReport, Report, Status
 
 
-class Turn(StrEnum):
+class Transition(StrEnum):
     """What happened to a finding."""
 
-    #: It was there when the watch began, or when the watch could see its object again.
+    #: The finding existed when the watch started, or when the watch could read its object again.
     FOUND = "found"
     OPENED = "opened"
     RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
-    """A finding from when it was seen first to when it was seen to be gone.
+class TrackedFinding:
+    """A finding with the times at which it opened and closed.
 
     Attributes:
         key: Its object.
-        api_version: The version its object was compared in.
-        finding: As it was last seen; its cause and its actors are those of the whole episode, see
+        api_version: The version in which its object was compared.
+        finding: The latest state of the finding. Its cause and actors are those of the whole time that it was open; see
             `drift.history.episodes`.
         opened: When it was first seen.
-        exact: Whether it began then. False if it was there before the watch could see its object.
+        exact: Whether it began at ``opened``. False if it may be older: the watch could not read its object before.
         resolved: When it was seen to be gone, never before ``opened``; None while it is open.
-        resolved_by: Who wrote the object then, as far as is on record.
-        reverted: Whether the live object has changed back, rather than what is wanted of it.
+        resolved_by: The managers that wrote the object then, if Kubernetes recorded them.
+        reverted: Whether the live object was changed back. False if the manifest was changed instead.
     """
 
     key: ObjectKey
@@ -45,97 +45,104 @@ class Episode:
 
     @property
     def seconds(self) -> float:
-        """How long it was open; 0 while it is."""
+        """How long it was open; 0 if it still is."""
         return 0.0 if self.resolved is None else (self.resolved - self.opened).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """One thing that happened to a finding."""
+class FindingChange:
+    """A finding that was found, opened or resolved."""
 
-    turn: Turn
-    episode: Episode
+    transition: Transition
+    tracked: TrackedFinding
 
 
 class OpenFindings:
-    """Keeps the open findings that count, and tells what changes.
+    """Keeps the open findings that count as drift, and returns what changes.
 
-    What is not known (an object that is out of sight, a scan that could not look everywhere) closes nothing. What is
-    there when an object comes into sight may be of any age.
+    An object that could not be read, or a scan that is incomplete, closes nothing. What is found when an object becomes
+    readable may be of any age.
     """
 
     def __init__(self) -> None:
-        self._open: dict[ObjectKey, dict[str, Episode]] = {}
-        self._began = False
-        self._unseen: set[ObjectKey] = set()
+        self._open: dict[ObjectKey, dict[str, TrackedFinding]] = {}
+        self._has_scanned = False
+        self._unchecked: set[ObjectKey] = set()
         self._errors: frozenset[str] = frozenset()
 
     @property
-    def open(self) -> list[Episode]:
-        """What is open."""
-        return [episode for episodes in self._open.values() for episode in episodes.values()]
+    def open(self) -> list[TrackedFinding]:
+        """The open findings."""
+        return [tracked for of_object in self._open.values() for tracked in of_object.values()]
 
-    def take_step(self, item: ObjectReport, at: datetime, writers: Sequence[Actor]) -> list[News]:
-        """Takes in what was found of one object right after it had changed.
+    def update_object(self, item: ObjectReport, at: datetime, writers: Sequence[Actor]) -> list[FindingChange]:
+        """Takes in the comparison of one object right after it changed.
 
         Args:
-            item: What was found.
-            at: When it changed.
-            writers: Who wrote it then; named where a finding has nobody on record.
+            item: The result of the comparison.
+            at: When the object changed.
+            writers: The managers that wrote it then. A finding without a recorded manager gets them as its actors.
         """
-        return self._take(item, at, writers, exact=True, reverted=True)
+        return self._update(item, at, writers, exact=True, reverted=True)
 
-    def _take(
-        self, item: ObjectReport, at: datetime, writers: Sequence[Actor], *, exact: bool, reverted: bool
-    ) -> list[News]:
-        if item.status is Status.UNCHECKED:
-            self._unseen.add(item.key)
-            return []
-        exact = exact and item.key not in self._unseen
-        self._unseen.discard(item.key)
-        known = self._open.get(item.key, {})
-        now = {finding.id: finding for finding in item.findings if finding.is_drift}
-        news = [
-            News(Turn.RESOLVED, _closed(known[gone], at, resolved_by=tuple(writers), reverted=reverted))
-            for gone in known.keys() - now.keys()
-        ]
-        still = {}
-        for name, finding in now.items():
-            episode = known.get(name)
-            if episode is None:
-                began = replace(finding, actors=joined_actors((), finding.actors or writers))
-                episode = Episode(item.key, item.api_version, began, at, exact)
-                news.append(News(Turn.OPENED if exact else Turn.FOUND, episode))
-            elif episode.finding != finding:
-                episode = replace(episode, finding=_carried_on(episode.finding, finding, writers))
-            still[name] = episode
-        if still:
-            self._open[item.key] = still
-        else:
-            self._open.pop(item.key, None)
-        return sorted(news, key=lambda one: one.episode.finding.path)
-
-    def take_report(self, report: Report, at: datetime) -> list[News]:
-        """Takes in a scan of everything. What the first one finds was there before."""
+    def update_all(self, report: Report, at: datetime) -> list[FindingChange]:
+        """Takes in a full scan. What the first scan finds may be of any age."""
         errors = frozenset(report.errors)
-        # Where an error is gone, this scan saw what the one before it could not see.
-        exact = self._began and self._errors <= errors
-        self._began, self._errors = True, errors
-        news = [one for item in report.objects for one in self._take(item, at, (), exact=exact, reverted=False)]
-        self._unseen = {item.key for item in report.objects if item.status is Status.UNCHECKED}
+        # If an error of the last scan is gone, this scan saw objects that the last one could not read.
+        exact = self._has_scanned and self._errors <= errors
+        self._has_scanned, self._errors = True, errors
+        changes = [one for item in report.objects for one in self._update(item, at, (), exact=exact, reverted=False)]
+        self._unchecked = {item.key for item in report.objects if item.status is Status.UNCHECKED}
         if not report.errors:
             reported = {item.key for item in report.objects}
             for key in self._open.keys() - reported:
-                news += [News(Turn.RESOLVED, _closed(episode, at)) for episode in self._open.pop(key).values()]
-        return news
+                changes += [
+                    FindingChange(Transition.RESOLVED, _resolved(tracked, at))
+                    for tracked in self._open.pop(key).values()
+                ]
+        return changes
+
+    def _update(
+        self, item: ObjectReport, at: datetime, writers: Sequence[Actor], *, exact: bool, reverted: bool
+    ) -> list[FindingChange]:
+        if item.status is Status.UNCHECKED:
+            self._unchecked.add(item.key)
+            return []
+        exact = exact and item.key not in self._unchecked
+        self._unchecked.discard(item.key)
+        known = self._open.get(item.key, {})
+        findings = {finding.id: finding for finding in item.findings if finding.is_drift}
+        changes = [
+            FindingChange(
+                Transition.RESOLVED, _resolved(known[gone], at, resolved_by=tuple(writers), reverted=reverted)
+            )
+            for gone in known.keys() - findings.keys()
+        ]
+        still_open = {}
+        for name, finding in findings.items():
+            tracked = known.get(name)
+            if tracked is None:
+                with_actors = replace(finding, actors=merge_actors((), finding.actors or writers))
+                tracked = TrackedFinding(item.key, item.api_version, with_actors, at, exact)
+                changes.append(FindingChange(Transition.OPENED if exact else Transition.FOUND, tracked))
+            elif tracked.finding != finding:
+                tracked = replace(tracked, finding=_merged(tracked.finding, finding, writers))
+            still_open[name] = tracked
+        if still_open:
+            self._open[item.key] = still_open
+        else:
+            self._open.pop(item.key, None)
+        return sorted(changes, key=lambda change: change.tracked.finding.path)
 
 
-def _closed(episode: Episode, at: datetime, *, resolved_by: tuple[Actor, ...] = (), reverted: bool = False) -> Episode:
-    # Events and scans carry the times of several threads, and a clock may be set back.
-    return replace(episode, resolved=max(at, episode.opened), resolved_by=resolved_by, reverted=reverted)
+def _resolved(
+    tracked: TrackedFinding, at: datetime, *, resolved_by: tuple[Actor, ...] = (), reverted: bool = False
+) -> TrackedFinding:
+    # Events and scans take their times in different threads, and a clock may be set back.
+    return replace(tracked, resolved=max(at, tracked.opened), resolved_by=resolved_by, reverted=reverted)
 
 
-def _carried_on(before: Finding, now: Finding, writers: Iterable[Actor]) -> Finding:
-    """The finding of an episode that goes on."""
-    cause = lasting_cause(before.cause, now.cause)
-    return replace(now, cause=cause, actors=joined_actors(before.actors, now.actors or writers))
+def _merged(before: Finding, now: Finding, writers: Iterable[Actor]) -> Finding:
+    """Returns the latest finding, with the cause and actors of the whole time that it was open."""
+    cause = merge_causes(before.cause, now.cause)
+    return replace(now, cause=cause, actors=merge_actors(before.actors, now.actors or writers))

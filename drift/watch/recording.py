@@ -1,4 +1,4 @@
-"""What the watching writes to a history: what opened and closed, with its exact times, and a scan now and then."""
+"""Writes to a history what a watch sees: findings with the exact times at which they opened and closed, and scans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,25 +6,24 @@ from typing import Final
 
 from drift.config.settings import Settings
 from drift.errors import HistoryError
-from drift.history.changes import Reach
-from drift.history.episodes import Episode as Recorded
-from drift.history.episodes import Scope, State
+from drift.history.changes import ScanCoverage
+from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.store import History
 from drift.model import Report
 from drift.watch.log_lines import rfc3339
-from drift.watch.open_findings import Episode, News, Turn
+from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
-#: What is new is written in transactions of so many, so that none keeps another program waiting.
-_AT_ONCE: Final = 500
+#: Episodes written in one transaction, so that other programs do not wait long for the file.
+_BATCH: Final = 500
 
 
 class Recorder:
-    """Writes to the history of one scope. A history that cannot be used costs the watching nothing.
+    """Writes to the history of one scope. The watch continues if the history cannot be written.
 
     Args:
-        history: The file.
-        scope: What tells these scans from others in the file.
-        warn: Told in a sentence when the history cannot be written, and when it can again.
+        history: The history.
+        scope: The scope of this watch in the history.
+        warn: Called with a sentence when writing fails for the first time, and when it works again.
     """
 
     def __init__(self, history: History, scope: Scope, warn: Callable[[str], None]) -> None:
@@ -33,69 +32,71 @@ class Recorder:
         self._warn = warn
         self._is_broken = False
 
-    def follow(self, news: Sequence[News]) -> None:
-        """Records what opened and what closed. What was there before, the scan that found it records."""
-        episodes = [self._recorded(one.episode) for one in news if one.turn is not Turn.FOUND]
+    def record_changes(self, changes: Sequence[FindingChange]) -> None:
+        """Records what opened and closed. What existed before the watch is recorded by the scan that found it."""
+        episodes = [self._episode(change.tracked) for change in changes if change.transition is not Transition.FOUND]
         try:
-            for start in range(0, len(episodes), _AT_ONCE):
-                self._history.follow(episodes[start : start + _AT_ONCE])
+            for start in range(0, len(episodes), _BATCH):
+                self._history.update_episodes(episodes[start : start + _BATCH])
         except HistoryError as error:
-            self._broke(error)
+            self._warn_once(error)
 
-    def record(self, report: Report, settings: Settings, *, open_now: Sequence[Episode], count_as_scan: bool) -> Report:
+    def record(
+        self, report: Report, settings: Settings, *, open_now: Sequence[TrackedFinding], count_as_scan: bool
+    ) -> Report:
         """Records a scan.
 
         Args:
-            report: What it found.
-            settings: What it was made with.
-            open_now: What is open after it; a finding that the file does not have yet gets its times from here.
-            count_as_scan: Whether it is one more in the history, rather than an update between two.
+            report: The report of the scan.
+            settings: The settings of the scan.
+            open_now: The findings that are open after it. They provide the times of new findings.
+            count_as_scan: Whether the history counts it as a scan. False only updates the episodes.
 
         Returns:
-            The report with what is known of its findings; as it was, where the history cannot be used.
+            The report with ages and lifecycles from the history, or unchanged if the history cannot be used.
         """
-        reach = Reach(settings.unmanaged, settings.skips)
+        coverage = ScanCoverage(settings.unmanaged, settings.skips)
         try:
-            known = self._history.record(
-                _dated(report, open_now),
+            recorded = self._history.record(
+                _with_first_seen(report, open_now),
                 self._scope,
-                reach,
+                coverage,
                 count_as_scan=count_as_scan,
-                older=frozenset(episode.finding.id for episode in open_now if not episode.exact),
+                start_unknown=frozenset(tracked.finding.id for tracked in open_now if not tracked.exact),
             )
         except HistoryError as error:
-            self._broke(error)
+            self._warn_once(error)
             return report
         if self._is_broken:
             self._is_broken = False
-            self._warn("the history is written again")
-        return known
+            self._warn("the history can be written again")
+        return recorded
 
-    def _broke(self, error: HistoryError) -> None:
+    def _warn_once(self, error: HistoryError) -> None:
         if not self._is_broken:
             self._is_broken = True
-            self._warn(f"{error}; the watching goes on without it")
+            self._warn(f"{error}; the watch continues without the history")
 
-    def _recorded(self, episode: Episode) -> Recorded:
-        opened = rfc3339(episode.opened)
-        ended = None if episode.resolved is None else rfc3339(episode.resolved)
-        over = State.REVERTED if episode.reverted else State.RESOLVED
-        return Recorded.of_finding(
-            episode.finding,
+    def _episode(self, tracked: TrackedFinding) -> Episode:
+        opened = rfc3339(tracked.opened)
+        ended = None if tracked.resolved is None else rfc3339(tracked.resolved)
+        end_state = EpisodeState.REVERTED if tracked.reverted else EpisodeState.RESOLVED
+        return Episode.of_finding(
+            tracked.finding,
             scope=self._scope,
-            api_version=episode.api_version,
-            key=episode.key,
+            api_version=tracked.api_version,
+            key=tracked.key,
             first_seen=opened,
             last_seen=ended or opened,
             ended_at=ended,
-            state=State.OPEN if ended is None else over,
-            start_known=episode.exact,
+            state=EpisodeState.OPEN if ended is None else end_state,
+            start_known=tracked.exact,
         )
 
 
-def _dated(report: Report, open_now: Sequence[Episode]) -> Report:
-    """The report with the times at which the watch saw its findings begin."""
-    opened = {episode.finding.id: rfc3339(episode.opened) for episode in open_now}
+def _with_first_seen(report: Report, open_now: Sequence[TrackedFinding]) -> Report:
+    """Returns the report with the times at which the watch saw its findings open."""
+    opened = {tracked.finding.id: rfc3339(tracked.opened) for tracked in open_now}
     return replace(
         report,
         objects=tuple(

@@ -1,6 +1,6 @@
-"""Follows one kind in one place: list, watch from there, list again where the watch cannot go on, and say how it goes.
+"""Lists and watches one kind, lists it again if the watch expires, and reports its state.
 
-A thread of its own reads; what it learns goes as messages to the one thread that compares. It sends GET requests only.
+A thread reads from the API server and sends messages to the one thread that compares. It sends only GET requests.
 """
 
 import threading
@@ -18,135 +18,134 @@ from drift.kube.watch import Event, ExpiredError, Listing, WatchScope
 from drift.watch.backlog import Backlog
 from drift.watch.timing import Backoff, Timing
 
-#: The API server's answers to an account that may not, and to a resource that cannot be watched at all.
+#: Statuses of the API server if the account lacks a permission, or the resource does not support the verb.
 _REFUSED: Final = frozenset({403, 405})
-#: After so many failures in a row the version itself may be what the server cannot go on from.
-_DOUBTED: Final = 3
-#: A watch that ends sooner without having said anything is no success, and not made anew at once.
+#: After this many failures in a row, the resourceVersion itself may be the cause, so everything is listed again.
+_FAILURES_BEFORE_RELIST: Final = 3
+#: Seconds. A watch that ends sooner without an event counts as a failure and is restarted after a backoff.
 _TOO_SHORT: Final = 1.0
 
 
-class Watching(Protocol):
-    """Events as they come, until they end or are stopped from another thread."""
+class EventStream(Protocol):
+    """The events of a watch, until it ends or another thread stops it."""
 
     def __iter__(self) -> Iterator[Event]: ...
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the watch."""
 
 
-class Server(Protocol):
-    """What a feed asks of an API server."""
+class ListerWatcher(Protocol):
+    """What a reflector needs of an API server."""
 
     def list_scope(self, place: WatchScope, *, at_most: int | None = None) -> Listing:
-        """All objects of a place."""
+        """Lists all objects of a place."""
 
-    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> Watching:
-        """What happens in a place from a version on."""
+    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> EventStream:
+        """Watches a place from a resourceVersion on."""
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """One object."""
+        """Gets one object."""
 
 
-class State(Enum):
-    """How a feed is doing."""
+class ReflectorState(Enum):
+    """The state of a reflector."""
 
     STARTING = auto()
-    #: What is known is what is there, as far as the server tells.
+    #: The watch is up, so the known objects are current.
     LIVE = auto()
-    #: Listed from time to time, since this account may not watch.
+    #: The objects are listed at intervals, because this account may not watch them.
     POLLING = auto()
-    #: Out of sight: what is known was so once.
+    #: The watch is interrupted, so the known objects may be outdated.
     LOST = auto()
-    #: This account may not list, or there is more than is worth following.
+    #: This account may not list the objects, or there are too many.
     REFUSED = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """How a feed is doing, since when and why.
+class ReflectorCondition:
+    """The state of a reflector, since when, and why.
 
     Attributes:
-        state: How.
-        since: Seconds on the monotonic clock; for `State.LOST` when it was lost first, whatever was tried since.
-        error: What is wrong; None where nothing is.
+        state: The state.
+        since: Seconds on the monotonic clock. For `ReflectorState.LOST`: when the watch was first interrupted.
+        error: What is wrong; None if nothing is.
     """
 
-    state: State
+    state: ReflectorState
     since: float
     error: ScanError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A feed has listed everything. `at` is when the list came."""
+class ListReceived:
+    """A reflector has listed all objects again. ``at`` is when the list arrived."""
 
-    feed: "Reflector"
+    reflector: "Reflector"
     objects: tuple[LiveObject, ...]
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
-    """One object was made, changed or deleted. `at` is when the event came."""
+class EventReceived:
+    """An object was created, changed or deleted. ``at`` is when the event arrived."""
 
-    feed: "Reflector"
+    reflector: "Reflector"
     event: Event
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
-    """A feed is doing otherwise than before.
+class StateChanged:
+    """A reflector has changed its state.
 
     Attributes:
-        feed: Which.
-        words: A sentence on it; None where there is nothing to say.
-        is_detail: Whether it is for those who want to know everything.
+        reflector: The reflector.
+        log_message: A sentence for the log; None if there is nothing to log.
+        is_detail: Whether only a verbose log contains it.
     """
 
-    feed: "Reflector"
-    words: str | None = None
+    reflector: "Reflector"
+    log_message: str | None = None
     is_detail: bool = True
 
 
-Message = Listed | Happened | Turned
+ReflectorMessage = ListReceived | EventReceived | StateChanged
 
 
 class Reflector:
-    """Follows a place until it is stopped.
+    """Lists and watches a place until it is stopped.
 
     Args:
-        server: Who is asked.
-        place: What is followed.
-        timing: How long things may take.
-        tell: Takes the messages; called from the feed's thread.
-        at_most: How many objects the first list may hold to be worth following; None for any number.
-        backlog: Holds the feed up while too many events wait to be compared. Who takes a `Happened` has to remove its
-            size again.
+        server: The API server.
+        place: What to watch.
+        timing: Timeouts and intervals.
+        emit: Takes the messages. Called from the reflector's thread.
+        at_most: The largest number of objects to accept in the first list; None for any number.
+        backlog: Blocks the reflector while too many events wait. The consumer of an `EventReceived` removes its size.
 
     Attributes:
-        place: What is followed.
-        condition: How it is doing.
-        restarts: Watches that were made anew.
-        relists: Lists that had to be made anew since the watch could not go on.
-        events: Objects that were made, changed or deleted.
-        last_event: Unix time of the last of them; None before the first.
-        first: What the first list held; None before it came. Whoever compares takes it from here.
+        place: What it watches.
+        condition: Its state.
+        restarts: Watches restarted.
+        relists: Lists repeated because the watch expired.
+        events: Objects created, changed or deleted.
+        last_event: Unix time of the last event; None before the first.
+        first: The objects of the first list; None before it arrives. The comparing thread takes it from here.
     """
 
     def __init__(
         self,
-        server: Server,
+        server: ListerWatcher,
         place: WatchScope,
         timing: Timing,
-        tell: Callable[[Message], None],
+        emit: Callable[[ReflectorMessage], None],
         *,
         at_most: int | None = None,
         backlog: Backlog | None = None,
     ) -> None:
         self.place = place
-        self.condition = Condition(State.STARTING, monotonic())
+        self.condition = ReflectorCondition(ReflectorState.STARTING, monotonic())
         self.restarts = 0
         self.relists = 0
         self.events = 0
@@ -154,26 +153,26 @@ class Reflector:
         self.first: tuple[LiveObject, ...] | None = None
         self._server = server
         self._timing = timing
-        self._tell = tell
-        self._backoff = Backoff(timing.retry, timing.most)
+        self._emit = emit
+        self._backoff = Backoff(timing.min_backoff, timing.max_backoff)
         self._failures = 0
         self._stopped = threading.Event()
         self._settled = threading.Event()
-        self._version: str | None = None
-        self._by_get = False
-        self._watch: Watching | None = None
+        self._resource_version: str | None = None
+        self._uses_get = False
+        self._watch: EventStream | None = None
         self._at_most = at_most
         self._backlog = backlog or Backlog()
-        self._why_polled = ""
-        # It may hang in a read; it must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name=f"feed {place}", daemon=True)
+        self._polling_reason = ""
+        # A daemon thread: it may hang in a read, which must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name=f"reflector {place}", daemon=True)
 
     def start(self) -> None:
-        """Begins to follow."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it soon; nothing is told any more."""
+        """Ends the thread soon. It sends no more messages."""
         self._stopped.set()
         self._backlog.wake()
         watch = self._watch
@@ -181,7 +180,7 @@ class Reflector:
             watch.stop()
 
     def wait(self, seconds: float) -> bool:
-        """Waits until the first list has come or has failed.
+        """Waits until the first list has arrived or failed.
 
         Returns:
             Whether it has.
@@ -189,13 +188,13 @@ class Reflector:
         return self._settled.wait(seconds)
 
     def note(self) -> str | None:
-        """What a reader should know of it: that it is listed from time to time. None where it is not."""
-        if self.condition.state is not State.POLLING:
+        """Returns a note for the report if the objects are polled, else None."""
+        if self.condition.state is not ReflectorState.POLLING:
             return None
-        return f"{self.place}: {self._why_polled}, so they are listed every {self._timing.poll:g} s"
+        return f"{self.place}: {self._polling_reason}, so they are listed every {self._timing.poll_interval:g} s"
 
     def take_first(self) -> tuple[LiveObject, ...] | None:
-        """What the first list held, once; later calls give nothing. None while it has not come."""
+        """Returns the objects of the first list once, and nothing after that. None before the list arrives."""
         first = self.first
         if first:
             self.first = ()
@@ -206,142 +205,147 @@ class Reflector:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                if self._version is None:
+                if self._resource_version is None:
                     self._list()
                 self._follow()
             except ExpiredError:
                 self.relists += 1
-                if self._version is None:
-                    self._lose(ScanError("it changes faster than it can be listed"))
-                self._version = None
-                self._pause(self._backoff.wait())
+                if self._resource_version is None:
+                    self._fail(ScanError("it changes faster than it can be listed"))
+                self._resource_version = None
+                self._back_off()
             except RequestError as error:
-                self._answer(error)
+                self._handle_request_error(error)
             except ConnectError as error:
-                self._lose(error)
-                self._pause(self._backoff.wait())
+                self._fail(error)
+                self._back_off()
             except Exception as error:  # noqa: BLE001
-                # An aggregated API may answer with anything. A thread that ended here would leave its kind unseen.
-                self._version = None
-                self._lose(ScanError(f"an answer that cannot be used ({type(error).__name__})"))
-                self._pause(self._backoff.wait())
+                # An aggregated API may send anything. If the thread ended here, its kind would no longer be watched.
+                self._resource_version = None
+                self._fail(ScanError(f"the response cannot be used ({type(error).__name__})"))
+                self._back_off()
 
     def _list(self) -> None:
-        if self._by_get:
+        if self._uses_get:
             objects, version = self._get(), ""
         else:
             listing = self._server.list_scope(self.place, at_most=self._at_most if self.first is None else None)
             objects, version = listing.objects, listing.resource_version
         if self.first is None:
             self.first = objects
-            self._turn(State.LIVE)
+            self._set_state(ReflectorState.LIVE)
             self._settled.set()
         else:
-            self._send(Listed(self, objects, datetime.now(UTC)))
-        # Without a version (an aggregated API may give none) a watch would begin anywhere.
-        self._version = version or None
+            self._send(ListReceived(self, objects, datetime.now(UTC)))
+        # A list of an aggregated API may lack a resourceVersion. A watch would then start at an arbitrary version.
+        self._resource_version = version or None
 
     def _get(self) -> tuple[LiveObject, ...]:
         live = self._server.get(self.place.resource, self.place.namespace, self.place.name or "")
         return () if live is None else (live,)
 
     def _follow(self) -> None:
-        """Watches until the watch ends, or lists from time to time where there is no watching."""
-        if self._version is None or "watch" not in self.place.resource.verbs:
-            self._poll("this account may only get them" if self._by_get else "they cannot be watched here")
+        """Watches until the watch ends, or polls if watching is not possible."""
+        if self._resource_version is None or "watch" not in self.place.resource.verbs:
+            self._poll("this account may only get them" if self._uses_get else "they cannot be watched here")
             return
-        began, said_something = monotonic(), False
+        began, has_event = monotonic(), False
         watch = self._watch = self._server.watch(
-            self.place, self._version, seconds=self._timing.watch, silence=self._timing.silence
+            self.place, self._resource_version, seconds=self._timing.watch_timeout, silence=self._timing.idle_timeout
         )
         try:
             for number, event in enumerate(watch):
                 if self._stopped.is_set():
                     return
-                said_something = number > 0
+                has_event = number > 0
                 self._take(event)
         except RequestError as error:
             if error.status not in _REFUSED:
                 raise
             self._poll("this account may not watch them")
             return
-        if said_something or monotonic() - began > _TOO_SHORT:
-            self._worked()
+        if has_event or monotonic() - began > _TOO_SHORT:
+            self._succeed()
         else:
-            self._pause(self._backoff.wait())
+            self._back_off()
         self.restarts += 1
 
     def _take(self, event: Event) -> None:
-        self._turn(State.LIVE)
-        self._version = event.resource_version
+        self._set_state(ReflectorState.LIVE)
+        self._resource_version = event.resource_version
         if event.live is not None:
             now = datetime.now(UTC)
             self.events += 1
             self.last_event = now.timestamp()
             self._backlog.add(event.size, self._stopped)
-            # Also when stopped meanwhile: what was counted in has to be taken, which removes it again.
-            self._tell(Happened(self, event, now))
-            self._worked()
+            # Emitted even if stopped meanwhile: the consumer removes the event from the backlog.
+            self._emit(EventReceived(self, event, now))
+            self._succeed()
 
-    def _poll(self, why: str) -> None:
-        """Lists until it is time to try a watch again."""
-        self._why_polled = why
-        self._turn(State.POLLING)
-        self._worked()
-        until = monotonic() + self._timing.refused
-        while monotonic() < until or self._version is None:
-            self._pause(self._timing.poll)
+    def _poll(self, reason: str) -> None:
+        """Lists at intervals until it is time to try a watch again."""
+        self._polling_reason = reason
+        self._set_state(ReflectorState.POLLING)
+        self._succeed()
+        until = monotonic() + self._timing.refused_retry
+        while monotonic() < until or self._resource_version is None:
+            self._pause(self._timing.poll_interval)
             if self._stopped.is_set():
                 return
-            self._version = None
+            self._resource_version = None
             self._list()
 
-    def _answer(self, error: RequestError) -> None:
-        """What an error of the server means for what comes next."""
-        if error.status in _REFUSED and self.place.name is not None and not self._by_get:
-            # An account may have the right to get and not the one to list.
-            self._by_get = True
+    def _handle_request_error(self, error: RequestError) -> None:
+        """Decides what to do after an error of the API server, and waits."""
+        if error.status in _REFUSED and self.place.name is not None and not self._uses_get:
+            # An account may have the permission to get but not to list.
+            self._uses_get = True
         elif error.status in _REFUSED or isinstance(error, TooManyObjectsError):
-            self._version = None
-            self._turn(State.REFUSED, error)
+            self._resource_version = None
+            self._set_state(ReflectorState.REFUSED, error)
             self._settled.set()
-            self._pause(self._timing.refused)
+            self._pause(self._timing.refused_retry)
         else:
-            self._lose(error)
-            self._pause(self._backoff.wait())
+            self._fail(error)
+            self._back_off()
 
-    def _worked(self) -> None:
+    def _succeed(self) -> None:
         self._failures = 0
         self._backoff.reset()
 
-    def _lose(self, error: ScanError) -> None:
+    def _fail(self, error: ScanError) -> None:
         self._failures += 1
-        if self._failures >= _DOUBTED:
-            self._version = None
-        self.restarts += self.condition.state in {State.LIVE, State.POLLING}
-        self._turn(State.LOST, error)
+        if self._failures >= _FAILURES_BEFORE_RELIST:
+            self._resource_version = None
+        self.restarts += self.condition.state in {ReflectorState.LIVE, ReflectorState.POLLING}
+        self._set_state(ReflectorState.LOST, error)
         self._settled.set()
 
-    def _turn(self, state: State, error: ScanError | None = None) -> None:
+    def _set_state(self, state: ReflectorState, error: ScanError | None = None) -> None:
         before = self.condition
-        self.condition = Condition(state, before.since if state is before.state else monotonic(), error)
+        since = before.since if state is before.state else monotonic()
+        self.condition = ReflectorCondition(state, since, error)
         if state is not before.state:
-            self._send(Turned(self, self._words(before.state), is_detail=state is not State.POLLING))
+            message = self._log_message(before.state)
+            self._send(StateChanged(self, message, is_detail=state is not ReflectorState.POLLING))
 
-    def _words(self, before: State) -> str | None:
+    def _log_message(self, before: ReflectorState) -> str | None:
         match self.condition.state:
-            case State.LOST:
+            case ReflectorState.LOST:
                 return f"{self.place}: the watch is interrupted: {self.condition.error}"
-            case State.POLLING:
+            case ReflectorState.POLLING:
                 return self.note()
-            case State.REFUSED:
-                return f"{self.place}: not followed: {self.condition.error}"
+            case ReflectorState.REFUSED:
+                return f"{self.place}: cannot be watched: {self.condition.error}"
             case _:
-                return None if before is State.STARTING else f"{self.place}: watched again"
+                return None if before is ReflectorState.STARTING else f"{self.place}: watched again"
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: ReflectorMessage) -> None:
         if not self._stopped.is_set():
-            self._tell(message)
+            self._emit(message)
+
+    def _back_off(self) -> None:
+        self._pause(self._backoff.next_wait())
 
     def _pause(self, seconds: float) -> None:
         self._stopped.wait(seconds)

@@ -1,26 +1,26 @@
-"""What the watching last found, for whoever asks: the report, whether it can be relied on, and why not.
+"""The shared state of the watch: the last report, and the problems that make it incomplete or outdated.
 
-Written by the comparing thread, read by any; all that is shared is replaced as a whole.
+The comparing thread writes it and any thread reads it. Every shared value is immutable and replaced as a whole.
 """
 
 from dataclasses import dataclass, replace
 from time import monotonic
 
 from drift.model import Report
-from drift.watch.reflector import Reflector, State
+from drift.watch.reflector import Reflector, ReflectorState
 from drift.watch.timing import Timing
-from drift.watch.watched_cluster import lost_for_long
+from drift.watch.watched_cluster import stale_reason
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What has been counted since the watching began.
+class WatchCounts:
+    """Counters since the start of the watch.
 
     Attributes:
-        scans: Scans of everything.
+        scans: Full scans.
         opened: Findings that opened.
         resolved: Findings that were resolved.
-        reloads: Times that the manifests were reloaded.
+        reloads: Reloads of the manifests.
         requests: Requests sent to the API server.
     """
 
@@ -32,86 +32,93 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The last scan.
+class LastScan:
+    """The last full scan.
 
     Attributes:
-        report: As it was made.
-        feeds: What it asked.
+        report: Its report.
+        reflectors: The reflectors that it read from.
     """
 
     report: Report
-    feeds: tuple[Reflector, ...]
+    reflectors: tuple[Reflector, ...]
 
 
 class WatchStatus:
-    """The state of the watching."""
+    """The state of the watch.
+
+    Attributes:
+        counts: Counters since the start.
+    """
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self._found: Found | None = None
-        self._broken: str | None = None
-        self._failed: str | None = None
-        self._busy: float | None = None
-        self.counts = Counts()
+        self._last_scan: LastScan | None = None
+        self._manifest_error: str | None = None
+        self._busy_since: float | None = None
+        self.counts = WatchCounts()
 
-    # -- the comparing thread
+    # -- for the comparing thread
 
-    def show(self, report: Report, feeds: tuple[Reflector, ...]) -> None:
-        """A scan is done."""
-        self._found, self._failed = Found(report, feeds), None
+    def set_report(self, report: Report, reflectors: tuple[Reflector, ...]) -> None:
+        """Publishes the report of a full scan."""
+        self._last_scan = LastScan(report, reflectors)
 
-    def fail(self, why: str) -> None:
-        """A scan could not be made; what is shown is that of the one before."""
-        self._failed = why
+    def set_manifest_error(self, error: str | None) -> None:
+        """Sets why the manifests on disk cannot be compared; None if they can."""
+        self._manifest_error = error
 
-    def manifests_are(self, broken: str | None) -> None:
-        """Why the manifests on disk are not those that are compared; None where they are."""
-        self._broken = broken
+    def set_busy(self) -> None:
+        """Marks the start of a step of the comparison."""
+        self._busy_since = monotonic()
 
-    def work(self) -> None:
-        """A step of the comparison begins."""
-        self._busy = monotonic()
+    def set_idle(self) -> None:
+        """Marks the end of a step; the thread waits for the next message."""
+        self._busy_since = None
 
-    def rest(self) -> None:
-        """The step is done; nothing is to be done before the next message."""
-        self._busy = None
-
-    # -- anybody
+    # -- for any thread
 
     @property
-    def feeds(self) -> tuple[Reflector, ...]:
-        """What the last scan asked."""
-        return () if self._found is None else self._found.feeds
+    def reflectors(self) -> tuple[Reflector, ...]:
+        """The reflectors that the last scan read from."""
+        return () if self._last_scan is None else self._last_scan.reflectors
 
     def report(self) -> Report | None:
-        """The last report; incomplete, with the reasons, as soon as it cannot be relied on. None before the first."""
-        found = self._found
-        if found is None:
+        """Returns the last report, or None before the first scan.
+
+        Problems that came up since the scan are added to its errors, which makes the report incomplete.
+        """
+        last = self._last_scan
+        if last is None:
             return None
-        report = found.report
-        more = [why for why in self._out_of_sight(found) if why not in report.errors]
-        if self._broken is not None:
-            note = f"the manifests have changed and cannot be read, so those before are compared: {self._broken}"
-            report = replace(report, notes=(*report.notes, note))
-        return replace(report, errors=(*report.errors, *more)) if more else report
+        report = last.report
+        errors = [error for error in self._new_errors(last) if error not in report.errors]
+        if self._manifest_error is not None:
+            report = replace(report, notes=(*report.notes, manifest_error_note(self._manifest_error)))
+        return replace(report, errors=(*report.errors, *errors)) if errors else report
 
-    def troubles(self) -> list[str]:
-        """Why the last report is not all that there is to say; empty where it is."""
-        found = self._found
-        if found is None:
+    def problems(self) -> list[str]:
+        """Returns why the last report is not complete and current; empty if it is."""
+        last = self._last_scan
+        if last is None:
             return ["the first scan is not done yet"]
-        troubles = [*found.report.errors, *self._out_of_sight(found)]
-        if self._broken is not None:
-            troubles.append(f"manifests: {self._broken}")
-        return list(dict.fromkeys(troubles))
+        problems = [*last.report.errors, *self._new_errors(last)]
+        if self._manifest_error is not None:
+            problems.append(f"manifests: {self._manifest_error}")
+        return list(dict.fromkeys(problems))
 
-    def _out_of_sight(self, found: Found) -> list[str]:
-        troubles = [f"{feed.place}: {why}" for feed in found.feeds if (why := lost_for_long(feed, self._timing))]
-        troubles += [f"{feed.place}: not listed yet" for feed in found.feeds if feed.condition.state is State.STARTING]
-        if self._failed is not None:
-            troubles.append(self._failed)
-        busy = self._busy
-        if busy is not None and monotonic() - busy > self._timing.stuck:
-            troubles.append(f"the comparison has not come to an end for more than {self._timing.stuck:g} s")
-        return troubles
+    def _new_errors(self, last: LastScan) -> list[str]:
+        reflectors = last.reflectors
+        errors = [f"{one.place}: {reason}" for one in reflectors if (reason := stale_reason(one, self._timing))]
+        errors += [
+            f"{one.place}: not listed yet" for one in reflectors if one.condition.state is ReflectorState.STARTING
+        ]
+        busy_since = self._busy_since
+        if busy_since is not None and monotonic() - busy_since > self._timing.stuck_after:
+            errors.append(f"the comparison has been stuck for more than {self._timing.stuck_after:g} s")
+        return errors
+
+
+def manifest_error_note(error: str) -> str:
+    """Returns the sentence that explains why an older version of the manifests is compared."""
+    return f"the changed manifests cannot be read, so the last good ones are compared: {error}"

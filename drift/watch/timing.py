@@ -1,4 +1,4 @@
-"""How long things may take: every wait of the watching, in seconds, in one place."""
+"""Every timeout, interval and backoff of the watch in one place, in seconds."""
 
 import random
 from collections.abc import Callable
@@ -7,64 +7,63 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds.
+    """Timeouts and intervals in seconds.
 
     Attributes:
-        watch: How long the server is asked to keep a watch up; it ends and is made anew after that.
-        silence: Without a byte of a watch for so long, the connection counts as broken. Servers send a bookmark each
-            minute.
-        lost: How long a kind may be out of sight before nothing is claimed of its objects any more.
-        poll: Between two lists where a kind may be listed and not watched.
-        refused: Before the server is asked again for what it has refused.
-        first: How long a scan waits for the first lists of the kinds that are new to it.
-        retry: Before the first new try after a failure; doubled with each one that follows.
-        most: Between two tries at most.
-        settle: Between a change and the scan that takes it in, so that many changes are one scan.
-        rescan: Between two scans at most, be there changes or not.
-        discovery: Between two looks at which kinds and schemas the server has.
-        files: Between two looks at the manifests.
-        stuck: How long one step of the comparison may take before it counts as hanging.
-        unused: After so long a kind that no scan asked for is followed no more.
+        watch_timeout: The ``timeoutSeconds`` of a watch request. The watch is restarted after that.
+        idle_timeout: A watch without a byte for this long counts as broken. Servers send a bookmark each minute.
+        stale_after: How long a watch may be interrupted before its objects become unchecked.
+        poll_interval: Between two lists of a kind that can be listed but not watched.
+        refused_retry: Before a refused request is sent again.
+        first_list_timeout: How long a scan waits for the first lists of kinds that are new to it.
+        min_backoff: Before the first retry. The backoff doubles with each further one.
+        max_backoff: The longest backoff.
+        debounce: Between a change and the scan that includes it, so that many changes cost one scan.
+        rescan_interval: The longest time between two scans, even without a change.
+        discovery_interval: Between two discoveries of the served kinds and schemas.
+        files_interval: Between two checks of the manifest files.
+        stuck_after: How long one step of the comparison may take before it counts as stuck.
+        unused_after: A kind that no scan has asked for in this time is no longer watched.
     """
 
-    watch: int = 300
-    silence: float = 75
-    lost: float = 30
-    poll: float = 10
-    refused: float = 60
-    first: float = 20
-    retry: float = 0.25
-    most: float = 10
-    settle: float = 0.15
-    rescan: float = 60
-    discovery: float = 30
-    files: float = 0.5
-    stuck: float = 60
-    unused: float = 600
+    watch_timeout: int = 300
+    idle_timeout: float = 75
+    stale_after: float = 30
+    poll_interval: float = 10
+    refused_retry: float = 60
+    first_list_timeout: float = 20
+    min_backoff: float = 0.25
+    max_backoff: float = 10
+    debounce: float = 0.15
+    rescan_interval: float = 60
+    discovery_interval: float = 30
+    files_interval: float = 0.5
+    stuck_after: float = 60
+    unused_after: float = 600
 
 
 class Backoff:
-    """Waits that double up to a bound, each drawn from its upper half so that many clients do not come back at once.
+    """Exponential backoff with jitter: each wait is drawn from the upper half of its range.
 
     Args:
-        first: Seconds of the first wait at most.
-        most: Seconds of any wait at most.
-        draw: A random number from 0 to 1.
+        minimum: Longest first wait, in seconds.
+        maximum: Longest wait, in seconds.
+        draw: Returns a random number from 0 to 1.
     """
 
-    def __init__(self, first: float, most: float, draw: Callable[[], float] = random.random) -> None:
-        self._first = first
-        self._most = most
+    def __init__(self, minimum: float, maximum: float, draw: Callable[[], float] = random.random) -> None:
+        self._minimum = minimum
+        self._maximum = maximum
         self._draw = draw
         self._failures = 0
 
     def reset(self) -> None:
-        """What failed has worked."""
+        """Starts again at the minimum, after a success."""
         self._failures = 0
 
-    def wait(self) -> float:
-        """Seconds to wait before the next try."""
-        # The exponent is bounded too: nobody needs 2 to the power of a week of failures.
-        longest = min(self._most, self._first * 2.0 ** min(self._failures, 32))
+    def next_wait(self) -> float:
+        """Returns the seconds to wait before the next try."""
+        # The exponent is bounded because 2.0 ** 1024 overflows.
+        longest = min(self._maximum, self._minimum * 2.0 ** min(self._failures, 32))
         self._failures += 1
         return longest * (1 + self._draw()) / 2

@@ -1,4 +1,4 @@
-"""The live side as watches keep it current: what a scan asks for is followed from then on, and answered from memory."""
+"""A live source that watches keep current: reads start a watch, and later reads are answered from memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,39 +12,39 @@ from drift.kube.resources import Resource, Resources
 from drift.kube.watch import Event, WatchScope
 from drift.model import ClusterInfo
 from drift.watch.backlog import Backlog
-from drift.watch.reflector import Message, Reflector, State
+from drift.watch.reflector import Reflector, ReflectorMessage, ReflectorState
 from drift.watch.timing import Timing
 
-#: Seconds that a first list is waited for in any case.
-_LEAST_PATIENCE: Final = 0.5
+#: Seconds to wait for a first list even if the scan's time for first lists is used up.
+_MIN_LIST_TIMEOUT: Final = 0.5
 
-#: Namespace and name.
-Spot = tuple[str | None, str]
+_NamespacedName = tuple[str | None, str]
+_Objects = dict[str | None, dict[str, LiveObject]]
 
 
 @dataclass(slots=True)
-class _Followed:
-    """A feed and what is known from it, by namespace and name; only the comparing thread looks at it.
+class _Store:
+    """A reflector and its objects by namespace and name. Only the comparing thread uses it.
 
     Attributes:
-        feed: The feed.
-        namespaces: Those whose objects are kept; None for all.
-        objects: None before the first list has come.
-        asked: When a scan last asked for it, on the monotonic clock.
-        scan: Which scan asked for it last.
+        reflector: The reflector.
+        namespaces: The namespaces of the objects that are kept; None for all.
+        objects: None before the first list.
+        used_at: When a scan last used it, on the monotonic clock.
+        scan: The number of the scan that last used it.
     """
 
-    feed: Reflector
+    reflector: Reflector
     namespaces: frozenset[str] | None
-    objects: dict[str | None, dict[str, LiveObject]] | None = None
-    asked: float = field(default_factory=monotonic)
+    objects: _Objects | None = None
+    used_at: float = field(default_factory=monotonic)
     scan: int = 0
 
     def keeps(self, live: LiveObject) -> bool:
         return self.namespaces is None or live.namespace in self.namespaces
 
-    def catch_up(self) -> None:
-        first = self.feed.take_first() if self.objects is None else None
+    def take_first_list(self) -> None:
+        first = self.reflector.take_first() if self.objects is None else None
         if first is not None:
             self.fill(first)
 
@@ -54,10 +54,14 @@ class _Followed:
             if self.keeps(live):
                 self.objects.setdefault(live.namespace, {})[live.name] = live
 
+    def by_name(self) -> dict[_NamespacedName, LiveObject]:
+        objects = self.objects or {}
+        return {(namespace, name): live for namespace, named in objects.items() for name, live in named.items()}
+
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One object before and after something happened to it; None where it is not there."""
+class ObjectChange:
+    """An object before and after it was created, changed or deleted. None means that it did not exist."""
 
     place: WatchScope
     namespace: str | None
@@ -67,141 +71,142 @@ class Step:
 
 
 class WatchedCluster:
-    """An API server whose answers come from memory, kept current by watches; a live side like any other.
+    """An API server that is read from memory, kept current by watches. It implements `LiveSource`.
 
-    All but the feeds' own threads is for one thread. Of what the watches bring, it learns by `take`.
+    Only `discover_again` may be called from any thread; everything else belongs to the comparing thread. `take_list`
+    and `take_event` apply what the reflectors received.
 
     Args:
         server: The API server.
-        timing: How long things may take.
-        tell: Takes the feeds' messages; called from their threads.
+        timing: Timeouts and intervals.
+        emit: Takes the messages of the reflectors. Called from their threads.
 
     Attributes:
-        backlog: The events that were told and are not taken yet.
+        backlog: The events that were emitted but not taken yet.
     """
 
-    def __init__(self, server: ApiServer, timing: Timing, tell: Callable[[Message], None]) -> None:
+    def __init__(self, server: ApiServer, timing: Timing, emit: Callable[[ReflectorMessage], None]) -> None:
         self.backlog = Backlog()
         self._server = server
         self._timing = timing
-        self._tell = tell
-        self._followed: dict[WatchScope, _Followed] = {}
+        self._emit = emit
+        self._stores: dict[WatchScope, _Store] = {}
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         self._namespaces: frozenset[str] = frozenset()
         self._scan = 0
-        self._patient_until = 0.0
+        self._list_deadline = 0.0
 
-    # -- a live side
+    # -- LiveSource
 
     @property
     def info(self) -> ClusterInfo:
-        """The API server."""
+        """The cluster."""
         return self._server.info
 
     @property
     def resources(self) -> Resources:
-        """What it serves."""
+        """The served resources."""
         return self._server.resources
 
     @property
     def default_namespace(self) -> str:
-        """Where objects live that name no namespace."""
+        """The namespace of objects that name none."""
         return self._server.default_namespace
 
     @property
     def request_count(self) -> None:
-        """None: requests are not sent for one scan but all the time."""
+        """None: watches send requests continuously, not for one scan."""
         return
 
     def schema(self, resource: Resource) -> Mapping[str, Any] | None:
-        """The OpenAPI v3 document of a resource, kept until the server has another one."""
+        """Returns the OpenAPI v3 document of a resource, from a cache until discovery changes."""
         if resource.root not in self._schemas:
             self._schemas[resource.root] = self._server.schema(resource)
         return self._schemas[resource.root]
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """One object; None if it does not exist.
+        """Returns one object, or None if it does not exist.
 
         Raises:
-            RequestError: It is out of sight, or the account may not read it.
+            RequestError: The account may not read it, or its watch has been interrupted for too long.
         """
-        followed = self._for_one(resource, namespace, name)
-        return self._known(followed).get(namespace, {}).get(name)
+        store = self._store_for_object(resource, namespace, name)
+        return self._objects(store).get(namespace, {}).get(name)
 
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
     ) -> Iterator[LiveObject]:
-        """The objects of a kind.
+        """Returns the objects of a kind.
 
         Raises:
-            TooManyObjectsError: There were more than ``at_most`` when it was asked for first.
-            RequestError: They are out of sight, or the account may not read them.
+            TooManyObjectsError: The first list had more than ``at_most`` objects.
+            RequestError: The account may not read them, or their watch has been interrupted for too long.
         """
-        known = self._known(self._for_all(resource, namespace, metadata_only=metadata_only, at_most=at_most))
-        chosen = known.values() if namespace is None else [known.get(namespace, {})]
-        return (live for objects in chosen for live in objects.values())
+        objects = self._objects(self._store_for_kind(resource, namespace, metadata_only=metadata_only, at_most=at_most))
+        chosen = objects.values() if namespace is None else [objects.get(namespace, {})]
+        return (live for named in chosen for live in named.values())
 
-    # -- what the watching does with it
+    # -- for the watch
 
     @property
     def requests_sent(self) -> int:
-        """Requests sent so far, by whoever."""
+        """Requests sent so far by all threads."""
         return self._server.request_count
 
     def begin_scan(self, namespaces: Iterable[str]) -> None:
-        """A scan begins, of manifests in these namespaces."""
+        """Starts a scan of manifests in these namespaces."""
         chosen = frozenset(namespaces)
         if chosen != self._namespaces:
             self._namespaces = chosen
-            # What they were not to keep, they do not know.
-            self._drop(item for item in self._followed.values() if item.namespaces not in {None, chosen})
+            # These stores kept only the objects of the previous namespaces.
+            self._drop(store for store in self._stores.values() if store.namespaces not in {None, chosen})
         self._scan += 1
-        # All kinds together: a server that answers none of them does not hold a scan up for each.
-        self._patient_until = monotonic() + self._timing.first
+        # One deadline for all kinds: a server that does not answer holds the scan up once, not once for each kind.
+        self._list_deadline = monotonic() + self._timing.first_list_timeout
 
     def end_scan(self) -> None:
-        """A scan has ended: what none has asked for in a long time is followed no more."""
-        oldest = monotonic() - self._timing.unused
-        self._drop(item for item in self._followed.values() if item.asked < oldest)
+        """Ends a scan, and the watches that no scan has used for a long time."""
+        oldest = monotonic() - self._timing.unused_after
+        self._drop(store for store in self._stores.values() if store.used_at < oldest)
 
     def in_use(self) -> tuple[Reflector, ...]:
-        """The feeds that the last scan asked."""
-        return tuple(item.feed for item in self._followed.values() if item.scan == self._scan)
+        """Returns the reflectors that the last scan used."""
+        return tuple(store.reflector for store in self._stores.values() if store.scan == self._scan)
 
-    def take(self, feed: Reflector, objects: Iterable[LiveObject]) -> Sequence[Step]:
-        """Takes in a new list of a feed, and tells what is not as it was."""
-        followed = self._of(feed)
-        if followed is None:
+    def take_list(self, reflector: Reflector, objects: Iterable[LiveObject]) -> Sequence[ObjectChange]:
+        """Replaces the objects of a reflector by a new list, and returns what changed."""
+        store = self._store_of(reflector)
+        if store is None:
             return []
-        before = _by_spot(followed)
-        followed.fill(objects)
-        after = _by_spot(followed)
+        before = store.by_name()
+        store.fill(objects)
+        after = store.by_name()
         return [
-            Step(feed.place, *spot, before.get(spot), after.get(spot))
-            for spot in {**before, **after}
-            if _version(before.get(spot)) != _version(after.get(spot))
+            ObjectChange(reflector.place, *name, before.get(name), after.get(name))
+            for name in {**before, **after}
+            if _version(before.get(name)) != _version(after.get(name))
         ]
 
-    def take_event(self, feed: Reflector, event: Event) -> Step | None:
-        """Takes in an event of a feed; None if it concerns nothing that is kept."""
-        followed = self._of(feed)
+    def take_event(self, reflector: Reflector, event: Event) -> ObjectChange | None:
+        """Applies an event, and returns the change; None if the object is not kept."""
+        store = self._store_of(reflector)
         live = event.live
-        if followed is None or followed.objects is None or live is None or not followed.keeps(live):
+        if store is None or store.objects is None or live is None or not store.keeps(live):
             return None
-        objects = followed.objects.setdefault(live.namespace, {})
+        objects = store.objects.setdefault(live.namespace, {})
         before = objects.pop(live.name, None) if event.deleted else objects.get(live.name)
         if not event.deleted:
             objects[live.name] = live
-        return Step(feed.place, live.namespace, live.name, before, None if event.deleted else live)
+        return ObjectChange(reflector.place, live.namespace, live.name, before, None if event.deleted else live)
 
     def discover_again(self) -> bool:
-        """Asks anew which kinds and schemas the server has; called from any thread.
+        """Asks the server again which kinds and schemas it serves. Call it from any thread.
 
         Returns:
-            Whether anything is not as it was.
+            Whether anything changed.
 
         Raises:
-            ScanError: It does not say.
+            ScanError: Discovery failed.
         """
         changed = self._server.discover_again()
         if changed:
@@ -209,105 +214,101 @@ class WatchedCluster:
         return changed
 
     def stop(self) -> None:
-        """Follows nothing any more."""
-        self._drop(self._followed.values())
+        """Ends all watches."""
+        self._drop(self._stores.values())
 
-    # -- choosing what to follow
+    # -- choosing what to watch
 
-    def _for_one(self, resource: Resource, namespace: str | None, name: str) -> _Followed:
-        """What follows one object: the feed of its kind, where there is one that is let to."""
-        whole = self._for_more(resource, namespace)
-        return whole if whole is not None else self._follow(WatchScope(resource, namespace, name), None)
+    def _store_for_object(self, resource: Resource, namespace: str | None, name: str) -> _Store:
+        """Returns the store of the object's kind if there is one, else a store of this object alone."""
+        existing = self._existing_store(resource, namespace)
+        return existing if existing is not None else self._watch(WatchScope(resource, namespace, name), None)
 
-    def _for_all(
+    def _store_for_kind(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
-    ) -> _Followed:
-        """What follows a kind. With a bound, it is asked for the sake of the manifests' namespaces alone."""
-        whole = None if namespace is None else self._for_more(resource, namespace)
-        if whole is not None:
-            return whole
+    ) -> _Store:
+        """Returns the store of a kind. With ``at_most``, it keeps only objects in the manifests' namespaces."""
+        existing = None if namespace is None else self._existing_store(resource, namespace)
+        if existing is not None:
+            return existing
         namespaces = None if at_most is None or namespace is not None else self._namespaces
-        place = self._full_or_not(WatchScope(resource, namespace, None, metadata_only))
-        return self._follow(place, namespaces, at_most)
+        place = self._prefer_full(WatchScope(resource, namespace, None, metadata_only))
+        return self._watch(place, namespaces, at_most)
 
-    def _for_more(self, resource: Resource, namespace: str | None) -> _Followed | None:
-        """What follows all of a kind in a namespace, be it together with others; None where nothing does or may."""
+    def _existing_store(self, resource: Resource, namespace: str | None) -> _Store | None:
+        """Returns a store that has all objects of a kind in a namespace, or None."""
         for place, namespaces in (
             (WatchScope(resource, namespace), None),
             (WatchScope(resource, None), self._namespaces),
         ):
-            whole = self._followed.get(place)
-            if whole is None or whole.feed.condition.state is State.REFUSED:
+            store = self._stores.get(place)
+            if store is None or store.reflector.condition.state is ReflectorState.REFUSED:
                 continue
-            if whole.namespaces is None or (namespace in whole.namespaces and whole.namespaces == namespaces):
-                return whole
+            if store.namespaces is None or (namespace in store.namespaces and store.namespaces == namespaces):
+                return store
         return None
 
-    def _full_or_not(self, place: WatchScope) -> WatchScope:
-        """The same place with everything where that is followed already: it answers for the metadata too."""
+    def _prefer_full(self, place: WatchScope) -> WatchScope:
+        """Returns the place with full objects if they are watched already: they include the metadata."""
         full = WatchScope(place.resource, place.namespace, place.name)
-        return full if full in self._followed else place
+        return full if full in self._stores else place
 
-    def _follow(self, place: WatchScope, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Followed:
-        known = self._followed.get(place)
-        if known is not None and (known.namespaces is None or known.namespaces == namespaces):
-            return known
-        if known is not None:
-            self._drop([known])
-        feed = Reflector(self._server, place, self._timing, self._tell, at_most=at_most, backlog=self.backlog)
-        followed = self._followed[place] = _Followed(feed, namespaces)
-        feed.start()
-        return followed
+    def _watch(self, place: WatchScope, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Store:
+        store = self._stores.get(place)
+        if store is not None and (store.namespaces is None or store.namespaces == namespaces):
+            return store
+        if store is not None:
+            self._drop([store])
+        reflector = Reflector(self._server, place, self._timing, self._emit, at_most=at_most, backlog=self.backlog)
+        store = self._stores[place] = _Store(reflector, namespaces)
+        reflector.start()
+        return store
 
-    def _known(self, followed: _Followed) -> dict[str | None, dict[str, LiveObject]]:
-        """What a feed knows.
+    def _objects(self, store: _Store) -> _Objects:
+        """Returns the objects of a store.
 
         Raises:
-            RequestError: That is nothing, or nothing that can be relied on.
+            RequestError: They were not listed, or may be outdated.
         """
-        followed.asked, followed.scan = monotonic(), self._scan
-        feed, timing = followed.feed, self._timing
-        if followed.objects is None:
-            feed.wait(max(self._patient_until - monotonic(), _LEAST_PATIENCE))
-            followed.catch_up()
-        condition = feed.condition
-        if condition.state is State.REFUSED and condition.error is not None:
-            # The same error is raised again and again, and must not gather the traces of all those times.
+        store.used_at, store.scan = monotonic(), self._scan
+        reflector = store.reflector
+        if store.objects is None:
+            reflector.wait(max(self._list_deadline - monotonic(), _MIN_LIST_TIMEOUT))
+            store.take_first_list()
+        condition = reflector.condition
+        if condition.state is ReflectorState.REFUSED and condition.error is not None:
+            # The same exception is raised many times. Without this, it would collect a traceback each time.
             raise condition.error.with_traceback(None)
-        if followed.objects is None:
-            why = condition.error or "no answer yet"
-            raise RequestError(f"they could not be listed: {why}", status=0, reason="NotListed")
-        trouble = lost_for_long(feed, timing)
-        if trouble is not None:
-            raise RequestError(trouble, status=0, reason="OutOfSight")
-        return followed.objects
+        if store.objects is None:
+            raise RequestError(
+                f"they could not be listed: {condition.error or 'no response yet'}", status=0, reason="NotListed"
+            )
+        problem = stale_reason(reflector, self._timing)
+        if problem is not None:
+            raise RequestError(problem, status=0, reason="WatchInterrupted")
+        return store.objects
 
-    def _of(self, feed: Reflector) -> _Followed | None:
-        """What is known from a feed; None for one that is not followed any more, whose last messages are late."""
-        followed = self._followed.get(feed.place)
-        if followed is None or followed.feed is not feed:
+    def _store_of(self, reflector: Reflector) -> _Store | None:
+        """Returns the store of a reflector, or None if it was stopped and its last messages arrive late."""
+        store = self._stores.get(reflector.place)
+        if store is None or store.reflector is not reflector:
             return None
-        # What was listed first came before anything else that the feed tells.
-        followed.catch_up()
-        return followed
+        # The first list is older than any message.
+        store.take_first_list()
+        return store
 
-    def _drop(self, followed: Iterable[_Followed]) -> None:
-        for item in list(followed):
-            item.feed.stop()
-            del self._followed[item.feed.place]
+    def _drop(self, stores: Iterable[_Store]) -> None:
+        for store in list(stores):
+            store.reflector.stop()
+            del self._stores[store.reflector.place]
 
 
-def lost_for_long(feed: Reflector, timing: Timing) -> str | None:
-    """Why nothing can be claimed any more of what a feed follows; None while it can."""
-    condition = feed.condition
-    if condition.state is not State.LOST or monotonic() - condition.since < timing.lost:
+def stale_reason(reflector: Reflector, timing: Timing) -> str | None:
+    """Returns why the objects of a reflector may be outdated, or None while they are current."""
+    condition = reflector.condition
+    if condition.state is not ReflectorState.LOST or monotonic() - condition.since < timing.stale_after:
         return None
-    return f"the watch has been interrupted for more than {timing.lost:g} s: {condition.error}"
-
-
-def _by_spot(followed: _Followed) -> dict[Spot, LiveObject]:
-    known = followed.objects or {}
-    return {(namespace, name): live for namespace, objects in known.items() for name, live in objects.items()}
+    return f"the watch has been interrupted for more than {timing.stale_after:g} s: {condition.error}"
 
 
 def _version(live: LiveObject | None) -> tuple[object, object] | None:

@@ -1,1 +1,1 @@
-"""The alerts, put to Prometheus itself: go.mod locks the promtool that reads them."""
+"""Tests the alerts with promtool, whose version go.mod pins."""

@@ -1,4 +1,4 @@
-"""What Prometheus itself says of the alerts: that it can read them, and when they fire."""
+"""Runs promtool on the alerts: their syntax, and when they fire."""
 
 import os
 import re
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parent
 UNIT_TESTS = sorted(FOLDER.glob("*.yaml"))
 PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
-# Without the discovery of targets at a dozen clouds, and without optimization: a third of the time that it takes else.
+# Without cloud service discovery and optimization, the build takes a third of the time.
 BUILD_FLAGS = ("-mod=readonly", "-tags=remove_all_sd", "-gcflags=all=-N -l")
 
 
 @pytest.fixture(scope="session")
 def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, built from what go.mod locks: minutes at first, seconds once Go's cache has its parts."""
+    """Builds promtool at the version in go.mod: minutes at first, seconds with a warm Go cache."""
     go = shutil.which("go")
     assert go, "promtool is built with Go: install Go (https://go.dev/dl)"
     program = tmp_path_factory.mktemp("promtool") / "promtool"
@@ -38,7 +38,7 @@ def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a file of rules for each example environment, as the operator hands them to Prometheus."""
+    """Returns a folder with the rules of each example environment, as the Prometheus operator writes them."""
     folder = tmp_path_factory.mktemp("rules")
     for environment in ("full", "stateful"):
         found = [yaml.safe_load(path.read_text()) for path in sorted((GOLDEN / environment).glob("prometheusrule-*"))]
@@ -55,25 +55,23 @@ def run(promtool: Path, *arguments: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("environment", ["full", "stateful"])
-def test_prometheus_can_read_every_alert(promtool: Path, rules: Path, environment: str) -> None:
+def test_promtool_accepts_every_alert(promtool: Path, rules: Path, environment: str) -> None:
     alerts = [rule for group in _groups(rules, environment) for rule in group["rules"]]
 
-    said = run(promtool, "check", "rules", "--lint=all", "--lint-fatal", f"{environment}.yaml", folder=rules)
+    output = run(promtool, "check", "rules", "--lint=all", "--lint-fatal", f"{environment}.yaml", folder=rules)
 
-    assert f"{len(alerts)} rules found" in said
+    assert f"{len(alerts)} rules found" in output
 
 
 @pytest.mark.parametrize("unit_test", UNIT_TESTS, ids=lambda path: path.stem)
-def test_alerts_fire_when_they_should_and_not_else(
-    promtool: Path, rules: Path, tmp_path: Path, unit_test: Path
-) -> None:
+def test_alerts_fire_only_when_they_should(promtool: Path, rules: Path, tmp_path: Path, unit_test: Path) -> None:
     shutil.copytree(rules, tmp_path, dirs_exist_ok=True)
     shutil.copy2(unit_test, tmp_path)
 
     assert "SUCCESS" in run(promtool, "test", "rules", unit_test.name, folder=tmp_path)
 
 
-def test_a_wrong_expectation_would_be_found(promtool: Path, rules: Path, tmp_path: Path) -> None:
+def test_promtool_detects_a_wrong_expectation(promtool: Path, rules: Path, tmp_path: Path) -> None:
     shutil.copytree(rules, tmp_path, dirs_exist_ok=True)
     content = yaml.safe_load(UNIT_TESTS[0].read_text())
     del content["tests"][0]["alert_rule_test"][1]["exp_alerts"]
@@ -85,7 +83,7 @@ def test_a_wrong_expectation_would_be_found(promtool: Path, rules: Path, tmp_pat
 
 
 @pytest.mark.parametrize("environment", ["full", "stateful"])
-def test_every_alert_on_drift_is_tested_both_firing_and_not(rules: Path, environment: str) -> None:
+def test_every_drift_alert_has_a_firing_and_a_silent_test(rules: Path, environment: str) -> None:
     alerts = {
         rule["alert"]
         for group in _groups(rules, environment)
@@ -104,7 +102,7 @@ def test_every_alert_on_drift_is_tested_both_firing_and_not(rules: Path, environ
     assert tested == {(alert, fires) for alert in alerts for fires in (True, False)}
 
 
-def test_alerts_and_dashboard_ask_for_metrics_that_the_reporter_makes() -> None:
+def test_alerts_and_dashboard_use_existing_metrics() -> None:
     made = set(re.findall(r"^# TYPE (drift_\w+)", to_metrics(report()), re.MULTILINE))
     asked = {
         name

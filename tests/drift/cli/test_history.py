@@ -107,7 +107,7 @@ def test_a_broken_history_is_set_aside_and_the_report_is_made(folder: Path, caps
     out, err = capsys.readouterr()
     (moved,) = folder.glob("h.db.corrupt-*")
     assert moved.read_bytes() == b"garbage"
-    assert err == f"drift: h.db: is no history; it is kept as {moved.name}, and a new history begins\n"
+    assert err == f"drift: h.db: is not a history file; moved it to {moved.name} and started a new history\n"
     assert "NEW" in out
 
 
@@ -118,7 +118,7 @@ def test_a_scope_is_named_only_in_a_history(stderr: Callable[[], str]) -> None:
 
 def test_manifests_from_a_pipe_need_a_name(stderr: Callable[[], str]) -> None:
     assert main(["report", "-", "--live", "live.yaml", "--history", "h.db"]) == 2
-    assert "give one with --history-scope NAME" in stderr()
+    assert "add --history-scope NAME" in stderr()
 
 
 def test_a_name_keeps_the_history_of_manifests_that_moved() -> None:
@@ -202,7 +202,7 @@ def test_episodes_can_be_chosen(flags: tuple[str, ...], count: int, capsys: Out)
     assert len(json.loads(capsys.readouterr().out)["episodes"]) == count
 
 
-@pytest.mark.parametrize(("file", "problem"), [("nowhere.db", "there is no such file"), ("m.yaml", "is no history")])
+@pytest.mark.parametrize(("file", "problem"), [("nowhere.db", "no such file"), ("m.yaml", "is not a history file")])
 def test_what_is_no_history_ends_with_2(file: str, problem: str, stderr: Callable[[], str]) -> None:
     assert main(["history", file]) == 2
 
@@ -214,4 +214,4 @@ def test_what_is_no_history_ends_with_2(file: str, problem: str, stderr: Callabl
 def test_a_time_that_is_none_ends_with_2(stderr: Callable[[], str]) -> None:
     scan()
     assert main(["history", "h.db", "--since", "tuesday"]) == 2
-    assert "--since tuesday: is neither a span" in stderr()
+    assert "--since tuesday: must be a duration" in stderr()

@@ -1,8 +1,8 @@
-"""Scans of one scope, at times of the test's choice."""
+"""Reports and episodes of one scope at chosen times."""
 
 from dataclasses import replace
 
-from drift.history.episodes import Episode, Scope, State
+from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.model import Actor, Cause, Change, Finding, Lifecycle, ObjectKey, ObjectReport, Report, Severity
 from tests.drift.report.reports import report
 
@@ -11,7 +11,7 @@ WHOLE = {"path": "", "pointer": "", "desired": None, "live": None, "actors": ()}
 
 
 def at(day: int, *items: ObjectReport, **changes: object) -> Report:
-    """The scan of noon of a day in January."""
+    """Returns a scan at noon on a day in January."""
     return report(*items, generated_at=f"2026-01-{day:02}T12:00:00Z", **changes)
 
 
@@ -24,7 +24,7 @@ def lifecycles(of: Report) -> dict[str, Lifecycle | None]:
 
 
 def episode(number: int, **changes: object) -> Episode:
-    """An episode that is open since the noon of the first of January."""
+    """Returns an episode that has been open since noon on the first of January."""
     made = Episode(
         scope=SCOPE,
         id=f"{number:016x}",
@@ -38,7 +38,7 @@ def episode(number: int, **changes: object) -> Episode:
         first_seen="2026-01-01T12:00:00Z",
         last_seen="2026-01-01T12:00:00Z",
         ended_at=None,
-        state=State.OPEN,
+        state=EpisodeState.OPEN,
         reopened=False,
     )
     return replace(made, **changes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The file survives two runs at once and a crash, is set aside where it is broken, and is left alone if not ours."""
+"""The file survives parallel runs and crashes. It is moved aside if damaged, and unchanged if it is not a history."""
 
 import os
 import sqlite3
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import HistoryError
-from drift.history import database, layout
+from drift.history import database, migrations
 from drift.history.store import History, read_history
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
@@ -37,7 +37,7 @@ def run(script: str, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def lay_aside(folder: Path) -> list[Path]:
+def moved_files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if ".corrupt-" in path.name]
 
 
@@ -55,16 +55,16 @@ print("ready", flush=True)
 sys.stdin.readline()
 for day in range(1, 11):
     found = item("ConfigMap", name, Status.DRIFTED, finding(day, path=f"data.{day}"))
-    History(file, lambda said: print(said, flush=True)).record(at(day, found), Scope("server", name))
+    History(file, lambda warning: print(warning, flush=True)).record(at(day, found), Scope("server", name))
 """
 
 
-def at_once(file: Path, names: list[str]) -> list[str]:
+def run_in_parallel(file: Path, names: list[str]) -> list[str]:
     runs = [run(ONE_RUN, str(file), name) for name in names]
     for one in runs:
         assert one.stdout is not None
         assert one.stdout.readline() == "ready\n"
-    said = []
+    warnings = []
     for one in runs:
         assert one.stdin is not None
         one.stdin.write("go\n")
@@ -72,28 +72,28 @@ def at_once(file: Path, names: list[str]) -> list[str]:
     for one in runs:
         out, err = one.communicate()
         assert (one.returncode, err) == (0, "")
-        said += out.splitlines()
-    return said
+        warnings += out.splitlines()
+    return warnings
 
 
-def test_several_runs_at_once_lose_nothing(file: Path) -> None:
+def test_parallel_runs_lose_nothing(file: Path) -> None:
     names = ["a", "b", "c"]
 
-    assert at_once(file, names) == []
+    assert run_in_parallel(file, names) == []
 
     assert {(it.key.name, it.path) for it in read_history(file).episodes} == {
         (name, f"data.{day}") for name in names for day in range(1, 11)
     }
 
 
-def test_several_runs_at_once_set_a_broken_file_aside_once(file: Path) -> None:
+def test_parallel_runs_move_a_damaged_file_aside_once(file: Path) -> None:
     file.write_bytes(b"no database at all" * 1000)
     names = ["a", "b", "c"]
 
-    said = at_once(file, names)
+    warnings = run_in_parallel(file, names)
 
-    assert len(said) == 1
-    assert [path.read_bytes() for path in lay_aside(file.parent)] == [b"no database at all" * 1000]
+    assert len(warnings) == 1
+    assert [path.read_bytes() for path in moved_files(file.parent)] == [b"no database at all" * 1000]
     assert len(read_history(file).episodes) == 30
 
 
@@ -120,7 +120,7 @@ History(Path(sys.argv[1]), print).record(at(2, *found), SCOPE)
 """
 
 
-def test_a_run_that_is_killed_half_way_leaves_what_was_there_and_nothing_half(file: Path) -> None:
+def test_a_killed_run_leaves_the_previous_contents(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
 
     killed = run(CRASH, str(file))
@@ -148,39 +148,39 @@ def damage_a_page(file: Path) -> None:
     ],
     ids=["garbage", "cut off", "zeroes", "a damaged page"],
 )
-def test_a_broken_file_is_set_aside_and_a_new_history_begins(damage: Callable[[Path], object], file: Path) -> None:
-    said: list[str] = []
+def test_a_damaged_file_is_moved_aside_and_a_new_history_starts(damage: Callable[[Path], object], file: Path) -> None:
+    warnings: list[str] = []
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     damage(file)
     content = file.read_bytes()
 
-    History(file, said.append).record(at(2, DRIFTED), SCOPE)
+    History(file, warnings.append).record(at(2, DRIFTED), SCOPE)
 
-    (moved,) = lay_aside(file.parent)
+    (moved,) = moved_files(file.parent)
     assert moved.read_bytes() == content
-    assert len(said) == 1
-    assert str(moved) in said[0]
+    assert len(warnings) == 1
+    assert str(moved) in warnings[0]
     assert [it.first_seen[8:10] for it in read_history(file).episodes] == ["02"]
 
 
-def test_a_second_broken_file_does_not_replace_the_first(file: Path) -> None:
+def test_a_second_damaged_file_does_not_replace_the_first(file: Path) -> None:
     for content in (b"first", b"second"):
         file.write_bytes(content)
         History(file, lambda _: None).record(at(1, DRIFTED), SCOPE)
 
-    assert sorted(path.read_bytes() for path in lay_aside(file.parent)) == [b"first", b"second"]
+    assert sorted(path.read_bytes() for path in moved_files(file.parent)) == [b"first", b"second"]
 
 
-def test_what_sqlite_keeps_beside_a_broken_file_goes_with_it(file: Path) -> None:
+def test_journal_files_move_with_a_damaged_file(file: Path) -> None:
     file.write_bytes(b"garbage")
     Path(f"{file}-wal").write_bytes(b"its log")
 
     History(file, lambda _: None).record(at(1, DRIFTED), SCOPE)
 
-    assert sorted(path.read_bytes() for path in lay_aside(file.parent)) == [b"garbage", b"its log"]
+    assert sorted(path.read_bytes() for path in moved_files(file.parent)) == [b"garbage", b"its log"]
 
 
-def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
+def test_the_database_of_another_program_is_not_changed(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
     connection.close()
@@ -194,7 +194,7 @@ def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("statement", "problem"),
     [
         ("UPDATE episodes SET change = 'renamed'", "change is 'renamed'"),
         ("UPDATE episodes SET actors = '[[1, 2, 3, 4]]'", r"actors is '\[\[1, 2, 3, 4\]\]'"),
@@ -202,22 +202,22 @@ def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
         ("UPDATE scans SET at = x'00'", r"b'\\x00'"),
         ("UPDATE episodes SET first_seen = 'now'", "first_seen is 'now'"),
         ("UPDATE episodes SET last_seen = '2026-01-01'", "last_seen is '2026-01-01'"),
-        ("ALTER TABLE episodes DROP COLUMN path", "it has no column path|no such column"),
+        ("ALTER TABLE episodes DROP COLUMN path", "column path is missing|no such column"),
     ],
 )
-def test_what_no_version_writes_is_one_clear_line_and_left_alone(file: Path, statement: str, said: str) -> None:
+def test_unexpected_content_is_one_clear_error_and_not_changed(file: Path, statement: str, problem: str) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
         connection.execute(statement)
     connection.close()
 
-    with pytest.raises(HistoryError, match=said):
+    with pytest.raises(HistoryError, match=problem):
         read_history(file)
-    assert lay_aside(file.parent) == []
+    assert moved_files(file.parent) == []
 
 
 @pytest.mark.parametrize("value", ["'many'", "1.5", "x'01'"])
-def test_a_past_scan_that_cannot_be_read_costs_no_more_than_the_history(file: Path, value: str) -> None:
+def test_an_unreadable_past_scan_is_a_history_error(file: Path, value: str) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
         connection.execute(f"UPDATE scans SET open = {value}")  # noqa: S608
@@ -227,24 +227,26 @@ def test_a_past_scan_that_cannot_be_read_costs_no_more_than_the_history(file: Pa
         History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None:
+def test_a_file_with_a_newer_schema_is_refused_and_not_changed(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
-        connection.execute(f"PRAGMA user_version = {layout.NEWEST + 1}")
+        connection.execute(f"PRAGMA user_version = {migrations.SCHEMA_VERSION + 1}")
     connection.close()
     content = file.read_bytes()
 
     for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_history(file).episodes):
-        with pytest.raises(HistoryError, match=rf"has layout {layout.NEWEST + 1} .* update drift"):
+        with pytest.raises(HistoryError, match=rf"has schema version {migrations.SCHEMA_VERSION + 1}, .* update drift"):
             use()
 
     assert file.read_bytes() == content
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_migration_leaves_the_file_unchanged(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
-    monkeypatch.setattr(layout, "STEPS", (*layout.STEPS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)")))
-    monkeypatch.setattr(layout, "NEWEST", layout.NEWEST + 1)
+    monkeypatch.setattr(
+        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)"))
+    )
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", migrations.SCHEMA_VERSION + 1)
 
     with pytest.raises(HistoryError, match="table half already exists"):
         History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
@@ -260,10 +262,10 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatc
     ("name", "problem"),
     [
         ("nowhere/history.db", "cannot be used: unable to open database file"),
-        ("folder", "is no file"),
+        ("folder", "is not a file"),
     ],
 )
-def test_a_file_that_cannot_be_made_is_said_with_its_name(name: str, problem: str, tmp_path: Path) -> None:
+def test_an_error_names_a_file_that_cannot_be_created(name: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(HistoryError, match=problem) as error:
@@ -272,7 +274,7 @@ def test_a_file_that_cannot_be_made_is_said_with_its_name(name: str, problem: st
     assert str(error.value).startswith(f"{tmp_path / name}: ")
 
 
-AS_NOBODY = """
+UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
 from drift.errors import HistoryError
@@ -289,9 +291,9 @@ except HistoryError as error:
 """
 
 
-def test_a_run_that_waits_for_another_in_vain_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_timeout_is_an_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
-    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_LOCK_TIMEOUT", 0.05)
     with sqlite3.connect(file, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
 
@@ -305,7 +307,7 @@ def test_a_run_that_waits_for_another_in_vain_says_so(file: Path, monkeypatch: p
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that others may enter."""
+    """Creates a folder that other users may enter."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -313,31 +315,31 @@ def public() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-def test_a_folder_and_a_file_that_may_only_be_read_can_be_read(file: Path, public: Path) -> None:
+def test_a_read_only_file_in_a_read_only_folder_can_be_read(file: Path, public: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     kept = public / "history.db"
     kept.write_bytes(file.read_bytes())
     kept.chmod(0o444)
     public.chmod(0o555)
 
-    out, err = run(AS_NOBODY, str(kept)).communicate()
+    out, err = run(UNPRIVILEGED, str(kept)).communicate()
 
     assert (out, err) == (f"1\n{kept}: cannot be used: attempt to write a readonly database\n", "")
 
 
-def test_a_folder_that_may_not_be_entered_is_said(public: Path) -> None:
+def test_an_inaccessible_folder_is_an_error(public: Path) -> None:
     kept = public / "history.db"
     History(kept, pytest.fail).record(at(1, DRIFTED), SCOPE)
     public.chmod(0)
 
-    out, err = run(AS_NOBODY.replace("print(len(read_history(file).episodes))", ""), str(kept)).communicate()
+    out, err = run(UNPRIVILEGED.replace("print(len(read_history(file).episodes))", ""), str(kept)).communicate()
 
     assert (out, err) == (f"{kept}: cannot be used: Permission denied\n", "")
 
 
 FULL = """
 import resource, sys
-sys.dont_write_bytecode = True  # a half-written module would stay for all others
+sys.dont_write_bytecode = True  # a truncated module would break other tests
 from pathlib import Path
 from drift.errors import HistoryError
 from drift.history.store import History
@@ -353,7 +355,7 @@ except HistoryError as error:
 """
 
 
-def test_a_full_disk_is_said_and_leaves_what_was_there(file: Path) -> None:
+def test_a_full_disk_is_an_error_and_leaves_the_previous_contents(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
 
     out, err = run(FULL, str(file)).communicate()
@@ -363,14 +365,14 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(file: Path) -> None:
     assert [it.path for it in read_history(file).episodes] == ["data.x"]
 
 
-def test_a_history_that_does_not_exist_cannot_be_read(file: Path) -> None:
-    with pytest.raises(HistoryError, match="there is no such file"):
+def test_a_missing_file_cannot_be_read(file: Path) -> None:
+    with pytest.raises(HistoryError, match="no such file"):
         read_history(file)
 
     assert not file.exists()
 
 
-def test_reading_leaves_no_trace(file: Path) -> None:
+def test_reading_changes_no_file(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     before = {path.name: path.read_bytes() for path in file.parent.iterdir()}
 
@@ -379,7 +381,7 @@ def test_reading_leaves_no_trace(file: Path) -> None:
     assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
 
 
-def test_a_file_with_no_content_is_a_history_that_begins(file: Path) -> None:
+def test_an_empty_file_becomes_a_history(file: Path) -> None:
     file.touch()
 
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
@@ -387,15 +389,15 @@ def test_a_file_with_no_content_is_a_history_that_begins(file: Path) -> None:
     assert len(read_history(file).episodes) == 1
 
 
-def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: Path) -> None:
+def test_a_file_of_the_first_schema_is_migrated_without_loss(file: Path) -> None:
     old = sqlite3.connect(file)
-    old.executescript(Path(__file__).with_name("layout-1.sql").read_text())
+    old.executescript(Path(__file__).with_name("schema-1.sql").read_text())
     old.close()
     content = file.read_bytes()
 
     read = read_history(file)
     assert file.read_bytes() == content
-    fourth = History(file, pytest.fail).record(at(4, DRIFTED), SCOPE, for_news=True)
+    fourth = History(file, pytest.fail).record(at(4, DRIFTED), SCOPE, for_notifications=True)
 
     assert [(it.path, it.first_seen[8:10], it.state) for it in read.episodes] == [
         ("data.x", "01", "resolved"),
@@ -404,11 +406,11 @@ def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: P
     ]
     assert [past.open for past in fourth.past] == [1, 1, 2, 1]
     assert [gone.path for gone in fourth.resolved] == ["spec.replicas"]
-    assert [item.episode.path for item in History(file, pytest.fail).news(SCOPE)] == ["spec.replicas"]
+    assert [item.episode.path for item in History(file, pytest.fail).pending_notifications(SCOPE)] == ["spec.replicas"]
     assert [it.path for it in read_history(file).episodes] == ["data.x", "spec.replicas", "data.x"]
 
 
-def test_a_text_that_is_none_is_damage(file: Path) -> None:
+def test_invalid_utf_8_counts_as_damage(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     file.write_bytes(file.read_bytes().replace(b"data.x", b"dat\xff.x"))
 

@@ -1,4 +1,4 @@
-"""Episodes open, go on, end and open again as scans find them, and no scan ends what it could not look at."""
+"""Scans open, update, end and reopen episodes, and end only those that they could check."""
 
 import json
 import tempfile
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.history.changes import Reach
-from drift.history.episodes import Scope, State
+from drift.history.changes import ScanCoverage
+from drift.history.episodes import EpisodeState, Scope
 from drift.history.store import History, read_history
 from drift.model import Actor, Cause, Change, IgnoredBy, Lifecycle, Report, Severity, Status, Unmanaged
 from tests.drift.history.scans import SCOPE, WHOLE, at, episode, findings, lifecycles
@@ -20,7 +20,7 @@ from tests.drift.report.reports import HOSTILE, finding, item
 DRIFTED = item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.x"))
 OTHER = item("ConfigMap", "b", Status.DRIFTED, finding(2, path="data.y"))
 IN_SYNC = item("ConfigMap", "a", Status.IN_SYNC)
-STRAY = item("Pod", "debug", Status.UNMANAGED, finding(3, change=Change.UNMANAGED, **WHOLE))
+UNMANAGED_POD = item("Pod", "debug", Status.UNMANAGED, finding(3, change=Change.UNMANAGED, **WHOLE))
 
 
 @pytest.fixture
@@ -34,18 +34,18 @@ def history(file: Path) -> History:
 
 
 @pytest.fixture
-def episodes(file: Path) -> Callable[[], list[tuple[str, str, str | None, State]]]:
-    """Path, first day, last day and state of every episode."""
+def episodes(file: Path) -> Callable[[], list[tuple[str, str, str | None, EpisodeState]]]:
+    """Returns path, first day, last day and state of every episode."""
     return lambda: [
         (it.path, it.first_seen[8:10], it.ended_at and it.ended_at[8:10], it.state)
         for it in read_history(file).episodes
     ]
 
 
-Episodes = Callable[[], list[tuple[str, str, str | None, State]]]
+Episodes = Callable[[], list[tuple[str, str, str | None, EpisodeState]]]
 
 
-def test_what_is_found_first_is_new_and_then_ongoing(history: History) -> None:
+def test_a_finding_is_new_and_then_ongoing(history: History) -> None:
     first = history.record(at(1, DRIFTED), SCOPE)
     second = history.record(at(2, DRIFTED, OTHER), SCOPE)
 
@@ -55,7 +55,7 @@ def test_what_is_found_first_is_new_and_then_ongoing(history: History) -> None:
     assert findings(second)["data.y"].first_seen == "2026-01-02T12:00:00Z"
 
 
-def test_what_is_gone_is_resolved_once(history: History, episodes: Episodes) -> None:
+def test_a_finding_is_resolved_once(history: History, episodes: Episodes) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     second = history.record(at(2, IN_SYNC), SCOPE)
     third = history.record(at(3, IN_SYNC), SCOPE)
@@ -64,10 +64,10 @@ def test_what_is_gone_is_resolved_once(history: History, episodes: Episodes) -> 
         ("data.x", "2026-01-01T12:00:00Z", "2026-01-02T12:00:00Z")
     ]
     assert third.resolved == ()
-    assert episodes() == [("data.x", "01", "02", State.RESOLVED)]
+    assert episodes() == [("data.x", "01", "02", EpisodeState.RESOLVED)]
 
 
-def test_what_comes_back_is_reopened_in_an_episode_of_its_own(history: History, episodes: Episodes) -> None:
+def test_a_reopened_finding_gets_a_new_episode(history: History, episodes: Episodes) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     history.record(at(2, IN_SYNC), SCOPE)
     last = history.record(at(3, DRIFTED), SCOPE)
@@ -75,10 +75,10 @@ def test_what_comes_back_is_reopened_in_an_episode_of_its_own(history: History, 
     assert lifecycles(last) == {"data.x": Lifecycle.REOPENED}
     assert findings(last)["data.x"].first_seen == "2026-01-03T12:00:00Z"
     assert lifecycles(history.record(at(4, DRIFTED), SCOPE)) == {"data.x": Lifecycle.ONGOING}
-    assert episodes() == [("data.x", "01", "02", State.RESOLVED), ("data.x", "03", None, State.OPEN)]
+    assert episodes() == [("data.x", "01", "02", EpisodeState.RESOLVED), ("data.x", "03", None, EpisodeState.OPEN)]
 
 
-def test_the_past_has_every_scan_with_this_one_at_the_end(history: History) -> None:
+def test_past_scans_end_with_the_current_one(history: History) -> None:
     history.record(at(1, DRIFTED, OTHER, errors=("pods: why",)), SCOPE)
     last = history.record(at(2, IN_SYNC, OTHER), SCOPE)
 
@@ -93,18 +93,18 @@ def test_the_past_has_every_scan_with_this_one_at_the_end(history: History) -> N
     [{"ignored": IgnoredBy("ignore[0]", "not ours")}, {"cause": Cause.CONTROLLER, "severity": Severity.INFO}],
     ids=["ignored", "controller"],
 )
-def test_what_does_not_count_any_more_ends_without_being_resolved(
+def test_a_finding_that_no_longer_counts_is_not_resolved(
     aside: dict[str, object], history: History, episodes: Episodes
 ) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     second = history.record(at(2, item("ConfigMap", "a", Status.IN_SYNC, finding(1, path="data.x", **aside))), SCOPE)
 
-    assert episodes() == [("data.x", "01", "02", State.IGNORED)]
+    assert episodes() == [("data.x", "01", "02", EpisodeState.IGNORED)]
     assert second.resolved == ()
     assert lifecycles(second) == {"data.x": None}
 
 
-def test_what_never_counted_has_no_episode(history: History, episodes: Episodes) -> None:
+def test_a_finding_that_does_not_count_has_no_episode(history: History, episodes: Episodes) -> None:
     history.record(at(1, item("ConfigMap", "a", Status.IN_SYNC, finding(1, cause=Cause.CONTROLLER))), SCOPE)
 
     assert episodes() == []
@@ -113,13 +113,16 @@ def test_what_never_counted_has_no_episode(history: History, episodes: Episodes)
 @pytest.mark.parametrize(
     ("scan", "state"),
     [
-        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="may not be read")), State.OPEN),
-        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="why", is_skipped=True)), State.IGNORED),
-        (at(2, IN_SYNC, errors=("pods: may not be read",)), State.RESOLVED),
-        (at(2, errors=("configmaps: may not be read",)), State.OPEN),
-        (at(2, item("Role", "r", Status.UNCHECKED, reason="why")), State.OPEN),
-        (at(2), State.RESOLVED),
-        (at(2, item("ConfigMap", "a", Status.MISSING, finding(9, change=Change.MISSING, **WHOLE))), State.RESOLVED),
+        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="may not be read")), EpisodeState.OPEN),
+        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="why", is_skipped=True)), EpisodeState.IGNORED),
+        (at(2, IN_SYNC, errors=("pods: may not be read",)), EpisodeState.RESOLVED),
+        (at(2, errors=("configmaps: may not be read",)), EpisodeState.OPEN),
+        (at(2, item("Role", "r", Status.UNCHECKED, reason="why")), EpisodeState.OPEN),
+        (at(2), EpisodeState.RESOLVED),
+        (
+            at(2, item("ConfigMap", "a", Status.MISSING, finding(9, change=Change.MISSING, **WHOLE))),
+            EpisodeState.RESOLVED,
+        ),
     ],
     ids=[
         "the object could not be read",
@@ -131,8 +134,8 @@ def test_what_never_counted_has_no_episode(history: History, episodes: Episodes)
         "the object is deleted",
     ],
 )
-def test_an_episode_ends_only_where_the_scan_can_tell(
-    scan: Report, state: State, history: History, episodes: Episodes
+def test_an_episode_ends_only_if_the_scan_can_tell(
+    scan: Report, state: EpisodeState, history: History, episodes: Episodes
 ) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     history.record(scan, SCOPE)
@@ -143,45 +146,45 @@ def test_an_episode_ends_only_where_the_scan_can_tell(
 @pytest.mark.parametrize(
     ("first", "second", "state"),
     [
-        (Unmanaged.CLUSTER, Unmanaged.NAMESPACE, State.OPEN),
-        (Unmanaged.CLUSTER, Unmanaged.CLUSTER, State.RESOLVED),
-        (Unmanaged.NAMESPACE, Unmanaged.OFF, State.OPEN),
-        (Unmanaged.NAMESPACE, Unmanaged.CLUSTER, State.RESOLVED),
+        (Unmanaged.CLUSTER, Unmanaged.NAMESPACE, EpisodeState.OPEN),
+        (Unmanaged.CLUSTER, Unmanaged.CLUSTER, EpisodeState.RESOLVED),
+        (Unmanaged.NAMESPACE, Unmanaged.OFF, EpisodeState.OPEN),
+        (Unmanaged.NAMESPACE, Unmanaged.CLUSTER, EpisodeState.RESOLVED),
     ],
 )
-def test_what_git_lacks_is_gone_only_for_a_scan_that_looked_for_it(
-    first: Unmanaged, second: Unmanaged, state: State, history: History, episodes: Episodes
+def test_an_unmanaged_object_is_resolved_only_by_a_scan_that_searched_for_it(
+    first: Unmanaged, second: Unmanaged, state: EpisodeState, history: History, episodes: Episodes
 ) -> None:
-    history.record(at(1, STRAY), SCOPE, Reach(first))
-    history.record(at(2), SCOPE, Reach(second))
+    history.record(at(1, UNMANAGED_POD), SCOPE, ScanCoverage(first))
+    history.record(at(2), SCOPE, ScanCoverage(second))
 
     assert [it[3] for it in episodes()] == [state]
 
 
-def test_what_the_narrow_search_has_found_too_it_may_miss(history: History, episodes: Episodes) -> None:
-    history.record(at(1, STRAY), SCOPE, Reach(Unmanaged.CLUSTER))
-    history.record(at(2, STRAY), SCOPE, Reach(Unmanaged.NAMESPACE))
-    history.record(at(3), SCOPE, Reach(Unmanaged.NAMESPACE))
+def test_a_narrower_search_that_found_an_object_can_resolve_it(history: History, episodes: Episodes) -> None:
+    history.record(at(1, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.CLUSTER))
+    history.record(at(2, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
+    history.record(at(3), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
 
-    assert [it[3] for it in episodes()] == [State.RESOLVED]
-
-
-def test_a_part_of_a_scan_says_nothing_of_the_other_parts(history: History, episodes: Episodes) -> None:
-    history.record(at(1, DRIFTED, STRAY), SCOPE)
-    history.record(at(2), SCOPE, Reach(covers=lambda key: key.kind == "ConfigMap"))
-
-    assert {it[0]: it[3] for it in episodes()} == {"data.x": State.RESOLVED, "": State.OPEN}
+    assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
 
 
-def test_an_object_of_a_kind_that_is_left_out_is_not_said_to_be_resolved(history: History, episodes: Episodes) -> None:
-    history.record(at(1, STRAY), SCOPE)
-    history.record(at(2), SCOPE, Reach(left_out=lambda key: key.kind == "Pod"))
+def test_a_partial_scan_does_not_resolve_other_parts(history: History, episodes: Episodes) -> None:
+    history.record(at(1, DRIFTED, UNMANAGED_POD), SCOPE)
+    history.record(at(2), SCOPE, ScanCoverage(covers=lambda key: key.kind == "ConfigMap"))
 
-    assert [it[3] for it in episodes()] == [State.IGNORED]
+    assert {it[0]: it[3] for it in episodes()} == {"data.x": EpisodeState.RESOLVED, "": EpisodeState.OPEN}
+
+
+def test_an_excluded_kind_is_ignored_not_resolved(history: History, episodes: Episodes) -> None:
+    history.record(at(1, UNMANAGED_POD), SCOPE)
+    history.record(at(2), SCOPE, ScanCoverage(left_out=lambda key: key.kind == "Pod"))
+
+    assert [it[3] for it in episodes()] == [EpisodeState.IGNORED]
 
 
 @pytest.mark.parametrize("other", [replace(SCOPE, name="else"), replace(SCOPE, cluster="https://else.example.com")])
-def test_scans_of_two_scopes_know_nothing_of_each_other(other: Scope, history: History, episodes: Episodes) -> None:
+def test_scopes_are_independent(other: Scope, history: History, episodes: Episodes) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     elsewhere = history.record(at(2, IN_SYNC, OTHER), other)
     history.record(at(3, IN_SYNC), other)
@@ -189,10 +192,10 @@ def test_scans_of_two_scopes_know_nothing_of_each_other(other: Scope, history: H
     assert lifecycles(elsewhere) == {"data.y": Lifecycle.NEW}
     assert elsewhere.resolved == ()
     assert len(elsewhere.past) == 1
-    assert ("data.x", "01", None, State.OPEN) in episodes()
+    assert ("data.x", "01", None, EpisodeState.OPEN) in episodes()
 
 
-def test_a_scan_that_is_older_than_the_last_changes_nothing(history: History, episodes: Episodes) -> None:
+def test_a_scan_older_than_the_last_one_changes_nothing(history: History, episodes: Episodes) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     history.record(at(3, IN_SYNC, OTHER), SCOPE)
     before = episodes()
@@ -204,17 +207,15 @@ def test_a_scan_that_is_older_than_the_last_changes_nothing(history: History, ep
     assert [past.at[8:10] for past in late.past] == ["01", "03"]
 
 
-def test_a_scan_that_lies_in_the_future_does_not_stop_the_history(history: History, episodes: Episodes) -> None:
+def test_a_scan_in_the_future_does_not_block_the_history(history: History, episodes: Episodes) -> None:
     history.record(replace(at(1, DRIFTED), generated_at="2126-01-01T00:00:00Z"), SCOPE)
     history.record(at(2, IN_SYNC), SCOPE)
 
-    assert [it[3] for it in episodes()] == [State.RESOLVED]
+    assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
     assert all(it.ended_at is not None and it.first_seen <= it.ended_at for it in read_history(history.file).episodes)
 
 
-def test_the_severity_is_the_latest_the_cause_that_of_the_opening_and_all_actors_are_kept(
-    history: History, file: Path
-) -> None:
+def test_an_episode_has_the_latest_severity_the_first_cause_and_all_actors(history: History, file: Path) -> None:
     actor = Actor("kubectl-scale", "Update", "scale", None)
     worse = finding(1, path="data.x", severity=Severity.HIGH, cause=Cause.UNKNOWN, actors=(actor,))
     history.record(at(1, DRIFTED), SCOPE)
@@ -227,36 +228,36 @@ def test_the_severity_is_the_latest_the_cause_that_of_the_opening_and_all_actors
     assert (only.first_seen, only.last_seen) == ("2026-01-01T12:00:00Z", "2026-01-02T12:00:00Z")
 
 
-def test_an_exact_time_is_kept_where_one_is_known(history: History) -> None:
+def test_an_exact_time_is_kept(history: History) -> None:
     known = item("ConfigMap", "a", Status.DRIFTED, finding(1, first_seen="2026-01-01T11:59:58.250Z"))
 
     assert findings(history.record(at(1, known), SCOPE))["spec.replicas"].first_seen == "2026-01-01T11:59:58.250Z"
 
 
-def test_an_update_between_two_scans_is_no_scan(history: History, episodes: Episodes) -> None:
+def test_an_update_does_not_count_as_a_scan(history: History, episodes: Episodes) -> None:
     updated = history.record(at(1, DRIFTED), SCOPE, count_as_scan=False)
 
     assert updated.past == ()
     assert lifecycles(updated) == {"data.x": Lifecycle.NEW}
-    assert episodes() == [("data.x", "01", None, State.OPEN)]
+    assert episodes() == [("data.x", "01", None, EpisodeState.OPEN)]
 
 
-def test_an_episode_that_no_scan_saw_can_be_recorded(history: History, file: Path) -> None:
+def test_an_episode_between_two_scans_can_be_recorded(history: History, file: Path) -> None:
     reverted = episode(
         1,
         first_seen="2026-01-01T10:00:00.100Z",
         last_seen="2026-01-01T10:00:01.900Z",
         ended_at="2026-01-01T10:00:02.050Z",
-        state=State.REVERTED,
+        state=EpisodeState.REVERTED,
     )
 
-    history.add_episode(reverted)
+    history.update_episodes([reverted])
 
     assert read_history(file).episodes == (reverted,)
     assert lifecycles(history.record(at(2, DRIFTED), SCOPE)) == {"data.x": Lifecycle.REOPENED}
 
 
-def test_what_has_long_been_over_is_forgotten_and_what_is_open_is_not(history: History, file: Path) -> None:
+def test_old_ended_episodes_are_deleted_and_open_ones_are_kept(history: History, file: Path) -> None:
     def in_year(year: int, *found: object) -> Report:
         return replace(at(1, *found), generated_at=f"{year}-01-01T12:00:00Z")  # type: ignore[arg-type]
 
@@ -270,7 +271,7 @@ def test_what_has_long_been_over_is_forgotten_and_what_is_open_is_not(history: H
     assert [past.at[:4] for past in last.past] == ["2023"]
 
 
-def test_no_value_is_in_the_file(history: History, file: Path) -> None:
+def test_the_file_contains_no_value(history: History, file: Path) -> None:
     planted = "cGxhbnRlZC12YWx1ZQ"
     kept = finding(1, path="data.x", desired=planted, live=[planted], note=planted)
     history.record(at(1, item("ConfigMap", "a", Status.DRIFTED, kept, reason=planted), notes=(planted,)), SCOPE)
@@ -278,7 +279,7 @@ def test_no_value_is_in_the_file(history: History, file: Path) -> None:
     assert planted.encode() not in b"".join(part.read_bytes() for part in file.parent.iterdir())
 
 
-def test_hostile_names_are_kept_as_they_are(history: History, file: Path) -> None:
+def test_hostile_names_are_stored_unchanged(history: History, file: Path) -> None:
     objects = [
         replace(it, findings=tuple(replace(found, first_seen=None) for found in it.findings[:1]))
         for it in HOSTILE.objects

@@ -1,4 +1,4 @@
-"""A server on this machine that receives webhooks, and answers as a test wants it to."""
+"""A local server that receives webhooks and responds as a test chooses."""
 
 import json
 import threading
@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Response = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Receiver:
-    """What was received, and the answers that are left to give; the last one is given again and again.
+    """The received requests, and the remaining responses. The last response is repeated.
 
     Attributes:
-        url: Of the webhook.
-        bodies: As they came, the oldest first.
+        url: The URL of the webhook.
+        bodies: The received bodies, oldest first.
     """
 
-    def __init__(self, url: str, answers: list[Answer]) -> None:
+    def __init__(self, url: str, responses: list[Response]) -> None:
         self.url = url
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
-        self._answers = answers
+        self._responses = responses
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -31,11 +31,11 @@ class Receiver:
     def receive(self, request: BaseHTTPRequestHandler) -> None:
         self.bodies.append(request.rfile.read(int(request.headers["Content-Length"])))
         self.headers.append(dict(request.headers))
-        answer = self._answers[0] if len(self._answers) == 1 else self._answers.pop(0)
+        answer = self._responses[0] if len(self._responses) == 1 else self._responses.pop(0)
         answer(request)
 
 
-def status(code: int, **headers: str) -> Answer:
+def status(code: int, **headers: str) -> Response:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(code)
         for name, value in headers.items():
@@ -47,7 +47,7 @@ def status(code: int, **headers: str) -> Answer:
 
 
 @contextmanager
-def receiving(*answers: Answer) -> Iterator[Receiver]:
+def receiving(*responses: Response) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             receiver.receive(self)
@@ -57,7 +57,7 @@ def receiving(*answers: Answer) -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/services/s3cr3t-path?sig=s3cr3t-query", list(answers))
+    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/services/s3cr3t-path?sig=s3cr3t-query", list(responses))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""A message is delivered in a few attempts and a bounded time, and nothing ever says where to."""
+"""Delivery retries within a total timeout, and never reveals the URL."""
 
 import logging
 import socket
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from drift.notify.webhook import RetryPolicy, Webhook
-from tests.drift.notify.receiver import Answer, receiving, status
+from tests.drift.notify.receiver import Response, receiving, status
 
 QUICK = RetryPolicy(attempt_seconds=0.3, total_seconds=2.0, pauses=(0.01, 0.01))
 
@@ -20,7 +20,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 @pytest.mark.parametrize("code", [200, 202, 204])
-def test_a_message_is_received_as_json(code: int, logged: pytest.LogCaptureFixture) -> None:
+def test_a_message_arrives_as_json(code: int, logged: pytest.LogCaptureFixture) -> None:
     with receiving(status(code)) as receiver:
         assert Webhook(receiver.url).send({"text": "\N{SNOWMAN}"}, QUICK) is None
 
@@ -31,42 +31,42 @@ def test_a_message_is_received_as_json(code: int, logged: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
-def test_a_server_that_may_do_better_is_asked_again(code: int) -> None:
+def test_a_temporary_failure_is_retried(code: int) -> None:
     with receiving(status(code), status(code), status(200)) as receiver:
         assert Webhook(receiver.url).send({}, QUICK) is None
 
     assert len(receiver.bodies) == 3
 
 
-def test_attempts_have_an_end() -> None:
+def test_retries_are_limited() -> None:
     with receiving(status(503)) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "it answered 503"
+        assert Webhook(receiver.url).send({}, QUICK) == "it responded with status 503"
 
     assert len(receiver.bodies) == 3
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 501])
-def test_a_refusal_is_final(code: int) -> None:
+def test_a_refusal_is_not_retried(code: int) -> None:
     with receiving(status(code)) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == f"it answered {code}"
+        assert Webhook(receiver.url).send({}, QUICK) == f"it responded with status {code}"
 
     assert len(receiver.bodies) == 1
 
 
-def test_a_server_that_says_when_to_come_again_is_asked_again() -> None:
+def test_retry_after_is_respected() -> None:
     with receiving(status(429, Retry_After="1"), status(200)) as receiver:
         assert Webhook(receiver.url).send({}, QUICK) is None
 
 
 @pytest.mark.parametrize("when", ["3", "3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_a_server_that_wants_too_much_time_is_not_waited_for(when: str) -> None:
+def test_a_retry_after_beyond_the_timeout_is_not_waited_for(when: str) -> None:
     with receiving(status(429, Retry_After=when)) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "it answered 429"
+        assert Webhook(receiver.url).send({}, QUICK) == "it responded with status 429"
 
     assert len(receiver.bodies) == 1
 
 
-def test_a_time_that_is_none_is_no_reason_to_fail() -> None:
+def test_an_invalid_retry_after_is_ignored() -> None:
     with receiving(status(503, Retry_After="soon"), status(200)) as receiver:
         assert Webhook(receiver.url).send({}, QUICK) is None
 
@@ -76,23 +76,23 @@ def test_a_redirect_is_not_followed(code: int, logged: pytest.LogCaptureFixture)
     with receiving(status(200)) as elsewhere, receiving(status(code, Location=elsewhere.url)) as receiver:
         problem = Webhook(receiver.url).send({}, QUICK)
 
-    assert problem == f"it answered {code}, and redirects are not followed"
+    assert problem == f"it responded with status {code}, and redirects are not followed"
     assert elsewhere.bodies == []
     assert "s3cr3t" not in logged.text
 
 
-def test_a_server_that_never_answers_is_given_up() -> None:
+def test_a_server_that_does_not_respond_times_out() -> None:
     end = threading.Event()
 
     def stall(_: BaseHTTPRequestHandler) -> None:
         end.wait(20)
 
     with receiving(stall) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "no answer in time"
+        assert Webhook(receiver.url).send({}, QUICK) == "no response in time"
         end.set()
 
 
-def test_a_server_that_answers_a_byte_at_a_time_is_given_up() -> None:
+def test_a_server_that_responds_one_byte_at_a_time_times_out() -> None:
     end = threading.Event()
 
     def trickle(request: BaseHTTPRequestHandler) -> None:
@@ -102,11 +102,11 @@ def test_a_server_that_answers_a_byte_at_a_time_is_given_up() -> None:
             request.wfile.flush()
 
     with receiving(trickle) as receiver:
-        assert Webhook(receiver.url).send({}, QUICK) == "no answer in time"
+        assert Webhook(receiver.url).send({}, QUICK) == "no response in time"
         end.set()
 
 
-def test_an_answer_without_end_is_not_read() -> None:
+def test_an_endless_response_is_not_read() -> None:
     def endless(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
         try:
@@ -136,10 +136,14 @@ def _hang_up(request: BaseHTTPRequestHandler) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
-    [(_garbage, "the connection broke"), (_hang_up, "the connection broke"), (_broken_headers, "it answered 500")],
+    [
+        (_garbage, "the connection was interrupted"),
+        (_hang_up, "the connection was interrupted"),
+        (_broken_headers, "it responded with status 500"),
+    ],
 )
-def test_what_goes_wrong_is_said_without_the_url(
-    answer: Answer, problem: str, logged: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+def test_an_error_does_not_contain_the_url(
+    answer: Response, problem: str, logged: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with receiving(answer) as receiver:
         assert Webhook(receiver.url).send({}, QUICK) == problem
@@ -148,11 +152,11 @@ def test_what_goes_wrong_is_said_without_the_url(
     assert "s3cr3t" not in "".join(capfd.readouterr())
 
 
-def test_nobody_there_is_said_without_the_url(logged: pytest.LogCaptureFixture) -> None:
+def test_a_refused_connection_does_not_log_the_url(logged: pytest.LogCaptureFixture) -> None:
     with receiving(status(200)) as receiver:
         url = receiver.url
 
-    assert Webhook(url).send({}, QUICK) == "no connection"
+    assert Webhook(url).send({}, QUICK) == "the connection failed"
     assert "s3cr3t" not in logged.text
 
 
@@ -171,18 +175,18 @@ def test_nobody_there_is_said_without_the_url(logged: pytest.LogCaptureFixture) 
         "",
     ],
 )
-def test_nothing_is_sent_in_the_clear_but_on_this_machine(url: str) -> None:
+def test_plain_http_is_allowed_only_for_localhost(url: str) -> None:
     problem = Webhook(url).send({}, QUICK)
 
-    assert problem in {"is no URL", "has to be an https URL (http is for this machine alone)"}
+    assert problem in {"is not a URL", "must be an https URL (http only for localhost)"}
 
 
 @pytest.mark.parametrize(
     "url", ["https://example.com/x", "http://127.0.0.1:8/x", "http://[::1]:8/x", "http://localhost/x"]
 )
-def test_what_can_be_used(url: str) -> None:
+def test_valid_urls(url: str) -> None:
     assert Webhook(url).problem() is None
 
 
-def test_a_webhook_does_not_show_its_url() -> None:
+def test_repr_does_not_contain_the_url() -> None:
     assert "s3cr3t" not in repr(Webhook("https://example.com/s3cr3t"))

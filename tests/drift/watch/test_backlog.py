@@ -1,4 +1,4 @@
-"""However many edits come, few of them wait in memory, none is lost, and nothing is kept of what is over."""
+"""Under many edits, few events wait in memory, none is lost, and old ones are freed."""
 
 import base64
 import gc
@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 import urllib3
 import yaml
 
-from drift.history.episodes import joined_actors
+from drift.history.episodes import merge_actors
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
 from drift.kube.watch import WatchScope
 from drift.model import Actor
 from drift.watch.backlog import Backlog
-from drift.watch.reflector import Happened, Message, Reflector
+from drift.watch.reflector import EventReceived, Reflector, ReflectorMessage
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, Begin, InProcess, eventually
@@ -29,7 +29,7 @@ BLOCKS_OF_AN_EDIT = 8
 
 
 class Editor:
-    """Edits the ConfigMap of the workspace, one HTTP request for each edit."""
+    """Edits the ConfigMap of the workspace with one HTTP request per edit."""
 
     def __init__(self, workspace: Application) -> None:
         config = yaml.safe_load(workspace.cluster.kubeconfig.read_text(encoding="utf-8"))
@@ -40,42 +40,42 @@ class Editor:
         }
         self._http = urllib3.PoolManager(ca_cert_data=authority)
         self._url = f"{workspace.cluster.server}/api/v1/namespaces/{workspace.namespace}/configmaps/config"
-        self.made = 0
+        self.count = 0
 
     def edit(self, **data: str | None) -> None:
         url = f"{self._url}?fieldManager=kubectl-edit"
         answer = self._http.request("PATCH", url, body=json.dumps({"data": data}), headers=self._headers)
         assert answer.status == 200
-        self.made += 1
+        self.count += 1
 
 
 def _edit_often(editor: Editor, watching: InProcess, count: int) -> None:
-    """Every second edit reverts the one before, so that each one opens or ends a finding."""
+    """Reverts every edit with the next one, so that each edit opens or resolves a finding."""
     for _ in range(count):
-        if editor.made % 2:
+        if editor.count % 2:
             editor.edit(a="1", b="2", added=None)
         else:
-            editor.edit(a=f"edited-{editor.made}", b="3", added="x")
-        if editor.made % STEP == 0:
-            _wait_for(watching, 3 * editor.made)
+            editor.edit(a=f"edited-{editor.count}", b="3", added="x")
+        if editor.count % STEP == 0:
+            _wait_for(watching, 3 * editor.count)
 
 
-def _wait_for(watching: InProcess, turns: int) -> None:
+def _wait_for(watching: InProcess, transitions: int) -> None:
     def seen() -> int:
         assert watching.watcher is not None
-        counts = watching.watcher.board.counts
+        counts = watching.watcher.status.counts
         return counts.opened + counts.resolved
 
-    eventually(lambda: seen() >= turns, seen)
+    eventually(lambda: seen() >= transitions, seen)
 
 
 def _blocks(watching: InProcess) -> int:
-    """How many blocks of memory Python objects hold, at a quiet moment.
+    """Retransitions the number of allocated memory blocks at a quiet moment.
 
-    Not by listing the objects: a tuple that another thread is making must not be referenced.
+    It does not list the objects, because it would reference tuples that other threads still fill.
     """
-    # The fixture keeps all that it is told.
-    watching.news.clear()
+    # The fixture keeps all changes.
+    watching.changes.clear()
     counts = []
     for _ in range(20):
         gc.collect()
@@ -84,7 +84,7 @@ def _blocks(watching: InProcess) -> int:
     return min(counts)
 
 
-def test_nothing_is_kept_of_edits_that_are_over(workspace: Application, watch: Begin) -> None:
+def test_memory_does_not_grow_with_the_number_of_edits(workspace: Application, watch: Begin) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching, editor = watch(), Editor(workspace)
@@ -93,25 +93,25 @@ def test_nothing_is_kept_of_edits_that_are_over(workspace: Application, watch: B
 
     _edit_often(editor, watching, EDITS)
 
-    # A live object or a finding that is kept takes dozens of blocks; caches that still fill take some in all.
-    assert _blocks(watching) - before < BLOCKS_OF_AN_EDIT * EDITS
+    # Less than one block per edit. An object that was not freed would need dozens.
+    assert _blocks(watching) - before < EDITS
 
 
-def test_a_feed_waits_while_its_events_are_not_compared_and_then_tells_all_of_them(workspace: Application) -> None:
+def test_a_reflector_waits_for_the_comparison_and_loses_no_event(workspace: Application) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     server = ApiServer(connect(str(workspace.cluster.kubeconfig), None), Limits(scan_seconds=None))
     resource = server.resources.find("v1", "ConfigMap")
     assert resource is not None
-    told: list[Message] = []
+    messages: list[ReflectorMessage] = []
     backlog = Backlog(2_000)
-    feed = Reflector(server, WatchScope(resource, workspace.namespace), Timing(), told.append, backlog=backlog)
-    feed.start()
-    assert feed.wait(30)
+    reflector = Reflector(server, WatchScope(resource, workspace.namespace), Timing(), messages.append, backlog=backlog)
+    reflector.start()
+    assert reflector.wait(30)
     editor = Editor(workspace)
 
-    def events() -> list[Happened]:
-        return [one for one in list(told) if isinstance(one, Happened)]
+    def events() -> list[EventReceived]:
+        return [one for one in list(messages) if isinstance(one, EventReceived)]
 
     editor.edit(a="0")
     eventually(lambda: len(events()) == 1)
@@ -134,34 +134,36 @@ def test_a_feed_waits_while_its_events_are_not_compared_and_then_tells_all_of_th
     eventually(take_all, lambda: taken)
     values = [one.event.live.body["data"]["a"] for one in events() if one.event.live is not None]
     assert values == [str(number) for number in range(50)]
-    feed.stop()
+    reflector.stop()
 
 
-def test_a_feed_that_waits_can_be_stopped(workspace: Application) -> None:
+def test_a_waiting_reflector_can_be_stopped(workspace: Application) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     server = ApiServer(connect(str(workspace.cluster.kubeconfig), None), Limits(scan_seconds=None))
     resource = server.resources.find("v1", "ConfigMap")
     assert resource is not None
-    told: list[Message] = []
-    feed = Reflector(server, WatchScope(resource, workspace.namespace), Timing(), told.append, backlog=Backlog(1))
-    feed.start()
-    assert feed.wait(30)
+    messages: list[ReflectorMessage] = []
+    reflector = Reflector(
+        server, WatchScope(resource, workspace.namespace), Timing(), messages.append, backlog=Backlog(1)
+    )
+    reflector.start()
+    assert reflector.wait(30)
     editor = Editor(workspace)
     for number in range(5):
         editor.edit(a=str(number))
-    eventually(lambda: any(isinstance(one, Happened) for one in list(told)))
+    eventually(lambda: any(isinstance(one, EventReceived) for one in list(messages)))
 
-    feed.stop()
+    reflector.stop()
 
-    feed._thread.join(30)  # noqa: SLF001 - nothing else tells that it has ended
-    assert not feed._thread.is_alive()  # noqa: SLF001
+    reflector._thread.join(30)  # noqa: SLF001 - the only sign that it has ended
+    assert not reflector._thread.is_alive()  # noqa: SLF001
 
 
-def test_an_episode_names_its_first_and_its_latest_field_managers() -> None:
+def test_an_episode_keeps_its_first_and_latest_field_managers() -> None:
     time = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
     actors: tuple[Actor, ...] = ()
     for number in range(1_000):
-        actors = joined_actors(actors, [Actor(f"manager-{number}", "Update", None, time)])
+        actors = merge_actors(actors, [Actor(f"manager-{number}", "Update", None, time)])
 
     assert [actors[0].manager, actors[-1].manager, len(actors)] == ["manager-0", "manager-999", 20]

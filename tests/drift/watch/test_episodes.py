@@ -1,4 +1,4 @@
-"""The cause of an episode is that of its opening, no episode ends before it began, and unknown starts are marked."""
+"""Episodes of a watch: their cause, their duration, and unknown starts."""
 
 import json
 import sqlite3
@@ -12,27 +12,27 @@ from typing import Any
 
 import pytest
 
-from drift.history.queries import count
+from drift.history.queries import episode_statistics
 from drift.history.store import read_history
 from drift.model import Cause, Change, Finding, Severity, Status
-from drift.watch.open_findings import OpenFindings, Turn
+from drift.watch.open_findings import OpenFindings, Transition
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
 from tests.drift.watch.conftest import Process, Start, eventually
-from tests.drift.watch.test_open_findings import FINDING, PERSON, START, SYNCER, _item, _report
+from tests.drift.watch.test_open_findings import APPLIER, FINDING, PERSON, START, _item, _report
 from tests.drift.watch.test_watch import CONFIG
 
 FLUX = "kustomize-controller"
 
 
-def _flux_reverts(workspace: Application, what: str, by: str) -> None:
-    """As kustomize-controller does: it takes over what others own in one request, and applies in the next one."""
+def _revert_like_flux(workspace: Application, what: str, by: str) -> None:
+    """Reverts like kustomize-controller: one request takes over the fields of others, the next one applies."""
     live = json.loads(workspace.kubectl("get", what, "--output=json", "--show-managed-fields"))
     entries: list[dict[str, Any]] = live["metadata"]["managedFields"]
-    ours = next(entry for entry in entries if (entry["manager"], entry["operation"]) == (FLUX, "Apply"))
-    theirs = next(entry for entry in entries if entry["manager"] == by)
-    _merge(ours["fieldsV1"], theirs["fieldsV1"])
-    entries.remove(theirs)
+    applier = next(entry for entry in entries if (entry["manager"], entry["operation"]) == (FLUX, "Apply"))
+    editor = next(entry for entry in entries if entry["manager"] == by)
+    _merge(applier["fieldsV1"], editor["fieldsV1"])
+    entries.remove(editor)
     patch = json.dumps([{"op": "replace", "path": "/metadata/managedFields", "value": entries}])
     workspace.kubectl("patch", what, "--type=json", "--patch", patch, f"--field-manager={FLUX}")
     workspace.sync()
@@ -56,7 +56,7 @@ def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_a_change_by_hand_that_flux_reverts_stays_one_by_hand(
+def test_a_manual_change_that_revert_like_flux_stays_manual(
     workspace: Application, start: Start, what: str, patch: dict[str, Any], path: str
 ) -> None:
     workspace.write(f"{CONFIG}---\n{deployment()}")
@@ -66,7 +66,7 @@ def test_a_change_by_hand_that_flux_reverts_stays_one_by_hand(
 
     workspace.kubectl("patch", what, "--patch", json.dumps(patch), "--field-manager=kubectl-edit")
     eventually(lambda: len(_open(history)) == 1, lambda: _open(history))
-    _flux_reverts(workspace, what, "kubectl-edit")
+    _revert_like_flux(workspace, what, "kubectl-edit")
     eventually(lambda: len(watching.events) == 2, lambda: watching.events)
     eventually(lambda: not _open(history))
 
@@ -79,7 +79,7 @@ def test_a_change_by_hand_that_flux_reverts_stays_one_by_hand(
     assert resolved["seconds"] > 0
 
 
-def test_what_git_dropped_stays_pending_until_it_is_synced(workspace: Application, start: Start) -> None:
+def test_a_field_removed_from_git_is_pending_until_the_sync(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     history = workspace.scratch / "history.db"
@@ -95,7 +95,7 @@ def test_what_git_dropped_stays_pending_until_it_is_synced(workspace: Applicatio
     assert (episode.path, episode.cause) == ("data.b", "pending-sync")
 
 
-def test_what_was_open_before_the_watch_is_in_no_mean(workspace: Application, start: Start) -> None:
+def test_means_exclude_findings_from_before_the_watch(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     history = workspace.scratch / "history.db"
@@ -110,12 +110,12 @@ def test_what_was_open_before_the_watch_is_in_no_mean(workspace: Application, st
 
     episodes = read_history(history).episodes
     assert {(one.path, one.start_known) for one in episodes} == {("data.a", False), ("data.b", True)}
-    reverted = count(episodes).reverted
+    reverted = episode_statistics(episodes).reverted
     assert (reverted.count, reverted.unknown) == (2, 1)
     assert reverted.mean_seconds is not None
 
 
-def test_edits_while_it_starts_have_no_negative_durations(workspace: Application, start: Start) -> None:
+def test_edits_during_the_start_have_no_negative_durations(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     history = workspace.scratch / "history.db"
@@ -132,7 +132,7 @@ def test_edits_while_it_starts_have_no_negative_durations(workspace: Application
 
 
 def _edited_while_starting(workspace: Application, start: Start, history: Path) -> Process:
-    """Edits and reverts all the time from before the start until it is healthy."""
+    """Edits and reverts continuously from before the start until the watch is healthy."""
     done = threading.Event()
 
     def edit() -> None:
@@ -155,27 +155,27 @@ def _open(history: Path) -> list[str]:
     return [one.path for one in read_history(history).episodes if one.ended_at is None]
 
 
-# -- the ledger
+# -- OpenFindings
 
 
-def test_an_event_from_before_the_scan_that_found_it_ends_it_after_no_time() -> None:
-    ledger = OpenFindings()
-    ledger.take_report(_report(_item(FINDING)), START)
+def test_an_event_older_than_the_scan_resolves_with_a_duration_of_zero() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(_item(FINDING)), START)
 
-    (closed,) = ledger.take_step(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (SYNCER,))
+    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (APPLIER,))
 
-    assert closed.episode.seconds == 0
-    assert closed.episode.resolved == closed.episode.opened
+    assert closed.tracked.seconds == 0
+    assert closed.tracked.resolved == closed.tracked.opened
 
 
-def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
-    ledger = OpenFindings()
-    ledger.take_report(_report(), START)
-    ledger.take_step(_item(FINDING), START, ())
+def test_a_clock_set_back_causes_no_negative_duration() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(), START)
+    open_findings.update_object(_item(FINDING), START, ())
 
-    (closed,) = ledger.take_report(_report(), START - timedelta(hours=1))
+    (closed,) = open_findings.update_all(_report(), START - timedelta(hours=1))
 
-    assert closed.episode.seconds == 0
+    assert closed.tracked.seconds == 0
 
 
 def _causes() -> Iterator[tuple[Cause, Cause, Cause]]:
@@ -187,43 +187,43 @@ def _causes() -> Iterator[tuple[Cause, Cause, Cause]]:
 
 
 @pytest.mark.parametrize(("opened", "then", "recorded"), list(_causes()))
-def test_the_cause_is_the_one_with_the_most_evidence(opened: Cause, then: Cause, recorded: Cause) -> None:
-    ledger = OpenFindings()
-    ledger.take_step(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
-    ledger.take_step(_item(replace(FINDING, cause=then, actors=(SYNCER,))), START, ())
+def test_the_cause_with_the_most_evidence_wins(opened: Cause, then: Cause, recorded: Cause) -> None:
+    open_findings = OpenFindings()
+    open_findings.update_object(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
+    open_findings.update_object(_item(replace(FINDING, cause=then, actors=(APPLIER,))), START, ())
 
-    (episode,) = ledger.open
+    (episode,) = open_findings.open
     assert episode.finding.cause is recorded
-    assert episode.finding.actors == (PERSON, SYNCER)
+    assert episode.finding.actors == (PERSON, APPLIER)
 
 
-def test_what_is_there_when_an_object_comes_into_sight_may_be_of_any_age() -> None:
-    ledger = OpenFindings()
-    ledger.take_report(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
+def test_a_finding_of_an_object_that_was_unchecked_has_an_unknown_start() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
 
-    (found,) = ledger.take_step(_item(FINDING), START + timedelta(hours=1), ())
-    assert (found.turn, found.episode.exact) == (Turn.FOUND, False)
+    (found,) = open_findings.update_object(_item(FINDING), START + timedelta(hours=1), ())
+    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
 
-    ledger.take_step(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
-    (opened,) = ledger.take_step(_item(FINDING), START + timedelta(hours=3), ())
-    assert (opened.turn, opened.episode.exact) == (Turn.OPENED, True)
+    open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
+    (opened,) = open_findings.update_object(_item(FINDING), START + timedelta(hours=3), ())
+    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)
 
 
-def test_what_a_scan_sees_that_the_scan_before_could_not_see_may_be_of_any_age() -> None:
-    stray = Finding(
-        "stray", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
+def test_a_finding_that_an_error_may_have_hidden_has_an_unknown_start() -> None:
+    unmanaged = Finding(
+        "unmanaged", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
     )
-    ledger = OpenFindings()
-    ledger.take_report(_report(errors=("configmaps in shop: no",)), START)
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(errors=("configmaps in shop: no",)), START)
 
-    (found,) = ledger.take_report(_report(_item(stray, status=Status.UNMANAGED)), START)
+    (found,) = open_findings.update_all(_report(_item(unmanaged, status=Status.UNMANAGED)), START)
 
-    assert (found.turn, found.episode.exact) == (Turn.FOUND, False)
-    # A trouble that lasts does not make everything else uncertain.
-    ledger = OpenFindings()
+    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
+    # An error that persists does not make other starts unknown.
+    open_findings = OpenFindings()
     for _ in range(2):
-        ledger.take_report(_report(errors=("secrets in shop: no",)), START)
-    (opened,) = ledger.take_report(
-        _report(_item(stray, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
+        open_findings.update_all(_report(errors=("secrets in shop: no",)), START)
+    (opened,) = open_findings.update_all(
+        _report(_item(unmanaged, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
     )
-    assert (opened.turn, opened.episode.exact) == (Turn.OPENED, True)
+    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)

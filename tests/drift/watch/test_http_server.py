@@ -1,11 +1,11 @@
-"""What is answered over HTTP, and to whom it is not."""
+"""The endpoints of ``drift watch``, their formats, and the requests that are refused."""
 
 import http.client
 from collections.abc import Iterator
 
 import pytest
 
-from drift.watch.http_server import Service, is_local
+from drift.watch.http_server import HttpServer, is_local
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
 from tests.drift.report.reports import hostile
@@ -13,26 +13,26 @@ from tests.drift.watch.conftest import Client
 
 
 @pytest.fixture
-def board() -> WatchStatus:
+def status() -> WatchStatus:
     return WatchStatus(Timing())
 
 
 @pytest.fixture
-def client(board: WatchStatus) -> Iterator[Client]:
-    service = Service(board, "127.0.0.1", 0)
+def client(status: WatchStatus) -> Iterator[Client]:
+    service = HttpServer(status, "127.0.0.1", 0)
     service.start()
     yield Client(service.url)
     service.stop()
 
 
-def test_before_the_first_scan_there_is_no_report_and_no_health(client: Client) -> None:
+def test_before_the_first_scan_report_and_health_are_unavailable(client: Client) -> None:
     assert client.get("/report").status == 503
     assert client.get("/healthz").status == 503
     assert "drift_watch_up 0" in client.text("/metrics")
 
 
-def test_the_report_comes_in_the_form_that_is_asked_for(board: WatchStatus, client: Client) -> None:
-    board.show(hostile("<script>\x1b[31m"), ())
+def test_the_report_is_served_in_the_requested_format(status: WatchStatus, client: Client) -> None:
+    status.set_report(hostile("<script>\x1b[31m"), ())
 
     for path, accept, kind in (
         ("/report", "", "application/json"),
@@ -52,7 +52,7 @@ def test_the_report_comes_in_the_form_that_is_asked_for(board: WatchStatus, clie
     assert client.get("/report.pdf").status == client.get("/etc/passwd").status == 404
 
 
-def test_every_answer_has_the_headers_that_keep_a_browser_from_harm(client: Client) -> None:
+def test_every_response_has_security_headers(client: Client) -> None:
     for path in ("/", "/metrics", "/nowhere"):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -60,14 +60,14 @@ def test_every_answer_has_the_headers_that_keep_a_browser_from_harm(client: Clie
         assert headers["Cache-Control"] == "no-store"
 
 
-def test_nothing_but_get_and_head_is_answered(client: Client) -> None:
+def test_only_get_and_head_are_allowed(client: Client) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "NONSENSE"):
         answer = client.get("/report", method=method)
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
     assert client.get("/", method="HEAD").data == b""
 
 
-def test_on_loopback_a_request_for_another_name_is_refused(client: Client) -> None:
+def test_on_loopback_a_request_for_another_host_is_refused(client: Client) -> None:
     for host in ("rebound.example", "rebound.example:9480", "127.0.0.1.example", "", "[::1"):
         assert client.get("/report", Host=host).status == 421
     assert client.get("/", Host="localhost:9480").status == 200
@@ -83,12 +83,12 @@ def test_on_loopback_a_request_for_another_name_is_refused(client: Client) -> No
         ("localhost.example", False),
     ],
 )
-def test_only_names_of_the_loopback_are_local(host: str, local: bool) -> None:
+def test_only_loopback_hosts_are_local(host: str, local: bool) -> None:
     assert is_local(host) is local
 
 
-def test_open_metrics_are_given_to_who_asks_for_them(board: WatchStatus, client: Client) -> None:
-    board.show(hostile("<script>\x1b[31m"), ())
+def test_open_metrics_are_served_on_request(status: WatchStatus, client: Client) -> None:
+    status.set_report(hostile("<script>\x1b[31m"), ())
 
     older = client.get("/metrics")
     newer = client.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
@@ -101,7 +101,7 @@ def test_open_metrics_are_given_to_who_asks_for_them(board: WatchStatus, client:
     assert newer.data.endswith(b"# EOF\n")
 
 
-def test_a_request_that_is_none_gets_no_traceback(client: Client) -> None:
+def test_an_invalid_request_causes_no_traceback(client: Client) -> None:
     connection = http.client.HTTPConnection(client.url.removeprefix("http://"), timeout=10)
     connection.putrequest("GET", "/" + "x" * 70_000, skip_host=True)
     connection.endheaders()
@@ -110,9 +110,9 @@ def test_a_request_that_is_none_gets_no_traceback(client: Client) -> None:
     connection.close()
 
 
-def test_manifests_that_cannot_be_read_are_a_trouble_and_a_note(board: WatchStatus, client: Client) -> None:
-    board.show(hostile("<script>\x1b[31m"), ())
-    board.manifests_are(broken="a.yaml:1:1: broken \x1b[31m")
+def test_unreadable_manifests_are_a_problem_and_a_note(status: WatchStatus, client: Client) -> None:
+    status.set_report(hostile("<script>\x1b[31m"), ())
+    status.set_manifest_error("a.yaml:1:1: broken \x1b[31m")
 
     assert "a.yaml:1:1: broken" in client.text("/healthz")
     assert "\x1b" not in client.text("/healthz") + client.text("/report.txt")

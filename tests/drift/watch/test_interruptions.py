@@ -1,4 +1,4 @@
-"""What the watching does when the server, its credentials or its rights are not as they should be."""
+"""The watch while the server is unreachable, credentials expire or permissions are missing."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
 
-# Python's ssl forgets to close a socket that was reset between its connection and its handshake.
+# Python's ssl module does not close a socket that is reset between connect and handshake.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
 )
@@ -35,7 +35,7 @@ def restarted(workspace: Application) -> Iterator[Application]:
         workspace.cluster.start_api_server()
 
 
-def test_while_the_server_is_gone_nothing_is_called_in_sync_and_when_it_is_back_all_is_current(
+def test_an_unreachable_server_makes_the_report_incomplete_until_it_returns(
     config: Application, restarted: Application, watch: Begin
 ) -> None:
     watching = watch()
@@ -50,29 +50,31 @@ def test_while_the_server_is_gone_nothing_is_called_in_sync_and_when_it_is_back_
     assert "the watch has been interrupted" in watching.text("/healthz")
     assert "drift_watch_up 0" in watching.text("/metrics")
     assert 'drift_verdict{verdict="incomplete"} 1' in watching.text("/metrics")
-    eventually(lambda: any("incomplete: configmaps" in words for words in watching.said), watching.state)
+    eventually(lambda: any("incomplete: configmaps" in message for message in watching.log), watching.state)
 
     restarted.cluster.start_api_server()
     _edit(config, "edited while it was away")
     eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
-    eventually(lambda: "complete again" in watching.said, watching.state)
+    eventually(lambda: "complete again" in watching.log, watching.state)
     eventually(lambda: watching.happened == [("opened", "data.a")], watching.state)
 
 
-def test_a_short_interruption_is_no_cause_for_alarm(config: Application, restarted: Application, watch: Begin) -> None:
-    watching = watch(timing=Timing(lost=60, retry=0.05, most=0.5))
+def test_a_short_interruption_does_not_make_the_report_incomplete(
+    config: Application, restarted: Application, watch: Begin
+) -> None:
+    watching = watch(timing=Timing(stale_after=60, min_backoff=0.05, max_backoff=0.5))
 
     restarted.cluster.stop_api_server()
     restarted.cluster.start_api_server()
     _edit(config, "edited")
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
-    assert not any("incomplete" in words for words in watching.said)
+    assert not any("incomplete" in message for message in watching.log)
 
 
 class _Forgetful(ApiServer):
-    """Watches from a version that the server has forgotten, the first time for each place."""
+    """Starts the first watch of each place at an expired resourceVersion."""
 
     def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> Watch:
         seen: set[WatchScope] = self.__dict__.setdefault("seen", set())
@@ -81,7 +83,7 @@ class _Forgetful(ApiServer):
         return super().watch(place, version, seconds=seconds, silence=silence)
 
 
-def test_a_version_that_the_server_has_forgotten_means_a_new_list(config: Application, watch: Begin) -> None:
+def test_an_expired_resource_version_leads_to_a_new_list(config: Application, watch: Begin) -> None:
     watching = watch(server_class=_Forgetful)
 
     eventually(lambda: 'drift_watch_relists_total{kind="ConfigMap"} 1' in watching.text("/metrics"))
@@ -91,22 +93,22 @@ def test_a_version_that_the_server_has_forgotten_means_a_new_list(config: Applic
     eventually(lambda: watching.is_healthy, watching.state)
 
 
-def test_what_happened_between_two_lists_is_seen(config: Application, restarted: Application, watch: Begin) -> None:
-    watching = watch(timing=Timing(lost=60, retry=1, most=1))
-    config.kubectl("create", "configmap", "stray", "--from-literal=a=b")
+def test_changes_between_two_lists_are_found(config: Application, restarted: Application, watch: Begin) -> None:
+    watching = watch(timing=Timing(stale_after=60, min_backoff=1, max_backoff=1))
+    config.kubectl("create", "configmap", "debug", "--from-literal=a=b")
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
     _edit(config, "edited")
     restarted.cluster.stop_api_server()
     restarted.cluster.start_api_server()
-    config.kubectl("delete", "configmap", "stray", "config")
+    config.kubectl("delete", "configmap", "debug", "config")
     eventually(lambda: watching.findings() == [("ConfigMap/config", "missing", "", "unknown")], watching.findings)
 
     assert watching.happened[-1] == ("opened", "") or ("resolved", "data.a") in watching.happened
 
 
 def _account(workspace: Application, verbs: list[str]) -> str:
-    """A service account that may do this with everything, and nothing else."""
+    """Creates a service account with these verbs on all resources."""
     name = f"watcher-{workspace.namespace}"
     workspace.cluster.kubectl("create", "serviceaccount", name, "--namespace=default")
     rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}
@@ -116,7 +118,9 @@ def _account(workspace: Application, verbs: list[str]) -> str:
     return name
 
 
-def test_an_account_that_may_not_watch_lists_from_time_to_time_and_says_so(config: Application, watch: Begin) -> None:
+def test_an_account_without_the_watch_permission_polls_and_the_report_says_so(
+    config: Application, watch: Begin
+) -> None:
     account = _account(config, ["get", "list"])
     watching = watch(kubeconfig=config.cluster.kubeconfig_for(config.cluster.token(account)))
 
@@ -127,11 +131,11 @@ def test_an_account_that_may_not_watch_lists_from_time_to_time_and_says_so(confi
     eventually(lambda: not watching.findings(), watching.findings)
 
     eventually(lambda: watching.is_healthy, watching.state)
-    assert any("may not watch them, so they are listed every 0.3 s" in words for words in watching.said)
+    assert any("may not watch them, so they are listed every 0.3 s" in message for message in watching.log)
     eventually(lambda: watching.happened == [("opened", "data.a"), ("resolved", "data.a")], watching.state)
 
 
-def test_an_account_that_may_not_list_makes_it_incomplete(config: Application, watch: Begin) -> None:
+def test_an_account_without_the_list_permission_makes_the_report_incomplete(config: Application, watch: Begin) -> None:
     account = _account(config, ["get"])
     watching = watch(kubeconfig=config.cluster.kubeconfig_for(config.cluster.token(account)))
 
@@ -143,14 +147,16 @@ def test_an_account_that_may_not_list_makes_it_incomplete(config: Application, w
     eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
 
 
-def test_credentials_that_are_refused_from_some_time_on_are_read_again(config: Application, watch: Begin) -> None:
+def test_refused_credentials_are_read_again(config: Application, watch: Begin) -> None:
     account = _account(config, ["get", "list", "watch"])
     kubeconfig = config.cluster.kubeconfig_for(config.cluster.token(account))
-    # Watches end soon, and the next ones need credentials that are still good.
-    watching = watch(kubeconfig=kubeconfig, timing=Timing(watch=2, lost=1, retry=0.05, most=0.5))
+    # Watches end soon, and the next ones need valid credentials.
+    watching = watch(
+        kubeconfig=kubeconfig, timing=Timing(watch_timeout=2, stale_after=1, min_backoff=0.05, max_backoff=0.5)
+    )
     eventually(lambda: watching.is_healthy, watching.state)
 
-    # A token is bound to the account it was made for, not to the account's name.
+    # A token is bound to the UID of its account, not to the name.
     for verb in ("delete", "create"):
         config.cluster.kubectl(verb, "serviceaccount", account, "--namespace=default")
     eventually(lambda: "the credentials were refused" in watching.text("/healthz"), watching.state)
@@ -161,7 +167,7 @@ def test_credentials_that_are_refused_from_some_time_on_are_read_again(config: A
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
 
-def test_a_kind_that_comes_later_is_followed_from_then_on(config: Application, watch: Begin) -> None:
+def test_a_kind_that_is_installed_later_is_watched(config: Application, watch: Begin) -> None:
     group = f"{config.namespace}.example.com"
     thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: t, namespace: NAMESPACE}}\nspec: {{a: b}}\n"
     config.write(CONFIG + "---\n" + thing)

@@ -1,4 +1,4 @@
-"""Manifests that are edited, broken, and swapped as a whole, while they are watched."""
+"""Manifests that are edited, broken or replaced during a watch."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.drift.watch.conftest import CONFIG, Begin, eventually
 EDITED = CONFIG.replace("a: '1'", "a: '2'")
 
 
-def test_edited_manifests_are_compared_from_then_on(workspace: Application, watch: Begin) -> None:
+def test_edited_manifests_are_reloaded(workspace: Application, watch: Begin) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching = watch()
@@ -26,7 +26,7 @@ def test_edited_manifests_are_compared_from_then_on(workspace: Application, watc
     assert "drift_watch_manifest_reloads_total 2" in watching.text("/metrics")
 
 
-def test_broken_manifests_leave_the_last_good_ones_in_force_and_are_said(workspace: Application, watch: Begin) -> None:
+def test_broken_manifests_are_reported_and_the_last_good_ones_stay_in_use(workspace: Application, watch: Begin) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching = watch()
@@ -36,7 +36,7 @@ def test_broken_manifests_leave_the_last_good_ones_in_force_and_are_said(workspa
 
     assert "broken.yaml" in watching.text("/healthz")
     assert any("cannot be read" in note and "broken.yaml" in note for note in watching.report()["notes"])
-    eventually(lambda: any("cannot be read" in words for words in watching.said), watching.state)
+    eventually(lambda: any("cannot be read" in message for message in watching.log), watching.state)
     patch = json.dumps({"data": {"a": "edited"}})
     workspace.kubectl("patch", "configmap", "config", "--patch", patch)
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
@@ -45,7 +45,7 @@ def test_broken_manifests_leave_the_last_good_ones_in_force_and_are_said(workspa
     eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
 
 
-def test_two_manifests_of_one_object_are_broken_ones_too(workspace: Application, watch: Begin) -> None:
+def test_two_manifests_of_one_object_count_as_broken(workspace: Application, watch: Begin) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching = watch()
@@ -57,7 +57,7 @@ def test_two_manifests_of_one_object_are_broken_ones_too(workspace: Application,
     assert watching.report()["summary"]["objects"]["inSync"] == 1
 
 
-def test_a_link_that_is_turned_to_another_folder_is_seen(workspace: Application, watch: Begin) -> None:
+def test_a_symlink_to_another_folder_is_noticed(workspace: Application, watch: Begin) -> None:
     first, second = (_checkout(workspace, name, text) for name, text in (("first", CONFIG), ("second", EDITED)))
     workspace.manifests.rmdir()
     workspace.manifests.symlink_to(first)
@@ -65,7 +65,7 @@ def test_a_link_that_is_turned_to_another_folder_is_seen(workspace: Application,
     watching = watch()
     assert watching.findings() == []
 
-    # As git-sync does it: a new link is put in the place of the old one.
+    # Like git-sync: a new symlink replaces the old one.
     link = workspace.scratch / "new"
     link.symlink_to(second)
     link.rename(workspace.manifests)

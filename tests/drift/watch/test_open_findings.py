@@ -1,4 +1,4 @@
-"""What opens, what closes, and what is not known and closes nothing."""
+"""Which findings open and close, and what closes nothing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from drift.watch.writers import writers
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ObjectKey("", "ConfigMap", "shop", "config")
 PERSON = Actor("kubectl-edit", "Update", None, "2026-01-01T00:00:00Z")
-SYNCER = Actor("kustomize-controller", "Apply", None, "2026-01-01T00:00:01Z")
+APPLIER = Actor("kustomize-controller", "Apply", None, "2026-01-01T00:00:01Z")
 FINDING = Finding(
     "id", Change.CHANGED, "data.a", "/data/a", "1", "2", redacted=False, cause=Cause.MANUAL, severity=Severity.HIGH
 )
@@ -37,60 +37,60 @@ def _report(*items: ObjectReport, errors: tuple[str, ...] = ()) -> Report:
     return Report("2026-01-01T00:00:00Z", None, ManifestsInfo((), None, None), items, errors=errors)
 
 
-def test_a_finding_opens_and_closes_with_its_times_and_its_actors() -> None:
-    ledger = OpenFindings()
+def test_a_finding_opens_and_closes_with_times_and_actors() -> None:
+    open_findings = OpenFindings()
 
-    (opened,) = ledger.take_step(_item(replace(FINDING, actors=(PERSON,))), START, ())
-    (closed,) = ledger.take_step(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (SYNCER,))
+    (opened,) = open_findings.update_object(_item(replace(FINDING, actors=(PERSON,))), START, ())
+    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (APPLIER,))
 
-    assert (opened.turn, closed.turn) == ("opened", "resolved")
-    assert closed.episode.seconds == 2
-    assert closed.episode.finding.actors == (PERSON,)
-    assert closed.episode.resolved_by == (SYNCER,)
-    assert closed.episode.reverted
-    assert ledger.open == []
+    assert (opened.transition, closed.transition) == ("opened", "resolved")
+    assert closed.tracked.seconds == 2
+    assert closed.tracked.finding.actors == (PERSON,)
+    assert closed.tracked.resolved_by == (APPLIER,)
+    assert closed.tracked.reverted
+    assert open_findings.open == []
 
 
-def test_all_who_had_a_part_in_it_are_named() -> None:
-    ledger = OpenFindings()
+def test_all_managers_of_a_finding_are_kept() -> None:
+    open_findings = OpenFindings()
     other = replace(PERSON, manager="k9s")
 
-    ledger.take_step(_item(replace(FINDING, actors=(PERSON,))), START, ())
-    assert ledger.take_step(_item(replace(FINDING, live="3", actors=(other,))), START, ()) == []
+    open_findings.update_object(_item(replace(FINDING, actors=(PERSON,))), START, ())
+    assert open_findings.update_object(_item(replace(FINDING, live="3", actors=(other,))), START, ()) == []
 
-    assert [actor.manager for actor in ledger.open[0].finding.actors] == ["kubectl-edit", "k9s"]
-    assert ledger.open[0].finding.live == "3"
-
-
-def test_where_nobody_is_on_record_whoever_wrote_the_object_is_named() -> None:
-    (opened,) = OpenFindings().take_step(_item(FINDING), START, (PERSON,))
-
-    assert opened.episode.finding.actors == (PERSON,)
+    assert [actor.manager for actor in open_findings.open[0].finding.actors] == ["kubectl-edit", "k9s"]
+    assert open_findings.open[0].finding.live == "3"
 
 
-def test_what_the_first_scan_finds_was_there_before() -> None:
-    ledger = OpenFindings()
+def test_a_finding_without_a_recorded_manager_gets_the_writers_of_the_object() -> None:
+    (opened,) = OpenFindings().update_object(_item(FINDING), START, (PERSON,))
 
-    assert [(one.turn, one.episode.exact) for one in ledger.take_report(_report(_item(FINDING)), START)] == [
-        ("found", False)
-    ]
-    assert [one.turn for one in ledger.take_report(_report(), START)] == ["resolved"]
+    assert opened.tracked.finding.actors == (PERSON,)
 
 
-def test_what_is_out_of_sight_closes_nothing() -> None:
-    ledger = OpenFindings()
-    ledger.take_report(_report(_item(FINDING)), START)
+def test_findings_of_the_first_scan_are_found_not_opened() -> None:
+    open_findings = OpenFindings()
 
-    assert ledger.take_report(_report(_item(status=Status.UNCHECKED)), START) == []
-    assert ledger.take_report(_report(errors=("something could not be read",)), START) == []
-    assert len(ledger.open) == 1
+    assert [
+        (one.transition, one.tracked.exact) for one in open_findings.update_all(_report(_item(FINDING)), START)
+    ] == [("found", False)]
+    assert [one.transition for one in open_findings.update_all(_report(), START)] == ["resolved"]
 
 
-def test_what_is_ignored_and_what_a_controller_does_is_no_news() -> None:
+def test_unchecked_objects_and_incomplete_scans_close_nothing() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(_item(FINDING)), START)
+
+    assert open_findings.update_all(_report(_item(status=Status.UNCHECKED)), START) == []
+    assert open_findings.update_all(_report(errors=("something could not be read",)), START) == []
+    assert len(open_findings.open) == 1
+
+
+def test_ignored_findings_and_controller_changes_are_not_reported() -> None:
     ignored = replace(FINDING, ignored=IgnoredBy("rule", "reason"))
     controlled = replace(FINDING, cause=Cause.CONTROLLER)
 
-    assert OpenFindings().take_step(_item(ignored, controlled), START, ()) == []
+    assert OpenFindings().update_object(_item(ignored, controlled), START, ()) == []
 
 
 def _live(*entries: tuple[str, str, dict[str, object]]) -> LiveObject:
@@ -101,11 +101,11 @@ def _live(*entries: tuple[str, str, dict[str, object]]) -> LiveObject:
     return LiveObject("v1", "ConfigMap", "shop", "config", {"metadata": {"managedFields": managed}}, None)
 
 
-def test_who_wrote_is_told_by_time_and_within_one_second_by_what_is_owned() -> None:
-    before = _live(("syncer", "00:00", {"f:a": {}, "f:b": {}}))
-    taken_over = _live(("syncer", "00:00", {"f:b": {}}), ("person", "00:01", {"f:a": {}}))
-    once_more = _live(("syncer", "00:00", {}), ("person", "00:01", {"f:a": {}, "f:b": {}}))
+def test_writers_are_found_by_time_or_within_one_second_by_owned_fields() -> None:
+    before = _live(("applier", "00:00", {"f:a": {}, "f:b": {}}))
+    taken_over = _live(("applier", "00:00", {"f:b": {}}), ("person", "00:01", {"f:a": {}}))
+    once_more = _live(("applier", "00:00", {}), ("person", "00:01", {"f:a": {}, "f:b": {}}))
 
     assert [actor.manager for actor in writers(before, taken_over)] == ["person"]
-    assert {actor.manager for actor in writers(taken_over, once_more)} == {"syncer", "person"}
+    assert {actor.manager for actor in writers(taken_over, once_more)} == {"applier", "person"}
     assert writers(before, None) == ()

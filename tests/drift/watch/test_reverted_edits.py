@@ -1,4 +1,4 @@
-"""A syncer that reverts every two seconds, and fifty random edits by several field managers: none is missed."""
+"""Finds fifty random edits by several field managers while an applier reverts everything every two seconds."""
 
 import json
 import random
@@ -23,8 +23,8 @@ NAMES = [f"object-{number}" for number in range(10)]
 def _manifests() -> str:
     documents = []
     for name in NAMES:
-        marks: dict[str, Any] = {"labels": {"app": name}, "annotations": {"kept": "1"}}
-        metadata = {"name": name, "namespace": "NAMESPACE", **marks}
+        labels: dict[str, Any] = {"labels": {"app": name}, "annotations": {"kept": "1"}}
+        metadata = {"name": name, "namespace": "NAMESPACE", **labels}
         container = {"name": "web", "image": "web:1", "env": [{"name": "A", "value": "1"}]}
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
         spec = {"replicas": 0, "selector": {"matchLabels": {"app": name}}, "template": template}
@@ -34,7 +34,7 @@ def _manifests() -> str:
 
 
 def _edit(random_: random.Random, number: int) -> tuple[str, dict[str, Any], str]:
-    """A kind, a strategic merge patch, and the path of the finding that it makes."""
+    """Returns a kind, a strategic merge patch, and the path of the resulting finding."""
     value = f"edit-{number}"
     container = "spec.template.spec.containers[name=web]"
     edits: list[tuple[str, dict[str, Any], str]] = [
@@ -64,14 +64,14 @@ def _container(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _syncer(workspace: Application) -> Iterator[None]:
-    """Puts everything back every two seconds, what was added too, as a reconciling syncer does."""
+def _applier(workspace: Application) -> Iterator[None]:
+    """Reverts everything every two seconds, including additions, like a GitOps controller."""
     manifests = workspace.manifests / "manifests.yaml"
     stopped = threading.Event()
 
     def run() -> None:
         while not stopped.wait(EVERY_SECONDS):
-            # An object that is edited at that moment is refused, and put back the next time.
+            # A conflict with a concurrent edit fails, and the next run reverts the object.
             workspace.cluster.kubectl(*REPLACE, f"--filename={manifests}", check=False)
 
     thread = threading.Thread(target=run)
@@ -83,19 +83,19 @@ def _syncer(workspace: Application) -> Iterator[None]:
         thread.join()
 
 
-def test_each_of_fifty_edits_is_recorded_with_its_manager_and_lifetime(workspace: Application, start: Start) -> None:
+def test_each_of_fifty_edits_is_recorded_with_its_manager_and_duration(workspace: Application, start: Start) -> None:
     workspace.write(_manifests())
     workspace.sync()
     history = workspace.scratch / "history.db"
     watching = start(f"--history={history}")
-    random_ = random.Random(4711)  # noqa: S311 - the same edits every time
+    random_ = random.Random(4711)  # noqa: S311 - a fixed seed gives the same edits every time
     made: list[tuple[str, str, str]] = []
 
-    with _syncer(workspace):
+    with _applier(workspace):
         for number in range(EDITS):
             kind, patch, path = _edit(random_, number)
             manager = random_.choice(MANAGERS)
-            # The same field of the same object may be edited again only when it was put back.
+            # Edit a field again only after its last edit was reverted.
             name = NAMES[number % len(NAMES)]
             times = [edit[:2] for edit in made].count((f"{kind}/{name}", path))
             _wait_until_closed(watching, kind, name, path, times)
@@ -105,15 +105,15 @@ def test_each_of_fifty_edits_is_recorded_with_its_manager_and_lifetime(workspace
 
     recorded = [(what, path, manager) for what, path, manager, _ in _closed(history)]
     assert sorted(recorded) == sorted(made)
-    # An edit may come just before the syncer's next turn, but not each of them.
-    lifetimes = [seconds for *_, seconds in _closed(history)]
-    assert min(lifetimes) >= 0
-    assert max(lifetimes) > 0
+    # Some edits may happen just before the next revert, but not all of them.
+    durations = [seconds for *_, seconds in _closed(history)]
+    assert min(durations) >= 0
+    assert max(durations) > 0
     eventually(lambda: watching.findings() == [], watching.findings)
 
 
 def _wait_until_closed(watching: Process, kind: str, name: str, path: str, times: int) -> None:
-    """Waits until every edit so far of a field was put back, whether or not its event has come already."""
+    """Waits until every edit of a field so far has been reverted."""
 
     def is_closed() -> bool:
         resolved = [
@@ -129,7 +129,7 @@ def _wait_until_closed(watching: Process, kind: str, name: str, path: str, times
 
 
 def _closed(history: Path) -> list[tuple[str, str, str, float]]:
-    """Object, path, manager and seconds of every episode that is over."""
+    """Returns object, path, manager and duration of every ended episode."""
     query = "SELECT kind, name, path, actors, first_seen, ended_at FROM episodes WHERE state = 'reverted'"
     with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
         rows = connection.execute(query).fetchall()

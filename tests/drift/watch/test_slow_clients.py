@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose lock out no other client and hold no memory for long."""
+"""Slow clients do not block other clients, and do not hold memory for long."""
 
 import socket
 import threading
@@ -9,22 +9,22 @@ from urllib.parse import urlsplit
 import pytest
 
 from drift.model import Status
-from drift.watch import http_server as serving
-from drift.watch.http_server import Service
+from drift.watch import http_server
+from drift.watch.http_server import HttpServer
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
 from tests.drift.report.reports import finding, item, report
 from tests.drift.watch.conftest import Client, eventually
 
 LARGE = 16 * 1024 * 1024
-MANY = 4 * serving._AT_ONCE  # noqa: SLF001 - the bound that is tested
+MANY = 4 * http_server._MAX_CLIENTS  # noqa: SLF001 - the tested limit
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    board = WatchStatus(Timing())
-    board.show(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
-    service = Service(board, "127.0.0.1", 0)
+    status = WatchStatus(Timing())
+    status.set_report(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
+    service = HttpServer(status, "127.0.0.1", 0)
     service.start()
     yield Client(service.url)
     service.stop()
@@ -51,9 +51,9 @@ def connect(client: Client) -> Iterator[Callable[[bytes], socket.socket]]:
         b"GET /report HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
         b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n",
     ],
-    ids=["say nothing", "never end their request", "never read the answer"],
+    ids=["send nothing", "never end their request", "never read the response"],
 )
-def test_health_and_metrics_are_answered_beside_many_clients_that(
+def test_health_and_metrics_are_served_despite_many_clients_that(
     client: Client, connect: Callable[[bytes], socket.socket], sent: bytes
 ) -> None:
     slow = [connect(sent) for _ in range(MANY)]
@@ -61,19 +61,19 @@ def test_health_and_metrics_are_answered_beside_many_clients_that(
     for _ in range(3):
         assert client.text("/healthz") == "ok\n"
         assert "drift_watch_up" in client.text("/metrics")
-    eventually(lambda: _clients() <= serving._AT_ONCE)  # noqa: SLF001
+    eventually(lambda: _clients() <= http_server._MAX_CLIENTS)  # noqa: SLF001
     assert len(slow) == MANY
 
 
-def test_a_request_that_trickles_in_is_dropped_at_its_deadline(
+def test_a_slow_request_is_dropped_at_its_deadline(
     client: Client, connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "_TO_ASK", 0.5)
+    monkeypatch.setattr(http_server, "_REQUEST_TIMEOUT", 0.5)
     slow = connect(b"GET /healthz HTTP/1.1\r\n")
 
     def is_dropped() -> bool:
         try:
-            # Each byte is in time for a timeout of one read.
+            # Each byte arrives before the timeout of a single read.
             slow.sendall(b"X")
         except OSError:
             return True
@@ -83,16 +83,16 @@ def test_a_request_that_trickles_in_is_dropped_at_its_deadline(
     assert client.get("/").status == 200
 
 
-def test_an_answer_that_is_not_read_ends_at_its_deadline(
+def test_a_response_that_is_not_read_ends_at_its_deadline(
     connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "_TO_ANSWER", 0.5)
+    monkeypatch.setattr(http_server, "_RESPONSE_TIMEOUT", 0.5)
     slow = connect(b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
     received = len(slow.recv(1))
 
     eventually(lambda: _clients() == 0)
 
-    # What was on its way is there, and then the stream ends too early.
+    # Buffered data still arrives, and then the stream ends early.
     try:
         while chunk := slow.recv(1024 * 1024):
             received += len(chunk)
@@ -101,18 +101,18 @@ def test_an_answer_that_is_not_read_ends_at_its_deadline(
     assert received < LARGE
 
 
-def test_a_large_answer_that_is_read_comes_whole(client: Client) -> None:
+def test_a_large_response_is_complete(client: Client) -> None:
     assert len(client.get("/report.json").data) > LARGE
 
 
-def test_a_report_is_encoded_once_for_all_who_read_it() -> None:
-    board = WatchStatus(Timing())
-    board.show(report(), ())
-    pages = serving.Pages(board)
+def test_a_report_is_encoded_once_for_all_clients() -> None:
+    status = WatchStatus(Timing())
+    status.set_report(report(), ())
+    router = http_server.RequestRouter(status)
 
-    assert pages.answer("/report.json", "").body is pages.answer("/report.json", "").body
+    assert router.respond("/report.json", "").body is router.respond("/report.json", "").body
 
 
 def _clients() -> int:
-    """Threads that answer a client now."""
+    """Returns the number of threads that serve a client."""
     return sum("process_request_thread" in thread.name for thread in threading.enumerate())

@@ -20,7 +20,7 @@ PLANTED = "kept-to-itself-4711"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: NAMESPACE}\ndata: {a: '1', b: '2'}\n"
 
 
-def test_the_report_is_that_of_drift_report_and_follows_the_cluster(application: Application, start: Start) -> None:
+def test_the_report_equals_that_of_drift_report_and_stays_current(application: Application, start: Start) -> None:
     application.sync(Syncer.FLUX)
     application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
     watching = start()
@@ -34,11 +34,11 @@ def test_the_report_is_that_of_drift_report_and_follows_the_cluster(application:
     assert served == once
     eventually(lambda: [event["event"] for event in watching.events] == ["found"], lambda: watching.events)
 
-    application.kubectl("create", "configmap", "stray", "--from-literal=a=b")
+    application.kubectl("create", "configmap", "debug", "--from-literal=a=b")
     application.kubectl("delete", "service", "--all")
     eventually(lambda: len(watching.findings()) == 3, watching.findings)
     application.sync(Syncer.FLUX)
-    application.kubectl("delete", "configmap", "stray")
+    application.kubectl("delete", "configmap", "debug")
     eventually(lambda: not watching.findings() or watching.findings()[0][2].endswith("[name=DEBUG]"))
 
     assert {event["event"] for event in watching.events[1:3]} == {"opened"}
@@ -50,7 +50,7 @@ def test_the_report_is_that_of_drift_report_and_follows_the_cluster(application:
     assert "drifted: " in watching.text("/report", Accept="text/plain")
 
 
-def test_an_edit_that_is_reverted_a_moment_later_is_recorded_with_its_manager_and_lifetime(
+def test_a_quickly_reverted_edit_is_recorded_with_its_manager_and_duration(
     workspace: Application, start: Start
 ) -> None:
     workspace.write(CONFIG)
@@ -59,17 +59,17 @@ def test_an_edit_that_is_reverted_a_moment_later_is_recorded_with_its_manager_an
     watching = start(f"--history={history}")
 
     patch = json.dumps({"data": {"a": "edited"}})
-    workspace.kubectl("patch", "configmap", "config", "--patch", patch, "--field-manager=somebody")
+    workspace.kubectl("patch", "configmap", "config", "--patch", patch, "--field-manager=deploy-script")
     workspace.sync()
     eventually(lambda: len(watching.events) == 2, lambda: watching.events)
 
     opened, resolved = watching.events
     assert (opened["event"], resolved["event"]) == ("opened", "resolved")
     assert opened["finding"]["live"] == "edited"
-    assert [actor["manager"] for actor in opened["finding"]["actors"]] == ["somebody"]
+    assert [actor["manager"] for actor in opened["finding"]["actors"]] == ["deploy-script"]
     assert resolved["seconds"] >= 0
     assert [actor["manager"] for actor in resolved["resolvedBy"]] == ["kustomize-controller"]
-    eventually(lambda: _episodes(history) == [("data.a", "reverted", ["somebody"])], lambda: _episodes(history))
+    eventually(lambda: _episodes(history) == [("data.a", "reverted", ["deploy-script"])], lambda: _episodes(history))
 
 
 def _episodes(history: Path) -> list[tuple[str, str, list[str]]]:
@@ -78,7 +78,7 @@ def _episodes(history: Path) -> list[tuple[str, str, list[str]]]:
     return [(path, state, [actor[0] for actor in json.loads(actors)]) for path, state, actors in rows]
 
 
-def test_it_ends_with_0_when_it_is_told_to(workspace: Application, start: Start) -> None:
+def test_a_signal_ends_it_with_status_0(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,7 +91,7 @@ def test_it_ends_with_0_when_it_is_told_to(workspace: Application, start: Start)
         assert not any("Traceback" in line for line in watching.err)
 
 
-def test_it_reads_and_watches_and_does_nothing_else(workspace: Application, start: Start) -> None:
+def test_it_only_sends_get_list_and_watch_requests(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG + "---\n" + deployment())
     workspace.sync()
     mark = workspace.cluster.audit_mark()
@@ -103,13 +103,13 @@ def test_it_reads_and_watches_and_does_nothing_else(workspace: Application, star
 
     assert {event.verb for event in asked} == {"get", "list", "watch"}
     assert {event.code for event in asked if event.stage == "ResponseStarted"} == {200}
-    # One watch for each kind, in the one namespace that is used.
+    # One watch for each kind, in the only namespace of the manifests.
     places = [(event.api_group, event.resource) for event in asked if event.stage == "ResponseStarted"]
     assert len(places) == len(set(places))
     assert {event.namespace for event in asked if event.verb == "watch"} == {workspace.namespace}
 
 
-def test_a_secrets_value_is_in_nothing_that_it_says(workspace: Application, start: Start) -> None:
+def test_no_output_contains_the_value_of_a_secret(workspace: Application, start: Start) -> None:
     data = f"stringData: {{key: {PLANTED}, b: x}}\n"
     workspace.write(f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: NAMESPACE}}\n{data}")
     workspace.sync(Syncer.KUBECTL)
@@ -122,29 +122,29 @@ def test_a_secrets_value_is_in_nothing_that_it_says(workspace: Application, star
     workspace.kubectl("delete", "secret", "s")
     eventually(lambda: ("Secret/s", "missing", "", "unknown") in watching.findings(), watching.findings)
 
-    said = ["".join(watching.out), "".join(watching.err)]
-    said += [watching.text(path) for path in ("/report.json", "/report.txt", "/report.md", "/metrics", "/healthz")]
-    said += [file.read_bytes().decode("latin-1") for file in workspace.scratch.glob("history.db*")]
-    assert "Secret" in said[0]
-    for text in said:
+    texts = ["".join(watching.out), "".join(watching.err)]
+    texts += [watching.text(path) for path in ("/report.json", "/report.txt", "/report.md", "/metrics", "/healthz")]
+    texts += [file.read_bytes().decode("latin-1") for file in workspace.scratch.glob("history.db*")]
+    assert "Secret" in texts[0]
+    for text in texts:
         assert "kept-to-itself" not in text
         assert "a2VwdC10by1pdHNlbGY" not in text
 
 
-def test_two_clients_are_answered_at_once(workspace: Application, start: Start) -> None:
+def test_an_idle_client_does_not_block_others(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching = start()
     idle = watching.url.removeprefix("http://").split(":")
 
     with closing(socket.create_connection((idle[0], int(idle[1])))):
-        # One that says nothing keeps nobody else from being answered.
+        # This connection sends nothing.
         assert watching.text("/healthz") == "ok\n"
         assert watching.get("/report.json", method="HEAD").data == b""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "words"),
+    ("arguments", "status", "problem"),
     [
         (["-"], 2, "cannot come through a pipe"),
         (["nowhere"], 2, "no such file or folder"),
@@ -153,8 +153,8 @@ def test_two_clients_are_answered_at_once(workspace: Application, start: Start) 
         (["MANIFESTS", "--context=nope"], 2, "has no context"),
     ],
 )
-def test_what_cannot_be_at_the_start_ends_it_with_one_line(
-    workspace: Application, arguments: list[str], status: int, words: str
+def test_a_usage_error_at_the_start_is_one_line(
+    workspace: Application, arguments: list[str], status: int, problem: str
 ) -> None:
     workspace.write(CONFIG)
     arguments = [str(workspace.manifests) if argument == "MANIFESTS" else argument for argument in arguments]
@@ -163,5 +163,5 @@ def test_what_cannot_be_at_the_start_ends_it_with_one_line(
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
 
     assert done.returncode == status
-    assert words in done.stderr
+    assert problem in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""What ``drift watch`` does when it gets a signal."""
+"""The signals that ``drift watch`` handles."""
 
 import json
 import os
@@ -22,11 +22,11 @@ def _signal(watching: Process, number: signal.Signals) -> None:
     watching.process.send_signal(number)
 
 
-def _said(watching: Process, words: str) -> int:
-    return sum(words in line for line in watching.err)
+def _said(watching: Process, text: str) -> int:
+    return sum(text in line for line in watching.err)
 
 
-def test_sighup_reloads_the_manifests_and_says_so(workspace: Application, start: Start) -> None:
+def test_sighup_reloads_the_manifests_and_logs_it(workspace: Application, start: Start) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching = start()
@@ -55,7 +55,7 @@ def test_sighup_with_broken_manifests_keeps_the_last_good_ones(workspace: Applic
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_happened_before_the_end_is_recorded(workspace: Application, start: Start, number: signal.Signals) -> None:
+def test_changes_before_the_signal_are_recorded(workspace: Application, start: Start, number: signal.Signals) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     history = workspace.scratch / "history.db"

@@ -1,4 +1,4 @@
-"""What is followed, and what is answered from it, without a server: which requests a scan leads to."""
+"""Which list requests the reads of a scan cause, with a fake server."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
@@ -20,17 +20,17 @@ NAMESPACES = ("n0", "n1", "n2")
 
 
 class Silence:
-    """A watch on which nothing happens."""
+    """A watch without events."""
 
     def __iter__(self) -> Iterator[Event]:
         return iter(())
 
     def stop(self) -> None:
-        """It has ended already."""
+        """Does nothing: the watch has ended already."""
 
 
 class Server:
-    """Has one object in each namespace, and keeps account of what is listed."""
+    """Has one object in each namespace, and records list requests."""
 
     def __init__(self) -> None:
         self.listed: list[str] = []
@@ -54,13 +54,13 @@ def server() -> Server:
 
 @pytest.fixture
 def cluster(server: Server) -> Iterator[WatchedCluster]:
-    cluster = WatchedCluster(cast("ApiServer", server), Timing(retry=60, most=60), lambda _: None)
+    cluster = WatchedCluster(cast("ApiServer", server), Timing(min_backoff=60, max_backoff=60), lambda _: None)
     cluster.begin_scan(NAMESPACES)
     yield cluster
     cluster.stop()
 
 
-def test_what_is_followed_in_all_namespaces_is_not_listed_in_one(cluster: WatchedCluster, server: Server) -> None:
+def test_a_kind_watched_in_all_namespaces_is_not_listed_in_one(cluster: WatchedCluster, server: Server) -> None:
     everywhere = cluster.list(CONFIG_MAPS, None, at_most=100)
     assert [live.namespace for live in everywhere] == list(NAMESPACES)
 
@@ -69,14 +69,14 @@ def test_what_is_followed_in_all_namespaces_is_not_listed_in_one(cluster: Watche
     assert server.listed == ["configmaps"]
 
 
-def test_a_namespace_that_is_not_kept_is_listed_by_itself(cluster: WatchedCluster, server: Server) -> None:
+def test_a_namespace_that_is_not_kept_is_listed_separately(cluster: WatchedCluster, server: Server) -> None:
     list(cluster.list(CONFIG_MAPS, None, at_most=100))
 
     assert [live.namespace for live in cluster.list(CONFIG_MAPS, "elsewhere")] == ["elsewhere"]
     assert server.listed == ["configmaps", "configmaps in elsewhere"]
 
 
-def test_one_namespace_is_listed_once(cluster: WatchedCluster, server: Server) -> None:
+def test_a_namespace_is_listed_once(cluster: WatchedCluster, server: Server) -> None:
     for _ in range(2):
         assert [live.name for live in cluster.list(CONFIG_MAPS, "n1")] == ["a"]
         assert cluster.get(CONFIG_MAPS, "n1", "b") is None

@@ -1,15 +1,16 @@
-"""The layout of the file, and how a file of an earlier layout gets to this one: one step after the other."""
+"""The schema of the history file, and the migrations from earlier versions of it."""
 
 import sqlite3
 from typing import Final
 
 from drift.errors import HistoryError
 
-#: Tells our files from those of other programs: "drft".
+#: Marks an SQLite file as a history: "drft".
 APPLICATION_ID: Final = 0x64726674
 
-#: What leads from each layout to the next, the empty file being layout 0. Steps are never changed, only added.
-STEPS: Final[tuple[tuple[str, ...], ...]] = (
+#: The statements that lead from each schema version to the next. An empty file has version 0. Never change a migration,
+#: only add new ones.
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """
         CREATE TABLE scopes (
@@ -72,45 +73,46 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
     (
         "ALTER TABLE episodes ADD COLUMN start_known INTEGER NOT NULL DEFAULT 1",
-        # What the first scan of a scope found may be of any age.
+        # The findings of the first scan of a scope may be of any age.
         """
         UPDATE episodes SET start_known = 0
         WHERE first_seen <= (SELECT min(at) FROM scans WHERE scans.scope = episodes.scope)
         """,
     ),
 )
-NEWEST: Final = len(STEPS)
+SCHEMA_VERSION: Final = len(MIGRATIONS)
 
 
-def layout_of(connection: sqlite3.Connection, file: str) -> int:
-    """The number of the file's layout; 0 for an empty file. Within a transaction, since another run may be at work.
+def schema_version(connection: sqlite3.Connection, file: str) -> int:
+    """Returns the schema version; 0 for an empty file. Call it in a transaction, because another run may write.
 
     Raises:
-        HistoryError: It is a database of another program, or of a newer version of this one.
+        HistoryError: The file is a database of another program, or has a newer schema.
     """
     version = _pragma(connection, "user_version")
     owner = _pragma(connection, "application_id")
     is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not (is_empty and owner == 0):
-        raise HistoryError(f"{file}: is a database of another program; give --history a file of its own")
-    if version > NEWEST:
+        raise HistoryError(f"{file}: is a database of another program; give --history another file")
+    if version > SCHEMA_VERSION:
         raise HistoryError(
-            f"{file}: has layout {version} and this version of drift knows {NEWEST}; update drift, or give another file"
+            f"{file}: has schema version {version}, and this version of drift supports up to {SCHEMA_VERSION};"
+            " update drift, or use another file"
         )
     return version
 
 
 def migrate(connection: sqlite3.Connection, file: str) -> None:
-    """Brings the file to the newest layout, within the transaction that is open.
+    """Migrates the file to the current schema in the open transaction.
 
     Raises:
-        HistoryError: As `layout_of`.
+        HistoryError: See `schema_version`.
     """
-    for statements in STEPS[layout_of(connection, file) :]:
+    for statements in MIGRATIONS[schema_version(connection, file) :]:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {NEWEST}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

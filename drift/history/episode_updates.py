@@ -1,31 +1,30 @@
-"""Recording what a watch sees: episodes with their exact times, between two scans."""
+"""Records the episodes that a watch saw open or end between two scans, with their exact times."""
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from drift.history.episodes import Episode, joined_actors, lasting_cause
-from drift.history.recording import forget
+from drift.history.episodes import Episode, merge_actors, merge_causes
+from drift.history.recording import delete_expired, has_episode
 from drift.history.rows import actors_of, actors_text, insert_episode, member_of, scope_number
 from drift.history.times import store_datetime, stored
 from drift.model import Cause, Unmanaged
 
 
-def follow(connection: sqlite3.Connection, episodes: Sequence[Episode]) -> None:
-    """Records episodes that began or ended; see `drift.history.store.History.follow`."""
+def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode]) -> None:
+    """Implements `drift.history.store.History.update_episodes`."""
     connection.row_factory = sqlite3.Row
     for episode in episodes:
         scope = scope_number(connection, episode.scope)
-        if not _is_known(connection, scope, episode):
-            seen = connection.execute("SELECT 1 FROM episodes WHERE scope = ? AND id = ? LIMIT 1", (scope, episode.id))
-            reopened = seen.fetchone() is not None
+        if not _update_open_episode(connection, scope, episode):
+            reopened = has_episode(connection, scope, episode.id)
             insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
-    forget(connection, store_datetime(datetime.now(UTC)))
+    delete_expired(connection, store_datetime(datetime.now(UTC)))
 
 
-def _is_known(connection: sqlite3.Connection, scope: int, episode: Episode) -> bool:
-    """Brings the open episode of the finding up to date; False where there is none."""
+def _update_open_episode(connection: sqlite3.Connection, scope: int, episode: Episode) -> bool:
+    """Updates the open episode of the finding. Returns False if there is none."""
     row = connection.execute(
         "SELECT number, cause, actors FROM episodes WHERE scope = ? AND id = ? AND ended_at IS NULL",
         (scope, episode.id),
@@ -33,8 +32,8 @@ def _is_known(connection: sqlite3.Connection, scope: int, episode: Episode) -> b
     if row is None:
         return False
     last_seen = stored(episode.last_seen)
-    # Clocks are set back, and the file may come from another machine: no episode ends before it began, and none is
-    # last seen after it ended.
+    # Clocks may be set back, and the file may come from another machine. An episode never ends before it began, and is
+    # never seen after it ended.
     seen = "max(last_seen, ?)" if episode.ended_at is None else "max(first_seen, ?)"
     ended = "NULL" if episode.ended_at is None else "max(first_seen, ?)"
     connection.execute(
@@ -42,9 +41,9 @@ def _is_known(connection: sqlite3.Connection, scope: int, episode: Episode) -> b
         " WHERE number = ?",
         (
             last_seen,
-            lasting_cause(member_of(row, "cause", Cause), episode.cause),
+            merge_causes(member_of(row, "cause", Cause), episode.cause),
             episode.severity,
-            actors_text(joined_actors(actors_of(row), episode.actors)),
+            actors_text(merge_actors(actors_of(row), episode.actors)),
             episode.state,
             *(() if episode.ended_at is None else (stored(episode.ended_at),)),
             row["number"],

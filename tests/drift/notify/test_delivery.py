@@ -1,4 +1,4 @@
-"""Somebody is told once what is new, and again only if it did not get there; the report never suffers."""
+"""Each change is sent once, again only after a failure, and never affects the report."""
 
 import base64
 import json
@@ -43,44 +43,43 @@ def to(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 To = Callable[[str], None]
 
 
-def said(document: dict[str, Any]) -> list[str]:
-    return [f"{news} {it['path']}" for news in ("new", "worsened", "resolved") for it in document[news]]
+def changes(document: dict[str, Any]) -> list[str]:
+    return [f"{kind} {it['path']}" for kind in ("new", "worsened", "resolved") for it in document[kind]]
 
 
-def test_each_change_is_told_once_and_nothing_when_nothing_changed(to: To) -> None:
+def test_each_change_is_sent_once_and_nothing_without_changes(to: To) -> None:
     with receiving(status(200)) as receiver:
         to(receiver.url)
         assert (scan(), scan(), scan("m.yaml"), scan("m.yaml")) == (1, 1, 0, 0)
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
 
 
-def test_a_risen_severity_is_told(to: To) -> None:
+def test_a_higher_severity_is_sent(to: To) -> None:
     with receiving(status(200)) as receiver:
         to(receiver.url)
         scan()
         Path("drift.yaml").write_text("severity: [{kind: ConfigMap, path: '**', severity: critical}]")
         scan()
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"], ["worsened data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["worsened data.key"]]
 
 
-def test_what_did_not_get_there_is_told_again(to: To, stderr: Stderr) -> None:
+def test_a_failed_delivery_is_repeated(to: To, stderr: Stderr) -> None:
     with receiving(status(403), status(200)) as receiver:
         to(receiver.url)
         assert scan() == 1
-        assert stderr() == (
-            "drift: nobody is notified: the receiver in DRIFT_WEBHOOK_URL: it answered 403; the next run tries again\n"
-        )
+        (line,) = stderr().splitlines()
+        assert "DRIFT_WEBHOOK_URL: it responded with status 403" in line
         assert scan() == 1
         assert stderr() == ""
         assert scan() == 1
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
 
 
 @pytest.mark.parametrize("url", ["http://example.com/s3cr3t", "s3cr3t", "http://[s3cr3t"])
-def test_a_url_that_cannot_be_used_is_said_without_it_and_the_report_is_made(
+def test_an_invalid_url_is_not_quoted_and_the_report_is_written(
     url: str, to: To, capsys: pytest.CaptureFixture[str]
 ) -> None:
     to(url)
@@ -89,12 +88,11 @@ def test_a_url_that_cannot_be_used_is_said_without_it_and_the_report_is_made(
 
     out, err = capsys.readouterr()
     assert "ConfigMap shop/a  drifted" in out
-    (said,) = (line for line in err.splitlines() if "notified" in line)
-    assert said.startswith("drift: nobody is notified: the receiver in DRIFT_WEBHOOK_URL: ")
+    assert len([line for line in err.splitlines() if "DRIFT_WEBHOOK_URL: " in line]) == 1
     assert "s3cr3t" not in out + err
 
 
-def test_without_a_url_the_report_is_made_and_what_is_new_is_told_later(
+def test_without_a_url_the_report_is_written_and_changes_are_sent_later(
     to: To, monkeypatch: pytest.MonkeyPatch, stderr: Stderr
 ) -> None:
     monkeypatch.delenv("DRIFT_WEBHOOK_URL", raising=False)
@@ -105,10 +103,10 @@ def test_without_a_url_the_report_is_made_and_what_is_new_is_told_later(
         to(receiver.url)
         scan()
 
-    assert [said(document) for document in receiver.documents] == [["new data.key"]]
+    assert [changes(document) for document in receiver.documents] == [["new data.key"]]
 
 
-def test_nothing_is_sent_unless_it_is_asked_for(to: To) -> None:
+def test_nothing_is_sent_without_the_flag(to: To) -> None:
     with receiving(status(200)) as receiver:
         to(receiver.url)
         assert main(["report", "m.yaml", "--live", "live.yaml", "--history", "h.db"]) == 1
@@ -116,12 +114,12 @@ def test_nothing_is_sent_unless_it_is_asked_for(to: To) -> None:
     assert receiver.bodies == []
 
 
-def test_what_is_new_is_not_known_without_a_history(stderr: Stderr) -> None:
+def test_notify_needs_a_history(stderr: Stderr) -> None:
     assert main(["report", "m.yaml", "--live", "live.yaml", "--notify", "slack"]) == 2
     assert "give one with --history FILE" in stderr()
 
 
-def test_a_history_that_cannot_be_kept_tells_nobody(to: To) -> None:
+def test_nothing_is_sent_if_the_history_cannot_be_written(to: To) -> None:
     with receiving(status(200)) as receiver:
         to(receiver.url)
         status_ = main(["report", "m.yaml", "--live", "live.yaml", "--history", "no/h.db", "--notify", "json"])
@@ -131,7 +129,7 @@ def test_a_history_that_cannot_be_kept_tells_nobody(to: To) -> None:
 
 
 @pytest.mark.parametrize("form", MessageFormat)
-def test_no_value_and_no_secret_gets_out(form: MessageFormat, to: To, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_value_or_secret_is_sent(form: MessageFormat, to: To, capsys: pytest.CaptureFixture[str]) -> None:
     coded = base64.b64encode(PLANTED.encode()).decode()
     copy = json.dumps({"data": {"a": coded}, "env": PLANTED}).replace('"', '\\"')
     secret = f"""\

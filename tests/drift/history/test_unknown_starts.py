@@ -1,4 +1,4 @@
-"""Episodes whose start is not known are recorded as such, shown as such, and are in no mean."""
+"""Episodes with an unknown start are marked and excluded from means."""
 
 import json
 import sqlite3
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from drift.history import layout
-from drift.history.episodes import State
-from drift.history.queries import Lasting, count
+from drift.history import migrations
+from drift.history.episodes import EpisodeState
+from drift.history.queries import DurationSummary, episode_statistics
 from drift.history.store import History, read_history
 from drift.model import Actor, Cause, Status
 from drift.report.history_table import Timeline, timeline_json, timeline_text
@@ -36,34 +36,34 @@ def _starts(file: Path) -> dict[str, bool]:
     return {one.path: one.start_known for one in read_history(file).episodes}
 
 
-def test_what_the_first_scan_of_a_scope_finds_has_an_unknown_start(history: History, file: Path) -> None:
+def test_findings_of_the_first_scan_of_a_scope_have_an_unknown_start(history: History, file: Path) -> None:
     history.record(at(1, FIRST), SCOPE)
     history.record(at(2, BOTH), SCOPE)
     history.record(at(3, IN_SYNC), SCOPE)
 
     assert _starts(file) == {"data.x": False, "data.y": True}
-    assert count(read_history(file).episodes).resolved == Lasting(2, 24 * 3600.0, 1)
+    assert episode_statistics(read_history(file).episodes).resolved == DurationSummary(2, 24 * 3600.0, 1)
 
 
-def test_what_comes_back_after_the_first_scan_has_a_known_start(history: History, file: Path) -> None:
+def test_a_finding_reopened_after_the_first_scan_has_a_known_start(history: History, file: Path) -> None:
     for day, found in enumerate((FIRST, IN_SYNC, FIRST), start=1):
         history.record(at(day, found), SCOPE)
 
     assert [one.start_known for one in read_history(file).episodes] == [False, True]
 
 
-def test_what_a_later_scan_finds_is_older_if_the_caller_says_so(history: History, file: Path) -> None:
+def test_the_caller_can_mark_the_start_of_a_finding_as_unknown(history: History, file: Path) -> None:
     history.record(at(1, IN_SYNC), SCOPE)
-    history.record(at(2, BOTH), SCOPE, older={f"{1:016x}"})
+    history.record(at(2, BOTH), SCOPE, start_unknown={f"{1:016x}"})
 
     assert _starts(file) == {"data.x": False, "data.y": True}
 
 
-def test_a_file_of_the_layout_before_learns_which_starts_are_unknown(file: Path) -> None:
+def test_the_migration_marks_unknown_starts(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        for statement in (one for step in layout.STEPS[:2] for one in step):
+        for statement in (one for step in migrations.MIGRATIONS[:2] for one in step):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {layout.APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 2")
         connection.execute("INSERT INTO scopes VALUES (1, 'https://prod.example.com', 'apps')")
         for day in (1, 2):
@@ -76,14 +76,14 @@ def test_a_file_of_the_layout_before_learns_which_starts_are_unknown(file: Path)
                 (day, f"{day:016x}", f"data.{day}", *[f"2026-01-0{day}T12:00:00.000Z"] * 2),
             )
 
-    # Reading brings a copy to the newest layout, writing the file itself.
+    # Reading migrates a copy, writing migrates the file.
     assert _starts(file) == {"data.1": False, "data.2": True}
     History(file, lambda _: None).record(at(3), SCOPE)
     assert _starts(file) == {"data.1": False, "data.2": True}
 
 
-def test_unknown_starts_are_shown_and_left_out_of_the_means() -> None:
-    ended = {"ended_at": "2026-01-01T13:00:00Z", "state": State.RESOLVED}
+def test_unknown_starts_are_shown_and_excluded_from_the_means() -> None:
+    ended = {"ended_at": "2026-01-01T13:00:00Z", "state": EpisodeState.RESOLVED}
     episodes = (episode(1, **ended), episode(2, **ended, start_known=False))
     timeline = Timeline(episodes, 2, "2026-01-02T12:00:00Z", "2026-01-03T12:00:00Z")
 
@@ -97,16 +97,16 @@ def test_unknown_starts_are_shown_and_left_out_of_the_means() -> None:
     assert [one["startKnown"] for one in document["episodes"]] == [True, False]
 
 
-def test_there_is_no_mean_where_no_start_is_known() -> None:
-    only = episode(1, ended_at="2026-01-01T13:00:00Z", state=State.RESOLVED, start_known=False)
+def test_there_is_no_mean_without_a_known_start() -> None:
+    only = episode(1, ended_at="2026-01-01T13:00:00Z", state=EpisodeState.RESOLVED, start_known=False)
     text = timeline_text(Timeline((only,), 1, None, "2026-01-03T12:00:00Z"), color=False, width=None)
 
-    assert count([only]).resolved == Lasting(1, None, 1)
+    assert episode_statistics([only]).resolved == DurationSummary(1, None, 1)
     assert "mean time" not in text
     assert "1 resolved" in text
 
 
-def test_scheduled_scans_keep_the_cause_and_the_manager_of_the_opening(history: History, file: Path) -> None:
+def test_later_scans_keep_the_first_cause_and_manager(history: History, file: Path) -> None:
     flux = Actor("kustomize-controller", "Apply", None, "2026-01-02T11:00:00Z")
     taken = item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.x", cause=Cause.PENDING_SYNC, actors=(flux,)))
     history.record(at(1, FIRST), SCOPE)
@@ -118,11 +118,13 @@ def test_scheduled_scans_keep_the_cause_and_the_manager_of_the_opening(history: 
     assert after.actors == (*before.actors, flux)
 
 
-def test_an_end_that_lies_before_the_start_in_the_file_is_moved_to_it(history: History, file: Path) -> None:
-    # The scan came from a machine whose clock was ahead.
+def test_an_end_before_the_start_is_moved_to_the_start(history: History, file: Path) -> None:
+    # The scan came from a machine with a fast clock.
     history.record(replace(at(9, FIRST)), SCOPE)
     (open_,) = read_history(file).episodes
-    history.follow([replace(open_, last_seen=at(1).generated_at, ended_at=at(1).generated_at, state=State.REVERTED)])
+    history.update_episodes(
+        [replace(open_, last_seen=at(1).generated_at, ended_at=at(1).generated_at, state=EpisodeState.REVERTED)]
+    )
 
     (ended,) = read_history(file).episodes
     assert ended.first_seen == ended.last_seen == ended.ended_at == "2026-01-09T12:00:00Z"
