@@ -1,4 +1,4 @@
-"""One manifest and its live object after the other: compared, judged, and set aside what is nobody's business."""
+"""Compares each manifest with its live object and makes the object's report."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -170,8 +170,8 @@ class PairComparer:
         try:
             return self._compare(manifest, live, key, resource, marks)
         except RecursionError:
-            # One object that somebody made to be in the way must not cost the report of all the others.
-            why = "nested too deep to be compared"
+            # One malicious object must not prevent the report of all others.
+            why = "nested too deeply to compare"
             return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, why)
 
     def _compare(

@@ -1,4 +1,4 @@
-"""The scan itself: resolves the manifests, reads their live objects and has each pair compared and judged."""
+"""Runs the stages of a scan: plan, read, compare, unmanaged, report."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -80,7 +80,7 @@ class _Scan:
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
         self._types = Types(source, schemas, [manifest.body for manifest in manifests])
         self._reader = Reader(source)
-        self._strays = UnmanagedSearch(self._reader, resources, options)
+        self._unmanaged = UnmanagedSearch(self._reader, resources, options)
         self._cluster_id = source.info.server if source.info else ""
         self._errors: list[str] = []
         self._reports: list[ObjectReport] = []
@@ -118,10 +118,10 @@ class _Scan:
         self._reports += self._pairs.postponed()
         self._report_missing()
         if lost is None:
-            self._strays.search(everything, wanted.searched)
-        if self._strays.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
+            self._unmanaged.search(everything, wanted.searched)
+        if self._unmanaged.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
             self._look_elsewhere()
-        self._reports += self._strays.reports(
+        self._reports += self._unmanaged.reports(
             ManagedScope(
                 self._pairs.marks.ours,
                 frozenset(everything.searched),
@@ -137,7 +137,7 @@ class _Scan:
             manifests=info,
             objects=tuple(sorted(self._reports, key=_report_order)),
             notes=tuple(self.notes()),
-            errors=(*self._errors, *self._strays.errors),
+            errors=(*self._errors, *self._unmanaged.errors),
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
         )
@@ -146,7 +146,7 @@ class _Scan:
         """What the reader should know of the scan as a whole, one sentence each."""
         yield from self._pairs.notes
         yield from self._types.notes
-        yield from self._strays.notes
+        yield from self._unmanaged.notes
         yield from self._pairs.marks.notes()
         if self._recorded is not None:
             yield from self._recorded.notes
@@ -184,8 +184,8 @@ class _Scan:
                         self._reports.append(report)
                         if len(self._reports) % _STEP == 0:
                             self._tell_of(kind)
-                elif live.name not in kind.namespaces.get(namespace, ()) and self._strays.wanted(kind.resource):
-                    self._strays.add(kind.resource, live)
+                elif live.name not in kind.namespaces.get(namespace, ()) and self._unmanaged.searches(kind.resource):
+                    self._unmanaged.add(kind.resource, live)
         except ConnectError as error:
             for namespace, manifests in remaining.items():
                 self._give_up(kind, namespace, manifests, error)
@@ -202,9 +202,9 @@ class _Scan:
 
     def _live_objects(self, kind: PlannedKind, wanted: Plan) -> Iterator[LiveObject | Unread]:
         """A kind's live objects: more than those that are described where others are of interest too."""
-        if not self._strays.wanted(kind.resource):
+        if not self._unmanaged.searches(kind.resource):
             return self._reader.get_or_list(kind.resource, kind.namespaces)
-        return self._strays.read(kind, wanted)
+        return self._unmanaged.read(kind, wanted)
 
     def _could_not_read(
         self, unread: Unread, kind: PlannedKind, remaining: dict[str | None, dict[str, Manifest]]
@@ -214,7 +214,7 @@ class _Scan:
             if namespace in remaining:
                 self._give_up(kind, namespace, remaining.pop(namespace), unread.error)
             else:
-                self._strays.could_not_list(kind.resource, namespace, unread.error, is_ours=True)
+                self._unmanaged.note_failure(kind.resource, namespace, unread.error, is_in_git=True)
 
     def _give_up(
         self, kind: PlannedKind, namespace: str | None, manifests: Mapping[str, Manifest], error: ScanError
@@ -223,7 +223,7 @@ class _Scan:
         what = f"{plural} in {namespace}" if namespace else plural
         user = self._source.info.impersonated if self._source.info is not None else None
         refused = (
-            "may not be read by this account" if user is None else f"may not be read by {user}, who is impersonated"
+            "may not be read by this account" if user is None else f"may not be read by the impersonated user {user}"
         )
         why = f"{refused} (get, list {what})" if _is_refused(error) else str(error)
         self._errors.append(f"{what}: {why}")
@@ -270,7 +270,7 @@ class _Scan:
         needs_fields = self._pairs.needs_all_objects
         try:
             for kind in kinds:
-                read = self._reader.list if self._strays.wanted(kind.resource) else self._reader.get_or_list
+                read = self._reader.list if self._unmanaged.searches(kind.resource) else self._reader.get_or_list
                 for live in read(kind.resource, kind.namespaces, metadata_only=not needs_fields):
                     # What cannot be read is for the shard to say that it belongs to.
                     manifest = (
@@ -279,7 +279,7 @@ class _Scan:
                     if manifest is not None and not isinstance(live, Unread):
                         self._pairs.learn_elsewhere(manifest, live)
         except ConnectError as error:
-            self._errors.append(f"who syncs the objects of other shards is not known to the end: {error}")
+            self._errors.append(f"could not find out who applies the objects of other shards: {error}")
 
     def _missing(self, absent: Absent) -> ObjectReport:
         manifest, key = absent.manifest, absent.key
@@ -307,10 +307,10 @@ def _ownerless(without: int, others: int) -> Iterator[str]:
     """What is to be said of a dump with objects that nobody owns."""
     if without and not others:
         yield (
-            "live objects have no managedFields, so who changed them cannot be told; "
-            "make dumps with --show-managed-fields"
+            "live objects have no managedFields, so drift cannot tell who changed them; "
+            "create dumps with --show-managed-fields"
         )
     elif without == 1:
-        yield "one live object has no managedFields, so who changed it cannot be told"
+        yield "one live object has no managedFields, so drift cannot tell who changed it"
     elif without:
-        yield f"{without} live objects have no managedFields, so who changed them cannot be told"
+        yield f"{without} live objects have no managedFields, so drift cannot tell who changed them"

@@ -94,7 +94,7 @@ def test_an_administrators_kubeconfig_with_as_reads_with_fewer_rights(workspace:
 
     assert scanned.status == 3
     (error,) = scanned.document["errors"]
-    assert "may not be read by nobody, who is impersonated (get, list configmaps in" in error
+    assert "may not be read by the impersonated user nobody (get, list configmaps in" in error
 
 
 def test_whoever_is_impersonated_may_be_an_administrator(
