@@ -22,7 +22,7 @@ __all__ = ["__version__", "open_cluster", "open_dump", "read_manifests", "scan"]
 def __getattr__(name: str) -> Any:
     # Imported when asked for, so that `drift --help` does not wait for the Kubernetes client.
     if name in __all__:
-        from drift import library  # noqa: PLC0415
+        from drift import api  # noqa: PLC0415
 
-        return getattr(library, name)
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

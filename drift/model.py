@@ -58,6 +58,10 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+#: For sorting; 0 is the most severe.
+SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
+
+
 class Lifecycle(StrEnum):
     """What a history says of a finding: whether the last scan had it already."""
 
@@ -263,7 +267,7 @@ class ObjectReport:
         reason: Why it is unchecked, or what else is to be said in a sentence; None where the findings say it all.
         findings: In the order of their paths.
         decisions: What was seen and not reported.
-        by_choice: Whether the user asked for it to be unchecked, so that it leaves nothing open.
+        is_skipped: Whether the user asked for it to be unchecked, so that it leaves nothing open.
         cluster: Which cluster it is about, in a report that speaks of several; else None.
     """
 
@@ -274,7 +278,7 @@ class ObjectReport:
     reason: str | None = None
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
-    by_choice: bool = False
+    is_skipped: bool = False
     cluster: str | None = None
 
 
@@ -395,7 +399,7 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """Incomplete if anything could not be looked at, else drifted if anything drifted, else in sync."""
-        if self.errors or any(item.status is Status.UNCHECKED and not item.by_choice for item in self.objects):
+        if self.errors or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects):
             return Verdict.INCOMPLETE
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
 

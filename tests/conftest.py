@@ -47,9 +47,9 @@ def _no_proof_that_the_comparison_contradicts() -> Iterator[None]:
         holds = prove(self, desired, live, synced, last_applied, schema)
         if holds:
             compared = compare_object(
-                desired, live, last_applied, schema, managers=self.managers, synced=synced, marks=self.marks
+                desired, live, last_applied, schema, managers=self.managers, synced=synced, reserved=self.reserved
             )
-            assert not compared.judged, compared.judged
+            assert not compared.differences, compared.differences
             assert not compared.remarks, compared.remarks
             assert not compared.lacks_owners
             assert not deletion_findings(live, ObjectKey("", "", None, ""), "")

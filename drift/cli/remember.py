@@ -41,7 +41,7 @@ class Memory:
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
         self._history = History(Path(options.history), _warn)
-        self._reach = Reach(settings.unmanaged, settings.leaves_out)
+        self._reach = Reach(settings.unmanaged, settings.skips)
         self._recorded: _Recorded = []
 
     def record(self, report: Report, source: LiveSource) -> Report:

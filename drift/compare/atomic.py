@@ -10,7 +10,7 @@ from typing import Final, TypeGuard
 
 from drift.compare.normalize import ListMap
 from drift.model import Json, Object
-from drift.schema.conditional import TWINS, filled_in
+from drift.schema.conditional import MIRRORED_FIELDS, filled_in
 from drift.schema.types import Shape, Type
 
 #: How many pairs of items are compared in one atomic value to align its lists; beyond it, they pair up by position.
@@ -197,7 +197,7 @@ def without_filled_in(desired: Json, live: Json, parent: Type, name: str, beside
 
 def is_twin(value: Json, parent: Type, name: str, desired: Object) -> bool:
     """Whether the server set a field to what Git gives another one."""
-    twin = TWINS.get((parent.name, name))
+    twin = MIRRORED_FIELDS.get((parent.name, name))
     return twin is not None and twin in desired and bool(desired[twin] == value)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from drift.compare.diff import Difference
-from drift.compare.project import Claim, Ownership, Projection
-from drift.compare.show import holds_redacted
+from drift.compare.ownership import Claim, Ownership
+from drift.compare.project import Projection
+from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
 from drift.model import Actor, Cause, Change, Decision, Json
 from drift.paths import ItemKey, Path, render
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ClassifiedDifference:
     """A difference with its cause.
 
     Attributes:
@@ -42,7 +43,7 @@ class Classified:
         decisions: Those that do not, and why.
     """
 
-    judged: tuple[Judged, ...]
+    judged: tuple[ClassifiedDifference, ...]
     decisions: tuple[Decision, ...]
 
 
@@ -75,7 +76,7 @@ def classify(
         generation: ``metadata.generation`` of the live object; None where it has none.
     """
     judge = _Judge(ownership, projection, schema, generation)
-    judged: list[Judged] = []
+    judged: list[ClassifiedDifference] = []
     decisions: list[Decision] = []
     for difference in differences:
         if judge.is_the_appliers_own_work(difference):
@@ -110,7 +111,7 @@ class _Judge:
             and self._applied(difference.path) == _bare(difference.desired)
         )
 
-    def judge(self, difference: Difference) -> Iterator[Judged]:
+    def judge(self, difference: Difference) -> Iterator[ClassifiedDifference]:
         if difference.change is Change.ADDED:
             yield from self._added(difference)
         elif difference.change is Change.REMOVED:
@@ -118,24 +119,24 @@ class _Judge:
         else:
             yield self._changed(difference)
 
-    def reordered(self, path: Path) -> Judged:
+    def reordered(self, path: Path) -> ClassifiedDifference:
         # The order of a keyed list is nobody's field: only what was last synced can tell who changed it.
         difference = Difference(path, path, Change.REORDERED, ABSENT, ABSENT)
         applied = self._applied(path)
         if not isinstance(applied, dict):
-            return Judged(difference, Cause.UNKNOWN, ())
+            return ClassifiedDifference(difference, Cause.UNKNOWN, ())
         desired, live = self._projection.reordered[path]
         git_moved, live_moved = _in_other_order(applied, desired), _in_other_order(applied, live)
         if git_moved == live_moved:
-            return Judged(difference, Cause.UNKNOWN, ())
-        return Judged(difference, Cause.PENDING_SYNC if git_moved else Cause.MANUAL, ())
+            return ClassifiedDifference(difference, Cause.UNKNOWN, ())
+        return ClassifiedDifference(difference, Cause.PENDING_SYNC if git_moved else Cause.MANUAL, ())
 
-    def _added(self, difference: Difference) -> Iterator[Judged]:
+    def _added(self, difference: Difference) -> Iterator[ClassifiedDifference]:
         claims = list(self._claims_below(difference.live_path, difference.live))
         causes = {claim.cause for claim in claims}
         notes = {claim.note for claim in claims}
         # Of what must not be shown, its names are all that can be said.
-        is_split = len(causes) > 1 or holds_redacted(difference.live)
+        is_split = len(causes) > 1 or contains_redacted(difference.live)
         if is_split and isinstance(difference.live, dict):
             for element, part in difference.live.items():
                 path = (*difference.live_path, element)
@@ -147,7 +148,7 @@ class _Judge:
         if cause in {Cause.UNKNOWN, Cause.MANUAL} and self._applied(difference.path) == _bare(difference.live):
             cause = Cause.PENDING_SYNC
         note = notes.pop() if len(notes) == 1 and cause is Cause.UNKNOWN else None
-        yield Judged(difference, cause, self._actors(owners), note)
+        yield ClassifiedDifference(difference, cause, self._actors(owners), note)
 
     def _claims_below(self, path: Path, live: Json) -> Iterator[Claim]:
         """The claims at a path and below it, found by walking the live part: an object can have 20,000 claims."""
@@ -158,48 +159,48 @@ class _Judge:
             for element, below in live.items():
                 yield from self._claims_below((*path, element), below)
 
-    def _changed(self, difference: Difference) -> Judged:
+    def _changed(self, difference: Difference) -> ClassifiedDifference:
         owners = self._owners(difference.live_path)
         roles = {self._ownership.roles.of_entry[index] for index in owners}
         if Role.CONTROLLER in roles and Role.APPLIER not in roles and Role.OTHER not in roles:
-            return Judged(difference, Cause.CONTROLLER, self._actors(owners))
+            return ClassifiedDifference(difference, Cause.CONTROLLER, self._actors(owners))
         applied = self._applied(difference.path)
         if applied is not ABSENT:
             # What was last synced is the sharper base: whichever side differs from it has moved.
             git_moved = applied != _bare(difference.desired)
             live_moved = applied != _bare(difference.live)
             if live_moved and not git_moved and roles == {Role.APPLIER}:
-                return Judged(difference, Cause.UNKNOWN, self._actors(owners), UNDER_APPLIERS_NAME)
+                return ClassifiedDifference(difference, Cause.UNKNOWN, self._actors(owners), UNDER_APPLIERS_NAME)
             if git_moved != live_moved:
                 cause = Cause.PENDING_SYNC if git_moved else Cause.MANUAL
-                return Judged(difference, cause, self._actors(owners))
+                return ClassifiedDifference(difference, cause, self._actors(owners))
         if Role.APPLIER in roles:
-            return Judged(difference, Cause.PENDING_SYNC, self._actors(owners, Role.APPLIER))
+            return ClassifiedDifference(difference, Cause.PENDING_SYNC, self._actors(owners, Role.APPLIER))
         if Role.OTHER in roles:
-            return Judged(difference, Cause.MANUAL, self._actors(owners, Role.OTHER))
-        return Judged(difference, Cause.UNKNOWN, self._actors(owners))
+            return ClassifiedDifference(difference, Cause.MANUAL, self._actors(owners, Role.OTHER))
+        return ClassifiedDifference(difference, Cause.UNKNOWN, self._actors(owners))
 
-    def _removed(self, difference: Difference) -> Judged:
+    def _removed(self, difference: Difference) -> ClassifiedDifference:
         path = difference.path
         base_has_it = None if self._ownership.base is None else self._applied(path) is not ABSENT
         if not _is_declared(self._schema, path) or self._is_applied_in_vain(path):
-            return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT)
+            return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT)
         if self._is_first_generation and path[0] == "spec" and self._ownership.roles.has_applier:
             if base_has_it:
-                return Judged(difference, Cause.UNKNOWN, (), NOT_KEPT)
+                return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT)
             # Server-side apply would own it, had it been synced.
             is_newer = base_has_it is False or self._ownership.roles.is_server_side
             cause, note = (Cause.PENDING_SYNC, None) if is_newer else (Cause.UNKNOWN, NEVER_CHANGED)
-            return Judged(difference, cause, (), note)
+            return ClassifiedDifference(difference, cause, (), note)
         later = self._wrote_after_the_applier()
         if base_has_it is not None:
-            return Judged(
+            return ClassifiedDifference(
                 difference,
                 Cause.MANUAL if base_has_it else Cause.PENDING_SYNC,
                 self._actors(later) if base_has_it else (),
             )
         # Server-side apply leaves no trace of a removed field, so the next best evidence is who wrote since.
-        return Judged(difference, Cause.MANUAL if later else Cause.UNKNOWN, self._actors(later))
+        return ClassifiedDifference(difference, Cause.MANUAL if later else Cause.UNKNOWN, self._actors(later))
 
     def _is_applied_in_vain(self, path: Path) -> bool:
         """Whether the applier's Apply entry owns a field that is not live; a removal would have ended the ownership."""

@@ -155,12 +155,12 @@ class _Normalizer:
         if isinstance(value, dict):
             if value:
                 return False
-            return child.shape is Shape.MAP or self._facts.drops_zero(parent, name)
+            return child.shape is Shape.MAP or self._facts.is_omitempty(parent, name)
         if (parent.name, name) in ALLOCATED:
             # Git asks for an allocated value; had it been dropped from Git, that would be something else.
             return False
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
-        return is_zero and not self._keep_zeros and self._facts.drops_zero(parent, name)
+        return is_zero and not self._keep_zeros and self._facts.is_omitempty(parent, name)
 
     def _list(self, value: list[Json], schema: Type) -> Json:
         if schema.shape is Shape.LIST_MAP:

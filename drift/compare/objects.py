@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from drift.compare.classify import Judged, classify
+from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import diff
-from drift.compare.exceptions import set_aside
+from drift.compare.kind_specifics import remove_kind_specifics
 from drift.compare.normalize import ListMap, normalize_object
-from drift.compare.project import Ownership, Projection, project
-from drift.compare.tracking import without_tracking
+from drift.compare.ownership import Ownership
+from drift.compare.project import Projection, project
+from drift.compare.remove_tracking import without_tracking
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
-from drift.gitops.tracking import Marks, known_marks
+from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Decision, Json, Object
 from drift.paths import ItemKey, render
@@ -20,24 +21,25 @@ from drift.schema.types import Type
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ObjectComparison:
     """The result of comparing one object.
 
     Attributes:
-        judged: The differences with their causes, in the order of the object's fields.
+        differences: The differences with their causes, in the order of the object's fields.
         projection: The trees they were found in.
         decisions: What was seen and not reported, and why.
         remarks: What else the reader should know of this object, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
-        explained: Whether differences were set aside as a webhook's work, which the GitOps controller may contradict.
+        has_webhook_changes: Whether changes were attributed to a webhook and left out, which the GitOps controller
+            may contradict.
     """
 
-    judged: tuple[Judged, ...]
+    differences: tuple[ClassifiedDifference, ...]
     projection: Projection
     decisions: tuple[Decision, ...]
     remarks: tuple[str, ...]
     lacks_owners: bool
-    explained: bool = False
+    has_webhook_changes: bool = False
 
 
 def compare_object(
@@ -49,8 +51,8 @@ def compare_object(
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
     out_of_sync: bool = False,
-    marks: Marks | None = None,
-) -> Compared:
+    reserved: ReservedMetadata | None = None,
+) -> ObjectComparison:
     """Compares a manifest with its live object.
 
     Args:
@@ -61,15 +63,15 @@ def compare_object(
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the revision that was last synced; None where that is not known.
         out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
-        marks: The labels and annotations that syncers and Kubernetes put on this object; None for the well-known ones.
+        reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
     facts = known_facts()
-    marks = marks or known_marks()
+    reserved = reserved or reserved_metadata()
     wanted = normalize_object(desired, schema, facts)
     present = normalize_object(live, schema, facts)
     entries, tree, remarks = _read_owners(live)
-    bears_tracking = marks.bears_tracking(live.get("metadata"), desired["metadata"])
-    roles = assign_roles([entry.actor for entry in entries], managers, bears_tracking=bears_tracking)
+    has_tracking = reserved.has_tracking(live.get("metadata"), desired["metadata"])
+    roles = assign_roles([entry.actor for entry in entries], managers, has_tracking=has_tracking)
     if entries and not roles.has_applier and Role.OTHER in roles.of_entry:
         remarks.append(f"no applier has written it; it was made by {_makers(entries, roles)}")
     recorded = None if last_applied is None else normalize_object(last_applied, schema, facts)
@@ -84,19 +86,19 @@ def compare_object(
         roles,
         tree,
         base,
-        foreign=_foreign(entries, present, version),
-        left_behind=recorded if has_recorded and roles.is_server_side else None,
+        other_version_entries=_foreign(entries, present, version),
+        last_client_side_apply=recorded if has_recorded and roles.is_server_side else None,
         out_of_sync=out_of_sync,
     )
-    wanted, present, decisions = set_aside(*_identity(desired), wanted, present, owners=tree)
-    present, tracking = without_tracking(wanted, present, ownership, marks)
+    wanted, present, decisions = remove_kind_specifics(*_identity(desired), wanted, present, owners=tree)
+    present, tracking = without_tracking(wanted, present, ownership, reserved)
     projection = project(
         wanted,
         present,
         schema,
         ownership,
         facts=facts,
-        marks=marks,
+        reserved=reserved,
         zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
     classified = classify(
@@ -107,13 +109,13 @@ def compare_object(
         _mapping(live.get("metadata")).get("generation"),
     )
     remarks += [f"{path} is given twice; the last one counts" for path in _duplicates(wanted, ())]
-    return Compared(
-        judged=classified.judged,
+    return ObjectComparison(
+        differences=classified.judged,
         projection=projection,
         decisions=(*decisions, *tracking, *projection.decisions, *classified.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,
-        explained=bool(classified.decisions),
+        has_webhook_changes=bool(classified.decisions),
     )
 
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from drift.compare.atomic import Atomic, AtomicValue, is_plain_dict, is_twin, same_scalar, without_filled_in
 from drift.compare.normalize import AS_WRITTEN, NULL, ListMap
-from drift.gitops.managers import Role, Roles
-from drift.gitops.tracking import Marks
-from drift.managed_fields import Entry, OwnerNode
+from drift.compare.ownership import NO_BASE_NOTE, Claim, Ownership
+from drift.gitops.managers import Role
+from drift.gitops.tracking import ReservedMetadata
+from drift.managed_fields import OwnerNode
 from drift.model import Cause, Decision, Json, Object
 from drift.paths import ItemKey, Path, render
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
@@ -22,51 +23,6 @@ from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 from drift.schema.values import Canonical
 
 _A_DEFAULT: Final = "the API server's default"
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """Who owns what in one live object.
-
-    Attributes:
-        entries: The object's ``managedFields``; empty where it has none.
-        roles: Of those entries.
-        tree: Their field sets as one tree; None where the object has no ``managedFields`` at all.
-        foreign: Entries that were written through another version of the API and own fields that this version does not
-            have: what nobody is on record for may be theirs.
-        base: The normalized tree of what was last synced: the manifest at the synced revision, else what the applier
-            recorded in the last-applied annotation; None where neither is known.
-        left_behind: The normalized tree of what the applier recorded in the last-applied annotation before it changed
-            to server-side apply; None where it did not change, or recorded nothing.
-        out_of_sync: Whether the GitOps controller itself says that the object differs from Git.
-    """
-
-    entries: Sequence[Entry]
-    roles: Roles
-    tree: OwnerNode | None
-    base: Object | None
-    foreign: tuple[int, ...] = ()
-    left_behind: Object | None = None
-    out_of_sync: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Whose work a live-only value is.
-
-    Attributes:
-        cause: Which side moved.
-        owners: Indexes of the ``managedFields`` entries that own it.
-        note: One sentence on what cannot be told, or None.
-    """
-
-    cause: Cause
-    owners: tuple[int, ...]
-    note: str | None = None
-
-
-#: What the applier's own Update owns beyond Git may be either, unless what was last synced is known.
-WITHOUT_BASE: Final = "a webhook's work, or a change that Git does not have"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +51,7 @@ def project(
     ownership: Ownership,
     *,
     facts: Facts,
-    marks: Marks,
+    reserved: ReservedMetadata,
     zeros: Callable[[], Object],
 ) -> Projection:
     """Projects away what the live object has and Git need not know.
@@ -106,13 +62,13 @@ def project(
         schema: The kind's type.
         ownership: Who owns what in the live object.
         facts: What the server does beyond its schema.
-        marks: The labels and annotations that syncers and Kubernetes put on objects.
+        reserved: The labels and annotations that syncers and Kubernetes put on objects.
         zeros: The normalized manifest with the zero values that the server cannot tell from nothing; asked for only
             where it matters that Git gives one.
     """
     labels = _labels_of_template(desired, live, schema)
     tolerant, scalable = schema is UNKNOWN, schema.is_scalable
-    projector = _Projector(ownership, facts, marks, labels, zeros, tolerant=tolerant, scalable=scalable)
+    projector = _Projector(ownership, facts, reserved, labels, zeros, tolerant=tolerant, scalable=scalable)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(both[0], both[1], projector.claims, projector.reordered, tuple(projector.decisions))
 
@@ -122,7 +78,7 @@ class _Projector:
         self,
         ownership: Ownership,
         facts: Facts,
-        marks: Marks,
+        reserved: ReservedMetadata,
         template_labels: Object,
         zeros: Callable[[], Object],
         *,
@@ -131,7 +87,7 @@ class _Projector:
     ) -> None:
         self._ownership = ownership
         self._facts = facts
-        self._marks = marks
+        self._reserved = reserved
         self._template_labels = template_labels
         self._zeros = zeros
         # Without a schema there is no telling a default inside an atomic value from something that Git dropped.
@@ -251,7 +207,7 @@ class _Projector:
         """What is left of a live-only field; `ABSENT` where nothing of it is to be reported."""
         name = str(path[-1])
         why = (
-            self._mark(path, value, node.child(name) if node else None)
+            self._reserved_reason(path, value, node.child(name) if node else None)
             or (self._is_template_label(path, value) and "a copy of its template's label, as Git gives it none")
             or (self._is_allocated(parent, name, node, path) and "a value that is made for this object alone")
             or (self._is_default(value, parent, name, beside, _holder(path)) and _A_DEFAULT)
@@ -294,7 +250,7 @@ class _Projector:
         return value
 
     def _live_only_item(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
-        why = self._mark(path, value, node)
+        why = self._reserved_reason(path, value, node)
         if why:
             self.decisions.append(Decision(render(path), why))
             return ABSENT
@@ -302,7 +258,7 @@ class _Projector:
 
     def _claimed(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if node is None and self._ownership.tree is not None:
-            strangers = tuple(i for i in self._ownership.foreign if self._ownership.roles.of_entry[i] is Role.OTHER)
+            strangers = self._ownership.with_role(self._ownership.other_version_entries, Role.OTHER)
             if strangers and not schema.is_custom:
                 self.claims[path] = Claim(Cause.MANUAL, strangers)
                 return value
@@ -357,7 +313,7 @@ class _Projector:
         if by_role[Role.CONTROLLER]:
             return Claim(Cause.CONTROLLER, by_role[Role.CONTROLLER]), ""
         if self._ownership.base is None and not self._is_server_side:
-            return Claim(Cause.UNKNOWN, applier, WITHOUT_BASE), ""
+            return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE), ""
         return None, "set while the API server admitted the applier's own request: a default, or a webhook's work"
 
     def _through_apply(self, owners: Sequence[int]) -> tuple[int, ...]:
@@ -379,32 +335,32 @@ class _Projector:
         """
         if not self._is_server_side:
             return False
-        left_behind = self._ownership.left_behind
+        left_behind = self._ownership.last_client_side_apply
         return left_behind is None or _holds(left_behind, path)
 
     # -- what is known of names and defaults
 
-    def _mark(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
+    def _reserved_reason(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
         """What a name in the metadata is known for; None where it is not, or where somebody put it there by hand."""
         if len(path) != 3 or path[0] != "metadata":  # noqa: PLR2004
             return None
         field, element = str(path[1]), path[2]
         name = element if isinstance(element, str) else element[0][1]
-        bookkeeping = self._marks.bookkeeping.get(field)
+        bookkeeping = self._reserved.bookkeeping.get(field)
         if bookkeeping is not None and name in bookkeeping.exact:
             return "Kubernetes' own bookkeeping"
         claim = None if node is None else self._claim(node, path)[0]
         # Where no applier has written, the object was made again by hand from one that a GitOps controller had marked.
         if claim is not None and claim.cause is Cause.MANUAL and self._ownership.roles.has_applier:
             return None
-        if self._marks.is_tracking(field, name, value):
+        if self._reserved.is_tracking(field, name, value):
             return "a syncer's own mark"
         return "Kubernetes' own bookkeeping" if bookkeeping is not None and name in bookkeeping else None
 
     def _asks_for_allocation(self, wanted: Json, parent: Type, name: str) -> bool:
         """Whether Git leaves a value to the server by an empty one."""
         is_empty = wanted == "" or (wanted == 0 and not isinstance(wanted, bool))
-        return is_empty and (parent.name, name) in ALLOCATED and self._facts.drops_zero(parent, name)
+        return is_empty and (parent.name, name) in ALLOCATED and self._facts.is_omitempty(parent, name)
 
     def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
         """Whether a value came from the server or a controller; what Git once gave is not theirs."""
@@ -416,7 +372,7 @@ class _Projector:
         applier = [index for index in child.all_owners() if roles[index] is Role.APPLIER] if child else []
         if self._through_apply(applier):
             return False
-        left_behind = self._ownership.left_behind
+        left_behind = self._ownership.last_client_side_apply
         return not (applier and (self._is_gits(path) or _holds(left_behind, path)))
 
     def _is_template_label(self, path: Path, value: Json) -> bool:

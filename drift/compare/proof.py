@@ -20,7 +20,7 @@ import orjson
 
 from drift.compare.normalize import SERVER_METADATA
 from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles
-from drift.gitops.tracking import Marks
+from drift.gitops.tracking import ReservedMetadata
 from drift.model import LAST_APPLIED, Actor, Json, Object
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.facts import Facts
@@ -39,14 +39,14 @@ class InSyncProof:
 
     Args:
         facts: What the server does beyond its schema.
-        marks: The labels and annotations that syncers and Kubernetes put on objects.
+        reserved: The labels and annotations that syncers and Kubernetes put on objects.
         managers: The user's field managers, and the inferred applier.
     """
 
-    def __init__(self, facts: Facts, marks: Marks, managers: Managers = NO_OTHERS) -> None:
+    def __init__(self, facts: Facts, reserved: ReservedMetadata, managers: Managers = NO_OTHERS) -> None:
         self._facts = facts
-        self.marks = marks
-        self._owned = {role: _Owned(facts, marks, role) for role in Role}
+        self.reserved = reserved
+        self._owned = {role: _Owned(facts, reserved, role) for role in Role}
         self.managers = managers
         self._roles: dict[tuple[tuple[ManagerName, ...], bool], Roles] = {}
 
@@ -107,7 +107,7 @@ class InSyncProof:
         """Whether an empty value may be the same as none: then its owner owns what the comparison does not see."""
         if value is None or isinstance(value, list):
             return True
-        return self._facts.drops_zero(parent, name) or (
+        return self._facts.is_omitempty(parent, name) or (
             isinstance(value, dict) and parent.field(name).shape is Shape.MAP
         )
 
@@ -208,11 +208,11 @@ class InSyncProof:
         if any(type(entry.get(name, "")) is not str for entry in entries for name in _TEXTS):
             return None
         names = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
-        known = (names, self.marks.bears_tracking(live, desired))
+        known = (names, self.reserved.has_tracking(live, desired))
         roles = self._roles.get(known)
         if roles is None:
             actors = [Actor(*name, None) for name in names]
-            roles = self._roles[known] = assign_roles(actors, self.managers, bears_tracking=known[1])
+            roles = self._roles[known] = assign_roles(actors, self.managers, has_tracking=known[1])
         return roles if roles.has_applier else None
 
 
@@ -224,9 +224,9 @@ def _records(entry: Object) -> bool:
 class _Owned:
     """What one field manager owns, held against what Git has. Only for objects that have all that is desired."""
 
-    def __init__(self, facts: Facts, marks: Marks, role: Role) -> None:
+    def __init__(self, facts: Facts, reserved: ReservedMetadata, role: Role) -> None:
         self._facts = facts
-        self._marks = marks
+        self._reserved = reserved
         self._role = role
 
     def is_in_git(self, fields: Object, desired: Object, live: Object, schema: Type) -> bool:
@@ -255,7 +255,7 @@ class _Owned:
             if field in _MARKED:
                 wanted, present = desired.get(field, {}), live.get(field)
                 for part, nothing in below.items():
-                    known = part == "." or part[2:] in wanted or self._is_mark(field, part[2:], present)
+                    known = part == "." or part[2:] in wanted or self._is_reserved(field, part[2:], present)
                     if not known or type(nothing) is not dict:
                         return False
             elif (
@@ -266,12 +266,12 @@ class _Owned:
                 return False
         return True
 
-    def _is_mark(self, field: str, name: str, present: Json) -> bool:
-        bookkeeping = self._marks.bookkeeping[field]
+    def _is_reserved(self, field: str, name: str, present: Json) -> bool:
+        bookkeeping = self._reserved.bookkeeping[field]
         if name in bookkeeping.exact:
             return True
         value = present.get(name) if isinstance(present, dict) else None
-        return self._role is not Role.OTHER and (name in bookkeeping or self._marks.is_tracking(field, name, value))
+        return self._role is not Role.OTHER and (name in bookkeeping or self._reserved.is_tracking(field, name, value))
 
     def _part(self, fields: Object, desired: Json, live: Json, schema: Type, holder: str) -> bool:
         """Whether what is owned below a place that both sides have is in Git, or nobody's.

@@ -28,14 +28,14 @@ def to_json(value: Json) -> Json:
     return None if value is ABSENT else value
 
 
-def holds_redacted(value: Json) -> bool:
+def contains_redacted(value: Json) -> bool:
     """Whether a tree is, or anywhere holds, a value that must not be shown."""
     if isinstance(value, AtomicValue):
-        return holds_redacted(value.value)
+        return contains_redacted(value.value)
     if isinstance(value, dict):
-        return any(map(holds_redacted, value.values()))
+        return any(map(contains_redacted, value.values()))
     if isinstance(value, list):
-        return any(map(holds_redacted, value))
+        return any(map(contains_redacted, value))
     return isinstance(value, Redacted)
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from drift.config.settings import DRIFT_CAUSES, IgnoreRule, Settings, SeverityRule, UncheckedKind
+from drift.config.settings import DRIFT_CAUSES, IgnoreRule, Settings, SeverityRule, SkippedKind
 from drift.globs import Glob, PathGlob
 from drift.model import Cause, Change, Json, Severity, Unmanaged
 from drift.spelling import did_you_mean
@@ -104,9 +104,9 @@ def read_severity_rule(value: Json, place: Place) -> SeverityRule:
     )
 
 
-def _unchecked(value: Json, place: Place) -> UncheckedKind:
+def _unchecked(value: Json, place: Place) -> SkippedKind:
     fields = _mapping(value, place, UNCHECKED_KEYS, required=("kind", "reason"))
-    return UncheckedKind(
+    return SkippedKind(
         kind=_glob(fields["kind"], (*place, "kind")),
         reason=_text(fields["reason"], (*place, "reason")),
         group=_optional(fields, "group", place, _glob),

@@ -105,7 +105,7 @@ class SeverityRule:
 
 
 @dataclass(frozen=True, slots=True)
-class UncheckedKind:
+class SkippedKind:
     """A kind that is not checked on purpose.
 
     Attributes:
@@ -141,10 +141,10 @@ class Settings:
     severity: tuple[SeverityRule, ...] = ()
     appliers: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
-    unchecked: tuple[UncheckedKind, ...] = ()
+    unchecked: tuple[SkippedKind, ...] = ()
     exit_causes: frozenset[Cause] = DRIFT_CAUSES
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
 
-    def leaves_out(self, key: ObjectKey) -> bool:
+    def skips(self, key: ObjectKey) -> bool:
         """Whether objects of this kind are not checked on purpose."""
         return any(kind.covers(key.group, key.kind) for kind in self.unchecked)

@@ -24,7 +24,7 @@ _LONGEST_LABEL: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
+class ArgoCDTracking:
     """How Argo CD tracks a live object.
 
     Attributes:
@@ -44,7 +44,7 @@ class Tracked:
         return None if self.application is None else self.application[:_LONGEST_LABEL].rstrip("-_.")
 
 
-def tracked(body: Object, keys: Sequence[str] = USUAL_LABELS) -> Tracked | None:
+def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDTracking | None:
     """How Argo CD tracks a live object; None for an object that Argo CD has not written.
 
     Args:
@@ -58,14 +58,14 @@ def tracked(body: Object, keys: Sequence[str] = USUAL_LABELS) -> Tracked | None:
     annotation = _mapping(metadata.get("annotations")).get(TRACKING_ID)
     labels = _mapping(metadata.get("labels"))
     if isinstance(annotation, str) and ":" in annotation:
-        found = Tracked(annotation.partition(":")[0], by_annotation=True, label=None)
+        found = ArgoCDTracking(annotation.partition(":")[0], by_annotation=True, label=None)
         label = next((key for key in keys if labels.get(key) == found.in_label), None)
         return replace(found, label=label)
     for key in keys:
         name = labels.get(key)
         if isinstance(name, str) and name:
-            return Tracked(name, by_annotation=False, label=key)
-    return Tracked(None, by_annotation=False, label=None)
+            return ArgoCDTracking(name, by_annotation=False, label=key)
+    return ArgoCDTracking(None, by_annotation=False, label=None)
 
 
 def _mapping(value: Json) -> Object:

@@ -84,7 +84,9 @@ def read_ignore_differences(manifests: Iterable[Manifest]) -> tuple[tuple[Ignore
     return tuple(entries), tuple(notes)
 
 
-def set_aside(key: ObjectKey, findings: Sequence[Finding], entries: Sequence[IgnoreDifferences]) -> tuple[Finding, ...]:
+def apply_ignore_differences(
+    key: ObjectKey, findings: Sequence[Finding], entries: Sequence[IgnoreDifferences]
+) -> tuple[Finding, ...]:
     """The findings of one object, those set aside that Argo CD leaves alone."""
     return tuple(_set_aside(key, finding, entries) for finding in findings)
 

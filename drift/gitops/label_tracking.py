@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.errors import RequestError
-from drift.gitops.argocd_labels import INSTANCE_LABEL, USUAL_LABELS, Tracked, tracked
-from drift.gitops.tracking import Marks, known_marks
+from drift.gitops.argocd_labels import INSTANCE_LABEL, USUAL_LABELS, ArgoCDTracking, argocd_tracking
+from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resources
@@ -58,7 +58,7 @@ class TrackingLabels:
         self._resources = resources
         self._asked = False
         self._said: _Settings | None = None
-        self._marks: dict[tuple[str, str, bool], Marks] = {}
+        self._marks: dict[tuple[str, str, bool], ReservedMetadata] = {}
         #: Of the objects without the annotation: how many there are, and the labels that all of them have.
         self._count = 0
         self._common: frozenset[str] = frozenset()
@@ -68,7 +68,7 @@ class TrackingLabels:
         self._labelled: Counter[str] = Counter()
         self._settled = False
 
-    def marks(self, manifest: Object, live: LiveObject) -> Marks | None:
+    def reserved_for(self, manifest: Object, live: LiveObject) -> ReservedMetadata | None:
         """The marks of one live object.
 
         Args:
@@ -78,9 +78,9 @@ class TrackingLabels:
         Returns:
             The marks; None where they depend on objects that are still to come: ask again after `settle`.
         """
-        found = None if live.kind == _NEVER_LABELLED else tracked(live.body, self.keys)
+        found = None if live.kind == _NEVER_LABELLED else argocd_tracking(live.body, self.keys)
         if found is None:
-            return known_marks()
+            return reserved_metadata()
         labels, wanted = _labels(live.body), _labels(manifest)
         if not self._settled:
             self._learn(found, labels)
@@ -96,7 +96,7 @@ class TrackingLabels:
             if len(keys) == 1:
                 self.keys = tuple(keys)
 
-    def _learn(self, found: Tracked, labels: Mapping[str, Json]) -> None:
+    def _learn(self, found: ArgoCDTracking, labels: Mapping[str, Json]) -> None:
         if found.by_annotation:
             # One that names another Application was edited by hand, and tells nothing of the method.
             if found.label is not None or labels.keys().isdisjoint(self.keys):
@@ -106,25 +106,25 @@ class TrackingLabels:
         self._count += 1
 
     def _beside_annotation(
-        self, found: Tracked, labels: Mapping[str, Json], wanted: Mapping[str, Json]
-    ) -> Marks | None:
+        self, found: ArgoCDTracking, labels: Mapping[str, Json], wanted: Mapping[str, Json]
+    ) -> ReservedMetadata | None:
         """With the method annotation+label; with annotation alone, the label is one that Git had."""
         own = [name for name, value in labels.items() if value == found.in_label and wanted.get(name) != value]
         if not own:
-            return known_marks()
+            return reserved_metadata()
         said = self._settings()
         if said is not None:
             is_mark = said.both and said.key in own
-            return self._with(said.key, labels, overwrites=True) if is_mark else known_marks()
+            return self._with(said.key, labels, overwrites=True) if is_mark else reserved_metadata()
         key = found.label
         if key not in own or key in wanted:
-            return known_marks()
+            return reserved_metadata()
         if not self._settled:
             return None
         is_mark = self._labelled[str(found.application)] > 0
-        return self._with(key, labels, overwrites=False) if is_mark else known_marks()
+        return self._with(key, labels, overwrites=False) if is_mark else reserved_metadata()
 
-    def _alone(self, live: Object, labels: Mapping[str, Json], wanted: Mapping[str, Json]) -> Marks | None:
+    def _alone(self, live: Object, labels: Mapping[str, Json], wanted: Mapping[str, Json]) -> ReservedMetadata | None:
         """Without the annotation, one of the labels has to be the one by which the object is tracked."""
         candidates = frozenset(name for name, value in labels.items() if wanted.get(name) != value)
         key = next((key for key in self.keys if key in candidates), None)
@@ -132,18 +132,18 @@ class TrackingLabels:
             # Beside other candidates, one that Git names too may be a change that was not synced yet.
             return self._with(key, labels, overwrites=len(candidates) == 1)
         if not candidates or self._settled or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
-            return known_marks()
+            return reserved_metadata()
         if self._settings() is not None:
-            found = tracked(live, self.keys)
+            found = argocd_tracking(live, self.keys)
             key = None if found is None else found.label
-            return known_marks() if key not in candidates else self._with(str(key), labels, overwrites=True)
+            return reserved_metadata() if key not in candidates else self._with(str(key), labels, overwrites=True)
         self._candidates = candidates if self._candidates is None else self._candidates & candidates
         return None
 
-    def _with(self, key: str, labels: Mapping[str, Json], *, overwrites: bool) -> Marks:
+    def _with(self, key: str, labels: Mapping[str, Json], *, overwrites: bool) -> ReservedMetadata:
         value = str(labels[key])
         if (key, value, overwrites) not in self._marks:
-            self._marks[key, value, overwrites] = known_marks().with_label(key, value, overwrites=overwrites)
+            self._marks[key, value, overwrites] = reserved_metadata().with_label(key, value, overwrites=overwrites)
         return self._marks[key, value, overwrites]
 
     def _settings(self) -> _Settings | None:

@@ -63,7 +63,7 @@ class Roles:
         return Role.APPLIER in self.of_entry
 
 
-def assign_roles(actors: Sequence[Actor], managers: Managers, *, bears_tracking: bool = False) -> Roles:
+def assign_roles(actors: Sequence[Actor], managers: Managers, *, has_tracking: bool = False) -> Roles:
     """The role of each manager of one object.
 
     Appliers that only sync Git outrank ``kubectl apply``: on an object that Flux or Argo CD has applied, a later
@@ -72,7 +72,7 @@ def assign_roles(actors: Sequence[Actor], managers: Managers, *, bears_tracking:
     Args:
         actors: The managers of the object's ``managedFields``.
         managers: The user's managers, and the inferred applier.
-        bears_tracking: Whether the object carries a GitOps controller's tracking label or annotation that Git does not
+        has_tracking: Whether the object carries a GitOps controller's tracking label or annotation that Git does not
             have. If that controller is not among the managers, the object was made again by hand, and ``kubectl
             apply`` is not its applier.
     """
@@ -80,7 +80,7 @@ def assign_roles(actors: Sequence[Actor], managers: Managers, *, bears_tracking:
         [actor.manager in managers.appliers for actor in actors],
         [_is_known_applier(actor) for actor in actors],
         [actor.manager == managers.inferred and actor.subresource is None for actor in actors],
-        [_is_kubectl_apply(actor) and not bears_tracking for actor in actors],
+        [_is_kubectl_apply(actor) and not has_tracking for actor in actors],
     ]
     applies = next((rank for rank in ranks if any(rank)), [False] * len(actors))
     return Roles(

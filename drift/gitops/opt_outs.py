@@ -11,7 +11,7 @@ _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
 _ARGOCD: Final = "argocd.argoproj.io/"
 
 
-def reason_for_absence(manifest: Object) -> str | None:
+def expected_absence(manifest: Object) -> str | None:
     """Why it is no drift that the cluster lacks this object, as a sentence; None where it is."""
     hook = hook_of(manifest)
     if hook is not None:
@@ -22,7 +22,7 @@ def reason_for_absence(manifest: Object) -> str | None:
     return None
 
 
-def why_kept(live: Object) -> str | None:
+def prune_opt_out(live: Object) -> str | None:
     """The annotation of a live object that keeps its syncer from pruning it, as ``NAME: VALUE``; None without one."""
     annotations = _annotations(live)
     return next(

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 from drift.errors import DriftError, RequestError
 from drift.gitops.argocd_status import application_record
 from drift.gitops.flux_status import kustomization_record
+from drift.gitops.gitops_object import GitOpsObject, gitops_object_of
 from drift.gitops.sync_record import SyncedSource, SyncRecord
-from drift.gitops.syncer import GitOpsObject, gitops_object_of
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Manifest, Object, ObjectKey
@@ -110,7 +110,7 @@ class SyncedRevisions:
         record = None if syncer is None else self._record(syncer)
         return record is not None and record.contradicts(key)
 
-    def had(self, key: ObjectKey, syncers: Iterable[GitOpsObject]) -> bool | None:
+    def was_synced(self, key: ObjectKey, syncers: Iterable[GitOpsObject]) -> bool | None:
         """Whether an object that is not there to say who syncs it was synced once; None if that is not known.
 
         Args:

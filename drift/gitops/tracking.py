@@ -1,4 +1,4 @@
-"""Labels, annotations and finalizers that syncers and Kubernetes itself put on objects."""
+"""Labels, annotations and finalizers that appliers and Kubernetes itself put on objects."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 #: Labels and annotations whose value names the object's owner: a Kustomization, an Application, a release, an app.
-_TRACKING: Final = frozenset(
+_OWNER_NAMES: Final = frozenset(
     {
         "argocd.argoproj.io/instance",
         "argocd.argoproj.io/tracking-id",
@@ -22,7 +22,7 @@ _TRACKING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A set of names, some by their beginning."""
+    """A set of names and name prefixes."""
 
     exact: frozenset[str]
     prefixes: tuple[str, ...]
@@ -31,67 +31,69 @@ class Names:
         return isinstance(name, str) and (name in self.exact or name.startswith(self.prefixes))
 
 
-# Compared by identity, so that what is derived from a set of marks can be kept in a dictionary.
+# Compared and hashed by identity, so that it can be a dictionary key.
 @dataclass(frozen=True, slots=True, eq=False)
-class Marks:
-    """The names, by the field of ``metadata`` they stand in (labels, annotations, finalizers).
+class ReservedMetadata:
+    """Names that are not drift when only the live object has them.
+
+    Each mapping is keyed by the field of ``metadata``: labels, annotations or finalizers.
 
     Attributes:
-        syncer: A syncer's mark of ownership.
-        bookkeeping: What Kubernetes' controllers and tools keep for themselves.
-        copied_labels: Labels among ``syncer`` that are also put into pod templates and selectors.
-        overwritten: What a syncer replaces by a value of its own where Git names it.
+        tracking: How appliers mark the objects that they own.
+        bookkeeping: What Kubernetes' controllers and tools write for their own use.
+        copied_labels: Labels in ``tracking`` that the applier also puts into pod templates and selectors.
+        overwritten: Names whose value in Git the applier replaces with its own.
     """
 
-    syncer: Mapping[str, Names]
+    tracking: Mapping[str, Names]
     bookkeeping: Mapping[str, Names]
     copied_labels: frozenset[str] = frozenset()
     overwritten: Mapping[str, Names] = field(default_factory=dict)
 
     def is_tracking(self, field: str, name: str, value: object) -> bool:
-        """Whether a syncer is known to put this on objects.
+        """Returns whether an applier puts this on the objects that it owns.
 
         Args:
-            field: Of ``metadata``.
-            name: Of a label or an annotation; a finalizer.
-            value: What the label or annotation says.
+            field: The field of ``metadata``.
+            name: The key of a label or annotation, or a finalizer.
+            value: The value of the label or annotation.
         """
-        return _has(self.syncer, field, name, value)
+        return _has(self.tracking, field, name, value)
 
     def is_overwritten(self, field: str, name: str, value: object) -> bool:
-        """Whether a syncer puts this in place of what Git says; arguments as in `is_tracking`."""
+        """Returns whether an applier replaces the value in Git with this one. Arguments as in `is_tracking`."""
         return _has(self.overwritten, field, name, value)
 
-    def bears_tracking(self, live: object, desired: object) -> bool:
-        """Whether live metadata holds a label or annotation that names the object's GitOps owner, and Git's does not.
+    def has_tracking(self, live: object, desired: object) -> bool:
+        """Returns whether live metadata names a GitOps owner in a label or annotation that Git does not set.
 
         Args:
             live: ``metadata`` of the live object.
             desired: ``metadata`` of the manifest.
         """
         for group in ("labels", "annotations"):
-            present = live.get(group) if isinstance(live, dict) else None
-            if not isinstance(present, dict):
+            live_names = live.get(group) if isinstance(live, dict) else None
+            if not isinstance(live_names, dict):
                 continue
-            wanted = desired.get(group) if isinstance(desired, dict) else None
-            for name in _TRACKING & self.syncer[group].exact:
-                if name in present and not (isinstance(wanted, dict) and name in wanted):
+            desired_names = desired.get(group) if isinstance(desired, dict) else None
+            for name in _OWNER_NAMES & self.tracking[group].exact:
+                if name in live_names and not (isinstance(desired_names, dict) and name in desired_names):
                     return True
         return False
 
-    def with_label(self, name: str, value: str, *, overwrites: bool) -> "Marks":
-        """These marks and a tracking label that is one with this value alone.
+    def with_label(self, name: str, value: str, *, overwrites: bool) -> "ReservedMetadata":
+        """Returns a copy that also has a tracking label with this value.
 
         Args:
-            name: The label's name.
-            value: Its value.
-            overwrites: Whether the syncer puts it in place of what Git says.
+            name: The label's key.
+            value: The label's value.
+            overwrites: Whether the applier replaces the value in Git with this one.
         """
-        mark = f"{name}={value}"
+        label = f"{name}={value}"
         return replace(
             self,
-            syncer=_with_label(self.syncer, mark),
-            overwritten=_with_label(self.overwritten, mark) if overwrites else self.overwritten,
+            tracking=_with_label(self.tracking, label),
+            overwritten=_with_label(self.overwritten, label) if overwrites else self.overwritten,
         )
 
 
@@ -100,17 +102,17 @@ def _has(names: Mapping[str, Names], field: str, name: str, value: object) -> bo
     return found is not None and (name in found or f"{name}={value}" in found)
 
 
-def _with_label(names: Mapping[str, Names], mark: str) -> Mapping[str, Names]:
+def _with_label(names: Mapping[str, Names], label: str) -> Mapping[str, Names]:
     labels = names.get("labels", Names(frozenset(), ()))
-    return {**names, "labels": replace(labels, exact=labels.exact | {mark})}
+    return {**names, "labels": replace(labels, exact=labels.exact | {label})}
 
 
 @cache
-def known_marks() -> Marks:
-    """The marks that are shipped."""
+def reserved_metadata() -> ReservedMetadata:
+    """Returns the names in ``tracking.json``."""
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("tracking.json").read_text("utf-8"))
-    return Marks(
-        syncer=_names_by_field(data["syncer"]),
+    return ReservedMetadata(
+        tracking=_names_by_field(data["tracking"]),
         bookkeeping=_names_by_field(data["bookkeeping"]),
         copied_labels=frozenset(data["copied_labels"]),
         overwritten=_names_by_field(data["overwritten"]),

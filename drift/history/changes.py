@@ -6,6 +6,7 @@ from typing import Final
 
 from drift.history.episodes import State
 from drift.model import (
+    SEVERITY_RANK,
     Actor,
     Cause,
     Change,
@@ -20,7 +21,6 @@ from drift.model import (
 )
 
 _WIDTH: Final = {Unmanaged.OFF: 0, Unmanaged.NAMESPACE: 1, Unmanaged.CLUSTER: 2}
-_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def _nothing(_: ObjectKey) -> bool:
@@ -110,7 +110,7 @@ def compare(report: Report, was_open: Iterable[Open], reach: Reach) -> Changes:
     return Changes(
         opened=tuple(found for id_, found in counted.items() if id_ not in episodes),
         seen=seen,
-        worsened=tuple(one for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
+        worsened=tuple(one for one, now in seen if SEVERITY_RANK[now.finding.severity] < SEVERITY_RANK[one.severity]),
         ended=tuple(
             (episode, state)
             for episode in episodes.values()
@@ -153,7 +153,7 @@ def _end(
         looked = episode.change is not Change.UNMANAGED or _WIDTH[reach.unmanaged] >= _WIDTH[episode.seen_with]
         return State.RESOLVED if complete and looked else None
     if item.status is Status.UNCHECKED:
-        return State.IGNORED if item.by_choice else None
+        return State.IGNORED if item.is_skipped else None
     return State.RESOLVED
 
 

@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
 
 from drift.history.episodes import Episode, State
-from drift.model import Severity
-
-_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
+from drift.model import SEVERITY_RANK, Severity
 
 
 class News(StrEnum):
@@ -43,7 +40,7 @@ class Item:
         if self.episode.state is State.IGNORED:
             return True
         before = self.severity_before
-        return before is not None and _RANK[self.episode.severity] >= _RANK[before]
+        return before is not None and SEVERITY_RANK[self.episode.severity] >= SEVERITY_RANK[before]
 
 
 def latest(items: Iterable[Item]) -> list[Item]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drift.history.news import Item, News
-from drift.model import Report
-from drift.report.view import CAUSE_TEXT, SEVERITY_RANK, duration_between, key_name, short, summary
+from drift.model import SEVERITY_RANK, Report
+from drift.report.view import CAUSE_TEXT, duration_between, key_name, short, summary
 
 
 @dataclass(frozen=True, slots=True)

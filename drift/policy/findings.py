@@ -3,10 +3,10 @@
 import hashlib
 from typing import Final
 
-from drift.compare.classify import Judged
+from drift.compare.classify import ClassifiedDifference
 from drift.compare.diff import Difference
-from drift.compare.objects import Compared
-from drift.compare.show import holds_redacted, pointer, to_json
+from drift.compare.objects import ObjectComparison
+from drift.compare.show import contains_redacted, pointer, to_json
 from drift.model import Cause, Change, Finding, Object, ObjectKey, Severity
 from drift.paths import render
 from drift.policy.secret_env import replaces_secret
@@ -16,7 +16,7 @@ from drift.policy.unmanaged import UnmanagedObject
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
 
-def object_findings(compared: Compared, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
+def object_findings(compared: ObjectComparison, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
     """The findings of one object that both sides have, sorted by path.
 
     Args:
@@ -24,15 +24,15 @@ def object_findings(compared: Compared, key: ObjectKey, cluster: str) -> tuple[F
         key: What the object is known by.
         cluster: What the cluster is known by, for the fingerprints; "" for a dump.
     """
-    findings = [_finding(judged, compared, key, cluster) for judged in compared.judged]
+    findings = [_finding(judged, compared, key, cluster) for judged in compared.differences]
     return tuple(sorted(findings, key=lambda finding: (finding.path, finding.change)))
 
 
-def _finding(judged: Judged, compared: Compared, key: ObjectKey, cluster: str) -> Finding:
+def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: ObjectKey, cluster: str) -> Finding:
     difference = judged.difference
     redacted = (
-        holds_redacted(difference.desired)
-        or holds_redacted(difference.live)
+        contains_redacted(difference.desired)
+        or contains_redacted(difference.live)
         or replaces_secret(difference, compared.projection)
     )
     if difference.change is Change.REMOVED:

@@ -9,14 +9,13 @@ from typing import Any, Final
 
 from drift.config.reader import read_severity_rule
 from drift.config.settings import SeverityRule
-from drift.model import Cause, Change, Finding, Json, ObjectKey, Severity
+from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, Severity
 from drift.paths import ItemKey, Path, render, set_member
 
 #: Group, kind, path, change and cause.
 _Asked = tuple[str, str, str, Change, Cause]
 #: Paths that name items of lists may be as many as there are objects.
 _MOST_KNOWN: Final = 10_000
-_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class SeverityTable:
                     found.append(part)
                 elif is_leaf and whole is None:
                     found.append(self.default)
-        return min(found, key=_RANK.__getitem__, default=self.default)
+        return min(found, key=SEVERITY_RANK.__getitem__, default=self.default)
 
     def _stops(self, path: str, change: Change, cause: Cause, value: Json) -> bool:
         if cause is Cause.CONTROLLER or change not in {Change.ADDED, Change.CHANGED}:

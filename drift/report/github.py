@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from posixpath import normpath
 from typing import Final
 
-from drift.model import Finding, ObjectReport, Report, Severity, Status
+from drift.model import SEVERITY_RANK, Finding, ObjectReport, Report, Severity, Status
 from drift.report.view import (
-    SEVERITY_RANK,
     object_name,
     open_for,
     plural,
@@ -69,7 +68,7 @@ def _annotations(report: Report) -> Iterator[_Annotation]:
         yield _Annotation(_UNCHECKED_RANK, "error", "not checked", sentence(error))
     for item in report.objects:
         name = short(object_name(item))
-        if item.status is Status.UNCHECKED and not item.by_choice:
+        if item.status is Status.UNCHECKED and not item.is_skipped:
             yield _Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), item)
         for finding in item.findings:
             if finding.is_drift:

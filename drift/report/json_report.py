@@ -96,7 +96,7 @@ def _object(item: ObjectReport) -> dict[str, Json]:
         **_identity(item),
         "status": item.status,
         "reason": item.reason,
-        "byChoice": item.by_choice,
+        "byChoice": item.is_skipped,
         "findings": [finding_document(finding) for finding in item.findings],
     }
 

@@ -70,7 +70,7 @@ def _case(item: ObjectReport, now: str) -> ET.Element:
     case = ET.Element("testcase", classname=short(item.key.kind), name=short(object_name(item)), time="0")
     drift = [finding for finding in item.findings if finding.is_drift]
     ignored = [finding for finding in item.findings if finding.ignored is not None]
-    if item.status is Status.UNCHECKED and not item.by_choice:
+    if item.status is Status.UNCHECKED and not item.is_skipped:
         _result(case, "error", Status.UNCHECKED, item.reason or "", [item.reason or ""])
     elif item.status is Status.UNCHECKED:
         ET.SubElement(case, "skipped").text = f"not checked on purpose: {sentence(item.reason or '')}"

@@ -121,7 +121,7 @@ def _object(item: ObjectReport, room: int, now: str) -> str | None:
     if item.source is not None:
         text += f"\n{_code(short(str(item.source)))}\n"
     if item.reason is not None:
-        on_purpose = "not checked on purpose: " if item.by_choice else ""
+        on_purpose = "not checked on purpose: " if item.is_skipped else ""
         text += f"\n{on_purpose}{_prose(item.reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):

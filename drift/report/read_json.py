@@ -215,7 +215,7 @@ def _object(node: _Node) -> ObjectReport:
         status=node["status"].word(Status),
         reason=node["reason"].optional(_Node.text),
         findings=node["findings"].each(_finding),
-        by_choice=node.get("byChoice").optional(_Node.boolean) or False,
+        is_skipped=node.get("byChoice").optional(_Node.boolean) or False,
     )
 
 

@@ -127,7 +127,7 @@ def _notifications(report: Report) -> list[dict[str, Json]]:
     unread = [
         f"{short(object_name(item))}: {sentence(item.reason or '')}"
         for item in report.objects
-        if item.status is Status.UNCHECKED and not item.by_choice
+        if item.status is Status.UNCHECKED and not item.is_skipped
     ]
     return [
         *({"level": "error", "message": {"text": text}} for text in [*map(sentence, report.errors), *unread]),

@@ -126,7 +126,7 @@ class _Writer:
             indent=_SHIFT,
         )
         if item.reason is not None:
-            on_purpose = "not checked on purpose: " if item.by_choice else ""
+            on_purpose = "not checked on purpose: " if item.is_skipped else ""
             self._line((f"  {on_purpose}{visible(item.reason)}", ""), indent=_SHIFT)
         for finding in sorted(item.findings, key=finding_order):
             if self._verbose or finding.ignored is None:

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Final
 
 from drift.model import (
+    SEVERITY_RANK,
     Actor,
     Cause,
     Change,
@@ -19,13 +20,11 @@ from drift.model import (
     ObjectReport,
     Report,
     Resolved,
-    Severity,
     Status,
     Verdict,
 )
 from drift.report.json_report import is_worth_a_line
 
-SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 CAUSE_TEXT: Final = {
     Cause.MANUAL: "changed in the cluster",
     Cause.PENDING_SYNC: "Git is ahead, not synced yet",

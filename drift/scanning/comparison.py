@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from drift.compare.objects import Compared, compare_object
-from drift.compare.project import WITHOUT_BASE
+from drift.compare.objects import ObjectComparison, compare_object
+from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
-from drift.gitops.ignore_differences import read_ignore_differences, set_aside
+from drift.gitops.ignore_differences import apply_ignore_differences, read_ignore_differences
 from drift.gitops.label_tracking import TrackingLabels
 from drift.gitops.managers import Election, ManagerName, Managers
 from drift.gitops.opt_outs import apply_opt_outs
 from drift.gitops.owners import TrackingOwners
 from drift.gitops.revisions import SyncedRevisions
-from drift.gitops.tracking import Marks, known_marks
+from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource, Resources
@@ -39,7 +39,7 @@ class PairComparer:
     """Compares pairs, and gathers on the way what they tell of the whole.
 
     Attributes:
-        marks: The syncers' marks on the live objects.
+        owners: The GitOps owners of the live objects.
         tracking: Which labels are Argo CD's.
         without_owners: How many live objects had no ``managedFields``.
         with_owners: How many of those that were compared had some.
@@ -70,7 +70,7 @@ class PairComparer:
             cache: What earlier scans found.
         """
         self.tracking = TrackingLabels(source, resources)
-        self.marks = TrackingOwners(self.tracking)
+        self.owners = TrackingOwners(self.tracking)
         self.without_owners = 0
         self.with_owners = 0
         self._argocd, notes = read_ignore_differences(manifests)
@@ -82,7 +82,7 @@ class PairComparer:
         self._cache = cache
         self._cluster_id = source.info.server if source.info else ""
         self._managers = Managers(options.appliers, options.controllers, options.inferred_applier)
-        self._proofs: dict[Marks, InSyncProof] = {}
+        self._proofs: dict[ReservedMetadata, InSyncProof] = {}
         self._election = Election(self._managers)
         self._postponed: list[tuple[Manifest, LiveObject, ObjectKey, Resource]] = []
         self._unexplained: Counter[str] = Counter()
@@ -103,7 +103,7 @@ class PairComparer:
         for manager, count in sorted(self._unexplained.items()):
             fields = "one field" if count == 1 else f"{count} fields"
             yield (
-                f"{manager} set {fields} that Git does not have: {WITHOUT_BASE}; "
+                f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; "
                 "--synced-revision REV, the Git revision that was last installed, tells these apart"
             )
 
@@ -116,11 +116,11 @@ class PairComparer:
             key: What both are known by.
             resource: Their kind.
         """
-        marks = self.tracking.marks(manifest.body, live)
-        if marks is None or self._has_vote(live):
+        reserved = self.tracking.reserved_for(manifest.body, live)
+        if reserved is None or self._has_vote(live):
             self._postponed.append((manifest, live, key, resource))
             return None
-        return self._guarded(manifest, live, key, resource, marks)
+        return self._guarded(manifest, live, key, resource, reserved)
 
     @property
     def needs_all_objects(self) -> bool:
@@ -129,7 +129,7 @@ class PairComparer:
 
     def learn_elsewhere(self, manifest: Manifest, live: LiveObject) -> None:
         """Takes note of a pair that belongs to another shard: its tracking labels, and its vote for the applier."""
-        self.marks.learn_elsewhere(live.body)
+        self.owners.add_from_other_shard(live.body)
         if self._has_vote(live):
             self._vote(manifest, live)
 
@@ -146,16 +146,16 @@ class PairComparer:
             self._managers = replace(self._managers, inferred=inferred)
             self._proofs = {}
         for manifest, live, key, resource in self._postponed:
-            marks = self.tracking.marks(manifest.body, live) or known_marks()
-            yield self._guarded(manifest, live, key, resource, marks)
+            reserved = self.tracking.reserved_for(manifest.body, live) or reserved_metadata()
+            yield self._guarded(manifest, live, key, resource, reserved)
 
     def _has_vote(self, live: LiveObject) -> bool:
         return self._options.infers_applier and self._election.needs_vote(_managers_of(live))
 
-    def _proof(self, marks: Marks) -> InSyncProof:
-        if marks not in self._proofs:
-            self._proofs[marks] = InSyncProof(known_facts(), marks, self._managers)
-        return self._proofs[marks]
+    def _proof(self, reserved: ReservedMetadata) -> InSyncProof:
+        if reserved not in self._proofs:
+            self._proofs[reserved] = InSyncProof(known_facts(), reserved, self._managers)
+        return self._proofs[reserved]
 
     def _vote(self, manifest: Manifest, live: LiveObject) -> None:
         try:
@@ -165,48 +165,50 @@ class PairComparer:
         self._election.vote(entries, manifest.body, live.body)
 
     def _guarded(
-        self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, marks: Marks
+        self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, reserved: ReservedMetadata
     ) -> ObjectReport:
         try:
-            return self._compare(manifest, live, key, resource, marks)
+            return self._compare(manifest, live, key, resource, reserved)
         except RecursionError:
             # One malicious object must not prevent the report of all others.
             why = "nested too deeply to compare"
             return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, why)
 
     def _compare(
-        self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, marks: Marks
+        self, manifest: Manifest, live: LiveObject, key: ObjectKey, resource: Resource, reserved: ReservedMetadata
     ) -> ObjectReport:
-        self.marks.learn(key, live.body, marks)
+        self.owners.add(key, live.body, reserved)
         known = self._cache.find(manifest, live)
         if known is not None:
             return known
         base = self._base(self._synced, key)
         schema = self._types.type(resource)
-        if not self._options.explain and self._proof(marks).holds(
+        if not self._options.explain and self._proof(reserved).holds(
             manifest.body, live.body, base, live.last_applied, schema
         ):
             self.with_owners += 1
             in_sync = ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC)
             return self._cache.keep(manifest, live, in_sync)
-        compared = self._compare_with(manifest, live, resource, base, marks)
-        if self._recorded is not None and (compared.judged or compared.explained):
+        compared = self._compare_with(manifest, live, resource, base, reserved)
+        if self._recorded is not None and (compared.differences or compared.has_webhook_changes):
             if self._synced is None:
                 recorded = self._base(self._recorded.manifests(live.body, key), key)
                 base = base if recorded is None else recorded
-                compared = compared if recorded is None else self._compare_with(manifest, live, resource, base, marks)
-            if compared.explained and self._recorded.contradicts(live.body, key):
-                compared = self._compare_with(manifest, live, resource, base, marks, out_of_sync=True)
+                compared = (
+                    compared if recorded is None else self._compare_with(manifest, live, resource, base, reserved)
+                )
+            if compared.has_webhook_changes and self._recorded.contradicts(live.body, key):
+                compared = self._compare_with(manifest, live, resource, base, reserved, out_of_sync=True)
         self.without_owners += compared.lacks_owners
         self.with_owners += not compared.lacks_owners
         self._unexplained.update(
-            actor.manager for judged in compared.judged if judged.note == WITHOUT_BASE for actor in judged.actors
+            actor.manager for judged in compared.differences if judged.note == NO_BASE_NOTE for actor in judged.actors
         )
         findings = object_findings(compared, key, self._cluster_id)
         findings = (*findings, *deletion_findings(live.body, key, self._cluster_id))
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self._autoscalers.in_namespace(key.namespace))
-        findings = set_aside(key, apply_opt_outs(findings, manifest.body, live.body), self._argocd)
+        findings = apply_ignore_differences(key, apply_opt_outs(findings, manifest.body, live.body), self._argocd)
         drifted = any(finding.is_drift for finding in findings)
         report = ObjectReport(
             api_version=manifest.api_version,
@@ -217,7 +219,7 @@ class PairComparer:
             findings=findings,
             decisions=compared.decisions,
         )
-        if compared.judged or compared.explained or compared.lacks_owners:
+        if compared.differences or compared.has_webhook_changes or compared.lacks_owners:
             # What others say counts too: the revision that was synced, an autoscaler.
             return report
         return self._cache.keep(manifest, live, report)
@@ -237,10 +239,10 @@ class PairComparer:
         live: LiveObject,
         resource: Resource,
         base: Object | None,
-        marks: Marks,
+        reserved: ReservedMetadata,
         *,
         out_of_sync: bool = False,
-    ) -> Compared:
+    ) -> ObjectComparison:
         return compare_object(
             manifest.body,
             live.body,
@@ -249,5 +251,5 @@ class PairComparer:
             managers=self._managers,
             synced=base,
             out_of_sync=out_of_sync,
-            marks=marks,
+            reserved=reserved,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drift.config.settings import UncheckedKind
+from drift.config.settings import SkippedKind
 from drift.gitops.revisions import Repository
 from drift.model import WHOLE, Manifest, Shard, Unmanaged
 
@@ -53,7 +53,7 @@ class Options:
     controllers: tuple[str, ...] = ()
     infers_applier: bool = True
     inferred_applier: str | None = None
-    unchecked: tuple[UncheckedKind, ...] = ()
+    unchecked: tuple[SkippedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None
     synced_revision: str | None = None
@@ -63,6 +63,6 @@ class Options:
     explain: bool = False
     observe: Callable[[ScanStep], object] = _ignore
 
-    def unchecked_kind(self, group: str, kind: str) -> UncheckedKind | None:
+    def unchecked_kind(self, group: str, kind: str) -> SkippedKind | None:
         """Returns the setting that excludes a kind, or None if the kind is not excluded."""
         return next((unchecked for unchecked in self.unchecked if unchecked.covers(group, kind)), None)

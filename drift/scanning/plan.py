@@ -145,7 +145,7 @@ class ResourceMapper:
             seen[key] = manifest
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
             if excluded is not None:
-                unchecked.append(_unchecked(manifest, key, excluded.reason, by_choice=True))
+                unchecked.append(_unchecked(manifest, key, excluded.reason, is_skipped=True))
             elif resource is None:
                 unserved = self._not_served(manifest, key)
                 if isinstance(unserved, Absent):
@@ -186,5 +186,5 @@ class ResourceMapper:
         return Absent(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
 
 
-def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, by_choice: bool = False) -> ObjectReport:
-    return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason, by_choice=by_choice)
+def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, is_skipped: bool = False) -> ObjectReport:
+    return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason, is_skipped=is_skipped)

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Final
 
 from drift.errors import ConnectError, RequestError, ScanError
-from drift.gitops.opt_outs import apply_opt_outs, reason_for_absence
+from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
@@ -119,11 +119,11 @@ class _Scan:
         self._report_missing()
         if lost is None:
             self._unmanaged.search(everything, wanted.searched)
-        if self._unmanaged.marks(self._pairs.tracking.keys) - self._pairs.marks.ours:
+        if self._unmanaged.owners(self._pairs.tracking.keys) - self._pairs.owners.known:
             self._look_elsewhere()
         self._reports += self._unmanaged.reports(
             ManagedScope(
-                self._pairs.marks.ours,
+                self._pairs.owners.known,
                 frozenset(everything.searched),
                 everything.described,
                 self._pairs.tracking.keys,
@@ -147,7 +147,7 @@ class _Scan:
         yield from self._pairs.notes
         yield from self._types.notes
         yield from self._unmanaged.notes
-        yield from self._pairs.marks.notes()
+        yield from self._pairs.owners.notes()
         if self._recorded is not None:
             yield from self._recorded.notes
         if self._source.info is None:
@@ -245,11 +245,11 @@ class _Scan:
         if self._recorded is None:
             return None
         self._look_elsewhere()
-        return self._recorded.had(key, self._pairs.marks.syncers)
+        return self._recorded.was_synced(key, self._pairs.owners.gitops_objects)
 
     def _why_pending(self, key: ObjectKey) -> str | None:
         """Why an object that was never synced is not there yet; None if nothing tells."""
-        return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.marks.syncers)
+        return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.owners.gitops_objects)
 
     def ahead(self) -> SyncedAhead | None:
         """The synced commit that the checkout is behind; None if it is not. To be asked after the scan."""
@@ -259,7 +259,7 @@ class _Scan:
             return self._recorded.ahead_at(self._options.synced_revision)
         try:
             self._look_elsewhere()
-            return self._recorded.ahead(self._pairs.marks.syncers)
+            return self._recorded.ahead(self._pairs.owners.gitops_objects)
         except ConnectError:
             # The report already says what could not be read.
             return None
@@ -283,7 +283,7 @@ class _Scan:
 
     def _missing(self, absent: Absent) -> ObjectReport:
         manifest, key = absent.manifest, absent.key
-        gone = reason_for_absence(manifest.body)
+        gone = expected_absence(manifest.body)
         if gone is not None:
             return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, gone)
         cause = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}[self._was_synced(key)]

@@ -7,7 +7,7 @@ from typing import Any
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Object
-from drift.schema.definitions import defined_kind, document_of
+from drift.schema.definitions import defined_kind, openapi_document
 from drift.schema.shipped import compact_schemas, schema_version
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 
@@ -89,7 +89,7 @@ class Types:
         if crd is None or self._schemas is None:
             return None
         if resource not in self._custom_types:
-            document = document_of(crd, resource.version, self._schemas)
+            document = openapi_document(crd, resource.version, self._schemas)
             self._custom_types[resource] = (
                 None
                 if document is None

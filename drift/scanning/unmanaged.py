@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from drift.errors import ConnectError, RequestError
-from drift.gitops.opt_outs import apply_opt_outs, why_kept
+from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.owners import tracking_owners
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
@@ -164,13 +164,13 @@ class UnmanagedSearch:
         text = f"did not search for unmanaged {resource.plural}{where}: {why}"
         (self.notes if (refused or down) and not is_in_git else self.errors).append(text)
 
-    def marks(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
+    def owners(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
         """Returns the owners that their tracking labels and annotations name.
 
         Args:
             tracking_labels: The possible keys of Argo CD's tracking label.
         """
-        return frozenset(mark for _, live in self._found for mark in tracking_owners(live.body, tracking_labels))
+        return frozenset(owner for _, live in self._found for owner in tracking_owners(live.body, tracking_labels))
 
     def reports(
         self, scope: ManagedScope, was_synced: Callable[[ObjectKey], bool | None], cluster: str
@@ -194,7 +194,7 @@ class UnmanagedSearch:
                     judged = UnmanagedObject(
                         Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
                     )
-                kept = why_kept(live.body) if judged.cause is Cause.PENDING_SYNC else None
+                kept = prune_opt_out(live.body) if judged.cause is Cause.PENDING_SYNC else None
                 if kept is not None:
                     judged = replace(judged, note=f"it has been removed from Git, but is kept on purpose ({kept})")
                 findings = apply_opt_outs((unmanaged_finding(key, judged, cluster),), None, live.body)

@@ -186,7 +186,7 @@ def _stabilization_window(rules: Object) -> Json:
 
 #: Fields that the server sets to what another field was given as. They are no rules, which go by what is live: there
 #: the twins always agree, and each would excuse the other.
-TWINS: Final[Mapping[tuple[str, str], str]] = {
+MIRRORED_FIELDS: Final[Mapping[tuple[str, str], str]] = {
     (_CORE + "PersistentVolumeClaimSpec", "dataSource"): "dataSourceRef",
     (_CORE + "PodSpec", "serviceAccountName"): "serviceAccount",
 }

@@ -22,7 +22,7 @@ def defined_kind(definition: Object) -> tuple[str, str] | None:
     return (str(spec.get("group")), kind) if isinstance(kind, str) else None
 
 
-def document_of(definition: Object, version: str, built_in: Mapping[str, Any]) -> dict[str, Any] | None:
+def openapi_document(definition: Object, version: str, built_in: Mapping[str, Any]) -> dict[str, Any] | None:
     """The OpenAPI v3 document that an API server would serve for one version of a custom resource.
 
     Args:

@@ -62,7 +62,7 @@ class Facts:
             return known[field]
         return parent.field(field).default
 
-    def drops_zero(self, parent: Type, field: str) -> bool:
+    def is_omitempty(self, parent: Type, field: str) -> bool:
         """Whether the server cannot tell a field's zero value (false, 0, "", an empty object) from its absence.
 
         A field that is not declared is of another version of Kubernetes. It may be a pointer with a default that is not

@@ -54,7 +54,7 @@ class Recorder:
         Returns:
             The report with what is known of its findings; as it was, where the history cannot be used.
         """
-        reach = Reach(settings.unmanaged, settings.leaves_out)
+        reach = Reach(settings.unmanaged, settings.skips)
         try:
             known = self._history.record(
                 _dated(report, open_now),

@@ -143,7 +143,7 @@ def _is_seen(source: ApiServer, manifest: Manifest, changed: Json, namespace: st
     resource = source.resources.find(manifest.api_version, manifest.kind)
     assert resource is not None
     live, schema = _live(source, resource, manifest.namespace or namespace, manifest.name)
-    return bool(compare_object(changed, live.body, live.last_applied, schema).judged)
+    return bool(compare_object(changed, live.body, live.last_applied, schema).differences)
 
 
 @cache

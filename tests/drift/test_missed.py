@@ -368,7 +368,7 @@ def test_n26_an_object_that_bears_another_owners_mark_is_said(workspace: Applica
     assert scanned.findings == [("ConfigMap/two", "added", "metadata.labels", "manual")]
     (note,) = scanned.document["notes"]
 
-    assert f"ConfigMap {workspace.namespace}/two is marked as thieves's" in note
+    assert f"ConfigMap {workspace.namespace}/two belongs to thieves " in note
     assert "apps" in note
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drift.compare.classify import Judged
+from drift.compare.classify import ClassifiedDifference
 from drift.model import Cause, Change, Json
 from drift.paths import Path, render
 from tests.mutation.differences import RawDifference
@@ -23,12 +23,12 @@ class Verdict:
     complaints: tuple[str, ...]
 
 
-def judge(found: Sequence[Judged], raw: Sequence[RawDifference]) -> Verdict:
+def judge(found: Sequence[ClassifiedDifference], raw: Sequence[RawDifference]) -> Verdict:
     missed = tuple(item for item in raw if not any(covers(judged, item) for judged in found))
     return Verdict(missed, tuple(sentence for judged in found for sentence in _complaints(judged, raw)))
 
 
-def covers(judged: Judged, raw: RawDifference) -> bool:
+def covers(judged: ClassifiedDifference, raw: RawDifference) -> bool:
     """Whether a finding is of the place of a difference, or of what holds it."""
     difference = judged.difference
     if raw.is_order or difference.change is Change.REORDERED:
@@ -45,7 +45,7 @@ def _leads_to(path: Path, place: Path) -> bool:
     return place[: len(path)] == path
 
 
-def _complaints(judged: Judged, raw: Sequence[RawDifference]) -> Iterator[str]:
+def _complaints(judged: ClassifiedDifference, raw: Sequence[RawDifference]) -> Iterator[str]:
     difference = judged.difference
     here = f"{difference.change} {render(difference.path)} ({judged.cause})"
     if not any(covers(judged, item) for item in raw):

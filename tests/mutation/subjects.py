@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from drift.compare.classify import Judged
+from drift.compare.classify import ClassifiedDifference
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.live_object import read_live
@@ -20,7 +20,7 @@ from tests.mutation.schema import Node
 from tests.mutation.server import Server
 from tools.sandbox.cluster import Cluster
 
-_PROOF: Final = InSyncProof(known_facts(), known_marks())
+_PROOF: Final = InSyncProof(known_facts(), reserved_metadata())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Subject:
     def __str__(self) -> str:
         return f"{self.manifest.kind}/{self.manifest.name} ({self.manifest.api_version})"
 
-    def report(self, live: Object) -> tuple[Judged, ...]:
+    def report(self, live: Object) -> tuple[ClassifiedDifference, ...]:
         """What the comparison finds between the manifest and a live object."""
         read = read_live(live, self.resource.api_version, self.resource.kind)
         # Every proof that holds is checked by the comparison (tests/conftest.py): here against every edit.
         _PROOF.holds(self.manifest.body, read.body, None, read.last_applied, self.schema)
-        return compare_object(self.manifest.body, read.body, read.last_applied, self.schema).judged
+        return compare_object(self.manifest.body, read.body, read.last_applied, self.schema).differences
 
 
 def subjects(cluster: Cluster, namespace: str) -> tuple[Server, list[Subject]]:

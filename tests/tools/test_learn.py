@@ -64,10 +64,10 @@ def test_pointers_are_the_fields_whose_zero_the_server_keeps() -> None:
     spec = deployment.field("spec")
     pod = spec.field("template").field("spec")
 
-    assert not facts.drops_zero(spec, "replicas")
-    assert not facts.drops_zero(pod.field("volumes").items, "emptyDir")
-    assert facts.drops_zero(spec, "paused")
-    assert facts.drops_zero(pod.field("containers").items, "resources")
+    assert not facts.is_omitempty(spec, "replicas")
+    assert not facts.is_omitempty(pod.field("volumes").items, "emptyDir")
+    assert facts.is_omitempty(spec, "paused")
+    assert facts.is_omitempty(pod.field("containers").items, "resources")
 
 
 def test_an_inlined_go_struct_lends_its_pointers_to_the_outer_type() -> None:

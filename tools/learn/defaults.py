@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from drift.schema.allocated import ALLOCATED
-from drift.schema.conditional import RULES, TWINS, AnyOf
+from drift.schema.conditional import MIRRORED_FIELDS, RULES, AnyOf
 from drift.schema.types import ABSENT
 from tools.learn.observe import Observation
 
@@ -74,7 +74,7 @@ def learn_defaults(observations: Iterable[Observation]) -> dict[str, dict[str, J
 
 
 def _is_twin(observation: Observation) -> bool:
-    twin = TWINS.get(observation.pair)
+    twin = MIRRORED_FIELDS.get(observation.pair)
     return twin is not None and observation.value is not ABSENT and observation.beside.get(twin) == observation.value
 
 

@@ -88,7 +88,7 @@ class Observer:
             if sent.get(field) is not None:
                 yield from self._value(sent[field], below, schema.field(field), specimen)
                 continue
-            nothing = below is None or (_is_zero(below) and self._facts.drops_zero(schema, field))
+            nothing = below is None or (_is_zero(below) and self._facts.is_omitempty(schema, field))
             if schema.shape is Shape.STRUCT:
                 beside = {name: _without_nulls(value) for name, value in returned.items() if name != field}
                 yield Observation(schema, field, beside, ABSENT if nothing else below, specimen)

@@ -43,7 +43,7 @@ def reason(item: ObjectReport) -> str | None:
     """What is to be said of an object beside its findings."""
     if item.reason is None:
         return None
-    return f"not checked on purpose: {sentence(item.reason)}" if item.by_choice else sentence(item.reason)
+    return f"not checked on purpose: {sentence(item.reason)}" if item.is_skipped else sentence(item.reason)
 
 
 def _object(item: ObjectReport, now: str) -> Json:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from drift.model import Finding, ObjectReport
+from drift.model import SEVERITY_RANK, Finding, ObjectReport
 from drift.report.html.data import reason
 from drift.report.html.markup import name, shown
-from drift.report.view import SEVERITY_RANK, finding_order, is_shown, object_name, plural, what_differs, who
+from drift.report.view import finding_order, is_shown, object_name, plural, what_differs, who
 
 _MOST_OBJECTS: Final = 200
 _MOST_FINDINGS: Final = 20

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from drift.model import Change, Resolved
+from drift.model import SEVERITY_RANK, Change, Resolved
 from drift.report.html.markup import name
-from drift.report.view import CAUSE_TEXT, SEVERITY_RANK, age, plural
+from drift.report.view import CAUSE_TEXT, age, plural
 
 _MOST: Final = 100
 _WHOLE: Final = {Change.MISSING: "was missing", Change.UNMANAGED: "was unmanaged"}

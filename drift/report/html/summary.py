@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from drift.model import ClusterInfo, Report, Severity, Status, Verdict
+from drift.model import SEVERITY_RANK, ClusterInfo, Report, Severity, Status, Verdict
 from drift.report.html.markup import name, shown
-from drift.report.view import SEVERITY_RANK, hints, plural, sentence, summary, what_to_do
+from drift.report.view import hints, plural, sentence, summary, what_to_do
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
 _MOST_SENTENCES: Final = 50
@@ -35,7 +35,7 @@ def not_checked(report: Report) -> str:
     """What makes the scan incomplete, loudly; "" where all could be looked at."""
     if report.verdict is not Verdict.INCOMPLETE:
         return ""
-    objects = sum(item.status is Status.UNCHECKED and not item.by_choice for item in report.objects)
+    objects = sum(item.status is Status.UNCHECKED and not item.is_skipped for item in report.objects)
     said = [f"<li>{plural(objects, 'object')} could not be checked; see the findings</li>\n"] if objects else []
     return (
         '<section class="alert" aria-labelledby="not-checked">\n<h2 id="not-checked">This scan is incomplete</h2>\n'

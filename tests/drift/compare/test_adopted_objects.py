@@ -32,7 +32,7 @@ def findings(kind: str, api_version: str, desired: dict[str, Any], live: dict[st
         None,
         schema,
     )
-    return [(judged.difference.path, judged.cause) for judged in compared.judged]
+    return [(judged.difference.path, judged.cause) for judged in compared.differences]
 
 
 def entry(manager: str, operation: str, owned: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_what_binds_a_claim_is_allocated_on_the_claim_alone(field: str) -> None:
 
     schema = DOCUMENT.kind("", "v1", "Pod")
     assert schema is not None
-    assert compare_object(pod(claim), pod({**claim, field: "one"}), None, schema).judged != ()
+    assert compare_object(pod(claim), pod({**claim, field: "one"}), None, schema).differences != ()
 
 
 def test_what_is_allocated_is_compared_where_git_names_it() -> None:
@@ -155,4 +155,4 @@ def test_a_host_port_added_by_hand_is_not_taken_for_a_default() -> None:
         schema,
     )
 
-    assert [judged.difference.path[-1] for judged in compared.judged] == ["hostPort"]
+    assert [judged.difference.path[-1] for judged in compared.differences] == ["hostPort"]

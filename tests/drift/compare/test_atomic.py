@@ -52,9 +52,9 @@ def _sides(desired: Json, live: Json) -> tuple[Json, Json] | None:
         None,
         schema,
     )
-    if not compared.judged:
+    if not compared.differences:
         return None
-    (judged,) = compared.judged
+    (judged,) = compared.differences
     assert judged.difference.path == ("spec", "rules")
     assert isinstance(judged.difference.desired, AtomicValue)
     assert isinstance(judged.difference.live, AtomicValue)

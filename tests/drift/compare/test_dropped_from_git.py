@@ -21,7 +21,7 @@ def causes(
     assert schema is not None
     metadata = {"name": "one", "managedFields": [entry("kustomize-controller", "Apply", applied)]}
     compared = compare_object({"metadata": {"name": "one"}, **desired}, {"metadata": metadata, **live}, None, schema)
-    return [(str(judged.difference.path[-1]), judged.cause) for judged in compared.judged]
+    return [(str(judged.difference.path[-1]), judged.cause) for judged in compared.differences]
 
 
 @pytest.mark.parametrize(

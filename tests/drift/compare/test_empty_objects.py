@@ -28,7 +28,7 @@ def found(api_version: str, kind: str, desired: dict[str, Any], live: dict[str, 
         None,
         schema,
     )
-    return [render(judged.difference.path) for judged in compared.judged]
+    return [render(judged.difference.path) for judged in compared.differences]
 
 
 def test_a_selector_of_every_namespace_opens_a_policy() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
@@ -38,7 +38,7 @@ def _live(*entries: tuple[str, str, dict[str, Any]], **spec: Any) -> dict[str, A
 
 def _said(desired: dict[str, Any], live: dict[str, Any]) -> list[tuple[str, ...]]:
     compared = compare_object(desired, live, None, _newer_deployment())
-    return [tuple(map(str, judged.difference.path)) for judged in compared.judged]
+    return [tuple(map(str, judged.difference.path)) for judged in compared.differences]
 
 
 @pytest.mark.parametrize("zero", [False, 0, ""])
@@ -60,4 +60,4 @@ def test_a_zero_of_an_unknown_field_that_is_live_is_in_sync() -> None:
     live = _live(("kustomize-controller", "Apply", owned), replicas=2, fromTheFuture=False)
 
     assert _said(desired, live) == []
-    assert InSyncProof(known_facts(), known_marks()).holds(desired, live, None, None, _newer_deployment())
+    assert InSyncProof(known_facts(), reserved_metadata()).holds(desired, live, None, None, _newer_deployment())

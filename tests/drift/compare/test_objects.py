@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.compare.normalize import normalize_object
-from drift.compare.objects import Compared, compare_object
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import to_json
 from drift.kube.live_object import read_live
 from drift.model import Finding, ObjectKey
@@ -29,7 +29,7 @@ def _type(api_version: str, kind: str) -> Type:
     return found
 
 
-def _compare(desired: Any, live: Any, synced: Any = None) -> Compared:
+def _compare(desired: Any, live: Any, synced: Any = None) -> ObjectComparison:
     read = read_live(live, desired["apiVersion"], desired["kind"])
     schema = _type(desired["apiVersion"], desired["kind"])
     return compare_object(desired, read.body, read.last_applied, schema, synced=synced)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from drift.compare.objects import Compared, compare_object
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 from drift.model import Object
 from drift.scanning import comparison as pairs
 from drift.schema.facts import known_facts
@@ -26,7 +26,7 @@ def test_production_manifests_are_proven_in_sync_without_being_compared(
     application.sync(syncer)
     compared: list[str] = []
 
-    def count(desired: Object, *args: Any, **kwargs: Any) -> Compared:
+    def count(desired: Object, *args: Any, **kwargs: Any) -> ObjectComparison:
         compared.append(desired["kind"])
         return compare_object(desired, *args, **kwargs)
 
@@ -56,7 +56,7 @@ def _live(*entries: dict[str, Any], **fields: Any) -> Object:
 def _holds(live: Object, desired: Object = CONFIG_MAP, base: Object | None = None) -> bool:
     schema = SchemaDocument(compact_schemas()).kind("", "v1", "ConfigMap")
     assert schema is not None
-    return InSyncProof(known_facts(), known_marks()).holds(desired, live, base, None, schema)
+    return InSyncProof(known_facts(), reserved_metadata()).holds(desired, live, base, None, schema)
 
 
 def test_what_one_syncer_applied_and_nobody_touched_is_in_sync() -> None:

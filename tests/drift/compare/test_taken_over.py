@@ -24,7 +24,7 @@ def causes(
     metadata = {"name": "one", "managedFields": [entry(owner, "Update", owned)]}
     wanted = {"metadata": {"name": "one"}, **desired}
     compared = compare_object(wanted, {"metadata": metadata, **live}, None, schema, managers=managers)
-    return [(str(judged.difference.path[-1]), judged.cause) for judged in compared.judged]
+    return [(str(judged.difference.path[-1]), judged.cause) for judged in compared.differences]
 
 
 def test_the_only_field_that_somebody_changed_and_one_that_they_added() -> None:

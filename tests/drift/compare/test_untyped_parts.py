@@ -44,4 +44,4 @@ def test_what_is_added_inside_counts_if_somebody_else_owns_the_list(
 
     compared = compare_object(_thing([{"host": "a"}]), live, None, OPEN)
 
-    assert [judged.difference.path for judged in compared.judged] == found
+    assert [judged.difference.path for judged in compared.differences] == found

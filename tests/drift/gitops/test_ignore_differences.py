@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drift.gitops.ignore_differences import read_ignore_differences, set_aside
+from drift.gitops.ignore_differences import apply_ignore_differences, read_ignore_differences
 from drift.model import Actor, Cause, Change, Finding, Manifest, ObjectKey, Severity
 from drift.sources.load import load_texts
 
@@ -38,7 +38,7 @@ def _applications(*entries: Any) -> tuple[Manifest, ...]:
 def _is_ignored(entry: dict[str, Any], finding: Finding = FINDING, key: ObjectKey = KEY) -> bool:
     entries, notes = read_ignore_differences(_applications(entry))
     assert notes == ()
-    (found,) = set_aside(key, (finding,), entries)
+    (found,) = apply_ignore_differences(key, (finding,), entries)
     return found.ignored is not None
 
 
@@ -78,7 +78,7 @@ def test_what_an_entry_covers(entry: dict[str, Any], ignored: bool) -> None:
 def test_the_application_is_named() -> None:
     entries, _ = read_ignore_differences(_applications({"group": "*", "kind": "*", "jsonPointers": ["/spec"]}))
 
-    (found,) = set_aside(KEY, (FINDING,), entries)
+    (found,) = apply_ignore_differences(KEY, (FINDING,), entries)
 
     assert found.ignored is not None
     assert "Application shop" in found.ignored.reason
@@ -113,7 +113,7 @@ def test_jq_that_is_more_than_a_path_is_said() -> None:
 
     assert len(notes) == 1
     assert "is not honoured" in notes[0]
-    assert set_aside(KEY, (FINDING,), entries) == (FINDING,)
+    assert apply_ignore_differences(KEY, (FINDING,), entries) == (FINDING,)
 
 
 @pytest.mark.parametrize("spec", [None, [], {"ignoreDifferences": None}, {"ignoreDifferences": ["x", None]}])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from drift.gitops.opt_outs import apply_opt_outs, reason_for_absence, why_kept
+from drift.gitops.opt_outs import apply_opt_outs, expected_absence, prune_opt_out
 from drift.model import Cause, Change, Finding, Severity
 
 CHANGED = Finding(
@@ -72,7 +72,7 @@ def test_what_a_syncer_does_not_prune_is_kept_on_purpose(annotation: str, value:
     ignored = [finding for finding in apply_opt_outs(to_prune, None, live) if finding.ignored is not None]
 
     assert [finding.change for finding in ignored] == [Change.UNMANAGED]
-    assert why_kept(live) == f"{annotation}: {value}"
+    assert prune_opt_out(live) == f"{annotation}: {value}"
     assert apply_opt_outs((by_hand,), None, live) == (by_hand,)
 
 
@@ -81,7 +81,7 @@ def test_another_sync_option_keeps_nothing(value: object) -> None:
     live = _object({f"{ARGOCD}/sync-options": value})
     finding = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
 
-    assert why_kept(live) is None
+    assert prune_opt_out(live) is None
     assert apply_opt_outs((finding,), None, live) == (finding,)
 
 
@@ -92,18 +92,18 @@ def test_annotations_that_are_not_as_they_should_be_cover_nothing(annotations: A
 
 @pytest.mark.parametrize("hook", [f"{ARGOCD}/hook", "helm.sh/hook"])
 def test_a_hook_may_be_gone(hook: str) -> None:
-    reason = reason_for_absence(_object({hook: "PreSync"}))
+    reason = expected_absence(_object({hook: "PreSync"}))
 
     assert reason is not None
     assert "hook" in reason
 
 
 def test_a_definition_that_helm_2_installed_first_is_no_hook() -> None:
-    assert reason_for_absence(_object({"helm.sh/hook": "crd-install"})) is None
+    assert expected_absence(_object({"helm.sh/hook": "crd-install"})) is None
 
 
 def test_a_job_with_a_time_to_live_may_be_gone_and_one_without_may_not() -> None:
-    assert reason_for_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 60})) is not None
-    assert reason_for_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 0})) is not None
-    assert reason_for_absence(_object({}, kind="Job", spec={})) is None
-    assert reason_for_absence(_object({}, kind="Deployment", spec={"ttlSecondsAfterFinished": 60})) is None
+    assert expected_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 60})) is not None
+    assert expected_absence(_object({}, kind="Job", spec={"ttlSecondsAfterFinished": 0})) is not None
+    assert expected_absence(_object({}, kind="Job", spec={})) is None
+    assert expected_absence(_object({}, kind="Deployment", spec={"ttlSecondsAfterFinished": 60})) is None

@@ -2,22 +2,22 @@
 
 import pytest
 
-from drift.gitops.tracking import known_marks
+from drift.gitops.tracking import reserved_metadata
 
 
 @pytest.mark.parametrize(
     ("group", "field", "name"),
     [
-        ("syncer", "annotations", "argocd.argoproj.io/tracking-id"),
-        ("syncer", "labels", "kustomize.toolkit.fluxcd.io/name"),
-        ("syncer", "annotations", "meta.helm.sh/release-name"),
-        ("syncer", "labels", "kapp.k14s.io/app"),
+        ("tracking", "annotations", "argocd.argoproj.io/tracking-id"),
+        ("tracking", "labels", "kustomize.toolkit.fluxcd.io/name"),
+        ("tracking", "annotations", "meta.helm.sh/release-name"),
+        ("tracking", "labels", "kapp.k14s.io/app"),
         ("bookkeeping", "annotations", "deployment.kubernetes.io/revision"),
         ("bookkeeping", "labels", "kubernetes.io/metadata.name"),
     ],
 )
 def test_a_mark_is_known_in_its_own_field_alone(group: str, field: str, name: str) -> None:
-    marks = getattr(known_marks(), group)
+    marks = getattr(reserved_metadata(), group)
 
     assert name in marks[field]
     assert not any(name in names for other, names in marks.items() if other != field)
@@ -25,10 +25,12 @@ def test_a_mark_is_known_in_its_own_field_alone(group: str, field: str, name: st
 
 @pytest.mark.parametrize("name", ["team", "kubectl.kubernetes.io/restartedAt", "argocd.argoproj.io/sync-wave", 5, None])
 def test_other_names_are_no_marks(name: object) -> None:
-    assert not any(name in names for names in (*known_marks().syncer.values(), *known_marks().bookkeeping.values()))
+    assert not any(
+        name in names for names in (*reserved_metadata().tracking.values(), *reserved_metadata().bookkeeping.values())
+    )
 
 
 @pytest.mark.parametrize(("value", "is_mark"), [("Helm", True), ("argocd", False), (None, False)])
 def test_a_label_that_several_write_is_a_mark_with_a_syncers_own_value_alone(value: object, is_mark: bool) -> None:
-    assert known_marks().is_tracking("labels", "app.kubernetes.io/managed-by", value) is is_mark
-    assert known_marks().is_tracking("annotations", "app.kubernetes.io/managed-by", value) is False
+    assert reserved_metadata().is_tracking("labels", "app.kubernetes.io/managed-by", value) is is_mark
+    assert reserved_metadata().is_tracking("annotations", "app.kubernetes.io/managed-by", value) is False

@@ -114,7 +114,7 @@ def test_what_never_counted_has_no_episode(history: History, episodes: Episodes)
     ("scan", "state"),
     [
         (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="may not be read")), State.OPEN),
-        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="why", by_choice=True)), State.IGNORED),
+        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="why", is_skipped=True)), State.IGNORED),
         (at(2, IN_SYNC, errors=("pods: may not be read",)), State.RESOLVED),
         (at(2, errors=("configmaps: may not be read",)), State.OPEN),
         (at(2, item("Role", "r", Status.UNCHECKED, reason="why")), State.OPEN),

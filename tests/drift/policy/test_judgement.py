@@ -158,10 +158,10 @@ def test_a_rule_of_the_user_that_names_the_whole_outranks_its_worst_part() -> No
 
 
 def test_what_is_unchecked_by_choice_leaves_nothing_open() -> None:
-    by_choice = item(key=DEPLOYMENT, status=Status.UNCHECKED, reason="ours", by_choice=True)
+    is_skipped = item(key=DEPLOYMENT, status=Status.UNCHECKED, reason="ours", is_skipped=True)
 
-    assert report(by_choice).verdict is Verdict.IN_SYNC
-    assert report(replace(by_choice, by_choice=False)).verdict is Verdict.INCOMPLETE
+    assert report(is_skipped).verdict is Verdict.IN_SYNC
+    assert report(replace(is_skipped, is_skipped=False)).verdict is Verdict.INCOMPLETE
 
 
 def test_the_causes_that_set_the_exit_status_can_be_chosen() -> None:

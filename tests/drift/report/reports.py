@@ -117,7 +117,7 @@ RICH: Final = report(
     item("Service", "web", Status.MISSING, finding(8, change=Change.MISSING, severity=Severity.HIGH, **_WHOLE)),
     item("Pod", "debug", Status.UNMANAGED, finding(9, change=Change.UNMANAGED, cause=Cause.UNKNOWN, **_WHOLE)),
     item("Role", "reader", Status.UNCHECKED, reason="may not be read"),
-    item("Lease", "lock", Status.UNCHECKED, reason="changes every second", by_choice=True),
+    item("Lease", "lock", Status.UNCHECKED, reason="changes every second", is_skipped=True),
     item(
         "ClusterRole",
         "admin",

@@ -72,7 +72,7 @@ def test_the_level_is_the_severity(severity: Severity, level: str) -> None:
 def test_what_is_no_drift_is_not_annotated() -> None:
     fine = item("A", "a", Status.IN_SYNC, finding(1, cause=Cause.CONTROLLER))
     aside = item("B", "b", Status.IN_SYNC, finding(2, ignored=IgnoredBy("r", "why")))
-    left_out = item("C", "c", Status.UNCHECKED, reason="r", by_choice=True)
+    left_out = item("C", "c", Status.UNCHECKED, reason="r", is_skipped=True)
 
     assert commands(to_annotations(report(fine, aside, left_out))) == []
 

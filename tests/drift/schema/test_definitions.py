@@ -1,6 +1,6 @@
 from typing import Any
 
-from drift.schema.definitions import defined_kind, document_of
+from drift.schema.definitions import defined_kind, openapi_document
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Shape
 
@@ -46,7 +46,7 @@ def test_a_definition_names_the_kind_it_defines() -> None:
 
 
 def test_a_definition_gives_lists_their_keys_and_fields_their_defaults() -> None:
-    document = document_of(DEFINITION, "v1", compact_schemas())
+    document = openapi_document(DEFINITION, "v1", compact_schemas())
     assert document is not None
     dock = SchemaDocument(document).kind("harbor.example.com", "v1", "Dock")
     assert dock is not None
@@ -58,5 +58,5 @@ def test_a_definition_gives_lists_their_keys_and_fields_their_defaults() -> None
 
 
 def test_a_version_without_a_schema_has_no_types() -> None:
-    assert document_of(DEFINITION, "v2", compact_schemas()) is None
-    assert document_of(DEFINITION, "v3", compact_schemas()) is None
+    assert openapi_document(DEFINITION, "v2", compact_schemas()) is None
+    assert openapi_document(DEFINITION, "v3", compact_schemas()) is None

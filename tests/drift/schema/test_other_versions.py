@@ -98,7 +98,7 @@ def test_defaults_of_a_stable_type_serve_its_earlier_versions(version: str) -> N
     limited = _named(FLOWCONTROL.format(version), "lendablePercent", "borrowingLimitPercent")
 
     assert known_facts().default(limited, "nominalConcurrencyShares", {}) == 30
-    assert not known_facts().drops_zero(limited, "borrowingLimitPercent")
+    assert not known_facts().is_omitempty(limited, "borrowingLimitPercent")
 
 
 def test_rules_of_a_stable_type_serve_its_earlier_versions() -> None:
@@ -112,15 +112,15 @@ def test_a_type_that_is_no_earlier_version_of_a_known_one_has_no_facts() -> None
         other = _named(name, "x")
 
         assert known_facts().default(other, "lendablePercent", {}) is ABSENT
-        assert not known_facts().drops_zero(other, "x")
+        assert not known_facts().is_omitempty(other, "x")
 
 
 def test_a_zero_counts_in_a_field_that_the_shipped_schema_does_not_have() -> None:
     facts = known_facts()
     newer = _named(CONTAINER, "stdin", "newInSomeRelease")
 
-    assert not facts.drops_zero(newer, "newInSomeRelease")
-    assert facts.drops_zero(newer, "stdin")
+    assert not facts.is_omitempty(newer, "newInSomeRelease")
+    assert facts.is_omitempty(newer, "stdin")
 
 
 @pytest.mark.parametrize(

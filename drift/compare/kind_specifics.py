@@ -338,7 +338,7 @@ _BY_KIND: Final[Mapping[tuple[str, str], KindException]] = {
 }
 
 
-def set_aside(
+def remove_kind_specifics(
     group: str, kind: str, name: str, desired: Object, live: Object, *, owners: OwnerNode | None = None
 ) -> tuple[Object, Object, list[Decision]]:
     """Both trees without what their kind leaves to others.

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drift.compare.normalize import ListMap
-from drift.compare.project import Ownership
+from drift.compare.ownership import Ownership
 from drift.gitops.managers import Role
-from drift.gitops.tracking import Marks
+from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
 from drift.paths import ItemKey, Path, render
 
 
 def without_tracking(
-    desired: Object, live: Object, ownership: Ownership, marks: Marks
+    desired: Object, live: Object, ownership: Ownership, reserved: ReservedMetadata
 ) -> tuple[Object, tuple[Decision, ...]]:
     """The live side as it would be without a syncer's tracking.
 
@@ -25,14 +25,14 @@ def without_tracking(
         desired: The normalized manifest.
         live: The normalized live object.
         ownership: Who owns what in the live object.
-        marks: The marks of syncers.
+        reserved: The metadata that appliers and Kubernetes reserve.
 
     Returns:
         The live side, and what was left out of it.
     """
     labels = _mapping(_mapping(live.get("metadata")).get("labels"))
-    copied = {name: labels[name] for name in marks.copied_labels if name in labels}
-    tracking = _Tracking(ownership, marks, copied)
+    copied = {name: labels[name] for name in reserved.copied_labels if name in labels}
+    tracking = _Tracking(ownership, reserved, copied)
     live = tracking.without_overwritten(desired, live)
     if copied:
         live = tracking.without_copies(desired, live)
@@ -42,7 +42,7 @@ def without_tracking(
 @dataclass(slots=True)
 class _Tracking:
     ownership: Ownership
-    marks: Marks
+    reserved: ReservedMetadata
     copied: Mapping[str, Json]
     decisions: list[Decision] = field(default_factory=list)
 
@@ -50,14 +50,14 @@ class _Tracking:
         """The live object with Git's value for each mark that the syncer overwrites."""
         metadata = _mapping(live.get("metadata"))
         changed: Object = {}
-        for name in self.marks.overwritten:
+        for name in self.reserved.overwritten:
             present, wanted = _mapping(metadata.get(name)), _mapping(_mapping(desired.get("metadata")).get(name))
             replaced = {
                 key: wanted[key]
                 for key, value in present.items()
                 if key in wanted
                 and wanted[key] != value
-                and self.marks.is_overwritten(name, key, value)
+                and self.reserved.is_overwritten(name, key, value)
                 and self._is_untouched(self._node("metadata", name, key))
             }
             if replaced:
@@ -72,7 +72,7 @@ class _Tracking:
         """The live object without copies of its own tracking labels."""
         kept: Object = {}
         for name, value in live.items():
-            # The object's own labels are marks, which the projection sets aside.
+            # The object's own tracking labels are left to the projection.
             is_own = name == "metadata"
             kept[name] = value if is_own else self._without(desired.get(name), value, self._node(name), (name,))
         return kept

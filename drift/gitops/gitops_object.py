@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from drift.gitops.argocd_labels import TRACKING_ID, tracked
+from drift.gitops.argocd_labels import TRACKING_ID, argocd_tracking
 from drift.model import Json, Object
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
@@ -42,7 +42,7 @@ def _application(live: Object) -> str | None:
     tracking = _text(live, "annotations", TRACKING_ID)
     if ":" in tracking:
         return tracking.partition(":")[0]
-    found = tracked(live)
+    found = argocd_tracking(live)
     return None if found is None else found.application
 
 
