@@ -1,13 +1,14 @@
 """The plan of a scan: the manifests by kind and namespace, and those that need no live object to be reported."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from drift.errors import ManifestError
+from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource
-from drift.model import Manifest, ObjectKey, ObjectReport, Shard, Status
+from drift.model import Decision, Finding, Manifest, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options
 
 #: Argo CD's own kinds. Argo Workflows and Rollouts use the same group, but their objects are ordinary manifests.
@@ -45,6 +46,35 @@ class PlannedKind:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """A manifest and its live object.
+
+    Attributes:
+        manifest: The desired object.
+        live: The live object, in the manifest's version.
+        key: The key of both.
+        resource: Their kind.
+    """
+
+    manifest: Manifest
+    live: LiveObject
+    key: ObjectKey
+    resource: Resource
+
+    def report(
+        self,
+        status: Status,
+        reason: str | None = None,
+        *,
+        findings: tuple[Finding, ...] = (),
+        decisions: tuple[Decision, ...] = (),
+    ) -> ObjectReport:
+        """Returns the report of the object; arguments as in `ObjectReport`."""
+        manifest = self.manifest
+        return ObjectReport(manifest.api_version, self.key, manifest.source, status, reason, findings, decisions)
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     """A manifest whose live object does not exist.
 
@@ -57,6 +87,54 @@ class Absent:
     manifest: Manifest
     key: ObjectKey
     reason: str | None = None
+
+
+class PendingKind:
+    """The manifests of a kind that have no result yet.
+
+    Args:
+        kind: All manifests of the kind.
+
+    Attributes:
+        kind: The same.
+    """
+
+    def __init__(self, kind: PlannedKind) -> None:
+        self.kind = kind
+        self._namespaces = {namespace: dict(manifests) for namespace, manifests in kind.namespaces.items()}
+
+    def pair(self, live: LiveObject) -> Pair | None:
+        """Returns a live object and its manifest, or None if no pending manifest describes the object."""
+        namespace = self._namespace(live)
+        manifest = self._namespaces.get(namespace, {}).get(live.name)
+        return (
+            None if manifest is None else Pair(manifest, live, self.kind.key(namespace, live.name), self.kind.resource)
+        )
+
+    def describes(self, live: LiveObject) -> bool:
+        """Whether a manifest describes a live object, pending or not."""
+        return live.name in self.kind.namespaces.get(self._namespace(live), ())
+
+    def remove(self, pair: Pair) -> None:
+        """Removes the manifest of a pair that has a result."""
+        del self._namespaces[pair.key.namespace][pair.key.name]
+
+    def pop(self, namespace: str | None) -> Mapping[str, Manifest] | None:
+        """Removes and returns the manifests of a namespace by name; None if that was done before or it has none."""
+        return self._namespaces.pop(namespace, None)
+
+    def rest(self) -> Iterator[tuple[str | None, Mapping[str, Manifest]]]:
+        """Yields the pending manifests by name, for each namespace."""
+        yield from self._namespaces.items()
+
+    def absent(self) -> Iterator["Absent"]:
+        """Yields the pending manifests as absent: all live objects of the kind have been read."""
+        for namespace, manifests in self.rest():
+            for name, manifest in manifests.items():
+                yield Absent(manifest, self.kind.key(namespace, name))
+
+    def _namespace(self, live: LiveObject) -> str | None:
+        return live.namespace if self.kind.resource.namespaced else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The search for unmanaged objects: live objects that no manifest describes."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
 
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
-from drift.gitops.owners import tracking_owners
+from drift.gitops.owners import TrackingOwner, tracking_owners
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
@@ -51,9 +51,27 @@ def _built_in_groups() -> frozenset[str]:
     return frozenset(kind["group"] for kind in built_in_kinds())
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A live object that no manifest describes.
+
+    Attributes:
+        resource: Its kind.
+        live: The object, with its metadata only.
+    """
+
+    resource: Resource
+    live: LiveObject
+
+    @property
+    def key(self) -> ObjectKey:
+        """The key of the object."""
+        return ObjectKey(self.resource.group, self.resource.kind, self.live.namespace, self.live.name)
+
+
 @dataclass(slots=True)
 class UnmanagedSearch:
-    """Finds the live objects that no manifest describes. They are classified after all other objects are known.
+    """Finds the live objects that no manifest describes. `report_unmanaged` classifies them.
 
     Attributes:
         reader: Reads live objects.
@@ -68,7 +86,6 @@ class UnmanagedSearch:
     options: Options
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _found: list[tuple[Resource, LiveObject]] = field(default_factory=list)
 
     def searches(self, resource: Resource) -> bool:
         """Whether to search for unmanaged objects of a kind that the manifests use."""
@@ -77,58 +94,61 @@ class UnmanagedSearch:
         return self.options.unmanaged is Unmanaged.CLUSTER
 
     def read(self, kind: PlannedKind, plan: Plan) -> Iterator[LiveObject | Unread]:
-        """Reads the live objects of a kind that the manifests use, in all namespaces that are to be searched.
+        """Reads the live objects of a kind that the manifests use: all of them if the scan searches the kind.
 
         Args:
             kind: The manifests of the kind.
             plan: The plan of this shard.
         """
         names: Mapping[str | None, Collection[str]] = kind.namespaces
-        if self.options.unmanaged is Unmanaged.CLUSTER:
-            for live in self.reader.list_everywhere(kind.resource):
-                if not isinstance(live, Unread) or not kind.resource.namespaced:
-                    yield live
-                else:
-                    self.note_failure(kind.resource, None, live.error, is_in_git=True)
-                    # The account may have more permissions in the manifests' namespaces.
-                    yield from self.reader.list(kind.resource, names)
-            return
-        namespaces = sorted({*plan.searched, *(name for name in names if name is not None)})
-        yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in namespaces})
+        if not self.searches(kind.resource):
+            yield from self.reader.get_or_list(kind.resource, names)
+        elif self.options.unmanaged is Unmanaged.CLUSTER:
+            yield from self._read_everywhere(kind.resource, names)
+        else:
+            namespaces = sorted({*plan.searched, *(name for name in names if name is not None)})
+            yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in namespaces})
 
-    def add(self, resource: Resource, live: LiveObject) -> None:
-        """Keeps the metadata of a live object that no manifest describes, if the object belongs to this shard."""
-        if not self.options.shard.owns(live.namespace):
-            return
-        body = {"metadata": live.body.get("metadata")}
-        self._found.append((resource, replace(live, body=body, last_applied=None)))
+    def _read_everywhere(
+        self, resource: Resource, names: Mapping[str | None, Collection[str]]
+    ) -> Iterator[LiveObject | Unread]:
+        for live in self.reader.list_everywhere(resource):
+            if not isinstance(live, Unread) or not resource.namespaced:
+                yield live
+            else:
+                self.note_failure(resource, None, live.error, is_in_git=True)
+                # The account may have more permissions in the manifests' namespaces.
+                yield from self.reader.list(resource, names)
 
-    def search(self, plan: Plan, namespaces: Iterable[str]) -> None:
+    def candidates(self, resource: Resource, live: LiveObject) -> Iterator[Candidate]:
+        """Yields a live object that no manifest describes, if the object belongs to this shard."""
+        if self.options.shard.owns(live.namespace):
+            body = {"metadata": live.body.get("metadata")}
+            yield Candidate(resource, replace(live, body=body, last_applied=None))
+
+    def search(self, plan: Plan, namespaces: Iterable[str]) -> Iterator[Candidate]:
         """Lists the kinds that the manifests do not use.
 
         Args:
             plan: The plan of all shards.
             namespaces: The namespaces of this shard that are to be searched.
         """
-        read = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds if self.searches(kind.resource)}
-        in_git = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds}
         self._note_broken_apis()
         try:
-            for resource, found in self._other_kinds(read, namespaces):
+            for resource, objects in self._other_kinds(plan, namespaces):
                 self.options.observe(ScanStep(resource.full_name, 0, None))
-                for live in found:
-                    if not isinstance(live, Unread):
-                        self.add(resource, live)
-                        continue
-                    for namespace in live.namespaces:
-                        is_in_git = (resource.group, resource.kind) in in_git
-                        self.note_failure(resource, namespace, live.error, is_in_git=is_in_git)
+                for live in objects:
+                    if isinstance(live, Unread):
+                        self._note_failures(resource, live, plan)
+                    else:
+                        yield from self.candidates(resource, live)
         except ConnectError as error:
             self.errors.append(f"the search for unmanaged objects did not finish: {error}")
 
     def _other_kinds(
-        self, read: Container[tuple[str, str]], namespaces: Iterable[str]
+        self, plan: Plan, namespaces: Iterable[str]
     ) -> Iterator[tuple[Resource, Iterator[LiveObject | Unread]]]:
+        read = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds if self.searches(kind.resource)}
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for resource in self.resources.all_preferred():
                 # One of the shards searches for cluster-scoped objects.
@@ -147,6 +167,11 @@ class UnmanagedSearch:
             for api_version in self.resources.broken:
                 self.notes.append(f"did not search for unmanaged objects of {api_version}: that API does not answer")
 
+    def _note_failures(self, resource: Resource, unread: Unread, plan: Plan) -> None:
+        in_git = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds}
+        for namespace in unread.namespaces:
+            self.note_failure(resource, namespace, unread.error, is_in_git=(resource.group, resource.kind) in in_git)
+
     def note_failure(self, resource: Resource, namespace: str | None, error: RequestError, *, is_in_git: bool) -> None:
         """Records that a kind could not be searched, as a note or an error.
 
@@ -164,38 +189,44 @@ class UnmanagedSearch:
         text = f"did not search for unmanaged {resource.plural}{where}: {why}"
         (self.notes if (refused or down) and not is_in_git else self.errors).append(text)
 
-    def owners(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
-        """Returns the owners that their tracking labels and annotations name.
 
-        Args:
-            tracking_labels: The possible keys of Argo CD's tracking label.
-        """
-        return frozenset(owner for _, live in self._found for owner in tracking_owners(live.body, tracking_labels))
+def candidate_owners(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[TrackingOwner]:
+    """Returns the owners that the tracking labels and annotations of candidates name.
 
-    def reports(
-        self, scope: ManagedScope, was_synced: Callable[[ObjectKey], bool | None], cluster: str
-    ) -> Iterator[ObjectReport]:
-        """Reports those that the cluster did not create for itself.
+    Args:
+        candidates: Live objects that no manifest describes.
+        tracking_labels: The possible keys of Argo CD's tracking label.
+    """
+    return frozenset(owner for one in candidates for owner in tracking_owners(one.live.body, tracking_labels))
 
-        Args:
-            scope: What belongs to the manifests.
-            was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
-            cluster: The URL of the API server, for the fingerprints; "" for a dump.
-        """
-        found = {
-            ObjectKey(resource.group, resource.kind, live.namespace, live.name): (resource, live)
-            for resource, live in self._found
-        }
-        for key in found.keys() - scope.keys:
-            resource, live = found[key]
-            judged = judge_unmanaged(resource.kind, live.body, scope, self.options.appliers, self.options.controllers)
-            if isinstance(judged, UnmanagedObject):
-                if was_synced(key):
-                    judged = UnmanagedObject(
-                        Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
-                    )
-                kept = prune_opt_out(live.body) if judged.cause is Cause.PENDING_SYNC else None
-                if kept is not None:
-                    judged = replace(judged, note=f"it has been removed from Git, but is kept on purpose ({kept})")
-                findings = apply_opt_outs((unmanaged_finding(key, judged, cluster),), None, live.body)
-                yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)
+
+def report_unmanaged(
+    candidates: Iterable[Candidate],
+    scope: ManagedScope,
+    options: Options,
+    was_synced: Callable[[ObjectKey], bool | None],
+    cluster: str,
+) -> Iterator[ObjectReport]:
+    """Reports the candidates that are unmanaged, and leaves out those that the cluster created for itself.
+
+    Args:
+        candidates: Live objects that no manifest of their version describes.
+        scope: What belongs to the manifests.
+        options: The options of the scan.
+        was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
+        cluster: The URL of the API server, for the fingerprints; "" for a dump.
+    """
+    by_key = {candidate.key: candidate for candidate in candidates}
+    for key in by_key.keys() - scope.keys:
+        resource, live = by_key[key].resource, by_key[key].live
+        unmanaged = judge_unmanaged(resource.kind, live.body, scope, options.appliers, options.controllers)
+        if isinstance(unmanaged, UnmanagedObject):
+            if was_synced(key):
+                unmanaged = UnmanagedObject(
+                    Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
+                )
+            opt_out = prune_opt_out(live.body) if unmanaged.cause is Cause.PENDING_SYNC else None
+            if opt_out is not None:
+                unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
+            findings = apply_opt_outs((unmanaged_finding(key, unmanaged, cluster),), None, live.body)
+            yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, unmanaged.note, findings)
