@@ -102,9 +102,12 @@ class _Results:
 
     def add(self, result: PairResult) -> None:
         self.reports.append(result.report)
-        self.with_managed_fields += result.has_managed_fields is True
-        self.without_managed_fields += result.has_managed_fields is False
-        self.without_base.update(result.without_base)
+        if result.has_managed_fields:
+            self.with_managed_fields += 1
+        elif result.has_managed_fields is not None:
+            self.without_managed_fields += 1
+        if result.without_base:
+            self.without_base.update(result.without_base)
 
 
 class _Scan:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from drift.errors import ManifestError, RequestError
+from drift.errors import ConnectError, ManifestError, RequestError
 from drift.kube.live_object import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Status, Unmanaged, Verdict
@@ -140,6 +140,23 @@ def test_objects_that_a_failed_list_did_not_return_are_unchecked() -> None:
     assert [item.status for item in report.objects] == [Status.IN_SYNC] * 3 + [Status.UNCHECKED] * 4
     assert report.verdict is Verdict.INCOMPLETE
     assert report.errors == ("configmaps in n: GET configmaps: 500",)
+
+
+class VanishingServer(Memory):
+    """A cluster that can no longer be reached once a comparison needs a schema."""
+
+    def schema(self, resource: Resource) -> None:
+        raise ConnectError(f"no schema of {resource.plural}: the server is gone")
+
+
+def test_every_manifest_is_reported_if_the_server_vanishes_during_a_comparison() -> None:
+    bodies = [body("a"), body("b"), body("c", kind="Service")]
+    source = VanishingServer(*bodies)
+
+    report = _scan(source, *bodies)
+
+    assert _statuses(report) == [(key, "unchecked") for key in ("ConfigMap n/a", "ConfigMap n/b", "Service n/c")]
+    assert source.asked == ["get configmaps n/a"]
 
 
 def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> None:
