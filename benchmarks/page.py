@@ -81,7 +81,7 @@ def _plot(results: Sequence[Result]) -> None:
         )
         if points:
             axes.loglog(*zip(*points, strict=True), marker="o", color=color, label=tool)
-    axes.set_xlabel("objects, none of them drifted, synced server-side")
+    axes.set_xlabel("objects without drift, synced server-side")
     axes.set_ylabel("seconds")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False)
