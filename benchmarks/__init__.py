@@ -1,1 +1,1 @@
-"""Measurements that anybody can repeat; each module is a command."""
+"""Benchmarks that anyone can repeat; most modules are commands."""

@@ -1,7 +1,7 @@
-"""A fleet for the benchmarks: many applications in fifty namespaces, their manifests, and their life in a cluster.
+"""A fleet for the benchmarks: many applications in fifty namespaces, as manifests and as live objects.
 
-An application is two Deployments, a ConfigMap, a Service and a custom resource. Everything is made from its number,
-so two runs measure the same.
+An application is two Deployments, a ConfigMap, a Service and a custom resource. They depend only on the application's
+number, so all runs measure the same objects.
 """
 
 import json
@@ -74,7 +74,7 @@ CUSTOM_RESOURCE_DEFINITION: dict[str, Any] = {
 
 
 class Syncing(Enum):
-    """How the fleet got into the cluster."""
+    """How the fleet is applied."""
 
     SERVER_SIDE = "server-side"
     CLIENT_SIDE = "client-side"
@@ -95,13 +95,13 @@ _KINDS = {
 
 
 def applications(objects: int) -> Iterator[list[dict[str, Any]]]:
-    """The objects of each application, so many in all; ``objects`` is a multiple of five."""
+    """Yields the objects of each application, ``objects`` in total. ``objects`` is a multiple of five."""
     for number in range(objects // OBJECTS_PER_APPLICATION):
         yield _application(f"app-{number:05}", namespace_of(number))
 
 
 def namespace_of(number: int) -> str:
-    """The namespace of an application."""
+    """Returns the namespace of an application."""
     return f"team-{number % NAMESPACES:02}"
 
 
@@ -186,17 +186,17 @@ def _deployment(name: str, metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_manifests(objects: int, folder: Path) -> None:
-    """One file an application in a folder per namespace, as generators and Kustomize overlays have them."""
+    """Writes one file per application, in one folder per namespace."""
     for bodies in applications(objects):
         metadata = bodies[0]["metadata"]
-        place = folder / metadata["namespace"]
-        place.mkdir(parents=True, exist_ok=True)
+        directory = folder / metadata["namespace"]
+        directory.mkdir(parents=True, exist_ok=True)
         text = yaml.dump_all(bodies, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=False)
-        (place / f"{metadata['name']}.yaml").write_text(text, "utf-8")
+        (directory / f"{metadata['name']}.yaml").write_text(text, "utf-8")
 
 
 class Fleet:
-    """A fleet in a cluster whose controllers have been stopped, so that it stays as it is put there."""
+    """A fleet in a cluster whose controllers are stopped, so that nothing else changes the objects."""
 
     def __init__(self, cluster: Cluster, syncing: Syncing) -> None:
         config = yaml.safe_load(cluster.kubeconfig.read_text("utf-8"))
@@ -213,18 +213,18 @@ class Fleet:
         urllib3.disable_warnings()
 
     def sync(self, objects: int) -> None:
-        """Puts the objects of so many into the cluster, and takes back what was edited of them.
+        """Applies a fleet of this size, which reverts all edits.
 
         Raises:
-            RuntimeError: The server refused something.
+            RuntimeError: The server refused a request.
         """
         self._for_all(objects, 1, self._apply)
         self._drifted = (0, 0)
 
     def drift(self, objects: int, every: int) -> None:
-        """Edits one object by hand of every so many, of each kind in turn; 0 for none of them.
+        """Edits one in every ``every`` objects by hand, each kind in turn; 0 edits none.
 
-        What was edited before is synced first, unless it is the same.
+        Earlier edits are reverted first, unless they are the same.
         """
         if (objects, every) == self._drifted:
             return
@@ -291,10 +291,10 @@ class Fleet:
 
 
 def _one_in(every: int, bodies: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One of every so many, the first of the first, the second of the second and so on: all kinds get their turn."""
-    for number, begin in enumerate(range(0, len(bodies), every) if every else ()):
-        part = bodies[begin : begin + every]
-        yield part[number % len(part)]
+    """Yields one of every ``every`` objects: the first of the first group, the second of the second, and so on."""
+    for number, start in enumerate(range(0, len(bodies), every) if every else ()):
+        group = bodies[start : start + every]
+        yield group[number % len(group)]
 
 
 def _path(body: dict[str, Any]) -> str:
@@ -304,7 +304,7 @@ def _path(body: dict[str, Any]) -> str:
 
 
 def prepare(cluster: Cluster, namespaces: Sequence[str]) -> None:
-    """Makes the namespaces and the custom resource's kind, then stops the cluster's controllers."""
+    """Creates the namespaces and the CRD, then stops the cluster's controllers."""
     for name in namespaces:
         cluster.create_namespace(name)
     cluster.kubectl("apply", "--filename=-", stdin=json.dumps(CUSTOM_RESOURCE_DEFINITION))

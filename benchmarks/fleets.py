@@ -1,8 +1,8 @@
-"""How long a fleet takes, and what it costs: ``python -m benchmarks.fleets``, about an hour and a half.
+"""Measures scans of whole fleets: ``python -m benchmarks.fleets``, about an hour and a half.
 
-Puts fleets of growing size into a sandbox cluster, synced server-side and client-side, with nothing, one in a hundred
-and everything edited by hand, and runs the reporter, ``kubectl diff`` and the floor over them. It writes a table and a
-plot to ``docs/benchmarks.md``. A shorter one: ``python -m benchmarks.fleets --sizes 100,1000 --no-write``.
+Applies fleets of growing size to a sandbox cluster, server-side and client-side, with no object, one in a hundred and
+all objects edited by hand, and runs the reporter, ``kubectl diff`` and the floor on them. Writes tables and a plot to
+``docs/benchmarks.md``. For a shorter run: ``python -m benchmarks.fleets --sizes 100,1000 --no-write``.
 """
 
 import argparse
@@ -34,9 +34,9 @@ from tools.sandbox.cluster import Cluster
 
 SIZES = (100, 1_000, 10_000, 50_000)
 RUNS = 5
-#: kubectl takes minutes from here on, so it is measured at most up to so many objects.
+#: kubectl takes minutes for larger fleets, so it is measured only up to this size.
 KUBECTL_SIZES = 1_000
-#: What has drifted makes no difference to its requests, so that is shown once.
+#: The size at which kubectl is also measured with drift. Drift does not change its requests, so one size is enough.
 _KUBECTL_DRIFTED = 100
 _EVERY = {Drifted.NONE: 0, Drifted.ONE_PERCENT: 100, Drifted.ALL: 1}
 
@@ -55,12 +55,12 @@ class _State:
     drifted: Drifted
 
 
-#: The tools to run over a state.
+#: Returns the tools to run on a state.
 _Tools = Callable[[_State], list[_Tool]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints what came out, and writes the page."""
+    """Measures, prints the results, and writes the page."""
     options = _parser().parse_args(arguments)
     results = [Result.from_json(json.loads(line)) for line in options.results or ()] or _measure_all(options)
     if not options.no_write:
@@ -84,8 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=SIZES)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--kubectl-up-to", type=int, default=KUBECTL_SIZES, metavar="OBJECTS")
-    parser.add_argument("--results", type=argparse.FileType("r"), help="what it printed before, instead of measuring")
-    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
+    parser.add_argument(
+        "--results", type=argparse.FileType("r"), help="the output of an earlier run, instead of measuring"
+    )
+    parser.add_argument("--no-write", action="store_true", help="do not write docs/benchmarks.md")
     return parser
 
 
@@ -99,29 +101,29 @@ def _measure(syncing: Syncing, programs: Path, options: argparse.Namespace) -> I
             progress(f"syncing {size} objects {syncing.value}")
             fleet.sync(size)
             none, little, everything = (_State(manifests, syncing, size, drifted) for drifted in Drifted)
-            # What a little drift costs is less than what a machine varies by in a minute: these two take turns.
+            # The cost of a little drift is smaller than the noise of the machine, so these two states take turns.
             yield from _run_in_turns(cluster, fleet, (none, little), fast, options.runs)
             if size <= options.kubectl_up_to:
                 states = (none, little, everything) if size <= _KUBECTL_DRIFTED else (none,)
                 yield from _run_in_turns(cluster, fleet, states, _kubectl, options.runs)
-            # Editing everything takes minutes, so that is done once.
+            # Editing all objects takes minutes, so do it only once.
             yield from _run_in_turns(cluster, fleet, (everything,), fast, options.runs)
 
 
 def _run_in_turns(
     cluster: Cluster, fleet: Fleet, states: Sequence[_State], tools: _Tools, runs: int
 ) -> Iterator[Result]:
-    """Runs every tool over every state once, and so many times again: whatever else the machine does meets all."""
+    """Runs every tool on every state, ``runs`` times in turns, so that other load on the machine affects all alike."""
     costs = defaultdict[tuple[Drifted, str], list[Cost]](list)
     for number in range(runs):
         for state in states:
-            _bring_about(fleet, state)
-            # What the server still has to do for the edits before is not always in the same one's way.
+            _edit_objects(fleet, state)
+            # Alternate the order, so that the server's work after the edits does not always slow the same tool.
             for tool in tools(state)[:: -1 if number % 2 else 1]:
                 costs[state.drifted, tool.name].append(run(tool.command, _environment(cluster, cluster.kubeconfig)))
-    # To look at memory and to count bytes takes time, so that is done in runs of their own.
+    # Measuring memory and counting bytes takes time, so do it in separate runs.
     for state in states:
-        _bring_about(fleet, state)
+        _edit_objects(fleet, state)
         for tool in tools(state):
             cost = median_cost(costs[state.drifted, tool.name])
             load = median_load([_load(cluster, tool) for _ in range(runs)])
@@ -151,13 +153,13 @@ def _environment(cluster: Cluster, kubeconfig: Path) -> dict[str, str]:
     return {**cluster.environment, "KUBECONFIG": str(kubeconfig)}
 
 
-def _bring_about(fleet: Fleet, state: _State) -> None:
+def _edit_objects(fleet: Fleet, state: _State) -> None:
     progress(f"{state.size} objects, {state.syncing.value}, {state.drifted.value} drifted")
     fleet.drift(state.size, _EVERY[state.drifted])
 
 
 def _fast_tools(programs: Path) -> _Tools:
-    """The reporter and the floor, which are quick enough for fleets of any size."""
+    """Returns the reporter and the floor, which are fast enough for fleets of any size."""
 
     def tools(state: _State) -> list[_Tool]:
         return [

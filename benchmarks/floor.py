@@ -1,6 +1,6 @@
-"""The floor: the same lists as the reporter's, and nothing but their JSON parsed. ``python -m benchmarks.floor``.
+"""The floor: lists the same objects as the reporter, and only parses their JSON. ``python -m benchmarks.floor``.
 
-No reader of the same truth can be faster. It is a program of its own, so that it starts as the others do.
+No program that reads the same objects can be faster. It is a separate program, so that its start counts too.
 """
 
 import os
@@ -18,7 +18,7 @@ PATHS = (
 
 
 def main(kubeconfig: str) -> int:
-    """Lists every kind of the fleet in pages of 500; returns how many objects came."""
+    """Lists every kind of the fleet in pages of 500; returns the number of objects."""
     with open(kubeconfig, "rb") as file:  # noqa: PTH123
         config = yaml.load(file, yaml.CSafeLoader)
     server = config["clusters"][0]["cluster"]["server"]

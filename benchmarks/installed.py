@@ -1,4 +1,4 @@
-"""The reporter as its users install it: with its own libraries, none of those that its tests need, and compiled."""
+"""Installs the reporter as users do: compiled, with its own dependencies only."""
 
 import subprocess
 import sys
@@ -11,13 +11,13 @@ _LOCK = _ROOT / "requirements-reporter.lock"
 
 
 def install_reporter(folder: Path) -> Path:
-    """Makes an environment with what the reporter's lock file names, and the reporter.
+    """Creates a virtual environment with the reporter and its locked dependencies.
 
     Args:
-        folder: Where to.
+        folder: The folder of the environment.
 
     Returns:
-        The folder of its programs, ``drift`` and ``python`` among them.
+        The folder with the programs ``drift`` and ``python``.
 
     Raises:
         CalledProcessError: pip could not install it.
@@ -30,7 +30,7 @@ def install_reporter(folder: Path) -> Path:
         [programs / "python", *pip, "install", "--require-hashes", "--requirement", _LOCK],
         check=True,
     )
-    # Built where the locked build backend is.
+    # The locked build backend is installed in this environment, not in the new one.
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(_ROOT)]
     subprocess.run([sys.executable, *pip, *build], check=True)
     subprocess.run([programs / "python", *pip, "install", "--no-index", "--no-deps", *wheels.iterdir()], check=True)

@@ -1,7 +1,7 @@
-"""How long one object with very many differences takes: ``python -m benchmarks.large_object``.
+"""Measures the comparison of one object with very many differences: ``python -m benchmarks.large_object``.
 
-A third of the keys of a ConfigMap is changed, a third removed, and as many are added; and of a Service's ports, all
-get another number. The time per difference must not grow with their number.
+In a ConfigMap, a third of the keys is changed, a third removed, and as many are added. In a Service, all ports get
+another number. The time per difference must not grow with the number of differences.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def _object(kind: str, body: dict[str, Any], owned: dict[str, Any]) -> dict[str,
 
 
 def _measure(desired: dict[str, Any], live: dict[str, Any]) -> tuple[int, float]:
-    """The number of findings, and the seconds from the parsed objects to them."""
+    """Returns the number of findings, and the seconds that the comparison took."""
     schema = SchemaDocument(compact_schemas()).kind("", "v1", desired["kind"])
     if schema is None:
         raise LookupError(desired["kind"])

@@ -1,4 +1,4 @@
-"""Running one command and what it costs: time, memory, requests and bytes."""
+"""Runs a command and measures its time, memory, requests and bytes."""
 
 import asyncio
 import os
@@ -26,11 +26,11 @@ _ALLOWED = (0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a command costs.
+    """The time that a command takes.
 
     Attributes:
         wall: Seconds from start to end.
-        cpu: Seconds of processor time, its children's included.
+        cpu: Seconds of processor time, including child processes.
     """
 
     wall: float
@@ -39,12 +39,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a command needs beside time.
+    """The memory and network traffic of a command.
 
     Attributes:
-        memory: Bytes that it and its children had at most.
-        requests: To the API server, as its audit log has them.
-        received: Bytes from the API server, encrypted.
+        memory: The peak memory in bytes, including child processes.
+        requests: The number of requests in the API server's audit log.
+        received: Bytes received from the API server, as encrypted.
     """
 
     memory: int
@@ -56,11 +56,11 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Runs a command to its end.
 
     Args:
-        command: The program and its arguments. 0 and 1 are the exit statuses that it may end with.
+        command: The program and its arguments.
         environment: All of its environment.
 
     Raises:
-        RuntimeError: It ended with another one.
+        RuntimeError: Its exit status is neither 0 nor 1.
     """
     begin = time.perf_counter()
     with _started(command, environment) as process:
@@ -71,7 +71,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
 
 
 def peak_memory(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs a command as `run` does, and tells how many bytes of memory it and its children had at most."""
+    """Runs a command like `run`, and returns its peak memory in bytes, including child processes."""
     with _started(command, environment) as process, MemoryWatch(process.pid) as memory:
         process.wait()
     return memory.peak
@@ -88,17 +88,17 @@ def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
             raise
         if process.returncode not in _ALLOWED:
             messages.seek(0)
-            said = messages.read().decode(errors="replace")
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said}")
+            text = messages.read().decode(errors="replace")
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {text}")
 
 
 def median_cost(runs: Sequence[Cost]) -> Cost:
-    """The medians of several runs."""
+    """Returns the medians of several runs."""
     return Cost(statistics.median(run.wall for run in runs), statistics.median(run.cpu for run in runs))
 
 
 def median_load(runs: Sequence[Load]) -> Load:
-    """The medians of several runs; of an even number, the upper ones."""
+    """Returns the medians of several runs; the upper median of an even number."""
     return Load(
         statistics.median_high(run.memory for run in runs),
         statistics.median_high(run.requests for run in runs),
@@ -107,25 +107,25 @@ def median_load(runs: Sequence[Load]) -> Load:
 
 
 def raise_file_limit() -> None:
-    """As many open files as the system allows, for many namespaces."""
+    """Raises the limit of open files to the maximum that the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Traffic:
-    """Counts the bytes between clients and an API server: a forwarder that does not look into what it forwards.
+    """A TCP proxy that counts the bytes between clients and an API server.
 
     Attributes:
-        received: Bytes from the server to the clients so far, as they are on the wire.
-        sent: Bytes from the clients.
-        kubeconfig: A kubeconfig that leads through it.
+        received: Bytes from the server to the clients so far, as encrypted.
+        sent: Bytes from the clients to the server so far.
+        kubeconfig: A kubeconfig that connects through the proxy.
     """
 
     def __init__(self, kubeconfig: Path) -> None:
         """Starts to listen on loopback.
 
         Args:
-            kubeconfig: The one that leads to the server.
+            kubeconfig: A kubeconfig that connects to the server.
         """
         self.received = 0
         self.sent = 0
@@ -152,7 +152,7 @@ class Traffic:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_read, to_write = await asyncio.open_connection(self._server.hostname, self._server.port)
-        # Cancelled where the client has gone and the server keeps its side open.
+        # Cancelled if the client is gone but the server keeps the connection open.
         with suppress(asyncio.CancelledError):
             await asyncio.gather(
                 _forward(reader, to_write, self._count_sent),
@@ -186,6 +186,6 @@ async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter, cou
 
 
 def progress(text: str) -> None:
-    """Says on standard error what is being measured."""
+    """Writes a progress message to standard error."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The memory of a process with all its children, from Linux's ``/proc``."""
+"""Measures the memory of a process and its children, from Linux's ``/proc``."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Final, Self
 
 _PROC: Final = Path("/proc")
-#: Seconds between two looks. One takes a millisecond or two, so it is done in a run that is not timed.
+#: Seconds between two samples. A sample takes one or two milliseconds, so do not time the same run.
 _INTERVAL: Final = 0.01
 
 
 class MemoryWatch:
-    """Looks at a process and its children again and again while it is open.
+    """Samples the memory of a process and its children.
 
     Attributes:
-        peak: Bytes of memory that they had at most, pages that they share counted once.
+        peak: The peak memory in bytes; shared pages count once.
     """
 
     def __init__(self, process: int) -> None:
@@ -40,7 +40,7 @@ class MemoryWatch:
 
 
 def _family(process: int) -> Iterator[int]:
-    """A process and its descendants, as far as they are still there."""
+    """Yields a process and its descendants that still exist."""
     yield process
     with suppress(OSError):
         for thread in (_PROC / str(process) / "task").iterdir():
@@ -50,14 +50,14 @@ def _family(process: int) -> Iterator[int]:
 
 
 def _memory_of(processes: Sequence[int]) -> int:
-    unnamed: dict[tuple[int, int], int] = {}
+    memfds: dict[tuple[int, int], int] = {}
     for process in processes:
-        unnamed |= _unnamed_files(process)
-    return sum(map(_proportional, processes)) + sum(unnamed.values())
+        memfds |= _memfds(process)
+    return sum(map(_proportional, processes)) + sum(memfds.values())
 
 
 def _proportional(process: int) -> int:
-    """Bytes of a process's address space, each page divided by the number of processes that have it."""
+    """Returns the proportional set size in bytes: each page is divided by the number of processes that share it."""
     with suppress(OSError):
         for line in (_PROC / str(process) / "smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
@@ -65,8 +65,8 @@ def _proportional(process: int) -> int:
     return 0
 
 
-def _unnamed_files(process: int) -> dict[tuple[int, int], int]:
-    """Bytes of files without a name that live in memory and in nobody's address space, by what tells them apart."""
+def _memfds(process: int) -> dict[tuple[int, int], int]:
+    """Returns the sizes of open memfd files by device and inode; they belong to no address space."""
     found: dict[tuple[int, int], int] = {}
     with suppress(OSError):
         for descriptor in (_PROC / str(process) / "fd").iterdir():

@@ -1,4 +1,4 @@
-"""The page of the documentation on speed, from what was measured."""
+"""Writes the benchmarks page of the documentation from the results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,17 +19,17 @@ _COLORS = {
 _HEAD = """\
 # Benchmarks
 
-Written by `python -m benchmarks.fleets`; nothing here is typed by hand. All numbers are medians of {runs} runs on one
-machine ({machine}) on which the API server ran too; *times the floor* is how they compare. The reporter and the floor
-took turns, as did none and one percent drifted. Memory, requests and bytes are of {runs} further runs, so that looking
-at them costs no time. Memory is the most that all processes of a tool had together, pages that they share counted once,
-looked at every hundredth of a second.
+`python -m benchmarks.fleets` writes this page. All numbers are medians of {runs} runs on one machine ({machine}), which
+also ran the API server. *Times the floor* compares them with the fastest possible program. The reporter and the floor
+took turns, and so did no drift and one percent drift. Memory, requests and bytes come from {runs} more runs, because
+measuring them takes time. Memory is the peak of all processes of a tool together, sampled every hundredth of a second;
+shared pages count once.
 
-A fleet is Deployments (two in five), ConfigMaps, Services and custom resources (one in five each) in 50 namespaces, in
-one file of YAML for each application. *Floor* is a program that lists the same kinds and parses the JSON that comes,
-and does nothing else. `kubectl diff` sends requests for each object and takes minutes from ten thousand objects on, so
-it was measured up to {kubectl:,} objects, and with drift at the smallest size alone, as that changes nothing for it.
-Requests are counted in the API server's audit log, bytes on the wire.
+A fleet has Deployments (two in five), ConfigMaps, Services and custom resources (one in five each) in 50 namespaces,
+and one YAML file per application. *Floor* is a program that lists the same kinds and only parses the JSON.
+`kubectl diff` sends requests for each object and takes minutes for ten thousand objects, so it was measured up to
+{kubectl:,} objects, and with drift only at the smallest size, because drift does not change its requests. Requests are
+counted in the API server's audit log, and bytes on the wire.
 
 ![Seconds by number of objects, both axes logarithmic](images/benchmarks.svg)
 """
@@ -54,7 +54,7 @@ def _table(results: Sequence[Result]) -> str:
         f"| {result.objects:,} | {result.drifted.value} | {result.tool} | {result.wall:.2f} s "
         f"| {result.wall / floors[result.objects, result.drifted]:.1f} | {result.cpu:.2f} s "
         f"| {result.memory / _MEGA:.0f} MB | {result.requests:,} | {result.received / _MEGA:.1f} MB |"
-        # The sort is stable: tools stay in the order in which they were measured.
+        # The sort is stable, so the tools stay in the order of measurement.
         for result in sorted(results, key=lambda result: (result.objects, list(Drifted).index(result.drifted)))
     ]
     head = (
@@ -68,7 +68,7 @@ def _plot(results: Sequence[Result]) -> None:
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("svg")
-    # The same results give the same bytes.
+    # The same results must give the same bytes.
     mpl.rcParams["svg.hashsalt"] = "benchmarks"
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def _plot(results: Sequence[Result]) -> None:
         )
         if points:
             axes.loglog(*zip(*points, strict=True), marker="o", color=color, label=tool)
-    axes.set_xlabel("objects, none of them drifted, synced server-side")
+    axes.set_xlabel("objects without drift, synced server-side")
     axes.set_ylabel("seconds")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False)

@@ -1,7 +1,6 @@
-"""How fast manifests are read: ``python -m benchmarks.reading``.
+"""Measures how fast manifests are read: ``python -m benchmarks.reading``.
 
-Reads one thousand copies of a Deployment with the reader of ``drift``, which reads YAML as kubectl does, and with
-PyYAML's C loader, which does not.
+Reads one thousand copies of a Deployment with ``drift``, which reads YAML as kubectl does, and with PyYAML's C loader.
 """
 
 import statistics

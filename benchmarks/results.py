@@ -1,4 +1,4 @@
-"""What one measurement says."""
+"""The result of one measurement."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class Drifted(StrEnum):
-    """How much of the fleet was edited by hand."""
+    """The share of the fleet that was edited by hand."""
 
     NONE = "0 %"
     ONE_PERCENT = "1 %"
@@ -15,19 +15,19 @@ class Drifted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one tool took over one fleet: medians of several runs, and of so many others for what is not time.
+    """The medians of several runs of one tool on one fleet.
 
     Attributes:
-        tool: Its name.
-        syncing: How the fleet was synced.
-        objects: How many there are.
-        drifted: How many of them were edited by hand.
-        wall: Seconds.
+        tool: The name of the tool.
+        syncing: How the fleet was applied.
+        objects: The number of objects.
+        drifted: The share of them that was edited by hand.
+        wall: Seconds from start to end.
         cpu: Seconds of processor time.
-        memory: Bytes that its processes together had at most.
-        requests: To the API server, as its audit log has them.
-        received: Bytes from the API server, encrypted.
-        runs: How many there were.
+        memory: The peak memory of all processes of the tool, in bytes.
+        requests: The number of requests in the API server's audit log.
+        received: Bytes received from the API server, as encrypted.
+        runs: The number of runs for time, and again for memory and traffic.
     """
 
     tool: str
@@ -42,10 +42,10 @@ class Result:
     runs: int
 
     def as_json(self) -> dict[str, Any]:
-        """For a line of JSON."""
+        """Returns the result as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """What `as_json` made."""
+        """Returns a result from the output of `as_json`."""
         return cls(**{**values, "drifted": Drifted(values["drifted"])})

@@ -1,7 +1,7 @@
-"""How long a user waits for a small report: ``python -m benchmarks.start``.
+"""Measures the time of a small report: ``python -m benchmarks.start``.
 
-Measures whole processes, start-up included, against a sandbox cluster into which ``dist/prod`` was synced. The commands
-take turns, so that whatever else the machine does meets all of them.
+Measures whole processes, including start-up, against a sandbox cluster with ``dist/prod``. The commands take turns, so
+that other load on the machine affects all alike.
 """
 
 import statistics
@@ -17,9 +17,9 @@ from tools.sandbox.syncers import Syncer, sync
 REPOSITORY = Path(__file__).parents[1]
 MANIFESTS = "dist/prod"
 RUNS = 25
-_ASKED = f"kubectl get -k {MANIFESTS}"
-#: Seconds that a report may take longer than to get the same objects.
-_START = 0.3
+_KUBECTL_GET = f"kubectl get -k {MANIFESTS}"
+#: Seconds that a report may take longer than `kubectl get` of the same objects.
+_ALLOWANCE = 0.3
 
 
 def main() -> None:
@@ -32,17 +32,17 @@ def main() -> None:
         kustomization = ["-k", str(REPOSITORY / MANIFESTS)]
         commands = {
             "drift --help": [drift, "--help"],
-            _ASKED: ["kubectl", "get", *kustomization],
+            _KUBECTL_GET: ["kubectl", "get", *kustomization],
             f"drift report {MANIFESTS} --unmanaged off": [*report, "--unmanaged", "off"],
             f"drift report {MANIFESTS}": report,
             "kubectl diff --server-side": ["kubectl", "diff", "--server-side", "--force-conflicts", *kustomization],
             "kubectl diff": ["kubectl", "diff", *kustomization],
         }
         seconds = _in_turns(commands, {**cluster.environment, "KUBECONFIG": str(cluster.kubeconfig)})
-    asked = statistics.median(seconds[_ASKED])
+    kubectl_get = statistics.median(seconds[_KUBECTL_GET])
     print(f"| command | median of {RUNS} | fastest | goal |\n|---|---|---|---|")
     for name, command in commands.items():
-        goal = f"{asked + _START:.2f} s" if "report" in command else ""
+        goal = f"{kubectl_get + _ALLOWANCE:.2f} s" if "report" in command else ""
         print(f"| `{name}` | {statistics.median(seconds[name]):.2f} s | {min(seconds[name]):.2f} s | {goal} |")
 
 

@@ -1,6 +1,6 @@
-"""How long a synthesis of all environments takes: ``python -m benchmarks.synth``.
+"""Measures a synthesis of all environments: ``python -m benchmarks.synth``.
 
-Measures whole processes, start-up included, each against the bare import of cdk8s-plus, which none can be faster than.
+Measures whole processes, including start-up, and compares them with the import of cdk8s-plus, the lower limit.
 """
 
 import os
@@ -20,10 +20,10 @@ GOAL = 1.5
 
 
 def main() -> None:
-    """Measures and prints a Markdown table. The commands take turns, so that a busy machine slows all alike."""
+    """Measures and prints a Markdown table. The commands take turns, so that other load affects all alike."""
     use_locked_node()
     with tempfile.TemporaryDirectory() as output:
-        # cdk8s.yaml names `python`, which has to be the one that runs this.
+        # cdk8s.yaml runs `python`, which must be the current interpreter.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"CDK8S_OUTDIR": output, "CDK8S_CHECK_UPGRADE": "false", "PATH": path}
         commands = {

@@ -1,7 +1,7 @@
-"""How soon a change is in the served report: ``python -m benchmarks.watching [OBJECTS]``.
+"""Measures how soon ``drift watch`` reports an edit: ``python -m benchmarks.watching [OBJECTS]``.
 
-Measures ``drift watch`` as a process, against a sandbox cluster with so many objects in sync (default 10,000), from
-the API server's answer to the edit until ``/report.json`` has it.
+Runs ``drift watch`` as a process against a sandbox cluster with OBJECTS objects in sync (default 10,000), and measures
+the time from the API server's response to the edit until ``/report.json`` has it.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Memory of ``drift watch`` under many edits: ``python -m benchmarks.watching_memory [EDITS]``.
+"""Measures the memory of ``drift watch`` over many edits: ``python -m benchmarks.watching_memory [EDITS]``.
 
-Starts ``drift watch`` with a history as a process, edits one ConfigMap of a sandbox cluster again and again (default
-20,000 times; every second edit puts it back), and prints the resident memory of the process on the way. Each figure is
-taken when the watch has seen all edits so far. The line has to be flat once the caches are full.
+Runs ``drift watch`` with a history as a process, and edits one ConfigMap of a sandbox cluster EDITS times (default
+20,000; every second edit reverts the one before). Prints the resident memory of the process, each time after the watch
+has seen all edits so far. The memory must not grow once the caches are full.
 """
 
 import base64
@@ -24,7 +24,7 @@ from tools.sandbox.syncers import Syncer, sync
 
 REPOSITORY = Path(__file__).parents[1]
 EDITS = 20_000
-SHOWN = (0, 100, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000)
+PRINTED_AFTER = (0, 100, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000)
 OK = 200
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: default}\ndata: {a: '1', b: '2'}\n"
 PATH = "/api/v1/namespaces/default/configmaps/config?fieldManager=kubectl-edit"
@@ -59,7 +59,7 @@ def _watching(cluster: Cluster, manifests: Path, history: Path) -> Iterator[tupl
 
 
 class _Editor:
-    """Edits the ConfigMap: one HTTP request for each edit."""
+    """Edits the ConfigMap with one HTTP request per edit."""
 
     def __init__(self, cluster: Cluster) -> None:
         config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
@@ -71,9 +71,9 @@ class _Editor:
 
     def edit(self, value: str) -> None:
         body = json.dumps({"data": {"a": value}})
-        answer = self._http.request("PATCH", self._url, body=body, headers=self._headers)
-        if answer.status != OK:
-            raise RuntimeError(f"the edit failed: {answer.status}")
+        response = self._http.request("PATCH", self._url, body=body, headers=self._headers)
+        if response.status != OK:
+            raise RuntimeError(f"the edit failed: {response.status}")
 
 
 def _measure(process: "subprocess.Popen[str]", url: str, editor: _Editor, edits: int) -> None:
@@ -82,7 +82,7 @@ def _measure(process: "subprocess.Popen[str]", url: str, editor: _Editor, edits:
         time.sleep(0.1)
     print("| edits | memory | behind by |\n|---|---|---|", flush=True)
     for number in range(edits + 1):
-        if number in SHOWN or number == edits:
+        if number in PRINTED_AFTER or number == edits:
             behind = number - _seen(http, url)
             while _seen(http, url) < number:
                 time.sleep(0.05)
@@ -91,7 +91,7 @@ def _measure(process: "subprocess.Popen[str]", url: str, editor: _Editor, edits:
 
 
 def _seen(http: urllib3.PoolManager, url: str) -> int:
-    """How many openings and ends of findings the watch has counted: one for each edit."""
+    """Returns the number of opened and resolved findings that the watch has counted: one for each edit."""
     text = http.request("GET", f"{url}metrics").data.decode()
     counts = re.findall(r"^drift_watch_(?:opened|resolved)_findings_total (\d+)", text, re.MULTILINE)
     return sum(map(int, counts))

@@ -1,4 +1,4 @@
-"""One scan from manifests and a live side to a report: who is asked for what, and what each stage hands to the next."""
+"""One scan, from manifests and a cluster or dump to a report, in stages: plan, read, compare, unmanaged, report."""
 
 from drift.kube.live_source import LiveSource
 from drift.scanning.cache import ComparisonCache

@@ -1,4 +1,4 @@
-"""The autoscalers that may have set replicas, asked for only where replicas differ."""
+"""Reads HorizontalPodAutoscalers, but only if the replicas of some object differ."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,47 +8,47 @@ from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resources
 from drift.policy.autoscaling import Autoscaler, read_autoscaler
 
-#: After so many namespaces that were asked one by one, a list of all of them is tried, if it holds no more than so many
-#: autoscalers: one page at first, and more where there are many to ask.
-_AT_ONCE: Final = ((1, 500), (10, 5000))
+#: Pairs (namespaces, autoscalers): after so many namespaces have been listed one by one, try to list all namespaces at
+#: once, but give up if there are more than so many autoscalers.
+_LIST_ALL_AFTER: Final = ((1, 500), (10, 5000))
 
 
 class Autoscalers:
-    """What is known of autoscalers, by namespace.
+    """Finds the autoscalers of a namespace, with few requests.
 
     Args:
-        source: The live side.
-        resources: The kinds that may be asked for.
+        source: The cluster or dump.
+        resources: The kinds that the scan may read.
 
     Attributes:
-        notes: What could not be read, one sentence each.
+        notes: One sentence for each namespace whose autoscalers could not be read.
     """
 
     def __init__(self, source: LiveSource, resources: Resources) -> None:
         self.notes: list[str] = []
         self._source = source
         self._resource = resources.preferred("autoscaling", "HorizontalPodAutoscaler")
-        self._known: dict[str | None, tuple[Autoscaler, ...]] = {}
-        self._everywhere: dict[str | None, tuple[Autoscaler, ...]] | None = None
-        self._tries = list(_AT_ONCE)
+        self._listed: dict[str | None, tuple[Autoscaler, ...]] = {}
+        self._by_namespace: dict[str | None, tuple[Autoscaler, ...]] | None = None
+        self._attempts = list(_LIST_ALL_AFTER)
 
     def in_namespace(self, namespace: str | None) -> tuple[Autoscaler, ...]:
-        """Those of a namespace; () where there are none, or where that cannot be told."""
-        is_new = namespace not in self._known
-        if is_new and self._tries and len(self._known) >= self._tries[0][0]:
-            self._everywhere = self._list_everywhere(at_most=self._tries.pop(0)[1])
-        if self._everywhere is not None:
-            return self._everywhere.get(namespace, ())
+        """Returns the autoscalers of a namespace, or () if there are none or they cannot be read."""
+        is_new = namespace not in self._listed
+        if is_new and self._attempts and len(self._listed) >= self._attempts[0][0]:
+            self._by_namespace = self._list_everywhere(at_most=self._attempts.pop(0)[1])
+        if self._by_namespace is not None:
+            return self._by_namespace.get(namespace, ())
         if is_new:
             try:
-                self._known[namespace] = tuple(found for _, found in self._list(namespace))
+                self._listed[namespace] = tuple(found for _, found in self._list(namespace))
             except RequestError as error:
-                self._known[namespace] = ()
-                self.notes.append(f"whether an autoscaler sets replicas in {namespace} cannot be told: {error}")
-        return self._known[namespace]
+                self._listed[namespace] = ()
+                self.notes.append(f"cannot read autoscalers in {namespace}, which may have set replicas: {error}")
+        return self._listed[namespace]
 
     def _list_everywhere(self, at_most: int) -> dict[str | None, tuple[Autoscaler, ...]] | None:
-        """All of them by namespace; None where this account may not, or there are too many."""
+        """Returns the autoscalers of all namespaces, or None if the account may not list them or there are too many."""
         everywhere: dict[str | None, tuple[Autoscaler, ...]] = {}
         try:
             for namespace, autoscaler in self._list(None, at_most=at_most):
@@ -56,8 +56,8 @@ class Autoscalers:
         except TooManyObjectsError:
             return None
         except RequestError:
-            # The namespaces are asked one by one, and each says for itself what is wrong.
-            self._tries.clear()
+            # From now on, list one namespace after the other; each failure gets a note of its own.
+            self._attempts.clear()
             return None
         return everywhere
 

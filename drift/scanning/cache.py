@@ -1,45 +1,45 @@
-"""What was found of objects that differ in nothing, for whoever scans the same ones again and again."""
+"""Caches the reports of objects that are in sync, for `drift watch`, which compares the same objects repeatedly."""
 
 from drift.kube.live_object import LiveObject
 from drift.model import Manifest, ObjectReport
 
 
 class NoCache:
-    """Finds nothing again, and keeps no object alive: for a single scan.
+    """Caches nothing: for a single scan.
 
     Attributes:
-        inferred_applier: The applier that the last scan of the whole source inferred; None without one.
+        inferred_applier: The applier that the last full scan inferred, or None.
     """
 
     inferred_applier: str | None = None
 
     def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
-        """None."""
+        """Returns None."""
         del manifest, live
         return None
 
     def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
-        """The report, as it was given."""
+        """Returns the report unchanged."""
         del manifest, live
         return report
 
 
 class ComparisonCache(NoCache):
-    """Reports of pairs of a manifest and a live object, found again as long as both are the very same values.
+    """Caches the report of a manifest and its live object until either of the two is replaced by another value.
 
-    It is right for one set of options, manifests and schemas; with others, start with a new one.
+    It is valid for one set of options, manifests and schemas. If these change, use a new cache.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Manifest, LiveObject, ObjectReport]] = {}
+        self._entries: dict[int, tuple[Manifest, LiveObject, ObjectReport]] = {}
 
     def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
-        """What was found of the two; None where that is not known."""
-        known = self._known.get(id(manifest))
-        # Kept alive here, the manifest's id is nobody else's.
-        return known[2] if known is not None and known[0] is manifest and known[1] is live else None
+        """Returns the cached report, or None if there is none for exactly these two values."""
+        cached = self._entries.get(id(manifest))
+        # The cache holds a reference to the manifest, so no other object can have its id.
+        return cached[2] if cached is not None and cached[0] is manifest and cached[1] is live else None
 
     def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
-        """Remembers what was found, and gives it back; what was known of the manifest before is forgotten."""
-        self._known[id(manifest)] = (manifest, live, report)
+        """Caches the report in place of an earlier one of the same manifest, and returns it."""
+        self._entries[id(manifest)] = (manifest, live, report)
         return report

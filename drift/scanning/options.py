@@ -1,4 +1,4 @@
-"""What the user may say about a scan."""
+"""The options and the progress of a scan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from drift.model import WHOLE, Manifest, Shard, Unmanaged
 
 @dataclass(frozen=True, slots=True)
 class ScanStep:
-    """How far a scan is.
+    """The progress of a scan.
 
     Attributes:
-        what: What is being read, for instance ``deployments.apps``.
-        done: Manifests that were compared so far.
-        total: All of them; None while the live objects are looked for that no manifest describes.
+        what: The kind that is being read, for example ``deployments.apps``.
+        done: The number of manifests compared so far.
+        total: The number of all manifests; None while the scan searches for unmanaged objects.
     """
 
     what: str
@@ -23,29 +23,29 @@ class ScanStep:
     total: int | None
 
 
-def _look_away(step: ScanStep) -> None:
+def _ignore(step: ScanStep) -> None:
     del step
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may say about a scan.
+    """The options of a scan.
 
     Attributes:
-        namespace: Where objects live that name no namespace; None: as the live side has it.
-        appliers: Field managers that sync Git, beside the well-known ones.
-        controllers: Field managers that work for the cluster, beside the well-known ones; ``*`` as in a glob.
-        infers_applier: Whether the manifests are a whole source, so that its applier can be inferred from all of them.
-        inferred_applier: The applier that an earlier scan of the whole source inferred; None without one.
-        unchecked: Kinds that are not asked for, on purpose.
-        unmanaged: Where objects that Git does not have are looked for.
-        synced: The manifests at the revision that was last synced; None where the user names none.
-        synced_revision: That revision, as the user names it.
-        repository: Reads the manifests at the commits that Flux or Argo CD records; None to do without.
-        catch_up: Whether to compare with a newer commit that was synced, if the checkout is behind it.
-        shard: The part of the work that is this scan's; what it knows of the other parts is the same in each.
-        explain: Whether every decision is wanted, also those about objects that are plainly in sync.
-        observe: Is told how far the scan is, some hundred times a second at most.
+        namespace: The namespace of manifests that name none; None for the default of the cluster or dump.
+        appliers: Field managers that apply Git, in addition to the known ones.
+        controllers: Field managers that are controllers, in addition to the known ones; ``*`` matches any characters.
+        infers_applier: Whether the manifests are complete, so that the scan can infer their applier from all objects.
+        inferred_applier: The applier that an earlier full scan inferred, or None.
+        unchecked: Kinds that the user excludes from the scan.
+        unmanaged: Where to search for unmanaged objects.
+        synced: The manifests at the last synced revision; None if the user does not name that revision.
+        synced_revision: The last synced revision, as the user names it.
+        repository: Reads the manifests at the commits that Flux or Argo CD records; None to ignore these records.
+        catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
+        shard: The part of the namespaces to scan.
+        explain: Whether to report every decision, including those about objects that are obviously in sync.
+        observe: Called with the progress, at most about a hundred times a second.
     """
 
     namespace: str | None = None
@@ -61,8 +61,8 @@ class Options:
     catch_up: bool = False
     shard: Shard = WHOLE
     explain: bool = False
-    observe: Callable[[ScanStep], object] = _look_away
+    observe: Callable[[ScanStep], object] = _ignore
 
     def unchecked_kind(self, group: str, kind: str) -> SkippedKind | None:
-        """What the user says about a kind that is not to be looked at; None for any other."""
+        """Returns the setting that excludes a kind, or None if the kind is not excluded."""
         return next((unchecked for unchecked in self.unchecked if unchecked.covers(group, kind)), None)

@@ -1,21 +1,22 @@
-"""What the manifests ask for, by kind and namespace; and what is wrong with a manifest before anything is read."""
+"""The plan of a scan: the manifests by kind and namespace, and those that need no live object to be reported."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from drift.errors import ManifestError
+from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource
-from drift.model import Manifest, ObjectKey, ObjectReport, Shard, Status
+from drift.model import Decision, Finding, Manifest, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options
 
-#: Argo CD's objects for applications. Argo Workflows and Rollouts share the group, and live beside what they run.
+#: Argo CD's own kinds. Argo Workflows and Rollouts use the same group, but their objects are ordinary manifests.
 _ARGOCD_KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
 _FLUX_GROUPS: Final = ".toolkit.fluxcd.io"
 
 
-def _is_hand_over(resource: Resource) -> bool:
+def _configures_gitops(resource: Resource) -> bool:
     """Whether objects of a kind tell a GitOps controller what to sync."""
     if resource.group == "argoproj.io":
         return resource.kind in _ARGOCD_KINDS
@@ -27,21 +28,50 @@ class PlannedKind:
     """The manifests of one kind.
 
     Attributes:
-        resource: The kind in the version that the manifests have it in.
-        namespaces: The manifests by namespace (None for a cluster-scoped kind) and by name.
+        resource: The kind, in the version of the manifests.
+        namespaces: The manifests by namespace (None for a cluster-scoped kind) and name.
     """
 
     resource: Resource
     namespaces: dict[str | None, dict[str, Manifest]] = field(default_factory=dict)
 
     def key(self, namespace: str | None, name: str) -> ObjectKey:
-        """What one of its objects is known by."""
+        """Returns the key of one of its objects."""
         return ObjectKey(self.resource.group, self.resource.kind, namespace, name)
 
     @property
     def count(self) -> int:
-        """How many manifests there are."""
+        """The number of manifests."""
         return sum(map(len, self.namespaces.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A manifest and its live object.
+
+    Attributes:
+        manifest: The desired object.
+        live: The live object, in the manifest's version.
+        key: The key of both.
+        resource: Their kind.
+    """
+
+    manifest: Manifest
+    live: LiveObject
+    key: ObjectKey
+    resource: Resource
+
+    def report(
+        self,
+        status: Status,
+        reason: str | None = None,
+        *,
+        findings: tuple[Finding, ...] = (),
+        decisions: tuple[Decision, ...] = (),
+    ) -> ObjectReport:
+        """Returns the report of the object; arguments as in `ObjectReport`."""
+        manifest = self.manifest
+        return ObjectReport(manifest.api_version, self.key, manifest.source, status, reason, findings, decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +80,8 @@ class Absent:
 
     Attributes:
         manifest: The manifest.
-        key: What the object is known by.
-        reason: What else is to be said of it, as a sentence.
+        key: The key of the object.
+        reason: Why it does not exist, as a sentence, or None.
     """
 
     manifest: Manifest
@@ -59,15 +89,63 @@ class Absent:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All manifests, resolved against what the live side serves.
+class PendingKind:
+    """The manifests of a kind that have no result yet.
+
+    Args:
+        kind: All manifests of the kind.
 
     Attributes:
-        kinds: Those to be read.
-        described: What every manifest's object is known by.
-        unchecked: The reports of those that are not looked at.
-        absent: Those that cannot exist, since the live side does not have their kind.
+        kind: The same.
+    """
+
+    def __init__(self, kind: PlannedKind) -> None:
+        self.kind = kind
+        self._namespaces = {namespace: dict(manifests) for namespace, manifests in kind.namespaces.items()}
+
+    def pair(self, live: LiveObject) -> Pair | None:
+        """Returns a live object and its manifest, or None if no pending manifest describes the object."""
+        namespace = self._namespace(live)
+        manifest = self._namespaces.get(namespace, {}).get(live.name)
+        return (
+            None if manifest is None else Pair(manifest, live, self.kind.key(namespace, live.name), self.kind.resource)
+        )
+
+    def describes(self, live: LiveObject) -> bool:
+        """Whether a manifest describes a live object, pending or not."""
+        return live.name in self.kind.namespaces.get(self._namespace(live), ())
+
+    def remove(self, pair: Pair) -> None:
+        """Removes the manifest of a pair that has a result."""
+        del self._namespaces[pair.key.namespace][pair.key.name]
+
+    def pop(self, namespace: str | None) -> Mapping[str, Manifest] | None:
+        """Removes and returns the manifests of a namespace by name; None if that was done before or it has none."""
+        return self._namespaces.pop(namespace, None)
+
+    def rest(self) -> Iterator[tuple[str | None, Mapping[str, Manifest]]]:
+        """Yields the pending manifests by name, for each namespace."""
+        yield from self._namespaces.items()
+
+    def absent(self) -> Iterator["Absent"]:
+        """Yields the pending manifests as absent: all live objects of the kind have been read."""
+        for namespace, manifests in self.rest():
+            for name, manifest in manifests.items():
+                yield Absent(manifest, self.kind.key(namespace, name))
+
+    def _namespace(self, live: LiveObject) -> str | None:
+        return live.namespace if self.kind.resource.namespaced else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All manifests, resolved against the kinds that the cluster or dump has.
+
+    Attributes:
+        kinds: The manifests whose live objects are to be read.
+        described: The keys of all manifests.
+        unchecked: The reports of the manifests that are not compared.
+        absent: The manifests whose kind the cluster or dump does not have.
     """
 
     kinds: tuple[PlannedKind, ...]
@@ -77,25 +155,27 @@ class Plan:
 
     @property
     def namespaces(self) -> list[str]:
-        """The namespaces that the kinds are wanted from, sorted."""
+        """The namespaces of the manifests, sorted."""
         return sorted({name for kind in self.kinds for name in kind.namespaces if name is not None})
 
     @property
     def searched(self) -> list[str]:
-        """The namespaces to search for objects that Git does not have, sorted.
+        """The namespaces to search for unmanaged objects, sorted.
 
-        A namespace that the manifests use only to hand an application over to a GitOps controller is that controller's
-        own, and so is what else is in it.
+        A namespace whose only manifests configure a GitOps controller (Argo CD Applications, Flux Kustomizations)
+        belongs to that controller, so other objects in it are not unmanaged.
         """
-        kinds = [kind for kind in self.kinds if not _is_hand_over(kind.resource)]
+        kinds = [kind for kind in self.kinds if not _configures_gitops(kind.resource)]
         return sorted({name for kind in kinds for name in kind.namespaces if name is not None})
 
     def part(self, shard: Shard, *, others: bool = False) -> "Plan":
-        """Those of one shard, with every kind that the manifests use in some namespace.
+        """Returns the part of the plan that belongs to a shard.
+
+        It has every namespaced kind, even if the shard has no manifests of it.
 
         Args:
             shard: The shard.
-            others: Instead, those of the other shards.
+            others: Return the part that belongs to the other shards instead.
         """
         return Plan(
             kinds=tuple(
@@ -113,14 +193,14 @@ class Plan:
 
 
 class ResourceMapper:
-    """Finds what manifests are called on the live side."""
+    """Maps manifests to the resources and keys of the cluster or dump."""
 
     def __init__(self, source: LiveSource, options: Options) -> None:
         self._source = source
         self._options = options
 
     def by_key(self, manifests: Iterable[Manifest]) -> Mapping[ObjectKey, Manifest]:
-        """Manifests by what they are known by."""
+        """Returns the manifests by key."""
         return {self._key(manifest, self._resource(manifest)): manifest for manifest in manifests}
 
     def resolve(self, manifests: Sequence[Manifest]) -> Plan:
@@ -141,9 +221,9 @@ class ResourceMapper:
                     f"{manifest.source}: {key} is also defined in {seen[key].source}; remove one of them"
                 )
             seen[key] = manifest
-            chosen = self._options.unchecked_kind(manifest.group, manifest.kind)
-            if chosen is not None:
-                unchecked.append(_unchecked(manifest, key, chosen.reason, is_skipped=True))
+            excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
+            if excluded is not None:
+                unchecked.append(_unchecked(manifest, key, excluded.reason, is_skipped=True))
             elif resource is None:
                 unserved = self._not_served(manifest, key)
                 if isinstance(unserved, Absent):
@@ -163,7 +243,7 @@ class ResourceMapper:
             default = self._options.namespace or self._source.default_namespace
             namespace = manifest.namespace or (default if resource else None)
         else:
-            # kubectl and the API server disregard a namespace on a cluster-scoped object.
+            # kubectl and the API server ignore the namespace of a cluster-scoped object.
             namespace = None
         return ObjectKey(manifest.group, manifest.kind, namespace, manifest.name)
 
@@ -174,11 +254,11 @@ class ResourceMapper:
             reason = f"{manifest.api_version} is not served here; move the manifest to {other.api_version}"
             return _unchecked(manifest, key, reason)
         if resources.is_broken(manifest.api_version):
-            reason = f"what the server has in {manifest.api_version} cannot be told: that API does not answer"
+            reason = f"cannot read objects of {manifest.api_version}: that API does not answer"
             return _unchecked(manifest, key, reason)
         similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
         if self._source.info is None:
-            reason = f"the dump holds no {manifest.kind} of {manifest.api_version}"
+            reason = f"the dump has no {manifest.kind} of {manifest.api_version}"
             return Absent(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
         reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
         return Absent(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")

@@ -1,4 +1,4 @@
-"""Which requests get the live objects of a kind: one by one, namespace by namespace, or all namespaces at once."""
+"""Reads the live objects of a kind: one by one, namespace by namespace, or all namespaces at once."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource
 from drift.redaction import is_secret
 
-#: From so many namespaces on, one list across all of them is tried first.
+#: From this many namespaces on, try to list all namespaces at once.
 _MANY_NAMESPACES: Final = 3
-#: Up to so many objects of a namespace are read one by one where nothing else is of interest.
-_FEW: Final = 5
-#: How many objects nobody asked for may come with a list across all namespaces, for each request that it saves.
-_NOT_ASKED_FOR: Final = 100
+#: Up to this many objects are read one by one, unless the scan also searches for unmanaged ones.
+_FEW_OBJECTS: Final = 5
+#: How many objects of other namespaces a list of all namespaces may return, for each request that it saves.
+_UNRELATED_PER_REQUEST: Final = 100
 _FORBIDDEN: Final = 403
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What could not be read to the end.
+    """A request for the objects of a kind that failed.
 
     Attributes:
-        namespaces: Where; None for a cluster-scoped kind, or where it was asked for across all namespaces.
+        namespaces: The namespaces that could not be read completely; None for a cluster-scoped kind or all namespaces.
         error: Why.
     """
 
@@ -33,50 +33,50 @@ class Unread:
 
 
 class Reader:
-    """Reads the objects of one kind after the other, with as few requests as rights and numbers allow."""
+    """Reads the objects of kinds, with as few requests as permissions and numbers of objects allow."""
 
     def __init__(self, source: LiveSource) -> None:
         self._source = source
-        # Learnt from a kind that may be listed in its namespaces and not across them: the others will be alike.
-        self._is_bound_to_namespaces = False
+        # Set if the account may list a kind in its namespaces, but not in all: the other kinds will be no different.
+        self._has_namespaced_rights_only = False
 
     def get_or_list(
         self, resource: Resource, names: Mapping[str | None, Collection[str]], *, metadata_only: bool = False
     ) -> Iterator[LiveObject | Unread]:
-        """Objects by name, and others where a list is cheaper.
+        """Reads objects by name. If a list is cheaper, it also yields other objects.
 
         Args:
             resource: The kind.
             names: The names by namespace.
-            metadata_only: Whether lists need no more, as in `LiveSource.list`.
+            metadata_only: Whether metadata is enough, as in `LiveSource.list`.
         """
-        if sum(map(len, names.values())) > _FEW:
+        if sum(map(len, names.values())) > _FEW_OBJECTS:
             yield from self.list(resource, names, metadata_only=metadata_only)
             return
         for namespace in names:
-            yield from self._named(resource, namespace, names[namespace])
+            yield from self._get_each(resource, namespace, names[namespace])
 
     def list(
         self, resource: Resource, names: Mapping[str | None, Collection[str]], *, metadata_only: bool = False
     ) -> Iterator[LiveObject | Unread]:
-        """All objects in some namespaces.
+        """Reads all objects of some namespaces.
 
         Args:
             resource: The kind.
-            names: The namespaces, each with the names that are known to be there.
+            names: The namespaces, each with the names of the manifests.
             metadata_only: As in `LiveSource.list`.
         """
-        was_refused = False
-        if self._may_be_listed_at_once(resource, names, metadata_only=metadata_only):
+        is_forbidden_for_all = False
+        if self._may_list_all_namespaces(resource, names, metadata_only=metadata_only):
             try:
-                yield from self._list_at_once(resource, names, metadata_only=metadata_only)
+                yield from self._list_all_namespaces(resource, names, metadata_only=metadata_only)
             except TooManyObjectsError:
                 pass
             except RequestError as error:
                 if error.status != _FORBIDDEN:
                     yield Unread(tuple(names), error)
                     return
-                was_refused = True
+                is_forbidden_for_all = True
             else:
                 return
         for namespace in names:
@@ -85,31 +85,31 @@ class Reader:
             except RequestError as error:
                 yield Unread((namespace,), error)
             else:
-                self._is_bound_to_namespaces |= was_refused
+                self._has_namespaced_rights_only |= is_forbidden_for_all
 
-    def _list_at_once(
+    def _list_all_namespaces(
         self, resource: Resource, names: Mapping[str | None, Collection[str]], *, metadata_only: bool
     ) -> Iterator[LiveObject]:
-        most = 2 * sum(map(len, names.values())) + _NOT_ASKED_FOR * len(names)
-        for live in self._source.list(resource, None, metadata_only=metadata_only, at_most=most):
+        at_most = 2 * sum(map(len, names.values())) + _UNRELATED_PER_REQUEST * len(names)
+        for live in self._source.list(resource, None, metadata_only=metadata_only, at_most=at_most):
             if live.namespace in names:
                 yield live
 
     def list_everywhere(self, resource: Resource, *, metadata_only: bool = False) -> Iterator[LiveObject | Unread]:
-        """All objects of a kind."""
+        """Reads all objects of a kind, in all namespaces."""
         try:
             yield from self._source.list(resource, None, metadata_only=metadata_only)
         except RequestError as error:
             yield Unread((None,), error)
 
-    def _may_be_listed_at_once(
+    def _may_list_all_namespaces(
         self, resource: Resource, namespaces: Collection[str | None], *, metadata_only: bool
     ) -> bool:
-        # Secrets of namespaces that nobody asked about are left where they are.
-        is_open = metadata_only or not is_secret(resource.api_version, resource.kind)
-        return is_open and len(namespaces) >= _MANY_NAMESPACES and not self._is_bound_to_namespaces
+        # Never read Secrets of other namespaces.
+        is_allowed = metadata_only or not is_secret(resource.api_version, resource.kind)
+        return is_allowed and len(namespaces) >= _MANY_NAMESPACES and not self._has_namespaced_rights_only
 
-    def _named(
+    def _get_each(
         self, resource: Resource, namespace: str | None, names: Collection[str]
     ) -> Iterator[LiveObject | Unread]:
         try:

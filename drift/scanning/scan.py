@@ -1,30 +1,37 @@
-"""The scan itself: resolves the manifests, reads their live objects and has each pair compared and judged."""
+"""Runs the stages of a scan: plan, read, compare, unmanaged, report."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
+from drift.compare.ownership import NO_BASE_NOTE
 from drift.errors import ConnectError, RequestError, ScanError
-from drift.gitops.opt_outs import apply_opt_outs, expected_absence
+from drift.gitops.ignore_differences import read_ignore_differences
+from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
-from drift.kube.live_object import LiveObject
+from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live_source import LiveSource
-from drift.model import Cause, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Status
-from drift.policy.findings import missing_finding
+from drift.kube.resources import Resource
+from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status
 from drift.policy.unmanaged import ManagedScope
+from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import ComparisonCache, NoCache
-from drift.scanning.comparison import PairComparer
+from drift.scanning.comparison import PairComparer, PairResult
+from drift.scanning.inference import Inference, OtherShards
+from drift.scanning.last_sync import LastSync
+from drift.scanning.missing import report_missing
 from drift.scanning.options import Options, ScanStep
-from drift.scanning.plan import Absent, Plan, PlannedKind, ResourceMapper
+from drift.scanning.plan import Absent, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
-from drift.scanning.unmanaged import UnmanagedSearch
+from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_owners, report_unmanaged
 
 _FORBIDDEN: Final = 403
-#: Objects from one word on the progress to the next.
-_STEP: Final = 100
+#: Report the progress after this many objects.
+_PROGRESS_INTERVAL: Final = 100
 
 
 def scan_manifests(
@@ -36,266 +43,258 @@ def scan_manifests(
     schemas: Mapping[str, Any] | None = None,
     cache: ComparisonCache | None = None,
 ) -> Report:
-    """Compares manifests with the live side.
+    """Compares manifests with a cluster or dump.
 
     Args:
         manifests: The desired objects.
-        source: The live side.
+        source: The cluster or dump.
         info: Where the manifests come from, for the report.
-        options: What the user said about the scan.
-        schemas: The OpenAPI document to use where the source has none of its own.
-        cache: What earlier scans with the same options, manifests and schemas found; learns from this one.
+        options: The options of the scan.
+        schemas: The OpenAPI document to use if the source has none.
+        cache: The reports of earlier scans with the same options, manifests and schemas. The scan adds its own.
+
+    Returns:
+        The report. It also says what could not be read.
 
     Raises:
-        ManifestError: Two manifests describe one object. What cannot be read is in the report.
+        ManifestError: Two manifests describe one object.
+        ConnectError: The API server can no longer be reached, and the report depends on it.
     """
-    scan = _Scan(source, options, manifests, schemas, cache)
-    report = scan.run(info)
-    ahead = scan.ahead() if options.catch_up else None
-    if ahead is None:
-        return replace(report, notes=tuple(scan.notes()))
+    report, newer_commit = _Scan(manifests, source, options, schemas, cache or NoCache()).run(info)
+    if newer_commit is None:
+        return report
+    sentence = newer_commit.sentence
     if info.git_dirty:
-        note = f"{ahead.sentence}; it has uncommitted changes, so the files are compared as they are"
+        note = f"{sentence}; it has uncommitted changes, so the files are compared as they are"
         return replace(report, notes=(*report.notes, note))
-    newer = _Scan(source, options, ahead.manifests, schemas, None).run(replace(info, git_commit=ahead.commit))
-    note = f"{ahead.sentence}, so this report compares the cluster with that commit; `git pull` updates the checkout"
-    return replace(newer, notes=(note, *newer.notes))
+    options = replace(options, catch_up=False)
+    info = replace(info, git_commit=newer_commit.commit)
+    report, _ = _Scan(newer_commit.manifests, source, options, schemas, NoCache()).run(info)
+    note = f"{sentence}, so this report compares the cluster with that commit; `git pull` updates the checkout"
+    return replace(report, notes=(note, *report.notes))
+
+
+@dataclass(slots=True)
+class _Results:
+    """What the scan of the planned kinds has found so far.
+
+    Attributes:
+        reports: The reports of objects.
+        absent: The manifests without a live object.
+        postponed: The pairs to compare after all others.
+        candidates: The live objects without a manifest.
+        errors: One sentence for each namespace that could not be read.
+        is_connected: Whether the API server could be reached until the end.
+        with_managed_fields: The number of compared objects with ``managedFields``.
+        without_managed_fields: The number of compared objects without them.
+        without_base: The number of fields as in `PairResult.without_base`, by manager.
+    """
+
+    reports: list[ObjectReport] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    postponed: list[Pair] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    is_connected: bool = True
+    with_managed_fields: int = 0
+    without_managed_fields: int = 0
+    without_base: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: PairResult) -> None:
+        self.reports.append(result.report)
+        if result.has_managed_fields:
+            self.with_managed_fields += 1
+        elif result.has_managed_fields is not None:
+            self.without_managed_fields += 1
+        if result.without_base:
+            self.without_base.update(result.without_base)
 
 
 class _Scan:
     def __init__(
         self,
+        manifests: Sequence[Manifest],
         source: LiveSource,
         options: Options,
-        manifests: Sequence[Manifest],
         schemas: Mapping[str, Any] | None,
-        cache: ComparisonCache | None,
+        cache: NoCache,
     ) -> None:
         self._source = source
         self._options = options
-        self._observe = options.observe
-        self._manifests = manifests
-        self._resolver = ResourceMapper(source, options)
-        # What may be asked for; a kind that the user leaves out is not even looked up.
+        self._cache = cache
+        mapper = ResourceMapper(source, options)
+        self._plan = mapper.resolve(manifests)
+        # The scan reads no objects of kinds that the user excludes, for whatever reason.
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
+        managers = Managers(options.appliers, options.controllers, options.inferred_applier)
         self._types = Types(source, schemas, [manifest.body for manifest in manifests])
-        self._reader = Reader(source)
-        self._strays = UnmanagedSearch(self._reader, resources, options)
-        self._cluster_id = source.info.server if source.info else ""
-        self._errors: list[str] = []
-        self._reports: list[ObjectReport] = []
-        self._absent: list[Absent] = []
-        self._elsewhere: tuple[PlannedKind, ...] = ()
-        self._synced = None if options.synced is None else self._resolver.by_key(options.synced)
-        self._recorded = (
+        self._search = UnmanagedSearch(Reader(source), resources, options)
+        self._inference = Inference(source, resources, options, managers)
+        self._others = OtherShards(self._plan.part(options.shard, others=True).kinds, self._search, self._inference)
+        self._last_sync = LastSync(
+            None if options.synced is None else mapper.by_key(options.synced),
             None
             if options.repository is None
-            else SyncedRevisions(source, options.repository, self._resolver.by_key, resources)
+            else SyncedRevisions(source, options.repository, mapper.by_key, resources),
+            self._inference.owners,
+            self._others,
         )
-        self._pairs = PairComparer(
-            source,
-            options,
-            manifests,
-            self._types,
-            resources,
-            synced=self._synced,
-            recorded=self._recorded,
-            cache=cache or NoCache(),
+        self._autoscalers = Autoscalers(source, resources)
+        ignore_differences, self._ignore_notes = read_ignore_differences(manifests)
+        self._cluster = source.info.server if source.info else ""
+        self._comparer = PairComparer(
+            managers=managers,
+            types=self._types,
+            last_sync=self._last_sync,
+            autoscalers=self._autoscalers,
+            ignore_differences=ignore_differences,
+            cache=cache,
+            cluster=self._cluster,
+            explain=options.explain,
         )
 
-    def run(self, info: ManifestsInfo) -> Report:
+    def run(self, info: ManifestsInfo) -> tuple[Report, SyncedAhead | None]:
+        """Runs all stages. Returns the report, and the synced commit if the checkout is behind it."""
         start = monotonic()
-        everything = self._resolver.resolve(self._manifests)
-        wanted = everything.part(self._options.shard)
-        self._elsewhere = everything.part(self._options.shard, others=True).kinds
-        self._reports += wanted.unchecked
-        self._absent += wanted.absent
-        lost: ConnectError | None = None
-        for kind in wanted.kinds:
-            lost = self._scan_kind(kind, wanted, lost)
-        if self._pairs.needs_all_objects:
-            self._look_elsewhere()
-        self._reports += self._pairs.postponed()
-        self._report_missing()
-        if lost is None:
-            self._strays.search(everything, wanted.searched)
-        if self._strays.owners(self._pairs.tracking.keys) - self._pairs.owners.known:
-            self._look_elsewhere()
-        self._reports += self._strays.reports(
-            ManagedScope(
-                self._pairs.owners.known,
-                frozenset(everything.searched),
-                everything.described,
-                self._pairs.tracking.keys,
-            ),
-            self._was_synced,
-            self._cluster_id,
-        )
-        return Report(
+        plan = self._plan.part(self._options.shard)
+        results = self._scan_planned(plan)
+        applier = self._compare_postponed(results)
+        # Why an object is missing depends on the owners of all others.
+        missing = [report_missing(absent, self._last_sync, self._cluster) for absent in results.absent]
+        if results.is_connected:
+            results.candidates += self._search.search(self._plan, plan.searched)
+        unmanaged = self._report_unmanaged(results.candidates)
+        report = Report(
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             cluster=self._source.info,
             manifests=info,
-            objects=tuple(sorted(self._reports, key=_report_order)),
-            notes=tuple(self.notes()),
-            errors=(*self._errors, *self._strays.errors),
+            objects=tuple(sorted([*results.reports, *missing, *unmanaged], key=_report_order)),
+            errors=(*results.errors, *self._others.errors, *self._search.errors),
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
         )
+        catches_up = self._options.catch_up
+        newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if catches_up else None
+        return replace(report, notes=tuple(self._notes(results, applier))), newer_commit
 
-    def notes(self) -> Iterator[str]:
-        """What the reader should know of the scan as a whole, one sentence each."""
-        yield from self._pairs.notes
-        yield from self._types.notes
-        yield from self._strays.notes
-        yield from self._pairs.owners.notes()
-        if self._recorded is not None:
-            yield from self._recorded.notes
-        if self._source.info is None:
-            yield from _ownerless(self._pairs.without_owners, self._pairs.with_owners)
+    # -- read and compare
 
-    # -- the live side
+    def _scan_planned(self, plan: Plan) -> _Results:
+        """Reads the live objects of the manifests, and compares them while they arrive."""
+        results = _Results(reports=[*plan.unchecked], absent=[*plan.absent])
+        kinds = iter(plan.kinds)
+        for kind in kinds:
+            pending = PendingKind(kind)
+            try:
+                self._scan_kind(pending, plan, results)
+            except ConnectError as error:
+                # The API server is gone, so do not try the other kinds.
+                for rest in (pending, *map(PendingKind, kinds)):
+                    for namespace, manifests in rest.rest():
+                        self._report_unread(rest.kind, namespace, manifests, error, results)
+                results.is_connected = False
+        return results
 
-    def _scan_kind(self, kind: PlannedKind, wanted: Plan, lost: ConnectError | None) -> ConnectError | None:
-        """Compares the objects of one kind.
+    def _scan_kind(self, pending: PendingKind, plan: Plan, results: _Results) -> None:
+        kind = pending.kind
+        self._observe(kind.resource, results)
+        for live in self._search.read(kind, plan):
+            if isinstance(live, Unread):
+                self._handle_failure(live, pending, results)
+                continue
+            pair = pending.pair(live)
+            if pair is not None:
+                self._compare_or_postpone(pair, results)
+                pending.remove(pair)
+            elif self._search.searches(kind.resource) and not pending.describes(live):
+                results.candidates += self._search.candidates(kind.resource, live)
+        results.absent += pending.absent()
 
-        Args:
-            kind: The manifests of the kind.
-            wanted: All manifests.
-            lost: What ended the connection; a server that is gone is not asked again for every kind.
+    def _observe(self, resource: Resource, results: _Results) -> None:
+        self._options.observe(ScanStep(resource.full_name, len(results.reports), len(self._plan.described)))
 
-        Returns:
-            What has ended the connection by now.
-        """
-        remaining = {namespace: dict(manifests) for namespace, manifests in kind.namespaces.items()}
-        try:
-            if lost is not None:
-                raise lost
-            self._tell_of(kind)
-            for live in self._live_objects(kind, wanted):
-                if isinstance(live, Unread):
-                    self._could_not_read(live, kind, remaining)
-                    continue
-                namespace = live.namespace if kind.resource.namespaced else None
-                manifest = remaining.get(namespace, {}).pop(live.name, None)
-                if manifest is not None:
-                    key = kind.key(namespace, live.name)
-                    report = self._pairs.compare(manifest, live, key, kind.resource)
-                    if report is not None:
-                        self._reports.append(report)
-                        if len(self._reports) % _STEP == 0:
-                            self._tell_of(kind)
-                elif live.name not in kind.namespaces.get(namespace, ()) and self._strays.wanted(kind.resource):
-                    self._strays.add(kind.resource, live)
-        except ConnectError as error:
-            for namespace, manifests in remaining.items():
-                self._give_up(kind, namespace, manifests, error)
-            return error
-        self._absent += [
-            Absent(manifest, kind.key(namespace, name))
-            for namespace, manifests in remaining.items()
-            for name, manifest in manifests.items()
-        ]
-        return None
-
-    def _tell_of(self, kind: PlannedKind) -> None:
-        self._observe(ScanStep(kind.resource.full_name, len(self._reports), len(self._manifests)))
-
-    def _live_objects(self, kind: PlannedKind, wanted: Plan) -> Iterator[LiveObject | Unread]:
-        """A kind's live objects: more than those that are described where others are of interest too."""
-        if not self._strays.wanted(kind.resource):
-            return self._reader.get_or_list(kind.resource, kind.namespaces)
-        return self._strays.read(kind, wanted)
-
-    def _could_not_read(
-        self, unread: Unread, kind: PlannedKind, remaining: dict[str | None, dict[str, Manifest]]
-    ) -> None:
-        """Nothing is known of those that have not come: not "missing", and certainly not "in sync"."""
+    def _handle_failure(self, unread: Unread, pending: PendingKind, results: _Results) -> None:
         for namespace in unread.namespaces:
-            if namespace in remaining:
-                self._give_up(kind, namespace, remaining.pop(namespace), unread.error)
+            manifests = pending.pop(namespace)
+            if manifests is None:
+                self._search.note_failure(pending.kind.resource, namespace, unread.error, is_in_git=True)
             else:
-                self._strays.could_not_list(kind.resource, namespace, unread.error, is_ours=True)
+                self._report_unread(pending.kind, namespace, manifests, unread.error, results)
 
-    def _give_up(
-        self, kind: PlannedKind, namespace: str | None, manifests: Mapping[str, Manifest], error: ScanError
+    def _report_unread(
+        self,
+        kind: PlannedKind,
+        namespace: str | None,
+        manifests: Mapping[str, Manifest],
+        error: ScanError,
+        results: _Results,
     ) -> None:
-        plural = kind.resource.plural
-        what = f"{plural} in {namespace}" if namespace else plural
-        user = self._source.info.impersonated if self._source.info is not None else None
-        refused = (
-            "may not be read by this account" if user is None else f"may not be read by {user}, who is impersonated"
-        )
-        why = f"{refused} (get, list {what})" if _is_refused(error) else str(error)
-        self._errors.append(f"{what}: {why}")
-        self._reports += [
+        """Reports manifests as unchecked: their live objects may be missing, drifted or in sync."""
+        objects = f"{kind.resource.plural} in {namespace}" if namespace else kind.resource.plural
+        why = str(error)
+        if isinstance(error, RequestError) and error.status == _FORBIDDEN:
+            user = self._source.info.impersonated if self._source.info is not None else None
+            account = "this account" if user is None else f"the impersonated user {user}"
+            why = f"may not be read by {account} (get, list {objects})"
+        results.errors.append(f"{objects}: {why}")
+        results.reports += [
             ObjectReport(manifest.api_version, kind.key(namespace, name), manifest.source, Status.UNCHECKED, why)
             for name, manifest in manifests.items()
         ]
 
-    # -- what the cluster lacks
+    def _compare_or_postpone(self, pair: Pair, results: _Results) -> None:
+        reserved = self._inference.reserved_now(pair)
+        if reserved is None:
+            results.postponed.append(pair)
+            return
+        results.add(self._compare(pair, reserved, self._comparer))
+        if len(results.reports) % _PROGRESS_INTERVAL == 0:
+            self._observe(pair.resource, results)
 
-    def _report_missing(self) -> None:
-        """Reports what the cluster lacks, at the end: the others tell who syncs it and what was last synced."""
-        self._reports += map(self._missing, self._absent)
+    def _compare_postponed(self, results: _Results) -> str | None:
+        """Compares the postponed pairs. Returns the inferred applier, or None."""
+        if self._inference.needs_other_shards(results.postponed):
+            self._others.read_once(metadata_only=False)
+        applier = self._inference.finish(results.postponed)
+        comparer = self._comparer if applier is None else self._comparer.with_inferred(applier)
+        for pair in results.postponed:
+            results.add(self._compare(pair, self._inference.reserved(pair), comparer))
+        if self._options.infers_applier:
+            self._cache.inferred_applier = applier
+        return applier
 
-    def _was_synced(self, key: ObjectKey) -> bool | None:
-        """Whether an object was synced once; None if that is not known."""
-        if self._synced is not None:
-            return key in self._synced
-        if self._recorded is None:
-            return None
-        self._look_elsewhere()
-        return self._recorded.was_synced(key, self._pairs.owners.gitops_objects)
+    def _compare(self, pair: Pair, reserved: ReservedMetadata, comparer: PairComparer) -> PairResult:
+        self._inference.owners.add(pair.key, pair.live.body, reserved)
+        return comparer.compare(pair, reserved)
 
-    def _why_pending(self, key: ObjectKey) -> str | None:
-        """Why an object that was never synced is not there yet; None if nothing tells."""
-        return None if self._recorded is None else self._recorded.why_pending(key, self._pairs.owners.gitops_objects)
+    # -- unmanaged
 
-    def ahead(self) -> SyncedAhead | None:
-        """The synced commit that the checkout is behind; None if it is not. To be asked after the scan."""
-        if self._recorded is None:
-            return None
-        if self._options.synced_revision is not None:
-            return self._recorded.ahead_at(self._options.synced_revision)
-        try:
-            self._look_elsewhere()
-            return self._recorded.ahead(self._pairs.owners.gitops_objects)
-        except ConnectError:
-            # The report already says what could not be read.
-            return None
+    def _report_unmanaged(self, candidates: Sequence[Candidate]) -> Sequence[ObjectReport]:
+        tracking_labels = self._inference.tracking.keys
+        if candidate_owners(candidates, tracking_labels) - self._inference.owners.known:
+            self._others.read_once()
+        scope = ManagedScope(
+            self._inference.owners.known, frozenset(self._plan.searched), self._plan.described, tracking_labels
+        )
+        return [*report_unmanaged(candidates, scope, self._options, self._last_sync.was_synced, self._cluster)]
 
-    def _look_elsewhere(self) -> None:
-        """Learns who syncs the objects of other shards, once; a shard that need not know does without."""
-        kinds, self._elsewhere = self._elsewhere, ()
-        needs_fields = self._pairs.needs_all_objects
-        try:
-            for kind in kinds:
-                read = self._reader.list if self._strays.wanted(kind.resource) else self._reader.get_or_list
-                for live in read(kind.resource, kind.namespaces, metadata_only=not needs_fields):
-                    # What cannot be read is for the shard to say that it belongs to.
-                    manifest = (
-                        None if isinstance(live, Unread) else kind.namespaces.get(live.namespace, {}).get(live.name)
-                    )
-                    if manifest is not None and not isinstance(live, Unread):
-                        self._pairs.learn_elsewhere(manifest, live)
-        except ConnectError as error:
-            self._errors.append(f"who syncs the objects of other shards is not known to the end: {error}")
+    # -- report
 
-    def _missing(self, absent: Absent) -> ObjectReport:
-        manifest, key = absent.manifest, absent.key
-        gone = expected_absence(manifest.body)
-        if gone is not None:
-            return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, gone)
-        cause = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}[self._was_synced(key)]
-        reason = absent.reason
-        if cause is Cause.PENDING_SYNC and reason is None:
-            reason = self._why_pending(key)
-        findings = apply_opt_outs((missing_finding(key, self._cluster_id, cause),), manifest.body, None)
-        return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, findings)
-
-
-def _is_refused(error: ScanError) -> bool:
-    return isinstance(error, RequestError) and error.status == _FORBIDDEN
+    def _notes(self, results: _Results, applier: str | None) -> Iterator[str]:
+        yield from self._ignore_notes
+        if applier is not None:
+            yield (
+                f"no known GitOps applier has written these objects; {applier} counts as the applier, because it owns "
+                "most of their fields (--applier NAME names another one)"
+            )
+        yield from _no_base_notes(results.without_base)
+        yield from self._autoscalers.notes
+        yield from self._types.notes
+        yield from self._search.notes
+        yield from self._inference.owners.notes()
+        yield from self._last_sync.notes
+        if self._source.info is None:
+            yield from _managed_fields_notes(results.without_managed_fields, results.with_managed_fields)
 
 
 def _report_order(report: ObjectReport) -> tuple[str, str, str, str]:
@@ -303,14 +302,28 @@ def _report_order(report: ObjectReport) -> tuple[str, str, str, str]:
     return (key.namespace or "", key.group, key.kind, key.name)
 
 
-def _ownerless(without: int, others: int) -> Iterator[str]:
-    """What is to be said of a dump with objects that nobody owns."""
+def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:
+    for manager, count in sorted(fields_by_manager.items()):
+        fields = "one field" if count == 1 else f"{count} fields"
+        yield (
+            f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; "
+            "--synced-revision REV, the Git revision that was last installed, tells these apart"
+        )
+
+
+def _managed_fields_notes(without: int, others: int) -> Iterator[str]:
+    """Yields a note for a dump whose objects lack ``managedFields``.
+
+    Args:
+        without: The number of objects without them.
+        others: The number of objects with them.
+    """
     if without and not others:
         yield (
-            "live objects have no managedFields, so who changed them cannot be told; "
-            "make dumps with --show-managed-fields"
+            "live objects have no managedFields, so drift cannot tell who changed them; "
+            "create dumps with --show-managed-fields"
         )
     elif without == 1:
-        yield "one live object has no managedFields, so who changed it cannot be told"
+        yield "one live object has no managedFields, so drift cannot tell who changed it"
     elif without:
-        yield f"{without} live objects have no managedFields, so who changed them cannot be told"
+        yield f"{without} live objects have no managedFields, so drift cannot tell who changed them"

@@ -1,4 +1,4 @@
-"""The type of each kind that is compared: from the server, from a definition, or from what is shipped."""
+"""Finds the type of each kind: in the server's OpenAPI schema, in a CRD, or in the shipped schema."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ from drift.schema.shipped import compact_schemas, schema_version
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 
 
-def _is_newer(version: str, known: str) -> bool:
-    """Whether a version of Kubernetes, such as ``v1.36.3-gke.1``, has a higher minor version than another."""
-    return _minor(version) > _minor(known)
+def _is_newer(version: str, other: str) -> bool:
+    """Whether a version of Kubernetes, for example ``v1.36.3-gke.1``, has a higher minor version than another."""
+    return _minor(version) > _minor(other)
 
 
 def _minor(version: str) -> tuple[int, int]:
@@ -23,15 +23,15 @@ def _minor(version: str) -> tuple[int, int]:
 
 
 class Types:
-    """Looks types up, and asks for each schema document once.
+    """Looks up types, and reads each schema document once.
 
     Args:
-        source: The live side.
-        schemas: Schemas of the built-in kinds, for a live side that has none.
-        manifests: The desired objects; a dump's custom resources are described by definitions among them.
+        source: The cluster or dump.
+        schemas: The schema of the built-in kinds, for a dump.
+        manifests: The desired objects. With a dump, CRDs among them give the types of custom resources.
 
     Attributes:
-        notes: What could not be had, and what is used instead, one sentence each.
+        notes: One sentence for each schema that is missing or too old.
     """
 
     def __init__(self, source: LiveSource, schemas: Mapping[str, Any] | None, manifests: Iterable[Object]) -> None:
@@ -39,29 +39,29 @@ class Types:
         self._schemas = schemas
         self._shipped = None if schemas is None else SchemaDocument(schemas)
         self._documents: dict[str, SchemaDocument | None] = {}
-        self._defined: dict[Resource, Type | None] = {}
-        self._definitions = self._read_definitions(manifests)
+        self._custom_types: dict[Resource, Type | None] = {}
+        self._crds = self._read_crds(manifests)
         self.notes: list[str] = []
         if source.info is not None and _is_newer(source.info.version, schema_version()):
             self.notes.append(
-                f"the server is Kubernetes {source.info.version}, newer than {schema_version()}, the newest that this "
-                "release of drift knows: defaults of fields that are new since then may be shown as changes"
+                f"the server runs Kubernetes {source.info.version}, newer than {schema_version()}, the newest version "
+                "that this release of drift knows: defaults of newer fields may be reported as changes"
             )
 
     def type(self, resource: Resource) -> Type:
-        """The type of a kind; `UNKNOWN` where nobody describes it.
+        """Returns the type of a kind, or `UNKNOWN` if no schema has it.
 
         Raises:
-            ConnectError: The API server cannot be reached any more.
+            ConnectError: The API server can no longer be reached.
         """
         if resource.root not in self._documents:
             self._documents[resource.root] = self._document(resource)
         document = self._documents[resource.root]
-        known = document and document.kind(resource.group, resource.version, resource.kind)
-        return known or self._defined_type(resource) or self._newest_shipped(resource) or UNKNOWN
+        described = document and document.kind(resource.group, resource.version, resource.kind)
+        return described or self._custom_type(resource) or self._newest_shipped(resource) or UNKNOWN
 
     def _newest_shipped(self, resource: Resource) -> Type | None:
-        """The kind in its newest version, for a dump in one that Kubernetes no longer has: few fields differ."""
+        """Returns the newest version's type, for a dump in a version that Kubernetes has removed: few fields differ."""
         if self._shipped is None:
             return None
         return self._shipped.newest_kind(resource.group, resource.kind)
@@ -75,30 +75,32 @@ class Types:
         shipped = SchemaDocument(compact_schemas())
         if shipped.kind(resource.group, resource.version, resource.kind) is not None:
             self.notes.append(
-                f"the server gives no schema of {resource.api_version}; that of Kubernetes {schema_version()} is used"
+                f"the server has no schema for {resource.api_version}; using that of Kubernetes {schema_version()}"
             )
             return shipped
-        self.notes.append(f"the server gives no schema of {resource.api_version}, so its lists are compared as wholes")
+        self.notes.append(
+            f"the server has no schema for {resource.api_version}, so each of its lists is compared as one value"
+        )
         return None
 
-    def _defined_type(self, resource: Resource) -> Type | None:
-        """The type of a custom resource from its definition, live or in Git, where no server describes it."""
-        definition = self._definitions.get((resource.group, resource.kind))
-        if definition is None or self._schemas is None:
+    def _custom_type(self, resource: Resource) -> Type | None:
+        """Returns the type of a custom resource from its CRD, live or in Git. Only for dumps."""
+        crd = self._crds.get((resource.group, resource.kind))
+        if crd is None or self._schemas is None:
             return None
-        if resource not in self._defined:
-            document = openapi_document(definition, resource.version, self._schemas)
-            self._defined[resource] = (
+        if resource not in self._custom_types:
+            document = openapi_document(crd, resource.version, self._schemas)
+            self._custom_types[resource] = (
                 None
                 if document is None
                 else SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
             )
-        return self._defined[resource]
+        return self._custom_types[resource]
 
-    def _read_definitions(self, manifests: Iterable[Object]) -> dict[tuple[str, str], Object]:
+    def _read_crds(self, manifests: Iterable[Object]) -> dict[tuple[str, str], Object]:
         resource = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
         if self._schemas is None or resource is None:
             return {}
-        # The live definition is the one that the live object's defaults come from, so it comes last and wins.
+        # The live CRD comes last and wins, because the API server took the live object's defaults from it.
         bodies = [*manifests, *(live.body for live in self._source.list(resource, None))]
         return {kind: body for body in bodies if (kind := defined_kind(body)) is not None}

@@ -1,13 +1,13 @@
-"""The search for live objects that Git does not have: where to look, and whose they are."""
+"""The search for unmanaged objects: live objects that no manifest describes."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
 
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
-from drift.gitops.owners import tracking_owners
+from drift.gitops.owners import TrackingOwner, tracking_owners
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
@@ -18,8 +18,8 @@ from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
 from drift.schema.shipped import built_in_kinds
 
-#: The kinds that people usually make by hand, looked for in the manifests' namespaces where the account may list them.
-USUAL_KINDS: Final = (
+#: Kinds that people often create by hand. With --unmanaged namespace, they are searched in the manifests' namespaces.
+SEARCHED_KINDS: Final = (
     ("", "ConfigMap"),
     ("", "PersistentVolumeClaim"),
     ("", "Pod"),
@@ -46,21 +46,39 @@ _UNAVAILABLE: Final = 503
 
 
 @cache
-def _own_groups() -> frozenset[str]:
-    """The groups that the API server serves by itself."""
+def _built_in_groups() -> frozenset[str]:
+    """The API groups of Kubernetes itself."""
     return frozenset(kind["group"] for kind in built_in_kinds())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A live object that no manifest describes.
+
+    Attributes:
+        resource: Its kind.
+        live: The object, with its metadata only.
+    """
+
+    resource: Resource
+    live: LiveObject
+
+    @property
+    def key(self) -> ObjectKey:
+        """The key of the object."""
+        return ObjectKey(self.resource.group, self.resource.kind, self.live.namespace, self.live.name)
 
 
 @dataclass(slots=True)
 class UnmanagedSearch:
-    """Gathers the live objects that no manifest describes; they are judged when everything else is known.
+    """Finds the live objects that no manifest describes. `report_unmanaged` classifies them.
 
     Attributes:
-        reader: Reads the live side.
-        resources: The kinds that may be asked for.
-        options: What the user said about the scan.
-        notes: Kinds that could not be looked for, one sentence each, which is no loss.
-        errors: Those that make the scan incomplete.
+        reader: Reads live objects.
+        resources: The kinds that the scan may read.
+        options: The options of the scan.
+        notes: One sentence for each kind that could not be searched and that the manifests do not use.
+        errors: One sentence for each failure that makes the scan incomplete.
     """
 
     reader: Reader
@@ -68,136 +86,147 @@ class UnmanagedSearch:
     options: Options
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _found: list[tuple[Resource, LiveObject]] = field(default_factory=list)
 
-    def wanted(self, resource: Resource) -> bool:
-        """Whether objects of a kind that the manifests use are of interest beside those they describe."""
+    def searches(self, resource: Resource) -> bool:
+        """Whether to search for unmanaged objects of a kind that the manifests use."""
         if self.options.unmanaged is Unmanaged.NAMESPACE:
             return resource.namespaced
         return self.options.unmanaged is Unmanaged.CLUSTER
 
-    def read(self, kind: PlannedKind, wanted: Plan) -> Iterator[LiveObject | Unread]:
-        """The live objects of a kind that the manifests use, wherever others of the kind are of interest.
+    def read(self, kind: PlannedKind, plan: Plan) -> Iterator[LiveObject | Unread]:
+        """Reads the live objects of a kind that the manifests use: all of them if the scan searches the kind.
 
         Args:
             kind: The manifests of the kind.
-            wanted: All manifests.
+            plan: The plan of this shard.
         """
         names: Mapping[str | None, Collection[str]] = kind.namespaces
-        if self.options.unmanaged is Unmanaged.CLUSTER:
-            for live in self.reader.list_everywhere(kind.resource):
-                if not isinstance(live, Unread) or not kind.resource.namespaced:
-                    yield live
-                else:
-                    self.could_not_list(kind.resource, None, live.error, is_ours=True)
-                    # Where the manifests are, the account may have more rights.
-                    yield from self.reader.list(kind.resource, names)
-            return
-        namespaces = sorted({*wanted.searched, *(name for name in names if name is not None)})
-        yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in namespaces})
+        if not self.searches(kind.resource):
+            yield from self.reader.get_or_list(kind.resource, names)
+        elif self.options.unmanaged is Unmanaged.CLUSTER:
+            yield from self._read_everywhere(kind.resource, names)
+        else:
+            namespaces = sorted({*plan.searched, *(name for name in names if name is not None)})
+            yield from self.reader.list(kind.resource, {name: names.get(name, ()) for name in namespaces})
 
-    def add(self, resource: Resource, live: LiveObject) -> None:
-        """Takes note of a live object that no manifest describes, if it is this shard's. Only its metadata is kept."""
-        if not self.options.shard.owns(live.namespace):
-            return
-        body = {"metadata": live.body.get("metadata")}
-        self._found.append((resource, replace(live, body=body, last_applied=None)))
+    def _read_everywhere(
+        self, resource: Resource, names: Mapping[str | None, Collection[str]]
+    ) -> Iterator[LiveObject | Unread]:
+        for live in self.reader.list_everywhere(resource):
+            if not isinstance(live, Unread) or not resource.namespaced:
+                yield live
+            else:
+                self.note_failure(resource, None, live.error, is_in_git=True)
+                # The account may have more permissions in the manifests' namespaces.
+                yield from self.reader.list(resource, names)
 
-    def search(self, wanted: Plan, namespaces: Iterable[str]) -> None:
-        """Lists the kinds that the manifests do not have.
+    def candidates(self, resource: Resource, live: LiveObject) -> Iterator[Candidate]:
+        """Yields a live object that no manifest describes, if the object belongs to this shard."""
+        if self.options.shard.owns(live.namespace):
+            body = {"metadata": live.body.get("metadata")}
+            yield Candidate(resource, replace(live, body=body, last_applied=None))
+
+    def search(self, plan: Plan, namespaces: Iterable[str]) -> Iterator[Candidate]:
+        """Lists the kinds that the manifests do not use.
 
         Args:
-            wanted: All manifests, those of other shards included.
-            namespaces: Those of the manifests that are this shard's and are to be searched.
+            plan: The plan of all shards.
+            namespaces: The namespaces of this shard that are to be searched.
         """
-        read = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds if self.wanted(kind.resource)}
-        ours = {(kind.resource.group, kind.resource.kind) for kind in wanted.kinds}
-        self._note_what_is_unknown()
+        self._note_broken_apis()
         try:
-            for resource, found in self._other_kinds(read, namespaces):
+            for resource, objects in self._other_kinds(plan, namespaces):
                 self.options.observe(ScanStep(resource.full_name, 0, None))
-                for live in found:
-                    if not isinstance(live, Unread):
-                        self.add(resource, live)
-                        continue
-                    for namespace in live.namespaces:
-                        is_ours = (resource.group, resource.kind) in ours
-                        self.could_not_list(resource, namespace, live.error, is_ours=is_ours)
+                for live in objects:
+                    if isinstance(live, Unread):
+                        self._note_failures(resource, live, plan)
+                    else:
+                        yield from self.candidates(resource, live)
         except ConnectError as error:
-            self.errors.append(f"objects that Git does not have were not looked for to the end: {error}")
+            self.errors.append(f"the search for unmanaged objects did not finish: {error}")
 
     def _other_kinds(
-        self, read: Container[tuple[str, str]], namespaces: Iterable[str]
+        self, plan: Plan, namespaces: Iterable[str]
     ) -> Iterator[tuple[Resource, Iterator[LiveObject | Unread]]]:
+        read = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds if self.searches(kind.resource)}
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for resource in self.resources.all_preferred():
-                # What belongs to no namespace is for one of the shards to look for.
+                # One of the shards searches for cluster-scoped objects.
                 is_here = resource.namespaced or self.options.shard.owns(None)
                 if is_here and "list" in resource.verbs and (resource.group, resource.kind) not in read:
                     yield resource, self.reader.list_everywhere(resource, metadata_only=True)
         elif self.options.unmanaged is Unmanaged.NAMESPACE:
-            for group, kind in USUAL_KINDS:
+            for group, kind in SEARCHED_KINDS:
                 found = self.resources.preferred(group, kind)
                 if (group, kind) not in read and found is not None and found.namespaced and "list" in found.verbs:
                     yield found, self.reader.list(found, dict.fromkeys(namespaces, ()), metadata_only=True)
 
-    def _note_what_is_unknown(self) -> None:
-        """APIs that are down cannot say which kinds they have. What the manifests have of them is unchecked anyway."""
+    def _note_broken_apis(self) -> None:
+        """Notes APIs that are down. Manifests of their kinds are unchecked anyway."""
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for api_version in self.resources.broken:
-                self.notes.append(
-                    f"objects of {api_version} that Git does not have were not looked for: that API does not answer"
-                )
+                self.notes.append(f"did not search for unmanaged objects of {api_version}: that API does not answer")
 
-    def could_not_list(self, resource: Resource, namespace: str | None, error: RequestError, *, is_ours: bool) -> None:
-        """Takes note of a kind whose strays are not known.
+    def _note_failures(self, resource: Resource, unread: Unread, plan: Plan) -> None:
+        in_git = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds}
+        for namespace in unread.namespaces:
+            self.note_failure(resource, namespace, unread.error, is_in_git=(resource.group, resource.kind) in in_git)
+
+    def note_failure(self, resource: Resource, namespace: str | None, error: RequestError, *, is_in_git: bool) -> None:
+        """Records that a kind could not be searched, as a note or an error.
 
         Args:
             resource: The kind.
-            namespace: Where; None for everywhere.
+            namespace: The namespace; None for all.
             error: Why.
-            is_ours: Whether the manifests use the kind.
+            is_in_git: Whether the manifests use the kind.
         """
         where = f" in {namespace}" if namespace else ""
         refused = error.status in {_FORBIDDEN, _METHOD_NOT_ALLOWED}
-        # Kubernetes' own APIs are never down alone, so one that is says that the others were not seen well either.
-        down = error.status == _UNAVAILABLE and resource.group not in _own_groups()
+        # If one of Kubernetes' own APIs is down, the whole API server is in trouble. Aggregated APIs fail on their own.
+        down = error.status == _UNAVAILABLE and resource.group not in _built_in_groups()
         why = "this account may not list them" if refused else str(error)
-        text = f"{resource.plural}{where} that Git does not have were not looked for: {why}"
-        (self.notes if (refused or down) and not is_ours else self.errors).append(text)
+        text = f"did not search for unmanaged {resource.plural}{where}: {why}"
+        (self.notes if (refused or down) and not is_in_git else self.errors).append(text)
 
-    def owners(self, tracking_labels: Sequence[str]) -> frozenset[tuple[str, str]]:
-        """The syncers' marks that they bear.
 
-        Args:
-            tracking_labels: The keys that Argo CD's tracking label may have.
-        """
-        return frozenset(owner for _, live in self._found for owner in tracking_owners(live.body, tracking_labels))
+def candidate_owners(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[TrackingOwner]:
+    """Returns the owners that the tracking labels and annotations of candidates name.
 
-    def reports(
-        self, ours: ManagedScope, was_synced: Callable[[ObjectKey], bool | None], cluster: str
-    ) -> Iterator[ObjectReport]:
-        """What is to be said of those that are somebody's.
+    Args:
+        candidates: Live objects that no manifest describes.
+        tracking_labels: The possible keys of Argo CD's tracking label.
+    """
+    return frozenset(owner for one in candidates for owner in tracking_owners(one.live.body, tracking_labels))
 
-        Args:
-            ours: What is known to belong to the manifests.
-            was_synced: Whether an object was synced once, None if that is not known; asked only of such objects.
-            cluster: What the cluster is known by, for the fingerprints; "" for a dump.
-        """
-        found = {
-            ObjectKey(resource.group, resource.kind, live.namespace, live.name): (resource, live)
-            for resource, live in self._found
-        }
-        for key in found.keys() - ours.keys:
-            resource, live = found[key]
-            judged = judge_unmanaged(resource.kind, live.body, ours, self.options.appliers, self.options.controllers)
-            if isinstance(judged, UnmanagedObject):
-                if was_synced(key):
-                    judged = UnmanagedObject(
-                        Cause.PENDING_SYNC, (), "Git had it when it was last synced, and has it no more"
-                    )
-                kept = prune_opt_out(live.body) if judged.cause is Cause.PENDING_SYNC else None
-                if kept is not None:
-                    judged = replace(judged, note=f"Git does not have it any more; it is kept on purpose ({kept})")
-                findings = apply_opt_outs((unmanaged_finding(key, judged, cluster),), None, live.body)
-                yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, judged.note, findings)
+
+def report_unmanaged(
+    candidates: Iterable[Candidate],
+    scope: ManagedScope,
+    options: Options,
+    was_synced: Callable[[ObjectKey], bool | None],
+    cluster: str,
+) -> Iterator[ObjectReport]:
+    """Reports the candidates that are unmanaged, and leaves out those that the cluster created for itself.
+
+    Args:
+        candidates: Live objects that no manifest of their version describes.
+        scope: What belongs to the manifests.
+        options: The options of the scan.
+        was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
+        cluster: The URL of the API server, for the fingerprints; "" for a dump.
+    """
+    by_key = {candidate.key: candidate for candidate in candidates}
+    for key in by_key.keys() - scope.keys:
+        resource, live = by_key[key].resource, by_key[key].live
+        unmanaged = judge_unmanaged(resource.kind, live.body, scope, options.appliers, options.controllers)
+        if isinstance(unmanaged, UnmanagedObject):
+            if was_synced(key):
+                unmanaged = UnmanagedObject(
+                    Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
+                )
+            opt_out = prune_opt_out(live.body) if unmanaged.cause is Cause.PENDING_SYNC else None
+            if opt_out is not None:
+                unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
+            findings = apply_opt_outs((unmanaged_finding(key, unmanaged, cluster),), None, live.body)
+            yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, unmanaged.note, findings)

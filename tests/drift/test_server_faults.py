@@ -235,7 +235,7 @@ def test_a_server_without_schemas_is_compared_by_those_that_are_shipped(proxied:
 
     assert scanned.status == 1
     assert drift_of(scanned.document) == DRIFT
-    assert any("gives no schema of v1" in note for note in scanned.document["notes"])
+    assert any("has no schema for v1" in note for note in scanned.document["notes"])
 
 
 def test_faults_on_a_connection_with_tls_end_as_clearly(

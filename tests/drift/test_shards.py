@@ -1,4 +1,4 @@
-"""The shards of a scan, merged, are the scan: on a real API server, and for any objects in any namespaces."""
+"""Merging the reports of all shards gives the report of the whole scan."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
 COUNTS = [1, 2, 3, 7]
-#: What the service account may read: no Secrets, which makes the scan incomplete.
+#: The permissions of the service account. Secrets are left out, so the scan is incomplete.
 READABLE = {
     "": ["configmaps", "namespaces", "serviceaccounts", "services"],
     "apps": ["deployments"],
@@ -40,7 +40,7 @@ CONFIG = (
 SETTINGS = """\
 ignore:
   - {kind: ConfigMap, name: ignored, path: "data.**", reason: not ours}
-  - {kind: ConfigMap, name: nobody, path: "data.**", reason: covers nothing anywhere}
+  - {kind: ConfigMap, name: no-such-object, path: "data.**", reason: matches no object}
 unchecked:
   - {kind: ServiceAccount, reason: on purpose}
 """
@@ -48,7 +48,7 @@ unchecked:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Several namespaces with everything that a report can speak of."""
+    """Several namespaces with objects of every status."""
 
     application: Application
     kubeconfig: Path
@@ -68,7 +68,7 @@ class Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(cluster: Cluster, custom_resources: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Six namespaces, synced by two owners, in which people and Git have moved on since; the tests only read them."""
+    """Six namespaces, synced by two owners, that people and Git have changed since. The tests only read them."""
     del custom_resources
     folder = tmp_path_factory.mktemp("fleet")
     (folder / "manifests").mkdir()
@@ -104,7 +104,7 @@ def fleet(cluster: Cluster, custom_resources: None, tmp_path_factory: pytest.Tem
     workspace.kubectl(
         "patch", "clusterrole", own, "--type=merge", "--patch", json.dumps({"metadata": {"labels": {"a": "b"}}})
     )
-    _sync_strays(workspace, names)
+    _sync_unmanaged(workspace, names)
     configuration = workspace.scratch / "drift.yaml"
     configuration.write_text(SETTINGS)
     yield Fleet(workspace, account(workspace, READABLE), configuration)
@@ -115,9 +115,9 @@ def fleet(cluster: Cluster, custom_resources: None, tmp_path_factory: pytest.Tem
 
 
 def _namespaces(own: str) -> list[str]:
-    """Six names, of which the first two share no shard, however many shards there are.
+    """Returns six names; the first two are in different shards, for each of the counts.
 
-    Shards go by a hash of the name, and `own` is random: any six names may all fall to one shard.
+    A shard is chosen by a hash of the name, and `own` is random, so any six names could be in the same shard.
     """
     others = (f"{own}-{number}" for number in itertools.count())
     apart = next(name for name in others if not any(_share_a_shard(own, name, count) for count in COUNTS[1:]))
@@ -132,18 +132,18 @@ def _kubectl(application: Application, namespace: str, *arguments: str) -> None:
     application.cluster.kubectl("--namespace", namespace, *arguments)
 
 
-def _sync_strays(workspace: Application, names: list[str]) -> None:
-    """Objects of owners that keep manifests in one namespace only, or none at all."""
+def _sync_unmanaged(workspace: Application, names: list[str]) -> None:
+    """Syncs objects of one owner that has a manifest in one namespace only, and of one that has none."""
     folder = workspace.scratch / "others"
     folder.mkdir()
     file = folder / "kept.yaml"
-    # Of the manifests, the owner "second" keeps this one object, so what else it keeps is ours too, wherever it is.
+    # The owner "second" applies this one manifest, so its other objects belong to the manifests in all namespaces.
     file.write_text(CONFIG.format(name="same", namespace=names[1]))
     sync(workspace.cluster, Syncer.FLUX, folder, owner="second")
     file.write_text("".join(CONFIG.format(name="of-second", namespace=name) for name in names))
     sync(workspace.cluster, Syncer.FLUX, folder, owner="second")
-    file.write_text("".join(CONFIG.format(name="of-nobody", namespace=name) for name in names))
-    sync(workspace.cluster, Syncer.FLUX, folder, owner="nobody")
+    file.write_text("".join(CONFIG.format(name="of-unknown", namespace=name) for name in names))
+    sync(workspace.cluster, Syncer.FLUX, folder, owner="unknown")
 
 
 @pytest.mark.parametrize("unmanaged", Unmanaged)
@@ -155,7 +155,7 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
         {Status.UNMANAGED} if unmanaged is Unmanaged.OFF else set()
     )
     for count in COUNTS:
-        shards, whole = _at_rest(fleet, unmanaged, count, whole)
+        shards, whole = _unchanged_cluster(fleet, unmanaged, count, whole)
 
         assert_same(merge(shards), whole)
         if count > 1:
@@ -163,8 +163,8 @@ def test_shards_merged_are_the_whole_scan(fleet: Fleet, unmanaged: Unmanaged) ->
             assert [shard.shard for shard in shards] == [Shard(index, count) for index in range(1, count + 1)]
 
 
-def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int, before: Report) -> tuple[list[Report], Report]:
-    """The shards, and the whole, of a moment in which the cluster did not change: others are at work in it."""
+def _unchanged_cluster(fleet: Fleet, unmanaged: Unmanaged, count: int, before: Report) -> tuple[list[Report], Report]:
+    """Returns the shards and the whole scan, taken while no other test changed the cluster."""
     for _ in range(20):
         shards = [
             fleet.report("--unmanaged", unmanaged, "--shard", f"{index}/{count}")[1] for index in range(1, count + 1)
@@ -173,11 +173,11 @@ def _at_rest(fleet: Fleet, unmanaged: Unmanaged, count: int, before: Report) -> 
         if before.objects == after.objects:
             return shards, after
         before = after
-    pytest.fail("the cluster does not come to rest")
+    pytest.fail("the cluster keeps changing")
 
 
 def assert_same(merged: Report, whole: Report) -> None:
-    """Every format has the same bytes, but for when and how the scan went."""
+    """Compares the two in every format, except for time and number of requests."""
     timed = replace(
         merged,
         generated_at=whole.generated_at,
@@ -188,20 +188,20 @@ def assert_same(merged: Report, whole: Report) -> None:
         assert render(timed, form, Style()) == render(whole, form, Style())
 
 
-def test_what_the_whole_has_to_say_is_the_same_in_each_shard(fleet: Fleet) -> None:
+def test_the_fleet_has_findings_that_depend_on_other_shards(fleet: Fleet) -> None:
     whole = fleet.report()[1]
-    said = {(item.key.name, finding.cause, finding.note) for item in whole.objects for finding in item.findings}
+    findings = {(item.key.name, finding.cause, finding.note) for item in whole.objects for finding in item.findings}
 
-    # Tracking labels of an owner that owns manifests in one namespace only.
-    assert any(name == "of-second" for name, _, _ in said)
-    assert not any(name == "of-nobody" for name, _, _ in said)
-    # The revision that was synced last, for objects that are not there to say by whom.
-    assert {str(cause) for name, cause, _ in said if name == "not-synced-yet"} == {"pending-sync"}
-    assert {str(cause) for name, cause, _ in said if name == "deleted"} == {"manual"}
+    # An owner that applies a manifest in one namespace only.
+    assert any(name == "of-second" for name, _, _ in findings)
+    assert not any(name == "of-unknown" for name, _, _ in findings)
+    # Absent objects, whose cause depends on the last synced revision.
+    assert {str(cause) for name, cause, _ in findings if name == "not-synced-yet"} == {"pending-sync"}
+    assert {str(cause) for name, cause, _ in findings if name == "deleted"} == {"manual"}
     assert any("ignore rule 2" in note and "matched no finding" in note for note in whole.notes)
 
 
-def test_a_shard_in_sync_asks_for_nothing_in_the_namespaces_of_others() -> None:
+def test_a_shard_in_sync_reads_no_namespace_of_other_shards() -> None:
     bodies = [body("a", f"n{number}") for number in range(12)]
     shard = Shard(2, 5)
     source = Memory(*bodies)
@@ -210,10 +210,10 @@ def test_a_shard_in_sync_asks_for_nothing_in_the_namespaces_of_others() -> None:
         manifests(*bodies), source, info=INFO, options=Options(unmanaged=Unmanaged.OFF, shard=shard)
     )
 
-    mine = [one["metadata"]["namespace"] for one in bodies if shard.owns(one["metadata"]["namespace"])]
-    assert 0 < len(mine) < len(bodies)
-    assert sorted(str(item.key.namespace) for item in report.objects) == sorted(mine)
-    assert source.asked == [f"get configmaps {name}/a" for name in mine]
+    own = [one["metadata"]["namespace"] for one in bodies if shard.owns(one["metadata"]["namespace"])]
+    assert 0 < len(own) < len(bodies)
+    assert sorted(str(item.key.namespace) for item in report.objects) == sorted(own)
+    assert source.asked == [f"get configmaps {name}/a" for name in own]
 
 
 NAMES = st.sampled_from("abcdef")
@@ -224,20 +224,20 @@ OWNERS = st.sampled_from([None, "us", "them"])
 @st.composite
 def objects(draw: st.DrawFn) -> list[dict[str, Any]]:
     keys = draw(st.lists(st.tuples(NAMES, NAMESPACES), unique=True, max_size=14))
-    made = []
+    bodies = []
     for name, namespace in keys:
         kind = draw(st.sampled_from(["ConfigMap", "Service"])) if namespace else "Namespace"
         one = body(name, namespace or None, kind, data={"key": draw(NAMES)})
         owner = draw(OWNERS)
         if owner is not None:
             one["metadata"]["labels"] = {"app.kubernetes.io/instance": owner, "argocd.argoproj.io/instance": owner}
-        made.append(one)
-    return made
+        bodies.append(one)
+    return bodies
 
 
 @settings(deadline=None)
 @given(desired=objects(), live=objects(), count=st.integers(2, 9), unmanaged=st.sampled_from(Unmanaged))
-def test_any_shards_of_any_objects_are_the_whole(
+def test_merged_shards_of_any_objects_are_the_whole_scan(
     desired: list[dict[str, Any]], live: list[dict[str, Any]], count: int, unmanaged: Unmanaged
 ) -> None:
     def scan(shard: Shard) -> Report:

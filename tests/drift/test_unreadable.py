@@ -62,7 +62,7 @@ def test_an_api_that_is_down_and_not_used_is_a_note_where_all_of_the_cluster_is_
     assert scanned.document["errors"] == []
     said = [note for note in scanned.document["notes"] if broken_group in note]
     assert said == (
-        [f"objects of {broken_group}/v1 that Git does not have were not looked for: that API does not answer"]
+        [f"did not search for unmanaged objects of {broken_group}/v1: that API does not answer"]
         if unmanaged == "cluster"
         else []
     )
@@ -82,14 +82,14 @@ def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_kubernetes
     scanned = application.report("--unmanaged", "cluster", kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.document["errors"] == []
-    assert any("secretstores that Git does not have were not looked for" in note for note in scanned.document["notes"])
+    assert any("did not search for unmanaged secretstores" in note for note in scanned.document["notes"])
 
     running.on("^/api/v1/secrets", _unavailable, times=FOREVER)
     scanned = application.report("--unmanaged", "cluster", kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.status == 3
     (error,) = scanned.document["errors"]
-    assert error.startswith("secrets that Git does not have were not looked for: GET /api/v1/secrets: 503")
+    assert error.startswith("did not search for unmanaged secrets: GET /api/v1/secrets: 503")
 
 
 def test_an_account_of_one_namespace_sees_that_namespace_and_needs_no_more(workspace: Application) -> None:

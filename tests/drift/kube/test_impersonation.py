@@ -96,7 +96,7 @@ def test_an_administrator_who_impersonates_has_fewer_permissions(workspace: Appl
 
     assert scanned.status == 3
     (error,) = scanned.document["errors"]
-    assert "may not be read by jane, who is impersonated (get, list configmaps in" in error
+    assert "may not be read by the impersonated user jane (get, list configmaps in" in error
 
 
 def test_an_impersonated_user_can_be_an_administrator(

@@ -1,4 +1,4 @@
-"""How autoscalers are asked for: with few requests, and without rights to all namespaces too."""
+"""Reading autoscalers takes few requests, and works without the permission to list all namespaces."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
@@ -25,10 +25,10 @@ NAMESPACES = ["n0", "n1", "n2", "n3", "n4"]
 
 
 class Cluster:
-    """A live side with one autoscaler in each namespace, and as if there were more; may refuse lists."""
+    """A cluster with one autoscaler in each namespace. It can claim to have more, and can refuse lists."""
 
     def __init__(self, *refused: str | None, count: int = len(NAMESPACES)) -> None:
-        self.asked: list[str | None] = []
+        self.requests: list[str | None] = []
         self._refused = refused
         self._count = count
 
@@ -37,8 +37,8 @@ class Cluster:
     ) -> Iterator[LiveObject]:
         assert resource is KIND
         assert not metadata_only
-        assert (at_most is None) == (namespace is not None), "a list of all namespaces is bounded"
-        self.asked.append(namespace)
+        assert (at_most is None) == (namespace is not None), "a list of all namespaces has a limit"
+        self.requests.append(namespace)
         if namespace in self._refused:
             raise RequestError("403 Forbidden", status=403, reason="Forbidden")
         if at_most is not None and at_most < self._count:
@@ -57,69 +57,69 @@ def _autoscaler(namespace: str) -> LiveObject:
     return read_live(body, KIND.api_version, KIND.kind)
 
 
-def _autoscalers_of(cluster: Cluster, resources: Resources | None = None) -> Autoscalers:
+def _autoscalers(cluster: Cluster, resources: Resources | None = None) -> Autoscalers:
     return Autoscalers(cast("LiveSource", cluster), Resources([KIND]) if resources is None else resources)
 
 
 def _targets(autoscalers: Autoscalers) -> list[str]:
-    return [one.target.name for name in NAMESPACES for one in autoscalers.in_namespace(name)]
+    return [found.target.name for name in NAMESPACES for found in autoscalers.in_namespace(name)]
 
 
 ALL = [f"web-of-{name}" for name in NAMESPACES]
 
 
-def test_those_of_a_few_namespaces_are_asked_for_there() -> None:
+def test_each_of_few_namespaces_is_listed_once() -> None:
     cluster = Cluster()
-    autoscalers = _autoscalers_of(cluster)
+    autoscalers = _autoscalers(cluster)
 
-    assert [one.target.name for _ in range(2) for one in autoscalers.in_namespace("n1")] == ["web-of-n1"] * 2
-    assert cluster.asked == ["n1"]
+    assert [found.target.name for _ in range(2) for found in autoscalers.in_namespace("n1")] == ["web-of-n1"] * 2
+    assert cluster.requests == ["n1"]
 
 
-def test_those_of_many_namespaces_come_with_one_more_request() -> None:
+def test_all_namespaces_are_listed_with_the_second_request() -> None:
     cluster = Cluster()
-    autoscalers = _autoscalers_of(cluster)
+    autoscalers = _autoscalers(cluster)
 
     assert _targets(autoscalers) == ALL
     assert _targets(autoscalers) == ALL
-    assert cluster.asked == ["n0", None]
+    assert cluster.requests == ["n0", None]
 
 
-def test_where_there_are_many_of_them_more_namespaces_are_asked_before_all_are_listed() -> None:
+def test_with_too_many_autoscalers_all_namespaces_are_listed_again_only_after_ten() -> None:
     cluster = Cluster(count=501)
-    autoscalers = _autoscalers_of(cluster)
+    autoscalers = _autoscalers(cluster)
 
     for number in range(12):
         autoscalers.in_namespace(f"n{number}")
 
-    assert cluster.asked == ["n0", None, *(f"n{number}" for number in range(1, 10)), None]
+    assert cluster.requests == ["n0", None, *(f"n{number}" for number in range(1, 10)), None]
 
 
-def test_an_account_that_may_list_its_namespaces_alone_is_refused_once() -> None:
+def test_an_account_without_cluster_wide_permissions_tries_to_list_all_namespaces_only_once() -> None:
     cluster = Cluster(None)
-    autoscalers = _autoscalers_of(cluster)
+    autoscalers = _autoscalers(cluster)
 
     assert _targets(autoscalers) == ALL
     assert _targets(autoscalers) == ALL
-    assert cluster.asked == ["n0", None, "n1", "n2", "n3", "n4"]
+    assert cluster.requests == ["n0", None, "n1", "n2", "n3", "n4"]
     assert autoscalers.notes == []
 
 
-def test_what_cannot_be_read_is_noted_once() -> None:
+def test_each_namespace_that_cannot_be_read_is_noted_once() -> None:
     cluster = Cluster(None, "n1", "n4")
-    autoscalers = _autoscalers_of(cluster)
+    autoscalers = _autoscalers(cluster)
 
     assert _targets(autoscalers) == ["web-of-n0", "web-of-n2", "web-of-n3"]
     assert _targets(autoscalers) == ["web-of-n0", "web-of-n2", "web-of-n3"]
-    assert [note.partition(" cannot")[0] for note in autoscalers.notes] == [
-        "whether an autoscaler sets replicas in n1",
-        "whether an autoscaler sets replicas in n4",
+    assert [note.partition(",")[0] for note in autoscalers.notes] == [
+        "cannot read autoscalers in n1",
+        "cannot read autoscalers in n4",
     ]
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-def test_a_server_without_autoscalers_is_asked_for_none(namespace: str) -> None:
+def test_a_server_without_the_kind_gets_no_request(namespace: str) -> None:
     cluster = Cluster()
 
-    assert _autoscalers_of(cluster, Resources([])).in_namespace(namespace) == ()
-    assert cluster.asked == []
+    assert _autoscalers(cluster, Resources([])).in_namespace(namespace) == ()
+    assert cluster.requests == []

@@ -1,4 +1,4 @@
-"""The namespace of a GitOps controller, where an application's manifests have only the objects that hand it over."""
+"""A namespace whose only manifests configure a GitOps controller is not searched for unmanaged objects."""
 
 import secrets
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ spec: {sourceRepos: ["*"]}
 
 @pytest.fixture
 def controllers(workspace: Application, custom_resources: None) -> Iterator[str]:
-    """A namespace with an installation that another repository describes, or none."""
+    """The namespace of a GitOps controller, with objects that are not in the manifests."""
     del custom_resources
     name = f"controllers-{secrets.token_hex(4)}"
     workspace.cluster.create_namespace(name)
@@ -48,29 +48,29 @@ def unmanaged(workspace: Application) -> list[str]:
     return [name for name, change, _, _ in workspace.report().findings if change == "unmanaged"]
 
 
-@pytest.mark.parametrize("hand_over", [ARGOCD, FLUX], ids=["argocd", "flux"])
-def test_the_installation_beside_a_handed_over_application_is_not_unmanaged(
-    workspace: Application, controllers: str, hand_over: str
+@pytest.mark.parametrize("configuration", [ARGOCD, FLUX], ids=["argocd", "flux"])
+def test_other_objects_in_the_controllers_namespace_are_not_unmanaged(
+    workspace: Application, controllers: str, configuration: str
 ) -> None:
-    workspace.write(CONFIG % ("one", "NAMESPACE") + hand_over % ("web", controllers))
+    workspace.write(CONFIG % ("one", "NAMESPACE") + configuration % ("web", controllers))
     workspace.sync(Syncer.FLUX)
-    workspace.cluster.kubectl("apply", "-f", "-", stdin=CONFIG % ("stray", workspace.namespace))
+    workspace.cluster.kubectl("apply", "-f", "-", stdin=CONFIG % ("by-hand", workspace.namespace))
 
-    assert unmanaged(workspace) == ["ConfigMap/stray"]
+    assert unmanaged(workspace) == ["ConfigMap/by-hand"]
 
 
-@pytest.mark.parametrize("hand_over", [ARGOCD, FLUX], ids=["argocd", "flux"])
-def test_another_object_of_a_kind_that_hands_over_is_unmanaged(
-    workspace: Application, controllers: str, hand_over: str
+@pytest.mark.parametrize("configuration", [ARGOCD, FLUX], ids=["argocd", "flux"])
+def test_another_object_of_the_controllers_own_kind_is_unmanaged(
+    workspace: Application, controllers: str, configuration: str
 ) -> None:
-    workspace.write(CONFIG % ("one", "NAMESPACE") + hand_over % ("web", controllers))
+    workspace.write(CONFIG % ("one", "NAMESPACE") + configuration % ("web", controllers))
     workspace.sync(Syncer.FLUX)
-    workspace.cluster.kubectl("apply", "-f", "-", stdin=hand_over % ("by-hand", controllers))
+    workspace.cluster.kubectl("apply", "-f", "-", stdin=configuration % ("by-hand", controllers))
 
     assert [name.partition("/")[2] for name in unmanaged(workspace)] == ["by-hand"]
 
 
-def test_argo_cds_own_project_is_not_unmanaged(workspace: Application, controllers: str) -> None:
+def test_argo_cds_default_project_is_not_unmanaged(workspace: Application, controllers: str) -> None:
     workspace.write(PROJECT % ("web", controllers))
     workspace.sync(Syncer.FLUX)
     workspace.cluster.kubectl("apply", "-f", "-", stdin=PROJECT % ("default", controllers))

@@ -1,4 +1,4 @@
-"""Which requests a scan of many namespaces sends, by the API server's own audit log."""
+"""The requests of a scan of several namespaces, taken from the API server's audit log."""
 
 import json
 import secrets
@@ -41,7 +41,7 @@ def _sync(cluster: Cluster, folder: Path, kind: str, namespaces: list[str], coun
 
 
 def _lists(cluster: Cluster, mark: int, plural: str) -> Counter[str]:
-    """How often a kind was listed: in a namespace, or across all of them ("")."""
+    """Returns how often a kind was listed, by namespace; "" for all namespaces."""
     return Counter(
         event.namespace
         for event in cluster.audit(mark)
@@ -53,7 +53,7 @@ def _scan(cluster: Cluster, file: Path, settings: Settings, kubeconfig: Path | N
     return scan([file], open_cluster(str(kubeconfig or cluster.kubeconfig)), settings=settings)
 
 
-def test_from_three_namespaces_on_one_list_across_all_of_them_is_enough(
+def test_three_namespaces_are_read_with_one_list_of_all_namespaces(
     cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
     file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
@@ -65,9 +65,7 @@ def test_from_three_namespaces_on_one_list_across_all_of_them_is_enough(
     assert _lists(cluster, mark, "configmaps") == {"": 1}
 
 
-def test_secrets_of_other_namespaces_are_never_asked_for(
-    cluster: Cluster, namespaces: list[str], tmp_path: Path
-) -> None:
+def test_secrets_of_other_namespaces_are_never_read(cluster: Cluster, namespaces: list[str], tmp_path: Path) -> None:
     file = _sync(cluster, tmp_path, "Secret", namespaces)
     mark = cluster.audit_mark()
 
@@ -87,11 +85,11 @@ def test_a_few_objects_are_read_one_by_one(cluster: Cluster, namespaces: list[st
     assert not _lists(cluster, mark, "serviceaccounts")
 
 
-def test_where_other_namespaces_hold_much_more_each_namespace_is_listed_by_itself(
+def test_namespaces_are_listed_one_by_one_if_the_others_have_many_objects(
     cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
     file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
-    # More than a page, and more than is worth getting for three requests that are saved.
+    # More than a page, and more than saving three requests is worth.
     others = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"other-{number}", "namespace": "default"}}
         for number in range(520)
@@ -109,7 +107,7 @@ def test_where_other_namespaces_hold_much_more_each_namespace_is_listed_by_itsel
     assert _lists(cluster, mark, "configmaps") == {"": 1, **dict.fromkeys(namespaces, 1)}
 
 
-def test_an_account_that_is_bound_to_namespaces_makes_the_same_report(
+def test_an_account_without_cluster_wide_permissions_gets_the_same_report(
     cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
     file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
@@ -129,9 +127,7 @@ def test_an_account_that_is_bound_to_namespaces_makes_the_same_report(
     assert report.objects == _scan(cluster, file, ONLY_MANIFESTS).objects
 
 
-def test_an_account_that_may_read_some_namespaces_leaves_the_others_unchecked(
-    cluster: Cluster, namespaces: list[str], tmp_path: Path
-) -> None:
+def test_objects_in_forbidden_namespaces_are_unchecked(cluster: Cluster, namespaces: list[str], tmp_path: Path) -> None:
     file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
     account = f"some-{secrets.token_hex(4)}"
     cluster.kubectl("create", "serviceaccount", account, "--namespace=default")
@@ -154,18 +150,18 @@ def test_an_account_that_may_read_some_namespaces_leaves_the_others_unchecked(
     assert {item.key.namespace for item in report.objects if item.status is Status.IN_SYNC} == {readable}
 
 
-def test_strays_are_found_in_every_namespace_of_the_manifests_and_in_no_other(
+def test_unmanaged_objects_are_found_only_in_the_manifests_namespaces(
     cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
     file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
     for namespace in (namespaces[1], "default"):
-        cluster.kubectl("create", "service", "clusterip", "stray", "--tcp=80:80", "--namespace", namespace)
+        cluster.kubectl("create", "service", "clusterip", "by-hand", "--tcp=80:80", "--namespace", namespace)
 
     try:
         report = _scan(cluster, file, Settings())
     finally:
-        cluster.kubectl("delete", "service", "stray", "--namespace=default")
+        cluster.kubectl("delete", "service", "by-hand", "--namespace=default")
 
-    # What other tests put there is of other kinds.
-    strays = [item.key for item in report.objects if item.status is Status.UNMANAGED and item.key.kind == "Service"]
-    assert [(key.namespace, key.name) for key in strays] == [(namespaces[1], "stray")]
+    # Other tests leave objects of other kinds.
+    unmanaged = [item.key for item in report.objects if item.status is Status.UNMANAGED and item.key.kind == "Service"]
+    assert [(key.namespace, key.name) for key in unmanaged] == [(namespaces[1], "by-hand")]

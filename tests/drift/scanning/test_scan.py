@@ -1,11 +1,11 @@
-"""Who is asked for what, and what is said where no answer comes."""
+"""The requests that a scan sends, and its report if some of them fail."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from drift.errors import ManifestError, RequestError
+from drift.errors import ConnectError, ManifestError, RequestError
 from drift.kube.live_object import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Status, Unmanaged, Verdict
@@ -26,7 +26,7 @@ def body(name: str, namespace: str | None = "n", kind: str = "ConfigMap", data: 
 
 
 class Memory:
-    """A live side that keeps count of what it is asked for, and may refuse some of it."""
+    """A cluster in memory that records requests, and can refuse some kinds."""
 
     default_namespace = "default"
     request_count: int | None = None
@@ -111,7 +111,7 @@ def test_few_objects_are_read_one_by_one_and_many_as_a_list() -> None:
     assert many.asked == ["list configmaps n"]
 
 
-def test_an_object_without_a_namespace_is_looked_for_in_the_default_one() -> None:
+def test_a_manifest_without_a_namespace_is_in_the_default_namespace() -> None:
     source = Memory()
 
     report = _scan(source, body("a", None))
@@ -120,18 +120,18 @@ def test_an_object_without_a_namespace_is_looked_for_in_the_default_one() -> Non
     assert report.objects[0].key.namespace == "default"
 
 
-def test_a_namespace_on_a_cluster_scoped_object_is_disregarded() -> None:
+def test_the_namespace_of_a_cluster_scoped_object_is_ignored() -> None:
     source = Memory(body("a", None, "Namespace"))
 
     assert _statuses(_scan(source, body("a", "n", "Namespace"))) == [("Namespace a", "in-sync")]
 
 
-def test_one_object_in_two_manifests_is_an_error() -> None:
+def test_two_manifests_of_one_object_are_an_error() -> None:
     with pytest.raises(ManifestError, match=r"f\.yaml:3: ConfigMap default/a is also defined in f\.yaml:1"):
         _scan(Memory(), body("a", None), body("a", "default"))
 
 
-def test_what_was_not_listed_before_an_error_is_neither_missing_nor_in_sync() -> None:
+def test_objects_that_a_failed_list_did_not_return_are_unchecked() -> None:
     bodies = [body(f"a{number}") for number in range(7)]
     source = Memory(*bodies, refuses={"configmaps": 500}, after=3)
 
@@ -142,6 +142,23 @@ def test_what_was_not_listed_before_an_error_is_neither_missing_nor_in_sync() ->
     assert report.errors == ("configmaps in n: GET configmaps: 500",)
 
 
+class VanishingServer(Memory):
+    """A cluster that can no longer be reached once a comparison needs a schema."""
+
+    def schema(self, resource: Resource) -> None:
+        raise ConnectError(f"no schema of {resource.plural}: the server is gone")
+
+
+def test_every_manifest_is_reported_if_the_server_vanishes_during_a_comparison() -> None:
+    bodies = [body("a"), body("b"), body("c", kind="Service")]
+    source = VanishingServer(*bodies)
+
+    report = _scan(source, *bodies)
+
+    assert _statuses(report) == [(key, "unchecked") for key in ("ConfigMap n/a", "ConfigMap n/b", "Service n/c")]
+    assert source.asked == ["get configmaps n/a"]
+
+
 def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> None:
     bodies = [body(f"a{number}") for number in range(7)]
 
@@ -150,14 +167,14 @@ def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> Non
     assert report.verdict is Verdict.INCOMPLETE
 
 
-def test_a_kind_of_the_manifests_that_is_refused_names_the_right_that_lacks() -> None:
+def test_a_forbidden_kind_names_the_missing_permission() -> None:
     report = _scan(Memory(refuses={"configmaps": 403}), body("a"), body("b", kind="Service"))
 
     assert _statuses(report) == [("ConfigMap n/a", "unchecked"), ("Service n/b", "missing")]
     assert report.objects[0].reason == "may not be read by this account (get, list configmaps in n)"
 
 
-def test_drift_is_reported_though_the_scan_is_incomplete() -> None:
+def test_an_incomplete_scan_still_reports_drift() -> None:
     source = Memory(body("a", data={"k": "live"}), refuses={"services": 403})
 
     report = _scan(source, body("a", data={"k": "git"}), body("b", kind="Service"))
@@ -166,7 +183,7 @@ def test_drift_is_reported_though_the_scan_is_incomplete() -> None:
     assert report.has_drift
 
 
-def test_a_version_that_is_not_served_names_the_one_to_move_to() -> None:
+def test_a_version_that_is_not_served_names_the_version_to_use() -> None:
     manifest = {**body("a", kind="HorizontalPodAutoscaler"), "apiVersion": "autoscaling/v2beta1"}
 
     item = _scan(Memory(), manifest).objects[0]
@@ -175,57 +192,55 @@ def test_a_version_that_is_not_served_names_the_one_to_move_to() -> None:
     assert item.reason == "autoscaling/v2beta1 is not served here; move the manifest to autoscaling/v2"
 
 
-def test_a_kind_that_is_not_served_at_all_is_missing() -> None:
+def test_an_object_of_an_unknown_kind_is_missing() -> None:
     item = _scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "example.com/v1"}).objects[0]
 
     assert (item.status, item.findings[0].change) == (Status.MISSING, "missing")
 
 
-def test_an_api_that_does_not_answer_leaves_its_objects_unchecked() -> None:
+def test_objects_of_an_api_that_does_not_answer_are_unchecked() -> None:
     item = _scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "broken.example.com/v1"}).objects[0]
 
     assert item.status is Status.UNCHECKED
 
 
-def test_strays_are_looked_for_in_the_manifests_namespaces_by_name_alone() -> None:
-    source = Memory(body("a"), body("stray"), body("stray", kind="Service"), body("far", "elsewhere"))
+def test_the_search_for_unmanaged_objects_reads_only_metadata_in_the_manifests_namespaces() -> None:
+    source = Memory(body("a"), body("by-hand"), body("by-hand", kind="Service"), body("far", "elsewhere"))
 
     report = _scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
 
     assert [key for key, status in _statuses(report) if status == "unmanaged"] == [
-        "ConfigMap n/stray",
-        "Service n/stray",
+        "ConfigMap n/by-hand",
+        "Service n/by-hand",
     ]
     assert source.asked == ["list configmaps n", "names services n", "names hpas n"]
 
 
 @pytest.mark.parametrize("count", [1, 9])
-def test_cluster_scoped_strays_are_for_the_whole_cluster_alone(count: int) -> None:
+def test_unmanaged_cluster_scoped_objects_are_found_only_in_cluster_mode(count: int) -> None:
     bodies = [body(f"a{number}", None, "Namespace") for number in range(count)]
-    source = Memory(*bodies, body("stray", None, "Namespace"))
+    source = Memory(*bodies, body("by-hand", None, "Namespace"))
 
-    near = _scan(source, *bodies, unmanaged=Unmanaged.NAMESPACE)
-    far = _scan(source, *bodies, unmanaged=Unmanaged.CLUSTER)
+    in_namespaces = _scan(source, *bodies, unmanaged=Unmanaged.NAMESPACE)
+    in_cluster = _scan(source, *bodies, unmanaged=Unmanaged.CLUSTER)
 
-    assert near.count_by_status()[Status.UNMANAGED] == 0
-    assert far.count_by_status()[Status.UNMANAGED] == 1
+    assert in_namespaces.count_by_status()[Status.UNMANAGED] == 0
+    assert in_cluster.count_by_status()[Status.UNMANAGED] == 1
 
 
 @pytest.mark.parametrize(
     ("status", "verdict"), [(403, Verdict.IN_SYNC), (405, Verdict.IN_SYNC), (500, Verdict.INCOMPLETE)]
 )
-def test_a_refused_list_of_another_kind_is_a_note_and_a_failed_one_an_error(status: int, verdict: Verdict) -> None:
+def test_a_forbidden_search_is_a_note_and_a_failed_search_an_error(status: int, verdict: Verdict) -> None:
     source = Memory(body("a"), refuses={"services": status})
 
     report = _scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
 
     assert report.verdict is verdict
-    assert any(
-        "services in n that Git does not have were not looked for" in text for text in report.notes + report.errors
-    )
+    assert any("did not search for unmanaged services in n" in text for text in report.notes + report.errors)
 
 
-def test_an_object_that_nests_without_end_costs_nobody_elses_report() -> None:
+def test_an_object_nested_too_deeply_does_not_prevent_the_report_of_others() -> None:
     deep: Any = "x"
     for _ in range(5000):
         deep = {"a": deep}
@@ -234,10 +249,10 @@ def test_an_object_that_nests_without_end_costs_nobody_elses_report() -> None:
     report = _scan(source, body("a", data={"k": "git"}), body("deep", data={"a": "x"}))
 
     assert _statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/deep", "unchecked")]
-    assert report.objects[1].reason == "nested too deep to be compared"
+    assert report.objects[1].reason == "nested too deeply to compare"
 
 
-def test_a_dump_with_objects_without_owners_says_so_in_a_note() -> None:
+def test_a_dump_without_managed_fields_has_a_note() -> None:
     dump = Memory(body("a"), body("b"))
     dump.info = None
 
@@ -247,24 +262,24 @@ def test_a_dump_with_objects_without_owners_says_so_in_a_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ownerless", "note"),
+    ("count", "note"),
     [
-        (1, "one live object has no managedFields, so who changed it cannot be told"),
-        (2, "2 live objects have no managedFields, so who changed them cannot be told"),
+        (1, "one live object has no managedFields, so drift cannot tell who changed it"),
+        (2, "2 live objects have no managedFields, so drift cannot tell who changed them"),
     ],
 )
-def test_a_dump_with_some_owners_was_made_well_and_the_others_are_counted(ownerless: int, note: str) -> None:
+def test_a_dump_where_some_objects_lack_managed_fields_has_a_note_with_their_number(count: int, note: str) -> None:
     entry = {"manager": "m", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {}}
     owned = body("owned")
     owned["metadata"]["managedFields"] = [entry]
-    others = [body(f"other-{number}") for number in range(ownerless)]
+    others = [body(f"other-{number}") for number in range(count)]
     dump = Memory(owned, *others)
     dump.info = None
 
     assert _scan(dump, body("owned"), *others).notes == (note,)
 
 
-def test_the_servers_own_metadata_is_no_drift_where_neither_a_schema_nor_an_owner_says_so() -> None:
+def test_server_set_metadata_is_not_drift_without_schema_and_managed_fields() -> None:
     live = body("a")
     live["metadata"] |= {
         "uid": "u",
@@ -279,7 +294,7 @@ def test_the_servers_own_metadata_is_no_drift_where_neither_a_schema_nor_an_owne
     assert _statuses(_scan(dump, body("a"))) == [("ConfigMap n/a", "in-sync")]
 
 
-def test_the_report_says_how_long_it_took_and_how_many_requests_were_sent() -> None:
+def test_the_report_has_the_duration_and_the_number_of_requests() -> None:
     source = Memory()
     source.request_count = 7
 

@@ -1,0 +1,96 @@
+"""What was last synced, as the user names it or as Flux and Argo CD record it."""
+
+from collections.abc import Mapping, Sequence
+
+from drift.errors import ConnectError
+from drift.gitops.owners import TrackingOwners
+from drift.gitops.revisions import SyncedAhead, SyncedRevisions
+from drift.model import Manifest, Object, ObjectKey
+from drift.scanning.inference import OtherShards
+
+#: What was synced of an object that was not in Git at that time.
+_NOTHING: Object = {"metadata": {}}
+
+
+class LastSync:
+    """Answers what was last synced, which tells a manual change from a change in Git that was not synced yet.
+
+    Args:
+        named: The manifests at the revision that the user names; None if the user names none.
+        recorded: Reads the revisions that GitOps controllers record; None to ignore these records.
+        owners: The owners of the live objects.
+        others: Adds the owners of the objects of other shards.
+    """
+
+    def __init__(
+        self,
+        named: Mapping[ObjectKey, Manifest] | None,
+        recorded: SyncedRevisions | None,
+        owners: TrackingOwners,
+        others: OtherShards,
+    ) -> None:
+        self._named = named
+        self._recorded = recorded
+        self._owners = owners
+        self._others = others
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One sentence for each revision that could not be read."""
+        return () if self._recorded is None else self._recorded.notes
+
+    def named_body(self, key: ObjectKey) -> Object | None:
+        """Returns an object at the revision that the user names, or None if the user names none."""
+        return _body(self._named, key)
+
+    def recorded_body(self, live: Object, key: ObjectKey) -> Object | None:
+        """Returns an object at the revision recorded in the cluster; None if unknown or if the user names a revision.
+
+        Args:
+            live: The live object, whose labels and annotations name the GitOps object that applies it.
+            key: Its key.
+        """
+        if self._named is not None or self._recorded is None:
+            return None
+        return _body(self._recorded.manifests(live, key), key)
+
+    def contradicts(self, live: Object, key: ObjectKey) -> bool:
+        """Whether the GitOps controller reports that the live object differs from Git."""
+        return self._recorded is not None and self._recorded.contradicts(live, key)
+
+    def was_synced(self, key: ObjectKey) -> bool | None:
+        """Whether an object was in Git at the last sync, or None if unknown."""
+        if self._named is not None:
+            return key in self._named
+        if self._recorded is None:
+            return None
+        self._others.read_once()
+        return self._recorded.was_synced(key, self._owners.gitops_objects)
+
+    def why_pending(self, key: ObjectKey) -> str | None:
+        """Returns why an object was not synced yet, as a sentence, or None if unknown."""
+        return None if self._recorded is None else self._recorded.why_pending(key, self._owners.gitops_objects)
+
+    def newer_commit(self, revision: str | None) -> SyncedAhead | None:
+        """Returns the synced commit if the checkout is behind it, else None.
+
+        Args:
+            revision: The revision that the user names, or None.
+        """
+        if self._recorded is None:
+            return None
+        if revision is not None:
+            return self._recorded.ahead_at(revision)
+        try:
+            self._others.read_once()
+            return self._recorded.ahead(self._owners.gitops_objects)
+        except ConnectError:
+            # The report already says what could not be read.
+            return None
+
+
+def _body(manifests: Mapping[ObjectKey, Manifest] | None, key: ObjectKey) -> Object | None:
+    if manifests is None:
+        return None
+    manifest = manifests.get(key)
+    return _NOTHING if manifest is None else manifest.body

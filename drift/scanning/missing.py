@@ -1,0 +1,29 @@
+"""Reports the manifests whose live object does not exist."""
+
+from drift.gitops.opt_outs import apply_opt_outs, expected_absence
+from drift.model import Cause, ObjectReport, Status
+from drift.policy.findings import missing_finding
+from drift.scanning.last_sync import LastSync
+from drift.scanning.plan import Absent
+
+_CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
+
+
+def report_missing(absent: Absent, last_sync: LastSync, cluster: str) -> ObjectReport:
+    """Reports a manifest without a live object: missing, or in sync if the manifest itself says so.
+
+    Args:
+        absent: The manifest.
+        last_sync: What was last synced. It must know the owners of all live objects.
+        cluster: The URL of the API server, for the fingerprints; "" for a dump.
+    """
+    manifest, key = absent.manifest, absent.key
+    expected = expected_absence(manifest.body)
+    if expected is not None:
+        return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, expected)
+    cause = _CAUSES[last_sync.was_synced(key)]
+    reason = absent.reason
+    if reason is None and cause is Cause.PENDING_SYNC:
+        reason = last_sync.why_pending(key)
+    findings = apply_opt_outs((missing_finding(key, cluster, cause),), manifest.body, None)
+    return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, findings)
