@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drift.cli.streams import write_stdout
 from drift.globs import Glob
-from drift.history.queries import Choice, point_in_time
+from drift.history.queries import EpisodeFilter, parse_since
 from drift.history.store import read_history
 from drift.report.history_table import Timeline, timeline_json, timeline_text
 
@@ -25,15 +25,15 @@ def run(options: argparse.Namespace) -> int:
         HistoryError: There is no such file, or it is no history.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    choice = Choice(
-        since=None if options.since is None else point_in_time(options.since, now),
+    choice = EpisodeFilter(
+        since=None if options.since is None else parse_since(options.since, now),
         objects=None if options.object is None else Glob(options.object),
         namespaces=None if options.namespace is None else Glob(options.namespace),
         only_open=options.open,
     )
     recorded = read_history(Path(options.file))
     timeline = Timeline(
-        episodes=tuple(filter(choice.covers, recorded.episodes)),
+        episodes=tuple(filter(choice.matches, recorded.episodes)),
         scans=recorded.scans,
         last_scan=recorded.last_scan,
         now=now.isoformat().replace("+00:00", "Z"),

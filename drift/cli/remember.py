@@ -9,9 +9,9 @@ from typing import Final
 from drift.cli.streams import write_stderr
 from drift.config.settings import Settings
 from drift.errors import HistoryError
-from drift.history.changes import Reach
+from drift.history.changes import ScanCoverage
 from drift.history.episodes import Scope
-from drift.history.scope import refuse_nameless, scope_of
+from drift.history.scope import require_scope_name, scope_of
 from drift.history.store import History
 from drift.kube.live_source import LiveSource
 from drift.model import Report
@@ -36,12 +36,12 @@ class Memory:
     """
 
     def __init__(self, options: argparse.Namespace, settings: Settings) -> None:
-        refuse_nameless(options.manifests, options.history_scope)
+        require_scope_name(options.manifests, options.history_scope)
         self.failed = False
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
         self._history = History(Path(options.history), _warn)
-        self._reach = Reach(settings.unmanaged, settings.leaves_out)
+        self._reach = ScanCoverage(settings.unmanaged, settings.leaves_out)
         self._recorded: _Recorded = []
 
     def record(self, report: Report, source: LiveSource) -> Report:
@@ -53,7 +53,7 @@ class Memory:
             # What is in another shard is not gone.
             scope = replace(scope, name=f"{scope.name}, {report.shard}")
         try:
-            report = self._history.record(report, scope, self._reach, for_news=self._form is not None)
+            report = self._history.record(report, scope, self._reach, for_notifications=self._form is not None)
         except HistoryError as error:
             self.failed = True
             _warn(f"{error}; the report is made without it")
@@ -66,7 +66,7 @@ class Memory:
         if self._form is None or not self._recorded:
             return
         # Imported only now: most runs send nothing.
-        from drift.notify.telling import tell  # noqa: PLC0415
+        from drift.notify.delivery import deliver  # noqa: PLC0415
         from drift.notify.webhook import Webhook  # noqa: PLC0415
 
         url = os.environ.get(_URL)
@@ -75,7 +75,7 @@ class Memory:
             return
         for scope, report in self._recorded:
             try:
-                problem = tell(self._history, scope, report, webhook=Webhook(url), form=self._form)
+                problem = deliver(self._history, scope, report, webhook=Webhook(url), form=self._form)
             except HistoryError as error:
                 problem = str(error)
             if problem is not None:

@@ -179,9 +179,9 @@ def _memory(options: argparse.Namespace, settings: Settings) -> "Memory | None":
 
 
 def _gateway() -> "Pushgateway":
-    from drift.notify.pushgateway import VARIABLE, read_address  # noqa: PLC0415
+    from drift.notify.pushgateway import VARIABLE, parse_address  # noqa: PLC0415
 
-    return read_address(os.environ.get(VARIABLE))
+    return parse_address(os.environ.get(VARIABLE))
 
 
 def _push(report: Report, gateway: "Pushgateway") -> None:

@@ -24,12 +24,12 @@ from drift.kube.impersonation import from_flags
 from drift.kube.limits import Limits
 from drift.kube.requests import ignore_message
 from drift.sources.git import describe
-from drift.watch.comparison import Desired
-from drift.watch.http_server import Service
+from drift.watch.comparison import DesiredState
+from drift.watch.http_server import HttpServer
 from drift.watch.log_lines import to_json_line, to_text_line
 from drift.watch.loop import Watcher
-from drift.watch.manifest_files import DesiredFiles, fingerprint
-from drift.watch.open_findings import News
+from drift.watch.manifest_files import ManifestWatcher, fingerprint
+from drift.watch.open_findings import FindingChange
 from drift.watch.recording import Recorder
 from drift.watch.timing import Timing
 
@@ -75,11 +75,11 @@ def run(options: argparse.Namespace) -> int:
         output=_Output(options),
         recorder=_recorder(options, server),
     )
-    service = Service(watcher.board, options.listen, options.metrics_port)
+    service = HttpServer(watcher.status, options.listen, options.metrics_port)
     say(f"watching; see {service.url}/")
     service.start()
-    manifests = DesiredFiles(
-        files, seen=seen, desired=desired, load=lambda: _load(options), timing=Timing(), tell=watcher.tell
+    manifests = ManifestWatcher(
+        files, seen=seen, desired=desired, load=lambda: _load(options), timing=Timing(), emit=watcher.enqueue
     )
     manifests.start()
     try:
@@ -90,10 +90,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(options: argparse.Namespace) -> Desired:
+def _load(options: argparse.Namespace) -> DesiredState:
     settings = with_flags(load_settings(options.config), options)
     loaded = read_manifests(options.manifests)
-    return Desired(loaded, describe(loaded.paths), settings, options.namespace, options.synced_revision)
+    return DesiredState(loaded, describe(loaded.paths), settings, options.namespace, options.synced_revision)
 
 
 def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None:
@@ -137,7 +137,7 @@ def _until_told(watcher: Watcher, reload: Callable[[], None]) -> None:
     if what == _STOP:
         watcher.stop()
         # Without a first report there is no last one either.
-        if watcher.board.report() is not None:
+        if watcher.status.report() is not None:
             _wait_for_end(told)
     if failure:
         raise failure[0]
@@ -168,10 +168,10 @@ class _Output:
         self._quiet = options.quiet
         self._verbose = options.verbose
 
-    def news(self, news: Sequence[News]) -> None:
+    def findings_changed(self, changes: Sequence[FindingChange]) -> None:
         if not self._quiet:
-            write_stdout("".join(f"{self._line(one)}\n" for one in news))
+            write_stdout("".join(f"{self._line(change)}\n" for change in changes))
 
-    def say(self, words: str, *, is_detail: bool = False) -> None:
+    def log(self, words: str, *, is_detail: bool = False) -> None:
         if self._verbose or not is_detail:
             say(words)

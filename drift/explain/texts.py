@@ -6,7 +6,7 @@ The settings explain themselves in the JSON Schema of ``drift.yaml``, and who ge
 from collections.abc import Mapping
 from typing import Final
 
-from drift.history.episodes import State
+from drift.history.episodes import EpisodeState
 from drift.model import Cause, Change, Lifecycle, Severity, Status
 
 STATUSES: Final[Mapping[Status, str]] = {
@@ -89,17 +89,17 @@ LIFECYCLES: Final[Mapping[Lifecycle, str]] = {
     ),
 }
 
-STATES: Final[Mapping[State, str]] = {
-    State.OPEN: "The finding is there still, as far as the last scan that could look tells.",
-    State.RESOLVED: (
+STATES: Final[Mapping[EpisodeState, str]] = {
+    EpisodeState.OPEN: "The finding is there still, as far as the last scan that could look tells.",
+    EpisodeState.RESOLVED: (
         "The finding is gone: a scan looked at its object and did not have it, or a complete scan found the object "
         "neither in Git nor in the cluster. It was open until then, at the latest; between two scans nobody looks."
     ),
-    State.REVERTED: (
+    EpisodeState.REVERTED: (
         "A watch saw the change, and a syncer put it right a moment later. A change that is reverted again and again "
         "shows somebody, or a controller, that works against Git."
     ),
-    State.IGNORED: (
+    EpisodeState.IGNORED: (
         "The finding is there and does not count any more: a rule ignores it, it is a controller's work now, or its "
         "kind is left out on purpose. It is not resolved, and is left out of the mean time to resolve."
     ),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drift.history.episodes import State
+from drift.history.episodes import EpisodeState
 from drift.model import (
     Actor,
     Cause,
@@ -32,7 +32,7 @@ def _everything(_: ObjectKey) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ScanCoverage:
     """How far a scan looked, which decides what may be concluded from an object that it does not have.
 
     Attributes:
@@ -46,11 +46,11 @@ class Reach:
     covers: Callable[[ObjectKey], bool] = _everything
 
 
-USUAL_REACH: Final = Reach()
+DEFAULT_COVERAGE: Final = ScanCoverage()
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenEpisode:
     """What has to be known of an open episode to compare it with a scan.
 
     Attributes:
@@ -75,7 +75,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class DriftFinding:
     """A finding that counts, with its object."""
 
     item: ObjectReport
@@ -83,7 +83,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class EpisodeChanges:
     """What a scan changes.
 
     Attributes:
@@ -93,21 +93,21 @@ class Changes:
         ended: Episodes that are over, and how they ended.
     """
 
-    opened: tuple[Counted, ...]
-    seen: tuple[tuple[Open, Counted], ...]
-    worsened: tuple[Open, ...]
-    ended: tuple[tuple[Open, State], ...]
+    opened: tuple[DriftFinding, ...]
+    seen: tuple[tuple[OpenEpisode, DriftFinding], ...]
+    worsened: tuple[OpenEpisode, ...]
+    ended: tuple[tuple[OpenEpisode, EpisodeState], ...]
 
 
-def compare(report: Report, was_open: Iterable[Open], reach: Reach) -> Changes:
+def compare(report: Report, was_open: Iterable[OpenEpisode], reach: ScanCoverage) -> EpisodeChanges:
     """What the scan says of what was open, and what it has beside that."""
-    counted = counting_findings(report)
+    counted = drift_findings(report)
     episodes = {episode.id: episode for episode in was_open}
     seen = tuple((episodes[id_], found) for id_, found in counted.items() if id_ in episodes)
     items = {item.key: item for item in report.objects}
     named = {finding.id for item in report.objects for finding in item.findings}
     complete = report.verdict is not Verdict.INCOMPLETE
-    return Changes(
+    return EpisodeChanges(
         opened=tuple(found for id_, found in counted.items() if id_ not in episodes),
         seen=seen,
         worsened=tuple(one for one, now in seen if _RANK[now.finding.severity] < _RANK[one.severity]),
@@ -120,43 +120,43 @@ def compare(report: Report, was_open: Iterable[Open], reach: Reach) -> Changes:
     )
 
 
-def counting_findings(report: Report) -> Mapping[str, Counted]:
+def drift_findings(report: Report) -> Mapping[str, DriftFinding]:
     """The findings that are drift, by their fingerprints."""
     return {found.finding.id: found for found in _counting(report)}
 
 
-def _counting(report: Report) -> Iterator[Counted]:
+def _counting(report: Report) -> Iterator[DriftFinding]:
     for item in report.objects:
         for finding in item.findings:
             if finding.is_drift:
-                yield Counted(item, finding)
+                yield DriftFinding(item, finding)
 
 
 def _end(
-    episode: Open,
+    episode: OpenEpisode,
     items: Mapping[ObjectKey, ObjectReport],
     named: Iterable[str],
-    reach: Reach,
+    reach: ScanCoverage,
     *,
     complete: bool,
-) -> State | None:
+) -> EpisodeState | None:
     """How an episode ended whose finding does not count in this scan; None where that cannot be said."""
     if episode.id in named:
-        return State.IGNORED
+        return EpisodeState.IGNORED
     item = items.get(episode.key)
     if item is None:
         if not reach.covers(episode.key):
             return None
         if reach.left_out(episode.key):
-            return State.IGNORED
+            return EpisodeState.IGNORED
         # Neither in Git nor in the cluster, if the scan has looked where the finding was seen.
         looked = episode.change is not Change.UNMANAGED or _WIDTH[reach.unmanaged] >= _WIDTH[episode.seen_with]
-        return State.RESOLVED if complete and looked else None
+        return EpisodeState.RESOLVED if complete and looked else None
     if item.status is Status.UNCHECKED:
-        return State.IGNORED if item.by_choice else None
-    return State.RESOLVED
+        return EpisodeState.IGNORED if item.by_choice else None
+    return EpisodeState.RESOLVED
 
 
-def narrower(one: Unmanaged, other: Unmanaged) -> Unmanaged:
-    """The narrower of two searches."""
+def narrower_search(one: Unmanaged, other: Unmanaged) -> Unmanaged:
+    """The narrower_search of two searches."""
     return min(one, other, key=_WIDTH.__getitem__)

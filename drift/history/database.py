@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from drift.errors import BrokenHistoryError, HistoryError
-from drift.history.layout import NEWEST, layout_of, migrate
+from drift.history.migrations import SCHEMA_VERSION, migrate, schema_version
 
 #: How long a run waits for another one, whose transaction takes milliseconds.
 _PATIENCE_SECONDS: Final = 30
@@ -39,7 +39,7 @@ def writing(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
     """
     with _IN_TURN, _explained(file), closing(_connect(file, "mode=rwc")) as connection:
         connection.execute("BEGIN")
-        layout_of(connection, str(file))
+        schema_version(connection, str(file))
         connection.execute("COMMIT")
         if check:
             _check(connection, file, "quick_check")
@@ -68,7 +68,7 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
     """
     with _IN_TURN, _explained(file), closing(_connect_to_read(file)) as connection:
         connection.execute("BEGIN")
-        if layout_of(connection, str(file)) == NEWEST:
+        if schema_version(connection, str(file)) == SCHEMA_VERSION:
             yield connection
             return
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:

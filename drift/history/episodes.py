@@ -14,7 +14,7 @@ _MOST_ACTORS: Final = 20
 _EVIDENCE: Final = (Cause.UNKNOWN, Cause.PENDING_SYNC, Cause.MANUAL)
 
 
-class State(StrEnum):
+class EpisodeState(StrEnum):
     """Whether an episode is over, and how it ended."""
 
     OPEN = "open"
@@ -51,9 +51,9 @@ class Episode:
         key: Its object.
         path: As in the finding.
         change: As in the finding.
-        cause: The one with the most evidence so far; see `lasting_cause`.
+        cause: The one with the most evidence so far; see `merge_causes`.
         severity: As it was last seen.
-        actors: All that were seen while it was open; see `joined_actors`.
+        actors: All that were seen while it was open; see `merge_actors`.
         first_seen: RFC 3339, UTC.
         last_seen: RFC 3339, UTC.
         ended_at: RFC 3339, UTC: when it was first seen to be over; None while it is open.
@@ -75,7 +75,7 @@ class Episode:
     first_seen: str
     last_seen: str
     ended_at: str | None
-    state: State
+    state: EpisodeState
     reopened: bool
     start_known: bool = True
 
@@ -90,7 +90,7 @@ class Episode:
         first_seen: str,
         last_seen: str,
         ended_at: str | None = None,
-        state: State = State.OPEN,
+        state: EpisodeState = EpisodeState.OPEN,
         reopened: bool = False,
         start_known: bool = True,
     ) -> Self:
@@ -114,7 +114,7 @@ class Episode:
         )
 
 
-def lasting_cause(before: Cause, now: Cause) -> Cause:
+def merge_causes(before: Cause, now: Cause) -> Cause:
     """The cause of an episode that goes on.
 
     Args:
@@ -124,7 +124,7 @@ def lasting_cause(before: Cause, now: Cause) -> Cause:
     return max(before, now, key=lambda cause: _EVIDENCE.index(cause) if cause in _EVIDENCE else -1)
 
 
-def joined_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
+def merge_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
     """The field managers of an episode that goes on, in the order in which they came.
 
     A later time of a manager replaces an earlier one. If there are too many, the first and the latest ones are kept.

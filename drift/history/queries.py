@@ -8,7 +8,7 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.globs import Glob
-from drift.history.episodes import Episode, State
+from drift.history.episodes import Episode, EpisodeState
 from drift.history.times import store_datetime, stored
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
@@ -16,7 +16,7 @@ _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": 
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EpisodeFilter:
     """Which episodes are wanted.
 
     Attributes:
@@ -31,11 +31,11 @@ class Choice:
     namespaces: Glob | None = None
     only_open: bool = False
 
-    def covers(self, episode: Episode) -> bool:
+    def matches(self, episode: Episode) -> bool:
         """Whether an episode is wanted."""
         key = episode.key
         return (
-            not (self.only_open and episode.state is not State.OPEN)
+            not (self.only_open and episode.state is not EpisodeState.OPEN)
             and (self.since is None or episode.ended_at is None or stored(episode.ended_at) >= self.since)
             and (self.namespaces is None or (key.namespace is not None and self.namespaces.matches(key.namespace)))
             and (self.objects is None or any(map(self.objects.matches, (key.name, f"{key.kind}/{key.name}"))))
@@ -43,7 +43,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Lasting:
+class DurationSummary:
     """How long some episodes were open.
 
     Attributes:
@@ -72,13 +72,13 @@ class Statistics:
 
     open: int
     ignored: int
-    reverted: Lasting
-    resolved: Lasting
-    by_cause: Mapping[str, Lasting]
-    by_severity: Mapping[str, Lasting]
+    reverted: DurationSummary
+    resolved: DurationSummary
+    by_cause: Mapping[str, DurationSummary]
+    by_severity: Mapping[str, DurationSummary]
 
 
-def point_in_time(text: str, now: datetime) -> str:
+def parse_since(text: str, now: datetime) -> str:
     """A stored time, of a span before now (``30m``, ``12h``, ``7d``, ``2w``) or of a date or time.
 
     Raises:
@@ -94,13 +94,13 @@ def point_in_time(text: str, now: datetime) -> str:
         raise UsageError(f"--since {text}: is neither a span (30m, 12h, 7d, 2w) nor a date or time") from None
 
 
-def count(episodes: Sequence[Episode]) -> Statistics:
+def episode_statistics(episodes: Sequence[Episode]) -> Statistics:
     """The statistics of these episodes."""
-    resolved = [episode for episode in episodes if episode.state is State.RESOLVED]
+    resolved = [episode for episode in episodes if episode.state is EpisodeState.RESOLVED]
     return Statistics(
-        open=sum(episode.state is State.OPEN for episode in episodes),
-        ignored=sum(episode.state is State.IGNORED for episode in episodes),
-        reverted=_lasting(episode for episode in episodes if episode.state is State.REVERTED),
+        open=sum(episode.state is EpisodeState.OPEN for episode in episodes),
+        ignored=sum(episode.state is EpisodeState.IGNORED for episode in episodes),
+        reverted=_lasting(episode for episode in episodes if episode.state is EpisodeState.REVERTED),
         resolved=_lasting(resolved),
         by_cause=_grouped(resolved, lambda episode: episode.cause),
         by_severity=_grouped(resolved, lambda episode: episode.severity),
@@ -113,14 +113,14 @@ def seconds_open(episode: Episode, now: datetime) -> float:
     return max((end - datetime.fromisoformat(episode.first_seen)).total_seconds(), 0.0)
 
 
-def _grouped(episodes: Iterable[Episode], group: Callable[[Episode], str]) -> Mapping[str, Lasting]:
+def _grouped(episodes: Iterable[Episode], group: Callable[[Episode], str]) -> Mapping[str, DurationSummary]:
     groups: dict[str, list[Episode]] = {}
     for episode in episodes:
         groups.setdefault(group(episode), []).append(episode)
     return {name: _lasting(groups[name]) for name in sorted(groups)}
 
 
-def _lasting(episodes: Iterable[Episode]) -> Lasting:
+def _lasting(episodes: Iterable[Episode]) -> DurationSummary:
     chosen, now = list(episodes), datetime.now(UTC)
     lengths = [seconds_open(episode, now) for episode in chosen if episode.start_known]
-    return Lasting(len(chosen), sum(lengths) / len(lengths) if lengths else None, len(chosen) - len(lengths))
+    return DurationSummary(len(chosen), sum(lengths) / len(lengths) if lengths else None, len(chosen) - len(lengths))

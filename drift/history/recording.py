@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from drift.history.changes import Changes, Counted, Open, Reach, compare, narrower
-from drift.history.episodes import Episode, Scope, State, joined_actors, lasting_cause
-from drift.history.news import News
+from drift.history.changes import DriftFinding, EpisodeChanges, OpenEpisode, ScanCoverage, compare, narrower_search
+from drift.history.episodes import Episode, EpisodeState, Scope, merge_actors, merge_causes
+from drift.history.notifications import NotificationKind
 from drift.history.rows import (
     UnreadableRowError,
     actors_of,
@@ -44,10 +44,10 @@ def record(
     connection: sqlite3.Connection,
     report: Report,
     scope: Scope,
-    reach: Reach,
+    reach: ScanCoverage,
     *,
     count_as_scan: bool,
-    for_news: bool,
+    for_notifications: bool,
     older: Collection[str] = (),
 ) -> Report:
     """Records a scan; see `drift.history.store.History.record`."""
@@ -82,7 +82,7 @@ def record(
         "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
         [(at, state, episode.number) for episode, state in changes.ended],
     )
-    if for_news:
+    if for_notifications:
         _keep_news(connection, opened, changes)
     if count_as_scan:
         _insert_scan(connection, number, report, at, changes)
@@ -102,10 +102,10 @@ def _has_scan(connection: sqlite3.Connection, scope: int) -> bool:
     return connection.execute("SELECT 1 FROM scans WHERE scope = ? LIMIT 1", (scope,)).fetchone() is not None
 
 
-def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[Open]:
+def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
     rows = connection.execute("SELECT * FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,))
     return [
-        Open(
+        OpenEpisode(
             value_of(row, "number", int),
             value_of(row, "id", str),
             key_of(row),
@@ -124,7 +124,7 @@ def _has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bo
     return known.fetchone() is not None
 
 
-def _new_episode(scope: Scope, found: Counted, at: str, reopened: frozenset[str]) -> Episode:
+def _new_episode(scope: Scope, found: DriftFinding, at: str, reopened: frozenset[str]) -> Episode:
     finding = found.finding
     first_seen = finding.first_seen or at
     return Episode.of_finding(
@@ -138,31 +138,31 @@ def _new_episode(scope: Scope, found: Counted, at: str, reopened: frozenset[str]
     )
 
 
-def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: Changes) -> None:
-    resolved = [episode.number for episode, state in changes.ended if state is State.RESOLVED]
+def _keep_news(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
+    resolved = [episode.number for episode, state in changes.ended if state is EpisodeState.RESOLVED]
     connection.executemany(
         "INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)",
         [
-            *((number, News.NEW, None) for number in opened),
-            *((episode.number, News.WORSENED, episode.severity) for episode in changes.worsened),
-            *((number, News.RESOLVED, None) for number in resolved),
+            *((number, NotificationKind.NEW, None) for number in opened),
+            *((episode.number, NotificationKind.WORSENED, episode.severity) for episode in changes.worsened),
+            *((number, NotificationKind.RESOLVED, None) for number in resolved),
         ],
     )
 
 
-def _seen_now(episode: Open, found: Counted, at: str, search: Unmanaged) -> tuple[str | int, ...]:
+def _seen_now(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
     finding = found.finding
-    with_ = narrower(episode.seen_with, search)
-    cause = lasting_cause(episode.cause, finding.cause)
-    actors = actors_text(joined_actors(episode.actors, finding.actors))
+    with_ = narrower_search(episode.seen_with, search)
+    cause = merge_causes(episode.cause, finding.cause)
+    actors = actors_text(merge_actors(episode.actors, finding.actors))
     return (at, cause, finding.severity, actors, with_, episode.number)
 
 
-def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: Changes) -> None:
+def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: EpisodeChanges) -> None:
     (open_now,) = connection.execute(
         "SELECT count(*) FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
     ).fetchone()
-    resolved = sum(state is State.RESOLVED for _, state in changes.ended)
+    resolved = sum(state is EpisodeState.RESOLVED for _, state in changes.ended)
     connection.execute(
         "INSERT INTO scans (scope, at, complete, open, new, resolved, git_commit) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -194,7 +194,7 @@ def _annotated(
     connection: sqlite3.Connection,
     report: Report,
     scope: int,
-    changes: Changes,
+    changes: EpisodeChanges,
     reopened: frozenset[str],
     *,
     recorded: bool,
@@ -227,9 +227,9 @@ def _annotated(
     )
 
 
-def _resolved(connection: sqlite3.Connection, changes: Changes) -> Iterator[Resolved]:
+def _resolved(connection: sqlite3.Connection, changes: EpisodeChanges) -> Iterator[Resolved]:
     for episode, state in changes.ended:
-        if state is State.RESOLVED:
+        if state is EpisodeState.RESOLVED:
             row = connection.execute("SELECT * FROM episodes WHERE number = ?", (episode.number,)).fetchone()
             yield Resolved(
                 id=value_of(row, "id", str),

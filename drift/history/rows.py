@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from drift.history.episodes import Episode, Scope, State
+from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.times import shown, stored
 from drift.model import Actor, Cause, Change, ObjectKey, Severity, Unmanaged
 
@@ -91,7 +91,7 @@ def episode_of(row: sqlite3.Row) -> Episode:
         first_seen=time_of(row, "first_seen"),
         last_seen=time_of(row, "last_seen"),
         ended_at=None if is_null(row, "ended_at") else time_of(row, "ended_at"),
-        state=member_of(row, "state", State),
+        state=member_of(row, "state", EpisodeState),
         reopened=bool(value_of(row, "reopened", int)),
         start_known=bool(value_of(row, "start_known", int)),
     )

@@ -25,13 +25,13 @@ def scope_of(cluster: ClusterInfo | None, paths: Sequence[str], namespace: str, 
     Raises:
         UsageError: The manifests come through a pipe, which has no name, and the user gave none.
     """
-    refuse_nameless(paths, name)
+    require_scope_name(paths, name)
     places = ", ".join(sorted({_place(path) for path in paths}))
     server = cluster.server if cluster else ""
     return Scope(server, name if name is not None else f"{places} (namespace {namespace})")
 
 
-def refuse_nameless(paths: Sequence[str], name: str | None) -> None:
+def require_scope_name(paths: Sequence[str], name: str | None) -> None:
     """Refuses manifests from a pipe for which the user gave no name.
 
     Raises:

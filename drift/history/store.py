@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from drift.errors import BrokenHistoryError, HistoryError
-from drift.history.changes import USUAL_REACH, Reach
+from drift.history.changes import DEFAULT_COVERAGE, ScanCoverage
 from drift.history.database import reading, set_aside, writing
+from drift.history.episode_updates import follow
 from drift.history.episodes import Episode, Scope
-from drift.history.following import follow
-from drift.history.news import Item, News, latest
+from drift.history.notifications import Notification, NotificationKind, combine_notifications
 from drift.history.recording import forget, record
 from drift.history.rows import (
     EPISODES,
@@ -53,10 +53,10 @@ class History:
         self,
         report: Report,
         scope: Scope,
-        reach: Reach = USUAL_REACH,
+        reach: ScanCoverage = DEFAULT_COVERAGE,
         *,
         count_as_scan: bool = True,
-        for_news: bool = False,
+        for_notifications: bool = False,
         older: Collection[str] = (),
     ) -> Report:
         """Records what a scan found.
@@ -69,7 +69,7 @@ class History:
             scope: What it is to be compared with.
             reach: How far it looked.
             count_as_scan: Whether it is one more scan, or only an update between two.
-            for_news: Whether to keep for `news` what is new, worsened and resolved.
+            for_notifications: Whether to keep for `news` what is new, worsened and resolved.
             older: The ids of findings that may have begun long before this scan. At the first scan of a scope that
                 goes for all of them.
 
@@ -81,19 +81,25 @@ class History:
         """
         return self._write(
             lambda connection: record(
-                connection, report, scope, reach, count_as_scan=count_as_scan, for_news=for_news, older=older
+                connection,
+                report,
+                scope,
+                reach,
+                count_as_scan=count_as_scan,
+                for_notifications=for_notifications,
+                older=older,
             )
         )
 
-    def news(self, scope: Scope) -> list[Item]:
+    def pending_notifications(self, scope: Scope) -> list[Notification]:
         """What nobody was told yet of a scope, of this scan and of earlier ones.
 
         Raises:
             HistoryError: The file cannot be used.
         """
-        return self._write(lambda connection: _news(connection, scope))
+        return self._write(lambda connection: _pending(connection, scope))
 
-    def told(self, items: Sequence[Item]) -> None:
+    def mark_delivered(self, items: Sequence[Notification]) -> None:
         """Takes note that somebody was told.
 
         Raises:
@@ -137,7 +143,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class HistoryContents:
     """What a file holds.
 
     Attributes:
@@ -151,7 +157,7 @@ class Recorded:
     last_scan: str | None
 
 
-def read_history(file: Path) -> Recorded:
+def read_history(file: Path) -> HistoryContents:
     """What a file holds; the file stays as it is.
 
     Raises:
@@ -163,7 +169,7 @@ def read_history(file: Path) -> Recorded:
         rows = connection.execute(f"{EPISODES} ORDER BY first_seen, episodes.number").fetchall()
     with _readable(file):
         last = None if is_null(scans, "last") else time_of(scans, "last")
-        return Recorded(tuple(map(episode_of, rows)), value_of(scans, "number", int), last)
+        return HistoryContents(tuple(map(episode_of, rows)), value_of(scans, "number", int), last)
 
 
 @contextmanager
@@ -184,7 +190,7 @@ def _add(connection: sqlite3.Connection, episode: Episode) -> None:
     forget(connection, store_datetime(datetime.now(UTC)))
 
 
-def _news(connection: sqlite3.Connection, scope: Scope) -> list[Item]:
+def _pending(connection: sqlite3.Connection, scope: Scope) -> list[Notification]:
     connection.row_factory = sqlite3.Row
     rows = connection.execute(
         """
@@ -198,11 +204,11 @@ def _news(connection: sqlite3.Connection, scope: Scope) -> list[Item]:
         """,
         (text_of(scope.cluster), text_of(scope.name)),
     )
-    return latest(
-        Item(
+    return combine_notifications(
+        Notification(
             numbers=(value_of(row, "entry", int),),
             number=value_of(row, "number", int),
-            news=member_of(row, "news", News),
+            news=member_of(row, "news", NotificationKind),
             episode=episode_of(row),
             severity_before=(None if is_null(row, "severity_before") else member_of(row, "severity_before", Severity)),
         )

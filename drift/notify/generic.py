@@ -3,7 +3,7 @@
 from typing import Final
 
 from drift import __version__
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Json
 from drift.notify.message import Message
 from drift.report.json_report import to_document
@@ -27,12 +27,12 @@ def to_generic(message: Message) -> Json:
         "scope": message.scope,
         "manifests": document["manifests"],
         "summary": document["summary"],
-        **{str(news): [_item(item) for item in shown if item.news is news] for news in News},
+        **{str(news): [_item(item) for item in shown if item.news is news] for news in NotificationKind},
         "leftOut": len(message.items) - len(shown),
     }
 
 
-def _item(item: Item) -> Json:
+def _item(item: Notification) -> Json:
     episode = item.episode
     return {
         "id": episode.id,

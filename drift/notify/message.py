@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Report
 from drift.report.view import CAUSE_TEXT, SEVERITY_RANK, duration_between, key_name, short, summary
 
@@ -20,7 +20,7 @@ class Message:
 
     report: Report
     scope: str
-    items: tuple[Item, ...]
+    items: tuple[Notification, ...]
 
     @property
     def cluster(self) -> str:
@@ -39,41 +39,41 @@ class Message:
         """The whole scan in one line."""
         return f"{short(self.scope)} is {summary(self.report)}"
 
-    def groups(self) -> Iterator[tuple[News, Sequence[Item]]]:
+    def groups(self) -> Iterator[tuple[NotificationKind, Sequence[Notification]]]:
         """The items by their kind of news; no group is empty."""
-        for news in News:
+        for news in NotificationKind:
             items = [item for item in self.items if item.news is news]
             if items:
                 yield news, items
 
 
-def message_of(report: Report, scope: str, items: Sequence[Item]) -> Message:
+def message_of(report: Report, scope: str, items: Sequence[Notification]) -> Message:
     """The message that tells these items, without those that nobody needs to know any more."""
     current = [item for item in items if not item.is_stale]
     return Message(report, scope, tuple(sorted(current, key=_order)))
 
 
-def what(item: Item) -> tuple[str, str]:
+def what(item: Notification) -> tuple[str, str]:
     """The object, and the path or what is to be said of the object as a whole."""
     episode = item.episode
     return short(key_name(episode.key)), short(episode.path or episode.change)
 
 
-def how(item: Item) -> str:
+def how(item: Notification) -> str:
     """Who did it, or how long it was open."""
     episode = item.episode
-    if item.news is News.RESOLVED:
+    if item.news is NotificationKind.RESOLVED:
         return f"after {duration_between(episode.first_seen, episode.ended_at or episode.last_seen)}"
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
     return f"{CAUSE_TEXT[episode.cause]}: {managers}" if managers else CAUSE_TEXT[episode.cause]
 
 
-def severity(item: Item) -> str:
+def severity(item: Notification) -> str:
     """The severity, and from which one it has risen."""
-    if item.news is News.WORSENED and item.severity_before is not None:
+    if item.news is NotificationKind.WORSENED and item.severity_before is not None:
         return f"{item.severity_before} to {item.episode.severity}"
     return str(item.episode.severity)
 
 
-def _order(item: Item) -> tuple[int, str, str]:
+def _order(item: Notification) -> tuple[int, str, str]:
     return (SEVERITY_RANK[item.episode.severity], *what(item))

@@ -35,7 +35,7 @@ class Pushgateway:
     headers: dict[str, str] = field(repr=False)
 
 
-def read_address(text: str | None) -> Pushgateway:
+def parse_address(text: str | None) -> Pushgateway:
     """Reads an address such as ``http://pushgateway:9091/metrics/job/drift/environment/prod``.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Json
 from drift.notify.message import Message, how, severity, what
 
@@ -27,7 +27,7 @@ def to_slack(message: Message) -> Json:
     }
 
 
-def _group(news: News, items: Sequence[Item]) -> str:
+def _group(news: NotificationKind, items: Sequence[Notification]) -> str:
     text = f"*{news}*"
     for number, item in enumerate(items):
         line = _line(item)
@@ -37,7 +37,7 @@ def _group(news: News, items: Sequence[Item]) -> str:
     return text
 
 
-def _line(item: Item) -> str:
+def _line(item: Notification) -> str:
     name, path = what(item)
     return f"\n• *{severity(item)}* {_code(name)} {_code(path)}: {_code(how(item))}"
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from drift.history.news import Item, News
+from drift.history.notifications import Notification, NotificationKind
 from drift.model import Json
 from drift.notify.message import Message, how, severity, what
 
@@ -34,7 +34,7 @@ def to_teams(message: Message) -> Json:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _group(news: News, items: Sequence[Item], room: int) -> list[Json]:
+def _group(news: NotificationKind, items: Sequence[Notification], room: int) -> list[Json]:
     lines: list[Json] = [_text(str(news), weight="Bolder")]
     room -= _size(lines)
     for number, item in enumerate(items):
@@ -46,7 +46,7 @@ def _group(news: News, items: Sequence[Item], room: int) -> list[Json]:
     return lines
 
 
-def _line(item: Item) -> Json:
+def _line(item: Notification) -> Json:
     name, path = what(item)
     return _runs(
         {"type": "TextRun", "text": f"{severity(item)} ", "weight": "Bolder"},

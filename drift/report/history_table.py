@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drift.history.episodes import Episode, Scope, State
-from drift.history.queries import Lasting, Statistics, count, seconds_open
+from drift.history.episodes import Episode, EpisodeState, Scope
+from drift.history.queries import DurationSummary, Statistics, episode_statistics, seconds_open
 from drift.model import Json
 from drift.report.text import SEVERITY_STYLE
 from drift.report.view import duration, key_name, plural, short
 
 _COLUMNS: Final = ("opened", "lasted", "state", "object", "path", "cause", "severity", "manager")
 _STATE_STYLE: Final = {
-    State.OPEN: "bold yellow",
-    State.RESOLVED: "green",
-    State.REVERTED: "green",
-    State.IGNORED: "dim",
+    EpisodeState.OPEN: "bold yellow",
+    EpisodeState.RESOLVED: "green",
+    EpisodeState.REVERTED: "green",
+    EpisodeState.IGNORED: "dim",
 }
 
 
@@ -96,7 +96,7 @@ def timeline_json(timeline: Timeline) -> str:
         "kind": "DriftHistory",
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},
-        "statistics": _statistics(count(timeline.episodes)),
+        "statistics": _statistics(episode_statistics(timeline.episodes)),
         "episodes": [_episode(episode, now) for episode in timeline.episodes],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -116,7 +116,7 @@ def _table(episodes: Sequence[Episode], now: datetime) -> Table:
 def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
     """What stands below each of the columns."""
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
-    reopened = ", reopened" if episode.reopened and episode.state is State.OPEN else ""
+    reopened = ", reopened" if episode.reopened and episode.state is EpisodeState.OPEN else ""
     return (
         _to_the_second(episode.first_seen),
         ("" if episode.start_known else "> ") + duration(seconds_open(episode, now)),
@@ -134,7 +134,7 @@ def _to_the_second(time: str) -> str:
 
 
 def _said_together(timeline: Timeline) -> Iterator[str]:
-    told = count(timeline.episodes)
+    told = episode_statistics(timeline.episodes)
     if told.resolved.mean_seconds is not None:
         yield f"mean time to resolve: {_mean(told.resolved)}"
         yield f"  by cause: {_means(told.by_cause)}"
@@ -144,17 +144,21 @@ def _said_together(timeline: Timeline) -> Iterator[str]:
     unknown = told.resolved.unknown + told.reverted.unknown
     if unknown:
         yield f"not in the means, because the start is not known: {unknown}"
-    ends = [(told.resolved.count, State.RESOLVED), (told.reverted.count, State.REVERTED), (told.ignored, State.IGNORED)]
+    ends = [
+        (told.resolved.count, EpisodeState.RESOLVED),
+        (told.reverted.count, EpisodeState.REVERTED),
+        (told.ignored, EpisodeState.IGNORED),
+    ]
     yield ", ".join([f"{told.open} open", *(f"{number} {state}" for number, state in ends if number)])
     last = f", the last at {timeline.last_scan}" if timeline.last_scan else ""
     yield f"{plural(timeline.scans, 'scan')}{last}"
 
 
-def _means(groups: Mapping[str, Lasting]) -> str:
+def _means(groups: Mapping[str, DurationSummary]) -> str:
     return "; ".join(f"{name} {_mean(lasting)}" for name, lasting in groups.items() if lasting.mean_seconds is not None)
 
 
-def _mean(lasting: Lasting) -> str:
+def _mean(lasting: DurationSummary) -> str:
     return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
 
 
@@ -169,7 +173,7 @@ def _statistics(told: Statistics) -> dict[str, Json]:
     }
 
 
-def _lasting(lasting: Lasting) -> dict[str, Json]:
+def _lasting(lasting: DurationSummary) -> dict[str, Json]:
     mean = lasting.mean_seconds
     return {
         "count": lasting.count,

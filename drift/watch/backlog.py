@@ -8,7 +8,7 @@ _MOST: Final = 256 * 1024
 
 
 class Backlog:
-    """Counts the events between the feeds and the comparison, and makes the feeds wait when there are too many.
+    """WatchCounts the events between the feeds and the comparison, and makes the feeds wait when there are too many.
 
     A feed that waits does not read, so the API server holds the rest back or ends the watch, which then goes on from
     where it was.

@@ -14,13 +14,13 @@ from drift.scanning import ComparisonCache, Options, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.git_revision import Revisions
 from drift.sources.load import Loaded
-from drift.watch.watched_cluster import Step, WatchedCluster
+from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
 _APPLICATION: Final = ("argoproj.io", "Application")
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class DesiredState:
     """What the cluster should be like, and how that is judged.
 
     Attributes:
@@ -50,7 +50,7 @@ class Comparison:
         ManifestError: A manifest of it cannot be read.
     """
 
-    def __init__(self, desired: Desired, source: WatchedCluster) -> None:
+    def __init__(self, desired: DesiredState, source: WatchedCluster) -> None:
         self._desired = desired
         self._source = source
         self._remembered = ComparisonCache()
@@ -91,7 +91,7 @@ class Comparison:
         self._source.end_scan()
         return self._judge(replace(report, notes=(*self._desired.loaded.unnamed, *report.notes)))
 
-    def one(self, step: Step) -> ObjectReport | None:
+    def one(self, step: ObjectChange) -> ObjectReport | None:
         """Compares one object as it is right after a step, whatever has become of it since.
 
         Returns:
@@ -118,7 +118,7 @@ class Comparison:
         )
         return next(item for item in self._judge(report).objects if item.source == manifest.source)
 
-    def is_described(self, step: Step) -> bool:
+    def is_described(self, step: ObjectChange) -> bool:
         """Whether a manifest describes the object of a step."""
         return self._find(step) is not None
 
@@ -134,7 +134,7 @@ class Comparison:
     def _judge(self, report: Report) -> Report:
         return apply_policy(report, self._desired.settings)
 
-    def _synced_with(self, step: Step, live: LiveObject) -> tuple[Manifest, ...] | None:
+    def _synced_with(self, step: ObjectChange, live: LiveObject) -> tuple[Manifest, ...] | None:
         """What was last synced together with an object; None if that is not known."""
         by_key = ResourceMapper(self._source, self._options).by_key
         resource = step.place.resource
@@ -145,7 +145,7 @@ class Comparison:
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
         return ResourceMapper(self._source, self._options).by_key(self._desired.loaded.manifests)
 
-    def _find(self, step: Step) -> Manifest | None:
+    def _find(self, step: ObjectChange) -> Manifest | None:
         """The manifest of an object, if it is in the version that the step speaks of."""
         resource = step.place.resource
         manifest = self._described.get(ObjectKey(resource.group, resource.kind, step.namespace, step.name))
@@ -155,7 +155,7 @@ class Comparison:
 class _AtOneMoment:
     """The cluster with one object as it was right after a step."""
 
-    def __init__(self, source: WatchedCluster, step: Step) -> None:
+    def __init__(self, source: WatchedCluster, step: ObjectChange) -> None:
         self._source = source
         self._step = step
 

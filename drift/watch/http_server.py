@@ -79,7 +79,7 @@ as <a href="/report.txt">text</a></li>
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What is sent back.
 
     Attributes:
@@ -100,15 +100,15 @@ class Answer:
         return self.content if isinstance(self.content, bytes) else _encoded(self.content)
 
 
-class Pages:
+class RequestRouter:
     """Makes the answers. A report is rendered once for each format, and kept once in memory for all who ask for it."""
 
-    def __init__(self, board: WatchStatus) -> None:
-        self._board = board
+    def __init__(self, status: WatchStatus) -> None:
+        self._status = status
         self._lock = threading.Lock()
         self._rendered: tuple[Report | None, dict[Format, bytes]] = (None, {})
 
-    def answer(self, target: str, accept: str) -> Answer:
+    def answer(self, target: str, accept: str) -> HttpResponse:
         """The answer to one request.
 
         Args:
@@ -118,7 +118,7 @@ class Pages:
         parts = urlsplit(target)
         match parts.path:
             case "/":
-                return Answer(HTTPStatus.OK, _TYPES["html"], _LINKS)
+                return HttpResponse(HTTPStatus.OK, _TYPES["html"], _LINKS)
             case "/metrics":
                 return self._metrics(accept)
             case "/healthz":
@@ -126,31 +126,31 @@ class Pages:
             case path if path == "/report" or (path.startswith("/report.") and path[7:] in _SUFFIXES):
                 return self._report(path[7:], parse_qs(parts.query).get("format", [""])[0], accept)
             case _:
-                return Answer(HTTPStatus.NOT_FOUND, _TEXT, "not found; / lists what there is\n")
+                return HttpResponse(HTTPStatus.NOT_FOUND, _TEXT, "not found; / lists what there is\n")
 
-    def _metrics(self, accept: str) -> Answer:
+    def _metrics(self, accept: str) -> HttpResponse:
         open_metrics = _OPEN_METRICS in accept
         kind = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8" if open_metrics else f"{_TEXT}; version=0.0.4"
-        return Answer(HTTPStatus.OK, kind, watch_metrics(self._board, open_metrics=open_metrics))
+        return HttpResponse(HTTPStatus.OK, kind, watch_metrics(self._status, open_metrics=open_metrics))
 
-    def _health(self) -> Answer:
-        troubles = self._board.troubles()
+    def _health(self) -> HttpResponse:
+        troubles = self._status.troubles()
         if not troubles:
-            return Answer(HTTPStatus.OK, _TEXT, "ok\n")
+            return HttpResponse(HTTPStatus.OK, _TEXT, "ok\n")
         lines = "".join(f"{_one_line(trouble)}\n" for trouble in troubles)
-        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, lines)
+        return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, lines)
 
-    def _report(self, suffix: str, asked: str, accept: str) -> Answer:
+    def _report(self, suffix: str, asked: str, accept: str) -> HttpResponse:
         name = _SUFFIXES.get(suffix) or asked or _accepted(accept)
         if name not in list(Format):
             formats = ", ".join(Format)
-            return Answer(HTTPStatus.NOT_ACCEPTABLE, _TEXT, f"there is no such format; there are {formats}\n")
-        report = self._board.report()
+            return HttpResponse(HTTPStatus.NOT_ACCEPTABLE, _TEXT, f"there is no such format; there are {formats}\n")
+        report = self._status.report()
         if report is None:
             more = {"Retry-After": "1"}
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, "the first scan is not done yet\n", more)
+            return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, "the first scan is not done yet\n", more)
         form = Format(name)
-        return Answer(HTTPStatus.OK, _TYPES.get(form, _TEXT), self._render(report, form), {"Vary": "Accept"})
+        return HttpResponse(HTTPStatus.OK, _TYPES.get(form, _TEXT), self._render(report, form), {"Vary": "Accept"})
 
     def _render(self, report: Report, form: Format) -> bytes:
         # Under the lock, so that ten who ask at once cost one rendering.
@@ -181,11 +181,11 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-class Service:
+class HttpServer:
     """The HTTP server.
 
     Args:
-        board: What is known.
+        status: What is known.
         address: An IP address, or a name for one, to listen on.
         port: 0 for any that is free.
 
@@ -193,10 +193,10 @@ class Service:
         UsageError: Nothing can listen there.
     """
 
-    def __init__(self, board: WatchStatus, address: str, port: int) -> None:
+    def __init__(self, status: WatchStatus, address: str, port: int) -> None:
         try:
             family, _, _, _, found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-            self._server = _Server(family, (str(found[0]), port), Pages(board))
+            self._server = _Server(family, (str(found[0]), port), RequestRouter(status))
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise UsageError(f"--listen {address} --metrics-port {port}: cannot listen there: {why}") from None
@@ -240,7 +240,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, family: int, address: tuple[str, int], pages: Pages) -> None:
+    def __init__(self, family: int, address: tuple[str, int], pages: RequestRouter) -> None:
         self.address_family = family
         self.pages = pages
         self.only_local = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
@@ -326,12 +326,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._send(self._answer(), with_body=False)
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> HttpResponse:
         if self.server.only_local and not is_local(self.headers.get("Host", "")):
-            return Answer(HTTPStatus.MISDIRECTED_REQUEST, _TEXT, "ask for localhost, or listen on another address\n")
+            return HttpResponse(
+                HTTPStatus.MISDIRECTED_REQUEST, _TEXT, "ask for localhost, or listen on another address\n"
+            )
         return self.server.pages.answer(self.path, self.headers.get("Accept", ""))
 
-    def _send(self, answer: Answer, *, with_body: bool) -> None:
+    def _send(self, answer: HttpResponse, *, with_body: bool) -> None:
         self.server.has_asked(self.connection)
         self.connection.settimeout(_TO_ANSWER)
         body = answer.body
@@ -349,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
         # What http.server calls unsupported is any method without a function of ours.
         status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
         more = {"Allow": "GET, HEAD"} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
-        self._send(Answer(status, _TEXT, f"{status.phrase}\n", more), with_body=True)
+        self._send(HttpResponse(status, _TEXT, f"{status.phrase}\n", more), with_body=True)
 
     def log_message(self, *_: object) -> None:
         """Requests are not logged: a dashboard asks every few seconds."""

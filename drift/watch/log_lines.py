@@ -7,22 +7,22 @@ from typing import Final
 from drift.model import Actor, Json, ObjectReport, Status
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible, what_differs
-from drift.watch.open_findings import Episode, News, Turn
+from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
 
-def to_text_line(news: News) -> str:
+def to_text_line(news: FindingChange) -> str:
     """One line without its end; what a cluster can choose in it is escaped."""
-    episode, finding = news.episode, news.episode.finding
+    episode, finding = news.tracked, news.tracked.finding
     parts = [
-        f"{rfc3339(episode.resolved or episode.opened)} {news.turn:<8} {finding.severity:<8}",
+        f"{rfc3339(episode.resolved or episode.opened)} {news.transition:<8} {finding.severity:<8}",
         object_name(_object(episode)),
     ]
     if finding.path:
         parts.append(f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}")
-    if news.turn is Turn.RESOLVED:
+    if news.transition is Transition.RESOLVED:
         by = f", ended by {_names(episode.resolved_by)}" if episode.resolved_by else ""
         since = "" if episode.exact else "more than "
         parts.append(f"after {since}{_duration(episode.seconds)}; {_made(episode)}{by}")
@@ -31,11 +31,11 @@ def to_text_line(news: News) -> str:
     return "  ".join(parts)
 
 
-def to_json_line(news: News) -> str:
+def to_json_line(news: FindingChange) -> str:
     """One JSON object on one line, without its end."""
-    episode = news.episode
+    episode = news.tracked
     document: dict[str, Json] = {
-        "event": news.turn,
+        "event": news.transition,
         "object": {
             "apiVersion": episode.api_version,
             "kind": episode.key.kind,
@@ -61,11 +61,11 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _object(episode: Episode) -> ObjectReport:
+def _object(episode: TrackedFinding) -> ObjectReport:
     return ObjectReport(episode.api_version, episode.key, None, Status.DRIFTED)
 
 
-def _made(episode: Episode) -> str:
+def _made(episode: TrackedFinding) -> str:
     cause = CAUSE_TEXT[episode.finding.cause]
     return f"{cause}: {_names(episode.finding.actors)}" if episode.finding.actors else cause
 

@@ -15,14 +15,14 @@ from drift.errors import DriftError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.live_object import LiveObject
 from drift.model import Object, ObjectKey, ObjectReport, Report
-from drift.watch.comparison import Comparison, Desired
-from drift.watch.manifest_files import CheckedOut, Reloaded, Unreadable
-from drift.watch.open_findings import News, OpenFindings, Turn
+from drift.watch.comparison import Comparison, DesiredState
+from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, ManifestsUnreadable
+from drift.watch.open_findings import FindingChange, OpenFindings, Transition
 from drift.watch.recording import Recorder
-from drift.watch.reflector import Happened, Listed, Turned
+from drift.watch.reflector import EventReceived, ListReceived, StateChanged
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
-from drift.watch.watched_cluster import Step, WatchedCluster
+from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 from drift.watch.writers import writers
 
 #: Seconds of messages that are taken in before the report is looked to.
@@ -40,10 +40,10 @@ _RESTLESS: Final = frozenset({"resourceVersion", "generation", "managedFields"})
 class Output(Protocol):
     """Where the watching says what it sees."""
 
-    def news(self, news: Sequence[News]) -> None:
+    def findings_changed(self, changes: Sequence[FindingChange]) -> None:
         """Something opened or closed."""
 
-    def say(self, words: str, *, is_detail: bool = False) -> None:
+    def log(self, words: str, *, is_detail: bool = False) -> None:
         """Something that is to be known of the watching itself."""
 
 
@@ -55,7 +55,16 @@ class _Stop:
     """The end."""
 
 
-_Message = Happened | Listed | Turned | Reloaded | Unreadable | CheckedOut | _Discovered | _Stop
+_Message = (
+    EventReceived
+    | ListReceived
+    | StateChanged
+    | ManifestsReloaded
+    | ManifestsUnreadable
+    | GitInfoChanged
+    | _Discovered
+    | _Stop
+)
 
 
 class Watcher:
@@ -69,28 +78,28 @@ class Watcher:
         timing: How long things may take.
 
     Attributes:
-        board: What is known at any time.
+        status: What is known at any time.
     """
 
     def __init__(
         self,
         server: ApiServer,
-        desired: Desired,
+        desired: DesiredState,
         *,
         output: Output,
         recorder: Recorder | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._timing = timing or Timing()
-        self.board = WatchStatus(self._timing)
+        self.status = WatchStatus(self._timing)
         self._output = output
         self._recorder = recorder
         self._messages: SimpleQueue[_Message] = SimpleQueue()
-        self._source = WatchedCluster(server, self._timing, self.tell)
+        self._source = WatchedCluster(server, self._timing, self.enqueue)
         self._comparison = Comparison(desired, self._source)
         self._ledger = OpenFindings()
         self._items: dict[ObjectKey, ObjectReport] = {}
-        self._news: list[News] = []
+        self._news: list[FindingChange] = []
         self._said: set[str] = set()
         self._troubles: tuple[str, ...] = ()
         self._stopped = threading.Event()
@@ -99,14 +108,14 @@ class Watcher:
         self._scanned = self._took = 0.0
         self._counted: float | None = None
 
-    def tell(self, message: _Message) -> None:
+    def enqueue(self, message: _Message) -> None:
         """Takes a message, from any thread and from signal handlers too."""
         self._messages.put(message)
 
     def stop(self) -> None:
         """Ends `run` soon; from any thread and from signal handlers too. What has happened until now is recorded."""
         self._stopped.set()
-        self.tell(_Stop())
+        self.enqueue(_Stop())
 
     def run(self) -> None:
         """Watches until it is stopped.
@@ -118,7 +127,7 @@ class Watcher:
         try:
             self._scan()
             while not self._stopped.is_set():
-                self.board.rest()
+                self.status.rest()
                 self._take_in(self._next(self._until_due()))
                 self._look_after()
                 if self._is_due():
@@ -136,7 +145,7 @@ class Watcher:
             return None
 
     def _take_in(self, message: _Message | None) -> None:
-        self.board.work()
+        self.status.work()
         began = monotonic()
         while message is not None:
             self._handle(message)
@@ -153,23 +162,23 @@ class Watcher:
 
     def _handle(self, message: _Message) -> None:
         match message:
-            case Happened():
+            case EventReceived():
                 try:
                     step = self._source.take_event(message.feed, message.event)
                     self._steps([] if step is None else [step], message.at)
                 finally:
                     self._source.backlog.remove(message.event.size)
-            case Listed():
+            case ListReceived():
                 self._steps(self._source.take(message.feed, message.objects), message.at)
-            case Turned():
+            case StateChanged():
                 self._touch(datetime.now(UTC))
                 if message.words is not None:
-                    self._output.say(message.words, is_detail=message.is_detail)
-            case Reloaded():
+                    self._output.log(message.words, is_detail=message.is_detail)
+            case ManifestsReloaded():
                 self._reload(message.desired)
-            case Unreadable():
+            case ManifestsUnreadable():
                 self._break(message.why)
-            case CheckedOut():
+            case GitInfoChanged():
                 self._comparison.with_info(message.info)
                 self._touch(datetime.now(UTC))
             case _Discovered():
@@ -178,7 +187,7 @@ class Watcher:
             case _Stop():
                 pass
 
-    def _steps(self, steps: Iterable[Step], at: datetime) -> None:
+    def _steps(self, steps: Iterable[ObjectChange], at: datetime) -> None:
         for step in steps:
             if self._comparison.is_described(step):
                 self._compare(step, at)
@@ -186,7 +195,7 @@ class Watcher:
                 # What was asked for by name is what others depend on: the revision that a syncer records.
                 self._touch(at)
 
-    def _compare(self, step: Step, at: datetime) -> None:
+    def _compare(self, step: ObjectChange, at: datetime) -> None:
         """Compares one object as it was right then: what is reverted a moment later was there all the same."""
         item = self._comparison.one(step)
         if item is None or item == self._items.get(item.key):
@@ -195,7 +204,7 @@ class Watcher:
         self._news += self._ledger.take_step(item, at, writers(step.before, step.after))
         self._touch(at)
 
-    def _reload(self, desired: Desired) -> None:
+    def _reload(self, desired: DesiredState) -> None:
         before = self._comparison
         try:
             self._comparison = Comparison(desired, self._source)
@@ -206,13 +215,13 @@ class Watcher:
             self._break(str(error))
             self._touch(datetime.now(UTC))
             return
-        self.board.manifests_are(broken=None)
-        self.board.counts = replace(self.board.counts, reloads=self.board.counts.reloads + 1)
-        self._output.say("reloaded the manifests")
+        self.status.manifests_are(broken=None)
+        self.status.counts = replace(self.status.counts, reloads=self.status.counts.reloads + 1)
+        self._output.log("reloaded the manifests")
 
     def _break(self, why: str) -> None:
-        self.board.manifests_are(broken=why)
-        self._output.say(f"the manifests have changed and cannot be read, so those before are compared: {why}")
+        self.status.manifests_are(broken=why)
+        self._output.log(f"the manifests have changed and cannot be read, so those before are compared: {why}")
 
     # -- scans
 
@@ -222,11 +231,11 @@ class Watcher:
 
     def _due(self) -> float:
         """When the next scan is due, on the monotonic clock."""
-        regular = self._scanned + self._timing.rescan
+        regular = self._scanned + self._timing.rescan_interval
         if self._dirty is None:
             return regular
         not_before = self._scanned + self._took * (1 - _SHARE) / _SHARE
-        return min(regular, max(self._dirty[0] + self._timing.settle, not_before))
+        return min(regular, max(self._dirty[0] + self._timing.debounce, not_before))
 
     def _until_due(self) -> float:
         return min(max(self._due() - monotonic(), 0.001), _TICK)
@@ -240,7 +249,7 @@ class Watcher:
         Raises:
             ManifestError: Two manifests describe one object.
         """
-        self.board.work()
+        self.status.work()
         # What it finds was there when it began; events that come meanwhile are later than that.
         began, dirty, at = monotonic(), self._dirty, datetime.now(UTC)
         self._dirty = None
@@ -268,40 +277,40 @@ class Watcher:
     def _show(self, report: Report) -> None:
         feeds = self._source.in_use()
         notes = [note for feed in feeds if (note := feed.note()) is not None]
-        self.board.show(replace(report, notes=(*report.notes, *notes)), feeds)
-        counts = self.board.counts
-        self.board.counts = replace(counts, scans=counts.scans + 1, requests=self._source.requests_sent)
+        self.status.show(replace(report, notes=(*report.notes, *notes)), feeds)
+        counts = self.status.counts
+        self.status.counts = replace(counts, scans=counts.scans + 1, requests=self._source.requests_sent)
 
     # -- the watching itself
 
     def _look_after(self) -> None:
         """Scans anew and says so when something has gone out of sight, or has come back."""
-        troubles = tuple(self.board.troubles())
+        troubles = tuple(self.status.troubles())
         if troubles == self._troubles:
             return
         self._troubles = troubles
         self._touch(datetime.now(UTC))
         for trouble in troubles:
             if trouble not in self._said:
-                self._output.say(f"incomplete: {trouble}")
+                self._output.log(f"incomplete: {trouble}")
         if self._said and not troubles:
-            self._output.say("complete again")
+            self._output.log("complete again")
         self._said = set(troubles)
 
     def _publish_news(self) -> None:
         if self._news:
             news, self._news = self._news, []
-            counts = self.board.counts
-            resolved = sum(one.turn is Turn.RESOLVED for one in news)
-            opened = sum(one.turn is Turn.OPENED for one in news)
-            self.board.counts = replace(counts, opened=counts.opened + opened, resolved=counts.resolved + resolved)
+            counts = self.status.counts
+            resolved = sum(one.transition is Transition.RESOLVED for one in news)
+            opened = sum(one.transition is Transition.OPENED for one in news)
+            self.status.counts = replace(counts, opened=counts.opened + opened, resolved=counts.resolved + resolved)
             if self._recorder is not None:
                 self._recorder.follow(news)
-            self._output.news(news)
+            self._output.findings_changed(news)
 
     def _discover(self) -> None:
         """A thread: looks from time to time which kinds and schemas the server has."""
-        while not self._stopped.wait(self._timing.discovery):
+        while not self._stopped.wait(self._timing.discovery_interval):
             try:
                 changed = self._source.discover_again()
             except ScanError:
@@ -309,7 +318,7 @@ class Watcher:
                 pass
             else:
                 if changed:
-                    self.tell(_Discovered())
+                    self.enqueue(_Discovered())
 
 
 def _essence(live: LiveObject | None) -> Object | None:

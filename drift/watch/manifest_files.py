@@ -15,7 +15,7 @@ from drift.documents.files import document_files
 from drift.errors import DriftError
 from drift.model import ManifestsInfo
 from drift.sources.git import describe
-from drift.watch.comparison import Desired
+from drift.watch.comparison import DesiredState
 from drift.watch.timing import Timing
 
 #: Looking at the files may take this part of the time at most, however many there are.
@@ -28,21 +28,21 @@ Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reloaded:
+class ManifestsReloaded:
     """The files have changed and could be read."""
 
-    desired: Desired
+    desired: DesiredState
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class ManifestsUnreadable:
     """The files have changed and cannot be read; `why` is one sentence."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedOut:
+class GitInfoChanged:
     """The files are the same, and Git says something else of them."""
 
     info: ManifestsInfo
@@ -68,7 +68,7 @@ def _state(file: Path) -> tuple[str, int, int, int, int]:
     return (str(file), stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
-class DesiredFiles:
+class ManifestWatcher:
     """Tells when the desired side is not what it was.
 
     Args:
@@ -77,7 +77,7 @@ class DesiredFiles:
         desired: What was read then.
         load: Reads them.
         timing: How often to look.
-        tell: Takes the news; called from a thread of its own.
+        emit: Takes the news; called from a thread of its own.
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class DesiredFiles:
         paths: Sequence[str],
         *,
         seen: Fingerprint,
-        desired: Desired,
-        load: Callable[[], Desired],
+        desired: DesiredState,
+        load: Callable[[], DesiredState],
         timing: Timing,
-        tell: Callable[[Reloaded | Unreadable | CheckedOut], None],
+        emit: Callable[[ManifestsReloaded | ManifestsUnreadable | GitInfoChanged], None],
     ) -> None:
         self._paths = paths
         self._seen = seen
@@ -96,7 +96,7 @@ class DesiredFiles:
         self._info = desired.info
         self._load = load
         self._timing = timing
-        self._tell = tell
+        self._emit = emit
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._failed: float | None = None
@@ -117,7 +117,7 @@ class DesiredFiles:
         self._woken.set()
 
     def _run(self) -> None:
-        wait = self._timing.files
+        wait = self._timing.files_interval
         while not self._stopped.is_set():
             asked = self._woken.wait(wait)
             self._woken.clear()
@@ -125,7 +125,7 @@ class DesiredFiles:
                 return
             began = monotonic()
             self.look(asked=asked)
-            wait = max(self._timing.files, (monotonic() - began) / _SHARE)
+            wait = max(self._timing.files_interval, (monotonic() - began) / _SHARE)
 
     def look(self, *, asked: bool = False) -> None:
         """Looks once. What has changed is read when it has not changed again since the look before.
@@ -151,11 +151,11 @@ class DesiredFiles:
             desired = self._load()
         except DriftError as error:
             self._seen, self._failed = now, monotonic()
-            self._tell(Unreadable(str(error)))
+            self._emit(ManifestsUnreadable(str(error)))
             return
         if fingerprint(self._paths) == now:
             self._seen, self._failed, self._info = now, None, desired.info
-            self._tell(Reloaded(desired))
+            self._emit(ManifestsReloaded(desired))
 
     def _ask_git(self) -> None:
         if monotonic() - self._asked > _AGAIN:
@@ -163,4 +163,4 @@ class DesiredFiles:
             self._asked = monotonic()
             if info != self._info:
                 self._info = info
-                self._tell(CheckedOut(info))
+                self._emit(GitInfoChanged(info))

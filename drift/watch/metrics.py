@@ -5,23 +5,23 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from drift.report.metrics import Labels, family, to_metrics
-from drift.watch.reflector import Reflector, State
+from drift.watch.reflector import Reflector, ReflectorState
 from drift.watch.status import WatchStatus
 
 _END: Final = "# EOF\n"
-_STATES: Final = {state: state.name.lower() for state in State}
+_STATES: Final = {state: state.name.lower() for state in ReflectorState}
 
 
-def watch_metrics(board: WatchStatus, *, open_metrics: bool) -> str:
+def watch_metrics(status: WatchStatus, *, open_metrics: bool) -> str:
     """All metrics, ending in ``# EOF``.
 
     Args:
-        board: What is known.
+        status: What is known.
         open_metrics: Whether as OpenMetrics, which names counters otherwise than the older text of Prometheus.
     """
-    report, feeds, counts = board.report(), board.feeds, board.counts
+    report, feeds, counts = status.report(), status.feeds, status.counts
     text = "" if report is None else to_metrics(report).removesuffix(_END)
-    text += family("drift_watch_up", "Whether the report is complete and current.", {(): float(not board.troubles())})
+    text += family("drift_watch_up", "Whether the report is complete and current.", {(): float(not status.troubles())})
     text += family("drift_watch_feeds", "Watches by state and kind.", _by_state(feeds))
     counters: tuple[tuple[str, str, Mapping[Labels, float]], ...] = (
         ("drift_watch_events", "Objects that were made, changed or deleted.", _sum(feeds, "events")),

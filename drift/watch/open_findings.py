@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from drift.history.episodes import joined_actors, lasting_cause
+from drift.history.episodes import merge_actors, merge_causes
 from drift.model import Actor, Finding, ObjectKey, ObjectReport, Report, Status
 
 
-class Turn(StrEnum):
+class Transition(StrEnum):
     """What happened to a finding."""
 
     #: It was there when the watch began, or when the watch could see its object again.
@@ -19,7 +19,7 @@ class Turn(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class TrackedFinding:
     """A finding from when it was seen first to when it was seen to be gone.
 
     Attributes:
@@ -50,11 +50,11 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class FindingChange:
     """One thing that happened to a finding."""
 
-    turn: Turn
-    episode: Episode
+    transition: Transition
+    tracked: TrackedFinding
 
 
 class OpenFindings:
@@ -65,17 +65,17 @@ class OpenFindings:
     """
 
     def __init__(self) -> None:
-        self._open: dict[ObjectKey, dict[str, Episode]] = {}
+        self._open: dict[ObjectKey, dict[str, TrackedFinding]] = {}
         self._began = False
         self._unseen: set[ObjectKey] = set()
         self._errors: frozenset[str] = frozenset()
 
     @property
-    def open(self) -> list[Episode]:
+    def open(self) -> list[TrackedFinding]:
         """What is open."""
         return [episode for episodes in self._open.values() for episode in episodes.values()]
 
-    def take_step(self, item: ObjectReport, at: datetime, writers: Sequence[Actor]) -> list[News]:
+    def take_step(self, item: ObjectReport, at: datetime, writers: Sequence[Actor]) -> list[FindingChange]:
         """Takes in what was found of one object right after it had changed.
 
         Args:
@@ -87,7 +87,7 @@ class OpenFindings:
 
     def _take(
         self, item: ObjectReport, at: datetime, writers: Sequence[Actor], *, exact: bool, reverted: bool
-    ) -> list[News]:
+    ) -> list[FindingChange]:
         if item.status is Status.UNCHECKED:
             self._unseen.add(item.key)
             return []
@@ -96,16 +96,16 @@ class OpenFindings:
         known = self._open.get(item.key, {})
         now = {finding.id: finding for finding in item.findings if finding.is_drift}
         news = [
-            News(Turn.RESOLVED, _closed(known[gone], at, resolved_by=tuple(writers), reverted=reverted))
+            FindingChange(Transition.RESOLVED, _closed(known[gone], at, resolved_by=tuple(writers), reverted=reverted))
             for gone in known.keys() - now.keys()
         ]
         still = {}
         for name, finding in now.items():
             episode = known.get(name)
             if episode is None:
-                began = replace(finding, actors=joined_actors((), finding.actors or writers))
-                episode = Episode(item.key, item.api_version, began, at, exact)
-                news.append(News(Turn.OPENED if exact else Turn.FOUND, episode))
+                began = replace(finding, actors=merge_actors((), finding.actors or writers))
+                episode = TrackedFinding(item.key, item.api_version, began, at, exact)
+                news.append(FindingChange(Transition.OPENED if exact else Transition.FOUND, episode))
             elif episode.finding != finding:
                 episode = replace(episode, finding=_carried_on(episode.finding, finding, writers))
             still[name] = episode
@@ -113,9 +113,9 @@ class OpenFindings:
             self._open[item.key] = still
         else:
             self._open.pop(item.key, None)
-        return sorted(news, key=lambda one: one.episode.finding.path)
+        return sorted(news, key=lambda one: one.tracked.finding.path)
 
-    def take_report(self, report: Report, at: datetime) -> list[News]:
+    def take_report(self, report: Report, at: datetime) -> list[FindingChange]:
         """Takes in a scan of everything. What the first one finds was there before."""
         errors = frozenset(report.errors)
         # Where an error is gone, this scan saw what the one before it could not see.
@@ -126,16 +126,20 @@ class OpenFindings:
         if not report.errors:
             reported = {item.key for item in report.objects}
             for key in self._open.keys() - reported:
-                news += [News(Turn.RESOLVED, _closed(episode, at)) for episode in self._open.pop(key).values()]
+                news += [
+                    FindingChange(Transition.RESOLVED, _closed(episode, at)) for episode in self._open.pop(key).values()
+                ]
         return news
 
 
-def _closed(episode: Episode, at: datetime, *, resolved_by: tuple[Actor, ...] = (), reverted: bool = False) -> Episode:
+def _closed(
+    episode: TrackedFinding, at: datetime, *, resolved_by: tuple[Actor, ...] = (), reverted: bool = False
+) -> TrackedFinding:
     # Events and scans carry the times of several threads, and a clock may be set back.
     return replace(episode, resolved=max(at, episode.opened), resolved_by=resolved_by, reverted=reverted)
 
 
 def _carried_on(before: Finding, now: Finding, writers: Iterable[Actor]) -> Finding:
     """The finding of an episode that goes on."""
-    cause = lasting_cause(before.cause, now.cause)
-    return replace(now, cause=cause, actors=joined_actors(before.actors, now.actors or writers))
+    cause = merge_causes(before.cause, now.cause)
+    return replace(now, cause=cause, actors=merge_actors(before.actors, now.actors or writers))

@@ -6,13 +6,12 @@ from typing import Final
 
 from drift.config.settings import Settings
 from drift.errors import HistoryError
-from drift.history.changes import Reach
-from drift.history.episodes import Episode as Recorded
-from drift.history.episodes import Scope, State
+from drift.history.changes import ScanCoverage
+from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.store import History
 from drift.model import Report
 from drift.watch.log_lines import rfc3339
-from drift.watch.open_findings import Episode, News, Turn
+from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
 #: What is new is written in transactions of so many, so that none keeps another program waiting.
 _AT_ONCE: Final = 500
@@ -33,16 +32,18 @@ class Recorder:
         self._warn = warn
         self._is_broken = False
 
-    def follow(self, news: Sequence[News]) -> None:
+    def follow(self, news: Sequence[FindingChange]) -> None:
         """Records what opened and what closed. What was there before, the scan that found it records."""
-        episodes = [self._recorded(one.episode) for one in news if one.turn is not Turn.FOUND]
+        episodes = [self._recorded(one.tracked) for one in news if one.transition is not Transition.FOUND]
         try:
             for start in range(0, len(episodes), _AT_ONCE):
                 self._history.follow(episodes[start : start + _AT_ONCE])
         except HistoryError as error:
             self._broke(error)
 
-    def record(self, report: Report, settings: Settings, *, open_now: Sequence[Episode], count_as_scan: bool) -> Report:
+    def record(
+        self, report: Report, settings: Settings, *, open_now: Sequence[TrackedFinding], count_as_scan: bool
+    ) -> Report:
         """Records a scan.
 
         Args:
@@ -54,7 +55,7 @@ class Recorder:
         Returns:
             The report with what is known of its findings; as it was, where the history cannot be used.
         """
-        reach = Reach(settings.unmanaged, settings.leaves_out)
+        reach = ScanCoverage(settings.unmanaged, settings.leaves_out)
         try:
             known = self._history.record(
                 _dated(report, open_now),
@@ -76,11 +77,11 @@ class Recorder:
             self._is_broken = True
             self._warn(f"{error}; the watching goes on without it")
 
-    def _recorded(self, episode: Episode) -> Recorded:
+    def _recorded(self, episode: TrackedFinding) -> Episode:
         opened = rfc3339(episode.opened)
         ended = None if episode.resolved is None else rfc3339(episode.resolved)
-        over = State.REVERTED if episode.reverted else State.RESOLVED
-        return Recorded.of_finding(
+        over = EpisodeState.REVERTED if episode.reverted else EpisodeState.RESOLVED
+        return Episode.of_finding(
             episode.finding,
             scope=self._scope,
             api_version=episode.api_version,
@@ -88,12 +89,12 @@ class Recorder:
             first_seen=opened,
             last_seen=ended or opened,
             ended_at=ended,
-            state=State.OPEN if ended is None else over,
+            state=EpisodeState.OPEN if ended is None else over,
             start_known=episode.exact,
         )
 
 
-def _dated(report: Report, open_now: Sequence[Episode]) -> Report:
+def _dated(report: Report, open_now: Sequence[TrackedFinding]) -> Report:
     """The report with the times at which the watch saw its findings begin."""
     opened = {episode.finding.id: rfc3339(episode.opened) for episode in open_now}
     return replace(

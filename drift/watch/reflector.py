@@ -26,7 +26,7 @@ _DOUBTED: Final = 3
 _TOO_SHORT: Final = 1.0
 
 
-class Watching(Protocol):
+class EventStream(Protocol):
     """Events as they come, until they end or are stopped from another thread."""
 
     def __iter__(self) -> Iterator[Event]: ...
@@ -35,26 +35,26 @@ class Watching(Protocol):
         """Ends it."""
 
 
-class Server(Protocol):
+class ListerWatcher(Protocol):
     """What a feed asks of an API server."""
 
     def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
         """All objects of a place."""
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watching:
+    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> EventStream:
         """What happens in a place from a version on."""
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         """One object."""
 
 
-class State(Enum):
+class ReflectorState(Enum):
     """How a feed is doing."""
 
     STARTING = auto()
     #: What is known is what is there, as far as the server tells.
     LIVE = auto()
-    #: Listed from time to time, since this account may not watch.
+    #: ListReceived from time to time, since this account may not watch.
     POLLING = auto()
     #: Out of sight: what is known was so once.
     LOST = auto()
@@ -63,22 +63,22 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ReflectorCondition:
     """How a feed is doing, since when and why.
 
     Attributes:
         state: How.
-        since: Seconds on the monotonic clock; for `State.LOST` when it was lost first, whatever was tried since.
+        since: Seconds on the monotonic clock. For `ReflectorState.LOST`: when the watch was first interrupted.
         error: What is wrong; None where nothing is.
     """
 
-    state: State
+    state: ReflectorState
     since: float
     error: ScanError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListReceived:
     """A feed has listed everything. `at` is when the list came."""
 
     feed: "Reflector"
@@ -87,7 +87,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class EventReceived:
     """One object was made, changed or deleted. `at` is when the event came."""
 
     feed: "Reflector"
@@ -96,7 +96,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class StateChanged:
     """A feed is doing otherwise than before.
 
     Attributes:
@@ -110,7 +110,7 @@ class Turned:
     is_detail: bool = True
 
 
-Message = Listed | Happened | Turned
+ReflectorMessage = ListReceived | EventReceived | StateChanged
 
 
 class Reflector:
@@ -120,9 +120,9 @@ class Reflector:
         server: Who is asked.
         place: What is followed.
         timing: How long things may take.
-        tell: Takes the messages; called from the feed's thread.
+        emit: Takes the messages; called from the feed's thread.
         at_most: How many objects the first list may hold to be worth following; None for any number.
-        backlog: Holds the feed up while too many events wait to be compared. Who takes a `Happened` has to remove its
+        backlog: Blocks the reflector while too many events wait. The consumer of an `EventReceived` removes its
             size again.
 
     Attributes:
@@ -137,16 +137,16 @@ class Reflector:
 
     def __init__(
         self,
-        server: Server,
+        server: ListerWatcher,
         place: Place,
         timing: Timing,
-        tell: Callable[[Message], None],
+        emit: Callable[[ReflectorMessage], None],
         *,
         at_most: int | None = None,
         backlog: Backlog | None = None,
     ) -> None:
         self.place = place
-        self.condition = Condition(State.STARTING, monotonic())
+        self.condition = ReflectorCondition(ReflectorState.STARTING, monotonic())
         self.restarts = 0
         self.relists = 0
         self.events = 0
@@ -154,14 +154,14 @@ class Reflector:
         self.first: tuple[LiveObject, ...] | None = None
         self._server = server
         self._timing = timing
-        self._tell = tell
-        self._backoff = Backoff(timing.retry, timing.most)
+        self._emit = emit
+        self._backoff = Backoff(timing.min_backoff, timing.max_backoff)
         self._failures = 0
         self._stopped = threading.Event()
         self._settled = threading.Event()
         self._version: str | None = None
         self._by_get = False
-        self._watch: Watching | None = None
+        self._watch: EventStream | None = None
         self._at_most = at_most
         self._backlog = backlog or Backlog()
         self._why_polled = ""
@@ -190,9 +190,9 @@ class Reflector:
 
     def note(self) -> str | None:
         """What a reader should know of it: that it is listed from time to time. None where it is not."""
-        if self.condition.state is not State.POLLING:
+        if self.condition.state is not ReflectorState.POLLING:
             return None
-        return f"{self.place}: {self._why_polled}, so they are listed every {self._timing.poll:g} s"
+        return f"{self.place}: {self._why_polled}, so they are listed every {self._timing.poll_interval:g} s"
 
     def take_first(self) -> tuple[LiveObject, ...] | None:
         """What the first list held, once; later calls give nothing. None while it has not come."""
@@ -234,10 +234,10 @@ class Reflector:
             objects, version = listing.objects, listing.version
         if self.first is None:
             self.first = objects
-            self._turn(State.LIVE)
+            self._turn(ReflectorState.LIVE)
             self._settled.set()
         else:
-            self._send(Listed(self, objects, datetime.now(UTC)))
+            self._send(ListReceived(self, objects, datetime.now(UTC)))
         # Without a version (an aggregated API may give none) a watch would begin anywhere.
         self._version = version or None
 
@@ -252,7 +252,7 @@ class Reflector:
             return
         began, said_something = monotonic(), False
         watch = self._watch = self._server.watch(
-            self.place, self._version, seconds=self._timing.watch, silence=self._timing.silence
+            self.place, self._version, seconds=self._timing.watch_timeout, silence=self._timing.idle_timeout
         )
         try:
             for number, event in enumerate(watch):
@@ -272,7 +272,7 @@ class Reflector:
         self.restarts += 1
 
     def _take(self, event: Event) -> None:
-        self._turn(State.LIVE)
+        self._turn(ReflectorState.LIVE)
         self._version = event.version
         if event.live is not None:
             now = datetime.now(UTC)
@@ -280,17 +280,17 @@ class Reflector:
             self.last_event = now.timestamp()
             self._backlog.add(event.size, self._stopped)
             # Also when stopped meanwhile: what was counted in has to be taken, which removes it again.
-            self._tell(Happened(self, event, now))
+            self._emit(EventReceived(self, event, now))
             self._worked()
 
     def _poll(self, why: str) -> None:
         """Lists until it is time to try a watch again."""
         self._why_polled = why
-        self._turn(State.POLLING)
+        self._turn(ReflectorState.POLLING)
         self._worked()
-        until = monotonic() + self._timing.refused
+        until = monotonic() + self._timing.refused_retry
         while monotonic() < until or self._version is None:
-            self._pause(self._timing.poll)
+            self._pause(self._timing.poll_interval)
             if self._stopped.is_set():
                 return
             self._version = None
@@ -303,9 +303,9 @@ class Reflector:
             self._by_get = True
         elif error.status in _REFUSED or isinstance(error, TooManyObjectsError):
             self._version = None
-            self._turn(State.REFUSED, error)
+            self._turn(ReflectorState.REFUSED, error)
             self._settled.set()
-            self._pause(self._timing.refused)
+            self._pause(self._timing.refused_retry)
         else:
             self._lose(error)
             self._pause(self._backoff.wait())
@@ -318,30 +318,30 @@ class Reflector:
         self._failures += 1
         if self._failures >= _DOUBTED:
             self._version = None
-        self.restarts += self.condition.state in {State.LIVE, State.POLLING}
-        self._turn(State.LOST, error)
+        self.restarts += self.condition.state in {ReflectorState.LIVE, ReflectorState.POLLING}
+        self._turn(ReflectorState.LOST, error)
         self._settled.set()
 
-    def _turn(self, state: State, error: ScanError | None = None) -> None:
+    def _turn(self, state: ReflectorState, error: ScanError | None = None) -> None:
         before = self.condition
-        self.condition = Condition(state, before.since if state is before.state else monotonic(), error)
+        self.condition = ReflectorCondition(state, before.since if state is before.state else monotonic(), error)
         if state is not before.state:
-            self._send(Turned(self, self._words(before.state), is_detail=state is not State.POLLING))
+            self._send(StateChanged(self, self._words(before.state), is_detail=state is not ReflectorState.POLLING))
 
-    def _words(self, before: State) -> str | None:
+    def _words(self, before: ReflectorState) -> str | None:
         match self.condition.state:
-            case State.LOST:
+            case ReflectorState.LOST:
                 return f"{self.place}: the watch is interrupted: {self.condition.error}"
-            case State.POLLING:
+            case ReflectorState.POLLING:
                 return self.note()
-            case State.REFUSED:
+            case ReflectorState.REFUSED:
                 return f"{self.place}: not followed: {self.condition.error}"
             case _:
-                return None if before is State.STARTING else f"{self.place}: watched again"
+                return None if before is ReflectorState.STARTING else f"{self.place}: watched again"
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: ReflectorMessage) -> None:
         if not self._stopped.is_set():
-            self._tell(message)
+            self._emit(message)
 
     def _pause(self, seconds: float) -> None:
         self._stopped.wait(seconds)

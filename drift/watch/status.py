@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from drift.model import Report
-from drift.watch.reflector import Reflector, State
+from drift.watch.reflector import Reflector, ReflectorState
 from drift.watch.timing import Timing
 from drift.watch.watched_cluster import lost_for_long
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class WatchCounts:
     """What has been counted since the watching began.
 
     Attributes:
@@ -32,7 +32,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LastScan:
     """The last scan.
 
     Attributes:
@@ -49,17 +49,17 @@ class WatchStatus:
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self._found: Found | None = None
+        self._found: LastScan | None = None
         self._broken: str | None = None
         self._failed: str | None = None
         self._busy: float | None = None
-        self.counts = Counts()
+        self.counts = WatchCounts()
 
     # -- the comparing thread
 
     def show(self, report: Report, feeds: tuple[Reflector, ...]) -> None:
         """A scan is done."""
-        self._found, self._failed = Found(report, feeds), None
+        self._found, self._failed = LastScan(report, feeds), None
 
     def fail(self, why: str) -> None:
         """A scan could not be made; what is shown is that of the one before."""
@@ -106,12 +106,14 @@ class WatchStatus:
             troubles.append(f"manifests: {self._broken}")
         return list(dict.fromkeys(troubles))
 
-    def _out_of_sight(self, found: Found) -> list[str]:
+    def _out_of_sight(self, found: LastScan) -> list[str]:
         troubles = [f"{feed.place}: {why}" for feed in found.feeds if (why := lost_for_long(feed, self._timing))]
-        troubles += [f"{feed.place}: not listed yet" for feed in found.feeds if feed.condition.state is State.STARTING]
+        troubles += [
+            f"{feed.place}: not listed yet" for feed in found.feeds if feed.condition.state is ReflectorState.STARTING
+        ]
         if self._failed is not None:
             troubles.append(self._failed)
         busy = self._busy
-        if busy is not None and monotonic() - busy > self._timing.stuck:
-            troubles.append(f"the comparison has not come to an end for more than {self._timing.stuck:g} s")
+        if busy is not None and monotonic() - busy > self._timing.stuck_after:
+            troubles.append(f"the comparison has not come to an end for more than {self._timing.stuck_after:g} s")
         return troubles

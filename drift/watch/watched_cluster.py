@@ -12,7 +12,7 @@ from drift.kube.resources import Resource, Resources
 from drift.kube.watch import Event, Place
 from drift.model import ClusterInfo
 from drift.watch.backlog import Backlog
-from drift.watch.reflector import Message, Reflector, State
+from drift.watch.reflector import Reflector, ReflectorMessage, ReflectorState
 from drift.watch.timing import Timing
 
 #: Seconds that a first list is waited for in any case.
@@ -56,7 +56,7 @@ class _Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ObjectChange:
     """One object before and after something happened to it; None where it is not there."""
 
     place: Place
@@ -74,17 +74,17 @@ class WatchedCluster:
     Args:
         server: The API server.
         timing: How long things may take.
-        tell: Takes the feeds' messages; called from their threads.
+        emit: Takes the feeds' messages; called from their threads.
 
     Attributes:
         backlog: The events that were told and are not taken yet.
     """
 
-    def __init__(self, server: ApiServer, timing: Timing, tell: Callable[[Message], None]) -> None:
+    def __init__(self, server: ApiServer, timing: Timing, emit: Callable[[ReflectorMessage], None]) -> None:
         self.backlog = Backlog()
         self._server = server
         self._timing = timing
-        self._tell = tell
+        self._emit = emit
         self._followed: dict[Place, _Followed] = {}
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         self._namespaces: frozenset[str] = frozenset()
@@ -157,18 +157,18 @@ class WatchedCluster:
             self._drop(item for item in self._followed.values() if item.namespaces not in {None, chosen})
         self._scan += 1
         # All kinds together: a server that answers none of them does not hold a scan up for each.
-        self._patient_until = monotonic() + self._timing.first
+        self._patient_until = monotonic() + self._timing.first_list_timeout
 
     def end_scan(self) -> None:
         """A scan has ended: what none has asked for in a long time is followed no more."""
-        oldest = monotonic() - self._timing.unused
+        oldest = monotonic() - self._timing.unused_after
         self._drop(item for item in self._followed.values() if item.asked < oldest)
 
     def in_use(self) -> tuple[Reflector, ...]:
         """The feeds that the last scan asked."""
         return tuple(item.feed for item in self._followed.values() if item.scan == self._scan)
 
-    def take(self, feed: Reflector, objects: Iterable[LiveObject]) -> Sequence[Step]:
+    def take(self, feed: Reflector, objects: Iterable[LiveObject]) -> Sequence[ObjectChange]:
         """Takes in a new list of a feed, and tells what is not as it was."""
         followed = self._of(feed)
         if followed is None:
@@ -177,12 +177,12 @@ class WatchedCluster:
         followed.fill(objects)
         after = _by_spot(followed)
         return [
-            Step(feed.place, *spot, before.get(spot), after.get(spot))
+            ObjectChange(feed.place, *spot, before.get(spot), after.get(spot))
             for spot in {**before, **after}
             if _version(before.get(spot)) != _version(after.get(spot))
         ]
 
-    def take_event(self, feed: Reflector, event: Event) -> Step | None:
+    def take_event(self, feed: Reflector, event: Event) -> ObjectChange | None:
         """Takes in an event of a feed; None if it concerns nothing that is kept."""
         followed = self._of(feed)
         live = event.live
@@ -192,7 +192,7 @@ class WatchedCluster:
         before = objects.pop(live.name, None) if event.gone else objects.get(live.name)
         if not event.gone:
             objects[live.name] = live
-        return Step(feed.place, live.namespace, live.name, before, None if event.gone else live)
+        return ObjectChange(feed.place, live.namespace, live.name, before, None if event.gone else live)
 
     def discover_again(self) -> bool:
         """Asks anew which kinds and schemas the server has; called from any thread.
@@ -234,7 +234,7 @@ class WatchedCluster:
         """What follows all of a kind in a namespace, be it together with others; None where nothing does or may."""
         for place, namespaces in ((Place(resource, namespace), None), (Place(resource, None), self._namespaces)):
             whole = self._followed.get(place)
-            if whole is None or whole.feed.condition.state is State.REFUSED:
+            if whole is None or whole.feed.condition.state is ReflectorState.REFUSED:
                 continue
             if whole.namespaces is None or (namespace in whole.namespaces and whole.namespaces == namespaces):
                 return whole
@@ -251,7 +251,7 @@ class WatchedCluster:
             return known
         if known is not None:
             self._drop([known])
-        feed = Reflector(self._server, place, self._timing, self._tell, at_most=at_most, backlog=self.backlog)
+        feed = Reflector(self._server, place, self._timing, self._emit, at_most=at_most, backlog=self.backlog)
         followed = self._followed[place] = _Followed(feed, namespaces)
         feed.start()
         return followed
@@ -268,7 +268,7 @@ class WatchedCluster:
             feed.wait(max(self._patient_until - monotonic(), _LEAST_PATIENCE))
             followed.catch_up()
         condition = feed.condition
-        if condition.state is State.REFUSED and condition.error is not None:
+        if condition.state is ReflectorState.REFUSED and condition.error is not None:
             # The same error is raised again and again, and must not gather the traces of all those times.
             raise condition.error.with_traceback(None)
         if followed.objects is None:
@@ -297,9 +297,9 @@ class WatchedCluster:
 def lost_for_long(feed: Reflector, timing: Timing) -> str | None:
     """Why nothing can be claimed any more of what a feed follows; None while it can."""
     condition = feed.condition
-    if condition.state is not State.LOST or monotonic() - condition.since < timing.lost:
+    if condition.state is not ReflectorState.LOST or monotonic() - condition.since < timing.stale_after:
         return None
-    return f"the watch has been interrupted for more than {timing.lost:g} s: {condition.error}"
+    return f"the watch has been interrupted for more than {timing.stale_after:g} s: {condition.error}"
 
 
 def _by_spot(followed: _Followed) -> dict[Spot, LiveObject]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from drift.history.changes import Reach
+from drift.history.changes import ScanCoverage
 from drift.history.episodes import Scope
 from drift.history.store import History
 from drift.model import Unmanaged
@@ -68,7 +68,7 @@ def _history() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "history.db"
         for report in (RICH, replace(EMPTY, generated_at="2026-01-02T12:00:00Z")):
-            History(file, lambda _: None).record(report, Scope("https://a", "b"), Reach(Unmanaged.NAMESPACE))
+            History(file, lambda _: None).record(report, Scope("https://a", "b"), ScanCoverage(Unmanaged.NAMESPACE))
         return file.read_bytes()
 
 

@@ -15,7 +15,7 @@ from drift.api import open_dump, scan
 from drift.config.load import parse_settings
 from drift.config.settings import Settings
 from drift.errors import HistoryError
-from drift.history.changes import Reach
+from drift.history.changes import ScanCoverage
 from drift.history.episodes import Scope
 from drift.history.store import History, read_history
 from drift.kube.connection import connect
@@ -82,7 +82,7 @@ def history(data: bytes) -> None:
         beside.unlink()
     with suppress(HistoryError):
         read_history(file)
-    report = History(file, lambda _: None).record(RICH, Scope("https://a", "b"), Reach(Unmanaged.NAMESPACE))
+    report = History(file, lambda _: None).record(RICH, Scope("https://a", "b"), ScanCoverage(Unmanaged.NAMESPACE))
     _render_all(report)
 
 

@@ -8,20 +8,20 @@ from drift.cli import main
 from drift.config import reader
 from drift.explain.render import explain, list_terms
 from drift.explain.terms import all_terms
-from drift.history.episodes import State
+from drift.history.episodes import EpisodeState
 from drift.model import Cause, Change, Lifecycle, Severity, Status
 from drift.policy.severity import default_table
 
 NAMES = {term.name for term in all_terms()}
 
 
-@pytest.mark.parametrize("words", [Status, Change, Cause, Severity, Lifecycle, State])
+@pytest.mark.parametrize("words", [Status, Change, Cause, Severity, Lifecycle, EpisodeState])
 def test_every_word_of_a_report_has_an_explanation(
-    words: type[Status | Change | Cause | Severity | Lifecycle | State],
+    words: type[Status | Change | Cause | Severity | Lifecycle | EpisodeState],
 ) -> None:
     topics = {word: [term.topic for term in all_terms() if term.name == word] for word in words}
 
-    topic = words.__name__.lower()
+    topic = words.__name__.lower().removeprefix("episode")
     assert [word for word, found in topics.items() if not any(text.startswith(topic) for text in found)] == []
 
 

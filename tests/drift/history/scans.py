@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from drift.history.episodes import Episode, Scope, State
+from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.model import Actor, Cause, Change, Finding, Lifecycle, ObjectKey, ObjectReport, Report, Severity
 from tests.drift.report.reports import report
 
@@ -38,7 +38,7 @@ def episode(number: int, **changes: object) -> Episode:
         first_seen="2026-01-01T12:00:00Z",
         last_seen="2026-01-01T12:00:00Z",
         ended_at=None,
-        state=State.OPEN,
+        state=EpisodeState.OPEN,
         reopened=False,
     )
     return replace(made, **changes)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import HistoryError
-from drift.history import database, layout
+from drift.history import database, migrations
 from drift.history.store import History, read_history
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
@@ -230,12 +230,12 @@ def test_a_past_scan_that_cannot_be_read_costs_no_more_than_the_history(file: Pa
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
-        connection.execute(f"PRAGMA user_version = {layout.NEWEST + 1}")
+        connection.execute(f"PRAGMA user_version = {migrations.SCHEMA_VERSION + 1}")
     connection.close()
     content = file.read_bytes()
 
     for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_history(file).episodes):
-        with pytest.raises(HistoryError, match=rf"has layout {layout.NEWEST + 1} .* update drift"):
+        with pytest.raises(HistoryError, match=rf"has layout {migrations.SCHEMA_VERSION + 1} .* update drift"):
             use()
 
     assert file.read_bytes() == content
@@ -243,8 +243,10 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
-    monkeypatch.setattr(layout, "STEPS", (*layout.STEPS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)")))
-    monkeypatch.setattr(layout, "NEWEST", layout.NEWEST + 1)
+    monkeypatch.setattr(
+        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)"))
+    )
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", migrations.SCHEMA_VERSION + 1)
 
     with pytest.raises(HistoryError, match="table half already exists"):
         History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)
@@ -389,13 +391,13 @@ def test_a_file_with_no_content_is_a_history_that_begins(file: Path) -> None:
 
 def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: Path) -> None:
     old = sqlite3.connect(file)
-    old.executescript(Path(__file__).with_name("layout-1.sql").read_text())
+    old.executescript(Path(__file__).with_name("schema-1.sql").read_text())
     old.close()
     content = file.read_bytes()
 
     read = read_history(file)
     assert file.read_bytes() == content
-    fourth = History(file, pytest.fail).record(at(4, DRIFTED), SCOPE, for_news=True)
+    fourth = History(file, pytest.fail).record(at(4, DRIFTED), SCOPE, for_notifications=True)
 
     assert [(it.path, it.first_seen[8:10], it.state) for it in read.episodes] == [
         ("data.x", "01", "resolved"),
@@ -404,7 +406,7 @@ def test_a_file_of_the_first_layout_is_brought_to_this_one_and_keeps_all(file: P
     ]
     assert [past.open for past in fourth.past] == [1, 1, 2, 1]
     assert [gone.path for gone in fourth.resolved] == ["spec.replicas"]
-    assert [item.episode.path for item in History(file, pytest.fail).news(SCOPE)] == ["spec.replicas"]
+    assert [item.episode.path for item in History(file, pytest.fail).pending_notifications(SCOPE)] == ["spec.replicas"]
     assert [it.path for it in read_history(file).episodes] == ["data.x", "spec.replicas", "data.x"]
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.history.changes import Reach
-from drift.history.episodes import Scope, State
+from drift.history.changes import ScanCoverage
+from drift.history.episodes import EpisodeState, Scope
 from drift.history.store import History, read_history
 from drift.model import Actor, Cause, Change, IgnoredBy, Lifecycle, Report, Severity, Status, Unmanaged
 from tests.drift.history.scans import SCOPE, WHOLE, at, episode, findings, lifecycles
@@ -34,7 +34,7 @@ def history(file: Path) -> History:
 
 
 @pytest.fixture
-def episodes(file: Path) -> Callable[[], list[tuple[str, str, str | None, State]]]:
+def episodes(file: Path) -> Callable[[], list[tuple[str, str, str | None, EpisodeState]]]:
     """Path, first day, last day and state of every episode."""
     return lambda: [
         (it.path, it.first_seen[8:10], it.ended_at and it.ended_at[8:10], it.state)
@@ -42,7 +42,7 @@ def episodes(file: Path) -> Callable[[], list[tuple[str, str, str | None, State]
     ]
 
 
-Episodes = Callable[[], list[tuple[str, str, str | None, State]]]
+Episodes = Callable[[], list[tuple[str, str, str | None, EpisodeState]]]
 
 
 def test_what_is_found_first_is_new_and_then_ongoing(history: History) -> None:
@@ -64,7 +64,7 @@ def test_what_is_gone_is_resolved_once(history: History, episodes: Episodes) -> 
         ("data.x", "2026-01-01T12:00:00Z", "2026-01-02T12:00:00Z")
     ]
     assert third.resolved == ()
-    assert episodes() == [("data.x", "01", "02", State.RESOLVED)]
+    assert episodes() == [("data.x", "01", "02", EpisodeState.RESOLVED)]
 
 
 def test_what_comes_back_is_reopened_in_an_episode_of_its_own(history: History, episodes: Episodes) -> None:
@@ -75,7 +75,7 @@ def test_what_comes_back_is_reopened_in_an_episode_of_its_own(history: History, 
     assert lifecycles(last) == {"data.x": Lifecycle.REOPENED}
     assert findings(last)["data.x"].first_seen == "2026-01-03T12:00:00Z"
     assert lifecycles(history.record(at(4, DRIFTED), SCOPE)) == {"data.x": Lifecycle.ONGOING}
-    assert episodes() == [("data.x", "01", "02", State.RESOLVED), ("data.x", "03", None, State.OPEN)]
+    assert episodes() == [("data.x", "01", "02", EpisodeState.RESOLVED), ("data.x", "03", None, EpisodeState.OPEN)]
 
 
 def test_the_past_has_every_scan_with_this_one_at_the_end(history: History) -> None:
@@ -99,7 +99,7 @@ def test_what_does_not_count_any_more_ends_without_being_resolved(
     history.record(at(1, DRIFTED), SCOPE)
     second = history.record(at(2, item("ConfigMap", "a", Status.IN_SYNC, finding(1, path="data.x", **aside))), SCOPE)
 
-    assert episodes() == [("data.x", "01", "02", State.IGNORED)]
+    assert episodes() == [("data.x", "01", "02", EpisodeState.IGNORED)]
     assert second.resolved == ()
     assert lifecycles(second) == {"data.x": None}
 
@@ -113,13 +113,16 @@ def test_what_never_counted_has_no_episode(history: History, episodes: Episodes)
 @pytest.mark.parametrize(
     ("scan", "state"),
     [
-        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="may not be read")), State.OPEN),
-        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="why", by_choice=True)), State.IGNORED),
-        (at(2, IN_SYNC, errors=("pods: may not be read",)), State.RESOLVED),
-        (at(2, errors=("configmaps: may not be read",)), State.OPEN),
-        (at(2, item("Role", "r", Status.UNCHECKED, reason="why")), State.OPEN),
-        (at(2), State.RESOLVED),
-        (at(2, item("ConfigMap", "a", Status.MISSING, finding(9, change=Change.MISSING, **WHOLE))), State.RESOLVED),
+        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="may not be read")), EpisodeState.OPEN),
+        (at(2, item("ConfigMap", "a", Status.UNCHECKED, reason="why", by_choice=True)), EpisodeState.IGNORED),
+        (at(2, IN_SYNC, errors=("pods: may not be read",)), EpisodeState.RESOLVED),
+        (at(2, errors=("configmaps: may not be read",)), EpisodeState.OPEN),
+        (at(2, item("Role", "r", Status.UNCHECKED, reason="why")), EpisodeState.OPEN),
+        (at(2), EpisodeState.RESOLVED),
+        (
+            at(2, item("ConfigMap", "a", Status.MISSING, finding(9, change=Change.MISSING, **WHOLE))),
+            EpisodeState.RESOLVED,
+        ),
     ],
     ids=[
         "the object could not be read",
@@ -132,7 +135,7 @@ def test_what_never_counted_has_no_episode(history: History, episodes: Episodes)
     ],
 )
 def test_an_episode_ends_only_where_the_scan_can_tell(
-    scan: Report, state: State, history: History, episodes: Episodes
+    scan: Report, state: EpisodeState, history: History, episodes: Episodes
 ) -> None:
     history.record(at(1, DRIFTED), SCOPE)
     history.record(scan, SCOPE)
@@ -143,41 +146,41 @@ def test_an_episode_ends_only_where_the_scan_can_tell(
 @pytest.mark.parametrize(
     ("first", "second", "state"),
     [
-        (Unmanaged.CLUSTER, Unmanaged.NAMESPACE, State.OPEN),
-        (Unmanaged.CLUSTER, Unmanaged.CLUSTER, State.RESOLVED),
-        (Unmanaged.NAMESPACE, Unmanaged.OFF, State.OPEN),
-        (Unmanaged.NAMESPACE, Unmanaged.CLUSTER, State.RESOLVED),
+        (Unmanaged.CLUSTER, Unmanaged.NAMESPACE, EpisodeState.OPEN),
+        (Unmanaged.CLUSTER, Unmanaged.CLUSTER, EpisodeState.RESOLVED),
+        (Unmanaged.NAMESPACE, Unmanaged.OFF, EpisodeState.OPEN),
+        (Unmanaged.NAMESPACE, Unmanaged.CLUSTER, EpisodeState.RESOLVED),
     ],
 )
 def test_what_git_lacks_is_gone_only_for_a_scan_that_looked_for_it(
-    first: Unmanaged, second: Unmanaged, state: State, history: History, episodes: Episodes
+    first: Unmanaged, second: Unmanaged, state: EpisodeState, history: History, episodes: Episodes
 ) -> None:
-    history.record(at(1, STRAY), SCOPE, Reach(first))
-    history.record(at(2), SCOPE, Reach(second))
+    history.record(at(1, STRAY), SCOPE, ScanCoverage(first))
+    history.record(at(2), SCOPE, ScanCoverage(second))
 
     assert [it[3] for it in episodes()] == [state]
 
 
 def test_what_the_narrow_search_has_found_too_it_may_miss(history: History, episodes: Episodes) -> None:
-    history.record(at(1, STRAY), SCOPE, Reach(Unmanaged.CLUSTER))
-    history.record(at(2, STRAY), SCOPE, Reach(Unmanaged.NAMESPACE))
-    history.record(at(3), SCOPE, Reach(Unmanaged.NAMESPACE))
+    history.record(at(1, STRAY), SCOPE, ScanCoverage(Unmanaged.CLUSTER))
+    history.record(at(2, STRAY), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
+    history.record(at(3), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
 
-    assert [it[3] for it in episodes()] == [State.RESOLVED]
+    assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
 
 
 def test_a_part_of_a_scan_says_nothing_of_the_other_parts(history: History, episodes: Episodes) -> None:
     history.record(at(1, DRIFTED, STRAY), SCOPE)
-    history.record(at(2), SCOPE, Reach(covers=lambda key: key.kind == "ConfigMap"))
+    history.record(at(2), SCOPE, ScanCoverage(covers=lambda key: key.kind == "ConfigMap"))
 
-    assert {it[0]: it[3] for it in episodes()} == {"data.x": State.RESOLVED, "": State.OPEN}
+    assert {it[0]: it[3] for it in episodes()} == {"data.x": EpisodeState.RESOLVED, "": EpisodeState.OPEN}
 
 
 def test_an_object_of_a_kind_that_is_left_out_is_not_said_to_be_resolved(history: History, episodes: Episodes) -> None:
     history.record(at(1, STRAY), SCOPE)
-    history.record(at(2), SCOPE, Reach(left_out=lambda key: key.kind == "Pod"))
+    history.record(at(2), SCOPE, ScanCoverage(left_out=lambda key: key.kind == "Pod"))
 
-    assert [it[3] for it in episodes()] == [State.IGNORED]
+    assert [it[3] for it in episodes()] == [EpisodeState.IGNORED]
 
 
 @pytest.mark.parametrize("other", [replace(SCOPE, name="else"), replace(SCOPE, cluster="https://else.example.com")])
@@ -189,7 +192,7 @@ def test_scans_of_two_scopes_know_nothing_of_each_other(other: Scope, history: H
     assert lifecycles(elsewhere) == {"data.y": Lifecycle.NEW}
     assert elsewhere.resolved == ()
     assert len(elsewhere.past) == 1
-    assert ("data.x", "01", None, State.OPEN) in episodes()
+    assert ("data.x", "01", None, EpisodeState.OPEN) in episodes()
 
 
 def test_a_scan_that_is_older_than_the_last_changes_nothing(history: History, episodes: Episodes) -> None:
@@ -208,7 +211,7 @@ def test_a_scan_that_lies_in_the_future_does_not_stop_the_history(history: Histo
     history.record(replace(at(1, DRIFTED), generated_at="2126-01-01T00:00:00Z"), SCOPE)
     history.record(at(2, IN_SYNC), SCOPE)
 
-    assert [it[3] for it in episodes()] == [State.RESOLVED]
+    assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
     assert all(it.ended_at is not None and it.first_seen <= it.ended_at for it in read_history(history.file).episodes)
 
 
@@ -238,7 +241,7 @@ def test_an_update_between_two_scans_is_no_scan(history: History, episodes: Epis
 
     assert updated.past == ()
     assert lifecycles(updated) == {"data.x": Lifecycle.NEW}
-    assert episodes() == [("data.x", "01", None, State.OPEN)]
+    assert episodes() == [("data.x", "01", None, EpisodeState.OPEN)]
 
 
 def test_an_episode_that_no_scan_saw_can_be_recorded(history: History, file: Path) -> None:
@@ -247,7 +250,7 @@ def test_an_episode_that_no_scan_saw_can_be_recorded(history: History, file: Pat
         first_seen="2026-01-01T10:00:00.100Z",
         last_seen="2026-01-01T10:00:01.900Z",
         ended_at="2026-01-01T10:00:02.050Z",
-        state=State.REVERTED,
+        state=EpisodeState.REVERTED,
     )
 
     history.add_episode(reverted)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from drift.model import ClusterInfo
+from drift.notify.delivery import request_body
 from drift.notify.formats import MessageFormat
 from drift.notify.message import message_of
-from drift.notify.telling import write
 from tests.drift.notify.messages import MESSAGE, SCAN, hostile, news
 from tests.drift.report.reports import HOSTILE_TEXTS, report
 
@@ -41,7 +41,7 @@ RESOLVED = """\
 
 
 def test_slack() -> None:
-    document: dict[str, Any] = write(MESSAGE, MessageFormat.SLACK)
+    document: dict[str, Any] = request_body(MESSAGE, MessageFormat.SLACK)
 
     assert document["text"] == "Drift in prod: 2 new, 1 worsened, 1 resolved"
     state = "`shop/gitops:apps (namespace shop) is drifted: 1 drifted`"
@@ -49,7 +49,7 @@ def test_slack() -> None:
 
 
 def test_teams() -> None:
-    document: dict[str, Any] = write(MESSAGE, MessageFormat.TEAMS)
+    document: dict[str, Any] = request_body(MESSAGE, MessageFormat.TEAMS)
 
     assert document["type"] == "message"
     assert document["attachments"][0]["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -68,7 +68,7 @@ def test_teams() -> None:
 
 
 def test_json() -> None:
-    document = write(MESSAGE, MessageFormat.JSON)
+    document = request_body(MESSAGE, MessageFormat.JSON)
 
     assert (document["apiVersion"], document["kind"]) == ("drift/v1", "DriftNotification")
     assert document["cluster"]["context"] == "prod"
@@ -87,7 +87,7 @@ def test_json() -> None:
 
 @pytest.mark.parametrize("form", MessageFormat)
 def test_no_value_is_in_a_message(form: MessageFormat) -> None:
-    text = json.dumps(write(MESSAGE, form))
+    text = json.dumps(request_body(MESSAGE, form))
 
     assert "desired" not in text
     assert "live" not in text
@@ -100,16 +100,16 @@ def test_no_value_is_in_a_message(form: MessageFormat) -> None:
 def test_a_message_keeps_the_limits_whatever_is_in_it(text: str, count: int) -> None:
     message = hostile(text, count, report(cluster=ClusterInfo(text, text, text)))
 
-    slack = write(message, MessageFormat.SLACK)
+    slack = request_body(message, MessageFormat.SLACK)
     assert len(slack["blocks"]) <= 50
     assert max(map(len, slack_texts(slack))) <= 3000
     assert len(slack_texts(slack)[0]) <= 150
-    assert len(json.dumps(write(message, MessageFormat.TEAMS))) <= 28_000
+    assert len(json.dumps(request_body(message, MessageFormat.TEAMS))) <= 28_000
 
 
 @pytest.mark.parametrize("text", ALL_TEXTS)
 def test_nothing_in_a_name_is_markup_for_slack(text: str) -> None:
-    document: dict[str, Any] = write(hostile(text), MessageFormat.SLACK)
+    document: dict[str, Any] = request_body(hostile(text), MessageFormat.SLACK)
 
     for block in document["blocks"][1:]:
         assert block["text"]["verbatim"] is True
@@ -123,7 +123,7 @@ def test_nothing_in_a_name_is_markup_for_slack(text: str) -> None:
 
 @pytest.mark.parametrize("text", ALL_TEXTS)
 def test_nothing_in_a_name_is_markup_for_teams(text: str) -> None:
-    document: dict[str, Any] = write(hostile(text), MessageFormat.TEAMS)
+    document: dict[str, Any] = request_body(hostile(text), MessageFormat.TEAMS)
 
     body = document["attachments"][0]["content"]["body"]
     assert {block["type"] for block in body} == {"RichTextBlock"}
@@ -133,11 +133,11 @@ def test_nothing_in_a_name_is_markup_for_teams(text: str) -> None:
 def test_what_is_left_out_is_counted() -> None:
     message = message_of(SCAN, "apps", [news(number) for number in range(600)])
 
-    slack = slack_texts(write(message, MessageFormat.SLACK))[1]
+    slack = slack_texts(request_body(message, MessageFormat.SLACK))[1]
     shown = slack.count("•")
     assert 10 < shown < 600
     assert slack.endswith(f"\n...and {600 - shown} more")
-    teams = teams_texts(write(message, MessageFormat.TEAMS))
+    teams = teams_texts(request_body(message, MessageFormat.TEAMS))
     assert teams[-1] == f"...and {600 - (len(teams) - 4)} more"
-    document = write(message, MessageFormat.JSON)
+    document = request_body(message, MessageFormat.JSON)
     assert (len(document["new"]), document["leftOut"]) == (500, 100)

@@ -4,7 +4,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import UsageError
-from drift.notify.pushgateway import VARIABLE, push, read_address
+from drift.notify.pushgateway import VARIABLE, parse_address, push
 from tests.drift.conftest import Application
 from tests.pushed import Receiver, receive
 from tools.sandbox.syncers import Syncer
@@ -19,7 +19,7 @@ def receiver() -> Iterator[Receiver]:
 def test_metrics_replace_those_of_their_group(receiver: Receiver) -> None:
     address = f"{receiver.url}/metrics/job/drift/environment/prod"
 
-    assert push("drift_x 1\n", read_address(address)) is None
+    assert push("drift_x 1\n", parse_address(address)) is None
 
     ((method, path, headers, body),) = receiver.requests
     assert (method, path, body) == ("PUT", "/metrics/job/drift/environment/prod", "drift_x 1\n")
@@ -27,14 +27,14 @@ def test_metrics_replace_those_of_their_group(receiver: Receiver) -> None:
 
 
 def test_an_address_without_a_group_is_that_of_the_job_drift(receiver: Receiver) -> None:
-    push("", read_address(f"{receiver.url}/"))
+    push("", parse_address(f"{receiver.url}/"))
 
     assert receiver.requests[0][1] == "/metrics/job/drift"
 
 
 def test_a_password_in_the_address_is_sent_as_basic_authentication_and_shown_nowhere(receiver: Receiver) -> None:
     receiver.statuses = [401]
-    address = read_address(receiver.url.replace("http://", "http://me:se%2Fcret@"))
+    address = parse_address(receiver.url.replace("http://", "http://me:se%2Fcret@"))
 
     complaint = push("", address)
 
@@ -46,26 +46,26 @@ def test_a_password_in_the_address_is_sent_as_basic_authentication_and_shown_now
 def test_a_gateway_that_is_down_for_a_moment_is_asked_again(receiver: Receiver) -> None:
     receiver.statuses = [503, 200]
 
-    assert push("", read_address(receiver.url)) is None
+    assert push("", parse_address(receiver.url)) is None
     assert len(receiver.requests) == 2
 
 
 def test_a_gateway_that_stays_down_is_asked_three_times(receiver: Receiver) -> None:
     receiver.statuses = [503]
 
-    assert "it answered with status 503" in str(push("", read_address(receiver.url)))
+    assert "it answered with status 503" in str(push("", parse_address(receiver.url)))
     assert len(receiver.requests) == 3
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     receiver.statuses = [307]
 
-    assert "it answered with status 307" in str(push("", read_address(receiver.url)))
+    assert "it answered with status 307" in str(push("", parse_address(receiver.url)))
     assert len(receiver.requests) == 1
 
 
 def test_nobody_there_is_one_line() -> None:
-    complaint = push("", read_address("http://127.0.0.1:1"))
+    complaint = push("", parse_address("http://127.0.0.1:1"))
 
     assert complaint == "the metrics were not pushed to http://127.0.0.1:1: no connection could be made"
 
@@ -75,7 +75,7 @@ def test_nobody_there_is_one_line() -> None:
 )
 def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> None:
     with pytest.raises(UsageError) as error:
-        read_address(address)
+        parse_address(address)
 
     assert VARIABLE in str(error.value)
     assert "secret" not in str(error.value)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from drift.history.episodes import Scope, State
+from drift.history.episodes import EpisodeState, Scope
 from drift.model import Actor, ObjectKey
 from drift.report.history_table import Timeline, timeline_json, timeline_text
 from tests.drift.history.scans import SCOPE, episode
@@ -11,9 +11,9 @@ from tests.drift.report.reports import HOSTILE_TEXTS
 
 TIMELINE = Timeline(
     episodes=(
-        episode(1, ended_at="2026-01-03T12:00:00Z", state=State.RESOLVED),
+        episode(1, ended_at="2026-01-03T12:00:00Z", state=EpisodeState.RESOLVED),
         episode(2, path="", key=ObjectKey("", "Namespace", None, "web"), actors=(), reopened=True),
-        episode(3, ended_at="2026-01-01T12:00:01.500Z", state=State.REVERTED, scope=replace(SCOPE, name="else")),
+        episode(3, ended_at="2026-01-01T12:00:01.500Z", state=EpisodeState.REVERTED, scope=replace(SCOPE, name="else")),
     ),
     scans=7,
     last_scan="2026-01-10T11:00:00Z",

@@ -21,17 +21,25 @@ from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
 from drift.sources.git import describe
-from drift.watch.comparison import Desired
-from drift.watch.http_server import Service
+from drift.watch.comparison import DesiredState
+from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
-from drift.watch.manifest_files import DesiredFiles, fingerprint
-from drift.watch.open_findings import News
+from drift.watch.manifest_files import ManifestWatcher, fingerprint
+from drift.watch.open_findings import FindingChange
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 
 #: Nothing is asserted of how long things take; this is when a test gives up.
 PATIENCE = 180.0
-SHORT = Timing(lost=1, poll=0.3, refused=2, retry=0.05, most=0.5, discovery=1, files=0.1)
+SHORT = Timing(
+    stale_after=1,
+    poll_interval=0.3,
+    refused_retry=2,
+    min_backoff=0.05,
+    max_backoff=0.5,
+    discovery_interval=1,
+    files_interval=0.1,
+)
 REPOSITORY = Path(__file__).parents[3]
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: NAMESPACE}\ndata: {a: '1', b: '2'}\n"
 
@@ -91,16 +99,16 @@ class InProcess(Client):
     """A watcher in this process, with what it says."""
 
     watcher: Watcher | None = None
-    news: list[News] = field(default_factory=list)
+    changes: list[FindingChange] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     @property
     def happened(self) -> list[tuple[str, str]]:
-        return [(str(one.turn), one.episode.finding.path) for one in self.news]
+        return [(str(one.transition), one.tracked.finding.path) for one in self.changes]
 
     def state(self) -> str:
         """Everything that may tell why something does not come: the feeds, what was said, and where each thread is."""
-        feeds = () if self.watcher is None else self.watcher.board.feeds
+        feeds = () if self.watcher is None else self.watcher.status.feeds
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         stacks = [
             f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
@@ -114,10 +122,10 @@ class _Output:
     def __init__(self, watched: InProcess) -> None:
         self._watched = watched
 
-    def news(self, news: Sequence[News]) -> None:
-        self._watched.news += news
+    def findings_changed(self, changes: Sequence[FindingChange]) -> None:
+        self._watched.changes += changes
 
-    def say(self, words: str, *, is_detail: bool = False) -> None:
+    def log(self, words: str, *, is_detail: bool = False) -> None:
         del is_detail
         self._watched.said.append(words)
 
@@ -172,9 +180,9 @@ def _in_process(
     settings: Settings | None = None,
     server_class: Callable[..., ApiServer] = ApiServer,
 ) -> Iterator[InProcess]:
-    def load() -> Desired:
+    def load() -> DesiredState:
         loaded = read_manifests([workspace.manifests])
-        return Desired(loaded, describe(loaded.paths), settings or Settings(), workspace.namespace)
+        return DesiredState(loaded, describe(loaded.paths), settings or Settings(), workspace.namespace)
 
     credentials = str(kubeconfig or workspace.cluster.kubeconfig)
     paths = [str(workspace.manifests)]
@@ -187,14 +195,14 @@ def _in_process(
         output=_Output(watched),
         timing=timing,
     )
-    service = Service(watcher.board, "127.0.0.1", 0)
+    service = HttpServer(watcher.status, "127.0.0.1", 0)
     watched.url = service.url
-    files = DesiredFiles(paths, seen=seen, desired=desired, load=load, timing=timing, tell=watcher.tell)
+    files = ManifestWatcher(paths, seen=seen, desired=desired, load=load, timing=timing, emit=watcher.enqueue)
     thread = threading.Thread(target=watcher.run)
     for part in (service, files, thread):
         part.start()
     try:
-        eventually(lambda: watcher.board.report() is not None)
+        eventually(lambda: watcher.status.report() is not None)
         yield watched
     finally:
         watcher.stop()

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 import urllib3
 import yaml
 
-from drift.history.episodes import joined_actors
+from drift.history.episodes import merge_actors
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
 from drift.kube.watch import Place
 from drift.model import Actor
 from drift.watch.backlog import Backlog
-from drift.watch.reflector import Happened, Message, Reflector
+from drift.watch.reflector import EventReceived, Reflector, ReflectorMessage
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, Begin, InProcess, eventually
@@ -63,7 +63,7 @@ def _edit_often(editor: Editor, watching: InProcess, count: int) -> None:
 def _wait_for(watching: InProcess, turns: int) -> None:
     def seen() -> int:
         assert watching.watcher is not None
-        counts = watching.watcher.board.counts
+        counts = watching.watcher.status.counts
         return counts.opened + counts.resolved
 
     eventually(lambda: seen() >= turns, seen)
@@ -75,7 +75,7 @@ def _blocks(watching: InProcess) -> int:
     Not by listing the objects: a tuple that another thread is making must not be referenced.
     """
     # The fixture keeps all that it is told.
-    watching.news.clear()
+    watching.changes.clear()
     counts = []
     for _ in range(20):
         gc.collect()
@@ -103,15 +103,15 @@ def test_a_feed_waits_while_its_events_are_not_compared_and_then_tells_all_of_th
     server = ApiServer(connect(str(workspace.cluster.kubeconfig), None), Limits(scan_seconds=None))
     resource = server.resources.find("v1", "ConfigMap")
     assert resource is not None
-    told: list[Message] = []
+    told: list[ReflectorMessage] = []
     backlog = Backlog(2_000)
     feed = Reflector(server, Place(resource, workspace.namespace), Timing(), told.append, backlog=backlog)
     feed.start()
     assert feed.wait(30)
     editor = Editor(workspace)
 
-    def events() -> list[Happened]:
-        return [one for one in list(told) if isinstance(one, Happened)]
+    def events() -> list[EventReceived]:
+        return [one for one in list(told) if isinstance(one, EventReceived)]
 
     editor.edit(a="0")
     eventually(lambda: len(events()) == 1)
@@ -143,14 +143,14 @@ def test_a_feed_that_waits_can_be_stopped(workspace: Application) -> None:
     server = ApiServer(connect(str(workspace.cluster.kubeconfig), None), Limits(scan_seconds=None))
     resource = server.resources.find("v1", "ConfigMap")
     assert resource is not None
-    told: list[Message] = []
+    told: list[ReflectorMessage] = []
     feed = Reflector(server, Place(resource, workspace.namespace), Timing(), told.append, backlog=Backlog(1))
     feed.start()
     assert feed.wait(30)
     editor = Editor(workspace)
     for number in range(5):
         editor.edit(a=str(number))
-    eventually(lambda: any(isinstance(one, Happened) for one in list(told)))
+    eventually(lambda: any(isinstance(one, EventReceived) for one in list(told)))
 
     feed.stop()
 
@@ -162,6 +162,6 @@ def test_an_episode_names_its_first_and_its_latest_field_managers() -> None:
     time = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
     actors: tuple[Actor, ...] = ()
     for number in range(1_000):
-        actors = joined_actors(actors, [Actor(f"manager-{number}", "Update", None, time)])
+        actors = merge_actors(actors, [Actor(f"manager-{number}", "Update", None, time)])
 
     assert [actors[0].manager, actors[-1].manager, len(actors)] == ["manager-0", "manager-999", 20]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from drift.history.queries import count
+from drift.history.queries import episode_statistics
 from drift.history.store import read_history
 from drift.model import Cause, Change, Finding, Severity, Status
-from drift.watch.open_findings import OpenFindings, Turn
+from drift.watch.open_findings import OpenFindings, Transition
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
 from tests.drift.watch.conftest import Process, Start, eventually
@@ -110,7 +110,7 @@ def test_what_was_open_before_the_watch_is_in_no_mean(workspace: Application, st
 
     episodes = read_history(history).episodes
     assert {(one.path, one.start_known) for one in episodes} == {("data.a", False), ("data.b", True)}
-    reverted = count(episodes).reverted
+    reverted = episode_statistics(episodes).reverted
     assert (reverted.count, reverted.unknown) == (2, 1)
     assert reverted.mean_seconds is not None
 
@@ -164,8 +164,8 @@ def test_an_event_from_before_the_scan_that_found_it_ends_it_after_no_time() -> 
 
     (closed,) = ledger.take_step(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (SYNCER,))
 
-    assert closed.episode.seconds == 0
-    assert closed.episode.resolved == closed.episode.opened
+    assert closed.tracked.seconds == 0
+    assert closed.tracked.resolved == closed.tracked.opened
 
 
 def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
@@ -175,7 +175,7 @@ def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
 
     (closed,) = ledger.take_report(_report(), START - timedelta(hours=1))
 
-    assert closed.episode.seconds == 0
+    assert closed.tracked.seconds == 0
 
 
 def _causes() -> Iterator[tuple[Cause, Cause, Cause]]:
@@ -202,11 +202,11 @@ def test_what_is_there_when_an_object_comes_into_sight_may_be_of_any_age() -> No
     ledger.take_report(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
 
     (found,) = ledger.take_step(_item(FINDING), START + timedelta(hours=1), ())
-    assert (found.turn, found.episode.exact) == (Turn.FOUND, False)
+    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
 
     ledger.take_step(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
     (opened,) = ledger.take_step(_item(FINDING), START + timedelta(hours=3), ())
-    assert (opened.turn, opened.episode.exact) == (Turn.OPENED, True)
+    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)
 
 
 def test_what_a_scan_sees_that_the_scan_before_could_not_see_may_be_of_any_age() -> None:
@@ -218,7 +218,7 @@ def test_what_a_scan_sees_that_the_scan_before_could_not_see_may_be_of_any_age()
 
     (found,) = ledger.take_report(_report(_item(stray, status=Status.UNMANAGED)), START)
 
-    assert (found.turn, found.episode.exact) == (Turn.FOUND, False)
+    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
     # A trouble that lasts does not make everything else uncertain.
     ledger = OpenFindings()
     for _ in range(2):
@@ -226,4 +226,4 @@ def test_what_a_scan_sees_that_the_scan_before_could_not_see_may_be_of_any_age()
     (opened,) = ledger.take_report(
         _report(_item(stray, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
     )
-    assert (opened.turn, opened.episode.exact) == (Turn.OPENED, True)
+    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)

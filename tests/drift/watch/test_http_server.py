@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from drift.watch.http_server import Service, is_local
+from drift.watch.http_server import HttpServer, is_local
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
 from tests.drift.report.reports import hostile
@@ -13,13 +13,13 @@ from tests.drift.watch.conftest import Client
 
 
 @pytest.fixture
-def board() -> WatchStatus:
+def status() -> WatchStatus:
     return WatchStatus(Timing())
 
 
 @pytest.fixture
-def client(board: WatchStatus) -> Iterator[Client]:
-    service = Service(board, "127.0.0.1", 0)
+def client(status: WatchStatus) -> Iterator[Client]:
+    service = HttpServer(status, "127.0.0.1", 0)
     service.start()
     yield Client(service.url)
     service.stop()
@@ -31,8 +31,8 @@ def test_before_the_first_scan_there_is_no_report_and_no_health(client: Client) 
     assert "drift_watch_up 0" in client.text("/metrics")
 
 
-def test_the_report_comes_in_the_form_that_is_asked_for(board: WatchStatus, client: Client) -> None:
-    board.show(hostile("<script>\x1b[31m"), ())
+def test_the_report_comes_in_the_form_that_is_asked_for(status: WatchStatus, client: Client) -> None:
+    status.show(hostile("<script>\x1b[31m"), ())
 
     for path, accept, kind in (
         ("/report", "", "application/json"),
@@ -87,8 +87,8 @@ def test_only_names_of_the_loopback_are_local(host: str, local: bool) -> None:
     assert is_local(host) is local
 
 
-def test_open_metrics_are_given_to_who_asks_for_them(board: WatchStatus, client: Client) -> None:
-    board.show(hostile("<script>\x1b[31m"), ())
+def test_open_metrics_are_given_to_who_asks_for_them(status: WatchStatus, client: Client) -> None:
+    status.show(hostile("<script>\x1b[31m"), ())
 
     older = client.get("/metrics")
     newer = client.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
@@ -110,9 +110,9 @@ def test_a_request_that_is_none_gets_no_traceback(client: Client) -> None:
     connection.close()
 
 
-def test_manifests_that_cannot_be_read_are_a_trouble_and_a_note(board: WatchStatus, client: Client) -> None:
-    board.show(hostile("<script>\x1b[31m"), ())
-    board.manifests_are(broken="a.yaml:1:1: broken \x1b[31m")
+def test_manifests_that_cannot_be_read_are_a_trouble_and_a_note(status: WatchStatus, client: Client) -> None:
+    status.show(hostile("<script>\x1b[31m"), ())
+    status.manifests_are(broken="a.yaml:1:1: broken \x1b[31m")
 
     assert "a.yaml:1:1: broken" in client.text("/healthz")
     assert "\x1b" not in client.text("/healthz") + client.text("/report.txt")

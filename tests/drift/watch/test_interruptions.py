@@ -61,7 +61,7 @@ def test_while_the_server_is_gone_nothing_is_called_in_sync_and_when_it_is_back_
 
 
 def test_a_short_interruption_is_no_cause_for_alarm(config: Application, restarted: Application, watch: Begin) -> None:
-    watching = watch(timing=Timing(lost=60, retry=0.05, most=0.5))
+    watching = watch(timing=Timing(stale_after=60, min_backoff=0.05, max_backoff=0.5))
 
     restarted.cluster.stop_api_server()
     restarted.cluster.start_api_server()
@@ -92,7 +92,7 @@ def test_a_version_that_the_server_has_forgotten_means_a_new_list(config: Applic
 
 
 def test_what_happened_between_two_lists_is_seen(config: Application, restarted: Application, watch: Begin) -> None:
-    watching = watch(timing=Timing(lost=60, retry=1, most=1))
+    watching = watch(timing=Timing(stale_after=60, min_backoff=1, max_backoff=1))
     config.kubectl("create", "configmap", "stray", "--from-literal=a=b")
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
@@ -147,7 +147,9 @@ def test_credentials_that_are_refused_from_some_time_on_are_read_again(config: A
     account = _account(config, ["get", "list", "watch"])
     kubeconfig = config.cluster.kubeconfig_for(config.cluster.token(account))
     # Watches end soon, and the next ones need credentials that are still good.
-    watching = watch(kubeconfig=kubeconfig, timing=Timing(watch=2, lost=1, retry=0.05, most=0.5))
+    watching = watch(
+        kubeconfig=kubeconfig, timing=Timing(watch_timeout=2, stale_after=1, min_backoff=0.05, max_backoff=0.5)
+    )
     eventually(lambda: watching.is_healthy, watching.state)
 
     # A token is bound to the account it was made for, not to the account's name.

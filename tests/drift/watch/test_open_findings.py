@@ -43,11 +43,11 @@ def test_a_finding_opens_and_closes_with_its_times_and_its_actors() -> None:
     (opened,) = ledger.take_step(_item(replace(FINDING, actors=(PERSON,))), START, ())
     (closed,) = ledger.take_step(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (SYNCER,))
 
-    assert (opened.turn, closed.turn) == ("opened", "resolved")
-    assert closed.episode.seconds == 2
-    assert closed.episode.finding.actors == (PERSON,)
-    assert closed.episode.resolved_by == (SYNCER,)
-    assert closed.episode.reverted
+    assert (opened.transition, closed.transition) == ("opened", "resolved")
+    assert closed.tracked.seconds == 2
+    assert closed.tracked.finding.actors == (PERSON,)
+    assert closed.tracked.resolved_by == (SYNCER,)
+    assert closed.tracked.reverted
     assert ledger.open == []
 
 
@@ -65,16 +65,16 @@ def test_all_who_had_a_part_in_it_are_named() -> None:
 def test_where_nobody_is_on_record_whoever_wrote_the_object_is_named() -> None:
     (opened,) = OpenFindings().take_step(_item(FINDING), START, (PERSON,))
 
-    assert opened.episode.finding.actors == (PERSON,)
+    assert opened.tracked.finding.actors == (PERSON,)
 
 
 def test_what_the_first_scan_finds_was_there_before() -> None:
     ledger = OpenFindings()
 
-    assert [(one.turn, one.episode.exact) for one in ledger.take_report(_report(_item(FINDING)), START)] == [
+    assert [(one.transition, one.tracked.exact) for one in ledger.take_report(_report(_item(FINDING)), START)] == [
         ("found", False)
     ]
-    assert [one.turn for one in ledger.take_report(_report(), START)] == ["resolved"]
+    assert [one.transition for one in ledger.take_report(_report(), START)] == ["resolved"]
 
 
 def test_what_is_out_of_sight_closes_nothing() -> None:

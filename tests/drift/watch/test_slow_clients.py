@@ -10,7 +10,7 @@ import pytest
 
 from drift.model import Status
 from drift.watch import http_server as serving
-from drift.watch.http_server import Service
+from drift.watch.http_server import HttpServer
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
 from tests.drift.report.reports import finding, item, report
@@ -22,9 +22,9 @@ MANY = 4 * serving._AT_ONCE  # noqa: SLF001 - the bound that is tested
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    board = WatchStatus(Timing())
-    board.show(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
-    service = Service(board, "127.0.0.1", 0)
+    status = WatchStatus(Timing())
+    status.show(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
+    service = HttpServer(status, "127.0.0.1", 0)
     service.start()
     yield Client(service.url)
     service.stop()
@@ -106,9 +106,9 @@ def test_a_large_answer_that_is_read_comes_whole(client: Client) -> None:
 
 
 def test_a_report_is_encoded_once_for_all_who_read_it() -> None:
-    board = WatchStatus(Timing())
-    board.show(report(), ())
-    pages = serving.Pages(board)
+    status = WatchStatus(Timing())
+    status.show(report(), ())
+    pages = serving.RequestRouter(status)
 
     assert pages.answer("/report.json", "").body is pages.answer("/report.json", "").body
 

@@ -54,7 +54,7 @@ def server() -> Server:
 
 @pytest.fixture
 def cluster(server: Server) -> Iterator[WatchedCluster]:
-    cluster = WatchedCluster(cast("ApiServer", server), Timing(retry=60, most=60), lambda _: None)
+    cluster = WatchedCluster(cast("ApiServer", server), Timing(min_backoff=60, max_backoff=60), lambda _: None)
     cluster.begin_scan(NAMESPACES)
     yield cluster
     cluster.stop()

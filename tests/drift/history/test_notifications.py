@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drift.history.news import News
+from drift.history.notifications import NotificationKind
 from drift.history.store import History
 from drift.model import IgnoredBy, ObjectReport, Severity, Status
 from tests.drift.history.scans import SCOPE, at
@@ -18,7 +18,7 @@ def drifted(severity: Severity = Severity.MEDIUM, **changes: object) -> ObjectRe
 
 
 IN_SYNC = item("ConfigMap", "a", Status.IN_SYNC)
-Told = list[tuple[News, str, str | None]]
+Told = list[tuple[NotificationKind, str, str | None]]
 
 
 @pytest.fixture
@@ -31,43 +31,45 @@ def scan(history: History) -> Callable[..., Told]:
     """Records a scan of a day and returns the news, of which nobody is told yet."""
 
     def record(day: int, found: ObjectReport) -> Told:
-        history.record(at(day, found), SCOPE, for_news=True)
+        history.record(at(day, found), SCOPE, for_notifications=True)
         return [
-            (one.news, one.episode.severity, one.severity_before) for one in history.news(SCOPE) if not one.is_stale
+            (one.news, one.episode.severity, one.severity_before)
+            for one in history.pending_notifications(SCOPE)
+            if not one.is_stale
         ]
 
     return record
 
 
 def tell(history: History) -> None:
-    history.told(history.news(SCOPE))
+    history.mark_delivered(history.pending_notifications(SCOPE))
 
 
 def test_each_change_is_news_once(history: History, scan: Callable[..., Told]) -> None:
-    assert scan(1, drifted()) == [(News.NEW, "medium", None)]
+    assert scan(1, drifted()) == [(NotificationKind.NEW, "medium", None)]
     tell(history)
     assert scan(2, drifted()) == []
-    assert scan(3, drifted(Severity.CRITICAL)) == [(News.WORSENED, "critical", "medium")]
+    assert scan(3, drifted(Severity.CRITICAL)) == [(NotificationKind.WORSENED, "critical", "medium")]
     tell(history)
     assert scan(4, drifted(Severity.LOW)) == []
-    assert scan(5, IN_SYNC) == [(News.RESOLVED, "low", None)]
+    assert scan(5, IN_SYNC) == [(NotificationKind.RESOLVED, "low", None)]
     tell(history)
     assert scan(6, IN_SYNC) == []
-    assert scan(7, drifted()) == [(News.NEW, "medium", None)]
+    assert scan(7, drifted()) == [(NotificationKind.NEW, "medium", None)]
 
 
 def test_what_nobody_was_told_is_news_the_next_time(scan: Callable[..., Told]) -> None:
     scan(1, drifted())
 
-    assert scan(2, drifted()) == [(News.NEW, "medium", None)]
+    assert scan(2, drifted()) == [(NotificationKind.NEW, "medium", None)]
 
 
 def test_news_of_one_finding_become_one(history: History, scan: Callable[..., Told]) -> None:
     scan(1, drifted(Severity.LOW))
-    assert scan(2, drifted(Severity.HIGH)) == [(News.NEW, "high", None)]
-    assert scan(3, IN_SYNC) == [(News.RESOLVED, "high", None)]
+    assert scan(2, drifted(Severity.HIGH)) == [(NotificationKind.NEW, "high", None)]
+    assert scan(3, IN_SYNC) == [(NotificationKind.RESOLVED, "high", None)]
     tell(history)
-    assert history.news(SCOPE) == []
+    assert history.pending_notifications(SCOPE) == []
 
 
 def test_what_worsened_twice_worsened_from_the_start(history: History, scan: Callable[..., Told]) -> None:
@@ -75,7 +77,7 @@ def test_what_worsened_twice_worsened_from_the_start(history: History, scan: Cal
     tell(history)
     scan(2, drifted(Severity.MEDIUM))
 
-    assert scan(3, drifted(Severity.HIGH)) == [(News.WORSENED, "high", "low")]
+    assert scan(3, drifted(Severity.HIGH)) == [(NotificationKind.WORSENED, "high", "low")]
     assert scan(4, drifted(Severity.LOW)) == []
 
 
@@ -92,6 +94,6 @@ def test_without_anybody_to_tell_nothing_is_kept(history: History, scan: Callabl
 
 
 def test_news_are_of_their_scope(history: History) -> None:
-    history.record(at(1, drifted()), SCOPE, for_news=True)
+    history.record(at(1, drifted()), SCOPE, for_notifications=True)
 
-    assert history.news(replace(SCOPE, name="else")) == []
+    assert history.pending_notifications(replace(SCOPE, name="else")) == []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from drift.history.episodes import Episode, joined_actors, lasting_cause
+from drift.history.episodes import Episode, merge_actors, merge_causes
 from drift.history.recording import forget
 from drift.history.rows import actors_of, actors_text, insert_episode, member_of, scope_number
 from drift.history.times import store_datetime, stored
@@ -42,9 +42,9 @@ def _is_known(connection: sqlite3.Connection, scope: int, episode: Episode) -> b
         " WHERE number = ?",
         (
             last_seen,
-            lasting_cause(member_of(row, "cause", Cause), episode.cause),
+            merge_causes(member_of(row, "cause", Cause), episode.cause),
             episode.severity,
-            actors_text(joined_actors(actors_of(row), episode.actors)),
+            actors_text(merge_actors(actors_of(row), episode.actors)),
             episode.state,
             *(() if episode.ended_at is None else (stored(episode.ended_at),)),
             row["number"],

@@ -9,7 +9,7 @@ from drift.errors import HistoryError
 APPLICATION_ID: Final = 0x64726674
 
 #: What leads from each layout to the next, the empty file being layout 0. Steps are never changed, only added.
-STEPS: Final[tuple[tuple[str, ...], ...]] = (
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """
         CREATE TABLE scopes (
@@ -79,10 +79,10 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         """,
     ),
 )
-NEWEST: Final = len(STEPS)
+SCHEMA_VERSION: Final = len(MIGRATIONS)
 
 
-def layout_of(connection: sqlite3.Connection, file: str) -> int:
+def schema_version(connection: sqlite3.Connection, file: str) -> int:
     """The number of the file's layout; 0 for an empty file. Within a transaction, since another run may be at work.
 
     Raises:
@@ -93,9 +93,9 @@ def layout_of(connection: sqlite3.Connection, file: str) -> int:
     is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not (is_empty and owner == 0):
         raise HistoryError(f"{file}: is a database of another program; give --history a file of its own")
-    if version > NEWEST:
+    if version > SCHEMA_VERSION:
         raise HistoryError(
-            f"{file}: has layout {version} and this version of drift knows {NEWEST}; update drift, or give another file"
+            f"{file}: has layout {version} and this drift knows {SCHEMA_VERSION}; update drift, or give another file"
         )
     return version
 
@@ -104,13 +104,13 @@ def migrate(connection: sqlite3.Connection, file: str) -> None:
     """Brings the file to the newest layout, within the transaction that is open.
 
     Raises:
-        HistoryError: As `layout_of`.
+        HistoryError: As `schema_version`.
     """
-    for statements in STEPS[layout_of(connection, file) :]:
+    for statements in MIGRATIONS[schema_version(connection, file) :]:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {NEWEST}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from drift.history import layout
-from drift.history.episodes import State
-from drift.history.queries import Lasting, count
+from drift.history import migrations
+from drift.history.episodes import EpisodeState
+from drift.history.queries import DurationSummary, episode_statistics
 from drift.history.store import History, read_history
 from drift.model import Actor, Cause, Status
 from drift.report.history_table import Timeline, timeline_json, timeline_text
@@ -42,7 +42,7 @@ def test_what_the_first_scan_of_a_scope_finds_has_an_unknown_start(history: Hist
     history.record(at(3, IN_SYNC), SCOPE)
 
     assert _starts(file) == {"data.x": False, "data.y": True}
-    assert count(read_history(file).episodes).resolved == Lasting(2, 24 * 3600.0, 1)
+    assert episode_statistics(read_history(file).episodes).resolved == DurationSummary(2, 24 * 3600.0, 1)
 
 
 def test_what_comes_back_after_the_first_scan_has_a_known_start(history: History, file: Path) -> None:
@@ -61,9 +61,9 @@ def test_what_a_later_scan_finds_is_older_if_the_caller_says_so(history: History
 
 def test_a_file_of_the_layout_before_learns_which_starts_are_unknown(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        for statement in (one for step in layout.STEPS[:2] for one in step):
+        for statement in (one for step in migrations.MIGRATIONS[:2] for one in step):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {layout.APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 2")
         connection.execute("INSERT INTO scopes VALUES (1, 'https://prod.example.com', 'apps')")
         for day in (1, 2):
@@ -83,7 +83,7 @@ def test_a_file_of_the_layout_before_learns_which_starts_are_unknown(file: Path)
 
 
 def test_unknown_starts_are_shown_and_left_out_of_the_means() -> None:
-    ended = {"ended_at": "2026-01-01T13:00:00Z", "state": State.RESOLVED}
+    ended = {"ended_at": "2026-01-01T13:00:00Z", "state": EpisodeState.RESOLVED}
     episodes = (episode(1, **ended), episode(2, **ended, start_known=False))
     timeline = Timeline(episodes, 2, "2026-01-02T12:00:00Z", "2026-01-03T12:00:00Z")
 
@@ -98,10 +98,10 @@ def test_unknown_starts_are_shown_and_left_out_of_the_means() -> None:
 
 
 def test_there_is_no_mean_where_no_start_is_known() -> None:
-    only = episode(1, ended_at="2026-01-01T13:00:00Z", state=State.RESOLVED, start_known=False)
+    only = episode(1, ended_at="2026-01-01T13:00:00Z", state=EpisodeState.RESOLVED, start_known=False)
     text = timeline_text(Timeline((only,), 1, None, "2026-01-03T12:00:00Z"), color=False, width=None)
 
-    assert count([only]).resolved == Lasting(1, None, 1)
+    assert episode_statistics([only]).resolved == DurationSummary(1, None, 1)
     assert "mean time" not in text
     assert "1 resolved" in text
 
@@ -122,7 +122,9 @@ def test_an_end_that_lies_before_the_start_in_the_file_is_moved_to_it(history: H
     # The scan came from a machine whose clock was ahead.
     history.record(replace(at(9, FIRST)), SCOPE)
     (open_,) = read_history(file).episodes
-    history.follow([replace(open_, last_seen=at(1).generated_at, ended_at=at(1).generated_at, state=State.REVERTED)])
+    history.follow(
+        [replace(open_, last_seen=at(1).generated_at, ended_at=at(1).generated_at, state=EpisodeState.REVERTED)]
+    )
 
     (ended,) = read_history(file).episodes
     assert ended.first_seen == ended.last_seen == ended.ended_at == "2026-01-09T12:00:00Z"

@@ -15,7 +15,7 @@ from drift.notify.webhook import RetryPolicy, Webhook
 _USUAL: Final = RetryPolicy()
 
 
-def tell(
+def deliver(
     history: History,
     scope: Scope,
     report: Report,
@@ -29,7 +29,7 @@ def tell(
     What could not be delivered stays in the history, to be sent with the next news.
 
     Args:
-        history: Where the scan was recorded with ``for_news``.
+        history: Where the scan was recorded with ``for_notifications``.
         scope: The scan's.
         report: The scan.
         webhook: The receiver.
@@ -42,18 +42,18 @@ def tell(
     Raises:
         HistoryError: The file cannot be used.
     """
-    items = history.news(scope)
+    items = history.pending_notifications(scope)
     message = message_of(report, scope.name, items)
     if message.items:
-        problem = webhook.send(write(message, form), patience)
+        problem = webhook.send(request_body(message, form), patience)
         if problem is not None:
             return problem
     if items:
-        history.told(items)
+        history.mark_delivered(items)
     return None
 
 
-def write(message: Message, form: MessageFormat) -> Json:
+def request_body(message: Message, form: MessageFormat) -> Json:
     """The body of the request."""
     match form:
         case MessageFormat.JSON:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from drift.history.episodes import Episode, State
+from drift.history.episodes import Episode, EpisodeState
 from drift.model import Severity
 
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-class News(StrEnum):
+class NotificationKind(StrEnum):
     """What happened to an episode."""
 
     NEW = "new"
@@ -20,7 +20,7 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Notification:
     """One thing that is to be told.
 
     Attributes:
@@ -33,30 +33,30 @@ class Item:
 
     numbers: tuple[int, ...]
     number: int
-    news: News
+    news: NotificationKind
     episode: Episode
     severity_before: Severity | None = None
 
     @property
     def is_stale(self) -> bool:
         """Whether nobody needs to know any more: it is ignored by now, or no worse than it was."""
-        if self.episode.state is State.IGNORED:
+        if self.episode.state is EpisodeState.IGNORED:
             return True
         before = self.severity_before
         return before is not None and _RANK[self.episode.severity] >= _RANK[before]
 
 
-def latest(items: Iterable[Item]) -> list[Item]:
+def combine_notifications(items: Iterable[Notification]) -> list[Notification]:
     """One item for each episode, the newest news of it; in the order in which they happened first.
 
     What is new and has worsened before anybody was told is new; what has worsened twice has worsened from the start.
     """
-    found: dict[int, Item] = {}
+    found: dict[int, Notification] = {}
     for item in items:
         known = found.get(item.number)
         if known is None:
             found[item.number] = item
         else:
-            kept = item if item.news is News.RESOLVED else known
+            kept = item if item.news is NotificationKind.RESOLVED else known
             found[item.number] = replace(kept, numbers=(*known.numbers, *item.numbers))
     return list(found.values())
