@@ -190,7 +190,7 @@ def test_what_github_refuses_is_said_and_changes_no_status(workflow: Workflow) -
     done = workflow.run(DRIFT_SARIF="1")
 
     assert done.returncode == 0
-    assert "drift.sh: the findings were not uploaded to code scanning" in done.stderr
+    assert "drift.sh: could not upload the findings to code scanning" in done.stderr
 
 
 def test_an_issue_that_cannot_be_kept_is_a_failure_and_not_drift(workflow: Workflow) -> None:
@@ -200,7 +200,7 @@ def test_an_issue_that_cannot_be_kept_is_a_failure_and_not_drift(workflow: Workf
     done = workflow.run(DRIFT_ISSUE="1")
 
     assert done.returncode == 2
-    assert "drift.sh: the issue of prod was not kept" in done.stderr
+    assert "drift.sh: could not update the issue of prod" in done.stderr
     assert workflow.verbs() == ["issue list"]
 
 
