@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 from drift.config.settings import Settings
 from drift.errors import ConnectError
 from drift.kube.api_server import ApiServer
-from drift.kube.attempt import within
 from drift.kube.connection import connect
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation
-from drift.kube.limits import Limits
+from drift.kube.limits import Limits, call_with_timeout
 from drift.kube.requests import ignore_message
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, Step, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from drift.sources.git_revision import Revisions
-from drift.sources.load import Loaded, load_manifests
+from drift.sources.load import LoadedManifests, load_manifests
 
 if TYPE_CHECKING:
     from drift.kube.dump import Dump
@@ -56,7 +55,7 @@ def open_cluster(
     deadline = limits.deadline()
     try:
         # Getting credentials may run a program, which may never end.
-        connection = within(deadline.remaining(), lambda: connect(kubeconfig, context, impersonate))
+        connection = call_with_timeout(deadline.remaining(), lambda: connect(kubeconfig, context, impersonate))
     except TimeoutError:
         raise ConnectError("no credentials were had before the --deadline; does the plugin wait for a login?") from None
     for warning in connection.warnings:
@@ -82,7 +81,7 @@ def open_dump(paths: Paths, namespace: str = "default") -> "Dump":
     return Dump([os.fspath(path) for path in paths], built_in, namespace)
 
 
-def read_manifests(paths: Paths) -> Loaded:
+def read_manifests(paths: Paths) -> LoadedManifests:
     """Reads manifests as kubectl does, without a cluster.
 
     Args:
@@ -96,7 +95,7 @@ def read_manifests(paths: Paths) -> Loaded:
 
 
 def scan(
-    manifests: Paths | Loaded,
+    manifests: Paths | LoadedManifests,
     cluster: LiveSource,
     *,
     namespace: str | None = None,
@@ -127,12 +126,12 @@ def scan(
         ConnectError: The API server cannot be reached any more. What else cannot be read is in the report.
     """
     settings = settings or Settings()
-    loaded = manifests if isinstance(manifests, Loaded) else read_manifests(manifests)
+    loaded = manifests if isinstance(manifests, LoadedManifests) else read_manifests(manifests)
     repository = Revisions(loaded.paths)
     report = scan_manifests(
         loaded.manifests,
         cluster,
-        info=describe(loaded.paths),
+        info=manifests_info(loaded.paths),
         options=Options(
             namespace=namespace,
             appliers=settings.appliers,

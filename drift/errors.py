@@ -69,14 +69,14 @@ class RequestError(ScanError):
     Attributes:
         status: The HTTP status, 0 where no answer came.
         reason: The API server's own word for it (``Forbidden``, ``NotFound``, ...), one word.
-        resume: Of a list whose token has expired (410): the token with which it goes on; None where there is none.
+        continue_token: For an expired list (410): the continue token that the server offers instead, or None.
     """
 
-    def __init__(self, message: str, *, status: int, reason: str, resume: str | None = None) -> None:
+    def __init__(self, message: str, *, status: int, reason: str, continue_token: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
-        self.resume = resume
+        self.continue_token = continue_token
 
 
 class TooManyObjectsError(RequestError):

@@ -10,10 +10,12 @@ from drift.gitops.managers import known_appliers
 from drift.model import Report
 from drift.report.view import plural
 from drift.scanning import LiveSource
-from drift.sources.load import Loaded
+from drift.sources.load import LoadedManifests
 
 
-def say_what_is_used(options: argparse.Namespace, settings: Settings, manifests: Loaded, live: LiveSource) -> None:
+def say_what_is_used(
+    options: argparse.Namespace, settings: Settings, manifests: LoadedManifests, live: LiveSource
+) -> None:
     """What a scan goes by, before it begins.
 
     Args:

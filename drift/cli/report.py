@@ -16,9 +16,9 @@ def run(options: argparse.Namespace) -> int:
         DriftError: The scan could not be made.
     """
     with _no_search_for_cycles():
-        from drift.sources.parallel import reading_ahead  # noqa: PLC0415
+        from drift.sources.parallel import parallel_reader  # noqa: PLC0415
 
-        with reading_ahead(options.manifests) as ahead:
+        with parallel_reader(options.manifests) as ahead:
             # Imported only now: the libraries of a scan take as long to load as thousands of manifests to read.
             from drift.cli.scan import run as scan  # noqa: PLC0415
 

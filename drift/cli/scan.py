@@ -17,17 +17,16 @@ from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import ScanError, UsageError
-from drift.kube.attempt import within
 from drift.kube.connection import load_client
 from drift.kube.impersonation import NO_IMPERSONATION, from_flags
-from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, in_words
+from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
 from drift.kube.requests import ignore_message
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, Step
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from drift.sources.load import load_manifests
-from drift.sources.parallel import Ahead
+from drift.sources.parallel import ParallelReader
 
 if TYPE_CHECKING:
     from drift.cli.remember import Memory
@@ -39,7 +38,7 @@ _NO_HISTORY = 2
 _INCOMPLETE = 3
 
 
-def run(options: argparse.Namespace, ahead: Ahead | None = None) -> int:
+def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int:
     """Scans once and writes every report that was asked for.
 
     Args:
@@ -90,7 +89,7 @@ def _scan(  # noqa: PLR0917
     targets: Sequence[Target],
     shard: Shard | None,
     memory: "Memory | None",
-    ahead: Ahead | None,
+    ahead: ParallelReader | None,
 ) -> Report:
     deadline = Deadline(options.deadline or SCAN_SECONDS)
     # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
@@ -126,7 +125,7 @@ def _scan(  # noqa: PLR0917
             return scan_targets(
                 targets,
                 scan_one,
-                describe(manifests.paths),
+                manifests_info(manifests.paths),
                 shard,
                 impersonate=impersonate,
                 limits=limits,
@@ -152,9 +151,9 @@ def _in_time(read: Callable[[], _Read], deadline: Deadline, what: str) -> _Read:
         ScanError: The time of the scan is over.
     """
     try:
-        return within(deadline.remaining(), read)
+        return call_with_timeout(deadline.remaining(), read)
     except TimeoutError:
-        seconds = in_words(deadline.seconds or 0)
+        seconds = format_duration(deadline.seconds or 0)
         raise ScanError(f"{what} could not be read within {seconds}; give it more time with --deadline") from None
 
 

@@ -7,10 +7,9 @@ from typing import Final
 
 from drift.errors import ConnectError, ScanError, UsageError
 from drift.kube.api_server import ApiServer
-from drift.kube.attempt import within
 from drift.kube.connection import Connection, connect
 from drift.kube.impersonation import Impersonation
-from drift.kube.limits import Limits
+from drift.kube.limits import Limits, call_with_timeout
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
 
 #: Clusters that are scanned at the same time. Waiting for answers overlaps; memory is needed for each.
@@ -119,7 +118,9 @@ def scan_targets(
 def _connect(target: Target, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:
     try:
         # Getting credentials may run a program, which may never end.
-        return within(limits.request_seconds, lambda: connect(target.kubeconfig, target.context, impersonate))
+        return call_with_timeout(
+            limits.request_seconds, lambda: connect(target.kubeconfig, target.context, impersonate)
+        )
     except TimeoutError:
         return ConnectError("no credentials were had in time; does the plugin wait for a login?")
     except ConnectError as error:

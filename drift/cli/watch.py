@@ -23,7 +23,7 @@ from drift.kube.api_server import ApiServer
 from drift.kube.impersonation import from_flags
 from drift.kube.limits import Limits
 from drift.kube.requests import ignore_message
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.log_lines import to_json_line, to_text_line
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> DesiredState:
     settings = with_flags(load_settings(options.config), options)
     loaded = read_manifests(options.manifests)
-    return DesiredState(loaded, describe(loaded.paths), settings, options.namespace, options.synced_revision)
+    return DesiredState(loaded, manifests_info(loaded.paths), settings, options.namespace, options.synced_revision)
 
 
 def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None:

@@ -1,1 +1,1 @@
-"""YAML and JSON text as kubectl reads it, for manifests, dumps and configuration alike."""
+"""Reads YAML and JSON the way kubectl does: manifests, dumps, kubeconfigs and configuration."""

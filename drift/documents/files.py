@@ -1,4 +1,4 @@
-"""Which files of a folder hold documents, by kubectl's rule, and how their bytes are read: for all that is read."""
+"""Finds the YAML and JSON files of a folder by kubectl's rule, and reads files safely."""
 
 import errno
 import os
@@ -6,21 +6,21 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-#: How the names of files with documents end.
+#: The file name suffixes that kubectl reads.
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
-#: How many bytes of one file are read. A dump of 50,000 objects has half of that.
+#: Maximum size of a file. A dump of 50,000 objects has half of it.
 MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
 #: Where a shell puts the pipes of ``<(command)``.
-_OPEN_FILES: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
-#: What the system makes up at each reading: some such files have no end, others wait for an event.
-_MADE_UP: Final = ("/proc/", "/sys/")
+_PIPE_FOLDERS: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+#: File systems that the kernel generates. Some of their files have no end, others block.
+_VIRTUAL_FILE_SYSTEMS: Final = ("/proc/", "/sys/")
 _CHUNK: Final = 1024 * 1024
 
 
 def document_files(path: Path) -> list[Path]:
-    """The files below a folder, sorted; a path that is no folder stands for itself, whatever its name ends in.
+    """Returns the files below a folder, sorted. If the path is a file, returns only that, whatever its name.
 
-    Pipes and devices are among them: they are refused when they are read.
+    The result may include pipes and devices. `read_file` refuses them.
     """
     if not path.is_dir():
         return [path]
@@ -28,32 +28,32 @@ def document_files(path: Path) -> list[Path]:
 
 
 def files_below(folder: Path) -> list[str]:
-    """All that is no folder below a folder, as relative paths with ``/``; links that lead nowhere are left out."""
+    """Returns all files below a folder as relative paths with ``/``, without broken links."""
     names: list[str] = []
-    for place, _, files in os.walk(folder):
-        below = Path(place).relative_to(folder).as_posix()
+    for parent, _, files in os.walk(folder):
+        below = Path(parent).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        names += [prefix + name for name in files if os.path.exists(f"{place}/{name}")]  # noqa: PTH110
+        names += [prefix + name for name in files if os.path.exists(f"{parent}/{name}")]  # noqa: PTH110
     return names
 
 
 def read_file(file: Path, *, named: bool = False) -> bytes:
-    """The bytes of a file.
+    """Returns the bytes of a file.
 
     Args:
         file: Symbolic links are followed.
-        named: Whether the user named it; then it may be a pipe, such as that of ``<(command)``.
+        named: Whether the user named the file; then it may be a pipe, such as ``<(command)``.
 
     Raises:
-        OSError: It cannot be read, is too large, or is no regular file. Its ``strerror`` is a clause for messages.
+        OSError: It cannot be read, is too large, or is not a regular file. Its ``strerror`` is for messages.
     """
     if named and stat.S_ISFIFO(file.stat().st_mode) and _is_own_pipe(file):
         with file.open("rb") as pipe:
             return read_stream(pipe)
-    # Opening a pipe waits for its other end, unless told not to.
+    # O_NONBLOCK: opening a pipe would wait for its other end.
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
         status = os.fstat(opened.fileno())
-        if not stat.S_ISREG(status.st_mode) or os.path.realpath(file).startswith(_MADE_UP):
+        if not stat.S_ISREG(status.st_mode) or os.path.realpath(file).startswith(_VIRTUAL_FILE_SYSTEMS):
             raise OSError(errno.EINVAL, "it is not a regular file")
         if status.st_size > MAX_FILE_BYTES:
             raise _too_large()
@@ -64,7 +64,7 @@ def read_stream(stream: BinaryIO) -> bytes:
     """Reads a pipe or a terminal to its end.
 
     Raises:
-        OSError: It cannot be read, or is larger than a file may be.
+        OSError: It cannot be read, or is too large.
     """
     # read() would swallow the end of input of a terminal, and wait for a second Ctrl-D.
     read = getattr(stream, "read1", stream.read)
@@ -79,8 +79,8 @@ def read_stream(stream: BinaryIO) -> bytes:
 
 
 def _is_own_pipe(file: Path) -> bool:
-    """Whether it is a pipe of this process, or one of that name rather than a link to one."""
-    return str(file).startswith(_OPEN_FILES) or not file.is_symlink()
+    """Whether a pipe belongs to this process, or is named directly rather than through a link."""
+    return str(file).startswith(_PIPE_FOLDERS) or not file.is_symlink()
 
 
 def _too_large() -> OSError:

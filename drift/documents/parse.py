@@ -1,7 +1,7 @@
-"""YAML and JSON text into JSON values, read as kubectl reads them, with the place of each document and each error.
+"""Parses YAML and JSON as kubectl does, with the position of each document and each error.
 
-It works on the parser's events rather than on its nodes: no recursion that a deeply nested file could exhaust, and
-aliases can be counted before they are expanded.
+The YAML reader uses the parser's events rather than its nodes. It needs no recursion, which a deeply nested file could
+exhaust, and it counts aliases before it expands them.
 """
 
 import json
@@ -16,9 +16,9 @@ from drift.documents.fast_yaml import PlainDocument, begins_as_json, read_plain_
 from drift.errors import ManifestError
 from drift.model import Json
 
-#: Deeper than any Kubernetes object; a CRD's schema may nest some forty levels.
+#: Maximum nesting. Kubernetes objects stay far below; the schema of a CRD may have forty levels.
 MAX_DEPTH: Final = 200
-#: How many nodes aliases may add, in one file; an alias bomb adds billions.
+#: Maximum number of nodes that aliases may add to one file. An alias bomb adds billions.
 MAX_ALIASED_NODES: Final = 1_000_000
 
 _INTEGER_BITS: Final = 64
@@ -30,8 +30,8 @@ class Document:
     """One document of a file.
 
     Attributes:
-        number: Counted from 1, empty documents included.
-        line: Where its content begins, counted from 1.
+        number: Counted from 1, including empty documents.
+        line: Where the content begins, counted from 1.
         value: The content; None for an empty document.
     """
 
@@ -41,27 +41,27 @@ class Document:
 
 
 def read_documents(text: bytes, name: str) -> Iterator[Document]:
-    """Every document of a file.
+    """Returns the documents of a file.
 
     Args:
-        text: The file's bytes, YAML or JSON (also several JSON values one after the other, as kubectl takes them).
-        name: What to call the file in errors.
+        text: YAML or JSON in bytes. Like kubectl, it accepts several JSON values in a row.
+        name: The name of the file, for errors.
 
     Raises:
-        ManifestError: The text is not YAML, repeats a key, nests too deep or expands too far; says where.
+        ManifestError: The text is not valid, repeats a key, is nested too deep, or its aliases expand too far.
     """
     if begins_as_json(text):
         try:
             return iter(list(_read_json(text)))
         except ValueError:
-            # YAML's own flow style begins with a brace too.
+            # It may be YAML in flow style, which also begins with a brace.
             pass
     plain = read_plain_documents(text)
     return _read_yaml(text, name) if plain is None else number_documents(plain)
 
 
 def number_documents(plain: Iterable[PlainDocument]) -> Iterator[Document]:
-    """All documents of one file, in their order."""
+    """Numbers the documents of one file."""
     return (Document(number, line, value) for number, (line, value) in enumerate(plain, start=1))
 
 
@@ -87,7 +87,7 @@ def _read_json(text: bytes) -> Iterator[Document]:
         except RecursionError:
             raise ValueError("nested too deep") from None
         if may_hold_surrogates:
-            # Half of a pair is no character, and no report could be written with it.
+            # Half of a surrogate pair is not a character and cannot be written to a report.
             json.dumps(value, ensure_ascii=False).encode()
         yield Document(number, line, value)
 
@@ -121,24 +121,24 @@ def _read_yaml(text: bytes, name: str) -> Iterator[Document]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ManifestError(f"{place}: {_problem(error)}") from None
+        position = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ManifestError(f"{position}: {_problem(error)}") from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position] if isinstance(error.position, int) else b""
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise ManifestError(f"{name}:{line}:{column}: not text in UTF-8 or UTF-16, or a control character") from None
+        raise ManifestError(f"{name}:{line}:{column}: not UTF-8 or UTF-16 text, or a control character") from None
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong, without the text that is wrong, which may be a Secret's value.
+    """Returns a message that does not quote the text, which may be the value of a Secret.
 
-    The texts of libyaml are constants. The parser that stands in for it where it is missing quotes what it read.
+    The messages of libyaml are constants. Those of the parser in Python, the fallback, quote the text.
     """
     return (_Loader is not yaml.SafeLoader and (error.problem or error.context)) or "not valid YAML"
 
 
 class _Frame:
-    """A collection under construction."""
+    """A mapping or list under construction."""
 
     __slots__ = ("anchor", "key", "merges", "nodes_before", "value")
 
@@ -152,11 +152,11 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """What an alias stands for.
+    """The target of an alias.
 
     Attributes:
-        value: The anchor's value.
-        nodes: How many nodes it has, those of aliases within it included.
+        value: The value of the anchor.
+        nodes: The number of nodes in it, including those of aliases.
     """
 
     value: Json
@@ -164,7 +164,7 @@ class _Anchor:
 
 
 class _MergeKey(str):
-    """A plain ``<<`` in a key's place, told from a quoted one."""
+    """An unquoted ``<<`` as a key."""
 
     __slots__ = ()
 
@@ -173,7 +173,7 @@ _MERGE_KEY: Final = _MergeKey("<<")
 
 
 class _Builder:
-    """Builds the documents of one stream from the parser's events."""
+    """Builds the documents of one file from the parser's events."""
 
     def __init__(self, loader: Any, name: str) -> None:
         self._next_event = loader.get_event
@@ -193,7 +193,7 @@ class _Builder:
                 yield Document(number, line, value)
 
     def _document(self) -> tuple[int, Json]:
-        """The content of one document and the line it begins on; consumes the events up to its end."""
+        """Returns the first line and the content of one document. Consumes its events."""
         first = self._next_event()
         line = first.start_mark.line + 1
         value = self._collect(first)
@@ -201,7 +201,7 @@ class _Builder:
         return line, value
 
     def _collect(self, event: Any) -> Json:
-        """The value that begins with an event; consumes the events up to its end."""
+        """Returns the value that begins with an event. Consumes its events."""
         stack: list[_Frame] = []
         anchors: dict[str, _Anchor] = {}
         while True:
@@ -223,7 +223,7 @@ class _Builder:
         return _Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor, self._nodes)
 
     def _value(self, event: Any, stack: list[_Frame], anchors: dict[str, _Anchor]) -> Json:
-        """A scalar, an alias, or the collection that an event ends."""
+        """Returns a scalar, the target of an alias, or the collection that the event ends."""
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, anchors)
         if isinstance(event, yaml.ScalarEvent):
@@ -239,7 +239,7 @@ class _Builder:
         anchor = anchors.get(event.anchor)
         if anchor is None:
             raise self._error(event, "unknown anchor, or one that contains itself")
-        # The value is shared, not copied; but whoever walks it later meets every node again.
+        # The value is shared, not copied, but code that walks it later visits every node again.
         self._nodes += anchor.nodes
         self._aliased_nodes += anchor.nodes
         if self._aliased_nodes > MAX_ALIASED_NODES:
@@ -288,7 +288,7 @@ class _Builder:
     @staticmethod
     def _close(frame: _Frame) -> Json:
         if isinstance(frame.value, dict):
-            # What is written in the mapping itself wins, then the first of the merged ones.
+            # Keys of the mapping itself win, then those of the first merged mapping.
             for source in frame.merges:
                 for key, value in source.items():
                     frame.value.setdefault(key, value)

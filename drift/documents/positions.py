@@ -1,4 +1,4 @@
-"""Where in a file a value stands, for the messages about it. Looked up only once something is wrong."""
+"""Finds the position of a value in a file, for error messages."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,16 +8,16 @@ import yaml
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def locate(text: bytes, place: Sequence[str | int]) -> tuple[int, int] | None:
-    """The line and the column, both counted from 1, of a value in the first document of a YAML or JSON text.
+def locate(text: bytes, path: Sequence[str | int]) -> tuple[int, int] | None:
+    """Returns the line and column, counted from 1, of a value in the first document of a YAML or JSON text.
 
     Args:
-        text: A text that could be read.
-        place: From the root down: a key of a mapping or an index of a list.
+        text: A valid text.
+        path: The keys and list indexes that lead to the value.
 
     Returns:
-        Where the last key stands, or the value for an item of a list; of the innermost part that can be found, as a
-        merge key may have brought in the rest. None for an empty text.
+        The position of the last key, or of the list item. If a part of the path comes from a merge key, the position of
+        the innermost part that is in the text. None for an empty text.
     """
     loader = _Loader(text)
     try:
@@ -29,16 +29,16 @@ def locate(text: bytes, place: Sequence[str | int]) -> tuple[int, int] | None:
     if node is None:
         return None
     mark = node.start_mark
-    for step in place:
-        found = _step(node, step)
-        if found is None:
+    for step in path:
+        child = _child(node, step)
+        if child is None:
             break
-        mark, node = found
+        mark, node = child
     return mark.line + 1, mark.column + 1
 
 
-def _step(node: Any, step: str | int) -> tuple[Any, Any] | None:
-    """The mark of one part, and the part."""
+def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
+    """Returns the mark of a child node, and the node."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value == step:

@@ -1,7 +1,7 @@
-"""What a plain YAML scalar means to kubectl, which is neither YAML 1.1 nor YAML 1.2.
+"""Converts YAML scalars to JSON values as kubectl does, which follows neither YAML 1.1 nor YAML 1.2.
 
-kubectl reads manifests with sigs.k8s.io/yaml, a fork of go-yaml v2, and turns them into JSON. Rules are those of its
-``resolve.go`` and of Go's ``strconv``; the tests hold them against the real kubectl.
+kubectl converts manifests to JSON with sigs.k8s.io/yaml, a fork of go-yaml v2. The rules are from its ``resolve.go``
+and from Go's ``strconv``. Tests compare them with the real kubectl.
 """
 
 import base64
@@ -19,7 +19,7 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 _WORD_STARTS: Final = frozenset(word[:1] for word in _WORDS)
 _NUMBER_STARTS: Final = frozenset("+-.0123456789")
-# JSON has no word for these, so kubectl fails on them.
+# JSON cannot represent these, so kubectl rejects them.
 _NOT_JSON: Final = frozenset(
     (
         *(".nan", ".NaN", ".NAN"),
@@ -32,7 +32,7 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 _MAX_INTEGER: Final = 2**64 - 1
 _MAX_SIGNED: Final = 2**63 - 1
 _MIN_INTEGER: Final = -(2**63)
-#: Longer than any integer in range is written, in base 2 at the longest, zeros in front aside.
+#: More digits than any integer in range has in base 2, without leading zeros.
 _MAX_DIGITS: Final = 128
 
 STR: Final = "tag:yaml.org,2002:str"
@@ -44,10 +44,10 @@ _BINARY: Final = "tag:yaml.org,2002:binary"
 
 
 def read_plain(text: str) -> Json:
-    """The JSON value of an untagged plain scalar.
+    """Returns the JSON value of an untagged plain scalar.
 
     Raises:
-        ValueError: JSON cannot hold it (``.inf``, ``.nan``).
+        ValueError: JSON cannot represent it (``.inf``, ``.nan``).
     """
     start = text[:1]
     if start in _NUMBER_STARTS:
@@ -58,14 +58,14 @@ def read_plain(text: str) -> Json:
 
 
 def read_tagged(tag: str, text: str) -> Json:
-    """The JSON value of a scalar with an explicit tag.
+    """Returns the JSON value of a scalar with an explicit tag.
 
     Args:
-        tag: In full, for instance ``tag:yaml.org,2002:int``. One that YAML does not define leaves the text as it is.
+        tag: The full tag, for example ``tag:yaml.org,2002:int``. With an unknown tag, the value is the text.
         text: The scalar.
 
     Raises:
-        ValueError: The text is not what its tag says.
+        ValueError: The text does not match its tag.
     """
     if tag == _BINARY:
         try:
@@ -75,23 +75,23 @@ def read_tagged(tag: str, text: str) -> Json:
     if tag not in {_NULL, _BOOL, _INT, _FLOAT_TAG}:
         return text
     value = read_plain(text)
-    fits = {
+    matches = {
         _NULL: value is None,
         _BOOL: isinstance(value, bool),
         _INT: isinstance(value, int) and not isinstance(value, bool),
         _FLOAT_TAG: isinstance(value, int | float) and not isinstance(value, bool),
     }
-    if not fits[tag]:
-        # The text is not quoted: it may be a Secret's value.
-        raise ValueError(f"the value is not what its tag !!{tag.rpartition(':')[2]} says")
+    if not matches[tag]:
+        # The text is not quoted, because it may be the value of a Secret.
+        raise ValueError(f"the value does not match its tag !!{tag.rpartition(':')[2]}")
     return value
 
 
 def as_key(value: Json) -> str:
-    """The JSON object key that a scalar key becomes.
+    """Returns the JSON key for a scalar key.
 
     Raises:
-        ValueError: JSON keys cannot be made of it (null).
+        ValueError: The key is null.
     """
     if isinstance(value, str):
         return value
@@ -106,15 +106,15 @@ def as_key(value: Json) -> str:
 
 def _read_number(text: str) -> Json:
     if text in _NOT_JSON:
-        raise ValueError("infinity and NaN have no place in JSON; quote the value if a string is meant")
-    # go-yaml leaves underscores in what begins with a dot, and they are no part of a float.
+        raise ValueError("JSON has no infinity or NaN; quote the value if it is a string")
+    # go-yaml keeps the underscores of a text that begins with a dot, so it is not a float.
     digits = text if text.startswith(".") else text.replace("_", "")
     number = _read_integer(digits)
     if number is not None:
         return tidy_integer(number)
     if _FLOAT.fullmatch(digits) and math.isfinite(float(digits)):
         return tidy_float(float(digits))
-    # What is too large for a float is a string, such as the abbreviated commit 7e99999.
+    # A number too large for a float is a string, for example the abbreviated commit 7e99999.
     return text
 
 
@@ -134,17 +134,17 @@ def _read_integer(digits: str) -> int | None:
 
 
 def tidy_integer(number: int) -> int:
-    """An integer as Kubernetes holds it: what does not fit into 64 bits with a sign has the precision of a float."""
+    """Returns an integer as Kubernetes stores it: outside of int64, it has the precision of a float."""
     return number if _MIN_INTEGER <= number <= _MAX_SIGNED else int(float(number))
 
 
 def tidy_float(number: float) -> int | float:
-    """A float without a fraction as the integer that JSON writes it as (1e3 is 1000).
+    """Returns an integer for a float without a fraction, as JSON does (1e3 is 1000).
 
     Raises:
         ValueError: It is too large for a float.
     """
     if number in (float("inf"), float("-inf")):
         raise ValueError("number out of range")
-    # Go writes floats from 1e21 on with an exponent, and reads those back as floats.
+    # Go writes floats from 1e21 on with an exponent, and reads them as floats again.
     return int(number) if number.is_integer() and abs(number) < 1e21 else number  # noqa: PLR2004

@@ -1,1 +1,1 @@
-"""The live side: a cluster, read with get and list alone, or a dump of one. Nothing here can write."""
+"""Live objects: reads a cluster with get, list and watch, or a dump of it. Nothing here can write."""

@@ -1,31 +1,30 @@
 """A live API server as a source of live objects."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any
 
 from drift.errors import RequestError
-from drift.kube.answers import check_object
 from drift.kube.connection import Connection
 from drift.kube.limits import Deadline, Limits
 from drift.kube.live_object import LiveObject, read_live
 from drift.kube.openapi import SchemaSource
 from drift.kube.paging import read_pages
-from drift.kube.requests import MALFORMED, Requests, ignore_message
+from drift.kube.request_errors import not_an_api_server
+from drift.kube.requests import Requests, ignore_message
 from drift.kube.resources import Resource, Resources, discover
-from drift.kube.watch import Listing, Place, Watch, list_place
+from drift.kube.validation import check_object
+from drift.kube.watch import Listing, Watch, WatchScope, list_for_watch
 from drift.model import ClusterInfo
-
-_OK: Final = 200
-_NOT_FOUND: Final = 404
 
 
 class ApiServer:
-    """Reads objects with get and list, and nothing else.
+    """Reads objects with get, list and watch. It cannot write.
 
     Attributes:
         info: The server's address and version.
-        resources: What it serves.
-        default_namespace: Where objects live that name no namespace.
+        resources: The kinds that it serves.
+        default_namespace: The namespace of objects that name none.
     """
 
     def __init__(
@@ -33,21 +32,21 @@ class ApiServer:
         connection: Connection,
         limits: Limits | None = None,
         deadline: Deadline | None = None,
-        tell: Callable[[str], None] = ignore_message,
+        notify: Callable[[str], None] = ignore_message,
     ) -> None:
-        """Asks the server for its version and for what it serves.
+        """Asks the server for its version and the kinds that it serves.
 
         Args:
-            connection: With the credentials.
-            limits: How long a request may take, and how large an answer may be.
-            deadline: When to stop asking; None: as the limits say, from now on.
-            tell: Hears of every request that is tried again, a sentence each.
+            connection: The server and the credentials.
+            limits: The timeout and the maximum size of a response.
+            deadline: When to stop; by default what the limits say, from now on.
+            notify: Called with a sentence for each retry.
 
         Raises:
-            ConnectError: No API server, or no credentials for it.
-            RequestError: It refuses discovery.
+            ConnectError: The server is unreachable or refuses the credentials.
+            RequestError: Discovery failed.
         """
-        self._requests = Requests(connection, limits, deadline, tell)
+        self._requests = Requests(connection, limits, deadline, notify)
         self._schemas = SchemaSource(self._requests)
         self.info = ClusterInfo(connection.context, connection.server, self._version(), connection.impersonated.user)
         self.resources: Resources = discover(self._requests)
@@ -56,11 +55,7 @@ class ApiServer:
     def _version(self) -> str:
         version = self._requests.get("/version").get("gitVersion")
         if not isinstance(version, str):
-            raise RequestError(
-                "GET /version: the answer is not what an API server answers with; is this the right --context?",
-                status=_OK,
-                reason=MALFORMED,
-            )
+            raise not_an_api_server("/version")
         return version
 
     @property
@@ -69,11 +64,11 @@ class ApiServer:
         return self._requests.count
 
     def schema(self, resource: Resource) -> dict[str, Any] | None:
-        """The OpenAPI v3 document of the resource's group and version; None where there is none."""
+        """Returns the OpenAPI v3 document of the resource's group and version, or None if there is none."""
         return self._schemas.document(resource)
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """One object; None if it does not exist.
+        """Returns one object, or None if it does not exist.
 
         Raises:
             RequestError: It cannot be read.
@@ -82,8 +77,8 @@ class ApiServer:
         try:
             body = self._requests.get(path)
         except RequestError as error:
-            # What merely stands in front of an API server says "not found" too, and knows nothing of the object.
-            if error.status == _NOT_FOUND and error.reason == "NotFound":
+            # A proxy may answer 404 as well, but it does not know the object and gives no reason.
+            if error.status == HTTPStatus.NOT_FOUND and error.reason == "NotFound":
                 return None
             raise
         check_object(body, resource, namespace, name, path)
@@ -92,48 +87,48 @@ class ApiServer:
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
     ) -> Iterator[LiveObject]:
-        """The objects of a kind, page by page; while one page is worked on, the next one is fetched.
+        """The objects of a kind, page by page. The next page is fetched while the caller works on the current one.
 
         Args:
             resource: The kind.
             namespace: None for all namespaces, or for a cluster-scoped kind.
-            metadata_only: Leaves out everything but the metadata; a Secret's values then never leave the server.
-            at_most: How many objects are wanted; None for any number.
+            metadata_only: Requests only the metadata; the values of Secrets then never leave the server.
+            at_most: The maximum number of objects; None for no maximum.
 
         Raises:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
-            RequestError: They cannot be read. Objects may have come already.
+            RequestError: They cannot be read. The caller may already have received some objects.
         """
         for body in read_pages(self._requests, resource, namespace, metadata_only=metadata_only, at_most=at_most):
             yield read_live(body, resource.api_version, resource.kind)
 
-    def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
-        """All objects of a place, and the version to watch it from.
+    def list_scope(self, scope: WatchScope, *, at_most: int | None = None) -> Listing:
+        """Lists all objects of a scope, with the resourceVersion to watch it from.
 
         Args:
-            place: Where to look.
-            at_most: How many objects are wanted; None for any number.
+            scope: What to list.
+            at_most: The maximum number of objects; None for no maximum.
 
         Raises:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
-            ConnectError: No usable answer.
-            RequestError: It cannot be read.
+            ConnectError: No usable response.
+            RequestError: It cannot be listed.
         """
-        return list_place(self._requests, place, at_most)
+        return list_for_watch(self._requests, scope, at_most)
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watch:
-        """What happens in a place from a version on; nothing is sent before it is iterated over."""
-        return Watch(self._requests, place, version, seconds=seconds, silence=silence)
+    def watch(self, scope: WatchScope, resource_version: str, *, seconds: int, silence: float) -> Watch:
+        """Watches a scope from a resourceVersion on. The request is sent when the caller starts to iterate."""
+        return Watch(self._requests, scope, resource_version, seconds=seconds, idle_seconds=silence)
 
     def discover_again(self) -> bool:
-        """Asks anew what the server serves and which schemas it has.
+        """Asks again which kinds and schemas the server has.
 
         Returns:
-            Whether anything is not as it was.
+            Whether anything changed.
 
         Raises:
-            ConnectError: No usable answer.
-            RequestError: It refuses discovery.
+            ConnectError: No usable response.
+            RequestError: Discovery failed.
         """
         resources = discover(self._requests)
         schemas = SchemaSource(self._requests)

@@ -1,4 +1,4 @@
-"""Reaching an API server with the official client's configuration: kubeconfig, contexts, exec plugins, in-cluster."""
+"""Configures the official client as kubectl would: kubeconfig, context, credential plugins, or the pod's account."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from drift.errors import ConnectError, UsageError
-from drift.kube.client_errors import in_our_words
+from drift.kube.client_errors import explain_client_error
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
 from drift.kube.kubeconfig import read_kubeconfigs, used_cluster, used_user
 from drift.kube.proxies import choose_proxy, is_loopback, proxy_credentials
@@ -27,17 +27,17 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured client; no request was sent yet.
+    """A configured client that has not sent a request yet.
 
     Attributes:
         client: The official client, with credentials.
-        context: The kubeconfig's context; None inside a pod.
+        context: The context of the kubeconfig; None inside a pod.
         server: The API server's URL.
-        namespace: Where objects live that name no namespace.
-        renew: Configures another client from the same places, with the credentials that are there by then.
-        impersonated: Whom the requests are made as, if not as the owner of the credentials.
-        proxy: The URL of the proxy in between, without a password; None for a direct connection.
-        warnings: What its user should know before anything is sent, a sentence each.
+        namespace: The namespace of objects that name none.
+        renew: Reads the configuration again and returns a connection with the current credentials.
+        impersonated: The user that requests impersonate, if any.
+        proxy: The URL of the proxy, without its password; None for a direct connection.
+        warnings: Sentences to show before the first request.
     """
 
     client: "ApiClient"
@@ -50,12 +50,12 @@ class Connection:
     warnings: tuple[str, ...] = ()
 
     def credentials(self) -> "urllib3.HTTPHeaderDict":
-        """The headers that say who asks; those known to have expired are replaced first. Certificates need none.
+        """Returns the headers for authentication and impersonation. Credentials that have expired are refreshed first.
 
-        A name may be there several times, with a value each.
+        A header may occur several times. With a client certificate there may be none.
 
         Raises:
-            ConnectError: They cannot be replaced.
+            ConnectError: The credentials cannot be refreshed.
         """
         from kubernetes.config import ConfigException  # noqa: PLC0415
 
@@ -64,45 +64,45 @@ class Connection:
             with _errors_logged_by_the_client() as logged:
                 self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
         except (ConfigException, OSError, ValueError) as error:
-            raise ConnectError(f"{self.server}: no credentials: {in_our_words(error)}") from None
+            raise ConnectError(f"{self.server}: no credentials: {explain_client_error(error)}") from None
         if logged:
-            raise ConnectError(f"{self.server}: no credentials: {in_our_words(logged[-1])}")
+            raise ConnectError(f"{self.server}: no credentials: {explain_client_error(logged[-1])}")
         sent = urllib3.HTTPHeaderDict({name: self._header(value) for name, value in headers.items()})
         for name, value in self.impersonated.headers():
             sent.add(name, value)
         return sent
 
     def _header(self, value: str) -> str:
-        # A file with a token often ends with a newline, which kubectl strips too.
+        # Token files often end with a newline. kubectl strips it as well.
         stripped = value.strip()
         if not stripped.isascii() or not stripped.isprintable():
             raise ConnectError(
-                f"{self.server}: no credentials: the token holds a character that no token has, such as a line break"
+                f"{self.server}: no credentials: the token contains an invalid character, such as a line break"
             )
         return stripped
 
 
 def load_client() -> None:
-    """Imports the official client, which takes longer than all the rest of a small scan; `connect` does it too."""
+    """Imports the official client, which takes longer than the rest of a small scan. `connect` imports it, too."""
     import kubernetes.config.kube_config  # noqa: F401, PLC0415
 
 
 def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonation = NO_IMPERSONATION) -> Connection:
-    """Configures a client as kubectl would: the flags, then KUBECONFIG, then ~/.kube/config, then the pod's account.
+    """Configures a client: from the given file, KUBECONFIG, ~/.kube/config or the pod's service account, in this order.
 
     Args:
         kubeconfig: A file, or None.
-        context: A context of it, or None for its current one.
-        impersonate: Whom to ask as; what it leaves open is as the kubeconfig says.
+        context: A context of the kubeconfig, or None for its current context.
+        impersonate: The user to impersonate. The kubeconfig supplies what is missing.
 
     Raises:
-        UsageError: The named file or context is not there, or it names means of authentication that are not supported.
-        ConnectError: No configuration is found or it cannot be used.
+        UsageError: The file or the context does not exist, or the authentication method is not supported.
+        ConnectError: There is no configuration, or it cannot be used.
     """
     files = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    present = [name for name in files.split(os.pathsep) if name and _is_file(name)]
-    if present:
-        return _from_kubeconfig(present, context, impersonate)
+    existing = [name for name in files.split(os.pathsep) if name and _is_file(name)]
+    if existing:
+        return _from_kubeconfig(existing, context, impersonate)
     if kubeconfig:
         raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
     if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -113,7 +113,7 @@ def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonat
 
 
 def _is_file(name: str) -> bool:
-    # Path's own raises an error where a user has no home.
+    # Path.expanduser raises an error if the user has no home.
     return os.path.isfile(os.path.expanduser(name))  # noqa: PTH111, PTH113
 
 
@@ -124,12 +124,12 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
     config = read_kubeconfigs(paths)
     files = os.pathsep.join(paths)
     cluster = used_cluster(config, context)
-    user, place = used_user(config, context)
-    impersonated = impersonate.over(from_kubeconfig(user, place))
+    user, location = used_user(config, context)
+    impersonated = impersonate.with_fallback(from_kubeconfig(user, location))
     configuration = Configuration()
     try:
         with _errors_logged_by_the_client() as logged:
-            # Refreshed tokens are not written back: the reporter writes nothing but its reports.
+            # Without a path, refreshed tokens are not written back to the kubeconfig.
             loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -138,10 +138,10 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
             raise UsageError(
                 f"kubeconfig {files}: has no context {context!r}; `kubectl config get-contexts` lists them"
             ) from None
-        raise ConnectError(f"kubeconfig {files}: {in_our_words(error)}") from None
+        raise ConnectError(f"kubeconfig {files}: {explain_client_error(error)}") from None
     if logged:
-        # The client only logs that an exec plugin failed and would go on without credentials.
-        raise ConnectError(f"kubeconfig {files}: no credentials: {in_our_words(logged[-1])}")
+        # The client only logs that a plugin failed, and would continue without credentials.
+        raise ConnectError(f"kubeconfig {files}: no credentials: {explain_client_error(logged[-1])}")
     current: dict[str, Any] = loader.current_context
     return _connection(
         configuration,
@@ -164,28 +164,28 @@ def _connection(
     proxy_url: object = None,
     credentials: bool = True,
 ) -> Connection:
-    """A connection by a configuration of the official client.
+    """Returns a connection for a configuration of the official client.
 
     Raises:
-        UsageError: The proxy cannot be used, or credentials would be sent to another machine unencrypted.
-        ConnectError: A certificate cannot be read, or the address is not one.
+        UsageError: The proxy cannot be used, or credentials would be sent unencrypted to another machine.
+        ConnectError: A certificate cannot be read, or the address is not a URL.
     """
     from kubernetes.client import ApiClient  # noqa: PLC0415
 
-    # It is shown in reports. The client never sends what stands there as credentials.
+    # Reports show the URL. The client does not send a password in it.
     server = without_passwords(configuration.host)
     _check_address(server, credentials=credentials)
     proxy = choose_proxy(server, proxy_url, os.environ)
-    # The client's own choice knows no loopback addresses, and less of NO_PROXY than kubectl.
+    # The client would use a proxy for loopback addresses, and supports less of NO_PROXY than kubectl.
     configuration.proxy, configuration.no_proxy = proxy, None
     if proxy is not None:
         configuration.proxy_headers = proxy_credentials(proxy)
     warnings = []
     if not configuration.verify_ssl:
-        # Said once, and not with every request.
+        # One warning of ours replaces urllib3's warning for each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         warnings.append(
-            f"{server}: its certificate is not verified (insecure-skip-tls-verify), so it may be any server"
+            f"{server}: its certificate is not verified (insecure-skip-tls-verify), so any server could answer"
         )
     try:
         client = ApiClient(configuration)
@@ -206,11 +206,11 @@ def _connection(
 
 
 def _check_address(server: str, *, credentials: bool) -> None:
-    """Refuses an address where credentials could be read on their way; kubectl leaves them out there.
+    """Checks the URL of the server. kubectl sends no credentials over unencrypted connections.
 
     Raises:
-        UsageError: It is unencrypted, and leads to another machine.
-        ConnectError: It is not a URL. Without a scheme, the client would take it for http://.
+        UsageError: Credentials would be sent unencrypted to another machine.
+        ConnectError: It is not a URL. The client would assume http:// if there is no scheme.
     """
     try:
         parts = urlsplit(server)
@@ -221,8 +221,7 @@ def _check_address(server: str, *, credentials: bool) -> None:
         raise ConnectError(f"the server {server!r} of the kubeconfig is not a URL; for example https://HOST:6443")
     if credentials and scheme == "http" and not is_loopback(host):
         raise UsageError(
-            f"{server}: no credentials are sent over http:// to another machine; name a server with https:// in the "
-            "kubeconfig"
+            f"{server}: no credentials are sent over http:// to another machine; use https:// in the kubeconfig"
         )
 
 
@@ -236,7 +235,7 @@ def _from_service_account(impersonate: Impersonation) -> Connection:
             client_configuration=configuration
         )
     except (ConfigException, OSError) as error:
-        raise ConnectError(f"the pod's service account cannot be used: {in_our_words(error)}") from None
+        raise ConnectError(f"the pod's service account cannot be used: {explain_client_error(error)}") from None
     try:
         namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
     except OSError:
@@ -246,26 +245,26 @@ def _from_service_account(impersonate: Impersonation) -> Connection:
         context=None,
         namespace=namespace or "default",
         renew=lambda: _from_service_account(impersonate),
-        impersonated=impersonate.over(NO_IMPERSONATION),
+        impersonated=impersonate.with_fallback(NO_IMPERSONATION),
     )
 
 
 class _Collector(logging.Handler):
-    """Keeps what one thread logs: others may be asking other clusters at the same time."""
+    """Collects the errors that the current thread logs. Other threads may talk to other clusters."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
-        self._of_thread = threading.get_ident()
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._of_thread:
+        if record.thread == self._thread:
             self.messages.append(record.getMessage())
 
 
 @contextmanager
 def _errors_logged_by_the_client() -> Iterator[list[str]]:
-    """Collects what the client logs to the root logger instead of raising it."""
+    """Collects the errors that the client logs to the root logger instead of raising them."""
     root, collector = logging.getLogger(), _Collector()
     root.addHandler(collector)
     try:

@@ -1,6 +1,6 @@
-"""A dump of live objects (``kubectl get ... -o yaml --show-managed-fields``) as a source of live objects.
+"""A dump (``kubectl get ... -o yaml --show-managed-fields``) as a source of live objects.
 
-It needs no network at all: the shape of objects comes from the compact schema that is shipped.
+It needs no network: the types of fields come from the schema that is shipped with the reporter.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ class Dump:
     """Live objects read from files.
 
     Attributes:
-        info: None: there is no server.
-        request_count: None: nothing is sent.
-        resources: The kinds that are known: the built-in ones, and those that the dump holds objects of.
-        default_namespace: Where objects live that name no namespace.
+        info: None, because there is no server.
+        request_count: None, because there is no server.
+        resources: The built-in kinds, and the kinds of the objects in the dump.
+        default_namespace: The namespace of objects that name none.
     """
 
     info = None
@@ -34,8 +34,8 @@ class Dump:
 
         Args:
             paths: Files or folders.
-            built_in: Kubernetes' own kinds.
-            default_namespace: Where objects live that name no namespace.
+            built_in: The kinds of Kubernetes itself.
+            default_namespace: The namespace of objects that name none.
 
         Raises:
             UsageError: A path does not exist.
@@ -53,7 +53,7 @@ class Dump:
         self.default_namespace = default_namespace
 
     def schema(self, resource: Resource) -> dict[str, Any] | None:
-        """None: a dump has no schemas of its own."""
+        """Returns None, because a dump contains no schemas."""
         del resource
         return None
 
@@ -66,16 +66,16 @@ class Dump:
         ]
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """One object; None if the dump does not hold it."""
+        """Returns one object, or None if the dump does not contain it."""
         return next((live for live in self.list(resource, namespace) if live.name == name), None)
 
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
     ) -> Iterator[LiveObject]:
-        """The objects of a kind; None for all namespaces, or for a cluster-scoped kind. What is read costs nothing.
+        """The objects of a kind, in all namespaces if the namespace is None.
 
         Raises:
-            RequestError: The dump holds them in another version alone, in which they cannot be compared.
+            RequestError: The dump contains them only in another version, in which they cannot be compared.
         """
         del at_most
         objects = self._objects.get((resource.api_version, resource.kind))
@@ -122,7 +122,7 @@ def _objects(value: Json, place: str) -> Iterator[LiveObject]:
 
 
 def _is_object(body: Json) -> bool:
-    """Whether it has what every object of a cluster has, in a form in which it can be shown."""
+    """Whether a value is a Kubernetes object whose kind and name can be shown."""
     if not isinstance(body, dict):
         return False
     api_version, kind, metadata = body.get("apiVersion"), body.get("kind"), body.get("metadata")

@@ -1,6 +1,6 @@
-"""Kubeconfig files into what the official client makes a connection of; nothing in them is trusted to be well made.
+"""Reads and checks kubeconfig files for the official client.
 
-The client's own reading is not used: it takes a file of a few lines for minutes, and its messages quote credentials.
+The client's own reader is not used: a small hostile file keeps it busy for minutes, and its errors quote credentials.
 """
 
 import os
@@ -22,23 +22,23 @@ _SUPPORTED: Final = (
     "client-certificate",
     "client-certificate-data",
 )
-_TYPES: Final = (
+_CLUSTER_TYPES: Final = (
     ("insecure-skip-tls-verify", bool, "true or false"),
-    ("tls-server-name", str, "a text"),
-    ("server", str, "a text"),
+    ("tls-server-name", str, "a string"),
+    ("server", str, "a string"),
 )
-#: API servers have refused passwords since Kubernetes 1.19, and kubectl the providers of clouds since 1.26.
+#: API servers accept no passwords since Kubernetes 1.19. kubectl has no cloud auth providers since 1.26.
 _UNSUPPORTED: Final = ("username", "password", "auth-provider")
 
 
 def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
-    """The files as one: if several define the same name, the first one wins, as with kubectl.
+    """Merges kubeconfig files. If several define the same name, the first one wins, as with kubectl.
 
     Args:
-        files: At least one. Paths in a file are relative to its folder, so each part remembers its file.
+        files: At least one. Each part keeps its file, because paths in a kubeconfig are relative to its folder.
 
     Raises:
-        ConnectError: A file cannot be read, or is no kubeconfig.
+        ConnectError: A file cannot be read or is not a kubeconfig.
     """
     from kubernetes.config.kube_config import ConfigNode  # noqa: PLC0415
 
@@ -48,71 +48,71 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
         config = _read(file)
         for name in _LISTS:
             for item in _items(config, name, file):
-                place = f"{name} {item['name']!r} of {file}"
-                node = ConfigNode(place, item, file)  # type: ignore[no-untyped-call]
+                location = f"{name} {item['name']!r} of {file}"
+                node = ConfigNode(location, item, file)  # type: ignore[no-untyped-call]
                 parts[name].setdefault(item["name"], node)
         for name, value in config.items():
             merged.setdefault(name, value)
-    merged.update({name: list(found.values()) for name, found in parts.items()})
+    merged.update({name: list(nodes.values()) for name, nodes in parts.items()})
     return ConfigNode(", ".join(files), merged, files[0])  # type: ignore[no-untyped-call]
 
 
 def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any], str]:
-    """The user of a context, without the means of authentication that are not supported if it has another one.
+    """Returns the user of a context. Authentication methods that are not supported are removed.
 
     Args:
-        config: What `read_kubeconfigs` made; what is not supported is removed from it.
-        context: The name of the context; None for the current one.
+        config: From `read_kubeconfigs`. It is modified.
+        context: The name of the context; None for the current context.
 
     Returns:
-        The user's part of the kubeconfig, {} where the context names none; and where it is, for messages.
+        The user in the kubeconfig ({} if the context names none), and where it is, for messages.
 
     Raises:
-        UsageError: The user has no means of authentication but such as are not supported.
+        UsageError: The user has only authentication methods that are not supported.
     """
     user_name = _used_context(config, context).get("user")
-    user = _named_part(config, "users", user_name)
-    place = f"kubeconfig {config.name}: user {user_name!r}"
-    found = [means for means in _UNSUPPORTED if user.get(means)]
-    if found and not any(user.get(means) for means in _SUPPORTED):
+    user = _named_entry(config, "users", user_name)
+    location = f"kubeconfig {config.name}: user {user_name!r}"
+    unsupported = [method for method in _UNSUPPORTED if user.get(method)]
+    if unsupported and not any(user.get(method) for method in _SUPPORTED):
         raise UsageError(
-            f"{place}: {' and '.join(found)} cannot be used to log in; use a token, a client certificate or an exec "
-            "plugin (kubelogin, gke-gcloud-auth-plugin and the like)"
+            f"{location}: {' and '.join(unsupported)} cannot be used to log in; use a token, a client certificate or "
+            "an exec plugin (for example kubelogin or gke-gcloud-auth-plugin)"
         )
-    for means in found:
+    for method in unsupported:
         # The official client would prefer it.
-        del user[means]
-    return user, place
+        del user[method]
+    return user, location
 
 
 def used_cluster(config: "ConfigNode", context: str | None) -> dict[str, Any]:
-    """The cluster of a context.
+    """Returns the cluster of a context.
 
     Args:
-        config: What `read_kubeconfigs` made.
-        context: The name of the context; None for the current one.
+        config: From `read_kubeconfigs`.
+        context: The name of the context; None for the current context.
 
     Raises:
-        ConnectError: A setting of it has the wrong type. The official client would take the text "false" for true.
+        ConnectError: A setting has the wrong type. The official client would treat the string "false" as true.
     """
     name = _used_context(config, context).get("cluster")
-    cluster = _named_part(config, "clusters", name)
-    for setting, kind, words in _TYPES:
-        if not isinstance(cluster.get(setting), kind | None):
-            raise ConnectError(f"kubeconfig {config.name}: cluster {name!r}: {setting} is not {words}")
+    cluster = _named_entry(config, "clusters", name)
+    for setting, expected, description in _CLUSTER_TYPES:
+        if not isinstance(cluster.get(setting), expected | None):
+            raise ConnectError(f"kubeconfig {config.name}: cluster {name!r}: {setting} is not {description}")
     return cluster
 
 
 def _used_context(config: "ConfigNode", context: str | None) -> dict[str, Any]:
-    return _named_part(config, "contexts", config.value.get("current-context") if context is None else context)
+    return _named_entry(config, "contexts", config.value.get("current-context") if context is None else context)
 
 
-def _named_part(config: "ConfigNode", part: str, name: object) -> dict[str, Any]:
-    """What a name stands for in one of the lists, for instance of ``clusters``; {} where nothing has that name."""
+def _named_entry(config: "ConfigNode", part: str, name: object) -> dict[str, Any]:
+    """Returns the entry with a name in a list such as ``clusters``, or {} if there is none."""
     for node in config.value[part]:
         if node.value["name"] == name:
-            found: dict[str, Any] | None = node.value.get(part.removesuffix("s"))
-            return found or {}
+            entry: dict[str, Any] | None = node.value.get(part.removesuffix("s"))
+            return entry or {}
     return {}
 
 
@@ -125,7 +125,7 @@ def _read(file: str) -> dict[str, Any]:
         raise ConnectError(str(error)) from None
     value = documents[0].value if documents else None
     if not isinstance(value, dict):
-        raise ConnectError(f"kubeconfig {file}: is {'empty' if value is None else 'no mapping'}")
+        raise ConnectError(f"kubeconfig {file}: is {'empty' if value is None else 'not a mapping'}")
     return value
 
 
@@ -136,9 +136,9 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
     part = name.removesuffix("s")
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-            raise ConnectError(f"kubeconfig {file}: an item of {name} has no name")
+            raise ConnectError(f"kubeconfig {file}: an entry of {name} has no name")
         if not isinstance(item.get(part) or {}, dict):
-            raise ConnectError(f"kubeconfig {file}: {part} of {item['name']!r} is no mapping")
+            raise ConnectError(f"kubeconfig {file}: {part} of {item['name']!r} is not a mapping")
         if any(isinstance(value, str) and "\0" in value for value in (item.get(part) or {}).values()):
-            raise ConnectError(f"kubeconfig {file}: {part} of {item['name']!r} holds a NUL character")
+            raise ConnectError(f"kubeconfig {file}: {part} of {item['name']!r} contains a NUL character")
     return items

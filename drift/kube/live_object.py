@@ -1,4 +1,4 @@
-"""A live object as it is read: what belongs to the comparison, and a Secret's values already redacted."""
+"""A live object. The values of Secrets are redacted when it is read."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,12 +12,13 @@ class LiveObject:
     """One live object.
 
     Attributes:
-        api_version: The version it was read in.
+        api_version: The version in which it was read.
         kind: Its kind.
         namespace: None for a cluster-scoped object.
         name: ``metadata.name``.
-        body: The whole object with its ``managedFields``; a Secret's values are redacted.
-        last_applied: What ``kubectl apply`` recorded, parsed, redacted likewise; None where nothing usable is recorded.
+        body: The whole object, including ``managedFields``.
+        last_applied: The parsed ``last-applied-configuration`` annotation of ``kubectl apply``, also redacted; None if
+            it is missing or not valid.
     """
 
     api_version: str
@@ -29,11 +30,11 @@ class LiveObject:
 
 
 def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
-    """A live object from its JSON.
+    """Returns a live object from its JSON.
 
     Args:
-        body: As the API server or a dump has it. The items of a list often leave out apiVersion and kind.
-        api_version: The version it was read in.
+        body: From an API server or a dump. The items of a list often leave out apiVersion and kind.
+        api_version: The version in which it was read.
         kind: Its kind.
     """
     metadata = _mapping(body.get("metadata"))
@@ -62,5 +63,5 @@ def _last_applied(text: object) -> Object | None:
 
 
 def _mapping(value: Json) -> Object:
-    """The value where it is a mapping, as it should be; a dump may hold anything."""
+    """Returns the value if it is a mapping, otherwise {}. A dump may contain anything."""
     return value if isinstance(value, dict) else {}

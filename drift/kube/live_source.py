@@ -1,4 +1,4 @@
-"""What a scan asks of the live side, be it an API server or a dump."""
+"""The interface between a scan and the live objects, which come from an API server or a dump."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from drift.model import ClusterInfo
 
 
 class LiveSource(Protocol):
-    """Where live objects come from: an API server or a dump."""
+    """A source of live objects."""
 
     @property
     def info(self) -> ClusterInfo | None:
@@ -17,21 +17,21 @@ class LiveSource(Protocol):
 
     @property
     def resources(self) -> Resources:
-        """The kinds it has."""
+        """The kinds that it has."""
 
     @property
     def default_namespace(self) -> str:
-        """Where objects live that name no namespace."""
+        """The namespace of objects that name none."""
 
     @property
     def request_count(self) -> int | None:
-        """Requests sent so far; None where none are sent."""
+        """Requests sent so far; None for a dump."""
 
     def schema(self, resource: Resource) -> Mapping[str, Any] | None:
-        """The OpenAPI v3 document of a resource; None where there is none."""
+        """Returns the OpenAPI v3 document of a resource, or None if there is none."""
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """One object; None if it does not exist. Raises RequestError."""
+        """Returns one object, or None if it does not exist. Raises RequestError."""
 
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None

@@ -1,4 +1,4 @@
-"""The API server's own OpenAPI v3 documents, cached on disk for good: their addresses carry their hashes."""
+"""The API server's OpenAPI v3 documents, cached on disk for good, because their URLs contain their hashes."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.limits import ANSWER_BYTES
+from drift.kube.limits import RESPONSE_BYTES
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
 
@@ -26,7 +26,7 @@ class SchemaSource:
         self._addresses: dict[str, str] | None = None
 
     def document(self, resource: Resource) -> dict[str, Any] | None:
-        """The document that describes a resource; None where the server has none or does not give it.
+        """Returns the document that describes a resource, or None if the server has none or does not return it.
 
         Raises:
             ConnectError: The server is gone.
@@ -34,13 +34,13 @@ class SchemaSource:
         address = self.addresses.get(resource.root.removeprefix("/"))
         if address is None:
             return None
-        cached = _cache_file(self._requests.server, address)
-        document = None if cached is None else _read(cached)
-        return self._fetch(address, cached) if document is None else document
+        file = _cache_file(self._requests.server, address)
+        cached = None if file is None else _read(file)
+        return self._fetch(address, file) if cached is None else cached
 
     @property
     def addresses(self) -> dict[str, str]:
-        """The address of each document by group and version; a document that changes gets another one.
+        """The URL of each document by group and version. A document that changes gets another URL.
 
         Raises:
             ConnectError: The server is gone.
@@ -53,12 +53,12 @@ class SchemaSource:
         try:
             paths = self._requests.get(_INDEX).get("paths") or {}
             addresses = {path: str(entry["serverRelativeURL"]) for path, entry in paths.items()}
-            # What begins otherwise could lead to another host, credentials and all.
+            # Another prefix could lead to another host, with the credentials.
             return {path: address for path, address in addresses.items() if address.startswith(f"{_INDEX}/")}
         except (RequestError, AttributeError, KeyError, TypeError):
             return {}
 
-    def _fetch(self, address: str, cached: Path | None) -> dict[str, Any] | None:
+    def _fetch(self, address: str, file: Path | None) -> dict[str, Any] | None:
         parts = urlsplit(address)
         parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
         try:
@@ -68,15 +68,15 @@ class SchemaSource:
             return None
         if not isinstance(document, dict):
             return None
-        if cached is not None:
-            _write(cached, body)
+        if file is not None:
+            _write(file, body)
         return document
 
 
 def _cache_file(server: str, address: str) -> Path | None:
-    """Where a document is kept; None for an address without a hash, which may change its meaning.
+    """Returns the cache file of a document, or None for a URL without a hash, whose content may change.
 
-    Each server has its own: the hash is only its word, and one that lies must not change what is found in another.
+    Servers do not share files: a server that sends a wrong hash must not affect others.
     """
     if not parse_qs(urlsplit(address).query).get("hash"):
         return None
@@ -86,10 +86,10 @@ def _cache_file(server: str, address: str) -> Path | None:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """The document of a file of the cache; None where there is none that can be used, whatever is there instead."""
+    """Returns a cached document, or None if it cannot be used. Anything may be in its place."""
     try:
-        # A pipe or a device would have no end, and another program may write here, too.
-        if not file.is_file() or file.stat().st_size > ANSWER_BYTES:
+        # Reading a pipe or a device may never end.
+        if not file.is_file() or file.stat().st_size > RESPONSE_BYTES:
             return None
         document = orjson.loads(file.read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -98,7 +98,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _write(file: Path, body: bytes | bytearray) -> None:
-    """Writes the file as a whole or not at all; a cache that cannot be written is no error."""
+    """Writes a file atomically. Errors are ignored, because the cache is optional."""
     temporary = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which proxy a server is reached through, by the rules of Go's HTTP client and so of kubectl.
+"""Chooses the proxy for a server by the rules of Go's HTTP client, which kubectl uses.
 
 https://pkg.go.dev/golang.org/x/net/http/httpproxy
 """
@@ -20,37 +20,37 @@ _SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
 def choose_proxy(server: str, configured: object, environment: Mapping[str, str]) -> str | None:
-    """The URL of the proxy for a server, with the password that it may hold; None where there is none.
+    """Returns the URL of the proxy for a server, including its password, or None for a direct connection.
 
     Args:
         server: The URL of the API server.
-        configured: ``proxy-url`` of the kubeconfig, which wins and has no exceptions; None without one.
-        environment: ``HTTPS_PROXY`` and the like.
+        configured: ``proxy-url`` of the kubeconfig, or None. It takes precedence, and ``NO_PROXY`` does not apply.
+        environment: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
 
     Raises:
-        UsageError: It is not the URL of a proxy.
+        UsageError: It is not a valid URL of a proxy.
     """
     if configured:
-        return _checked(configured, "proxy-url in the kubeconfig")
+        return _check_proxy(configured, "proxy-url in the kubeconfig")
     try:
         target = urlsplit(server)
         port = target.port or _PORTS[target.scheme]
     except (ValueError, KeyError):
-        # No request can be sent there, and the first one says so.
+        # The first request will fail with a clear error.
         return None
     for variable in (f"{target.scheme}_proxy".upper(), f"{target.scheme}_proxy"):
         if environment.get(variable):
-            exceptions = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+            no_proxy = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
             return (
                 None
-                if _is_direct(target.hostname or "", str(port), exceptions)
-                else _checked(environment[variable], variable)
+                if _is_direct(target.hostname or "", str(port), no_proxy)
+                else _check_proxy(environment[variable], variable)
             )
     return None
 
 
 def proxy_credentials(proxy: str) -> dict[str, str] | None:
-    """The header by which a proxy lets in who its URL names; None where it names no user."""
+    """Returns the ``Proxy-Authorization`` header for a proxy, or None if its URL names no user."""
     parts = urlsplit(proxy)
     if parts.username is None:
         return None
@@ -63,47 +63,47 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
-def _checked(value: object, place: str) -> str:
-    """A proxy's URL; without a scheme it is an HTTP proxy."""
+def _check_proxy(value: object, origin: str) -> str:
+    """Returns the URL of a proxy after checking it. A URL without a scheme is an HTTP proxy."""
     if isinstance(value, str):
-        text = value if "://" in value else f"http://{value}"
+        url = value if "://" in value else f"http://{value}"
         try:
-            parts = urlsplit(text)
-            usable = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+            parts = urlsplit(url)
+            is_valid = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
         except ValueError:
-            usable = False
-        if usable and text.isprintable() and " " not in text:
-            return text
-        value = without_passwords(text)
-    raise UsageError(f"{place} is not the URL of a proxy: {value!r}; for example http://proxy.example.com:3128")
+            is_valid = False
+        if is_valid and url.isprintable() and " " not in url:
+            return url
+        value = without_passwords(url)
+    raise UsageError(f"{origin} is not the URL of a proxy: {value!r}; for example http://proxy.example.com:3128")
 
 
-def _is_direct(host: str, port: str, exceptions: str) -> bool:
-    """Whether a server is reached without the proxy: on this machine, or named in ``NO_PROXY``."""
+def _is_direct(host: str, port: str, no_proxy: str) -> bool:
+    """Whether a server needs no proxy: it is on this machine, or ``NO_PROXY`` lists it."""
     address = _address(host)
     if is_loopback(host):
         return True
-    entries = [entry.strip().lower() for entry in exceptions.split(",")]
+    entries = [entry.strip().lower() for entry in no_proxy.split(",")]
     return any(entry and _matches(entry, host, port, address) for entry in entries)
 
 
 def _matches(entry: str, host: str, port: str, address: _Address | None) -> bool:
-    """Whether an item of ``NO_PROXY`` names a host: ``*``, a range, or an address or a domain, perhaps with a port."""
+    """Whether an entry of ``NO_PROXY`` matches: ``*``, a CIDR range, an address or a domain, optionally with a port."""
     if entry == "*":
         return True
     if "/" in entry:
         return address is not None and _is_in(address, entry)
-    name, separator, its_port = entry.rpartition(":")
+    name, separator, entry_port = entry.rpartition(":")
     if not separator or (":" in name and not name.endswith("]")):
-        name, its_port = entry, ""
+        name, entry_port = entry, ""
     name = name.removeprefix("[").removesuffix("]")
-    excepted = _address(name)
-    if excepted is not None:
-        is_named = excepted == address
+    entry_address = _address(name)
+    if entry_address is not None:
+        matches_host = entry_address == address
     else:
         domain = name.removeprefix("*").removeprefix(".")
-        is_named = bool(domain) and (host.endswith(f".{domain}") or (host == name == domain))
-    return is_named and its_port in {"", port}
+        matches_host = bool(domain) and (host.endswith(f".{domain}") or (host == name == domain))
+    return matches_host and entry_port in {"", port}
 
 
 def _is_in(address: _Address, network: str) -> bool:

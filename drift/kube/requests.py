@@ -1,106 +1,106 @@
-"""The one place from which requests are sent: GET only, raw bytes back, every failure as one clear error."""
+"""Sends GET requests to an API server: renews credentials, retries, and turns every failure into one clear error.
 
-import re
+All requests of the reporter go through here. They are read-only, so each may safely be sent twice.
+"""
+
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode, urlsplit
+from http import HTTPStatus
+from typing import Final, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 import urllib3
 
 from drift.errors import ConnectError, DriftError, RequestError, ScanError
-from drift.kube.attempt import (
-    CONNECT_SECONDS,
-    UNSENDABLE,
-    Answer,
-    FailureReason,
-    NoAnswerError,
-    attempt,
-    interrupt,
-    no_answer,
-    within,
-)
 from drift.kube.connection import Connection
-from drift.kube.limits import Deadline, Limits, in_words
-from drift.kube.retries import PASSING, FailedError, is_retriable, retry_after, with_retries
+from drift.kube.http_get import (
+    FailureReason,
+    NoResponseError,
+    Response,
+    failures_as_no_response,
+    get,
+    interrupt,
+    open_stream,
+    read_chunks,
+)
+from drift.kube.limits import Deadline, Limits, call_with_timeout, format_duration
+from drift.kube.request_errors import (
+    MALFORMED,
+    TOO_LARGE,
+    credentials_refused,
+    error_response,
+    malformed,
+    no_response,
+)
 from drift.model import Object
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_JSON: Final = "application/json"
+#: Maximum number of values in a response. Parsed, each takes up to a hundred bytes; as text, as few as three.
+_MAX_VALUES: Final = 4_000_000
+#: Statuses that pass: the API server, or a proxy in front of it, is overloaded, starting or restarting.
+_TEMPORARY: Final = frozenset({429, 500, 502, 503, 504})
+#: The first retry is immediate, because most failures are a single bad connection.
+_BACKOFF: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=_TEMPORARY)
+_MAX_RETRIES: Final = 5
+_MAX_RETRIES_BY_REASON: Final = {
+    FailureReason.UNREACHABLE: _MAX_RETRIES,
+    FailureReason.NO_PROXY: _MAX_RETRIES,
+    FailureReason.TIMEOUT: 1,
+    FailureReason.BROKEN: _MAX_RETRIES,
+}
+#: Retries while the server has never responded: the address or the context is probably wrong.
+_MAX_FIRST_RETRIES: Final = 2
+#: After this many requests in a row without a response, the scan gives up.
+_MAX_UNANSWERED: Final = 3
 
-#: The words for errors that API servers have.
-#: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
-REASONS: Final = (
-    "Unauthorized",
-    "Forbidden",
-    "NotFound",
-    "AlreadyExists",
-    "Conflict",
-    "Gone",
-    "Invalid",
-    "ServerTimeout",
-    "StoreReadError",
-    "Timeout",
-    "TooManyRequests",
-    "BadRequest",
-    "MethodNotAllowed",
-    "NotAcceptable",
-    "RequestEntityTooLarge",
-    "UnsupportedMediaType",
-    "InternalError",
-    "Expired",
-    "ServiceUnavailable",
-)
-_OK: Final = 200
-#: Bytes of an answer that is read as it comes.
-_CHUNK: Final = 65_536
-#: How many values an answer may hold. Each takes up to a hundred bytes once it is parsed, and as few as three before.
-_MOST_VALUES: Final = 4_000_000
-_REDIRECTS: Final = range(300, 400)
-_HOST: Final = re.compile(r"[a-z0-9._:-]{1,253}")
-_UNAUTHORIZED: Final = 401
-_FORBIDDEN: Final = 403
-#: Of the message of an API server that refuses an ``Impersonate-User`` or ``Impersonate-Group``.
-_REFUSED_TO_IMPERSONATE: Final = "cannot impersonate"
-#: After so many requests in a row without an answer, the server is taken for gone.
-_SILENCE: Final = 3
-
-#: So often is a server tried again that has never answered yet.
-_FIRST_TRIES: Final = 2
-
-#: What `RequestError.reason` says of an answer that is not what an API server answers with.
-MALFORMED: Final = "Malformed"
-#: What it says of an answer that was not read to its end.
-TOO_LARGE: Final = "TooLarge"
+_Result = TypeVar("_Result")
 
 
-def ignore_message(_: str) -> None:
-    """For those who do not want to hear of requests that are tried again."""
+class AttemptError(Exception):
+    """One attempt at a request failed.
+
+    Attributes:
+        error: The error of the request if there is no retry.
+        summary: The same in a few words.
+        max_retries: How often the request may be retried.
+        retry_after: The seconds that the server asks to wait first, or None.
+    """
+
+    def __init__(self, error: ScanError, summary: str, max_retries: int, retry_after: float | None = None) -> None:
+        super().__init__(summary)
+        self.error = error
+        self.summary = summary
+        self.max_retries = max_retries
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer that is read as it comes.
+    """A response that is read as it arrives.
 
     Attributes:
-        chunks: The bytes in pieces as they arrive; they end where the answer ends.
-        interrupt: Ends whatever is being read, from any thread.
+        chunks: The bytes as they arrive.
+        interrupt: Stops reading, from any thread.
     """
 
     chunks: Iterator[bytes]
     interrupt: Callable[[], None]
 
 
+def ignore_message(_: str) -> None:
+    """Drops a message."""
+
+
 class Requests:
     """Sends GET requests over one connection and counts them.
 
     Attributes:
-        count: Requests sent so far, those that were tried again included.
-        received: Bytes received so far, after decompression.
+        count: Requests sent so far, including retries.
     """
 
     def __init__(
@@ -108,309 +108,257 @@ class Requests:
         connection: Connection,
         limits: Limits | None = None,
         deadline: Deadline | None = None,
-        tell: Callable[[str], None] = ignore_message,
+        notify: Callable[[str], None] = ignore_message,
     ) -> None:
-        """Nothing is sent yet.
+        """Sends nothing yet.
 
         Args:
-            connection: With the credentials; they are asked for anew when they are refused.
-            limits: How long a request may take, and how large an answer may be.
-            deadline: When to stop; None: as the limits say, from now on.
-            tell: Hears of every request that is tried again, a sentence each.
+            connection: The server and the credentials, which are renewed when the server refuses them.
+            limits: The timeout and the maximum size of a response.
+            deadline: When to stop; by default what the limits say, from now on.
+            notify: Called with a sentence for each retry.
         """
         self._connection = connection
         self._limits = limits or Limits()
         self._deadline = deadline or self._limits.deadline()
-        self._tell = tell
+        self._notify = notify
         self._renewing = threading.Lock()
-        self._answered = False
-        self._failing = False
+        self._has_responded = False
+        self._last_failed = False
         self._unanswered = 0
         self.count = 0
-        self.received = 0
 
     @property
     def server(self) -> str:
         """The API server's URL."""
         return self._connection.server
 
-    def get(self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json") -> Object:
-        """The JSON object that a path answers with.
+    def get(self, path: str, parameters: Mapping[str, str] | None = None, accept: str = _JSON) -> Object:
+        """Returns the JSON object at a path.
 
         Args:
-            path: From the server's root, for instance ``/api/v1/namespaces``.
-            parameters: Of the query.
-            accept: The media types that are welcome.
+            path: For example ``/api/v1/namespaces``.
+            parameters: The query.
+            accept: The ``Accept`` header.
 
         Raises:
-            ConnectError: No usable answer: unreachable, TLS, credentials, or no time is left.
-            RequestError: The server answered with an error, or with what cannot be read.
+            ConnectError: The server is unreachable or refuses the credentials, or the deadline has passed.
+            RequestError: The server responded with an error, or with something unreadable.
         """
         body = self.get_bytes(path, parameters, accept)
-        if sum(body.count(mark) for mark in (b",", b"{", b"[")) > _MOST_VALUES:
+        if sum(body.count(separator) for separator in (b",", b"{", b"[")) > _MAX_VALUES:
             raise RequestError(
-                f"GET {path}: the answer holds more than {_MOST_VALUES} values", status=_OK, reason=TOO_LARGE
+                f"GET {path}: the response has more than {_MAX_VALUES} values", status=HTTPStatus.OK, reason=TOO_LARGE
             )
         try:
-            answer = orjson.loads(body)
+            value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise RequestError(
-                f"GET {path}: the answer cannot be read as JSON ({error.msg})", status=_OK, reason=MALFORMED
-            ) from None
-        if not isinstance(answer, dict):
-            raise RequestError(
-                f"GET {path}: the answer is not what an API server answers with", status=_OK, reason=MALFORMED
-            )
-        return answer
+            raise malformed(path, f"the response is not valid JSON ({error.msg})") from None
+        if not isinstance(value, dict):
+            raise malformed(path, "this is not the response of an API server")
+        return value
 
     def get_bytes(
-        self, path: str, parameters: "Mapping[str, str] | None" = None, accept: str = "application/json"
+        self, path: str, parameters: Mapping[str, str] | None = None, accept: str = _JSON
     ) -> bytes | bytearray:
-        """As `get`, without parsing."""
+        """Like `get`, but returns the body unparsed."""
         if not path.startswith("/"):
-            # After the server's address it could make another host of it.
-            raise RequestError(f"{path!r} is no path of an API server", status=0, reason=MALFORMED)
+            # Appended to the server's address, it could change the host.
+            raise RequestError(f"{path!r} is not a path of an API server", status=0, reason=MALFORMED)
         target = path + (f"?{urlencode(parameters)}" if parameters else "")
         try:
             body = with_retries(
                 lambda: self._attempt(path, target, accept),
                 path,
-                # A server that has just failed for good is not waited for again and again.
-                patience=1 if self._failing else None,
+                # Do not wait long again for a server that has just failed for good.
+                max_retries=1 if self._last_failed else None,
                 deadline=self._deadline,
-                tell=self._tell,
+                notify=self._notify,
             )
         except RequestError as error:
-            self._failing = error.status == 0 or error.status in PASSING
+            self._last_failed = error.status == 0 or error.status in _TEMPORARY
             self._unanswered = self._unanswered + 1 if error.status == 0 else 0
-            if self._unanswered >= _SILENCE:
-                raise ConnectError(f"{self.server}: {error}, as with {_SILENCE - 1} requests before") from None
+            if self._unanswered >= _MAX_UNANSWERED:
+                raise ConnectError(
+                    f"{self.server}: {error}; the {_MAX_UNANSWERED - 1} requests before it failed too"
+                ) from None
             raise
-        self._failing, self._unanswered = False, 0
+        self._last_failed, self._unanswered = False, 0
         return body
 
     @contextmanager
     def stream(
-        self, path: str, parameters: "Mapping[str, str]", accept: str, *, silence: float, seconds: float
+        self, path: str, parameters: Mapping[str, str], accept: str, *, idle_seconds: float, seconds: float
     ) -> Iterator[Stream]:
-        """An answer that is read as it comes, for instance a watch. It is asked for once: whoever reads it retries.
+        """Opens a response that is read as it arrives, such as a watch. It is not retried.
 
         Args:
-            path: From the server's root.
-            parameters: Of the query.
-            accept: The media types that are welcome.
-            silence: Seconds without a byte after which the connection counts as broken.
-            seconds: How long the answer is read at most, however slowly it comes.
-
-        Yields:
-            The answer.
+            path: For example ``/api/v1/namespaces``.
+            parameters: The query.
+            accept: The ``Accept`` header.
+            idle_seconds: The connection counts as broken after this many seconds without data.
+            seconds: The response is read for at most this many seconds.
 
         Raises:
-            ConnectError: There is no connection, or there are no credentials.
-            RequestError: The server answered with an error, or the answer broke off.
+            ConnectError: The server is unreachable or refuses the credentials.
+            RequestError: The server responded with an error, or the response broke off.
         """
         try:
-            response = self._open(path, f"{path}?{urlencode(parameters)}", accept, silence)
-            try:
-                yield Stream(_pieces(response, Deadline(seconds)), lambda: interrupt(response))
-            finally:
-                # Not handed back to the pool: what is left of the answer would be read by whoever comes next.
-                response.close()
-        except TimeoutError:
-            raise self._no_answer(path, _silent(silence)) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            failure = no_answer(error, silence)
-            raise self._no_answer(
-                path, _silent(silence) if failure.lack is FailureReason.TOO_SLOW else failure
-            ) from None
-        except ValueError:
-            # Its message would quote the credentials.
-            raise self._no_answer(path, NoAnswerError(UNSENDABLE, FailureReason.UNSENT)) from None
-        except FailedError as failure:
+            with failures_as_no_response(f"no data for {format_duration(idle_seconds)}"):
+                response = self._open_stream(path, f"{path}?{urlencode(parameters)}", accept, idle_seconds)
+                try:
+                    yield Stream(read_chunks(response, Deadline(seconds)), partial(interrupt, response))
+                finally:
+                    # Not returned to the pool: the next request would read the rest of this response.
+                    response.close()
+        except NoResponseError as failure:
+            raise self._no_response(path, failure) from None
+        except AttemptError as failure:
             raise failure.error from None
 
-    def _open(self, path: str, target: str, accept: str, silence: float) -> urllib3.BaseHTTPResponse:
+    def _open_stream(self, path: str, target: str, accept: str, idle_seconds: float) -> urllib3.BaseHTTPResponse:
         for is_last in (False, True):
             connection = self._connection
             self.count += 1
-            # The credentials may come from a plugin that never ends, and headers byte by byte.
-            answer = within(silence, partial(self._ask, connection, target, accept, silence))
-            if not isinstance(answer, Answer):
-                return answer
-            if is_last or answer.status != _UNAUTHORIZED:
-                raise self._error(path, answer)
-            self._renew(connection)
+            response = open_stream(
+                _pool(connection),
+                self.server + target,
+                partial(_headers, connection, accept),
+                idle_seconds=idle_seconds,
+            )
+            if not isinstance(response, Response):
+                return response
+            if is_last or response.status != HTTPStatus.UNAUTHORIZED:
+                raise error_response(connection, path, response)
+            self._renew_credentials(connection)
         raise AssertionError
-
-    def _ask(
-        self, connection: Connection, target: str, accept: str, silence: float
-    ) -> urllib3.BaseHTTPResponse | Answer:
-        """An answer that is still to be read, or what the server says is wrong."""
-        response: urllib3.BaseHTTPResponse = connection.client.rest_client.pool_manager.request(
-            "GET",
-            self.server + target,
-            headers=_headers(connection, accept),
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
-        if response.status == _OK:
-            return response
-        try:
-            return Answer(response.status, response.headers, response.read(_CHUNK))
-        finally:
-            response.close()
 
     def _attempt(self, path: str, target: str, accept: str) -> bytes | bytearray:
         connection = self._connection
-        answer = self._send(path, target, accept)
-        if answer.status == _UNAUTHORIZED:
-            # Tokens are short-lived: that of a pod is replaced in its file, a plugin makes a new one.
-            self._renew(connection)
-            answer = self._send(path, target, accept)
-        if answer.status == _OK:
-            return answer.body
-        error = self._error(path, answer)
-        raise FailedError(error, str(answer.status), is_retriable(answer), retry_after(answer))
+        response = self._send(path, target, accept)
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            # Tokens are short-lived: a pod's token file is rewritten, a credential plugin issues a new one.
+            self._renew_credentials(connection)
+            response = self._send(path, target, accept)
+        if response.status == HTTPStatus.OK:
+            return response.body
+        error = error_response(self._connection, path, response)
+        raise AttemptError(error, str(response.status), retries_for(response), retry_after(response))
 
-    def _send(self, path: str, target: str, accept: str) -> Answer:
-        left = self._deadline.remaining()
-        if not left:
-            raise FailedError(ConnectError(self._too_late()), "no time is left", 0)
+    def _send(self, path: str, target: str, accept: str) -> Response:
+        seconds_left = self._deadline.remaining()
+        if not seconds_left:
+            raise AttemptError(self._deadline_passed(), "no time is left", 0)
         connection = self._connection
-        pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
         self.count += 1
         try:
-            answer = attempt(
-                pool,
+            response = get(
+                _pool(connection),
                 self.server + target,
-                lambda: _headers(connection, accept),
-                seconds=min(self._limits.request_seconds, left),
-                answer_bytes=self._limits.answer_bytes,
+                partial(_headers, connection, accept),
+                seconds=min(self._limits.request_seconds, seconds_left),
+                max_bytes=self._limits.response_bytes,
             )
-        except NoAnswerError as failure:
-            raise FailedError(self._no_answer(path, failure), str(failure), self._worth_again(failure.lack)) from None
+        except NoResponseError as failure:
+            retries = retries_for(failure.reason)
+            raise AttemptError(
+                self._no_response(path, failure),
+                str(failure),
+                retries if self._has_responded else min(_MAX_FIRST_RETRIES, retries),
+            ) from None
         except ConnectError as error:
-            raise FailedError(error, "no credentials", 0) from None
-        self._answered = True
-        self.received += len(answer.body)
-        return answer
+            raise AttemptError(error, "no credentials", 0) from None
+        self._has_responded = True
+        return response
 
-    def _worth_again(self, lack: FailureReason) -> int:
-        # Where nobody ever answered, the address or the context is wrong rather than the moment.
-        return is_retriable(lack) if self._answered else min(_FIRST_TRIES, is_retriable(lack))
-
-    def _renew(self, refused: Connection) -> None:
-        """Gets new credentials, unless another thread has just replaced those that were refused."""
+    def _renew_credentials(self, refused: Connection) -> None:
+        """Gets new credentials, unless another thread has just replaced the refused ones."""
         with self._renewing:
-            if self._connection is refused:
-                self._connect_again()
+            if self._connection is not refused:
+                return
+            seconds = min(self._limits.request_seconds, self._deadline.remaining())
+            problem = credentials_refused(self.server)
+            try:
+                self._connection = call_with_timeout(seconds, refused.renew)
+            except TimeoutError:
+                timed_out = ConnectError(f"{problem}; getting new ones timed out")
+                error = timed_out if self._deadline.remaining() else self._deadline_passed()
+                raise AttemptError(error, "no credentials", 0) from None
+            except DriftError as error:
+                raise AttemptError(ConnectError(f"{problem}; getting new ones failed: {error}"), "401", 0) from None
+            self._notify(f"{self.server}: the credentials were refused (401); retrying with new ones")
 
-    def _connect_again(self) -> None:
-        left = self._deadline.remaining()
+    def _no_response(self, path: str, failure: NoResponseError) -> ScanError:
+        return no_response(self._connection, path, failure) if self._deadline.remaining() else self._deadline_passed()
+
+    def _deadline_passed(self) -> ConnectError:
+        seconds = format_duration(self._deadline.seconds or 0)
+        return ConnectError(f"the scan did not finish within {seconds}, so the rest was not read; raise --deadline")
+
+
+def retries_for(outcome: FailureReason | Response) -> int:
+    """How often a request with this outcome may be retried."""
+    if isinstance(outcome, FailureReason):
+        return _MAX_RETRIES_BY_REASON.get(outcome, 0)
+    return _MAX_RETRIES if _BACKOFF.is_retry("GET", outcome.status) else 0
+
+
+def retry_after(response: Response) -> float | None:
+    """The seconds of the ``Retry-After`` header, which may be a date; None if it is missing or not valid."""
+    value = response.headers.get("Retry-After")
+    try:
+        return None if value is None else _BACKOFF.parse_retry_after(value)
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def with_retries(
+    attempt: Callable[[], _Result],
+    path: str,
+    *,
+    max_retries: int | None,
+    deadline: Deadline,
+    notify: Callable[[str], None],
+) -> _Result:
+    """Calls a function until it succeeds or must not be retried.
+
+    Args:
+        attempt: Raises `AttemptError` on failure.
+        path: For messages.
+        max_retries: A limit beside that of each `AttemptError`, or None.
+        deadline: There is no wait beyond it.
+        notify: Called with a sentence for each retry.
+
+    Raises:
+        ScanError: The error of the last attempt.
+    """
+    backoff = _BACKOFF
+    while True:
         try:
-            self._connection = within(min(self._limits.request_seconds, left), self._connection.renew)
-        except TimeoutError:
-            why = self._too_late() if not self._deadline.remaining() else f"{self._refused()}; new ones took too long"
-            raise FailedError(ConnectError(why), "no credentials", 0) from None
-        except DriftError as error:
-            raise FailedError(ConnectError(f"{self._refused()}; new ones cannot be had: {error}"), "401", 0) from None
-        self._tell(f"{self.server}: the credentials were refused (401); trying again with new ones")
-
-    def _no_answer(self, path: str, failure: NoAnswerError) -> ScanError:
-        if not self._deadline.remaining():
-            return ConnectError(self._too_late())
-        proxy = self._connection.proxy
-        through = f" through the proxy {proxy}" if proxy is not None else ""
-        if failure.lack is FailureReason.NO_PROXY:
-            return ConnectError(f"{self.server}{through}: {failure}; check HTTPS_PROXY, NO_PROXY and proxy-url")
-        if failure.lack in {FailureReason.UNREACHABLE, FailureReason.UNTRUSTED, FailureReason.UNSENT}:
-            return ConnectError(f"{self.server}{through}: {failure}")
-        reason = TOO_LARGE if failure.lack is FailureReason.TOO_LARGE else failure.lack.name.title().replace("_", "")
-        return RequestError(
-            f"GET {path}{through}: {failure}",
-            status=_OK if failure.lack is FailureReason.TOO_LARGE else 0,
-            reason=reason,
-        )
-
-    def _too_late(self) -> str:
-        return (
-            f"the scan was not done within {in_words(self._deadline.seconds or 0)}, so the rest was not read; "
-            "give it more time with --deadline"
-        )
-
-    def _refused(self) -> str:
-        return (
-            f"{self.server}: the credentials were refused (401 Unauthorized): "
-            "the token or certificate is expired or wrong; log in again or choose another --context"
-        )
-
-    def _error(self, path: str, answer: Answer) -> ScanError:
-        if answer.status == _UNAUTHORIZED:
-            return ConnectError(self._refused())
-        if answer.status in _REDIRECTS:
-            host = _host(answer.headers.get("Location", ""))
-            return RequestError(
-                f"GET {path}: {answer.status} redirects to {host}, where credentials are not sent; "
-                "is this the address of an API server?",
-                status=answer.status,
-                reason="Redirect",
-            )
-        status = _status_object(answer.body)
-        # Of what the server says only its known words are passed on: the rest may quote any part of an object.
-        reason = status.get("reason") if status.get("reason") in REASONS else None
-        impersonated = self._connection.impersonated.user
-        if answer.status == _FORBIDDEN and impersonated is not None:
-            if _REFUSED_TO_IMPERSONATE in str(status.get("message")):
-                return ConnectError(
-                    f"{self.server}: this account may not impersonate {impersonated!r} as asked (403 Forbidden)"
-                )
-            return RequestError(
-                f"GET {path}: {answer.status} {reason or 'error'} as {impersonated!r}",
-                status=answer.status,
-                reason=reason or f"HTTP {answer.status}",
-            )
-        metadata = status.get("metadata")
-        resume = metadata.get("continue") if isinstance(metadata, dict) else None
-        return RequestError(
-            f"GET {path}: {answer.status} {reason or 'error'}",
-            status=answer.status,
-            reason=reason or f"HTTP {answer.status}",
-            resume=resume if isinstance(resume, str) else None,
-        )
+            return attempt()
+        except AttemptError as failure:
+            retries = len(backoff.history)
+            if retries >= failure.max_retries or (max_retries is not None and retries >= max_retries):
+                raise failure.error from None
+            backoff = backoff.increment("GET", path)
+            wait = max(backoff.get_backoff_time(), failure.retry_after or 0)
+            if wait >= deadline.remaining():
+                if failure.retry_after:
+                    asked = f"the server asks to wait {format_duration(wait)}, longer than --deadline leaves"
+                    failure.error.args = (f"{failure.error}; {asked}",)
+                raise failure.error from None
+            when = f"in {format_duration(wait)}" if wait else "now"
+            notify(f"GET {path}: {failure.summary}; retrying {when} ({retries + 1} of {failure.max_retries})")
+            time.sleep(wait)
 
 
-def _headers(connection: Connection, accept: str) -> "Mapping[str, str]":
+def _pool(connection: Connection) -> urllib3.PoolManager:
+    pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
+    return pool
+
+
+def _headers(connection: Connection, accept: str) -> Mapping[str, str]:
     headers = connection.credentials()
     headers["Accept"] = accept
     headers["User-Agent"] = "drift"
     return headers
-
-
-def _pieces(response: urllib3.BaseHTTPResponse, until: Deadline) -> Iterator[bytes]:
-    """The bytes of an answer as they arrive."""
-    while until.remaining() and (piece := response.read1(_CHUNK, decode_content=True)):
-        yield piece
-
-
-def _silent(seconds: float) -> NoAnswerError:
-    return NoAnswerError(f"nothing came for {in_words(seconds)}", FailureReason.TOO_SLOW)
-
-
-def _host(location: str) -> str:
-    """Where a redirect leads, for messages; only what can be the name of a host is quoted."""
-    try:
-        host = urlsplit(location).hostname or ""
-    except ValueError:
-        host = ""
-    return repr(host) if _HOST.fullmatch(host) else "elsewhere"
-
-
-def _status_object(body: bytes | bytearray) -> Object:
-    """The ``Status`` that an API server answers with where something is wrong; {} where it is none."""
-    try:
-        answer: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return answer if isinstance(answer, dict) else {}

@@ -1,41 +1,43 @@
-"""Lists with their version, and watches from there: what the API server sends, line by line, as events.
+"""Lists with their resourceVersion, and watches that start from it.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.answers import check_object
 from drift.kube.live_object import LiveObject, read_live
 from drift.kube.paging import read_list
-from drift.kube.requests import MALFORMED, REASONS, Requests
+from drift.kube.request_errors import MALFORMED, STATUS_REASONS
+from drift.kube.requests import Requests
 from drift.kube.resources import Resource
+from drift.kube.validation import check_object
+from drift.model import Object
 
-_GONE: Final = 410
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-_EVERYTHING: Final = "application/json"
-#: Longer than any object that etcd holds, managed fields and all; a line that never ends is no event.
-_LONGEST_LINE: Final = 16 * 1024 * 1024
+_FULL: Final = "application/json"
+#: Longer than any object that etcd can store, including its managed fields.
+_MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
 class ExpiredError(Exception):
-    """The version to go on from is not known to the server any more (410 Gone): everything has to be listed anew."""
+    """The server no longer knows the resourceVersion (410 Gone). List again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What is listed and watched together.
+class WatchScope:
+    """The objects that one list and watch cover.
 
     Attributes:
         resource: The kind.
         namespace: None for all namespaces, or for a cluster-scoped kind.
-        name: None for all of them.
-        metadata_only: Whether nothing but the metadata is asked for.
+        name: None for all names.
+        metadata_only: Whether only the metadata is requested.
     """
 
     resource: Resource
@@ -45,154 +47,161 @@ class Place:
 
     def __str__(self) -> str:
         """For messages: ``deployments in shop``."""
-        named = f" named {self.name}" if self.name is not None else ""
-        return f"{self.resource.plural}{named}" + (f" in {self.namespace}" if self.namespace is not None else "")
+        name = f" named {self.name}" if self.name is not None else ""
+        return f"{self.resource.plural}{name}" + (f" in {self.namespace}" if self.namespace is not None else "")
 
     @property
     def path(self) -> str:
-        """Of its requests."""
+        """The path of the requests."""
         return self.resource.path(self.namespace)
 
     @property
-    def selection(self) -> dict[str, str]:
-        """The parameters that choose among the objects of the path."""
+    def selector(self) -> dict[str, str]:
+        """The query parameters that select the objects."""
         return {} if self.name is None else {"fieldSelector": f"metadata.name={self.name}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All objects of a place at one moment.
+    """All objects of a scope at one moment.
 
     Attributes:
         objects: In the server's order.
-        version: The resource version of the list, from which a watch goes on.
+        resource_version: The resourceVersion of the list, from which a watch can start.
     """
 
     objects: tuple[LiveObject, ...]
-    version: str
+    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a watch.
+    """One event of a watch.
 
     Attributes:
-        version: The resource version that a watch can go on from.
-        live: The object as it is now, or as it was last where it is gone; None for a bookmark, which moves on the
-            version alone.
-        gone: Whether it was deleted.
+        resource_version: The resourceVersion that a watch can continue from.
+        live: The object as it is now, or its last state if it was deleted; None for a bookmark, which only advances
+            the resourceVersion.
+        deleted: Whether the object was deleted.
         size: Bytes of the line.
     """
 
-    version: str
+    resource_version: str
     live: LiveObject | None
-    gone: bool = False
+    deleted: bool = False
     size: int = 0
 
 
-def list_place(requests: Requests, place: Place, at_most: int | None) -> Listing:
-    """Lists a place, page by page.
+def list_for_watch(requests: Requests, scope: WatchScope, at_most: int | None) -> Listing:
+    """Lists a scope, page by page.
 
     Args:
-        requests: Where to send them.
-        place: What to list.
-        at_most: How many objects are wanted; None for any number.
+        requests: Sends the requests.
+        scope: What to list.
+        at_most: The maximum number of objects; None for no maximum.
 
     Raises:
         TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
-        ConnectError: No usable answer.
-        RequestError: It cannot be read.
+        ConnectError: No usable response.
+        RequestError: It cannot be listed.
     """
-    resource = place.resource
-    items, version = read_list(
-        requests, resource, place.namespace, place.selection, metadata_only=place.metadata_only, at_most=at_most
+    resource = scope.resource
+    items, resource_version = read_list(
+        requests, resource, scope.namespace, scope.selector, metadata_only=scope.metadata_only, at_most=at_most
     )
-    return Listing(tuple(read_live(body, resource.api_version, resource.kind) for body in items), version)
+    objects = tuple(read_live(body, resource.api_version, resource.kind) for body in items)
+    return Listing(objects, resource_version)
 
 
 class Watch:
-    """A watch of a place from a version on. Ends when the server ends it, which is usual after ``seconds``.
+    """A watch of a scope. It ends when the server ends it, normally after ``seconds``.
 
-    Iterated over once, it gives first a bookmark with the version it was made with, as soon as the server has accepted
-    the watch; then what the server sends.
+    It can be iterated over once. The first event is a bookmark with the initial resourceVersion, sent as soon as the
+    server has accepted the watch.
 
     Args:
-        requests: Where to send it.
-        place: What to watch.
-        version: Where to go on from.
-        seconds: How long the server is asked to keep it up.
-        silence: Seconds without a byte after which the connection counts as broken.
+        requests: Sends the request.
+        scope: What to watch.
+        resource_version: Where to start.
+        seconds: How long the server is asked to keep the watch open.
+        idle_seconds: The connection counts as broken after this many seconds without data.
     """
 
-    def __init__(self, requests: Requests, place: Place, version: str, *, seconds: int, silence: float) -> None:
+    def __init__(
+        self, requests: Requests, scope: WatchScope, resource_version: str, *, seconds: int, idle_seconds: float
+    ) -> None:
         self._requests = requests
-        self._place = place
-        self._version = version
+        self._scope = scope
+        self._resource_version = resource_version
         self._seconds = seconds
-        self._silence = silence
+        self._idle_seconds = idle_seconds
         self._interrupt: Callable[[], None] | None = None
 
     def stop(self) -> None:
-        """Ends it soon, from any thread."""
+        """Ends the watch soon, from any thread."""
         interrupt = self._interrupt
         if interrupt is not None:
             interrupt()
 
     def __iter__(self) -> Iterator[Event]:
-        """The events as they come.
+        """The events as they arrive.
 
         Raises:
-            ExpiredError: The version is too old.
-            ConnectError: No usable answer, it broke off, or nothing came for too long.
-            RequestError: The account may not watch, or the server ended the watch with an error.
+            ExpiredError: The resourceVersion is too old.
+            ConnectError: No usable response.
+            RequestError: This account may not watch, the server ended the watch with an error, the connection was
+                lost, or no data came for too long.
         """
-        place = self._place
+        scope = self._scope
         parameters = {
             "watch": "1",
-            "resourceVersion": self._version,
+            "resourceVersion": self._resource_version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(self._seconds),
-            **place.selection,
+            **scope.selector,
         }
-        accept = _METADATA if place.metadata_only else _EVERYTHING
+        accept = _METADATA if scope.metadata_only else _FULL
         try:
-            # A server that keeps to `timeoutSeconds` ends it first.
-            longest = self._seconds + self._silence
+            # Normally the server ends the watch first, after `timeoutSeconds`.
             with self._requests.stream(
-                place.path, parameters, accept, silence=self._silence, seconds=longest
+                scope.path,
+                parameters,
+                accept,
+                idle_seconds=self._idle_seconds,
+                seconds=self._seconds + self._idle_seconds,
             ) as stream:
                 self._interrupt = stream.interrupt
-                yield Event(self._version, None)
+                yield Event(self._resource_version, None)
                 for line in split_lines(stream.chunks):
-                    event = read_event(line, place.resource, metadata_only=place.metadata_only)
+                    event = read_event(line, scope.resource, metadata_only=scope.metadata_only)
                     if event.live is not None:
-                        _check_place(event.live, place)
+                        _check_in_scope(event.live, scope)
                     yield event
         except RequestError as error:
-            if error.status == _GONE:
+            if error.status == HTTPStatus.GONE:
                 raise ExpiredError from None
             raise
         finally:
             self._interrupt = None
 
 
-def _check_place(live: LiveObject, place: Place) -> None:
-    if place.namespace not in {None, live.namespace} or place.name not in {None, live.name}:
-        raise RequestError(f"a watch of {place} sent an object of another place", status=0, reason=MALFORMED)
+def _check_in_scope(live: LiveObject, scope: WatchScope) -> None:
+    if scope.namespace not in {None, live.namespace} or scope.name not in {None, live.name}:
+        raise _malformed(f"the watch of {scope} sent an object that was not requested")
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a stream, whatever pieces it comes in. A last one without its end was cut off and is left out.
+    """The lines of a stream. A last line without a newline was cut off and is dropped.
 
     Raises:
-        RequestError: A line does not end.
+        RequestError: A line is too long.
     """
     rest = bytearray()
     for chunk in chunks:
         rest += chunk
         if b"\n" not in chunk:
-            if len(rest) > _LONGEST_LINE:
-                raise RequestError("a watch sent a line without an end", status=0, reason=MALFORMED)
+            if len(rest) > _MAX_LINE_BYTES:
+                raise _malformed(f"the watch sent a line longer than {_MAX_LINE_BYTES // 1024 // 1024} MiB")
             continue
         *lines, last = rest.split(b"\n")
         rest = bytearray(last)
@@ -200,26 +209,40 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def read_event(line: bytes, resource: Resource, *, metadata_only: bool = False) -> Event:
-    """One line of a watch; a Secret's values are redacted before anything else sees it.
+    """Parses one line of a watch. The values of Secrets are redacted.
 
     Raises:
-        RequestError: The server says that the watch failed (its status says why), or the line is no event.
+        RequestError: The line is an ERROR event or not an event.
     """
     try:
         document = orjson.loads(line)
         kind, body = document["type"], document["object"]
         if kind == "ERROR":
-            code = body.get("code")
-            status = code if isinstance(code, int) else 0
-            # The server's message is not passed on: it may quote any part of an object.
-            word = body.get("reason") if body.get("reason") in REASONS else "error"
-            raise RequestError(f"the watch of {resource.plural} ended: {status} {word}", status=status, reason=word)
-        version = str(body["metadata"]["resourceVersion"])
+            raise _watch_error(body, resource)
+        resource_version = str(body["metadata"]["resourceVersion"])
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED) from None
+        raise _not_an_event(resource) from None
     if kind == "BOOKMARK":
-        return Event(version, None)
+        return Event(resource_version, None)
     if kind not in {"ADDED", "MODIFIED", "DELETED"}:
-        raise RequestError(f"a watch of {resource.plural} sent no event", status=0, reason=MALFORMED)
+        raise _not_an_event(resource)
     check_object(body, resource, None, None, resource.path(None), metadata_only=metadata_only)
-    return Event(version, read_live(body, resource.api_version, resource.kind), gone=kind == "DELETED", size=len(line))
+    live = read_live(body, resource.api_version, resource.kind)
+    return Event(resource_version, live, deleted=kind == "DELETED", size=len(line))
+
+
+def _watch_error(status: Object, resource: Resource) -> RequestError:
+    code = status.get("code")
+    number = code if isinstance(code, int) else 0
+    # The server's message may quote any part of an object, so only its reason is shown.
+    reason = str(status.get("reason"))
+    reason = reason if reason in STATUS_REASONS else "error"
+    return RequestError(f"the watch of {resource.plural} ended: {number} {reason}", status=number, reason=reason)
+
+
+def _not_an_event(resource: Resource) -> RequestError:
+    return _malformed(f"the watch of {resource.plural} sent something that is not an event")
+
+
+def _malformed(message: str) -> RequestError:
+    return RequestError(message, status=0, reason=MALFORMED)

@@ -1,1 +1,1 @@
-"""The desired side: reads files and folders of manifests the way kubectl does. Source -> `Manifest`."""
+"""The desired state: reads `Manifest` objects from files, folders, standard input and Git revisions."""

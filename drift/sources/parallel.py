@@ -1,11 +1,10 @@
-"""Many manifests are read by two processes: a second one begins while the first still loads its libraries.
+"""Reads manifests in a second process while this process still imports its libraries.
 
-The second process is a copy of this one, made before there are threads. Both take batches of files until none is left.
-What the second one has read comes as JSON through memory that has no name in any file system. It takes on plain YAML
-alone, all of which JSON can hold; whatever else there is, errors included, it leaves to the first, and so it does with
-Secrets: what it has read of them goes nowhere.
+The second process is a fork, made before there are threads. Both processes take batches of files until all are read.
+The second one returns its documents as JSON through an anonymous memory file. It reads only plain YAML, which JSON can
+represent, and leaves everything else to this process, including errors. It never returns the content of a Secret.
 
-Where nothing can be gained (little to read, one processor) or there is no way to do it (not Linux), nothing is begun.
+There is no second process if it does not pay (few files, one processor) or is not possible (not on Linux).
 """
 
 import gc
@@ -28,124 +27,123 @@ from drift.documents.files import document_files, read_file
 from drift.model import Json
 from drift.redaction import is_secret
 
-#: Bytes from which on a second process pays; reading them takes one process about a tenth of a second.
-_ENOUGH: Final = 1_000_000
-#: Batches that the files are cut into. The last one is waited for, so it should be small.
+#: Minimum size of the files. Below, one process reads them in about a tenth of a second.
+_MIN_BYTES: Final = 1_000_000
+#: Number of batches. This process waits for the last batch of the other, so batches should be small.
 _BATCHES: Final = 128
-#: Of the number of a batch in the pipe that both processes take from. A pipe gives whole numbers to each.
+#: Bytes of a batch number in the pipe from which both processes take batches. Reads of so few bytes are atomic.
 _NUMBER_BYTES: Final = 2
-#: Where a container says how much processor time it may have: microseconds in so many microseconds, or "max".
+#: The processor quota of a container: microseconds per period, or "max".
 #: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
-#: So that such a file is not read in vain. Where the word is written in another way, that is found out after reading.
+#: A quick check that skips files with Secrets. Other spellings are found after parsing.
 _SECRET: Final = re.compile(rb"kind[\"']?:\s*[\"']?Secret\b")
-#: What a user may end the process with.
+#: Signals with which a user ends the process.
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-#: The documents of files that were read already.
-Plain = dict[Path, list[PlainDocument]]
+#: The documents of each file.
+PlainFiles = dict[Path, list[PlainDocument]]
 
 
-class Ahead:
-    """Files that a second process reads, and this one too as soon as it asks for them.
+class ParallelReader:
+    """Reads files in two processes.
 
     Args:
-        files: All of them.
-        batches: Their positions, batch by batch.
-        todo: Where the numbers of the batches come from.
-        results: Where the second process writes.
-        process: Its id.
+        files: All files.
+        batches: The indexes of the files in each batch.
+        queue: The file descriptor of the pipe with the batch numbers.
+        results: The file descriptor that the second process writes to.
+        process: The ID of the second process.
     """
 
-    def __init__(self, files: Sequence[Path], batches: Sequence[range], todo: int, results: int, process: int) -> None:
+    def __init__(self, files: Sequence[Path], batches: Sequence[range], queue: int, results: int, process: int) -> None:
         self._files = files
         self._batches = batches
-        self._todo = todo
+        self._queue = queue
         self._results = results
         self._process: int | None = process
 
-    def plain(self) -> Plain:
-        """Reads what the second process has not begun, and waits for what it has. Gives it all once.
+    def read(self) -> PlainFiles:
+        """Reads the remaining batches, waits for the second process, and returns all documents. Call it once.
 
-        Returns:
-            The files that could be read so; those that are missing are for the exact reader.
+        Files that are not plain YAML are missing in the result.
         """
-        documents: Plain = {}
-        for position in _taken(self._batches, self._todo):
-            read = _read(self._files[position])
-            if read is not None:
-                documents[self._files[position]] = read
+        documents: PlainFiles = {}
+        for index in _take_files(self._batches, self._queue):
+            content = _read(self._files[index])
+            if content is not None:
+                documents[self._files[index]] = content
         self._wait()
         with os.fdopen(os.dup(self._results), "rb") as results:
             results.seek(0)
             for line in results:
-                # A line without its end was cut off: the process was killed.
+                # An incomplete line means that the process was killed.
                 if line.endswith(b"\n"):
-                    position, read = orjson.loads(line)
-                    documents[self._files[position]] = read
-        # It counts as memory of ours, which is needed for the scan.
+                    index, content = orjson.loads(line)
+                    documents[self._files[index]] = content
+        # Frees the memory for the scan.
         os.ftruncate(self._results, 0)
         return documents
 
     def stop(self) -> None:
-        """Ends the second process, whatever it has read."""
+        """Ends the second process."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._process, signal.SIGKILL)
             self._wait()
-        os.close(self._todo)
+        os.close(self._queue)
         os.close(self._results)
 
     def _wait(self) -> None:
         if self._process is not None:
-            # Where whoever started us ignores the end of children, there is nothing left to be told once it has come.
+            # If SIGCHLD is ignored, the kernel has already removed the process.
             with suppress(ChildProcessError):
                 os.waitpid(self._process, 0)
             self._process = None
 
 
 @contextmanager
-def reading_ahead(paths: Sequence[str]) -> Iterator[Ahead | None]:
-    """Has the manifests below paths read from now on, where that pays. What is wrong with the paths is not said here.
+def parallel_reader(paths: Sequence[str]) -> Iterator[ParallelReader | None]:
+    """Starts to read the manifests below some paths in a second process. Errors are left to `load_manifests`.
 
     Args:
         paths: As the user named them.
 
     Yields:
-        What is being read; None where nothing is.
+        The reader, or None if a second process does not pay or is not possible.
     """
-    files, batches = _worth_it(paths) if _is_possible() else ((), ())
+    files, batches = _plan_batches(paths) if _is_possible() else ((), ())
     if not batches:
         yield None
         return
-    ahead: Ahead | None = None
-    # A signal that comes while there are two of us and only one knows waits until both know.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    reader: ParallelReader | None = None
+    # Signals wait until the second process is known, so that it is always stopped.
+    blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         try:
-            # Whatever is in its way, it need not be in the way of reading as ever.
+            # Without a second process, this one reads all files.
             with suppress(OSError):
-                ahead = _fork(files, batches)
+                reader = _fork(files, batches)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield ahead
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
+        yield reader
     finally:
-        if ahead is not None:
-            ahead.stop()
+        if reader is not None:
+            reader.stop()
 
 
 def _is_possible() -> bool:
     return (
         sys.platform == "linux"
-        # Not in every build of Python.
+        # Some builds of Python do not have it.
         and hasattr(os, "memfd_create")
         and threading.active_count() == 1
-        and min(len(os.sched_getaffinity(0)), _quota()) > 1
+        and min(len(os.sched_getaffinity(0)), _processor_quota()) > 1
     )
 
 
-def _quota() -> float:
-    """How many processors this container may use."""
+def _processor_quota() -> float:
+    """Returns how many processors this container may use."""
     try:
         quota, period = _QUOTA.read_text("ascii").split()
         return float("inf") if quota == "max" else int(quota) / int(period)
@@ -153,98 +151,101 @@ def _quota() -> float:
         return float("inf")
 
 
-def _worth_it(paths: Sequence[str]) -> tuple[list[Path], list[range]]:
-    """The files, and their positions in batches; no batches where they are too few to pay."""
+def _plan_batches(paths: Sequence[str]) -> tuple[list[Path], list[range]]:
+    """Returns the files and their batches; no batches if the files are too small to pay."""
     files: list[Path] = []
     sizes: list[int] = []
     try:
         for path in paths:
             for file in document_files(Path(path)) if path != "-" else ():
                 status = file.stat()
-                # What is no file, such as a pipe, can be read only once.
+                # Only regular files: a pipe can be read only once.
                 if stat.S_ISREG(status.st_mode):
                     files.append(file)
                     sizes.append(status.st_size)
     except OSError:
         return [], []
-    return files, cut_into_batches(sizes, _BATCHES) if sum(sizes) >= _ENOUGH else []
+    return files, cut_into_batches(sizes, _BATCHES) if sum(sizes) >= _MIN_BYTES else []
 
 
-def cut_into_batches(sizes: Sequence[int], most: int) -> list[range]:
-    """The positions of files in batches of about the same number of bytes.
+def cut_into_batches(sizes: Sequence[int], max_batches: int) -> list[range]:
+    """Cuts files into batches of about the same size.
 
     Args:
-        sizes: Of the files, in bytes.
-        most: How many batches there may be.
+        sizes: The sizes of the files in bytes.
+        max_batches: The maximum number of batches.
+
+    Returns:
+        The indexes of the files in each batch.
     """
     total = sum(sizes)
     ends = [0]
-    for position, until in enumerate(accumulate(sizes), start=1):
-        if len(ends) <= most and until * most >= total * len(ends):
-            ends.append(position)
-    # Empty files after the last byte.
+    for count, size in enumerate(accumulate(sizes), start=1):
+        if len(ends) <= max_batches and size * max_batches >= total * len(ends):
+            ends.append(count)
+    # Includes empty files at the end.
     ends[-1] = len(sizes)
     return [range(begin, end) for begin, end in pairwise(ends)]
 
 
-def _fork(files: Sequence[Path], batches: Sequence[range]) -> Ahead:
-    todo, to_give = os.pipe()
+def _fork(files: Sequence[Path], batches: Sequence[range]) -> ParallelReader:
+    queue, queue_input = os.pipe()
     try:
-        # Few enough for the pipe to hold them all.
-        os.write(to_give, b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in range(len(batches))))
+        # They all fit into the buffer of the pipe.
+        os.write(queue_input, b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in range(len(batches))))
         results = os.memfd_create("manifests")
     except OSError:
-        os.close(todo)
+        os.close(queue)
         raise
     finally:
-        os.close(to_give)
+        os.close(queue_input)
     try:
         process = os.fork()
     except OSError:
-        os.close(todo)
+        os.close(queue)
         os.close(results)
         raise
     if process == 0:
-        _read_until_done(files, batches, todo, results)
-    return Ahead(files, batches, todo, results, process)
+        _run_second_process(files, batches, queue, results)
+    return ParallelReader(files, batches, queue, results, process)
 
 
-def _read_until_done(files: Sequence[Path], batches: Sequence[range], todo: int, results: int) -> NoReturn:
-    """The second process. It says nothing, and ends without what the first one has set up for its own end."""
+def _run_second_process(files: Sequence[Path], batches: Sequence[range], queue: int, results: int) -> NoReturn:
+    """Reads batches and exits. It writes nothing to the terminal and runs no exit handlers of the first process."""
     try:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         gc.disable()
-        _let_go_of_the_streams(keep=(todo, results))
+        _redirect_standard_streams(keep=(queue, results))
         with os.fdopen(results, "wb") as out:
-            for position in _taken(batches, todo):
-                read = _read(files[position])
-                # TypeError: half of a surrogate pair, or nested deeper than JSON is.
+            for index in _take_files(batches, queue):
+                content = _read(files[index])
+                # TypeError: half of a surrogate pair, or nested too deep for orjson.
                 with suppress(TypeError):
-                    if read is not None:
-                        out.write(orjson.dumps((position, read), option=orjson.OPT_APPEND_NEWLINE))
+                    if content is not None:
+                        out.write(orjson.dumps((index, content), option=orjson.OPT_APPEND_NEWLINE))
     finally:
         os._exit(0)
 
 
-def _let_go_of_the_streams(keep: Sequence[int]) -> None:
-    """Whoever reads what the first process says is to see its end when it ends."""
-    nothing = os.open(os.devnull, os.O_RDWR)
+def _redirect_standard_streams(keep: Sequence[int]) -> None:
+    """Releases the streams, so that a reader sees their end when the first process ends."""
+    null_device = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
-        # Where the process was started without one, its number may be in use for something else.
+        # If the process was started without a stream, its number may belong to another file.
         if stream not in keep:
-            os.dup2(nothing, stream)
+            os.dup2(null_device, stream)
 
 
-def _taken(batches: Sequence[range], todo: int) -> Iterator[int]:
-    """The positions of files that this process is to read, until both processes together have taken all."""
-    while number := os.read(todo, _NUMBER_BYTES):
+def _take_files(batches: Sequence[range], queue: int) -> Iterator[int]:
+    """Takes batches from the queue until it is empty, and returns the indexes of their files."""
+    while number := os.read(queue, _NUMBER_BYTES):
         yield from batches[int.from_bytes(number, "big")]
 
 
 def _read(file: Path) -> list[PlainDocument] | None:
-    """The documents of a file; None where they are for the first process, or for another reader."""
+    """Returns the documents of a file, or None if it is not plain YAML or may contain a Secret."""
     try:
         text = read_file(file)
     except OSError:
@@ -252,8 +253,8 @@ def _read(file: Path) -> list[PlainDocument] | None:
     # JSON has its own reader.
     if begins_as_json(text) or _SECRET.search(text):
         return None
-    read = read_plain_documents(text)
-    return None if read is None or any(_may_be_secret(value) for _, value in read) else read
+    documents = read_plain_documents(text)
+    return None if documents is None or any(_may_be_secret(value) for _, value in documents) else documents
 
 
 def _may_be_secret(value: Json) -> bool:

@@ -13,7 +13,7 @@ from drift.policy.judgement import apply_policy
 from drift.scanning import ComparisonCache, Options, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.git_revision import Revisions
-from drift.sources.load import Loaded
+from drift.sources.load import LoadedManifests
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
 _APPLICATION: Final = ("argoproj.io", "Application")
@@ -31,7 +31,7 @@ class DesiredState:
         synced_revision: The Git revision that was last synced; None: the one that Flux or Argo CD records.
     """
 
-    loaded: Loaded
+    loaded: LoadedManifests
     info: ManifestsInfo
     settings: Settings
     namespace: str | None = None

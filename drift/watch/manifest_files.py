@@ -14,7 +14,7 @@ from typing import Final
 from drift.documents.files import document_files
 from drift.errors import DriftError
 from drift.model import ManifestsInfo
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from drift.watch.comparison import DesiredState
 from drift.watch.timing import Timing
 
@@ -159,7 +159,7 @@ class ManifestWatcher:
 
     def _ask_git(self) -> None:
         if monotonic() - self._asked > _AGAIN:
-            info = describe(self._info.paths)
+            info = manifests_info(self._info.paths)
             self._asked = monotonic()
             if info != self._info:
                 self._info = info

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource
-from drift.kube.watch import Event, ExpiredError, Listing, Place
+from drift.kube.watch import Event, ExpiredError, Listing, WatchScope
 from drift.watch.backlog import Backlog
 from drift.watch.timing import Backoff, Timing
 
@@ -38,10 +38,10 @@ class EventStream(Protocol):
 class ListerWatcher(Protocol):
     """What a feed asks of an API server."""
 
-    def read_place(self, place: Place, *, at_most: int | None = None) -> Listing:
+    def list_scope(self, place: WatchScope, *, at_most: int | None = None) -> Listing:
         """All objects of a place."""
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> EventStream:
+    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> EventStream:
         """What happens in a place from a version on."""
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
@@ -138,7 +138,7 @@ class Reflector:
     def __init__(
         self,
         server: ListerWatcher,
-        place: Place,
+        place: WatchScope,
         timing: Timing,
         emit: Callable[[ReflectorMessage], None],
         *,
@@ -230,8 +230,8 @@ class Reflector:
         if self._by_get:
             objects, version = self._get(), ""
         else:
-            listing = self._server.read_place(self.place, at_most=self._at_most if self.first is None else None)
-            objects, version = listing.objects, listing.version
+            listing = self._server.list_scope(self.place, at_most=self._at_most if self.first is None else None)
+            objects, version = listing.objects, listing.resource_version
         if self.first is None:
             self.first = objects
             self._turn(ReflectorState.LIVE)
@@ -273,7 +273,7 @@ class Reflector:
 
     def _take(self, event: Event) -> None:
         self._turn(ReflectorState.LIVE)
-        self._version = event.version
+        self._version = event.resource_version
         if event.live is not None:
             now = datetime.now(UTC)
             self.events += 1

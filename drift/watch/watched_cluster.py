@@ -9,7 +9,7 @@ from drift.errors import RequestError
 from drift.kube.api_server import ApiServer
 from drift.kube.live_object import LiveObject
 from drift.kube.resources import Resource, Resources
-from drift.kube.watch import Event, Place
+from drift.kube.watch import Event, WatchScope
 from drift.model import ClusterInfo
 from drift.watch.backlog import Backlog
 from drift.watch.reflector import Reflector, ReflectorMessage, ReflectorState
@@ -59,7 +59,7 @@ class _Followed:
 class ObjectChange:
     """One object before and after something happened to it; None where it is not there."""
 
-    place: Place
+    place: WatchScope
     namespace: str | None
     name: str
     before: LiveObject | None
@@ -85,7 +85,7 @@ class WatchedCluster:
         self._server = server
         self._timing = timing
         self._emit = emit
-        self._followed: dict[Place, _Followed] = {}
+        self._followed: dict[WatchScope, _Followed] = {}
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         self._namespaces: frozenset[str] = frozenset()
         self._scan = 0
@@ -189,10 +189,10 @@ class WatchedCluster:
         if followed is None or followed.objects is None or live is None or not followed.keeps(live):
             return None
         objects = followed.objects.setdefault(live.namespace, {})
-        before = objects.pop(live.name, None) if event.gone else objects.get(live.name)
-        if not event.gone:
+        before = objects.pop(live.name, None) if event.deleted else objects.get(live.name)
+        if not event.deleted:
             objects[live.name] = live
-        return ObjectChange(feed.place, live.namespace, live.name, before, None if event.gone else live)
+        return ObjectChange(feed.place, live.namespace, live.name, before, None if event.deleted else live)
 
     def discover_again(self) -> bool:
         """Asks anew which kinds and schemas the server has; called from any thread.
@@ -217,7 +217,7 @@ class WatchedCluster:
     def _for_one(self, resource: Resource, namespace: str | None, name: str) -> _Followed:
         """What follows one object: the feed of its kind, where there is one that is let to."""
         whole = self._for_more(resource, namespace)
-        return whole if whole is not None else self._follow(Place(resource, namespace, name), None)
+        return whole if whole is not None else self._follow(WatchScope(resource, namespace, name), None)
 
     def _for_all(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
@@ -227,12 +227,15 @@ class WatchedCluster:
         if whole is not None:
             return whole
         namespaces = None if at_most is None or namespace is not None else self._namespaces
-        place = self._full_or_not(Place(resource, namespace, None, metadata_only))
+        place = self._full_or_not(WatchScope(resource, namespace, None, metadata_only))
         return self._follow(place, namespaces, at_most)
 
     def _for_more(self, resource: Resource, namespace: str | None) -> _Followed | None:
         """What follows all of a kind in a namespace, be it together with others; None where nothing does or may."""
-        for place, namespaces in ((Place(resource, namespace), None), (Place(resource, None), self._namespaces)):
+        for place, namespaces in (
+            (WatchScope(resource, namespace), None),
+            (WatchScope(resource, None), self._namespaces),
+        ):
             whole = self._followed.get(place)
             if whole is None or whole.feed.condition.state is ReflectorState.REFUSED:
                 continue
@@ -240,12 +243,12 @@ class WatchedCluster:
                 return whole
         return None
 
-    def _full_or_not(self, place: Place) -> Place:
+    def _full_or_not(self, place: WatchScope) -> WatchScope:
         """The same place with everything where that is followed already: it answers for the metadata too."""
-        full = Place(place.resource, place.namespace, place.name)
+        full = WatchScope(place.resource, place.namespace, place.name)
         return full if full in self._followed else place
 
-    def _follow(self, place: Place, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Followed:
+    def _follow(self, place: WatchScope, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Followed:
         known = self._followed.get(place)
         if known is not None and (known.namespaces is None or known.namespaces == namespaces):
             return known

@@ -21,7 +21,7 @@ from drift.redaction import Redacted
 from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument, Type
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer
@@ -63,7 +63,7 @@ def _scan(source: LiveSource, synced: Synced) -> Report:
     return scan_manifests(
         corpus_manifests(synced.cluster),
         source,
-        info=describe([str(CORPUS)]),
+        info=manifests_info([str(CORPUS)]),
         options=Options(namespace=synced.namespace, unmanaged=Unmanaged.OFF),
         schemas=compact_schemas() if isinstance(source, Dump) else None,
     )

@@ -41,8 +41,8 @@ class Case:
 
 #: What is tried again, and goes well if it happens once.
 PASSING = {
-    "reset": Case(faults.reset, "broke off"),
-    "half the body": Case(faults.half, "broke off"),
+    "reset": Case(faults.reset, "connection was lost"),
+    "half the body": Case(faults.half, "connection was lost"),
     "no answer": Case(faults.stall, "--request-timeout"),
     "no body": Case(faults.stall_after_head, "--request-timeout"),
     "a body byte by byte": Case(faults.drip, "--request-timeout"),
@@ -61,11 +61,11 @@ FINAL = {
     "429 for an hour": Case(status(429, Retry_After="3600"), "asks to wait 60m"),
     "nothing": Case(body(b""), "JSON"),
     "HTML": Case(body(b"<html>Please log in</html>"), "JSON"),
-    "a list": Case(body(b"[]"), "not what an API server answers with"),
+    "a list": Case(body(b"[]"), "not the response of an API server"),
     "no UTF-8": Case(body(b'{"items": ["\xff\xfe"]}'), "JSON"),
     "deeply nested JSON": Case(body(b'{"items":' * 100_000 + b"1" + b"}" * 100_000), "JSON"),
-    "odd items": Case(body(b'{"kind": "APIGroupDiscoveryList", "items": [1], "metadata": 7}'), "the answer is"),
-    "bad compression": Case(body(b"no gzip", Content_Encoding="gzip"), "broke off"),
+    "odd items": Case(body(b'{"kind": "APIGroupDiscoveryList", "items": [1], "metadata": 7}'), "the response is"),
+    "bad compression": Case(body(b"no gzip", Content_Encoding="gzip"), "connection was lost"),
 }
 #: Each takes as long as a request may take, so they are tried at one stage.
 _SLOW = {"no body", "a body byte by byte", "a header byte by byte"}
@@ -89,7 +89,7 @@ def test_a_temporary_fault_is_retried_and_changes_nothing(
     assert (scanned.status, scanned.document["summary"]["verdict"]) == (1, "drifted"), said
     assert drift_of(scanned.document) == DRIFT
     assert scanned.document["summary"]["objects"]["inSync"] == 4
-    (line,) = (line for line in said.splitlines() if "trying again" in line)
+    (line,) = (line for line in said.splitlines() if "retrying" in line)
     assert line.startswith("drift: GET /")
     assert PASSING[name].said in line
 
@@ -179,7 +179,7 @@ def test_the_deadline_ends_a_slow_scan(proxied: tuple[Application, Proxy], stder
     scanned = application.report("--deadline", "4s", kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.status == 3
-    assert any("was not done within 4s" in error for error in scanned.document["errors"])
+    assert any("did not finish within 4s" in error for error in scanned.document["errors"])
     assert scanned.document["summary"]["objects"]["unchecked"] > 0
     assert stderr() == ""
 
@@ -246,4 +246,4 @@ def test_faults_with_tls_end_in_the_same_clear_errors(
 
     assert scanned.status == 3
     assert drift_of(scanned.document) == DRIFT - {("Service/web", "spec.selector")}
-    assert sum("trying again" in line for line in stderr().splitlines()) == 6
+    assert sum("retrying" in line for line in stderr().splitlines()) == 6

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drift.cli import main
-from drift.kube.limits import ANSWER_BYTES, REQUEST_SECONDS, SCAN_SECONDS
+from drift.kube.limits import REQUEST_SECONDS, RESPONSE_BYTES, SCAN_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
@@ -45,4 +45,4 @@ def test_the_page_and_the_help_say_what_the_limits_are(capsys: pytest.CaptureFix
         assert seconds == {"60s": 60, "10m": 600}[written]
         assert re.search(rf"^\| `{flag}` \|.*\| {written} \|$", PAGE, re.MULTILINE)
         assert re.search(rf"{flag} DURATION [^-]*\(default: {written}\)", text)
-    assert f"larger than {ANSWER_BYTES // 1024 // 1024} MiB" in PAGE
+    assert f"larger than {RESPONSE_BYTES // 1024 // 1024} MiB" in PAGE

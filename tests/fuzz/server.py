@@ -18,7 +18,7 @@ from drift.kube.connection import Connection
 from drift.kube.resources import Resource
 from drift.kube.watch import read_event, split_lines
 from drift.model import Report
-from drift.sources.load import Loaded, load_texts
+from drift.sources.load import LoadedManifests, load_texts
 
 _NAMESPACE: Final = "shop"
 _CONFIG_MAP: Final = Resource(
@@ -73,7 +73,7 @@ _SERVICE: Final = _object("Service", "stray", spec={"ports": [{"port": 80}]})
 _MARKS: Final = ("uid", "resourceVersion", "managedFields")
 
 
-def _manifests() -> Loaded:
+def _manifests() -> LoadedManifests:
     bodies: list[dict[str, Any]] = []
     for live in (*_LISTED, _DEPLOYED):
         metadata = {name: value for name, value in live["metadata"].items() if name not in _MARKS}

@@ -26,7 +26,7 @@ from drift.report.merge import merge
 from drift.report.read_json import read_report
 from drift.report.render import Style, render
 from drift.report.suggested_rules import to_yaml
-from drift.sources.load import Loaded, load_texts
+from drift.sources.load import LoadedManifests, load_texts
 from tests.drift.report.reports import RICH
 from tests.fuzz.server import ANSWERS, scan_with, watch_with
 
@@ -104,7 +104,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
 }
 
 
-def _scan(desired: Loaded, dump: bytes, chosen: Settings | None = None) -> Report:
+def _scan(desired: LoadedManifests, dump: bytes, chosen: Settings | None = None) -> Report:
     return scan(desired, open_dump([_file(dump, "live.yaml")]), settings=chosen)
 
 

@@ -78,7 +78,7 @@ def test_a_dump_and_what_is_skipped_are_named(folder: Path, capsys: Out) -> None
     err = capsys.readouterr().err
     assert "drift: settings: the defaults, as there is no drift.yaml here\n" in err
     assert "drift: manifests: 1 object in 1 file of git.yaml, kustomization.yaml\n" in err
-    assert "drift: skipped kustomization.yaml:1: Kustomization is for kustomize, not for the cluster\n" in err
+    assert "drift: skipped kustomization.yaml:1: this Kustomization is input for kustomize" in err
     assert "drift: compared with the dump live.yaml\n" in err
     assert "drift: field managers that sync Git: my-syncer; else argocd" in err
     assert "requests" not in err

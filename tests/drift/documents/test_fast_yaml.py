@@ -11,7 +11,7 @@ from drift.errors import ManifestError
 
 ROOT = Path(__file__).parents[3]
 
-#: What readers of YAML disagree on, and what only looks like it.
+#: Scalars on which YAML readers disagree, and similar ones on which they agree.
 SCALARS = (
     *("y", "Y", "n", "yes", "No", "ON", "off", "true", "True", "FALSE", "null", "Null", "NULL", "~", "nullx", "only"),
     *("0", "-0", "+0", "7", "-7", "+7", "007", "0o7", "0x1F", "0b11", "1_000", "_1", "1__0", "12345678901234567890"),
@@ -66,15 +66,15 @@ def texts(draw: st.DrawFn) -> str:
     return text
 
 
-def _exactly(text: bytes) -> list[tuple[int | None, str]] | None:
+def _read_exact(text: bytes) -> list[tuple[int | None, str]] | None:
     try:
-        # The types of numbers count, and an empty document has no place to speak of.
+        # repr tells 1 from 1.0. The line of an empty document does not matter.
         return [(d.line if d.value is not None else None, repr(d.value)) for d in _read_yaml(text, "f")]
     except ManifestError:
         return None
 
 
-def _plainly(text: bytes) -> list[tuple[int | None, str]] | None:
+def _read_fast(text: bytes) -> list[tuple[int | None, str]] | None:
     documents = read_plain_documents(text)
     if documents is None:
         return None
@@ -83,36 +83,36 @@ def _plainly(text: bytes) -> list[tuple[int | None, str]] | None:
 
 @settings(max_examples=1000, deadline=None)
 @given(texts())
-def test_what_is_read_fast_is_what_the_exact_reader_reads(text: str) -> None:
-    read = _plainly(text.encode("utf-8", "surrogatepass"))
-    assert read is None or read == _exactly(text.encode())
+def test_the_fast_reader_agrees_with_the_exact_reader(text: str) -> None:
+    read = _read_fast(text.encode("utf-8", "surrogatepass"))
+    assert read is None or read == _read_exact(text.encode())
 
 
 @settings(max_examples=1000, deadline=None)
 @given(texts())
-def test_what_is_read_fast_is_the_same_after_it_went_through_json(text: str) -> None:
+def test_fast_documents_survive_json(text: str) -> None:
     read = read_plain_documents(text.encode("utf-8", "surrogatepass"))
     if read is not None:
         try:
             sent = orjson.dumps(read)
         except TypeError:
-            # Half of a surrogate pair: it is refused, not changed.
+            # orjson rejects half of a surrogate pair rather than changing it.
             return
         assert repr(orjson.loads(sent)) == repr([[line, value] for line, value in read])
 
 
 @pytest.mark.parametrize("scalar", SCALARS)
 @pytest.mark.parametrize("shape", ["a: {}", "- {}", "[x, {}]", "a: [{}]", '"a":{}', "{}", "a:\n  {}\n", "a: {} # c"])
-def test_every_kind_of_scalar_is_read_alike_wherever_it_stands(scalar: str, shape: str) -> None:
+def test_every_scalar_is_read_alike_in_every_position(scalar: str, shape: str) -> None:
     text = shape.replace("{}", scalar).encode()
-    read = _plainly(text)
-    assert read is None or read == _exactly(text)
+    read = _read_fast(text)
+    assert read is None or read == _read_exact(text)
 
 
 @pytest.mark.parametrize("path", sorted(map(str, (ROOT / "dist").rglob("*.yaml"))))
 def test_synthesized_manifests_are_read_fast(path: str) -> None:
     text = Path(path).read_bytes()
-    assert _plainly(text) == _exactly(text)
+    assert _read_fast(text) == _read_exact(text)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_synthesized_manifests_are_read_fast(path: str) -> None:
         "{",
     ],
 )
-def test_what_readers_disagree_on_is_left_to_the_exact_one(text: str) -> None:
+def test_ambiguous_text_is_left_to_the_exact_reader(text: str) -> None:
     assert read_plain_documents(text.encode()) is None
 
 
-def test_a_text_that_nests_too_deep_for_a_fast_answer_is_left_to_the_exact_reader() -> None:
+def test_deeply_nested_text_is_left_to_the_exact_reader() -> None:
     assert read_plain_documents(b"a: [" * 100_000) is None

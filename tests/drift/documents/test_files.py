@@ -1,4 +1,4 @@
-"""Files that are no files: what would never end is refused, what the user pipes in is read."""
+"""Special files: those that may never end are an error, pipes that the user names are read."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop
 
 @pytest.fixture
 def endless(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A folder with a file that cannot be read to an end."""
+    """A folder with a file that may never end."""
     folder = tmp_path / "folder"
     folder.mkdir()
     target: str = request.param
@@ -37,7 +37,7 @@ ENDLESS = ["pipe", "link to a pipe", "/dev/zero", "/proc/self/status", "/dev/tty
 
 
 @pytest.mark.parametrize("endless", ENDLESS, indirect=True)
-def test_what_is_no_file_is_refused_below_a_folder(endless: Path, stderr: Callable[[], str]) -> None:
+def test_special_files_in_a_folder_are_an_error(endless: Path, stderr: Callable[[], str]) -> None:
     good = endless.parent / "good.yaml"
     good.write_text(MANIFEST)
 
@@ -49,7 +49,7 @@ def test_what_is_no_file_is_refused_below_a_folder(endless: Path, stderr: Callab
 
 
 @pytest.mark.parametrize("endless", [name for name in ENDLESS if name != "pipe"], indirect=True)
-def test_what_is_no_file_is_refused_where_a_link_to_it_is_named(endless: Path, stderr: Callable[[], str]) -> None:
+def test_a_link_to_a_special_file_is_an_error(endless: Path, stderr: Callable[[], str]) -> None:
     named = str(endless / "a.yaml")
     good = endless.parent / "good.yaml"
     good.write_text(MANIFEST)
@@ -60,7 +60,7 @@ def test_what_is_no_file_is_refused_where_a_link_to_it_is_named(endless: Path, s
             assert "cannot be read: " in stderr()
 
 
-def test_pipes_that_a_shell_opens_are_read(tmp_path: Path) -> None:
+def test_pipes_of_the_shell_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(MANIFEST)
     command = f"{sys.executable} -m drift report <(cat a.yaml) --live <(cat a.yaml)"
 
@@ -71,7 +71,7 @@ def test_pipes_that_a_shell_opens_are_read(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_named_pipe_is_read_where_the_user_names_it(tmp_path: Path) -> None:
+def test_a_named_pipe_is_read_if_the_user_names_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = subprocess.Popen(["/bin/sh", "-c", "echo a: 1 > pipe"], cwd=tmp_path)
 
@@ -79,14 +79,14 @@ def test_a_named_pipe_is_read_where_the_user_names_it(tmp_path: Path) -> None:
     assert writer.wait(timeout=60) == 0
 
 
-def test_a_link_that_leads_nowhere_is_no_document(tmp_path: Path) -> None:
+def test_a_broken_link_is_ignored(tmp_path: Path) -> None:
     (tmp_path / ".#a.yaml").symlink_to("nowhere")
     (tmp_path / "b.yaml").write_text("")
 
     assert document_files(tmp_path) == [tmp_path / "b.yaml"]
 
 
-def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "a.yaml").open("wb") as file:
         file.truncate(files.MAX_FILE_BYTES + 1)
     with pytest.raises(OSError, match="larger than 1024 MiB"):
@@ -129,6 +129,6 @@ MANY = 200_000
         "1" * MANY + " " * MANY + "x: y",
     ],
 )
-def test_the_time_that_reading_takes_does_not_grow_with_the_square_of_a_line(text: str) -> None:
+def test_reading_time_does_not_grow_quadratically_with_the_line(text: str) -> None:
     with clear_errors_only(timed=True):
         list(read_documents(text.encode(), "a.yaml"))

@@ -1,4 +1,4 @@
-"""YAML and JSON documents as kubectl reads them, and errors that say where and never what."""
+"""YAML and JSON are read as kubectl reads them. Errors have a position and quote no value."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def _error(text: str | bytes) -> str:
     return str(error.value)
 
 
-def test_keys_are_strings_whatever_they_look_like() -> None:
+def test_keys_are_always_strings() -> None:
     assert _values("8080: a\nyes: b\n1.5: c\n'on': d\n0x10: e\n") == [
         {"8080": "a", "true": "b", "1.5": "c", "on": "d", "16": "e"}
     ]
@@ -30,17 +30,17 @@ def test_quoted_scalars_are_strings() -> None:
     assert _values("['1', \"yes\", '', '<<', ! 5]") == [["1", "yes", "", "<<", "5"]]
 
 
-def test_block_scalars_keep_what_their_indicators_say() -> None:
+def test_block_scalars_follow_their_indicators() -> None:
     assert _values("a: |\n  x\n  y\nb: |-\n  x\nc: >\n  x\n  y\nd: |+\n  x\n\n") == [
         {"a": "x\ny\n", "b": "x", "c": "x y\n", "d": "x\n\n"}
     ]
 
 
-def test_an_alias_is_what_its_anchor_is() -> None:
+def test_an_alias_has_the_value_of_its_anchor() -> None:
     assert _values("a: &x {b: [1]}\nc: *x\nd: &y 5\ne: *y\n") == [{"a": {"b": [1]}, "c": {"b": [1]}, "d": 5, "e": 5}]
 
 
-def test_an_anchor_that_is_given_again_is_the_new_one() -> None:
+def test_a_repeated_anchor_replaces_the_first() -> None:
     assert _values("[&x 1, *x, &x 2, *x]") == [[1, 1, 2, 2]]
 
 
@@ -52,7 +52,7 @@ def test_an_anchor_that_contains_itself_is_an_error() -> None:
     assert _error("a: &x [*x]\n").startswith("f.yaml:1:8: ")
 
 
-def test_a_merge_key_brings_what_is_not_written() -> None:
+def test_a_merge_key_adds_missing_keys() -> None:
     text = "base: &b {p: 1, q: 2}\nother: &o {q: 3, r: 4}\n"
 
     assert _values(text + "all: {<<: [*b, *o], p: 0}\n")[0]["all"] == {"p": 0, "q": 2, "r": 4}
@@ -68,27 +68,27 @@ def test_a_merge_key_takes_mappings_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: 1\na: 2\n", "yes: 1\n'true': 2\n", '{"a": 1,\n"a": 2}', "8: 1\n010: 2\n"])
-def test_a_duplicate_key_is_an_error_with_its_place(text: str) -> None:
+def test_a_duplicate_key_is_an_error_with_its_position(text: str) -> None:
     assert _error(text).startswith("f.yaml:2:1: duplicate key")
 
 
-def test_an_alias_bomb_is_refused_before_it_expands() -> None:
+def test_an_alias_bomb_is_an_error_before_it_expands() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
 
     assert f"aliases expand to more than {MAX_ALIASED_NODES:,} nodes" in _error("\n".join(lines))
 
 
-def test_as_many_aliases_as_people_write_are_fine() -> None:
+def test_a_reasonable_number_of_aliases_is_accepted() -> None:
     assert len(_values("a: &a [1, 2, 3]\nb: [" + ", ".join(["*a"] * 5000) + "]\n")[0]["b"]) == 5000
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{a: " * 100_000])
-def test_deep_nesting_is_an_error_and_no_crash(text: str) -> None:
+def test_deep_nesting_is_an_error_not_a_crash(text: str) -> None:
     assert f"nested deeper than {MAX_DEPTH} levels" in _error(text)
 
 
-def test_json_is_read_with_tabs_and_without_the_rules_of_yaml() -> None:
+def test_json_follows_its_own_rules_not_those_of_yaml() -> None:
     assert _values('{\n\t"a": [1.0, 1e3, 2.5, "yes", null, true]\n}') == [{"a": [1, 1000, 2.5, "yes", None, True]}]
 
 
@@ -111,13 +111,13 @@ def test_half_a_surrogate_pair_is_an_error() -> None:
     assert _error('{"a": "\\ud83d"}').startswith("f.yaml:1:")
 
 
-def test_json_numbers_have_the_precision_that_the_cluster_has() -> None:
+def test_json_numbers_have_the_precision_of_the_cluster() -> None:
     assert _values('{"a": 9223372036854775807, "b": 9999999999999999999}') == [
         {"a": 2**63 - 1, "b": int(float("9999999999999999999"))}
     ]
 
 
-def test_the_flow_style_of_yaml_is_not_mistaken_for_json() -> None:
+def test_yaml_in_flow_style_is_not_mistaken_for_json() -> None:
     assert _values("{a: yes, b: [c]}") == [{"a": True, "b": ["c"]}]
 
 
@@ -137,15 +137,15 @@ def test_an_empty_text_has_no_values(text: str) -> None:
     assert not any(_values(text))
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_content() -> None:
+def test_byte_order_marks_and_windows_line_ends_are_accepted() -> None:
     assert _values(b"\xef\xbb\xbfa: 1\r\nb: |\r\n  x\r\n  y\r\n") == [{"a": 1, "b": "x\ny\n"}]
 
 
-def test_a_tab_in_the_indentation_is_an_error_with_its_place() -> None:
+def test_a_tab_in_the_indentation_is_an_error_with_its_position() -> None:
     assert _error("a:\n\tb: 1\n").startswith("f.yaml:2:1: ")
 
 
-def test_bytes_that_are_no_text_are_an_error_with_their_place() -> None:
+def test_bytes_that_are_not_text_are_an_error_with_their_position() -> None:
     assert _error(b"a: 1\nb: \xff\n").startswith("f.yaml:2:4: ")
 
 
@@ -173,7 +173,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("text", MALFORMED)
-def test_an_error_says_where_and_quotes_no_value(text: str) -> None:
+def test_an_error_has_a_position_and_quotes_no_value(text: str) -> None:
     message = _error(text)
 
     assert message.startswith("f.yaml:")
@@ -182,7 +182,7 @@ def test_an_error_says_where_and_quotes_no_value(text: str) -> None:
     assert SECRET not in message
 
 
-def test_every_json_document_is_read_as_json_reads_it() -> None:
+def test_every_json_document_is_read_as_the_json_module_reads_it() -> None:
     value = {"a": [1, "x", None, {"b": True}], "c": {"d": 1.5}}
 
     assert _values(json.dumps(value, indent=2)) == [value]

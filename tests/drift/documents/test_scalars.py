@@ -1,4 +1,4 @@
-"""Plain scalars mean what they mean to kubectl: by table, and against the real kubectl."""
+"""Scalars are read as kubectl reads them: by table, and compared with the real kubectl."""
 
 import json
 import os
@@ -21,7 +21,7 @@ FRAGMENTS = [
     *("yes", "no", "on", "off", "null", "true", "False", "0x", "0o", "0b", ".inf", ".nan", "inf", "nan", "-0", "+."),
     *("2026-01-01", "12:30", "T00:00:00Z", "1e", "=", "9223372036854775807"),
 ]
-# What go-yaml makes of a sign behind 0b is an accident of its own that nobody writes.
+# go-yaml accepts a sign after 0b by accident. No one writes that.
 PLAIN = st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=5).map("".join).filter(lambda text: "0b" not in text)
 
 
@@ -31,7 +31,7 @@ def kubectl() -> Path:
 
 
 def _as_kubectl_reads(kubectl: Path, text: str) -> Any:
-    """The free-form part of the object; it needs no server for a patch that changes nothing."""
+    """Returns the field x as kubectl reads it. An empty local patch needs no server."""
     done = subprocess.run(
         [kubectl, "patch", "--local", "--type=merge", "--patch={}", "--output=json", "--filename=-"],
         input=text,
@@ -44,7 +44,7 @@ def _as_kubectl_reads(kubectl: Path, text: str) -> Any:
 
 
 def _integer(text: str) -> int:
-    # Go writes as many digits of a float as tell it from others, and zeros.
+    # Go writes only the significant digits of a float, and then zeros.
     number = int(text)
     return number if abs(number) < 2**63 else int(float(text))
 
@@ -65,7 +65,7 @@ def _is_readable(text: str) -> bool:
 
 
 @given(texts=st.lists(PLAIN, min_size=200, max_size=200))
-# Every example costs a run of kubectl, and one that fails names the text: there is nothing to shrink.
+# Each example runs kubectl. A failure names the text, so there is no need to shrink it.
 @settings(
     max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
 )
@@ -83,7 +83,7 @@ def test_plain_scalars_are_read_as_kubectl_reads_them(kubectl: Path, texts: list
 
 
 @pytest.mark.parametrize("text", [".inf", "-.INF", "+.Inf", ".nan", "!!int x", "!!binary '!'", "1: 2: 3", "[", "%"])
-def test_what_kubectl_refuses_is_an_error(kubectl: Path, text: str) -> None:
+def test_a_scalar_that_kubectl_rejects_is_an_error(kubectl: Path, text: str) -> None:
     assert _as_kubectl_reads(kubectl, _item(text)) is None
     assert not _is_readable(text)
 
@@ -116,8 +116,8 @@ def test_a_plain_scalar(written: str, read: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["1e999", "-1e999", "7e99999", "9" * 400, "9" * 5000])
-def test_what_is_too_large_for_a_float_is_a_string(text: str) -> None:
-    # An abbreviated commit such as 7e99999, written without quotes, is one.
+def test_a_number_too_large_for_a_float_is_a_string(text: str) -> None:
+    # For example an abbreviated commit without quotes, such as 7e99999.
     assert scalars.read_plain(text) == text
 
 
@@ -148,7 +148,7 @@ def test_a_tagged_scalar(tag: str, text: str, read: Any) -> None:
 
 
 @pytest.mark.parametrize("tag", ["int", "float", "bool", "null", "binary"])
-def test_a_value_that_is_not_what_its_tag_says_is_not_quoted(tag: str) -> None:
+def test_a_value_that_does_not_match_its_tag_is_not_quoted(tag: str) -> None:
     with pytest.raises(ValueError, match=tag) as error:
         scalars.read_tagged(f"tag:yaml.org,2002:{tag}", "hunter2 hunter2")
 

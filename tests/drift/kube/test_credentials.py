@@ -1,4 +1,4 @@
-"""Credentials that expire half-way are had anew; where that cannot be, what was read is reported, as incomplete."""
+"""Credentials that expire during a scan are renewed. If that fails, the report is incomplete."""
 
 import json
 import logging
@@ -19,20 +19,20 @@ from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy
 
 Proxied = tuple[Application, Proxy]
-#: From the second page on.
+#: Requests late in a scan: the second page of a list, and the last kind.
 LATE = "continue=|/services/"
 
 
 def _refuse(token: str, first: Callable[[], object] = lambda: None) -> Fault:
-    """Refuses one token, as an API server does when its time is over; something may happen when that begins."""
-    begun: list[bool] = []
+    """Refuses a token as if it had expired. Calls a function on the first refusal."""
+    refused: list[bool] = []
 
     def fault(exchange: Exchange) -> None:
         if exchange.handler.headers["Authorization"].removeprefix("Bearer ").removeprefix("bearer ") != token:
             exchange.pass_on()
             return
-        if not begun:
-            begun.append(True)
+        if not refused:
+            refused.append(True)
             first()
         exchange.send(401, b'{"kind": "Status", "reason": "Unauthorized"}')
 
@@ -41,7 +41,7 @@ def _refuse(token: str, first: Callable[[], object] = lambda: None) -> Fault:
 
 @pytest.fixture
 def tokens(proxied: Proxied) -> list[str]:
-    """Two tokens of one account that may read everything."""
+    """Two tokens of a service account that may read everything."""
     application, _ = proxied
     name = f"reader-{application.namespace}"
     application.cluster.kubectl("create", "serviceaccount", name, "--namespace=default", check=False)
@@ -51,7 +51,7 @@ def tokens(proxied: Proxied) -> list[str]:
 
 
 def _plugin(folder: Path, tokens: list[str], otherwise: str = "exit 1") -> dict[str, object]:
-    """A user whose plugin gives one token after the other."""
+    """A user with a credential plugin that returns one token after the other."""
     script, count = folder / "plugin", folder / "runs"
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     cases = "\n".join(
@@ -72,7 +72,7 @@ def _plugin(folder: Path, tokens: list[str], otherwise: str = "exit 1") -> dict[
     }
 
 
-def test_a_plugin_is_asked_again_when_its_token_is_refused(
+def test_a_plugin_runs_again_when_its_token_is_refused(
     proxied: Proxied, tokens: list[str], tmp_path: Path, stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
@@ -84,10 +84,10 @@ def test_a_plugin_is_asked_again_when_its_token_is_refused(
     assert scanned.status == 1
     assert drift_of(scanned.document) == DRIFT
     assert (tmp_path / "runs").read_text() == "2\n"
-    assert "the credentials were refused (401); trying again with new ones" in stderr()
+    assert "the credentials were refused (401); retrying with new ones" in stderr()
 
 
-def test_a_token_that_is_replaced_in_its_file_is_read_again(
+def test_a_token_file_is_read_again_when_its_token_is_refused(
     proxied: Proxied, tokens: list[str], tmp_path: Path
 ) -> None:
     application, running = proxied
@@ -103,7 +103,7 @@ def test_a_token_that_is_replaced_in_its_file_is_read_again(
     assert drift_of(scanned.document) == DRIFT
 
 
-def test_inside_a_pod_the_token_is_read_again(
+def test_the_token_of_a_pod_is_read_again_when_it_is_refused(
     proxied: Proxied, cluster: Cluster, tokens: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application, _ = proxied
@@ -127,7 +127,7 @@ def test_inside_a_pod_the_token_is_read_again(
     assert drift_of(json.loads(report.read_text())) == DRIFT
 
 
-def test_a_token_that_expires_for_good_leaves_the_scan_incomplete_with_what_was_read(
+def test_a_token_that_cannot_be_renewed_makes_the_scan_incomplete(
     proxied: Proxied, tokens: list[str], stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
@@ -141,13 +141,13 @@ def test_a_token_that_expires_for_good_leaves_the_scan_incomplete_with_what_was_
     assert drift_of(scanned.document) == {("ConfigMap/a", "data.key")}
     assert all("the credentials were refused (401" in error for error in scanned.document["errors"])
     assert scanned.document["summary"]["objects"]["unchecked"] == 5
-    # Those that are refused are not sent again for every kind.
+    # Refused credentials are not sent again for every kind.
     assert sum("continue=" in asked for asked in running.asked) == 2
     assert not any("/services/" in asked for asked in running.asked)
     assert stderr() == ""
 
 
-def test_a_plugin_that_fails_the_second_time_is_named(proxied: Proxied, tokens: list[str], tmp_path: Path) -> None:
+def test_a_plugin_that_fails_the_second_time_is_reported(proxied: Proxied, tokens: list[str], tmp_path: Path) -> None:
     application, running = proxied
     running.on(LATE, _refuse(tokens[0]), times=FOREVER)
     user = _plugin(tmp_path, tokens[:1], otherwise="echo login first >&2; exit 1")
@@ -156,11 +156,11 @@ def test_a_plugin_that_fails_the_second_time_is_named(proxied: Proxied, tokens: 
 
     assert scanned.status == 3
     assert drift_of(scanned.document) == {("ConfigMap/a", "data.key")}
-    assert "new ones cannot be had" in scanned.document["errors"][0]
+    assert "getting new ones failed" in scanned.document["errors"][0]
 
 
 @pytest.mark.parametrize("given", [0, 1])
-def test_a_plugin_that_never_ends_ends_with_the_deadline(
+def test_a_plugin_that_hangs_is_stopped_by_the_deadline(
     proxied: Proxied, tokens: list[str], tmp_path: Path, given: int, stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
@@ -171,7 +171,7 @@ def test_a_plugin_that_never_ends_ends_with_the_deadline(
     if given:
         scanned = application.report("--deadline", "4s", "--unmanaged", "off", kubeconfig=kubeconfig)
         assert scanned.status == 3
-        assert "was not done within 4s" in scanned.document["errors"][0]
+        assert "did not finish within 4s" in scanned.document["errors"][0]
     else:
         with pytest.raises(FileNotFoundError):
             application.report("--deadline", "1s", kubeconfig=kubeconfig)
@@ -179,7 +179,7 @@ def test_a_plugin_that_never_ends_ends_with_the_deadline(
         assert line.startswith("drift: no credentials were had before the --deadline")
 
 
-def test_what_is_logged_while_another_cluster_is_asked_is_no_failure_of_this_one() -> None:
+def test_errors_logged_by_another_thread_are_ignored() -> None:
     def authenticate(headers: dict[str, str], *_: object) -> None:
         other = threading.Thread(target=logging.getLogger().error, args=("exec: the other cluster's plugin failed",))
         other.start()

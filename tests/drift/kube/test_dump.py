@@ -1,4 +1,4 @@
-"""A dump as the live side: what it holds, in which versions, and what is no dump."""
+"""Dumps as a source of live objects: kinds, versions, and files that are not dumps."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_objects_are_found_by_kind_namespace_and_name(tmp_path: Path) -> None:
     assert [live.name for live in dump.list(resource, None)] == ["a"]
 
 
-def test_what_the_dump_has_in_another_version_is_unchecked_and_not_missing(
+def test_an_object_dumped_in_another_version_is_unchecked_not_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dump = _dump(tmp_path, _autoscaler("v2"))
@@ -53,7 +53,7 @@ def test_what_the_dump_has_in_another_version_is_unchecked_and_not_missing(
     assert "kubectl get horizontalpodautoscalers.v1.autoscaling" in out
 
 
-def test_kinds_that_are_not_built_in_are_known_by_their_objects(tmp_path: Path) -> None:
+def test_custom_kinds_are_known_from_their_objects(tmp_path: Path) -> None:
     dump = _dump(tmp_path, {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}})
 
     resource = dump.resources.find("example.com/v1", "Widget")
@@ -63,14 +63,12 @@ def test_kinds_that_are_not_built_in_are_known_by_their_objects(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("content", [[1], {"items": ["x"]}, {"items": [{"kind": "Pod"}]}, "text", {"kind": "Pod"}])
-def test_what_is_no_dump_is_an_error(tmp_path: Path, content: object) -> None:
+def test_a_file_that_is_not_a_dump_is_an_error(tmp_path: Path, content: object) -> None:
     with pytest.raises(DumpError, match="not a dump of Kubernetes objects"):
         _dump(tmp_path, content)
 
 
-def test_a_dump_that_cannot_be_read_ends_with_2_as_a_manifest_does(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreadable_dump_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "dump.yaml").write_text("a: [")
     (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2")))
 
@@ -78,9 +76,7 @@ def test_a_dump_that_cannot_be_read_ends_with_2_as_a_manifest_does(
     assert capsys.readouterr().err.startswith(f"drift: --live {tmp_path}/dump.yaml:2:1: ")
 
 
-def test_a_misspelt_kind_is_missing_and_says_what_may_be_meant(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_misspelt_kind_gets_a_suggestion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "dump.json").write_text(json.dumps(_autoscaler("v2")))
     (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2") | {"kind": "HorizontalPodAutoScalar"}))
 

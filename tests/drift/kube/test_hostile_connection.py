@@ -1,4 +1,4 @@
-"""Kubeconfigs and servers that ask for too much: each ends in one clear line, in little memory, and in time."""
+"""Hostile kubeconfigs and servers end in one clear line, in little memory, and in time."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ import yaml
 from drift.cli import main
 from drift.errors import ConnectError, RequestError, UsageError
 from drift.kube.connection import connect
-from drift.kube.limits import ANSWER_BYTES, Deadline, Limits
+from drift.kube.limits import RESPONSE_BYTES, Deadline, Limits
 from drift.kube.openapi import SchemaSource
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
@@ -44,7 +44,7 @@ def kubeconfig(folder: Path, user: dict[str, Any] | None = None, **cluster: Any)
     return str(file)
 
 
-# -- means of authentication
+# -- authentication methods
 
 PASSWORD = {"username": "admin", "password": "planted-password"}
 PROVIDER = {"auth-provider": {"name": "gcp", "config": {"cmd-path": "/bin/false", "access-token": "planted-token"}}}
@@ -59,7 +59,7 @@ PROVIDER = {"auth-provider": {"name": "gcp", "config": {"cmd-path": "/bin/false"
         ({**PASSWORD, **PROVIDER, "token": ""}, "username and password and auth-provider"),
     ],
 )
-def test_means_that_are_not_supported_are_one_line_with_the_way_out(
+def test_unsupported_authentication_is_one_line_with_alternatives(
     tmp_path: Path, user: dict[str, Any], named: str, stderr: Callable[[], str]
 ) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG_MAP)
@@ -73,13 +73,13 @@ def test_means_that_are_not_supported_are_one_line_with_the_way_out(
 
 
 @pytest.mark.parametrize("other", [PASSWORD, PROVIDER])
-def test_beside_a_token_they_are_left_out(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_unsupported_authentication_is_ignored_if_there_is_a_token(tmp_path: Path, other: dict[str, Any]) -> None:
     headers = connect(kubeconfig(tmp_path, {"token": TOKEN, **other}), None).credentials()
 
     assert dict(headers) == {"authorization": f"Bearer {TOKEN}"}
 
 
-def test_a_user_that_is_not_used_may_have_any_means(tmp_path: Path) -> None:
+def test_unused_users_are_not_checked(tmp_path: Path) -> None:
     file = Path(kubeconfig(tmp_path))
     config = json.loads(file.read_text())
     config["users"].append({"name": "b", "user": PASSWORD})
@@ -94,7 +94,7 @@ def test_a_user_that_is_not_used_may_have_any_means(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "server", ["", "127.0.0.1:6443", "example.com", "ftp://example.com", "https://", "https://h:99999", "https://a\n"]
 )
-def test_an_address_that_is_no_url_is_named(tmp_path: Path, server: str) -> None:
+def test_a_server_address_must_be_a_url(tmp_path: Path, server: str) -> None:
     with pytest.raises(ConnectError, match="of the kubeconfig is not a URL"):
         connect(kubeconfig(tmp_path, server=server), None)
 
@@ -116,13 +116,13 @@ def test_no_credentials_are_sent_unencrypted_to_another_machine(tmp_path: Path) 
         ("server", ["https://a"]),
     ],
 )
-def test_a_setting_of_the_wrong_type_is_refused(tmp_path: Path, setting: str, value: Any) -> None:
+def test_a_setting_of_the_wrong_type_is_an_error(tmp_path: Path, setting: str, value: Any) -> None:
     with pytest.raises(ConnectError, match=f"{setting} is not "):
         connect(kubeconfig(tmp_path, **{setting: value}), None)
 
 
 @pytest.mark.parametrize("token", [f"{TOKEN}\r\nX-Header: b", f"{TOKEN}\x00", f"{TOKEN}\u20ac"])
-def test_a_token_that_cannot_be_sent_is_one_line_without_it(tmp_path: Path, token: str) -> None:
+def test_a_token_with_invalid_characters_is_not_quoted(tmp_path: Path, token: str) -> None:
     with pytest.raises(ConnectError) as error:
         Requests(connect(kubeconfig(tmp_path, {"token": token}), None)).get("/version")
 
@@ -130,7 +130,7 @@ def test_a_token_that_cannot_be_sent_is_one_line_without_it(tmp_path: Path, toke
     assert "\n" not in str(error.value)
 
 
-def test_a_certificate_that_is_not_verified_is_said_once(workspace: Application, stderr: Callable[[], str]) -> None:
+def test_an_unverified_certificate_is_one_warning(workspace: Application, stderr: Callable[[], str]) -> None:
     workspace.write(CONFIG_MAP)
     workspace.sync()
     config = yaml.safe_load(workspace.cluster.kubeconfig.read_text())
@@ -165,7 +165,7 @@ def test_a_certificate_that_is_not_verified_is_said_once(workspace: Application,
     assert stderr() == ""
 
 
-# -- a server on this machine that answers as it likes
+# -- a hostile server on this machine
 
 
 @contextmanager
@@ -183,7 +183,7 @@ def hostile(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A client that went away."""
+            """Ignores clients that disconnect."""
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -207,7 +207,7 @@ def requests(folder: Path, server: str, **limits: Any) -> Requests:
 
 
 @pytest.mark.parametrize(
-    ("location", "said"),
+    ("location", "host"),
     [
         ("http://[::1", "elsewhere"),
         ("http://[", "elsewhere"),
@@ -219,33 +219,31 @@ def requests(folder: Path, server: str, **limits: Any) -> Requests:
     ],
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_anywhere_is_one_line_and_is_not_followed(
-    tmp_path: Path, location: str, said: str, status: int
-) -> None:
-    asked: list[str] = []
+def test_a_redirect_is_one_line_and_is_not_followed(tmp_path: Path, location: str, host: str, status: int) -> None:
+    requested: list[str] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        asked.append(handler.path)
+        requested.append(handler.path)
         send(handler, status, Location=location.encode().decode("latin-1"))
 
     with (
         hostile(answer) as server,
-        pytest.raises(RequestError, match=f"redirects to {said}, where credentials") as error,
+        pytest.raises(RequestError, match=f"redirects to {host}, where credentials") as error,
     ):
         requests(tmp_path, server).get("/version")
 
-    assert asked == ["/version"]
+    assert requested == ["/version"]
     assert "planted" not in str(error.value)
 
 
-def test_a_stream_is_not_redirected_either(tmp_path: Path) -> None:
+def test_a_stream_does_not_follow_redirects(tmp_path: Path) -> None:
     with hostile(lambda handler: send(handler, 302, Location="http://[::1")) as server:
-        source = requests(tmp_path, server).stream("/watch", {}, "application/json", silence=5, seconds=5)
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=5, seconds=5)
         with pytest.raises(RequestError, match="redirects to elsewhere"), source:
             pass
 
 
-#: Reads one huge answer in a process of its own, and prints the error and by how many MiB the process grew at most.
+#: Reads a huge response in a separate process. Prints the error and the peak growth of the process in MiB.
 _GROWTH = """
 import resource, sys
 from drift.kube.connection import connect
@@ -253,16 +251,16 @@ from drift.kube.limits import Limits
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
 from drift.kube.paging import read_list
-source = Requests(connect(sys.argv[1], None), Limits(answer_bytes=int(sys.argv[2])))
+source = Requests(connect(sys.argv[1], None), Limits(response_bytes=int(sys.argv[2])))
 kind = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(2):
     try:
         read_list(source, kind, None, {})
     except Exception as error:
-        said = error
+        message = error
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(said, (after - before) // 1024, sep="|")
+print(message, (after - before) // 1024, sep="|")
 """
 
 
@@ -292,7 +290,7 @@ def _compressed() -> bytes:
 
 
 @pytest.mark.parametrize("answer", [_endless, _bomb, _twofold_bomb, _many_values])
-def test_an_answer_without_end_takes_little_more_memory_than_an_answer_may_have(
+def test_an_endless_response_takes_little_more_memory_than_the_limit(
     tmp_path: Path, answer: Callable[[BaseHTTPRequestHandler], None]
 ) -> None:
     with hostile(answer) as server:
@@ -304,8 +302,8 @@ def test_an_answer_without_end_takes_little_more_memory_than_an_answer_may_have(
             timeout=300,
         )
 
-    said, growth = done.stdout.rsplit("|", 1)
-    assert "larger than 32 MiB" in said or (answer is _many_values and "more than 4000000 values" in said)
+    message, growth = done.stdout.rsplit("|", 1)
+    assert "larger than 32 MiB" in message or (answer is _many_values and "more than 4000000 values" in message)
     assert int(growth) < 64
 
 
@@ -330,7 +328,7 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("before", DRIPS.values(), ids=DRIPS)
-def test_a_byte_at_a_time_holds_no_longer_than_a_request_may_take(tmp_path: Path, before: bytes) -> None:
+def test_a_response_byte_by_byte_ends_with_the_request_timeout(tmp_path: Path, before: bytes) -> None:
     with hostile(lambda handler: _drip(handler, before)) as server:
         source = requests(tmp_path, server, request_seconds=0.5)
         with pytest.raises(RequestError, match="--request-timeout"):
@@ -338,22 +336,22 @@ def test_a_byte_at_a_time_holds_no_longer_than_a_request_may_take(tmp_path: Path
 
 
 @pytest.mark.parametrize("before", [DRIPS["a status"], DRIPS["a header"], DRIPS["an error"]])
-def test_a_watch_that_answers_a_byte_at_a_time_is_given_up(tmp_path: Path, before: bytes) -> None:
+def test_a_watch_that_starts_byte_by_byte_times_out(tmp_path: Path, before: bytes) -> None:
     with hostile(lambda handler: _drip(handler, before)) as server:
-        source = requests(tmp_path, server).stream("/watch", {}, "application/json", silence=0.5, seconds=60)
-        with pytest.raises(RequestError, match=r"nothing came for 0\.5s"), source:
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=0.5, seconds=60)
+        with pytest.raises(RequestError, match=r"no data for 0\.5s"), source:
             pass
 
 
 @pytest.mark.parametrize("before", [HEAD, CHUNKED + b"10000\r\n"])
-def test_a_watch_without_a_whole_line_ends_when_its_time_is_over(tmp_path: Path, before: bytes) -> None:
+def test_a_watch_without_a_complete_line_ends_in_time(tmp_path: Path, before: bytes) -> None:
     with hostile(lambda handler: _drip(handler, before)) as server:
-        source = requests(tmp_path, server).stream("/watch", {}, "application/json", silence=5, seconds=0.5)
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=5, seconds=0.5)
         with source as stream:
             assert set(b"".join(stream.chunks)) == set(b"1")
 
 
-# -- the cache of schemas
+# -- the schema cache
 
 
 ROUTE = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset())
@@ -369,7 +367,7 @@ def _fifo(file: Path) -> None:
     os.mkfifo(file)
 
 
-SPOILT: dict[str, Callable[[Path], object]] = {
+BROKEN_FILES: dict[str, Callable[[Path], object]] = {
     "a list": lambda file: file.write_text("[]"),
     "a number": lambda file: file.write_text("7"),
     "null": lambda file: file.write_text("null"),
@@ -381,31 +379,29 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "a link to itself": lambda file: file.symlink_to(file),
     "a link to a device": lambda file: file.symlink_to("/dev/zero"),
     "a pipe": _fifo,
-    "a huge file": lambda file: file.open("wb").truncate(ANSWER_BYTES + 1),
+    "a huge file": lambda file: file.open("wb").truncate(RESPONSE_BYTES + 1),
 }
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.parametrize("case", SPOILT)
-def test_a_spoilt_cache_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+@pytest.mark.parametrize("case", BROKEN_FILES)
+def test_a_broken_cache_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with hostile(_schemas) as server:
         assert SchemaSource(requests(tmp_path, server)).document(ROUTE) == SCHEMA
         (file,) = (tmp_path / "cache").rglob("*.json")
         file.unlink()
-        SPOILT[case](file)
+        BROKEN_FILES[case](file)
 
         assert SchemaSource(requests(tmp_path, server)).document(ROUTE) == SCHEMA
         assert SchemaSource(requests(tmp_path, server)).document(ROUTE) == SCHEMA
 
-    # Nothing half-written is left behind.
+    # There are no temporary files.
     assert len(list(file.parent.iterdir())) == 1
 
 
 @pytest.mark.parametrize("folder", ["/dev/null", "/proc/none", f"/{'x' * 300}", "relative"])
-def test_a_folder_that_cannot_be_a_cache_costs_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
-) -> None:
+def test_an_unusable_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", folder)
     with hostile(_schemas) as server:
@@ -414,14 +410,14 @@ def test_a_folder_that_cannot_be_a_cache_costs_nothing(
     assert not (tmp_path / "relative").exists()
 
 
-def test_a_user_without_a_home_needs_a_kubeconfig_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(uid: int) -> None:
+def test_a_user_without_a_home_folder_can_use_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_user(uid: int) -> None:
         raise KeyError(uid)
 
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("KUBECONFIG")
-    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr("pwd.getpwuid", no_user)
     with pytest.raises(ConnectError, match=r"no kubeconfig found at ~/[.]kube/config"):
         connect(None, None)
     with hostile(_schemas) as server:

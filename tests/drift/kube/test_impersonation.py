@@ -1,4 +1,4 @@
-"""Asking as another user: what kubectl's --as flags and the `as` fields of a kubeconfig do, the reporter does."""
+"""Impersonation works as in kubectl: the --as flags and the `as` fields of a kubeconfig."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ SCOPES = "example.org/scopes"
 
 @pytest.fixture
 def impersonator(workspace: Application) -> Iterator[Path]:
-    """A kubeconfig of an account that may impersonate a few identities, and read nothing itself."""
+    """The kubeconfig of an account that may impersonate a few identities but cannot read anything itself."""
     name = f"impersonator-{workspace.namespace}"
     rules = [
         {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"], "resourceNames": ["jane", "jäne"]},
@@ -45,7 +45,7 @@ def impersonator(workspace: Application) -> Iterator[Path]:
 
 
 def with_user(kubeconfig: Path, folder: Path, **fields: Any) -> Path:
-    """The kubeconfig with more fields of its user."""
+    """Adds fields to the user of a kubeconfig."""
     config = yaml.safe_load(kubeconfig.read_text())
     config["users"][0]["user"].update({name.replace("_", "-"): value for name, value in fields.items()})
     file = folder / "impersonating.kubeconfig"
@@ -59,7 +59,7 @@ def synced(workspace: Application) -> None:
 
 
 @pytest.mark.parametrize("user", ["jane", "jäne"])
-def test_the_report_is_made_with_the_rights_of_the_impersonated_groups(
+def test_a_scan_has_the_permissions_of_the_impersonated_groups(
     workspace: Application, impersonator: Path, user: str
 ) -> None:
     synced(workspace)
@@ -70,7 +70,9 @@ def test_the_report_is_made_with_the_rights_of_the_impersonated_groups(
     assert workspace.report(*flags, "--as-group", "readers", "--as-uid", "7", kubeconfig=impersonator).status == 0
 
 
-def test_a_kubeconfig_names_whom_to_impersonate(workspace: Application, impersonator: Path, tmp_path: Path) -> None:
+def test_the_kubeconfig_can_name_a_user_to_impersonate(
+    workspace: Application, impersonator: Path, tmp_path: Path
+) -> None:
     synced(workspace)
     extra = {SCOPES: ["view", "all"]}
 
@@ -81,31 +83,31 @@ def test_a_kubeconfig_names_whom_to_impersonate(workspace: Application, imperson
     named.write_text(text)
 
     assert workspace.report("--unmanaged", "off", kubeconfig=named).status == 0
-    # A flag wins over the kubeconfig.
+    # A flag takes precedence over the kubeconfig.
     assert workspace.report("--unmanaged", "off", "--as-group", "others", kubeconfig=named).status == 3
 
 
-def test_an_administrators_kubeconfig_with_as_reads_with_fewer_rights(workspace: Application, tmp_path: Path) -> None:
+def test_an_administrator_who_impersonates_has_fewer_permissions(workspace: Application, tmp_path: Path) -> None:
     synced(workspace)
     file = with_user(workspace.cluster.kubeconfig, tmp_path)
-    file.write_text(file.read_text().replace("token: ", "as: nobody\n    token: "))
+    file.write_text(file.read_text().replace("token: ", "as: jane\n    token: "))
 
     scanned = workspace.report("--unmanaged", "off", kubeconfig=file)
 
     assert scanned.status == 3
     (error,) = scanned.document["errors"]
-    assert "may not be read by nobody, who is impersonated (get, list configmaps in" in error
+    assert "may not be read by jane, who is impersonated (get, list configmaps in" in error
 
 
-def test_whoever_is_impersonated_may_be_an_administrator(
+def test_an_impersonated_user_can_be_an_administrator(
     workspace: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:
     synced(workspace)
 
-    scanned = workspace.report("-v", "--as", "nobody", "--as-group", "system:masters")
+    scanned = workspace.report("-v", "--as", "jane", "--as-group", "system:masters")
 
     assert scanned.status == 0
-    assert ", as nobody\n" in capsys.readouterr().err
+    assert ", as jane\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_an_account_that_may_not_impersonate_is_one_clear_line(
 
 @pytest.mark.parametrize("flags", [["--as-group", "a"], ["--as-uid", "7"], ["--as", ""], ["--as", "a\nX-Header: b"]])
 @pytest.mark.parametrize("command", ["report", "watch"])
-def test_flags_that_cannot_be_sent_are_a_usage_error(
+def test_invalid_flag_values_are_a_usage_error(
     tmp_path: Path, command: str, flags: list[str], stderr: Callable[[], str]
 ) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG_MAP)
@@ -136,7 +138,7 @@ def test_flags_that_cannot_be_sent_are_a_usage_error(
     assert "--as" in line
 
 
-def test_a_dump_is_read_as_nobody_in_particular(tmp_path: Path, stderr: Callable[[], str]) -> None:
+def test_impersonation_flags_do_not_apply_to_a_dump(tmp_path: Path, stderr: Callable[[], str]) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG_MAP)
 
     assert main(["report", str(tmp_path), "--live", str(tmp_path), "--as", "jane"]) == 2
@@ -192,6 +194,6 @@ def test_groups_need_a_user_as_with_kubectl(tmp_path: Path, user: dict[str, Any]
         {"as": "jane", "as-user-extra": {"a": "b"}},
     ],
 )
-def test_what_is_malformed_is_never_ignored(tmp_path: Path, user: dict[str, Any]) -> None:
+def test_malformed_settings_are_an_error(tmp_path: Path, user: dict[str, Any]) -> None:
     with pytest.raises(ConnectError, match="user 'a': as"):
         connect(kubeconfig(tmp_path, **user), None)

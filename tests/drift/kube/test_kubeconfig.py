@@ -1,4 +1,4 @@
-"""Kubeconfigs, well made and otherwise: who is asked with which credentials, and that no message quotes those."""
+"""Kubeconfigs select the server and the credentials. No message quotes credentials."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def written(file: Path, config: object) -> str:
     return str(file)
 
 
-def test_several_files_are_one_and_the_first_has_its_way(tmp_path: Path) -> None:
+def test_several_files_are_merged_and_the_first_wins(tmp_path: Path) -> None:
     first = written(tmp_path / "first", kubeconfig("a", "https://first"))
     again = written(tmp_path / "again", kubeconfig("a", "https://again", **{"current-context": "b"}))
     other = written(tmp_path / "other", kubeconfig("b", "https://other"))
@@ -68,7 +68,9 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
         ({"current-context": 7}, "7"),
     ],
 )
-def test_what_is_wrong_is_one_line_without_credentials(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_a_broken_kubeconfig_is_one_line_without_credentials(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     file = written(tmp_path / "config", kubeconfig(**change))
 
     with pytest.raises(ConnectError, match=message) as error:
@@ -79,7 +81,7 @@ def test_what_is_wrong_is_one_line_without_credentials(change: dict[str, Any], m
 
 
 @pytest.mark.parametrize("case", NASTY)
-def test_what_is_no_kubeconfig_is_said_at_once(case: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_kubeconfig_is_an_error_at_once(case: str, tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_bytes(NASTY[case])
 

@@ -1,4 +1,4 @@
-"""Where schemas are asked for: only at the server that names them, whatever it says."""
+"""Schemas are requested only from the API server, whatever URLs it returns."""
 
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
@@ -26,8 +26,8 @@ ELSEWHERE = (
 )
 
 
-class Asked:
-    """Answers with an index, and keeps account of what else is asked for."""
+class RecordedRequests:
+    """Returns an index of schemas, and records the other requests."""
 
     server = "https://good.example.com"
 
@@ -45,26 +45,26 @@ class Asked:
 
 
 @pytest.mark.parametrize("address", [*ELSEWHERE, None, 7, ["/openapi/v3/x"]])
-def test_an_address_that_could_lead_elsewhere_is_not_asked(address: object) -> None:
-    asked = Asked(address)
+def test_a_schema_url_on_another_host_is_not_requested(address: object) -> None:
+    requests = RecordedRequests(address)
 
-    assert SchemaSource(cast("Requests", asked)).document(ROUTE) is None
-    assert asked.paths == []
+    assert SchemaSource(cast("Requests", requests)).document(ROUTE) is None
+    assert requests.paths == []
 
 
-def test_an_address_of_the_server_is_asked() -> None:
-    asked = Asked("/openapi/v3/apis/example.com/v1?a=b")
+def test_a_schema_url_on_the_server_is_requested() -> None:
+    requests = RecordedRequests("/openapi/v3/apis/example.com/v1?a=b")
 
-    assert SchemaSource(cast("Requests", asked)).document(ROUTE) == {"components": {}}
-    assert asked.paths == ["/openapi/v3/apis/example.com/v1 {'a': 'b'}"]
+    assert SchemaSource(cast("Requests", requests)).document(ROUTE) == {"components": {}}
+    assert requests.paths == ["/openapi/v3/apis/example.com/v1 {'a': 'b'}"]
 
 
 @pytest.mark.parametrize("path", ["@evil.example.com/x", ":80/x", ".evil.example.com", ""])
-def test_nothing_is_sent_to_what_is_no_path(path: str) -> None:
+def test_a_request_needs_a_path(path: str) -> None:
     client = mock.Mock()
     connection = Connection(client, None, "https://good.example.com", "default", lambda: connection)
 
-    with pytest.raises(RequestError, match="is no path of an API server"):
+    with pytest.raises(RequestError, match="is not a path of an API server"):
         Requests(connection).get(path)
 
     assert client.rest_client.pool_manager.request.call_count == 0

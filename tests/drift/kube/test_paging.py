@@ -1,4 +1,4 @@
-"""A list is read to its end and each object once, whatever becomes of its pages, or the scan is incomplete."""
+"""Lists are read completely and without duplicates, or the scan is incomplete."""
 
 import base64
 import json
@@ -21,10 +21,10 @@ GONE = {"kind": "Status", "status": "Failure", "reason": "Expired", "code": 410}
 
 
 def _expire(exchange: Exchange) -> None:
-    """As an API server does: it says where the list goes on, with what is there by now."""
+    """Expires a token as an API server does: it offers another token for a newer resourceVersion."""
     (token,) = parse_qs(urlsplit(exchange.handler.path).query)["continue"]
-    place = json.loads(base64.urlsafe_b64decode(token + "=="))
-    latest = base64.urlsafe_b64encode(json.dumps({**place, "rv": -1}).encode()).rstrip(b"=").decode()
+    position = json.loads(base64.urlsafe_b64decode(token + "=="))
+    latest = base64.urlsafe_b64encode(json.dumps({**position, "rv": -1}).encode()).rstrip(b"=").decode()
     exchange.send(410, json.dumps({**GONE, "metadata": {"continue": latest}}).encode())
 
 
@@ -33,7 +33,7 @@ def _expire_for_good(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-def test_a_list_whose_token_has_expired_goes_on_where_it_was(proxied: Proxied, nth: int) -> None:
+def test_a_list_continues_after_its_token_has_expired(proxied: Proxied, nth: int) -> None:
     application, running = proxied
     running.on(NEXT, _expire, nth=nth)
 
@@ -46,7 +46,7 @@ def test_a_list_whose_token_has_expired_goes_on_where_it_was(proxied: Proxied, n
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-def test_a_list_that_cannot_go_on_starts_again_and_nothing_is_reported_twice(proxied: Proxied, nth: int) -> None:
+def test_a_list_that_cannot_continue_starts_again_without_duplicates(proxied: Proxied, nth: int) -> None:
     application, running = proxied
     running.on(NEXT, _expire_for_good, nth=nth)
 
@@ -59,7 +59,7 @@ def test_a_list_that_cannot_go_on_starts_again_and_nothing_is_reported_twice(pro
 
 
 @pytest.mark.parametrize("answer", [_expire, _expire_for_good])
-def test_tokens_that_expire_again_and_again_leave_the_scan_incomplete(proxied: Proxied, answer: object) -> None:
+def test_a_scan_is_incomplete_if_tokens_keep_expiring(proxied: Proxied, answer: object) -> None:
     application, running = proxied
     running.on(NEXT, answer, times=FOREVER)  # type: ignore[arg-type]
 
@@ -70,7 +70,7 @@ def test_tokens_that_expire_again_and_again_leave_the_scan_incomplete(proxied: P
     assert drift_of(scanned.document) == DRIFT - {("ConfigMap/e", "data.key")}
 
 
-def test_a_page_that_comes_again_and_again_leaves_the_scan_incomplete(proxied: Proxied) -> None:
+def test_a_scan_is_incomplete_if_a_page_repeats(proxied: Proxied) -> None:
     application, running = proxied
 
     def same(answer: Answer) -> Answer:
@@ -85,19 +85,19 @@ def test_a_page_that_comes_again_and_again_leaves_the_scan_incomplete(proxied: P
     scanned = application.report("--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.status == 3
-    assert "the same page comes again and again" in scanned.document["errors"][0]
+    assert "the server sent the same continue token again" in scanned.document["errors"][0]
     assert drift_of(scanned.document) == DRIFT - {("ConfigMap/e", "data.key")}
 
 
 @pytest.fixture
 def passing_object(proxied: Proxied) -> Iterator[str]:
-    """An object that nobody has in Git, and that other tests must not find."""
+    """The name of an object that is not in Git. It is deleted after the test."""
     application, _ = proxied
     yield "between"
     application.kubectl("delete", "configmap", "between", "--ignore-not-found")
 
 
-def test_objects_that_come_between_pages_do_not_disturb_the_others(proxied: Proxied, passing_object: str) -> None:
+def test_objects_created_between_pages_do_not_affect_others(proxied: Proxied, passing_object: str) -> None:
     application, running = proxied
     running.on(NEXT, after(lambda: application.kubectl("create", "configmap", passing_object)))
     running.on(NEXT, _expire, nth=2)
@@ -108,7 +108,7 @@ def test_objects_that_come_between_pages_do_not_disturb_the_others(proxied: Prox
     assert drift_of(scanned.document) == DRIFT
 
 
-def test_objects_that_change_or_go_between_pages_are_reported_as_they_were_at_some_time(proxied: Proxied) -> None:
+def test_objects_that_change_between_pages_are_reported_in_one_of_their_states(proxied: Proxied) -> None:
     application, running = proxied
 
     def change() -> None:
@@ -126,12 +126,12 @@ def test_objects_that_change_or_go_between_pages_are_reported_as_they_were_at_so
         application.kubectl("patch", "service", "web", "--patch", '{"spec": {"selector": {"app": "other"}}}')
 
     assert scanned.status == 1
-    # The first two pages are of one moment, before the change; the third is of another, after it.
+    # The first two pages are from before the change, the third is from after it.
     assert drift_of(scanned.document) == DRIFT | {("ConfigMap/f", "")}
     assert names(scanned.document["inSync"]) == ["b", "c", "d"]
 
 
-def test_a_token_that_an_api_server_calls_too_old_costs_no_object(proxied: Proxied) -> None:
+def test_no_object_is_lost_when_a_real_token_expires(proxied: Proxied) -> None:
     application, running = proxied
     events = [
         {
@@ -155,11 +155,11 @@ def test_a_token_that_an_api_server_calls_too_old_costs_no_object(proxied: Proxi
     assert seen == [f"event-{number}" for number in range(5)]
     with pytest.raises(RequestError) as expired:
         server._requests.get(path, {**query, "continue": token})  # noqa: SLF001
-    assert (expired.value.status, bool(expired.value.resume)) == (410, True)
+    assert (expired.value.status, bool(expired.value.continue_token)) == (410, True)
     assert sum("/events?" in asked and "continue=" in asked for asked in running.asked) == 4
 
 
-def test_pages_that_are_too_large_are_asked_for_in_smaller_parts(
+def test_pages_that_are_too_large_are_requested_in_smaller_parts(
     proxied: Proxied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application, running = proxied
@@ -168,7 +168,7 @@ def test_pages_that_are_too_large_are_asked_for_in_smaller_parts(
     config_maps = server.resources.find("v1", "ConfigMap")
     assert config_maps is not None
     whole = [live.name for live in server.list(config_maps, application.namespace)]
-    monkeypatch.setattr(server._requests, "_limits", Limits(answer_bytes=4000))  # noqa: SLF001
+    monkeypatch.setattr(server._requests, "_limits", Limits(response_bytes=4000))  # noqa: SLF001
 
     assert [live.name for live in server.list(config_maps, application.namespace)] == whole
     assert {*CONFIG_MAPS} < {*whole}
@@ -176,7 +176,7 @@ def test_pages_that_are_too_large_are_asked_for_in_smaller_parts(
     assert running.asked[-1].partition("?")[2].startswith("limit=1&continue=")
 
 
-def test_a_refusal_half_way_is_as_clear_as_one_at_the_start(proxied: Proxied) -> None:
+def test_an_error_on_a_later_page_is_as_clear_as_on_the_first(proxied: Proxied) -> None:
     application, running = proxied
     running.on(NEXT, status(403), times=FOREVER)
 

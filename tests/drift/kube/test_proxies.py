@@ -1,4 +1,4 @@
-"""Which proxy a server is reached through, and what is said of one that is in the way."""
+"""Proxies: which one is used, and the errors when it fails."""
 
 import contextlib
 import os
@@ -33,14 +33,14 @@ VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROX
         "https://LOCALHOST",
     ],
 )
-def test_this_machine_is_never_reached_through_a_proxy_of_the_environment(server: str) -> None:
+def test_a_loopback_address_needs_no_proxy(server: str) -> None:
     assert choose_proxy(server, None, {"HTTPS_PROXY": PROXY}) is None
 
 
 @pytest.mark.parametrize(
     ("server", "no_proxy", "is_direct"),
     [
-        # Those of https://cs.opensource.google/go/x/net/+/master:http/httpproxy/proxy_test.go
+        # From https://cs.opensource.google/go/x/net/+/master:http/httpproxy/proxy_test.go
         ("https://example.com", "", False),
         ("https://example.com", "*", True),
         ("https://example.com", "example.com", True),
@@ -67,7 +67,7 @@ def test_this_machine_is_never_reached_through_a_proxy_of_the_environment(server
         ("https://example.com", "10.0.0.0/99, :443, /, ,[", False),
     ],
 )
-def test_no_proxy_is_read_as_kubectl_reads_it(server: str, no_proxy: str, is_direct: bool) -> None:
+def test_no_proxy_works_as_in_kubectl(server: str, no_proxy: str, is_direct: bool) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         chosen = choose_proxy(server, None, {"HTTPS_PROXY": PROXY, name: no_proxy})
 
@@ -84,11 +84,13 @@ def test_no_proxy_is_read_as_kubectl_reads_it(server: str, no_proxy: str, is_dir
         ("http://a.example.com", {"http_proxy": PROXY, "HTTPS_PROXY": "http://other"}, PROXY),
     ],
 )
-def test_the_variables_are_those_of_kubectl(server: str, environment: dict[str, str], chosen: str | None) -> None:
+def test_the_environment_variables_work_as_in_kubectl(
+    server: str, environment: dict[str, str], chosen: str | None
+) -> None:
     assert choose_proxy(server, None, environment) == chosen
 
 
-def test_proxy_url_wins_and_has_no_exceptions() -> None:
+def test_proxy_url_takes_precedence_and_ignores_no_proxy() -> None:
     environment = {"HTTPS_PROXY": "http://other", "NO_PROXY": "*"}
 
     assert choose_proxy("https://127.0.0.1:6443", PROXY, environment) == PROXY
@@ -97,7 +99,7 @@ def test_proxy_url_wins_and_has_no_exceptions() -> None:
 @pytest.mark.parametrize(
     "value", ["ftp://proxy", "http://", "http://user:planted@[::1", "http://h:99999", 7, "a b", "\n"]
 )
-def test_what_is_no_proxy_is_one_line_without_its_password(value: Any) -> None:
+def test_an_invalid_proxy_is_one_line_without_its_password(value: Any) -> None:
     with pytest.raises(UsageError, match="proxy-url in the kubeconfig is not the URL of a proxy") as error:
         choose_proxy("https://a.example.com", value, {})
 
@@ -107,7 +109,7 @@ def test_what_is_no_proxy_is_one_line_without_its_password(value: Any) -> None:
 
 @dataclass(slots=True)
 class Tunnel:
-    """A proxy on this machine that leads every CONNECT to one server, or refuses it."""
+    """A local proxy that forwards every CONNECT to one server, or refuses it."""
 
     url: str
     target: tuple[str, int]
@@ -125,10 +127,10 @@ class Tunnel:
             return
         with client, socket.create_connection(self.target) as server:
             client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-            there = threading.Thread(target=_pump, args=(client, server), daemon=True)
-            there.start()
+            upload = threading.Thread(target=_pump, args=(client, server), daemon=True)
+            upload.start()
             _pump(server, client)
-            there.join()
+            upload.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -175,9 +177,7 @@ def synced(workspace: Application) -> None:
     workspace.sync()
 
 
-def test_a_report_is_made_through_proxy_url_with_the_credentials_of_the_proxy(
-    workspace: Application, tunnel: Tunnel
-) -> None:
+def test_a_scan_works_through_proxy_url_with_its_credentials(workspace: Application, tunnel: Tunnel) -> None:
     synced(workspace)
 
     assert workspace.report(kubeconfig=kubeconfig(workspace, proxy_url=tunnel.url)).status == 0
@@ -188,13 +188,13 @@ def test_a_report_is_made_through_proxy_url_with_the_credentials_of_the_proxy(
     assert "Bearer" not in "".join(tunnel.heads)
 
 
-def test_a_report_is_made_through_the_proxy_of_the_environment(workspace: Application, tunnel: Tunnel) -> None:
+def test_a_scan_works_through_the_proxy_of_the_environment(workspace: Application, tunnel: Tunnel) -> None:
     synced(workspace)
-    # A name in the server's certificate; only the proxy knows where it leads.
-    elsewhere = kubeconfig(workspace, server="https://kubernetes.default.svc:443")
+    # This name is in the server's certificate, but only the proxy can reach it.
+    proxied_only = kubeconfig(workspace, server="https://kubernetes.default.svc:443")
 
     with mock.patch.dict(os.environ, {"HTTPS_PROXY": tunnel.url}):
-        assert workspace.report(kubeconfig=elsewhere).status == 0
+        assert workspace.report(kubeconfig=proxied_only).status == 0
         count = len(tunnel.heads)
         assert count
         assert workspace.report().status == 0

@@ -11,7 +11,7 @@ def _resource(group: str, version: str, kind: str = "Widget") -> Resource:
 
 
 @pytest.mark.parametrize(
-    ("api_version", "kind", "meant"),
+    ("api_version", "kind", "suggestions"),
     [
         ("apps/v1", "Deploymnet", ["Deployment in apps/v1"]),
         ("apps/v1", "deployment", ["Deployment in apps/v1"]),
@@ -22,10 +22,10 @@ def _resource(group: str, version: str, kind: str = "Widget") -> Resource:
         ("example.com/v1", "Nothing", []),
     ],
 )
-def test_what_may_be_meant_by_a_kind_that_is_not_served(api_version: str, kind: str, meant: list[str]) -> None:
+def test_suggestions_for_a_kind_that_is_not_served(api_version: str, kind: str, suggestions: list[str]) -> None:
     resources = Resources(Resource.from_data(kind) for kind in built_in_kinds())
 
-    assert resources.similar(api_version, kind) == meant
+    assert resources.similar(api_version, kind) == suggestions
 
 
 def test_the_first_version_is_the_preferred_one() -> None:
@@ -54,5 +54,5 @@ def test_the_first_version_is_the_preferred_one() -> None:
         (_resource("", "v1"), "n", "a?watch=1#b", "/api/v1/namespaces/n/widgets/a%3Fwatch%3D1%23b"),
     ],
 )
-def test_a_name_never_leads_to_another_path(resource: Resource, namespace: str | None, name: str, path: str) -> None:
+def test_a_name_cannot_change_the_path(resource: Resource, namespace: str | None, name: str, path: str) -> None:
     assert resource.path(namespace, name) == path

@@ -1,4 +1,4 @@
-"""Tokens as they stand in files, and what is said of a client that fails: never its own words, never the token."""
+"""Tokens in files, and errors of the official client: neither its messages nor the token are shown."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_a_token_file_may_end_with_a_newline(end: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [f"{TOKEN}\nmore", f"x\r\nHeader: {TOKEN}", f"{TOKEN}\x07.", f"{TOKEN}\N{DIAERESIS}"])
 @pytest.mark.parametrize("field", ["token", "tokenFile"])
-def test_a_token_with_other_characters_is_one_clear_line_without_it(
+def test_a_token_with_other_characters_is_one_clear_line(
     text: str, field: str, tmp_path: Path, stderr: Callable[[], str]
 ) -> None:
     (tmp_path / "token").write_bytes(text.encode())
@@ -67,7 +67,7 @@ def test_a_token_file_with_a_newline_is_accepted_by_the_api_server(
     Path(file).write_text(json.dumps(content))
     (tmp_path / "a.yaml").write_text(MANIFEST)
 
-    # This account may not read ConfigMaps, which it can only be told once the server knows who it is.
+    # This account may not read ConfigMaps. The server says so only after it has accepted the token.
     assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", file, "--unmanaged=off"]) == 3
     assert "401" not in stderr()
     assert "Bearer" not in stderr()
@@ -78,7 +78,7 @@ def plugin(script: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"contexts": [{"name": "a", "context": {"cluster": {"token": TOKEN}, "user": "a"}}]}, "kubeconfig"),
         ({"users": [{"name": "a", "user": plugin(f"echo {TOKEN}")}]}, "is not JSON"),
@@ -94,21 +94,19 @@ def plugin(script: str) -> dict[str, Any]:
                     }
                 ]
             },
-            "does not answer in the apiVersion",
+            "is not of the apiVersion",
         ),
         ({"users": [{"name": "a", "user": plugin("echo log in first >&2; exit 7")}]}, "status 7: log in first"),
     ],
 )
-def test_what_the_client_says_of_a_failure_is_said_in_other_words(
-    change: dict[str, Any], said: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ConnectError, match=said) as error:
+def test_errors_of_the_client_are_reworded(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectError, match=message) as error:
         connect(kubeconfig(tmp_path, {}, **change), None).credentials()
 
     assert TOKEN not in str(error.value)
 
 
-def test_an_error_of_ours_is_said_with_its_place_and_without_its_message(
+def test_an_internal_error_names_its_position_but_not_its_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
     def fail(*_: object) -> NoReturn:

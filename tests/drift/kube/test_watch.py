@@ -1,4 +1,4 @@
-"""The lines of a watch, in whatever pieces they come."""
+"""Parsing of watch events."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drift.errors import RequestError
 from drift.kube.resources import Resource
-from drift.kube.watch import Place, read_event, split_lines
+from drift.kube.watch import WatchScope, read_event, split_lines
 from drift.redaction import Redacted
 
 SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True, verbs=frozenset({"list", "watch"}))
@@ -20,7 +20,7 @@ def _line(kind: str, body: object) -> bytes:
 
 
 @given(lines=st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line and line.strip())), data=st.data())
-def test_lines_are_the_same_in_whatever_pieces_they_come(lines: list[bytes], data: st.DataObject) -> None:
+def test_lines_do_not_depend_on_the_chunks(lines: list[bytes], data: st.DataObject) -> None:
     text = b"".join(line + b"\n" for line in lines)
     ends = sorted(data.draw(st.sets(st.integers(0, len(text)))) | {len(text)})
 
@@ -33,28 +33,28 @@ def test_lines_are_the_same_in_whatever_pieces_they_come(lines: list[bytes], dat
     assert list(split_lines(pieces())) == lines
 
 
-def test_half_a_line_at_the_end_is_no_event() -> None:
+def test_an_incomplete_last_line_is_dropped() -> None:
     assert list(split_lines([b'{"a": 1}\n{"b"', b": 2"])) == [b'{"a": 1}']
 
 
-def test_a_secrets_values_are_redacted_as_they_are_read() -> None:
+def test_the_values_of_a_secret_are_redacted() -> None:
     metadata = {"name": "s", "namespace": "n", "resourceVersion": "7"}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"key": "dmFsdWU="}}
 
     event = read_event(_line("MODIFIED", body), SECRETS)
 
     assert event.live is not None
-    assert (event.version, event.live.namespace, event.live.name, event.gone) == ("7", "n", "s", False)
+    assert (event.resource_version, event.live.namespace, event.live.name, event.deleted) == ("7", "n", "s", False)
     assert isinstance(event.live.body["data"]["key"], Redacted)
 
 
-def test_a_bookmark_moves_the_version_on() -> None:
+def test_a_bookmark_advances_the_resource_version() -> None:
     event = read_event(_line("BOOKMARK", {"kind": "Secret", "metadata": {"resourceVersion": "9"}}), SECRETS)
 
-    assert (event.version, event.live) == ("9", None)
+    assert (event.resource_version, event.live) == ("9", None)
 
 
-def test_the_status_of_an_error_is_told_and_its_message_is_not() -> None:
+def test_an_error_event_names_its_status_but_not_its_message() -> None:
     status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "may quote anything"}
 
     with pytest.raises(RequestError) as caught:
@@ -77,12 +77,12 @@ def test_the_status_of_an_error_is_told_and_its_message_is_not() -> None:
         b'{"type": "NEWS", "object": {"metadata": {"resourceVersion": "1"}}}',
     ],
 )
-def test_what_is_no_event_is_an_error(line: bytes) -> None:
+def test_a_line_that_is_not_an_event_is_an_error(line: bytes) -> None:
     with pytest.raises(RequestError, match="sent no event"):
         read_event(line, SECRETS)
 
 
-def test_a_place_is_named_as_people_would() -> None:
-    assert str(Place(SECRETS, "shop")) == "secrets in shop"
-    assert str(Place(SECRETS, "shop", "s")) == "secrets named s in shop"
-    assert Place(SECRETS, "shop", "s").selection == {"fieldSelector": "metadata.name=s"}
+def test_a_scope_has_a_readable_name() -> None:
+    assert str(WatchScope(SECRETS, "shop")) == "secrets in shop"
+    assert str(WatchScope(SECRETS, "shop", "s")) == "secrets named s in shop"
+    assert WatchScope(SECRETS, "shop", "s").selector == {"fieldSelector": "metadata.name=s"}

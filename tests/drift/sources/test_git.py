@@ -1,4 +1,4 @@
-"""What Git says of the manifests' folder, and their content at another revision."""
+"""The commit of the manifests, and manifests at another revision."""
 
 import subprocess
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import UsageError
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from drift.sources.git_revision import load_manifests_at
 
 
@@ -32,26 +32,26 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_commit_of_a_clean_folder(repository: Path) -> None:
-    info = describe([str(repository / "apps")])
+    info = manifests_info([str(repository / "apps")])
 
     assert (info.git_commit, info.git_dirty) == (_git(repository, "rev-parse", "HEAD"), False)
 
 
-def test_a_file_that_git_does_not_have_makes_it_dirty(repository: Path) -> None:
+def test_an_untracked_file_makes_the_folder_dirty(repository: Path) -> None:
     (repository / "apps" / "b.yaml").write_text(_config_map("second"))
 
-    assert describe([str(repository / "apps" / "a.yaml")]).git_dirty is False
-    assert describe([str(repository / "apps")]).git_dirty is True
+    assert manifests_info([str(repository / "apps" / "a.yaml")]).git_dirty is False
+    assert manifests_info([str(repository / "apps")]).git_dirty is True
 
 
 @pytest.mark.parametrize("path", ["-", "."])
 def test_without_a_work_tree_there_is_no_commit(path: str, tmp_path: Path) -> None:
-    info = describe([path if path == "-" else str(tmp_path)])
+    info = manifests_info([path if path == "-" else str(tmp_path)])
 
     assert (info.git_commit, info.git_dirty) == (None, None)
 
 
-def test_manifests_are_read_as_they_were(repository: Path) -> None:
+def test_manifests_are_read_at_a_revision(repository: Path) -> None:
     (repository / "apps" / "a.yaml").write_text(_config_map("second"))
     _git(repository, "commit", "--quiet", "--all", "--message=second")
 
@@ -68,7 +68,7 @@ def test_a_path_that_did_not_exist_had_no_manifests(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "deadbeef"])
-def test_a_revision_that_git_does_not_have_is_an_error(repository: Path, revision: str) -> None:
+def test_an_unknown_revision_is_an_error(repository: Path, revision: str) -> None:
     with pytest.raises(UsageError, match=revision):
         load_manifests_at(revision, [str(repository / "apps")])
 

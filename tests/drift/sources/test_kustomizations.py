@@ -1,4 +1,4 @@
-"""What kustomize or Helm has to make first is refused with the command; what a kustomization only lists is read."""
+"""Overlays and charts are an error with the command to render them. Kustomizations that only list files are read."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes files into an empty folder, which is the current one from then on."""
+    """Returns a function that writes files into an empty folder and changes to it."""
     monkeypatch.chdir(tmp_path)
 
     def files(**texts: str) -> Path:
@@ -42,7 +42,7 @@ OVERLAY = "resources: [../base]\nconfigMapGenerator: [{name: made, literals: [a=
 BASE = {"base/kustomization.yaml": "resources: [a.yaml]\n", "base/a.yaml": config_map("a")}
 
 
-def test_an_overlay_is_refused_with_the_command_that_renders_it(write: Write, stderr: Callable[[], str]) -> None:
+def test_an_overlay_is_an_error_with_the_command_to_render_it(write: Write, stderr: Callable[[], str]) -> None:
     write(**BASE, **{"prod/kustomization.yaml": OVERLAY, "live.yaml": config_map("a")})
 
     assert main(["report", "prod", "--live", "live.yaml"]) == 2
@@ -72,7 +72,7 @@ def test_an_overlay_is_refused_with_the_command_that_renders_it(write: Write, st
     ],
 )
 @pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
-def test_whatever_does_more_than_list_files_is_refused(write: Write, name: str, text: str) -> None:
+def test_a_kustomization_that_does_more_than_list_files_is_an_error(write: Write, name: str, text: str) -> None:
     write(**{f"top/{name}": text, "top/a.yaml": config_map("a"), "outside.yaml": "", "top/folder/b.yaml": ""})
 
     for path in ("top", "."):
@@ -80,7 +80,7 @@ def test_whatever_does_more_than_list_files_is_refused(write: Write, name: str, 
             load_manifests([path])
 
 
-def test_a_listed_file_outside_of_what_the_user_names_is_not_read(write: Write) -> None:
+def test_a_listed_file_outside_of_the_named_folder_is_not_read(write: Write) -> None:
     write(**{"top/kustomization.yaml": "resources: [../outside.yaml]\n", "outside.yaml": config_map("a")})
 
     with pytest.raises(UsageError, match=r"kubectl kustomize top \|"):
@@ -88,14 +88,14 @@ def test_a_listed_file_outside_of_what_the_user_names_is_not_read(write: Write) 
     assert names(".") == ["a"]
 
 
-def test_two_kustomizations_in_one_folder_are_refused(write: Write) -> None:
+def test_two_kustomizations_in_one_folder_are_an_error(write: Write) -> None:
     write(**BASE, **{"base/Kustomization": "resources: [a.yaml]\n"})
 
     with pytest.raises(UsageError, match="kubectl kustomize base"):
         load_manifests(["base"])
 
 
-def test_exactly_the_listed_files_are_read_with_those_of_listed_folders(write: Write) -> None:
+def test_listed_files_and_folders_are_read_and_no_others(write: Write) -> None:
     write(
         **BASE,
         **{
@@ -115,7 +115,7 @@ def test_exactly_the_listed_files_are_read_with_those_of_listed_folders(write: W
     assert names("top/sub") == ["d"]
 
 
-def test_a_listed_folder_that_does_more_has_its_top_refused(write: Write) -> None:
+def test_a_kustomization_that_lists_an_overlay_is_an_error(write: Write) -> None:
     write(**{"top/kustomization.yaml": "resources: [sub]\n", "top/sub/kustomization.yaml": "namePrefix: x\n"})
 
     with pytest.raises(UsageError, match=r"kubectl kustomize top \|"):
@@ -135,7 +135,7 @@ def test_kustomizations_that_list_each_other_end(write: Write) -> None:
 
 
 @pytest.mark.parametrize("value", ["'true'", "''"])
-def test_an_object_that_kustomize_leaves_out_is_refused(write: Write, value: str) -> None:
+def test_an_object_that_kustomize_leaves_out_is_an_error(write: Write, value: str) -> None:
     more = f", annotations: {{config.kubernetes.io/local-config: {value}}}"
     write(**{**BASE, "base/a.yaml": config_map("a", more)})
 
@@ -143,14 +143,14 @@ def test_an_object_that_kustomize_leaves_out_is_refused(write: Write, value: str
         load_manifests(["base"])
 
 
-def test_fluxs_own_kustomization_is_an_object_like_any_other(write: Write) -> None:
+def test_a_flux_kustomization_is_a_cluster_object(write: Write) -> None:
     flux = config_map("apps").replace("v1", "kustomize.toolkit.fluxcd.io/v1").replace("ConfigMap", "Kustomization")
     write(**{"flux/kustomization.yaml": flux, "flux/a.yaml": config_map("a")})
 
     assert names("flux") == ["a", "apps"]
 
 
-def test_a_chart_is_refused_once_with_the_command_that_renders_it(write: Write) -> None:
+def test_a_chart_is_one_error_with_the_command_to_render_it(write: Write) -> None:
     chart = {"a chart/Chart.yaml": "name: x\n", "a chart/charts/sub/Chart.yaml": "name: y\n"}
     write(**chart, **{"a chart/templates/a.yaml": "{{ x }}", "a chart/kustomization.yaml": "namePrefix: x\n"})
 
@@ -162,7 +162,7 @@ def test_a_chart_is_refused_once_with_the_command_that_renders_it(write: Write) 
         assert "kubectl" not in str(error.value)
 
 
-def test_a_file_of_an_overlay_that_the_shell_names_is_refused_too(write: Write) -> None:
+def test_a_named_file_of_an_overlay_is_an_error(write: Write) -> None:
     write(**BASE, **{"prod/kustomization.yaml": OVERLAY, "prod/patch.yaml": config_map("a")})
 
     with pytest.raises(UsageError, match=r"kubectl kustomize prod \|"):
@@ -180,7 +180,7 @@ def test_twenty_folders_are_named_and_the_rest_counted(write: Write) -> None:
     assert str(error.value).endswith("; and 3 more")
 
 
-def test_the_same_holds_at_a_git_revision(write: Write) -> None:
+def test_kustomizations_at_a_git_revision_are_checked_too(write: Write) -> None:
     git = shutil.which("git")
     assert git is not None
     folder = write(**BASE, **{"base/unlisted.yaml": config_map("unlisted"), "prod/kustomization.yaml": OVERLAY})

@@ -1,4 +1,4 @@
-"""Which files and documents count as manifests, in which order, and what is refused."""
+"""Which files and documents are read as manifests, in which order, and which are errors."""
 
 import io
 import json
@@ -9,14 +9,14 @@ import pytest
 
 from drift.errors import ManifestError, UsageError
 from drift.redaction import Redacted
-from drift.sources.load import Loaded, load_manifests, load_texts
+from drift.sources.load import LoadedManifests, load_manifests, load_texts
 
 
 def _object(name: str, kind: str = "ConfigMap", extra: str = "") -> str:
     return f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: {name}}}\n{extra}"
 
 
-def _load(text: str, name: str = "f.yaml") -> Loaded:
+def _load(text: str, name: str = "f.yaml") -> LoadedManifests:
     return load_texts([(name, text.encode())])
 
 
@@ -26,7 +26,7 @@ def _error(text: str) -> str:
     return str(error.value)
 
 
-def test_folders_are_descended_into_in_sorted_order(tmp_path: Path) -> None:
+def test_folders_are_read_in_sorted_order(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     for name, file in (("four", "c.json"), ("three", "b/z.yml"), ("one", "a.yaml"), ("no", "readme.md")):
         text = f'{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}"}}}}'
@@ -36,7 +36,7 @@ def test_folders_are_descended_into_in_sorted_order(tmp_path: Path) -> None:
     assert [manifest.name for manifest in load_manifests([str(tmp_path)]).manifests] == ["one", "two", "three", "four"]
 
 
-def test_a_file_that_is_named_counts_whatever_its_ending(tmp_path: Path) -> None:
+def test_a_named_file_is_read_whatever_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "manifest.txt").write_text(_object("a"))
 
     assert [manifest.name for manifest in load_manifests([str(tmp_path / "manifest.txt")]).manifests] == ["a"]
@@ -50,14 +50,14 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(manifest.source) == "<stdin>:1"
 
 
-def test_nothing_found_is_an_error(tmp_path: Path) -> None:
+def test_no_manifests_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("# nothing yet\n---\n")
 
     with pytest.raises(UsageError, match="no manifest found"):
         load_manifests([str(tmp_path)])
 
 
-def test_a_manifest_knows_its_document_and_line() -> None:
+def test_a_manifest_has_its_document_and_line() -> None:
     sources = [manifest.source for manifest in _load(f"# top\n{_object('a')}---\n---\n{_object('b')}").manifests]
 
     assert [(source.file, source.document, source.line) for source in sources] == [("f.yaml", 1, 2), ("f.yaml", 3, 7)]
@@ -91,11 +91,11 @@ def test_a_kind_that_only_ends_like_a_list_is_a_manifest() -> None:
         ("a/kustomization.yml", "namespace: x\n"),
     ],
 )
-def test_what_is_for_kustomize_is_skipped_and_said(name: str, text: str) -> None:
+def test_a_kustomization_is_skipped_with_a_message(name: str, text: str) -> None:
     loaded = _load(text, name)
 
     assert loaded.manifests == ()
-    assert "is for kustomize" in loaded.skipped[0]
+    assert "is input for kustomize" in loaded.skipped[0]
 
 
 def test_a_kustomization_of_flux_is_a_manifest() -> None:
@@ -115,14 +115,14 @@ def test_a_kustomization_of_flux_is_a_manifest() -> None:
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 8080}\n", "metadata.name must be a string, not a number"),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n",
-            "must be a string, not true or false",
+            "must be a string, not a boolean",
         ),
         ("apiVersion: v1\nkind: List\nitems: [5]\n", "an item of the list is not an object"),
         ("just text\n", "not a Kubernetes object"),
         ("[1, 2]\n", "not a Kubernetes object"),
     ],
 )
-def test_what_is_no_manifest_is_an_error_with_its_place(text: str, problem: str) -> None:
+def test_a_document_that_is_not_a_manifest_is_an_error_with_its_position(text: str, problem: str) -> None:
     message = _error(f"# a comment\n{text}")
 
     assert message.startswith("f.yaml:2:1: ")
@@ -139,7 +139,7 @@ def test_a_secret_is_redacted_when_it_is_loaded() -> None:
         assert "hunter2" not in f"{loaded!r} {body!r}"
 
 
-def test_a_manifest_that_gets_its_name_later_is_said_and_not_compared() -> None:
+def test_a_manifest_with_generate_name_is_reported_but_not_compared() -> None:
     loaded = load_texts([("a.yaml", b"apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n")])
 
     assert loaded.manifests == ()

@@ -20,7 +20,7 @@ from drift.config.settings import Settings
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
-from drift.sources.git import describe
+from drift.sources.git import manifests_info
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
@@ -182,7 +182,7 @@ def _in_process(
 ) -> Iterator[InProcess]:
     def load() -> DesiredState:
         loaded = read_manifests([workspace.manifests])
-        return DesiredState(loaded, describe(loaded.paths), settings or Settings(), workspace.namespace)
+        return DesiredState(loaded, manifests_info(loaded.paths), settings or Settings(), workspace.namespace)
 
     credentials = str(kubeconfig or workspace.cluster.kubeconfig)
     paths = [str(workspace.manifests)]

@@ -14,7 +14,7 @@ from drift.history.episodes import merge_actors
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
-from drift.kube.watch import Place
+from drift.kube.watch import WatchScope
 from drift.model import Actor
 from drift.watch.backlog import Backlog
 from drift.watch.reflector import EventReceived, Reflector, ReflectorMessage
@@ -105,7 +105,7 @@ def test_a_feed_waits_while_its_events_are_not_compared_and_then_tells_all_of_th
     assert resource is not None
     told: list[ReflectorMessage] = []
     backlog = Backlog(2_000)
-    feed = Reflector(server, Place(resource, workspace.namespace), Timing(), told.append, backlog=backlog)
+    feed = Reflector(server, WatchScope(resource, workspace.namespace), Timing(), told.append, backlog=backlog)
     feed.start()
     assert feed.wait(30)
     editor = Editor(workspace)
@@ -144,7 +144,7 @@ def test_a_feed_that_waits_can_be_stopped(workspace: Application) -> None:
     resource = server.resources.find("v1", "ConfigMap")
     assert resource is not None
     told: list[ReflectorMessage] = []
-    feed = Reflector(server, Place(resource, workspace.namespace), Timing(), told.append, backlog=Backlog(1))
+    feed = Reflector(server, WatchScope(resource, workspace.namespace), Timing(), told.append, backlog=Backlog(1))
     feed.start()
     assert feed.wait(30)
     editor = Editor(workspace)

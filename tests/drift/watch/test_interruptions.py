@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from drift.kube.api_server import ApiServer
-from drift.kube.watch import Place, Watch
+from drift.kube.watch import Watch, WatchScope
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
@@ -74,8 +74,8 @@ def test_a_short_interruption_is_no_cause_for_alarm(config: Application, restart
 class _Forgetful(ApiServer):
     """Watches from a version that the server has forgotten, the first time for each place."""
 
-    def watch(self, place: Place, version: str, *, seconds: int, silence: float) -> Watch:
-        seen: set[Place] = self.__dict__.setdefault("seen", set())
+    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> Watch:
+        seen: set[WatchScope] = self.__dict__.setdefault("seen", set())
         version = version if place in seen else "1"
         seen.add(place)
         return super().watch(place, version, seconds=seconds, silence=silence)

@@ -1,0 +1,119 @@
+"""Checks that a response has the kind, version, namespace and name that were requested.
+
+A login page, a proxy or a broken aggregated API may return anything with status 200. If that counted as an empty list,
+every object would be reported as missing.
+"""
+
+import re
+from typing import Final
+
+from drift.kube.request_errors import malformed
+from drift.kube.resources import Resource
+from drift.model import Json, Object
+
+_METADATA_GROUP: Final = "meta.k8s.io/"
+_METADATA: Final = "PartialObjectMetadata"
+#: A kind or an apiVersion. Messages quote nothing else of a response.
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9./-]{0,99}")
+_BUILT_IN_DOMAIN: Final = ".k8s.io"
+
+
+def is_object(value: Json) -> bool:
+    """Whether a value has what every Kubernetes object has: metadata with a name."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    return (
+        isinstance(metadata, dict)
+        and isinstance(metadata.get("name"), str)
+        and isinstance(metadata.get("namespace"), str | None)
+    )
+
+
+def check_list(
+    body: Object, resource: Resource, namespace: str | None, path: str, *, metadata_only: bool = False
+) -> list[Object]:
+    """Returns the items of a list after checking that they were requested.
+
+    Args:
+        body: The response, one page of the list.
+        resource: The requested kind.
+        namespace: The requested namespace; None for all namespaces, or for a cluster-scoped kind.
+        path: For messages.
+        metadata_only: Whether items may be ``PartialObjectMetadata``.
+
+    Raises:
+        RequestError: It is something else, or contains objects of another kind or namespace.
+    """
+    items = body.get("items") or []
+    objects = items if isinstance(items, list) and all(map(is_object, items)) else None
+    if not _is_list_of(body, resource, objects or [], metadata_only=metadata_only):
+        raise malformed(path, f"the response is {_describe(body)}, not {resource.kind}List of {resource.api_version}")
+    if objects is None:
+        raise malformed(path, "the response is not a list of objects")
+    for item in objects:
+        # The items of a list often leave out both kind and apiVersion.
+        has_type = "kind" in item or "apiVersion" in item
+        if has_type and not _is_of(item, resource, metadata_only=metadata_only):
+            raise malformed(
+                path, f"the list contains {_describe(item)}, not only {resource.kind} of {resource.api_version}"
+            )
+        if namespace is not None and item["metadata"].get("namespace") != namespace:
+            raise malformed(path, "the list contains objects of another namespace")
+    return objects
+
+
+def check_object(
+    body: Json, resource: Resource, namespace: str | None, name: str | None, path: str, *, metadata_only: bool = False
+) -> None:
+    """Checks that an object was requested.
+
+    Args:
+        body: The response, or the object of a watch event.
+        resource: The requested kind.
+        namespace: The requested namespace; None for any namespace, or for a cluster-scoped kind.
+        name: The requested name; None for any name.
+        path: For messages.
+        metadata_only: Whether it may be ``PartialObjectMetadata``.
+
+    Raises:
+        RequestError: It is something else.
+    """
+    if not is_object(body):
+        raise malformed(path, f"the response is {_describe(body)}, not a Kubernetes object")
+    if not _is_of(body, resource, metadata_only=metadata_only):
+        raise malformed(path, f"the response is {_describe(body)}, not {resource.kind} of {resource.api_version}")
+    metadata = body["metadata"]
+    if name not in {None, metadata["name"]} or namespace not in {None, metadata.get("namespace")}:
+        raise malformed(path, "the response is a different object from the requested one")
+
+
+def _is_list_of(body: Object, resource: Resource, items: list[Object], *, metadata_only: bool) -> bool:
+    kind, api_version = body.get("kind"), body.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(api_version, str) or "items" not in body:
+        return False
+    if metadata_only and kind == f"{_METADATA}List":
+        return api_version.startswith(_METADATA_GROUP)
+    if api_version != resource.api_version:
+        return False
+    # A CustomResourceDefinition may give its lists any kind (`listKind`). Then the kinds of the items decide.
+    is_custom = "." in resource.group and not resource.group.endswith(_BUILT_IN_DOMAIN)
+    return kind == f"{resource.kind}List" or (
+        (is_custom or bool(items)) and all(item.get("kind") == resource.kind for item in items)
+    )
+
+
+def _is_of(body: Object, resource: Resource, *, metadata_only: bool) -> bool:
+    kind, api_version = body.get("kind"), body.get("apiVersion")
+    if metadata_only and kind == _METADATA:
+        return isinstance(api_version, str) and api_version.startswith(_METADATA_GROUP)
+    return kind == resource.kind and api_version == resource.api_version
+
+
+def _describe(body: Json) -> str:
+    """The kind and apiVersion of a response, for messages."""
+    if not isinstance(body, dict):
+        return "not a JSON object"
+    kind, api_version = body.get("kind"), body.get("apiVersion")
+    if not isinstance(kind, str) or not _WORD.fullmatch(kind):
+        return "without a kind"
+    is_quotable = isinstance(api_version, str) and _WORD.fullmatch(api_version)
+    return f"{kind} of {api_version}" if is_quotable else kind
