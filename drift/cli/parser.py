@@ -313,7 +313,7 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     history = commands.add_parser(
         "history",
         help="show what drifted when, and for how long",
-        description="Shows what `drift report --history` has recorded: a line for each period in which a finding was open.",
+        description="Shows the record of `drift report --history`: a line for each time that a finding was open.",
     )
     history.add_argument("file", metavar="FILE", help="a file written by --history; it is not changed")
     history.add_argument(
@@ -368,7 +368,7 @@ def _output(text: str) -> tuple[Format, Path | None]:
     try:
         form = Format(name)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are {', '.join(Format)}") from None
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format; use one of {', '.join(Format)}") from None
     if separator and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return form, Path(file) if separator else None
