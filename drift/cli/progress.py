@@ -57,11 +57,11 @@ class Progress(AbstractContextManager["Progress"]):
                 self._shown[0].stop()
 
     def observe(self, step: "Step") -> None:
-        """Takes note of how far a scan is."""
+        """Updates the bar after a step of the scan."""
         if not self._is_shown:
             return
-        looking = "comparing" if step.total is not None else "looking beyond Git:"
-        self._what = f"{looking} {visible(step.what)}"
+        activity = "comparing" if step.total is not None else "searching for unmanaged objects:"
+        self._what = f"{activity} {visible(step.what)}"
         if self._shown is not None:
             bar, task = self._shown
             completed = None if step.total is None else step.done

@@ -70,7 +70,7 @@ def test_what_did_not_get_there_is_told_again(to: To, stderr: Stderr) -> None:
         to(receiver.url)
         assert scan() == 1
         assert stderr() == (
-            "drift: nobody is notified: the receiver in DRIFT_WEBHOOK_URL: it answered 403; the next run tries again\n"
+            "drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: it answered 403; the next run tries again\n"
         )
         assert scan() == 1
         assert stderr() == ""
@@ -90,7 +90,7 @@ def test_a_url_that_cannot_be_used_is_said_without_it_and_the_report_is_made(
     out, err = capsys.readouterr()
     assert "ConfigMap shop/a  drifted" in out
     (said,) = (line for line in err.splitlines() if "notified" in line)
-    assert said.startswith("drift: nobody is notified: the receiver in DRIFT_WEBHOOK_URL: ")
+    assert said.startswith("drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: ")
     assert "s3cr3t" not in out + err
 
 

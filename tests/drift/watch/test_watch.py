@@ -146,7 +146,7 @@ def test_two_clients_are_answered_at_once(workspace: Application, start: Start) 
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["-"], 2, "cannot come through a pipe"),
+        (["-"], 2, "cannot read them from standard input"),
         (["nowhere"], 2, "no such file or folder"),
         (["MANIFESTS", "--metrics-port=99999"], 2, "is not a port"),
         (["MANIFESTS", "--metrics-port=0", "--listen=192.0.2.1"], 2, "cannot listen there"),
