@@ -60,7 +60,7 @@ class Progress(AbstractContextManager["Progress"]):
         """Updates the bar after a step of the scan."""
         if not self._is_shown:
             return
-        activity = "comparing" if step.total is not None else "searching for unmanaged objects:"
+        activity = "comparing" if step.total is not None else "unmanaged objects:"
         self._what = f"{activity} {visible(step.what)}"
         if self._shown is not None:
             bar, task = self._shown

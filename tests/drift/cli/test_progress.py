@@ -94,7 +94,7 @@ def test_a_redirected_report_has_no_bar_in_it(live: str, tmp_path: Path) -> None
 
 def test_the_bar_shows_what_is_read_and_how_much() -> None:
     with on_terminal([sys.executable, "-c", STEPS, "end"], cwd=Path.cwd()) as terminal:
-        for shown in ("comparing deployments.apps\\x1b[2J", "12300/20000", "searching for unmanaged objects: secrets"):
+        for shown in ("comparing deployments.apps\\x1b[2J", "12300/20000", "unmanaged objects: secrets"):
             terminal.expect(shown)
             terminal.type("\n")
         assert terminal.wait() == 0
