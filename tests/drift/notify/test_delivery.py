@@ -118,7 +118,7 @@ def test_nothing_is_sent_unless_it_is_asked_for(to: To) -> None:
 
 def test_what_is_new_is_not_known_without_a_history(stderr: Stderr) -> None:
     assert main(["report", "m.yaml", "--live", "live.yaml", "--notify", "slack"]) == 2
-    assert "give one with --history FILE" in stderr()
+    assert "--notify needs --history FILE" in stderr()
 
 
 def test_a_history_that_cannot_be_kept_tells_nobody(to: To) -> None:
