@@ -1,8 +1,8 @@
 # The drift reporter alone, for jobs in a cluster and for CI: docs/in-cluster.md.
 #   docker build --tag registry.example.com/drift:0.1.0 .
-# It runs as nobody in particular, writes nothing unless it is told where, and needs no writable root.
+# It runs as an unprivileged user, writes only the files that flags name, and needs no writable root.
 
-# Another base, or the same from a mirror: --build-arg PYTHON_IMAGE=... with a digest.
+# For another base image, or a mirror of this one: --build-arg PYTHON_IMAGE=... with a digest.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${PYTHON_IMAGE} AS wheel
@@ -27,15 +27,15 @@ FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="drift" \
       org.opencontainers.image.description="Compares a live Kubernetes cluster with manifests, read-only" \
       org.opencontainers.image.licenses="Apache-2.0"
-# git says which commit the manifests are of, and reads those that were synced last. Debian keeps one version of it at a
-# time: a pinned one could no longer be installed after its next security update.
+# The reporter calls git to find the commit of the manifests and to read the last synced ones. Debian keeps one version
+# at a time, so a pinned version could not be installed after the next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=packages /opt/drift /opt/drift
 ENV PATH=/opt/drift/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
-# The user of git-sync's image: Git trusts a clone of its own user only.
+# The user of git-sync's image: Git only trusts a clone that its own user owns.
 USER 65533:65533
 WORKDIR /tmp
 ENTRYPOINT ["drift"]

@@ -22,23 +22,24 @@ $(VENV)/.locked: requirements.lock
 	@touch $@
 
 .PHONY: install
-install: $(VENV)/.locked ## Install everything that is locked, into .venv
+install: $(VENV)/.locked ## Install the locked packages into .venv and node_modules
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command "make lock"
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew and write the lock files: of the checkout, of the image, of its build and of the audit
+lock: ## Update the lock files: for the checkout, the image, its build and the audit
 	$(COMPILE) --upgrade pyproject.toml --extra generator --group dev --output-file requirements.lock
 	$(COMPILE) --constraints requirements.lock pyproject.toml --output-file requirements-reporter.lock
 	$(COMPILE) --constraints requirements.lock --group build --output-file requirements-build.lock
 	$(COMPILE) --upgrade --group audit --output-file requirements-audit.lock
 
 .PHONY: lint
-lint: install ## Formatting, lint, strict types, import rules, the Dockerfile, shell scripts
+lint: install ## Check formatting, lint, strict types, import rules, wording, the Dockerfile and shell scripts
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
+	python -m tools.wording
 	hadolint Dockerfile
 	shellcheck .ci/run .github/scripts/*.sh
 
@@ -54,23 +55,23 @@ node_modules/.locked: package.json package-lock.json $(VENV)/.locked
 	@touch $@
 
 .PHONY: synth
-synth: install ## Synthesize dist/ and the examples' golden trees anew: accepts what the snapshot tests found
+synth: install ## Synthesize dist/ and the examples' golden trees; accepts the changes that the snapshot tests found
 	cdk8s synth
 	python -m tests.rescan.golden
 
 .PHONY: check
-check: install ## Check the settings of every environment without writing anything
+check: install ## Check the settings of every environment; writes nothing
 	python main.py --check
 
 .PHONY: imports
-imports: install ## Make the typed classes in imports/ anew from the CRDs in rescan/crds/
+imports: install ## Generate the typed classes in imports/ from the CRDs in rescan/crds/
 	rm -rf imports
 	cdk8s import --save=false
 
 .PHONY: committed
 committed: ## Fail if synthesized or imported files differ from what is committed, new files included
 	@changed="$$(git status --porcelain -- dist imports tests/rescan/golden)"; if [ -n "$$changed" ]; then \
-	  echo "not committed as the code makes it; run \`make synth imports\` and commit:"; echo "$$changed"; \
+	  echo "these files differ from what the code generates; run \`make synth imports\` and commit:"; echo "$$changed"; \
 	  git --no-pager diff -- dist imports tests/rescan/golden; exit 1; fi
 
 .PHONY: workflows
@@ -78,38 +79,38 @@ workflows: install ## Check the GitHub Actions workflows
 	zizmor --offline --quiet .github
 	GOFLAGS=-mod=readonly go -C tools/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 
-# --- The whole product ---
+# --- Both programs ---
 
 .PHONY: demo
-demo: install synth ## Synthesize, sync to a sandbox cluster, drift, report: the whole product in one go
+demo: install synth ## Synthesize, sync to a sandbox cluster, edit by hand, report
 	@python -m tools.demo
 
 .PHONY: reference
-reference: install ## Write the reference of the command line anew
+reference: install ## Write the command-line reference
 	python -m tools.reference
 
-# Each process has a sandbox cluster of its own (about 500 MB).
+# Each pytest process starts its own sandbox cluster (about 500 MB).
 PARALLEL := --numprocesses=2 --dist=worksteal
 
 .PHONY: test
-test: install ## All tests; the first run builds the sandbox cluster (about five minutes)
+test: install ## Run all tests; the first run builds the sandbox cluster (about five minutes)
 	pytest $(PARALLEL)
 
 .PHONY: test-fast
-test-fast: install ## The tests that need no API server and take no time
+test-fast: install ## Run the fast tests, which need no API server
 	pytest $(PARALLEL) --quiet -m "not sandbox and not slow"
 
 VERSION ?= v1.27.16
 TESTS ?= -m sandbox
 
 .PHONY: test-server
-test-server: install ## The tests against the API server of VERSION (v1.27.16), built once; TESTS says which (-m sandbox)
+test-server: install ## Run TESTS (-m sandbox) against the API server of VERSION (v1.27.16), which is built once
 	python -m tools.sandbox.servers $(VERSION) -- pytest $(TESTS)
 
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
-fuzz: install ## Look for inputs that break the reporter, for FUZZ_SECONDS (60), guided by coverage
+fuzz: install ## Fuzz the reporter for FUZZ_SECONDS (60), guided by coverage
 	python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 AUDIT := .venv-audit
@@ -120,11 +121,11 @@ $(AUDIT)/.locked: requirements-audit.lock
 	@touch $@
 
 .PHONY: audit
-audit: install $(AUDIT)/.locked ## Is anything known against the locked packages? Says so where nobody can be asked
+audit: install $(AUDIT)/.locked ## Check the locked packages for known vulnerabilities; says so if no database can be reached
 	PATH="$$PATH:$(CURDIR)/$(AUDIT)/bin" python -m tools.audit
 
 .PHONY: sbom
-sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked packages (CycloneDX) to build/
+sbom: install $(AUDIT)/.locked ## Write CycloneDX bills of materials for the locked packages to build/
 	@mkdir -p build
 	$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
 	  --short-PURLs --output-reproducible --validate --output-file build/sbom-python.cdx.json
@@ -133,19 +134,19 @@ sbom: install $(AUDIT)/.locked ## Write the bills of materials of the locked pac
 	npm sbom --package-lock-only --sbom-format cyclonedx --loglevel=error > build/sbom-node.cdx.json
 
 .PHONY: browser
-browser: ## Install Debian's Chromium for the tests of the HTML report, where that is possible; they skip without it
+browser: ## Install Debian's Chromium if possible; the HTML report's tests skip without it
 	@if command -v chromium > /dev/null && command -v chromedriver > /dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver \
 	  || echo "chromium could not be installed; the tests that need it skip"; \
-	else echo "chromium and chromedriver are not there; the tests that need them skip"; fi
+	else echo "chromium and chromedriver are missing; the tests that need them skip"; fi
 
 .PHONY: screenshots
-screenshots: install ## Take the pictures of the README anew
+screenshots: install ## Take the README's screenshots
 	python -m tools.screenshot
 
 .PHONY: bench
-bench: install ## Measure what docs/speed.md says of small reports
+bench: install ## Measure the figures in docs/speed.md
 	python -m benchmarks.start
 	python -m benchmarks.reading
 	python -m benchmarks.large_object

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_proof_that_the_comparison_contradicts() -> Iterator[None]:
+def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
     """Every proof that an object is in sync is checked by the whole comparison, in every test that makes one."""
     prove = InSyncProof.holds
 

@@ -86,7 +86,7 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=every)
-def test_every_target_of_make_exists(page: Path) -> None:
+def test_every_make_target_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     for line in code(page.read_text()):
         made = re.match(r"(?:- run: )?make ((?:[a-z]+ ?)+)", line)
@@ -105,7 +105,7 @@ def flags_of(parser: argparse.ArgumentParser) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=every)
-def test_every_command_and_flag_of_ours_exists(page: Path) -> None:
+def test_every_drift_command_and_flag_exists(page: Path) -> None:
     known = flags_of(build_parser())
     for span in spans(page.read_text()):
         if span.startswith("--"):
@@ -140,6 +140,16 @@ def test_the_architecture_is_the_one_that_is_checked() -> None:
 
     assert shown in page
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(re.findall(r"\w+", shown))
+
+
+def test_the_path_of_an_object_names_modules_that_exist() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    section = page.partition("### The path of one object\n")[2].partition("\n## ")[0]
+    modules = [
+        name for name in re.findall(r"`([a-z_/]+)`", section) if "/" in name or name in {"redaction", "managed_fields"}
+    ]
+
+    assert [name for name in modules if not (REPOSITORY / f"drift/{name}.py").exists()] == []
 
 
 def test_there_is_something_to_check() -> None:

@@ -59,7 +59,7 @@ def run(commands: list[str], cluster: Cluster, folder: Path) -> list[str]:
     return done.stdout.split(f"{end}\n")[:-1]
 
 
-def test_its_commands_write_what_it_shows(cluster: Cluster, tmp_path: Path) -> None:
+def test_its_commands_print_the_output_that_it_shows(cluster: Cluster, tmp_path: Path) -> None:
     try:
         written = run([commands for commands, _ in steps()], cluster, tmp_path)
     finally:
@@ -77,6 +77,6 @@ def test_its_commands_write_what_it_shows(cluster: Cluster, tmp_path: Path) -> N
                 assert got[-len(expected) :] == expected, commands
 
 
-def test_it_shows_what_its_commands_write() -> None:
+def test_it_has_commands_with_output() -> None:
     assert len(steps()) > 10
     assert sum(bool(shown) for _, shown in steps()) > 5

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Reports the drift of one environment. The scheduled workflow runs it, and any other system can: docs/scheduled.md.
+# Reports the drift of one environment. The scheduled workflow runs it; other CI systems can, too: docs/scheduled.md.
 #
 #   drift.sh ENVIRONMENT [FLAG...]      the flags are for `drift report`, such as --context production
 #
-# It ends with the exit status of `drift report`; with 2 if the issue could not be kept. Variables, all optional:
+# Exits with the status of `drift report`, or with 2 if the issue could not be updated. Optional variables:
 #   MANIFESTS             the manifests (default: dist/ENVIRONMENT)
-#   OUTPUT                the folder that the reports are written to (default: drift-reports/ENVIRONMENT)
-#   GITHUB_STEP_SUMMARY   a file that the report is appended to as Markdown
-#   DRIFT_SARIF           1: upload the findings to GitHub's code scanning, with gh
-#   DRIFT_ISSUE           1: keep one issue for the environment, with gh: opened, updated and closed as drift comes and goes
+#   OUTPUT                the folder to write the reports to (default: drift-reports/ENVIRONMENT)
+#   GITHUB_STEP_SUMMARY   a file to append the Markdown report to
+#   DRIFT_SARIF           1: upload the findings to GitHub code scanning, with gh
+#   DRIFT_ISSUE           1: keep one issue per environment, with gh: opened, updated and closed as drift comes and goes
 set -euo pipefail
 
 readonly DRIFTED=1 FAILED=2 INCOMPLETE=3
@@ -17,12 +17,12 @@ main() {
   environment="${1:?usage: drift.sh ENVIRONMENT [FLAG...]}"
   shift
   if [[ ! "$environment" =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]]; then
-    say "$environment is no name of an environment"
+    say "$environment is not a valid environment name"
     exit "$FAILED"
   fi
   output="${OUTPUT:-drift-reports/$environment}"
   mkdir -p "$output"
-  # What an earlier run left here must not be taken for what this one found.
+  # Removes the reports of an earlier run, so that they are not taken for this one's.
   rm -f "$output"/drift.*
 
   status=0
@@ -32,9 +32,9 @@ main() {
     drift render "$output/drift.json" --quiet --output "markdown=$output/drift.md" \
       --output "sarif=$output/drift.sarif" --output "html=$output/drift.html"
     summarize
-    if [[ "${DRIFT_SARIF:-}" == 1 ]]; then upload_sarif || say "the findings were not uploaded to code scanning"; fi
+    if [[ "${DRIFT_SARIF:-}" == 1 ]]; then upload_sarif || say "could not upload the findings to code scanning"; fi
     if [[ "${DRIFT_ISSUE:-}" == 1 ]] && ! keep_issue; then
-      say "the issue of $environment was not kept"
+      say "could not update the issue of $environment"
       exit "$FAILED"
     fi
   fi
@@ -47,10 +47,10 @@ summarize() {
   fi
 }
 
-# In the two functions below every command says what follows from its failure: bash ignores `set -e` in a condition.
+# The two functions below run in conditions, where bash ignores `set -e`: every command handles its own failure.
 
 upload_sarif() {
-  # An upload replaces the last one of its category, so each environment needs one of its own.
+  # An upload replaces the previous one of the same category, so each environment has its own.
   python3 - "$output/drift.sarif" "drift/$environment/" <<'PYTHON' || return
 import json, sys
 path, category = sys.argv[1:]

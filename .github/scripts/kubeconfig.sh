@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes the kubeconfig that a workflow reaches the cluster with, and puts it into the environment of the next steps.
+# Writes the kubeconfig for the workflow, and sets KUBECONFIG for the next steps.
 #
-# Either all of it is a secret (DRIFT_KUBECONFIG), or nothing is: the API server trusts GitHub's OIDC tokens, and
-#   DRIFT_SERVER     is its address,
-#   DRIFT_CA         the certificate of its authority, in PEM,
-#   DRIFT_AUDIENCE   the audience that it expects of a token.
+# Set the secret DRIFT_KUBECONFIG to the whole kubeconfig. Or let the API server trust GitHub's OIDC tokens, and set
+#   DRIFT_SERVER     to its address,
+#   DRIFT_CA         to its CA certificate, in PEM,
+#   DRIFT_AUDIENCE   to the audience that it expects in a token.
 set -euo pipefail
 
 file="${RUNNER_TEMP:?}/kubeconfig"
@@ -14,7 +14,7 @@ if [[ -n "${DRIFT_KUBECONFIG:-}" ]]; then
   printf '%s\n' "$DRIFT_KUBECONFIG" > "$file"
 else
   : "${DRIFT_SERVER:?set the secret DRIFT_KUBECONFIG, or the variables DRIFT_SERVER, DRIFT_CA and DRIFT_AUDIENCE}"
-  # The request's own token goes through a file, since every process can see the arguments of another.
+  # The token goes through a file: other processes can see a command's arguments.
   answer="$(
     curl --silent --show-error --fail --max-time 30 --retry 3 --get --data-urlencode "audience=${DRIFT_AUDIENCE:?}" \
       --header @<(printf 'Authorization: Bearer %s' "${ACTIONS_ID_TOKEN_REQUEST_TOKEN:?}") \

@@ -1,4 +1,4 @@
-"""The command line: parses, calls, prints, and ends with the exit status that the errors and the report ask for."""
+"""The command line: parses the flags, runs the command and returns its exit status."""
 
 import atexit
 import contextlib
@@ -15,24 +15,23 @@ from drift.cli.signals import TERMINATED, TerminatedError, sigterm_raises
 from drift.cli.streams import write_stderr
 from drift.errors import DriftError
 
-#: Nothing is known of the cluster, as after any other scan that could not be made.
+#: The same status as for an incomplete scan: the state of the cluster is unknown.
 _INTERNAL_ERROR = 3
 _BROKEN_PIPE = 141
 _INTERRUPTED = 130
 
 
 def program() -> NoReturn:
-    """The program `drift`: runs the command of the process and ends it.
+    """The entry point of `drift`: runs the command of this process and exits.
 
-    To take ten thousand objects apart one by one, only to give their memory back to a system that takes it back anyway,
-    would be a fifth of a scan. What others have asked to be done at the end is done, such as removing the files that
-    the client keeps certificates in.
+    Exits without freeing objects one by one, which would take a fifth of a large scan. Functions that libraries
+    registered with `atexit` still run; the Kubernetes client, for example, removes its temporary certificate files.
     """
-    threading.excepthook = _say_where_in_thread
+    threading.excepthook = _report_thread_error
     status = main()
     atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.stderr):
-        # AttributeError: the process was started without it.
+        # AttributeError: the process was started without this stream.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(status)
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        arguments: Without the program's name; None for those of the process.
+        arguments: The arguments without the program's name, or None for those of this process.
 
     Returns:
         0 in sync, 1 drift, 2 usage, configuration or manifest error, 3 the scan is incomplete.
@@ -50,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         with sigterm_raises():
-            # Imported only now, so that --help does not wait for libraries that it does not use. Each command has its
-            # module, and the parser lets no other name through.
+            # Imported only now, so that --help does not load libraries that it does not use. Each command has a module
+            # of its name, and the parser accepts no other name.
             status: int = import_module(f"drift.cli.{options.command}").run(options)
             return status
     except DriftError as error:
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(str(error))
         return error.exit_status
     except BrokenPipeError:
-        # Whoever read our output had enough of it.
+        # The reader of our output, such as `head`, has closed the pipe.
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -68,17 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_stderr("drift: stopped by SIGTERM before it was done\n")
         return TERMINATED
     except Exception as error:  # noqa: BLE001
-        # A mistake of ours. Left alone, Python would end with 1, which tells scripts that there is drift.
-        _say_where(error)
+        # A bug in drift. Python would exit with 1, which scripts would take for drift.
+        _report_internal_error(error)
         return _INTERNAL_ERROR
 
 
-def _say_where(error: BaseException) -> None:
-    """Writes where in the program an error comes from, without its message, which can quote a Secret or a token."""
+def _report_internal_error(error: BaseException) -> None:
+    """Writes the traceback without the message of the error, which may quote a Secret or a token."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     write_stderr(f"{frames}drift: internal error ({type(error).__name__}); please report it with these lines\n")
 
 
-def _say_where_in_thread(failure: threading.ExceptHookArgs) -> None:
+def _report_thread_error(failure: threading.ExceptHookArgs) -> None:
     if failure.exc_value is not None:
-        _say_where(failure.exc_value)
+        _report_internal_error(failure.exc_value)

@@ -1,4 +1,4 @@
-"""``drift completion``: a script by which a shell completes commands, flags, formats, terms and files."""
+"""``drift completion``: prints the script for shell completion."""
 
 import argparse
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from drift.explain.terms import all_terms
 from drift.report.formats import Format
 
 _FORMATS: Final = " ".join(Format)
-#: FORMAT=FILE: a format, and files once there is an equals sign. (bash itself takes what follows it for a new word.)
+#: Completes FORMAT=FILE: formats first, files after the equals sign. (bash itself starts a new word there.)
 _OUTPUT: Final = {
     "bash": "_drift_output",
     "zsh": "_drift_output",
@@ -33,7 +33,7 @@ _OUTPUT: Final = {
         ),
     },
 }
-#: What a flag or an argument takes, by what the help calls it.
+#: How to complete the value of a flag or an argument, by its name in the help text.
 _BY_METAVAR: Final[dict[str, Any]] = {
     "FILE": shtab.FILE,
     "PATH": shtab.FILE,
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every flag and argument of a parser and of its commands."""
+    """Yields each flag and argument of a parser and its commands."""
     for action in parser._actions:  # noqa: SLF001
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for command in action.choices.values():

@@ -1,4 +1,4 @@
-"""Durations on the command line, written as kubectl takes them."""
+"""Durations on the command line, in the format of kubectl."""
 
 import argparse
 import re
@@ -9,10 +9,10 @@ _PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 
 
 def duration(text: str) -> float:
-    """The seconds of a duration: ``90s``, ``10m``, ``1h30m``, or a plain number of seconds.
+    """Returns the seconds of a duration such as ``90s``, ``10m``, ``1h30m``, or a plain number of seconds.
 
     Raises:
-        argparse.ArgumentTypeError: It is none, or not longer than nothing: no wait is without end.
+        argparse.ArgumentTypeError: The text is not a duration, or is zero: there is no way to turn a timeout off.
     """
     if re.fullmatch(r"\d+(\.\d+)?", text):
         seconds = float(text)
@@ -21,5 +21,5 @@ def duration(text: str) -> float:
     else:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it like 90s, 10m or 1h30m")
     if not seconds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time at all; write it like 90s, 10m or 1h30m")
+        raise argparse.ArgumentTypeError(f"{text!r} is not longer than zero; write it like 90s, 10m or 1h30m")
     return seconds

@@ -1,4 +1,4 @@
-"""``drift explain``: what a word of the report or of the settings means."""
+"""``drift explain``: explains a term of the report or of drift.yaml."""
 
 import argparse
 import shutil
@@ -7,7 +7,7 @@ from typing import Final
 from drift.cli.streams import write_stdout
 from drift.explain.render import explain, list_terms
 
-#: Longer lines are hard to read, however wide the terminal is.
+#: The longest line in characters, for legibility on wide terminals.
 _WIDEST: Final = 100
 
 

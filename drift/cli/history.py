@@ -1,4 +1,4 @@
-"""``drift history``: what drifted when, and for how long."""
+"""``drift history``: shows what drifted, when, and for how long."""
 
 import argparse
 import os
@@ -21,11 +21,11 @@ def run(options: argparse.Namespace) -> int:
         0.
 
     Raises:
-        UsageError: ``--since`` is no time.
-        HistoryError: There is no such file, or it is no history.
+        UsageError: ``--since`` is not a time.
+        HistoryError: The file does not exist or is not a history.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    choice = EpisodeFilter(
+    episode_filter = EpisodeFilter(
         since=None if options.since is None else parse_since(options.since, now),
         objects=None if options.object is None else Glob(options.object),
         namespaces=None if options.namespace is None else Glob(options.namespace),
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     )
     recorded = read_history(Path(options.file))
     timeline = Timeline(
-        episodes=tuple(filter(choice.matches, recorded.episodes)),
+        episodes=tuple(filter(episode_filter.matches, recorded.episodes)),
         scans=recorded.scans,
         last_scan=recorded.last_scan,
         now=now.isoformat().replace("+00:00", "Z"),

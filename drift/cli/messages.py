@@ -1,4 +1,4 @@
-"""What is said on standard error, one line each: nothing in it steers a terminal, and no URL in it has a password."""
+"""Prints messages to standard error, without control characters and without passwords in URLs."""
 
 from drift.cli.streams import write_stderr
 from drift.redaction import without_passwords
@@ -6,5 +6,5 @@ from drift.report.view import visible
 
 
 def say(text: str) -> None:
-    """Writes a line."""
+    """Prints one line."""
     write_stderr(f"drift: {visible(without_passwords(text))}\n")

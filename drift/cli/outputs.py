@@ -1,4 +1,4 @@
-"""Where reports go: to standard output, or into files that are replaced as a whole."""
+"""``--output``: writes reports to standard output, or to files that are replaced atomically."""
 
 import argparse
 import os
@@ -14,15 +14,15 @@ from drift.model import Report
 from drift.report.formats import Format
 from drift.report.render import Style, render
 
-#: A format, and the file it goes to; None for standard output.
+#: A format and its file, or None for standard output.
 Output = tuple[Format, Path | None]
 
 
 def chosen_outputs(options: argparse.Namespace) -> list[Output]:
-    """What was asked for, text on standard output by default.
+    """Returns the formats of ``--output``; by default text on standard output.
 
     Raises:
-        UsageError: Two formats would be mixed on standard output.
+        UsageError: More than one format would go to standard output.
     """
     outputs: list[Output] = options.output or ([] if options.quiet else [(Format.TEXT, None)])
     if sum(file is None for _, file in outputs) > 1:
@@ -31,10 +31,10 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
 
 
 def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.Namespace) -> None:
-    """Writes a report in every format; one that cannot be written does not keep the others from it.
+    """Writes a report in each format, and goes on to the next one if a file cannot be written.
 
     Raises:
-        UsageError: A file or standard output cannot be written.
+        UsageError: A file or standard output could not be written.
     """
     failed: list[UsageError] = []
     for form, file in outputs:
@@ -62,7 +62,7 @@ def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
 def _write_file(file: Path, form: Format, text: str) -> None:
     try:
         if file.exists() and not file.is_file():
-            # A device or a pipe (/dev/stdout, a process substitution) cannot be replaced, only written to.
+            # A device or a pipe, such as /dev/stdout, cannot be replaced.
             file.write_text(text, "utf-8")
         else:
             _replace(file, text)
@@ -73,14 +73,14 @@ def _write_file(file: Path, form: Format, text: str) -> None:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Writes a file so that a reader finds the old report or the new one, never half of one, whatever happens."""
+    """Replaces a file atomically: a reader finds the old report or the new one, never a part."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     written = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as new:
             new.write(text)
             new.flush()
-            # Else a machine that stops now may find the new name on an empty file.
+            # Without this, the file may be empty after a crash of the machine.
             os.fsync(new.fileno())
         written.chmod(0o644)
         written.replace(file)

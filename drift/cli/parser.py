@@ -1,4 +1,4 @@
-"""The flags of the command line and what their help says."""
+"""The commands, flags and help texts of the command line."""
 
 import argparse
 from pathlib import Path
@@ -18,24 +18,24 @@ exit status:
 """
 _RENDER_EXIT_STATUS: Final = """\
 exit status:
-  0  the reports were read and written, whatever they say; `drift report` has ended with what it found
-  2  usage error, or a file that is no report
+  0  the reports were written, even if they show drift
+  2  usage error, or a file that is not a report
 """
 _WATCH_EPILOG: Final = """\
-what is served:
-  /report   the report as HTML, JSON or text, by Accept, by ?format= or as /report.json
-  /healthz  200 while the report is complete and current, else 503 and why it is not
-  /metrics  for Prometheus
+HTTP endpoints:
+  /report   the report as HTML, JSON or text, chosen by Accept, ?format= or a suffix such as /report.json
+  /healthz  200 while the report is complete and current, else 503 with the reason
+  /metrics  metrics for Prometheus
 
 exit status:
-  0  ended by SIGTERM or SIGINT
+  0  stopped by SIGTERM or SIGINT
   2  usage, configuration or manifest error at the start
   3  no API server, or no credentials for it, at the start
 """
 _METRICS_PORT: Final = 9480
 _LAST_PORT: Final = 65_535
 _COMPLETION: Final = """\
-for the shell that runs now, or in its start-up file:
+run this in the current shell, or put it into its startup file:
   bash  source <(drift completion bash)
   zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
   fish  drift completion fish | source
@@ -43,17 +43,17 @@ for the shell that runs now, or in its start-up file:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors repeat no password of a URL that was mistaken for something else."""
+    """A parser whose errors do not repeat passwords in URLs."""
 
     def error(self, message: str) -> NoReturn:
-        """Ends with the usage and the message."""
+        """Exits with the usage and the message."""
         from drift.redaction import without_passwords  # noqa: PLC0415
 
         super().error(without_passwords(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """Returns the parser of the whole command line."""
     parser: argparse.ArgumentParser = _Parser(
         prog="drift",
         description="Compares a live Kubernetes cluster with manifests, read-only, and reports what differs and why.",
@@ -74,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     completion = commands.add_parser(
         "completion",
-        help="print a script by which a shell completes commands, flags and files",
-        description="Prints a script by which a shell completes commands, flags, formats and files.",
+        help="print the script for shell completion",
+        description="Prints the script with which a shell completes commands, flags, formats and files.",
         epilog=_COMPLETION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -85,10 +85,10 @@ def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     explain = commands.add_parser(
         "explain",
-        help="say what a word of the report or of drift.yaml means",
-        description="Says what a status, a change, a cause, a severity, an exit status or a setting means.",
+        help="explain a term of the report or of drift.yaml",
+        description="Explains a status, change, cause, severity, exit status or setting.",
     )
-    explain.add_argument("term", nargs="?", metavar="TERM", help="the word; without one, all of them are listed")
+    explain.add_argument("term", nargs="?", metavar="TERM", help="the term; without it, all terms are listed")
 
 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -105,7 +105,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="MANIFESTS",
         help="files or folders of YAML or JSON manifests, or - for standard input",
     )
-    live = report.add_argument_group("the live side")
+    live = report.add_argument_group("cluster")
     live.add_argument(
         "--live",
         action="append",
@@ -118,14 +118,14 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         action="append",
         default=[],
         metavar="FILE",
-        help="the kubeconfig to use, as with kubectl; repeatable, for several clusters in one report",
+        help="the kubeconfig, as with kubectl; repeatable, to scan several clusters",
     )
     live.add_argument(
         "--context",
         action="append",
         default=[],
         metavar="NAME",
-        help="the context of the kubeconfig to use; repeatable, for several clusters in one report",
+        help="the context of the kubeconfig; repeatable, to scan several clusters",
     )
     _add_impersonation(live)
     _add_namespace(live)
@@ -133,22 +133,22 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--request-timeout",
         type=duration,
         metavar="DURATION",
-        help="how long to wait for one answer of the API server, each time it is asked (default: 60s)",
+        help="timeout of one request to the API server; each retry has its own (default: 60s)",
     )
     live.add_argument(
         "--deadline",
         type=duration,
         metavar="DURATION",
-        help="when to stop asking, and report what was read until then as an incomplete scan (default: 10m)",
+        help="timeout of the whole scan; it then reports what it has read, as incomplete (default: 10m)",
     )
-    scan = report.add_argument_group("what counts")
+    scan = report.add_argument_group("comparison")
     _add_what_counts(scan)
     scan.add_argument(
         "--shard",
         metavar="I/N",
         help=(
-            "scan one of N parts of the namespaces, I from 1 to N; `drift render` merges the reports "
-            "(default: by JOB_COMPLETION_INDEX and JOB_COMPLETIONS where both are set, else everything)"
+            "scan part I of N of the namespaces, with 1 <= I <= N; `drift render` merges the reports "
+            "(default: from JOB_COMPLETION_INDEX and JOB_COMPLETIONS if both are set, else everything)"
         ),
     )
     memory = report.add_argument_group("history")
@@ -156,23 +156,21 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     memory.add_argument(
         "--notify",
         choices=tuple(map(str, MessageFormat)),
-        help="send what is new, worsened or resolved to the webhook whose URL is in DRIFT_WEBHOOK_URL",
+        help="send new, worsened and resolved findings to the webhook at DRIFT_WEBHOOK_URL; needs --history",
     )
     output = report.add_argument_group("output")
-    _add_output(
-        output, verbose="also say what is not reported and why, what the scan goes by, and which requests are repeated"
-    )
+    _add_output(output, verbose="also show differences that are not drift and why, the settings in use, and retries")
     output.add_argument(
         "--suggest-ignores",
         action="store_true",
-        help="instead of the text report, print ignore rules for what was found, as a start for drift.yaml",
+        help="print ignore rules for the findings, as a start for drift.yaml, instead of the text report",
     )
     output.add_argument(
         "--push-metrics",
         action="store_true",
-        help="also send the metrics to the Pushgateway at the address in DRIFT_PUSHGATEWAY_URL",
+        help="also send the metrics to the Pushgateway at DRIFT_PUSHGATEWAY_URL",
     )
-    output.add_argument("--exit-zero", action="store_true", help="end with 0 also when drift was found")
+    output.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 1 if there is drift")
 
 
 def _add_impersonation(live: "argparse._ArgumentGroup") -> None:
@@ -194,47 +192,47 @@ def _add_impersonation(live: "argparse._ArgumentGroup") -> None:
 
 def _add_namespace(live: "argparse._ArgumentGroup") -> None:
     live.add_argument(
-        "-n", "--namespace", metavar="NAME", help="the namespace of objects that name none (default: as kubectl)"
+        "-n", "--namespace", metavar="NAME", help="the namespace of manifests without one (default: as kubectl)"
     )
 
 
 def _add_what_counts(scan: "argparse._ArgumentGroup") -> None:
-    """The flags on what drift is, which every command that compares has."""
+    """Adds the flags of every command that compares."""
     scan.add_argument(
         "--applier",
         action="append",
         default=[],
         metavar="NAME",
-        help="one more field manager that syncs Git into the cluster; repeatable",
+        help="the name of an additional field manager that applies Git to the cluster; repeatable",
     )
     scan.add_argument(
         "--synced-revision",
         metavar="REV",
-        help="the Git revision that was last synced (default: the one that Flux or Argo CD records)",
+        help="the Git revision that was synced last (default: the one that Flux or Argo CD records)",
     )
     scan.add_argument(
         "--unmanaged",
         choices=("off", "namespace", "cluster"),
-        help="where to look for live objects that Git does not have (default: as drift.yaml says, else namespace)",
+        help="where to search for live objects that are not in Git (default: as set in drift.yaml, else namespace)",
     )
     scan.add_argument(
         "--config",
         metavar="FILE",
-        help="what to ignore and other settings (default: drift.yaml in the current folder, if it is there)",
+        help="the settings file, with ignore rules (default: drift.yaml in the current folder, if it exists)",
     )
 
 
 def _add_memory(memory: "argparse._ArgumentGroup") -> None:
-    """The flags on what is remembered."""
+    """Adds the flags of the history."""
     memory.add_argument(
         "--history",
         metavar="FILE",
-        help="remember what was found in this file, and report since when and what is new or resolved",
+        help="record findings in this file, and report their ages and which are new or resolved",
     )
     memory.add_argument(
         "--history-scope",
         metavar="NAME",
-        help="what tells this scan from others in the file (default: the manifests' paths and the namespace)",
+        help="the name of this scan in the file (default: the manifests' paths and the namespace)",
     )
 
 
@@ -243,8 +241,8 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "watch",
         help="compare manifests with the live cluster continuously",
         description=(
-            "Keeps the verdict of `drift report` current from watches, and says on standard output what drifts and "
-            "what is resolved, one line each, as it happens. Needs the rights to get, list and watch."
+            "Watches the cluster and keeps the report current. Prints a line to standard output for each new and each "
+            "resolved finding. Needs the permissions get, list and watch."
         ),
         epilog=_WATCH_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -253,39 +251,39 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "manifests",
         nargs="+",
         metavar="MANIFESTS",
-        help="files or folders of YAML or JSON manifests; read again when they change",
+        help="files or folders of YAML or JSON manifests; reloaded when they change",
     )
-    live = watch.add_argument_group("the live side")
-    live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig to use, as with kubectl")
-    live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig to use")
+    live = watch.add_argument_group("cluster")
+    live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig, as with kubectl")
+    live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig")
     _add_impersonation(live)
     _add_namespace(live)
-    _add_what_counts(watch.add_argument_group("what counts"))
+    _add_what_counts(watch.add_argument_group("comparison"))
     _add_memory(watch.add_argument_group("history"))
-    served = watch.add_argument_group("what is served")
+    served = watch.add_argument_group("HTTP server")
     served.add_argument(
         "--metrics-port",
         type=_port,
         default=_METRICS_PORT,
         metavar="PORT",
-        help="serve the report, its metrics and the health over HTTP on this port (default: %(default)s); 0 takes a "
-        "free one and names it on standard error",
+        help="serve the report, metrics and health on this port (default: %(default)s); 0 chooses a free port and "
+        "prints it to standard error",
     )
     served.add_argument(
         "--listen",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="listen on this address (default: %(default)s; in a pod 0.0.0.0); there is no authentication",
+        help="listen on this address (default: %(default)s; in a pod use 0.0.0.0); there is no authentication",
     )
     output = watch.add_argument_group("output")
     output.add_argument(
         "--output",
         choices=("text", "json"),
         default="text",
-        help="how findings are written to standard output: a line of text or of JSON each (default: %(default)s)",
+        help="print each finding as a line of text or of JSON (default: %(default)s)",
     )
-    output.add_argument("-v", "--verbose", action="store_true", help="also say what becomes of each watch")
-    output.add_argument("-q", "--quiet", action="store_true", help="write no findings")
+    output.add_argument("-v", "--verbose", action="store_true", help="also print the state of each watch")
+    output.add_argument("-q", "--quiet", action="store_true", help="do not print findings")
 
 
 def _port(text: str) -> int:
@@ -297,33 +295,33 @@ def _port(text: str) -> int:
 def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     rendering = commands.add_parser(
         "render",
-        help="write saved JSON reports in other formats, several merged into one",
+        help="convert saved JSON reports to other formats, and merge them",
         description=(
-            "Writes saved JSON reports in other formats. Several reports, of clusters or of the parts of one, "
-            "are merged into one."
+            "Converts saved JSON reports to other formats. Several reports, of different clusters or of the shards of "
+            "one, are merged."
         ),
         epilog=_RENDER_EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     rendering.add_argument(
-        "reports", nargs="+", metavar="REPORT.json", help="what --output json wrote, or - for standard input"
+        "reports", nargs="+", metavar="REPORT.json", help="a report written by --output json, or - for standard input"
     )
-    _add_output(rendering, verbose="text also shows the findings that rules ignore")
+    _add_output(rendering, verbose="also show ignored findings in the text report")
 
 
 def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     history = commands.add_parser(
         "history",
         help="show what drifted when, and for how long",
-        description="Shows what `drift report --history` remembers: a line for each time that something was open.",
+        description="Shows the record of `drift report --history`: a line for each time that a finding was open.",
     )
-    history.add_argument("file", metavar="FILE", help="what --history wrote; it is only read")
+    history.add_argument("file", metavar="FILE", help="a file written by --history; it is not changed")
     history.add_argument(
-        "--since", metavar="WHEN", help="only what was open since then: a span (30m, 12h, 7d, 2w), a date or a time"
+        "--since", metavar="WHEN", help="only findings open since then: a duration (30m, 12h, 7d, 2w), a date or a time"
     )
-    history.add_argument("--open", action="store_true", help="only what is open still")
-    history.add_argument("--object", metavar="GLOB", help="only objects of this name, or of this Kind/name")
-    history.add_argument("-n", "--namespace", metavar="GLOB", help="only objects in such a namespace")
+    history.add_argument("--open", action="store_true", help="only findings that are still open")
+    history.add_argument("--object", metavar="GLOB", help="only objects with this name or Kind/name")
+    history.add_argument("-n", "--namespace", metavar="GLOB", help="only objects in this namespace")
     history.add_argument("--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
     history.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
@@ -331,28 +329,28 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose: str) -> None:
-    """The flags on formats, which every command that writes reports has."""
+    """Adds the flags of every command that writes reports."""
     to.add_argument(
         "--output",
         action="append",
         default=[],
         type=_output,
         metavar="FORMAT[=FILE]",
-        help=f"{', '.join(Format)} (default: text); to a file or to standard output; repeatable",
+        help=f"{', '.join(Format)} (default: text); to a file, or to standard output; repeatable",
     )
     to.add_argument(
         "--markdown-limit",
         type=_markdown_limit,
         default=COMMENT_LIMIT,
         metavar="BYTES",
-        help="how long Markdown may be (default: %(default)s, a comment on GitHub; a step summary holds 1048576)",
+        help="maximum size of Markdown (default: %(default)s, a GitHub comment; a step summary holds 1048576)",
     )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
     to.add_argument(
         "-q",
         "--quiet",
         action="store_true",
-        help="print only what --output asks for, and nothing on standard error but errors",
+        help="print only the --output formats, and only errors on standard error",
     )
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
@@ -370,7 +368,7 @@ def _output(text: str) -> tuple[Format, Path | None]:
     try:
         form = Format(name)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are {', '.join(Format)}") from None
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format; use one of {', '.join(Format)}") from None
     if separator and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return form, Path(file) if separator else None

@@ -1,4 +1,4 @@
-"""Progress on standard error: on a terminal alone, only of what takes long, and gone from the screen afterwards."""
+"""The progress bar on standard error: only on a terminal, only if a scan takes long, and removed at its end."""
 
 import os
 import sys
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from drift.scanning import ScanStep
 
-#: Seconds before anything is shown; most scans have ended by then.
-_PATIENCE: Final = 1.0
+#: Seconds before the bar appears. Most scans end before.
+_DELAY: Final = 1.0
 
 
 class Progress(AbstractContextManager["Progress"]):
-    """Shows how far a piece of work is, from its first second on until it ends.
+    """Shows a progress bar while work goes on, starting after a second.
 
     Args:
-        what: The work, as a few words.
-        quiet: Shows nothing at all.
-        color: Whether it may have colours.
+        what: A short description of the work.
+        quiet: Whether to show nothing.
+        color: Whether to use colours.
     """
 
     def __init__(self, what: str, *, quiet: bool = False, color: bool = True) -> None:
@@ -34,14 +34,14 @@ class Progress(AbstractContextManager["Progress"]):
             not quiet and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         )
         self._color = color
-        self._timer = threading.Timer(_PATIENCE, self._show)
+        self._timer = threading.Timer(_DELAY, self._show)
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._has_ended = False
         self._shown: tuple[Bar, TaskID] | None = None
 
     def __enter__(self) -> Self:
-        """Starts to wait."""
+        """Starts the timer."""
         if self._is_shown:
             self._timer.start()
         return self
@@ -49,7 +49,7 @@ class Progress(AbstractContextManager["Progress"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Takes what is shown from the screen."""
+        """Removes the bar."""
         self._timer.cancel()
         with self._lock:
             self._has_ended = True
@@ -57,18 +57,18 @@ class Progress(AbstractContextManager["Progress"]):
                 self._shown[0].stop()
 
     def observe(self, step: "ScanStep") -> None:
-        """Takes note of how far a scan is."""
+        """Updates the bar after a step of the scan."""
         if not self._is_shown:
             return
-        looking = "comparing" if step.total is not None else "looking beyond Git:"
-        self._what = f"{looking} {visible(step.what)}"
+        activity = "comparing" if step.total is not None else "unmanaged objects:"
+        self._what = f"{activity} {visible(step.what)}"
         if self._shown is not None:
             bar, task = self._shown
             completed = None if step.total is None else step.done
             bar.update(task, description=self._what, completed=completed, total=step.total)
 
     def _show(self) -> None:
-        # Imported only where it is needed: most scans are over before that.
+        # Imported only here: most scans end before they need it.
         from rich.console import Console  # noqa: PLC0415
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
         from rich.progress import Progress as Bar  # noqa: PLC0415

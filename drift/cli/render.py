@@ -1,4 +1,4 @@
-"""``drift render``: saved reports in, other formats out; nothing is scanned."""
+"""``drift render``: reads saved JSON reports and writes them in other formats."""
 
 import argparse
 import sys
@@ -17,11 +17,11 @@ def run(options: argparse.Namespace) -> int:
     """Reads the reports and writes them as one.
 
     Returns:
-        0: the scan that made the reports has ended with what it found.
+        0, even if the reports show drift.
 
     Raises:
-        UsageError: A flag cannot be, or a file cannot be written.
-        SavedReportError: A file is no report.
+        UsageError: The flags do not go together, or a file cannot be written.
+        SavedReportError: A file is not a report.
     """
     outputs = chosen_outputs(options)
     reports = [read_report(_content(name), "standard input" if name == _STDIN else name) for name in options.reports]

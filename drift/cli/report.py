@@ -1,4 +1,4 @@
-"""``drift report``: has the manifests read by a second process at once, and then does what it was asked for."""
+"""``drift report``: starts to read the manifests in a second process, then loads the libraries and scans."""
 
 import argparse
 import gc
@@ -7,30 +7,30 @@ from contextlib import contextmanager
 
 
 def run(options: argparse.Namespace) -> int:
-    """Scans once and writes every report that was asked for.
+    """Scans once and writes the reports.
 
     Returns:
         The exit status.
 
     Raises:
-        DriftError: The scan could not be made.
+        DriftError: There is no report.
     """
-    with _no_search_for_cycles():
+    with _without_garbage_collection():
         from drift.sources.parallel import parallel_reader  # noqa: PLC0415
 
         with parallel_reader(options.manifests) as ahead:
-            # Imported only now: the libraries of a scan take as long to load as thousands of manifests to read.
+            # Imported only here: loading these libraries takes as long as reading thousands of manifests.
             from drift.cli.scan import run as scan  # noqa: PLC0415
 
             return scan(options, ahead)
 
 
 @contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """What libraries define and objects by the ten thousand stay until the end.
+def _without_garbage_collection() -> Iterator[None]:
+    """Turns Python's search for reference cycles off.
 
-    To look through them for cycles again and again, of which there are hardly any, would take a tenth of the time of a
-    report on a few objects, and most of that of one on many.
+    A scan keeps nearly all objects until its end and makes hardly any cycles. Searching for them would take a tenth of
+    the time of a small report, and most of the time of a large one.
     """
     was_enabled = gc.isenabled()
     gc.disable()

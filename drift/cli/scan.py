@@ -1,4 +1,4 @@
-"""What ``drift report`` does: manifests and a live side in, reports out."""
+"""The work of ``drift report``: reads manifests, compares them with a cluster or a dump, and writes reports."""
 
 import argparse
 import os
@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from drift.api import open_cluster, open_dump, scan
-from drift.cli.account import say_what_is_used, say_what_was_asked
 from drift.cli.messages import say
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
 from drift.cli.streams import write_stdout
 from drift.cli.targets import Target, chosen_targets, scan_targets
+from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import ScanError, UsageError
@@ -29,27 +29,27 @@ from drift.sources.load import load_manifests
 from drift.sources.parallel import ParallelReader
 
 if TYPE_CHECKING:
-    from drift.cli.remember import Memory
+    from drift.cli.recording import RunRecorder
     from drift.notify.pushgateway import Pushgateway
 
 _Read = TypeVar("_Read")
 _DRIFT = 1
-_NO_HISTORY = 2
+_NOT_RECORDED = 2
 _INCOMPLETE = 3
 
 
 def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int:
-    """Scans once and writes every report that was asked for.
+    """Scans once and writes the reports.
 
     Args:
         options: The flags.
-        ahead: The manifests that are being read already.
+        ahead: The second process that reads manifests, if it has started.
 
     Returns:
         The exit status.
 
     Raises:
-        DriftError: The scan could not be made.
+        DriftError: There is no report.
     """
     if options.live and (options.kubeconfig or options.context):
         raise UsageError(
@@ -67,17 +67,17 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
         outputs = [(form, file) for form, file in outputs if file is not None]
     gateway = _gateway() if options.push_metrics else None
     settings = with_flags(load_settings(options.config), options)
-    memory = _memory(options, settings)
-    report = _scan(options, settings, targets, shard, memory, ahead)
+    recorder = _recorder(options, settings)
+    report = _scan(options, settings, targets, shard, recorder, ahead)
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
     if gateway is not None:
         _push(report, gateway)
-    if memory is not None:
-        memory.notify()
-        if memory.failed:
-            return _NO_HISTORY
+    if recorder is not None:
+        recorder.notify()
+        if recorder.failed:
+            return _NOT_RECORDED
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
     return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
@@ -88,21 +88,21 @@ def _scan(  # noqa: PLR0917
     settings: Settings,
     targets: Sequence[Target],
     shard: Shard | None,
-    memory: "Memory | None",
+    recorder: "RunRecorder | None",
     ahead: ParallelReader | None,
 ) -> Report:
     deadline = Deadline(options.deadline or SCAN_SECONDS)
-    # Read before a server is asked for anything: what is wrong with the manifests is wrong without it too.
+    # Read before the server is contacted: mistakes in manifests do not need a cluster.
     with _progress("reading manifests", options):
         if ahead is not None and not options.live:
-            # What has to be loaded anyway is loaded while the other process reads.
+            # Loads the Kubernetes client while the other process reads.
             load_client()
         manifests = _in_time(lambda: load_manifests(options.manifests, ahead), deadline, "the manifests")
     explain = options.verbose and not options.quiet
 
     def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
         if explain:
-            say_what_is_used(options, settings, manifests, live)
+            print_inputs(options, settings, manifests, live)
         report = scan(
             manifests,
             live,
@@ -114,8 +114,8 @@ def _scan(  # noqa: PLR0917
             observe=observe,
         )
         if explain:
-            say_what_was_asked(report)
-        return report if memory is None else memory.record(report, live)
+            print_cost(report)
+        return report if recorder is None else recorder.record(report, live)
 
     limits, tell = _limits(options, deadline), say if explain else ignore_message
     warn = ignore_message if options.quiet else say
@@ -132,7 +132,7 @@ def _scan(  # noqa: PLR0917
                 tell=tell,
                 warn=warn,
             )
-    # No progress while a plugin of the kubeconfig may ask on the same terminal who we are.
+    # No progress bar while a credential plugin may prompt on the same terminal.
     live = (
         _in_time(lambda: open_dump(options.live, options.namespace or "default"), deadline, "the dump")
         if options.live
@@ -145,10 +145,10 @@ def _scan(  # noqa: PLR0917
 
 
 def _in_time(read: Callable[[], _Read], deadline: Deadline, what: str) -> _Read:
-    """What is read from files, for which a pipe or a very large file may take any time.
+    """Returns what `read` returns; a pipe or a very large file may take too long.
 
     Raises:
-        ScanError: The time of the scan is over.
+        ScanError: The deadline has passed.
     """
     try:
         return call_with_timeout(deadline.remaining(), read)
@@ -157,23 +157,23 @@ def _in_time(read: Callable[[], _Read], deadline: Deadline, what: str) -> _Read:
         raise ScanError(f"{what} could not be read within {seconds}; give it more time with --deadline") from None
 
 
-# What few ask for is imported only where it is asked for: a scan of a few objects takes no longer than its imports.
+# The functions below import what few runs need: the time of a small scan is mostly imports.
 
 
-def _memory(options: argparse.Namespace, settings: Settings) -> "Memory | None":
-    """The history, if one was asked for.
+def _recorder(options: argparse.Namespace, settings: Settings) -> "RunRecorder | None":
+    """Returns the recorder of the history, or None without ``--history``.
 
     Raises:
         UsageError: The flags do not go together.
     """
     if options.history is not None:
-        from drift.cli.remember import Memory  # noqa: PLC0415
+        from drift.cli.recording import RunRecorder  # noqa: PLC0415
 
-        return Memory(options, settings)
+        return RunRecorder(options, settings)
     if options.history_scope is not None:
-        raise UsageError("--history-scope names a scan in a history; give the file with --history FILE")
+        raise UsageError("--history-scope needs --history FILE")
     if options.notify is not None:
-        raise UsageError("--notify tells what is new, which only a history knows; give one with --history FILE")
+        raise UsageError("--notify needs --history FILE, which knows what is new")
     return None
 
 
@@ -187,9 +187,9 @@ def _push(report: Report, gateway: "Pushgateway") -> None:
     from drift.notify.pushgateway import push  # noqa: PLC0415
     from drift.report.metrics import to_metrics  # noqa: PLC0415
 
-    complaint = push(to_metrics(report), gateway)
-    if complaint:
-        say(complaint)
+    problem = push(to_metrics(report), gateway)
+    if problem:
+        say(problem)
 
 
 def _suggest(report: Report) -> None:
@@ -213,7 +213,7 @@ def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
 
 
 def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
-    """The settings with what was given on the command line, which wins or comes on top."""
+    """Returns the settings with the flags applied: --applier adds to them, --unmanaged replaces."""
     return replace(
         settings,
         appliers=(*options.applier, *settings.appliers),

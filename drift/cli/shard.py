@@ -1,4 +1,4 @@
-"""Which part of the work is ours: by the flag, or by what Kubernetes tells the pods of an Indexed Job."""
+"""Chooses the shard to scan: from ``--shard``, or from the variables of the pods of an Indexed Job."""
 
 import os
 import re
@@ -10,28 +10,28 @@ from drift.model import Shard
 
 _INDEX: Final = "JOB_COMPLETION_INDEX"
 _COUNT: Final = "JOB_COMPLETIONS"
-#: More workers than any cluster has namespaces; no honest number has more digits.
+#: Six digits are more shards than any cluster has namespaces.
 _FLAG: Final = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def chosen_shard(flag: str | None, *, quiet: bool) -> Shard | None:
-    """The shard to scan; None for all in one piece.
+    """Returns the shard to scan, or None to scan everything.
 
-    What the environment decides is said on standard error, since nobody typed it.
+    Prints a message if the shard comes from the environment, since the user may not know of it.
 
     Args:
-        flag: ``I/N``, counted from 1; None where it was not given.
-        quiet: Whether to say nothing.
+        flag: ``I/N`` with I counted from 1, or None if the flag is not set.
+        quiet: Whether to print nothing.
 
     Raises:
-        UsageError: The flag or the environment names no shard.
+        UsageError: The flag or the environment does not name a shard.
     """
     if flag is not None:
         parts = _FLAG.fullmatch(flag)
         shard = None if parts is None else _checked(int(parts[1]), int(parts[2]))
         if shard is None:
-            raise UsageError(f"--shard {flag}: is no I/N with I from 1 to N, for instance 1/4")
+            raise UsageError(f"--shard {flag}: must be I/N with 1 <= I <= N, for example 1/4")
         return _unless_whole(shard)
     index, count = os.environ.get(_INDEX), os.environ.get(_COUNT)
     if index is None or count is None:
@@ -40,9 +40,9 @@ def chosen_shard(flag: str | None, *, quiet: bool) -> Shard | None:
     # Kubernetes counts the pods of an Indexed Job from 0.
     shard = _checked(int(index) + 1, int(count)) if numbers else None
     if shard is None:
-        raise UsageError(f"{_INDEX}={index} with {_COUNT}={count}: is no index from 0 below a number of completions")
+        raise UsageError(f"{_INDEX}={index} with {_COUNT}={count}: must be numbers with 0 <= {_INDEX} < {_COUNT}")
     if not quiet:
-        sys.stderr.write(f"drift: scanning {shard}, by {_INDEX}={index} and {_COUNT}={count}\n")
+        sys.stderr.write(f"drift: scanning {shard}, from {_INDEX}={index} and {_COUNT}={count}\n")
     return _unless_whole(shard)
 
 

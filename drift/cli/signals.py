@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM ends a command as tidily as Ctrl-C does, with nothing half-written left behind."""
+"""Makes SIGTERM end a command like Ctrl-C: it cleans up and leaves no partly written file."""
 
 import signal
 import threading
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-#: What a shell, Docker and Kubernetes make of a process that a signal ended.
+#: The exit status that shells, Docker and Kubernetes report for a process ended by SIGTERM.
 TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class TerminatedError(BaseException):
-    """SIGTERM came. No `Exception`, as nothing but the end of the command may catch it."""
+    """SIGTERM arrived. A `BaseException`, so that only the end of the command catches it."""
 
 
 @contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Has SIGTERM raise `TerminatedError` where the command is, so that what it has begun is cleaned up."""
+    """Makes SIGTERM raise `TerminatedError` in the main thread, so that the command cleans up."""
     if threading.current_thread() is not threading.main_thread():
-        # Only the main thread can set this, and a program that calls from another has its own way to stop.
+        # Only the main thread can set a signal handler. A caller in another thread stops in its own way.
         yield
         return
     before = signal.signal(signal.SIGTERM, _raise)

@@ -1,4 +1,4 @@
-"""Writing to the standard streams, which may be full, closed, or a pipe that nobody reads any more."""
+"""Writes to the standard streams, which may be full or closed, or a pipe without a reader."""
 
 import contextlib
 import os
@@ -8,8 +8,8 @@ from drift.errors import UsageError
 
 
 def write_stderr(text: str) -> None:
-    """Writes to standard error; where that is full or closed, the exit status has to do."""
-    # None where the process was started without one.
+    """Writes to standard error, and ignores it if that fails."""
+    # None if the process was started without it.
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(text)
@@ -17,11 +17,11 @@ def write_stderr(text: str) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Writes to standard output, all of it, at once.
+    """Writes to standard output and flushes it.
 
     Raises:
-        UsageError: It cannot be written.
-        BrokenPipeError: Whoever read it had enough.
+        UsageError: Standard output is closed or full.
+        BrokenPipeError: The reader has closed the pipe.
     """
     if sys.stdout is None:
         raise UsageError("standard output is closed; give --output a file: --output text=FILE")
@@ -29,7 +29,7 @@ def write_stdout(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered would be tried again, and complained of, when Python ends.
+        # Otherwise Python tries to write what is still buffered when it exits, and fails again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise

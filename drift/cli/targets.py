@@ -1,4 +1,4 @@
-"""The clusters of one run: which they are, by the flags, and scanning several of them side by side."""
+"""The clusters of one run: chooses them from the flags, and scans several in parallel."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from drift.kube.impersonation import Impersonation
 from drift.kube.limits import Limits, call_with_timeout
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
 
-#: Clusters that are scanned at the same time. Waiting for answers overlaps; memory is needed for each.
-_AT_ONCE: Final = 4
-_NOT_KNOWN: Final = "unknown"
+#: How many clusters are scanned at the same time. Each needs memory of its own.
+_MAX_PARALLEL: Final = 4
+_UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +22,27 @@ class Target:
     """One cluster, as the flags name it.
 
     Attributes:
-        kubeconfig: A file; None for the one that kubectl would take.
-        context: A context of it; None for its current one.
+        kubeconfig: The file, or None for the one that kubectl would use.
+        context: The context, or None for the current one.
     """
 
     kubeconfig: str | None = None
     context: str | None = None
 
     def __str__(self) -> str:
-        """For messages, and in place of a server that is not known."""
+        """The name in messages, and in the report if the address of the server is unknown."""
         named = ((name, value) for name, value in (("context", self.context), ("kubeconfig", self.kubeconfig)) if value)
         return " of ".join(f"{name} {value}" for name, value in named) or "the current context"
 
 
 def chosen_targets(kubeconfigs: Sequence[str], contexts: Sequence[str]) -> list[Target]:
-    """The clusters that the flags name.
+    """Returns the clusters that the flags name.
 
-    What is given once goes with each of the others; what is given equally often is paired in its order.
+    A kubeconfig or context that is given once is combined with each of the others. If both are given equally often,
+    they are paired in order.
 
     Raises:
-        UsageError: The flags cannot be paired, or name one cluster twice.
+        UsageError: The flags cannot be paired, or name a cluster twice.
     """
     files: Sequence[str | None] = kubeconfigs or [None]
     names: Sequence[str | None] = contexts or [None]
@@ -49,13 +50,13 @@ def chosen_targets(kubeconfigs: Sequence[str], contexts: Sequence[str]) -> list[
     if min(len(files), len(names)) not in {1, most}:
         raise UsageError(
             f"--kubeconfig is given {len(files)} times and --context {len(names)} times: give one of them once, "
-            "or both equally often, so that each kubeconfig has its context"
+            "or both equally often to pair them in order"
         )
     pairs = zip(_spread(files, most), _spread(names, most), strict=True)
     targets = [Target(kubeconfig, context) for kubeconfig, context in pairs]
     for target in targets:
         if targets.count(target) > 1:
-            raise UsageError(f"{target}: is named twice; name each cluster once")
+            raise UsageError(f"{target} is named twice; name each cluster once")
     return targets
 
 
@@ -74,34 +75,34 @@ def scan_targets(
     tell: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> Report:
-    """Scans clusters, several at a time; one that cannot be scanned makes the report incomplete and costs no other.
+    """Scans several clusters in parallel. One that cannot be scanned makes the report incomplete; the others go on.
 
     Args:
-        targets: More than one.
+        targets: The clusters, more than one.
         scan: Scans one cluster.
-        manifests: What the report of a cluster that cannot be scanned says of the manifests.
-        shard: The part of the work that is done.
-        impersonate: Whom to ask as, in each cluster.
-        limits: What is waited for, for each cluster by itself.
-        tell: Called with a sentence for every request that is tried again.
-        warn: Called with a sentence for what is unsafe about a connection.
+        manifests: The manifests, for the report of a cluster that cannot be scanned.
+        shard: The shard that is scanned, or None for everything.
+        impersonate: The user to impersonate in each cluster.
+        limits: The timeouts, for each cluster by itself.
+        tell: Called with a message on each retry.
+        warn: Called with a message for each insecure connection.
 
     Raises:
-        UsageError: A context or a kubeconfig is not there.
-        ScanError: None of them can be scanned.
+        UsageError: A context or a kubeconfig does not exist.
+        ScanError: Not one cluster can be scanned.
     """
-    # Few runs have several clusters.
+    # Imported only here: few runs have several clusters.
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     from drift.report.merge import merge  # noqa: PLC0415
 
-    # The client's configuration is read one after the other: it sets up the logging of the process.
+    # Not in parallel: reading the client's configuration sets up the logging of the process.
     connections = [_connect(target, impersonate, limits) for target in targets]
     for warning in dict.fromkeys(
         warning for connection in connections if isinstance(connection, Connection) for warning in connection.warnings
     ):
         warn(warning)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_MAX_PARALLEL) as pool:
         reports = list(pool.map(lambda connection: _scan(connection, scan, limits, tell), connections))
     failed = [report for report in reports if isinstance(report, ScanError)]
     if len(failed) == len(targets):
@@ -117,12 +118,12 @@ def scan_targets(
 
 def _connect(target: Target, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:
     try:
-        # Getting credentials may run a program, which may never end.
+        # A credential plugin may never end.
         return call_with_timeout(
             limits.request_seconds, lambda: connect(target.kubeconfig, target.context, impersonate)
         )
     except TimeoutError:
-        return ConnectError("no credentials were had in time; does the plugin wait for a login?")
+        return ConnectError("timed out getting credentials; does the plugin wait for a login?")
     except ConnectError as error:
         return error
 
@@ -148,12 +149,12 @@ def _unscanned(
     manifests: ManifestsInfo,
     shard: Shard | None,
 ) -> Report:
-    """The report of a cluster of which nothing is known."""
+    """Returns an empty, incomplete report for a cluster that could not be scanned."""
     return Report(
         generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        cluster=ClusterInfo(target.context, str(target), _NOT_KNOWN)
+        cluster=ClusterInfo(target.context, str(target), _UNKNOWN)
         if isinstance(connection, ConnectError)
-        else ClusterInfo(connection.context, connection.server, _NOT_KNOWN),
+        else ClusterInfo(connection.context, connection.server, _UNKNOWN),
         manifests=manifests,
         objects=(),
         errors=(str(error),),

@@ -1,4 +1,4 @@
-"""``drift watch``: the verdicts of ``drift report``, kept current until the process is told to end."""
+"""``drift watch``: runs until SIGTERM or SIGINT, and keeps the report current."""
 
 import argparse
 import os
@@ -33,9 +33,9 @@ from drift.watch.open_findings import FindingChange
 from drift.watch.recording import Recorder
 from drift.watch.timing import Timing
 
-#: Seconds that the last report is given when the process is told to end. A second signal ends it at once.
+#: Seconds to make the last report after a signal to stop. A second signal ends the process at once.
 _GRACE: Final = 5.0
-#: What is written to the pipe that the main thread reads, by signal handlers and by the watching thread.
+#: Messages to the main thread, through a pipe, from the signal handlers and the watching thread.
 _RELOAD: Final = b"r"
 _STOP: Final = b"s"
 _ENDED: Final = b"e"
@@ -49,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
         0.
 
     Raises:
-        DriftError: The watching could not begin.
+        DriftError: The watch could not start.
     """
-    # Until there is something to reload.
+    # There is nothing to reload yet.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if "-" in options.manifests:
-        raise UsageError("drift watch reads its manifests again when they change, so they cannot come through a pipe")
+        raise UsageError("drift watch reloads manifests when they change, so it cannot read them from standard input")
     files = [*options.manifests, options.config or DEFAULT_FILE]
     seen = fingerprint(files)
     desired = _load(options)
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         options.context,
         impersonate=from_flags(options.as_user, options.as_group, options.as_uid),
         limits=Limits(scan_seconds=None),
-        tell=_tell(options),
+        tell=say if options.verbose else ignore_message,
         warn=say,
     )
     watcher = Watcher(
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     )
     manifests.start()
     try:
-        _until_told(watcher, manifests.reload)
+        _run_until_stopped(watcher, manifests.reload)
     finally:
         manifests.stop()
         service.stop()
@@ -99,21 +99,21 @@ def _load(options: argparse.Namespace) -> DesiredState:
 def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None:
     if options.history is None:
         if options.history_scope is not None:
-            raise UsageError("--history-scope names a scan in a history; give the file with --history FILE")
+            raise UsageError("--history-scope needs --history FILE")
         return None
     namespace = options.namespace or server.default_namespace
     scope = scope_of(server.info, options.manifests, namespace, options.history_scope)
     return Recorder(History(Path(options.history), say), scope, say)
 
 
-def _until_told(watcher: Watcher, reload: Callable[[], None]) -> None:
-    """Runs the watcher in a thread of its own, so that the main thread handles signals at once.
+def _run_until_stopped(watcher: Watcher, reload: Callable[[], None]) -> None:
+    """Runs the watcher in a thread, so that the main thread can handle signals at once.
 
     Raises:
-        DriftError: The watching could not begin.
+        DriftError: The watch could not start.
     """
-    # A pipe, as a signal may come at any point of the program, even while a lock of the main thread is held.
-    told, tell = os.pipe()
+    # A pipe and not a queue: a signal may arrive while the main thread holds a lock.
+    receive, send = os.pipe()
     failure: list[Exception] = []
 
     def watch() -> None:
@@ -121,33 +121,33 @@ def _until_told(watcher: Watcher, reload: Callable[[], None]) -> None:
             watcher.run()
         except Exception as error:  # noqa: BLE001
             failure.append(error)
-        os.write(tell, _ENDED)
+        os.write(send, _ENDED)
 
     has_terminal = _has_terminal()
     for number in _SIGNALS:
-        signal.signal(number, lambda number, _: os.write(tell, _SIGNALS[signal.Signals(number)]))
+        signal.signal(number, lambda number, _: os.write(send, _SIGNALS[signal.Signals(number)]))
     threading.Thread(target=watch, name="watch", daemon=True).start()
-    while (what := os.read(told, 1)) == _RELOAD:
+    while (message := os.read(receive, 1)) == _RELOAD:
         if has_terminal and not _has_terminal():
-            # It was closed, which sends SIGHUP too.
-            what = _STOP
+            # A terminal that closes also sends SIGHUP.
+            message = _STOP
             break
         say("SIGHUP: reloading the manifests")
         reload()
-    if what == _STOP:
+    if message == _STOP:
         watcher.stop()
-        # Without a first report there is no last one either.
+        # Before the first report there is nothing to finish.
         if watcher.status.report() is not None:
-            _wait_for_end(told)
+            _wait_for_last_report(receive)
     if failure:
         raise failure[0]
 
 
-def _wait_for_end(told: int) -> None:
-    """Waits for the last report, until another signal to stop."""
+def _wait_for_last_report(receive: int) -> None:
+    """Waits for the last report, or for another signal to stop."""
     until = monotonic() + _GRACE
-    while select.select([told], [], [], max(until - monotonic(), 0))[0]:
-        if os.read(told, 1) != _RELOAD:
+    while select.select([receive], [], [], max(until - monotonic(), 0))[0]:
+        if os.read(receive, 1) != _RELOAD:
             return
 
 
@@ -155,13 +155,8 @@ def _has_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _tell(options: argparse.Namespace) -> Callable[[str], None]:
-    """For requests that are tried again: a matter for those who want to know everything."""
-    return say if options.verbose else ignore_message
-
-
 class _Output:
-    """Findings on standard output, everything else on standard error."""
+    """Prints findings to standard output and everything else to standard error."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._line = to_json_line if options.output == "json" else to_text_line

@@ -127,7 +127,7 @@ def proxied(_faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(autouse=True)
-def _no_kubeconfig_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _developer_kubeconfig_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test may ever reach a cluster that somebody is paid to keep alive."""
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
     monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))

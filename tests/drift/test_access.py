@@ -56,7 +56,7 @@ def account(application: Application, kinds: dict[str, list[str]]) -> Path:
     return application.cluster.kubeconfig_for(application.cluster.token(name))
 
 
-def test_an_account_that_may_only_get_and_list_makes_the_same_report(application: Application) -> None:
+def test_an_account_with_get_and_list_only_makes_the_same_report(application: Application) -> None:
     application.sync(Syncer.FLUX)
     application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")
     application.kubectl("create", "configmap", "stray")
@@ -75,7 +75,7 @@ def test_an_account_that_may_only_get_and_list_makes_the_same_report(application
     assert {event.code for event in asked} == {200}
 
 
-def test_kubectl_diff_is_refused_to_an_account_that_may_only_get_and_list(application: Application) -> None:
+def test_kubectl_diff_is_refused_to_an_account_with_get_and_list_only(application: Application) -> None:
     application.sync(Syncer.FLUX)
     reader = account(application, EVERY_KIND)
 
@@ -88,7 +88,7 @@ def test_kubectl_diff_is_refused_to_an_account_that_may_only_get_and_list(applic
         assert "cannot patch resource" in done.stderr
 
 
-def test_m9_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomplete(
+def test_m9_a_manifest_kind_without_read_permission_makes_the_scan_incomplete(
     application: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:
     application.sync(Syncer.FLUX)
@@ -109,7 +109,7 @@ def test_m9_a_kind_of_the_manifests_that_may_not_be_read_makes_the_scan_incomple
     assert "incomplete: " in capsys.readouterr().out
 
 
-def test_another_kind_that_may_not_be_listed_is_a_note(application: Application) -> None:
+def test_another_kind_without_list_permission_is_a_note(application: Application) -> None:
     application.sync(Syncer.FLUX)
     reader = account(application, MANIFEST_KINDS)
 
@@ -119,7 +119,7 @@ def test_another_kind_that_may_not_be_listed_is_a_note(application: Application)
     assert any("secrets" in note and "may not list" in note for note in scanned.document["notes"])
 
 
-def test_an_account_that_may_only_get_checks_the_manifests_without_looking_for_others(application: Application) -> None:
+def test_an_account_with_get_only_compares_the_manifests_and_skips_unmanaged_objects(application: Application) -> None:
     application.sync(Syncer.FLUX)
 
     assert application.report("--unmanaged", "off", kubeconfig=account(application, MANIFEST_KINDS)).status == 0

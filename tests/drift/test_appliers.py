@@ -152,7 +152,9 @@ def _open_up(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("syncer", "manager"), list(zip(itertools.cycle(WITH_OWNER), (*AGAIN, *AGAIN), strict=False)))
-def test_what_a_person_made_again_with_more_is_theirs(workspace: Application, syncer: Syncer, manager: str) -> None:
+def test_added_fields_of_an_object_recreated_by_hand_are_manual_drift(
+    workspace: Application, syncer: Syncer, manager: str
+) -> None:
     workspace.write(SETTINGS + "---" + WEB)
     workspace.sync(syncer, owner="app")
     _make_again(workspace, manager, "deployment/web")
@@ -176,7 +178,9 @@ def _kinds() -> list[str]:
 
 
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD], ids=lambda syncer: str(syncer.value))
-def test_every_kind_that_is_made_again_is_silent_unless_it_was_edited(workspace: Application, syncer: Syncer) -> None:
+def test_a_recreated_object_of_every_kind_is_in_sync_unless_it_was_edited(
+    workspace: Application, syncer: Syncer
+) -> None:
     workspace.write(SETTINGS + "---" + OTHERS)
     workspace.sync(syncer, owner="app")
     names = workspace.kubectl("get", ",".join(_kinds()), "--output=name").split()
@@ -204,7 +208,7 @@ IMPERATIVE: list[tuple[str, tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("manager", "command", "path"), IMPERATIVE, ids=lambda value: str(value)[:20])
-def test_an_object_that_was_made_by_a_command_is_not_the_appliers(
+def test_an_object_created_by_a_command_does_not_belong_to_the_applier(
     workspace: Application, manager: str, command: tuple[str, ...], path: str
 ) -> None:
     workspace.write(WEB)
@@ -222,7 +226,7 @@ def test_an_object_that_was_made_by_a_command_is_not_the_appliers(
 
 
 @pytest.mark.parametrize("manager", ["helm", "Terraform", "HashiCorp"])
-def test_what_an_applier_owns_beyond_git_is_found_where_the_base_is_not_known(
+def test_a_field_of_the_applier_that_git_lacks_is_found_without_a_known_base(
     workspace: Application, manager: str
 ) -> None:
     workspace.write(SETTINGS + "---" + WEB + "---" + OTHERS)
@@ -301,7 +305,7 @@ def test_one_apply_by_hand_does_not_make_kubectl_the_applier(
     assert bool(inferred) == (manager == "robot")
 
 
-def test_a_key_of_string_data_is_its_appliers_and_its_editors(workspace: Application) -> None:
+def test_each_string_data_key_is_attributed_to_its_own_manager(workspace: Application) -> None:
     keys = """
 apiVersion: v1
 kind: Secret
@@ -343,7 +347,7 @@ def _apply_server_side(workspace: Application, manager: str) -> None:
 
 @pytest.mark.parametrize("keeps_annotation", [True, False])
 @pytest.mark.parametrize("manager", ["argocd-controller", "kustomize-controller", "robot"])
-def test_what_the_change_to_server_side_apply_left_behind(
+def test_a_field_left_over_from_client_side_apply_is_found(
     workspace: Application, manager: str, *, keeps_annotation: bool
 ) -> None:
     labelled = WEB.replace("labels: {app: web}}\nspec", "labels: {app: web, team: blue}}\nspec")
@@ -378,7 +382,7 @@ NOT_KEPT = (
 @pytest.mark.parametrize(
     "command", [("create", "--field-manager=helm"), ("apply",)], ids=lambda command: str(command[0])
 )
-def test_a_field_that_the_server_does_not_keep_is_not_said_to_be_removed(
+def test_a_field_that_the_server_drops_is_not_reported_as_removed(
     workspace: Application, command: tuple[str, ...]
 ) -> None:
     wrong = WEB.replace("replicas: 2", "replicas: 2\n  replica: 2").replace(
@@ -421,7 +425,7 @@ def test_a_field_that_git_added_since_the_object_was_made_is_not_said_to_be_remo
     assert any(note and "Git added it later" in note for note in _notes(scanned))
 
 
-def test_a_field_that_a_person_removed_is_theirs(workspace: Application) -> None:
+def test_a_field_removed_by_hand_is_manual_drift(workspace: Application) -> None:
     workspace.write(WEB)
     workspace.sync()
     workspace.kubectl("set", "env", "deployment/web", "MODE-")

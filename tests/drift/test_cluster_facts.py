@@ -46,9 +46,7 @@ def test_a_kind_that_is_not_served_is_missing(cluster: Cluster, tmp_path: Path) 
     ]
 
 
-def test_a_namespace_on_a_cluster_scoped_object_is_disregarded(
-    cluster: Cluster, namespace: str, tmp_path: Path
-) -> None:
+def test_the_namespace_of_a_cluster_scoped_object_is_ignored(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "namespace": "elsewhere"}}
 
     assert _report(cluster, tmp_path, manifest)[0] == 0
@@ -77,7 +75,7 @@ def new_cluster() -> Iterator[Cluster]:
 
 
 @pytest.mark.sandbox
-def test_a_new_cluster_has_nothing_that_git_should_have(tmp_path: Path, new_cluster: Cluster) -> None:
+def test_a_new_cluster_has_no_unmanaged_objects(tmp_path: Path, new_cluster: Cluster) -> None:
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
 
     status, report = _report(new_cluster, tmp_path, manifest, "--unmanaged", "cluster")

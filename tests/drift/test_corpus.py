@@ -105,7 +105,7 @@ def test_a_dump_of_a_synced_corpus_has_no_drift(synced: Synced, tmp_path: Path) 
     assert len(report.objects) == len(corpus_manifests(synced.cluster))
 
 
-def test_no_value_of_a_synced_corpus_can_change_unseen(synced: Synced) -> None:
+def test_a_change_of_any_value_of_the_corpus_is_found(synced: Synced) -> None:
     source = ApiServer(connect(str(synced.cluster.kubeconfig_for(namespace=synced.namespace)), None))
 
     unseen = [

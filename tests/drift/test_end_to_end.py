@@ -25,7 +25,7 @@ def test_is_in_sync_after_a_sync(application: Application, syncer: Syncer) -> No
 
 
 @pytest.mark.parametrize("syncer", [syncer for syncer in TAKING_OVER if syncer is not Syncer.KUBECTL])
-def test_is_in_sync_after_a_syncer_put_its_marks_on_everything(application: Application, syncer: Syncer) -> None:
+def test_is_in_sync_with_tracking_metadata_on_every_object(application: Application, syncer: Syncer) -> None:
     application.sync(syncer, owner="rescan")
 
     assert application.report().findings == []
@@ -119,7 +119,7 @@ def test_an_edit_is_found_alone_with_its_manager(
         (Syncer.KUBECTL, "manual"),
     ],
 )
-def test_a_removed_field_is_found_though_the_cluster_keeps_no_record_of_who_removed_it(
+def test_a_removed_field_is_found_without_a_record_of_who_removed_it(
     application: Application, syncer: Syncer, cause: str
 ) -> None:
     application.sync(syncer)
@@ -128,7 +128,7 @@ def test_a_removed_field_is_found_though_the_cluster_keeps_no_record_of_who_remo
     assert application.report().findings == [(DEPLOYMENT, "removed", f"{CONTAINER}.resources.limits", cause)]
 
 
-def test_who_wrote_after_the_applier_is_named_for_a_removed_field(application: Application) -> None:
+def test_managers_that_wrote_after_the_applier_are_named_for_a_removed_field(application: Application) -> None:
     application.sync(Syncer.FLUX)
     container = {"name": "rescan", "resources": {"limits": None}, "imagePullPolicy": "Never"}
     # The API server records whole seconds.
@@ -152,7 +152,7 @@ def test_a_deleted_object_is_missing(application: Application, syncer: Syncer) -
     assert scanned.document["summary"]["objects"]["missing"] == 1
 
 
-def test_what_git_changed_and_nobody_synced_is_told_from_manual_drift(application: Application) -> None:
+def test_an_unsynced_change_in_git_is_pending_and_not_manual_drift(application: Application) -> None:
     application.sync(Syncer.FLUX)
     file = next(application.manifests.glob("*service*"))
     file.write_text(file.read_text().replace("app: rescan", "app: rescan-next"))
@@ -160,7 +160,7 @@ def test_what_git_changed_and_nobody_synced_is_told_from_manual_drift(applicatio
     assert {cause for *_, cause in application.report().findings} == {"pending-sync"}
 
 
-def test_what_git_dropped_and_nobody_synced_is_pending(application: Application) -> None:
+def test_an_unsynced_removal_in_git_is_pending(application: Application) -> None:
     application.sync(Syncer.FLUX)
     file = next(application.manifests.glob("*configmap*"))
     file.write_text(

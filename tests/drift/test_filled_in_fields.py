@@ -67,7 +67,7 @@ def _pod_below_a_limit_range(workspace: Application, syncer: Syncer) -> None:
 
 
 @pytest.mark.parametrize("syncer", SYNCERS)
-def test_what_a_limit_range_gave_to_a_pod_is_silent(workspace: Application, syncer: Syncer) -> None:
+def test_requests_and_limits_from_a_limit_range_are_silent(workspace: Application, syncer: Syncer) -> None:
     _pod_below_a_limit_range(workspace, syncer)
     live = json.loads(workspace.kubectl("get", "pod", "tool", "--output=json"))
     assert "kubernetes.io/limit-ranger" in live["metadata"]["annotations"]
@@ -75,7 +75,7 @@ def test_what_a_limit_range_gave_to_a_pod_is_silent(workspace: Application, sync
     assert workspace.report("--unmanaged=off").findings == []
 
 
-def test_an_amount_that_a_person_gave_to_a_pod_below_a_limit_range_is_found(workspace: Application) -> None:
+def test_a_manual_limit_on_a_pod_with_a_limit_range_is_found(workspace: Application) -> None:
     _pod_below_a_limit_range(workspace, Syncer.ADOPTED)
     container = {"name": "log", "resources": {"requests": {"memory": "100Mi"}}}
     patch = json.dumps({"spec": {"containers": [container]}})
@@ -89,7 +89,7 @@ def test_an_amount_that_a_person_gave_to_a_pod_below_a_limit_range_is_found(work
     assert scanned.managers == ["kubectl-patch"]
 
 
-def test_an_annotation_as_a_limit_range_leaves_it_hides_nothing_of_another_manager(workspace: Application) -> None:
+def test_a_limit_range_annotation_does_not_hide_another_managers_fields(workspace: Application) -> None:
     workspace.write(POD)
     workspace.sync(Syncer.FLUX)
     text = "LimitRanger plugin set: memory request for container log"
@@ -103,7 +103,7 @@ def test_an_annotation_as_a_limit_range_leaves_it_hides_nothing_of_another_manag
 
 
 @pytest.mark.parametrize("syncer", [Syncer.ADOPTED, Syncer.ARGOCD])
-def test_requests_made_from_limits_beside_those_of_git_are_silent(workspace: Application, syncer: Syncer) -> None:
+def test_requests_copied_from_limits_are_silent(workspace: Application, syncer: Syncer) -> None:
     resources = "resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 500m}}"
     workspace.write(POD.replace('resources: {limits: {cpu: "1"}}', resources))
     workspace.sync(syncer)
@@ -169,7 +169,7 @@ data: {key: TEXT, other: x}
 
 @pytest.mark.parametrize("syncer", SYNCERS)
 @pytest.mark.parametrize("text", ["", '""'])
-def test_a_null_in_a_map_of_texts_is_silent(workspace: Application, syncer: Syncer, text: str) -> None:
+def test_a_null_in_a_map_of_strings_is_silent(workspace: Application, syncer: Syncer, text: str) -> None:
     workspace.write(CONFIG.replace("TEXT", text))
     workspace.sync(syncer)
 
@@ -177,7 +177,7 @@ def test_a_null_in_a_map_of_texts_is_silent(workspace: Application, syncer: Sync
 
 
 @pytest.mark.parametrize(("text", "expected"), [('""', []), ("full", ["data.key"])])
-def test_a_null_in_a_dump_is_an_empty_text(workspace: Application, text: str, expected: list[str]) -> None:
+def test_a_null_in_a_dump_is_an_empty_string(workspace: Application, text: str, expected: list[str]) -> None:
     workspace.write(CONFIG.replace("TEXT", '""').replace('key: ""', f"key: {text}"))
     workspace.sync()
     live: dict[str, Any] = json.loads(
@@ -193,7 +193,7 @@ def test_a_null_in_a_dump_is_an_empty_text(workspace: Application, text: str, ex
 
 
 @pytest.mark.parametrize("text", ["", '""'])
-def test_a_text_in_the_place_of_a_null_is_found(workspace: Application, text: str) -> None:
+def test_a_string_in_place_of_a_null_is_found(workspace: Application, text: str) -> None:
     workspace.write(CONFIG.replace("TEXT", text))
     workspace.sync(Syncer.ARGOCD)
     workspace.patch("configmap", "settings", {"data": {"key": "evil"}})

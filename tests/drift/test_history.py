@@ -71,7 +71,7 @@ def test_an_edit_is_new_then_open_and_resolved_when_it_is_synced(
     assert {it["state"] for it in told["episodes"]} == {"resolved"}
 
 
-def test_what_an_account_may_not_read_stays_open(workspace: Application) -> None:
+def test_a_finding_stays_open_if_its_object_cannot_be_read(workspace: Application) -> None:
     workspace.write(MANIFESTS)
     workspace.sync()
     workspace.patch("configmap", "a", {"data": {"key": "edited"}})

@@ -48,7 +48,7 @@ def test_the_image_runs_as_a_numbered_user_who_is_not_root_and_starts_drift() ->
     assert last["ENTRYPOINT"] == '["drift"]'
 
 
-def test_the_context_holds_what_is_copied_and_no_more() -> None:
+def test_the_build_context_holds_only_what_is_copied() -> None:
     allowed = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
     copied = {
@@ -96,7 +96,7 @@ def _check(*command: str, folder: Path, environment: dict[str, str] | None = Non
     return done.stdout
 
 
-def test_its_steps_install_what_is_locked_and_nothing_else(root: Path) -> None:
+def test_the_image_installs_only_locked_packages(root: Path) -> None:
     locked = re.findall(r"^([a-z0-9.-]+)==", (REPOSITORY / "requirements-reporter.lock").read_text(), re.MULTILINE)
 
     listed = _check(
@@ -108,7 +108,7 @@ def test_its_steps_install_what_is_locked_and_nothing_else(root: Path) -> None:
     assert installed - {"drift-reporter"} <= set(locked)
 
 
-def test_what_they_install_runs_where_nothing_can_be_written(root: Path) -> None:
+def test_the_image_runs_with_a_read_only_root(root: Path) -> None:
     elsewhere = root / "elsewhere"
     elsewhere.mkdir(mode=0o555)
 
@@ -124,7 +124,7 @@ def test_what_they_install_runs_where_nothing_can_be_written(root: Path) -> None
     assert said.stdout.startswith("drift ")
 
 
-def test_the_locks_of_the_image_agree_with_the_lock_of_the_tests() -> None:
+def test_the_lock_files_of_the_image_match_that_of_the_tests() -> None:
     def pins(name: str) -> set[str]:
         return set(re.findall(r"^([a-z0-9.-]+==\S+)", (REPOSITORY / name).read_text(), re.MULTILINE))
 

@@ -44,7 +44,7 @@ EDITS = [
 
 
 @pytest.mark.parametrize(("edit", "path"), EDITS)
-def test_an_edit_inside_of_an_injected_container_is_named(
+def test_an_edit_in_an_injected_container_names_the_field(
     workspace: Application, edit: dict[str, Any], path: str
 ) -> None:
     _inject(workspace)
@@ -57,7 +57,7 @@ def test_an_edit_inside_of_an_injected_container_is_named(
     assert "kubectl-patch" in scanned.managers
 
 
-def test_an_edit_inside_of_an_injected_volume_is_named(workspace: Application) -> None:
+def test_an_edit_in_an_injected_volume_names_the_field(workspace: Application) -> None:
     _inject(workspace)
     volume = {"name": "certs", "emptyDir": {"sizeLimit": "1Gi"}}
     workspace.kubectl("patch", "deployment", "web", "--patch", _pod({"volumes": [volume]}))

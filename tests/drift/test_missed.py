@@ -49,7 +49,7 @@ securityContext: {runAsNonRoot: true}
 
 
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD])
-def test_m1_what_was_added_by_hand_is_found_with_who_did_it(workspace: Application, syncer: Syncer) -> None:
+def test_m1_a_field_added_by_hand_is_found_with_its_manager(workspace: Application, syncer: Syncer) -> None:
     workspace.write(RICH)
     workspace.sync(syncer)
     for patch, _ in ADDITIONS:
@@ -65,7 +65,7 @@ def test_m1_what_was_added_by_hand_is_found_with_who_did_it(workspace: Applicati
 
 
 @pytest.mark.parametrize("flags", [(), ("--server-side", "--force-conflicts", "--field-manager=kustomize-controller")])
-def test_m1_kubectl_diff_shows_nothing_of_what_was_added(workspace: Application, flags: tuple[str, ...]) -> None:
+def test_m1_kubectl_diff_does_not_show_the_added_field(workspace: Application, flags: tuple[str, ...]) -> None:
     workspace.write(deployment(spec="replicas: 2"))
     workspace.sync()
     workspace.kubectl("set", "env", "deployment/web", "DEBUG=1")
@@ -92,7 +92,7 @@ def test_m1_a_config_map_key_added_by_hand_is_found(workspace: Application) -> N
     assert workspace.report().findings == [("ConfigMap/c", "added", 'data["extra.conf"]', "manual")]
 
 
-def test_m1_whoever_took_over_all_of_an_object_is_not_taken_for_its_syncer(workspace: Application) -> None:
+def test_m1_a_manager_that_took_over_every_field_is_not_the_applier(workspace: Application) -> None:
     workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NAMESPACE}\ndata: {a: b}\n")
     workspace.sync()
     # With its only field taken over, nothing is left on record of the syncer.
@@ -108,7 +108,7 @@ def test_m1_whoever_took_over_all_of_an_object_is_not_taken_for_its_syncer(works
 
 
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.KUBECTL])
-def test_m2_what_git_dropped_is_still_live_and_pending(workspace: Application, syncer: Syncer) -> None:
+def test_m2_a_field_that_git_dropped_is_pending(workspace: Application, syncer: Syncer) -> None:
     workspace.write(RICH)
     workspace.sync(syncer)
     workspace.write(RICH.replace("env: [{name: MODE, value: fast}]", "").replace(", runAsNonRoot: true", ""))
@@ -116,7 +116,7 @@ def test_m2_what_git_dropped_is_still_live_and_pending(workspace: Application, s
     assert workspace.report().findings == [("Deployment/web", "added", f"{WEB}.env", "pending-sync")]
 
 
-def test_m2_what_git_dropped_inside_an_atomic_list_is_pending(workspace: Application) -> None:
+def test_m2_an_item_that_git_dropped_from_an_atomic_list_is_pending(workspace: Application) -> None:
     both = "tolerations: [{key: a, operator: Exists, effect: NoExecute, tolerationSeconds: 60}]"
     workspace.write(deployment(pod=both))
     workspace.sync()
@@ -148,7 +148,7 @@ def test_m3_an_edited_custom_resource_is_found(workspace: Application) -> None:
         workspace.cluster.kubectl("delete", "crd", f"widgets.{workspace.namespace}.example.com", "--wait=false")
 
 
-def test_m4_what_a_controller_owns_is_set_aside_leaf_by_leaf(workspace: Application) -> None:
+def test_m4_only_the_leaves_that_a_controller_owns_are_set_aside(workspace: Application) -> None:
     workspace.write(RICH)
     workspace.sync()
     workspace.kubectl(
@@ -166,7 +166,7 @@ def test_m4_what_a_controller_owns_is_set_aside_leaf_by_leaf(workspace: Applicat
     ]
 
 
-def test_m5_objects_that_git_lacks_are_told_from_the_clusters_own(workspace: Application) -> None:
+def test_m5_unmanaged_objects_are_told_from_the_clusters_own(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync(owner="apps")
     workspace.kubectl("create", "secret", "generic", "stray", "--from-literal=password=hunter2")
@@ -221,7 +221,7 @@ stringData: {password: hunter2, user: admin}
 """
 
 
-def test_m6_a_deleted_object_is_missing_secrets_included(workspace: Application) -> None:
+def test_m6_a_deleted_object_is_missing_even_if_it_is_a_secret(workspace: Application) -> None:
     workspace.write(TWO_KEYS)
     workspace.sync()
     workspace.kubectl("delete", "secret", "s")
@@ -279,7 +279,7 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxRe
     assert "outside [1, 3]" in scanned.document["objects"][0]["findings"][0]["note"]
 
 
-def test_what_was_set_through_another_version_of_the_api_is_found(workspace: Application) -> None:
+def test_an_edit_through_another_api_version_is_found(workspace: Application) -> None:
     workspace.write(
         """
 apiVersion: autoscaling/v2
@@ -339,7 +339,7 @@ rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
         workspace.cluster.kubectl("delete", "crd", crd, "--wait=false")
 
 
-def test_what_another_syncer_keeps_in_the_same_namespace_is_not_unmanaged(workspace: Application) -> None:
+def test_an_object_of_another_applier_in_the_same_namespace_is_not_unmanaged(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync(owner="apps")
     labels = {
@@ -357,7 +357,7 @@ def test_what_another_syncer_keeps_in_the_same_namespace_is_not_unmanaged(worksp
     assert workspace.report().findings == [("ConfigMap/stray", "unmanaged", "", "manual")]
 
 
-def test_n26_an_object_that_bears_another_owners_mark_is_said(workspace: Application) -> None:
+def test_n26_an_object_with_another_owners_tracking_label_is_reported(workspace: Application) -> None:
     config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: NAMESPACE}\ndata: {a: b}\n"
     workspace.write(deployment() + config % "one" + config % "two")
     workspace.sync(owner="apps")
@@ -372,7 +372,7 @@ def test_n26_an_object_that_bears_another_owners_mark_is_said(workspace: Applica
     assert "apps" in note
 
 
-def test_m5_a_stray_in_a_namespace_of_kubernetes_is_found_where_git_keeps_it(workspace: Application) -> None:
+def test_m5_an_unmanaged_object_in_kube_system_is_found_if_git_has_that_namespace(workspace: Application) -> None:
     workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ours, namespace: kube-system}\ndata: {a: b}\n")
     workspace.sync()
     rogue = f"rogue-{workspace.namespace}"
@@ -403,7 +403,7 @@ def test_m8_a_custom_resource_scaled_through_its_subresource_is_found(workspace:
         workspace.cluster.kubectl("delete", "crd", f"widgets.{workspace.namespace}.example.com", "--wait=false")
 
 
-def test_an_opt_out_that_somebody_put_on_the_live_object_is_itself_drift(workspace: Application) -> None:
+def test_an_opt_out_annotation_added_to_the_live_object_is_drift(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync()
     workspace.kubectl("annotate", "deployment/web", "kustomize.toolkit.fluxcd.io/reconcile=disabled")
@@ -430,7 +430,7 @@ def test_an_object_that_is_being_deleted_is_not_in_sync(workspace: Application) 
         workspace.kubectl("patch", "configmap", "c", "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
 
 
-def test_what_somebody_writes_through_the_status_is_theirs(workspace: Application) -> None:
+def test_an_annotation_written_through_the_status_is_manual_drift(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync()
     patch = '{"metadata": {"annotations": {"evil": "1"}}}'

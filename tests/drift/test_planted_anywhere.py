@@ -142,9 +142,7 @@ def everything_said(git: str, live: str) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.booleans(), st.booleans(), st.booleans())
-def test_a_value_anywhere_in_a_malformed_secret_is_nowhere_in_what_is_said(
-    planted: str, dumped: bool, listed: bool, alike: bool
-) -> None:
+def test_no_value_of_a_malformed_secret_is_in_any_output(planted: str, dumped: bool, listed: bool, alike: bool) -> None:
     if listed and "---" not in planted:
         planted = in_list(planted)
     # What is wrong in the same way on both sides is compared.
@@ -171,7 +169,7 @@ ISSUE = {
 
 
 @pytest.mark.parametrize("case", ISSUE)
-def test_what_was_once_shown_is_not(case: str) -> None:
+def test_values_that_earlier_versions_showed_stay_hidden(case: str) -> None:
     planted = ISSUE[case].replace("%s", CORE)
 
     for other in (as_text(CLEAN), planted.replace(CORE, "other")):
@@ -179,7 +177,7 @@ def test_what_was_once_shown_is_not(case: str) -> None:
             assert not holds(everything_said(git, live), CORE)
 
 
-def test_what_is_known_of_a_secret_is_still_shown() -> None:
+def test_names_and_keys_of_a_secret_are_still_shown() -> None:
     live = put(put(CLEAN, ("type",), "kubernetes.io/tls"), ("stringData", "password"), "changed")
     live = put(live, ("metadata", "labels", "app.kubernetes.io/name"), "web")
 
@@ -190,7 +188,7 @@ def test_what_is_known_of_a_secret_is_still_shown() -> None:
     assert "web" in text
 
 
-def test_the_report_says_that_a_secret_has_a_field_that_no_secret_has(tmp_path: Path) -> None:
+def test_an_unknown_field_of_a_secret_is_reported(tmp_path: Path) -> None:
     (tmp_path / "git.yaml").write_text(ISSUE["below metadata"].replace("%s", CORE))
     (tmp_path / "live.yaml").write_text(as_text({**CLEAN, "metadata": {"name": "a", "namespace": "b"}}))
 

@@ -181,7 +181,7 @@ def manifests(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_what_an_api_server_says_of_an_error_goes_no_further(talkative: str, manifests: str, tmp_path: Path) -> None:
+def test_the_error_text_of_an_api_server_is_in_no_output(talkative: str, manifests: str, tmp_path: Path) -> None:
     credentials = kubeconfig(tmp_path, f"http://admin:{CORE}@{talkative}", token=CORE)
 
     status, text = everything([manifests, "--kubeconfig", credentials], tmp_path)

@@ -16,7 +16,7 @@ CLIENT_SIDE = (Syncer.ARGOCD, Syncer.KUBECTL, Syncer.HELM)
 
 
 @pytest.mark.parametrize("syncer", CLIENT_SIDE)
-def test_ports_with_one_key_are_silent_as_they_were_synced(workspace: Application, syncer: Syncer) -> None:
+def test_synced_ports_with_the_same_key_are_silent(workspace: Application, syncer: Syncer) -> None:
     workspace.write(TWO_PORTS)
     workspace.sync(syncer)
 
@@ -58,7 +58,7 @@ def test_a_third_port_with_the_same_key_is_found(workspace: Application) -> None
     assert scanned.managers == ["kubectl-patch"]
 
 
-def test_a_port_taken_from_two_with_the_same_key_is_found(workspace: Application) -> None:
+def test_a_port_removed_from_two_with_the_same_key_is_found(workspace: Application) -> None:
     workspace.write(TWO_PORTS)
     workspace.sync(Syncer.ARGOCD)
     patch = json.dumps([{"op": "remove", "path": "/spec/template/spec/containers/0/ports/1"}])

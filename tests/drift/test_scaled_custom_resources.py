@@ -106,7 +106,7 @@ def test_replicas_of_a_custom_resource_are_found_in_a_dump(scalable: Application
     assert [(kind, change, cause) for kind, change, _, cause in findings] == [("Widget/gadget", "added", "unknown")]
 
 
-def test_replicas_that_a_person_set_in_the_object_are_theirs(scalable: Application) -> None:
+def test_replicas_set_by_hand_in_the_object_are_manual_drift(scalable: Application) -> None:
     scalable.kubectl("patch", _resource(scalable), "gadget", "--type=merge", "--patch", '{"spec": {"replicas": 4}}')
 
     scanned = scalable.report()

@@ -130,7 +130,7 @@ def test_one_issue_is_opened_updated_closed_and_reopened(workflow: Workflow) -> 
     assert workflow.verbs() == ["issue list", "issue edit", "issue reopen"]
 
 
-def test_a_scan_that_cannot_be_made_touches_no_issue_and_leaves_no_old_report(workflow: Workflow) -> None:
+def test_a_failed_scan_changes_no_issue_and_leaves_no_old_report(workflow: Workflow) -> None:
     drift_away(workflow.application)
     workflow.run(DRIFT_ISSUE="1")
     workflow.calls()
@@ -184,28 +184,28 @@ def test_findings_are_uploaded_in_a_category_of_the_environment(workflow: Workfl
     assert log["runs"][0]["results"]
 
 
-def test_what_github_refuses_is_said_and_changes_no_status(workflow: Workflow) -> None:
+def test_a_refused_upload_is_a_warning_and_keeps_the_exit_status(workflow: Workflow) -> None:
     (workflow.folder / "broken").touch()
 
     done = workflow.run(DRIFT_SARIF="1")
 
     assert done.returncode == 0
-    assert "drift.sh: the findings were not uploaded to code scanning" in done.stderr
+    assert "drift.sh: could not upload the findings to code scanning" in done.stderr
 
 
-def test_an_issue_that_cannot_be_kept_is_a_failure_and_not_drift(workflow: Workflow) -> None:
+def test_an_issue_that_cannot_be_updated_is_a_failure_and_not_drift(workflow: Workflow) -> None:
     drift_away(workflow.application)
     (workflow.folder / "broken").touch()
 
     done = workflow.run(DRIFT_ISSUE="1")
 
     assert done.returncode == 2
-    assert "drift.sh: the issue of prod was not kept" in done.stderr
+    assert "drift.sh: could not update the issue of prod" in done.stderr
     assert workflow.verbs() == ["issue list"]
 
 
 @pytest.mark.parametrize("name", ["../prod", "a b", "-x", "$(id)", ""])
-def test_a_name_that_could_be_anything_else_is_refused(name: str, tmp_path: Path) -> None:
+def test_an_invalid_environment_name_is_refused(name: str, tmp_path: Path) -> None:
     done = subprocess.run([SCRIPTS / "drift.sh", name], cwd=tmp_path, check=False, capture_output=True, text=True)
 
     assert done.returncode in {1, 2}
@@ -256,7 +256,7 @@ def log_in(folder: Path, **variables: str) -> tuple["subprocess.CompletedProcess
     return done, yaml.safe_load(kubeconfig.read_text()) if kubeconfig.exists() else {}
 
 
-def test_a_kubeconfig_that_is_a_secret_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_kubeconfig_secret_is_used_unchanged(tmp_path: Path) -> None:
     done, kubeconfig = log_in(tmp_path, DRIFT_KUBECONFIG="kind: Config\nusers: []")
 
     assert (done.returncode, done.stdout, kubeconfig) == (0, "", {"kind": "Config", "users": []})
@@ -264,7 +264,9 @@ def test_a_kubeconfig_that_is_a_secret_is_taken_as_it_is(tmp_path: Path) -> None
     assert (tmp_path / "env").read_text() == f"KUBECONFIG={tmp_path}/kubeconfig\n"
 
 
-def test_without_a_secret_the_token_is_one_of_github(tmp_path: Path, issuer: tuple[str, list[tuple[str, str]]]) -> None:
+def test_without_a_secret_the_kubeconfig_holds_a_github_token(
+    tmp_path: Path, issuer: tuple[str, list[tuple[str, str]]]
+) -> None:
     address, asked = issuer
 
     done, kubeconfig = log_in(
@@ -287,7 +289,7 @@ def test_without_a_secret_the_token_is_one_of_github(tmp_path: Path, issuer: tup
     assert done.stdout == "::add-mask::the.oidc.token\n"
 
 
-def test_nothing_to_log_in_with_is_one_clear_line(tmp_path: Path) -> None:
+def test_missing_credentials_are_one_clear_line(tmp_path: Path) -> None:
     done, _ = log_in(tmp_path)
 
     assert done.returncode != 0

@@ -77,7 +77,7 @@ def cases(*names: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "stage"), cases(*PASSING))
-def test_what_passes_is_tried_again_and_changes_nothing(
+def test_a_temporary_fault_is_retried_and_changes_nothing(
     proxied: tuple[Application, Proxy], stage: str, name: str, stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
@@ -95,7 +95,7 @@ def test_what_passes_is_tried_again_and_changes_nothing(
 
 
 @pytest.mark.parametrize(("name", "stage"), cases(*PASSING, *FINAL))
-def test_what_lasts_leaves_the_scan_incomplete_with_all_that_was_seen(
+def test_a_lasting_fault_makes_the_scan_incomplete_and_keeps_what_was_read(
     proxied: tuple[Application, Proxy], stage: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     application, running = proxied
@@ -132,7 +132,7 @@ def test_what_lasts_leaves_the_scan_incomplete_with_all_that_was_seen(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_server_that_vanishes_ends_the_scan_with_what_was_seen(
+def test_a_server_that_vanishes_ends_the_scan_with_what_was_read(
     proxied: tuple[Application, Proxy], cluster: Cluster, stage: str, stderr: Callable[[], str]
 ) -> None:
     application, _ = proxied
@@ -158,7 +158,7 @@ def test_a_server_that_vanishes_ends_the_scan_with_what_was_seen(
     assert scanned.document["summary"]["objects"]["missing"] == 0
 
 
-def test_a_server_that_stays_silent_is_given_up_after_three_requests(
+def test_the_scan_gives_up_after_three_requests_without_an_answer(
     proxied: tuple[Application, Proxy], stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
@@ -172,9 +172,7 @@ def test_a_server_that_stays_silent_is_given_up_after_three_requests(
     assert stderr() == ""
 
 
-def test_the_deadline_ends_a_scan_that_is_only_slow(
-    proxied: tuple[Application, Proxy], stderr: Callable[[], str]
-) -> None:
+def test_the_deadline_ends_a_slow_scan(proxied: tuple[Application, Proxy], stderr: Callable[[], str]) -> None:
     application, running = proxied
     running.on("continue=", faults.stall, times=FOREVER)
 
@@ -191,7 +189,7 @@ BOMB = body(gzip.compress(b" " * (150 * 1024 * 1024)), Content_Encoding="gzip")
 
 
 @pytest.mark.parametrize("huge", [faults.endless, BOMB], ids=["endless", "compressed"])
-def test_a_huge_body_is_read_no_further_than_an_answer_may_be_large(
+def test_a_huge_response_is_read_only_up_to_the_limit(
     proxied: tuple[Application, Proxy], huge: Fault, stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
@@ -204,9 +202,7 @@ def test_a_huge_body_is_read_no_further_than_an_answer_may_be_large(
     assert stderr() == ""
 
 
-def test_a_server_that_redirects_gets_the_credentials_and_nobody_else(
-    proxied: tuple[Application, Proxy], cluster: Cluster
-) -> None:
+def test_credentials_do_not_follow_a_redirect(proxied: tuple[Application, Proxy], cluster: Cluster) -> None:
     application, running = proxied
     with proxy(cluster) as elsewhere:
         running.on("/configmaps", status(307, Location=f"{elsewhere.url}/api/v1/configmaps"), times=FOREVER)
@@ -217,7 +213,7 @@ def test_a_server_that_redirects_gets_the_credentials_and_nobody_else(
         assert elsewhere.asked == []
 
 
-def test_a_page_that_says_not_found_is_not_the_word_of_an_api_server(proxied: tuple[Application, Proxy]) -> None:
+def test_a_404_page_of_another_server_does_not_mean_missing(proxied: tuple[Application, Proxy]) -> None:
     application, running = proxied
     running.on("/services/web$", status(404, b"<html>not found</html>"), times=FOREVER)
 
@@ -227,7 +223,7 @@ def test_a_page_that_says_not_found_is_not_the_word_of_an_api_server(proxied: tu
     assert scanned.document["summary"]["objects"]["missing"] == 0
 
 
-def test_a_server_without_schemas_is_compared_by_those_that_are_shipped(proxied: tuple[Application, Proxy]) -> None:
+def test_the_shipped_schemas_are_used_if_the_server_has_none(proxied: tuple[Application, Proxy]) -> None:
     application, running = proxied
     running.on("^/openapi", body(b'{"paths": {"api/v1": 3}}'), times=FOREVER)
 
@@ -238,7 +234,7 @@ def test_a_server_without_schemas_is_compared_by_those_that_are_shipped(proxied:
     assert any("has no schema for v1" in note for note in scanned.document["notes"])
 
 
-def test_faults_on_a_connection_with_tls_end_as_clearly(
+def test_faults_with_tls_end_in_the_same_clear_errors(
     proxied: tuple[Application, Proxy], cluster: Cluster, stderr: Callable[[], str]
 ) -> None:
     application, _ = proxied

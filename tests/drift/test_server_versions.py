@@ -59,7 +59,7 @@ def test_an_edit_inside_a_list_is_named_with_its_manager(workspace: Application,
 
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
 @pytest.mark.parametrize("adopted", [True, False], ids=["adopted", "synced"])
-def test_a_port_of_the_host_network_is_no_finding(workspace: Application, kind: str, adopted: bool) -> None:
+def test_a_host_network_port_is_silent(workspace: Application, kind: str, adopted: bool) -> None:
     workspace.write(WEB.format(kind=kind, network="true"))
     if adopted:
         workspace.kubectl("create", "--filename", str(workspace.manifests))
@@ -72,7 +72,7 @@ def test_a_port_of_the_host_network_is_no_finding(workspace: Application, kind: 
     assert workspace.report("--quiet").findings == []
 
 
-def test_a_port_of_the_host_is_a_finding_outside_of_its_network(workspace: Application) -> None:
+def test_a_host_port_without_host_network_is_found(workspace: Application) -> None:
     workspace.write(WEB.format(kind="Deployment", network="false"))
     workspace.sync()
     workspace.kubectl("patch", "deployment", "web", "--patch", _with_port({"hostPort": 8080}))
@@ -128,7 +128,7 @@ def test_a_bound_volume_whose_claim_is_in_git_is_in_sync(workspace: Application,
 
 
 @pytest.mark.parametrize("api_version", ["apps/v1beta1", "extensions/v1beta1"])
-def test_a_dump_in_a_version_that_is_gone_is_read_by_the_newest_type(workspace: Application, api_version: str) -> None:
+def test_a_dump_in_a_removed_version_uses_the_newest_type(workspace: Application, api_version: str) -> None:
     workspace.write(WEB.format(kind="Deployment", network="false"))
     workspace.sync()
     dump = workspace.scratch / "live.json"

@@ -50,7 +50,7 @@ def test_an_api_that_is_down_leaves_its_objects_unchecked(workspace: Application
 
 
 @pytest.mark.parametrize("unmanaged", ["namespace", "cluster"])
-def test_an_api_that_is_down_and_not_used_is_a_note_where_all_of_the_cluster_is_looked_at(
+def test_an_unused_api_that_is_down_is_a_note_if_the_whole_cluster_is_read(
     workspace: Application, broken_group: str, unmanaged: str
 ) -> None:
     workspace.write(deployment())
@@ -72,7 +72,7 @@ def _unavailable(exchange: Exchange) -> None:
     exchange.send(503, b"service unavailable", {"Content-Type": "text/plain"})
 
 
-def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_kubernetes_own(
+def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_built_in(
     proxied: tuple[Application, Proxy], custom_resources: None
 ) -> None:
     del custom_resources  # has to be there, and has no value
@@ -92,7 +92,7 @@ def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_kubernetes
     assert error.startswith("did not search for unmanaged secrets: GET /api/v1/secrets: 503")
 
 
-def test_an_account_of_one_namespace_sees_that_namespace_and_needs_no_more(workspace: Application) -> None:
+def test_an_account_with_one_namespace_can_report_that_namespace(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync()
     rules = ("--verb=get,list", "--resource=deployments.apps,configmaps,secrets,services,serviceaccounts")
@@ -110,7 +110,7 @@ def test_an_account_of_one_namespace_sees_that_namespace_and_needs_no_more(works
     assert any("may not list" in note for note in scanned.document["notes"])
 
 
-def test_objects_as_large_as_etcd_takes_are_compared(workspace: Application) -> None:
+def test_objects_of_the_largest_size_that_etcd_stores_are_compared(workspace: Application) -> None:
     large = "x" * 1_040_000
     workspace.write(
         "---\n".join(
@@ -128,7 +128,7 @@ def test_objects_as_large_as_etcd_takes_are_compared(workspace: Application) -> 
     assert scanned.document["summary"]["objects"]["inSync"] == 5
 
 
-def test_an_object_that_just_fits_into_a_request_to_etcd_is_compared(workspace: Application) -> None:
+def test_an_object_at_the_limit_of_an_etcd_request_is_compared(workspace: Application) -> None:
     # No more than 1.5 MiB: the object itself, who owns its fields, and what etcd adds.
     large = "x" * 1_480_000
     workspace.write(
@@ -170,7 +170,7 @@ def test_a_namespace_that_is_being_deleted_is_reported_and_its_objects_with_it(w
     assert {what for what, _ in found} >= {f"Namespace/{name}", "ConfigMap/kept", "ConfigMap/gone"}
 
 
-def test_a_misspelt_kind_says_what_may_be_meant(workspace: Application) -> None:
+def test_a_misspelt_kind_gets_a_suggestion(workspace: Application) -> None:
     workspace.write("apiVersion: apps/v1\nkind: Deploymnet\nmetadata: {name: t, namespace: NAMESPACE}\n")
 
     (missing,) = workspace.report().document["objects"]
@@ -226,7 +226,7 @@ def test_a_custom_resource_without_a_schema_is_compared_field_by_field(workspace
         [None],
     ],
 )
-def test_managed_fields_that_cannot_be_read_are_said_and_the_rest_is_compared(
+def test_unreadable_managed_fields_are_noted_and_the_object_is_compared(
     workspace: Application, managed_fields: object
 ) -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": workspace.namespace}}
@@ -241,7 +241,7 @@ def test_managed_fields_that_cannot_be_read_are_said_and_the_rest_is_compared(
     assert "managedFields cannot be read" in scanned.document["objects"][0]["reason"]
 
 
-def test_times_of_a_server_whose_clock_is_ahead_are_reported_as_it_has_them(
+def test_times_of_a_server_whose_clock_is_ahead_are_reported_unchanged(
     workspace: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": workspace.namespace}}

@@ -24,12 +24,12 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 
 @every_target
 @pytest.mark.parametrize("case", NASTY)
-def test_what_has_broken_other_readers_is_one_clear_error_or_nothing(target: str, case: str) -> None:
+def test_known_hostile_inputs_give_one_clear_error_or_none(target: str, case: str) -> None:
     with clear_errors_only():
         TARGETS[target](NASTY[case])
 
 
-def test_whoever_fuzzes_for_longer_fuzzes_everything() -> None:
+def test_make_fuzz_covers_every_target() -> None:
     assert tuple(TARGETS) == ALL_TARGETS
 
 
@@ -76,16 +76,16 @@ def test_unexpected_rows_of_a_history_are_one_clear_error_or_set_aside() -> None
     check()
 
 
-def test_an_exception_that_is_no_clear_error_is_not_let_pass() -> None:
+def test_the_check_refuses_an_unexpected_exception() -> None:
     with pytest.raises(ZeroDivisionError), clear_errors_only():
         raise ZeroDivisionError
 
 
-def test_an_error_of_two_lines_is_not_let_pass() -> None:
+def test_the_check_refuses_an_error_of_two_lines() -> None:
     with pytest.raises(NotOneLine), clear_errors_only():
         raise UsageError("one\ntwo")
 
 
-def test_what_takes_too_much_memory_is_not_let_pass() -> None:
+def test_the_check_refuses_too_much_memory() -> None:
     with pytest.raises(TooLarge), clear_errors_only():
         len(b"x" * ((peak() + 2 * MEGABYTES) * 1024 * 1024))

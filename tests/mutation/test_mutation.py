@@ -51,7 +51,7 @@ def synced(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Synced]
 
 
 @pytest.mark.parametrize("synced", [Syncer.FLUX, Syncer.ARGOCD], ids=lambda syncer: str(syncer.value), indirect=True)
-def test_every_edit_is_reported_with_who_made_it_and_nothing_else_is(
+def test_every_edit_is_reported_with_its_manager_and_nothing_else(
     synced: Synced, record_property: Callable[[str, object], None]
 ) -> None:
     tally = Tally()
@@ -71,7 +71,7 @@ def test_every_edit_is_reported_with_who_made_it_and_nothing_else_is(
 
 
 @pytest.mark.parametrize("synced", [Syncer.FLUX], ids=lambda syncer: str(syncer.value), indirect=True)
-def test_whatever_kubectl_diff_shows_the_report_shows(synced: Synced, tmp_path: Path) -> None:
+def test_the_report_shows_every_difference_that_kubectl_diff_shows(synced: Synced, tmp_path: Path) -> None:
     edited = _persist_one_edit_of_each(synced)
     manifests = [subject.manifest.body for subject in edited if _can_be_applied(synced.server, subject)]
     shown = list(kubectl_diff(synced.cluster, synced.namespace, manifests, tmp_path))
@@ -135,5 +135,5 @@ def _identity(body: Object) -> tuple[str, str, str, str]:
     return body["apiVersion"], body["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
-def test_every_reason_for_silence_is_a_sentence_of_its_own() -> None:
+def test_every_exception_has_its_own_reason() -> None:
     assert len({reason for reason, _ in EXCEPTIONS}) == len(EXCEPTIONS)

@@ -36,7 +36,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     return install
 
 
-def test_nothing_known_is_no_failure(tools: Tools, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_vulnerabilities_is_success(tools: Tools, capsys: pytest.CaptureFixture[str]) -> None:
     tools(CLEAN, NO_NODE)
 
     assert main() == 0

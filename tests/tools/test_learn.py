@@ -34,7 +34,7 @@ def observations(cluster: Cluster) -> Observations:
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="the pointer fields are read from Go sources, by Go")
-def test_the_shipped_data_is_what_the_server_and_its_types_say(cluster: Cluster) -> None:
+def test_the_shipped_data_matches_the_server_and_its_go_types(cluster: Cluster) -> None:
     for name, content in learn(cluster).items():
         assert (FOLDER / name).read_bytes() == content, f"{name} is stale: run python -m tools.learn"
 
@@ -47,7 +47,7 @@ def test_each_rule_says_what_the_server_fills_in(observations: Observations, pai
     assert any(observation.value is not ABSENT for observation in found), "no specimen shows it"
 
 
-def test_every_built_in_kind_has_a_type_that_is_not_taken_for_a_custom_one() -> None:
+def test_every_built_in_kind_has_a_built_in_type() -> None:
     document = SchemaDocument(compact_schemas())
 
     types = [document.kind(kind["group"], kind["version"], kind["kind"]) for kind in built_in_kinds()]
@@ -77,7 +77,7 @@ def test_an_inlined_go_struct_lends_its_pointers_to_the_outer_type() -> None:
     assert "startupProbe" in pointers["io.k8s.api.core.v1.EphemeralContainer"]
 
 
-def test_the_schemas_are_packed_the_same_at_any_time() -> None:
+def test_packing_the_schemas_is_reproducible() -> None:
     content: dict[str, Any] = {"b": 1, "a": {"d": [], "c": None}}
 
     assert packed(content) == packed(dict(reversed(content.items())))

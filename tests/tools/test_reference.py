@@ -33,7 +33,7 @@ def test_the_reference_has_every_command_and_flag() -> None:
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
-def test_the_page_for_man_is_one() -> None:
+def test_the_man_page_is_valid() -> None:
     command = ["groff", "-man", "-Tutf8", "-ww", str(REFERENCE / "drift.1")]
 
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -51,7 +51,7 @@ def lines(text: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("file", DOCS, ids=lambda file: str(file.relative_to(REPOSITORY)))
-def test_every_command_line_in_the_docs_is_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_line_in_the_docs_parses(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parser = build_parser()
     for arguments in lines(file.read_text()):
         if "[OPTION...]" in arguments:

@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a program in it, for what behaves in another way on a terminal."""
+"""Runs a program on a pseudo-terminal."""
 
 import os
 import pty
@@ -34,7 +34,7 @@ class Terminal:
         os.write(self._descriptor, text.encode())
 
     def expect(self, text: str) -> None:
-        """Waits until a text, whatever its style, has come after what there was at the last time."""
+        """Waits for a text, in any style, after the last text that was found."""
         end = time.monotonic() + _PATIENCE
         while text not in _STYLES.sub("", self.seen[self._read_to :]):
             assert time.monotonic() < end, f"{text!r} has not come: {self.seen!r}"
@@ -42,7 +42,7 @@ class Terminal:
         self._read_to = len(self.seen)
 
     def wait(self) -> int:
-        """Reads to the end; the exit status."""
+        """Reads to the end, and returns the exit status."""
         end = time.monotonic() + _PATIENCE
         while self.process.poll() is None:
             assert time.monotonic() < end, f"has not ended: {self.seen!r}"
@@ -56,7 +56,7 @@ class Terminal:
             return False
         try:
             data = os.read(self._descriptor, 65536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # on Linux: the other side is closed
             return False
         self.seen += data.decode(errors="replace")
         return bool(data)
@@ -66,7 +66,7 @@ class Terminal:
 def on_terminal(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, stdout: int | None = None
 ) -> Iterator[Terminal]:
-    """Runs a program whose standard streams are a terminal.
+    """Runs a program with a terminal as its standard streams.
 
     Args:
         command: The program and its arguments.

@@ -1,4 +1,4 @@
-"""The shells themselves complete the command line with the scripts that ``drift completion`` prints."""
+"""``drift completion``: real shells complete command lines with the printed scripts."""
 
 import re
 import shutil
@@ -54,7 +54,7 @@ def run(folder: Path, *command: str) -> str:
 @needs("bash")
 @pytest.mark.parametrize(("line", "completed"), CASES)
 def test_bash_completes(line: str, completed: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # As readline does, with an equals sign as a word of its own.
+    # Like readline, which makes the equals sign a word of its own.
     words = [word for word in re.split(r" |(=)", line) if word is not None]
     code = (
         'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}\n'

@@ -1,4 +1,4 @@
-"""Errors that a user can cause end in one line that says what to do, with the exit status that scripts rely on."""
+"""Errors that a user can cause are one line that says what to do, with the documented exit status."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def fails(stderr: Callable[[], str]) -> Callable[..., tuple[int, str]]:
 Fails = Callable[..., tuple[int, str]]
 
 
-def test_an_unreachable_cluster_ends_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
+def test_an_unreachable_cluster_exits_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         server = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -59,18 +59,18 @@ def test_an_unreachable_cluster_ends_with_3(fails: Fails, manifest: str, tmp_pat
     )
 
 
-def test_no_kubeconfig_at_all_ends_with_3(fails: Fails, manifest: str) -> None:
+def test_no_kubeconfig_at_all_exits_with_3(fails: Fails, manifest: str) -> None:
     status, line = fails(manifest)
 
     assert status == 3
     assert "no kubeconfig found at /nonexistent/kubeconfig" in line
 
 
-def test_a_kubeconfig_that_is_not_there_ends_with_2(fails: Fails, manifest: str) -> None:
+def test_a_missing_kubeconfig_exits_with_2(fails: Fails, manifest: str) -> None:
     assert fails(manifest, "--kubeconfig", "/nonexistent") == (2, "drift: --kubeconfig /nonexistent: no such file")
 
 
-def test_a_kubeconfig_that_is_not_yaml_ends_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
+def test_a_kubeconfig_that_is_not_yaml_exits_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text("a: [")
 
@@ -80,7 +80,7 @@ def test_a_kubeconfig_that_is_not_yaml_ends_with_3(fails: Fails, manifest: str, 
     assert "kubeconfig:2:1: did not find expected node content" in line
 
 
-def test_an_exec_plugin_that_fails_ends_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
+def test_a_failing_exec_plugin_exits_with_3(fails: Fails, manifest: str, tmp_path: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/false", "interactiveMode": "Never"}
 
     status, line = fails(manifest, "--kubeconfig", _kubeconfig(tmp_path, "http://127.0.0.1:1", {"exec": plugin}))
@@ -89,18 +89,18 @@ def test_an_exec_plugin_that_fails_ends_with_3(fails: Fails, manifest: str, tmp_
     assert "no credentials" in line
 
 
-def test_a_folder_that_is_not_there_ends_with_2(fails: Fails) -> None:
+def test_a_missing_folder_exits_with_2(fails: Fails) -> None:
     assert fails("nowhere") == (2, "drift: nowhere: no such file or folder")
 
 
-def test_a_folder_without_manifests_ends_with_2(fails: Fails, tmp_path: Path) -> None:
+def test_a_folder_without_manifests_exits_with_2(fails: Fails, tmp_path: Path) -> None:
     status, line = fails(str(tmp_path))
 
     assert status == 2
     assert line.startswith(f"drift: no manifest found in {tmp_path}")
 
 
-def test_broken_yaml_ends_with_2_and_its_place(fails: Fails, tmp_path: Path) -> None:
+def test_broken_yaml_exits_with_2_and_its_place(fails: Fails, tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n bad: 1\n")
 
@@ -110,11 +110,11 @@ def test_broken_yaml_ends_with_2_and_its_place(fails: Fails, tmp_path: Path) -> 
     assert line.startswith(f"drift: {file}:5:2: ")
 
 
-def test_a_dump_that_is_not_there_ends_with_2(fails: Fails, manifest: str) -> None:
+def test_a_missing_dump_exits_with_2(fails: Fails, manifest: str) -> None:
     assert fails(manifest, "--live", "nowhere") == (2, "drift: --live nowhere: no such file or folder")
 
 
-def test_an_object_that_is_defined_twice_ends_with_2_and_both_places(fails: Fails, tmp_path: Path) -> None:
+def test_an_object_that_is_defined_twice_exits_with_2_and_both_places(fails: Fails, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG_MAP)
     (tmp_path / "b.yaml").write_text(f"# again\n---\n{CONFIG_MAP}")
     (tmp_path / "dump.json").write_text(json.dumps({"kind": "List", "items": []}))
@@ -127,14 +127,14 @@ def test_an_object_that_is_defined_twice_ends_with_2_and_both_places(fails: Fail
     )
 
 
-def test_a_cluster_and_a_dump_at_once_end_with_2(fails: Fails, manifest: str) -> None:
+def test_a_cluster_together_with_a_dump_exits_with_2(fails: Fails, manifest: str) -> None:
     status, line = fails(manifest, "--live", manifest, "--context", "prod")
 
     assert status == 2
     assert "--live" in line
 
 
-def test_a_report_that_cannot_be_written_ends_with_2(fails: Fails, manifest: str) -> None:
+def test_a_report_that_cannot_be_written_exits_with_2(fails: Fails, manifest: str) -> None:
     status, line = fails(manifest, "--live", manifest, "--output", "json=/nonexistent/report.json")
 
     assert status == 2
@@ -144,7 +144,7 @@ def test_a_report_that_cannot_be_written_ends_with_2(fails: Fails, manifest: str
 @pytest.mark.parametrize(
     "arguments", [[], ["report"], ["report", "x", "--output", "xml"], ["repot"], ["report", "--bad"]]
 )
-def test_usage_errors_end_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
 
@@ -152,7 +152,7 @@ def test_usage_errors_end_with_2(arguments: list[str], capsys: pytest.CaptureFix
     assert "usage: drift" in capsys.readouterr().err
 
 
-def test_a_mistake_of_ours_never_ends_like_drift(
+def test_an_internal_error_does_not_exit_like_drift(
     manifest: str, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
     def fail(*_: object) -> int:

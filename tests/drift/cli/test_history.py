@@ -1,4 +1,4 @@
-"""`drift report --history` and `drift history`: ages, resolution, and a report whatever becomes of the file."""
+"""`drift report --history` and `drift history`: ages, resolved findings, and a report even if the file is unusable."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def saved(*flags: str, live: str = "live.yaml") -> dict[str, Any]:
     return document
 
 
-def test_reports_say_what_is_new_what_goes_on_and_what_is_resolved(capsys: Out) -> None:
+def test_reports_show_new_ongoing_and_resolved_findings(capsys: Out) -> None:
     assert scan() == 1
     assert "medium   NEW ~ data.key" in capsys.readouterr().out
     assert scan() == 1
@@ -51,7 +51,7 @@ def test_reports_say_what_is_new_what_goes_on_and_what_is_resolved(capsys: Out) 
     assert "medium   REOPENED ~ data.key" in capsys.readouterr().out
 
 
-def test_without_a_history_nothing_is_remembered_and_nothing_said(folder: Path, capsys: Out) -> None:
+def test_without_a_history_nothing_is_recorded_or_shown(folder: Path, capsys: Out) -> None:
     assert main(["report", "m.yaml", "--live", "live.yaml", "--output", "json"]) == 1
 
     document = json.loads(capsys.readouterr().out)
@@ -82,7 +82,7 @@ def test_two_environments_in_one_file_do_not_resolve_each_other() -> None:
     assert document["objects"][0]["findings"][0]["lifecycle"] == "ongoing"
 
 
-def test_a_kind_that_is_left_out_on_purpose_is_not_resolved() -> None:
+def test_findings_of_a_skipped_kind_are_not_resolved() -> None:
     scan()
     Path("drift.yaml").write_text("unchecked: [{kind: ConfigMap, reason: not ours}]")
 
@@ -91,15 +91,15 @@ def test_a_kind_that_is_left_out_on_purpose_is_not_resolved() -> None:
     assert saved()["objects"][0]["findings"][0]["lifecycle"] == "reopened"
 
 
-def test_a_history_that_cannot_be_written_ends_with_2_and_the_report_is_made(capsys: Out) -> None:
+def test_an_unwritable_history_exits_with_2_after_the_report(capsys: Out) -> None:
     assert scan(history="nowhere/h.db") == 2
 
     out, err = capsys.readouterr()
     assert "ConfigMap shop/a  drifted" in out
-    assert err == "drift: nowhere/h.db: cannot be used: unable to open database file; the report is made without it\n"
+    assert err == "drift: nowhere/h.db: cannot be used: unable to open database file; the report has no history\n"
 
 
-def test_a_broken_history_is_set_aside_and_the_report_is_made(folder: Path, capsys: Out) -> None:
+def test_a_corrupt_history_is_set_aside_and_the_report_is_made(folder: Path, capsys: Out) -> None:
     Path("h.db").write_bytes(b"garbage")
 
     assert scan() == 1
@@ -111,9 +111,9 @@ def test_a_broken_history_is_set_aside_and_the_report_is_made(folder: Path, caps
     assert "NEW" in out
 
 
-def test_a_scope_is_named_only_in_a_history(stderr: Callable[[], str]) -> None:
+def test_a_scope_needs_a_history(stderr: Callable[[], str]) -> None:
     assert main(["report", "m.yaml", "--live", "live.yaml", "--history-scope", "x"]) == 2
-    assert "--history-scope names a scan in a history" in stderr()
+    assert "--history-scope needs --history FILE" in stderr()
 
 
 def test_manifests_from_a_pipe_need_a_name(stderr: Callable[[], str]) -> None:
@@ -121,7 +121,7 @@ def test_manifests_from_a_pipe_need_a_name(stderr: Callable[[], str]) -> None:
     assert "add --history-scope NAME" in stderr()
 
 
-def test_a_name_keeps_the_history_of_manifests_that_moved() -> None:
+def test_a_scope_name_keeps_the_history_of_moved_manifests() -> None:
     saved("--history-scope", "shop")
     Path("moved.yaml").write_text(MANIFESTS)
 
@@ -165,7 +165,7 @@ spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{plant
     assert coded[:20].encode() not in content
 
 
-def test_the_history_is_a_table(capsys: Out) -> None:
+def test_the_history_is_printed_as_a_table(capsys: Out) -> None:
     scan()
     scan("same.yaml")
     capsys.readouterr()
@@ -190,7 +190,7 @@ def test_the_history_is_a_table(capsys: Out) -> None:
         (("--namespace", "x*"), 0),
     ],
 )
-def test_episodes_can_be_chosen(flags: tuple[str, ...], count: int, capsys: Out) -> None:
+def test_flags_filter_episodes(flags: tuple[str, ...], count: int, capsys: Out) -> None:
     Path("m.yaml").write_text(MANIFESTS + "---\n" + MANIFESTS.replace("name: a", "name: b"))
     Path("live.yaml").write_text(LIVE + "---\n" + LIVE.replace("name: a", "name: b"))
     Path("same.yaml").write_text(MANIFESTS + "---\n" + LIVE.replace("name: a", "name: b"))
@@ -203,7 +203,7 @@ def test_episodes_can_be_chosen(flags: tuple[str, ...], count: int, capsys: Out)
 
 
 @pytest.mark.parametrize(("file", "problem"), [("nowhere.db", "no such file"), ("m.yaml", "is not a history file")])
-def test_what_is_no_history_ends_with_2(file: str, problem: str, stderr: Callable[[], str]) -> None:
+def test_a_file_that_is_not_a_history_exits_with_2(file: str, problem: str, stderr: Callable[[], str]) -> None:
     assert main(["history", file]) == 2
 
     text = stderr()
@@ -211,7 +211,7 @@ def test_what_is_no_history_ends_with_2(file: str, problem: str, stderr: Callabl
     assert text.count("\n") == 1
 
 
-def test_a_time_that_is_none_ends_with_2(stderr: Callable[[], str]) -> None:
+def test_an_invalid_time_exits_with_2(stderr: Callable[[], str]) -> None:
     scan()
     assert main(["history", "h.db", "--since", "tuesday"]) == 2
     assert "--since tuesday: must be a duration" in stderr()

@@ -1,4 +1,4 @@
-"""A report is written as a whole or not at all, and where it cannot be written, one line says so."""
+"""Reports are written completely or not at all, and a failure is one line."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def disk(folder: Path) -> Iterator[Path]:
-    """A file system of its own, with room for little."""
+    """A small file system."""
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "drift", str(folder)],  # noqa: S607
         check=False,
@@ -48,13 +48,13 @@ def disk(folder: Path) -> Iterator[Path]:
 
 
 def _run(arguments: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
-    # Nothing is compiled to files: under a limit of their size, half a module would be left for all who come later.
+    # Does not write .pyc files: with a limit on file sizes they would be truncated, and break later runs.
     command = [sys.executable, "-B", "-m", "drift", *arguments]
     return subprocess.run(command, check=False, text=True, cwd=ROOT, **options)  # type: ignore[call-overload, no-any-return]
 
 
 def _only(folder: Path, content: str = "old") -> None:
-    """The old report is there as it was, and nothing else."""
+    """Checks that the folder has the old report and nothing else."""
     (file,) = folder.iterdir()
     assert (file.name, file.read_text()) == ("report.json", content)
 
@@ -82,7 +82,7 @@ def test_a_read_only_folder_leaves_the_old_report(comparison: list[str], disk: P
     assert stderr() == f"drift: --output json={disk}/report.json: cannot be written: Read-only file system\n"
 
 
-def test_a_report_larger_than_files_may_be_leaves_the_old_one(comparison: list[str], folder: Path) -> None:
+def test_a_file_size_limit_leaves_the_old_report(comparison: list[str], folder: Path) -> None:
     (folder / "report.json").write_text("old")
 
     def limit() -> None:
@@ -97,7 +97,7 @@ def test_a_report_larger_than_files_may_be_leaves_the_old_one(comparison: list[s
     _only(folder)
 
 
-def test_sigterm_while_a_report_is_written_leaves_the_old_one(
+def test_sigterm_during_a_write_leaves_the_old_report(
     comparison: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
     (folder / "report.json").write_text("old")
@@ -114,7 +114,7 @@ def test_sigterm_while_a_report_is_written_leaves_the_old_one(
     assert stderr() == "drift: stopped by SIGTERM before it was done\n"
 
 
-def test_a_written_report_is_alone_in_its_folder(comparison: list[str], folder: Path) -> None:
+def test_no_temporary_file_is_left_in_the_folder(comparison: list[str], folder: Path) -> None:
     (folder / "report.json").write_text("old")
 
     assert main([*comparison, "--quiet", "--output", f"json={folder}/report.json"]) == 1
@@ -123,7 +123,7 @@ def test_a_written_report_is_alone_in_its_folder(comparison: list[str], folder: 
     assert json.loads(file.read_text())["summary"]["verdict"] == "drifted"
 
 
-def test_one_report_that_cannot_be_written_does_not_keep_the_others(
+def test_other_reports_are_written_if_one_fails(
     comparison: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outputs = ("--output", "json=/nonexistent/a", "--output", f"json={folder}/b", "--output", "text")
@@ -137,7 +137,7 @@ def test_one_report_that_cannot_be_written_does_not_keep_the_others(
 
 
 @pytest.mark.parametrize("command", [None, ["explain"], ["report"]])
-def test_a_full_standard_output_ends_with_2_and_one_line(comparison: list[str], command: list[str] | None) -> None:
+def test_a_full_standard_output_exits_with_2_and_one_line(comparison: list[str], command: list[str] | None) -> None:
     arguments = [*comparison, "--suggest-ignores"] if command == ["report"] else command or comparison
     with Path("/dev/full").open("w") as full:
         ended = _run(arguments, stdout=full, stderr=subprocess.PIPE)
@@ -146,7 +146,7 @@ def test_a_full_standard_output_ends_with_2_and_one_line(comparison: list[str], 
     assert ended.stderr == "drift: standard output cannot be written: No space left on device\n"
 
 
-def test_a_closed_standard_output_ends_with_2_and_one_line(comparison: list[str]) -> None:
+def test_a_closed_standard_output_exits_with_2_and_one_line(comparison: list[str]) -> None:
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "drift", *comparison]
 
     ended = subprocess.run(command, check=False, text=True, cwd=ROOT, stderr=subprocess.PIPE)
@@ -155,12 +155,12 @@ def test_a_closed_standard_output_ends_with_2_and_one_line(comparison: list[str]
     assert ended.stderr == "drift: standard output is closed; give --output a file: --output text=FILE\n"
 
 
-def test_a_full_standard_error_does_not_turn_an_error_into_drift() -> None:
+def test_a_full_standard_error_keeps_the_exit_status() -> None:
     with Path("/dev/full").open("w") as full:
         assert _run(["report", "/nonexistent"], stdout=subprocess.PIPE, stderr=full).returncode == 2
 
 
-def test_a_reader_that_has_enough_ends_with_141_and_no_word(comparison: list[str]) -> None:
+def test_a_closed_pipe_exits_silently_with_141(comparison: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
 

@@ -1,4 +1,4 @@
-"""Progress is for people who wait: on a terminal, on standard error, after a second, and gone when the report comes."""
+"""The progress bar: on a terminal, on standard error, after a second, and removed before the report."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def live(tmp_path: Path) -> str:
 
 
 def finish(terminal: Terminal, manifests: str = CONFIG_MAP) -> str:
-    """Gives the manifests that are waited for; what comes to the terminal from then on."""
+    """Types the manifests that the program waits for, and returns what the terminal shows after that."""
     before = len(terminal.seen)
     terminal.type(f"{manifests}\x04")
     terminal.wait()
@@ -48,7 +48,7 @@ def report(*flags: str) -> list[str]:
     return [sys.executable, "-m", "drift", "report", "-", *flags]
 
 
-def test_what_takes_long_is_shown_and_gone_before_the_report(live: str) -> None:
+def test_the_bar_is_removed_before_the_report(live: str) -> None:
     with on_terminal(report("--live", live), cwd=Path.cwd()) as terminal:
         terminal.expect("reading manifests")
         rest = finish(terminal)
@@ -61,7 +61,7 @@ def test_what_takes_long_is_shown_and_gone_before_the_report(live: str) -> None:
 
 
 @pytest.mark.parametrize(("flags", "env"), [(["--quiet"], {}), ([], {"TERM": "dumb"})])
-def test_nobody_is_shown_what_they_do_not_want_or_cannot_see(live: str, flags: list[str], env: dict[str, str]) -> None:
+def test_there_is_no_bar_with_quiet_or_on_a_dumb_terminal(live: str, flags: list[str], env: dict[str, str]) -> None:
     with on_terminal([*report("--live", live), *flags], cwd=Path.cwd(), env=env) as terminal:
         with pytest.raises(subprocess.TimeoutExpired):
             terminal.process.wait(2)
@@ -71,7 +71,7 @@ def test_nobody_is_shown_what_they_do_not_want_or_cannot_see(live: str, flags: l
     assert "\x1b" not in terminal.seen.replace("\x1b[1;32m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
 
 
-def test_a_pipe_gets_nothing_of_it(live: str) -> None:
+def test_there_is_no_bar_in_a_pipe(live: str) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(report("--live", live), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         with pytest.raises(subprocess.TimeoutExpired):
@@ -82,7 +82,7 @@ def test_a_pipe_gets_nothing_of_it(live: str) -> None:
     assert err == ""
 
 
-def test_a_report_in_a_pipe_is_whole_while_the_terminal_shows_progress(live: str, tmp_path: Path) -> None:
+def test_a_redirected_report_has_no_bar_in_it(live: str, tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out:
         command = report("--live", live, "--output", "json")
         with on_terminal(command, cwd=Path.cwd(), stdout=out.fileno()) as terminal:
@@ -92,9 +92,9 @@ def test_a_report_in_a_pipe_is_whole_while_the_terminal_shows_progress(live: str
     assert (tmp_path / "out").read_text().startswith("{\n")
 
 
-def test_how_far_a_scan_is_comes_with_what_it_reads() -> None:
+def test_the_bar_shows_what_is_read_and_how_much() -> None:
     with on_terminal([sys.executable, "-c", STEPS, "end"], cwd=Path.cwd()) as terminal:
-        for shown in ("comparing deployments.apps\\x1b[2J", "12300/20000", "looking beyond Git: secrets"):
+        for shown in ("comparing deployments.apps\\x1b[2J", "12300/20000", "unmanaged objects: secrets"):
             terminal.expect(shown)
             terminal.type("\n")
         assert terminal.wait() == 0
@@ -102,7 +102,7 @@ def test_how_far_a_scan_is_comes_with_what_it_reads() -> None:
     assert terminal.seen.rpartition(CLEAR_LINE)[2].endswith("the report\r\n")
 
 
-def test_an_interrupted_scan_leaves_the_terminal_as_it_was() -> None:
+def test_an_interrupt_restores_the_terminal() -> None:
     with on_terminal([sys.executable, "-c", STEPS, "fail"], cwd=Path.cwd()) as terminal:
         terminal.expect(HIDE_CURSOR)
         terminal.type("\n\n\n")
@@ -112,7 +112,7 @@ def test_an_interrupted_scan_leaves_the_terminal_as_it_was() -> None:
     assert "secrets" not in terminal.seen.rpartition(CLEAR_LINE)[2]
 
 
-def test_what_is_over_at_once_loads_nothing_for_it(live: str) -> None:
+def test_a_short_scan_does_not_load_the_progress_library(live: str) -> None:
     code = (
         "import sys\nfrom drift.cli import main\n"
         f"main(['report', {live!r}, '--live', {live!r}, '--output', 'json'])\n"

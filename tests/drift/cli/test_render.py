@@ -1,4 +1,4 @@
-"""`drift render`: what a report prints and what is made of its JSON are the same bytes; errors are one line."""
+"""`drift render`: gives the same bytes as the scan itself; errors are one line."""
 
 import io
 import json
@@ -51,7 +51,7 @@ Out = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """One scan in every format, by the name of the format; its JSON is in report.json."""
+    """Returns one scan in each format, by the format's name, and writes its JSON to report.json."""
     monkeypatch.chdir(tmp_path)
     Path("manifests.yaml").write_text(MANIFESTS)
     Path("live.yaml").write_text(LIVE)
@@ -75,14 +75,14 @@ def test_a_saved_report_gives_the_same_bytes_as_the_scan(scanned: dict[str, str]
     assert capsys.readouterr().out == scanned[form]
 
 
-def test_no_format_has_a_value_of_a_secret(scanned: dict[str, str]) -> None:
+def test_no_format_contains_a_secret_value(scanned: dict[str, str]) -> None:
     for text in scanned.values():
         for secret in ("git-secret", "live-secret", "Z2l0LXNlY3JldA", "bGl2ZS1zZWNyZXQ"):
             assert secret not in text
         assert "Secret" in text
 
 
-def test_the_source_has_its_line(scanned: dict[str, str]) -> None:
+def test_sources_have_line_numbers(scanned: dict[str, str]) -> None:
     assert json.loads(scanned["json"])["objects"][0]["source"] == {"file": "manifests.yaml", "document": 1, "line": 1}
 
 
@@ -91,7 +91,7 @@ def test_text_is_the_default(saved: str, capsys: Out) -> None:
     assert "ClusterRole admin  drifted" in capsys.readouterr().out
 
 
-def test_several_reports_become_one(saved: str, capsys: Out) -> None:
+def test_several_reports_are_merged(saved: str, capsys: Out) -> None:
     assert main(["render", saved, saved, "--output", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["objects"]) == len(json.loads(to_json(RICH))["objects"])
 
@@ -109,7 +109,7 @@ def test_ignored_findings_are_shown_on_request(saved: str, capsys: Out) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "apiVersion: v1"])
-def test_a_file_that_is_no_report_ends_with_2(content: str, tmp_path: Path, stderr: Callable[[], str]) -> None:
+def test_a_file_that_is_not_a_report_exits_with_2(content: str, tmp_path: Path, stderr: Callable[[], str]) -> None:
     file = tmp_path / "x.json"
     file.write_text(content)
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_report_ends_with_2(content: str, tmp_path: Path, stde
     assert text.count("\n") == 1
 
 
-def test_a_file_that_is_not_there_ends_with_2(stderr: Callable[[], str]) -> None:
+def test_a_missing_file_exits_with_2(stderr: Callable[[], str]) -> None:
     assert main(["render", "nowhere.json"]) == 2
     assert stderr() == "drift: nowhere.json: cannot be read: No such file or directory\n"
 
@@ -130,13 +130,13 @@ def test_two_formats_cannot_share_standard_output(saved: str, stderr: Callable[[
 
 
 @pytest.mark.parametrize("flag", ["--output=pdf", "--markdown-limit=100", "--markdown-limit=x", "--output=json="])
-def test_a_flag_that_cannot_be_ends_with_2(flag: str, saved: str) -> None:
+def test_an_invalid_flag_exits_with_2(flag: str, saved: str) -> None:
     with pytest.raises(SystemExit) as end:
         main(["render", saved, flag])
 
     assert end.value.code == 2
 
 
-def test_markdown_is_as_long_as_asked_for(saved: str, capsys: Out) -> None:
+def test_markdown_keeps_to_its_limit(saved: str, capsys: Out) -> None:
     assert main(["render", saved, "--output", "markdown", "--markdown-limit", "1048576"]) == 0
     assert capsys.readouterr().out.startswith("## Drift: incomplete\n")

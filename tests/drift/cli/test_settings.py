@@ -1,4 +1,4 @@
-"""``drift.yaml`` on a real API server: what it sets aside is seen, said, and counts no more."""
+"""``drift.yaml`` with a real API server: ignored findings are counted, shown with -v, and are not drift."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ def _text(shop: Application, capsys: pytest.CaptureFixture[str], *flags: str) ->
     return status, capsys.readouterr().out
 
 
-def test_an_ignored_finding_keeps_its_place_and_sets_nothing(
+def test_an_ignored_finding_is_in_the_report_but_is_not_drift(
     shop: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
@@ -80,9 +80,9 @@ def test_an_ignored_finding_keeps_its_place_and_sets_nothing(
     assert "ignored by ignore rule 1" in _text(shop, capsys, "--config", config, "-v")[1]
 
 
-def test_rules_that_are_over_or_of_no_use_are_named(shop: Application) -> None:
+def test_expired_and_unused_rules_are_named(shop: Application) -> None:
     shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
-    rules = "[{name: web, expires: 2020-01-01, reason: past}, {name: nobody, reason: gone}]"
+    rules = "[{name: web, expires: 2020-01-01, reason: past}, {name: absent, reason: gone}]"
 
     scanned = shop.report("--config", _config(shop, f"ignore: {rules}"))
 
@@ -109,13 +109,13 @@ def test_suggested_rules_make_the_report_in_sync_once_they_have_reasons(
     assert scanned.document["notes"] == []
 
 
-def test_a_suggestion_is_no_place_for_another_report(shop: Application, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suggestions_and_a_report_cannot_share_standard_output(
+    shop: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _text(shop, capsys, "--suggest-ignores", "--output", "json") == (2, "")
 
 
-def test_a_kind_that_is_left_out_on_purpose_is_listed_and_never_asked_for(
-    shop: Application, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_skipped_kind_is_reported_and_not_requested(shop: Application, capsys: pytest.CaptureFixture[str]) -> None:
     name = f"no-secrets-{shop.namespace}"
     rules = [
         {"apiGroups": [group], "resources": resources, "verbs": ["get", "list"]}
@@ -141,12 +141,12 @@ def test_a_kind_that_is_left_out_on_purpose_is_listed_and_never_asked_for(
     (secret,) = (item for item in scanned.document["objects"] if item["kind"] == "Secret")
     assert (secret["status"], secret["byChoice"], secret["namespace"]) == ("unchecked", True, shop.namespace)
     assert secret["reason"] == "another team reviews them"
-    # Kinds that may not be listed are named in the notes; this one was not even tried.
+    # Notes name kinds that the account may not list. This kind was not requested.
     assert not [note for note in scanned.document["notes"] if "secrets" in note]
     assert "1 skipped" in _text(shop, capsys, "--config", config, "--unmanaged", "off")[1]
 
 
-def test_a_controller_of_ones_own_makes_no_drift(shop: Application) -> None:
+def test_a_configured_controller_makes_no_drift(shop: Application) -> None:
     patch = json.dumps({"spec": {"template": {"spec": {"priorityClassName": "system-node-critical"}}}})
     shop.kubectl("patch", "deployment/web", "--field-manager=my-operator-1", "--patch", patch)
     shop.kubectl("create", "configmap", "made", "--from-literal=a=b", "--field-manager=my-operator-1")
@@ -158,7 +158,7 @@ def test_a_controller_of_ones_own_makes_no_drift(shop: Application) -> None:
     assert {cause for *_, cause in scanned.findings} == {"controller"}
 
 
-def test_an_applier_of_ones_own_is_the_syncer(shop: Application) -> None:
+def test_a_configured_applier_is_recognized(shop: Application) -> None:
     shop.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=my-syncer", "-f", str(shop.manifests))
     shop.write(SHOP.replace("nginx:1.29", "nginx:1.30"))
 
@@ -167,7 +167,7 @@ def test_an_applier_of_ones_own_is_the_syncer(shop: Application) -> None:
     assert scanned.findings == [("Deployment/web", "changed", IMAGE, "pending-sync")]
 
 
-def test_the_causes_that_set_the_exit_status_are_a_setting(shop: Application) -> None:
+def test_settings_choose_the_causes_that_set_the_exit_status(shop: Application) -> None:
     shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
 
     assert shop.report("--config", _config(shop, "exit: {causes: [manual]}")).status == 1
@@ -175,7 +175,7 @@ def test_the_causes_that_set_the_exit_status_are_a_setting(shop: Application) ->
     assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "drifted")
 
 
-def test_where_strays_are_looked_for_is_a_setting_and_the_flag_wins(shop: Application) -> None:
+def test_the_unmanaged_flag_overrides_the_setting(shop: Application) -> None:
     shop.kubectl("create", "configmap", "stray")
     config = _config(shop, "unmanaged: off")
 
@@ -183,7 +183,7 @@ def test_where_strays_are_looked_for_is_a_setting_and_the_flag_wins(shop: Applic
     assert shop.report("--config", config, "--unmanaged", "namespace").status == 1
 
 
-def test_a_severity_of_ones_own_is_in_the_report(shop: Application) -> None:
+def test_a_configured_severity_is_in_the_report(shop: Application) -> None:
     shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
 
     scanned = shop.report("--config", _config(shop, "severity: [{path: '**.image', severity: critical}]"))
@@ -191,7 +191,7 @@ def test_a_severity_of_ones_own_is_in_the_report(shop: Application) -> None:
     assert scanned.document["objects"][0]["findings"][0]["severity"] == "critical"
 
 
-def test_the_settings_of_the_current_folder_count(
+def test_drift_yaml_in_the_current_folder_is_used(
     shop: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.kubectl("create", "configmap", "stray")
@@ -201,7 +201,7 @@ def test_the_settings_of_the_current_folder_count(
     assert shop.report().status == 0
 
 
-def test_settings_that_are_not_there_end_with_2(shop: Application, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_settings_file_exits_with_2(shop: Application, capsys: pytest.CaptureFixture[str]) -> None:
     status, out = _text(shop, capsys, "--config", "nowhere.yaml")
 
     assert (status, out) == (2, "")

@@ -1,4 +1,4 @@
-"""Which part of the work is ours, by the flag or by what Kubernetes tells the pods of an Indexed Job."""
+"""The shard to scan, from the flag or from the variables of an Indexed Job, and merging the reports of shards."""
 
 import json
 from collections.abc import Callable
@@ -33,18 +33,16 @@ def test_the_flag_counts_from_1(flag: str | None, shard: Shard | None) -> None:
 @pytest.mark.parametrize(
     "flag", ["0/4", "5/4", "1/0", "-1/4", "1", "1/", "a/b", "1/4/7", "1 / 4", "\u0661/\u0664", "1/" + "9" * 5000]
 )
-def test_what_is_no_shard_is_refused(flag: str) -> None:
-    with pytest.raises(UsageError, match="from 1 to N"):
+def test_an_invalid_shard_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match="must be I/N"):
         chosen_shard(flag, quiet=False)
 
 
-def test_an_indexed_job_counts_from_0_and_it_is_said(
-    monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
-) -> None:
+def test_the_shard_of_an_indexed_job_is_printed(monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]) -> None:
     in_job(monkeypatch, "0", "4")
 
     assert chosen_shard(None, quiet=False) == Shard(1, 4)
-    assert stderr() == "drift: scanning shard 1 of 4, by JOB_COMPLETION_INDEX=0 and JOB_COMPLETIONS=4\n"
+    assert stderr() == "drift: scanning shard 1 of 4, from JOB_COMPLETION_INDEX=0 and JOB_COMPLETIONS=4\n"
     assert chosen_shard(None, quiet=True) == Shard(1, 4)
     assert stderr() == ""
 
@@ -55,14 +53,14 @@ def test_the_flag_wins_over_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen_shard("2/3", quiet=False) == Shard(2, 3)
 
 
-def test_a_job_that_does_not_say_how_many_it_has_scans_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_job_completions_everything_is_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "2")
 
     assert chosen_shard(None, quiet=False) is None
 
 
 @pytest.mark.parametrize(("index", "count"), [("4", "4"), ("-1", "4"), ("", ""), ("x", "4"), ("0", "0")])
-def test_a_job_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, index: str, count: str) -> None:
+def test_an_invalid_job_index_is_refused(monkeypatch: pytest.MonkeyPatch, index: str, count: str) -> None:
     in_job(monkeypatch, index, count)
 
     with pytest.raises(UsageError, match="JOB_COMPLETION_INDEX="):
@@ -70,16 +68,16 @@ def test_a_job_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, index:
 
 
 @pytest.mark.parametrize("count", [2, 3, 50])
-def test_every_namespace_is_in_one_shard_and_always_the_same(count: int) -> None:
+def test_each_namespace_is_always_in_the_same_shard(count: int) -> None:
     for namespace in (None, "", "default", "kube-system", "prod"):
         assert sum(Shard(index, count).owns(namespace) for index in range(1, count + 1)) == 1
-    # What other versions and machines hash has to be the same.
+    # Other versions and machines must compute the same hash.
     assert [index for index in range(1, 51) if Shard(index, 50).owns("default")] == [50]
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> list[str]:
-    """The saved reports of three shards, of a comparison with a dump."""
+    """Returns the saved reports of three shards."""
     manifests = tmp_path / "manifests.yaml"
     manifests.write_text("".join(CONFIG_MAP % f"namespace-{number}" for number in range(9)))
     files = [str(tmp_path / f"{index}.json") for index in (1, 2, 3)]
@@ -96,9 +94,7 @@ def merged(files: list[str], tmp_path: Path) -> dict[str, object]:
     return document
 
 
-def test_a_report_says_which_shard_it_is_of(
-    shards: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_report_names_its_shard(shards: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(Path(shards[1]).read_text())
 
     assert document["shard"] == {"index": 2, "count": 3, "unusedRules": []}
@@ -124,7 +120,7 @@ def test_a_missing_shard_makes_the_merged_report_incomplete(
 
 
 @pytest.mark.parametrize("index", [0, 4, -1, 1.5, "1", None, True])
-def test_a_saved_report_of_a_shard_that_cannot_be_is_refused(
+def test_a_saved_report_with_an_invalid_shard_is_refused(
     shards: list[str], index: object, stderr: Callable[[], str]
 ) -> None:
     document = json.loads(Path(shards[0]).read_text())
@@ -135,7 +131,7 @@ def test_a_saved_report_of_a_shard_that_cannot_be_is_refused(
     assert f"{shards[0]}: shard" in stderr()
 
 
-def test_a_report_that_claims_any_number_of_shards_is_merged_at_once(shards: list[str], tmp_path: Path) -> None:
+def test_a_huge_number_of_shards_does_not_slow_the_merge(shards: list[str], tmp_path: Path) -> None:
     document = json.loads(Path(shards[0]).read_text())
     document["shard"]["count"] = 10**300
     Path(shards[0]).write_text(json.dumps(document))

@@ -1,4 +1,4 @@
-"""Being asked to stop ends a scan at once, with the status that says so and without a traceback."""
+"""SIGTERM and SIGINT end a scan at once, with their exit status and without a traceback."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from tools.sandbox import proxy as faults
 from tools.sandbox.proxy import Proxy
 
 ROOT = Path(__file__).parents[3]
-#: As a terminal would start it: whoever runs the tests in the background may have had interrupts ignored.
+#: Restores the default handler: SIGINT is ignored in background jobs of a shell.
 PROGRAM = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)

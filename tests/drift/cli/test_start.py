@@ -1,4 +1,4 @@
-"""A small report takes no longer to begin than it must."""
+"""A small report loads only the libraries that it needs."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def _last_line_of(code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def test_a_report_into_a_pipe_loads_nothing_that_is_for_terminals(live: str) -> None:
+def test_a_report_into_a_pipe_loads_no_terminal_libraries(live: str) -> None:
     code = (
         "import sys\nfrom drift.cli import main\n"
         f"main(['report', {live!r}, '--live', {live!r}])\n"
@@ -31,7 +31,7 @@ def test_a_report_into_a_pipe_loads_nothing_that_is_for_terminals(live: str) -> 
     assert _last_line_of(code) == "[]"
 
 
-def test_cycles_are_searched_for_once_at_most_when_all_is_done(live: str) -> None:
+def test_garbage_collection_runs_at_most_once(live: str) -> None:
     code = (
         "import gc\nfrom drift.cli.parser import build_parser\nfrom drift.cli.report import run\n"
         f"options = build_parser().parse_args(['report', {live!r}, '--live', {live!r}])\n"

@@ -1,4 +1,4 @@
-"""Several clusters in one run: which they are, and that one which cannot be scanned costs none of the others."""
+"""Several clusters in one run: how flags are paired, and that a cluster that fails does not affect the others."""
 
 import json
 import shutil
@@ -37,13 +37,13 @@ def test_the_flags_name_clusters(kubeconfigs: list[str], contexts: list[str], ta
 def test_flags_that_do_not_pair_are_refused() -> None:
     with pytest.raises(UsageError, match="--kubeconfig is given 2 times and --context 3 times"):
         chosen_targets(["f", "g"], ["a", "b", "c"])
-    with pytest.raises(UsageError, match="context a of kubeconfig f: is named twice"):
+    with pytest.raises(UsageError, match="context a of kubeconfig f is named twice"):
         chosen_targets(["f"], ["a", "a"])
 
 
 @pytest.fixture
 def kubeconfig(workspace: Application) -> Path:
-    """The contexts ``near`` and ``same`` reach the sandbox by two addresses, ``far`` reaches nothing."""
+    """A kubeconfig with two addresses of the sandbox, ``near`` and ``same``, and an unreachable one, ``far``."""
     known = yaml.safe_load(workspace.cluster.kubeconfig.read_text())
     server = known["clusters"][0]["cluster"]["server"]
     addresses = {
@@ -81,7 +81,7 @@ def contexts(*names: str) -> list[str]:
     return [flag for name in names for flag in ("--context", name)]
 
 
-def test_several_clusters_are_one_report_as_render_makes_it(drifted: Application, kubeconfig: Path) -> None:
+def test_several_clusters_give_the_report_that_render_merges(drifted: Application, kubeconfig: Path) -> None:
     scanned = drifted.report(*contexts("near", "same"), kubeconfig=kubeconfig)
     saved = []
     for name in ("near", "same"):
@@ -98,7 +98,7 @@ def test_several_clusters_are_one_report_as_render_makes_it(drifted: Application
     assert merged == scanned.document
 
 
-def test_a_cluster_that_cannot_be_reached_costs_none_of_the_others(drifted: Application, kubeconfig: Path) -> None:
+def test_an_unreachable_cluster_does_not_affect_the_others(drifted: Application, kubeconfig: Path) -> None:
     scanned = drifted.report(*contexts("near", "far"), kubeconfig=kubeconfig)
 
     assert scanned.status == 3
@@ -108,16 +108,14 @@ def test_a_cluster_that_cannot_be_reached_costs_none_of_the_others(drifted: Appl
     assert [cluster["context"] for cluster in scanned.document["clusters"]] == ["far", "near"]
 
 
-def test_a_context_that_is_not_there_is_a_mistake_of_the_whole_command(
-    drifted: Application, kubeconfig: Path, stderr: Callable[[], str]
-) -> None:
+def test_an_unknown_context_is_a_usage_error(drifted: Application, kubeconfig: Path, stderr: Callable[[], str]) -> None:
     flags = contexts("near", "nowhere")
 
     assert main(["report", str(drifted.manifests), "--kubeconfig", str(kubeconfig), *flags]) == 2
     assert "has no context 'nowhere'" in stderr()
 
 
-def test_where_no_cluster_can_be_scanned_it_is_one_line(
+def test_if_all_clusters_fail_there_is_one_line(
     drifted: Application, kubeconfig: Path, stderr: Callable[[], str]
 ) -> None:
     flags = contexts("far", "away")
@@ -129,7 +127,7 @@ def test_where_no_cluster_can_be_scanned_it_is_one_line(
     assert f"; context away of kubeconfig {kubeconfig}: " in text
 
 
-def test_shards_of_several_clusters_merge_to_what_one_run_makes(drifted: Application, kubeconfig: Path) -> None:
+def test_shards_of_several_clusters_merge_to_the_report_of_one_run(drifted: Application, kubeconfig: Path) -> None:
     clusters = contexts("near", "same", "far")
     whole = drifted.report(*clusters, kubeconfig=kubeconfig).document
     saved = []

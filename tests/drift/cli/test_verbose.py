@@ -1,4 +1,4 @@
-"""With -v the reporter says what it went by and why it did not report what it saw; with --quiet it says nothing."""
+"""-v prints the settings in use and why differences are not drift; --quiet prints only errors."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_each_kind_of_decision_is_explained(workspace: Application, capsys: Out) -> None:
+def test_each_decision_is_explained(workspace: Application, capsys: Out) -> None:
     workspace.write(DEPLOYMENT)
     workspace.sync(Syncer.FLUX, owner="shop")
     config = workspace.scratch / "drift.yaml"
@@ -65,34 +65,34 @@ def test_each_kind_of_decision_is_explained(workspace: Application, capsys: Out)
     assert f"drift: settings: {config}\n" in err
     assert f"drift: manifests: 1 object in 1 file of {workspace.manifests}\n" in err
     assert f"drift: compared with {workspace.cluster.server} (v1.36.3), context " in err
-    assert "drift: field managers that sync Git: argocd-application-controller, " in err
-    assert re.search(r"drift: \d+ requests sent, all of them get and list; \d", err)
+    assert "drift: appliers: argocd-application-controller, " in err
+    assert re.search(r"drift: \d+ requests sent, all get or list; compared in \d", err)
 
 
-def test_a_dump_and_what_is_skipped_are_named(folder: Path, capsys: Out) -> None:
+def test_the_dump_and_skipped_objects_are_named(folder: Path, capsys: Out) -> None:
     del folder
     flags = ["--live", "live.yaml", "--applier", "my-syncer", "-v"]
 
     assert main(["report", "git.yaml", "kustomization.yaml", *flags]) == 1
 
     err = capsys.readouterr().err
-    assert "drift: settings: the defaults, as there is no drift.yaml here\n" in err
+    assert "drift: settings: defaults (no drift.yaml in this folder)\n" in err
     assert "drift: manifests: 1 object in 1 file of git.yaml, kustomization.yaml\n" in err
     assert "drift: skipped kustomization.yaml:1: this Kustomization is input for kustomize" in err
     assert "drift: compared with the dump live.yaml\n" in err
-    assert "drift: field managers that sync Git: my-syncer; else argocd" in err
+    assert "drift: appliers: my-syncer; also argocd" in err
     assert "requests" not in err
 
 
 @pytest.mark.usefixtures("folder")
-def test_quiet_leaves_the_exit_status_alone(capsys: Out) -> None:
+def test_quiet_keeps_the_exit_status(capsys: Out) -> None:
     assert main(["report", "git.yaml", "--live", "live.yaml", "--quiet", "-v"]) == 1
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_quiet_writes_what_was_asked_for(form: str, capsys: Out) -> None:
+def test_quiet_prints_the_chosen_format(form: str, capsys: Out) -> None:
     assert main(["report", "git.yaml", "--live", "live.yaml", "--quiet", "--output", form]) == 1
 
     out, err = capsys.readouterr()
@@ -101,6 +101,6 @@ def test_quiet_writes_what_was_asked_for(form: str, capsys: Out) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_quiet_still_says_errors(capsys: Out) -> None:
+def test_quiet_still_prints_errors(capsys: Out) -> None:
     assert main(["report", "nowhere.yaml", "--live", "live.yaml", "--quiet"]) == 2
     assert capsys.readouterr() == ("", "drift: nowhere.yaml: no such file or folder\n")

@@ -17,7 +17,7 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, minRe
 
 
 @pytest.mark.parametrize("replicas", ["replicas: 1", ""])
-def test_n15_replicas_within_an_autoscalers_range_are_its_business(workspace: Application, replicas: str) -> None:
+def test_n15_replicas_within_an_autoscalers_range_are_silent(workspace: Application, replicas: str) -> None:
     workspace.write(deployment(spec=replicas) + "---\n" + AUTOSCALER)
     workspace.sync()
     workspace.kubectl("scale", "deployment/web", "--replicas=4")
@@ -65,7 +65,7 @@ def _inject_ca(workspace: Application, bundle: str) -> None:
 
 @pytest.mark.usefixtures("webhook")
 @pytest.mark.parametrize("bundle", ["", ", caBundle: Cg=="])
-def test_n16_a_ca_bundle_that_git_leaves_open_may_be_filled_in(workspace: Application, bundle: str) -> None:
+def test_n16_a_ca_bundle_that_a_controller_fills_in_is_silent(workspace: Application, bundle: str) -> None:
     workspace.write(WEBHOOK % (bundle if bundle != ", caBundle: Cg==" else f", caBundle: {ONE_CA}"))
     workspace.sync()
     workspace.write(WEBHOOK % bundle)
@@ -89,7 +89,7 @@ def test_n16_two_real_ca_bundles_that_differ_are_drift(workspace: Application) -
 
 
 @pytest.mark.usefixtures("webhook")
-def test_n17_what_an_operator_rewrites_in_its_webhook_is_its_business(workspace: Application) -> None:
+def test_n17_fields_that_an_operator_rewrites_in_its_webhook_are_silent(workspace: Application) -> None:
     workspace.write(WEBHOOK % "")
     workspace.sync()
     patch = [{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]
@@ -105,7 +105,7 @@ def test_n17_what_an_operator_rewrites_in_its_webhook_is_its_business(workspace:
     assert scanned.status == 0
 
 
-def test_n20_what_a_claim_is_bound_to_is_silent(workspace: Application) -> None:
+def test_n20_the_volume_that_a_claim_is_bound_to_is_silent(workspace: Application) -> None:
     claim = """
 apiVersion: v1
 kind: PersistentVolumeClaim

@@ -55,7 +55,7 @@ spec:
 """
 
 
-def test_n8_what_the_server_adds_to_claim_templates_is_silent(quiet: Quiet) -> None:
+def test_n8_fields_that_the_server_adds_to_claim_templates_are_silent(quiet: Quiet) -> None:
     quiet(CLAIMS, syncers=BOTH)
 
 
@@ -68,7 +68,7 @@ def test_n8_the_size_of_a_claim_template_still_counts(workspace: Application) ->
 
 
 @pytest.mark.usefixtures("crd")
-def test_n18_what_the_server_adds_to_a_crd_is_silent(quiet: Quiet) -> None:
+def test_n18_fields_that_the_server_adds_to_a_crd_are_silent(quiet: Quiet) -> None:
     explicit = "  preserveUnknownFields: false\n  conversion: {strategy: None}\n"
     names = "names: {plural: widgets, kind: Widget, singular: widget, listKind: WidgetList}"
     quiet(WIDGETS, syncers=BOTH)
@@ -128,7 +128,7 @@ def test_a_port_that_host_networking_fills_in_is_silent_where_git_says_0(workspa
     assert workspace.report().findings == []
 
 
-def test_what_helm_3_made_is_not_in_sync_with_a_false_in_git_that_is_true(workspace: Application) -> None:
+def test_an_object_of_helm_3_with_true_is_not_in_sync_with_false_in_git(workspace: Application) -> None:
     workspace.write(deployment(pod="hostPID: true"))
     workspace.sync(Syncer.HELM)
     workspace.write(deployment(pod="hostPID: false"))

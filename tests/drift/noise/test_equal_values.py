@@ -62,7 +62,7 @@ def test_n5_null_empty_and_absent_are_equal(quiet: Quiet) -> None:
     quiet(deployment(spec, container, pod, "annotations: {}"), syncers=BOTH)
 
 
-def test_n5_empty_counts_where_it_has_a_meaning(workspace: Application) -> None:
+def test_n5_an_empty_value_with_a_meaning_counts(workspace: Application) -> None:
     policy = """
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -99,7 +99,7 @@ stringData: {{a: alpha}}
     quiet(secret, syncers=BOTH)
 
 
-def test_n2_a_field_that_is_newer_than_the_schema_is_compared_as_it_is_and_the_rest_is_normalized(
+def test_n2_a_field_newer_than_the_schema_is_compared_unchanged_and_the_rest_normalized(
     workspace: Application,
 ) -> None:
     newer = "fromTheFuture: {cpu: 1000m}\nresources: {limits: {cpu: %s}}"

@@ -10,7 +10,7 @@ from tests.drift.samples import SERVICE, deployment
 from tools.sandbox.syncers import Syncer
 
 
-def test_n10_what_the_server_keeps_in_metadata_never_counts(workspace: Application) -> None:
+def test_n10_server_side_metadata_in_git_is_ignored(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync(Syncer.KUBECTL)
     live = json.loads(workspace.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields"))
@@ -26,16 +26,14 @@ def test_n10_what_the_server_keeps_in_metadata_never_counts(workspace: Applicati
 @pytest.mark.parametrize(
     "spec", ["", ", type: NodePort", ", type: LoadBalancer", ", clusterIP: ''", ", clusterIP: None"]
 )
-def test_n19_what_is_allocated_to_a_service_is_silent_where_git_is(
-    workspace: Application, spec: str, syncer: Syncer
-) -> None:
+def test_n19_values_allocated_to_a_service_are_silent(workspace: Application, spec: str, syncer: Syncer) -> None:
     workspace.write(SERVICE % spec)
     workspace.sync(syncer)
 
     assert workspace.report().findings == []
 
 
-def test_n19_what_git_says_of_a_service_is_compared(workspace: Application) -> None:
+def test_n19_service_fields_in_git_are_compared(workspace: Application) -> None:
     workspace.write(SERVICE % ", sessionAffinity: None, type: NodePort")
     workspace.sync()
     workspace.kubectl("patch", "service", "web", "--patch", '{"spec": {"sessionAffinity": "ClientIP"}}')
@@ -55,7 +53,7 @@ spec:
 
 
 @pytest.mark.parametrize("syncer", Syncer)
-def test_n29_what_is_made_of_a_jobs_uid_is_silent(workspace: Application, syncer: Syncer) -> None:
+def test_n29_labels_made_from_a_jobs_uid_are_silent(workspace: Application, syncer: Syncer) -> None:
     workspace.write(JOB)
     workspace.sync(syncer)
 
@@ -73,7 +71,9 @@ def test_n29_a_job_that_is_gone_after_its_time_is_finished(workspace: Applicatio
 
 
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ARGOCD, Syncer.KUBECTL])
-def test_n30_what_admission_adds_to_the_appliers_request_is_silent(workspace: Application, syncer: Syncer) -> None:
+def test_n30_fields_that_admission_adds_to_the_appliers_request_are_silent(
+    workspace: Application, syncer: Syncer
+) -> None:
     limits = {
         "apiVersion": "v1",
         "kind": "LimitRange",

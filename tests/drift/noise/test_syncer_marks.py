@@ -10,14 +10,14 @@ from tools.sandbox.syncers import Syncer
 
 
 @pytest.mark.parametrize("syncer", [syncer for syncer in Syncer if syncer is not Syncer.KUBECTL])
-def test_n26_the_marks_of_syncers_are_silent(workspace: Application, syncer: Syncer) -> None:
+def test_n26_tracking_metadata_of_appliers_is_silent(workspace: Application, syncer: Syncer) -> None:
     workspace.write(deployment())
     workspace.sync(syncer, owner="apps")
 
     assert workspace.report().findings == []
 
 
-def test_n27_a_child_that_bears_its_parents_mark_is_not_unmanaged(workspace: Application) -> None:
+def test_n27_a_child_with_its_parents_tracking_label_is_not_unmanaged(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync(owner="apps")
     uid = workspace.kubectl("get", "deployment", "web", "-o", "jsonpath={.metadata.uid}")
@@ -35,7 +35,7 @@ def test_n27_a_child_that_bears_its_parents_mark_is_not_unmanaged(workspace: App
     assert workspace.report().findings == []
 
 
-def test_n28_a_restart_is_low_and_said_in_words(workspace: Application) -> None:
+def test_n28_a_restart_is_a_low_finding_with_a_note(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync()
     workspace.kubectl("rollout", "restart", "deployment/web")

@@ -146,7 +146,7 @@ def test_an_idle_client_does_not_block_others(workspace: Application, start: Sta
 @pytest.mark.parametrize(
     ("arguments", "status", "problem"),
     [
-        (["-"], 2, "cannot come through a pipe"),
+        (["-"], 2, "cannot read them from standard input"),
         (["nowhere"], 2, "no such file or folder"),
         (["MANIFESTS", "--metrics-port=99999"], 2, "is not a port"),
         (["MANIFESTS", "--metrics-port=0", "--listen=192.0.2.1"], 2, "cannot listen there"),

@@ -1,4 +1,4 @@
-"""``--history`` and ``--notify``: what they cannot do is said on standard error, and never costs the report."""
+"""``--history`` and ``--notify``: record scans and send notifications. Their failures are warnings."""
 
 import argparse
 import os
@@ -21,18 +21,18 @@ _URL: Final = "DRIFT_WEBHOOK_URL"
 _Recorded = list[tuple[Scope, Report]]
 
 
-class Memory:
-    """The history of one run.
+class RunRecorder:
+    """Records the scans of one run in the history, and sends notifications about them.
 
     Attributes:
-        failed: Whether it could not be kept.
+        failed: Whether a scan could not be recorded.
 
     Args:
         options: The flags.
-        settings: The user's.
+        settings: The settings.
 
     Raises:
-        UsageError: The scan cannot be told from others.
+        UsageError: The scan needs a name (``--history-scope``).
     """
 
     def __init__(self, options: argparse.Namespace, settings: Settings) -> None:
@@ -41,37 +41,37 @@ class Memory:
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
         self._history = History(Path(options.history), _warn)
-        self._reach = ScanCoverage(settings.unmanaged, settings.skips)
+        self._coverage = ScanCoverage(settings.unmanaged, settings.skips)
         self._recorded: _Recorded = []
 
     def record(self, report: Report, source: LiveSource) -> Report:
-        """Records the scan of one cluster, and gives the report back with what the history knows."""
+        """Records the scan of one cluster, and returns its report with the ages and states from the history."""
         options = self._options
         namespace = options.namespace or source.default_namespace
         scope = scope_of(source.info, options.manifests, namespace, options.history_scope)
         if report.shard is not None:
-            # What is in another shard is not gone.
+            # Each shard has its own scope, so that the objects of other shards do not count as resolved.
             scope = replace(scope, name=f"{scope.name}, {report.shard}")
         try:
-            report = self._history.record(report, scope, self._reach, for_notifications=self._form is not None)
+            report = self._history.record(report, scope, self._coverage, for_notifications=self._form is not None)
         except HistoryError as error:
             self.failed = True
-            _warn(f"{error}; the report is made without it")
+            _warn(f"{error}; the report has no history")
         else:
             self._recorded.append((scope, report))
         return report
 
     def notify(self) -> None:
-        """Sends what is new, if that was asked for and there is anything."""
+        """Sends new, worsened and resolved findings to the webhook, if ``--notify`` is set and there are any."""
         if self._form is None or not self._recorded:
             return
-        # Imported only now: most runs send nothing.
+        # Imported only here: most runs send nothing.
         from drift.notify.delivery import deliver  # noqa: PLC0415
         from drift.notify.webhook import Webhook  # noqa: PLC0415
 
         url = os.environ.get(_URL)
         if not url:
-            _warn(f"nobody is notified: {_URL} is not set; the next run with it tells what is new now")
+            _warn(f"notification not sent: {_URL} is not set; the next run that has it sends what is new now")
             return
         for scope, report in self._recorded:
             try:
@@ -79,8 +79,8 @@ class Memory:
             except HistoryError as error:
                 problem = str(error)
             if problem is not None:
-                _warn(f"nobody is notified: the receiver in {_URL}: {problem}; the next run tries again")
+                _warn(f"notification not sent: the receiver in {_URL}: {problem}; the next run tries again")
 
 
-def _warn(sentence: str) -> None:
-    write_stderr(f"drift: {sentence}\n")
+def _warn(message: str) -> None:
+    write_stderr(f"drift: {message}\n")

@@ -1,4 +1,4 @@
-"""What ``-v`` says on standard error: which files, settings and cluster are in use, and what was sent to the server."""
+"""``-v``: prints the files, settings and cluster in use, and how many requests were sent, to standard error."""
 
 import argparse
 from pathlib import Path
@@ -13,19 +13,17 @@ from drift.scanning import LiveSource
 from drift.sources.load import LoadedManifests
 
 
-def say_what_is_used(
-    options: argparse.Namespace, settings: Settings, manifests: LoadedManifests, live: LiveSource
-) -> None:
-    """What a scan goes by, before it begins.
+def print_inputs(options: argparse.Namespace, settings: Settings, manifests: LoadedManifests, live: LiveSource) -> None:
+    """Prints what a scan compares, before it starts.
 
     Args:
         options: The flags.
-        settings: The settings that count, flags included.
-        manifests: What was read.
-        live: What they are compared with.
+        settings: The settings, with those from flags.
+        manifests: The manifests that were read.
+        live: The cluster or dump that they are compared with.
     """
     file = options.config or DEFAULT_FILE
-    say(f"settings: {file if Path(file).exists() else f'the defaults, as there is no {DEFAULT_FILE} here'}")
+    say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
     files = len({manifest.source.file for manifest in manifests.manifests})
     count = plural(len(manifests.manifests), "object")
     say(f"manifests: {count} in {plural(files, 'file')} of {', '.join(manifests.paths)}")
@@ -37,19 +35,19 @@ def say_what_is_used(
         context = f"context {live.info.context}" if live.info.context else "the pod's service account"
         user = f", as {live.info.impersonated}" if live.info.impersonated is not None else ""
         say(f"compared with {live.info.server} ({live.info.version}), {context}{user}")
-    say(f"namespace of objects that name none: {options.namespace or live.default_namespace}")
-    say(f"objects that Git does not have are looked for: {settings.unmanaged}")
-    own = f"{', '.join(settings.appliers)}; else " if settings.appliers else ""
-    say(f"field managers that sync Git: {own}{', '.join(known_appliers())}")
+    say(f"default namespace: {options.namespace or live.default_namespace}")
+    say(f"search for unmanaged objects (--unmanaged): {settings.unmanaged}")
+    own = f"{', '.join(settings.appliers)}; also " if settings.appliers else ""
+    say(f"appliers: {own}{', '.join(known_appliers())}")
     if settings.controllers:
-        say(f"field managers that work for the cluster, beside the well-known: {', '.join(settings.controllers)}")
+        say(f"additional controllers: {', '.join(settings.controllers)}")
 
 
-def say_what_was_asked(report: Report) -> None:
-    """What a scan has cost, after its end."""
+def print_cost(report: Report) -> None:
+    """Prints how many requests a scan sent, how long it took and which commit it compared."""
     if report.cluster is not None:
         seconds = report.duration_seconds or 0
-        say(f"{plural(report.api_requests or 0, 'request')} sent, all of them get and list; {seconds:.1f} s to compare")
+        say(f"{plural(report.api_requests or 0, 'request')} sent, all get or list; compared in {seconds:.1f} s")
     if report.manifests.git_commit is not None:
         changes = " with uncommitted changes" if report.manifests.git_dirty else ""
         say(f"manifests at commit {report.manifests.git_commit}{changes}")
