@@ -1,1 +1,1 @@
-"""What the benchmarks rely on to say the truth."""
+"""Tests of what the benchmarks measure with."""

@@ -1,4 +1,4 @@
-"""The memory of a process with its children: all of it, and what they share once."""
+"""The memory of a process and its children; shared memory counts once."""
 
 import subprocess
 import sys
@@ -10,15 +10,15 @@ from benchmarks.memory import MemoryWatch
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells"),
+    pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs /proc of Linux"),
 ]
 SIZE = 100_000_000
-#: More than two Pythons, and less than what is looked for.
+#: More than two Python processes need, and less than SIZE.
 TOLERANCE = 50_000_000
 
 HOLD = f"held = bytearray(b'x') * {SIZE}\n"
 FORK = "child = os.fork()\n"
-#: Every process says that it is there, and stays until its input ends.
+#: Each process reports that it runs, and waits for the end of its input.
 STAY = "os.write(1, b'x')\nsys.stdin.read()\n"
 FILE = f"held = os.memfd_create('held')\nos.ftruncate(held, {SIZE})\n"
 
