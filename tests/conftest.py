@@ -20,8 +20,8 @@ from tools.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[1] / "rescan/crds"
 
-# The same examples in every run, and no limit on the time of one: a run fails for what changed, not by chance or load.
-# To look for other examples: `pytest --hypothesis-profile=default`.
+# The same examples in every run, without a time limit: a run fails because of a change, not by chance or load.
+# To try other examples: `pytest --hypothesis-profile=default`.
 settings.load_profile("ci")
 
 
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
-    """Every proof that an object is in sync is checked by the whole comparison, in every test that makes one."""
+    """Checks each in-sync proof of any test against the full comparison."""
     prove = InSyncProof.holds
 
     def prove_and_compare(  # noqa: PLR0917
@@ -62,9 +62,9 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """One cluster for the test run; with pytest-xdist, one for each worker (about 500 MB of memory each)."""
+    """One cluster for the test run; with pytest-xdist, one per worker (about 500 MB of memory each)."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    # A first run builds for minutes: that must be seen while it happens.
+    # The first run builds for minutes: show its progress.
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         try:
             binaries = Binaries.find()
@@ -76,7 +76,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """The name of a fresh namespace, deleted afterwards; what is cluster-wide is for the test to remove."""
+    """The name of a new namespace, deleted afterwards. A test removes its cluster-wide objects itself."""
     name = f"test-{secrets.token_hex(4)}"
     cluster.create_namespace(name)
     yield name
@@ -85,5 +85,5 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def custom_resources(cluster: Cluster) -> None:
-    """The CRDs of the custom resources that the generator emits; they stay as long as the cluster."""
+    """Installs the CRDs of the generator's custom resources; they stay until the cluster ends."""
     sync(cluster, Syncer.FLUX, CRDS)

@@ -1,4 +1,4 @@
-"""A stand-in for a Pushgateway on this machine: it remembers what is pushed to it."""
+"""A local stand-in for a Pushgateway that records the requests it gets."""
 
 import http.server
 import threading
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Receiver:
-    """Takes what is pushed to it, and answers with the given statuses, the last of them from then on."""
+    """Records requests, and answers with these statuses in order; the last one repeats."""
 
     statuses: list[int] = field(default_factory=lambda: [200])
     requests: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
-    """Method, path, headers and body of each."""
+    """Method, path, headers and body of each request."""
     url: str = ""
 
     def answer(self) -> int:
-        """The status of the next answer."""
+        """Returns the status of the next answer."""
         return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
 
 @contextmanager
 def receive() -> Iterator[Receiver]:
-    """A receiver that listens as long as the context lasts."""
+    """Yields a receiver that listens until the context ends."""
     received = Receiver()
 
     class Handler(http.server.BaseHTTPRequestHandler):

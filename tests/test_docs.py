@@ -1,4 +1,4 @@
-"""The documentation names only what there is: pages, headings, files, targets of make, commands and flags."""
+"""Pages, headings, files, make targets, commands and flags that the documentation names exist."""
 
 import argparse
 import re
@@ -15,9 +15,9 @@ REPOSITORY = Path(__file__).parents[1]
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 LINK = re.compile(r"""(?:\[[^\[\]]*\]\(|(?:src|srcset|href)=")([^()\s"]+)[)"]""")
 FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests", "tools")
-#: No files: the version of the JSON report, and a category of code scanning.
+#: Not files: the version of the JSON report, and a category of code scanning.
 NO_FILES = {"drift/v1", "drift/prod/"}
-#: Flags of other programs that the pages name by themselves.
+#: Flags of other programs that the pages name without the program.
 OTHERS = {
     "--authentication-config": "kube-apiserver",
     "--build-arg": "docker",
@@ -39,24 +39,24 @@ def without_blocks(text: str) -> str:
 
 
 def spans(text: str) -> Iterator[str]:
-    """Code within a sentence."""
+    """Yields the inline code."""
     for span in re.findall(r"`([^`]+)`", re.sub(r"^ {4,}.*$", "", without_blocks(text), flags=re.MULTILINE)):
         yield " ".join(span.split())
 
 
 def code(text: str) -> Iterator[str]:
-    """Code of all kinds: spans, and the lines of blocks."""
+    """Yields the inline code and the lines of code blocks."""
     yield from spans(text)
     text = text.replace("\\\n", " ")
     for block in re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield from block.splitlines()
     for line in re.findall(r"^ {4,}(.*)$", without_blocks(text), re.MULTILINE):
-        # The text of an item in a list is no code, but may have some.
+        # This may be an indented list item: only its inline code counts.
         yield from spans(line) if "`" in line else [line]
 
 
 def anchors(text: str) -> Iterator[str]:
-    """The anchors that GitHub gives to the headings of a page."""
+    """Yields the anchors that GitHub gives to the headings of a page."""
     seen: dict[str, int] = {}
     for title in re.findall(r"^#{1,6} (.+)$", without_blocks(text), re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
@@ -95,7 +95,7 @@ def test_every_make_target_exists(page: Path) -> None:
 
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, set[str]]:
-    """The flags of each subcommand."""
+    """Returns the flags of each subcommand."""
     return {
         command.name.removeprefix("drift").strip(): {
             flag.split()[0] for _, flags in command.groups for entry in flags for flag in entry.names.split(", ")
@@ -126,9 +126,9 @@ def test_every_page_is_in_the_index() -> None:
     index = (REPOSITORY / "docs/README.md").read_text()
     linked = {(REPOSITORY / "docs" / link.partition("#")[0]).resolve() for link in LINK.findall(index)}
 
-    wanted = {page for page in PAGES if page.parent != REPOSITORY and page.name != "README.md"}
+    pages = {page for page in PAGES if page.parent != REPOSITORY and page.name != "README.md"}
 
-    assert wanted <= linked
+    assert pages <= linked
 
 
 def test_the_architecture_is_the_one_that_is_checked() -> None:

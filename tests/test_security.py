@@ -1,4 +1,4 @@
-"""SECURITY.md claims nothing that no test holds."""
+"""Every test that SECURITY.md names exists."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The tutorial does what it says: its commands are run in their order, and their output is what stands there."""
+"""Runs the commands of the tutorial in order, and compares their output with the page."""
 
 import os
 import re
@@ -13,10 +13,10 @@ from tools.sandbox.cluster import Cluster
 pytestmark = pytest.mark.sandbox
 
 REPOSITORY = Path(__file__).parents[1]
-#: A block of commands, and the output that follows it, if any is shown.
+#: A block of commands, and the output shown below it, if any.
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 SPAN = r"[\d.]+ (?:d|h|min|s)\b(?: \d+ (?:h|min|s)\b)*"
-#: What differs from run to run.
+#: Text that differs from run to run.
 CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"\d+[dhms] ago"), "AGE ago"),
@@ -37,7 +37,7 @@ def settled(text: str) -> list[str]:
 
 
 def run(commands: list[str], cluster: Cluster, folder: Path) -> list[str]:
-    """What each block of commands wrote; all of them run in one shell."""
+    """Runs blocks of commands in one shell, and returns the output of each block."""
     drift = folder / "bin" / "drift"
     drift.parent.mkdir()
     drift.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -m drift "$@"\n')
@@ -72,7 +72,7 @@ def test_its_commands_print_the_output_that_it_shows(cluster: Cluster, tmp_path:
             if expected[-1] == "...":
                 assert got[: len(expected) - 1] == expected[:-1], commands
             else:
-                # What kubectl says before the report is left out.
+                # "..." stands for the output of kubectl above the report.
                 expected = expected[1:] if expected[0] == "..." else expected
                 assert got[-len(expected) :] == expected, commands
 

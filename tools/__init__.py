@@ -1,1 +1,1 @@
-"""What maintainers run: it writes data, references and pictures, and checks the locks. Not part of the wheel."""
+"""Programs for maintainers: they write data, references and screenshots, and check the repository. Not in the wheel."""

@@ -1,7 +1,7 @@
-"""Asks vulnerability databases about the locked packages. ``make audit`` runs it.
+"""Checks the locked packages for known vulnerabilities. ``make audit`` runs it.
 
-A finding fails. A database that cannot be reached is said and skipped: a build without network must not depend on it,
-and the next one with network asks again.
+A vulnerability fails the audit. A database that cannot be reached is skipped with a message, so that a build without
+network passes.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _REPOSITORY: Final = Path(__file__).parents[1]
-# OSV has what the Python Packaging Authority publishes, and needs no index of packages.
+# OSV has the advisories of the Python Packaging Authority, and needs no package index.
 PYTHON: Final = (
     *("pip-audit", "--vulnerability-service", "osv", "--timeout", "15", "--progress-spinner", "off"),
     *(
@@ -28,15 +28,15 @@ PYTHON: Final = (
     ),
 )
 NPM: Final = ("npm", "audit", "--json", "--loglevel=error")
-#: How the tools say that there is no network, a proxy in the way, or a registry without the service.
+#: Messages of the tools without a network, behind a proxy, or with a registry that lacks the service.
 _UNREACHABLE: Final = ("ConnectionError", "Connection aborted", "Timeout", "ProxyError", "SSLError", "ServiceError")
 
 
 def main() -> int:
-    """Asks about the Python and the Node packages.
+    """Checks the Python and the Node packages.
 
     Returns:
-        0 if nothing is known against them, or nobody could be asked; 1 if something is; 2 if a tool failed.
+        0 without known vulnerabilities, or if no database could be reached; 1 with some; 2 if a tool failed.
     """
     return max(_python(), _npm())
 

@@ -1,4 +1,4 @@
-"""A headless Chromium for what only a browser can tell of the HTML report. It loads files and talks to nobody."""
+"""A headless Chromium for tests and screenshots of the HTML report. It loads only local files."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from selenium import webdriver
 
 CHROMIUM: Final = shutil.which("chromium")
 DRIVER: Final = shutil.which("chromedriver")
-#: Why a machine cannot run these tests; None where it can.
+#: Why this machine cannot run the browser, or None.
 MISSING: Final = (
     None if CHROMIUM and DRIVER else "needs chromium and chromedriver, which `make browser` installs on Debian"
 )
@@ -31,7 +31,7 @@ _FLAGS: Final = (
 
 @contextlib.contextmanager
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A new browser with an empty profile; it logs its console and its requests."""
+    """Yields a new browser with an empty profile, which logs its console and its requests."""
     assert CHROMIUM is not None
     assert DRIVER is not None
     options = webdriver.ChromeOptions()
@@ -40,7 +40,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         for flag in (*_FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
-        # What the browser itself has to say, of a sandbox that it has not or a bus that is not there, helps nobody.
+        # Drops the messages of the browser about a missing sandbox or D-Bus.
         with Path(os.devnull).open("w") as nowhere:
             service = webdriver.ChromeService(executable_path=DRIVER, log_output=nowhere)
             driver = webdriver.Chrome(options=options, service=service)
@@ -51,12 +51,12 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 
 def set_window(driver: webdriver.Chrome, width: int, height: int, scale: float = 1) -> None:
-    """The size of the page in CSS pixels, and how many of the picture's pixels each of them has."""
+    """Sets the size of the page in CSS pixels, and the number of screenshot pixels for each."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def set_media(driver: webdriver.Chrome, *, scheme: str = "light", media: str = "") -> None:
-    """What the page is told of the reader: the theme of the system, and whether it is printed."""
+    """Sets the media features of the page: the color scheme, and whether it is printed."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})

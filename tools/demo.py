@@ -1,6 +1,6 @@
-"""``make demo``: the whole product in one go, on a sandbox cluster that is gone afterwards.
+"""``make demo``: shows drift on a temporary sandbox cluster.
 
-It syncs ``dist/prod`` as Flux does, makes three edits by hand, and lets the drift reporter say what it finds.
+It syncs ``dist/prod`` as Flux does, makes three edits by hand, and reports the drift.
 """
 
 import shlex
@@ -26,7 +26,7 @@ DRIFT = 1
 
 
 def main() -> int:
-    """Run the demonstration; the exit status of its last report."""
+    """Runs the demo, and returns the exit status of its last report."""
     try:
         binaries = Binaries.find()
         say("Starting a sandbox cluster: etcd, kube-apiserver, kube-controller-manager")
@@ -44,7 +44,7 @@ def _show(cluster: Cluster) -> int:
     sync(cluster, Syncer.FLUX, REPOSITORY / MANIFESTS, owner="rescan")
     say("Nothing has drifted yet")
     in_sync = report(cluster)
-    say("Somebody edits by hand")
+    say("Editing by hand")
     for edit in EDITS:
         print(f"$ kubectl -n {NAMESPACE} {edit}", flush=True)
         cluster.kubectl("--namespace", NAMESPACE, *shlex.split(edit))
@@ -55,7 +55,7 @@ def _show(cluster: Cluster) -> int:
 
 
 def report(cluster: Cluster) -> int:
-    """Run ``drift report`` as a user would and return its exit status."""
+    """Runs ``drift report`` as a user does, and returns its exit status."""
     print(f"$ drift report {MANIFESTS}", flush=True)
     command = [sys.executable, "-m", "drift", "report", MANIFESTS, "--kubeconfig", str(cluster.kubeconfig)]
     status = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
@@ -64,7 +64,7 @@ def report(cluster: Cluster) -> int:
 
 
 def say(text: str) -> None:
-    """Print a heading."""
+    """Prints a heading."""
     print(f"\n== {text}", flush=True)
 
 

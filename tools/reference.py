@@ -1,6 +1,6 @@
-"""The reference of the command line, made from the parser: a page of the docs, and a page for ``man``.
+"""Generates the command-line reference from the parser: a page of the docs, and a man page.
 
-``python -m tools.reference`` (or ``make reference``) writes both anew, to be read before a commit.
+``python -m tools.reference`` (or ``make reference``) writes both.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Flag:
     """A flag or an argument.
 
     Attributes:
-        names: As they are written, with what they take.
+        names: All spellings, with their values.
         help: What it does.
     """
 
@@ -56,11 +56,11 @@ class Command:
     """A command, or the program itself.
 
     Attributes:
-        name: With the program's name.
-        synopsis: How it is called, without its flags.
+        name: The name, with that of the program.
+        synopsis: The usage, without flags.
         description: One paragraph.
-        groups: Titles, and what is listed below them.
-        epilog: What its help ends with, other than the exit statuses of the whole.
+        groups: Titles, with the flags below each.
+        epilog: The end of its help, without the exit statuses.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Command:
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[Command]:
-    """The program and all its commands, each with those below it."""
+    """Yields the program and its commands, recursively."""
     yield _command(parser)
     for action in parser._actions:  # noqa: SLF001
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
@@ -108,7 +108,7 @@ def _flags(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterator
             yield Flag(choice.dest, choice.help or "")
         return
     if isinstance(action, argparse._HelpAction) and " " in parser.prog:  # noqa: SLF001
-        return  # which every command has
+        return  # every command has --help
     text = parser._get_formatter()._expand_help(action) if action.help else ""  # noqa: SLF001
     if action.option_strings:
         taken = "" if action.nargs == 0 else f" {_taken(action)}"
@@ -118,7 +118,7 @@ def _flags(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterator
 
 
 def _taken(action: argparse.Action) -> str:
-    """What a flag or an argument takes, as its synopsis has it."""
+    """Returns the value of a flag or an argument, as in the synopsis."""
     if isinstance(action.metavar, tuple):
         return " ".join(action.metavar)
     choices = None if action.choices is None else "|".join(map(str, action.choices))
@@ -127,7 +127,7 @@ def _taken(action: argparse.Action) -> str:
 
 
 def markdown() -> str:
-    """The page of the docs."""
+    """Returns the page of the docs."""
     program, *others = commands(build_parser())
     lines = ["# The command line", "", "<!-- Made by `make reference` from the parser; do not edit. -->", ""]
     lines += [program.description, "", f"    {program.synopsis}", *_groups(program)]
@@ -157,7 +157,7 @@ def _cell(text: str) -> str:
 
 
 def man() -> str:
-    """The page for ``man``."""
+    """Returns the man page."""
     every = list(commands(build_parser()))
     program = every[0]
     lines = ['.\\" Made by `make reference` from the parser; do not edit.', '.TH DRIFT 1 "" "drift-reporter"']
@@ -190,7 +190,7 @@ def _man_rows(rows: Iterator[tuple[str, str]]) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """A line in which nothing is a command of roff."""
+    """Escapes a line for roff."""
     escaped = re.sub(r"[\\-]", lambda found: {"\\": "\\e", "-": "\\-"}[found[0]], text)
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 

@@ -1,4 +1,4 @@
-"""The pictures of the README. ``python -m tools.screenshot`` takes them anew, to be looked at."""
+"""Takes the screenshots of the README: ``python -m tools.screenshot``."""
 
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from tools.browser import chromium, set_media, set_window
 _IMAGES: Final = Path(__file__).parents[1] / "docs/images"
 _NOW: Final = datetime(2026, 3, 12, 3, 7, tzinfo=UTC)
 _EDIT: Final = "kubectl-edit"
-#: Open findings, new ones and resolved ones of each scan, one every half an hour.
+#: Open, new and resolved findings of each scan, one every half hour.
 _HISTORY: Final = (
     *((4, 0, 0),) * 6,
     *((2, 0, 2), (2, 0, 0), (2, 0, 0), (3, 1, 0), (3, 0, 0), (3, 0, 0), (6, 3, 0), (6, 0, 0), (5, 0, 1), (5, 0, 0)),
@@ -54,7 +54,7 @@ def _finding(number: int, path: str, desired: object, live: object, **changes: A
         **changes,
     }
     pointer = "/" + path.replace(".", "/") if path else ""
-    # Any numbers that look like fingerprints.
+    # Numbers that look like fingerprints.
     name = f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
     return Finding(name, path=path, pointer=pointer, desired=desired, live=live, **facts)
 
@@ -200,7 +200,7 @@ def _objects() -> list[ObjectReport]:
 
 
 def on_call() -> Report:
-    """A night in which somebody fixed a payment incident by hand."""
+    """The morning after a payment incident that was fixed by hand."""
     scans = [
         PastScan(_at(minutes=30 * ago), *counts, complete=number not in _INCOMPLETE)
         for number, (ago, counts) in enumerate(zip(range(len(_HISTORY) - 1, -1, -1), _HISTORY, strict=True))
@@ -229,7 +229,7 @@ def on_call() -> Report:
 
 
 def main() -> None:
-    """Writes the pictures, with the worst finding opened."""
+    """Writes the screenshots, with the worst finding open."""
     with tempfile.TemporaryDirectory() as folder, chromium() as driver:
         page = Path(folder) / "report.html"
         page.write_text(to_html(on_call()), "utf-8")

@@ -64,7 +64,7 @@ def uses(text: str, words: Sequence[Word]) -> list[Use]:
 def _uses(text: str, words: Sequence[Word]) -> Iterator[Use]:
     for word in words:
         phrase = _GAP.join(re.escape(part) for part in word.text.split())
-        # An underscore ends a word, unlike with \b; "nobody's" is an entry of its own, so "nobody" stops before it.
+        # Unlike \b, this ends a word at an underscore. A possessive form has its own entry.
         for match in re.finditer(rf"(?<![^\W_]){phrase}(?![^\W_]|['\u2019]s\b)", text, re.IGNORECASE):
             yield Use(text.count("\n", 0, match.start()) + 1, word)
 

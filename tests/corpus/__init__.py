@@ -1,1 +1,1 @@
-"""Manifests of our own with every kind of list and value that a comparison has to get right, one file per area."""
+"""Manifests with every kind of list and value that the comparison must handle, one file per area."""

@@ -1,4 +1,4 @@
-"""The corpus in a namespace of the sandbox, as a syncer leaves it there."""
+"""Syncs the corpus into a namespace of the sandbox."""
 
 import contextlib
 import json
@@ -21,14 +21,14 @@ from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
 CORPUS = Path(__file__).parent
-# The groups of its custom resources end so.
+# The end of the API groups of its custom resources.
 CUSTOM = ".example.com/"
 # Objects with a field that these versions declare behind a feature gate that is off: the server drops it.
 GATED = {
     ("ValidatingWebhookConfiguration", "corpus-customs"): "v1.27.",  # matchConditions
     ("Job", "import"): "v1.30.",  # successPolicy
 }
-# What the controllers fill in a moment after an object is made.
+# Fields that controllers fill in shortly after an object is created.
 FILLED_IN = (
     ("clusterrole/corpus-harbor", "{.rules[0]}"),
     ("persistentvolumeclaim/berth-manual", "{.spec.volumeName}"),
@@ -38,14 +38,14 @@ FILLED_IN = (
 
 
 def corpus_manifests(cluster: Cluster | None = None) -> Sequence[Manifest]:
-    """All of the corpus, or the part of it that a cluster has kinds and fields for: older ones lack some."""
+    """Returns the corpus, or only the part whose kinds and fields the cluster has: older ones lack some."""
     manifests = load_manifests([str(CORPUS)]).manifests
     return manifests if cluster is None else [m for m in manifests if (m.kind, m.name) in _served(cluster)]
 
 
 @cache
 def _served(cluster: Cluster) -> frozenset[tuple[str, str]]:
-    """Kind and name of the objects that a cluster can hold."""
+    """Returns kind and name of the objects that the cluster can hold."""
     source = ApiServer(connect(str(cluster.kubeconfig), None))
     return frozenset((m.kind, m.name) for m in corpus_manifests() if CUSTOM in m.api_version or _is_served(source, m))
 
@@ -72,7 +72,7 @@ def _declares(schema: Type, value: Json) -> bool:
 
 @contextlib.contextmanager
 def _served_part(cluster: Cluster) -> Iterator[Path]:
-    """A folder with the part of the corpus that a cluster serves."""
+    """Yields a folder with the part of the corpus that the cluster serves."""
     with tempfile.TemporaryDirectory() as folder:
         for file in CORPUS.glob("*.yaml"):
             documents = file.read_text("utf-8").split("\n---\n")
@@ -92,7 +92,7 @@ def built_in_resources() -> list[Resource]:
 
 @contextlib.contextmanager
 def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
-    """The name of the namespace that holds the corpus; afterwards all of it is gone, cluster-wide objects too."""
+    """Yields the namespace that holds the corpus, and removes all its objects afterwards."""
     namespace = f"corpus-{secrets.token_hex(4)}"
     cluster.create_namespace(namespace)
     try:
@@ -108,7 +108,7 @@ def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
 
 def _remove_cluster_wide(cluster: Cluster) -> None:
     scopes = {(resource.api_version, resource.kind): resource.namespaced for resource in built_in_resources()}
-    # Custom resources go with their definitions.
+    # Deleting a CRD deletes its custom resources.
     wide = [m.body for m in corpus_manifests(cluster) if not scopes.get((m.api_version, m.kind), True)]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": wide})
     cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "--filename=-", stdin=objects)

@@ -1,4 +1,4 @@
-"""Rescan's production manifests in a namespace of their own, synced into the sandbox, and the report of their drift."""
+"""Fixtures that sync manifests into a namespace of the sandbox and report their drift."""
 
 import json
 import secrets
@@ -21,14 +21,14 @@ DIST = Path(__file__).parents[2] / "dist" / "prod"
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What ``drift report`` ended with."""
+    """The exit status and the JSON report of ``drift report``."""
 
     status: int
     document: dict[str, Any]
 
     @property
     def findings(self) -> list[tuple[str, str, str, str]]:
-        """Object, change, path and cause of every finding."""
+        """Object, change, path and cause of each finding."""
         return [
             (f"{item['kind']}/{item['name']}", finding["change"], finding["path"], finding["cause"])
             for item in self.document["objects"]
@@ -47,7 +47,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A namespace of the sandbox, and the folder of manifests that is synced into it."""
+    """A namespace of the sandbox, and the folder of its manifests."""
 
     cluster: Cluster
     namespace: str
@@ -55,11 +55,11 @@ class Application:
     scratch: Path
 
     def write(self, text: str, name: str = "manifests.yaml") -> None:
-        """Writes a file of manifests; NAMESPACE in it stands for the namespace."""
+        """Writes a file of manifests, with the namespace in place of NAMESPACE."""
         (self.manifests / name).write_text(text.replace("NAMESPACE", self.namespace))
 
     def sync(self, syncer: Syncer = Syncer.FLUX, owner: str | None = None, **marking: str) -> None:
-        """Syncs the manifests; how Argo CD marks them is for `tools.sandbox.syncers.sync` to say."""
+        """Syncs the manifests; see `tools.sandbox.syncers.sync` for the arguments about tracking."""
         sync(self.cluster, syncer, self.manifests, owner=owner, namespace=self.namespace, **marking)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
@@ -87,11 +87,11 @@ def workspace(cluster: Cluster, namespace: str, tmp_path: Path) -> Application:
 
 @pytest.fixture
 def application(workspace: Application, custom_resources: None) -> Application:
-    """The manifests are those of ``dist/prod`` but for the namespace, so that every test has its own.
+    """The manifests of ``dist/prod``, in the namespace of the test.
 
-    The drift job is left out: `tests/rescan/test_drift_job.py` has it.
+    `tests/rescan/test_drift_job.py` covers the drift job, which is left out here.
     """
-    del custom_resources  # has to be there, and has no value
+    del custom_resources  # only installs the CRDs
     for file in DIST.glob("*.yaml"):
         if file.name != "kustomization.yaml" and "rescan-drift" not in file.name:
             workspace.write(file.read_text().replace("rescan-prod", "NAMESPACE"), file.name)
@@ -106,7 +106,7 @@ def _faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     cluster.create_namespace(application.namespace)
     deploy(application)
     with proxy(cluster) as running, pytest.MonkeyPatch.context() as patch:
-        # So that every test has the schemas at hand.
+        # Fills the schema cache for all tests of the module.
         patch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
         assert application.report("--quiet", kubeconfig=running.kubeconfig(folder)).status == 1
         yield application, running
@@ -115,9 +115,9 @@ def _faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def proxied(_faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch) -> tuple[Application, Proxy]:
-    """The application of `tests.drift.faulty`, read two objects at a time and without pauses, and a proxy.
+    """The application of `tests.drift.faulty`, behind a proxy, with pages of two objects and short retry delays.
 
-    All tests of a module share them: they change the proxy's rules and nothing else.
+    All tests of a module share it, and change only the rules of the proxy.
     """
     application, running = _faulty
     running.forget()
@@ -128,7 +128,7 @@ def proxied(_faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(autouse=True)
 def _developer_kubeconfig_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test may ever reach a cluster that somebody is paid to keep alive."""
+    """Keeps tests away from the developer's own clusters."""
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
     monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
@@ -136,5 +136,5 @@ def _developer_kubeconfig_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path_fa
 
 @pytest.fixture
 def stderr(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What went to standard error since it was last asked for."""
+    """A function that returns the new text on standard error."""
     return lambda: capsys.readouterr().err

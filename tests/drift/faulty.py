@@ -1,4 +1,4 @@
-"""A small application with a little drift, seen through a proxy that has faults; shared by the tests of faults."""
+"""A small application with some drift, for tests that read it through a faulty proxy."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from tools.sandbox.syncers import Syncer
 if TYPE_CHECKING:
     from tests.drift.conftest import Application
 
-#: With two on a page, they make three pages.
+#: Three pages of two.
 CONFIG_MAPS = "abcdef"
 MANIFESTS = "---\n".join(
     f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: NAMESPACE}}\ndata: {{key: value}}\n"
@@ -17,12 +17,12 @@ MANIFESTS = "---\n".join(
     "---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: NAMESPACE}\n"
     "spec: {selector: {app: web}, ports: [{port: 80}]}\n"
 )
-#: One on the first page, one on the last, and one in an object that is read by itself.
+#: One on the first page, one on the last, and one in an object that is read with get.
 DRIFT = {("ConfigMap/a", "data.key"), ("ConfigMap/e", "data.key"), ("Service/web", "spec.selector")}
 
 
 def deploy(application: "Application") -> None:
-    """Sync the application, and change what `DRIFT` says."""
+    """Syncs the application, and edits the fields in `DRIFT`."""
     application.write(MANIFESTS)
     application.sync(Syncer.FLUX)
     for name in "ae":
@@ -31,7 +31,7 @@ def deploy(application: "Application") -> None:
 
 
 def drift_of(document: dict[str, Any]) -> set[tuple[str, str]]:
-    """Object and path of every finding."""
+    """Returns object and path of each finding."""
     found = [
         (f"{item['kind']}/{item['name']}", finding["path"])
         for item in document["objects"]

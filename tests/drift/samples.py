@@ -1,15 +1,15 @@
-"""Manifests that many tests use: a Deployment, a Service, and a custom resource with its CRD."""
+"""Manifests for many tests: a Deployment, a Service, and a custom resource with its CRD."""
 
 import time
 
 from tests.drift.conftest import Application
 
-#: When a test gives up on the schema of a new custom resource.
+#: How long a test waits for the schema of a new custom resource.
 SCHEMA_SECONDS = 180.0
 
 
 def deployment(spec: str = "", container: str = "", pod: str = "", metadata: str = "") -> str:
-    """A small Deployment, with more lines where they are given."""
+    """A small Deployment, with these lines added."""
     return f"""
 apiVersion: apps/v1
 kind: Deployment
@@ -79,7 +79,7 @@ spec: {spec}
 
 
 def wait_for_schema(workspace: Application) -> None:
-    """The API server publishes the schema of a new custom resource a moment after it serves it."""
+    """Waits for the schema of a new custom resource, which the API server publishes after it serves the kind."""
     deadline = time.monotonic() + SCHEMA_SECONDS
     while f"{workspace.namespace}.example.com" not in workspace.kubectl("get", "--raw", "/openapi/v3"):
         assert time.monotonic() < deadline, "the schema was not published in time"

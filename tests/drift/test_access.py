@@ -1,4 +1,4 @@
-"""What the reporter needs of a cluster, and how it ends where it does not get it."""
+"""Which permissions the reporter needs, and how it ends without them."""
 
 import json
 from collections.abc import Callable
@@ -39,7 +39,7 @@ MANIFEST_KINDS = {
 
 
 def account(application: Application, kinds: dict[str, list[str]]) -> Path:
-    """A kubeconfig of a service account that may get and list these kinds, everywhere, and nothing else."""
+    """Returns the kubeconfig of a service account that has only these verbs, in all namespaces."""
     name = f"reporter-{application.namespace}"
     rules = [{"apiGroups": [group], "resources": names, "verbs": ["get", "list"]} for group, names in kinds.items()]
     role = {
@@ -103,7 +103,7 @@ def test_m9_a_manifest_kind_without_read_permission_makes_the_scan_incomplete(
     unchecked = [item for item in scanned.document["objects"] if item["status"] == "unchecked"]
     assert [(item["kind"], item["findings"]) for item in unchecked] == [("ConfigMap", [])]
     assert "may not be read by this account" in unchecked[0]["reason"]
-    # What could be read is reported all the same.
+    # The readable objects are still reported.
     assert [name for name, *_ in scanned.findings] == ["Deployment/rescan-app"]
     assert main(["report", str(application.manifests), "--kubeconfig", str(reader)]) == 3
     assert "incomplete: " in capsys.readouterr().out

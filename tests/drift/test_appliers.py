@@ -1,4 +1,4 @@
-"""Who made an object: the applier, a person who made it again by hand, or an applier that is inferred."""
+"""Who created an object: the applier, a person who recreated it by hand, or an inferred applier."""
 
 import copy
 import itertools
@@ -107,7 +107,7 @@ kind: PersistentVolumeClaim
 metadata: {name: disk, namespace: NAMESPACE}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
-#: Ways to delete an object and make it again; the object itself comes from standard input.
+#: Ways to recreate an object from standard input.
 AGAIN: dict[str, tuple[str, ...]] = {
     "kubectl-replace": ("replace", "--force", "--filename=-"),
     "kubectl-create": ("create", "--filename=-"),
@@ -128,7 +128,7 @@ def _notes(scanned: Scanned) -> set[str | None]:
 
 
 def _bare(body: dict[str, Any]) -> dict[str, Any]:
-    """An object as a person saves it before making it again."""
+    """Returns an object as a person saves it before recreating it."""
     body = copy.deepcopy(body)
     body.pop("status", None)
     for name in ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"):
@@ -331,7 +331,7 @@ stringData: {a: "1", b: "2", c: "3"}
 
 
 def _apply_server_side(workspace: Application, manager: str) -> None:
-    """As a GitOps controller does; kubectl would first turn what it applied client-side into server-side ownership."""
+    """Applies as a GitOps controller does; kubectl would first migrate ownership from client-side apply."""
     listed = workspace.kubectl("create", "--dry-run=client", "--output=json", f"--filename={workspace.manifests}")
     server = Server(workspace.cluster.kubeconfig)
     paths = {

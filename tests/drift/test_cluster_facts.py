@@ -1,4 +1,4 @@
-"""What only a real API server can say of a scan: served versions, scopes, and what every cluster has by itself."""
+"""Scans that need a real API server: served versions, scopes, and objects that every cluster has."""
 
 import json
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_several_kubeconfigs_are_merged_as_kubectl_merges_them(
 
 @pytest.fixture(scope="module")
 def new_cluster() -> Iterator[Cluster]:
-    """One of its own: the other tests leave CRDs and namespaces behind."""
+    """A cluster without the CRDs and namespaces of other tests."""
     with Cluster.start(Binaries.find()) as started:
         yield started
 

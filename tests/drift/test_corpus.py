@@ -1,4 +1,4 @@
-"""A corpus of many kinds, as each syncer leaves it: manifests and cluster agree, and no finding says otherwise."""
+"""The corpus has no drift after a sync by each applier."""
 
 import copy
 from collections import Counter
@@ -32,7 +32,7 @@ IDENTITY = {("metadata", "name"), ("metadata", "namespace")}
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """The corpus in a namespace of its own."""
+    """The synced corpus, and its namespace."""
 
     cluster: Cluster
     namespace: str
@@ -45,7 +45,7 @@ class Synced:
         kinds = {
             (manifest.kind, *reversed(manifest.api_version.split("/"))) for manifest in corpus_manifests(self.cluster)
         }
-        # KIND.VERSION.GROUP; the core group has no name, and none of its kinds needs one.
+        # KIND.VERSION.GROUP, or only KIND for the core group.
         names = ",".join(".".join(kind) if len(kind) > CORE else kind[0] for kind in sorted(kinds))
         dump = self.cluster.kubectl("get", names, "--all-namespaces", "--output=yaml", "--show-managed-fields")
         file.write_text(dump.stdout)
@@ -70,7 +70,7 @@ def _scan(source: LiveSource, synced: Synced) -> Report:
 
 
 def _complaints(report: Report) -> list[str]:
-    """Everything but what a controller did, which counts as no drift."""
+    """Returns all findings except a controller's work, which is not drift."""
     unread = [f"{item.key}: {item.status} {item.reason}" for item in report.objects if item.status is Status.UNCHECKED]
     return [*report.errors, *unread] + [
         f"{item.key} {finding.change} {finding.path}: {finding.desired} -> {finding.live} ({finding.cause})"
@@ -119,7 +119,7 @@ def test_a_change_of_any_value_of_the_corpus_is_found(synced: Synced) -> None:
 
 
 def _changed_by_one_value(body: Json) -> Iterator[tuple[str, Json]]:
-    """The manifest with one scalar changed, for each of its scalars; what identifies an object is left alone."""
+    """Yields the manifest once per scalar, with that scalar changed; leaves out those that identify the object."""
     for path, value in _scalars(body, ()):
         if path[-1] in {"apiVersion", "kind"} or path in IDENTITY or path[0] == "status" or isinstance(value, Redacted):
             continue

@@ -1,4 +1,4 @@
-"""The promise of the product on a real API server: nothing false after a sync, and every edit with who made it."""
+"""On a real API server: no findings after a sync, and each edit with its manager."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def _add_env(app: Application) -> None:
 
 
 def _add_label(app: Application) -> None:
-    app.kubectl("label", "deployment/rescan-app", "team=somebody")
+    app.kubectl("label", "deployment/rescan-app", "team=other")
 
 
 def _scale(app: Application) -> None:
@@ -114,7 +114,7 @@ def test_an_edit_is_found_alone_with_its_manager(
         (Syncer.FLUX, "unknown"),
         (Syncer.ARGOCD_SERVER_SIDE, "unknown"),
         (Syncer.ADOPTED, "unknown"),
-        # What was last applied is on record after a client-side apply.
+        # Client-side apply records the last applied configuration.
         (Syncer.ARGOCD, "manual"),
         (Syncer.KUBECTL, "manual"),
     ],
@@ -131,7 +131,7 @@ def test_a_removed_field_is_found_without_a_record_of_who_removed_it(
 def test_managers_that_wrote_after_the_applier_are_named_for_a_removed_field(application: Application) -> None:
     application.sync(Syncer.FLUX)
     container = {"name": "rescan", "resources": {"limits": None}, "imagePullPolicy": "Never"}
-    # The API server records whole seconds.
+    # managedFields has times in whole seconds.
     time.sleep(1.1)
     application.patch("deployment", "rescan-app", {"spec": {"template": {"spec": {"containers": [container]}}}})
 

@@ -1,4 +1,4 @@
-"""Fields and keys that the API server fills in beside what Git gives, for objects however they were made."""
+"""Fields and keys that the API server adds to those in Git."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A history of a real cluster: who changed what, until when, and what a scan could not look at."""
+"""A history of a real cluster: who changed what, until when, and which objects could not be read."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def resolved(scanned: Scanned) -> list[tuple[str, str]]:
 
 
 def _reader(application: Application, *resources: str) -> Path:
-    """A kubeconfig of an account that may read these in the namespace."""
+    """Returns the kubeconfig of an account that can read these resources in the namespace."""
     name = "-".join(["reader", *resources])
     application.kubectl("create", "serviceaccount", name)
     application.kubectl("create", "role", name, "--verb=get,list", f"--resource={','.join(resources)}")

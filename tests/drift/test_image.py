@@ -1,4 +1,4 @@
-"""The Dockerfile, as far as a machine without a container engine can tell: its own steps, run in folders here."""
+"""Runs the steps of the Dockerfile in folders, without a container engine."""
 
 import os
 import re
@@ -23,7 +23,7 @@ INSTRUCTIONS = [
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:
-    """The instructions of each stage by its name, "" for the last."""
+    """Returns the instructions of each stage by its name; the last one is ""."""
     found: dict[str, list[tuple[str, str]]] = {}
     stage = "before"
     for name, rest in INSTRUCTIONS:
@@ -64,7 +64,7 @@ def _ignore(_folder: str, names: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the instructions of the first two stages leave on the disk, below a folder that stands for /."""
+    """The files that the first two stages write, below a folder that stands for /."""
     root = tmp_path_factory.mktemp("image")
     for stage in ("wheel", "packages"):
         _run_stage(stages()[stage], root, root / stage)

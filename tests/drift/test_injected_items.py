@@ -1,4 +1,4 @@
-"""Edits inside of items that a webhook added to a list: the report names the field, not the whole list."""
+"""Edits in list items that a webhook added: the report names the field, not the whole list."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def _pod(spec: dict[str, Any]) -> str:
 
 
 def _inject(workspace: Application) -> None:
-    """Adds what a webhook adds while Flux applies the object: the API server records Flux as its manager."""
+    """Adds items as a webhook does while Flux applies the object, so that Flux is their manager."""
     workspace.write(deployment())
     workspace.sync(Syncer.FLUX)
     pod = {"initContainers": [SIDECAR], "volumes": [{"name": "certs", "emptyDir": {"medium": "Memory"}}]}

@@ -1,4 +1,4 @@
-"""What other tools miss though it is drift: each row here must be found, on a real API server."""
+"""Drift that other tools miss, on a real API server."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def test_m1_a_field_added_by_hand_is_found_with_its_manager(workspace: Applicati
     scanned = workspace.report()
 
     expected = {(path, "manual") for _, path in ADDITIONS}
-    # hostNetwork makes the API server set hostPort of every port as well.
+    # With hostNetwork, the API server also sets the hostPort of each port.
     found = {(path, cause) for _, _, path, cause in scanned.findings if "hostPort" not in path}
     assert found == expected
     assert set(scanned.managers) == {"kubectl-patch"}
@@ -95,7 +95,7 @@ def test_m1_a_config_map_key_added_by_hand_is_found(workspace: Application) -> N
 def test_m1_a_manager_that_took_over_every_field_is_not_the_applier(workspace: Application) -> None:
     workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NAMESPACE}\ndata: {a: b}\n")
     workspace.sync()
-    # With its only field taken over, nothing is left on record of the syncer.
+    # The only field has a new owner, so managedFields no longer has the applier.
     workspace.patch("configmap", "c", {"data": {"a": "c", "extra": "on"}})
 
     scanned = workspace.report()
@@ -132,7 +132,7 @@ def test_m3_an_edited_custom_resource_is_found(workspace: Application) -> None:
         wait_for_schema(workspace)
         workspace.write(WIDGETS + "---\n" + widget("{size: big, tags: [a, b], options: {x: why}}"))
         workspace.sync()
-        # The API server records whole seconds.
+        # managedFields has times in whole seconds.
         time.sleep(1.1)
         patch = {"spec": {"size": "small", "options": {"z": "1"}, "tags": ["b", "c"], "retries": 9}}
         workspace.kubectl("patch", "widget", "gadget", "--type=merge", "--patch", json.dumps(patch))
@@ -166,7 +166,7 @@ def test_m4_only_the_leaves_that_a_controller_owns_are_set_aside(workspace: Appl
     ]
 
 
-def test_m5_unmanaged_objects_are_told_from_the_clusters_own(workspace: Application) -> None:
+def test_m5_unmanaged_objects_are_distinguished_from_the_clusters_own(workspace: Application) -> None:
     workspace.write(deployment())
     workspace.sync(owner="apps")
     workspace.kubectl("create", "secret", "generic", "stray", "--from-literal=password=hunter2")
@@ -205,7 +205,7 @@ def test_m5_unmanaged_objects_are_told_from_the_clusters_own(workspace: Applicat
         ("ConfigMap/forgotten", "unmanaged", "", "pending-sync"),
         ("Pod/shell", "unmanaged", "", "manual"),
         ("Secret/stray", "unmanaged", "", "manual"),
-        # It has no field that could be owned, so the API server keeps no record of who made it.
+        # It has no field that can be owned, so managedFields does not say who created it.
         ("ServiceAccount/intruder", "unmanaged", "", "unknown"),
     ]
     notes = {item["name"]: item["findings"][0]["note"] for item in scanned.document["objects"]}
@@ -270,7 +270,7 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxRe
 """
     workspace.write(deployment(spec="replicas: 2") + "---\n" + autoscaler)
     workspace.sync()
-    # Zero replicas switch the autoscaler off, so it does not interfere; nobody is on record as their owner.
+    # Zero replicas switch the autoscaler off. managedFields has no owner for the field then.
     workspace.kubectl("scale", "deployment/web", "--replicas=0")
 
     scanned = workspace.report()
@@ -299,13 +299,13 @@ spec:
   maxReplicas: 3
   targetCPUUtilizationPercentage: 11
 """
-    workspace.kubectl("apply", "--server-side", "--field-manager=somebody", "-f", "-", stdin=older)
+    workspace.kubectl("apply", "--server-side", "--field-manager=other", "-f", "-", stdin=older)
 
     scanned = workspace.report()
 
-    # The owner is on record for a field that version 2 of the API has by another name.
+    # managedFields names a field of autoscaling/v1, which has another name in v2.
     assert scanned.findings == [("HorizontalPodAutoscaler/web", "added", "spec.metrics", "manual")]
-    assert scanned.managers == ["somebody"]
+    assert scanned.managers == ["other"]
 
 
 def test_m10_cluster_scoped_objects_crds_and_rbac_are_compared(workspace: Application) -> None:
@@ -350,7 +350,7 @@ def test_an_object_of_another_applier_in_the_same_namespace_is_not_unmanaged(wor
     workspace.kubectl("create", "--field-manager=kustomize-controller", "-f", "-", stdin=json.dumps(other))
     assert workspace.report().findings == []
 
-    # But a label alone makes nobody a syncer.
+    # A label alone does not make an applier.
     workspace.kubectl("create", "configmap", "stray", "--from-literal=a=b")
     workspace.kubectl("label", "configmap", "stray", *(f"{name}={value}" for name, value in labels.items()))
 

@@ -1,4 +1,4 @@
-"""A value at any place of a Secret, however that is written, is on no stream, in no format and in no history."""
+"""A value anywhere in a Secret, even in a malformed one, is in no stream, format or history."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ CLEAN: dict[str, Any] = {
     "stringData": {"password": "x", "other": "y"},
 }
 OTHER = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}, "data": {"a": "b"}}
-#: What names an object is shown; there a value is planted in another type only.
+#: The report shows what identifies an object: only values of another type are planted there.
 IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 Place = tuple[str | int, ...]
 
@@ -59,7 +59,7 @@ def put(body: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
 
 @st.composite
 def mistyped(draw: st.DrawFn) -> dict[str, Any]:
-    """The value in place of any part, as it is or in a collection."""
+    """Replaces any part by the value, alone or in a collection."""
     place = draw(st.sampled_from(places(CLEAN)))
     forms: list[Any] = [{"p": CORE}, [CORE], {"p": {"q": [CORE]}}, f"{CORE} more", f"x\n{CORE}\n"]
     shown = place in IDENTITY or (place[:2] == ("metadata", "ownerReferences") and len(place) > 3)
@@ -68,7 +68,7 @@ def mistyped(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def misplaced(draw: st.DrawFn) -> dict[str, Any]:
-    """The block with the value where another one belongs, or under a name that no Secret has."""
+    """Puts the block with the value in a wrong place, or under an unknown name."""
     body = {name: part for name, part in CLEAN.items() if name != "stringData"}
     above = draw(st.sampled_from([(), ("metadata",), ("metadata", "labels"), ("metadata", "annotations"), ("data",)]))
     name = draw(st.sampled_from(["stringData", "stringdata", "StringData", "spec", "items", "data ", "status", CORE]))
@@ -80,7 +80,7 @@ def misplaced(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def misspelt(draw: st.DrawFn) -> dict[str, Any]:
-    """Kinds and versions of which none is exactly that of a Secret."""
+    """Kinds and versions that are almost those of a Secret."""
     kind = draw(st.sampled_from(["secret", "SECRET", "Secrets", "Secert", "SecretList", "List", "Sealedsecret"]))
     versions = ["v1", "v2", "V1", "v1beta1", "/v1", "core/v1", "k8s.io/v1", "v1/Secret", "apps/v1", "1", "v1.0"]
     body = {**CLEAN, "kind": kind, "apiVersion": draw(st.sampled_from(versions))}
@@ -93,7 +93,7 @@ def as_text(body: dict[str, Any]) -> str:
 
 @st.composite
 def misindented(draw: st.DrawFn) -> str:
-    """A text in which one line is moved, is there twice, or has lost a character that YAML needs."""
+    """Moves or repeats one line, or removes a character that YAML needs."""
     lines = as_text(put(CLEAN, ("stringData", "password"), CORE)).splitlines()
     number = draw(st.sampled_from([at for at, line in enumerate(lines) if CORE in line] * 6 + list(range(len(lines)))))
     line = lines[number]
@@ -112,7 +112,7 @@ def misindented(draw: st.DrawFn) -> str:
         lambda: [f"{line}\n---\n- {CORE}"],
     ]
     lines[number : number + 1] = draw(st.sampled_from(edits))()
-    # Another document before it: a mistake in one costs nothing of the other's secrecy.
+    # After another document: a mistake in one must not reveal the other.
     return "---\n".join([as_text(OTHER), "\n".join(lines) + "\n"])
 
 
@@ -120,13 +120,13 @@ TEXTS = st.one_of(mistyped().map(as_text), misplaced().map(as_text), misspelt().
 
 
 def in_list(text: str) -> str:
-    """The same object as an item of a List."""
+    """Returns the object as an item of a List."""
     indented = "".join(f"  {line}\n" for line in text.splitlines())
     return f"apiVersion: v1\nkind: List\nitems:\n-{indented[1:]}"
 
 
 def everything_said(git: str, live: str) -> str:
-    """What a report of two texts says on both streams, in every format, and what it leaves in a history."""
+    """Compares two texts, and returns both streams, every format and the history."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "git.yaml").write_text(git)
@@ -145,7 +145,7 @@ def everything_said(git: str, live: str) -> str:
 def test_no_value_of_a_malformed_secret_is_in_any_output(planted: str, dumped: bool, listed: bool, alike: bool) -> None:
     if listed and "---" not in planted:
         planted = in_list(planted)
-    # What is wrong in the same way on both sides is compared.
+    # If both sides are malformed in the same way, they are compared.
     clean = planted.replace(CORE, "other") if alike else as_text(CLEAN)
 
     text = everything_said(clean, planted) if dumped else everything_said(planted, clean)

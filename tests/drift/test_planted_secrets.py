@@ -1,4 +1,4 @@
-"""A value that must stay secret is in nothing that leaves the process, wherever it was planted."""
+"""No secret value leaves the process, wherever it was planted."""
 
 import base64
 import contextlib
@@ -19,7 +19,7 @@ from drift.cli import main
 from drift.report.formats import Format
 
 pytestmark = pytest.mark.slow
-#: What a search finds again, in whatever way the rest of the value is escaped.
+#: The part of a value that no format escapes.
 CORE = "pl4ntedS3cret"
 SECRETS = st.builds(
     lambda before, after: f"{before}{CORE}{after}",
@@ -44,7 +44,7 @@ def secret(**parts: Any) -> dict[str, Any]:
 
 
 def planted(value: str) -> st.SearchStrategy[dict[str, Any] | None]:
-    """A Secret with the value in one of the places where people and tools put one; None for no Secret at all."""
+    """A Secret with the value in one of the usual places, or None for no Secret."""
     noted = {"name": "db", "data": {"key": encoded(value)}, "stringData": {"k": value}}
     return st.sampled_from(
         [
@@ -74,7 +74,7 @@ def deployment(variable: dict[str, Any], image: str) -> dict[str, Any]:
 
 
 def said(arguments: list[str]) -> tuple[int, str]:
-    """The exit status of a command, and all that it wrote to both streams."""
+    """Returns the exit status of a command, and the text of both streams."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
@@ -85,7 +85,7 @@ def said(arguments: list[str]) -> tuple[int, str]:
 
 
 def everything(arguments: list[str], folder: Path) -> tuple[int, str]:
-    """The exit status of a scan, and what it says in every format, on both streams, and when rendered again."""
+    """Returns the exit status of a scan, and the text of both streams and of every format, rendered twice."""
     files = {form: folder / f"report.{form}" for form in Format}
     outputs = [f"--output={form}={file}" for form, file in files.items()]
     status, text = said(["report", *arguments, "-v", "--output", "text", *outputs])
@@ -118,7 +118,7 @@ def test_a_value_of_a_secret_is_in_no_report_and_on_no_stream(data: st.DataObjec
 
 
 class _Talkative(BaseHTTPRequestHandler):
-    """An API server whose every error quotes a secret, as an admission webhook or an aggregated API may do."""
+    """An API server that quotes a secret in every error, as an admission webhook or an aggregated API can."""
 
     def do_GET(self) -> None:
         answers = {
@@ -151,7 +151,7 @@ def _discovery(group: str, version: str) -> dict[str, Any]:
 
 @pytest.fixture
 def talkative() -> Iterator[str]:
-    """Host and port."""
+    """Host and port of a talkative API server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Talkative)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

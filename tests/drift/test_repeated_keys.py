@@ -1,4 +1,4 @@
-"""Items of a list that have the same key: two host ports of one container port, on a real API server."""
+"""List items with the same key, such as two host ports of one container port, on a real API server."""
 
 import json
 
@@ -11,7 +11,7 @@ from tools.sandbox.syncers import Syncer
 PORTS = "spec.template.spec.containers[name=web].ports"
 TWO_PORTS = deployment(container="ports: [{containerPort: 93, hostPort: 9376}, {containerPort: 93, hostPort: 9377}]")
 KEY = "containerPort=93,protocol=TCP"
-# The API server refuses a server-side apply of such a list.
+# The API server refuses a server-side apply of a list with repeated keys.
 CLIENT_SIDE = (Syncer.ARGOCD, Syncer.KUBECTL, Syncer.HELM)
 
 

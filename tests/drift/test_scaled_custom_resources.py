@@ -1,4 +1,4 @@
-"""Custom resources whose replicas were set through their scale subresource, while Git does not give them."""
+"""Custom resources whose replicas are set through the scale subresource, and are not in Git."""
 
 from collections.abc import Iterator
 
@@ -49,13 +49,13 @@ spec: {{mode: fast}}
 
 @pytest.fixture(params=[".spec.replicas", ".spec.size.count"])
 def path(request: pytest.FixtureRequest) -> str:
-    """Where the kind has its replicas."""
+    """The path of the replicas in the kind."""
     return str(request.param)
 
 
 @pytest.fixture
 def scalable(workspace: Application, path: str) -> Iterator[Application]:
-    """A custom resource of a kind that can be scaled, synced by Flux without replicas."""
+    """A scalable custom resource, synced by Flux without replicas."""
     yield from _synced(workspace, SCALE.replace("PATH", path))
 
 

@@ -1,4 +1,4 @@
-"""The scheduled report as the workflow runs it: the script and the cluster are real, and GitHub is played."""
+"""The script of the scheduled workflow, with a real cluster and a simulated GitHub."""
 
 import base64
 import gzip
@@ -23,7 +23,7 @@ from tools.sandbox.syncers import Syncer
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / ".github/scripts"
 
-# One issue at most, as GitHub would have it after the same calls; every call is recorded, with the text of its body.
+# Simulates gh with at most one issue, and records each call with the text of its body.
 GH = """\
 #!{python}
 import json, os, pathlib, sys
@@ -48,13 +48,13 @@ elif call[0] == "issue" and call[1] != "edit":
 
 @dataclass(frozen=True)
 class Workflow:
-    """A checkout in which the script runs, with a played ``gh``."""
+    """A checkout to run the script in, with a simulated ``gh``."""
 
     application: Application
     folder: Path
 
     def run(self, *flags: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        """Run the script for the environment `prod`."""
+        """Runs the script for the environment `prod`."""
         tools = self.folder / "tools"
         environment = {
             **os.environ,
@@ -73,7 +73,7 @@ class Workflow:
         )
 
     def calls(self) -> list[tuple[str, str | None]]:
-        """What ``gh`` was called with since the last time this was asked, and the text it was given."""
+        """Returns the new calls of ``gh``, with the text of their bodies."""
         record = self.folder / "calls"
         lines = record.read_text().splitlines() if record.exists() else []
         record.unlink(missing_ok=True)
@@ -217,7 +217,7 @@ def test_an_invalid_environment_name_is_refused(name: str, tmp_path: Path) -> No
 
 @pytest.fixture
 def issuer() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """An address that hands out a token as GitHub does, and what it was asked."""
+    """An address that issues a token as GitHub does, and the requests that it got."""
     asked: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -275,7 +275,7 @@ def test_without_a_secret_the_kubeconfig_holds_a_github_token(
         DRIFT_CA="-----BEGIN CERTIFICATE-----",
         DRIFT_AUDIENCE="https://cluster.example.com",
         ACTIONS_ID_TOKEN_REQUEST_URL=address,
-        ACTIONS_ID_TOKEN_REQUEST_TOKEN="request-token",  # noqa: S106  # played
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN="request-token",  # noqa: S106  # simulated
     )
 
     assert done.returncode == 0, done.stderr

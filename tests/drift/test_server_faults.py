@@ -1,4 +1,4 @@
-"""Whatever the server or the way to it does, whenever: no traceback, no hang, "in sync" only of what was seen."""
+"""Faults of the server or the network: no traceback, no hang, and "in sync" only for objects that were read."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ from tools.sandbox import proxy as faults
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import FOREVER, Fault, Proxy, body, proxy, status
 
-#: Where a fault happens, as a pattern of what is asked for then; and the drift that is still seen if it never ends.
+#: The stages at which a fault happens: a pattern of the requests, and the drift that is still found if the fault lasts.
 STAGES: dict[str, tuple[str, set[tuple[str, str]] | None]] = {
     "connecting": ("^/version", None),
     "discovery": ("^/apis$", None),
@@ -22,14 +22,14 @@ STAGES: dict[str, tuple[str, set[tuple[str, str]] | None]] = {
     "page": ("/configmaps[?].*continue=", DRIFT - {("ConfigMap/e", "data.key")}),
     "object": ("/services/web$", DRIFT - {("Service/web", "spec.selector")}),
 }
-#: Only what the API server never answers needs a short timeout; a loaded machine answers everything else in time.
+#: Only a request without an answer needs a short timeout; a loaded machine answers the others in time.
 SHORT = ("--request-timeout", "2s", "--unmanaged", "off")
 LONG = ("--request-timeout", "60s", "--unmanaged", "off")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One fault, and what is said of it where it does not end."""
+    """One fault, and the message if it lasts."""
 
     fault: Fault
     said: str
@@ -39,7 +39,7 @@ class Case:
         return SHORT if self.said == "--request-timeout" else LONG
 
 
-#: What is tried again, and goes well if it happens once.
+#: Faults that are retried.
 PASSING = {
     "reset": Case(faults.reset, "connection was lost"),
     "half the body": Case(faults.half, "connection was lost"),
@@ -53,7 +53,7 @@ PASSING = {
     "503": Case(status(503), "503"),
     "504": Case(status(504), "504"),
 }
-#: What is not tried again.
+#: Faults that are not retried.
 FINAL = {
     "403": Case(status(403), ""),
     "a redirect": Case(status(302, Location="http://elsewhere.example.org/"), "redirects to 'elsewhere.example.org'"),
@@ -67,12 +67,12 @@ FINAL = {
     "odd items": Case(body(b'{"kind": "APIGroupDiscoveryList", "items": [1], "metadata": 7}'), "the response"),
     "bad compression": Case(body(b"no gzip", Content_Encoding="gzip"), "connection was lost"),
 }
-#: Each takes as long as a request may take, so they are tried at one stage.
+#: Each takes a whole request timeout, so they are tried at one stage only.
 _SLOW = {"no body", "a body byte by byte", "a header byte by byte"}
 
 
 def cases(*names: str) -> list[tuple[str, str]]:
-    """Every fault at every stage."""
+    """Returns every fault at every stage."""
     return [(name, stage) for name in names for stage in STAGES if name not in _SLOW or stage == "page"]
 
 

@@ -1,4 +1,4 @@
-"""Clusters and dumps whose version is not the one that is shipped, and what a server does in some versions only."""
+"""Clusters and dumps of other versions than the shipped schemas, and behaviour of some versions only."""
 
 import json
 from dataclasses import replace
@@ -63,7 +63,7 @@ def test_a_host_network_port_is_silent(workspace: Application, kind: str, adopte
     workspace.write(WEB.format(kind=kind, network="true"))
     if adopted:
         workspace.kubectl("create", "--filename", str(workspace.manifests))
-        # As Kubernetes before 1.28 fills it in for the creator.
+        # Kubernetes before 1.28 fills it in as the creator.
         workspace.kubectl(
             "patch", kind, "web", "--field-manager=kubectl-create", "--patch", _with_port({"hostPort": 8080})
         )
@@ -141,7 +141,7 @@ def test_a_dump_in_a_removed_version_uses_the_newest_type(workspace: Application
 
 
 def _report_dump(workspace: Application, dump: Path, api_version: str) -> list[tuple[str, str, str, str]]:
-    """What a report says of manifests and a dump that both have the Deployment in another version."""
+    """Compares manifests with a dump, both with the Deployment in another version."""
     live = workspace.kubectl("get", "deployment/web", "--output=json", "--show-managed-fields")
     dump.write_text(live.replace('"apps/v1"', json.dumps(api_version)))
     workspace.write(WEB.format(kind="Deployment", network="false").replace("apps/v1", api_version))

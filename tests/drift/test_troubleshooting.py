@@ -1,4 +1,4 @@
-"""The troubleshooting page quotes what the reporter says, so that a search for the words of an error finds it."""
+"""The troubleshooting page quotes messages exactly, so that a search for a message finds it."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ from drift.kube.limits import REQUEST_SECONDS, RESPONSE_BYTES, SCAN_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
-#: Sentences that go over several lines of code are one line here.
+#: The code, with string literals of several lines joined.
 CODE = re.sub(r'"\s*f?"', "", "".join(file.read_text() for file in sorted((ROOT / "drift").rglob("*.py"))))
-#: In the words of the operating system or of a library.
+#: Messages of the operating system or a library.
 OTHERS = {"No space left on device", "Read-only file system", "Permission denied", "Recursion limit reached"}
-#: What stands for a name, a number or the rest of a sentence.
+#: Placeholders for a name, a number or the rest of a sentence.
 VARIABLE = re.compile(r"\.\.\.|'|\d+\w*|[()]|: |configmaps in shop")
 SYMPTOMS = sorted(
     {

@@ -1,4 +1,4 @@
-"""What cannot be read is said to be unchecked, or compared without: never a crash, and never in sync."""
+"""Objects that cannot be read are unchecked: never a crash, and never in sync."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tools.sandbox.syncers import Syncer
 
 @pytest.fixture
 def broken_group(workspace: Application) -> Iterator[str]:
-    """An API group whose server is down. It must go before any namespace can be deleted."""
+    """An API group whose server is down. It is removed first: namespaces cannot be deleted while it exists."""
     group = f"{workspace.namespace}.example.org"
     service = {
         "apiVersion": "apiregistration.k8s.io/v1",
@@ -75,7 +75,7 @@ def _unavailable(exchange: Exchange) -> None:
 def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_built_in(
     proxied: tuple[Application, Proxy], custom_resources: None
 ) -> None:
-    del custom_resources  # has to be there, and has no value
+    del custom_resources  # only installs the CRDs
     application, running = proxied
     running.on("^/apis/external-secrets[.]io/.*/secretstores", _unavailable, times=FOREVER)
 
@@ -129,7 +129,7 @@ def test_objects_of_the_largest_size_that_etcd_stores_are_compared(workspace: Ap
 
 
 def test_an_object_at_the_limit_of_an_etcd_request_is_compared(workspace: Application) -> None:
-    # No more than 1.5 MiB: the object itself, who owns its fields, and what etcd adds.
+    # etcd takes 1.5 MiB: the object, its managedFields, and the overhead of etcd.
     large = "x" * 1_480_000
     workspace.write(
         "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: large, namespace: NAMESPACE}\n"

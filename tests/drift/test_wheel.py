@@ -1,4 +1,4 @@
-"""The wheel is the reporter alone: it installs and runs where nothing of the generator is."""
+"""The wheel holds only the reporter, and runs without the packages of the generator."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ BUILD = "import hatchling.build; print(hatchling.build.build_wheel(%r))"
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the built wheel and the locked versions of what it depends on, and nothing else."""
+    """An environment with only the built wheel and its locked dependencies."""
     folder = tmp_path_factory.mktemp("wheel")
     name = _run(sys.executable, "-c", BUILD % str(folder)).split()[-1]
     _run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
@@ -61,7 +61,7 @@ def test_compares_with_a_dump_from_an_empty_environment(application: Application
 
 
 def _build_elsewhere(folder: Path, mask: int, age: int) -> bytes:
-    """The wheel from a copy of the sources in another folder, with other rights and times, as another clone has."""
+    """Builds the wheel from a copy of the sources with another path, other permissions and other times."""
     folder.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
         shutil.copy(REPOSITORY / name, folder)

@@ -1,1 +1,1 @@
-"""Whatever is read, the reporter ends in a report or in one clear error: never in another exception, nor too late."""
+"""For any input, the reporter ends with a report or one clear error: no other exception, and in bounded time."""

@@ -1,4 +1,4 @@
-"""Fuzzes for as long as wanted, guided by coverage where atheris is there. ``make fuzz FUZZ_SECONDS=600`` runs it."""
+"""Fuzzes for a given time, guided by coverage if atheris is installed. ``make fuzz FUZZ_SECONDS=600`` runs it."""
 
 import argparse
 import subprocess
@@ -14,31 +14,31 @@ import yaml
 from tests.fuzz.limits import MEGABYTES, SECONDS, clear_errors_only
 from tests.fuzz.mutation import mutated, restructure
 
-#: Of `tests.fuzz.targets`, which is imported only where it can be watched.
+#: The targets of `tests.fuzz.targets`, which is imported later so that atheris can instrument it.
 _QUESTIONS = ("version", "core", "groups", "schemas", "schema", "list", "object", "others", "watch")
 ALL_TARGETS = (
     *("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history"),
     *(f"answer-{question}" for question in _QUESTIONS),
 )
-#: Longer inputs are slower to try, and what is wrong with a reader seldom needs more.
+#: The longest input. Longer ones are slower, and seldom find more.
 _LONGEST = 100_000
-#: The share of structured edits, and of what is left that of our own changes of bytes.
+#: The share of structured edits, and the share of our own byte edits among the others.
 _STRUCTURED = 0.5
-#: What the process has before it reads anything, corpora and coverage included.
+#: The memory of the process before it reads anything, with corpora and coverage.
 _BASE_MEGABYTES = 1_500
 
 
 def main() -> int:
-    """Fuzzes every target for its share of the time, each in a process of its own.
+    """Fuzzes each target in its own process, for its share of the time.
 
     Returns:
         1 if anything was found.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for all targets together (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what is random (default: the time)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="the random seed (default: the time)")
     parser.add_argument("--one", choices=ALL_TARGETS, help=argparse.SUPPRESS)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(ALL_TARGETS)} (default: all)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"any of {', '.join(ALL_TARGETS)} (default: all)")
     options = parser.parse_args()
     if options.one:
         return _fuzz(options.one, options.seconds, options.seed)
@@ -76,15 +76,15 @@ def _fuzz(name: str, seconds: int, seed: int) -> int:
         return _mutate(data, number, lambda: atheris.Mutate(data, longest))[:longest]
 
     atheris.Setup([sys.argv[0], *flags, str(folder)], lambda data: _try(target, data), custom_mutator=mutate)
-    # Ends the process when its time is over, or with the first input that breaks anything.
+    # Ends the process after its time, or at the first failing input.
     atheris.Fuzz()
     raise AssertionError
 
 
 def _mutate(data: bytes, number: int, otherwise: Callable[[], bytes]) -> bytes:
-    """Edits the structure where there is one, which a change of bytes seldom leaves whole."""
+    """Edits the structure of an input, or its bytes if it has no structure."""
     random = Random(number)  # noqa: S311
-    # Aliases can stand for more than there is time to look at.
+    # Aliases can expand to more than there is time for.
     if b"*" not in data and random.random() < _STRUCTURED:
         try:
             return restructure(data, random.choice)

@@ -1,4 +1,4 @@
-"""Changes to a history's rows: values that the reporter never writes, in a file in which SQLite finds nothing wrong."""
+"""Edits rows of a history: values that the reporter never writes, in a valid SQLite file."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -26,28 +26,28 @@ _VALUES: Final[Sequence[Any]] = [
     *("[]", "{}", "null", "[null]", '[{"manager": 1}]', '[["a"]]', "[" * 5_000, '"x"', "1e9999"),
     *(b"", b"\xff\xfe", b"x" * 5_000, b"[]"),
 ]
-#: Where the header says which kind of journal a file has; in memory there is none.
+#: The header bytes for the kind of journal; a database in memory has none.
 _JOURNAL: Final = slice(18, 20)
 _ROLLBACK: Final = b"\x01\x01"
 
 
 def rework(data: bytes, choose: Callable[[Sequence[Any]], Any]) -> bytes:
-    """Changes a few things in a database.
+    """Makes a few edits in a database.
 
     Args:
         data: The file.
-        choose: Takes one of several values.
+        choose: Returns one of several values.
     """
     content = bytearray(data)
     content[_JOURNAL] = _ROLLBACK
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         database.deserialize(bytes(content))
-        # Whatever the reporter rules out by itself, another program may have written.
+        # Another program may have written what the reporter never does.
         database.execute("PRAGMA ignore_check_constraints = ON")
         for _ in range(choose(range(1, 5))):
             names = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
             if names:
-                # What SQLite refuses, such as NULL where there must be a value, cannot be in a file either.
+                # SQLite refuses some edits, such as NULL in a required column; no file can have these.
                 with suppress(sqlite3.Error):
                     _change(database, choose(names)[0], choose)
         return database.serialize()

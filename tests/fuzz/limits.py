@@ -1,4 +1,4 @@
-"""What one small input may cost at most, and that nothing but a clear error may come of it."""
+"""Limits for one small input: time, memory, and only clear errors."""
 
 import resource
 import signal
@@ -16,28 +16,28 @@ _PER_MEGABYTE: Final = 1024 * 1024 if sys.platform == "darwin" else 1024
 
 
 class TooSlow(BaseException):
-    """Nothing that catches exceptions may catch it."""
+    """A BaseException, so that `except Exception` does not catch it."""
 
 
 class TooLarge(BaseException):
-    """Nothing that catches exceptions may catch it."""
+    """A BaseException, so that `except Exception` does not catch it."""
 
 
 class NotOneLine(BaseException):
-    """Nothing that catches exceptions may catch it."""
+    """A BaseException, so that `except Exception` does not catch it."""
 
 
 @contextmanager
 def clear_errors_only(*, timed: bool = True) -> Iterator[None]:
-    """Lets the errors pass that users see as one line, and nothing else.
+    """Ignores errors that users see as one line; raises all others.
 
     Args:
-        timed: Whether to watch the time; a fuzzer that does so itself needs the alarm signal.
+        timed: Whether to limit the time; a fuzzer that does this itself needs SIGALRM.
 
     Raises:
-        NotOneLine: An error has more than one line, or none.
-        TooSlow: It takes longer than `SECONDS`.
-        TooLarge: It needs more than `MEGABYTES` beyond what the process has needed before.
+        NotOneLine: An error has no line, or several.
+        TooSlow: The input took longer than `SECONDS`.
+        TooLarge: The process grew by more than `MEGABYTES`.
     """
     before = peak()
     if timed:
@@ -47,7 +47,7 @@ def clear_errors_only(*, timed: bool = True) -> Iterator[None]:
         yield
     except DriftError as error:
         text = str(error)
-        # Whoever reads it on a terminal must be able to: no half characters.
+        # Raises for lone surrogates, which a terminal cannot show.
         text.encode()
         if not text or "\n" in text:
             raise NotOneLine(text) from error
@@ -59,7 +59,7 @@ def clear_errors_only(*, timed: bool = True) -> Iterator[None]:
 
 
 def peak() -> int:
-    """The most memory that the process has had, in MB."""
+    """Returns the peak memory of the process, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _PER_MEGABYTE
 
 

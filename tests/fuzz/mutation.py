@@ -1,4 +1,4 @@
-"""Changes to inputs: of bytes, as a fuzzer makes them, and of the structure, where values go that nobody expects."""
+"""Edits inputs: bytes, as a fuzzer does, and structure, with unexpected values."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ _WORDS: Final = [
     ),
 ]
 DEEP: Final[Any] = json.loads("[" * 150 + "]" * 150)
-#: Values where others belong. All can be written as JSON.
+#: Unexpected values. JSON can express all of them.
 HOSTILE_VALUES: Final[Sequence[Any]] = [
     *(None, True, False, 0, -1, 0.1, 2**31, 2**63, -(2**63) - 1, 10**40, 1e308, -0.0),
     *(
@@ -86,7 +86,7 @@ HOSTILE_VALUES: Final[Sequence[Any]] = [
 
 
 def mutated(data: bytes, random: Random) -> bytes:
-    """Some changes of bytes."""
+    """Returns the data with some bytes changed."""
     changed = bytearray(data)
     for _ in range(random.randint(1, 8)):
         start = random.randint(0, len(changed))
@@ -110,7 +110,7 @@ def mutated(data: bytes, random: Random) -> bytes:
 
 @st.composite
 def restructured(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
-    """A seed with some of its values replaced, repeated, renamed or taken away."""
+    """Draws a seed with some values replaced, repeated, renamed or removed."""
     text = seeds[draw(st.integers(0, len(seeds) - 1))]
     return restructure(text, lambda values: values[draw(st.integers(0, len(values) - 1))])
 
@@ -120,7 +120,7 @@ def restructure(text: bytes, choose: Callable[[Sequence[Any]], Any]) -> bytes:
 
     Args:
         text: YAML or JSON.
-        choose: Takes one of several values.
+        choose: Returns one of several values.
 
     Raises:
         ValueError, yaml.YAMLError: The text is neither.
@@ -134,14 +134,14 @@ def restructure(text: bytes, choose: Callable[[Sequence[Any]], Any]) -> bytes:
 
 
 class _TextLoader(yaml.SafeLoader):
-    """Reads times as texts, which JSON has."""
+    """Reads times as strings: JSON has no times."""
 
 
 _TextLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: str(node.value))
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Every value below one, as its container and its key or index there."""
+    """Returns every nested value, as its container and its key or index."""
     found: list[tuple[Any, Any]] = []
     pending = [value]
     while pending:
@@ -158,7 +158,7 @@ def _edit(choose: Callable[[Sequence[Any]], Any], container: Any, key: Any) -> N
     action = choose(["replace", "replace", "replace", "remove", "wrap", "repeat"])
     if action == "replace":
         value = choose(HOSTILE_VALUES)
-        # A copy, as it may be edited in its turn. What is deep is never looked into.
+        # A copy, because a later edit may change it.
         container[key] = value if value is DEEP else deepcopy(value)
     elif action == "remove":
         del container[key]

@@ -1,4 +1,4 @@
-"""Real inputs to start from, and those that people have broken other readers with."""
+"""Valid inputs to start from, and hostile inputs that have broken other readers."""
 
 import json
 import tempfile
@@ -93,7 +93,7 @@ _MERGES: Final = b"a0: &a0 {x: 1}\n" + b"\n".join(
     b"a%d: &a%d {<<: [%s]}" % (number, number, b",".join([b"*a%d" % (number - 1)] * 50)) for number in range(1, 40)
 )
 
-#: Inputs that no honest person writes; every target is given each.
+#: Hostile inputs; every target gets each of them.
 NASTY: Final[dict[str, bytes]] = {
     "nothing": b"",
     "a billion laughs": _LAUGHS,
@@ -111,7 +111,7 @@ NASTY: Final[dict[str, bytes]] = {
     "a long float": _OBJECT + b"x: 0." + b"1" * 100_000,
     "not a number": b'{"kind": NaN, "a": Infinity}',
     "a Python object": b"!!python/object/apply:os.system ['true']",
-    "a tag nobody knows": _OBJECT + b"x: !a!b c",
+    "an unknown tag": _OBJECT + b"x: !a!b c",
     "a set and a timestamp": _OBJECT + b"x: !!set {a}\n  y: 2026-01-01 12:00:00\n  z: !!timestamp x",
     "a binary that is none": _OBJECT + b"x: !!binary '@'",
     "a key that is a list": b"? [a]\n: b",

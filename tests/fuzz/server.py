@@ -1,4 +1,4 @@
-"""An API server that answers one question with whatever it is given, and all others as it should."""
+"""A simulated API server that gives fuzzed answers to one kind of request, and valid ones to the others."""
 
 import io
 import json
@@ -81,7 +81,7 @@ def _manifests() -> LoadedManifests:
     return load_texts([("manifests.yaml", "\n---\n".join(map(json.dumps, bodies)).encode())])
 
 
-#: What a server that means well says, by what it is asked.
+#: The valid answers, by kind of request.
 ANSWERS: Final[Mapping[str, Any]] = {
     "version": {"gitVersion": "v1.36.3", "major": "1"},
     "core": _discovered("", "v1", ("configmaps", "ConfigMap"), ("services", "Service")),
@@ -124,7 +124,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "object": _DEPLOYED,
     "others": {"kind": "ServiceList", "apiVersion": "v1", "metadata": {"remainingItemCount": 0}, "items": [_SERVICE]},
 }
-#: Which paths ask for it; whatever else is asked for is one of the "others".
+#: The paths of each kind of request; all other paths are "others".
 _PATHS: Final = (
     ("/version", "version"),
     ("/api", "core"),
@@ -134,7 +134,7 @@ _PATHS: Final = (
     ("*/configmaps", "list"),
     ("*/deployments/web", "object"),
 )
-#: As servers before 1.26 say what they have.
+#: Discovery of servers before 1.26.
 GROUPS_OF_OLD: Final = {
     "kind": "APIGroupList",
     "groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}],
@@ -147,10 +147,10 @@ EVENTS: Final = [
 
 
 def scan_with(question: str, answer: bytes) -> Report:
-    """Scans a server that answers one question so.
+    """Scans a server that gives this answer to one kind of request.
 
     Args:
-        question: Of `ANSWERS`.
+        question: A key of `ANSWERS`.
         answer: The body of the answer.
     """
     pool = _Pool({**{name: json.dumps(value).encode() for name, value in ANSWERS.items()}, question: answer})
@@ -162,14 +162,14 @@ def scan_with(question: str, answer: bytes) -> Report:
 
 
 def watch_with(stream: bytes) -> None:
-    """Reads what comes of a watch, in pieces as they come from a socket."""
+    """Reads a watch stream in pieces, as from a socket."""
     pieces = (stream[start : start + 100] for start in range(0, len(stream), 100))
     for line in split_lines(pieces):
         read_event(line, _CONFIG_MAP)
 
 
 class _Pool:
-    """Stands where the client's connections are."""
+    """Replaces the connection pool of the client."""
 
     def __init__(self, answers: Mapping[str, bytes]) -> None:
         self._answers = answers
@@ -177,7 +177,7 @@ class _Pool:
     def request(self, method: str, url: str, **_: Any) -> urllib3.HTTPResponse:
         assert method == "GET"
         parts = urlsplit(url)
-        # A server that says "there is more" again and again is ended by the deadline; here is no time for that.
+        # In a real scan, the deadline ends an endless list.
         more = "continue" in parse_qs(parts.query)
         body = b'{"metadata": {}, "items": []}' if more else self._answers[_question(parts.path)]
         return urllib3.HTTPResponse(io.BytesIO(body), status=200, preload_content=False)
@@ -189,6 +189,6 @@ def _question(path: str) -> str:
 
 @contextmanager
 def _no_cache() -> Iterator[None]:
-    """Schemas are kept nowhere: what one answer said must not count for the next."""
+    """Disables the schema cache, so that one answer does not affect the next."""
     with mock.patch.dict(cast("Any", os.environ), {"XDG_CACHE_HOME": os.devnull}):
         yield

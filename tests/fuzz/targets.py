@@ -1,4 +1,4 @@
-"""What is fuzzed: everything that the reporter reads, each followed through to the reports in every format."""
+"""The fuzz targets: everything that the reporter reads, followed through to reports in every format."""
 
 import json
 import socket
@@ -31,22 +31,22 @@ from tests.drift.report.reports import RICH
 from tests.fuzz.server import ANSWERS, scan_with, watch_with
 
 REPOSITORY: Final = Path(__file__).parents[2]
-#: A folder that is gone when the process ends.
+#: Removed when the process ends.
 _SCRATCH: Final = tempfile.TemporaryDirectory(prefix="drift-fuzz-")
 
 
 def manifests(data: bytes) -> None:
-    """The desired side."""
+    """Manifests."""
     _render_all(_scan(load_texts([("fuzzed.yaml", data)]), live_objects()))
 
 
 def live(data: bytes) -> None:
-    """A dump of the live side."""
+    """A dump of live objects."""
     _render_all(_scan(load_texts([("manifests.yaml", desired_objects())]), data))
 
 
 def managed_fields(data: bytes) -> None:
-    """The record of who owns which fields, of an object that differs."""
+    """``managedFields`` of an object that differs."""
     try:
         record = json.loads(data)
     except (ValueError, RecursionError):
@@ -70,13 +70,13 @@ def saved_report(data: bytes) -> None:
 
 
 def kubeconfig(data: bytes) -> None:
-    """A kubeconfig; nothing that it names is run or asked."""
+    """A kubeconfig; its programs and servers are not called."""
     with _nothing_runs_or_connects():
         connect(_file(data, "kubeconfig"), None)
 
 
 def history(data: bytes) -> None:
-    """A history file: read, then continued by a scan, or set aside as broken."""
+    """A history file: a scan continues it, or sets it aside as broken."""
     file = Path(_file(data, "history.db"))
     for beside in file.parent.glob("history.db?*"):
         beside.unlink()
@@ -87,7 +87,7 @@ def history(data: bytes) -> None:
 
 
 def _answer(question: str) -> Callable[[bytes], None]:
-    """One answer of the API server; the others are as they should be."""
+    """One kind of answer of the API server; the others are valid."""
     return lambda data: _render_all(scan_with(question, data))
 
 
@@ -110,7 +110,7 @@ def _scan(desired: LoadedManifests, dump: bytes, chosen: Settings | None = None)
 
 def _render_all(report: Report) -> None:
     for form in Format:
-        # As it is written to a file or a terminal.
+        # Encoded as for a file or a terminal.
         render(report, form, Style(verbose=True, color=form is Format.TEXT)).encode()
     to_yaml(suggest_rules(report)).encode()
 
@@ -130,7 +130,7 @@ def desired_objects() -> bytes:
 
 @cache
 def live_objects() -> bytes:
-    """What they could be like in a cluster: one is missing, one changed, and one nobody knows."""
+    """The same objects in a cluster: one is missing, one changed, and one unmanaged."""
     objects = [manifest.body for manifest in load_texts([("manifests.yaml", desired_objects())]).manifests]
     stray = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stray", "namespace": "rescan-prod"}}
     return b"\n---\n".join(json.dumps(_as_live(one)).encode() for one in [*objects[1:], _DEPLOYMENT, stray])
@@ -143,7 +143,7 @@ def _as_live(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "metadata": metadata}
 
 
-#: Every form that an element of FieldsV1 can have.
+#: Every form of an element of FieldsV1.
 MANAGED_FIELDS: Final = [
     {
         "manager": "kustomize-controller",

@@ -1,4 +1,4 @@
-"""A bounded time of fuzzing, the same inputs in each run; ``make fuzz`` looks for longer, guided by coverage."""
+"""A short fuzz run with the same inputs each time; ``make fuzz`` runs longer, guided by coverage."""
 
 from random import Random
 from typing import Final
@@ -17,7 +17,7 @@ from tests.fuzz.targets import TARGETS
 
 pytestmark = pytest.mark.slow
 
-#: Of each target; its number is the seed of its changes.
+#: Inputs per target; the number of an input is its seed.
 EXAMPLES: Final = 60
 every_target = pytest.mark.parametrize("target", TARGETS)
 

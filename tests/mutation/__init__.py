@@ -1,6 +1,6 @@
-"""Random edits of every object of the corpus on a real API server, and what the report must say of each.
+"""Random edits of every object of the corpus on a real API server, and checks of the report about each.
 
-`edits` makes them, driven by the server's OpenAPI document; `server` has them answered for show, so that nothing is
-stored; `differences` tells what an edit changed, without any of the comparison's code; `oracle` holds the report to
-it, but for what `exceptions` lists.
+`edits` makes edits from the server's OpenAPI document. `server` sends them as dry runs. `differences` finds what an
+edit changed, without the code of the comparison. `oracle` compares the report with that; `exceptions` lists the
+differences that a report may leave out.
 """

@@ -1,4 +1,4 @@
-"""What differs between two states of one live object, leaf by leaf, as far as the schema lets it be taken apart."""
+"""The differences between two states of one live object, leaf by leaf, down to what the schema treats as atomic."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-# What the server keeps of an object for itself.
+# Metadata that the server maintains.
 _BOOKKEEPING: Final = frozenset({"managedFields", "generation", "resourceVersion"})
 
 
 @dataclass(frozen=True, slots=True)
 class RawDifference:
-    """One leaf, or one part that is owned as a whole.
+    """One leaf, or one atomic part.
 
     Attributes:
-        path: List items by their merge keys.
-        before: `ABSENT` where it has come.
-        after: `ABSENT` where it has gone.
-        is_order: Whether only the order of a keyed list's items differs.
+        path: Names list items by their merge keys.
+        before: `ABSENT` if it was added.
+        after: `ABSENT` if it was removed.
+        is_order: Whether only the order of items in a list map differs.
     """
 
     path: Path
@@ -70,21 +70,21 @@ def _differences(before: Json, after: Json, schema: Node, path: Path) -> Iterato
 
 
 def _parts(before: Json, after: Json, schema: Node) -> tuple[dict[str | ItemKey, Json], ...] | None:
-    """Both sides' parts; None for what is one leaf, such as an object or a list without any part."""
+    """Returns the parts of both sides, or None for a leaf, such as an empty object or list."""
     parts = []
     for side in (before, after):
         taken = {} if side is ABSENT else take_apart(side, schema)
         if taken is None:
             return None
         parts.append(taken)
-    # An empty object that has come or gone is a leaf; between two objects, it is the parts that differ.
+    # An empty object that was added or removed is a leaf. Between two objects, the parts differ.
     if (before is ABSENT or after is ABSENT) and not any(parts):
         return None
     return tuple(parts)
 
 
 def take_apart(value: Json, schema: Node) -> dict[str | ItemKey, Json] | None:
-    """The parts of a value that are each owned by themselves; None for what has none."""
+    """Returns the parts of a value that have owners of their own, or None if there are none."""
     if isinstance(value, dict):
         return {str(name): below for name, below in value.items()}
     if isinstance(value, list) and schema.keys and all(isinstance(item, dict) for item in value):
@@ -95,13 +95,13 @@ def take_apart(value: Json, schema: Node) -> dict[str | ItemKey, Json] | None:
 
 
 def item_key(item: Object, schema: Node) -> ItemKey:
-    """What names an item: its key fields, or their defaults where the document has some."""
+    """Returns the key of an item: its key fields, or their defaults from the document."""
     defaults = ((name, schema.items.below(name).raw.get("default")) for name in schema.keys)
     return ItemKey([(name, item.get(name, default)) for name, default in defaults])
 
 
 def same(left: Json, right: Json) -> bool:
-    """Equality of JSON: in Python, True is 1."""
+    """Compares JSON values; in Python, True equals 1."""
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(left[name], right[name]) for name in left)
     if isinstance(left, list) and isinstance(right, list):

@@ -1,4 +1,4 @@
-"""Edits of one live object: every place where one can be made, and a random one for each."""
+"""Random edits of one live object, at every place where one is possible."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,18 @@ from tests.mutation.differences import item_key, take_apart
 from tests.mutation.schema import Node
 from tests.mutation.values import MAP_KEYS, generate, new_item, scalar
 
-# What identifies an object and what the server writes for itself: no edit can change it.
+# Fields that identify an object or that only the server writes: no edit can change them.
 _NOT_EDITED: Final = frozenset(
     {"apiVersion", "kind", "status", "metadata.name", "metadata.namespace"}
     | {"metadata.creationTimestamp", "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds"}
     | {"metadata.generation", "metadata.resourceVersion", "metadata.uid", "metadata.selfLink", "metadata.generateName"}
 )
-# A template has the field too, and where it holds nonsense, the server gives up its own record.
+# A template has this field, too. If it is malformed there, the server drops its own managedFields.
 _OWNERS: Final = "managedFields"
 
 
 class Shape(StrEnum):
-    """What is edited."""
+    """The kind of value that is edited."""
 
     LEAF = "leaf"
     STRUCT = "struct"
@@ -34,7 +34,7 @@ class Shape(StrEnum):
 
 
 class Action(StrEnum):
-    """What is done to it. To change an item of a keyed list or of a set is to give it another key."""
+    """The kind of edit. Changing an item of a list map or a set changes its key."""
 
     CHANGE = "change"
     ADD = "add"
@@ -47,10 +47,10 @@ class Edit:
     """One edit, ready to be sent.
 
     Attributes:
-        shape: What is edited.
-        action: What is done to it.
-        path: Where, for people; the item of a list by its position where it has no key.
-        patch: As JSON patch.
+        shape: The kind of value.
+        action: The kind of edit.
+        path: The place, for people; an item without a key has its position.
+        patch: The JSON patch.
     """
 
     shape: Shape
@@ -60,7 +60,7 @@ class Edit:
 
     @property
     def pointer(self) -> str:
-        """Where, for the server."""
+        """The JSON pointer of the place."""
         return str(self.patch[0]["path"])
 
     @property
@@ -68,7 +68,7 @@ class Edit:
         return self.pointer.rpartition("/")[2]
 
     def holds(self, other: "Edit") -> bool:
-        """Whether the other is of a part of what this one is of."""
+        """Whether the other edit is at or below the place of this one."""
         return f"{other.pointer}/".startswith(f"{self.pointer}/")
 
     def __str__(self) -> str:
@@ -77,13 +77,13 @@ class Edit:
 
 
 def edits_of(live: Object, schema: Node, choose: random.Random) -> Iterator[Edit]:
-    """One random edit of each kind at each place of the object."""
+    """Yields one random edit of each kind at each place of the object."""
     yield from _Editor(choose).value(live, schema, "", (), is_atomic=False)
 
 
 def pairs_of(edits: Sequence[Edit], choose: random.Random, count: int) -> Iterator[Edit]:
-    """Two edits at once, mostly in the same object or near each other, where one may hide the other."""
-    # What adds or removes an item would move what the other is about.
+    """Yields two edits at once, mostly close to each other, where one could hide the other."""
+    # Adding or removing an item would move the place of the other edit.
     fields = [edit for edit in edits if not edit.last.isdigit() and edit.last != "-"]
     near: dict[str, list[Edit]] = {}
     for edit in fields:
@@ -101,7 +101,7 @@ class _Editor:
         self._choose = choose
 
     def value(self, value: Json, schema: Node, pointer: str, path: Path, *, is_atomic: bool) -> Iterator[Edit]:
-        """The edits of the parts of a value; the value itself is its owner's to change, remove or keep."""
+        """Yields edits of the parts of a value; the caller edits the value itself."""
         is_atomic |= schema.is_atomic
         if isinstance(value, dict):
             yield from self._fields(value, schema, pointer, path, is_atomic=is_atomic)
@@ -139,7 +139,7 @@ class _Editor:
         return []
 
     def _other(self, present: Json, schema: Node, name: str) -> Json:
-        """Another value; the same one only where the type has no other within a few draws."""
+        """Returns another value, or the same one if a few draws find no other."""
         for _ in range(5):
             made = scalar(schema, name, self._choose) if schema.scalar else generate(schema, name, self._choose)
             if made != present:
@@ -162,24 +162,24 @@ class _Editor:
         made = self._new_item(value, schema, str(path[-1]))
         key = item_key(made, schema) if schema.keys else set_member(made) if schema.is_set else None
         if parts is None or key not in parts:
-            # Both ends: where an item stands is nobody's field.
+            # At either end: no one owns the position of an item.
             at = f"{pointer}/{self._choose.choice(('-', '0'))}"
             yield Edit(shape, Action.ADD, render(path), ({"op": "add", "path": at, "value": made},))
 
     def _new_item(self, value: list[Json], schema: Node, name: str) -> Json:
-        """A new item: made from nothing, or like one that is there but for its keys, which more often is valid."""
+        """Returns a new item: generated, or a copy with other keys, which is valid more often."""
         item = self._choose.choice(value) if value else None
         if isinstance(item, dict) and item and self._choose.random() < 0.5:
             return self._rekeyed(item, schema) if schema.keys else self._retouched(item, schema)
         return new_item(schema, name, self._choose)
 
     def _retouched(self, item: Object, schema: Node) -> Object:
-        """The item with one of its fields changed."""
+        """Returns the item with one field changed."""
         name = self._choose.choice(sorted(item))
         return {**item, name: self._other(item[name], schema.items.below(name), name)}
 
     def _rekeyed(self, item: Object, schema: Node) -> Object:
-        """The item under another key, with one of its key fields changed."""
+        """Returns the item with one key field changed."""
         changed = dict(item)
         for name in self._choose.sample(schema.keys, 1):
             changed[name] = self._other(item.get(name), schema.items.below(name), name)

@@ -1,4 +1,4 @@
-"""Which differences a report may be silent about: a row each, with its reason."""
+"""Differences that a report may leave out: one row each, with the reason."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One difference that no finding covers, and what it came of."""
+    """One difference that no finding covers, and the edit behind it."""
 
     trial: Trial
     raw: RawDifference
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def is_sent(self) -> bool:
-        """Whether the edit has the value in it, rather than the server made it of the edit."""
+        """Whether the edit contains the value; otherwise, the server derived it."""
         return locate(applied(self.trial.before, self.trial.edit.patch), self.path)[0] is not ABSENT
 
 
@@ -57,7 +57,7 @@ def _filled_in(case: Case) -> bool:
 def _default(case: Case) -> bool:
     if case.is_in_git or case.raw.after is ABSENT or not case.is_sent:
         return False
-    # The server is asked: what does it make of the same edit without this value?
+    # Send the same edit without this value, and see what the server fills in.
     sent = applied(case.trial.before, case.trial.edit.patch)
     step = {"op": "remove", "path": locate(sent, case.path)[1]}
     answer = case.trial.server.patch_for_show(case.trial.subject.path, (*case.trial.edit.patch, step))
@@ -65,7 +65,7 @@ def _default(case: Case) -> bool:
 
 
 def _only_defaults(case: Case) -> bool:
-    """Whether an added object says no more than an empty one, which says nothing by its type."""
+    """Whether an added object equals an empty one, and an empty one has no meaning for its type."""
     if case.is_in_git or not isinstance(case.raw.after, dict) or SAYS_SOMETHING.search(_node(case).name):
         return False
     step = {
@@ -77,7 +77,7 @@ def _only_defaults(case: Case) -> bool:
     return not isinstance(answer, Refused) and same(locate(answer, case.path)[0], case.raw.after)
 
 
-def _nobody_wants(case: Case) -> bool:
+def _unset_on_both_sides(case: Case) -> bool:
     return case.raw.after is ABSENT and not case.is_in_git
 
 
@@ -94,7 +94,7 @@ def _node(case: Case) -> Node:
 
 
 def _without_empty(value: Json, node: Node) -> Json:
-    """The value without nulls, empty lists and those empty objects that say nothing."""
+    """Returns the value without nulls, empty lists, and empty objects that have no meaning."""
     if isinstance(value, list):
         return [_without_empty(item, node.items) for item in value] or ABSENT
     if isinstance(value, dict):
@@ -119,7 +119,7 @@ def _sorted(value: Json) -> Json:
 
 
 def _allocated(case: Case) -> bool:
-    # By an empty value, Git asks for any.
+    # An empty value in Git accepts any.
     asks_for_one = not case.is_in_git or locate(case.trial.subject.manifest.body, case.path)[0] in ("", 0)
     where = (case.trial.subject.manifest.kind, *(element for element in case.path if isinstance(element, str)))
     return asks_for_one and any(where[: len(field)] == field for field in ALLOCATED)
@@ -162,7 +162,7 @@ def _spelling(case: Case) -> bool:
     return spellings is not None and case.raw.after in spellings
 
 
-# An empty object of these types means all, some kind, or something that is switched on.
+# An empty object of these types has a meaning: everything, a kind, or an enabled feature.
 SAYS_SOMETHING: Final = re.compile(r"LabelSelector$|VolumeSource$|CustomResourceSubresource|JSON|apiextensions")
 UNORDERED: Final = {("metrics",), ("subsets",)}
 ALLOCATED: Final = (
@@ -196,23 +196,23 @@ MADE_OF_TEMPLATES: Final = {
 }
 DURATIONS: Final = {"1h30m": {"90m", "1h30m0s"}}
 
-#: The reason, in words that a reader of the report would accept, and where it holds.
+#: The reason, for readers of the report, and the condition.
 EXCEPTIONS: Final[Sequence[tuple[str, Callable[[Case], bool]]]] = (
-    ("Git has no value there, and the cluster has none any more", _nobody_wants),
-    ("the server made it of what the edit set, and Git is silent", _filled_in),
-    ("nothing, null and an empty object or list are the same where empty says nothing", _empty),
-    ("the order has no meaning there", _order),
-    ("allocated or bound for this object alone, and Git is silent", _allocated),
-    ("a syncer's mark, or the bookkeeping of Kubernetes' own controllers", _mark),
-    ("the server's own metadata, which nothing reads in a template", _template_metadata),
-    ("rules that the controller manager puts together from other roles", _aggregated),
+    ("Git has no value, and the live object no longer has one", _unset_on_both_sides),
+    ("the server derived it from the edit, and Git has no value", _filled_in),
+    ("absent, null and empty are the same if empty has no meaning", _empty),
+    ("the order has no meaning", _order),
+    ("allocated or bound for this object, and Git has no value", _allocated),
+    ("tracking metadata of an applier, or an annotation of Kubernetes' own controllers", _mark),
+    ("metadata that the server maintains, and that has no effect in a template", _template_metadata),
+    ("rules that the controller manager aggregates from other roles", _aggregated),
     ("the deprecated twin of serviceAccountName", _account_twin),
-    ("a certificate that its keeper fills in where Git has none", _ca_bundle),
-    ("what every object made of the template gets anyway", _made_of_template),
-    ("the tolerations that admission gives to every Pod", _pod_tolerations),
+    ("a CA bundle that a controller fills in, and Git has none", _ca_bundle),
+    ("a value that every object of the template gets", _made_of_template),
+    ("tolerations that admission adds to every Pod", _pod_tolerations),
     ("another spelling of the same duration", _spelling),
-    ("an object that holds nothing but what the server puts in an empty one", _only_defaults),
-    ("the server sets this very value where the edit leaves it out: a default", _default),
+    ("an object with only the values that the server fills into an empty one", _only_defaults),
+    ("a default: the server fills in the same value", _default),
 )
 
 

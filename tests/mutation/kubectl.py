@@ -1,4 +1,4 @@
-"""What ``kubectl diff --server-side`` shows of some objects."""
+"""Runs ``kubectl diff --server-side``."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ cp -R "$2/." {merged}
 def kubectl_diff(
     cluster: Cluster, namespace: str, manifests: Sequence[Object], folder: Path
 ) -> Iterator[tuple[Object, Object]]:
-    """Each object that it shows: as it is live, and as an apply would leave it."""
+    """Returns each object that differs: the live one, and the result of an apply."""
     live, merged, script, file = (folder / name for name in ("live", "merged", "keep-both", "manifests.json"))
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
     live.mkdir()
@@ -34,7 +34,7 @@ def kubectl_diff(
     kubectl = shutil.which("kubectl", path=environment["PATH"])
     assert kubectl is not None
     done = subprocess.run([kubectl, *_DIFF, f"--filename={file}"], env=environment, capture_output=True, check=False)
-    # It ends with 1 where something differs, which here comes of the program that compares: that says nothing.
+    # The exit status comes from the external diff program, which says nothing here.
     assert done.returncode == 0, done.stderr
     for file in sorted(merged.iterdir()):
         before = yaml.safe_load((live / file.name).read_text("utf-8"))

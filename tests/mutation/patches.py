@@ -1,4 +1,4 @@
-"""JSON patches applied here rather than by the server, and the places of values in plain JSON."""
+"""Applies JSON patches without a server, and finds values in plain JSON."""
 
 import copy
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from tests.mutation.differences import ABSENT
 
 
 def applied(body: Object, patch: Iterable[dict[str, Any]]) -> Object:
-    """The object as it is sent: patched, and neither defaulted nor validated."""
+    """Returns the patched object, neither defaulted nor validated."""
     patched = copy.deepcopy(body)
     for step in patch:
         *way, last = (part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:])
@@ -37,7 +37,7 @@ def _change_list(items: list[Json], last: str, step: dict[str, Any]) -> None:
 
 
 def locate(body: Json, path: Path) -> tuple[Json, str]:
-    """The value at a path and its JSON pointer; `ABSENT` and "" where there is none."""
+    """Returns the value at a path and its JSON pointer, or `ABSENT` and ""."""
     node, pointer = body, ""
     for element in path:
         if isinstance(element, ItemKey):
@@ -53,7 +53,7 @@ def locate(body: Json, path: Path) -> tuple[Json, str]:
 
 
 def _position(items: list[Json], key: ItemKey) -> int | None:
-    """Where an item is; a key field that it leaves out is the server's to fill in."""
+    """Returns the position of an item; it may leave out key fields that the server fills in."""
     for position, item in enumerate(items):
         if key and key[0][0] == SET_FIELD:
             if item == key[0][1]:

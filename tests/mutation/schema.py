@@ -1,4 +1,4 @@
-"""The server's OpenAPI v3 document as the edits and the oracle read it, apart from the reader under test."""
+"""A reader of the server's OpenAPI v3 document that is independent of the code under test."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -44,7 +44,7 @@ class Node:
 
     @cached_property
     def values(self) -> "Node | None":
-        """The type of a map's values; None for what is no map."""
+        """The type of a map's values, or None if this is not a map."""
         additional = self.raw.get("additionalProperties")
         return self._follow(additional) if isinstance(additional, Mapping) else None
 
@@ -53,7 +53,7 @@ class Node:
         return self._follow(self.raw.get("items", {}))
 
     def below(self, field: str) -> "Node":
-        """The type of a field or of a map's value; one that says nothing where the document says nothing."""
+        """Returns the type of a field or of a map's value; an empty type if the document has none."""
         found = self.properties.get(field) or self.values
         return found or Node(self._document, {})
 
@@ -63,7 +63,7 @@ class Node:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The fields that name an item of a keyed list, sorted; empty for what is none."""
+        """The key fields of a list map, sorted; empty for other types."""
         is_keyed = self.raw.get("x-kubernetes-list-type") == "map"
         return tuple(sorted(self.raw.get("x-kubernetes-list-map-keys", ()))) if is_keyed else ()
 
@@ -86,7 +86,7 @@ class Node:
 
     @property
     def scalar(self) -> str:
-        """What a leaf holds: ``any`` where the document leaves it open, "" for what is no leaf."""
+        """The type of a leaf: ``any`` if the document leaves it open, "" if this is not a leaf."""
         last = self.name.rpartition(".")[2]
         named: dict[str, str] = {"Quantity": "quantity", "IntOrString": "int-or-string", "MicroTime": "micro-time"}
         kind: Any = self.raw.get("type")

@@ -1,4 +1,4 @@
-"""Patches that the real API server answers for show: validated, defaulted, with owners, and not stored."""
+"""Requests to the real API server, mostly as dry runs: validated, defaulted, with owners, and not stored."""
 
 import base64
 import json
@@ -13,14 +13,14 @@ import yaml
 from drift.model import Json, Object
 
 #: The field manager of every edit.
-SOMEBODY: Final = "somebody"
+EDITOR: Final = "editor"
 _OK: Final = 200
-_QUERY: Final = f"fieldValidation=Strict&fieldManager={SOMEBODY}"
+_QUERY: Final = f"fieldValidation=Strict&fieldManager={EDITOR}"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server's reason not to make an edit."""
+    """The server's reason to refuse an edit."""
 
     why: str
 
@@ -42,20 +42,20 @@ class Server:
         return body
 
     def patch(self, path: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
-        """The object as a JSON patch leaves it, stored; or why it cannot."""
+        """Patches the object, and returns it or the reason of a refusal."""
         return self._patch(f"{path}?{_QUERY}", patch)
 
     def patch_for_show(self, path: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
-        """The object as a JSON patch would leave it, or why it cannot."""
+        """Patches the object as a dry run, and returns it or the reason of a refusal."""
         return self._patch(f"{path}?dryRun=All&{_QUERY}", patch)
 
     def apply_for_show(self, path: str, manifest: Object) -> Object | Refused:
-        """The object as a server-side apply by Flux would leave it, or why it cannot."""
+        """Applies the manifest as Flux does, as a dry run, and returns the object or the reason of a refusal."""
         query = "dryRun=All&force=true&fieldManager=kustomize-controller"
         return self._send(f"{path}?{query}", manifest, "application/apply-patch+yaml")
 
     def apply(self, path: str, manifest: Object, manager: str) -> Object | Refused:
-        """The object as a server-side apply leaves it, stored; or why it cannot."""
+        """Applies the manifest server-side, and returns the object or the reason of a refusal."""
         return self._send(f"{path}?force=true&fieldManager={manager}", manifest, "application/apply-patch+yaml")
 
     def _patch(self, address: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
@@ -66,7 +66,7 @@ class Server:
         try:
             answer = self._pool.request("PATCH", self._server + address, body=json.dumps(body), headers=headers)
         except urllib3.exceptions.ProtocolError as error:
-            # The server panics on a few edits, such as taking the completions from an indexed Job, and hangs up.
+            # The server panics on a few edits and closes the connection: removing completions of an Indexed Job is one.
             return Refused(str(error))
         answered: Object = answer.json()
         return answered if answer.status == _OK else Refused(f"{answer.status} {answered.get('message')}")

@@ -1,4 +1,4 @@
-"""The objects of the corpus, each with all that is needed to edit it and to compare it."""
+"""The objects of the corpus, with what is needed to edit and compare each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,10 +28,10 @@ class Subject:
     """One object of the corpus.
 
     Attributes:
-        manifest: As Git has it.
+        manifest: The object in Git.
         path: The live object's URL path.
-        schema: Its kind's type as the comparison reads it.
-        node: The same as the edits and the oracle read it.
+        schema: The type of its kind, as the comparison reads it.
+        node: The same type, as the edits and the oracle read it.
     """
 
     manifest: Manifest
@@ -44,15 +44,15 @@ class Subject:
         return f"{self.manifest.kind}/{self.manifest.name} ({self.manifest.api_version})"
 
     def report(self, live: Object) -> tuple[ClassifiedDifference, ...]:
-        """What the comparison finds between the manifest and a live object."""
+        """Compares the manifest with a live object."""
         read = read_live(live, self.resource.api_version, self.resource.kind)
-        # Every proof that holds is checked by the comparison (tests/conftest.py): here against every edit.
+        # tests/conftest.py checks each proof that holds against the comparison: here, for every edit.
         _PROOF.holds(self.manifest.body, read.body, None, read.last_applied, self.schema)
         return compare_object(self.manifest.body, read.body, read.last_applied, self.schema).differences
 
 
 def subjects(cluster: Cluster, namespace: str) -> tuple[Server, list[Subject]]:
-    """A connection to the sandbox, and the objects of a corpus that is synced into a namespace."""
+    """Returns a connection to the sandbox, and the objects of the corpus in a namespace."""
     kubeconfig = cluster.kubeconfig_for(namespace=namespace)
     api = ApiServer(connect(str(kubeconfig), None))
     return Server(kubeconfig), list(_subjects(api, namespace, corpus_manifests(cluster)))

@@ -1,6 +1,6 @@
-"""Random edits of every object of the corpus: the report names what each changed, nothing else, and who did it.
+"""Random edits of every object of the corpus: the report names the change, its manager, and nothing else.
 
-To try other edits, and more of them: ``MUTATION_SEED=7 MUTATION_EDITS=1000 pytest tests/mutation``.
+To try more and other edits: ``MUTATION_SEED=7 MUTATION_EDITS=1000 pytest tests/mutation``.
 """
 
 import logging
@@ -29,7 +29,7 @@ from tools.sandbox.syncers import Syncer
 
 LOG: Final = logging.getLogger(__name__)
 SEED: Final = os.environ.get("MUTATION_SEED", "1")
-# Of each object, under each syncer.
+# Per object and applier.
 EDITS: Final = int(os.environ.get("MUTATION_EDITS", "36"))
 PERSISTED: Final = 60
 
@@ -94,28 +94,28 @@ def test_the_report_shows_every_difference_that_kubectl_diff_shows(synced: Synce
 
 
 def _random_for(subject: Subject) -> random.Random:
-    """The same draws for an object whatever others there are."""
-    return random.Random(f"{SEED} {subject}")  # noqa: S311 - it has to repeat itself
+    """Returns a generator that depends only on the seed and the object."""
+    return random.Random(f"{SEED} {subject}")  # noqa: S311 - must be repeatable
 
 
 def _is_no_drift(raw: RawDifference, subject: Subject) -> bool:
-    """What an apply would change though Git does not ask for it."""
+    """Whether an apply changes this although Git does not ask for it."""
     manifest = subject.manifest.body
-    # The corpus as files lacks the marks that its syncer puts on it.
+    # The files of the corpus lack the tracking metadata.
     is_mark = str(raw.path[-1]).startswith(MARKS)
-    # Such as the labels that a Job without any gets from its template, once more.
+    # Such as the labels that a Job gets from its template.
     is_filled_in = raw.before is ABSENT and locate(manifest, raw.path)[0] is ABSENT
     return is_mark or is_filled_in or (raw.path == ("rules",) and "aggregationRule" in manifest)
 
 
 def _persist_one_edit_of_each(synced: Synced) -> list[Subject]:
     edited = []
-    # The edit of a definition would change what all objects of its kind are, and kubectl shows no Secret's value.
+    # An edited CRD would change all objects of its kind, and kubectl masks the values of Secrets.
     left_out = {"CustomResourceDefinition", "Secret"}
     for subject in (subject for subject in synced.subjects if subject.manifest.kind not in left_out):
         live = synced.server.get(subject.path)
         for edit in sample_of_edits(live, subject, _random_for(subject), EDITS):
-            # An apply leaves what somebody added, and so kubectl shows none of it.
+            # An apply keeps fields that another manager added, so kubectl does not show them.
             if edit.action is not Action.ADD and "ownerReferences" not in edit.path:
                 before = synced.server.get(subject.path)
                 after = synced.server.patch(subject.path, edit.patch)
@@ -126,7 +126,7 @@ def _persist_one_edit_of_each(synced: Synced) -> list[Subject]:
 
 
 def _can_be_applied(server: Server, subject: Subject) -> bool:
-    """Whether Git's state can come back: with some edits, such as immutable set to true, it cannot."""
+    """Whether an apply can revert the edit; with immutable set to true, for example, it cannot."""
     return not isinstance(server.apply_for_show(subject.path, subject.manifest.body), Refused)
 
 

@@ -1,4 +1,4 @@
-"""Edits made one by one on an object, each with what the report should have said and did not."""
+"""Makes edits of an object one by one, and collects the faults of each report."""
 
 import random
 from collections import Counter
@@ -20,14 +20,14 @@ _AT_ONCE: Final = 4
 
 @dataclass(slots=True)
 class Tally:
-    """What became of many edits.
+    """The results of many edits.
 
     Attributes:
-        accepted: How many the server accepted, each compared, by subject.
-        shapes: The same by what was edited and how.
-        refused: How many it refused.
-        excepted: How many differences no finding had to cover, by the reason.
-        failures: What the report got wrong, in sentences.
+        accepted: How many edits the server accepted, by object.
+        shapes: The same, by kind of value and of edit.
+        refused: How many edits the server refused.
+        excepted: How many differences were exceptions, by reason.
+        failures: The faults of the reports, one sentence each.
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -38,7 +38,7 @@ class Tally:
 
 
 def try_edits(server: Server, subject: Subject, choose: random.Random, limit: int, tally: Tally) -> None:
-    """Makes up to a number of random edits of one object and compares each."""
+    """Makes up to ``limit`` random edits of one object, and compares after each."""
     live = _untouched(server, subject)
     edits = sample_of_edits(live, subject, choose, limit)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -54,7 +54,7 @@ def try_edits(server: Server, subject: Subject, choose: random.Random, limit: in
 
 
 def sample_of_edits(live: Object, subject: Subject, choose: random.Random, limit: int) -> list[Edit]:
-    """Up to a number of the edits that can be made of an object, in any order; every fourth is two at once."""
+    """Returns up to ``limit`` random edits of an object; every fourth one is a pair."""
     edits = list(edits_of(live, subject.node, choose))
     pairs = list(pairs_of(edits, choose, limit // 4))
     return choose.sample(edits, min(limit - len(pairs), len(edits))) + pairs
@@ -67,12 +67,12 @@ def _untouched(server: Server, subject: Subject) -> Object:
 
 
 def _answer(server: Server, subject: Subject, edit: Edit, before: Object) -> Trial | None:
-    """The object before and after an edit; None where the server refuses it."""
+    """Returns the object before and after an edit, or None if the server refuses it."""
     while True:
         after = server.patch_for_show(subject.path, edit.patch)
         if isinstance(after, Refused):
             return None
-        # A controller may have written in between, and what it did is no part of the edit.
+        # A controller may have written in between, which is not part of the edit.
         if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]:
             return Trial(server, subject, edit, before, after)
         before = _untouched(server, subject)
@@ -80,7 +80,7 @@ def _answer(server: Server, subject: Subject, edit: Edit, before: Object) -> Tri
 
 def _wrong(trial: Trial, tally: Tally) -> Iterator[str]:
     raw = raw_differences(trial.before, trial.after, trial.subject.node)
-    # A controller's work is in the report of the untouched object already.
+    # The report about the untouched object has the work of controllers already.
     found = [judged for judged in trial.subject.report(trial.after) if judged.cause is not Cause.CONTROLLER]
     verdict = judge(found, raw)
     yield from verdict.complaints

@@ -1,4 +1,4 @@
-"""Values that a field's type allows, as far as the document tells; whether they are valid the server decides."""
+"""Random values that the OpenAPI type of a field allows; the server may still refuse them."""
 
 import random
 from typing import Final
@@ -8,7 +8,7 @@ from tests.mutation.schema import Node
 
 _DEEP: Final = 4
 _TEXTS: Final = ("edited", "edited-too", "/edited", "Edited")
-# What the names of fields say of texts that the type leaves open.
+# Values for string fields, by field name.
 _BY_NAME: Final = {
     "image": ("registry.example.com/edited:1", "registry.example.com/edited", "registry.example.com/edited:latest"),
     "ip": ("192.0.2.77",),
@@ -33,12 +33,12 @@ _ANYTHING: Final[tuple[Json, ...]] = (
     *("edited", "", 0, 7, 2.5, True, False, [], {}),
     *([1, "two"], {"edited": True}, {"edited": {"deep/er": ["x"], "zero": 0}}, "1024Mi"),
 )
-#: Keys as people give them to labels and the entries of a ConfigMap, and some that paths have to be careful with.
+#: Keys of labels and ConfigMaps, including some that need quotes in a path.
 MAP_KEYS: Final = ("edited", "example.com/edited.key", "edited.conf", "cpu", "memory", "pods", "ephemeral-storage")
 
 
 def scalar(schema: Node, name: str, choose: random.Random) -> Json:
-    """A value for a leaf."""
+    """Returns a value for a leaf."""
     enum = schema.raw.get("enum")
     if enum:
         return choose.choice(enum)
@@ -60,12 +60,12 @@ def scalar(schema: Node, name: str, choose: random.Random) -> Json:
     if kind in choices:
         return choose.choice(choices[kind])
     hints = next((texts for hint, texts in _BY_NAME.items() if name.lower().endswith(hint.lower())), ())
-    # The empty text is as good as none to many fields, and something of its own to a few.
+    # The empty string means absent to many fields, and has its own meaning in a few.
     return choose.choice((*hints * 2, *_TEXTS, *([""] if choose.random() < 0.3 else [])))
 
 
 def generate(schema: Node, name: str, choose: random.Random, depth: int = 0) -> Json:
-    """A value for any field: its required parts, and a few of the others."""
+    """Returns a value for any field: its required parts, and some of the others."""
     if schema.is_list:
         if depth and choose.random() < 0.1:
             return []
@@ -78,7 +78,7 @@ def generate(schema: Node, name: str, choose: random.Random, depth: int = 0) -> 
 
 
 def new_item(schema: Node, name: str, choose: random.Random, depth: int = 0) -> Json:
-    """An item for a list, always with its keys: the server accepts some without, and then keeps no record of it."""
+    """Returns a list item with its keys; without them, the server may keep no managedFields."""
     singular = name.removesuffix("s")
     if not schema.keys:
         return generate(schema.items, singular, choose, depth + 1)

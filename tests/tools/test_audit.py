@@ -1,4 +1,4 @@
-"""Findings fail, and a database that cannot be reached does not."""
+"""A known vulnerability fails the audit; an unreachable database does not."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Tools = Callable[..., None]
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    """Programs that answer in the place of pip-audit and npm."""
+    """Installs programs that stand in for pip-audit and npm."""
 
     def install(python: object, node: object, error: str = "", status: int = 0) -> None:
         for name, answer in (("pip-audit", python), ("npm", node)):

@@ -1,4 +1,4 @@
-"""``make demo`` writes what the README shows of it."""
+"""``make demo`` prints the report that the README shows."""
 
 import subprocess
 import sys

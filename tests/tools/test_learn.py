@@ -1,3 +1,5 @@
+"""The shipped facts and schemas match the real API server."""
+
 import gzip
 import json
 import shutil
@@ -33,7 +35,7 @@ def observations(cluster: Cluster) -> Observations:
     return found
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="the pointer fields are read from Go sources, by Go")
+@pytest.mark.skipif(shutil.which("go") is None, reason="reading the pointer fields from Go sources needs Go")
 def test_the_shipped_data_matches_the_server_and_its_go_types(cluster: Cluster) -> None:
     for name, content in learn(cluster).items():
         assert (FOLDER / name).read_bytes() == content, f"{name} is stale: run python -m tools.learn"

@@ -1,4 +1,4 @@
-"""The reference says what the parser does, and every command line in the docs is one that it takes."""
+"""The reference matches the parser, and the parser accepts every command line in the documentation."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from tools.reference import PAGES, REFERENCE, commands
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
-#: A command line in a block of code; `$ ` and `- run: ` may stand in front of it.
+#: A command line in a code block, with or without `$ ` or `- run: `.
 LINE = re.compile(r"^ {4,}(?:\$ |- run: )?(drift .*)", re.MULTILINE)
 
 
@@ -43,7 +43,7 @@ def test_the_man_page_is_valid() -> None:
 
 
 def lines(text: str) -> Iterator[list[str]]:
-    """The arguments of every command line of ours; a pipe, a redirection and a comment end it."""
+    """Yields the arguments of each ``drift`` command line, up to a pipe, a redirection or a comment."""
     for found in LINE.finditer(text.replace("\\\n", " ")):
         words = shlex.split(found[1], comments=True)
         end = next((index for index, word in enumerate(words) if word in {"|", ">", ">>", "<", "&&", "||", ";"}), None)

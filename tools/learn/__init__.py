@@ -1,4 +1,4 @@
-"""Learns what ``drift/schema/data`` holds from a real API server and the Go types of its API.
+"""Writes ``drift/schema/data`` from a real API server and the Go types of its API.
 
-``python -m tools.learn`` writes the files; the same version of Kubernetes gives the same bytes.
+``python -m tools.learn`` writes the files. The same version of Kubernetes gives the same bytes.
 """

@@ -1,4 +1,4 @@
-"""``python -m tools.learn``: write the data files anew, after the sandbox's Kubernetes was changed."""
+"""``python -m tools.learn`` writes the data files. Run it after a change of the sandbox's Kubernetes version."""
 
 import sys
 

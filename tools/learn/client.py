@@ -1,4 +1,4 @@
-"""Requests to the sandbox's API server: documents as they are, and objects created for show only."""
+"""Requests to the sandbox's API server: raw documents, and dry runs of create and apply."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ _OK: Final = 200
 
 
 class RefusedError(Exception):
-    """The API server did not do what it was asked for."""
+    """The API server refused a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Client:
 
     @classmethod
     def from_kubeconfig(cls, kubeconfig: Path, authority: Path) -> "Client":
-        """A client for the cluster that a kubeconfig of the sandbox names.
+        """Returns a client for the cluster of a sandbox kubeconfig.
 
         Args:
-            kubeconfig: With one cluster and one user, who has a token.
-            authority: Where to write the cluster's certificate, which the pool reads from a file.
+            kubeconfig: Has one cluster, and one user with a token.
+            authority: The file to write the CA certificate to; the connection pool reads it from there.
         """
         config = yaml.safe_load(kubeconfig.read_text("utf-8"))
         cluster = config["clusters"][0]["cluster"]
@@ -42,26 +42,26 @@ class Client:
         )
 
     def get(self, path: str, accept: str = "application/json") -> Any:
-        """The JSON that a path answers with."""
+        """Returns the JSON at a path."""
         answer = self._pool.request("GET", self.server + path, headers={**self._headers, "Accept": accept})
         if answer.status != _OK:
             raise RefusedError(f"GET {path}: {answer.status}")
         return answer.json()
 
     def create_for_show(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The object as the server would have stored it; nothing is stored.
+        """Creates an object as a dry run, and returns what the server would store.
 
         Args:
-            path: Of the collection.
-            body: The object, every field of which the server must know.
+            path: The path of the collection.
+            body: The object; the server must know all its fields.
 
         Raises:
-            RefusedError: It is not valid.
+            RefusedError: The object is not valid.
         """
         return self.send("POST", f"{path}?dryRun=All&fieldValidation=Strict", body)
 
     def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The object that a request with a body answers with."""
+        """Sends a request with a body, and returns the object in the answer."""
         answer = self._pool.request(
             method,
             self.server + path,

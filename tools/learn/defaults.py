@@ -1,4 +1,4 @@
-"""The defaults that hold for a type and field wherever they occur, and the check that all others are explained."""
+"""Defaults that depend only on type and field, and the check that a rule explains all others."""
 
 import json
 from collections import defaultdict
@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 _CORE: Final = "io.k8s.api.core.v1."
 _JOB: Final = "io.k8s.api.batch.v1.JobSpec"
 
-#: Filled in where the object comes to act, and left out of templates of it, where absence means the same.
+#: Filled in for objects, but not in templates of them, where absent means the same.
 LEFT_OUT_OF_TEMPLATES: Final = frozenset(
     {
         # In Jobs, not in CronJobs.
@@ -35,19 +35,19 @@ LEFT_OUT_OF_TEMPLATES: Final = frozenset(
         (_CORE + "ResourceRequirements", "requests"),
     }
 )
-#: Not by type and field, but by what the object is: the taint of a node that has not reported yet.
+#: Depends on the object, not on type and field: the taint of a node that has not reported yet.
 NO_DEFAULTS: Final = frozenset({(_CORE + "Node", "spec"), (_CORE + "NodeSpec", "taints")})
 
 
 class UnexplainedError(Exception):
-    """The server fills in fields in a way that neither one value nor a rule describes."""
+    """The server fills in a field, and neither one value nor a rule explains it."""
 
 
 def learn_defaults(observations: Iterable[Observation]) -> dict[str, dict[str, Json]]:
-    """The defaults that do not depend on anything: schema type -> field -> value.
+    """Returns the unconditional defaults: schema type -> field -> value.
 
     Raises:
-        UnexplainedError: A field has several defaults, or one at times, and no rule says when.
+        UnexplainedError: A field has several defaults, or a default only sometimes, and no rule for it.
     """
     seen: dict[Pair, list[Observation]] = defaultdict(list)
     for observation in observations:
@@ -75,21 +75,21 @@ def learn_defaults(observations: Iterable[Observation]) -> dict[str, dict[str, J
 
 def _is_twin(observation: Observation) -> bool:
     twin = MIRRORED_FIELDS.get(observation.pair)
-    return twin is not None and observation.value is not ABSENT and observation.beside.get(twin) == observation.value
+    return twin is not None and observation.value is not ABSENT and observation.siblings.get(twin) == observation.value
 
 
 def is_explained(observation: Observation) -> bool:
-    """Whether the rule for a field says what the server did."""
+    """Whether the rule for a field predicts what the server did."""
     if _is_twin(observation) or (observation.value is ABSENT and observation.pair in LEFT_OUT_OF_TEMPLATES):
         return True
-    expected = RULES[observation.pair](observation.beside)
+    expected = RULES[observation.pair](observation.siblings)
     return observation.value in (expected.values if isinstance(expected, AnyOf) else (expected,))
 
 
 def _broken_rules(found: Iterable[Observation]) -> list[str]:
     broken = []
     for observation in found:
-        expected = RULES[observation.pair](observation.beside)
+        expected = RULES[observation.pair](observation.siblings)
         if not is_explained(observation):
             broken.append(f"{observation.place}: the rule says {expected}, the server {observation.value}")
     return broken

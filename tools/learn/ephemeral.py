@@ -1,4 +1,4 @@
-"""Ephemeral containers: pods get them only later, through a subresource."""
+"""Defaults of ephemeral containers, which are added to a running pod through a subresource."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,7 +12,7 @@ _PATH: Final = "/api/v1/namespaces/default/pods"
 
 
 def observe_ephemeral_containers(client: Client, observer: Observer, pod: Type) -> Iterator[Observation]:
-    """What the server fills in where ephemeral containers are added to a pod; the pod is gone afterwards."""
+    """Adds ephemeral containers to a pod, and returns what the server fills in. Deletes the pod afterwards."""
     body: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",

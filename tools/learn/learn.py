@@ -1,4 +1,4 @@
-"""The content of every data file, from one running cluster."""
+"""Generates every data file from a running cluster."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ FOLDER = Path(__file__).parents[2] / "drift" / "schema" / "data"
 
 
 def learn(cluster: Cluster) -> dict[str, bytes]:
-    """The files below ``drift/schema/data``: name -> content.
+    """Returns the files of ``drift/schema/data``: name -> content.
 
     Raises:
-        RefusedError: The server does not take a specimen.
-        UnexplainedError: It fills in something that no rule describes.
+        RefusedError: The server refuses a specimen.
+        UnexplainedError: The server fills in a value that no rule explains.
     """
     client = Client.from_kubeconfig(cluster.kubeconfig, cluster.folder / "learn.crt")
     schemas = learn_schemas(client)
@@ -42,10 +42,10 @@ def learn(cluster: Cluster) -> dict[str, bytes]:
 
 
 def observe_all(client: Client, schemas: Mapping[str, Any], pointers: Mapping[str, list[str]]) -> Iterator[Observation]:
-    """What the server fills in of all specimens.
+    """Returns what the server fills in, for all specimens.
 
     Args:
-        client: Of the server.
+        client: The client for the server.
         schemas: The content of ``schemas.json.gz``.
         pointers: The pointer fields by schema type.
     """

@@ -1,4 +1,4 @@
-"""What the API server made of an object: which fields it filled in, and which it left alone."""
+"""Observes which fields of an object the API server fills in, and which it leaves absent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What became of one field that was not sent.
+    """The result for one field that was not sent.
 
     Attributes:
         parent: The type of the object that the field belongs to.
         field: Its name.
-        beside: That object as the server returned it, without the field.
-        value: What the server filled in; `ABSENT` where it filled in nothing.
-        specimen: The object in which that was seen, for people.
+        siblings: The other fields of that object, as the server returned them.
+        value: The value that the server filled in, or `ABSENT`.
+        specimen: The observed object, for people.
     """
 
     parent: Type
     field: str
-    beside: dict[str, Json]
+    siblings: dict[str, Json]
     value: Json
     specimen: str
 
@@ -44,12 +44,12 @@ class Observation:
 
 
 class Observer:
-    """Shows objects to the API server and notes what it fills in.
+    """Sends objects to the API server as dry runs, and records what it fills in.
 
     Args:
-        client: Of the server.
-        kinds: What it serves, as `drift.schema.shipped.built_in_kinds` has it.
-        facts: Of these, only the pointers are used.
+        client: The client for the server.
+        kinds: The served kinds, as from `drift.schema.shipped.built_in_kinds`.
+        facts: Only the pointers are used.
     """
 
     def __init__(self, client: Client, kinds: list[dict[str, Any]], facts: Facts) -> None:
@@ -58,16 +58,16 @@ class Observer:
         self._facts = facts
 
     def observe(self, sent: dict[str, Json], schema: Type, namespace: str = "default") -> Iterator[Observation]:
-        """What the server would fill in if an object were created.
+        """Returns what the server would fill in if an object were created.
 
         Raises:
-            RefusedError: It is not valid.
+            RefusedError: The object is not valid.
         """
         returned = self._client.create_for_show(self._path(sent, namespace), sent)
         yield from self.compare(sent, returned, schema)
 
     def compare(self, sent: dict[str, Json], returned: dict[str, Json], schema: Type) -> Iterator[Observation]:
-        """What the server filled in, from an object and what became of it."""
+        """Returns what the server filled in, from an object as sent and as returned."""
         name = f"{sent['kind']} {sent['metadata']['name']}"
         yield from self._struct(_without_identity(sent), _without_identity(returned), schema, name)
 
@@ -81,7 +81,7 @@ class Observer:
         self, sent: Mapping[str, Json], returned: Mapping[str, Json], schema: Type, specimen: str
     ) -> Iterator[Observation]:
         for field in sorted({*schema.field_names, *returned} - _identity(schema)):
-            # Metadata holds nothing that is filled in by type.
+            # No defaults by type are in metadata.
             if schema.field(field).name == _OBJECT_META:
                 continue
             below = _without_nulls(returned.get(field))
@@ -90,9 +90,9 @@ class Observer:
                 continue
             nothing = below is None or (_is_zero(below) and self._facts.is_omitempty(schema, field))
             if schema.shape is Shape.STRUCT:
-                beside = {name: _without_nulls(value) for name, value in returned.items() if name != field}
-                yield Observation(schema, field, beside, ABSENT if nothing else below, specimen)
-            # What is made for one object, or follows from another field, is so as a whole.
+                siblings = {name: _without_nulls(value) for name, value in returned.items() if name != field}
+                yield Observation(schema, field, siblings, ABSENT if nothing else below, specimen)
+            # Allocated and derived values have no defaults inside.
             if (
                 isinstance(below, dict)
                 and (schema.name, field) not in ALLOCATED
@@ -104,13 +104,13 @@ class Observer:
         if isinstance(sent, dict) and isinstance(returned, dict):
             yield from self._struct(sent, returned, schema, specimen)
         elif isinstance(sent, list) and isinstance(returned, list):
-            # What admission adds to a list comes after what was sent.
+            # Admission appends items to a list.
             for item, seen in zip(sent, returned, strict=False):
                 yield from self._value(item, seen, schema.items, specimen)
 
 
 def _identity(schema: Type) -> frozenset[str]:
-    """The fields of an object within another that make it one."""
+    """Returns the fields that identify a nested object."""
     return _IDENTITY if _IDENTITY.issubset(schema.field_names) else frozenset()
 
 
@@ -118,8 +118,8 @@ def _without_identity(body: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in body.items() if name not in _IDENTITY}
 
 
-def _is_mirror(value: Json, beside: Mapping[str, Json], field: str) -> bool:
-    return any(value == _without_nulls(other) for name, other in beside.items() if name != field)
+def _is_mirror(value: Json, siblings: Mapping[str, Json], field: str) -> bool:
+    return any(value == _without_nulls(other) for name, other in siblings.items() if name != field)
 
 
 def _without_nulls(value: Json) -> Json:

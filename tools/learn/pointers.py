@@ -1,4 +1,4 @@
-"""The fields of the API's Go types whose zero value the server keeps apart from absence."""
+"""Pointer fields of the API's Go types: the server distinguishes their zero value from absent."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _PROGRAM: Final = Path(__file__).parent / "gotypes" / "main.go"
 
 
 def learn_pointers(structs: Collection[str]) -> dict[str, list[str]]:
-    """The pointer fields of schema types.
+    """Returns the pointer fields of schema types.
 
     Args:
         structs: The schema types that have fields.
@@ -27,7 +27,7 @@ def learn_pointers(structs: Collection[str]) -> dict[str, list[str]]:
     Returns:
         Schema type -> the JSON names of its pointer fields, sorted; a type without any has an empty list.
     """
-    # The module cache may lack them: programs that came prebuilt needed no sources.
+    # The module cache may lack the sources if the programs came prebuilt.
     _go("mod", "download", *_MODULES)
     folders = _go("list", "-m", "-f", "{{.Path}}={{.Dir}}", *_MODULES).splitlines()
     found: dict[str, list[str]] = json.loads(_go("run", str(_PROGRAM), *folders))
@@ -36,7 +36,7 @@ def learn_pointers(structs: Collection[str]) -> dict[str, list[str]]:
 
 def _go(*arguments: str) -> str:
     environment = {**os.environ, **GO_ENVIRONMENT}
-    # In the sandbox's module, whose go.mod says which version of the types the API server has.
+    # In the sandbox's module: its go.mod pins the version of the API server's types.
     return subprocess.run(
         ["go", *arguments],  # noqa: S607 - the Go that built the sandbox
         cwd=MODULE,

@@ -1,4 +1,4 @@
-"""The API server's own schemas, without what only people read: one document for all built-in types."""
+"""The API server's schemas without descriptions, as one document for all built-in types."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final
 from tools.learn.client import Client
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-#: What `drift.schema.types` reads of a schema; everything else is prose, or a rule for validation.
+#: The keys that `drift.schema.types` reads; the others are descriptions or validation rules.
 _READ: Final = frozenset(
     {
         "$ref",
@@ -33,7 +33,7 @@ Json = Any
 
 
 def learn_schemas(client: Client) -> dict[str, Any]:
-    """The content of ``schemas.json.gz``."""
+    """Returns the content of ``schemas.json.gz``."""
     custom = _custom_groups(client)
     kinds = [kind for kind in _kinds(client) if kind["group"] not in custom]
     served = {(kind["group"], kind["version"], kind["kind"]) for kind in kinds}
@@ -51,7 +51,7 @@ def learn_schemas(client: Client) -> dict[str, Any]:
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
-    """The content as the file that is shipped: the same bytes at any time."""
+    """Packs the content reproducibly into the bytes of the shipped file."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)
 
@@ -78,7 +78,7 @@ def _kinds(client: Client) -> Iterator[dict[str, Any]]:
 
 def _pruned_named(schema: Mapping[str, Json], served: set[tuple[str, str, str]]) -> dict[str, Json]:
     pruned = _pruned(schema)
-    # Lists, options and the like claim kinds too; only what can be an object of its own is looked up by kind.
+    # Lists and options declare kinds, too; only objects are looked up by kind.
     claimed = [gvk for gvk in schema.get(_GVK, ()) if (gvk["group"], gvk["version"], gvk["kind"]) in served]
     if claimed:
         pruned[_GVK] = claimed
@@ -102,7 +102,7 @@ def _pruned(schema: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _reachable(schemas: Mapping[str, Json]) -> dict[str, Json]:
-    """The schemas of served kinds and those that they refer to."""
+    """Returns the schemas of the served kinds, and all schemas that they refer to."""
     kept: dict[str, Json] = {}
     waiting = [name for name, schema in schemas.items() if _GVK in schema]
     while waiting:
@@ -116,7 +116,7 @@ def _reachable(schemas: Mapping[str, Json]) -> dict[str, Json]:
 def _references(schema: Json) -> Iterator[str]:
     if isinstance(schema, dict):
         for name, value in schema.items():
-            # One type has a field of that name, which is a schema and no reference.
+            # One type has a field with this name: a schema, not a reference.
             if name == "$ref" and isinstance(value, str):
                 yield value.rpartition("/")[2]
             else:

@@ -1,4 +1,4 @@
-"""``python -m tools.sandbox``: a sandbox cluster for the shell, for a demo or for trying things out."""
+"""``python -m tools.sandbox``: a sandbox cluster for the shell."""
 
 import argparse
 import contextlib
@@ -21,8 +21,8 @@ INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 EXAMPLES = """\
 examples:
   python -m tools.sandbox                         keep a cluster up until Ctrl-C
-  python -m tools.sandbox -- kubectl get pods -A  run one command with a cluster of its own
-  python -m tools.sandbox --build-only            fill the cache, as a warm-up for CI or an image
+  python -m tools.sandbox -- kubectl get pods -A  run one command with its own cluster
+  python -m tools.sandbox --build-only            only fill the cache, for CI or an image
 
 The programs come from the folder that KUBEBUILDER_ASSETS names; without it, they are built once with Go, which takes
 some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everything listens on 127.0.0.1 only.
@@ -30,7 +30,7 @@ some minutes, and kept in a cache folder ($XDG_CACHE_HOME or ~/.cache). Everythi
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Returns the command-line parser."""
     made = argparse.ArgumentParser(
         prog="python -m tools.sandbox",
         description=f"Run a Kubernetes {kubernetes_version()} API server, with etcd and the controller manager,\n"
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Runs the command line, and returns its exit status."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     # A shell starts what it puts in the background with this one ignored.
@@ -85,7 +85,7 @@ def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
     try:
         target.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        # It may hold the way into clusters that matter.
+        # It may hold the credentials of other clusters.
         raise SandboxError(f"{target} exists and is not overwritten: remove it, or name another file") from None
     try:
         shutil.copyfile(kubeconfig, target)
@@ -95,7 +95,7 @@ def _copied(kubeconfig: Path, target: Path | None) -> Iterator[None]:
 
 
 def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
-    # From the first word on: whoever reads it may end the cluster before the last one is written.
+    # Before the first write: a reader may end the cluster before the last one.
     with contextlib.suppress(KeyboardInterrupt):
         sys.stdout.write(
             f"The sandbox cluster is ready at {cluster.server}. Ctrl-C ends it. In another shell:\n\n"
@@ -111,7 +111,7 @@ def _keep_up(cluster: Cluster, binaries: Binaries) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Let SIGTERM end the program the way Ctrl-C does."""
+    """Lets SIGTERM end the program as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""What the API server's audit log says about each request."""
+"""Events of the API server's audit log."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ class AuditEvent:
     """One event of the audit log (``audit.k8s.io/v1``); ``raw`` holds all of it.
 
     A watch has two events: one at stage ``ResponseStarted``, one at ``ResponseComplete``. Everything else has one.
-    Requests for something that is no resource (``/readyz``, ``/openapi/v3``) have empty resource fields.
+    Requests for other paths than resources (``/readyz``, ``/openapi/v3``) have empty resource fields.
     """
 
     user: str
@@ -28,7 +28,7 @@ class AuditEvent:
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Read one line of the log."""
+        """Reads one line of the log."""
         raw: dict[str, Any] = json.loads(line)
         reference: dict[str, str] = raw.get("objectRef", {})
         return cls(

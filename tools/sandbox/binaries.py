@@ -1,4 +1,4 @@
-"""Find the sandbox's programs: in ``KUBEBUILDER_ASSETS``, else in a cache folder that is filled by building them."""
+"""Finds the sandbox's programs in ``KUBEBUILDER_ASSETS``, or builds them into a cache folder."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,7 @@ PACKAGES = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
 }
-# Both packages carry the version: the first answers /version, the second names the client in User-Agent headers.
+# The packages with the version: the first serves /version, the second is for User-Agent headers.
 VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 BUILD_FLAGS = ("-mod=readonly", "-buildvcs=false", "-trimpath")
 GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
@@ -33,7 +33,7 @@ GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GO
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Build:
-    """How programs are built: the folder of the Go module, and the flags of ``go build``."""
+    """How to build programs: the folder of the Go module, and the flags of ``go build``."""
 
     module: Path
     flags: tuple[str, ...]
@@ -46,14 +46,14 @@ class Binaries:
     folder: Path
 
     def path(self, name: str) -> Path:
-        """Return the path of a program, one of ``PACKAGES``."""
+        """Returns the path of a program of ``PACKAGES``."""
         return self.folder / name
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ, progress: TextIO | None = None) -> Self:
-        """Return the programs, after building those that are missing.
+        """Returns the programs, after building those that are missing.
 
-        That takes minutes and shows its progress, on standard error unless told otherwise.
+        A build takes minutes and shows its progress, by default on standard error.
 
         Raises:
             BinariesError: ``KUBEBUILDER_ASSETS`` lacks a program, Go is missing, or a build failed.
@@ -74,7 +74,7 @@ class Binaries:
 
 
 def kubernetes_version() -> str:
-    """Return the version of Kubernetes that go.mod pins, such as ``v1.36.3``."""
+    """Returns the version of Kubernetes that go.mod pins, such as ``v1.36.3``."""
     pinned = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     if pinned is None:
         raise BinariesError("tools/sandbox/go.mod does not require k8s.io/kubernetes: restore the file")
@@ -82,7 +82,7 @@ def kubernetes_version() -> str:
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder for the built programs; its name changes with everything that changes their content."""
+    """Returns the folder for the built programs; its name has a hash of all that they are built from."""
     content = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
         content.update((MODULE / file).read_bytes())
@@ -91,7 +91,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def cache_base(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder that holds one folder of programs per version."""
+    """Returns the folder with one folder of programs per version."""
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drift-sandbox"
 
 
@@ -104,7 +104,7 @@ def _linker_flags() -> str:
 
 
 def stamps(version: str, packages: Sequence[str]) -> str:
-    """Return the linker flags that write a version, such as ``v1.36.3``, into the packages that carry it."""
+    """Returns the linker flags that set a version, such as ``v1.36.3``."""
     major, minor, _ = version.removeprefix("v").split(".", 2)
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     written = (f"-X {package}.{key}={value}" for package in packages for key, value in values.items())
@@ -124,7 +124,7 @@ def _build_missing(folder: Path, environment: Mapping[str, str], progress: TextI
 def build_in(
     folder: Path, names: Sequence[str], build: Build, environment: Mapping[str, str], progress: TextIO
 ) -> None:
-    """Build those of the named programs that a folder lacks; one process at a time does so.
+    """Builds the named programs that a folder lacks. Only one process builds at a time.
 
     Raises:
         BinariesError: The folder cannot be written, or a build failed.
@@ -134,7 +134,7 @@ def build_in(
     except OSError as error:
         raise BinariesError(f"cannot write to the cache: {error}; set XDG_CACHE_HOME to a folder of yours") from error
     with _locked(folder / ".lock", progress):
-        # Only now: another process may have built them while it held the lock.
+        # After locking, because another process may have built them meanwhile.
         missing = [name for name in names if not os.access(folder / name, os.X_OK)]
         for number, name in enumerate(missing, start=1):
             ticker = _Ticker(f"Building {name} ({number} of {len(missing)})", progress)
@@ -150,7 +150,7 @@ def _locked(path: Path, progress: TextIO) -> Iterator[None]:
             progress.write("Waiting for another process that builds the sandbox cluster ...\n")
             progress.flush()
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file unlocks it, and so does the end of the process
+        yield  # closing the file unlocks it, as does the end of the process
 
 
 def _build(target: Path, build: Build, environment: Mapping[str, str], ticker: "_Ticker") -> None:

@@ -30,7 +30,7 @@ KUBECTL_SECONDS = 180.0
 
 ADMIN = "kubernetes-admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
-# The user of the sandbox's own requests, such as asking whether it is ready; ``audit`` leaves them out.
+# The user of the sandbox's own requests, such as readiness checks, which ``audit`` leaves out.
 PROBE = "sandbox-probe"
 GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", PROBE: "system:masters"}
 
@@ -50,7 +50,7 @@ class Cluster:
     """A running sandbox cluster: ``with Cluster.start() as cluster: ...``.
 
     ``kubeconfig`` is the path of an administrator's kubeconfig, ``server`` the URL of the API server, ``folder`` the
-    folder of everything the cluster writes, which goes with it.
+    folder with all files of the cluster, which is removed with it.
     """
 
     def __init__(self, binaries: Binaries) -> None:
@@ -65,10 +65,10 @@ class Cluster:
 
     @classmethod
     def start(cls, binaries: Binaries | None = None) -> Self:
-        """Start a cluster and return it once it has everything that a new cluster has.
+        """Starts a cluster, and returns it when it is ready.
 
         Raises:
-            BinariesError: The programs are neither there nor can they be built.
+            BinariesError: The programs are missing and cannot be built.
             StartError: A program ended or was not ready in time; the message holds the last lines of its log.
         """
         cluster = cls(binaries or Binaries.find())
@@ -80,7 +80,7 @@ class Cluster:
         return cluster
 
     def close(self) -> None:
-        """End the cluster and remove its folder. A second call does nothing."""
+        """Ends the cluster and removes its folder. A second call does nothing."""
         if self._http is not None:
             self._http.clear()
         self._processes.close()
@@ -98,7 +98,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment for a command that talks to the cluster: kubeconfig, kubectl first in PATH, no other home."""
+        """The environment for commands: KUBECONFIG, kubectl first on PATH, and HOME in the folder of the cluster."""
         return {
             **os.environ,
             "PATH": os.pathsep.join((str(self._binaries.folder), os.environ.get("PATH", os.defpath))),
@@ -113,7 +113,7 @@ class Cluster:
         return dict(self._processes.pids)
 
     def check(self) -> None:
-        """Do nothing while every program runs.
+        """Checks that every program runs.
 
         Raises:
             StartError: A program has ended; the message holds the last lines of its log.
@@ -124,10 +124,10 @@ class Cluster:
     def kubectl(
         self, *args: str, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl, as the administrator unless another kubeconfig is given.
+        """Runs kubectl, as the administrator unless another kubeconfig is given.
 
         Raises:
-            KubectlError: kubectl ended with another code than 0 and ``check`` is true, or it took minutes.
+            KubectlError: kubectl failed and ``check`` is true, or it timed out.
         """
         said = f"kubectl {' '.join(args)}"
         try:
@@ -147,7 +147,7 @@ class Cluster:
         return done
 
     def create_namespace(self, name: str) -> None:
-        """Create a namespace and wait for what the cluster puts in it.
+        """Creates a namespace, and waits for the objects that the cluster puts in it.
 
         Raises:
             KubectlError: The namespace cannot be created.
@@ -157,7 +157,7 @@ class Cluster:
         self._wait_for_namespace(name)
 
     def token(self, service_account: str, namespace: str = "default") -> str:
-        """Return a token for a service account, valid for an hour.
+        """Returns a token for a service account that is valid for an hour.
 
         Raises:
             KubectlError: There is no such service account.
@@ -165,7 +165,7 @@ class Cluster:
         return self.kubectl("create", "token", service_account, "--namespace", namespace).stdout.strip()
 
     def expired_token(self, service_account: str, namespace: str = "default") -> str:
-        """Return a token for a service account that was valid until a minute ago.
+        """Returns a token for a service account that expired a minute ago.
 
         Raises:
             KubectlError: There is no such service account.
@@ -173,7 +173,7 @@ class Cluster:
         return self.token_until(int(time.time()) - 60, service_account, namespace)
 
     def token_until(self, expiry: int, service_account: str, namespace: str = "default") -> str:
-        """Return a token for a service account that is valid until a Unix time, past or to come.
+        """Returns a token for a service account that is valid until a Unix time.
 
         Raises:
             KubectlError: There is no such service account.
@@ -194,9 +194,9 @@ class Cluster:
         )
 
     def kubeconfig_for(self, token: str | None = None, namespace: str = "default") -> Path:
-        """Write a kubeconfig whose user presents a token, good or bad, and return its path.
+        """Writes a kubeconfig for a token, or for the administrator without one, and returns its path.
 
-        Without a token, the user is the administrator; the namespace is where commands go that name none.
+        The namespace is the default of its context.
         """
         path = self.folder / f"{secrets.token_hex(8)}.kubeconfig"
         user = ADMIN if token is None else "token"
@@ -204,7 +204,7 @@ class Cluster:
         return path
 
     def audit_mark(self) -> int:
-        """Return the present end of the audit log, to ask ``audit`` for what comes after it.
+        """Returns the current end of the audit log, for a later call of ``audit``.
 
         Raises:
             StartError: A program of the cluster has ended.
@@ -213,9 +213,9 @@ class Cluster:
         return self._audit_log.stat().st_size
 
     def audit(self, since: int = 0) -> list[AuditEvent]:
-        """Return the audited requests, all or those since a mark, in the order of the log.
+        """Returns the audited requests in the order of the log: all, or those since a mark.
 
-        They are those of everyone: besides the clients under test, the cluster's own controllers are at work.
+        They include the requests of the cluster's own controllers.
 
         Raises:
             StartError: A program of the cluster has ended.
@@ -228,11 +228,11 @@ class Cluster:
         return [event for event in events if event.user != PROBE]
 
     def stop_api_server(self) -> None:
-        """End the API server at once, as a crash does: clients see a refused connection."""
+        """Kills the API server, as a crash does: connections are refused."""
         self._processes.kill("kube-apiserver")
 
     def start_api_server(self) -> None:
-        """Start the API server again, with the address and the certificate it had.
+        """Starts the API server again, with the same address and certificate.
 
         Raises:
             StartError: It ended or was not ready in time.
@@ -240,15 +240,15 @@ class Cluster:
         self._start_api_server()
 
     def stop_controller_manager(self) -> None:
-        """End the controller manager: what is applied from then on stays as it was sent, without Pods and the like."""
+        """Kills the controller manager, so that it no longer changes or creates objects."""
         self._processes.kill("kube-controller-manager")
 
     def compact(self) -> None:
-        """Have etcd forget all but the present, as the API server does every five minutes.
+        """Compacts etcd to the current revision, as the API server does every five minutes.
 
-        Tokens of lists that etcd itself answers, which are those of Events, are too old from then on.
+        Continue tokens of lists that etcd itself serves, such as Events, expire.
         """
-        # So that there is something to forget.
+        # So that there is a revision to compact.
         self.kubectl("create", "namespace", "forgotten")
         self.kubectl("delete", "namespace", "forgotten", "--wait=false")
         revision = self._ask_etcd("/v3/kv/range", {"key": "MA=="})["header"]["revision"]
@@ -267,7 +267,7 @@ class Cluster:
             return answer
 
     def _start(self) -> None:
-        """Bring up one program after the other."""
+        """Starts one program after the other."""
         self._write_settings()
         self._start_etcd()
         self._start_api_server_on_a_free_port()
@@ -287,9 +287,9 @@ class Cluster:
         self._audit_log.touch()
 
     def _start_etcd(self) -> None:
-        # Sockets in a private folder instead of ports: no other user of the machine can reach them.
+        # Sockets in a private folder: other users of the machine cannot connect.
         client, peer = (f"unix://{self.folder / name}" for name in ("etcd.sock", "etcd-peer.sock"))
-        # What a member advertises must have a host and a port; nobody reads it here, and nothing listens there.
+        # etcd wants an advertised host and port. Nothing uses them, and nothing listens there.
         advertised = "http://127.0.0.1:2380"
         self._processes.start(
             "etcd",
@@ -329,7 +329,7 @@ class Cluster:
                 f"--etcd-servers=unix://{self.folder / 'etcd.sock'}",
                 "--bind-address=127.0.0.1",
                 f"--secure-port={self._port}",
-                # An endpoint may not be on loopback, and the machine may have no other address: one for documentation.
+                # Endpoints cannot be on loopback, so this advertises an address that is reserved for documentation.
                 "--advertise-address=192.0.2.1",
                 f"--cert-dir={self._certificates}",
                 f"--service-account-issuer={ISSUER}",
@@ -357,7 +357,7 @@ class Cluster:
                 f"--kubeconfig={kubeconfig}",
                 f"--service-account-private-key-file={self.folder / 'service-account.key'}",
                 f"--root-ca-file={self._certificate}",
-                # As kubeadm has it: each controller is a user of its own in the audit log.
+                # As in kubeadm: each controller has its own user in the audit log.
                 "--use-service-account-credentials=true",
                 "--leader-elect=false",
                 "--secure-port=0",
@@ -378,7 +378,7 @@ class Cluster:
         self._wait_for_object(f"/api/v1/namespaces/{name}/configmaps/kube-root-ca.crt", "data")
 
     def _wait_for_object(self, path: str, field: str) -> None:
-        """Wait until the controller manager has made an object with a field that is not empty."""
+        """Waits until the controller manager has created an object and filled in a field of it."""
         self._wait("kube-controller-manager", f"to fill in {path}", lambda: bool(self._get(path).get(field)))
 
     def _wait(self, program: str, goal: str, reached: Callable[[], bool]) -> None:
@@ -401,7 +401,7 @@ class Cluster:
             return False
 
     def _get(self, path: str) -> dict[str, Any]:
-        """Return the object at a path, {} where there is none."""
+        """Returns the object at a path, or {}."""
         response = self._request(path)
         found: dict[str, Any] = response.json() if response.status == HTTPStatus.OK else {}
         return found
@@ -417,7 +417,7 @@ class Cluster:
         return self._http.request("GET", self.server + path)
 
     def _flush_audit(self) -> None:
-        """Wait until a request made now is in the log, and with it those that came before."""
+        """Waits until a request made now is in the log, after all earlier ones."""
         self.check()
         if "kube-apiserver" not in self.pids:
             return
@@ -434,7 +434,7 @@ class Cluster:
 
     def _write_kubeconfig(self, path: Path, user: str, token: str, namespace: str) -> None:
         name = "sandbox"
-        # In the file itself, so that a copy of it works anywhere.
+        # Inline, so that a copy of the file works anywhere.
         authority = base64.b64encode(self._certificate.read_bytes()).decode()
         config = {
             "apiVersion": "v1",
@@ -454,7 +454,7 @@ class Cluster:
 
     @property
     def _certificate(self) -> Path:
-        """The certificate that the API server makes for itself at its first start; it is its own authority."""
+        """The self-signed certificate that the API server creates at its first start."""
         return self._certificates / "apiserver.crt"
 
     @property

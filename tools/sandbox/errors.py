@@ -1,8 +1,8 @@
-"""The sandbox's error tree: one class per party that can put it right."""
+"""The errors of the sandbox."""
 
 
 class SandboxError(Exception):
-    """The sandbox cannot do what was asked; its message is for a person and says the way out."""
+    """The base of all errors; the message is for a person and says what to do."""
 
 
 class BinariesError(SandboxError):

@@ -1,4 +1,4 @@
-"""The owner's side of the supervisor: starts, watches and ends the processes of one sandbox."""
+"""The client of the supervisor: starts, watches and ends the processes of one sandbox."""
 
 import json
 import subprocess
@@ -12,10 +12,10 @@ LOG_LINES = 12
 
 
 class Processes:
-    """The processes of one sandbox; they and their folder are gone when this object is closed or its process dies."""
+    """The processes of one sandbox. They end, and their folder is removed, with this object or its process."""
 
     def __init__(self) -> None:
-        # A session of its own keeps the terminal's Ctrl-C away; -I and -S, as it needs the standard library alone.
+        # Its own session, so that Ctrl-C does not reach it. -I and -S: it needs only the standard library.
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py"))],
             stdin=subprocess.PIPE,
@@ -27,7 +27,7 @@ class Processes:
         self.pids: dict[str, int] = {}
 
     def start(self, name: str, command: list[str]) -> None:
-        """Start a program; its output goes to ``log(name)``.
+        """Starts a program; its output goes to ``log(name)``.
 
         Raises:
             StartError: The program cannot be executed.
@@ -38,7 +38,7 @@ class Processes:
         self.pids[name] = reply["pid"]
 
     def check(self, name: str) -> None:
-        """Do nothing while the program runs.
+        """Checks that the program runs.
 
         Raises:
             StartError: The program has ended; the message holds the last lines of its log.
@@ -48,21 +48,21 @@ class Processes:
             raise StartError(f"{name} ended with code {code}; the last lines of its log:\n{self.log_tail(name)}")
 
     def kill(self, name: str) -> None:
-        """End a program at once and wait until it is gone."""
+        """Kills a program, and waits for its end."""
         self._ask(do="kill", name=name)
         del self.pids[name]
 
     def log(self, name: str) -> Path:
-        """Return the path of a program's log."""
+        """Returns the path of a program's log."""
         return self.folder / f"{name}.log"
 
     def log_tail(self, name: str) -> str:
-        """Return the last lines of a program's log."""
+        """Returns the last lines of a program's log."""
         lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LOG_LINES:])
 
     def close(self) -> None:
-        """End every program and remove the folder. A second call does nothing."""
+        """Ends every program and removes the folder. A second call does nothing."""
         self._supervisor.__exit__(None, None, None)  # closes both pipes, then waits
 
     def __enter__(self) -> Self:

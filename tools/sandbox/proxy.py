@@ -1,4 +1,4 @@
-"""A proxy in front of the sandbox's API server that does to some requests what networks and servers do."""
+"""A proxy in front of the sandbox's API server that injects faults."""
 
 import contextlib
 import http.client
@@ -19,16 +19,16 @@ import yaml
 
 from tools.sandbox.cluster import Cluster
 
-#: Once, or as often as it is asked.
+#: As a count: for all requests.
 FOREVER = 1_000_000
-#: Nobody waits that long.
+#: Longer than any client waits.
 STALL_SECONDS = 30.0
 DRIP_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API server answered."""
+    """An answer of the API server."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,20 +37,20 @@ class Answer:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request that came, and the ways to answer it."""
+    """One request, and ways to answer it."""
 
     handler: BaseHTTPRequestHandler
     upstream: Callable[[], Answer]
     stopped: threading.Event
 
     def send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Answer as a server does."""
+        """Sends a whole answer."""
         given = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
         self.head(status, given)
         self.handler.wfile.write(body)
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send a status and headers, and no body yet."""
+        """Sends status and headers, but no body yet."""
         self.handler.send_response(status)
         for name, value in headers.items():
             self.handler.send_header(name, value)
@@ -58,22 +58,22 @@ class Exchange:
         self.handler.wfile.flush()
 
     def pass_on(self, change: Callable[[Answer], Answer] = lambda answer: answer) -> None:
-        """Answer what the API server answers, changed or as it is."""
+        """Sends the answer of the API server, changed if wanted."""
         answer = change(self.upstream())
         self.send(answer.status, answer.body, {"Content-Type": answer.headers.get("Content-Type", "")})
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not longer than the proxy runs."""
+        """Waits, at most until the proxy stops."""
         self.stopped.wait(seconds)
 
     def cut(self) -> None:
-        """Reset the connection: what the client has not read yet is lost."""
+        """Resets the connection; unread data is lost."""
         connection = self.handler.connection
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """Closes the connection."""
         self.handler.close_connection = True
         with contextlib.suppress(OSError):
             self.handler.connection.shutdown(socket.SHUT_RDWR)
@@ -85,7 +85,7 @@ Fault = Callable[[Exchange], None]
 
 @dataclass(slots=True)
 class Rule:
-    """A fault for some of the requests whose path and query match: the nth of them, and as many as said after it."""
+    """A fault for ``times`` requests whose path and query match, from the ``nth`` one on."""
 
     pattern: re.Pattern[str]
     fault: Fault
@@ -94,7 +94,7 @@ class Rule:
     seen: int = 0
 
     def applies(self, target: str) -> bool:
-        """Count a request that matches; whether it is one that gets the fault."""
+        """Counts a request if it matches, and returns whether it gets the fault."""
         if not self.pattern.search(target):
             return False
         self.seen += 1
@@ -105,8 +105,7 @@ class Rule:
 class Proxy:
     """The running proxy.
 
-    ``url`` is its address, ``asked`` the paths and queries of all requests so far, ``tokens`` the credentials that
-    they came with.
+    ``url`` is its address. ``asked`` has the paths and queries of all requests so far, ``tokens`` their credentials.
     """
 
     url: str
@@ -117,21 +116,21 @@ class Proxy:
     tokens: list[str | None] = field(default_factory=list)
 
     def on(self, pattern: str, fault: Fault, *, nth: int = 1, times: int = 1) -> None:
-        """Do this to the nth request that matches, and to as many as ``times`` says from then on."""
+        """Adds a fault for ``times`` matching requests, from the ``nth`` one on."""
         self.rules.append(Rule(re.compile(pattern), fault, nth, times))
 
     def forget(self) -> None:
-        """Behave again, and remember nothing."""
+        """Removes all faults and records."""
         self.rules.clear()
         self.asked.clear()
         self.tokens.clear()
 
     def vanish(self) -> None:
-        """Stop listening: connections are refused from now on, and those that are open end."""
+        """Stops listening: new connections are refused, and open ones end."""
         self._stop()
 
     def kubeconfig(self, folder: Path, token: str | None = None, user: Mapping[str, Any] | None = None) -> Path:
-        """Write a kubeconfig that leads here: of the administrator, or with a token, or with a user of its own."""
+        """Writes a kubeconfig for the proxy: with this token or user, or for the administrator."""
         config = yaml.safe_load(self._cluster.kubeconfig_for(token).read_text())
         config["clusters"][0]["cluster"]["server"] = self.url
         if user is not None:
@@ -143,9 +142,9 @@ class Proxy:
 
 @contextmanager
 def proxy(cluster: Cluster, *, tls: bool = False) -> Iterator[Proxy]:
-    """Run a proxy in front of a cluster; with TLS, it shows the API server's own certificate.
+    """Runs a proxy in front of a cluster. With TLS, it has the certificate of the API server.
 
-    Credentials are passed on as they come, and answers come back as a whole, without their transfer coding.
+    It passes credentials on unchanged, and buffers each answer.
     """
     stopped = threading.Event()
     lock = threading.Lock()
@@ -157,7 +156,7 @@ def proxy(cluster: Cluster, *, tls: bool = False) -> Iterator[Proxy]:
             running.asked.append(self.path)
             running.tokens.append(self.headers.get("Authorization"))
             with lock:
-                # All of them count, the first of those that apply is followed.
+                # Every rule counts the request; the first one that applies wins.
                 rule = next(iter([rule for rule in running.rules if rule.applies(self.path)]), None)
             exchange = Exchange(self, lambda: _ask(cluster, self.path, dict(self.headers)), stopped)
             if stopped.is_set():
@@ -174,7 +173,7 @@ def proxy(cluster: Cluster, *, tls: bool = False) -> Iterator[Proxy]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A client that went away, or a connection that was cut on purpose."""
+            """Ignores closed connections, which are expected."""
 
     server = Server(("127.0.0.1", 0), Handler)
     if tls:
@@ -213,24 +212,24 @@ def _ask(cluster: Cluster, target: str, headers: Mapping[str, str]) -> Answer:
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Fault:
-    """Answer with this status; underscores in the names of headers stand for hyphens."""
+    """Answers with this status; underscores in header names become hyphens."""
     return lambda exchange: exchange.send(
         code, body, {name.replace("_", "-"): value for name, value in headers.items()}
     )
 
 
 def body(content: bytes, **headers: str) -> Fault:
-    """Answer with this body, as if all were well."""
+    """Answers 200 with this body."""
     return status(200, content, **headers)
 
 
 def reset(exchange: Exchange) -> None:
-    """Cut the connection instead of answering."""
+    """Resets the connection instead of answering."""
     exchange.cut()
 
 
 def half(exchange: Exchange) -> None:
-    """Send half of the answer's body, and close."""
+    """Sends half of the answer's body, and closes the connection."""
     answer = exchange.upstream()
     exchange.head(answer.status, {"Content-Type": "application/json", "Content-Length": str(len(answer.body))})
     exchange.handler.wfile.write(answer.body[: len(answer.body) // 2])
@@ -238,25 +237,25 @@ def half(exchange: Exchange) -> None:
 
 
 def stall(exchange: Exchange) -> None:
-    """Never answer."""
+    """Never answers."""
     exchange.wait(STALL_SECONDS)
     exchange.close()
 
 
 def stall_after_head(exchange: Exchange) -> None:
-    """Send the headers of an answer, and nothing after them."""
+    """Sends the headers of an answer, and no body."""
     exchange.head(200, {"Content-Type": "application/json", "Content-Length": "1000"})
     stall(exchange)
 
 
 def drip(exchange: Exchange) -> None:
-    """Send the body byte by byte: each comes in time, all of them never do."""
+    """Sends the body byte by byte, so slowly that it never ends."""
     exchange.head(200, {"Content-Type": "application/json", "Content-Length": "100000"})
     _drip(exchange)
 
 
 def drip_head(exchange: Exchange) -> None:
-    """Send a header byte by byte."""
+    """Sends a header byte by byte."""
     exchange.handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     _drip(exchange)
 
@@ -270,7 +269,7 @@ def _drip(exchange: Exchange) -> None:
 
 
 def endless(exchange: Exchange) -> None:
-    """Send a body without end, as fast as it is read."""
+    """Sends an endless body as fast as the client reads it."""
     exchange.head(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     while not exchange.stopped.is_set():
@@ -278,7 +277,7 @@ def endless(exchange: Exchange) -> None:
 
 
 def late(seconds: float) -> Fault:
-    """Answer properly, after a while."""
+    """Answers correctly, after a delay."""
 
     def fault(exchange: Exchange) -> None:
         exchange.wait(seconds)
@@ -288,7 +287,7 @@ def late(seconds: float) -> Fault:
 
 
 def after(action: Callable[[], object]) -> Fault:
-    """Do something first, then pass the request on."""
+    """Calls a function, then passes the request on."""
 
     def fault(exchange: Exchange) -> None:
         action()
@@ -298,5 +297,5 @@ def after(action: Callable[[], object]) -> Fault:
 
 
 def changed(change: Callable[[Answer], Answer]) -> Fault:
-    """Pass the request on, and change the answer."""
+    """Passes the request on, and changes the answer."""
     return lambda exchange: exchange.pass_on(change)

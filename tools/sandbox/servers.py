@@ -1,8 +1,8 @@
-"""Run a command, such as the tests, against an API server of another version than the one that go.mod pins.
+"""Runs a command, such as the tests, with an API server of another version than go.mod pins.
 
 ``python -m tools.sandbox.servers v1.27.16 -- pytest tests/corpus`` builds that kube-apiserver once, from its Go module,
 puts it beside the pinned etcd, kubectl and controller manager, and runs the command with ``KUBEBUILDER_ASSETS`` naming
-that folder. Nothing per version is committed: the module that builds it is written to the cache.
+that folder. The Go module for a version is generated in the cache.
 """
 
 import argparse
@@ -32,27 +32,27 @@ from tools.sandbox.errors import BinariesError
 
 _SERVER: Final = "kube-apiserver"
 _VERSION: Final = re.compile(r"v1\.(\d+)\.(\d+)")
-# Newer language versions than that of the old go.mod files, which its code compiles with.
+# Newer than the language version in old go.mod files; their code compiles with it.
 _LANGUAGE: Final = "1.24"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Requirements:
-    """What a go.mod file asks for: module -> version, and module -> its replacement ("path version")."""
+    """Reads a go.mod file: module -> version, and module -> its replacement ("path version")."""
 
     required: Mapping[str, str]
     replaced: Mapping[str, str]
 
 
 def with_server(version: str, environment: Mapping[str, str] = os.environ) -> Binaries:
-    """Return the sandbox's programs with the API server of another version, after building what is missing.
+    """Returns the sandbox's programs with the API server of another version, after building what is missing.
 
     Args:
         version: A release of Kubernetes, such as ``v1.27.16``.
-        environment: Where Go and the cache are looked for.
+        environment: The environment variables that locate Go and the cache.
 
     Raises:
-        BinariesError: The version is no release, Go is missing, or a download or a build failed.
+        BinariesError: The version is not a release, Go is missing, or a download or a build failed.
     """
     if not _VERSION.fullmatch(version):
         raise BinariesError(f"{version} is not a release of Kubernetes: write it like v1.27.16")
@@ -79,7 +79,7 @@ def with_server(version: str, environment: Mapping[str, str] = os.environ) -> Bi
 
 
 def _downloaded(go: str, version: str, environment: Mapping[str, str]) -> Path:
-    """The folder of the Kubernetes module in Go's module cache."""
+    """Returns the folder of the Kubernetes module in Go's module cache."""
     answer = _run([go, "mod", "download", "-json", f"k8s.io/kubernetes@{version}"], environment)
     return Path(str(answer["Dir"]))
 
@@ -95,10 +95,10 @@ def _requirements(go: str, file: Path, environment: Mapping[str, str]) -> _Requi
 
 
 def _module_file(version: str, kubernetes: _Requirements) -> str:
-    """A go.mod that builds Kubernetes from outside its repository.
+    """Returns a go.mod that builds Kubernetes outside its repository.
 
-    Its own replaces its ``k8s.io`` modules by folders of the repository, which its module archive lacks; here the
-    released modules of the same version take their place.
+    The go.mod of Kubernetes replaces its ``k8s.io`` modules with folders that its module archive lacks. This one
+    requires the released modules of the same version.
     """
     released = version.replace("v1.", "v0.", 1)
     required = dict(kubernetes.required)
@@ -115,7 +115,7 @@ def _module_file(version: str, kubernetes: _Requirements) -> str:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    # Outside of any module, so that nothing is resolved against the one of the work tree.
+    # Outside any module, so that Go does not use the one in the work tree.
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd="/", env={**environment, **GO_ENVIRONMENT}
     )
@@ -127,7 +127,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build the server if needed, run the command, and return its exit code."""
+    """Builds the server if needed, runs the command, and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.sandbox.servers", description=__doc__)
     parser.add_argument("version", help="a release of Kubernetes, such as v1.27.16")
     parser.add_argument("command", nargs="*", help="what to run, after --; the folder's path is printed without one")

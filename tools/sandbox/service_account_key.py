@@ -1,7 +1,7 @@
-"""The key that signs service account tokens, and tokens that no API server would issue any more.
+"""The key that signs service account tokens, so that tests can have expired tokens.
 
-The standard library has no elliptic curves, and P-256 with whole numbers is short. It is not constant-time: good
-for a sandbox that lives for minutes, for nothing else.
+The standard library has no elliptic curves, and P-256 takes few lines. This code is not constant-time: use it only for
+the sandbox.
 """
 
 import base64
@@ -27,18 +27,18 @@ Point = tuple[int, int]
 
 
 class ServiceAccountKey:
-    """A fresh ECDSA key on P-256."""
+    """A new ECDSA key on P-256."""
 
     def __init__(self) -> None:
         self._secret = 1 + secrets.randbelow(ORDER - 1)
 
     def pem(self) -> str:
-        """Return the private key as PEM, in the form of RFC 5915."""
+        """Returns the private key as PEM (RFC 5915)."""
         der = DER_BEFORE_KEY + self._secret.to_bytes(SIZE, "big") + DER_AFTER_KEY
         return f"-----BEGIN EC PRIVATE KEY-----\n{base64.encodebytes(der).decode()}-----END EC PRIVATE KEY-----\n"
 
     def token(self, claims: dict[str, Any]) -> str:
-        """Return a signed JSON Web Token (RFC 7515, algorithm ES256) with these claims."""
+        """Returns a signed JSON Web Token (RFC 7515, algorithm ES256) with these claims."""
         head = {"alg": "ES256", "typ": "JWT"}
         signed = ".".join(_base64url(json.dumps(part).encode()) for part in (head, claims))
         return f"{signed}.{_base64url(self._sign(signed.encode()))}"

@@ -1,8 +1,7 @@
-"""Own the sandbox's processes and its folder, so that both end with the process that asked for them.
+"""Owns the sandbox's processes and its folder, and removes both when the client process ends.
 
-This file runs as a program of its own, not as an import. SIGKILL lets a process run nothing more, but it does close
-the process's pipes: end of input is therefore the one signal to end everything, after a crash as after a normal close.
-Being the parent of what it ends, it never signals a process id that the system has already given to another program.
+This file runs as a program. If the client is killed, its pipes close: end of input always means to end everything.
+The supervisor is the parent of the processes, so it never signals a reused process id.
 
 Requests are JSON objects, one a line, on standard input; each gets one JSON object on standard output:
 
@@ -29,14 +28,14 @@ Action = Callable[..., dict[str, Any]]
 
 
 class Processes:
-    """The processes by name, in the order of their start."""
+    """The processes by name, in start order."""
 
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: list[str], log: str) -> dict[str, Any]:
-        """Start a process that writes to a log file; the answer holds its id or why it did not start."""
-        # A clean environment: etcd, for one, takes a setting from every ETCD_* variable it sees.
+        """Starts a process that writes to a log file. Returns its id, or why it did not start."""
+        # A clean environment: etcd reads settings from ETCD_* variables, for example.
         environment = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
         try:
             with Path(log).open("ab") as output:
@@ -49,23 +48,23 @@ class Processes:
         return {"pid": process.pid}
 
     def poll(self, name: str) -> dict[str, Any]:
-        """Tell how a process ended, null while it runs."""
+        """Returns the exit code of a process, or null while it runs."""
         return {"code": self._running[name].poll()}
 
     def kill(self, name: str) -> dict[str, Any]:
-        """End a process at once: nothing of a sandbox is worth the seconds of a graceful end."""
+        """Kills a process. A sandbox needs no graceful shutdown."""
         process = self._running.pop(name)
         process.kill()
         return {"code": process.wait()}
 
     def kill_all(self) -> None:
-        """End every process, the last started first, so that none complains about one it needs."""
+        """Kills every process in reverse start order, so that their logs have no follow-up errors."""
         for name in reversed(list(self._running)):
             self.kill(name)
 
 
 def remove(folder: Path) -> None:
-    """Remove the folder, also when a client that outlived its owner still writes to its cache there."""
+    """Removes the folder, even if a client still writes to its cache there."""
     for _ in range(20):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -74,7 +73,7 @@ def remove(folder: Path) -> None:
 
 
 def serve(folder: Path) -> None:
-    """Answer requests until the input ends, then end every process and remove the folder."""
+    """Answers requests until the input ends, then ends every process and removes the folder."""
     processes = Processes()
     actions: dict[str, Action] = {"start": processes.start, "poll": processes.poll, "kill": processes.kill}
 
@@ -88,7 +87,7 @@ def serve(folder: Path) -> None:
             request = json.loads(line)
             answer(actions[request.pop("do")](**request))
     except BrokenPipeError:
-        pass  # the owner is gone, which is what ends the loop anyway
+        pass  # the client is gone, which ends the loop
     finally:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -97,12 +96,12 @@ def serve(folder: Path) -> None:
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:
-    """Turn a signal into an exception, so that ``serve`` cleans up."""
+    """Turns a signal into an exception, so that ``serve`` cleans up."""
     raise SystemExit
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then closes the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C, and then closes the pipe
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, leave)
     serve(Path(tempfile.mkdtemp(prefix="drift-sandbox-")))

@@ -1,4 +1,4 @@
-"""Put manifests in a cluster as each of the usual syncers does, down to the field managers and marks they leave."""
+"""Applies manifests as the common appliers do, with their field managers and tracking metadata."""
 
 import enum
 import hashlib
@@ -19,7 +19,7 @@ ARGOCD_TRACKING = "argocd.argoproj.io/tracking-id"
 ARGOCD_LABEL = "app.kubernetes.io/instance"
 KAPP_LABEL = "kapp.k14s.io/app"
 KAPP_ASSOCIATION = "kapp.k14s.io/association"
-# Other objects need these, so every syncer applies them first.
+# Other objects need these, so every applier sends them first.
 FIRST_KINDS = {"CustomResourceDefinition", "Namespace"}
 SUFFIXES = {".json", ".yaml", ".yml"}
 
@@ -27,7 +27,7 @@ Command = tuple[str, ...]
 
 
 class Syncer(enum.Enum):
-    """A way to get manifests into a cluster."""
+    """An applier."""
 
     FLUX = "flux"
     ARGOCD = "argocd"
@@ -35,11 +35,11 @@ class Syncer(enum.Enum):
     KUBECTL = "kubectl"
     HELM = "helm"  # as Helm 3 installs; a second sync changes nothing
     HELM_SERVER_SIDE = "helm-server-side"  # as Helm 4 does
-    KAPP = "kapp"  # as kapp creates; a second sync changes nothing
-    ADOPTED = "adopted"  # made by hand with kubectl create, then taken over by Flux
+    KAPP = "kapp"  # as kapp creates objects; a second sync changes nothing
+    ADOPTED = "adopted"  # kubectl create by hand, then taken over by Flux
 
 
-#: Those whose second sync updates what is there already, such as the namespace that the manifests make.
+#: Appliers whose second sync updates existing objects.
 TAKING_OVER = tuple(syncer for syncer in Syncer if syncer not in {Syncer.HELM, Syncer.KAPP})
 #: Argo CD's `application.resourceTrackingMethod`.
 TRACKING_METHODS = ("annotation", "label", "annotation+label")
@@ -69,23 +69,22 @@ def sync(
     tracking: str = "annotation",
     label: str = ARGOCD_LABEL,
 ) -> None:
-    """Apply a file, or every YAML and JSON file below a folder. A second sync applies the files as they are then.
+    """Applies a file, or every YAML and JSON file below a folder.
 
     Args:
-        cluster: Where to.
-        syncer: How.
+        cluster: The target.
+        syncer: The applier to imitate.
         manifests: A file or a folder.
-        namespace: For objects that name none.
-        owner: The name of the Flux Kustomization, the Argo CD Application, the Helm release or the kapp app; its marks
-            are put on every object, as the real ones do. Without it, and for ``Syncer.KUBECTL``, the objects are
-            applied as they are.
-        tracking: How Argo CD marks objects, one of `TRACKING_METHODS`.
+        namespace: The namespace of objects that name none.
+        owner: The name of the Flux Kustomization, the Argo CD Application, the Helm release or the kapp app. Every
+            object gets its tracking metadata. Without it, and for ``Syncer.KUBECTL``, objects are unchanged.
+        tracking: Argo CD's tracking method, one of `TRACKING_METHODS`.
         label: The key of Argo CD's tracking label.
 
     Raises:
         KubectlError: kubectl refused something; its message is in the error.
     """
-    # kubectl --namespace would refuse objects of other namespaces; the namespace of a context does not.
+    # kubectl --namespace refuses objects of other namespaces; the namespace of a context does not.
     kubeconfig = cluster.kubeconfig_for(namespace=namespace)
     first: list[str] = []
     rest: list[str] = []
@@ -96,7 +95,7 @@ def sync(
     for number, command in enumerate(_COMMANDS[syncer]):
         for documents in filter(None, (first, rest)):
             text = "---\n".join(documents)
-            # What came before the syncer bears no mark of it: an object made by hand, until it is adopted.
+            # Only the last command is that of the applier: adopted objects are created without its metadata.
             if owner is not None and number == len(_COMMANDS[syncer]) - 1:
                 text = _marked(cluster, syncer, text, _Marking(owner, namespace, tracking, label))
             _run(cluster, command, text, kubeconfig)
@@ -107,16 +106,16 @@ def sync(
 
 
 def _documents(manifests: Path) -> Iterator[tuple[str, str]]:
-    """Yield the text and the kind of each object.
+    """Yields the text and the kind of each object.
 
-    The text goes to kubectl untouched: whoever dumps it anew decides about every ``yes``, ``1e3`` and date in it.
+    kubectl gets the original text: loading and dumping it could change values such as ``yes``, ``1e3`` and dates.
     """
     files = sorted(manifests.rglob("*")) if manifests.is_dir() else [manifests]
     for file in files:
         if file.suffix in SUFFIXES:
             for text in re.split(r"^---.*\n?", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
                 content = yaml.safe_load(text)
-                # A syncer reads kustomize's own file; no API server has it.
+                # A kustomization file is not an object of the API server.
                 if content and not content.get("apiVersion", "").startswith("kustomize.config.k8s.io/"):
                     yield text.rstrip() + "\n", content["kind"]
 
@@ -126,7 +125,7 @@ def _run(cluster: Cluster, command: Command, text: str, kubeconfig: Path) -> Non
     if done.returncode == 0:
         return
     complaints = [line for line in done.stderr.splitlines() if "(AlreadyExists)" not in line]
-    # kubectl create goes on after an object that is there already, and that is all there is to a second sync.
+    # kubectl create continues after existing objects, which a second sync leaves unchanged.
     if command[0] != "create" or complaints:
         raise KubectlError(f"kubectl {' '.join(command)} ended with code {done.returncode}: {done.stderr.strip()}")
 
@@ -140,7 +139,7 @@ class _Marking:
 
 
 def _marked(cluster: Cluster, syncer: Syncer, text: str, marking: _Marking) -> str:
-    """Return the objects as JSON with the marks of the syncer."""
+    """Returns the objects as JSON with the tracking metadata of the applier."""
     owner, namespace = marking.owner, marking.namespace
     if syncer is Syncer.KUBECTL:
         return text
@@ -163,7 +162,7 @@ def _marked(cluster: Cluster, syncer: Syncer, text: str, marking: _Marking) -> s
 
 
 def _mark_by_argocd(item: dict[str, Any], marking: _Marking) -> None:
-    """As Argo CD's `SetAppInstance` does; definitions get no mark at all."""
+    """As in Argo CD's `SetAppInstance`: CRDs get no tracking metadata."""
     group = item["apiVersion"].rpartition("/")[0]
     metadata = item["metadata"]
     where = f"{metadata.get('namespace', marking.namespace)}/{metadata['name']}"
@@ -177,7 +176,7 @@ def _mark_by_argocd(item: dict[str, Any], marking: _Marking) -> None:
 
 
 def _marked_by_kapp(item: dict[str, Any], owner: str, namespace: str) -> dict[str, Any]:
-    """As kapp's default ownership and label scoping rules do. The app's label is a number, made of its name here."""
+    """As in kapp's default ownership and label scoping rules. The app's label is a number, here made from its name."""
     original = json.dumps(item)
     metadata = item["metadata"]
     key = f"{metadata.get('namespace', namespace)}/{item['apiVersion']}/{item['kind']}/{metadata['name']}"
@@ -202,12 +201,12 @@ def _marked_by_kapp(item: dict[str, Any], owner: str, namespace: str) -> dict[st
 
 
 def _edited(cluster: Cluster, verb: str, text: str, *pairs: str) -> str:
-    """Let kubectl add labels or annotations: it reads YAML as kubectl does."""
+    """Adds labels or annotations with kubectl."""
     return cluster.kubectl(verb, "--local", "--overwrite", "--output=json", "--filename=-", *pairs, stdin=text).stdout
 
 
 def json_stream(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of JSON texts that follow one another, as kubectl prints several."""
+    """Yields the objects of concatenated JSON texts, as kubectl prints them."""
     decoder = json.JSONDecoder()
     position = 0
     text = text.strip()

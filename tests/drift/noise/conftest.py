@@ -1,4 +1,4 @@
-"""Fixtures of the tests that nothing false is reported."""
+"""Fixtures of the tests for false positives."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from tests.drift.conftest import Application
 from tools.sandbox.syncers import Syncer
 
 Quiet = Callable[..., None]
-#: With the first, defaults have no owner in managedFields; with the second, the syncer owns them.
+#: After a sync by Flux, defaults have no owner in managedFields; after one by Argo CD, the applier owns them.
 BOTH = (Syncer.FLUX, Syncer.ARGOCD)
 
 
 @pytest.fixture
 def quiet(workspace: Application) -> Quiet:
-    """Asserts that manifests are in sync after a sync in each of the given ways."""
+    """A function that asserts that manifests are in sync after each of these appliers syncs them."""
 
     def check(*documents: str, syncers: tuple[Syncer, ...] = (Syncer.FLUX,), after: str = "") -> None:
         workspace.write("---\n".join(documents))
@@ -31,7 +31,7 @@ def quiet(workspace: Application) -> Quiet:
 
 @pytest.fixture
 def crd(workspace: Application) -> object:
-    """Custom resource definitions are the cluster's, so they are removed behind each test."""
+    """Removes the cluster-wide CRD after the test."""
     yield None
     workspace.cluster.kubectl(
         "delete", "crd", f"widgets.{workspace.namespace}.example.com", "--ignore-not-found", "--wait=false"

@@ -1,4 +1,4 @@
-"""What controllers and operators set on objects that Git has, too."""
+"""Fields that controllers and operators set on objects in Git are silent."""
 
 import base64
 import json
@@ -146,7 +146,7 @@ def test_n21_the_tokens_of_a_service_account_are_silent_and_other_entries_are_no
     assert workspace.report().findings == []
     workspace.patch("serviceaccount", "robot", {"secrets": [*tokens, {"name": "stolen"}]})
 
-    # Git sets no field of it, so the API server does not track who does.
+    # Git sets no field of it, so managedFields has no applier.
     assert workspace.report().findings == [("ServiceAccount/robot", "added", "secrets", "unknown")]
 
 
@@ -163,7 +163,7 @@ rules: []
         workspace.sync()
         workspace.kubectl("wait", "clusterrole", workspace.namespace, "--for=jsonpath={.rules}", "--timeout=180s")
         assert workspace.report().findings == []
-        workspace.kubectl("label", "clusterrole", workspace.namespace, "team=somebody")
+        workspace.kubectl("label", "clusterrole", workspace.namespace, "team=other")
 
         assert [path for _, _, path, _ in workspace.report().findings] == ["metadata.labels"]
     finally:

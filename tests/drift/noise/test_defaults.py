@@ -1,4 +1,4 @@
-"""Values that the API server fills in where Git is silent."""
+"""Values that the API server fills in are silent."""
 
 import pytest
 
@@ -112,7 +112,7 @@ kind: RoleBinding
 metadata: {name: readers, namespace: NAMESPACE}
 roleRef: {kind: ClusterRole, name: view}
 subjects:
-  - {kind: User, name: somebody}
+  - {kind: User, name: jane}
   - {kind: Group, name: readers}
   - {kind: ServiceAccount, name: robot, namespace: NAMESPACE}
 """

@@ -1,4 +1,4 @@
-"""What is written in another way, and means the same, is silent."""
+"""Values that mean the same in another spelling are silent."""
 
 import base64
 
@@ -27,7 +27,7 @@ def test_n1_quantities_are_equal_in_custom_resources_too(workspace: Application)
     workspace.sync()
     workspace.write(WIDGETS + "---\n" + widget("{resources: {requests: {cpu: 1}}, size: '1'}"))
 
-    # A string that only looks like a quantity is a string.
+    # A string field is not a quantity, even if its value looks like one.
     assert [path for _, _, path, _ in workspace.report().findings] == ["spec.size"]
 
 

@@ -1,4 +1,4 @@
-"""Lists in another order, and items of lists that are hard to tell apart."""
+"""Reordered lists, and list items with similar keys."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the API server allocates, and the metadata that it keeps."""
+"""Values that the API server allocates, and its metadata, are silent."""
 
 import json
 
@@ -14,7 +14,7 @@ def test_n10_server_side_metadata_in_git_is_ignored(workspace: Application) -> N
     workspace.write(deployment())
     workspace.sync(Syncer.KUBECTL)
     live = json.loads(workspace.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields"))
-    # Somebody committed what `kubectl get -o yaml` printed, and the object has moved on since.
+    # A user committed the output of `kubectl get -o yaml`, and the object has changed since.
     live["metadata"]["generation"] = 77
     live["metadata"]["uid"] = "0"
     workspace.write(json.dumps(live))

@@ -1,4 +1,4 @@
-"""The marks that syncers leave, and restarts."""
+"""Tracking metadata of appliers, and restarts."""
 
 import json
 

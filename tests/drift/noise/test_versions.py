@@ -1,4 +1,4 @@
-"""Manifests whose API version is not the one that the server stores or serves."""
+"""Manifests in another API version than the server stores or serves."""
 
 import pytest
 

@@ -70,8 +70,8 @@ def test_a_failed_delivery_is_repeated(to: To, stderr: Stderr) -> None:
         to(receiver.url)
         assert scan() == 1
         assert stderr() == (
-            "drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: it responded with status 403; the next run "
-            "tries again\n"
+            "drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: it responded with status 403; the next "
+            "run tries again\n"
         )
         assert scan() == 1
         assert stderr() == ""

@@ -20,7 +20,7 @@ def put(folder: Path, *names: str) -> None:
 
 
 def go(folder: Path, script: str) -> dict[str, str]:
-    """The environment of someone whose Go is a shell script."""
+    """Returns an environment in which go is a shell script."""
     folder.mkdir()
     (folder / "go").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "go").chmod(0o755)
@@ -33,7 +33,7 @@ def test_kubebuilder_assets_come_first(tmp_path: Path) -> None:
     assert Binaries.find({"KUBEBUILDER_ASSETS": str(tmp_path)}) == Binaries(tmp_path)
 
 
-def test_what_kubebuilder_assets_lacks_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_program_missing_from_kubebuilder_assets_is_one_clear_line(tmp_path: Path) -> None:
     put(tmp_path, "etcd", "kube-apiserver", "kubectl")
 
     with pytest.raises(BinariesError, match="lacks kube-controller-manager: put it there, or unset") as raised:
@@ -51,7 +51,7 @@ def test_without_go_one_line_says_what_is_missing(tmp_path: Path) -> None:
     assert "\n" not in str(e.value)
 
 
-def test_what_is_built_needs_no_go_the_next_time(tmp_path: Path) -> None:
+def test_built_programs_need_no_go_the_next_time(tmp_path: Path) -> None:
     environment = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     folder = cache_folder(environment)
     put(folder, *PACKAGES)
@@ -61,7 +61,7 @@ def test_what_is_built_needs_no_go_the_next_time(tmp_path: Path) -> None:
     assert folder.name.startswith(f"{kubernetes_version()}-")
 
 
-def test_only_what_is_missing_is_built_and_its_progress_is_shown(tmp_path: Path) -> None:
+def test_only_missing_programs_are_built_and_progress_is_shown(tmp_path: Path) -> None:
     # `go build ... -o FILE PACKAGE`
     environment = go(tmp_path / "bin", 'while [ $# -gt 2 ]; do shift; done; echo "#!/bin/sh" > "$1"; chmod +x "$1"')
     put(cache_folder(environment), "etcd", "kubectl")

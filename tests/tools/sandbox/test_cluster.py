@@ -48,9 +48,9 @@ def test_pods_are_admitted_and_stay_pending(cluster: Cluster, namespace: str) ->
     assert pod["spec"]["serviceAccountName"] == "default"
 
 
-def test_an_error_of_kubectl_is_told_in_its_words(cluster: Cluster) -> None:
-    with pytest.raises(KubectlError, match=r'kubectl get pod nobody ended with code 1: .*pods "nobody" not found'):
-        cluster.kubectl("get", "pod", "nobody")
+def test_an_error_of_kubectl_quotes_its_message(cluster: Cluster) -> None:
+    with pytest.raises(KubectlError, match=r'kubectl get pod absent ended with code 1: .*pods "absent" not found'):
+        cluster.kubectl("get", "pod", "absent")
 
 
 def test_a_service_account_may_do_what_its_roles_allow_and_no_more(cluster: Cluster, namespace: str) -> None:
@@ -80,7 +80,7 @@ def test_a_token_is_refused_once_it_has_expired(cluster: Cluster) -> None:
     assert eventually(lambda: "token has expired" in (cluster.folder / "kube-apiserver.log").read_text())
 
 
-def test_the_audit_log_tells_who_did_what(cluster: Cluster, namespace: str) -> None:
+def test_the_audit_log_records_who_did_what(cluster: Cluster, namespace: str) -> None:
     kubeconfig = cluster.kubeconfig_for(cluster.token("default", namespace), namespace)
     mark = cluster.audit_mark()
 
@@ -114,7 +114,7 @@ def test_the_api_server_can_be_away_for_a_while() -> None:
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
-def test_nothing_is_left_when_its_owner_is_killed(end: signal.Signals) -> None:
+def test_processes_and_folder_are_removed_if_the_owner_is_killed(end: signal.Signals) -> None:
     program = (
         "import json, time\n"
         "from tools.sandbox.cluster import Cluster\n"

@@ -11,7 +11,7 @@ PROGRAM = [sys.executable, "-m", "tools.sandbox"]
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_cluster_is_up_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
+def test_a_cluster_runs_until_a_signal_ends_it(tmp_path: Path, end: signal.Signals) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     command = [*PROGRAM, "--kubeconfig", str(kubeconfig)]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as program:
@@ -27,7 +27,7 @@ def test_a_cluster_is_up_until_it_is_told_to_end(tmp_path: Path, end: signal.Sig
 
 
 @pytest.mark.sandbox
-def test_a_command_runs_with_a_cluster_of_its_own() -> None:
+def test_a_command_runs_with_its_own_cluster() -> None:
     command = [*PROGRAM, "--", "sh", "-c", "kubectl get namespace default --output=name; exit 7"]
 
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ GO_MOD = {
         {"Old": {"Path": "example.com/lib"}, "New": {"Path": "example.com/fork", "Version": "v1.2.4"}},
     ],
 }
-#: Does what the three commands that are needed do: `mod download`, `mod edit` and `build ... -o FILE PACKAGE`.
+#: Simulates the three commands in use: `mod download`, `mod edit` and `build ... -o FILE PACKAGE`.
 GO = """\
 echo "$@" >> "$0.calls"
 case "$2" in
@@ -31,7 +31,7 @@ esac
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A Go that is a shell script, and a cache that has the pinned programs."""
+    """An environment with a shell script as go, and a cache with the pinned programs."""
     source, binaries = tmp_path / "source", tmp_path / "bin"
     source.mkdir()
     binaries.mkdir()
@@ -59,7 +59,7 @@ def test_one_server_is_built_beside_the_pinned_programs(environment: dict[str, s
     assert binaries.folder.name.startswith("server-v1.27.16-")
 
 
-def test_its_module_takes_over_what_kubernetes_requires_and_replaces(environment: dict[str, str]) -> None:
+def test_its_module_copies_requires_and_replaces_of_kubernetes(environment: dict[str, str]) -> None:
     module = with_server("v1.27.16", environment).folder / "module"
 
     lines = (module / "go.mod").read_text().splitlines()
@@ -83,7 +83,7 @@ def test_the_server_says_its_version_and_is_built_once(environment: dict[str, st
 
 
 @pytest.mark.parametrize("version", ["1.27.16", "v1.27", "latest", "v1.27.16 -x"])
-def test_what_is_no_release_is_refused_in_one_line(environment: dict[str, str], version: str) -> None:
+def test_an_invalid_release_is_one_clear_line(environment: dict[str, str], version: str) -> None:
     with pytest.raises(BinariesError, match=r"is not a release of Kubernetes: write it like v1\.27\.16$"):
         with_server(version, environment)
 

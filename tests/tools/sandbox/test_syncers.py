@@ -16,7 +16,7 @@ metadata:
 data:
   mode: "on"
 ---
-# A namespace after what is in it: syncers sort.
+# The namespace comes last: appliers sort.
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -46,7 +46,7 @@ def settings(cluster: Cluster, namespace: str) -> dict[str, Any]:
         (Syncer.ADOPTED, [("kustomize-controller", SERVER_SIDE), ("kubectl-create", CLIENT_SIDE)], False),
     ],
 )
-def test_each_syncer_leaves_its_own_trace(
+def test_each_applier_leaves_its_field_manager(
     cluster: Cluster,
     namespace: str,
     tmp_path: Path,
@@ -77,7 +77,7 @@ def test_flux_labels_what_it_owns(cluster: Cluster, namespace: str, tmp_path: Pa
     }
 
 
-def test_argocd_notes_which_application_tracks_an_object(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+def test_argocd_annotates_objects_with_the_application(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(MANIFESTS.format(namespace=namespace))
 
     sync(cluster, Syncer.ARGOCD_SERVER_SIDE, tmp_path, owner="apps")

@@ -1,0 +1,112 @@
+"""Mistakes in an environment or on the command line end in plain lines, and nothing is written."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from main import build
+from rescan import environments
+from rescan.cli import run
+
+
+@pytest.fixture
+def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The output folder, which does not exist."""
+    folder = tmp_path / "out"
+    monkeypatch.setenv("CDK8S_OUTDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the environment dev, in a copy that a test may edit."""
+    environments.load()
+    folder = tmp_path / "environments"
+    shutil.copytree(Path(environments.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(environments, "__path__", [str(folder)])
+    monkeypatch.setattr(environments, "__file__", str(folder / "__init__.py"))
+    for name in environments.NAMES:
+        monkeypatch.setattr(environments, name, None)
+        monkeypatch.delitem(sys.modules, f"{environments.__name__}.{name}")
+    return folder / "dev.py"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        pytest.param(
+            ("production=False,", "prodution=False,"),
+            "rescan/environments/dev.py:5: TypeError: Environment.__init__() got an unexpected keyword argument",
+            id="misspelt setting",
+        ),
+        pytest.param(
+            ("PullPolicy.IF_NOT_PRESENT", "PullPolicy.SOMETIMES"),
+            "rescan/environments/dev.py:9: AttributeError: ",
+            id="misspelt choice",
+        ),
+        pytest.param(
+            ("ENVIRONMENT = Environment(", "ENVIRONMENT = Environment(("), "dev.py:5: SyntaxError: ", id="syntax"
+        ),
+        pytest.param(
+            ('name="dev"', 'name="prod"'), "dev.py: ENVIRONMENT must be an Environment with name='dev'", id="name"
+        ),
+        pytest.param(
+            ("ENVIRONMENT =", "SETTINGS ="), "rescan/environments/dev.py: AttributeError: ", id="nothing there"
+        ),
+        pytest.param(("production=False,", "production=True,"), "workload.image.registry is None; name the", id="rule"),
+    ],
+)
+def test_a_mistake_in_an_environment_ends_in_plain_lines_and_writes_nothing(
+    dev: Path, output: Path, edit: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = dev.read_text()
+    assert edit[0] in text
+    dev.write_text(text.replace(*edit))
+
+    assert run(build, []) == 2
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.usefixtures("dev")
+def test_the_copied_environments_are_valid(output: Path) -> None:
+    assert run(build, ["--check"]) == 0
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--check", "prd"], "no environment is named 'prd': did you mean prod?"),
+        (["--check", "zzz"], "no environment is named 'zzz': there are dev, prod"),
+    ],
+)
+def test_an_unknown_environment_is_one_clear_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(build, arguments) == 2
+    assert capsys.readouterr().err.splitlines() == [message]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["prod"], "with --check only"), (["--chek"], "unrecognized arguments: --chek")]
+)
+def test_a_mistake_on_the_command_line_is_one_clear_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(build, arguments)
+
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_check_reads_the_settings_and_writes_nothing(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(build, ["--check", "prod"]) == 0
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    (advice,) = err.splitlines()
+    assert advice.startswith("prod: warning: workload.strategy is RollingUpdate on SQLite")
+    assert not output.exists()
