@@ -1,4 +1,4 @@
-"""Settings of where secret values come from. None of these classes ever holds one."""
+"""Settings of where secret values come from. These classes never hold a value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -224,7 +224,7 @@ gitops = st.builds(
 
 @st.composite
 def environments(draw: st.DrawFn) -> Environment:
-    """Environments, most of which keep every rule."""
+    """Environments. Most of them keep every rule."""
     port = draw(st.integers(1024, 65535))
     configuration = replace(draw(configurations), port=port)
     several = isinstance(configuration.database, PostgreSql)

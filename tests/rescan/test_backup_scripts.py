@@ -73,7 +73,7 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def test_sqlite_is_copied_while_somebody_writes(shell: Shell, database: Path, tmp_path: Path) -> None:
+def test_sqlite_is_copied_during_writes(shell: Shell, database: Path, tmp_path: Path) -> None:
     shell.add("sqlite3", SQLITE3)
     writer = sqlite3.connect(database)
     writer.execute("INSERT INTO scans VALUES ('not yet committed')")

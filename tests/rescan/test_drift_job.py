@@ -374,15 +374,15 @@ def served(cluster: Cluster) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_the_account_may_get_and_list_the_kinds_of_the_manifests_and_nothing_else(cluster: Cluster, job: Job) -> None:
-    cluster.kubectl("create", "serviceaccount", "nobody", "--namespace", job.namespace)
+    cluster.kubectl("create", "serviceaccount", "plain", "--namespace", job.namespace)
     account = Reviews(cluster, job.token())
-    nobody = Reviews(cluster, cluster.token("nobody", job.namespace))
-    common = nobody.rules(job.namespace)
+    plain = Reviews(cluster, cluster.token("plain", job.namespace))
+    common = plain.rules(job.namespace)
     kinds = {(it["apiVersion"].rpartition("/")[0], it["kind"]) for it in manifests(job.manifests)}
 
     own = [rule for rule in account.rules(job.namespace) if rule not in common]
     assert {verb for rule in own for verb in rule["verbs"]} == READ
-    assert account.rules("default") == nobody.rules("default")
+    assert account.rules("default") == plain.rules("default")
     allowed = {
         (verb, group, resource)
         for group, resource in set(served(cluster))

@@ -307,7 +307,7 @@ class TestBackup:
         assert model["full", "CronJob", "rescan-backup"]["spec"]["concurrencyPolicy"] == "Forbid"
 
     @pytest.mark.parametrize("folder", ["full", "stateful"])
-    def test_its_pods_get_none_of_the_requests(self, model: Model, folder: str) -> None:
+    def test_its_pods_get_no_requests(self, model: Model, folder: str) -> None:
         template = model[folder, "CronJob", "rescan-backup"]["spec"]["jobTemplate"]["spec"]["template"]
 
         assert template["metadata"]["labels"] == {"app": "rescan-backup"}

@@ -405,7 +405,7 @@ def test_a_rule_is_kept_and_broken(rule: str, case: Case) -> None:
     assert found[0].startswith(f"{broken.name}: {rule}: {case.named or case.setting} is ")
 
 
-def test_all_broken_rules_of_all_environments_are_told_at_once() -> None:
+def test_all_broken_rules_of_all_environments_are_listed_at_once() -> None:
     broken = [
         changed(DEV, {"workload.replicas": 0, "storage.size": "1Mi"}),
         changed(PROD, {"workload.image.tag": "latest"}),
@@ -433,7 +433,7 @@ def test_all_broken_rules_of_all_environments_are_told_at_once() -> None:
         ("workload.strategy", "Recreate", "give it a value of type workload.RollingUpdate | workload.Recreate"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_told_before_any_rule_trips_over_it(
+def test_a_value_of_the_wrong_type_is_reported_before_the_rules_run(
     setting: str, value: object, message: str
 ) -> None:
     (found,) = broken_rules(changed(DEV, {setting: value}))
