@@ -89,7 +89,7 @@ def test_a_url_that_cannot_be_used_is_said_without_it_and_the_report_is_made(
 
     out, err = capsys.readouterr()
     assert "ConfigMap shop/a  drifted" in out
-    (said,) = (line for line in err.splitlines() if "notified" in line)
+    (said,) = (line for line in err.splitlines() if "notification" in line)
     assert said.startswith("drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: ")
     assert "s3cr3t" not in out + err
 
