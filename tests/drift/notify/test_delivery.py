@@ -70,7 +70,8 @@ def test_what_did_not_get_there_is_told_again(to: To, stderr: Stderr) -> None:
         to(receiver.url)
         assert scan() == 1
         assert stderr() == (
-            "drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: it answered 403; the next run tries again\n"
+            "drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: it answered 403; "
+            "the next run tries again\n"
         )
         assert scan() == 1
         assert stderr() == ""
