@@ -234,8 +234,11 @@ class _Scan:
         why = str(error)
         if isinstance(error, RequestError) and error.status == _FORBIDDEN:
             user = self._source.info.impersonated if self._source.info is not None else None
-            account = "this account" if user is None else f"the impersonated user {user}"
-            why = f"may not be read by {account} (get, list {objects})"
+            why = (
+                f"may not be read by this account (get, list {objects})"
+                if user is None
+                else f"may not be read by the impersonated user {user} (get, list {objects})"
+            )
         results.errors.append(f"{objects}: {why}")
         results.reports += [
             ObjectReport(manifest.api_version, kind.key(namespace, name), manifest.source, Status.UNCHECKED, why)

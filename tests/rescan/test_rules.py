@@ -433,9 +433,7 @@ def test_all_broken_rules_of_all_environments_are_listed_at_once() -> None:
         ("workload.strategy", "Recreate", "give it a value of type workload.RollingUpdate | workload.Recreate"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_reported_before_the_rules_run(
-    setting: str, value: object, message: str
-) -> None:
+def test_a_value_of_the_wrong_type_is_reported_before_the_rules_run(setting: str, value: object, message: str) -> None:
     (found,) = broken_rules(changed(DEV, {setting: value}))
 
     assert str(found).startswith("dev: settings-have-their-declared-type: ")
