@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from types import FrameType
 from typing import Final
 
 from drift.api import open_cluster, read_manifests
@@ -35,11 +36,9 @@ from drift.watch.timing import Timing
 
 #: Seconds to make the last report after a signal to stop. A second signal ends the process at once.
 _GRACE: Final = 5.0
-#: Messages to the main thread, through a pipe, from the signal handlers and the watching thread.
-_RELOAD: Final = b"r"
-_STOP: Final = b"s"
-_ENDED: Final = b"e"
-_SIGNALS: Final = {signal.SIGHUP: _RELOAD, signal.SIGTERM: _STOP, signal.SIGINT: _STOP}
+#: Messages to the main thread, through a pipe: the number of a signal, or that the watching thread has ended.
+_RELOAD: Final = bytes([signal.SIGHUP])
+_ENDED: Final = b"\0"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
         recorder=_recorder(options, server),
     )
     service = HttpServer(watcher.status, options.listen, options.metrics_port)
+    # From here on threads run, which an exception in the main thread would not end.
+    signals = _Signals()
     say(f"watching; see {service.url}/")
     service.start()
     manifests = ManifestWatcher(
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     )
     manifests.start()
     try:
-        _run_until_stopped(watcher, manifests.reload)
+        _run_until_stopped(watcher, manifests.reload, signals)
     finally:
         manifests.stop()
         service.stop()
@@ -106,14 +107,42 @@ def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None
     return Recorder(History(Path(options.history), say), scope, say)
 
 
-def _run_until_stopped(watcher: Watcher, reload: Callable[[], None]) -> None:
+class _Signals:
+    """Writes the number of each signal to a pipe from now on.
+
+    Python itself writes it, as soon as any thread gets the signal. A handler in Python would wait until the main thread
+    returns from the read that the signal should end.
+
+    Attributes:
+        receive: The end of the pipe to read from.
+        send: The end to write to.
+        has_terminal: Whether standard error was a terminal at the start. A terminal that closes also sends SIGHUP.
+    """
+
+    def __init__(self) -> None:
+        self.has_terminal = _has_terminal()
+        self.receive, self.send = os.pipe()
+        os.set_blocking(self.send, False)
+        signal.set_wakeup_fd(self.send, warn_on_full_buffer=False)
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _do_nothing)
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    del number, frame
+
+
+def _run_until_stopped(watcher: Watcher, reload: Callable[[], None], signals: _Signals) -> None:
     """Runs the watcher in a thread, so that the main thread can handle signals at once.
+
+    Args:
+        watcher: The watcher.
+        reload: Reloads the manifests.
+        signals: The signals that the process gets.
 
     Raises:
         DriftError: The watch could not start.
     """
-    # A pipe and not a queue: a signal may arrive while the main thread holds a lock.
-    receive, send = os.pipe()
     failure: list[Exception] = []
 
     def watch() -> None:
@@ -121,24 +150,19 @@ def _run_until_stopped(watcher: Watcher, reload: Callable[[], None]) -> None:
             watcher.run()
         except Exception as error:  # noqa: BLE001
             failure.append(error)
-        os.write(send, _ENDED)
+        os.write(signals.send, _ENDED)
 
-    has_terminal = _has_terminal()
-    for number in _SIGNALS:
-        signal.signal(number, lambda number, _: os.write(send, _SIGNALS[signal.Signals(number)]))
     threading.Thread(target=watch, name="watch", daemon=True).start()
-    while (message := os.read(receive, 1)) == _RELOAD:
-        if has_terminal and not _has_terminal():
-            # A terminal that closes also sends SIGHUP.
-            message = _STOP
+    while (message := os.read(signals.receive, 1)) == _RELOAD:
+        if signals.has_terminal and not _has_terminal():
             break
         say("SIGHUP: reloading the manifests")
         reload()
-    if message == _STOP:
+    if message != _ENDED:
         watcher.stop()
         # Before the first report there is nothing to finish.
         if watcher.status.report() is not None:
-            _wait_for_last_report(receive)
+            _wait_for_last_report(signals.receive)
     if failure:
         raise failure[0]
 
