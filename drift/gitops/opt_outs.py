@@ -18,7 +18,9 @@ def expected_absence(manifest: Object) -> str | None:
         return f"a hook ({hook}), which may be deleted after it ran"
     spec = manifest.get("spec")
     if manifest.get("kind") == "Job" and isinstance(spec, dict) and spec.get("ttlSecondsAfterFinished") is not None:
-        return f"a Job that is deleted {spec['ttlSecondsAfterFinished']} s after it finishes (ttlSecondsAfterFinished)"
+        return (
+            f"finished: the Job is deleted {spec['ttlSecondsAfterFinished']} s after it ends (ttlSecondsAfterFinished)"
+        )
     return None
 
 

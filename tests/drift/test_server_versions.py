@@ -159,6 +159,6 @@ def test_one_note_says_that_the_server_is_newer(workspace: Application, version:
         running.on("^/version", changed(relabelled), times=FOREVER)
         scanned = workspace.report("--quiet", kubeconfig=running.kubeconfig(workspace.scratch))
 
-    notes = [note for note in scanned.document["notes"] if f"the server is Kubernetes {version}, newer than" in note]
+    notes = [note for note in scanned.document["notes"] if f"the server runs Kubernetes {version}, newer than" in note]
     assert len(notes) == is_newer
     assert scanned.findings == []
