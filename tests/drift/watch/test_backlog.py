@@ -70,7 +70,7 @@ def _wait_for(watching: InProcess, transitions: int) -> None:
 
 
 def _blocks(watching: InProcess) -> int:
-    """Retransitions the number of allocated memory blocks at a quiet moment.
+    """Returns the number of allocated memory blocks at a quiet moment.
 
     It does not list the objects, because it would reference tuples that other threads still fill.
     """
@@ -93,8 +93,8 @@ def test_memory_does_not_grow_with_the_number_of_edits(workspace: Application, w
 
     _edit_often(editor, watching, EDITS)
 
-    # Less than one block per edit. An object that was not freed would need dozens.
-    assert _blocks(watching) - before < EDITS
+    # A live object or a finding that is kept takes dozens of blocks; caches that still fill take some in all.
+    assert _blocks(watching) - before < BLOCKS_OF_AN_EDIT * EDITS
 
 
 def test_a_reflector_waits_for_the_comparison_and_loses_no_event(workspace: Application) -> None:
