@@ -18,6 +18,11 @@ Object = dict[str, Json]
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
+def as_object(value: Json) -> Object:
+    """Returns a value that is an object, and an empty object for any other: what others wrote may hold anything."""
+    return value if isinstance(value, dict) else {}
+
+
 class Status(StrEnum):
     """The result for one object as a whole."""
 

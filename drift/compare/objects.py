@@ -14,7 +14,7 @@ from drift.compare.remove_tracking import remove_tracking
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.model import LAST_APPLIED, Decision, Json, Object
+from drift.model import LAST_APPLIED, Decision, Json, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import Type
@@ -103,7 +103,7 @@ def compare_object(
         reserved=reserved,
         with_zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
-    generation = _mapping(live.get("metadata")).get("generation")
+    generation = as_object(live.get("metadata")).get("generation")
     classification = classify(diff(projection.desired, projection.live), projection, ownership, schema, generation)
     others = _other_managers(entries, roles)
     if classification.differences and others and not roles.has_applier:
@@ -142,13 +142,9 @@ def _other_managers(entries: Sequence[Entry], roles: Roles) -> str:
     return ", ".join(sorted(names))
 
 
-def _mapping(value: Json) -> Object:
-    return value if isinstance(value, dict) else {}
-
-
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:
     """Returns the ``managedFields`` entries, their tree (None if there are none), and remarks for the reader."""
-    managed_fields = _mapping(live.get("metadata")).get("managedFields")
+    managed_fields = as_object(live.get("metadata")).get("managedFields")
     if not managed_fields:
         return (), None, []
     try:

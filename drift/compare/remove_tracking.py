@@ -11,7 +11,7 @@ from drift.compare.normalize import ListMap
 from drift.compare.ownership import Ownership, owner_node
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
-from drift.model import Decision, Json, Object
+from drift.model import Decision, Json, Object, as_object
 from drift.paths import ItemKey, Path, render
 
 
@@ -26,7 +26,7 @@ def remove_tracking(
         ownership: The owners of the live object's fields.
         reserved: The tracking labels and annotations of appliers.
     """
-    labels = _mapping(_mapping(live.get("metadata")).get("labels"))
+    labels = as_object(as_object(live.get("metadata")).get("labels"))
     copied = {name: labels[name] for name in reserved.copied_labels if name in labels}
     remover = _Remover(ownership, reserved, copied)
     live = remover.restore_overwritten(desired, live)
@@ -44,10 +44,10 @@ class _Remover:
 
     def restore_overwritten(self, desired: Object, live: Object) -> Object:
         """Returns the live object with Git's value for each label and annotation that the applier overwrote."""
-        desired_metadata, metadata = _mapping(desired.get("metadata")), _mapping(live.get("metadata"))
+        desired_metadata, metadata = as_object(desired.get("metadata")), as_object(live.get("metadata"))
         changed: Object = {}
         for name in self.reserved.overwritten:
-            in_git, in_cluster = _mapping(desired_metadata.get(name)), _mapping(metadata.get(name))
+            in_git, in_cluster = as_object(desired_metadata.get(name)), as_object(metadata.get(name))
             restored = {
                 key: in_git[key]
                 for key, value in in_cluster.items()
@@ -115,7 +115,3 @@ class _Remover:
 
     def _only_applier_owns(self, node: OwnerNode | None) -> bool:
         return node is None or self.ownership.only_applier(node.all_owners())
-
-
-def _mapping(value: Json) -> Object:
-    return value if isinstance(value, dict) else {}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from drift.model import Json, Object
+from drift.model import Object, as_object
 
 #: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
@@ -51,12 +51,12 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         body: The live object, or at least its metadata with ``managedFields``.
         keys: The keys that the tracking label may have, most likely first.
     """
-    metadata = _mapping(body.get("metadata"))
+    metadata = as_object(body.get("metadata"))
     entries = metadata.get("managedFields")
-    if not isinstance(entries, list) or not any(_mapping(entry).get("manager") in MANAGERS for entry in entries):
+    if not isinstance(entries, list) or not any(as_object(entry).get("manager") in MANAGERS for entry in entries):
         return None
-    annotation = _mapping(metadata.get("annotations")).get(TRACKING_ID)
-    labels = _mapping(metadata.get("labels"))
+    annotation = as_object(metadata.get("annotations")).get(TRACKING_ID)
+    labels = as_object(metadata.get("labels"))
     if isinstance(annotation, str) and ":" in annotation:
         found = ArgoCDTracking(annotation.partition(":")[0], by_annotation=True, label=None)
         label = next((key for key in keys if labels.get(key) == found.label_value), None)
@@ -66,7 +66,3 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         if isinstance(name, str) and name:
             return ArgoCDTracking(name, by_annotation=False, label=key)
     return ArgoCDTracking(None, by_annotation=False, label=None)
-
-
-def _mapping(value: Json) -> Object:
-    return value if isinstance(value, dict) else {}

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from drift.model import LAST_APPLIED, Json, Object
+from drift.model import LAST_APPLIED, Object, as_object
 from drift.redaction import is_secret, redact_secret
 
 
@@ -37,8 +37,8 @@ def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
         api_version: The version in which it was read.
         kind: Its kind.
     """
-    metadata = _mapping(body.get("metadata"))
-    last_applied = _last_applied(_mapping(metadata.get("annotations")).get(LAST_APPLIED))
+    metadata = as_object(body.get("metadata"))
+    last_applied = _last_applied(as_object(metadata.get("annotations")).get(LAST_APPLIED))
     if is_secret(api_version, kind):
         body = redact_secret(body)
         last_applied = None if last_applied is None else redact_secret(last_applied)
@@ -60,8 +60,3 @@ def _last_applied(text: object) -> Object | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _mapping(value: Json) -> Object:
-    """Returns the value if it is a mapping, otherwise {}. A dump may contain anything."""
-    return value if isinstance(value, dict) else {}

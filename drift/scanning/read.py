@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from drift.errors import RequestError, TooManyObjectsError
@@ -16,7 +17,6 @@ _MANY_NAMESPACES: Final = 3
 _FEW_OBJECTS: Final = 5
 #: How many objects of other namespaces a list of all namespaces may return, for each request that it saves.
 _UNRELATED_PER_REQUEST: Final = 100
-_FORBIDDEN: Final = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Reader:
             except TooManyObjectsError:
                 pass
             except RequestError as error:
-                if error.status != _FORBIDDEN:
+                if error.status != HTTPStatus.FORBIDDEN:
                     yield Unread(tuple(names), error)
                     return
                 is_forbidden_for_all = True

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
 
@@ -29,7 +30,6 @@ from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
 from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_owners, report_unmanaged
 
-_FORBIDDEN: Final = 403
 #: Report the progress after this many objects.
 _PROGRESS_INTERVAL: Final = 100
 
@@ -232,7 +232,7 @@ class _Scan:
         """Reports manifests as unchecked: their live objects may be missing, drifted or in sync."""
         objects = f"{kind.resource.plural} in {namespace}" if namespace else kind.resource.plural
         why = str(error)
-        if isinstance(error, RequestError) and error.status == _FORBIDDEN:
+        if isinstance(error, RequestError) and error.status == HTTPStatus.FORBIDDEN:
             user = self._source.info.impersonated if self._source.info is not None else None
             why = (
                 f"may not be read by this account (get, list {objects})"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from http import HTTPStatus
 from typing import Final
 
 from drift.errors import ConnectError, RequestError
@@ -40,9 +41,6 @@ SEARCHED_KINDS: Final = (
     ("rbac.authorization.k8s.io", "Role"),
     ("rbac.authorization.k8s.io", "RoleBinding"),
 )
-_FORBIDDEN: Final = 403
-_METHOD_NOT_ALLOWED: Final = 405
-_UNAVAILABLE: Final = 503
 
 
 @cache
@@ -182,9 +180,9 @@ class UnmanagedSearch:
             is_in_git: Whether the manifests use the kind.
         """
         where = f" in {namespace}" if namespace else ""
-        refused = error.status in {_FORBIDDEN, _METHOD_NOT_ALLOWED}
+        refused = error.status in {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}
         # If one of Kubernetes' own APIs is down, the whole API server is in trouble. Aggregated APIs fail on their own.
-        down = error.status == _UNAVAILABLE and resource.group not in _built_in_groups()
+        down = error.status == HTTPStatus.SERVICE_UNAVAILABLE and resource.group not in _built_in_groups()
         why = "this account may not list them" if refused else str(error)
         text = f"did not search for unmanaged {resource.plural}{where}: {why}"
         (self.notes if (refused or down) and not is_in_git else self.errors).append(text)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
 
-from drift.model import Json
+from drift.model import Json, as_object
 
 _REF_PREFIX: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -222,13 +222,9 @@ _KEYWORDS: Final[Mapping[str, type]] = {
 }
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
 def _readable(schema: Json) -> Mapping[str, Json]:
     """Returns a schema without keywords of the wrong JSON type, since a server's answer may be malformed."""
-    keywords = _mapping(schema)
+    keywords = as_object(schema)
     broken = [name for name, kind in _KEYWORDS.items() if name in keywords and not isinstance(keywords[name], kind)]
     return {name: value for name, value in keywords.items() if name not in broken} if broken else keywords
 
@@ -250,11 +246,11 @@ class SchemaDocument:
     """
 
     def __init__(self, document: Mapping[str, Json]) -> None:
-        self._schemas = _mapping(_mapping(document.get("components")).get("schemas"))
+        self._schemas = as_object(as_object(document.get("components")).get("schemas"))
         self._types: dict[str, Type] = {}
         self._kinds = self._index_kinds()
         #: The names of the types that have the ``scale`` subresource.
-        self.scalable = self._find_scalable(_mapping(document.get("paths")))
+        self.scalable = self._find_scalable(as_object(document.get("paths")))
         # Documents of custom resources declare no built-in API types except metadata and Scale.
         self.is_custom = not any(
             name.startswith(("io.k8s.api.", "io.k8s.kube-", "io.k8s.apiext")) and not name.startswith(_SCALE)
@@ -266,7 +262,7 @@ class SchemaDocument:
         for name, schema in self._schemas.items():
             for identity in _readable(schema).get("x-kubernetes-group-version-kind", ()):
                 # Types such as DeleteOptions and Status name every group; other kinds name one.
-                group, version, kind = map(_mapping(identity).get, ("group", "version", "kind"))
+                group, version, kind = map(as_object(identity).get, ("group", "version", "kind"))
                 if isinstance(group, str) and isinstance(version, str) and isinstance(kind, str):
                     kinds.setdefault((group, version, kind), name)
         return kinds
@@ -277,7 +273,7 @@ class SchemaDocument:
             for path, operations in paths.items()
             if path.endswith("/{name}/scale")
             # The document gives the kind of the object here, not Scale.
-            for kind in [_mapping(_mapping(_mapping(operations).get("get")).get("x-kubernetes-group-version-kind"))]
+            for kind in [as_object(as_object(as_object(operations).get("get")).get("x-kubernetes-group-version-kind"))]
         )
 
     def kind(self, group: str, version: str, kind: str) -> Type | None:
@@ -320,7 +316,7 @@ class SchemaDocument:
         if name not in self._schemas:
             return UNKNOWN
         if default is not ABSENT or rules:
-            return Type(self, {**_mapping(self._schemas[name]), **(rules or {})}, name, default)
+            return Type(self, {**as_object(self._schemas[name]), **(rules or {})}, name, default)
         known = self._types.get(name)
         if known is None:
             known = self._types[name] = Type(self, self._schemas[name], name, ABSENT)
