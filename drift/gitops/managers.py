@@ -177,7 +177,7 @@ def _child(name: str, value: Json) -> Json:
     if name.startswith("k:") and isinstance(value, list):
         try:
             key = json.loads(name[2:])
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return next((item for item in value if isinstance(item, dict) and _has_key(item, key)), None)
     return None

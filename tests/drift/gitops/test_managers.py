@@ -170,3 +170,9 @@ def test_one_kubectl_apply_does_not_make_kubectl_the_applier_of_a_source() -> No
 def test_controllers_are_not_inferred() -> None:
     assert _elected((_owns("kube-controller-manager", "a", "b", "c"),)) is None
     assert _elected(()) is None
+
+
+def test_a_deeply_nested_key_is_not_counted_and_raises_no_error() -> None:
+    nested = Entry(Actor("robot", "Apply", None, None), "v1", {"f:ports": {f"k:{'[' * 200_000}": {}}})
+
+    assert _elected((nested,)) is None
