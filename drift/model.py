@@ -160,6 +160,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Incomparable:
+    """Stands in the body of a manifest for a value that cannot be compared with the live one, nor be shown.
+
+    Whether the field exists is compared. Like a redacted value, it cannot be serialized to JSON.
+
+    Attributes:
+        reason: Why, as a sentence without a full stop: encrypted in Git, or another value in each rendering.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One desired object.
 
@@ -168,21 +181,28 @@ class Manifest:
         kind: ``kind``.
         namespace: ``metadata.namespace``, or None if the manifest does not set it.
         name: ``metadata.name``.
-        source: Where the manifest was read.
-        body: The whole object; the values of a Secret are redacted.
+        source: The place in the file that people edit; None if no file has it, because a program generated it.
+        body: The whole object; the values of a Secret are redacted, and others may be `Incomparable`.
+        origins: The names of the sources that describe it, as in `SourceInfo`; empty where only files are read.
     """
 
     api_version: str
     kind: str
     namespace: str | None
     name: str
-    source: Source
+    source: Source | None
     body: Object = field(repr=False)
+    origins: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
         """The API group, "" for the core group."""
         return self.api_version.rpartition("/")[0]
+
+    @property
+    def place(self) -> str:
+        """Where it is described, for messages: its file and line, or the source that generated it."""
+        return str(self.source) if self.source is not None else ", ".join(self.origins)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -261,19 +281,34 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCompared:
+    """A field that Git describes with a value that cannot be compared.
+
+    Attributes:
+        path: As in a finding.
+        reason: Why, as a sentence without a full stop.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectReport:
     """The result for one object.
 
     Attributes:
         api_version: The version in which it was compared.
         key: The object.
-        source: Where its manifest was read; None for an unmanaged object.
+        source: Where its manifest was read; None for an unmanaged object, and for a manifest that no file has.
         status: The result for the object as a whole.
         reason: Why it is unchecked, or another remark, as a sentence; None if the findings say everything.
         findings: Sorted by path.
         decisions: Differences that are not reported.
         is_skipped: Whether it is unchecked because the user asked for that; the scan is still complete then.
         cluster: The context of its cluster if the report covers several clusters, else None.
+        origins: The names of the sources that describe it, as in `SourceInfo`; empty for an unmanaged object.
+        not_compared: The fields whose values could not be compared, sorted by path.
     """
 
     api_version: str
@@ -285,6 +320,35 @@ class ObjectReport:
     decisions: tuple[Decision, ...] = ()
     is_skipped: bool = False
     cluster: str | None = None
+    origins: tuple[str, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        manifest: Manifest,
+        key: ObjectKey,
+        status: Status,
+        reason: str | None = None,
+        *,
+        findings: tuple[Finding, ...] = (),
+        decisions: tuple[Decision, ...] = (),
+        is_skipped: bool = False,
+        not_compared: tuple[NotCompared, ...] = (),
+    ) -> "ObjectReport":
+        """Returns the report of an object that a manifest describes."""
+        return cls(
+            manifest.api_version,
+            key,
+            manifest.source,
+            status,
+            reason,
+            findings,
+            decisions,
+            is_skipped,
+            origins=manifest.origins,
+            not_compared=not_compared,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +431,50 @@ class ManifestsInfo:
     git_dirty: bool | None
 
 
+class SourceKind(StrEnum):
+    """What a source of manifests is."""
+
+    FILES = "files"
+    KUSTOMIZE = "kustomize"
+    HELM_CHART = "helm-chart"
+    HELM_RELEASE = "helm-release"
+    FLUX_KUSTOMIZATION = "flux-kustomization"
+    FLUX_HELM_RELEASE = "flux-helm-release"
+    ARGOCD_APPLICATION = "argocd-application"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """One source of manifests, and what its GitOps controller says about it.
+
+    Attributes:
+        kind: What it is.
+        name: Its name, which no other source of the report has: the path as the user gave it, or
+            ``release NAMESPACE/NAME``, ``Kustomization NAMESPACE/NAME``, ``Application NAMESPACE/NAME``.
+        path: The local file or folder that was read or rendered; None if there is none.
+        revision: What was read: a Git commit, a chart's version, or a release's number; None if unknown.
+        synced_revision: What was last synced, in the same form; None if unknown.
+        suspended: Whether its controller is suspended, or does not sync automatically; None without a controller.
+        ready: Whether its controller reports that it is synced and ready; None if it reports nothing.
+        message: What its controller says about it, or why it was not read; None if there is nothing to say.
+        last_synced: RFC 3339, the time of the last sync; None if unknown.
+        objects: The number of manifests.
+        unchecked: The number of these that were not compared.
+    """
+
+    kind: SourceKind
+    name: str
+    path: str | None = None
+    revision: str | None = None
+    synced_revision: str | None = None
+    suspended: bool | None = None
+    ready: bool | None = None
+    message: str | None = None
+    last_synced: str | None = None
+    objects: int = 0
+    unchecked: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The result of one scan.
@@ -385,6 +493,8 @@ class Report:
         past: The latest scans in the history, oldest first, including this one; empty without a history.
         shard: The part of the scan that the report covers, or None for a scan that is not split.
         unused_rules: Notes that apply to the whole scan only if every shard has them.
+        sources: Where the manifests come from, in the order of the user; empty if only files were read.
+        unread: Documents that could not be read, one line each; they make the scan incomplete and its exit status 2.
     """
 
     generated_at: str
@@ -400,11 +510,17 @@ class Report:
     past: tuple[PastScan, ...] = ()
     shard: Shard | None = None
     unused_rules: tuple[str, ...] = ()
+    sources: tuple[SourceInfo, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """Incomplete if anything could not be checked, else drifted if anything drifted, else in sync."""
-        if self.errors or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects):
+        if (
+            self.errors
+            or self.unread
+            or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects)
+        ):
             return Verdict.INCOMPLETE
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
 

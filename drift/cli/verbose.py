@@ -24,7 +24,7 @@ def print_inputs(options: argparse.Namespace, settings: Settings, manifests: Loa
     """
     file = options.config or DEFAULT_FILE
     say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
-    files = len({manifest.source.file for manifest in manifests.manifests})
+    files = len({manifest.source.file for manifest in manifests.manifests if manifest.source is not None})
     count = plural(len(manifests.manifests), "object")
     say(f"manifests: {count} in {plural(files, 'file')} of {', '.join(manifests.paths)}")
     for note in manifests.skipped:

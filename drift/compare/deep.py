@@ -7,7 +7,7 @@ from deepdiff import DeepDiff
 from deepdiff.operator import BaseOperator
 
 from drift.compare.atomic import AtomicValue
-from drift.model import Object
+from drift.model import Incomparable, Object
 from drift.redaction import Redacted
 
 
@@ -18,10 +18,10 @@ class _Leaves(BaseOperator):
     """
 
     def __init__(self) -> None:
-        super().__init__(types=[AtomicValue, Redacted, str])
+        super().__init__(types=[AtomicValue, Redacted, Incomparable, str])
 
     def match(self, level: Any) -> bool:
-        leaves = AtomicValue | Redacted | str
+        leaves = AtomicValue | Redacted | Incomparable | str
         return isinstance(level.t1, leaves) and isinstance(level.t2, leaves)
 
     def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:

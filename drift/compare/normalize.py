@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
-from drift.model import LAST_APPLIED, Json, Object
+from drift.model import LAST_APPLIED, Incomparable, Json, Object
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
 from drift.schema.allocated import ALLOCATED
@@ -116,7 +116,7 @@ class _Normalizer:
             return self.struct(value, schema, part)
         if isinstance(value, list):
             return self._list(value, schema)
-        if isinstance(value, Redacted):
+        if isinstance(value, Redacted | Incomparable):
             return value
         return canonical(value, Scalar.QUANTITY if part is _Part.AMOUNTS else schema.scalar)
 
@@ -172,7 +172,7 @@ class _Normalizer:
             list_map = self._list_map(value, schema)
             if list_map is not None:
                 return list_map
-        elif schema.shape is Shape.SET and not any(isinstance(item, dict | list) for item in value):
+        elif schema.shape is Shape.SET and not any(isinstance(item, dict | list | Incomparable) for item in value):
             members = ListMap(is_set=True)
             for position, item in enumerate(value):
                 members.put(set_member(item), item, position)
@@ -205,7 +205,7 @@ class _Normalizer:
             part = item.get(name)
             if part is None:
                 part = self._facts.default(schema.items, name, item)
-            if part is ABSENT or isinstance(part, dict | list):
+            if part is ABSENT or isinstance(part, dict | list | Incomparable):
                 return None
             parts.append((name, part))
         return ItemKey(parts)

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from functools import cache
 
 from drift.compare.classify import ClassifiedDifference, classify
-from drift.compare.diff import diff
+from drift.compare.diff import Difference, diff
 from drift.compare.kind_specifics import remove_kind_specifics
 from drift.compare.normalize import ListMap, normalize_object
 from drift.compare.ownership import Ownership, owner_node
 from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import remove_tracking
+from drift.compare.show import incomparable_in
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.model import LAST_APPLIED, Decision, Json, Object, as_object
+from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import Type
@@ -30,6 +31,7 @@ class ObjectComparison:
         decisions: Differences that are not reported, and why.
         remarks: Other information on this object for the reader, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
+        not_compared: The fields whose values in Git cannot be compared, sorted by path.
         has_webhook_changes: Whether changes were attributed to a webhook and left out, which the GitOps controller may
             contradict.
     """
@@ -39,6 +41,7 @@ class ObjectComparison:
     decisions: tuple[Decision, ...]
     remarks: tuple[str, ...]
     lacks_owners: bool
+    not_compared: tuple[NotCompared, ...] = ()
     has_webhook_changes: bool = False
 
 
@@ -104,7 +107,8 @@ def compare_object(
         with_zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
     )
     generation = as_object(live.get("metadata")).get("generation")
-    classification = classify(diff(projection.desired, projection.live), projection, ownership, schema, generation)
+    differences, not_compared = _without_incomparable(diff(projection.desired, projection.live))
+    classification = classify(differences, projection, ownership, schema, generation)
     others = _other_managers(entries, roles)
     if classification.differences and others and not roles.has_applier:
         remarks.append(f"written by {others}, not by an applier")
@@ -115,8 +119,25 @@ def compare_object(
         decisions=(*decisions, *tracking_decisions, *projection.decisions, *classification.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,
+        not_compared=not_compared,
         has_webhook_changes=bool(classification.decisions),
     )
+
+
+def _without_incomparable(differences: Sequence[Difference]) -> tuple[list[Difference], tuple[NotCompared, ...]]:
+    """Separates the differences from the fields whose values in Git cannot be compared.
+
+    That such a field, or a part of the object that contains one, is missing in the cluster is a difference.
+    """
+    found: list[Difference] = []
+    not_compared: list[NotCompared] = []
+    for difference in differences:
+        incomparable = None if difference.change is Change.REMOVED else incomparable_in(difference.desired)
+        if incomparable is None:
+            found.append(difference)
+        else:
+            not_compared.append(NotCompared(render(difference.path), incomparable.reason))
+    return found, tuple(sorted(not_compared, key=lambda item: item.path))
 
 
 def _identity(body: Object) -> tuple[str, str, str]:

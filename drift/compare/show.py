@@ -2,7 +2,7 @@
 
 from drift.compare.atomic import AtomicValue
 from drift.compare.normalize import ListMap
-from drift.model import Json
+from drift.model import Incomparable, Json
 from drift.paths import ItemKey, Path, escape_pointer
 from drift.redaction import Redacted
 from drift.schema.types import ABSENT
@@ -13,9 +13,9 @@ def to_json(value: Json) -> Json:
     """Returns the value as JSON with scalars as they were written, or None for `ABSENT`.
 
     Raises:
-        TypeError: The value contains a `Redacted`. Check with `contains_redacted` first.
+        TypeError: The value contains a `Redacted` or an `Incomparable`. Check with `contains_redacted` first.
     """
-    if isinstance(value, Redacted):
+    if isinstance(value, Redacted | Incomparable):
         raise TypeError("a redacted value must not be shown")
     if isinstance(value, AtomicValue | Canonical):
         return to_json(value.value) if isinstance(value, AtomicValue) else value.written
@@ -36,7 +36,17 @@ def contains_redacted(value: Json) -> bool:
         return any(map(contains_redacted, value.values()))
     if isinstance(value, list):
         return any(map(contains_redacted, value))
-    return isinstance(value, Redacted)
+    return isinstance(value, Redacted | Incomparable)
+
+
+def incomparable_in(value: Json) -> Incomparable | None:
+    """Returns the first value in a tree that cannot be compared, or None if everything can."""
+    if isinstance(value, AtomicValue):
+        return incomparable_in(value.value)
+    if isinstance(value, dict | list):
+        below = value.values() if isinstance(value, dict) else value
+        return next((found for found in map(incomparable_in, below) if found is not None), None)
+    return value if isinstance(value, Incomparable) else None
 
 
 def pointer(tree: Json, path: Path) -> str:

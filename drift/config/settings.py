@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from drift.globs import Glob, PathGlob
 from drift.model import Cause, Change, Finding, ObjectKey, Severity, Unmanaged
@@ -117,6 +118,37 @@ class SkippedKind:
     def covers(self, group: str, kind: str) -> bool:
         """Returns whether it matches a kind."""
         return self.kind.matches(kind) and (self.group is None or self.group.matches(group))
+
+
+class RequestKind(StrEnum):
+    """How a user names a source; also the keys of an item of ``sources:`` in ``drift.yaml``."""
+
+    PATH = "path"
+    HELM_RELEASE = "helm-release"
+    FLUX = "flux"
+    ARGOCD = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """A source of manifests as a user names it, on the command line or in ``sources:``.
+
+    Attributes:
+        kind: What `target` is.
+        target: A path (a file, a folder of manifests, a kustomization, a chart, or ``-``); for the other kinds
+            ``all``, ``NAME`` or ``NAMESPACE/NAME``.
+        release: For a chart, the name of its release; None for the name of the chart.
+        namespace: For a chart, the namespace of its release; None for that of objects that name none.
+        values: For a chart, its values files, in the order in which Helm merges them.
+        set_values: For a chart, ``KEY=VALUE`` as with ``helm --set``.
+    """
+
+    kind: RequestKind
+    target: str
+    release: str | None = None
+    namespace: str | None = None
+    values: tuple[str, ...] = ()
+    set_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _entry(manifest: Manifest, entry: Object, notes: list[str]) -> IgnoreDiffere
         pattern = _jq_pattern(expression)
         if pattern is None:
             notes.append(
-                f"{manifest.source}: ignoreDifferences {expression!r} is not supported: use a jq path such as "
+                f"{manifest.place}: ignoreDifferences {expression!r} is not supported: use a jq path such as "
                 ".spec.template.spec.containers[].image"
             )
         else:

@@ -224,7 +224,7 @@ class SyncedRevisions:
             key: manifest
             for source, manifests in read.items()
             for key, manifest in manifests.items()
-            if source.contains(manifest.source.file.partition(":")[2])
+            if manifest.source is not None and source.contains(manifest.source.file.partition(":")[2])
         }
 
     def _load(self, commit: str) -> Manifests | str:

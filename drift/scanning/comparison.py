@@ -97,6 +97,7 @@ class PairComparer:
             "; ".join(comparison.remarks) or None,
             findings=findings,
             decisions=comparison.decisions,
+            not_compared=comparison.not_compared,
         )
         if not (comparison.differences or comparison.has_webhook_changes or comparison.lacks_owners):
             # Reports of other objects also depend on the last sync and on autoscalers, which can change.

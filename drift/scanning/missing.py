@@ -20,10 +20,10 @@ def report_missing(absent: Absent, last_sync: LastSync, cluster: str) -> ObjectR
     manifest, key = absent.manifest, absent.key
     expected = expected_absence(manifest.body)
     if expected is not None:
-        return ObjectReport(manifest.api_version, key, manifest.source, Status.IN_SYNC, expected)
+        return ObjectReport.of(manifest, key, Status.IN_SYNC, expected)
     cause = _CAUSES[last_sync.was_synced(key)]
     reason = absent.reason
     if reason is None and cause is Cause.PENDING_SYNC:
         reason = last_sync.why_pending(key)
     findings = apply_opt_outs((missing_finding(key, cluster, cause),), manifest.body, None)
-    return ObjectReport(manifest.api_version, key, manifest.source, Status.MISSING, reason, findings)
+    return ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)

@@ -8,7 +8,7 @@ from drift.errors import ManifestError
 from drift.kube.live_object import LiveObject
 from drift.kube.live_source import LiveSource
 from drift.kube.resources import Resource
-from drift.model import Decision, Finding, Manifest, ObjectKey, ObjectReport, Shard, Status
+from drift.model import Decision, Finding, Manifest, NotCompared, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options
 
 #: Argo CD's own kinds. Argo Workflows and Rollouts use the same group, but their objects are ordinary manifests.
@@ -68,10 +68,18 @@ class Pair:
         *,
         findings: tuple[Finding, ...] = (),
         decisions: tuple[Decision, ...] = (),
+        not_compared: tuple[NotCompared, ...] = (),
     ) -> ObjectReport:
         """Returns the report of the object; arguments as in `ObjectReport`."""
-        manifest = self.manifest
-        return ObjectReport(manifest.api_version, self.key, manifest.source, status, reason, findings, decisions)
+        return ObjectReport.of(
+            self.manifest,
+            self.key,
+            status,
+            reason,
+            findings=findings,
+            decisions=decisions,
+            not_compared=not_compared,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +225,7 @@ class ResourceMapper:
             resource = self._resource(manifest)
             key = self._key(manifest, resource)
             if key in seen:
-                raise ManifestError(
-                    f"{manifest.source}: {key} is also defined in {seen[key].source}; remove one of them"
-                )
+                raise ManifestError(f"{manifest.place}: {key} is also defined in {seen[key].place}; remove one of them")
             seen[key] = manifest
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
             if excluded is not None:
@@ -265,4 +271,4 @@ class ResourceMapper:
 
 
 def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, is_skipped: bool = False) -> ObjectReport:
-    return ObjectReport(manifest.api_version, key, manifest.source, Status.UNCHECKED, reason, is_skipped=is_skipped)
+    return ObjectReport.of(manifest, key, Status.UNCHECKED, reason, is_skipped=is_skipped)

@@ -241,7 +241,7 @@ class _Scan:
             )
         results.errors.append(f"{objects}: {why}")
         results.reports += [
-            ObjectReport(manifest.api_version, kind.key(namespace, name), manifest.source, Status.UNCHECKED, why)
+            ObjectReport.of(manifest, kind.key(namespace, name), Status.UNCHECKED, why)
             for name, manifest in manifests.items()
         ]
 

@@ -116,7 +116,8 @@ class Comparison:
             options=options,
             cache=self._cache,
         )
-        return next(item for item in self._with_policy(report).objects if item.source == manifest.source)
+        key = self._key(change)
+        return next(item for item in self._with_policy(report).objects if item.key == key)
 
     def has_manifest(self, change: ObjectChange) -> bool:
         """Returns whether a manifest defines the changed object."""
@@ -137,9 +138,7 @@ class Comparison:
     def _synced_manifests(self, change: ObjectChange, live: LiveObject) -> tuple[Manifest, ...] | None:
         """Returns the manifests of the revision that the object was last synced from, or None if it is unknown."""
         by_key = ResourceMapper(self._source, self._options).by_key
-        resource = change.place.resource
-        key = ObjectKey(resource.group, resource.kind, change.namespace, change.name)
-        found = SyncedRevisions(self._source, self._revisions, by_key).manifests(live.body, key)
+        found = SyncedRevisions(self._source, self._revisions, by_key).manifests(live.body, self._key(change))
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
@@ -147,9 +146,12 @@ class Comparison:
 
     def _find(self, change: ObjectChange) -> Manifest | None:
         """Returns the manifest of the changed object if it has the API version that is watched."""
+        manifest = self._manifests_by_key.get(self._key(change))
+        return manifest if manifest is not None and manifest.api_version == change.place.resource.api_version else None
+
+    def _key(self, change: ObjectChange) -> ObjectKey:
         resource = change.place.resource
-        manifest = self._manifests_by_key.get(ObjectKey(resource.group, resource.kind, change.namespace, change.name))
-        return manifest if manifest is not None and manifest.api_version == resource.api_version else None
+        return ObjectKey(resource.group, resource.kind, change.namespace, change.name)
 
 
 class _ClusterAfterChange:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import ManifestError, UsageError
+from drift.model import Source
 from drift.redaction import Redacted
 from drift.sources.load import LoadedManifests, load_manifests, load_texts
 
@@ -60,7 +61,7 @@ def test_no_manifests_is_an_error(tmp_path: Path) -> None:
 def test_a_manifest_has_its_document_and_line() -> None:
     sources = [manifest.source for manifest in _load(f"# top\n{_object('a')}---\n---\n{_object('b')}").manifests]
 
-    assert [(source.file, source.document, source.line) for source in sources] == [("f.yaml", 1, 2), ("f.yaml", 3, 7)]
+    assert sources == [Source("f.yaml", 1, 2), Source("f.yaml", 3, 7)]
 
 
 @pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
