@@ -13,7 +13,7 @@ from drift.history.changes import ScanCoverage
 from drift.history.episodes import Scope
 from drift.history.scope import require_scope_name, scope_of
 from drift.history.store import History
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveSource
 from drift.model import Report
 from drift.notify.formats import MessageFormat
 

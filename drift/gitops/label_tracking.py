@@ -13,8 +13,7 @@ from typing import Final
 from drift.errors import RequestError
 from drift.gitops.argocd_labels import INSTANCE_LABEL, USUAL_LABELS, ArgoCDTracking, argocd_tracking
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
-from drift.kube.live_object import LiveObject
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
 from drift.model import Json, Object
 

@@ -12,7 +12,7 @@ from drift.gitops.argocd_status import application_record
 from drift.gitops.flux_status import kustomization_record
 from drift.gitops.gitops_object import GitOpsObject, gitops_object_of
 from drift.gitops.sync_record import SyncedSource, SyncRecord
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Manifest, Object, ObjectKey
 

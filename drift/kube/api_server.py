@@ -6,15 +6,14 @@ from typing import Any
 
 from drift.errors import RequestError
 from drift.kube.connection import Connection
+from drift.kube.http_get import not_an_api_server
 from drift.kube.limits import Deadline, Limits
-from drift.kube.live_object import LiveObject, read_live
+from drift.kube.live import LiveObject, check_object, read_live
 from drift.kube.openapi import SchemaSource
-from drift.kube.paging import read_pages
-from drift.kube.request_errors import not_an_api_server
+from drift.kube.paging import Listing, ListScope, read_list, read_pages
 from drift.kube.requests import Requests, ignore_message
 from drift.kube.resources import Resource, Resources, discover
-from drift.kube.validation import check_object
-from drift.kube.watch import Listing, Watch, WatchScope, list_for_watch
+from drift.kube.watch import Watch
 from drift.model import ClusterInfo
 
 
@@ -99,24 +98,19 @@ class ApiServer:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
             RequestError: They cannot be read. The caller may already have received some objects.
         """
-        for body in read_pages(self._requests, resource, namespace, metadata_only=metadata_only, at_most=at_most):
-            yield read_live(body, resource.api_version, resource.kind)
+        return read_pages(self._requests, ListScope(resource, namespace, metadata_only=metadata_only), at_most)
 
-    def list_scope(self, scope: WatchScope, *, at_most: int | None = None) -> Listing:
+    def list_scope(self, scope: ListScope, *, at_most: int | None = None) -> Listing:
         """Lists all objects of a scope, with the resourceVersion to watch it from.
-
-        Args:
-            scope: What to list.
-            at_most: The maximum number of objects; None for no maximum.
 
         Raises:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
             ConnectError: No usable response.
             RequestError: It cannot be listed.
         """
-        return list_for_watch(self._requests, scope, at_most)
+        return read_list(self._requests, scope, at_most)
 
-    def watch(self, scope: WatchScope, resource_version: str, *, seconds: int, silence: float) -> Watch:
+    def watch(self, scope: ListScope, resource_version: str, *, seconds: int, silence: float) -> Watch:
         """Watches a scope from a resourceVersion on. The request is sent when the caller starts to iterate."""
         return Watch(self._requests, scope, resource_version, seconds=seconds, idle_seconds=silence)
 

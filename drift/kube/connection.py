@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from urllib.parse import urlsplit
 import urllib3
 
 from drift.errors import ConnectError, UsageError
-from drift.kube.client_errors import explain_client_error
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
 from drift.kube.kubeconfig import read_kubeconfigs, used_cluster, used_user
 from drift.kube.proxies import choose_proxy, is_loopback, proxy_credentials
@@ -23,6 +23,29 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+#: Patterns of the client's messages, which can quote credentials, and the messages that replace them.
+_CLIENT_MESSAGES: Final = tuple(
+    (re.compile(pattern, re.DOTALL), message)
+    for pattern, message in (
+        # A plugin's standard error often says how to log in. kubectl shows it as well.
+        (r"exec: process returned (-?\d+)(?:\. (.{1,300}).*)?", "the exec plugin exited with status {0}: {1}"),
+        (r"exec: failed to decode process output.*", "the output of the exec plugin is not JSON"),
+        (r"exec: malformed response.*", "the output of the exec plugin is not an ExecCredential"),
+        (
+            r"exec: plugin api version.*",
+            "the output of the exec plugin is not of the apiVersion in the kubeconfig",
+        ),
+        (r"exec: malformed request.*", "an exec plugin needs a command and an apiVersion"),
+        (r"exec: missing .*", "the exec plugin returned neither a token nor a complete certificate"),
+        (r".*Expected key current-context\b.*", "has no current context; name one with --context"),
+        (r".*Expected key ([a-z-]{1,40}) in .*", "{0} is missing"),
+        (r".*object with name ([\w.@:/-]{1,200}) in .*/(clusters|contexts|users) list", "{1} has no entry {0!r}"),
+        (r"File does not exist: ([^\n]{1,4096})", "{0}: no such file"),
+        (r"Service host/port is not set.*", "KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is empty"),
+        (r"(?:Service token file does|Token file exists but).*", "it has no token"),
+        (r"(?:Service certification file does|Cert file exists but).*", "it has no ca.crt"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +87,9 @@ class Connection:
             with _errors_logged_by_the_client() as logged:
                 self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
         except (ConfigException, OSError, ValueError) as error:
-            raise ConnectError(f"{self.server}: no credentials: {explain_client_error(error)}") from None
+            raise ConnectError(f"{self.server}: no credentials: {_explain_client_error(error)}") from None
         if logged:
-            raise ConnectError(f"{self.server}: no credentials: {explain_client_error(logged[-1])}")
+            raise ConnectError(f"{self.server}: no credentials: {_explain_client_error(logged[-1])}")
         sent = urllib3.HTTPHeaderDict({name: self._header(value) for name, value in headers.items()})
         for name, value in self.impersonated.headers():
             sent.add(name, value)
@@ -138,10 +161,10 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
             raise UsageError(
                 f"kubeconfig {files}: has no context {context!r}; `kubectl config get-contexts` lists them"
             ) from None
-        raise ConnectError(f"kubeconfig {files}: {explain_client_error(error)}") from None
+        raise ConnectError(f"kubeconfig {files}: {_explain_client_error(error)}") from None
     if logged:
         # The client only logs that a plugin failed, and would continue without credentials.
-        raise ConnectError(f"kubeconfig {files}: no credentials: {explain_client_error(logged[-1])}")
+        raise ConnectError(f"kubeconfig {files}: no credentials: {_explain_client_error(logged[-1])}")
     current: dict[str, Any] = loader.current_context
     return _connection(
         configuration,
@@ -235,7 +258,7 @@ def _from_service_account(impersonate: Impersonation) -> Connection:
             client_configuration=configuration
         )
     except (ConfigException, OSError) as error:
-        raise ConnectError(f"the pod's service account cannot be used: {explain_client_error(error)}") from None
+        raise ConnectError(f"the pod's service account cannot be used: {_explain_client_error(error)}") from None
     try:
         namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
     except OSError:
@@ -247,6 +270,20 @@ def _from_service_account(impersonate: Impersonation) -> Connection:
         renew=lambda: _from_service_account(impersonate),
         impersonated=impersonate.with_fallback(NO_IMPERSONATION),
     )
+
+
+def _explain_client_error(error: BaseException | str) -> str:
+    """Returns a safe message for an error that the client raises or logs."""
+    text = error if isinstance(error, str) else str(error)
+    for pattern, message in _CLIENT_MESSAGES:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            return " ".join(message.format(*(group or "no message" for group in match.groups())).split())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if isinstance(error.filename, str) else error.strerror
+    if isinstance(error, str):
+        return "an exec plugin or a credentials file does not provide valid credentials"
+    return f"it contains a setting that is not valid ({type(error).__name__})"
 
 
 class _Collector(logging.Handler):

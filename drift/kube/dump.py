@@ -10,7 +10,7 @@ from typing import Any
 from drift.documents.files import document_files, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
-from drift.kube.live_object import LiveObject, read_live
+from drift.kube.live import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
 from drift.model import Json
 from drift.redaction import is_name, is_secret

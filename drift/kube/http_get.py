@@ -1,27 +1,62 @@
-"""Sends a single GET request with a timeout and a size limit, and says why there is no response."""
+"""Sends one GET request with a timeout and a size limit, and turns every failure into one clear error.
+
+Messages contain no text from the server that could quote an object, and no credentials.
+"""
 
 import http.client
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+import orjson
 import urllib3
 
+from drift.errors import ConnectError, RequestError, ScanError
+from drift.kube.connection import Connection
 from drift.kube.limits import Deadline, call_with_timeout, format_duration
+from drift.model import Object
 
 _CONNECT_SECONDS: Final = 10.0
 _CHUNK_BYTES: Final = 256 * 1024
 _STREAM_CHUNK_BYTES: Final = 64 * 1024
 #: The standard library's message when a proxy refuses a tunnel. The group is the status; the proxy's text is dropped.
 _TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})")
-
-#: Returns the headers of a request, with the credentials. It may run a credential plugin.
-Headers = Callable[[], Mapping[str, str]]
+#: `RequestError.reason` of a response that does not come from an API server.
+MALFORMED: Final = "Malformed"
+#: `RequestError.reason` of a response that is too large to be read.
+TOO_LARGE: Final = "TooLarge"
+#: The reasons that an API server gives. Only these are quoted.
+#: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
+STATUS_REASONS: Final = (
+    "Unauthorized",
+    "Forbidden",
+    "NotFound",
+    "AlreadyExists",
+    "Conflict",
+    "Gone",
+    "Invalid",
+    "ServerTimeout",
+    "StoreReadError",
+    "Timeout",
+    "TooManyRequests",
+    "BadRequest",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "RequestEntityTooLarge",
+    "UnsupportedMediaType",
+    "InternalError",
+    "Expired",
+    "ServiceUnavailable",
+)
+#: Part of the API server's message when it refuses an ``Impersonate-*`` header.
+_CANNOT_IMPERSONATE: Final = "cannot impersonate"
+_HOST: Final = re.compile(r"[a-z0-9._:-]{1,253}")
 
 
 class FailureReason(Enum):
@@ -63,23 +98,24 @@ class Response:
     body: bytes | bytearray
 
 
-def get(pool: urllib3.PoolManager, url: str, headers: Headers, *, seconds: float, max_bytes: int) -> Response:
+def get(connection: Connection, target: str, accept: str, *, seconds: float, max_bytes: int) -> Response:
     """Sends one GET request. Redirects are not followed, so that credentials stay with their server.
 
     Args:
-        pool: The connections.
-        url: The full URL.
-        headers: Called once; its time counts as part of the request.
+        connection: The server and the credentials. Their renewal counts as part of the request.
+        target: The path, with the query.
+        accept: The ``Accept`` header.
         seconds: Timeout of the whole request.
         max_bytes: Maximum size of the decompressed body.
 
     Raises:
         NoResponseError: There is no complete response.
+        ConnectError: There are no credentials.
     """
     opened: list[urllib3.BaseHTTPResponse] = []
 
     def send() -> Response:
-        response = _open(pool, url, headers(), connect=min(_CONNECT_SECONDS, seconds), read=seconds)
+        response = _open(connection, target, accept, connect=min(_CONNECT_SECONDS, seconds), read=seconds)
         opened.append(response)
         return Response(response.status, response.headers, _read(response, max_bytes))
 
@@ -93,25 +129,22 @@ def get(pool: urllib3.PoolManager, url: str, headers: Headers, *, seconds: float
 
 
 def open_stream(
-    pool: urllib3.PoolManager, url: str, headers: Headers, *, idle_seconds: float
+    connection: Connection, target: str, accept: str, *, idle_seconds: float
 ) -> urllib3.BaseHTTPResponse | Response:
     """Sends one GET request whose response is read as it arrives.
 
-    Args:
-        pool: The connections.
-        url: The full URL.
-        headers: Called once; its time counts as part of the request.
-        idle_seconds: Timeout for the response to start, and for each read from it.
+    The timeout applies to the start of the response, and to each read from it.
 
     Returns:
         The open response if the status is 200, otherwise the start of the error response.
 
     Raises:
         TimeoutError: The response did not start in time.
+        ConnectError: There are no credentials.
     """
 
     def send() -> urllib3.BaseHTTPResponse | Response:
-        response = _open(pool, url, headers(), connect=_CONNECT_SECONDS, read=idle_seconds)
+        response = _open(connection, target, accept, connect=_CONNECT_SECONDS, read=idle_seconds)
         if response.status == HTTPStatus.OK:
             return response
         try:
@@ -145,19 +178,21 @@ def failures_as_no_response(timeout_message: str) -> Iterator[None]:
     except TimeoutError:
         raise NoResponseError(timeout_message, FailureReason.TIMEOUT) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise _no_response(error, timeout_message) from None
+        raise _failure(error, timeout_message) from None
     except ValueError:
         # The original message would quote the credentials.
         message = "the request cannot be sent: the address or the credentials contain characters that HTTP forbids"
         raise NoResponseError(message, FailureReason.UNSENT) from None
 
 
-def _open(
-    pool: urllib3.PoolManager, url: str, headers: Mapping[str, str], *, connect: float, read: float
-) -> urllib3.BaseHTTPResponse:
+def _open(connection: Connection, target: str, accept: str, *, connect: float, read: float) -> urllib3.BaseHTTPResponse:
+    headers = connection.credentials()
+    headers["Accept"] = accept
+    headers["User-Agent"] = "drift"
+    pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
     return pool.request(
         "GET",
-        url,
+        connection.server + target,
         headers=headers,
         timeout=urllib3.Timeout(connect=connect, read=read),
         retries=False,
@@ -183,7 +218,7 @@ def _read(response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytearray:
     return body
 
 
-def _no_response(error: Exception, timeout_message: str) -> NoResponseError:
+def _failure(error: Exception, timeout_message: str) -> NoResponseError:
     cause = _root_cause(error)
     if _is_proxy_error(error):
         return NoResponseError(_proxy_message(cause), FailureReason.NO_PROXY)
@@ -242,3 +277,82 @@ def _root_cause(error: BaseException) -> BaseException:
         if isinstance(inner, BaseException):
             return _root_cause(inner)
     return error
+
+
+def malformed(path: str, problem: str) -> RequestError:
+    """The error of a response with status 200 that cannot be used."""
+    return RequestError(f"GET {path}: {problem}", status=HTTPStatus.OK, reason=MALFORMED)
+
+
+def not_an_api_server(path: str) -> RequestError:
+    """The error of a response from something that is not an API server."""
+    return malformed(path, "this is not the response of an API server; is this the right --context?")
+
+
+def credentials_refused(server: str) -> str:
+    """The message for 401 Unauthorized."""
+    return (
+        f"{server}: the credentials were refused (401 Unauthorized): "
+        "the token or certificate is expired or wrong; log in again or choose another --context"
+    )
+
+
+def no_response_error(connection: Connection, path: str, failure: NoResponseError) -> ScanError:
+    """The error of a request without a complete response."""
+    through = f" through the proxy {connection.proxy}" if connection.proxy is not None else ""
+    server = f"{connection.server}{through}"
+    if failure.reason is FailureReason.NO_PROXY:
+        return ConnectError(f"{server}: {failure}; check HTTPS_PROXY, NO_PROXY and proxy-url")
+    if failure.reason in {FailureReason.UNREACHABLE, FailureReason.UNTRUSTED, FailureReason.UNSENT}:
+        return ConnectError(f"{server}: {failure}")
+    message = f"GET {path}{through}: {failure}"
+    if failure.reason is FailureReason.TOO_LARGE:
+        return RequestError(message, status=HTTPStatus.OK, reason=TOO_LARGE)
+    return RequestError(message, status=0, reason=failure.reason.name.title())
+
+
+def response_error(connection: Connection, path: str, response: Response) -> ScanError:
+    """The error of a response whose status is not 200."""
+    if response.status == HTTPStatus.UNAUTHORIZED:
+        return ConnectError(credentials_refused(connection.server))
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+        return RequestError(
+            f"GET {path}: {response.status} redirects to {_host(response.headers.get('Location', ''))}, "
+            "where credentials are not sent; is this the address of an API server?",
+            status=response.status,
+            reason="Redirect",
+        )
+    status = _read_status(response.body)
+    user = connection.impersonated.user if response.status == HTTPStatus.FORBIDDEN else None
+    if user is not None and _CANNOT_IMPERSONATE in str(status.get("message")):
+        return ConnectError(
+            f"{connection.server}: this account may not impersonate {user!r} as requested (403 Forbidden)"
+        )
+    # The server's message may quote any part of an object, so only its reason is shown.
+    reason = status.get("reason") if status.get("reason") in STATUS_REASONS else None
+    metadata = status.get("metadata")
+    continue_token = metadata.get("continue") if isinstance(metadata, dict) else None
+    return RequestError(
+        f"GET {path}: {response.status} {reason or 'error'}" + (f" as {user!r}" if user is not None else ""),
+        status=response.status,
+        reason=reason or f"HTTP {response.status}",
+        continue_token=continue_token if isinstance(continue_token, str) else None,
+    )
+
+
+def _host(location: str) -> str:
+    """The host of a redirect, quoted only if it can be a host name."""
+    try:
+        host = urlsplit(location).hostname or ""
+    except ValueError:
+        host = ""
+    return repr(host) if _HOST.fullmatch(host) else "elsewhere"
+
+
+def _read_status(body: bytes | bytearray) -> Object:
+    """The ``Status`` object of an error response, or {} if there is none."""
+    try:
+        status: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return status if isinstance(status, dict) else {}

@@ -19,24 +19,22 @@ import urllib3
 from drift.errors import ConnectError, DriftError, RequestError, ScanError
 from drift.kube.connection import Connection
 from drift.kube.http_get import (
+    MALFORMED,
+    TOO_LARGE,
     FailureReason,
     NoResponseError,
     Response,
+    credentials_refused,
     failures_as_no_response,
     get,
     interrupt,
+    malformed,
+    no_response_error,
     open_stream,
     read_chunks,
+    response_error,
 )
 from drift.kube.limits import Deadline, Limits, call_with_timeout, format_duration
-from drift.kube.request_errors import (
-    MALFORMED,
-    TOO_LARGE,
-    credentials_refused,
-    error_response,
-    malformed,
-    no_response,
-)
 from drift.model import Object
 
 _JSON: Final = "application/json"
@@ -220,16 +218,11 @@ class Requests:
         for is_last in (False, True):
             connection = self._connection
             self.count += 1
-            response = open_stream(
-                _pool(connection),
-                self.server + target,
-                partial(_headers, connection, accept),
-                idle_seconds=idle_seconds,
-            )
+            response = open_stream(connection, target, accept, idle_seconds=idle_seconds)
             if not isinstance(response, Response):
                 return response
             if is_last or response.status != HTTPStatus.UNAUTHORIZED:
-                raise error_response(connection, path, response)
+                raise response_error(connection, path, response)
             self._renew_credentials(connection)
         raise AssertionError
 
@@ -242,7 +235,7 @@ class Requests:
             response = self._send(path, target, accept)
         if response.status == HTTPStatus.OK:
             return response.body
-        error = error_response(self._connection, path, response)
+        error = response_error(self._connection, path, response)
         raise AttemptError(error, str(response.status), retries_for(response), retry_after(response))
 
     def _send(self, path: str, target: str, accept: str) -> Response:
@@ -253,9 +246,9 @@ class Requests:
         self.count += 1
         try:
             response = get(
-                _pool(connection),
-                self.server + target,
-                partial(_headers, connection, accept),
+                connection,
+                target,
+                accept,
                 seconds=min(self._limits.request_seconds, seconds_left),
                 max_bytes=self._limits.response_bytes,
             )
@@ -289,7 +282,11 @@ class Requests:
             self._notify(f"{self.server}: the credentials were refused (401); retrying with new ones")
 
     def _no_response(self, path: str, failure: NoResponseError) -> ScanError:
-        return no_response(self._connection, path, failure) if self._deadline.remaining() else self._deadline_passed()
+        return (
+            no_response_error(self._connection, path, failure)
+            if self._deadline.remaining()
+            else self._deadline_passed()
+        )
 
     def _deadline_passed(self) -> ConnectError:
         seconds = format_duration(self._deadline.seconds or 0)
@@ -350,15 +347,3 @@ def with_retries(
             when = f"in {format_duration(wait)}" if wait else "now"
             notify(f"GET {path}: {failure.summary}; retrying {when} ({retries + 1} of {failure.max_retries})")
             time.sleep(wait)
-
-
-def _pool(connection: Connection) -> urllib3.PoolManager:
-    pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
-    return pool
-
-
-def _headers(connection: Connection, accept: str) -> Mapping[str, str]:
-    headers = connection.credentials()
-    headers["Accept"] = accept
-    headers["User-Agent"] = "drift"
-    return headers

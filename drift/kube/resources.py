@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from drift.errors import RequestError
-from drift.kube.request_errors import not_an_api_server
+from drift.kube.http_get import not_an_api_server
 from drift.kube.requests import Requests
 from drift.model import Json
 from drift.spelling import closest

@@ -1,4 +1,4 @@
-"""Lists with their resourceVersion, and watches that start from it.
+"""Watches: the changes since a list, as events.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -11,12 +11,11 @@ from typing import Final
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.live_object import LiveObject, read_live
-from drift.kube.paging import read_list
-from drift.kube.request_errors import MALFORMED, STATUS_REASONS
+from drift.kube.http_get import MALFORMED, STATUS_REASONS
+from drift.kube.live import LiveObject, check_object, read_live
+from drift.kube.paging import ListScope
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
-from drift.kube.validation import check_object
 from drift.model import Object
 
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
@@ -27,51 +26,6 @@ _MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 class ExpiredError(Exception):
     """The server no longer knows the resourceVersion (410 Gone). List again."""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchScope:
-    """The objects that one list and watch cover.
-
-    Attributes:
-        resource: The kind.
-        namespace: None for all namespaces, or for a cluster-scoped kind.
-        name: None for all names.
-        metadata_only: Whether only the metadata is requested.
-    """
-
-    resource: Resource
-    namespace: str | None
-    name: str | None = None
-    metadata_only: bool = False
-
-    def __str__(self) -> str:
-        """For messages: ``deployments in shop``."""
-        name = f" named {self.name}" if self.name is not None else ""
-        return f"{self.resource.plural}{name}" + (f" in {self.namespace}" if self.namespace is not None else "")
-
-    @property
-    def path(self) -> str:
-        """The path of the requests."""
-        return self.resource.path(self.namespace)
-
-    @property
-    def selector(self) -> dict[str, str]:
-        """The query parameters that select the objects."""
-        return {} if self.name is None else {"fieldSelector": f"metadata.name={self.name}"}
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All objects of a scope at one moment.
-
-    Attributes:
-        objects: In the server's order.
-        resource_version: The resourceVersion of the list, from which a watch can start.
-    """
-
-    objects: tuple[LiveObject, ...]
-    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +46,6 @@ class Event:
     size: int = 0
 
 
-def list_for_watch(requests: Requests, scope: WatchScope, at_most: int | None) -> Listing:
-    """Lists a scope, page by page.
-
-    Args:
-        requests: Sends the requests.
-        scope: What to list.
-        at_most: The maximum number of objects; None for no maximum.
-
-    Raises:
-        TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.
-        ConnectError: No usable response.
-        RequestError: It cannot be listed.
-    """
-    resource = scope.resource
-    items, resource_version = read_list(
-        requests, resource, scope.namespace, scope.selector, metadata_only=scope.metadata_only, at_most=at_most
-    )
-    objects = tuple(read_live(body, resource.api_version, resource.kind) for body in items)
-    return Listing(objects, resource_version)
-
-
 class Watch:
     """A watch of a scope. It ends when the server ends it, normally after ``seconds``.
 
@@ -128,7 +61,7 @@ class Watch:
     """
 
     def __init__(
-        self, requests: Requests, scope: WatchScope, resource_version: str, *, seconds: int, idle_seconds: float
+        self, requests: Requests, scope: ListScope, resource_version: str, *, seconds: int, idle_seconds: float
     ) -> None:
         self._requests = requests
         self._scope = scope
@@ -185,7 +118,7 @@ class Watch:
             self._interrupt = None
 
 
-def _check_in_scope(live: LiveObject, scope: WatchScope) -> None:
+def _check_in_scope(live: LiveObject, scope: ListScope) -> None:
     if scope.namespace not in {None, live.namespace} or scope.name not in {None, live.name}:
         raise _malformed(f"the watch of {scope} sent an object that was not requested")
 

@@ -1,6 +1,6 @@
 """One scan, from manifests and a cluster or dump to a report, in stages: plan, read, compare, unmanaged, report."""
 
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveSource
 from drift.scanning.cache import ComparisonCache
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.scan import scan_manifests

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from drift.errors import RequestError, TooManyObjectsError
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveSource
 from drift.kube.resources import Resources
 from drift.policy.autoscaling import Autoscaler, read_autoscaler
 

@@ -1,6 +1,6 @@
 """Caches the reports of objects that are in sync, for `drift watch`, which compares the same objects repeatedly."""
 
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.model import Manifest, ObjectReport
 
 

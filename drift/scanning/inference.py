@@ -7,8 +7,7 @@ from drift.gitops.label_tracking import TrackingLabels
 from drift.gitops.managers import Election, ManagerName, Managers
 from drift.gitops.owners import TrackingOwners
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
-from drift.kube.live_object import LiveObject
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
 from drift.managed_fields import ManagedFieldsError, manager_names, read_entries
 from drift.model import Manifest

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from drift.errors import ManifestError
-from drift.kube.live_object import LiveObject
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.model import Decision, Finding, Manifest, NotCompared, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options

@@ -6,8 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from drift.errors import RequestError, TooManyObjectsError
-from drift.kube.live_object import LiveObject
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.redaction import is_secret
 

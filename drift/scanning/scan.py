@@ -14,7 +14,7 @@ from drift.gitops.ignore_differences import read_ignore_differences
 from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.tracking import ReservedMetadata
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status
 from drift.policy.unmanaged import ManagedScope

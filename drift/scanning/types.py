@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Object
 from drift.schema.definitions import defined_kind, openapi_document

@@ -9,7 +9,7 @@ from typing import Final
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.owners import TrackingOwner, tracking_owners
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.findings import unmanaged_finding

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from drift.config.settings import Settings
 from drift.gitops.revisions import SyncedRevisions
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.judgement import apply_policy

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from drift.errors import DriftError, ScanError
 from drift.kube.api_server import ApiServer
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.model import Object, ObjectKey, ObjectReport, Report
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, ManifestsUnreadable

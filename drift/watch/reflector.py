@@ -12,9 +12,10 @@ from time import monotonic
 from typing import Final, Protocol
 
 from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
+from drift.kube.paging import Listing, ListScope
 from drift.kube.resources import Resource
-from drift.kube.watch import Event, ExpiredError, Listing, WatchScope
+from drift.kube.watch import Event, ExpiredError
 from drift.watch.backlog import Backlog
 from drift.watch.timing import Backoff, Timing
 
@@ -38,10 +39,10 @@ class EventStream(Protocol):
 class ListerWatcher(Protocol):
     """What a reflector needs of an API server."""
 
-    def list_scope(self, place: WatchScope, *, at_most: int | None = None) -> Listing:
+    def list_scope(self, place: ListScope, *, at_most: int | None = None) -> Listing:
         """Lists all objects of a place."""
 
-    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> EventStream:
+    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> EventStream:
         """Watches a place from a resourceVersion on."""
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
@@ -137,7 +138,7 @@ class Reflector:
     def __init__(
         self,
         server: ListerWatcher,
-        place: WatchScope,
+        place: ListScope,
         timing: Timing,
         emit: Callable[[ReflectorMessage], None],
         *,

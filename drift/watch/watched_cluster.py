@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from drift.errors import RequestError
 from drift.kube.api_server import ApiServer
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
+from drift.kube.paging import ListScope
 from drift.kube.resources import Resource, Resources
-from drift.kube.watch import Event, WatchScope
+from drift.kube.watch import Event
 from drift.model import ClusterInfo
 from drift.watch.backlog import Backlog
 from drift.watch.reflector import Reflector, ReflectorMessage, ReflectorState
@@ -63,7 +64,7 @@ class _Store:
 class ObjectChange:
     """An object before and after it was created, changed or deleted. None means that it did not exist."""
 
-    place: WatchScope
+    place: ListScope
     namespace: str | None
     name: str
     before: LiveObject | None
@@ -90,7 +91,7 @@ class WatchedCluster:
         self._server = server
         self._timing = timing
         self._emit = emit
-        self._stores: dict[WatchScope, _Store] = {}
+        self._stores: dict[ListScope, _Store] = {}
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         self._namespaces: frozenset[str] = frozenset()
         self._scan = 0
@@ -222,7 +223,7 @@ class WatchedCluster:
     def _store_for_object(self, resource: Resource, namespace: str | None, name: str) -> _Store:
         """Returns the store of the object's kind if there is one, else a store of this object alone."""
         existing = self._existing_store(resource, namespace)
-        return existing if existing is not None else self._watch(WatchScope(resource, namespace, name), None)
+        return existing if existing is not None else self._watch(ListScope(resource, namespace, name), None)
 
     def _store_for_kind(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
@@ -232,14 +233,14 @@ class WatchedCluster:
         if existing is not None:
             return existing
         namespaces = None if at_most is None or namespace is not None else self._namespaces
-        place = self._prefer_full(WatchScope(resource, namespace, None, metadata_only))
+        place = self._prefer_full(ListScope(resource, namespace, None, metadata_only))
         return self._watch(place, namespaces, at_most)
 
     def _existing_store(self, resource: Resource, namespace: str | None) -> _Store | None:
         """Returns a store that has all objects of a kind in a namespace, or None."""
         for place, namespaces in (
-            (WatchScope(resource, namespace), None),
-            (WatchScope(resource, None), self._namespaces),
+            (ListScope(resource, namespace), None),
+            (ListScope(resource, None), self._namespaces),
         ):
             store = self._stores.get(place)
             if store is None or store.reflector.condition.state is ReflectorState.REFUSED:
@@ -248,12 +249,12 @@ class WatchedCluster:
                 return store
         return None
 
-    def _prefer_full(self, place: WatchScope) -> WatchScope:
+    def _prefer_full(self, place: ListScope) -> ListScope:
         """Returns the place with full objects if they are watched already: they include the metadata."""
-        full = WatchScope(place.resource, place.namespace, place.name)
+        full = ListScope(place.resource, place.namespace, place.name)
         return full if full in self._stores else place
 
-    def _watch(self, place: WatchScope, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Store:
+    def _watch(self, place: ListScope, namespaces: frozenset[str] | None, at_most: int | None = None) -> _Store:
         store = self._stores.get(place)
         if store is not None and (store.namespaces is None or store.namespaces == namespaces):
             return store

@@ -1,6 +1,6 @@
 """Finds out who wrote an object by comparing its managed fields before and after."""
 
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.managed_fields import Entry, ManagedFieldsError, read_entries
 from drift.model import Actor
 

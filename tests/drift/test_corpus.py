@@ -14,7 +14,7 @@ from drift.compare.objects import compare_object
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.dump import Dump
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.kube.resources import Resource
 from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
 from drift.redaction import Redacted

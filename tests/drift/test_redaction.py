@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from drift.compare.objects import compare_object
-from drift.kube.live_object import read_live
+from drift.kube.live import read_live
 from drift.model import ManifestsInfo, ObjectKey, ObjectReport, Report, Status
 from drift.policy.findings import object_findings
 from drift.redaction import Redacted, is_secret, redact_secret

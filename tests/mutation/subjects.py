@@ -10,7 +10,7 @@ from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
-from drift.kube.live_object import read_live
+from drift.kube.live import read_live
 from drift.kube.resources import Resource
 from drift.model import Manifest, Object
 from drift.schema.facts import known_facts

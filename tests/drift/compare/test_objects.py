@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from drift.compare.normalize import normalize_object
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import to_json
-from drift.kube.live_object import read_live
+from drift.kube.live import read_live
 from drift.model import Finding, ObjectKey
 from drift.policy.findings import object_findings
 from drift.schema.facts import known_facts

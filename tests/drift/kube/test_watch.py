@@ -1,16 +1,22 @@
-"""Parsing of watch events."""
+"""Watch events are parsed, and a watch on which nothing comes ends with an error."""
 
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.errors import RequestError
+from drift.kube.paging import ListScope
 from drift.kube.resources import Resource
-from drift.kube.watch import WatchScope, read_event, split_lines
+from drift.kube.watch import read_event, split_lines
 from drift.redaction import Redacted
+from drift.watch.timing import Timing
+from tests.drift.kube.hostile_server import hostile, requests
 
 SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True, verbs=frozenset({"list", "watch"}))
 
@@ -83,6 +89,27 @@ def test_a_line_that_is_not_an_event_is_an_error(line: bytes) -> None:
 
 
 def test_a_scope_has_a_readable_name() -> None:
-    assert str(WatchScope(SECRETS, "shop")) == "secrets in shop"
-    assert str(WatchScope(SECRETS, "shop", "s")) == "secrets named s in shop"
-    assert WatchScope(SECRETS, "shop", "s").selector == {"fieldSelector": "metadata.name=s"}
+    assert str(ListScope(SECRETS, "shop")) == "secrets in shop"
+    assert str(ListScope(SECRETS, "shop", "s")) == "secrets named s in shop"
+    assert ListScope(SECRETS, "shop", "s").selector == {"fieldSelector": "metadata.name=s"}
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
+)
+def test_a_silent_watch_ends_with_an_error(tmp_path: Path, sent: bytes) -> None:
+    over = Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(sent)
+        over.wait(60)
+
+    with hostile(answer) as server:
+        source = requests(tmp_path, server).stream("/watch", {}, "application/json", idle_seconds=0.5, seconds=60)
+        with pytest.raises(RequestError, match=r"no data for 0\.5s"), source as stream:
+            next(iter(stream.chunks))
+        over.set()
+
+
+def test_the_limit_is_longer_than_a_minute_in_which_servers_send_a_bookmark() -> None:
+    assert 60 < Timing().idle_timeout <= 75

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from drift.errors import RequestError, TooManyObjectsError
-from drift.kube.live_object import LiveObject, read_live
+from drift.kube.live import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
 from drift.scanning.autoscalers import Autoscalers
 
 if TYPE_CHECKING:
-    from drift.kube.live_source import LiveSource
+    from drift.kube.live import LiveSource
 
 KIND = Resource(
     "autoscaling",

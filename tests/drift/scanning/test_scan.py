@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from drift.errors import ConnectError, ManifestError, RequestError
-from drift.kube.live_object import LiveObject, read_live
+from drift.kube.live import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Status, Unmanaged, Verdict
 from drift.scanning import Options, scan_manifests

@@ -14,7 +14,7 @@ from drift.history.episodes import merge_actors
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
-from drift.kube.watch import WatchScope
+from drift.kube.paging import ListScope
 from drift.model import Actor
 from drift.watch.backlog import Backlog
 from drift.watch.reflector import EventReceived, Reflector, ReflectorMessage
@@ -105,7 +105,7 @@ def test_a_reflector_waits_for_the_comparison_and_loses_no_event(workspace: Appl
     assert resource is not None
     messages: list[ReflectorMessage] = []
     backlog = Backlog(2_000)
-    reflector = Reflector(server, WatchScope(resource, workspace.namespace), Timing(), messages.append, backlog=backlog)
+    reflector = Reflector(server, ListScope(resource, workspace.namespace), Timing(), messages.append, backlog=backlog)
     reflector.start()
     assert reflector.wait(30)
     editor = Editor(workspace)
@@ -145,7 +145,7 @@ def test_a_waiting_reflector_can_be_stopped(workspace: Application) -> None:
     assert resource is not None
     messages: list[ReflectorMessage] = []
     reflector = Reflector(
-        server, WatchScope(resource, workspace.namespace), Timing(), messages.append, backlog=Backlog(1)
+        server, ListScope(resource, workspace.namespace), Timing(), messages.append, backlog=Backlog(1)
     )
     reflector.start()
     assert reflector.wait(30)

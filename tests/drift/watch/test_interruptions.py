@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from drift.kube.api_server import ApiServer
-from drift.kube.watch import Watch, WatchScope
+from drift.kube.paging import ListScope
+from drift.kube.watch import Watch
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
@@ -76,8 +77,8 @@ def test_a_short_interruption_does_not_make_the_report_incomplete(
 class _Forgetful(ApiServer):
     """Starts the first watch of each place at an expired resourceVersion."""
 
-    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> Watch:
-        seen: set[WatchScope] = self.__dict__.setdefault("seen", set())
+    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> Watch:
+        seen: set[ListScope] = self.__dict__.setdefault("seen", set())
         version = version if place in seen else "1"
         seen.add(place)
         return super().watch(place, version, seconds=seconds, silence=silence)

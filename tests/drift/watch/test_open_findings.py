@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from drift.kube.live_object import LiveObject
+from drift.kube.live import LiveObject
 from drift.model import (
     Actor,
     Cause,

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from drift.kube.live_object import read_live
+from drift.kube.live import read_live
+from drift.kube.paging import Listing, ListScope
 from drift.kube.resources import Resource
-from drift.kube.watch import Event, Listing, WatchScope
+from drift.kube.watch import Event
 from drift.watch.timing import Timing
 from drift.watch.watched_cluster import WatchedCluster
 
@@ -35,14 +36,14 @@ class Server:
     def __init__(self) -> None:
         self.listed: list[str] = []
 
-    def list_scope(self, place: WatchScope, *, at_most: int | None = None) -> Listing:
+    def list_scope(self, place: ListScope, *, at_most: int | None = None) -> Listing:
         del at_most
         self.listed.append(str(place))
         chosen = [name for name in (*NAMESPACES, "elsewhere") if place.namespace in {None, name}]
         bodies = [{"metadata": {"name": "a", "namespace": name}} for name in chosen]
         return Listing(tuple(read_live(body, "v1", "ConfigMap") for body in bodies), "7")
 
-    def watch(self, place: WatchScope, version: str, *, seconds: int, silence: float) -> Silence:
+    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> Silence:
         del place, version, seconds, silence
         return Silence()
 

@@ -1,21 +1,111 @@
-"""Checks that a response has the kind, version, namespace and name that were requested.
+"""Live objects: their interface to a scan, how one is read, and the check that a response is what was requested.
 
 A login page, a proxy or a broken aggregated API may return anything with status 200. If that counted as an empty list,
 every object would be reported as missing.
 """
 
+import json
 import re
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
-from drift.kube.request_errors import malformed
-from drift.kube.resources import Resource
-from drift.model import Json, Object
+from drift.kube.http_get import malformed
+from drift.kube.resources import Resource, Resources
+from drift.model import LAST_APPLIED, ClusterInfo, Json, Object, as_object
+from drift.redaction import is_secret, redact_secret
 
 _METADATA_GROUP: Final = "meta.k8s.io/"
 _METADATA: Final = "PartialObjectMetadata"
 #: A kind or an apiVersion. Messages quote nothing else of a response.
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9./-]{0,99}")
 _BUILT_IN_DOMAIN: Final = ".k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveObject:
+    """One live object.
+
+    Attributes:
+        api_version: The version in which it was read.
+        kind: Its kind.
+        namespace: None for a cluster-scoped object.
+        name: ``metadata.name``.
+        body: The whole object, including ``managedFields``.
+        last_applied: The parsed ``last-applied-configuration`` annotation of ``kubectl apply``, also redacted; None if
+            it is missing or not valid.
+    """
+
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+    body: Object = field(repr=False)
+    last_applied: Object | None = field(repr=False)
+
+
+class LiveSource(Protocol):
+    """A source of live objects."""
+
+    @property
+    def info(self) -> ClusterInfo | None:
+        """The API server; None for a dump."""
+
+    @property
+    def resources(self) -> Resources:
+        """The kinds that it has."""
+
+    @property
+    def default_namespace(self) -> str:
+        """The namespace of objects that name none."""
+
+    @property
+    def request_count(self) -> int | None:
+        """Requests sent so far; None for a dump."""
+
+    def schema(self, resource: Resource) -> Mapping[str, Any] | None:
+        """Returns the OpenAPI v3 document of a resource, or None if there is none."""
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
+        """Returns one object, or None if it does not exist. Raises RequestError."""
+
+    def list(
+        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
+    ) -> Iterator[LiveObject]:
+        """The objects of a kind. Raises RequestError, TooManyObjectsError."""
+
+
+def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
+    """Returns a live object from its JSON.
+
+    Args:
+        body: From an API server or a dump. The items of a list often leave out apiVersion and kind.
+        api_version: The version in which it was read.
+        kind: Its kind.
+    """
+    metadata = as_object(body.get("metadata"))
+    last_applied = _last_applied(as_object(metadata.get("annotations")).get(LAST_APPLIED))
+    if is_secret(api_version, kind):
+        body = redact_secret(body)
+        last_applied = None if last_applied is None else redact_secret(last_applied)
+    return LiveObject(
+        api_version=api_version,
+        kind=kind,
+        namespace=metadata["namespace"] if isinstance(metadata.get("namespace"), str) else None,
+        name=metadata["name"] if isinstance(metadata.get("name"), str) else "",
+        body=body,
+        last_applied=last_applied,
+    )
+
+
+def _last_applied(text: object) -> Object | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def is_object(value: Json) -> bool:

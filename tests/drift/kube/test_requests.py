@@ -1,26 +1,104 @@
-"""Credentials that expire during a scan are renewed. If that fails, the report is incomplete."""
+"""Which failures are retried, and how credentials that expire during a scan are renewed."""
 
 import json
-import logging
 import stat
-import threading
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from drift.cli import main
+from drift.errors import ConnectError, RequestError
 from drift.kube import connection
 from drift.kube.connection import Connection
+from drift.kube.http_get import FailureReason, Response
+from drift.kube.limits import Deadline
+from drift.kube.requests import AttemptError, Requests, retries_for, retry_after, with_retries
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of
 from tools.sandbox.cluster import Cluster
-from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy
+from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy, status
 
 Proxied = tuple[Application, Proxy]
 #: Requests late in a scan: the second page of a list, and the last kind.
 LATE = "continue=|/services/"
+
+
+def _response(status_code: int, **headers: str) -> Response:
+    return Response(status_code, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_temporary_failures_are_retried(code: int) -> None:
+    assert retries_for(_response(code)) == 5
+
+
+@pytest.mark.parametrize(
+    "outcome", [_response(400), _response(403), _response(404), FailureReason.UNTRUSTED, FailureReason.TOO_LARGE]
+)
+def test_permanent_failures_are_not_retried(outcome: Response | FailureReason) -> None:
+    assert retries_for(outcome) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0", 0), ("7", 7), (" 7 ", 7), ("soon", None), ("", None), ("-1", None), (formatdate(0, usegmt=True), 0)],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after(_response(429, Retry_After=value)) == seconds
+
+
+def test_retry_after_is_respected_and_reported(proxied: tuple[Application, Proxy], stderr: Callable[[], str]) -> None:
+    application, running = proxied
+    running.on("/services/web$", status(429, Retry_After="1"))
+
+    scanned = application.report("-v", "--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch))
+
+    assert drift_of(scanned.document) == DRIFT
+    (line,) = (line for line in stderr().splitlines() if "GET" in line)
+    assert line.endswith("/services/web: 429; retrying in 1s (1 of 5)")
+
+
+def test_retries_are_silent_without_verbose(proxied: tuple[Application, Proxy], stderr: Callable[[], str]) -> None:
+    application, running = proxied
+    running.on("/services/web$", status(500))
+
+    assert application.report("--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch)).status == 1
+    assert stderr() == ""
+
+
+def test_the_number_of_retries_is_limited(proxied: tuple[Application, Proxy]) -> None:
+    del proxied  # shortens the backoff
+    messages: list[str] = []
+
+    def fail() -> None:
+        raise AttemptError(RequestError("GET /x: 500", status=500, reason="HTTP 500"), "500", 5)
+
+    with pytest.raises(RequestError, match="500"):
+        with_retries(fail, "/x", max_retries=None, deadline=Deadline(None), notify=messages.append)
+
+    assert [message.partition("(")[2] for message in messages] == [f"{number} of 5)" for number in range(1, 6)]
+
+
+def test_there_is_no_wait_beyond_the_deadline() -> None:
+    def fail() -> None:
+        raise AttemptError(ConnectError("gone"), "gone", 5, retry_after=60)
+
+    with pytest.raises(ConnectError, match="asks to wait 1m, longer than --deadline leaves"):
+        with_retries(fail, "/x", max_retries=None, deadline=Deadline(5), notify=pytest.fail)
+
+
+@pytest.mark.parametrize("path", ["@evil.example.com/x", ":80/x", ".evil.example.com", ""])
+def test_a_request_needs_a_path(path: str) -> None:
+    client = mock.Mock()
+    server = Connection(client, None, "https://good.example.com", "default", lambda: server)
+
+    with pytest.raises(RequestError, match="is not a path of an API server"):
+        Requests(server).get(path)
+
+    assert client.rest_client.pool_manager.request.call_count == 0
 
 
 def _refuse(token: str, first: Callable[[], object] = lambda: None) -> Fault:
@@ -120,10 +198,10 @@ def test_the_token_of_a_pod_is_read_again_when_it_is_refused(
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", running.url.rpartition(":")[2])
 
-        status = main(["report", str(application.manifests), "--unmanaged", "off", "--output", f"json={report}"])
+        exit_status = main(["report", str(application.manifests), "--unmanaged", "off", "--output", f"json={report}"])
 
         assert {token.removeprefix("bearer ") for token in running.tokens if token} == {*tokens}
-    assert status == 1
+    assert exit_status == 1
     assert drift_of(json.loads(report.read_text())) == DRIFT
 
 
@@ -177,18 +255,3 @@ def test_a_plugin_that_hangs_is_stopped_by_the_deadline(
             application.report("--deadline", "1s", kubeconfig=kubeconfig)
         (line,) = stderr().splitlines()
         assert line.startswith("drift: timed out getting credentials (--deadline)")
-
-
-def test_errors_logged_by_another_thread_are_ignored() -> None:
-    def authenticate(headers: dict[str, str], *_: object) -> None:
-        other = threading.Thread(target=logging.getLogger().error, args=("exec: the other cluster's plugin failed",))
-        other.start()
-        other.join()
-        headers["authorization"] = "Bearer mine"
-
-    client = mock.Mock(update_params_for_auth=authenticate)
-    mine = Connection(client, None, "https://mine.example.com", "default", lambda: mine)
-    before = list(logging.getLogger().handlers)
-
-    assert mine.credentials() == {"authorization": "Bearer mine"}
-    assert logging.getLogger().handlers == before

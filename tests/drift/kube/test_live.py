@@ -9,9 +9,10 @@ import pytest
 from drift.errors import RequestError
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
+from drift.kube.live import check_list, check_object
+from drift.kube.paging import ListScope
 from drift.kube.resources import Resource
-from drift.kube.validation import check_list, check_object
-from drift.kube.watch import WatchScope, read_event
+from drift.kube.watch import read_event
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of
 from tools.sandbox.cluster import Cluster
@@ -186,7 +187,7 @@ def test_a_watch_event_outside_of_the_scope_is_an_error(
     line = json.dumps({"type": "ADDED", "object": an_object(**metadata)}).encode()
     running.on("watch=1", body(line + b"\n"))
     server = ApiServer(connect(str(running.kubeconfig(application.scratch)), None))
-    events = iter(server.watch(WatchScope(CONFIG_MAP, "shop", "a"), "1", seconds=5, silence=5))
+    events = iter(server.watch(ListScope(CONFIG_MAP, "shop", "a"), "1", seconds=5, silence=5))
 
     assert next(events).live is None
     with pytest.raises(RequestError, match="sent an object that was not requested"):

@@ -1,0 +1,258 @@
+"""How a server, credentials and addresses are configured. No message quotes credentials."""
+
+import json
+import logging
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest import mock
+
+import pytest
+import yaml
+
+from drift.cli import main
+from drift.errors import ConnectError, UsageError
+from drift.kube.connection import Connection, connect
+from drift.kube.requests import Requests
+from drift.sources import load
+from tests.drift.conftest import Application
+from tests.drift.kube.hostile_server import TOKEN, kubeconfig
+from tools.sandbox.cluster import Cluster
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NAMESPACE}\n"
+PASSWORD = {"username": "admin", "password": "planted-password"}
+PROVIDER = {"auth-provider": {"name": "gcp", "config": {"cmd-path": "/bin/false", "access-token": "planted-token"}}}
+
+
+@pytest.mark.parametrize(
+    ("user", "named"),
+    [
+        (PASSWORD, "username and password"),
+        ({"password": "planted-password"}, "password"),
+        (PROVIDER, "auth-provider"),
+        ({**PASSWORD, **PROVIDER, "token": ""}, "username and password and auth-provider"),
+    ],
+)
+def test_unsupported_authentication_is_one_line_with_alternatives(
+    tmp_path: Path, user: dict[str, Any], named: str, stderr: Callable[[], str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
+
+    assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", kubeconfig(tmp_path, user)]) == 2
+
+    (line,) = stderr().splitlines()
+    assert f"user 'a': {named} cannot be used" in line
+    assert "exec plugin" in line
+    assert "planted" not in line
+
+
+@pytest.mark.parametrize("other", [PASSWORD, PROVIDER])
+def test_unsupported_authentication_is_ignored_if_there_is_a_token(tmp_path: Path, other: dict[str, Any]) -> None:
+    headers = connect(kubeconfig(tmp_path, {"token": TOKEN, **other}), None).credentials()
+
+    assert dict(headers) == {"authorization": f"Bearer {TOKEN}"}
+
+
+def test_unused_users_are_not_checked(tmp_path: Path) -> None:
+    file = Path(kubeconfig(tmp_path))
+    config = json.loads(file.read_text())
+    config["users"].append({"name": "b", "user": PASSWORD})
+    file.write_text(json.dumps(config))
+
+    assert connect(str(file), None).context == "a"
+
+
+@pytest.mark.parametrize(
+    "server", ["", "127.0.0.1:6443", "example.com", "ftp://example.com", "https://", "https://h:99999", "https://a\n"]
+)
+def test_a_server_address_must_be_a_url(tmp_path: Path, server: str) -> None:
+    with pytest.raises(ConnectError, match="of the kubeconfig is not a URL"):
+        connect(kubeconfig(tmp_path, server=server), None)
+
+
+def test_no_credentials_are_sent_unencrypted_to_another_machine(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no credentials are sent over http://"):
+        connect(kubeconfig(tmp_path, server="http://api.example.com"), None)
+
+    connect(kubeconfig(tmp_path, {}, server="http://api.example.com"), None)
+    connect(kubeconfig(tmp_path, server="http://127.0.0.1:8001"), None)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("insecure-skip-tls-verify", "false"),
+        ("insecure-skip-tls-verify", 1),
+        ("tls-server-name", 7),
+        ("server", ["https://a"]),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_an_error(tmp_path: Path, setting: str, value: Any) -> None:
+    with pytest.raises(ConnectError, match=f"{setting} is not "):
+        connect(kubeconfig(tmp_path, **{setting: value}), None)
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN}\r\nX-Header: b", f"{TOKEN}\x00", f"{TOKEN}\u20ac"])
+def test_a_token_with_invalid_characters_is_not_quoted(tmp_path: Path, token: str) -> None:
+    with pytest.raises(ConnectError) as error:
+        Requests(connect(kubeconfig(tmp_path, {"token": token}), None)).get("/version")
+
+    assert TOKEN not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unverified_certificate_is_one_warning(workspace: Application, stderr: Callable[[], str]) -> None:
+    workspace.write(CONFIG_MAP)
+    workspace.sync()
+    config = yaml.safe_load(workspace.cluster.kubeconfig.read_text())
+    cluster = config["clusters"][0]["cluster"]
+    del cluster["certificate-authority-data"]
+    cluster["insecure-skip-tls-verify"] = True
+    file = workspace.scratch / "insecure.kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status = workspace.report(kubeconfig=file).status
+        (line,) = stderr().splitlines()
+        several = main(
+            [
+                "report",
+                str(workspace.manifests),
+                "--kubeconfig",
+                str(file),
+                "--kubeconfig",
+                str(workspace.cluster.kubeconfig),
+            ]
+        )
+        (again,) = stderr().splitlines()
+        quiet = workspace.report("--quiet", kubeconfig=file).status
+
+    assert (status, several, quiet) == (0, 0, 0)
+    assert line == again
+    assert line.startswith(
+        f"drift: {workspace.cluster.server}: its certificate is not verified (insecure-skip-tls-verify)"
+    )
+    assert stderr() == ""
+
+
+def _kubeconfig(folder: Path, user: dict[str, Any], server: str = "https://127.0.0.1:1", **more: Any) -> str:
+    content = {
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [{"name": "a", "cluster": {"server": server}}],
+        "users": [{"name": "a", "user": user}],
+        **more,
+    }
+    (folder / "kubeconfig").write_text(json.dumps(content))
+    return str(folder / "kubeconfig")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " \n\n"])
+def test_a_token_file_may_end_with_a_newline(end: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(f"{TOKEN}{end}".encode())
+
+    connection = connect(kubeconfig(tmp_path, {"tokenFile": str(tmp_path / "token")}), None)
+
+    assert connection.credentials() == {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize("text", [f"{TOKEN}\nmore", f"x\r\nHeader: {TOKEN}", f"{TOKEN}\x07.", f"{TOKEN}\N{DIAERESIS}"])
+@pytest.mark.parametrize("field", ["token", "tokenFile"])
+def test_a_token_with_other_characters_is_one_clear_line(
+    text: str, field: str, tmp_path: Path, stderr: Callable[[], str]
+) -> None:
+    (tmp_path / "token").write_bytes(text.encode())
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
+    user = {field: text if field == "token" else str(tmp_path / "token")}
+
+    assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", kubeconfig(tmp_path, user)]) == 3
+
+    (line,) = stderr().splitlines()
+    assert "the token contains an invalid character" in line
+    assert TOKEN not in line
+
+
+def test_a_token_file_with_a_newline_is_accepted_by_the_api_server(
+    cluster: Cluster, tmp_path: Path, stderr: Callable[[], str]
+) -> None:
+    used = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json").stdout)
+    cluster.kubectl("create", "serviceaccount", "newline", "--namespace=default")
+    token = cluster.kubectl("create", "token", "newline", "--namespace=default").stdout.strip()
+    (tmp_path / "token").write_text(f"{token}\n")
+    file = _kubeconfig(tmp_path, {"tokenFile": str(tmp_path / "token")}, clusters=used["clusters"])
+    content = json.loads(Path(file).read_text())
+    content["contexts"][0]["context"]["cluster"] = used["clusters"][0]["name"]
+    Path(file).write_text(json.dumps(content))
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
+
+    # This account may not read ConfigMaps. The server says so only after it has accepted the token.
+    assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", file, "--unmanaged=off"]) == 3
+    assert "401" not in stderr()
+    assert "Bearer" not in stderr()
+
+
+def plugin(script: str) -> dict[str, Any]:
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"contexts": [{"name": "a", "context": {"cluster": {"token": TOKEN}, "user": "a"}}]}, "kubeconfig"),
+        ({"users": [{"name": "a", "user": plugin(f"echo {TOKEN}")}]}, "is not JSON"),
+        ({"users": [{"name": "a", "user": plugin(f'echo \'{{"token": "{TOKEN}"}}\'')}]}, "is not an ExecCredential"),
+        (
+            {
+                "users": [
+                    {
+                        "name": "a",
+                        "user": plugin(
+                            f'echo \'{{"apiVersion": "{TOKEN}", "kind": 1, "status": {{"token": "{TOKEN}"}}}}\''
+                        ),
+                    }
+                ]
+            },
+            "is not of the apiVersion",
+        ),
+        ({"users": [{"name": "a", "user": plugin("echo log in first >&2; exit 7")}]}, "status 7: log in first"),
+    ],
+)
+def test_errors_of_the_client_are_reworded(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectError, match=message) as error:
+        connect(_kubeconfig(tmp_path, {}, **change), None).credentials()
+
+    assert TOKEN not in str(error.value)
+
+
+def test_an_internal_error_names_its_position_but_not_its_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise ValueError(f"Invalid header value b'Bearer {TOKEN}'")
+
+    monkeypatch.setattr(load, "files_below", fail)
+
+    assert main(["report", str(tmp_path), "--live", str(tmp_path)]) == 3
+
+    text = stderr()
+    assert "internal error (ValueError)" in text
+    assert "in fail" in text
+    assert TOKEN not in text
+
+
+def test_errors_logged_by_another_thread_are_ignored() -> None:
+    def authenticate(headers: dict[str, str], *_: object) -> None:
+        other = threading.Thread(target=logging.getLogger().error, args=("exec: the other cluster's plugin failed",))
+        other.start()
+        other.join()
+        headers["authorization"] = "Bearer mine"
+
+    client = mock.Mock(update_params_for_auth=authenticate)
+    mine = Connection(client, None, "https://mine.example.com", "default", lambda: mine)
+    before = list(logging.getLogger().handlers)
+
+    assert mine.credentials() == {"authorization": "Bearer mine"}
+    assert logging.getLogger().handlers == before
