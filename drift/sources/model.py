@@ -6,7 +6,7 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drift.kube.live_source import LiveSource
+from drift.kube.live import LiveSource
 from drift.model import Manifest, SourceInfo
 
 
@@ -29,8 +29,8 @@ class SourceContext:
 class Rendered:
     """The result of one source.
 
-    A source that could not be rendered has a `failure`. It makes the scan incomplete, because it is
-    unknown which objects the source describes. Documents that could not be read are `errors`; the others are compared nevertheless.
+    A source that could not be rendered has a `failure`. It makes the scan incomplete, because it is unknown which
+    objects the source describes. Documents that could not be read are `errors`; the others are compared nevertheless.
 
     Attributes:
         info: The source.

@@ -6,7 +6,7 @@ import pytest
 
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import contains_redacted, to_json
-from drift.kube.live_object import read_live
+from drift.kube.live import read_live
 from drift.model import Incomparable, NotCompared
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
