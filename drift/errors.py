@@ -8,6 +8,7 @@
     +-- DumpError           2   a file that is not a valid dump of live objects
     +-- HistoryError        2   a history that cannot be read or written
         +-- BrokenHistoryError  the file is not a database, or is damaged
+    +-- SourceError         3   a source of manifests that could not be rendered
     +-- ScanError           3   the cluster could not be read
         +-- ConnectError    no API server, no valid credentials, or no time left
         +-- RequestError    the API server answered one request with an error
@@ -51,6 +52,12 @@ class HistoryError(DriftError):
 
 class BrokenHistoryError(HistoryError):
     """A history file that is not a database, or is damaged."""
+
+
+class SourceError(DriftError):
+    """A source could not be rendered, so what Git wants is unknown. The message names the source and the way out."""
+
+    exit_status: ClassVar[int] = 3
 
 
 class ScanError(DriftError):

@@ -53,7 +53,7 @@ def load_manifests(paths: Sequence[str], reader: ParallelReader | None = None) -
         UsageError: A path does not exist, or there is no manifest.
         ManifestError: A file cannot be read as manifests.
     """
-    loaded = _load(_read_all(paths, {} if reader is None else reader.read()))
+    loaded = load_documents(_read_all(paths, {} if reader is None else reader.read()))
     if not loaded.manifests and not loaded.unnamed:
         raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
     return replace(loaded, paths=tuple(paths))
@@ -68,10 +68,18 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> LoadedManifests:
     Raises:
         ManifestError: A text cannot be read as manifests.
     """
-    return _load((name, read_documents(text, name)) for name, text in texts)
+    return load_documents((name, read_documents(text, name)) for name, text in texts)
 
 
-def _load(files: Iterable[tuple[str, Iterable[Document]]]) -> LoadedManifests:
+def load_documents(files: Iterable[tuple[str, Iterable[Document]]]) -> LoadedManifests:
+    """Reads manifests from parsed documents, for example those that a program rendered.
+
+    Args:
+        files: The documents, by the name of the file that describes them.
+
+    Raises:
+        ManifestError: A document is not a manifest.
+    """
     manifests: list[Manifest] = []
     skipped: list[str] = []
     unnamed: list[str] = []

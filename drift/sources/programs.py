@@ -1,0 +1,165 @@
+"""Runs the user's own programs that render manifests: kustomize, kubectl and helm.
+
+They are found on PATH and run without a shell, with a time limit, bounded output and no input. What they write to
+standard error becomes one line. It never contains the content of a file: such programs quote what they cannot parse,
+which may be a Secret, between backticks.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from drift.errors import SourceError
+from drift.redaction import without_passwords
+
+#: How long a program may take. kustomize clones remote bases, which is slow.
+TIMEOUT_SECONDS: Final = 120.0
+#: The most that a program may print. The manifests of a large cluster are about a tenth of it.
+MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
+_MAX_MESSAGE_BYTES: Final = 64 * 1024
+#: The length of the line that an error quotes.
+_MAX_LINE: Final = 400
+_CHUNK: Final = 64 * 1024
+_QUOTED: Final = re.compile(r"`[^`]*(?:`|\Z)")
+#: Prefixes without information: Go programs print a level, klog a time and a source line, helm the word Error.
+_PREFIX: Final = re.compile(r"^(?:Error: |error: |fatal: |FATAL: |[EFW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+\] )+")
+_NOISE: Final = re.compile(r"^(?:#|WARNING|Warning|level=|W\d{4} |walk\.go|coalesce\.go|time=)")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program on PATH.
+
+    Attributes:
+        name: The name of the command.
+        path: The absolute path of the file.
+    """
+
+    name: str
+    path: str
+
+    def version(self) -> str:
+        """Returns its version as it prints it, such as ``v5.8.1``; "unknown" if it prints none."""
+        arguments = {"kubectl": ("version", "--client"), "helm": ("version", "--short")}.get(self.name, ("version",))
+        try:
+            printed = run(self, arguments, timeout=10).decode(errors="replace")
+        except SourceError:
+            return "unknown"
+        found = re.search(r"v?\d+\.\d+\.\d+\S*", printed)
+        return found[0] if found else "unknown"
+
+
+def find_program(*names: str) -> Program | None:
+    """Returns the first of some programs that is on PATH, or None if none is."""
+    for name in names:
+        path = shutil.which(name)
+        if path is not None:
+            return Program(name, os.path.abspath(path))  # noqa: PTH100 - resolves no links: busybox-like programs
+    return None
+
+
+def run(
+    program: Program,
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+    max_bytes: int = MAX_OUTPUT_BYTES,
+) -> bytes:
+    """Runs a program and returns what it prints to standard output.
+
+    Args:
+        program: The program.
+        arguments: Its arguments.
+        folder: The folder to run it in; None for the current one.
+        timeout: In seconds. When it is over, the program and all that it started are killed.
+        max_bytes: The most that it may print.
+
+    Raises:
+        SourceError: It cannot be started, fails, or exceeds a limit. The message is one line that begins with the
+            program's name.
+    """
+    with tempfile.TemporaryFile() as messages:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
+                [program.path, *arguments],
+                cwd=folder,
+                # Without a terminal and with this, Git and ssh fail instead of asking for a password.
+                env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=messages,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SourceError(f"{program.name} cannot be started: {error.strerror}") from None
+        timer = threading.Timer(timeout, _kill, [process])
+        timer.start()
+        try:
+            output, is_whole = _read(process, max_bytes)
+            status = process.wait()
+        finally:
+            timed_out = not timer.is_alive()
+            timer.cancel()
+            _kill(process)
+            process.wait()
+        if not is_whole:
+            raise SourceError(f"{program.name} printed more than {max_bytes // 1024 // 1024} MiB, and was stopped")
+        if timed_out and status < 0:
+            raise SourceError(f"{program.name} did not end within {timeout:g} s, and was stopped")
+        if status:
+            messages.seek(0)
+            raise SourceError(f"{program.name} failed: {reason_in(messages.read(_MAX_MESSAGE_BYTES), status)}")
+        return output
+
+
+def reason_in(messages: bytes, status: int) -> str:
+    """Returns the line in which a program says why it failed, without quoted content and passwords.
+
+    Args:
+        messages: What it wrote to standard error.
+        status: Its exit status, for a program that says nothing.
+    """
+    text = _QUOTED.sub("...", messages.decode(errors="replace"))
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if not _NOISE.match(line)] or lines
+    if not said:
+        return f"exit status {status}"
+    # The usage may follow, or come first: the line that says Error is the one.
+    line = next((line for line in said if line.startswith(("Error: ", "error: "))), said[0])
+    line = without_passwords(_PREFIX.sub("", line))
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
+
+
+def _read(process: subprocess.Popen[bytes], max_bytes: int) -> tuple[bytes, bool]:
+    """Returns what a process prints, and whether that is all of it. Kills the process if it prints too much."""
+    stream: IO[bytes] | None = process.stdout
+    if stream is None:
+        return b"", True
+    parts: list[bytes] = []
+    length = 0
+    with stream:
+        while part := stream.read(_CHUNK):
+            length += len(part)
+            if length > max_bytes:
+                _kill(process)
+                return b"", False
+            parts.append(part)
+    return b"".join(parts), True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kills a process and all that it started, such as git. Its session has its own process group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return

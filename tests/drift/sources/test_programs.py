@@ -1,0 +1,88 @@
+"""Runs programs that hang, fail, print too much, or cannot be started. Each ends in one line."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from drift.errors import SourceError
+from drift.sources.programs import Program, find_program, reason_in, run
+
+
+def _program(folder: Path, script: str) -> Program:
+    file = folder / "render"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return Program("render", str(file))
+
+
+def _is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_returns_what_a_program_prints(tmp_path: Path) -> None:
+    assert run(_program(tmp_path, 'echo "$1 in $PWD"'), ["x y"], folder=tmp_path) == f"x y in {tmp_path}\n".encode()
+
+
+def test_a_program_that_hangs_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+    program = _program(tmp_path, "sleep 300 & echo $! > child; wait")
+    start = time.monotonic()
+
+    with pytest.raises(SourceError, match=r"^render did not end within 0\.5 s, and was stopped$"):
+        run(program, [], folder=tmp_path, timeout=0.5)
+
+    assert time.monotonic() - start < 60
+    child = int((tmp_path / "child").read_text())
+    while _is_running(child) and time.monotonic() - start < 60:
+        time.sleep(0.01)
+    assert not _is_running(child)
+
+
+def test_a_program_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"^render printed more than 1 MiB, and was stopped$"):
+        run(_program(tmp_path, "yes"), [], max_bytes=1024 * 1024)
+
+
+def test_a_program_cannot_wait_for_an_answer(tmp_path: Path) -> None:
+    assert run(_program(tmp_path, "read answer; echo done"), [], timeout=60) == b"done\n"
+
+
+def test_a_program_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"^render cannot be started: Permission denied$"):
+        run(Program("render", str(tmp_path)), [])
+
+
+def test_a_failure_is_the_line_that_says_why(tmp_path: Path) -> None:
+    program = _program(tmp_path, "echo '# Warning: deprecated' >&2; echo 'Error: no such base' >&2; exit 1")
+
+    with pytest.raises(SourceError, match=r"^render failed: no such base$"):
+        run(program, [])
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        (b"", "exit status 3"),
+        (b"Error: cannot unmarshal !!str `hunter2\nhunter3` into int\n", "cannot unmarshal !!str ... into int"),
+        (b"Error: config: `patch: |-\n  password: hunter2\n", "config: ..."),
+        (b"Error: cannot clone https://me:hunter2@example.com/x\n", "cannot clone https://example.com/x"),
+        (b"usage: render\nError: bad \x1b[31mflag\n", "bad ?[31mflag"),
+        (b"E1129 12:00:00.000000   42 main.go:1] it broke\n", "it broke"),
+        (b"Error: " + b"x" * 1000, "x" * 397 + "..."),
+    ],
+)
+def test_the_reason_is_one_line_without_content_and_passwords(messages: bytes, reason: str) -> None:
+    assert reason_in(messages, 3) == reason
+
+
+def test_the_first_program_on_path_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _program(tmp_path, "echo v1.2.3")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+
+    found = find_program("no-such-program", "render")
+
+    assert found == Program("render", str(tmp_path / "render"))
+    assert found.version() == "v1.2.3"
+    assert find_program("no-such-program") is None
