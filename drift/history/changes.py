@@ -4,17 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drift.history.episodes import EpisodeState
+from drift.history.episodes import Episode, EpisodeState
 from drift.model import (
     SEVERITY_RANK,
-    Actor,
-    Cause,
     Change,
     Finding,
     ObjectKey,
     ObjectReport,
     Report,
-    Severity,
     Status,
     Unmanaged,
     Verdict,
@@ -51,26 +48,16 @@ DEFAULT_COVERAGE: Final = ScanCoverage()
 
 @dataclass(frozen=True, slots=True)
 class OpenEpisode:
-    """The part of an open episode that is needed to compare it with a scan.
+    """An open episode in the history.
 
     Attributes:
         number: The number of the episode.
-        id: The fingerprint of the finding.
-        key: Its object.
-        change: As in the finding.
-        cause: The cause so far.
-        severity: The severity when it was last seen.
-        actors: The actors so far.
+        episode: The episode.
         seen_with: The narrowest search for unmanaged objects that found it.
     """
 
     number: int
-    id: str
-    key: ObjectKey
-    change: Change
-    cause: Cause
-    severity: Severity
-    actors: tuple[Actor, ...]
+    episode: Episode
     seen_with: Unmanaged
 
 
@@ -102,7 +89,7 @@ class EpisodeChanges:
 def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: ScanCoverage) -> EpisodeChanges:
     """Compares a scan with the episodes that were open before it."""
     drift = {found.finding.id: found for found in _drift_findings(report)}
-    episodes = {episode.id: episode for episode in was_open}
+    episodes = {one.episode.id: one for one in was_open}
     seen = tuple((episodes[id_], found) for id_, found in drift.items() if id_ in episodes)
     items = {item.key: item for item in report.objects}
     reported_ids = {finding.id for item in report.objects for finding in item.findings}
@@ -111,13 +98,13 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
         opened=tuple(found for id_, found in drift.items() if id_ not in episodes),
         seen=seen,
         worsened=tuple(
-            episode for episode, now in seen if SEVERITY_RANK[now.finding.severity] < SEVERITY_RANK[episode.severity]
+            one for one, now in seen if SEVERITY_RANK[now.finding.severity] < SEVERITY_RANK[one.episode.severity]
         ),
         ended=tuple(
-            (episode, state)
-            for episode in episodes.values()
-            if episode.id not in drift
-            and (state := _end_state(episode, items, reported_ids, coverage, is_complete=is_complete)) is not None
+            (one, state)
+            for id_, one in episodes.items()
+            if id_ not in drift
+            and (state := _end_state(one, items, reported_ids, coverage, is_complete=is_complete)) is not None
         ),
     )
 
@@ -130,7 +117,7 @@ def _drift_findings(report: Report) -> Iterator[DriftFinding]:
 
 
 def _end_state(
-    episode: OpenEpisode,
+    was_open: OpenEpisode,
     items: Mapping[ObjectKey, ObjectReport],
     reported_ids: Collection[str],
     coverage: ScanCoverage,
@@ -138,6 +125,7 @@ def _end_state(
     is_complete: bool,
 ) -> EpisodeState | None:
     """Returns how an episode ended whose finding is no drift in this scan, or None if the scan cannot tell."""
+    episode = was_open.episode
     if episode.id in reported_ids:
         return EpisodeState.IGNORED
     item = items.get(episode.key)
@@ -147,7 +135,7 @@ def _end_state(
         if coverage.left_out(episode.key):
             return EpisodeState.IGNORED
         # The object is neither in Git nor in the cluster, if the scan searched where the finding was seen.
-        searched = episode.change is not Change.UNMANAGED or _WIDTH[coverage.unmanaged] >= _WIDTH[episode.seen_with]
+        searched = episode.change is not Change.UNMANAGED or _WIDTH[coverage.unmanaged] >= _WIDTH[was_open.seen_with]
         return EpisodeState.RESOLVED if is_complete and searched else None
     if item.status is Status.UNCHECKED:
         return EpisodeState.IGNORED if item.is_skipped else None

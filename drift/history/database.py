@@ -74,6 +74,7 @@ def read_transaction(file: Path) -> Iterator[sqlite3.Connection]:
             return
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
             connection.backup(copy)
+            copy.row_factory = sqlite3.Row
             migrate(copy, str(file))
             yield copy
 
@@ -146,6 +147,7 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?{mode}", uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None
     )
+    connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 

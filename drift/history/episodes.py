@@ -1,7 +1,11 @@
-"""The model of the history: scopes, and the episodes during which findings were open."""
+"""The model of the history: scopes, the episodes during which findings were open, and their times.
+
+Stored times are UTC text of a fixed length, so that text order is time order.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Self
 
@@ -12,8 +16,6 @@ _MOST_ACTORS: Final = 20
 #: Causes in the order of their evidence. A manual change stays manual when a GitOps controller takes over the field:
 #: Flux does that in a separate request just before it reverts the change.
 _EVIDENCE: Final = (Cause.UNKNOWN, Cause.PENDING_SYNC, Cause.MANUAL)
-#: Severities by rank; 0 is the most severe.
-SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class EpisodeState(StrEnum):
@@ -130,3 +132,22 @@ def merge_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, 
     actors.update({(actor.manager, actor.operation, actor.subresource): actor for actor in now})
     joined = tuple(actors.values())
     return joined if len(joined) <= _MOST_ACTORS else (joined[0], *joined[1 - _MOST_ACTORS :])
+
+
+def stored(time: str) -> str:
+    """Converts an RFC 3339 time with a zone to the stored form, with milliseconds.
+
+    Raises:
+        ValueError: The text is not a time.
+    """
+    return store_datetime(datetime.fromisoformat(time))
+
+
+def store_datetime(time: datetime) -> str:
+    """Converts a time with a zone to the stored form, with milliseconds."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shown(time: str) -> str:
+    """Converts a stored time to the form in reports, which omits zero milliseconds."""
+    return time.replace(".000Z", "Z")

@@ -8,8 +8,7 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.globs import Glob
-from drift.history.episodes import Episode, EpisodeState
-from drift.history.times import store_datetime, stored
+from drift.history.episodes import Episode, EpisodeState, store_datetime, stored
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -1,7 +1,7 @@
-"""Records a scan in one transaction: opens, updates and ends episodes, and adds their data to the report."""
+"""Writes episodes in one transaction: those of a scan, and those that a watch saw open or end between two scans."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,32 +14,30 @@ from drift.history.changes import (
     episode_changes,
     narrower_search,
 )
-from drift.history.episodes import Episode, EpisodeState, Scope, merge_actors, merge_causes
-from drift.history.notifications import NotificationKind
+from drift.history.episodes import (
+    Episode,
+    EpisodeState,
+    Scope,
+    merge_actors,
+    merge_causes,
+    shown,
+    store_datetime,
+    stored,
+)
+from drift.history.notifications import insert_notifications
 from drift.history.rows import (
+    EPISODES,
     UnreadableRowError,
     actors_of,
     actors_text,
+    episode_of,
     insert_episode,
-    key_of,
     member_of,
     scope_number,
     time_of,
     value_of,
 )
-from drift.history.times import before, store_datetime, stored
-from drift.model import (
-    Cause,
-    Change,
-    Finding,
-    Lifecycle,
-    PastScan,
-    Report,
-    Resolved,
-    Severity,
-    Unmanaged,
-    Verdict,
-)
+from drift.model import Cause, Finding, Lifecycle, PastScan, Report, Resolved, Unmanaged, Verdict
 
 #: Ended episodes and scans are deleted after a year and a month, so that a yearly audit finds its whole year.
 RETENTION: Final = timedelta(days=400)
@@ -47,7 +45,7 @@ RETENTION: Final = timedelta(days=400)
 _PAST_SCANS: Final = 50
 
 
-def record(
+def record_scan(
     connection: sqlite3.Connection,
     report: Report,
     scope: Scope,
@@ -55,38 +53,59 @@ def record(
     *,
     count_as_scan: bool,
     for_notifications: bool,
-    start_unknown: Collection[str] = (),
+    start_unknown: Collection[str],
 ) -> Report:
     """Implements `drift.history.store.History.record`."""
-    connection.row_factory = sqlite3.Row
     number = scope_number(connection, scope)
     at = stored(report.generated_at)
     changes = episode_changes(report, _open_episodes(connection, number), coverage)
+    first_seen = {was_open.episode.id: was_open.episode.first_seen for was_open, _ in changes.seen}
     if _is_outdated(connection, number, at):
-        return _with_history(connection, report, number, changes, frozenset(), recorded=False)
-    reopened = frozenset(
-        found.finding.id for found in changes.opened if has_episode(connection, number, found.finding.id)
-    )
-    is_first = not _has_scan(connection, number)
+        lifecycles = {found.finding.id: Lifecycle.NEW for found in changes.opened}
+        return _with_history(report, lifecycles, first_seen, (), _past_scans(connection, number))
+    is_first = not _has_row(connection, "scans", number)
     opened = [
-        insert_episode(
-            connection,
-            number,
-            replace(
-                _new_episode(scope, found, at, reopened),
-                start_known=not is_first and found.finding.id not in start_unknown,
-            ),
-            coverage.unmanaged,
+        _new_episode(
+            scope,
+            found,
+            at,
+            reopened=_has_row(connection, "episodes", number, found.finding.id),
+            start_known=not is_first and found.finding.id not in start_unknown,
         )
         for found in changes.opened
     ]
+    numbers = [insert_episode(connection, number, episode, coverage.unmanaged) for episode in opened]
     _update_known_episodes(connection, changes, at, coverage.unmanaged)
     if for_notifications:
-        _insert_notifications(connection, opened, changes)
+        insert_notifications(connection, numbers, changes)
     if count_as_scan:
         _insert_scan(connection, number, report, at, changes)
-    delete_expired(connection, at)
-    return _with_history(connection, report, number, changes, reopened, recorded=True)
+    _delete_expired(connection, at)
+    return _with_history(
+        report,
+        {episode.id: Lifecycle.REOPENED if episode.reopened else Lifecycle.NEW for episode in opened},
+        first_seen | {episode.id: shown(stored(episode.first_seen)) for episode in opened},
+        _resolved_findings(changes, at),
+        _past_scans(connection, number),
+    )
+
+
+def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode]) -> None:
+    """Implements `drift.history.store.History.update_episodes`."""
+    for episode in episodes:
+        scope = scope_number(connection, episode.scope)
+        if not _update_open_episode(connection, scope, episode):
+            reopened = _has_row(connection, "episodes", scope, episode.id)
+            insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
+    _delete_expired(connection, store_datetime(datetime.now(UTC)))
+
+
+def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
+    rows = connection.execute(f"{EPISODES} WHERE scope = ? AND ended_at IS NULL", (scope,))
+    return [
+        OpenEpisode(value_of(row, "number", int), episode_of(row), member_of(row, "seen_with", Unmanaged))
+        for row in rows
+    ]
 
 
 def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
@@ -97,44 +116,24 @@ def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
     return last is not None and at < last <= store_datetime(datetime.now(UTC))
 
 
-def _has_scan(connection: sqlite3.Connection, scope: int) -> bool:
-    return connection.execute("SELECT 1 FROM scans WHERE scope = ? LIMIT 1", (scope,)).fetchone() is not None
+def _has_row(connection: sqlite3.Connection, table: str, scope: int, finding: str | None = None) -> bool:
+    """Returns whether a scope has scans, or episodes of a finding, open or ended."""
+    condition, values = ("", (scope,)) if finding is None else (" AND id = ?", (scope, finding))
+    rows = connection.execute(f"SELECT 1 FROM {table} WHERE scope = ?{condition} LIMIT 1", values)  # noqa: S608
+    return rows.fetchone() is not None
 
 
-def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
-    rows = connection.execute("SELECT * FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,))
-    return [
-        OpenEpisode(
-            value_of(row, "number", int),
-            value_of(row, "id", str),
-            key_of(row),
-            member_of(row, "change", Change),
-            member_of(row, "cause", Cause),
-            member_of(row, "severity", Severity),
-            actors_of(row),
-            member_of(row, "seen_with", Unmanaged),
-        )
-        for row in rows
-    ]
-
-
-def has_episode(connection: sqlite3.Connection, scope: int, finding: str) -> bool:
-    """Returns whether the history has an episode of a finding, open or ended."""
-    known = connection.execute("SELECT 1 FROM episodes WHERE scope = ? AND id = ? LIMIT 1", (scope, finding))
-    return known.fetchone() is not None
-
-
-def _new_episode(scope: Scope, found: DriftFinding, at: str, reopened: frozenset[str]) -> Episode:
-    finding = found.finding
-    first_seen = finding.first_seen or at
+def _new_episode(scope: Scope, found: DriftFinding, at: str, *, reopened: bool, start_known: bool) -> Episode:
+    first_seen = found.finding.first_seen or at
     return Episode.of_finding(
-        finding,
+        found.finding,
         scope=scope,
         api_version=found.item.api_version,
         key=found.item.key,
         first_seen=first_seen,
         last_seen=max(stored(first_seen), at),
-        reopened=finding.id in reopened,
+        reopened=reopened,
+        start_known=start_known,
     )
 
 
@@ -142,32 +141,50 @@ def _update_known_episodes(connection: sqlite3.Connection, changes: EpisodeChang
     connection.executemany(
         "UPDATE episodes SET last_seen = max(last_seen, ?), cause = ?, severity = ?, actors = ?, seen_with = ?"
         " WHERE number = ?",
-        [_update_parameters(episode, found, at, search) for episode, found in changes.seen],
+        [
+            (
+                at,
+                merge_causes(was_open.episode.cause, found.finding.cause),
+                found.finding.severity,
+                actors_text(merge_actors(was_open.episode.actors, found.finding.actors)),
+                narrower_search(was_open.seen_with, search),
+                was_open.number,
+            )
+            for was_open, found in changes.seen
+        ],
     )
     connection.executemany(
         "UPDATE episodes SET ended_at = max(?, last_seen), state = ? WHERE number = ?",
-        [(at, state, episode.number) for episode, state in changes.ended],
+        [(at, state, was_open.number) for was_open, state in changes.ended],
     )
 
 
-def _update_parameters(episode: OpenEpisode, found: DriftFinding, at: str, search: Unmanaged) -> tuple[str | int, ...]:
-    finding = found.finding
-    seen_with = narrower_search(episode.seen_with, search)
-    cause = merge_causes(episode.cause, finding.cause)
-    actors = actors_text(merge_actors(episode.actors, finding.actors))
-    return (at, cause, finding.severity, actors, seen_with, episode.number)
-
-
-def _insert_notifications(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
-    resolved = [episode.number for episode, state in changes.ended if state is EpisodeState.RESOLVED]
-    connection.executemany(
-        "INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)",
-        [
-            *((number, NotificationKind.NEW, None) for number in opened),
-            *((episode.number, NotificationKind.WORSENED, episode.severity) for episode in changes.worsened),
-            *((number, NotificationKind.RESOLVED, None) for number in resolved),
-        ],
+def _update_open_episode(connection: sqlite3.Connection, scope: int, episode: Episode) -> bool:
+    """Updates the open episode of the finding. Returns False if there is none."""
+    row = connection.execute(
+        "SELECT number, cause, actors FROM episodes WHERE scope = ? AND id = ? AND ended_at IS NULL",
+        (scope, episode.id),
+    ).fetchone()
+    if row is None:
+        return False
+    # Clocks may be set back, and the file may come from another machine. An episode never ends before it began, and is
+    # never seen after it ended.
+    seen = "max(last_seen, ?)" if episode.ended_at is None else "max(first_seen, ?)"
+    ended = "NULL" if episode.ended_at is None else "max(first_seen, ?)"
+    connection.execute(
+        f"UPDATE episodes SET last_seen = {seen}, cause = ?, severity = ?, actors = ?, state = ?, ended_at = {ended}"  # noqa: S608
+        " WHERE number = ?",
+        (
+            stored(episode.last_seen),
+            merge_causes(member_of(row, "cause", Cause), episode.cause),
+            episode.severity,
+            actors_text(merge_actors(actors_of(row), episode.actors)),
+            episode.state,
+            *(() if episode.ended_at is None else (stored(episode.ended_at),)),
+            row["number"],
+        ),
     )
+    return True
 
 
 def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: EpisodeChanges) -> None:
@@ -189,9 +206,9 @@ def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at:
     )
 
 
-def delete_expired(connection: sqlite3.Connection, now: str) -> None:
+def _delete_expired(connection: sqlite3.Connection, now: str) -> None:
     """Deletes ended episodes and scans that are older than `RETENTION`. ``now`` is a stored time."""
-    limit = before(now, RETENTION)
+    limit = store_datetime(datetime.fromisoformat(now) - RETENTION)
     connection.execute(
         "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
     )
@@ -203,30 +220,22 @@ def delete_expired(connection: sqlite3.Connection, now: str) -> None:
 
 
 def _with_history(
-    connection: sqlite3.Connection,
     report: Report,
-    scope: int,
-    changes: EpisodeChanges,
-    reopened: frozenset[str],
-    *,
-    recorded: bool,
+    lifecycles: Mapping[str, Lifecycle],
+    first_seen: Mapping[str, str],
+    resolved: tuple[Resolved, ...],
+    past: tuple[PastScan, ...],
 ) -> Report:
-    known = {
-        value_of(row, "id", str): time_of(row, "first_seen")
-        for row in connection.execute(
-            "SELECT id, first_seen FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
-        )
-    }
-    opened = {found.finding.id for found in changes.opened}
+    """Returns the report with the lifecycles of findings that are not ongoing, and when each was first seen, by id."""
 
     def annotate(finding: Finding) -> Finding:
         if not finding.is_drift:
             return finding
-        if finding.id in reopened:
-            lifecycle = Lifecycle.REOPENED
-        else:
-            lifecycle = Lifecycle.NEW if finding.id in opened else Lifecycle.ONGOING
-        return replace(finding, first_seen=known.get(finding.id, report.generated_at), lifecycle=lifecycle)
+        return replace(
+            finding,
+            first_seen=first_seen.get(finding.id, report.generated_at),
+            lifecycle=lifecycles.get(finding.id, Lifecycle.ONGOING),
+        )
 
     return replace(
         report,
@@ -234,26 +243,28 @@ def _with_history(
             replace(item, findings=tuple(map(annotate, item.findings))) if item.findings else item
             for item in report.objects
         ),
-        resolved=tuple(sorted(_resolved_findings(connection, changes), key=_sort_key)) if recorded else (),
-        past=_past_scans(connection, scope),
+        resolved=resolved,
+        past=past,
     )
 
 
-def _resolved_findings(connection: sqlite3.Connection, changes: EpisodeChanges) -> Iterator[Resolved]:
-    for episode, state in changes.ended:
-        if state is EpisodeState.RESOLVED:
-            row = connection.execute("SELECT * FROM episodes WHERE number = ?", (episode.number,)).fetchone()
-            yield Resolved(
-                id=value_of(row, "id", str),
-                api_version=value_of(row, "api_version", str),
-                key=key_of(row),
-                path=value_of(row, "path", str),
-                change=member_of(row, "change", Change),
-                cause=member_of(row, "cause", Cause),
-                severity=member_of(row, "severity", Severity),
-                first_seen=time_of(row, "first_seen"),
-                resolved_at=time_of(row, "ended_at"),
-            )
+def _resolved_findings(changes: EpisodeChanges, at: str) -> tuple[Resolved, ...]:
+    ended = [was_open.episode for was_open, state in changes.ended if state is EpisodeState.RESOLVED]
+    resolved = (
+        Resolved(
+            id=episode.id,
+            api_version=episode.api_version,
+            key=episode.key,
+            path=episode.path,
+            change=episode.change,
+            cause=episode.cause,
+            severity=episode.severity,
+            first_seen=episode.first_seen,
+            resolved_at=shown(max(at, stored(episode.last_seen))),
+        )
+        for episode in ended
+    )
+    return tuple(sorted(resolved, key=_sort_key))
 
 
 def _sort_key(gone: Resolved) -> tuple[str, str, str, str, str]:

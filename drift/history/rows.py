@@ -10,8 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from drift.history.episodes import Episode, EpisodeState, Scope
-from drift.history.times import shown, stored
+from drift.history.episodes import Episode, EpisodeState, Scope, shown, stored
 from drift.model import Actor, Cause, Change, ObjectKey, Severity, Unmanaged
 
 #: Characters of an unexpected value in an error message.

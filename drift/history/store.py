@@ -10,21 +10,11 @@ from typing import TypeVar
 from drift.errors import BrokenHistoryError, HistoryError
 from drift.history.changes import DEFAULT_COVERAGE, ScanCoverage
 from drift.history.database import move_aside, read_transaction, write_transaction
-from drift.history.episode_updates import update_episodes
 from drift.history.episodes import Episode, Scope
-from drift.history.notifications import Notification, NotificationKind, combine_notifications
-from drift.history.recording import record
-from drift.history.rows import (
-    EPISODES,
-    UnreadableRowError,
-    episode_of,
-    is_null,
-    member_of,
-    text_of,
-    time_of,
-    value_of,
-)
-from drift.model import Report, Severity
+from drift.history.notifications import Notification, delete_notifications, pending_notifications
+from drift.history.recording import record_scan, update_episodes
+from drift.history.rows import EPISODES, UnreadableRowError, episode_of, is_null, time_of, value_of
+from drift.model import Report
 
 _Result = TypeVar("_Result")
 
@@ -76,7 +66,7 @@ class History:
             HistoryError: The file cannot be written.
         """
         return self._write(
-            lambda connection: record(
+            lambda connection: record_scan(
                 connection,
                 report,
                 scope,
@@ -93,7 +83,7 @@ class History:
         Raises:
             HistoryError: The file cannot be used.
         """
-        return self._write(lambda connection: _pending(connection, scope))
+        return self._write(lambda connection: pending_notifications(connection, scope))
 
     def mark_delivered(self, notifications: Sequence[Notification]) -> None:
         """Deletes notifications after their delivery.
@@ -101,8 +91,7 @@ class History:
         Raises:
             HistoryError: The file cannot be written.
         """
-        numbers = [(number,) for notification in notifications for number in notification.entries]
-        self._write(lambda connection: connection.executemany("DELETE FROM undelivered WHERE number = ?", numbers))
+        self._write(lambda connection: delete_notifications(connection, notifications))
 
     def update_episodes(self, episodes: Sequence[Episode]) -> None:
         """Records episodes that a watch saw open or end.
@@ -152,7 +141,6 @@ def read_history(file: Path) -> HistoryContents:
         HistoryError: The file does not exist or is not a history.
     """
     with read_transaction(file) as connection:
-        connection.row_factory = sqlite3.Row
         scans = connection.execute("SELECT count(*) AS number, max(at) AS last FROM scans").fetchone()
         rows = connection.execute(f"{EPISODES} ORDER BY first_seen, episodes.number").fetchall()
     with _explain_unreadable_rows(file):
@@ -166,29 +154,3 @@ def _explain_unreadable_rows(file: Path) -> Iterator[None]:
         yield
     except UnreadableRowError as error:
         raise HistoryError(f"{file}: unexpected content: {error}; update drift, or move the file away") from None
-
-
-def _pending(connection: sqlite3.Connection, scope: Scope) -> list[Notification]:
-    connection.row_factory = sqlite3.Row
-    rows = connection.execute(
-        """
-        SELECT undelivered.number AS entry, undelivered.news, undelivered.severity_before,
-            scopes.cluster, scopes.name AS scope_name, episodes.*
-        FROM undelivered
-        JOIN episodes ON episodes.number = undelivered.episode
-        JOIN scopes ON scopes.number = episodes.scope
-        WHERE scopes.cluster = ? AND scopes.name = ?
-        ORDER BY undelivered.number
-        """,
-        (text_of(scope.cluster), text_of(scope.name)),
-    )
-    return combine_notifications(
-        Notification(
-            entries=(value_of(row, "entry", int),),
-            episode_number=value_of(row, "number", int),
-            kind=member_of(row, "news", NotificationKind),
-            episode=episode_of(row),
-            severity_before=(None if is_null(row, "severity_before") else member_of(row, "severity_before", Severity)),
-        )
-        for row in rows
-    )
