@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drift.config.settings import Settings
-from drift.errors import ConnectError
+from drift.errors import ConnectError, first_problems
+from drift.globs import FileGlob
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import Limits, call_with_timeout
 from drift.kube.requests import ignore_message
 from drift.kube.resources import Resource
-from drift.model import WHOLE, Report, Shard
+from drift.model import WHOLE, Report, Shard, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
@@ -83,17 +84,20 @@ def open_dump(paths: Paths, namespace: str = "default") -> "Dump":
     return Dump([os.fspath(path) for path in paths], built_in, namespace)
 
 
-def read_manifests(paths: Paths) -> LoadedManifests:
+def read_manifests(paths: Paths, exclude: Iterable[str] = ()) -> LoadedManifests:
     """Reads manifests as kubectl does. Needs no cluster.
+
+    A document that cannot be read is listed in the ``errors`` of the result, and hides no other one.
 
     Args:
         paths: Files or folders; ``-`` for standard input.
+        exclude: Globs for files and folders to leave out, as with ``--exclude``.
 
     Raises:
-        UsageError: A path does not exist, or has no manifests.
-        ManifestError: A manifest is invalid.
+        UsageError: A path does not exist or has no manifests, or a chart or kustomization must be rendered first.
+        ManifestError: No manifest can be read.
     """
-    return load_manifests([os.fspath(path) for path in paths])
+    return load_manifests([os.fspath(path) for path in paths], exclude=tuple(map(FileGlob, exclude)))
 
 
 def scan(
@@ -110,7 +114,8 @@ def scan(
     """Compares manifests with a cluster or a dump.
 
     Args:
-        manifests: Files or folders, ``-`` for standard input; or the result of `read_manifests`.
+        manifests: Files or folders, ``-`` for standard input; or the result of `read_manifests`. Documents that cannot
+            be read are listed in the report, which is then incomplete, and in which no object is unmanaged.
         cluster: The result of `open_cluster` or `open_dump`.
         namespace: The namespace of objects that do not set one; None for the namespace of the context.
         synced_revision: The Git revision that was last synced; None for the one that Flux or Argo CD records.
@@ -124,12 +129,15 @@ def scan(
 
     Raises:
         UsageError: A path or the revision does not exist.
-        ManifestError: A manifest is invalid, or two manifests describe the same object.
+        ManifestError: No manifest can be read, or two manifests describe the same object.
         ConnectError: The connection to the API server was lost. Other failures are listed in the report.
     """
     settings = settings or Settings()
-    loaded = manifests if isinstance(manifests, LoadedManifests) else read_manifests(manifests)
-    repository = Revisions(loaded.paths)
+    if isinstance(manifests, LoadedManifests):
+        loaded = manifests
+    else:
+        loaded = read_manifests(manifests, [glob.text for glob in settings.exclude])
+    repository = Revisions(loaded.paths, loaded.exclude)
     report = scan_manifests(
         loaded.manifests,
         cluster,
@@ -139,7 +147,8 @@ def scan(
             appliers=settings.appliers,
             controllers=settings.controllers,
             unchecked=settings.unchecked,
-            unmanaged=settings.unmanaged,
+            # A document that cannot be read may describe any object.
+            unmanaged=Unmanaged.OFF if loaded.errors else settings.unmanaged,
             synced=None if synced_revision is None else repository.load(synced_revision),
             synced_revision=synced_revision,
             # Standard input has no Git history.
@@ -154,7 +163,8 @@ def scan(
     judged = apply_policy(
         replace(
             report,
-            notes=(*loaded.unnamed, *report.notes),
+            notes=(*loaded.notes, *report.notes),
+            unread=loaded.errors if explain else first_problems(loaded.errors),
             shard=shard if shard is not None and shard.count > 1 else None,
         ),
         settings,

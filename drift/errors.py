@@ -4,6 +4,7 @@
     +-- UsageError          2   an invalid flag or argument
     +-- ConfigError         2   invalid settings (drift.yaml)
     +-- ManifestError       2   a file that is not a valid manifest
+        +-- UnreadableManifestsError  several files, or several documents of one
     +-- SavedReportError    2   a file that is not a valid saved report
     +-- DumpError           2   a file that is not a valid dump of live objects
     +-- HistoryError        2   a history that cannot be read or written
@@ -17,13 +18,22 @@
 Each message is one line that names the file, object or flag, and says how to fix it.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+#: The number of problems with manifests that are listed; the others are counted.
+MAX_PROBLEMS: Final = 20
 
 
 class DriftError(Exception):
     """The base of all errors that are shown as one line, without a traceback."""
 
     exit_status: ClassVar[int] = 2
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, one line for each problem."""
+        return (str(self),)
 
 
 class UsageError(DriftError):
@@ -36,6 +46,30 @@ class ConfigError(DriftError):
 
 class ManifestError(DriftError):
     """An invalid manifest. The message begins with ``file:line:column`` if that is known."""
+
+
+class UnreadableManifestsError(ManifestError):
+    """Manifests that cannot be read, with no other ones to compare.
+
+    Args:
+        problems: One line each, as the message of a `ManifestError`.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self._problems = tuple(problems)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each problem: the first twenty, and the number of the others."""
+        return first_problems(self._problems)
+
+
+def first_problems(problems: Sequence[str]) -> tuple[str, ...]:
+    """Returns the first twenty problems with manifests, and a line with the number of the others."""
+    more = len(problems) - MAX_PROBLEMS
+    rest = (f"and {more} more documents that cannot be read",) if more > 0 else ()
+    return (*problems[:MAX_PROBLEMS], *rest)
 
 
 class SavedReportError(DriftError):

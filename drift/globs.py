@@ -40,6 +40,8 @@ _IN_PAIR: Final = f"[^{_FIELD_START}{_ITEM_START}{_PAIR_END}]*"
 _ONE: Final = f"[^{_FIELD_START}{_ITEM_START}]*"
 _ANY_NUMBER: Final = f"(?:[{_FIELD_START}{_ITEM_START}]{_ONE})*"
 _STAR: Final = re.compile(r"\\([*\\])|(\*)")
+_FILE_PART: Final = re.compile(r"(\*\*/|\*\*|\*|\?)")
+_FILE_PARTS: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,30 @@ class PathGlob:
     def matches(self, path: str) -> bool:
         """Returns whether it matches a path in the format of `drift.paths.render`."""
         return path == self.text or self._pattern.fullmatch(_encode(path)) is not None
+
+
+@dataclass(frozen=True)
+class FileGlob:
+    """A glob for files and folders: ``*`` and ``?`` match within a name, ``**`` any number of folders.
+
+    A folder that matches includes everything below it. A glob without ``/`` matches a name at any depth.
+
+    Attributes:
+        text: As written.
+    """
+
+    text: str
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        text = self.text.removeprefix("./").rstrip("/")
+        start = "" if "/" in text else "(?:.*/)?"
+        parts = (_FILE_PARTS.get(part, re.escape(part)) for part in _FILE_PART.split(text.removeprefix("/")))
+        return re.compile(f"{start}{''.join(parts)}(?:/.*)?", re.DOTALL)
+
+    def matches(self, path: str) -> bool:
+        """Returns whether it matches a path, given without a leading ``/``, or one of the folders in it."""
+        return self._pattern.fullmatch(path) is not None
 
 
 def escape(name: str) -> str:

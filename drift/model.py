@@ -516,13 +516,14 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """Incomplete if anything could not be checked, else drifted if anything drifted, else in sync."""
-        if (
-            self.errors
-            or self.unread
-            or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects)
-        ):
+        if self.problems or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects):
             return Verdict.INCOMPLETE
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What makes the scan incomplete, beside unchecked objects: what could not be read in Git or in the cluster."""
+        return (*self.unread, *self.errors)
 
     @property
     def has_drift(self) -> bool:

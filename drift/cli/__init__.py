@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DriftError as error:
         from drift.cli.messages import say  # noqa: PLC0415
 
-        say(str(error))
+        for line in error.lines:
+            say(line)
         return error.exit_status
     except BrokenPipeError:
         # The reader of our output, such as `head`, has closed the pipe.

@@ -105,6 +105,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="MANIFESTS",
         help="files or folders of YAML or JSON manifests, or - for standard input",
     )
+    _add_exclude(report)
     live = report.add_argument_group("cluster")
     live.add_argument(
         "--live",
@@ -190,6 +191,23 @@ def _add_impersonation(live: "argparse._ArgumentGroup") -> None:
     live.add_argument("--as-uid", metavar="UID", help="the UID of the user to impersonate")
 
 
+def _add_exclude(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        type=_glob,
+        metavar="GLOB",
+        help="leave out files and folders that match, also below the given folders; repeatable",
+    )
+
+
+def _glob(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("give a glob, such as '*-values.yaml' or 'apps/test'")
+    return text
+
+
 def _add_namespace(live: "argparse._ArgumentGroup") -> None:
     live.add_argument(
         "-n", "--namespace", metavar="NAME", help="the namespace of manifests without one (default: as kubectl)"
@@ -253,6 +271,7 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="MANIFESTS",
         help="files or folders of YAML or JSON manifests; reloaded when they change",
     )
+    _add_exclude(watch)
     live = watch.add_argument_group("cluster")
     live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig, as with kubectl")
     live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig")

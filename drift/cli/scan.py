@@ -17,6 +17,7 @@ from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
 from drift.config.settings import Settings
 from drift.errors import ScanError, UsageError
+from drift.globs import FileGlob
 from drift.kube.connection import load_client
 from drift.kube.impersonation import NO_IMPERSONATION, from_flags
 from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _Read = TypeVar("_Read")
 _DRIFT = 1
 _NOT_RECORDED = 2
+_UNREAD = 2
 _INCOMPLETE = 3
 
 
@@ -72,15 +74,29 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
+    if (Format.TEXT, None) not in outputs:
+        _say_unread(report)
     if gateway is not None:
         _push(report, gateway)
     if recorder is not None:
         recorder.notify()
         if recorder.failed:
             return _NOT_RECORDED
+    return _exit_status(report, settings, exit_zero=options.exit_zero)
+
+
+def _say_unread(report: Report) -> None:
+    """Prints what could not be read, which only the text report would say on a terminal or in a log."""
+    for line in report.unread:
+        say(line)
+
+
+def _exit_status(report: Report, settings: Settings, *, exit_zero: bool) -> int:
+    if report.unread:
+        return _UNREAD
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
-    return _DRIFT if report.has_drift_of(settings.exit_causes) and not options.exit_zero else 0
+    return _DRIFT if report.has_drift_of(settings.exit_causes) and not exit_zero else 0
 
 
 def _scan(  # noqa: PLR0917
@@ -97,7 +113,9 @@ def _scan(  # noqa: PLR0917
         if ahead is not None and not options.live:
             # Loads the Kubernetes client while the other process reads.
             load_client()
-        manifests = _in_time(lambda: load_manifests(options.manifests, ahead), deadline, "the manifests")
+        manifests = _in_time(
+            lambda: load_manifests(options.manifests, ahead, settings.exclude), deadline, "the manifests"
+        )
     explain = options.verbose and not options.quiet
 
     def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
@@ -213,9 +231,10 @@ def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
 
 
 def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
-    """Returns the settings with the flags applied: --applier adds to them, --unmanaged replaces."""
+    """Returns the settings with the flags applied: --applier and --exclude add to them, --unmanaged replaces."""
     return replace(
         settings,
         appliers=(*options.applier, *settings.appliers),
         unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
+        exclude=(*map(FileGlob, options.exclude), *settings.exclude),
     )

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> DesiredState:
     settings = with_flags(load_settings(options.config), options)
-    loaded = read_manifests(options.manifests)
+    loaded = read_manifests(options.manifests, [glob.text for glob in settings.exclude])
     return DesiredState(loaded, manifests_info(loaded.paths), settings, options.namespace, options.synced_revision)
 
 

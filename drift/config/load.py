@@ -51,6 +51,8 @@ def parse_settings(text: bytes, name: str) -> Settings:
         raise ConfigError(str(error)) from None
     if len(documents) > 1:
         raise ConfigError(f"{name}:{documents[1].line}:1: a second YAML document; settings must be a single document")
+    if documents and documents[0].repeated_keys:
+        raise ConfigError(f"{name}:{documents[0].repeated_keys[0]}: this key is given twice; remove one of them")
     try:
         return read_settings(documents[0].value if documents else None)
     except SettingError as error:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from drift.config.settings import DRIFT_CAUSES, IgnoreRule, Settings, SeverityRule, SkippedKind
-from drift.globs import Glob, PathGlob
+from drift.globs import FileGlob, Glob, PathGlob
 from drift.model import Cause, Change, Json, Severity, Unmanaged
 from drift.spelling import did_you_mean
 
@@ -59,10 +59,11 @@ def read_settings(value: Json) -> Settings:
         if exit_fields.get("causes") is not None
         else DRIFT_CAUSES,
         unmanaged=_unmanaged(fields["unmanaged"], ("unmanaged",)) if "unmanaged" in fields else Unmanaged.NAMESPACE,
+        exclude=_items(fields, "exclude", (), _file_glob),
     )
 
 
-KEYS: Final = frozenset({"ignore", "severity", "appliers", "controllers", "unchecked", "exit", "unmanaged"})
+KEYS: Final = frozenset({"ignore", "severity", "appliers", "controllers", "unchecked", "exit", "unmanaged", "exclude"})
 EXIT_KEYS: Final = frozenset({"causes"})
 IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "expires"})
 SEVERITY_KEYS: Final = frozenset({"group", "kind", "path", "change", "cause", "severity", "reason"})
@@ -159,6 +160,10 @@ def _full_name(value: Json, place: Place) -> str:
 
 def _glob(value: Json, place: Place) -> Glob:
     return Glob(_string(value, place))
+
+
+def _file_glob(value: Json, place: Place) -> FileGlob:
+    return FileGlob(_nonempty_text(value, place))
 
 
 def _path(value: Json, place: Place) -> PathGlob:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from drift.globs import Glob, PathGlob
+from drift.globs import FileGlob, Glob, PathGlob
 from drift.model import Cause, Change, Finding, ObjectKey, Severity, Unmanaged
 
 #: The causes that set exit status 1 by default: all causes of drift.
@@ -163,6 +163,7 @@ class Settings:
         unchecked: Kinds that are not checked.
         exit_causes: The causes that set exit status 1.
         unmanaged: Where to look for objects that are not in Git.
+        exclude: Files and folders of the manifests that are not read.
     """
 
     ignore: tuple[IgnoreRule, ...] = ()
@@ -172,6 +173,7 @@ class Settings:
     unchecked: tuple[SkippedKind, ...] = ()
     exit_causes: frozenset[Cause] = DRIFT_CAUSES
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
+    exclude: tuple[FileGlob, ...] = ()
 
     def skips(self, key: ObjectKey) -> bool:
         """Returns whether the user does not want to check objects of this kind."""

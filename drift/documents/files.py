@@ -3,8 +3,12 @@
 import errno
 import os
 import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from posixpath import normpath
+from typing import BinaryIO, Final, NoReturn
+
+from drift.globs import FileGlob
 
 #: The file name suffixes that kubectl reads.
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
@@ -17,24 +21,74 @@ _VIRTUAL_FILE_SYSTEMS: Final = ("/proc/", "/sys/")
 _CHUNK: Final = 1024 * 1024
 
 
-def document_files(path: Path) -> list[Path]:
+def document_files(path: Path, exclude: Sequence[FileGlob] = ()) -> list[Path]:
     """Returns the files below a folder, sorted. If the path is a file, returns only that, whatever its name.
 
     The result may include pipes and devices. `read_file` refuses them.
+
+    Args:
+        path: A file or a folder.
+        exclude: Files and folders to leave out.
+
+    Raises:
+        OSError: A folder cannot be read.
     """
     if not path.is_dir():
-        return [path]
-    return sorted(path / name for name in files_below(path) if Path(name).suffix in ENDINGS)
+        return [] if is_excluded(str(path), exclude) else [path]
+    return sorted(path / name for name in files_below(path, exclude) if Path(name).suffix in ENDINGS)
 
 
-def files_below(folder: Path) -> list[str]:
-    """Returns all files below a folder as relative paths with ``/``, without broken links."""
+def _fail(error: OSError) -> NoReturn:
+    raise error
+
+
+def files_below(
+    folder: Path, exclude: Sequence[FileGlob] = (), on_error: Callable[[OSError], object] = _fail
+) -> list[str]:
+    """Returns all files below a folder as relative paths with ``/``, without broken links.
+
+    Folders whose names begin with a dot are left out: they hold the state of tools, such as Git, and the copies behind
+    the links of a mounted ConfigMap.
+
+    Args:
+        folder: The folder.
+        exclude: More files and folders to leave out.
+        on_error: Called with the error of each folder that cannot be read; by default, it is raised.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
     names: list[str] = []
-    for parent, _, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=on_error):
         below = Path(parent).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        names += [prefix + name for name in files if os.path.exists(f"{parent}/{name}")]  # noqa: PTH110
+        folders[:] = [name for name in folders if not is_left_out(f"{prefix}{name}/", str(folder), exclude)]
+        names += [
+            prefix + name
+            for name in files
+            if os.path.exists(f"{parent}/{name}")  # noqa: PTH110
+            and not is_left_out(prefix + name, str(folder), exclude)
+        ]
     return names
+
+
+def is_left_out(name: str, folder: str, exclude: Sequence[FileGlob]) -> bool:
+    """Whether a file is not read, because one of its folders begins with a dot, or because a glob excludes it.
+
+    Args:
+        name: The path of the file in the folder; of a folder, with a slash at its end.
+        folder: The folder, as the user named it.
+        exclude: Globs for paths in the folder, and for paths from where the user named the folder.
+    """
+    *parents, _ = name.split("/")
+    return any(parent.startswith(".") for parent in parents) or (
+        bool(exclude) and (any(glob.matches(name) for glob in exclude) or is_excluded(f"{folder}/{name}", exclude))
+    )
+
+
+def is_excluded(path: str, exclude: Sequence[FileGlob]) -> bool:
+    """Whether a glob excludes a path that the user named."""
+    return any(glob.matches(normpath(path).lstrip("/")) for glob in exclude)
 
 
 def read_file(file: Path, *, named: bool = False) -> bytes:

@@ -5,8 +5,10 @@ exhaust, and it counts aliases before it expands them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import yaml
@@ -22,6 +24,10 @@ MAX_DEPTH: Final = 200
 MAX_ALIASED_NODES: Final = 1_000_000
 
 _INTEGER_BITS: Final = 64
+#: A line that begins a document. A block scalar cannot contain one, because its lines are indented.
+_MARKER: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
+#: A line with content, other than a directive, a comment and a marker without content.
+_CONTENT: Final = re.compile(rb"^(?!%|[ \t]*(?:#|\r?$)|---[ \t]*(?:#|\r?$))", re.MULTILINE)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -33,11 +39,13 @@ class Document:
         number: Counted from 1, including empty documents.
         line: Where the content begins, counted from 1.
         value: The content; None for an empty document.
+        repeated_keys: The lines of keys that the same mapping has before. As for kubectl, the last one wins.
     """
 
     number: int
     line: int
     value: Json
+    repeated_keys: tuple[int, ...] = ()
 
 
 def read_documents(text: bytes, name: str) -> Iterator[Document]:
@@ -48,16 +56,53 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
         name: The name of the file, for errors.
 
     Raises:
-        ManifestError: The text is not valid, repeats a key, is nested too deep, or its aliases expand too far.
+        ManifestError: The text is not valid, is nested too deep, or its aliases expand too far.
     """
     if begins_as_json(text):
         try:
-            return iter(list(_read_json(text)))
+            return iter(list(_read_json(text, name)))
         except ValueError:
             # It may be YAML in flow style, which also begins with a brace.
             pass
     plain = read_plain_documents(text)
-    return _read_yaml(text, name) if plain is None else number_documents(plain)
+    return _YamlReader(name).read(text) if plain is None else number_documents(plain)
+
+
+def read_valid_documents(text: bytes, name: str) -> Iterator[Document | ManifestError]:
+    """Returns the documents of a file, and an error in place of each that cannot be read.
+
+    Args:
+        text: As for `read_documents`.
+        name: As for `read_documents`.
+    """
+    try:
+        yield from list(read_documents(text, name))
+    except ManifestError as error:
+        parts = _split(text)
+        if not parts[1:]:
+            yield error
+            return
+        reader = _YamlReader(name)
+        for line, part in parts:
+            try:
+                yield from list(reader.read(part, line))
+            except ManifestError as problem:
+                reader.number += 1
+                yield problem
+
+
+def _split(text: bytes) -> list[tuple[int, bytes]]:
+    """Returns the documents of a YAML text, as kubectl separates them, each with the number of lines before it."""
+    starts = [0, *(marker.start() for marker in _MARKER.finditer(text)), len(text)]
+    parts: list[tuple[int, bytes]] = []
+    line = 0
+    for number, (begin, end) in enumerate(pairwise(starts)):
+        part = text[begin:end]
+        # What precedes the first marker is a document only if it has content.
+        if number > 0 or _CONTENT.search(part):
+            parts.append((line, part))
+        line += part.count(b"\n")
+    return parts
 
 
 def number_documents(plain: Iterable[PlainDocument]) -> Iterator[Document]:
@@ -65,9 +110,17 @@ def number_documents(plain: Iterable[PlainDocument]) -> Iterator[Document]:
     return (Document(number, line, value) for number, (line, value) in enumerate(plain, start=1))
 
 
-def _read_json(text: bytes) -> Iterator[Document]:
+def _read_json(text: bytes, name: str) -> Iterator[Document]:
+    repeats: list[bool] = []
+
+    def pairs(found: list[tuple[str, Json]]) -> dict[str, Json]:
+        values = dict(found)
+        if len(values) != len(found):
+            repeats.append(True)
+        return values
+
     decoder = json.JSONDecoder(
-        object_pairs_hook=_unique_pairs,
+        object_pairs_hook=pairs,
         parse_int=_json_integer,
         parse_float=_json_float,
         parse_constant=_no_constant,
@@ -82,6 +135,7 @@ def _read_json(text: bytes) -> Iterator[Document]:
             return
         number += 1
         line = decoded.count("\n", 0, position) + 1
+        begin = position
         try:
             value, position = decoder.raw_decode(decoded, position)
         except RecursionError:
@@ -89,7 +143,20 @@ def _read_json(text: bytes) -> Iterator[Document]:
         if may_hold_surrogates:
             # Half of a surrogate pair is not a character and cannot be written to a report.
             json.dumps(value, ensure_ascii=False).encode()
-        yield Document(number, line, value)
+        lines = _lines_of_repeated_keys(decoded[begin:position], line - 1, name) if repeats else ()
+        repeats.clear()
+        yield Document(number, line, value, lines)
+
+
+def _lines_of_repeated_keys(text: str, lines_before: int, name: str) -> tuple[int, ...]:
+    """Returns the lines of the repeated keys of a JSON value: the JSON decoder knows no positions."""
+    try:
+        return tuple(
+            line for document in _YamlReader(name).read(text.encode(), lines_before) for line in document.repeated_keys
+        )
+    except ManifestError:
+        # JSON that is not YAML, for example indented with tabs.
+        return (lines_before + 1,)
 
 
 def _json_integer(text: str) -> int | float:
@@ -103,30 +170,6 @@ def _json_float(text: str) -> int | float:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
-
-
-def _unique_pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("duplicate key")
-    return values
-
-
-def _read_yaml(text: bytes, name: str) -> Iterator[Document]:
-    try:
-        loader = _Loader(text)
-        try:
-            yield from _Builder(loader, name).documents()
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        position = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ManifestError(f"{position}: {_problem(error)}") from None
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position] if isinstance(error.position, int) else b""
-        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise ManifestError(f"{name}:{line}:{column}: not UTF-8 or UTF-16 text, or a control character") from None
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
@@ -172,30 +215,66 @@ class _MergeKey(str):
 _MERGE_KEY: Final = _MergeKey("<<")
 
 
-class _Builder:
-    """Builds the documents of one file from the parser's events."""
+class _YamlReader:
+    """Builds the documents of one file from the parser's events.
 
-    def __init__(self, loader: Any, name: str) -> None:
-        self._next_event = loader.get_event
+    Attributes:
+        number: The number of documents so far.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.number = 0
         self._name = name
+        self._next_event: Any = None
+        self._lines_before = 0
         self._nodes = 0
         self._aliased_nodes = 0
+        self._repeated_keys: list[int] = []
 
-    def documents(self) -> Iterator[Document]:
-        number = 0
+    def read(self, text: bytes, lines_before: int = 0) -> Iterator[Document]:
+        """Returns the documents of a part of the file.
+
+        Args:
+            text: The part.
+            lines_before: The number of lines before it.
+
+        Raises:
+            ManifestError: As `read_documents`.
+        """
+        self._lines_before = lines_before
+        try:
+            loader = _Loader(text)
+            try:
+                self._next_event = loader.get_event
+                yield from self._documents()
+            finally:
+                loader.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            position = self._position(mark) if mark else self._name
+            raise ManifestError(f"{position}: {_problem(error)}") from None
+        except yaml.reader.ReaderError as error:
+            before = text[: error.position] if isinstance(error.position, int) else b""
+            line, column = lines_before + before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+            raise ManifestError(
+                f"{self._name}:{line}:{column}: not UTF-8 or UTF-16 text, or a control character"
+            ) from None
+
+    def _documents(self) -> Iterator[Document]:
         while True:
             event = self._next_event()
             if isinstance(event, yaml.StreamEndEvent):
                 return
             if isinstance(event, yaml.DocumentStartEvent):
-                number += 1
+                self._repeated_keys = []
                 line, value = self._document()
-                yield Document(number, line, value)
+                self.number += 1
+                yield Document(self.number, line, value, tuple(self._repeated_keys))
 
     def _document(self) -> tuple[int, Json]:
         """Returns the first line and the content of one document. Consumes its events."""
         first = self._next_event()
-        line = first.start_mark.line + 1
+        line = self._line(first.start_mark)
         value = self._collect(first)
         self._next_event()
         return line, value
@@ -276,7 +355,7 @@ class _Builder:
         except ValueError as error:
             raise self._error(event, str(error)) from None
         if key in frame.value:
-            raise self._error(event, "duplicate key")
+            self._repeated_keys.append(self._line(event.start_mark))
         return key
 
     def _merge_sources(self, value: Json, event: Any) -> list[dict[str, Json]]:
@@ -294,6 +373,12 @@ class _Builder:
                     frame.value.setdefault(key, value)
         return frame.value
 
+    def _line(self, mark: Any) -> int:
+        line: int = self._lines_before + mark.line + 1
+        return line
+
+    def _position(self, mark: Any) -> str:
+        return f"{self._name}:{self._line(mark)}:{mark.column + 1}"
+
     def _error(self, event: Any, problem: str) -> ManifestError:
-        mark = event.start_mark
-        return ManifestError(f"{self._name}:{mark.line + 1}:{mark.column + 1}: {problem}")
+        return ManifestError(f"{self._position(event.start_mark)}: {problem}")

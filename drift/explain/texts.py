@@ -128,7 +128,10 @@ HOW_SEVERITY_IS_DECIDED: Final = (
 EXIT_STATUSES: Final[Mapping[int, str]] = {
     0: "In sync: everything was checked, and there is no drift. With --exit-zero, also if there is drift.",
     1: "There is drift. `exit.causes` in drift.yaml sets which causes count; by default all except controller.",
-    2: "Nothing was compared: a flag, drift.yaml, a manifest or a dump is invalid. The message says where.",
+    2: (
+        "A flag, drift.yaml, a manifest or a dump is invalid; the message says where. If only some manifests cannot be "
+        "read, the report has all others."
+    ),
     3: (
         "The scan is incomplete: drift could not read something, so it cannot tell whether all is in sync. The report "
         "has the drift that was found."

@@ -94,6 +94,8 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
     items = {item.key: item for item in report.objects}
     reported_ids = {finding.id for item in report.objects for finding in item.findings}
     is_complete = report.verdict is not Verdict.INCOMPLETE
+    # A manifest that cannot be read may describe what another one seems to have resolved.
+    may_resolve = not report.unread
     return EpisodeChanges(
         opened=tuple(found for id_, found in drift.items() if id_ not in episodes),
         seen=seen,
@@ -105,6 +107,7 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
             for id_, one in episodes.items()
             if id_ not in drift
             and (state := _end_state(one, items, reported_ids, coverage, is_complete=is_complete)) is not None
+            and (may_resolve or state is not EpisodeState.RESOLVED)
         ),
     )
 

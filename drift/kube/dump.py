@@ -108,7 +108,10 @@ def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise UsageError(f"--live {path}: no such file or folder")
-    return document_files(path)
+    try:
+        return document_files(path)
+    except OSError as error:
+        raise DumpError(f"--live {error.filename}: cannot be read: {error.strerror}") from None
 
 
 def _objects(value: Json, position: str) -> Iterator[LiveObject]:

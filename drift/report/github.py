@@ -10,6 +10,7 @@ from drift.report.view import (
     cause_and_managers,
     object_name,
     open_for,
+    place_in_file,
     plural,
     reason_of,
     resolved_line,
@@ -31,6 +32,8 @@ _LEVEL: Final = {
 }
 #: An unchecked object may hide any drift, so it comes right after critical findings.
 _UNCHECKED_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] + 0.5
+#: A document that cannot be read may hide many objects, and its line is known.
+_UNREAD_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] - 0.5
 _STDIN: Final = "<stdin>"
 
 
@@ -40,13 +43,13 @@ class _Annotation:
     level: str
     title: str
     message: str
-    item: ObjectReport | None = None
+    file: str | None = None
+    line: int = 1
 
     def __str__(self) -> str:
         properties = {"title": self.title}
-        source = self.item.source if self.item else None
-        if source is not None and source.file != _STDIN:
-            properties = {"file": short(normpath(source.file)), "line": str(source.line), **properties}
+        if self.file is not None and self.file != _STDIN:
+            properties = {"file": short(normpath(self.file)), "line": str(self.line), **properties}
         pairs = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
         return f"::{self.level} {pairs}::{_escape(self.message)}\n"
 
@@ -65,17 +68,21 @@ def to_annotations(report: Report) -> str:
 
 
 def _annotations(report: Report) -> Iterator[_Annotation]:
+    for unread in report.unread:
+        file, line, _, problem = place_in_file(unread) or (None, 1, 1, unread)
+        yield _Annotation(_UNREAD_RANK, "error", "not read", sentence(problem), file, line)
     for error in report.errors:
         yield _Annotation(_UNCHECKED_RANK, "error", "not checked", sentence(error))
     for item in report.objects:
         name = short(object_name(item))
+        file, line = (None, 1) if item.source is None else (item.source.file, item.source.line)
         if item.status is Status.UNCHECKED and not item.is_skipped:
-            yield _Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), item)
+            yield _Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), file, line)
         for finding in item.findings:
             if finding.is_drift:
                 title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
                 rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                yield _Annotation(rank, level, title, _message(item, finding, report.generated_at), item)
+                yield _Annotation(rank, level, title, _message(item, finding, report.generated_at), file, line)
 
 
 def _message(item: ObjectReport, finding: Finding, now: str) -> str:

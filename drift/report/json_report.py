@@ -24,6 +24,7 @@ def to_document(report: Report) -> dict[str, Json]:
             "paths": list(report.manifests.paths),
             "gitCommit": report.manifests.git_commit,
             "gitDirty": report.manifests.git_dirty,
+            "unread": list(report.unread),
         },
         "summary": {
             "verdict": report.verdict,
@@ -46,7 +47,7 @@ def to_document(report: Report) -> dict[str, Json]:
             "unusedRules": list(report.unused_rules),
         },
         "notes": list(report.notes),
-        "errors": list(report.errors),
+        "errors": list(report.problems),
         "objects": [_object(item) for item in report.objects if is_noteworthy(item)],
         "inSync": [_identity(item) for item in report.objects if not is_noteworthy(item)],
         "resolved": [_resolved(resolved) for resolved in report.resolved],

@@ -37,8 +37,8 @@ def to_junit(report: Report) -> str:
         name = short(item.source.file) if item.source is not None else _NO_SOURCE
         suites.setdefault(name, []).append(_case(item, report.generated_at))
     ordered = sorted(suites.items(), key=lambda suite: (suite[0] == _NO_SOURCE, suite[0]))
-    if report.errors:
-        ordered.append((_SCAN, [_read_error(number, error) for number, error in enumerate(report.errors, start=1)]))
+    if report.problems:
+        ordered.append((_SCAN, [_read_error(number, error) for number, error in enumerate(report.problems, start=1)]))
     root = ET.Element("testsuites")
     for number, (name, cases) in enumerate(ordered):
         root.append(_suite(number, name, cases, report))

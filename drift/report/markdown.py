@@ -55,7 +55,7 @@ def to_markdown(report: Report, limit: int = COMMENT_LIMIT) -> str:
     """
     head, tail = _head(report), _tail(report)
     space = limit - _size(head) - _size(tail) - _RESERVED
-    errors = _list("Not checked", report.errors, space // _ERRORS_SHARE)
+    errors = _list("Not checked", report.problems, space // _ERRORS_SHARE)
     notes = _list("Notes", report.notes, space // _NOTES_SHARE)
     shown = sorted(filter(is_shown, report.objects), key=worst_first)
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)

@@ -63,6 +63,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
             )
         ),
         notes=_sorted(*unused, *(text for report in ordered for text in _sentences(report, report.notes, names))),
+        unread=tuple(dict.fromkeys(line for report in ordered for line in report.unread)),
         errors=_sorted(*missing, *(text for report in ordered for text in _sentences(report, report.errors, names))),
         clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
         # The shards of a scan run at the same time, so the slowest one counts.

@@ -148,6 +148,7 @@ class _Node:
 
 def _report(root: _Node) -> Report:
     manifests, scan, shard = root["manifests"], root.get("scan"), root.get("shard")
+    unread = manifests.get("unread").optional(lambda node: node.each(_Node.text)) or ()
     objects = [*root["objects"].each(_object), *(root.get("inSync").optional(lambda node: node.each(_in_sync)) or ())]
     return Report(
         generated_at=root["generatedAt"].time(),
@@ -159,7 +160,8 @@ def _report(root: _Node) -> Report:
         ),
         objects=tuple(sorted(objects, key=report_order)),
         notes=root["notes"].each(_Node.text),
-        errors=root["errors"].each(_Node.text),
+        errors=tuple(error for error in root["errors"].each(_Node.text) if error not in unread),
+        unread=unread,
         clusters=root.get("clusters").optional(lambda node: node.each(_cluster)) or (),
         duration_seconds=scan.get("durationSeconds").optional(_Node.number),
         api_requests=scan.get("apiRequests").optional(_Node.count),

@@ -12,6 +12,7 @@ from drift.report.view import (
     cause_and_managers,
     finding_order,
     object_name,
+    place_in_file,
     reason_of,
     sentence,
     short,
@@ -136,6 +137,15 @@ def _artifact(file: str) -> dict[str, Json]:
     return {"uri": f"file://{uri}"} if isabs(path) else {"uri": uri, "uriBaseId": "%SRCROOT%"}
 
 
+def _unread(problem: str) -> dict[str, Json]:
+    file, line, column, text = place_in_file(problem) or (None, 1, 1, problem)
+    notification: dict[str, Json] = {"level": "error", "message": {"text": sentence(text)}}
+    if file is not None and file not in _STDIN:
+        region = {"startLine": line, "startColumn": column}
+        notification["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(file), "region": region}}]
+    return notification
+
+
 def _notifications(report: Report) -> list[dict[str, Json]]:
     unchecked = [
         f"{short(object_name(item))}: {sentence(item.reason or '')}"
@@ -143,6 +153,7 @@ def _notifications(report: Report) -> list[dict[str, Json]]:
         if item.status is Status.UNCHECKED and not item.is_skipped
     ]
     return [
+        *map(_unread, report.unread),
         *({"level": "error", "message": {"text": text}} for text in [*map(sentence, report.errors), *unchecked]),
         *({"level": "note", "message": {"text": sentence(note)}} for note in report.notes),
     ]

@@ -115,7 +115,7 @@ class _ReportWriter:
             self._decisions()
         for note in self._report.notes:
             self._line((f"note: {visible(note)}", "dim"), indent=_SHIFT)
-        for error in self._report.errors:
+        for error in self._report.problems:
             self._line((f"not checked: {visible(error)}", "red"), indent=_SHIFT)
         self._summary()
 

@@ -4,6 +4,7 @@ There are no colours and no markup here. Each format escapes these texts in its 
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
@@ -71,6 +72,9 @@ _CONTEXT: Final = 20
 _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
 _MAX_RESOLVED: Final = 3
+_PLACE: Final = re.compile(
+    r"(?P<file>.+?):(?P<line>[1-9][0-9]{0,8}):(?P<column>[1-9][0-9]{0,8}): (?P<text>.*)", re.DOTALL
+)
 
 
 def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
@@ -281,6 +285,12 @@ def _summary(report: Report) -> str:
 def plural(count: int, noun: str) -> str:
     """Returns ``1 object`` or ``2 objects``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def place_in_file(problem: str) -> tuple[str, int, int, str] | None:
+    """Returns the file, line, column and text of a problem with a manifest, or None if it names no position."""
+    found = _PLACE.fullmatch(problem)
+    return None if found is None else (found["file"], int(found["line"]), int(found["column"]), found["text"])
 
 
 def visible(text: str) -> str:

@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from drift.documents.files import is_excluded, is_left_out
 from drift.errors import UsageError
+from drift.globs import FileGlob
 from drift.model import Manifest
 from drift.sources.kustomizations import select_files
 from drift.sources.load import LoadedManifests, load_texts
@@ -20,13 +22,15 @@ _TIMEOUT_SECONDS: Final = 60
 class Revisions:
     """The manifests at other commits. Each commit is read once."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> None:
         """Reads nothing yet.
 
         Args:
             paths: Files or folders.
+            exclude: Files and folders to leave out.
         """
         self._paths = tuple(paths)
+        self._exclude = tuple(exclude)
         self._loaded: dict[str, tuple[Manifest, ...]] = {}
 
     def load(self, commit: str) -> tuple[Manifest, ...]:
@@ -37,7 +41,7 @@ class Revisions:
             ManifestError: A file of that commit cannot be read as manifests.
         """
         if commit not in self._loaded:
-            self._loaded[commit] = load_manifests_at(commit, self._paths).manifests
+            self._loaded[commit] = load_manifests_at(commit, self._paths, self._exclude).manifests
         return self._loaded[commit]
 
     def may_be_behind(self) -> bool:
@@ -66,12 +70,13 @@ class Revisions:
         return shutil.which("git"), next(map(_folder, map(Path, self._paths)), None)
 
 
-def load_manifests_at(revision: str, paths: Sequence[str]) -> LoadedManifests:
+def load_manifests_at(revision: str, paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> LoadedManifests:
     """Reads the manifests below some paths at a Git revision.
 
     Args:
         revision: Any revision that Git can resolve in the work tree of the paths.
         paths: Files or folders. A path that did not exist at the revision has no manifests.
+        exclude: Files and folders to leave out.
 
     Raises:
         UsageError: A path is standard input or not in a Git work tree, or the work tree does not have the revision.
@@ -82,14 +87,14 @@ def load_manifests_at(revision: str, paths: Sequence[str]) -> LoadedManifests:
         raise UsageError("the synced revision cannot be read: git is not installed")
     if "-" in paths:
         raise UsageError(f"standard input has no revision {revision}; name the files or folders instead of -")
-    return load_texts(text for path in paths for text in _read_revision(git, revision, Path(path)))
+    return load_texts(text for path in paths for text in _read_revision(git, revision, Path(path), exclude))
 
 
 def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _read_revision(git: str, revision: str, path: Path) -> Iterator[tuple[str, bytes]]:
+def _read_revision(git: str, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
     top = _run(git, _folder(path), "rev-parse", "--show-toplevel")
     if top is None:
         raise UsageError(f"{path}: not in a Git work tree, so it has no revision {revision}")
@@ -116,10 +121,13 @@ def _read_revision(git: str, revision: str, path: Path) -> Iterator[tuple[str, b
         prefix = "" if inside == "." else f"{inside}/"
         if path.is_dir():
             below = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
-            selected = select_files(str(path), below, lambda name: read(prefix + name))
+            kept = [name for name in below if not is_left_out(name, str(path), exclude)]
+            selected = select_files(str(path), kept, lambda name: read(prefix + name))
+            for error in selected.errors:
+                raise error
             names = [prefix + name for name in selected.files]
         else:
-            names = sorted(members)
+            names = [] if is_excluded(str(path), exclude) else sorted(members)
         for name in names:
             yield f"{revision}:{name}", read(name)
 

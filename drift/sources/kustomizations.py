@@ -13,7 +13,7 @@ from typing import Final
 
 from drift.documents.files import ENDINGS
 from drift.documents.parse import Document, read_documents
-from drift.errors import UsageError
+from drift.errors import ManifestError, UsageError
 from drift.model import Json
 
 #: The file names that kustomize looks for.
@@ -37,10 +37,12 @@ class SelectedFiles:
     Attributes:
         files: Paths relative to the folder, sorted.
         by_kustomization: The files that a kustomization lists.
+        errors: Kustomizations that cannot be read. What they list is not read either.
     """
 
     files: tuple[str, ...]
     by_kustomization: frozenset[str]
+    errors: tuple[ManifestError, ...] = ()
 
 
 def is_kustomize_api(api_version: Json) -> bool:
@@ -58,19 +60,20 @@ def select_files(folder: str, files: Collection[str], read: ReadFile) -> Selecte
 
     Raises:
         UsageError: A subfolder must be rendered first. The message names the command.
-        ManifestError: A kustomization is not valid YAML.
     """
     return _Selector(folder, files, read).select()
 
 
-def check_kustomize_output(documents: Iterable[Document], file: str) -> Iterator[Document]:
-    """Returns the documents of a file that a kustomization lists.
+def check_kustomize_output(
+    documents: Iterable[Document | ManifestError], file: str
+) -> Iterator[Document | ManifestError]:
+    """Returns the documents of a file that a kustomization lists, and the errors of those that cannot be read.
 
     Raises:
         UsageError: kustomize would leave out one of them.
     """
     for document in documents:
-        if _is_local_config(document.value):
+        if isinstance(document, Document) and _is_local_config(document.value):
             folder = shlex.quote(str(PurePath(file).parent))
             raise UsageError(
                 f"{file}:{document.line}: kustomize leaves out objects with the annotation {_LOCAL_CONFIG}; "
@@ -105,7 +108,6 @@ def check_file(folder: str, name: str, files: Collection[str], read: ReadFile) -
 
     Raises:
         UsageError: The folder must be rendered first. The message names the command.
-        ManifestError: The kustomization is not valid YAML.
     """
     if name == CHART:
         select_files(folder, {CHART}, read)
@@ -123,6 +125,7 @@ class _Selector:
         self._render_commands: dict[str, str] = {}
         self._by_kustomization: set[str] = set()
         self._kustomizations: dict[str, list[str]] = {}
+        self._errors: dict[str, ManifestError] = {}
         for file in sorted(self._files):
             parent, name = _split(file)
             if name in KUSTOMIZATIONS and not self._has_objects(file):
@@ -141,7 +144,9 @@ class _Selector:
             if not _is_below(chart, charts) and not _is_below(chart, roots):
                 self._render_commands[chart] = f"helm template RELEASE {self._path(chart)} | drift report -"
         for root in roots:
-            if not _is_below(root, charts) and root not in charts and not self._resolve(root, set()):
+            seen: set[str] = set()
+            is_of_chart = _is_below(root, charts) or root in charts
+            if not is_of_chart and not self._resolve(root, seen) and seen.isdisjoint(self._errors):
                 self._render_commands[root] = f"kubectl kustomize {self._path(root)} | drift report -"
         if self._render_commands:
             raise UsageError(self._message())
@@ -150,9 +155,9 @@ class _Selector:
             for file in self._files
             if PurePath(file).suffix in ENDINGS and not _is_in_or_below(_split(file)[0], roots)
         }
-        kustomizations = {file for root in roots for file in self._kustomizations[root]}
+        kustomizations = {file for root in roots if root not in self._errors for file in self._kustomizations[root]}
         files = outside | kustomizations | self._by_kustomization
-        return SelectedFiles(tuple(sorted(files)), frozenset(self._by_kustomization))
+        return SelectedFiles(tuple(sorted(files)), frozenset(self._by_kustomization), tuple(self._errors.values()))
 
     def _resolve(self, folder: str, seen: set[str]) -> bool:
         """Selects what the kustomization of a folder lists. Returns False if it must be built with kustomize."""
@@ -185,12 +190,20 @@ class _Selector:
         return paths if all(path in self._files or path in self._kustomizations for path in paths) else None
 
     def _only_document(self, file: str) -> Json:
-        documents = [document.value for document in read_documents(self._read(file), self._path(file))]
-        return documents[0] if len(documents) == 1 else None
+        documents = self._documents(file)
+        # kustomize refuses a repeated key.
+        return documents[0].value if len(documents) == 1 and not documents[0].repeated_keys else None
+
+    def _documents(self, file: str) -> Sequence[Document]:
+        try:
+            return list(read_documents(self._read(file), normpath(f"{self._folder}/{file}")))
+        except ManifestError as error:
+            self._errors[_split(file)[0]] = error
+            return ()
 
     def _has_objects(self, file: str) -> bool:
         """Whether a file with the name of a kustomization contains cluster objects, such as Flux's Kustomization."""
-        documents = list(read_documents(self._read(file), self._path(file)))
+        documents = self._documents(file)
         return bool(documents) and all(
             isinstance(document.value, dict)
             and isinstance(document.value.get("apiVersion"), str)

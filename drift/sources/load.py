@@ -1,28 +1,36 @@
 """Reads manifests from files, folders and standard input.
 
-Like kubectl, it reads files ending in .yaml, .yml or .json, and descends into folders in sorted order.
+Like kubectl, it reads files ending in .yaml, .yml or .json, and descends into folders in sorted order. A document that
+cannot be read hides no other one: it is an error in the result.
 """
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from drift.documents.files import files_below, read_file, read_stream
-from drift.documents.parse import Document, number_documents, read_documents
-from drift.errors import ManifestError, UsageError
+from drift.documents.files import files_below, is_excluded, read_file, read_stream
+from drift.documents.parse import Document, number_documents, read_valid_documents
+from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.hooks import hook_of
+from drift.globs import FileGlob
 from drift.model import Json, Manifest, Object, Source
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
     CHART,
     KUSTOMIZATIONS,
+    ReadFile,
     check_file,
     check_kustomize_output,
     is_kustomize_api,
     select_files,
 )
 from drift.sources.parallel import ParallelReader, PlainFiles
+
+#: The number of skipped files that a note names.
+_NAMED_FILES: Final = 3
+_NOT_AN_OBJECT: Final = "not a Kubernetes object (a mapping with apiVersion and kind)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +39,44 @@ class LoadedManifests:
 
     Attributes:
         manifests: In the order of the paths and files.
-        skipped: Documents that are not manifests, a sentence each.
-        unnamed: Manifests with ``generateName``, which create another object with each sync, a sentence each.
+        skipped: Files and documents that are not manifests, a sentence each.
+        notes: Remarks for the report, a sentence each.
+        errors: What could not be read, a line each that begins with ``file:line:column`` if that is known.
         paths: As the user named them; empty for `load_texts`.
+        exclude: The files and folders that were left out.
     """
 
     manifests: tuple[Manifest, ...]
-    skipped: tuple[str, ...]
-    unnamed: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    exclude: tuple[FileGlob, ...] = ()
 
 
-def load_manifests(paths: Sequence[str], reader: ParallelReader | None = None) -> LoadedManifests:
+def load_manifests(
+    paths: Sequence[str], reader: ParallelReader | None = None, exclude: Sequence[FileGlob] = ()
+) -> LoadedManifests:
     """Reads all manifests below some paths.
 
     Args:
         paths: Files, folders, or ``-`` for standard input.
         reader: Files that a second process reads already.
+        exclude: Files and folders to leave out.
 
     Raises:
-        UsageError: A path does not exist, or there is no manifest.
-        ManifestError: A file cannot be read as manifests.
+        UsageError: A path does not exist, there is no manifest, or a chart or kustomization must be rendered first.
+        UnreadableManifestsError: No document can be read.
     """
-    loaded = load_documents(_read_all(paths, {} if reader is None else reader.read()))
-    if not loaded.manifests and not loaded.unnamed:
+    loading = _Loading()
+    for file in _read_all(paths, {} if reader is None else reader.read(), exclude):
+        loading.add(file)
+    loaded = loading.result(paths, exclude)
+    if not loaded.manifests and loaded.errors:
+        raise UnreadableManifestsError(loaded.errors)
+    if not loaded.manifests and not loading.unnamed:
         raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
-    return replace(loaded, paths=tuple(paths))
+    return loaded
 
 
 def load_texts(texts: Iterable[tuple[str, bytes]]) -> LoadedManifests:
@@ -66,38 +86,138 @@ def load_texts(texts: Iterable[tuple[str, bytes]]) -> LoadedManifests:
         texts: The name of each text, for messages, and its bytes.
 
     Raises:
-        ManifestError: A text cannot be read as manifests.
+        UnreadableManifestsError: A document cannot be read.
     """
-    return load_documents((name, read_documents(text, name)) for name, text in texts)
+    return load_documents((name, read_valid_documents(text, name)) for name, text in texts)
 
 
-def load_documents(files: Iterable[tuple[str, Iterable[Document]]]) -> LoadedManifests:
+def load_documents(files: Iterable[tuple[str, Iterable[Document | ManifestError]]]) -> LoadedManifests:
     """Reads manifests from parsed documents, for example those that a program rendered.
 
     Args:
         files: The documents, by the name of the file that describes them.
 
     Raises:
-        ManifestError: A document is not a manifest.
+        UnreadableManifestsError: A document is not a manifest.
     """
-    manifests: list[Manifest] = []
-    skipped: list[str] = []
-    unnamed: list[str] = []
+    loading = _Loading()
     for name, documents in files:
+        loading.add(_File(name, documents))
+    loaded = loading.result((), ())
+    if loaded.errors:
+        raise UnreadableManifestsError(loaded.errors)
+    return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was read.
+
+    Attributes:
+        name: For messages.
+        documents: Its documents, and the errors of those that cannot be read.
+        is_named: Whether the user named it, so that it must contain manifests.
+    """
+
+    name: str
+    documents: Iterable[Document | ManifestError]
+    is_named: bool = False
+
+
+@dataclass(slots=True)
+class _Loading:
+    """The result so far."""
+
+    manifests: list[Manifest] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    foreign_files: list[str] = field(default_factory=list)
+
+    def add(self, file: _File) -> None:
+        documents = [document for document in file.documents if not _is_empty(document)]
+        is_foreign = all(isinstance(document, Document) and _is_foreign(document, file) for document in documents)
+        if documents and is_foreign and not file.is_named:
+            self.foreign_files.append(file.name)
+            return
         for document in documents:
-            for body in _objects(document, name):
-                position = f"{name}:{document.line}"
-                if _is_kustomization(body.get("apiVersion"), name):
-                    skipped.append(f"{position}: this Kustomization is input for kustomize, not a cluster object")
-                elif _has_generated_name(body):
-                    hook = hook_of(body)
-                    reason = f"is a hook ({hook}) with" if hook else "has"
-                    kind = _word(body.get("kind"), "kind", f"{position}:1")
-                    problem = f"it {reason} generateName, so each sync creates another object"
-                    unnamed.append(f"{position}: {kind} is not compared: {problem}")
-                else:
-                    manifests.append(_manifest(body, document, name))
-    return LoadedManifests(tuple(manifests), tuple(skipped), tuple(unnamed))
+            if isinstance(document, ManifestError):
+                self.errors.append(str(document))
+            else:
+                self._add_document(document, file.name)
+
+    def _add_document(self, document: Document, name: str) -> None:
+        self.notes += [
+            f"{name}:{line}: this key is given twice; as for kubectl, the last one counts"
+            for line in document.repeated_keys
+        ]
+        for body in _objects(document):
+            try:
+                self._add_object(body, document, name)
+            except ManifestError as error:
+                self.errors.append(str(error))
+
+    def _add_object(self, body: Json, document: Document, name: str) -> None:
+        position = f"{name}:{document.line}"
+        is_item = body is not document.value
+        if not isinstance(body, dict) or not (is_item or _has_type(body) or _is_kustomization(None, name)):
+            problem = "an item of the list is not an object" if is_item else _NOT_AN_OBJECT
+            raise ManifestError(f"{position}:1: {problem}")
+        if _is_kustomization(body.get("apiVersion"), name):
+            self.skipped.append(f"{position}: this Kustomization is input for kustomize, not a cluster object")
+        elif _has_generated_name(body):
+            hook = hook_of(body)
+            reason = f"is a hook ({hook}) with" if hook else "has"
+            kind = _word(body.get("kind"), "kind", f"{position}:1")
+            problem = f"it {reason} generateName, so each sync creates another object"
+            self.unnamed.append(f"{position}: {kind} is not compared: {problem}")
+        else:
+            self.manifests.append(_manifest(body, document, name))
+
+    def result(self, paths: Sequence[str], exclude: Sequence[FileGlob]) -> LoadedManifests:
+        return LoadedManifests(
+            tuple(self.manifests),
+            skipped=(*self.skipped, *(f"{name}: no Kubernetes object in it" for name in self.foreign_files)),
+            notes=(*self.unnamed, *self.notes, *_foreign_note(self.foreign_files), *_unread_note(self.errors)),
+            errors=tuple(self.errors),
+            paths=tuple(paths),
+            exclude=tuple(exclude),
+        )
+
+
+def _foreign_note(files: Sequence[str]) -> tuple[str, ...]:
+    if not files:
+        return ()
+    count = "one file" if len(files) == 1 else f"{len(files)} files"
+    more = len(files) - _NAMED_FILES
+    rest = f" and {more} more (-v lists them)" if more > 0 else ""
+    return (f"skipped {count} without a Kubernetes object: {', '.join(files[:_NAMED_FILES])}{rest}",)
+
+
+def _unread_note(errors: Sequence[str]) -> tuple[str, ...]:
+    if not errors:
+        return ()
+    count = "one document" if len(errors) == 1 else f"{len(errors)} documents"
+    note = (
+        f"{count} could not be read, so what else Git wants is not known: no object is called unmanaged, and no "
+        "finding counts as resolved; --exclude GLOB leaves out files that are not manifests"
+    )
+    return (note,)
+
+
+def _is_empty(document: Document | ManifestError) -> bool:
+    return isinstance(document, Document) and document.value is None
+
+
+def _is_foreign(document: Document, file: _File) -> bool:
+    """Whether a document is not meant to be a Kubernetes object: a values file, a workflow, a JSON patch."""
+    value = document.value
+    return not (isinstance(value, dict) and (_has_type(value) or _is_kustomization(None, file.name)))
+
+
+def _has_type(body: Object) -> bool:
+    return "apiVersion" in body or "kind" in body
 
 
 def _has_generated_name(body: Object) -> bool:
@@ -112,42 +232,58 @@ def _is_kustomization(api_version: Json, name: str) -> bool:
     return is_kustomize_api(api_version)
 
 
-def _read_all(paths: Sequence[str], plain: PlainFiles) -> Iterator[tuple[str, Iterable[Document]]]:
+def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
     for path in paths:
         if path == "-":
-            yield "<stdin>", read_documents(_stdin(), "<stdin>")
-        else:
-            yield from _read_path(Path(path), path, plain)
+            yield _File("<stdin>", _stdin(), is_named=True)
+        elif Path(path).is_dir():
+            yield from _read_folder(path, plain, exclude)
+        elif not Path(path).exists():
+            raise UsageError(f"{path}: no such file or folder")
+        elif not is_excluded(path, exclude):
+            file = Path(path)
+            if file.name in {*KUSTOMIZATIONS, CHART}:
+                check_file(str(file.parent), file.name, files_below(file.parent), _reader(file.parent))
+            yield _File(path, _documents(file, plain, named=True), is_named=True)
 
 
-def _stdin() -> bytes:
-    try:
-        return read_stream(sys.stdin.buffer)
-    except OSError as error:
-        raise ManifestError(f"standard input: cannot be read: {error.strerror}") from None
-
-
-def _read_path(path: Path, as_written: str, plain: PlainFiles) -> Iterator[tuple[str, Iterable[Document]]]:
-    if not path.exists():
-        raise UsageError(f"{as_written}: no such file or folder")
-    if not path.is_dir():
-        if path.name in {*KUSTOMIZATIONS, CHART}:
-            folder = path.parent
-            check_file(str(folder), path.name, files_below(folder), lambda name: _bytes(folder / name))
-        yield _documents(path, plain, named=True)
-        return
-    selected = select_files(as_written, files_below(path), lambda name: _bytes(path / name))
+def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
+    folder = Path(as_written)
+    errors: list[OSError] = []
+    selected = select_files(as_written, files_below(folder, exclude, errors.append), _reader(folder))
+    unread = [ManifestError(f"{error.filename}: cannot be read: {error.strerror}") for error in errors]
+    yield _File(as_written, [*unread, *selected.errors])
     for name in sorted(selected.files, key=Path):
-        file, documents = _documents(path / name, plain)
+        file = folder / name
+        documents = _documents(file, plain)
         by_kustomization = name in selected.by_kustomization
-        yield file, check_kustomize_output(documents, file) if by_kustomization else documents
+        yield _File(str(file), check_kustomize_output(documents, str(file)) if by_kustomization else documents)
 
 
-def _documents(file: Path, plain: PlainFiles, *, named: bool = False) -> tuple[str, Iterable[Document]]:
+def _stdin() -> Iterator[Document | ManifestError]:
+    try:
+        text = read_stream(sys.stdin.buffer)
+    except OSError as error:
+        yield ManifestError(f"standard input: cannot be read: {error.strerror}")
+    else:
+        yield from read_valid_documents(text, "<stdin>")
+
+
+def _documents(file: Path, plain: PlainFiles, *, named: bool = False) -> Iterator[Document | ManifestError]:
     documents = plain.pop(file, None)
     if documents is not None:
-        return str(file), number_documents(documents)
-    return str(file), read_documents(_bytes(file, named=named), str(file))
+        yield from number_documents(documents)
+        return
+    try:
+        text = _bytes(file, named=named)
+    except ManifestError as error:
+        yield error
+    else:
+        yield from read_valid_documents(text, str(file))
+
+
+def _reader(folder: Path) -> ReadFile:
+    return lambda name: _bytes(folder / name)
 
 
 def _bytes(file: Path, *, named: bool = False) -> bytes:
@@ -157,19 +293,13 @@ def _bytes(file: Path, *, named: bool = False) -> bytes:
         raise ManifestError(f"{file}: cannot be read: {error.strerror}") from None
 
 
-def _objects(document: Document, name: str) -> Iterator[Object]:
+def _objects(document: Document) -> Iterator[Json]:
+    """Yields the value of a document, or the items of a list. They may be anything."""
     value = document.value
-    if value is None:
-        return
-    position = f"{name}:{document.line}:1"
-    if not isinstance(value, dict):
-        raise ManifestError(f"{position}: not a Kubernetes object (a mapping with apiVersion and kind)")
-    if _is_list(value):
+    if isinstance(value, dict) and _is_list(value):
         for item in value["items"] or []:
-            if not isinstance(item, dict):
-                raise ManifestError(f"{position}: an item of the list is not an object")
             # The items of a typed list may leave out apiVersion and kind.
-            yield {**_item_type(value), **item}
+            yield {**_item_type(value), **item} if isinstance(item, dict) else item
     else:
         yield value
 

@@ -24,6 +24,7 @@ import orjson
 
 from drift.documents.fast_yaml import PlainDocument, begins_as_json, read_plain_documents
 from drift.documents.files import document_files, read_file
+from drift.globs import FileGlob
 from drift.model import Json
 from drift.redaction import is_secret
 
@@ -103,16 +104,17 @@ class ParallelReader:
 
 
 @contextmanager
-def parallel_reader(paths: Sequence[str]) -> Iterator[ParallelReader | None]:
+def parallel_reader(paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> Iterator[ParallelReader | None]:
     """Starts to read the manifests below some paths in a second process. Errors are left to `load_manifests`.
 
     Args:
         paths: As the user named them.
+        exclude: Files and folders to leave out.
 
     Yields:
         The reader, or None if a second process does not pay or is not possible.
     """
-    files, batches = _plan_batches(paths) if _is_possible() else ((), ())
+    files, batches = _plan_batches(paths, exclude) if _is_possible() else ((), ())
     if not batches:
         yield None
         return
@@ -151,13 +153,13 @@ def _processor_quota() -> float:
         return float("inf")
 
 
-def _plan_batches(paths: Sequence[str]) -> tuple[list[Path], list[range]]:
+def _plan_batches(paths: Sequence[str], exclude: Sequence[FileGlob]) -> tuple[list[Path], list[range]]:
     """Returns the files and their batches; no batches if the files are too small to pay."""
     files: list[Path] = []
     sizes: list[int] = []
     try:
         for path in paths:
-            for file in document_files(Path(path)) if path != "-" else ():
+            for file in document_files(Path(path), exclude) if path != "-" else ():
                 status = file.stat()
                 # Only regular files: a pipe can be read only once.
                 if stat.S_ISREG(status.st_mode):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from drift.config.settings import Settings
+from drift.errors import first_problems
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
@@ -54,14 +55,15 @@ class Comparison:
         self._desired = desired
         self._source = source
         self._cache = ComparisonCache()
-        self._revisions = Revisions(desired.loaded.paths)
+        self._revisions = Revisions(desired.loaded.paths, desired.loaded.exclude)
         settings = desired.settings
         self._options = Options(
             namespace=desired.namespace,
             appliers=settings.appliers,
             controllers=settings.controllers,
             unchecked=settings.unchecked,
-            unmanaged=settings.unmanaged,
+            # A document that cannot be read may describe any object.
+            unmanaged=Unmanaged.OFF if desired.loaded.errors else settings.unmanaged,
             synced=None if desired.synced_revision is None else self._revisions.load(desired.synced_revision),
             repository=self._revisions,
         )
@@ -89,7 +91,9 @@ class Comparison:
             cache=self._cache,
         )
         self._source.end_scan()
-        return self._with_policy(replace(report, notes=(*self._desired.loaded.unnamed, *report.notes)))
+        loaded = self._desired.loaded
+        notes = (*loaded.notes, *report.notes)
+        return self._with_policy(replace(report, notes=notes, unread=first_problems(loaded.errors)))
 
     def compare_object(self, change: ObjectChange) -> ObjectReport | None:
         """Compares one object as it was right after a change, even if it has changed again since.

@@ -87,13 +87,13 @@ class OpenFindings:
 
     def update_all(self, report: Report, at: datetime) -> list[FindingChange]:
         """Takes in a full scan. What the first scan finds may be of any age."""
-        errors = frozenset(report.errors)
+        errors = frozenset(report.problems)
         # If an error of the last scan is gone, this scan saw objects that the last one could not read.
         exact = self._has_scanned and self._errors <= errors
         self._has_scanned, self._errors = True, errors
         changes = [one for item in report.objects for one in self._update(item, at, (), exact=exact, reverted=False)]
         self._unchecked = {item.key for item in report.objects if item.status is Status.UNCHECKED}
-        if not report.errors:
+        if not report.problems:
             reported = {item.key for item in report.objects}
             for key in self._open.keys() - reported:
                 changes += [

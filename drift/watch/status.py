@@ -102,7 +102,7 @@ class WatchStatus:
         last = self._last_scan
         if last is None:
             return ["the first scan is not done yet"]
-        problems = [*last.report.errors, *self._new_errors(last)]
+        problems = [*last.report.problems, *self._new_errors(last)]
         if self._manifest_error is not None:
             problems.append(f"manifests: {self._manifest_error}")
         return list(dict.fromkeys(problems))

@@ -42,7 +42,7 @@ def not_checked(report: Report) -> str:
     return (
         '<section class="alert" aria-labelledby="not-checked">\n<h2 id="not-checked">This scan is incomplete</h2>\n'
         "<p>drift could not read everything. What it could not read may have drifted too.</p>\n"
-        f"<ul>\n{''.join(unchecked)}{_items(report.errors)}</ul>\n</section>\n"
+        f"<ul>\n{''.join(unchecked)}{_items(report.problems)}</ul>\n</section>\n"
     )
 
 

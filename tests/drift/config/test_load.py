@@ -30,6 +30,7 @@ unchecked:
 exit:
   causes: [manual, unknown]
 unmanaged: cluster
+exclude: [charts, '**/*-values.yaml']
 """
 
 
@@ -50,6 +51,7 @@ def test_every_setting_is_read() -> None:
     assert not settings.unchecked[0].covers("example.com", "Secret")
     assert settings.exit_causes == {Cause.MANUAL, Cause.UNKNOWN}
     assert settings.unmanaged is Unmanaged.CLUSTER
+    assert [glob.text for glob in settings.exclude] == ["charts", "**/*-values.yaml"]
 
 
 @pytest.mark.parametrize("text", [b"", b"# nothing\n", b"{}", b"ignore:\nexit:\n", b"exit: {causes: }"])
@@ -111,10 +113,11 @@ def test_settings_that_are_not_set_have_their_defaults(text: bytes) -> None:
         ("unmanaged: on", "1:1: unmanaged: must be a string, not true (quote it to make it a string)"),
         ("unmanaged: none", "1:1: unmanaged: 'none' is not a valid value; use one of cluster, namespace, off"),
         ("appliers: [a*]", "1:12: appliers[0]: 'a*': give the full name of the applier, without *"),
+        ("exclude: ['']", "1:11: exclude[0]: is empty"),
         ("controllers: [' ']", "1:15: controllers[0]: is empty"),
         ("unchecked: [{kind: Secret}]", "1:13: unchecked[0]: reason is missing"),
         ("unmanaged: off\n---\nignore: []", "3:1: a second YAML document; settings must be a single document"),
-        ("ignore: []\nignore: []", "2:1: duplicate key"),
+        ("ignore: []\nignore: []", "2: this key is given twice; remove one of them"),
     ],
 )
 def test_an_error_gives_the_place_and_says_how_to_fix_it(text: str, message: str) -> None:

@@ -48,6 +48,7 @@ FULL: dict[str, Any] = {
     "unchecked": [{"group": "", "kind": "Secret", "reason": "another team reviews them"}],
     "exit": {"causes": ["manual", "pending-sync", "unknown"]},
     "unmanaged": "cluster",
+    "exclude": ["charts", "**/*-values.yaml"],
 }
 #: Values to put in every place, valid or not.
 VALUES: list[Json] = [

@@ -12,6 +12,7 @@ from drift.cli import main
 from drift.documents import files
 from drift.documents.files import document_files, read_file
 from drift.documents.parse import read_documents
+from drift.globs import FileGlob
 from tests.fuzz.limits import clear_errors_only
 
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"
@@ -84,6 +85,44 @@ def test_a_broken_link_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("")
 
     assert document_files(tmp_path) == [tmp_path / "b.yaml"]
+
+
+def test_folders_that_begin_with_a_dot_are_left_out(tmp_path: Path) -> None:
+    for name in (".github/a.yaml", "..2026_11_29/b.yaml", "x/.git/c.yaml", ".d.yaml", "x/e.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "f.yaml").symlink_to("..2026_11_29/b.yaml")
+
+    assert document_files(tmp_path) == [tmp_path / name for name in (".d.yaml", "f.yaml", "x/e.yaml")]
+    assert document_files(tmp_path / ".github") == [tmp_path / ".github" / "a.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "left"),
+    [
+        ("a.yaml", ["x/b.yaml", "x/y/c.yaml"]),
+        ("x", ["a.yaml"]),
+        ("x/", ["a.yaml"]),
+        ("x/*.yaml", ["a.yaml", "x/y/a.yaml", "x/y/c.yaml"]),
+        ("**/y/*", ["a.yaml", "x/a.yaml", "x/b.yaml"]),
+        ("repo/x/y", ["a.yaml", "x/a.yaml", "x/b.yaml"]),
+        ("./repo/x/?.yaml", ["a.yaml", "x/y/a.yaml", "x/y/c.yaml"]),
+        ("y/c.yaml", ["a.yaml", "x/a.yaml", "x/b.yaml", "x/y/a.yaml", "x/y/c.yaml"]),
+    ],
+)
+def test_a_glob_excludes_files_and_folders(
+    glob: str, left: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.yaml", "x/a.yaml", "x/b.yaml", "x/y/a.yaml", "x/y/c.yaml"):
+        (tmp_path / "repo" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repo" / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+
+    assert document_files(Path("repo"), [FileGlob(glob)]) == [Path("repo", name) for name in left]
+
+
+def test_a_glob_excludes_a_named_file_too() -> None:
+    assert document_files(Path("apps/a.yaml"), [FileGlob("apps/*.yaml")]) == []
 
 
 def test_a_file_that_is_too_large_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from drift.documents.parse import MAX_ALIASED_NODES, MAX_DEPTH, read_documents
+from drift.documents.parse import MAX_ALIASED_NODES, MAX_DEPTH, Document, read_documents, read_valid_documents
 from drift.errors import ManifestError
 
 
@@ -67,9 +67,53 @@ def test_a_merge_key_takes_mappings_only() -> None:
     assert _error("a:\n  <<: 5\n").startswith("f.yaml:2:7: a merge key takes")
 
 
-@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "yes: 1\n'true': 2\n", '{"a": 1,\n"a": 2}', "8: 1\n010: 2\n"])
-def test_a_duplicate_key_is_an_error_with_its_position(text: str) -> None:
-    assert _error(text).startswith("f.yaml:2:1: duplicate key")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\na: 2\n",
+        "yes: 1\n'true': 2\n",
+        '{"a": 1,\n"a": 2}',
+        '{"a": 1,\n\t"a": 2}',
+        "8: 1\n010: 2\n",
+        "- {a: 1,\n   a: 2}\n",
+        '{"b": 1}\n{"a": 1, "a": 2}\n',
+    ],
+)
+def test_the_last_of_repeated_keys_wins_and_its_line_is_known(text: str) -> None:
+    *_, document = read_documents(text.encode(), "f.yaml")
+
+    value = document.value[0] if isinstance(document.value, list) else document.value
+    assert list(value.values()) == [2]
+    assert document.repeated_keys == (2,)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a: 1\n---\nb: [\n---\nc: 1\n", [(1, 1), "f.yaml:4:1", (3, 5)]),
+        ("# only a comment\n---\na: @\n--- # b\nb: 1\n", ["f.yaml:3:4", (2, 5)]),
+        ("%YAML 1.1\n---\na: 1\n---\n---\nb: *a\n", [(1, 3), (2, 5), "f.yaml:6:4"]),
+        ("a: |\n  ---\n  x\n---\nb: \x01\n---\nc: 1\n", [(1, 1), "f.yaml:5:4", (3, 7)]),
+        ("a: 1\r\n---\r\nb: %\r\n---\r\nc: 1\r\n", [(1, 1), "f.yaml:3:4", (3, 5)]),
+        ("a: 1\na: [\n", ["f.yaml:3:1"]),
+    ],
+)
+def test_a_broken_document_does_not_hide_the_others(text: str, read: list[Any]) -> None:
+    documents = read_valid_documents(text.encode(), "f.yaml")
+
+    assert [
+        (document.number, document.line) if isinstance(document, Document) else str(document).partition(": ")[0]
+        for document in documents
+    ] == read
+
+
+def test_aliases_are_counted_across_the_documents_of_a_broken_file() -> None:
+    bomb = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 6))
+    parts = "---\n".join([f"a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{bomb}"] * 5)
+
+    *_, last = read_valid_documents(f"a: @\n---\n{parts}".encode(), "f.yaml")
+
+    assert "aliases expand to more than" in str(last)
 
 
 def test_an_alias_bomb_is_an_error_before_it_expands() -> None:

@@ -82,6 +82,20 @@ def test_plain_scalars_are_read_as_kubectl_reads_them(kubectl: Path, texts: list
     ] == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a: 1, b: {c: 1}, b: {d: 2}}",
+        "{yes: 1, 'true': 2}",
+        "{8: 1, '8': 2}",
+        "{<<: {a: 1, b: 1}, a: 2, a: 3}",
+        "{a: &x {p: 1}, <<: *x, p: 2, p: 3}",
+    ],
+)
+def test_the_last_of_repeated_keys_wins_as_for_kubectl(kubectl: Path, text: str) -> None:
+    assert _read(f"x: {text}\n") == _as_kubectl_reads(kubectl, f"{CONFIG_MAP[:-3]}x: {text}\n")
+
+
 @pytest.mark.parametrize("text", [".inf", "-.INF", "+.Inf", ".nan", "!!int x", "!!binary '!'", "1: 2: 3", "[", "%"])
 def test_a_scalar_that_kubectl_rejects_is_an_error(kubectl: Path, text: str) -> None:
     assert _as_kubectl_reads(kubectl, _item(text)) is None

@@ -3,10 +3,12 @@
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from drift.cli import main
 from drift.errors import ManifestError, UsageError
 from drift.model import Source
 from drift.redaction import Redacted
@@ -121,13 +123,116 @@ def test_a_kustomization_of_flux_is_a_manifest() -> None:
         ("apiVersion: v1\nkind: List\nitems: [5]\n", "an item of the list is not an object"),
         ("just text\n", "not a Kubernetes object"),
         ("[1, 2]\n", "not a Kubernetes object"),
+        ("replicas: 2\n", "not a Kubernetes object"),
     ],
 )
-def test_a_document_that_is_not_a_manifest_is_an_error_with_its_position(text: str, problem: str) -> None:
-    message = _error(f"# a comment\n{text}")
+def test_a_document_beside_manifests_that_is_not_one_is_an_error_with_its_position(text: str, problem: str) -> None:
+    message = _error(f"# a comment\n{text}---\n{_object('a')}")
 
     assert message.startswith("f.yaml:2:1: ")
     assert problem in message
+
+
+FOREIGN = {
+    "values.yaml": "replicas: 2\nimage: {tag: '1'}\n",
+    "package.json": '{"name": "a", "kinds": []}',
+    "patch.yaml": "- {op: remove, path: /spec}\n",
+    "settings.yml": "just text\n",
+    "two.yaml": "a: 1\n---\nb: 2\nb: 3\n",
+}
+
+
+@pytest.mark.parametrize("file", FOREIGN)
+def test_a_file_without_an_object_is_skipped_in_a_folder_and_an_error_if_it_is_named(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(FOREIGN[file])
+    (tmp_path / "object.yaml").write_text(_object("a"))
+
+    loaded = load_manifests([str(tmp_path)])
+
+    assert [manifest.name for manifest in loaded.manifests] == ["a"]
+    assert loaded.errors == ()
+    assert loaded.skipped == (f"{tmp_path / file}: no Kubernetes object in it",)
+    with pytest.raises(ManifestError, match=rf"{file}:1:1: not a Kubernetes object"):
+        load_manifests([str(tmp_path / file)])
+
+
+def test_one_note_counts_the_skipped_files_and_names_three(tmp_path: Path) -> None:
+    for name, text in FOREIGN.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "object.yaml").write_text(_object("a"))
+
+    (note,) = load_manifests([str(tmp_path)]).notes
+
+    names = ", ".join(str(tmp_path / name) for name in sorted(FOREIGN)[:3])
+    assert note == f"skipped 5 files without a Kubernetes object: {names} and 2 more (-v lists them)"
+
+
+def test_a_folder_with_no_object_at_all_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("a: 1\n")
+
+    with pytest.raises(UsageError, match="no manifest found"):
+        load_manifests([str(tmp_path)])
+
+
+def test_broken_documents_are_listed_and_hide_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{_object('a')}---\nb: [\n---\n{_object('c')}")
+    (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: ConfigMap\n")
+    (tmp_path / "c.yaml").write_text("apiVersion: v1\nkind: List\nitems: [5, {apiVersion: v1}]\n")
+    (tmp_path / "d.json").write_text('{"apiVersion": "v1",\n')
+    (tmp_path / "e.yaml").write_text(_object("e"))
+
+    loaded = load_manifests([str(tmp_path)])
+
+    assert [manifest.name for manifest in loaded.manifests] == ["a", "c", "e"]
+    assert [error.removeprefix(f"{tmp_path}/") for error in loaded.errors] == [
+        "a.yaml:6:1: did not find expected node content",
+        "b.yaml:1:1: metadata.name is missing",
+        "c.yaml:1:1: an item of the list is not an object",
+        "c.yaml:1:1: kind is missing",
+        "d.json:2:1: did not find expected node content",
+    ]
+    assert "5 documents could not be read" in loaded.notes[-1]
+
+
+def test_a_document_after_a_broken_one_keeps_its_number_and_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"---\na: @\n---\n\n{_object('b')}")
+
+    loaded = load_manifests([str(tmp_path)])
+
+    assert [manifest.source for manifest in loaded.manifests] == [Source(str(tmp_path / "a.yaml"), 2, 5)]
+
+
+def test_twenty_errors_are_shown_and_the_others_counted(tmp_path: Path, stderr: Callable[[], str]) -> None:
+    for number in range(23):
+        (tmp_path / f"{number:02}.yaml").write_text("a: [\n")
+
+    assert main(["report", str(tmp_path), "--live", str(tmp_path)]) == 2
+
+    *lines, last = stderr().splitlines()
+    assert [line.split(":")[1] for line in lines] == [f" {tmp_path}/{number:02}.yaml" for number in range(20)]
+    assert last == "drift: and 3 more documents that cannot be read"
+
+
+def test_a_broken_kustomization_is_an_error_and_what_it_lists_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [a.yaml\n")
+    (tmp_path / "base" / "a.yaml").write_text(_object("a"))
+    (tmp_path / "b.yaml").write_text(_object("b"))
+
+    loaded = load_manifests([str(tmp_path)])
+
+    assert [manifest.name for manifest in loaded.manifests] == ["b"]
+    (error,) = loaded.errors
+    assert error.startswith(f"{tmp_path}/base/kustomization.yaml:2:1: ")
+
+
+def test_a_key_that_is_given_twice_is_a_note_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{_object('a')}data: {{k: a}}\ndata: {{k: b}}\n")
+
+    loaded = load_manifests([str(tmp_path)])
+
+    assert loaded.manifests[0].body["data"] == {"k": "b"}
+    assert loaded.notes == (f"{tmp_path}/a.yaml:5: this key is given twice; as for kubectl, the last one counts",)
 
 
 def test_a_secret_is_redacted_when_it_is_loaded() -> None:
@@ -144,6 +249,4 @@ def test_a_manifest_with_generate_name_is_reported_but_not_compared() -> None:
     loaded = load_texts([("a.yaml", b"apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n")])
 
     assert loaded.manifests == ()
-    assert loaded.unnamed == (
-        "a.yaml:1: Job is not compared: it has generateName, so each sync creates another object",
-    )
+    assert loaded.notes == ("a.yaml:1: Job is not compared: it has generateName, so each sync creates another object",)

@@ -26,22 +26,49 @@ def test_edited_manifests_are_reloaded(workspace: Application, watch: Begin) -> 
     assert "drift_watch_manifest_reloads_total 2" in watching.text("/metrics")
 
 
-def test_broken_manifests_are_reported_and_the_last_good_ones_stay_in_use(workspace: Application, watch: Begin) -> None:
+OTHER = CONFIG.replace("name: config", "name: other")
+
+
+def test_a_broken_document_is_reported_and_the_others_stay_compared(workspace: Application, watch: Begin) -> None:
+    workspace.write(CONFIG)
+    workspace.write(OTHER, "other.yaml")
+    workspace.sync()
+    patch = json.dumps({"data": {"a": "edited"}})
+    workspace.kubectl("patch", "configmap", "other", "--patch", patch)
+    watching = watch()
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+
+    workspace.write("kind: [broken\n", "other.yaml")
+    eventually(lambda: not watching.is_healthy)
+
+    assert "other.yaml:2:1: " in watching.text("/healthz")
+    assert [error.partition(":")[0] for error in watching.report()["errors"]] == [f"{workspace.manifests}/other.yaml"]
+    assert watching.report()["summary"]["objects"]["unmanaged"] == 0
+    eventually(lambda: any("incomplete: " in line and "other.yaml" in line for line in watching.log), watching.state)
+    workspace.kubectl("patch", "configmap", "config", "--patch", patch)
+    eventually(lambda: len(watching.findings()) == 1, watching.findings)
+    assert ("resolved", "data.a") not in watching.happened
+
+    workspace.write(OTHER, "other.yaml")
+    eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
+    assert len(watching.findings()) == 2
+
+
+def test_the_last_good_manifests_stay_in_use_if_none_can_be_read(workspace: Application, watch: Begin) -> None:
     workspace.write(CONFIG)
     workspace.sync()
     watching = watch()
 
-    workspace.write("kind: [broken\n", "broken.yaml")
+    workspace.write("kind: [broken\n")
     eventually(lambda: not watching.is_healthy)
 
-    assert "broken.yaml" in watching.text("/healthz")
-    assert any("cannot be read" in note and "broken.yaml" in note for note in watching.report()["notes"])
+    assert "manifests.yaml" in watching.text("/healthz")
+    assert any("cannot be read" in note and "manifests.yaml" in note for note in watching.report()["notes"])
     eventually(lambda: any("cannot be read" in message for message in watching.log), watching.state)
-    patch = json.dumps({"data": {"a": "edited"}})
-    workspace.kubectl("patch", "configmap", "config", "--patch", patch)
+    workspace.kubectl("patch", "configmap", "config", "--patch", json.dumps({"data": {"a": "edited"}}))
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
-    (workspace.manifests / "broken.yaml").unlink()
+    workspace.write(CONFIG)
     eventually(lambda: watching.is_healthy, lambda: watching.text("/healthz"))
 
 
