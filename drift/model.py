@@ -293,8 +293,30 @@ class NotCompared:
     reason: str
 
 
+class _OfObject:
+    """The parts of the key, by name."""
+
+    __slots__ = ()
+    key: ObjectKey
+
+    @property
+    def kind(self) -> str:
+        """The kind of the object."""
+        return self.key.kind
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the object; None if it is cluster-scoped."""
+        return self.key.namespace
+
+    @property
+    def name(self) -> str:
+        """The name of the object."""
+        return self.key.name
+
+
 @dataclass(frozen=True, slots=True)
-class ObjectReport:
+class ObjectReport(_OfObject):
     """The result for one object.
 
     Attributes:
@@ -350,9 +372,20 @@ class ObjectReport:
             not_compared=not_compared,
         )
 
+    @property
+    def is_noteworthy(self) -> bool:
+        """Whether it is not in sync, or has a finding or a reason."""
+        return self.status is not Status.IN_SYNC or bool(self.findings) or self.reason is not None
+
+
+def report_order(item: ObjectReport) -> tuple[str, str, str, str, str]:
+    """Sort key of a report's objects."""
+    key = item.key
+    return (item.cluster or "", key.namespace or "", key.group, key.kind, key.name)
+
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(_OfObject):
     """A finding of an earlier scan that is gone, from the history.
 
     Attributes:

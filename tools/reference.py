@@ -1,9 +1,10 @@
-"""Generates the command-line reference from the parser: a page of the docs, and a man page.
+"""Generates the command-line reference from the parser, and the JSON Schema of the report from its classes.
 
-``python -m tools.reference`` (or ``make reference``) writes both.
+``python -m tools.reference`` (or ``make reference``) writes a page of the docs, a man page and the schema.
 """
 
 import argparse
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Final
 
 from drift.cli.parser import build_parser
 from drift.explain.texts import EXIT_STATUSES
+from drift.report.json_report import json_schema
 
-REFERENCE: Final = Path(__file__).parents[1] / "docs/reference"
+ROOT: Final = Path(__file__).parents[1]
 ENVIRONMENT: Final = (
     ("KUBECONFIG", "the kubeconfig files to use, as with kubectl, where --kubeconfig names none"),
     ("KUBERNETES_SERVICE_HOST", "is set in a pod, whose service account is used where there is no kubeconfig"),
@@ -195,9 +197,17 @@ def _roff(text: str) -> str:
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 
-PAGES: Final = {"cli.md": markdown, "drift.1": man}
+def report_schema() -> str:
+    """Returns the JSON Schema of the report."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+PAGES: Final = {
+    "docs/reference/cli.md": markdown,
+    "docs/reference/drift.1": man,
+    "drift/report/schema/drift-report-v1.schema.json": report_schema,
+}
 
 if __name__ == "__main__":
-    REFERENCE.mkdir(exist_ok=True)
     for page, make in PAGES.items():
-        (REFERENCE / page).write_text(make(), "utf-8")
+        (ROOT / page).write_text(make(), "utf-8")

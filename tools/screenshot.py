@@ -21,9 +21,9 @@ from drift.model import (
     Severity,
     Source,
     Status,
+    report_order,
 )
 from drift.report.html.page import to_html
-from drift.report.read_json import report_order
 from tools.browser import chromium, set_media, set_window
 
 _IMAGES: Final = Path(__file__).parents[1] / "docs/images"

@@ -7,8 +7,8 @@ from typing import Final
 
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.errors import SavedReportError
+from drift.report.json_report import read_report
 from drift.report.merge import merge
-from drift.report.read_json import read_report
 
 _STDIN: Final = "-"
 

@@ -1,58 +1,422 @@
-"""The JSON report, version 1. It is a public contract, so it is separate from the internal classes; see ``schema/``."""
+"""The JSON report, version 1, as classes: they write it, read it and describe it as JSON Schema.
+
+The report is a public contract, so these classes are separate from those of `drift.model`. Their fields have the
+names of the model, which msgspec writes in camel case, and the order of the report.
+"""
 
 import json
-from importlib import resources
-from typing import Any
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
 
 from drift import __version__
-from drift.model import ClusterInfo, Finding, Json, ObjectReport, PastScan, Report, Resolved, Status
+from drift.errors import SavedReportError
+from drift.model import (
+    Cause,
+    Change,
+    Finding,
+    Json,
+    Lifecycle,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    Status,
+    Verdict,
+    report_order,
+)
 
-_NAME = "drift-reporter"
+_API_VERSION: Final = "drift/v1"
+_KIND: Final = "DriftReport"
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+#: The values of the fields that have few, for messages.
+_ENUMS: Final = {
+    "verdict": Verdict,
+    "status": Status,
+    "change": Change,
+    "cause": Cause,
+    "severity": Severity,
+    "lifecycle": Lifecycle,
+}
+#: What the classes cannot say.
+_VALUES_IF_REDACTED: Final = {
+    "if": {"properties": {"redacted": {"const": True}}},
+    "then": {"properties": {"desired": {"type": "null"}, "live": {"type": "null"}}},
+}
+_WHOLE_OBJECT: Final = {"properties": {"path": {"const": ""}, "pointer": {"const": ""}}}
+_BY_STATUS: Final = {
+    "allOf": [
+        {
+            "if": {"properties": {"status": {"enum": ["missing", "unmanaged"]}}},
+            "then": {"properties": {"findings": {"minItems": 1, "maxItems": 1, "items": _WHOLE_OBJECT}}},
+        },
+        {
+            "if": {"properties": {"status": {"const": "unchecked"}}},
+            "then": {"properties": {"reason": {"type": "string"}}},
+        },
+    ]
+}
+
+
+class RFC3339(str):
+    """A time with a time zone, as it is written."""
+
+    __slots__ = ()
+
+
+_Count = Annotated[int, Meta(ge=0)]
+_Number = Annotated[int, Meta(ge=1)]
+_Seconds = _Count | Annotated[float, Meta(ge=0)]
+#: Reading does not depend on these two, so only the JSON Schema has them.
+_Fingerprint = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{16}$"})]
+_RecordedTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class _Document(Struct, rename="camel"):
+    """A JSON object of the report. The docstrings of its subclasses are the descriptions in the JSON Schema."""
+
+
+class ToolDocument(_Document):
+    """The program that wrote the report."""
+
+    name: str
+    version: str
+
+
+class ClusterDocument(_Document):
+    """An API server.
+
+    Attributes:
+        context: The kubeconfig context; null inside a pod.
+    """
+
+    context: str | None
+    server: str
+    version: str
+
+
+class ManifestsDocument(_Document):
+    """The manifests that were compared.
+
+    Attributes:
+        git_commit: The commit that is checked out; null outside a Git work tree.
+        git_dirty: Whether the paths have uncommitted changes; null outside a Git work tree.
+        unread: Documents that could not be read, one line each, with file, line and column if they are known; also
+            among the errors. While there are any, no object is called unmanaged.
+    """
+
+    paths: list[str]
+    git_commit: str | None
+    git_dirty: bool | None
+    unread: list[str] = []
+
+
+class ObjectCountsDocument(_Document):
+    """The number of objects by status.
+
+    Attributes:
+        checked: Manifests that were compared: in sync, drifted or missing.
+    """
+
+    checked: _Count
+    in_sync: _Count
+    drifted: _Count
+    missing: _Count
+    unmanaged: _Count
+    unchecked: _Count
+
+
+class FindingCountsDocument(_Document):
+    """Findings by cause; ignored findings count only as ignored."""
+
+    manual: _Count
+    pending_sync: _Count = field(name="pending-sync")
+    controller: _Count
+    unknown: _Count
+    ignored: _Count
+
+
+class SummaryDocument(_Document):
+    """The result in numbers."""
+
+    verdict: Verdict
+    objects: ObjectCountsDocument
+    findings: FindingCountsDocument
+
+
+class ScanDocument(_Document):
+    """How much the scan took.
+
+    Attributes:
+        duration_seconds: The duration of the scan; null if it was not measured.
+        api_requests: Requests sent to the API server; null for a comparison with dumps.
+    """
+
+    duration_seconds: _Seconds | None
+    api_requests: _Count | None
+
+
+class ShardDocument(_Document):
+    """The part of a scan that the report covers.
+
+    Attributes:
+        index: The shard's number, from 1.
+        unused_rules: Notes on rules that match nothing in this shard. Such a rule is unused if every shard has the
+            note.
+    """
+
+    index: _Number
+    count: Annotated[int, Meta(ge=2)]
+    unused_rules: list[str]
+
+    def __post_init__(self) -> None:
+        if self.index > self.count:
+            raise ValueError("not a shard: index must be from 1 to count")
+
+
+class SourceDocument(_Document):
+    """Where a manifest begins.
+
+    Attributes:
+        line: The line on which the object begins.
+    """
+
+    file: str
+    document: _Number
+    line: _Number = 1
+
+
+class ActorDocument(_Document):
+    """A field manager that owns the field."""
+
+    manager: str
+    operation: str
+    subresource: str | None
+    time: _RecordedTime | None
+
+
+class IgnoredDocument(_Document):
+    """The rule that ignores a finding."""
+
+    rule: str
+    reason: str
+
+
+class FindingDocument(_Document):
+    """One difference between a manifest and its live object.
+
+    Attributes:
+        id: The same in every scan; made of names and the path, not of values or positions.
+        pointer: RFC 6901; into the live object, or into the manifest if the live object lacks the field.
+        redacted: Whether the values are hidden; desired and live are null then.
+        note: One sentence that explains the difference.
+        first_seen: From the history: since when the finding has been open; null without a history.
+        lifecycle: From the history: whether the previous scan, or an earlier one, had the finding. Null without a
+            history and for findings that are not drift.
+    """
+
+    id: _Fingerprint
+    change: Change
+    path: str
+    pointer: str
+    desired: Any
+    live: Any
+    redacted: bool
+    cause: Cause
+    severity: Severity
+    actors: list[ActorDocument]
+    note: str | None
+    ignored: IgnoredDocument | None
+    first_seen: RFC3339 | None
+    lifecycle: Lifecycle | None = None
+
+    def __post_init__(self) -> None:
+        if self.redacted:
+            self.desired = self.live = None
+
+
+class _OfObject:
+    """The key of the object, which the report splits into fields."""
+
+    __slots__ = ()
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.api_version.rpartition("/")[0], self.kind, self.namespace, self.name)
+
+
+class IdentityDocument(_OfObject, _Document, kw_only=True):
+    """An object in sync, without findings and without a reason.
+
+    Attributes:
+        cluster: The object's cluster, if the report covers several; else null.
+        source: The manifest; null for an object that is not in Git.
+    """
+
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+    cluster: str | None = None
+    source: SourceDocument | None
+
+    @property
+    def status(self) -> Status:
+        """Not a field: the report lists these objects as in sync."""
+        return Status.IN_SYNC
+
+
+class ObjectDocument(IdentityDocument, kw_only=True):
+    """An object that is not in sync, or that has a finding or a reason.
+
+    Attributes:
+        reason: Why the object is unchecked, or another remark on it.
+        is_skipped: Whether drift.yaml skips this kind; the object then does not make the scan incomplete.
+    """
+
+    status: Status
+    reason: str | None
+    is_skipped: bool = field(name="byChoice", default=False)
+    findings: list[FindingDocument]
+
+
+class ResolvedDocument(_OfObject, _Document, kw_only=True):
+    """A finding of the previous scan that is gone.
+
+    Attributes:
+        id: The id of the finding.
+        cluster: The object's cluster, if the report covers several; else null.
+        resolved_at: When a scan first found it gone.
+    """
+
+    id: _Fingerprint
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+    cluster: str | None = None
+    path: str
+    change: Change
+    cause: Cause
+    severity: Severity
+    first_seen: RFC3339
+    resolved_at: RFC3339
+
+
+class PastScanDocument(_Document):
+    """One scan in the history.
+
+    Attributes:
+        at: When the scan ended.
+        open: Findings that were open after the scan, with those whose object it could not check.
+        new: Open findings that the previous scan did not have.
+        resolved: Findings of the previous scan that were gone.
+        complete: Whether the scan could check everything.
+    """
+
+    at: RFC3339
+    open: _Count
+    new: _Count
+    resolved: _Count
+    complete: bool
+
+
+class ReportDocument(_Document, kw_only=True):
+    """The differences between manifests and a live cluster. Version 1 may get new fields; nothing else changes.
+
+    Attributes:
+        generated_at: When the scan ended, RFC 3339, UTC.
+        cluster: The API server; null for a comparison with dumps, and if the report covers several clusters.
+        clusters: The clusters of a merged report; empty if it covers one.
+        shard: The shard that the report covers; null if it covers the whole scan.
+        notes: Notes on the scan, one sentence each.
+        errors: What drift could not read, one sentence each; any error makes the scan incomplete.
+        objects: The objects that are not in sync, or that have a finding or a reason.
+        in_sync: The other objects: in sync, without findings and without a reason.
+        resolved: From the history: findings of the previous scan that are gone. Empty without a history.
+        past: From the history: the latest scans, oldest first, this one included. Empty without a history.
+    """
+
+    api_version: Literal["drift/v1"]
+    kind: Literal["DriftReport"]
+    generated_at: RFC3339
+    tool: ToolDocument
+    cluster: ClusterDocument | None
+    clusters: list[ClusterDocument] = []
+    manifests: ManifestsDocument
+    summary: SummaryDocument
+    scan: ScanDocument = field(default_factory=lambda: ScanDocument(None, None))
+    shard: ShardDocument | None = None
+    notes: list[str]
+    errors: list[str]
+    objects: list[ObjectDocument]
+    in_sync: list[IdentityDocument] = []
+    resolved: list[ResolvedDocument] = []
+    past: list[PastScanDocument] = []
+
+
+class _Header(Struct, rename="camel"):
+    """Tells a report of this version from another file."""
+
+    kind: Any = None
+    api_version: Any = None
 
 
 def to_document(report: Report) -> dict[str, Json]:
-    """Returns the report as a JSON document of ``drift/v1``."""
+    """Returns the report as a JSON document of ``drift/v1``.
+
+    Raises:
+        TypeError: The report holds a redacted value, which is a bug in drift.
+    """
     statuses = report.count_by_status()
-    return {
-        "apiVersion": "drift/v1",
-        "kind": "DriftReport",
+    shard = report.shard
+    values = {
+        "apiVersion": _API_VERSION,
+        "kind": _KIND,
         "generatedAt": report.generated_at,
-        "tool": {"name": _NAME, "version": __version__},
-        "cluster": None if report.cluster is None else _cluster(report.cluster),
-        "clusters": [_cluster(cluster) for cluster in report.clusters],
+        "tool": {"name": "drift-reporter", "version": __version__},
+        "cluster": report.cluster,
+        "clusters": report.clusters,
         "manifests": {
-            "paths": list(report.manifests.paths),
+            "paths": report.manifests.paths,
             "gitCommit": report.manifests.git_commit,
             "gitDirty": report.manifests.git_dirty,
-            "unread": list(report.unread),
+            "unread": report.unread,
         },
         "summary": {
             "verdict": report.verdict,
             "objects": {
                 "checked": sum(statuses.values()) - statuses[Status.UNMANAGED] - statuses[Status.UNCHECKED],
                 "inSync": statuses[Status.IN_SYNC],
-                "drifted": statuses[Status.DRIFTED],
-                "missing": statuses[Status.MISSING],
-                "unmanaged": statuses[Status.UNMANAGED],
-                "unchecked": statuses[Status.UNCHECKED],
+                **{status.value: count for status, count in statuses.items()},
             },
-            "findings": {**report.count_by_cause(), "ignored": report.count_ignored()},
+            "findings": {
+                **{cause.value: count for cause, count in report.count_by_cause().items()},
+                "ignored": report.count_ignored(),
+            },
         },
         "scan": {"durationSeconds": report.duration_seconds, "apiRequests": report.api_requests},
-        "shard": None
-        if report.shard is None
-        else {
-            "index": report.shard.index,
-            "count": report.shard.count,
-            "unusedRules": list(report.unused_rules),
-        },
-        "notes": list(report.notes),
-        "errors": list(report.problems),
-        "objects": [_object(item) for item in report.objects if is_noteworthy(item)],
-        "inSync": [_identity(item) for item in report.objects if not is_noteworthy(item)],
-        "resolved": [_resolved(resolved) for resolved in report.resolved],
-        "past": [_past_scan(scan) for scan in report.past],
+        "shard": shard and {"index": shard.index, "count": shard.count, "unusedRules": report.unused_rules},
+        "notes": report.notes,
+        "errors": report.problems,
+        "objects": [item for item in report.objects if item.is_noteworthy],
+        "inSync": [item for item in report.objects if not item.is_noteworthy],
+        "resolved": report.resolved,
+        "past": report.past,
     }
+    return _plain(values, ReportDocument)
+
+
+def finding_document(finding: Finding) -> dict[str, Json]:
+    """Returns a finding as it appears in the report."""
+    return _plain(finding, FindingDocument)
 
 
 def to_json(report: Report) -> str:
@@ -64,96 +428,118 @@ def to_json(report: Report) -> str:
     return json.dumps(to_document(report), indent=2, ensure_ascii=False) + "\n"
 
 
+def read_report(text: str | bytes, name: str) -> Report:
+    """Returns the report that a JSON text was made from, without the decisions that ``-v`` shows.
+
+    Args:
+        text: The content of the file. It is untrusted, and no error message quotes it.
+        name: The file's name, for messages.
+
+    Raises:
+        SavedReportError: The text is not a report of this version.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text))
+        _check_version(text, name)
+        document = msgspec.json.decode(text, type=ReportDocument, dec_hook=_checked)
+    except RecursionError:
+        raise SavedReportError(f"{name}: nested too deeply to be a report") from None
+    except UnicodeError:
+        raise SavedReportError(f"{name}: not UTF-8 text") from None
+    except msgspec.ValidationError as error:
+        raise SavedReportError(f"{name}: {_problem(str(error))}") from None
+    except msgspec.DecodeError as error:
+        raise SavedReportError(f"{name}: not JSON: {error}") from None
+    objects = msgspec.convert([*document.objects, *document.in_sync], list[ObjectReport], from_attributes=True)
+    values = {
+        "generated_at": document.generated_at,
+        "cluster": document.cluster,
+        "manifests": document.manifests,
+        "objects": sorted(objects, key=report_order),
+        "notes": document.notes,
+        "errors": [error for error in document.errors if error not in document.manifests.unread],
+        "unread": document.manifests.unread,
+        "clusters": document.clusters,
+        "duration_seconds": document.scan.duration_seconds,
+        "api_requests": document.scan.api_requests,
+        "resolved": document.resolved,
+        "past": document.past,
+        "shard": document.shard,
+        "unused_rules": document.shard.unused_rules if document.shard else (),
+    }
+    return msgspec.convert(values, Report, from_attributes=True)
+
+
+def _check_version(text: str, name: str) -> None:
+    try:
+        header = msgspec.json.decode(text, type=_Header)
+    except msgspec.ValidationError:
+        header = _Header()
+    if header.kind != _KIND:
+        raise SavedReportError(f"{name}: not a drift report; `drift report --output json={name}` writes one")
+    if header.api_version != _API_VERSION:
+        raise SavedReportError(f"{name}: has version {header.api_version!r}; this drift reads {_API_VERSION}")
+
+
 def json_schema() -> dict[str, Any]:
     """Returns the JSON Schema of the report."""
-    text = resources.files(__package__).joinpath("schema/drift-report-v1.schema.json").read_text("utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
-
-
-def is_noteworthy(item: ObjectReport) -> bool:
-    """Returns whether an object is not in sync, or has a finding or a reason."""
-    return item.status is not Status.IN_SYNC or bool(item.findings) or item.reason is not None
-
-
-def _cluster(cluster: ClusterInfo) -> dict[str, Json]:
-    return {"context": cluster.context, "server": cluster.server, "version": cluster.version}
-
-
-def _identity(item: ObjectReport) -> dict[str, Json]:
-    source = item.source
+    schema = msgspec.json.schema(ReportDocument, schema_hook=lambda _: {"type": "string", "format": "date-time"})
+    definitions = schema.pop("$defs")
+    for name, definition in definitions.items():
+        if "properties" in definition:
+            _describe(definition, globals()[name])
+    definitions["FindingDocument"] |= _VALUES_IF_REDACTED
+    definitions["ObjectDocument"] |= _BY_STATUS
     return {
-        "apiVersion": item.api_version,
-        "kind": item.key.kind,
-        "namespace": item.key.namespace,
-        "name": item.key.name,
-        "cluster": item.cluster,
-        "source": None if source is None else {"file": source.file, "document": source.document, "line": source.line},
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:drift:report:v1",
+        **definitions.pop("ReportDocument"),
+        "title": "Drift report, version 1",
+        "$defs": definitions,
     }
 
 
-def _object(item: ObjectReport) -> dict[str, Json]:
-    return {
-        **_identity(item),
-        "status": item.status,
-        "reason": item.reason,
-        "byChoice": item.is_skipped,
-        "findings": [finding_document(finding) for finding in item.findings],
-    }
+def _describe(definition: dict[str, Any], kind: type[_Document]) -> None:
+    """Moves the descriptions of attributes from the docstring of a class to its fields."""
+    names = {attribute.name: attribute.encode_name for attribute in msgspec.structs.fields(kind)}
+    text, _, attributes = definition["description"].partition("\n\nAttributes:\n")
+    definition["description"] = text
+    for name, words in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
+        definition["properties"][names[name]]["description"] = " ".join(words.split())
 
 
-def finding_document(finding: Finding) -> dict[str, Json]:
-    """Returns a finding as it appears in the report."""
-    return {
-        "id": finding.id,
-        "change": finding.change,
-        "path": finding.path,
-        "pointer": finding.pointer,
-        "desired": None if finding.redacted else finding.desired,
-        "live": None if finding.redacted else finding.live,
-        "redacted": finding.redacted,
-        "cause": finding.cause,
-        "severity": finding.severity,
-        "actors": [
-            {
-                "manager": actor.manager,
-                "operation": actor.operation,
-                "subresource": actor.subresource,
-                "time": actor.time,
-            }
-            for actor in finding.actors
-        ],
-        "note": finding.note,
-        "ignored": None
-        if finding.ignored is None
-        else {"rule": finding.ignored.rule, "reason": finding.ignored.reason},
-        "firstSeen": finding.first_seen,
-        "lifecycle": finding.lifecycle,
-    }
+def _plain(value: object, kind: type[_Document]) -> dict[str, Json]:
+    document = msgspec.convert(value, kind, from_attributes=True, dec_hook=lambda _, time: RFC3339(time))
+    plain: dict[str, Json] = msgspec.to_builtins(document, enc_hook=_text)
+    return plain
 
 
-def _resolved(resolved: Resolved) -> dict[str, Json]:
-    return {
-        "id": resolved.id,
-        "apiVersion": resolved.api_version,
-        "kind": resolved.key.kind,
-        "namespace": resolved.key.namespace,
-        "name": resolved.key.name,
-        "cluster": resolved.cluster,
-        "path": resolved.path,
-        "change": resolved.change,
-        "cause": resolved.cause,
-        "severity": resolved.severity,
-        "firstSeen": resolved.first_seen,
-        "resolvedAt": resolved.resolved_at,
-    }
+def _text(value: object) -> str:
+    if isinstance(value, RFC3339):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
-def _past_scan(scan: PastScan) -> dict[str, Json]:
-    return {
-        "at": scan.at,
-        "open": scan.open,
-        "new": scan.new,
-        "resolved": scan.resolved,
-        "complete": scan.complete,
-    }
+def _checked(_: type, value: object) -> RFC3339:
+    """Returns a time of a saved report."""
+    if not isinstance(value, str):
+        raise ValueError("expected `str`")  # noqa: TRY004
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("not a time") from None
+    if not _TIME.fullmatch(value):
+        raise ValueError("not an RFC 3339 time with a time zone")
+    return RFC3339(value)
+
+
+def _problem(message: str) -> str:
+    """Returns what is wrong with a saved report, after the place: ``objects[0].kind: expected `str`, got `int```."""
+    text, _, place = message.rpartition(" - at `$")
+    place = place.removesuffix("`").removeprefix(".")
+    if not text:
+        text, place = message, "the report"
+    if text.startswith("Invalid enum value"):
+        text = f"not one of {', '.join(_ENUMS[place.rpartition('.')[2]])}"
+    return f"{place}: {text[:1].lower()}{text[1:]}"

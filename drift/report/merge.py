@@ -5,9 +5,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from drift.model import ClusterInfo, ManifestsInfo, ObjectKey, ObjectReport, Report, Resolved, Shard, Status
+from drift.model import (
+    ClusterInfo,
+    ManifestsInfo,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Resolved,
+    Shard,
+    Status,
+    report_order,
+)
 from drift.report.json_report import to_json
-from drift.report.read_json import report_order
 from drift.report.shards import shard_sets
 
 #: If two reports have the same object, the lower rank wins: a comparison is better than a failed check, and "unmanaged"

@@ -24,7 +24,6 @@ from drift.model import (
     Status,
     Verdict,
 )
-from drift.report.json_report import is_noteworthy
 
 CAUSE_TEXT: Final = {
     Cause.MANUAL: "changed in the cluster",
@@ -80,7 +79,7 @@ _PLACE: Final = re.compile(
 def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
     """Returns whether the object is listed: with ``verbose``, also if rules ignore all of its findings."""
     if verbose or item.reason is not None or not item.findings:
-        return is_noteworthy(item)
+        return item.is_noteworthy
     return any(finding.ignored is None for finding in item.findings)
 
 

@@ -16,7 +16,7 @@ from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
-from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status
+from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status, report_order
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import ComparisonCache, NoCache
@@ -168,7 +168,7 @@ class _Scan:
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             cluster=self._source.info,
             manifests=info,
-            objects=tuple(sorted([*results.reports, *missing, *unmanaged], key=_report_order)),
+            objects=tuple(sorted([*results.reports, *missing, *unmanaged], key=report_order)),
             errors=(*results.errors, *self._others.errors, *self._search.errors),
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
@@ -298,11 +298,6 @@ class _Scan:
         yield from self._last_sync.notes
         if self._source.info is None:
             yield from _managed_fields_notes(results.without_managed_fields, results.with_managed_fields)
-
-
-def _report_order(report: ObjectReport) -> tuple[str, str, str, str]:
-    key = report.key
-    return (key.namespace or "", key.group, key.kind, key.name)
 
 
 def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:

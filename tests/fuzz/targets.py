@@ -22,8 +22,8 @@ from drift.kube.connection import connect
 from drift.model import Report, Unmanaged
 from drift.policy.suggestions import suggest_rules
 from drift.report.formats import Format
+from drift.report.json_report import read_report
 from drift.report.merge import merge
-from drift.report.read_json import read_report
 from drift.report.render import Style, render
 from drift.report.suggested_rules import to_yaml
 from drift.sources.load import LoadedManifests, load_texts

@@ -1,7 +1,6 @@
 """The page's data for its script: the listed objects, worst first, with the texts to show."""
 
 from drift.model import Actor, Cause, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status
-from drift.report.json_report import is_noteworthy
 from drift.report.line_diff import line_diff
 from drift.report.view import (
     CAUSE_TEXT,
@@ -21,7 +20,7 @@ from drift.report.view import (
 
 def listed_objects(report: Report) -> list[ObjectReport]:
     """Returns the objects that the page lists, worst first, with those that have only ignored findings."""
-    return sorted(filter(is_noteworthy, report.objects), key=worst_first)
+    return sorted((item for item in report.objects if item.is_noteworthy), key=worst_first)
 
 
 def page_data(report: Report) -> Json:

@@ -20,8 +20,8 @@ from drift.model import (
     Severity,
     Source,
     Status,
+    report_order,
 )
-from drift.report.read_json import report_order
 
 #: Texts that one of the formats could take for markup, a command or a terminator.
 HOSTILE_TEXTS: Final = (

@@ -8,9 +8,8 @@ import jsonschema
 
 from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Status, Verdict
 from drift.report.formats import Format
-from drift.report.json_report import json_schema, to_json
+from drift.report.json_report import json_schema, read_report, to_json
 from drift.report.merge import merge
-from drift.report.read_json import read_report
 from drift.report.render import Style, render
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report, resolved
 

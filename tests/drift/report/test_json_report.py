@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from drift.errors import SavedReportError
 from drift.report.formats import Format
-from drift.report.json_report import to_json
+from drift.report.json_report import read_report, to_json
 from drift.report.merge import merge
-from drift.report.read_json import read_report
 from drift.report.render import Style, render
 from tests.drift.report.reports import RICH
 
@@ -58,13 +57,11 @@ def test_a_report_of_an_older_release_is_read() -> None:
     [
         ("", "not JSON: "),
         ("{", "not JSON: "),
-        ("[NaN]", "not JSON: NaN is not a JSON value"),
-        ("[1e999]", "not JSON: a number is too large"),
-        ("[" + "1" * 5000 + "]", "not JSON: "),
-        ("[" * 200_000, "nested too deeply to be a report"),
+        ('{"kind": NaN}', "not JSON: "),
+        ('{"kind": ' + "[" * 200_000, "nested too deeply to be a report"),
         ("[]", "not a drift report; `drift report --output json=r.json` writes one"),
         ('{"kind": "List", "apiVersion": "v1"}', "not a drift report; "),
-        ('{"kind": "DriftReport"}', "the report has no field 'apiVersion'"),
+        ('{"kind": "DriftReport"}', "has version None; this drift reads drift/v1"),
         ('{"kind": "DriftReport", "apiVersion": "drift/v2"}', "has version 'drift/v2'; this drift reads drift/v1"),
     ],
 )
@@ -81,28 +78,51 @@ def test_a_file_that_is_not_text_is_refused() -> None:
         read_report(b"\x80" + to_json(RICH).encode(), "r.json")
 
 
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "\ufeff"), ("utf-16", "")])
+def test_a_file_that_a_windows_shell_wrote_is_read(encoding: str, mark: str) -> None:
+    assert read_report((mark + to_json(RICH)).encode(encoding), "r.json") == RICH
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1" * 5000])
+def test_a_number_that_json_lacks_is_refused(number: str) -> None:
+    text = to_json(RICH).replace('"desired": 2', f'"desired": {number}')
+
+    with pytest.raises(SavedReportError, match=r"^r\.json: [^\n]*$"):
+        read_report(text, "r.json")
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda it: it.pop("objects"), "the report has no field 'objects'"),
-        (lambda it: it.update(objects={}), "objects is not a list"),
-        (lambda it: it["objects"].insert(0, 1), "objects[0] is not an object"),
-        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind is not a string"),
-        (lambda it: it["objects"][0].update(status="odd"), "objects[0].status is not one of in-sync, drifted, "),
-        (lambda it: it["objects"][0]["findings"][0].pop("id"), "objects[0].findings[0] has no field 'id'"),
+        (lambda it: it.pop("objects"), "the report: object missing required field `objects`"),
+        (lambda it: it.update(objects={}), "objects: expected `array`, got `object`"),
+        (lambda it: it["objects"].insert(0, 1), "objects[0]: expected `object`, got `int`"),
+        (lambda it: it["objects"][0].update(kind=1), "objects[0].kind: expected `str`, got `int`"),
+        (lambda it: it["objects"][0].update(status="odd"), "objects[0].status: not one of in-sync, drifted, "),
+        (
+            lambda it: it["objects"][0]["findings"][0].pop("id"),
+            "objects[0].findings[0]: object missing required field `id`",
+        ),
         (
             lambda it: it["objects"][0]["findings"][0].update(redacted=0),
-            "objects[0].findings[0].redacted is not true or false",
+            "objects[0].findings[0].redacted: expected `bool`, got `int`",
         ),
-        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line is not an integer"),
-        (lambda it: it.update(generatedAt="yesterday"), "generatedAt is not a time"),
+        (lambda it: it["objects"][0]["source"].update(line=-1), "objects[0].source.line: expected `int` >= 1"),
+        (lambda it: it.update(generatedAt="yesterday"), "generatedAt: not a time"),
         (
             lambda it: it.update(generatedAt="2026-01-01T00:00:00"),
-            "generatedAt is not an RFC 3339 time with a time zone",
+            "generatedAt: not an RFC 3339 time with a time zone",
         ),
-        (lambda it: it["scan"].update(durationSeconds=True), "scan.durationSeconds is not a number"),
-        (lambda it: it.update(notes=["\ud800"]), "contains a lone surrogate"),
-        (lambda it: it.update(cluster={}), "cluster has no field 'context'"),
+        (
+            lambda it: it["scan"].update(durationSeconds=True),
+            "scan.durationSeconds: expected `int | float | null`, got `bool`",
+        ),
+        (lambda it: it.update(notes=["\ud800"]), "not JSON: "),
+        (lambda it: it.update(cluster={}), "cluster: object missing required field `context`"),
+        (
+            lambda it: it.update(shard={"index": 3, "count": 2, "unusedRules": []}),
+            "shard: not a shard: index must be from 1 to count",
+        ),
     ],
 )
 def test_an_error_in_a_report_is_located(change: Change, problem: str) -> None:
