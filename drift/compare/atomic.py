@@ -43,15 +43,14 @@ class AtomicComparison:
 
     Attributes:
         is_default: Whether a value is the server's default.
-        ignores_live_only: Whether to ignore live-only fields. Set if the object has no schema: a default then looks the
-            same as a field that Git dropped.
-        only_applier_owns: Whether the applier is the only owner. If so, live-only fields that the schema does not
-            describe are ignored: they may be defaults of another version.
+        ignores_untyped_additions: Whether to ignore live-only fields of objects that the schema does not describe. If
+            only the applier owns them, they may be defaults.
+        has_ignored: Whether such a field was ignored.
     """
 
     is_default: IsDefault
-    ignores_live_only: bool
-    only_applier_owns: bool
+    ignores_untyped_additions: bool
+    has_ignored: bool = field(default=False, init=False)
     _results: dict[tuple[int, int], tuple[Json, ...]] = field(default_factory=dict, init=False)
     _pairs_left: int = field(default=_MAX_PAIRS, init=False)
 
@@ -161,7 +160,7 @@ class AtomicComparison:
         left: Object = {}
         right: Object = {}
         same = True
-        ignores_live_only = self.ignores_live_only or (self.only_applier_owns and schema.shape is Shape.UNKNOWN)
+        ignores_additions = self.ignores_untyped_additions and schema.shape is Shape.UNKNOWN
         for name, desired_value in desired.items():
             if name in live:
                 live_value = without_filled_in(desired_value, live[name], schema, name, live)
@@ -171,9 +170,11 @@ class AtomicComparison:
                 left[name] = desired_value
                 same = False
         for name, live_value in live.items():
-            if name in desired or ignores_live_only or is_mirrored(live_value, schema, name, desired):
+            if name in desired or is_mirrored(live_value, schema, name, desired):
                 continue
-            if not self.is_default(live_value, schema, name, live):
+            if ignores_additions:
+                self.has_ignored = True
+            elif not self.is_default(live_value, schema, name, live):
                 right[name] = live_value
                 same = False
         return (left, left) if same else (left, right)

@@ -57,6 +57,13 @@ SPEC_NEVER_CHANGED: Final = (
     "not keep it"
 )
 
+#: The cause of a change without a base, by the role of an owner. The first role that an owner has decides.
+_CAUSE_BY_ROLE: Final = {
+    Role.APPLIER: Cause.PENDING_SYNC,
+    Role.OTHER: Cause.MANUAL,
+    Role.CONTROLLER: Cause.CONTROLLER,
+}
+
 
 def classify(
     differences: Sequence[Difference],
@@ -104,10 +111,8 @@ class _Classifier:
         if difference.path != difference.live_path:
             return False
         owners = self._owners(difference.live_path)
-        return (
-            bool(owners)
-            and self._ownership.only_applier(owners)
-            and self._last_synced(difference.path) == _unwrapped(difference.desired)
+        return self._ownership.only_applier(owners) and self._last_synced(difference.path) == _unwrapped(
+            difference.desired
         )
 
     def classify(self, difference: Difference) -> Iterator[ClassifiedDifference]:
@@ -144,9 +149,6 @@ class _Classifier:
             return
         owners = sorted({index for claim in claims for index in claim.owners})
         cause = causes.pop() if causes else Cause.UNKNOWN
-        if cause in {Cause.UNKNOWN, Cause.MANUAL}:
-            was_synced = self._last_synced(difference.path) == _unwrapped(difference.live)
-            cause = Cause.PENDING_SYNC if was_synced else cause
         note = notes.pop() if len(notes) == 1 and cause is Cause.UNKNOWN else None
         yield ClassifiedDifference(difference, cause, self._actors(owners), note)
 
@@ -162,23 +164,21 @@ class _Classifier:
     def _changed(self, difference: Difference) -> ClassifiedDifference:
         owners = self._owners(difference.live_path)
         roles = {self._ownership.roles.of_entry[index] for index in owners}
-        if roles == {Role.CONTROLLER}:
-            return ClassifiedDifference(difference, Cause.CONTROLLER, self._actors(owners))
-        synced = self._last_synced(difference.path)
-        if synced is not ABSENT:
-            # The last sync is better evidence than the owners: the side that differs from it has changed.
-            git_changed = synced != _unwrapped(difference.desired)
-            live_changed = synced != _unwrapped(difference.live)
-            if live_changed and not git_changed and roles == {Role.APPLIER}:
-                return ClassifiedDifference(difference, Cause.UNKNOWN, self._actors(owners), CHANGED_AS_APPLIER)
-            if git_changed != live_changed:
-                cause = Cause.PENDING_SYNC if git_changed else Cause.MANUAL
-                return ClassifiedDifference(difference, cause, self._actors(owners))
-        if Role.APPLIER in roles:
-            return ClassifiedDifference(difference, Cause.PENDING_SYNC, self._actors(owners, Role.APPLIER))
-        if Role.OTHER in roles:
-            return ClassifiedDifference(difference, Cause.MANUAL, self._actors(owners, Role.OTHER))
-        return ClassifiedDifference(difference, Cause.UNKNOWN, self._actors(owners))
+        base = self._last_synced(difference.path)
+        # The last sync is better evidence than the owners: the side that differs from it has changed.
+        git_changed = base is not ABSENT and base != _unwrapped(difference.desired)
+        live_changed = base is not ABSENT and base != _unwrapped(difference.live)
+        role, note = None, None
+        if git_changed and not live_changed:
+            cause = Cause.PENDING_SYNC
+        elif live_changed and not git_changed and roles == {Role.APPLIER}:
+            cause, note = Cause.UNKNOWN, CHANGED_AS_APPLIER
+        elif live_changed and not git_changed and roles != {Role.CONTROLLER}:
+            cause = Cause.MANUAL
+        else:
+            role = next((role for role in _CAUSE_BY_ROLE if role in roles), None)
+            cause = Cause.UNKNOWN if role is None else _CAUSE_BY_ROLE[role]
+        return ClassifiedDifference(difference, cause, self._actors(owners, role), note)
 
     def _removed(self, difference: Difference) -> ClassifiedDifference:
         path = difference.path

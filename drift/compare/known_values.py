@@ -5,8 +5,8 @@ from typing import Final
 
 from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
-from drift.compare.ownership import ClaimFinder
-from drift.gitops.managers import Role
+from drift.compare.ownership import Claim, ClaimFinder
+from drift.gitops.managers import Role, is_gitops_applier
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Cause, Json, Object
@@ -70,13 +70,20 @@ class KnownValues:
         bookkeeping = self.reserved.bookkeeping.get(field)
         if bookkeeping is not None and name in bookkeeping.exact:
             return _BOOKKEEPING
-        claim = None if node is None else self.claim_finder.find(node, path)
+        claim = None if node is None else self.claim_finder.find(value, node, path)
         # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
-        if claim is not None and claim.cause is Cause.MANUAL and self.claim_finder.ownership.roles.has_applier:
+        if claim is not None and self.claim_finder.ownership.roles.has_applier and self._is_by_hand(claim):
             return None
         if self.reserved.is_tracking(field, name, value):
             return "a tracking label or annotation of the applier"
         return _BOOKKEEPING if bookkeeping is not None and name in bookkeeping else None
+
+    def _is_by_hand(self, claim: Claim) -> bool:
+        """Whether a person set a field, and not an applier that managed the object before this one."""
+        entries = self.claim_finder.ownership.entries
+        return claim.cause is Cause.MANUAL and not all(
+            is_gitops_applier(entries[index].actor) for index in claim.owners
+        )
 
     def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
         """Whether Git sets a field to the empty value that lets the server allocate one."""
@@ -84,16 +91,18 @@ class KnownValues:
         return is_empty and (parent.name, name) in ALLOCATED and self.facts.is_omitempty(parent, name)
 
     def _is_allocated(self, parent: Type, name: str, node: OwnerNode | None, path: Path) -> bool:
-        """Whether the server or a controller allocated a value; false if Git once set it."""
+        """Whether the server or a controller allocated a value; false if Git set it at the last sync."""
         in_template = len(path) != len(("spec", name))
         if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
             return False
         ownership = self.claim_finder.ownership
+        if ownership.base_has(path):
+            return False
         child = node.child(name) if node else None
         applier = ownership.with_role(child.all_owners(), Role.APPLIER) if child else ()
         if not applier:
             return True
-        if ownership.applied(applier) or self.claim_finder.is_from_git(path):
+        if ownership.applied(applier) or self.claim_finder.is_zero_in_git(path):
             return False
         return value_at(ownership.last_client_side_apply, path) is ABSENT
 

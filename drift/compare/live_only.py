@@ -14,9 +14,9 @@ from drift.schema.allocated import SCALED
 from drift.schema.types import ABSENT, Absent, Shape, Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LiveOnlyFields:
-    """Filters the live-only fields of one object.
+    """Filters the live-only fields of one object, and collects why.
 
     Attributes:
         ownership: The owners of the object's fields.
@@ -24,6 +24,7 @@ class LiveOnlyFields:
         is_scalable: Whether the object is a custom resource with the ``scale`` subresource.
         claims: Who set each reported field, by path. Filled in as fields are filtered.
         decisions: What is not reported, and why. Shared with the projection, which adds its decisions.
+        has_admitted: Whether a part is not reported because it was set while the applier's request was admitted.
     """
 
     ownership: Ownership
@@ -31,6 +32,7 @@ class LiveOnlyFields:
     is_scalable: bool
     claims: dict[Path, Claim] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
+    has_admitted: bool = False
 
     def filter_field(
         self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object
@@ -49,7 +51,7 @@ class LiveOnlyFields:
             return self._skip(path, reason)
         name = str(path[-1])
         child = node.child(name) if node else None
-        if child is None and self.ownership.tree is not None:
+        if child is None and self.ownership.tree is not None and not self.ownership.base_has(path):
             scaled = self._filter_scaled(value, parent, path)
             if scaled is not ABSENT:
                 return scaled
@@ -68,6 +70,11 @@ class LiveOnlyFields:
         if reason is not None:
             return self._skip(path, reason)
         return self._filter_owned(value, schema, node, path)
+
+    def skip_admitted(self, path: Path) -> Absent:
+        """Leaves out a part that was set while the applier's own request was admitted."""
+        self.has_admitted = True
+        return self._skip(path, "set while the applier's own request was admitted: a default, or a webhook's work")
 
     def _skip(self, path: Path, reason: str) -> Absent:
         self.decisions.append(Decision(render(path), reason))
@@ -102,7 +109,7 @@ class LiveOnlyFields:
 
     def _filter_owned(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         ownership = self.ownership
-        if node is None and ownership.tree is not None:
+        if node is None and ownership.tree is not None and not ownership.base_has(path):
             others = ownership.with_role(ownership.other_version_entries, Role.OTHER)
             if others and not schema.is_custom:
                 self.claims[path] = Claim(Cause.MANUAL, others)
@@ -115,9 +122,9 @@ class LiveOnlyFields:
                 return parts
             # The server set all of its fields, but a manager added the object itself.
             value = {}
-        claim = self.known.claim_finder.find(node, path)
+        claim = self.known.claim_finder.find(value, node, path)
         if claim is None:
-            return self._skip(path, "set while the applier's own request was admitted: a default, or a webhook's work")
+            return self.skip_admitted(path)
         self.claims[path] = claim
         return AtomicValue(value) if schema.atomic or isinstance(value, list) else value
 

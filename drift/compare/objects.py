@@ -10,7 +10,7 @@ from drift.compare.kind_specifics import remove_kind_specifics
 from drift.compare.normalize import ListMap, normalize_object
 from drift.compare.ownership import Ownership, owner_node
 from drift.compare.project import Projection, project
-from drift.compare.remove_tracking import remove_tracking
+from drift.compare.remove_tracking import remove_tracking, without_tracking_metadata
 from drift.compare.show import incomparable_in
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
@@ -32,8 +32,8 @@ class ObjectComparison:
         remarks: Other information on this object for the reader, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
         not_compared: The fields whose values in Git cannot be compared, sorted by path.
-        has_webhook_changes: Whether changes were attributed to a webhook and left out, which the GitOps controller may
-            contradict.
+        has_admitted: Whether changes and additions were left out because they were made while the applier's request was
+            admitted, for example by a webhook. The GitOps controller may contradict that.
     """
 
     differences: tuple[ClassifiedDifference, ...]
@@ -42,7 +42,7 @@ class ObjectComparison:
     remarks: tuple[str, ...]
     lacks_owners: bool
     not_compared: tuple[NotCompared, ...] = ()
-    has_webhook_changes: bool = False
+    has_admitted: bool = False
 
 
 def compare_object(
@@ -75,11 +75,15 @@ def compare_object(
     desired_tree = normalize_object(desired, schema, facts)
     live_tree = normalize_object(live, schema, facts)
     entries, owners, remarks = _read_owners(live)
-    has_tracking = reserved.has_tracking(live.get("metadata"), desired["metadata"])
-    roles = assign_roles([entry.actor for entry in entries], managers, has_tracking=has_tracking)
+    roles = assign_roles(
+        [entry.actor for entry in entries],
+        managers,
+        tracked_by=reserved.programs(live.get("metadata"), desired["metadata"]),
+        field_sets=[entry.fields for entry in entries],
+    )
     recorded = None
     if last_applied is not None and _is_by_applier(owners, entries, roles):
-        recorded = normalize_object(last_applied, schema, facts)
+        recorded = normalize_object(without_tracking_metadata(last_applied, reserved), schema, facts)
     base = None if roles.is_server_side else recorded
     if synced is not None:
         base = normalize_object(synced, schema, facts)
@@ -120,7 +124,7 @@ def compare_object(
         remarks=tuple(remarks),
         lacks_owners=not entries,
         not_compared=not_compared,
-        has_webhook_changes=bool(classification.decisions),
+        has_admitted=projection.has_admitted or bool(classification.decisions),
     )
 
 

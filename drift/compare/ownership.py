@@ -1,18 +1,20 @@
 """Who owns which field of a live object, and who set a field that only the live object has."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from drift.compare.normalize import value_at
 from drift.gitops.managers import Role, Roles
 from drift.managed_fields import Entry, OwnerNode
-from drift.model import Cause, Object
+from drift.model import Cause, Json, Object
 from drift.paths import ItemKey, Path
 from drift.schema.types import ABSENT
 
 #: The note on a live-only field that the applier owns by Update, if there is no base to compare it with.
 NO_BASE_NOTE: Final = "a webhook's work, or a change that Git does not have"
+#: The note on such a field if there is a base, but the GitOps controller reports the object as out of sync.
+OUT_OF_SYNC_NOTE: Final = f"{NO_BASE_NOTE}: the GitOps controller reports this object as out of sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,13 @@ class Ownership:
         """Returns the entries among these that server-side apply wrote, in the given order."""
         return tuple(index for index in indexes if self.entries[index].actor.operation == "Apply")
 
-    def only_applier(self, indexes: Iterable[int]) -> bool:
-        """Whether all of these entries are the applier's; true if there are none."""
-        return all(self.roles.of_entry[index] is Role.APPLIER for index in indexes)
+    def only_applier(self, indexes: Collection[int]) -> bool:
+        """Whether these entries are the applier's only; false if there are none."""
+        return bool(indexes) and all(self.roles.of_entry[index] is Role.APPLIER for index in indexes)
+
+    def base_has(self, path: Path) -> bool:
+        """Whether a base is known and has a field. If Git lacks the field, Git dropped it after the last sync."""
+        return value_at(self.base, path) is not ABSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +86,41 @@ class ClaimFinder:
     ownership: Ownership
     with_zeros: Callable[[], Object]
 
-    def find(self, node: OwnerNode | None, path: Path) -> Claim | None:
+    def find(self, value: Json, node: OwnerNode | None, path: Path) -> Claim | None:
         """Returns who set a live-only leaf, or None if it was set while the applier's own request was admitted.
 
+        The order of the checks is that of the table in docs/semantics.md.
+
         Args:
+            value: The live value.
             node: The owners of the leaf.
             path: The path of the leaf.
         """
-        if node is None:
-            return Claim(Cause.UNKNOWN, ())
         ownership = self.ownership
-        owners = sorted(node.all_owners())
+        owners = tuple(sorted(node.all_owners())) if node else ()
         applier = ownership.with_role(owners, Role.APPLIER)
         applied = ownership.applied(applier)
-        if applied or (applier and (self.is_from_git(path) or self._is_left_by_client_side_apply(path))):
-            return Claim(Cause.PENDING_SYNC, applied or applier)
         others = ownership.with_role(owners, Role.OTHER)
-        if others:
-            return Claim(Cause.MANUAL, others)
-        controllers = ownership.with_role(owners, Role.CONTROLLER)
-        if controllers:
-            return Claim(Cause.CONTROLLER, controllers)
+        if ownership.base_has(path) and not (others and value_at(ownership.base, path) != value):
+            return Claim(Cause.PENDING_SYNC, applied or applier or owners)
+        if node is None:
+            return Claim(Cause.UNKNOWN, ())
+        is_dropped = applier and (self.is_zero_in_git(path) or self._is_left_by_client_side_apply(path))
+        for cause, deciding in (
+            (Cause.PENDING_SYNC, applied or (applier if is_dropped else ())),
+            (Cause.MANUAL, others),
+            (Cause.CONTROLLER, ownership.with_role(owners, Role.CONTROLLER)),
+        ):
+            if deciding:
+                return Claim(cause, deciding)
         if ownership.base is None and not ownership.roles.is_server_side:
             return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE)
-        return None
+        return Claim(Cause.UNKNOWN, applier, OUT_OF_SYNC_NOTE) if ownership.out_of_sync else None
 
-    def is_from_git(self, path: Path) -> bool:
-        """Whether Git set a live-only leaf at the last sync or, if that is not known, sets it to zero now."""
-        base = self.ownership.base
-        if base is not None:
-            return value_at(base, path) is not ABSENT
+    def is_zero_in_git(self, path: Path) -> bool:
+        """Whether Git sets a live-only leaf to zero and there is no base to tell whether that is a change."""
+        if self.ownership.base is not None:
+            return False
         # With hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
         return path[-1] != "hostPort" and value_at(self.with_zeros(), path) is not ABSENT
 

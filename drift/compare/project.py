@@ -17,14 +17,14 @@ from drift.compare.atomic import (
 )
 from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, copied_template_labels
 from drift.compare.live_only import LiveOnlyFields
-from drift.compare.normalize import NULL, SINGLE_FORM, ListMap
+from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
 from drift.compare.ownership import Claim, ClaimFinder, Ownership
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
 from drift.paths import Path, render
 from drift.schema.facts import Facts
-from drift.schema.types import ABSENT, UNKNOWN, Type
+from drift.schema.types import ABSENT, Type
 from drift.schema.values import Canonical
 
 
@@ -38,6 +38,7 @@ class Projection:
         claims: Who set each live-only part, by its path. The parts are leaves or atomic values.
         reordered: The list maps whose common items are in a different order: desired and live, by path.
         decisions: What was left out of the live tree, and why.
+        has_admitted: Whether a part was left out because it was set while the applier's request was admitted.
     """
 
     desired: Object
@@ -45,6 +46,7 @@ class Projection:
     claims: Mapping[Path, Claim]
     reordered: Mapping[Path, tuple[ListMap, ListMap]]
     decisions: tuple[Decision, ...]
+    has_admitted: bool
 
 
 def project(
@@ -71,25 +73,26 @@ def project(
     labels = copied_template_labels(desired, live, schema)
     known = KnownValues(ClaimFinder(ownership, with_zeros), facts, reserved, labels)
     live_only = LiveOnlyFields(ownership, known, schema.is_scalable)
-    projector = _Projector(live_only, has_schema=schema is not UNKNOWN)
+    projector = _Projector(live_only)
     both = projector.fields(desired, live, schema, ownership.tree, ())
-    return Projection(both[0], both[1], live_only.claims, projector.reordered, tuple(live_only.decisions))
+    return Projection(
+        both[0], both[1], live_only.claims, projector.reordered, tuple(live_only.decisions), live_only.has_admitted
+    )
 
 
 class _Projector:
     """Walks both trees. Methods return both sides; if these are equal, both are the same object."""
 
-    def __init__(self, live_only: LiveOnlyFields, *, has_schema: bool) -> None:
+    def __init__(self, live_only: LiveOnlyFields) -> None:
         self._live_only = live_only
         self._known = live_only.known
         self._ownership = live_only.ownership
         self._decisions = live_only.decisions
-        self._has_schema = has_schema
         self.reordered: dict[Path, tuple[ListMap, ListMap]] = {}
 
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
         if schema.atomic or isinstance(desired, list) or isinstance(live, list):
-            return self._atomic(desired, live, schema, node)
+            return self._atomic(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
             if isinstance(desired, ListMap) != isinstance(live, ListMap):
                 # A list on one side and an object on the other: only an invalid manifest or dump has this.
@@ -176,15 +179,19 @@ class _Projector:
             self.reordered[path] = (desired, live)
         return (left, left) if same else (left, right)
 
-    def _atomic(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None) -> tuple[Json, Json]:
+    def _atomic(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
+        ownership = self._ownership
         comparison = AtomicComparison(
             self._known.is_default,
-            # Without a schema, a default in an atomic value looks the same as a field that Git dropped.
-            ignores_live_only=not self._has_schema,
-            only_applier_owns=self._ownership.only_applier(node.all_owners() if node else ()),
+            ignores_untyped_additions=ownership.only_applier(node.all_owners() if node else ())
+            and not ownership.out_of_sync
+            # Otherwise Git may have dropped what only the live value has.
+            and (not ownership.base_has(path) or value_at(ownership.base, path) == desired),
         )
         left, right = comparison.compare(desired, live, schema)
         if left is right:
+            if comparison.has_ignored:
+                self._live_only.skip_admitted(path)
             same = AtomicValue(left)
             return same, same
         return AtomicValue(left), AtomicValue(right)

@@ -6,7 +6,8 @@ if it holds, the comparison would find nothing, because
 1. the live object has everything that Git has, with identical values at the same positions, so nothing is changed,
    removed or reordered;
 2. everything that a field manager owns in the live object is in Git, a default, an allocated value or reserved
-   metadata, so nothing is added.
+   metadata, so nothing is added;
+3. Git still has every field that it had at the last sync, so no field without an owner was dropped from Git.
 
 The tests compare every object for which the check holds, and fail if the two disagree.
 """
@@ -18,9 +19,10 @@ from typing import Final
 import orjson
 
 from drift.compare.normalize import SERVER_METADATA
-from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles
+from drift.compare.remove_tracking import without_tracking_metadata
+from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
-from drift.model import LAST_APPLIED, Actor, Json, Object
+from drift.model import Actor, Json, Object
 from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
 from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Shape, Type
@@ -47,7 +49,7 @@ class InSyncProof:
         self.reserved = reserved
         self._owned = {role: _OwnedFields(facts, reserved, role) for role in Role}
         self.managers = managers
-        self._roles: dict[tuple[tuple[ManagerName, ...], bool], Roles] = {}
+        self._roles: dict[tuple[tuple[ManagerName, ...], frozenset[str]], Roles] = {}
 
     def holds(
         self, desired: Object, live: Object, synced: Object | None, last_applied: Object | None, schema: Type
@@ -67,7 +69,8 @@ class InSyncProof:
             return (
                 self._has_all(desired, live, schema)
                 and self._has_no_scaled_replicas(desired, live, schema)
-                and self._owns_nothing_else(desired, live, synced, last_applied, schema)
+                and (synced is None or self._has_all_names(synced, desired, schema))
+                and self._owns_nothing_else(desired, live, last_applied if synced is None else None, schema)
             )
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             # Not an object as the API server writes it. The comparison handles it.
@@ -171,9 +174,7 @@ class InSyncProof:
 
     # -- Git has everything that is owned
 
-    def _owns_nothing_else(
-        self, desired: Object, live: Object, synced: Object | None, last_applied: Object | None, schema: Type
-    ) -> bool:
+    def _owns_nothing_else(self, desired: Object, live: Object, last_applied: Object | None, schema: Type) -> bool:
         entries = live["metadata"].get("managedFields")
         if not entries:
             return False
@@ -186,14 +187,12 @@ class InSyncProof:
                 # Its field names may differ from those of this version.
                 return False
             effective_role = role
-            if role is Role.APPLIER and entry["operation"] == "Update" and not roles.is_server_side:
-                base = synced or (last_applied if _owns_last_applied(entry) else None)
-                if base is not None:
-                    # Admission set what the applier owns beyond Git, unless Git had it at the last sync.
-                    if not _has_all_names(base, desired):
+            if role is Role.APPLIER and not roles.is_server_side:
+                if last_applied is not None:
+                    base = without_tracking_metadata(last_applied, self.reserved)
+                    if not self._has_all_names(base, desired, schema):
                         return False
-                    continue
-                # Without a base, the comparison ignores defaults and allocated values, as it does for a controller.
+                # The server recorded the applier as the owner of allocated values too, as it does for a controller.
                 effective_role = Role.CONTROLLER
             if not self._owned[effective_role].is_in_git(entry["fieldsV1"], desired, live, schema):
                 return False
@@ -210,17 +209,38 @@ class InSyncProof:
         if any(type(entry.get(name, "")) is not str for entry in entries for name in _ENTRY_STRINGS):
             return None
         names = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
-        key = (names, self.reserved.has_tracking(live, desired))
+        key = (names, self.reserved.programs(live, desired))
         roles = self._roles.get(key)
         if roles is None:
             actors = [Actor(*name, None) for name in names]
-            roles = self._roles[key] = assign_roles(actors, self.managers, has_tracking=key[1])
+            if has_several_appliers(actors):
+                # Their roles depend on their fields.
+                return None
+            roles = self._roles[key] = assign_roles(actors, self.managers, tracked_by=key[1])
         return roles if roles.has_applier else None
 
+    # -- Git has everything that it had at the last sync
 
-def _owns_last_applied(entry: Object) -> bool:
-    """Whether an entry owns the last-applied annotation."""
-    return f"f:{LAST_APPLIED}" in entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})
+    def _has_all_names(self, base: Object, desired: Object, schema: Type) -> bool:
+        metadata = {name: value for name, value in base.get("metadata", {}).items() if name not in _NAMES}
+        own = {name: value for name, value in base.items() if name not in _IDENTITY}
+        return self._contains_names(metadata, desired["metadata"], schema.field("metadata")) and self._contains_names(
+            own, desired, schema
+        )
+
+    def _contains_names(self, base: Json, desired: Json, schema: Type) -> bool:
+        if isinstance(base, dict):
+            return isinstance(desired, dict) and all(
+                (name in desired and self._contains_names(value, desired[name], schema.field(name)))
+                or (not value and isinstance(value, dict))
+                for name, value in base.items()
+            )
+        if isinstance(base, list) and schema.shape is Shape.LIST_MAP:
+            items = schema.items
+            by_key = {self._key(item, schema): item for item in desired}
+            return all(self._contains_names(item, by_key[self._key(item, schema)], items) for item in base)
+        # Any other list is the same in Git and in the cluster.
+        return True
 
 
 class _OwnedFields:
@@ -347,24 +367,6 @@ def _is_scalar_default(  # noqa: PLR0917
 ) -> bool:
     default = facts.default(parent, name, siblings, parent_field)
     return not isinstance(value, dict | list) and type(value) is type(default) and bool(value == default)
-
-
-def _has_all_names(base: Object, desired: Object) -> bool:
-    """Whether Git still has every field that it had at the last sync."""
-    metadata = {name: value for name, value in base.get("metadata", {}).items() if name not in _NAMES}
-    own = {name: value for name, value in base.items() if name not in _IDENTITY}
-    return _contains_names(metadata, desired["metadata"]) and _contains_names(own, desired)
-
-
-def _contains_names(base: Json, desired: Json) -> bool:
-    if isinstance(base, dict):
-        return isinstance(desired, dict) and all(
-            (name in desired and _contains_names(value, desired[name])) or (not value and isinstance(value, dict))
-            for name, value in base.items()
-        )
-    if isinstance(base, list):
-        return isinstance(desired, list) and len(base) == len(desired) and all(map(_contains_names, base, desired))
-    return True
 
 
 def _item_index(element: str, live: list[Object]) -> int:

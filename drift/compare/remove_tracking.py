@@ -1,4 +1,4 @@
-"""Removes copies of tracking labels from the live tree, and restores values that the applier overwrites.
+"""Removes copies of tracking labels from trees, and restores values that the applier overwrites.
 
 kapp copies its labels to pod templates, claim templates and selectors, and Argo CD did so up to 0.10. Tracking labels
 and annotations on the object itself are left to the projection, except those that replace a value in Git.
@@ -33,6 +33,24 @@ def remove_tracking(
     if copied:
         live = remover.remove_copies(desired, live)
     return live, tuple(remover.decisions)
+
+
+def without_tracking_metadata(tree: Object, reserved: ReservedMetadata) -> Object:
+    """Returns a tree without the tracking labels and annotations that the applier added to the manifest.
+
+    Argo CD adds them before it applies, so the last-applied annotation has them, but Git never had.
+
+    Args:
+        tree: An object.
+        reserved: The tracking labels and annotations of appliers.
+    """
+    metadata = as_object(tree.get("metadata"))
+    kept = {
+        field: {name: value for name, value in names.items() if not reserved.is_tracking(field, name, value)}
+        for field in ("labels", "annotations")
+        if isinstance(names := metadata.get(field), dict)
+    }
+    return {**tree, "metadata": {**metadata, **kept}} if kept else tree
 
 
 @dataclass(slots=True)

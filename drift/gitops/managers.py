@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from drift.managed_fields import Entry
-from drift.model import Actor, Json, Object
+from drift.model import LAST_APPLIED, Actor, Json, Object
 
 #: Manager, operation and subresource.
 ManagerName = tuple[str, str, str | None]
@@ -66,24 +66,32 @@ class Roles:
         return Role.APPLIER in self.of_entry
 
 
-def assign_roles(actors: Sequence[Actor], managers: Managers, *, has_tracking: bool = False) -> Roles:
+def assign_roles(
+    actors: Sequence[Actor],
+    managers: Managers,
+    *,
+    tracked_by: frozenset[str] = frozenset(),
+    field_sets: Sequence[Object] = (),
+) -> Roles:
     """Assigns a role to each manager of one object.
 
-    GitOps appliers take precedence over ``kubectl apply``: after Flux or Argo CD applied an object, ``kubectl apply``
-    is a manual change.
+    One program applies an object. After Flux or Argo CD applied it, ``kubectl apply`` is a manual change, and so is
+    what another known applier wrote, such as ``helm``.
 
     Args:
         actors: The managers in the object's ``managedFields``.
         managers: The user's managers, and the inferred applier.
-        has_tracking: Whether the object has a GitOps controller's tracking label or annotation that Git does not set.
-            If that controller is not among the managers, a person recreated the object, so ``kubectl apply`` is not
-            its applier.
+        tracked_by: The programs that the object's tracking labels and annotations name and Git does not. If they are
+            not among the managers, a person recreated the object, so ``kubectl apply`` is not its applier.
+        field_sets: FieldsV1 of each entry. They decide between programs if nothing else does.
     """
+    programs = [_program(actor) for actor in actors]
+    applier = _applier_program(actors, programs, tracked_by, field_sets)
     by_precedence = [
         [actor.manager in managers.appliers for actor in actors],
-        [_is_known_applier(actor) for actor in actors],
+        [program is not None and program == applier for program in programs],
         [actor.manager == managers.inferred and actor.subresource is None for actor in actors],
-        [_is_kubectl_apply(actor) and not has_tracking for actor in actors],
+        [_is_kubectl_apply(actor) and not tracked_by for actor in actors],
     ]
     applies = next((matches for matches in by_precedence if any(matches)), [False] * len(actors))
     return Roles(
@@ -97,6 +105,53 @@ def assign_roles(actors: Sequence[Actor], managers: Managers, *, has_tracking: b
         ),
         any(is_applier and actor.operation == "Apply" for actor, is_applier in zip(actors, applies, strict=True)),
     )
+
+
+def has_several_appliers(actors: Iterable[Actor]) -> bool:
+    """Returns whether several known programs that apply manifests wrote an object."""
+    return len({_program(actor) for actor in actors} - {None}) > 1
+
+
+def _applier_program(
+    actors: Sequence[Actor], programs: Sequence[str | None], tracked_by: frozenset[str], field_sets: Sequence[Object]
+) -> str | None:
+    """Returns the program that applies an object; None if no known one has written it.
+
+    Of several, it is the one that tracking names; else the one with server-side apply; else the one that wrote the
+    last-applied annotation; else the one that owns most fields.
+    """
+    candidates = {program for program in programs if program is not None}
+    if len(candidates) <= 1:
+        return next(iter(candidates), None)
+    fields_of = dict(enumerate(field_sets))
+    for evidence in (
+        tracked_by,
+        {program for actor, program in zip(actors, programs, strict=True) if actor.operation == "Apply"},
+        {program for index, program in enumerate(programs) if _owns_last_applied(fields_of.get(index))},
+    ):
+        candidates = candidates & evidence or candidates
+    sizes: Counter[str] = Counter()
+    for index, program in enumerate(programs):
+        if program in candidates:
+            sizes[program] += _count_fields(fields_of.get(index))
+    return max(sizes, key=lambda program: (sizes[program], program))
+
+
+def _owns_last_applied(fields: Json) -> bool:
+    for name in ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}"):
+        fields = fields.get(name) if isinstance(fields, dict) else None
+    return fields is not None
+
+
+def _count_fields(fields: Json) -> int:
+    count = 0
+    pending = [fields]
+    while pending:
+        below = pending.pop()
+        if isinstance(below, dict):
+            count += not below
+            pending += below.values()
+    return count
 
 
 class Election:
@@ -121,7 +176,7 @@ class Election:
         needs = self._needs_vote.get(names)
         if needs is None:
             actors = [Actor(*name, None) for name in names]
-            is_known = any(actor.manager in self._managers.appliers or _is_known_applier(actor) for actor in actors)
+            is_known = any(actor.manager in self._managers.appliers or _program(actor) for actor in actors)
             self.has_known_applier |= is_known
             needs = self._needs_vote[names] = not is_known and any(map(self._is_candidate, actors))
         if names and not needs and not self.has_known_applier:
@@ -188,8 +243,15 @@ def _has_key(item: Object, key: Json) -> bool:
     return isinstance(key, dict) and all(item.get(field, value) == value for field, value in key.items())
 
 
-def _is_known_applier(actor: Actor) -> bool:
-    return actor.subresource is None and _matches("appliers", actor.manager)
+def _program(actor: Actor) -> str | None:
+    """Returns the known program that applies manifests under a manager's name, or None."""
+    return None if actor.subresource is not None else _program_of(actor.manager)
+
+
+@lru_cache(maxsize=4096)
+def _program_of(manager: str) -> str | None:
+    programs = _known_managers().programs
+    return next((program for program, names in programs.items() if _matches_any(names, manager)), None)
 
 
 def _is_kubectl_apply(actor: Actor) -> bool:
@@ -212,12 +274,13 @@ def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
 def known_appliers() -> tuple[str, ...]:
     """Returns the names of the known appliers, those that take precedence first."""
     known = _known_managers()
-    return (*sorted(known.names["appliers"], key=str.casefold), *sorted({name for name, _ in known.kubectl_appliers}))
+    names = [name for program in known.programs.values() for name in program]
+    return (*sorted(names, key=str.casefold), *sorted({name for name, _ in known.kubectl_appliers}))
 
 
 def is_gitops_applier(actor: Actor) -> bool:
     """Returns whether a manager is a known applier other than ``kubectl apply``."""
-    return _matches("appliers", actor.manager)
+    return _program_of(actor.manager) is not None
 
 
 def _matches(group: str, manager: str) -> bool:
@@ -237,6 +300,7 @@ def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
 @dataclass(frozen=True, slots=True)
 class _KnownManagers:
     names: dict[str, tuple[str, ...]]
+    programs: dict[str, tuple[str, ...]]
     kubectl_appliers: frozenset[tuple[str, str]]
 
 
@@ -244,6 +308,7 @@ class _KnownManagers:
 def _known_managers() -> _KnownManagers:
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("managers.json").read_text("utf-8"))
     return _KnownManagers(
-        names={group: tuple(data[group]) for group in ("appliers", "hand_tools", "controllers")},
+        names={group: tuple(data[group]) for group in ("hand_tools", "controllers")},
+        programs={program: tuple(names) for program, names in data["appliers"].items()},
         kubectl_appliers=frozenset((item["manager"], item["operation"]) for item in data["kubectl_appliers"]),
     )

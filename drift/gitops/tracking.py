@@ -7,17 +7,16 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-#: Labels and annotations whose value names the object's owner: a Kustomization, an Application, a release, an app.
-_OWNER_NAMES: Final = frozenset(
-    {
-        "argocd.argoproj.io/instance",
-        "argocd.argoproj.io/tracking-id",
-        "helm.toolkit.fluxcd.io/name",
-        "kapp.k14s.io/app",
-        "kustomize.toolkit.fluxcd.io/name",
-        "meta.helm.sh/release-name",
-    }
-)
+#: Labels and annotations whose value names the object's owner, such as a Kustomization or a release, and the program
+#: that writes them, by its name in ``managers.json``.
+_WRITTEN_BY: Final = {
+    "argocd.argoproj.io/instance": "argocd",
+    "argocd.argoproj.io/tracking-id": "argocd",
+    "helm.toolkit.fluxcd.io/name": "helm",
+    "kapp.k14s.io/app": "kapp",
+    "kustomize.toolkit.fluxcd.io/name": "flux",
+    "meta.helm.sh/release-name": "helm",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +63,26 @@ class ReservedMetadata:
         """Returns whether an applier replaces the value in Git with this one. Arguments as in `is_tracking`."""
         return _has(self.overwritten, field, name, value)
 
-    def has_tracking(self, live: object, desired: object) -> bool:
-        """Returns whether live metadata names a GitOps owner in a label or annotation that Git does not set.
+    def programs(self, live: object, desired: object) -> frozenset[str]:
+        """Returns the programs whose tracking label or annotation is live and not set by Git.
 
         Args:
             live: ``metadata`` of the live object.
             desired: ``metadata`` of the manifest.
+
+        Returns:
+            Names of programs, as in ``managers.json``.
         """
+        found = set()
         for group in ("labels", "annotations"):
             live_names = live.get(group) if isinstance(live, dict) else None
             if not isinstance(live_names, dict):
                 continue
             desired_names = desired.get(group) if isinstance(desired, dict) else None
-            for name in _OWNER_NAMES & self.tracking[group].exact:
-                if name in live_names and not (isinstance(desired_names, dict) and name in desired_names):
-                    return True
-        return False
+            for name in _WRITTEN_BY.keys() & self.tracking[group].exact & live_names.keys():
+                if not (isinstance(desired_names, dict) and name in desired_names):
+                    found.add(_WRITTEN_BY[name])
+        return frozenset(found)
 
     def with_label(self, name: str, value: str, *, overwrites: bool) -> "ReservedMetadata":
         """Returns a copy that also has a tracking label with this value.

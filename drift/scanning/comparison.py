@@ -99,7 +99,7 @@ class PairComparer:
             decisions=comparison.decisions,
             not_compared=comparison.not_compared,
         )
-        if not (comparison.differences or comparison.has_webhook_changes or comparison.lacks_owners):
+        if not (comparison.differences or comparison.has_admitted or comparison.lacks_owners):
             # Reports of other objects also depend on the last sync and on autoscalers, which can change.
             self.cache.keep(pair.manifest, pair.live, report)
         without_base = (
@@ -122,13 +122,13 @@ class PairComparer:
         """Compares a pair. Reads what was last synced only if the result depends on it."""
         base = self.last_sync.named_body(pair.key)
         comparison = self._compare_with(base, pair, reserved)
-        if not (comparison.differences or comparison.has_webhook_changes):
+        if not (comparison.differences or comparison.has_admitted):
             return comparison
         recorded = self.last_sync.recorded_body(pair.live.body, pair.key)
         if recorded is not None:
             base = recorded
             comparison = self._compare_with(base, pair, reserved)
-        if comparison.has_webhook_changes and self.last_sync.contradicts(pair.live.body, pair.key):
+        if comparison.has_admitted and self.last_sync.contradicts(pair.live.body, pair.key):
             return self._compare_with(base, pair, reserved, out_of_sync=True)
         return comparison
 

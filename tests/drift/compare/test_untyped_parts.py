@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from drift.compare.objects import compare_object
-from drift.schema.types import SchemaDocument
+from drift.compare.objects import ObjectComparison, compare_object
+from drift.schema.types import UNKNOWN, SchemaDocument, Type
 
-OPEN = SchemaDocument(
+_OPEN = SchemaDocument(
     {
         "components": {
             "schemas": {
@@ -20,9 +20,12 @@ OPEN = SchemaDocument(
         }
     }
 ).kind("example.com", "v1", "Thing")
+assert _OPEN is not None
+SCHEMAS = pytest.mark.parametrize("schema", [_OPEN, UNKNOWN], ids=["untyped spec", "no schema"])
+Rules = list[dict[str, Any]]
 
 
-def _thing(rules: list[dict[str, Any]], *managers: tuple[str, str]) -> dict[str, Any]:
+def _thing(rules: Rules, *managers: tuple[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {"f:spec": {"f:rules": {}}}
     entries = [
         {"manager": name, "operation": operation, "apiVersion": "example.com/v1", "fieldsV1": fields}
@@ -32,16 +35,52 @@ def _thing(rules: list[dict[str, Any]], *managers: tuple[str, str]) -> dict[str,
     return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": metadata, "spec": {"rules": rules}}
 
 
+def _compare(
+    schema: Type, *managers: tuple[str, str], base: Rules | None = None, out_of_sync: bool = False
+) -> ObjectComparison:
+    """Compares a list of one rule with the same list, to which the cluster has added a port."""
+    live = _thing([{"host": "a", "port": 80}], *managers)
+    synced = None if base is None else _thing(base)
+    return compare_object(_thing([{"host": "a"}]), live, None, schema, synced=synced, out_of_sync=out_of_sync)
+
+
+@SCHEMAS
+@pytest.mark.parametrize("operation", ["Apply", "Update"])
+def test_a_field_added_in_a_list_of_the_applier_is_a_default(schema: Type, operation: str) -> None:
+    compared = _compare(schema, ("kustomize-controller", operation))
+
+    assert not compared.differences
+    assert compared.has_admitted
+    assert [decision.path for decision in compared.decisions] == ["spec.rules"]
+
+
+@SCHEMAS
 @pytest.mark.parametrize(
-    ("manager", "expected"),
-    [(("kustomize-controller", "Apply"), []), (("kubectl-edit", "Update"), [("spec", "rules")])],
+    ("managers", "cause"),
+    [
+        ([("kubectl-edit", "Update")], "manual"),
+        ([("kustomize-controller", "Apply"), ("kubectl-edit", "Update")], "pending-sync"),
+        ([], "unknown"),
+    ],
+    ids=["a user", "both", "no owner"],
 )
-def test_a_field_added_in_the_list_is_reported_if_a_user_owns_the_list(
-    manager: tuple[str, str], expected: list[tuple[str, str]]
-) -> None:
-    assert OPEN is not None
-    live = _thing([{"host": "a", "port": 80}], manager)
+def test_a_field_added_in_any_other_list_is_reported(schema: Type, managers: list[tuple[str, str]], cause: str) -> None:
+    compared = _compare(schema, *managers)
 
-    compared = compare_object(_thing([{"host": "a"}]), live, None, OPEN)
+    assert [(found.difference.path, found.cause.value) for found in compared.differences] == [
+        (("spec", "rules"), cause)
+    ]
 
-    assert [found.difference.path for found in compared.differences] == expected
+
+@SCHEMAS
+def test_a_field_that_git_dropped_from_a_list_is_reported(schema: Type) -> None:
+    compared = _compare(schema, ("kustomize-controller", "Apply"), base=[{"host": "a", "port": 80}])
+
+    assert [found.cause.value for found in compared.differences] == ["pending-sync"]
+
+
+@SCHEMAS
+def test_an_addition_is_reported_while_the_object_is_out_of_sync(schema: Type) -> None:
+    compared = _compare(schema, ("argocd-controller", "Update"), base=[{"host": "a"}], out_of_sync=True)
+
+    assert [found.cause.value for found in compared.differences] == ["unknown"]

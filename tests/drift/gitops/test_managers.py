@@ -13,7 +13,7 @@ def _entry(manager: str, operation: str = "Update", subresource: str | None = No
 
 def _roles(*entries: Entry, extra: tuple[str, ...] = (), inferred: str | None = None, tracked: bool = False) -> Roles:
     managers = Managers(appliers=extra, inferred=inferred)
-    return assign_roles([entry.actor for entry in entries], managers, has_tracking=tracked)
+    return assign_roles([entry.actor for entry in entries], managers, tracked_by=frozenset({"flux"} if tracked else ()))
 
 
 @pytest.mark.parametrize(
