@@ -31,7 +31,7 @@ from drift.watch.log_lines import to_json_line, to_text_line
 from drift.watch.loop import Watcher
 from drift.watch.manifest_files import ManifestWatcher, fingerprint
 from drift.watch.open_findings import FindingChange
-from drift.watch.recording import Recorder
+from drift.watch.recorder import Recorder
 from drift.watch.timing import Timing
 
 #: Seconds to make the last report after a signal to stop. A second signal ends the process at once.

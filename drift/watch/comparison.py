@@ -1,15 +1,14 @@
 """Compares the manifests with the watched cluster: everything at once, or one object as it was after one event."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from drift.config.settings import Settings
 from drift.errors import first_problems
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
-from drift.kube.resources import Resource, Resources
-from drift.model import ClusterInfo, Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
+from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import ComparisonCache, Options, scan_manifests
 from drift.scanning.plan import ResourceMapper
@@ -95,7 +94,7 @@ class Comparison:
         notes = (*loaded.notes, *report.notes)
         return self._with_policy(replace(report, notes=notes, unread=first_problems(loaded.errors)))
 
-    def compare_object(self, change: ObjectChange) -> ObjectReport | None:
+    def compare_change(self, change: ObjectChange) -> ObjectReport | None:
         """Compares one object as it was right after a change, even if it has changed again since.
 
         Returns:
@@ -115,7 +114,7 @@ class Comparison:
             options = replace(options, synced=self._synced_manifests(change, change.before))
         report = scan_manifests(
             [manifest, *(other for other in self._applications if other is not manifest)],
-            _ClusterAfterChange(self._source, change),
+            self._source.right_after(change),
             info=self._desired.info,
             options=options,
             cache=self._cache,
@@ -156,41 +155,3 @@ class Comparison:
     def _key(self, change: ObjectChange) -> ObjectKey:
         resource = change.place.resource
         return ObjectKey(resource.group, resource.kind, change.namespace, change.name)
-
-
-class _ClusterAfterChange:
-    """The watched cluster, with one object as it was right after a change."""
-
-    def __init__(self, source: WatchedCluster, change: ObjectChange) -> None:
-        self._source = source
-        self._change = change
-
-    @property
-    def info(self) -> ClusterInfo | None:
-        return self._source.info
-
-    @property
-    def resources(self) -> Resources:
-        return self._source.resources
-
-    @property
-    def default_namespace(self) -> str:
-        return self._source.default_namespace
-
-    @property
-    def request_count(self) -> int | None:
-        return self._source.request_count
-
-    def schema(self, resource: Resource) -> Mapping[str, Any] | None:
-        return self._source.schema(resource)
-
-    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        change = self._change
-        if (resource, namespace, name) == (change.place.resource, change.namespace, change.name):
-            return change.after
-        return self._source.get(resource, namespace, name)
-
-    def list(
-        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
-    ) -> Iterator[LiveObject]:
-        return self._source.list(resource, namespace, metadata_only=metadata_only, at_most=at_most)

@@ -1,4 +1,4 @@
-"""Serves the report in several formats, health and metrics over HTTP. It is read-only.
+"""Serves the responses of the watch over HTTP, and drops clients that are too slow. It is read-only.
 
 There is no authentication: every client that can connect can read the report. On a loopback address, requests whose
 Host is not local are refused, so that a website cannot read the report through a local browser (DNS rebinding).
@@ -7,20 +7,16 @@ Host is not local are refused, so that a website cannot read the report through 
 import ipaddress
 import socket
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from drift.errors import UsageError
-from drift.model import Report
-from drift.report.formats import Format
-from drift.report.render import Style, render
-from drift.watch.metrics import watch_metrics
+from drift.watch.responses import TEXT, HttpResponse, RequestRouter
 from drift.watch.status import WatchStatus
 
 #: Seconds that a client has from the connection to the end of its request.
@@ -31,23 +27,6 @@ _RESPONSE_TIMEOUT: Final = 60.0
 _MAX_CLIENTS: Final = 32
 #: Threads, including those of dropped clients, which may still render a report.
 _MAX_THREADS: Final = 4 * _MAX_CLIENTS
-_TEXT: Final = "text/plain; charset=utf-8"
-_TYPES: Final[Mapping[str, str]] = {
-    "json": "application/json; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "junit": "application/xml; charset=utf-8",
-    "sarif": "application/sarif+json; charset=utf-8",
-    "markdown": "text/markdown; charset=utf-8",
-}
-#: Media types of the Accept header, and the formats that they select.
-_ACCEPTED: Final[Mapping[str, str]] = {
-    "text/html": "html",
-    "application/json": "json",
-    "text/plain": "text",
-    "text/markdown": "markdown",
-}
-_SUFFIXES: Final[Mapping[str, str]] = {".json": "json", ".html": "html", ".txt": "text", ".md": "markdown"}
-_OPEN_METRICS: Final = "application/openmetrics-text"
 _SECURITY: Final = {
     # The report is one file with inline styles and scripts. It loads and sends nothing.
     "Content-Security-Policy": (
@@ -61,124 +40,6 @@ _SECURITY: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_LINKS: Final = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="color-scheme" content="light dark">
-<title>drift watch</title>
-<h1>drift watch</h1>
-<ul>
-<li>The report as <a href="/report.html">HTML</a>, as <a href="/report.json">JSON</a>,
-as <a href="/report.txt">text</a></li>
-<li><a href="/healthz">Health</a></li>
-<li><a href="/metrics">Metrics</a></li>
-</ul>
-</html>
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """A response.
-
-    Attributes:
-        status: The HTTP status.
-        content_type: The media type.
-        content: The body, as text or encoded.
-        headers: Further headers.
-    """
-
-    status: HTTPStatus
-    content_type: str
-    content: str | bytes
-    headers: Mapping[str, str] | None = None
-
-    @property
-    def body(self) -> bytes:
-        """The encoded body."""
-        return self.content if isinstance(self.content, bytes) else _encoded(self.content)
-
-
-class RequestRouter:
-    """Makes the responses. Each report is rendered once for each format, and all clients share the result."""
-
-    def __init__(self, status: WatchStatus) -> None:
-        self._status = status
-        self._lock = threading.Lock()
-        self._rendered: tuple[Report | None, dict[Format, bytes]] = (None, {})
-
-    def respond(self, target: str, accept: str) -> HttpResponse:
-        """Returns the response to one GET request.
-
-        Args:
-            target: Path and query.
-            accept: The Accept header; "" if there is none.
-        """
-        parts = urlsplit(target)
-        match parts.path:
-            case "/":
-                return HttpResponse(HTTPStatus.OK, _TYPES["html"], _LINKS)
-            case "/metrics":
-                return self._metrics(accept)
-            case "/healthz":
-                return self._health()
-            case path if path == "/report" or (path.startswith("/report.") and path[7:] in _SUFFIXES):
-                return self._report(path[7:], parse_qs(parts.query).get("format", [""])[0], accept)
-            case _:
-                return HttpResponse(HTTPStatus.NOT_FOUND, _TEXT, "not found; see / for what is served\n")
-
-    def _metrics(self, accept: str) -> HttpResponse:
-        open_metrics = _OPEN_METRICS in accept
-        content_type = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8" if open_metrics else f"{_TEXT}; version=0.0.4"
-        return HttpResponse(HTTPStatus.OK, content_type, watch_metrics(self._status, open_metrics=open_metrics))
-
-    def _health(self) -> HttpResponse:
-        problems = self._status.problems()
-        if not problems:
-            return HttpResponse(HTTPStatus.OK, _TEXT, "ok\n")
-        lines = "".join(f"{_one_line(problem)}\n" for problem in problems)
-        return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, lines)
-
-    def _report(self, suffix: str, format_parameter: str, accept: str) -> HttpResponse:
-        name = _SUFFIXES.get(suffix) or format_parameter or _accepted(accept)
-        if name not in list(Format):
-            formats = ", ".join(Format)
-            return HttpResponse(HTTPStatus.NOT_ACCEPTABLE, _TEXT, f"unknown format; use one of {formats}\n")
-        report = self._status.report()
-        if report is None:
-            headers = {"Retry-After": "1"}
-            return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, "the first scan is not done yet\n", headers)
-        form = Format(name)
-        return HttpResponse(HTTPStatus.OK, _TYPES.get(form, _TEXT), self._render(report, form), {"Vary": "Accept"})
-
-    def _render(self, report: Report, form: Format) -> bytes:
-        # Locked, so that concurrent requests render the report once.
-        with self._lock:
-            rendered_report, bodies = self._rendered
-            if rendered_report is not report:
-                bodies = {}
-                self._rendered = (report, bodies)
-            if form not in bodies:
-                bodies[form] = _encoded(render(report, form, Style()))
-            return bodies[form]
-
-
-def _accepted(accept: str) -> str:
-    """Returns the format of the first media type that is supported; JSON if none is."""
-    for part in accept.split(","):
-        name = _ACCEPTED.get(part.partition(";")[0].strip().lower())
-        if name is not None and name in list(Format):
-            return name
-    return "text" if "text/html" in accept else "json"
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 class HttpServer:
@@ -329,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _respond(self) -> HttpResponse:
         if self.server.is_loopback and not is_local(self.headers.get("Host", "")):
             return HttpResponse(
-                HTTPStatus.MISDIRECTED_REQUEST, _TEXT, "use localhost in the URL, or listen on another address\n"
+                HTTPStatus.MISDIRECTED_REQUEST, TEXT, "use localhost in the URL, or listen on another address\n"
             )
         return self.server.router.respond(self.path, self.headers.get("Accept", ""))
 
@@ -351,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         # http.server reports a method without a do_ function as not implemented.
         status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
         headers = {"Allow": "GET, HEAD"} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
-        self._send(HttpResponse(status, _TEXT, f"{status.phrase}\n", headers), with_body=True)
+        self._send(HttpResponse(status, TEXT, f"{status.phrase}\n", headers), with_body=True)
 
     def log_message(self, *_: object) -> None:
         """Logs no requests: a dashboard sends one every few seconds."""

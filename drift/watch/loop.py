@@ -4,6 +4,7 @@ One thread does all of this, so that messages are handled in order and the state
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,13 +18,12 @@ from drift.kube.live import LiveObject
 from drift.model import Object, ObjectKey, ObjectReport, Report
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, ManifestsUnreadable
-from drift.watch.open_findings import FindingChange, OpenFindings, Transition
-from drift.watch.recording import Recorder
+from drift.watch.open_findings import FindingChange, OpenFindings, Transition, writers
+from drift.watch.recorder import Recorder
 from drift.watch.reflector import EventReceived, ListReceived, StateChanged
 from drift.watch.status import WatchStatus, manifest_error_note
 from drift.watch.timing import Timing
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
-from drift.watch.writers import writers
 
 #: Seconds of messages that are handled before the loop checks whether a scan is due.
 _BATCH: Final = 0.5
@@ -197,7 +197,7 @@ class Watcher:
 
     def _compare(self, change: ObjectChange, at: datetime) -> None:
         """Compares an object as it was right after a change, so that an edit reverted a moment later is not missed."""
-        item = self._comparison.compare_object(change)
+        item = self._comparison.compare_change(change)
         if item is None or item == self._items.get(item.key):
             return
         self._items[item.key] = item
@@ -215,8 +215,7 @@ class Watcher:
             self._set_manifest_error(str(error))
             self._mark_changed(datetime.now(UTC))
             return
-        self.status.set_manifest_error(None)
-        self.status.counts = replace(self.status.counts, reloads=self.status.counts.reloads + 1)
+        self.status.set_reloaded()
         self._output.log("reloaded the manifests")
 
     def _set_manifest_error(self, error: str) -> None:
@@ -277,9 +276,8 @@ class Watcher:
     def _publish_report(self, report: Report) -> None:
         reflectors = self._source.in_use()
         notes = [note for reflector in reflectors if (note := reflector.note()) is not None]
-        self.status.set_report(replace(report, notes=(*report.notes, *notes)), reflectors)
-        counts = self.status.counts
-        self.status.counts = replace(counts, scans=counts.scans + 1, requests=self._source.requests_sent)
+        report = replace(report, notes=(*report.notes, *notes))
+        self.status.set_report(report, reflectors, self._source.requests_sent)
 
     # -- the watch itself
 
@@ -300,10 +298,8 @@ class Watcher:
     def _publish_changes(self) -> None:
         if self._changes:
             changes, self._changes = self._changes, []
-            counts = self.status.counts
-            resolved = sum(change.transition is Transition.RESOLVED for change in changes)
-            opened = sum(change.transition is Transition.OPENED for change in changes)
-            self.status.counts = replace(counts, opened=counts.opened + opened, resolved=counts.resolved + resolved)
+            transitions = Counter(change.transition for change in changes)
+            self.status.add_findings(opened=transitions[Transition.OPENED], resolved=transitions[Transition.RESOLVED])
             if self._recorder is not None:
                 self._recorder.record_changes(changes)
             self._output.findings_changed(changes)

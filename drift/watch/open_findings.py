@@ -1,4 +1,4 @@
-"""Tracks which findings are open and reports what opens and closes, for each object in the order of its events."""
+"""Tracks which findings are open and reports what opens and closes, and who wrote the object then."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from drift.history.episodes import merge_actors, merge_causes
+from drift.kube.live import LiveObject
+from drift.managed_fields import Entry, ManagedFieldsError, read_entries
 from drift.model import Actor, Finding, ObjectKey, ObjectReport, Report, Status
 
 
@@ -146,3 +148,36 @@ def _merged(before: Finding, now: Finding, writers: Iterable[Actor]) -> Finding:
     """Returns the latest finding, with the cause and actors of the whole time that it was open."""
     cause = merge_causes(before.cause, now.cause)
     return replace(now, cause=cause, actors=merge_actors(before.actors, now.actors or writers))
+
+
+def writers(before: LiveObject | None, after: LiveObject | None) -> tuple[Actor, ...]:
+    """Returns the field managers whose entries were added or updated between two versions of an object.
+
+    The result is empty if a manager only removed fields or deleted the object: Kubernetes records neither.
+    """
+    if after is None:
+        return ()
+    old = {_manager(entry.actor): entry for entry in _entries(before)}
+    new = _entries(after)
+    updated = tuple(entry.actor for entry in new if _is_updated(old.get(_manager(entry.actor)), entry))
+    # Times have a resolution of one second. Within the same second, only the owned fields show a second write. They
+    # also shrink when another manager takes a field over, so they count only if no time has changed.
+    return updated or tuple(
+        entry.actor for entry in new if old.get(_manager(entry.actor), entry).fields != entry.fields
+    )
+
+
+def _is_updated(old: Entry | None, new: Entry) -> bool:
+    return old is None or old.actor.time != new.actor.time
+
+
+def _manager(actor: Actor) -> tuple[str, str, str | None]:
+    return actor.manager, actor.operation, actor.subresource
+
+
+def _entries(live: LiveObject | None) -> tuple[Entry, ...]:
+    metadata = {} if live is None else live.body.get("metadata")
+    try:
+        return read_entries((metadata.get("managedFields") if isinstance(metadata, dict) else None) or [])
+    except ManagedFieldsError:
+        return ()

@@ -4,20 +4,19 @@ A thread reads from the API server and sends messages to the one thread that com
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
+from drift.kube.api_server import ApiServer
 from drift.kube.live import LiveObject
-from drift.kube.paging import Listing, ListScope
-from drift.kube.resources import Resource
-from drift.kube.watch import Event, ExpiredError
-from drift.watch.backlog import Backlog
-from drift.watch.timing import Backoff, Timing
+from drift.kube.paging import ListScope
+from drift.kube.watch import Event, ExpiredError, Watch
+from drift.watch.timing import Timing, backoff
 
 #: Statuses of the API server if the account lacks a permission, or the resource does not support the verb.
 _REFUSED: Final = frozenset({403, 405})
@@ -25,28 +24,8 @@ _REFUSED: Final = frozenset({403, 405})
 _FAILURES_BEFORE_RELIST: Final = 3
 #: Seconds. A watch that ends sooner without an event counts as a failure and is restarted after a backoff.
 _TOO_SHORT: Final = 1.0
-
-
-class EventStream(Protocol):
-    """The events of a watch, until it ends or another thread stops it."""
-
-    def __iter__(self) -> Iterator[Event]: ...
-
-    def stop(self) -> None:
-        """Ends the watch."""
-
-
-class ListerWatcher(Protocol):
-    """What a reflector needs of an API server."""
-
-    def list_scope(self, place: ListScope, *, at_most: int | None = None) -> Listing:
-        """Lists all objects of a place."""
-
-    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> EventStream:
-        """Watches a place from a resourceVersion on."""
-
-    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        """Gets one object."""
+#: Bytes of events that wait, as the server sent them. Parsed, they take several times as much memory.
+_MAX_BACKLOG: Final = 256 * 1024
 
 
 class ReflectorState(Enum):
@@ -114,6 +93,51 @@ class StateChanged:
 ReflectorMessage = ListReceived | EventReceived | StateChanged
 
 
+class Backlog:
+    """Counts the events between the reflectors and the comparison, and blocks the reflectors while there are too many.
+
+    So a burst of edits does not fill the memory. While a reflector does not read, the API server buffers the rest or
+    ends the watch; the reflector then resumes from its last resourceVersion.
+
+    Args:
+        max_bytes: Bytes of events that may wait. A single event may be larger.
+    """
+
+    def __init__(self, max_bytes: int = _MAX_BACKLOG) -> None:
+        self._max_bytes = max_bytes
+        self._used = 0
+        self._changed = threading.Condition()
+
+    @property
+    def used(self) -> int:
+        """Bytes of events that wait."""
+        return self._used
+
+    def add(self, size: int, stopped: threading.Event) -> None:
+        """Blocks until there is room for an event or the reflector is stopped, then counts the event.
+
+        Args:
+            size: Bytes of the event.
+            stopped: Set to stop the reflector. Call `wake` after setting it.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._used or self._used + size <= self._max_bytes or stopped.is_set(),
+            )
+            self._used += size
+
+    def remove(self, size: int) -> None:
+        """Takes out an event that was compared."""
+        with self._changed:
+            self._used -= size
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Lets blocked reflectors notice that they are stopped."""
+        with self._changed:
+            self._changed.notify_all()
+
+
 class Reflector:
     """Lists and watches a place until it is stopped.
 
@@ -137,7 +161,7 @@ class Reflector:
 
     def __init__(
         self,
-        server: ListerWatcher,
+        server: ApiServer,
         place: ListScope,
         timing: Timing,
         emit: Callable[[ReflectorMessage], None],
@@ -155,13 +179,14 @@ class Reflector:
         self._server = server
         self._timing = timing
         self._emit = emit
-        self._backoff = Backoff(timing.min_backoff, timing.max_backoff)
         self._failures = 0
+        #: Waits since the last success.
+        self._waits = 0
         self._stopped = threading.Event()
         self._settled = threading.Event()
         self._resource_version: str | None = None
         self._uses_get = False
-        self._watch: EventStream | None = None
+        self._watch: Watch | None = None
         self._at_most = at_most
         self._backlog = backlog or Backlog()
         self._polling_reason = ""
@@ -311,8 +336,7 @@ class Reflector:
             self._back_off()
 
     def _succeed(self) -> None:
-        self._failures = 0
-        self._backoff.reset()
+        self._failures = self._waits = 0
 
     def _fail(self, error: ScanError) -> None:
         self._failures += 1
@@ -346,7 +370,8 @@ class Reflector:
             self._emit(message)
 
     def _back_off(self) -> None:
-        self._pause(self._backoff.next_wait())
+        self._pause(backoff(self._waits, self._timing))
+        self._waits += 1
 
     def _pause(self, seconds: float) -> None:
         self._stopped.wait(seconds)

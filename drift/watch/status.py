@@ -32,7 +32,7 @@ class WatchCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class LastScan:
+class _LastScan:
     """The last full scan.
 
     Attributes:
@@ -45,28 +45,35 @@ class LastScan:
 
 
 class WatchStatus:
-    """The state of the watch.
-
-    Attributes:
-        counts: Counters since the start.
-    """
+    """The state of the watch."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self._last_scan: LastScan | None = None
+        self._last_scan: _LastScan | None = None
         self._manifest_error: str | None = None
         self._busy_since: float | None = None
-        self.counts = WatchCounts()
+        self._counts = WatchCounts()
 
     # -- for the comparing thread
 
-    def set_report(self, report: Report, reflectors: tuple[Reflector, ...]) -> None:
-        """Publishes the report of a full scan."""
-        self._last_scan = LastScan(report, reflectors)
+    def set_report(self, report: Report, reflectors: tuple[Reflector, ...], requests: int = 0) -> None:
+        """Publishes the report of a full scan, and how many requests were sent since the start of the watch."""
+        self._last_scan = _LastScan(report, reflectors)
+        self._counts = replace(self._counts, scans=self._counts.scans + 1, requests=requests)
 
-    def set_manifest_error(self, error: str | None) -> None:
-        """Sets why the manifests on disk cannot be compared; None if they can."""
+    def set_manifest_error(self, error: str) -> None:
+        """Sets why the manifests on disk cannot be compared."""
         self._manifest_error = error
+
+    def set_reloaded(self) -> None:
+        """Marks that the manifests on disk were reloaded."""
+        self._manifest_error = None
+        self._counts = replace(self._counts, reloads=self._counts.reloads + 1)
+
+    def add_findings(self, *, opened: int, resolved: int) -> None:
+        """Counts findings that opened and were resolved."""
+        counts = self._counts
+        self._counts = replace(counts, opened=counts.opened + opened, resolved=counts.resolved + resolved)
 
     def set_busy(self) -> None:
         """Marks the start of a step of the comparison."""
@@ -77,6 +84,11 @@ class WatchStatus:
         self._busy_since = None
 
     # -- for any thread
+
+    @property
+    def counts(self) -> WatchCounts:
+        """Counters since the start."""
+        return self._counts
 
     @property
     def reflectors(self) -> tuple[Reflector, ...]:
@@ -92,7 +104,7 @@ class WatchStatus:
         if last is None:
             return None
         report = last.report
-        errors = [error for error in self._new_errors(last) if error not in report.errors]
+        errors = [error for error in self._errors_since_scan(last) if error not in report.errors]
         if self._manifest_error is not None:
             report = replace(report, notes=(*report.notes, manifest_error_note(self._manifest_error)))
         return replace(report, errors=(*report.errors, *errors)) if errors else report
@@ -102,12 +114,12 @@ class WatchStatus:
         last = self._last_scan
         if last is None:
             return ["the first scan is not done yet"]
-        problems = [*last.report.problems, *self._new_errors(last)]
+        problems = [*last.report.problems, *self._errors_since_scan(last)]
         if self._manifest_error is not None:
             problems.append(f"manifests: {self._manifest_error}")
         return list(dict.fromkeys(problems))
 
-    def _new_errors(self, last: LastScan) -> list[str]:
+    def _errors_since_scan(self, last: _LastScan) -> list[str]:
         reflectors = last.reflectors
         errors = [f"{one.place}: {reason}" for one in reflectors if (reason := stale_reason(one, self._timing))]
         errors += [

@@ -1,7 +1,6 @@
 """Every timeout, interval and backoff of the watch in one place, in seconds."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -42,28 +41,8 @@ class Timing:
     unused_after: float = 600
 
 
-class Backoff:
-    """Exponential backoff with jitter: each wait is drawn from the upper half of its range.
-
-    Args:
-        minimum: Longest first wait, in seconds.
-        maximum: Longest wait, in seconds.
-        draw: Returns a random number from 0 to 1.
-    """
-
-    def __init__(self, minimum: float, maximum: float, draw: Callable[[], float] = random.random) -> None:
-        self._minimum = minimum
-        self._maximum = maximum
-        self._draw = draw
-        self._failures = 0
-
-    def reset(self) -> None:
-        """Starts again at the minimum, after a success."""
-        self._failures = 0
-
-    def next_wait(self) -> float:
-        """Returns the seconds to wait before the next try."""
-        # The exponent is bounded because 2.0 ** 1024 overflows.
-        longest = min(self._maximum, self._minimum * 2.0 ** min(self._failures, 32))
-        self._failures += 1
-        return longest * (1 + self._draw()) / 2
+def backoff(waits: int, timing: Timing) -> float:
+    """Returns the seconds to wait after some earlier waits: from the upper half of a range that doubles each time."""
+    # The exponent is bounded because 2.0 ** 1024 overflows.
+    longest = min(timing.max_backoff, timing.min_backoff * 2.0 ** min(waits, 32))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - not for cryptography

@@ -1,9 +1,10 @@
 """A live source that watches keep current: reads start a watch, and later reads are answered from memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from drift.errors import RequestError
 from drift.kube.api_server import ApiServer
@@ -12,8 +13,7 @@ from drift.kube.paging import ListScope
 from drift.kube.resources import Resource, Resources
 from drift.kube.watch import Event
 from drift.model import ClusterInfo
-from drift.watch.backlog import Backlog
-from drift.watch.reflector import Reflector, ReflectorMessage, ReflectorState
+from drift.watch.reflector import Backlog, Reflector, ReflectorMessage, ReflectorState
 from drift.watch.timing import Timing
 
 #: Seconds to wait for a first list even if the scan's time for first lists is used up.
@@ -96,6 +96,7 @@ class WatchedCluster:
         self._namespaces: frozenset[str] = frozenset()
         self._scan = 0
         self._list_deadline = 0.0
+        self._change: ObjectChange | None = None
 
     # -- LiveSource
 
@@ -131,6 +132,9 @@ class WatchedCluster:
         Raises:
             RequestError: The account may not read it, or its watch has been interrupted for too long.
         """
+        change = self._change
+        if change is not None and (resource, namespace, name) == (change.place.resource, change.namespace, change.name):
+            return change.after
         store = self._store_for_object(resource, namespace, name)
         return self._objects(store).get(namespace, {}).get(name)
 
@@ -153,6 +157,12 @@ class WatchedCluster:
     def requests_sent(self) -> int:
         """Requests sent so far by all threads."""
         return self._server.request_count
+
+    def right_after(self, change: ObjectChange) -> Self:
+        """Returns the same cluster, except that `get` returns one object as it was right after a change."""
+        cluster = copy(self)
+        cluster._change = change  # noqa: SLF001 - of the copy
+        return cluster
 
     def begin_scan(self, namespaces: Iterable[str]) -> None:
         """Starts a scan of manifests in these namespaces."""

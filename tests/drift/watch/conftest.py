@@ -26,6 +26,7 @@ from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
 from drift.watch.manifest_files import ManifestWatcher, fingerprint
 from drift.watch.open_findings import FindingChange
+from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application
 
@@ -209,3 +210,16 @@ def _in_process(
         files.stop()
         service.stop()
         thread.join()
+
+
+@pytest.fixture
+def status() -> WatchStatus:
+    return WatchStatus(Timing())
+
+
+@pytest.fixture
+def client(status: WatchStatus) -> Iterator[Client]:
+    service = HttpServer(status, "127.0.0.1", 0)
+    service.start()
+    yield Client(service.url)
+    service.stop()

@@ -1,55 +1,21 @@
-"""The endpoints of ``drift watch``, their formats, and the requests that are refused."""
+"""Requests that are refused, and slow clients, which neither block others nor hold memory for long."""
 
 import http.client
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from urllib.parse import urlsplit
 
 import pytest
 
+from drift.model import Status
+from drift.watch import http_server
 from drift.watch.http_server import HttpServer, is_local
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
-from tests.drift.report.reports import hostile
-from tests.drift.watch.conftest import Client
-
-
-@pytest.fixture
-def status() -> WatchStatus:
-    return WatchStatus(Timing())
-
-
-@pytest.fixture
-def client(status: WatchStatus) -> Iterator[Client]:
-    service = HttpServer(status, "127.0.0.1", 0)
-    service.start()
-    yield Client(service.url)
-    service.stop()
-
-
-def test_before_the_first_scan_report_and_health_are_unavailable(client: Client) -> None:
-    assert client.get("/report").status == 503
-    assert client.get("/healthz").status == 503
-    assert "drift_watch_up 0" in client.text("/metrics")
-
-
-def test_the_report_is_served_in_the_requested_format(status: WatchStatus, client: Client) -> None:
-    status.set_report(hostile("<script>\x1b[31m"), ())
-
-    for path, accept, kind in (
-        ("/report", "", "application/json"),
-        ("/report", "application/json", "application/json"),
-        ("/report", "text/plain;q=0.5, */*", "text/plain"),
-        ("/report.json", "text/plain", "application/json"),
-        ("/report", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
-        ("/report.html", "", "text/html"),
-        ("/report.txt", "", "text/plain"),
-        ("/report.md", "", "text/markdown"),
-        ("/report?format=sarif", "", "application/sarif+json"),
-    ):
-        answer = client.get(path, Accept=accept)
-        assert (answer.status, answer.headers["Content-Type"].partition(";")[0]) == (200, kind), path
-        assert answer.data
-    assert client.get("/report?format=pdf").status == 406
-    assert client.get("/report.pdf").status == client.get("/etc/passwd").status == 404
+from tests.drift.report.reports import finding, item, report
+from tests.drift.watch.conftest import Client, eventually
 
 
 def test_every_response_has_security_headers(client: Client) -> None:
@@ -87,20 +53,6 @@ def test_only_loopback_hosts_are_local(host: str, local: bool) -> None:
     assert is_local(host) is local
 
 
-def test_open_metrics_are_served_on_request(status: WatchStatus, client: Client) -> None:
-    status.set_report(hostile("<script>\x1b[31m"), ())
-
-    older = client.get("/metrics")
-    newer = client.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
-
-    assert older.headers["Content-Type"] == "text/plain; charset=utf-8; version=0.0.4"
-    assert newer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    assert b"# TYPE drift_watch_scans counter\ndrift_watch_scans_total 0\n" in newer.data
-    assert b"# TYPE drift_watch_scans_total counter\ndrift_watch_scans_total 0\n" in older.data
-    assert newer.data.count(b"# EOF\n") == 1
-    assert newer.data.endswith(b"# EOF\n")
-
-
 def test_an_invalid_request_causes_no_traceback(client: Client) -> None:
     connection = http.client.HTTPConnection(client.url.removeprefix("http://"), timeout=10)
     connection.putrequest("GET", "/" + "x" * 70_000, skip_host=True)
@@ -110,9 +62,96 @@ def test_an_invalid_request_causes_no_traceback(client: Client) -> None:
     connection.close()
 
 
-def test_unreadable_manifests_are_a_problem_and_a_note(status: WatchStatus, client: Client) -> None:
-    status.set_report(hostile("<script>\x1b[31m"), ())
-    status.set_manifest_error("a.yaml:1:1: broken \x1b[31m")
+#: Bytes of one value.
+LARGE = 16 * 1024 * 1024
+MANY = 4 * http_server._MAX_CLIENTS  # noqa: SLF001 - the tested limit
 
-    assert "a.yaml:1:1: broken" in client.text("/healthz")
-    assert "\x1b" not in client.text("/healthz") + client.text("/report.txt")
+
+@pytest.fixture
+def large() -> Iterator[Client]:
+    status = WatchStatus(Timing())
+    status.set_report(report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.a", live="x" * LARGE))), ())
+    service = HttpServer(status, "127.0.0.1", 0)
+    service.start()
+    yield Client(service.url)
+    service.stop()
+
+
+@pytest.fixture
+def connect(large: Client) -> Iterator[Callable[[bytes], socket.socket]]:
+    """Connects and sends some bytes."""
+    parts = urlsplit(large.url)
+    with ExitStack() as stack:
+
+        def connect(sent: bytes) -> socket.socket:
+            made = stack.enter_context(closing(socket.create_connection((parts.hostname, parts.port), timeout=30)))
+            made.sendall(sent)
+            return made
+
+        yield connect
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /report HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n",
+    ],
+    ids=["send nothing", "never end their request", "never read the response"],
+)
+def test_health_and_metrics_are_served_despite_many_clients_that(
+    large: Client, connect: Callable[[bytes], socket.socket], sent: bytes
+) -> None:
+    slow = [connect(sent) for _ in range(MANY)]
+
+    for _ in range(3):
+        assert large.text("/healthz") == "ok\n"
+        assert "drift_watch_up" in large.text("/metrics")
+    eventually(lambda: _clients() <= http_server._MAX_CLIENTS)  # noqa: SLF001
+    assert len(slow) == MANY
+
+
+def test_a_slow_request_is_dropped_at_its_deadline(
+    large: Client, connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "_REQUEST_TIMEOUT", 0.5)
+    slow = connect(b"GET /healthz HTTP/1.1\r\n")
+
+    def is_dropped() -> bool:
+        try:
+            # Each byte arrives before the timeout of a single read.
+            slow.sendall(b"X")
+        except OSError:
+            return True
+        return False
+
+    eventually(is_dropped)
+    assert large.get("/").status == 200
+
+
+def test_a_response_that_is_not_read_ends_at_its_deadline(
+    connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "_RESPONSE_TIMEOUT", 0.5)
+    slow = connect(b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    received = len(slow.recv(1))
+
+    eventually(lambda: _clients() == 0)
+
+    # Buffered data still arrives, and then the stream ends early.
+    try:
+        while chunk := slow.recv(1024 * 1024):
+            received += len(chunk)
+    except ConnectionResetError:
+        pass
+    assert received < LARGE
+
+
+def test_a_large_response_is_complete(large: Client) -> None:
+    assert len(large.get("/report.json").data) > LARGE
+
+
+def _clients() -> int:
+    """Returns the number of threads that serve a large."""
+    return sum("process_request_thread" in thread.name for thread in threading.enumerate())

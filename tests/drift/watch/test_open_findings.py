@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from drift.kube.live import LiveObject
 from drift.model import (
     Actor,
@@ -17,8 +19,7 @@ from drift.model import (
     Severity,
     Status,
 )
-from drift.watch.open_findings import OpenFindings
-from drift.watch.writers import writers
+from drift.watch.open_findings import OpenFindings, Transition, writers
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ObjectKey("", "ConfigMap", "shop", "config")
@@ -109,3 +110,75 @@ def test_writers_are_found_by_time_or_within_one_second_by_owned_fields() -> Non
     assert [actor.manager for actor in writers(before, taken_over)] == ["person"]
     assert {actor.manager for actor in writers(taken_over, once_more)} == {"applier", "person"}
     assert writers(before, None) == ()
+
+
+def test_an_event_older_than_the_scan_resolves_with_a_duration_of_zero() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(_item(FINDING)), START)
+
+    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (APPLIER,))
+
+    assert closed.tracked.seconds == 0
+    assert closed.tracked.resolved == closed.tracked.opened
+
+
+def test_a_clock_set_back_causes_no_negative_duration() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(), START)
+    open_findings.update_object(_item(FINDING), START, ())
+
+    (closed,) = open_findings.update_all(_report(), START - timedelta(hours=1))
+
+    assert closed.tracked.seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("opened", "then", "recorded"),
+    [
+        (Cause.MANUAL, Cause.PENDING_SYNC, Cause.MANUAL),
+        (Cause.MANUAL, Cause.UNKNOWN, Cause.MANUAL),
+        (Cause.PENDING_SYNC, Cause.UNKNOWN, Cause.PENDING_SYNC),
+        (Cause.PENDING_SYNC, Cause.MANUAL, Cause.MANUAL),
+        (Cause.UNKNOWN, Cause.PENDING_SYNC, Cause.PENDING_SYNC),
+    ],
+)
+def test_the_cause_with_the_most_evidence_wins(opened: Cause, then: Cause, recorded: Cause) -> None:
+    open_findings = OpenFindings()
+    open_findings.update_object(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
+    open_findings.update_object(_item(replace(FINDING, cause=then, actors=(APPLIER,))), START, ())
+
+    (episode,) = open_findings.open
+    assert episode.finding.cause is recorded
+    assert episode.finding.actors == (PERSON, APPLIER)
+
+
+def test_a_finding_of_an_object_that_was_unchecked_has_an_unknown_start() -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
+
+    (found,) = open_findings.update_object(_item(FINDING), START + timedelta(hours=1), ())
+    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
+
+    open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
+    (opened,) = open_findings.update_object(_item(FINDING), START + timedelta(hours=3), ())
+    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)
+
+
+def test_a_finding_that_an_error_may_have_hidden_has_an_unknown_start() -> None:
+    unmanaged = Finding(
+        "unmanaged", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
+    )
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(errors=("configmaps in shop: no",)), START)
+
+    (found,) = open_findings.update_all(_report(_item(unmanaged, status=Status.UNMANAGED)), START)
+
+    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
+    # An error that persists does not make other starts unknown.
+    open_findings = OpenFindings()
+    for _ in range(2):
+        open_findings.update_all(_report(errors=("secrets in shop: no",)), START)
+    (opened,) = open_findings.update_all(
+        _report(_item(unmanaged, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
+    )
+    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)

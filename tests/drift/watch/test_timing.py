@@ -1,33 +1,14 @@
 """The backoff between two attempts."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from drift.watch.timing import Timing, backoff
 
-from drift.watch.timing import Backoff
+TIMING = Timing(min_backoff=1, max_backoff=10)
 
 
 def test_the_backoff_doubles_up_to_a_maximum() -> None:
-    backoff = Backoff(1, 10, lambda: 1.0)
+    for waits, longest in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (5000, 10)]:
+        drawn = [backoff(waits, TIMING) for _ in range(100)]
 
-    assert [backoff.next_wait() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
-
-
-def test_a_success_resets_the_backoff() -> None:
-    backoff = Backoff(1, 10, lambda: 1.0)
-    backoff.next_wait()
-    backoff.next_wait()
-
-    backoff.reset()
-
-    assert backoff.next_wait() == 1
-
-
-@given(draws=st.lists(st.floats(0, 1), min_size=1, max_size=2000))
-def test_no_wait_exceeds_the_maximum_or_falls_below_half_of_it(draws: list[float]) -> None:
-    chosen = iter(draws)
-    backoff = Backoff(0.25, 10, lambda: next(chosen))
-
-    waits = [backoff.next_wait() for _ in draws]
-
-    assert all(0.125 <= wait <= 10 for wait in waits)
-    assert all(wait >= 5 for wait in waits[10:])
+        assert all(longest / 2 <= seconds <= longest for seconds in drawn)
+        # Clients that lost the same server do not all return at once.
+        assert len({*drawn}) > 1

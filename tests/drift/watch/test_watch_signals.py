@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.watch.conftest import REPOSITORY, Process, Start, eventually
-from tests.drift.watch.test_watch import CONFIG
+from tests.drift.watch.conftest import CONFIG, REPOSITORY, Process, Start, eventually
 
 
 def _signal(watching: Process, number: signal.Signals) -> None:

@@ -3,10 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +11,9 @@ import pytest
 
 from drift.history.queries import episode_statistics
 from drift.history.store import read_history
-from drift.model import Cause, Change, Finding, Severity, Status
-from drift.watch.open_findings import OpenFindings, Transition
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
-from tests.drift.watch.conftest import Process, Start, eventually
-from tests.drift.watch.test_open_findings import APPLIER, FINDING, PERSON, START, _item, _report
-from tests.drift.watch.test_watch import CONFIG
+from tests.drift.watch.conftest import CONFIG, Process, Start, eventually
 
 FLUX = "kustomize-controller"
 
@@ -153,77 +146,3 @@ def _open(history: Path) -> list[str]:
     if not history.exists():
         return []
     return [one.path for one in read_history(history).episodes if one.ended_at is None]
-
-
-# -- OpenFindings
-
-
-def test_an_event_older_than_the_scan_resolves_with_a_duration_of_zero() -> None:
-    open_findings = OpenFindings()
-    open_findings.update_all(_report(_item(FINDING)), START)
-
-    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START - timedelta(seconds=5), (APPLIER,))
-
-    assert closed.tracked.seconds == 0
-    assert closed.tracked.resolved == closed.tracked.opened
-
-
-def test_a_clock_set_back_causes_no_negative_duration() -> None:
-    open_findings = OpenFindings()
-    open_findings.update_all(_report(), START)
-    open_findings.update_object(_item(FINDING), START, ())
-
-    (closed,) = open_findings.update_all(_report(), START - timedelta(hours=1))
-
-    assert closed.tracked.seconds == 0
-
-
-def _causes() -> Iterator[tuple[Cause, Cause, Cause]]:
-    yield Cause.MANUAL, Cause.PENDING_SYNC, Cause.MANUAL
-    yield Cause.MANUAL, Cause.UNKNOWN, Cause.MANUAL
-    yield Cause.PENDING_SYNC, Cause.UNKNOWN, Cause.PENDING_SYNC
-    yield Cause.PENDING_SYNC, Cause.MANUAL, Cause.MANUAL
-    yield Cause.UNKNOWN, Cause.PENDING_SYNC, Cause.PENDING_SYNC
-
-
-@pytest.mark.parametrize(("opened", "then", "recorded"), list(_causes()))
-def test_the_cause_with_the_most_evidence_wins(opened: Cause, then: Cause, recorded: Cause) -> None:
-    open_findings = OpenFindings()
-    open_findings.update_object(_item(replace(FINDING, cause=opened, actors=(PERSON,))), START, ())
-    open_findings.update_object(_item(replace(FINDING, cause=then, actors=(APPLIER,))), START, ())
-
-    (episode,) = open_findings.open
-    assert episode.finding.cause is recorded
-    assert episode.finding.actors == (PERSON, APPLIER)
-
-
-def test_a_finding_of_an_object_that_was_unchecked_has_an_unknown_start() -> None:
-    open_findings = OpenFindings()
-    open_findings.update_all(_report(_item(status=Status.UNCHECKED), errors=("configmaps in shop: no",)), START)
-
-    (found,) = open_findings.update_object(_item(FINDING), START + timedelta(hours=1), ())
-    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
-
-    open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(hours=2), ())
-    (opened,) = open_findings.update_object(_item(FINDING), START + timedelta(hours=3), ())
-    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)
-
-
-def test_a_finding_that_an_error_may_have_hidden_has_an_unknown_start() -> None:
-    unmanaged = Finding(
-        "unmanaged", Change.UNMANAGED, "", "", None, None, redacted=False, cause=Cause.MANUAL, severity=Severity.LOW
-    )
-    open_findings = OpenFindings()
-    open_findings.update_all(_report(errors=("configmaps in shop: no",)), START)
-
-    (found,) = open_findings.update_all(_report(_item(unmanaged, status=Status.UNMANAGED)), START)
-
-    assert (found.transition, found.tracked.exact) == (Transition.FOUND, False)
-    # An error that persists does not make other starts unknown.
-    open_findings = OpenFindings()
-    for _ in range(2):
-        open_findings.update_all(_report(errors=("secrets in shop: no",)), START)
-    (opened,) = open_findings.update_all(
-        _report(_item(unmanaged, status=Status.UNMANAGED), errors=("secrets in shop: no",)), START
-    )
-    assert (opened.transition, opened.tracked.exact) == (Transition.OPENED, True)

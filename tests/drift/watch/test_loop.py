@@ -13,11 +13,10 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
-from tests.drift.watch.conftest import REPOSITORY, Start, eventually
+from tests.drift.watch.conftest import CONFIG, REPOSITORY, Start, eventually
 from tools.sandbox.syncers import Syncer
 
 PLANTED = "kept-to-itself-4711"
-CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: NAMESPACE}\ndata: {a: '1', b: '2'}\n"
 
 
 def test_the_report_equals_that_of_drift_report_and_stays_current(application: Application, start: Start) -> None:
