@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drift.config.settings import Settings
 from drift.errors import ConnectError, first_problems
+from drift.gitops.managers import Managers
 from drift.globs import FileGlob
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
@@ -23,6 +24,7 @@ from drift.sources.git_revision import Revisions
 from drift.sources.load import LoadedManifests, load_manifests
 
 if TYPE_CHECKING:
+    from drift.audit.join import AuditOptions
     from drift.kube.dump import Dump
 
 Paths = Iterable[str | os.PathLike[str]]
@@ -109,6 +111,7 @@ def scan(
     settings: Settings | None = None,
     shard: Shard | None = None,
     explain: bool = False,
+    audit: "AuditOptions | None" = None,
     observe: Callable[[ScanStep], object] | None = None,
 ) -> Report:
     """Compares manifests with a cluster or a dump.
@@ -122,13 +125,14 @@ def scan(
         settings: As in ``drift.yaml``; None for the defaults.
         shard: The part of the scan to do; None for all of it.
         explain: Whether the report lists every `Decision`, also for objects in sync.
+        audit: The audit log that names the users behind the findings; None names none.
         observe: Called with the progress of the scan.
 
     Returns:
         The report, with every object that was checked.
 
     Raises:
-        UsageError: A path or the revision does not exist.
+        UsageError: A path, the revision or the audit log does not exist.
         ManifestError: No manifest can be read, or two manifests describe the same object.
         ConnectError: The connection to the API server was lost. Other failures are listed in the report.
     """
@@ -160,6 +164,11 @@ def scan(
         ),
         schemas=compact_schemas() if cluster.info is None else None,
     )
+    if audit is not None:
+        # Most scans have no audit log, and start faster without this.
+        from drift.audit.join import join_log  # noqa: PLC0415
+
+        report = join_log(report, audit, cluster.resources, Managers(settings.appliers, settings.controllers))
     judged = apply_policy(
         replace(
             report,

@@ -53,6 +53,14 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Evidence(StrEnum):
+    """What the name of a user rests on; see `drift.audit.join`."""
+
+    EXACT = "exact"
+    LIKELY = "likely"
+    CANDIDATE = "candidate"
+
+
 class Severity(StrEnum):
     """How much a difference matters."""
 
@@ -211,15 +219,24 @@ class Actor:
 
     Attributes:
         manager: The name that a program gave, not the name of a person.
-        operation: ``Apply`` or ``Update``.
+        operation: ``Apply`` or ``Update``; ``Delete`` for a deletion in the audit log.
         subresource: For example ``scale`` or ``status``; None for the object itself.
-        time: RFC 3339, the manager's last change to any of its fields; None if it is not recorded.
+        time: RFC 3339, the manager's last change to any of its fields, or the time of the request if the evidence is
+            exact; None if it is not recorded.
+        user: The user in the audit log; None without one, or if users are not shown.
+        impersonated_by: Who impersonated the user, or None.
+        user_agent: The program in the audit log, as it calls itself; None like the user.
+        evidence: What the name of the user rests on; None if the audit log names none.
     """
 
     manager: str
     operation: str
     subresource: str | None
     time: str | None
+    user: str | None = None
+    impersonated_by: str | None = None
+    user_agent: str | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

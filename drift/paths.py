@@ -13,6 +13,9 @@ from drift.model import Json
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+")
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
+_PAIR: Final = rf"([^=\[\],\"]*)=({_QUOTED}|{_PLAIN_VALUE.pattern})"
+_ELEMENT: Final = re.compile(rf"\.?({_PLAIN.pattern})|\[({_QUOTED})\]|\[({_PAIR}(?:,{_PAIR})*)\]", re.DOTALL)
 
 
 class ItemKey(tuple[tuple[str, Json], ...]):
@@ -55,6 +58,28 @@ def render(path: Iterable[str | ItemKey]) -> str:
         part = str(element) if isinstance(element, ItemKey) else _name(element)
         text += f".{part}" if text and part[0] != "[" else part
     return text
+
+
+def parse(text: str) -> Path:
+    """Returns the path that `render` made a text from. All values in the keys of list items are text.
+
+    Raises:
+        ValueError: The text is no path.
+    """
+    elements: list[str | ItemKey] = []
+    end = 0
+    while end < len(text):
+        match = _ELEMENT.match(text, end)
+        if match is None:
+            raise ValueError(f"{text!r} is not a path")
+        end = match.end()
+        name, quoted, key = match[1], match[2], match[3]
+        if key is None:
+            elements.append(name if quoted is None else json.loads(quoted))
+        else:
+            pairs = re.findall(_PAIR, key, re.DOTALL)
+            elements.append(ItemKey((field, json.loads(value) if value[0] == '"' else value) for field, value in pairs))
+    return tuple(elements)
 
 
 # Cached, because most objects have the same few hundred names.

@@ -152,6 +152,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             "(default: from JOB_COMPLETION_INDEX and JOB_COMPLETIONS if both are set, else everything)"
         ),
     )
+    _add_people(report.add_argument_group("people"))
     memory = report.add_argument_group("history")
     _add_memory(memory)
     memory.add_argument(
@@ -172,6 +173,29 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="also send the metrics to the Pushgateway at DRIFT_PUSHGATEWAY_URL",
     )
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 1 if there is drift")
+
+
+def _add_people(people: "argparse._ArgumentGroup") -> None:
+    """Adds the flags that name people."""
+    people.add_argument(
+        "--audit-log",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help=(
+            "name the users behind the findings, from this audit log of the API server: a file with those rotated out "
+            "of it, a folder, or - for standard input; also as EKS, GKE and AKS export it, also gzip; repeatable"
+        ),
+    )
+    people.add_argument(
+        "--audit-users",
+        choices=("full", "hashed", "none"),
+        default="full",
+        help=(
+            "show users in full, as pseudonyms, or not at all (default: %(default)s); pseudonyms are the same in each "
+            "run if DRIFT_AUDIT_KEY is set"
+        ),
+    )
 
 
 def _add_impersonation(live: "argparse._ArgumentGroup") -> None:

@@ -30,10 +30,12 @@ from drift.sources.load import load_manifests
 from drift.sources.parallel import ParallelReader
 
 if TYPE_CHECKING:
+    from drift.audit.join import AuditOptions
     from drift.cli.recording import RunRecorder
     from drift.notify.pushgateway import Pushgateway
 
 _Read = TypeVar("_Read")
+_AUDIT_KEY = "DRIFT_AUDIT_KEY"
 _DRIFT = 1
 _NOT_RECORDED = 2
 _UNREAD = 2
@@ -61,6 +63,7 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
     if options.live and impersonate != NO_IMPERSONATION:
         raise UsageError("--live compares with a dump; --as, --as-group and --as-uid are for a cluster")
     targets = chosen_targets(options.kubeconfig, options.context)
+    audit = _audit(options, targets)
     shard = chosen_shard(options.shard, quiet=options.quiet)
     outputs = chosen_outputs(options)
     if options.suggest_ignores:
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
     gateway = _gateway() if options.push_metrics else None
     settings = with_flags(load_settings(options.config), options)
     recorder = _recorder(options, settings)
-    report = _scan(options, settings, targets, shard, recorder, ahead)
+    report = _scan(options, settings, targets, shard, recorder, audit, ahead)
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
@@ -105,6 +108,7 @@ def _scan(  # noqa: PLR0917
     targets: Sequence[Target],
     shard: Shard | None,
     recorder: "RunRecorder | None",
+    audit: "AuditOptions | None",
     ahead: ParallelReader | None,
 ) -> Report:
     deadline = Deadline(options.deadline or SCAN_SECONDS)
@@ -129,6 +133,7 @@ def _scan(  # noqa: PLR0917
             settings=settings,
             shard=shard,
             explain=options.verbose,
+            audit=audit,
             observe=observe,
         )
         if explain:
@@ -193,6 +198,24 @@ def _recorder(options: argparse.Namespace, settings: Settings) -> "RunRecorder |
     if options.notify is not None:
         raise UsageError("--notify needs --history FILE, which knows what is new")
     return None
+
+
+def _audit(options: argparse.Namespace, targets: Sequence[Target]) -> "AuditOptions | None":
+    """Returns the audit log that the flags name, or None.
+
+    Raises:
+        UsageError: The flags do not go together, or a path does not exist.
+    """
+    if not options.audit_log:
+        return None
+    if len(targets) > 1:
+        raise UsageError("--audit-log is the log of one cluster; scan each cluster with its own log")
+    if "-" in options.audit_log and "-" in options.manifests:
+        raise UsageError("standard input cannot hold both the manifests and the audit log")
+    from drift.audit.join import AuditOptions, AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
+
+    pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY)))
+    return AuditOptions(tuple(options.audit_log), pseudonyms)
 
 
 def _gateway() -> "Pushgateway":

@@ -126,10 +126,17 @@ def merge_causes(before: Cause, now: Cause) -> Cause:
 def merge_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
     """Returns the field managers of an episode, in the order in which they were first seen.
 
-    A later time of a manager replaces an earlier one. If there are too many, the first and the latest ones are kept.
+    A later time of a manager replaces an earlier one, and a manager whose user is known replaces itself without one. If
+    there are too many, the first and the latest ones are kept.
     """
-    actors = {(actor.manager, actor.operation, actor.subresource): actor for actor in before}
-    actors.update({(actor.manager, actor.operation, actor.subresource): actor for actor in now})
+    actors: dict[tuple[str | None, ...], Actor] = {}
+    for actor in (*before, *now):
+        manager = (actor.manager, actor.operation, actor.subresource)
+        if actor.evidence is not None:
+            actors.pop((*manager, None), None)
+        elif any(known[:3] == manager and other.evidence is not None for known, other in actors.items()):
+            continue
+        actors[*manager, actor.user if actor.evidence is not None else None] = actor
     joined = tuple(actors.values())
     return joined if len(joined) <= _MOST_ACTORS else (joined[0], *joined[1 - _MOST_ACTORS :])
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from drift.history.episodes import Episode, EpisodeState, Scope, shown, stored
-from drift.model import Actor, Cause, Change, ObjectKey, Severity, Unmanaged
+from drift.model import Actor, Cause, Change, Evidence, ObjectKey, Severity, Unmanaged
 
 #: Characters of an unexpected value in an error message.
 _SHOWN: Final = 40
@@ -173,12 +173,16 @@ def actors_of(row: sqlite3.Row) -> tuple[Actor, ...]:
         raise _unexpected("actors", text) from None
 
 
-def _actor(manager: object, operation: object, subresource: object, time: object) -> Actor:
+def _actor(manager: object, operation: object, *others: object) -> Actor:
+    """Returns an actor from the row's list: older ones, and those without a user, end after the time."""
     if not (isinstance(manager, str) and isinstance(operation, str)):
         raise TypeError
-    if not (isinstance(subresource, str | None) and isinstance(time, str | None)):
+    if len(others) not in {2, 6} or not all(isinstance(text, str | None) for text in others):
         raise TypeError
-    return Actor(manager, operation, subresource, time)
+    texts = [text if isinstance(text, str) else None for text in others]
+    subresource, time, user, impersonated_by, user_agent, evidence = (*texts, *[None] * 4)[:6]
+    known = None if evidence is None else Evidence(evidence)
+    return Actor(manager, operation, subresource, time, user, impersonated_by, user_agent, known)
 
 
 def _raw(row: sqlite3.Row, column: str) -> Any:
@@ -195,7 +199,14 @@ def _unexpected(column: str, value: object) -> UnreadableRowError:
 
 def actors_text(actors: Sequence[Actor]) -> str:
     """Returns field managers as the JSON that the file stores."""
-    return json.dumps([[actor.manager, actor.operation, actor.subresource, actor.time] for actor in actors])
+    return json.dumps([_actor_parts(actor) for actor in actors])
+
+
+def _actor_parts(actor: Actor) -> list[str | None]:
+    parts = [actor.manager, actor.operation, actor.subresource, actor.time]
+    if actor.evidence is None:
+        return parts
+    return [*parts, actor.user, actor.impersonated_by, actor.user_agent, actor.evidence]
 
 
 def text_of(text: str) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.queries import DurationSummary, Statistics, episode_statistics, seconds_open
 from drift.model import Json
+from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE
 from drift.report.view import duration, key_name, plural, short
 
@@ -199,15 +200,7 @@ def _episode_document(episode: Episode, now: datetime) -> dict[str, Json]:
         "change": episode.change,
         "cause": episode.cause,
         "severity": episode.severity,
-        "actors": [
-            {
-                "manager": actor.manager,
-                "operation": actor.operation,
-                "subresource": actor.subresource,
-                "time": actor.time,
-            }
-            for actor in episode.actors
-        ],
+        "actors": [actor_document(actor) for actor in episode.actors],
         "state": episode.state,
         "reopened": episode.reopened,
         "firstSeen": episode.first_seen,

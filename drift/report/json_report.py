@@ -15,8 +15,10 @@ from msgspec import Meta, Struct, field
 from drift import __version__
 from drift.errors import SavedReportError
 from drift.model import (
+    Actor,
     Cause,
     Change,
+    Evidence,
     Finding,
     Json,
     Lifecycle,
@@ -39,6 +41,7 @@ _ENUMS: Final = {
     "change": Change,
     "cause": Cause,
     "severity": Severity,
+    "evidence": Evidence,
     "lifecycle": Lifecycle,
 }
 #: What the classes cannot say.
@@ -189,13 +192,25 @@ class SourceDocument(_Document):
     line: _Number = 1
 
 
-class ActorDocument(_Document):
-    """A field manager that owns the field."""
+class ActorDocument(_Document, omit_defaults=True):
+    """A field manager that owns the field, or that an audit log names.
+
+    Attributes:
+        time: When the manager last wrote; with exact evidence, when it made this change.
+        user: The user in the audit log.
+        impersonated_by: Who impersonated the user.
+        user_agent: The program in the audit log, as it calls itself.
+        evidence: What the name of the user rests on.
+    """
 
     manager: str
     operation: str
     subresource: str | None
     time: _RecordedTime | None
+    user: str | None = None
+    impersonated_by: str | None = None
+    user_agent: str | None = None
+    evidence: Evidence | None = None
 
 
 class IgnoredDocument(_Document):
@@ -417,6 +432,11 @@ def to_document(report: Report) -> dict[str, Json]:
 def finding_document(finding: Finding) -> dict[str, Json]:
     """Returns a finding as it appears in the report."""
     return _plain(finding, FindingDocument)
+
+
+def actor_document(actor: Actor) -> dict[str, Json]:
+    """Returns a field manager as it appears in the report."""
+    return _plain(actor, ActorDocument)
 
 
 def to_json(report: Report) -> str:

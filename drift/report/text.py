@@ -4,13 +4,13 @@ import io
 from functools import partial
 from typing import Final, Protocol
 
-from drift.model import Actor, Change, Finding, ObjectReport, Report, Severity, Status, Verdict
+from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
 from drift.report.line_diff import Mark, line_diff
 from drift.report.view import (
-    CAUSE_TEXT,
     CHANGE_SIGN,
     Side,
     age,
+    cause_and_managers,
     finding_order,
     hints,
     is_shown,
@@ -159,17 +159,9 @@ class _ReportWriter:
         self._line((_MARGIN, ""), (text, style), indent=_INDENT + shift)
 
     def _cause_and_managers(self, finding: Finding) -> str:
-        actors = ", ".join(self._actor(actor) for actor in finding.actors)
-        text = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
-        return text + open_for(finding, self._report.generated_at)
+        return cause_and_managers(finding, self._age) + open_for(finding, self._report.generated_at)
 
-    def _actor(self, actor: Actor) -> str:
-        via = f" ({visible(actor.subresource)})" if actor.subresource else ""
-        return f"{visible(actor.manager)}{via}, {self._age(actor.time)}"
-
-    def _age(self, time: str | None) -> str:
-        if time is None:
-            return "time not recorded"
+    def _age(self, time: str) -> str:
         ago = age(time, self._report.generated_at)
         return visible(time) if ago is None else f"{ago} ago ({visible(time)})"
 

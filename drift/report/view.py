@@ -5,6 +5,7 @@ There are no colours and no markup here. Each format escapes these texts in its 
 
 import json
 import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
@@ -14,6 +15,7 @@ from drift.model import (
     Actor,
     Cause,
     Change,
+    Evidence,
     Finding,
     Json,
     Lifecycle,
@@ -36,6 +38,12 @@ _WITHOUT_VALUES: Final = {
     Change.MISSING: "in Git, not in the cluster",
     Change.UNMANAGED: "in the cluster, not in Git",
     Change.REORDERED: "the same items in another order",
+}
+_EVIDENCE_WORD: Final = {
+    None: " ",
+    Evidence.EXACT: " ",
+    Evidence.LIKELY: ", probably ",
+    Evidence.CANDIDATE: ", possibly ",
 }
 _CHANGES_WITH_VALUES: Final = {Change.CHANGED, Change.ADDED, Change.REMOVED}
 _HINTS: Final = {
@@ -155,14 +163,44 @@ def excerpts(finding: Finding) -> tuple[str | None, str | None]:
     return cut(desired, start), cut(live, start)
 
 
-def cause_and_managers(finding: Finding) -> str:
-    """Returns the cause and the field managers with their recorded times."""
-    actors = ", ".join(f"{_actor(actor)}, {visible(actor.time or 'time not recorded')}" for actor in finding.actors)
+def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = None) -> str:
+    """Returns the cause, the field managers with their recorded times, and the users behind them.
+
+    Args:
+        finding: The finding.
+        when: Returns how to show a time; None shows it as it is.
+    """
+    when = when or visible
+    actors = ", ".join(
+        f"{who}, {'time not recorded' if time is None else when(time)}" for who, time in managers_and_users(finding)
+    )
     return f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
 
 
-def _actor(actor: Actor) -> str:
-    return visible(f"{actor.manager} ({actor.subresource})" if actor.subresource else actor.manager)
+def managers_and_users(finding: Finding) -> Iterator[tuple[str, str | None]]:
+    """Yields each field manager with its users, for example ``kubectl-edit by jane@example.com``, and its time."""
+    groups: dict[tuple[str, str | None], list[Actor]] = {}
+    for actor in finding.actors:
+        groups.setdefault((actor.manager, actor.subresource), []).append(actor)
+    for (manager, subresource), actors in groups.items():
+        name = visible(f"{manager} ({subresource})" if subresource else manager)
+        times = [actor.time for actor in actors if actor.time is not None]
+        yield f"{name}{_by_users(manager, actors)}", max(times, default=None)
+
+
+def _by_users(manager: str, actors: Sequence[Actor]) -> str:
+    users = list(dict.fromkeys(short(user_text(actor)) for actor in actors if actor.user is not None))
+    # A controller's manager and service account often have the same name.
+    if not users or (users[0].startswith("system:") and all(user.endswith(f":{manager}") for user in users)):
+        return ""
+    return f"{_EVIDENCE_WORD[actors[0].evidence]}by {' or '.join(users)}"
+
+
+def user_text(actor: Actor) -> str:
+    """Returns the user of an actor, and who impersonated it; "" without one."""
+    if actor.user is None or actor.impersonated_by is None:
+        return actor.user or ""
+    return f"{actor.user} (impersonated by {actor.impersonated_by})"
 
 
 def lifecycle_mark(finding: Finding) -> str:

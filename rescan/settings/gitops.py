@@ -1,21 +1,7 @@
 """Settings of the hand-over to Argo CD or Flux."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-from rescan.formats import (
-    AtLeastZero,
-    DnsLabel,
-    Duration,
-    GitBranch,
-    GitUrl,
-    HttpsUrl,
-    ObjectName,
-    RelativePath,
-    TimeZone,
-    WindowSchedule,
-)
-from rescan.settings.declaration import props
 
 
 class WindowKind(StrEnum):
@@ -25,54 +11,54 @@ class WindowKind(StrEnum):
     DENY = "deny"
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class SyncWindow:
     """When Argo CD may or may not sync by itself; a person may always sync."""
 
     kind: WindowKind
-    schedule: WindowSchedule
+    schedule: str
     """When the window opens, in cron's notation."""
-    duration: Duration
+    duration: str
     """How long it stays open (`2h`)."""
-    time_zone: TimeZone = "Etc/UTC"
+    time_zone: str = "Etc/UTC"
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class ArgoCd:
     """How Argo CD syncs the environment."""
 
-    namespace: DnsLabel = "argocd"
-    server: HttpsUrl = "https://kubernetes.default.svc"
+    namespace: str = "argocd"
+    server: str = "https://kubernetes.default.svc"
     """The cluster to deploy to, as Argo CD reaches it; the default is the one it runs in."""
     prune: bool = True
     self_heal: bool = True
-    retries: AtLeastZero = 5
+    retries: int = 5
     sync_windows: tuple[SyncWindow, ...] = ()
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class Flux:
     """How Flux syncs the environment; all times are durations such as `90s` or `10m`."""
 
-    namespace: DnsLabel = "flux-system"
-    fetch_interval: Duration = "1m"
-    interval: Duration = "10m"
+    namespace: str = "flux-system"
+    fetch_interval: str = "1m"
+    interval: str = "10m"
     """How often the cluster is compared with Git and corrected."""
-    retry_interval: Duration = "1m"
-    timeout: Duration = "5m"
+    retry_interval: str = "1m"
+    timeout: str = "5m"
     prune: bool = True
-    depends_on: tuple[ObjectName, ...] = ()
+    depends_on: tuple[str, ...] = ()
     """The Kustomizations that must be ready first: those that bring operators and their CRDs."""
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class Gitops:
     """The repository that the manifests are committed to, and how it is synced."""
 
-    repository_url: GitUrl = "https://git.example.com/rescan.git"
+    repository_url: str = "https://git.example.com/rescan.git"
     """Put the address of your own repository here."""
-    branch: GitBranch = "main"
-    manifests_path: RelativePath = "dist"
+    branch: str = "main"
+    manifests_path: str = "dist"
     """The folder of the repository that the environments' folders are in."""
     argocd: ArgoCd = field(default_factory=ArgoCd)
     flux: Flux = field(default_factory=Flux)

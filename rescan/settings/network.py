@@ -1,9 +1,7 @@
 """Settings of how the application is reached, and by whom."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-
-from rescan.formats import Cidr, DnsLabel, IngressHost, ObjectName, Port
-from rescan.settings.declaration import props
 
 
 class ServiceType(StrEnum):
@@ -13,34 +11,34 @@ class ServiceType(StrEnum):
     LOAD_BALANCER = "LoadBalancer"
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """The stable address in front of the pods."""
 
     type: ServiceType = ServiceType.CLUSTER_IP
-    port: Port = 3000
-    target_port: Port = 3000
+    port: int = 3000
+    target_port: int = 3000
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class Ingress:
     """HTTPS from outside. The certificate comes from cert-manager."""
 
-    host: IngressHost
-    class_name: ObjectName
+    host: str
+    class_name: str
     """The IngressClass of the controller that serves the host (`nginx`, say)."""
-    cluster_issuer: ObjectName
+    cluster_issuer: str
     """The cert-manager ClusterIssuer that signs the certificate."""
-    tls_secret: ObjectName = "rescan-tls"  # noqa: S105  # the name of a Secret, not one
+    tls_secret: str = "rescan-tls"  # noqa: S105  # the name of a Secret, not one
     """The Secret that cert-manager keeps the certificate in."""
 
 
-@props
+@dataclass(frozen=True, kw_only=True)
 class NetworkPolicy:
     """Nothing may talk to the pods, or they to anything, except what the application needs."""
 
-    from_namespaces: tuple[DnsLabel, ...] = ()
+    from_namespaces: tuple[str, ...] = ()
     """The namespaces that may reach the application besides its own: the Ingress controller's, Prometheus's."""
-    database_cidr: Cidr | None = None
+    database_cidr: str | None = None
     """Where the PostgreSQL server is (`10.1.2.3/32`); needed with PostgreSQL."""
-    database_port: Port = 5432
+    database_port: int = 5432

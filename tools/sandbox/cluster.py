@@ -32,17 +32,33 @@ ADMIN = "kubernetes-admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 # The user of the sandbox's own requests, such as readiness checks, which ``audit`` leaves out.
 PROBE = "sandbox-probe"
-GROUPS = {ADMIN: "system:masters", CONTROLLER_MANAGER: "", PROBE: "system:masters"}
+# People who may do everything, for tests of the audit log.
+PEOPLE = tuple(f"user-{letter}@example.com" for letter in "abcde")
+GROUPS = {
+    ADMIN: "system:masters",
+    CONTROLLER_MANAGER: "",
+    PROBE: "system:masters",
+    **dict.fromkeys(PEOPLE, "system:masters"),
+}
 
 FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 # The controller manager fills the rules of these from other roles.
 AGGREGATED_ROLES = ("admin", "edit", "view")
 
+
+def audited_namespace(level: str) -> str:
+    """Returns the name of the namespace whose requests are audited at a level other than Metadata."""
+    return f"audited-{level.lower()}"
+
+
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata"}],
+    "rules": [
+        *({"level": level, "namespaces": [audited_namespace(level)]} for level in ("Request", "RequestResponse")),
+        {"level": "Metadata"},
+    ],
 }
 
 
@@ -203,6 +219,13 @@ class Cluster:
         self._write_kubeconfig(path, user, self._tokens[ADMIN] if token is None else token, namespace)
         return path
 
+    def kubeconfig_of(self, person: str) -> Path:
+        """Returns the path of a kubeconfig for one of `PEOPLE`."""
+        path = self.folder / f"{person}.kubeconfig"
+        if not path.exists():
+            self._write_kubeconfig(path, person, self._tokens[person], "default")
+        return path
+
     def audit_mark(self) -> int:
         """Returns the current end of the audit log, for a later call of ``audit``.
 
@@ -212,6 +235,17 @@ class Cluster:
         self._flush_audit()
         return self._audit_log.stat().st_size
 
+    def audit_lines(self, since: int = 0) -> bytes:
+        """Returns the audit log as written: all of it, or what follows a mark.
+
+        Raises:
+            StartError: A program of the cluster has ended.
+        """
+        self._flush_audit()
+        with self._audit_log.open("rb") as file:
+            file.seek(since)
+            return file.read().rpartition(b"\n")[0] + b"\n"
+
     def audit(self, since: int = 0) -> list[AuditEvent]:
         """Returns the audited requests in the order of the log: all, or those since a mark.
 
@@ -220,11 +254,7 @@ class Cluster:
         Raises:
             StartError: A program of the cluster has ended.
         """
-        self._flush_audit()
-        with self._audit_log.open("rb") as file:
-            file.seek(since)
-            complete = file.read().rpartition(b"\n")[0]
-        events = (AuditEvent.parse(line) for line in complete.decode().splitlines())
+        events = (AuditEvent.parse(line) for line in self.audit_lines(since).decode().splitlines())
         return [event for event in events if event.user != PROBE]
 
     def stop_api_server(self) -> None:

@@ -13,6 +13,7 @@ from drift.report.view import (
     reason_of,
     sentence,
     short,
+    user_text,
     what_differs,
     worst_first,
 )
@@ -85,6 +86,8 @@ def _actor(actor: Actor, now: str) -> Json:
         "operation": short(actor.operation),
         "subresource": None if actor.subresource is None else short(actor.subresource),
         "time": None if actor.time is None else _time(actor.time, now),
+        "user": short(user_text(actor)) or None,
+        "evidence": actor.evidence,
     }
 
 

@@ -38,7 +38,7 @@
     const parts = [object.kind, `${object.namespace ?? ""}/${object.name}`, object.cluster, object.source, object.reason];
     if (finding) {
       parts.push(finding.id, finding.path, finding.difference, ...(finding.values ?? []), ...finding.lines, finding.note);
-      parts.push(...finding.actors.map((actor) => actor.manager), finding.ignored?.rule, finding.ignored?.reason);
+      parts.push(...finding.actors.flatMap(({ manager, user }) => [manager, user]), finding.ignored?.rule, finding.ignored?.reason);
     }
     return parts.filter(Boolean).join("\n").toLowerCase();
   }
@@ -128,7 +128,7 @@
       "who",
       lifecycle && lifecycle !== "ongoing" ? element("span", `badge ${lifecycle}`, lifecycle) : "",
       row.nonDrift ? element("span", "badge", finding.ignored ? "ignored" : "controller") : "",
-      first ? element("span", "manager", first.manager + (others.length ? ` +${others.length}` : "")) : "",
+      first ? element("span", "manager", (first.evidence === "exact" && first.user ? first.user : first.manager) + (others.length ? ` +${others.length}` : "")) : "",
       element("span", "age", ago(first?.time) ?? (finding.firstSeen ? `seen ${ago(finding.firstSeen)}` : "")),
     );
     const summary = element(
@@ -159,6 +159,7 @@
     return result;
   }
 
+  const byWord = { likely: "probably by", candidate: "possibly by" };
   const ago = (time) => (time ? (time.age === null ? time.at : `${time.age} ago`) : undefined);
   const agoAndTime = (time) => (time.age === null ? time.at : `${time.age} ago (${time.at})`);
 
@@ -167,9 +168,10 @@
     const fact = (term, ...text) => facts.append(element("div", "", element("dt", "", term), element("dd", "", ...text)));
     if (finding.hint) fact("what to do", ...withCode(finding.hint));
     fact("cause", data.causes[finding.cause]);
-    for (const { manager, operation, subresource, time } of finding.actors) {
+    for (const { manager, operation, subresource, time, user, evidence } of finding.actors) {
       const how = [operation, subresource].filter(Boolean).join(", ");
-      fact("who", element("b", "", manager), ` (${how}), `, time ? agoAndTime(time) : "time not recorded");
+      const by = user ? [` ${byWord[evidence] ?? "by"} `, element("b", "", user)] : [];
+      fact("who", element("b", "", manager), ` (${how})`, ...by, ", ", time ? agoAndTime(time) : "time not recorded");
     }
     if (finding.firstSeen) {
       fact("first seen", agoAndTime(finding.firstSeen), finding.lifecycle ? `, ${finding.lifecycle}` : "");

@@ -8,6 +8,7 @@ from drift.model import (
     Cause,
     Change,
     ClusterInfo,
+    Evidence,
     Finding,
     IgnoredBy,
     Lifecycle,
@@ -88,6 +89,13 @@ def resolved(number: int, **changes: object) -> Resolved:
 
 NOTE: Final = "this server does not keep this field: it is not in its schema"
 _WHOLE: Final = {"path": "", "pointer": "", "desired": None, "live": None, "actors": ()}
+_AT: Final = "2026-01-01T10:00:00Z"
+_PEOPLE: Final = (
+    Actor("kubectl-set", "Update", None, _AT, "jane@example.com", "ops", "kubectl/v1", Evidence.EXACT),
+    Actor("kubectl-edit", "Update", None, _AT, "jane@example.com", None, None, Evidence.CANDIDATE),
+    Actor("kubectl-edit", "Update", None, _AT, "sam@example.com", None, None, Evidence.CANDIDATE),
+    Actor("flux", "Apply", None, _AT, "system:serviceaccount:flux:flux", None, None, Evidence.LIKELY),
+)
 _NEW: Final = {"lifecycle": Lifecycle.NEW, "first_seen": "2026-01-01T12:00:00Z"}
 _ONGOING: Final = {"lifecycle": Lifecycle.ONGOING, "first_seen": "2025-12-29T07:30:00Z"}
 _REOPENED: Final = {"lifecycle": Lifecycle.REOPENED, "first_seen": "2026-01-01T12:00:00Z"}
@@ -106,7 +114,9 @@ RICH: Final = report(
         "web",
         Status.DRIFTED,
         finding(2, **_NEW),
-        finding(3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note=NOTE, **_ONGOING),
+        finding(
+            3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note=NOTE, actors=_PEOPLE, **_ONGOING
+        ),
         finding(
             4, change=Change.REMOVED, path="spec.y", desired="yes", live=None, cause=Cause.PENDING_SYNC, **_REOPENED
         ),
@@ -156,7 +166,7 @@ def hostile(*texts: str) -> Report:
             path=text,
             desired=text,
             live=[text, {text: text}],
-            actors=(Actor(text, text, text, text),),
+            actors=(Actor(text, text, text, text, text, text, text, Evidence.EXACT),),
             note=text,
             lifecycle=Lifecycle.ONGOING,
             first_seen="0001-01-01T00:00:00+14:00",

@@ -1,0 +1,112 @@
+"""Fixtures for edits that several people make in a real cluster, with its real audit log."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drift.conftest import Application
+from tools.sandbox.cluster import PEOPLE, Cluster, audited_namespace
+
+A, B, C, D, E = PEOPLE
+MANIFESTS = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NAMESPACE}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: registry.example.com/web:1
+        env: [{name: MODE, value: prod}, {name: LEVEL, value: info}]
+      - {name: side, image: "registry.example.com/side:1"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: NAMESPACE}
+data: {a: "1", b: "2"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: NAMESPACE}
+stringData: {password: planted-in-git}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: NAMESPACE}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An application that Flux synced, and the audit log since just before that."""
+
+    application: Application
+    mark: int
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.application.cluster
+
+    def kubectl(self, person: str, *arguments: str, stdin: str | None = None) -> None:
+        """Runs kubectl as one of the people."""
+        self.cluster.kubectl(
+            "--namespace",
+            self.application.namespace,
+            *arguments,
+            stdin=stdin,
+            kubeconfig=self.cluster.kubeconfig_of(person),
+        )
+
+    def log(self, since: int | None = None) -> Path:
+        file = self.application.scratch / "audit.log"
+        file.write_bytes(self.cluster.audit_lines(self.mark if since is None else since))
+        return file
+
+    def findings(self, *flags: str, log: Path | None = None) -> dict[str, dict[str, Any]]:
+        """Returns the findings by kind, name and path."""
+        scanned = self.application.report("--audit-log", str(log or self.log()), "--quiet", *flags)
+        return {
+            f"{item['kind']}/{item['name']} {finding['path']}".rstrip(): finding
+            for item in scanned.document["objects"]
+            for finding in item["findings"]
+        }
+
+    def people(self, *flags: str, log: Path | None = None) -> dict[str, list[tuple[str, str]]]:
+        """Returns user and evidence of each actor that has evidence, by finding."""
+        return {
+            name: [(actor["user"], actor["evidence"]) for actor in finding["actors"] if "evidence" in actor]
+            for name, finding in self.findings(*flags, log=log).items()
+        }
+
+
+@pytest.fixture
+def scene(cluster: Cluster, namespace: str, tmp_path: Path) -> Scene:
+    """A scene whose requests are audited at level Metadata."""
+    return _synced(cluster, namespace, tmp_path)
+
+
+@pytest.fixture(params=["Request", "RequestResponse"])
+def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
+    """A scene whose requests are audited with bodies."""
+    namespace = audited_namespace(request.param)
+    cluster.create_namespace(namespace)
+    yield _synced(cluster, namespace, tmp_path)
+    cluster.kubectl("delete", "namespace", namespace)
+
+
+def _synced(cluster: Cluster, namespace: str, scratch: Path) -> Scene:
+    mark = cluster.audit_mark()
+    manifests = scratch / "manifests"
+    manifests.mkdir()
+    application = Application(cluster, namespace, manifests, scratch)
+    application.write(MANIFESTS)
+    application.sync()
+    return Scene(application, mark)
