@@ -3,22 +3,30 @@
 import atexit
 import contextlib
 import os
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import NoReturn
+from types import FrameType
+from typing import Final, NoReturn
 
+from drift.cli.console import say, write_stderr
 from drift.cli.parser import build_parser
-from drift.cli.signals import TERMINATED, TerminatedError, sigterm_raises
-from drift.cli.streams import write_stderr
 from drift.errors import DriftError
 
 #: The same status as for an incomplete scan: the state of the cluster is unknown.
 _INTERNAL_ERROR = 3
 _BROKEN_PIPE = 141
 _INTERRUPTED = 130
+#: The exit status that shells, Docker and Kubernetes report for a process ended by SIGTERM.
+_TERMINATED: Final = 128 + signal.SIGTERM
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM arrived. A `BaseException`, so that only the end of the command catches it."""
 
 
 def program() -> NoReturn:
@@ -48,14 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        with sigterm_raises():
+        with _sigterm_raises():
             # Imported only now, so that --help does not load libraries that it does not use. Each command has a module
             # of its name, and the parser accepts no other name.
             status: int = import_module(f"drift.cli.{options.command}").run(options)
             return status
     except DriftError as error:
-        from drift.cli.messages import say  # noqa: PLC0415
-
         for line in error.lines:
             say(line)
         return error.exit_status
@@ -64,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except TerminatedError:
+    except _TerminatedError:
         write_stderr("drift: stopped by SIGTERM before it was done\n")
-        return TERMINATED
+        return _TERMINATED
     except Exception as error:  # noqa: BLE001
         # A bug in drift. Python would exit with 1, which scripts would take for drift.
         _report_internal_error(error)
@@ -82,3 +88,21 @@ def _report_internal_error(error: BaseException) -> None:
 def _report_thread_error(failure: threading.ExceptHookArgs) -> None:
     if failure.exc_value is not None:
         _report_internal_error(failure.exc_value)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Makes SIGTERM raise `_TerminatedError` in the main thread, so that the command cleans up."""
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread can set a signal handler. A caller in another thread stops in its own way.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _raise_terminated(_: int, __: FrameType | None) -> None:
+    raise _TerminatedError

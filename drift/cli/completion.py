@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import shtab
 
+from drift.cli.console import write_stdout
 from drift.cli.parser import build_parser
-from drift.cli.streams import write_stdout
 from drift.explain.terms import all_terms
 from drift.report.formats import Format
 

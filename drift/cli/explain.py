@@ -4,8 +4,8 @@ import argparse
 import shutil
 from typing import Final
 
-from drift.cli.streams import write_stdout
-from drift.explain.render import explain, list_terms
+from drift.cli.console import write_stdout
+from drift.explain.terms import explain, list_terms
 
 #: The longest line in characters, for legibility on wide terminals.
 _WIDEST: Final = 100

@@ -1,13 +1,12 @@
 """``drift history``: shows what drifted, when, and for how long."""
 
 import argparse
-import os
 import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drift.cli.streams import write_stdout
+from drift.cli.console import is_terminal, uses_color, write_stdout
 from drift.globs import Glob
 from drift.history.queries import EpisodeFilter, parse_since
 from drift.history.store import read_history
@@ -41,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output == "json":
         write_stdout(timeline_json(timeline))
         return 0
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    terminal = is_terminal(sys.stdout)
+    color = uses_color(options.color, on_terminal=terminal)
     width = shutil.get_terminal_size().columns if terminal else None
     write_stdout(timeline_text(timeline, color=color, width=width))
     return 0

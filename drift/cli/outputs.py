@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from drift.cli.streams import write_stdout
+from drift.cli.console import is_terminal, uses_color, write_stdout
 from drift.errors import UsageError
 from drift.model import Report
 from drift.report.formats import Format
@@ -42,8 +42,7 @@ def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.N
             if file is not None:
                 _write_file(file, form, render(report, form, _style(options, on_terminal=False)))
             else:
-                on_terminal = sys.stdout is not None and sys.stdout.isatty()
-                write_stdout(render(report, form, _style(options, on_terminal=on_terminal)))
+                write_stdout(render(report, form, _style(options, on_terminal=is_terminal(sys.stdout))))
         except UsageError as error:
             failed.append(error)
     if failed:
@@ -52,7 +51,7 @@ def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.N
 
 def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
     return Style(
-        color=options.color == "always" or (options.color == "auto" and on_terminal and not os.environ.get("NO_COLOR")),
+        color=uses_color(options.color, on_terminal=on_terminal),
         width=shutil.get_terminal_size().columns if on_terminal else None,
         verbose=options.verbose,
         markdown_limit=options.markdown_limit,

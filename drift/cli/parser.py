@@ -1,13 +1,12 @@
 """The commands, flags and help texts of the command line."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Final, NoReturn
 
 from drift import __version__
-from drift.cli.durations import duration
-from drift.notify.formats import MessageFormat
-from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
+from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, MessageFormat
 
 _EXIT_STATUS: Final = """\
 exit status:
@@ -32,6 +31,8 @@ exit status:
   2  usage, configuration or manifest error at the start
   3  no API server, or no credentials for it, at the start
 """
+_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 _METRICS_PORT: Final = 9480
 _LAST_PORT: Final = 65_535
 _COMPLETION: Final = """\
@@ -415,3 +416,20 @@ def _output(text: str) -> tuple[Format, Path | None]:
     if separator and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return form, Path(file) if separator else None
+
+
+def duration(text: str) -> float:
+    """Returns the seconds of a duration such as ``90s``, ``10m``, ``1h30m``, or a plain number of seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is not a duration, or is zero: there is no way to turn a timeout off.
+    """
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    elif re.fullmatch(f"({_PART})+", text):
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_PART, text))
+    else:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it like 90s, 10m or 1h30m")
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r} is not longer than zero; write it like 90s, 10m or 1h30m")
+    return seconds

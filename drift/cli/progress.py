@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from drift.cli.console import is_terminal
 from drift.report.view import visible
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, what: str, *, quiet: bool = False, color: bool = True) -> None:
         self._what = what
-        self._is_shown = (
-            not quiet and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        )
+        self._is_shown = not quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._color = color
         self._timer = threading.Timer(_DELAY, self._show)
         self._timer.daemon = True

@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from drift.api import open_cluster, open_dump, scan
-from drift.cli.messages import say
+from drift.cli.console import say, write_stdout
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
-from drift.cli.streams import write_stdout
 from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
@@ -31,7 +30,7 @@ from drift.sources.parallel import ParallelReader
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
-    from drift.cli.recording import RunRecorder
+    from drift.cli.recorder import RunRecorder
     from drift.notify.pushgateway import Pushgateway
 
 _Read = TypeVar("_Read")
@@ -190,7 +189,7 @@ def _recorder(options: argparse.Namespace, settings: Settings) -> "RunRecorder |
         UsageError: The flags do not go together.
     """
     if options.history is not None:
-        from drift.cli.recording import RunRecorder  # noqa: PLC0415
+        from drift.cli.recorder import RunRecorder  # noqa: PLC0415
 
         return RunRecorder(options, settings)
     if options.history_scope is not None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from drift.cli.messages import say
+from drift.cli.console import say
 from drift.config.load import DEFAULT_FILE
 from drift.config.settings import Settings
 from drift.gitops.managers import known_appliers

@@ -13,9 +13,8 @@ from types import FrameType
 from typing import Final
 
 from drift.api import open_cluster, read_manifests
-from drift.cli.messages import say
+from drift.cli.console import is_terminal, say, write_stdout
 from drift.cli.scan import with_flags
-from drift.cli.streams import write_stdout
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.errors import UsageError
 from drift.history.scope import scope_of
@@ -120,7 +119,7 @@ class _Signals:
     """
 
     def __init__(self) -> None:
-        self.has_terminal = _has_terminal()
+        self.has_terminal = is_terminal(sys.stderr)
         self.receive, self.send = os.pipe()
         os.set_blocking(self.send, False)
         signal.set_wakeup_fd(self.send, warn_on_full_buffer=False)
@@ -154,7 +153,7 @@ def _run_until_stopped(watcher: Watcher, reload: Callable[[], None], signals: _S
 
     threading.Thread(target=watch, name="watch", daemon=True).start()
     while (message := os.read(signals.receive, 1)) == _RELOAD:
-        if signals.has_terminal and not _has_terminal():
+        if signals.has_terminal and not is_terminal(sys.stderr):
             break
         say("SIGHUP: reloading the manifests")
         reload()
@@ -173,10 +172,6 @@ def _wait_for_last_report(receive: int) -> None:
     while select.select([receive], [], [], max(until - monotonic(), 0))[0]:
         if os.read(receive, 1) != _RELOAD:
             return
-
-
-def _has_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class _Output:

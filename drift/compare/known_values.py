@@ -11,9 +11,8 @@ from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Cause, Json, Object
 from drift.paths import Path
-from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
-from drift.schema.facts import Facts
+from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, Facts
 from drift.schema.types import ABSENT, Shape, Type
 
 DEFAULT: Final = "the API server's default"

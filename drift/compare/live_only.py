@@ -10,7 +10,7 @@ from drift.gitops.managers import Role
 from drift.managed_fields import OwnerNode
 from drift.model import Cause, Decision, Json, Object
 from drift.paths import ItemKey, Path, render
-from drift.schema.allocated import SCALED
+from drift.schema.facts import SCALED
 from drift.schema.types import ABSENT, Absent, Shape, Type
 
 

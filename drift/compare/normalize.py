@@ -11,8 +11,7 @@ from typing import Final
 from drift.model import LAST_APPLIED, Incomparable, Json, Object
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
-from drift.schema.allocated import ALLOCATED
-from drift.schema.facts import Facts
+from drift.schema.facts import ALLOCATED, Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
 from drift.schema.values import Canonical, canonical
 

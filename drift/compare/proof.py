@@ -23,8 +23,7 @@ from drift.compare.remove_tracking import without_tracking_metadata
 from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
 from drift.model import Actor, Json, Object
-from drift.schema.allocated import ALLOCATED, NOT_IN_TEMPLATES, SCALED
-from drift.schema.facts import Facts
+from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
 from drift.schema.types import ABSENT, Shape, Type
 
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})

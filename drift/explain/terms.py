@@ -1,14 +1,17 @@
-"""The terms of ``drift explain``, from the texts, the severity table and the JSON Schema of ``drift.yaml``."""
+"""The terms of ``drift explain``: from the texts, the severity table and the JSON Schema of ``drift.yaml``."""
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from drift.config.schema import json_schema
 from drift.config.settings import SeverityRule
+from drift.errors import UsageError
 from drift.explain import texts
 from drift.model import Severity
 from drift.policy.severity import default_table
+from drift.spelling import did_you_mean
 
 _EXIT_STATUS: Final = "exit status"
 _SETTING: Final = "setting of drift.yaml"
@@ -29,6 +32,35 @@ class Term:
     topic: str
     text: str
     rows: tuple[tuple[str, str], ...] = ()
+
+
+def explain(name: str, width: int) -> str:
+    """Returns the explanation of a term, in each of its meanings.
+
+    Args:
+        name: The term; case does not matter, and spaces count as hyphens.
+        width: Columns to fold at.
+
+    Raises:
+        UsageError: The term is unknown.
+    """
+    normalized = "-".join(name.lower().split())
+    found = [term for term in all_terms() if term.name == normalized]
+    if not found:
+        known = {term.name for term in all_terms()}
+        raise UsageError(f"{name!r} is not a term{did_you_mean(normalized, known)}")
+    return "\n".join(_meaning(term, width) for term in found)
+
+
+def list_terms(width: int) -> str:
+    """Returns all terms by topic."""
+    topics: dict[str, list[str]] = {}
+    for term in all_terms():
+        topics.setdefault(term.topic, []).append(term.name)
+    lines = ["`drift explain TERM` explains one of these:", ""]
+    for topic, names in topics.items():
+        lines += [topic, _fold(", ".join(names), width, "  "), ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def all_terms() -> tuple[Term, ...]:
@@ -92,3 +124,27 @@ def _fields(setting: dict[str, Any], schema: dict[str, Any]) -> list[tuple[str, 
         (name, field["description"], tuple((word, "") for word in field.get("enum", ())))
         for name, field in parent.get("properties", {}).items()
     ]
+
+
+# -- folded for a terminal
+
+
+def _meaning(term: Term, width: int) -> str:
+    lines = [f"{term.name} ({term.topic})", _fold(term.text, width, "  ")]
+    if term.rows:
+        lines += ["", *_table(term.rows, width)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Iterable[tuple[str, str]], width: int) -> Iterable[str]:
+    for left, right in rows:
+        yield _fold(left, width, "    ")
+        if right:
+            yield _fold(right, width, "        ")
+
+
+def _fold(text: str, width: int, indent: str) -> str:
+    # Paths are not broken, so that they can be copied.
+    return textwrap.fill(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,16 +1,14 @@
 """Delivers pending notifications to a webhook, and keeps them in the history until the delivery succeeds."""
 
-from typing import Final, assert_never
+from typing import Final
 
 from drift.history.episodes import Scope
 from drift.history.store import History
-from drift.model import Json, Report
-from drift.notify.formats import MessageFormat
-from drift.notify.generic import to_generic
-from drift.notify.message import Message, message_of
-from drift.notify.slack import to_slack
-from drift.notify.teams import to_teams
+from drift.model import Report
+from drift.notify.bodies import request_body
+from drift.notify.message import message_of
 from drift.notify.webhook import RetryPolicy, Webhook
+from drift.report.formats import MessageFormat
 
 _DEFAULT_POLICY: Final = RetryPolicy()
 
@@ -51,16 +49,3 @@ def deliver(
     if pending:
         history.mark_delivered(pending)
     return None
-
-
-def request_body(message: Message, form: MessageFormat) -> Json:
-    """Returns the JSON body of the request."""
-    match form:
-        case MessageFormat.JSON:
-            return to_generic(message)
-        case MessageFormat.SLACK:
-            return to_slack(message)
-        case MessageFormat.TEAMS:
-            return to_teams(message)
-        case _:
-            assert_never(form)

@@ -3,10 +3,8 @@
 The URL of a webhook is a secret: everyone who has it can post. No message, error or log line contains any part of it.
 """
 
-import ipaddress
 import json
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +25,8 @@ from urllib3.exceptions import (
 from urllib3.util import Retry, Timeout, parse_url
 
 from drift import __version__
+from drift.kube.limits import call_with_timeout
+from drift.kube.proxies import is_loopback
 from drift.model import Json
 
 #: HTTP statuses that are retried.
@@ -78,7 +78,7 @@ class Webhook:
             return "is not a URL"
         if url.scheme == "https" and url.host:
             return None
-        if url.scheme == "http" and url.host and _is_loopback(url.host):
+        if url.scheme == "http" and url.host and is_loopback(url.host.strip("[]")):
             return None
         return "must be an https URL (http only for localhost)"
 
@@ -95,61 +95,50 @@ class Webhook:
         problem = self.problem()
         if problem is not None:
             return problem
-        delivery = _Delivery(self.url, json.dumps(body).encode(), retry_policy)
-        # A server that sends single bytes slowly never runs into a read timeout, so the thread is abandoned at the end.
-        thread = threading.Thread(target=delivery.run, daemon=True, name="webhook")
-        thread.start()
-        thread.join(retry_policy.total_seconds)
-        return "no response in time" if thread.is_alive() else delivery.problem
-
-
-class _Delivery:
-    def __init__(self, url: str, body: bytes, retry_policy: RetryPolicy) -> None:
-        self.problem: str | None = "no response in time"
-        self._url = url
-        self._body = body
-        self._retry_policy = retry_policy
-
-    def run(self) -> None:
         try:
-            with _no_logging():
-                self.problem = self._deliver()
+            # A server that sends single bytes slowly never runs into a read timeout.
+            return call_with_timeout(
+                retry_policy.total_seconds, lambda: _deliver(self.url, json.dumps(body).encode(), retry_policy)
+            )
+        except TimeoutError:
+            return "no response in time"
         except Exception as error:  # noqa: BLE001
             # The message and traceback of an exception may contain the URL.
-            self.problem = f"it failed ({type(error).__name__})"
+            return f"it failed ({type(error).__name__})"
 
-    def _deliver(self) -> str | None:
-        end = monotonic() + self._retry_policy.total_seconds
-        with urllib3.PoolManager(retries=False) as pool:
-            problem, wait = self._attempt(pool)
-            for pause in self._retry_policy.pauses:
-                if wait is None or monotonic() + max(wait, pause) >= end:
-                    break
-                sleep(max(wait, pause))
-                problem, wait = self._attempt(pool)
-        return problem
 
-    def _attempt(self, pool: urllib3.PoolManager) -> tuple[str | None, float | None]:
-        """Sends once. Returns the problem and the seconds to wait before a retry; None for no retry."""
-        seconds = self._retry_policy.attempt_seconds
-        try:
-            response = pool.request(
-                "POST",
-                self._url,
-                body=self._body,
-                headers={"Content-Type": "application/json", "User-Agent": f"drift-reporter/{__version__}"},
-                timeout=Timeout(total=seconds),
-                redirect=False,
-                preload_content=False,
-            )
-        except HTTPError as error:
-            known = (problem for kind, problem in _PROBLEMS if isinstance(error, kind))
-            return next(known, "the connection was interrupted"), 0.0
-        try:
-            return _result(response.status, response.headers.get("Retry-After"))
-        finally:
-            # The body is not read, because it may be of any size.
-            response.close()
+def _deliver(url: str, body: bytes, policy: RetryPolicy) -> str | None:
+    end = monotonic() + policy.total_seconds
+    with _no_logging(), urllib3.PoolManager(retries=False) as pool:
+        problem, wait = _attempt(pool, url, body, policy)
+        for pause in policy.pauses:
+            if wait is None or monotonic() + max(wait, pause) >= end:
+                break
+            sleep(max(wait, pause))
+            problem, wait = _attempt(pool, url, body, policy)
+    return problem
+
+
+def _attempt(pool: urllib3.PoolManager, url: str, body: bytes, policy: RetryPolicy) -> tuple[str | None, float | None]:
+    """Sends once. Returns the problem and the seconds to wait before a retry; None for no retry."""
+    try:
+        response = pool.request(
+            "POST",
+            url,
+            body=body,
+            headers={"Content-Type": "application/json", "User-Agent": f"drift-reporter/{__version__}"},
+            timeout=Timeout(total=policy.attempt_seconds),
+            redirect=False,
+            preload_content=False,
+        )
+    except HTTPError as error:
+        known = (problem for kind, problem in _PROBLEMS if isinstance(error, kind))
+        return next(known, "the connection was interrupted"), 0.0
+    try:
+        return _result(response.status, response.headers.get("Retry-After"))
+    finally:
+        # The body is not read, because it may be of any size.
+        response.close()
 
 
 def _result(status: int, retry_after: str | None) -> tuple[str | None, float | None]:
@@ -165,13 +154,6 @@ def _wait(retry_after: str | None) -> float:
         return Retry().parse_retry_after(retry_after) if retry_after else 0.0
     except InvalidHeader:
         return 0.0
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

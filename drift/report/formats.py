@@ -1,4 +1,4 @@
-"""The names of the formats. This module imports no format, so the command line starts fast."""
+"""The names of the formats, of reports and of messages. It imports no format, so that the command line starts fast."""
 
 from enum import StrEnum
 from typing import Final
@@ -20,3 +20,11 @@ class Format(StrEnum):
     SARIF = "sarif"
     GITHUB = "github"
     METRICS = "metrics"
+
+
+class MessageFormat(StrEnum):
+    """The format of a notification, as its receiver expects it."""
+
+    JSON = "json"
+    SLACK = "slack"
+    TEAMS = "teams"

@@ -7,8 +7,7 @@ from typing import Any
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Object
-from drift.schema.definitions import defined_kind, openapi_document
-from drift.schema.shipped import compact_schemas, schema_version
+from drift.schema.shipped import compact_schemas, defined_kind, openapi_document, schema_version
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 
 

@@ -4,7 +4,6 @@ There is no authentication: every client that can connect can read the report. O
 Host is not local are refused, so that a website cannot read the report through a local browser (DNS rebinding).
 """
 
-import ipaddress
 import socket
 import threading
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from drift.errors import UsageError
+from drift.kube.proxies import is_loopback
 from drift.watch.responses import TEXT, HttpResponse, RequestRouter
 from drift.watch.status import WatchStatus
 
@@ -104,7 +104,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, family: int, address: tuple[str, int], router: RequestRouter) -> None:
         self.address_family = family
         self.router = router
-        self.is_loopback = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+        self.is_loopback = is_loopback(address[0].partition("%")[0])
         self._lock = threading.Lock()
         #: In the order in which they connected.
         self._connections: dict[socket.socket, _Connection] = {}
@@ -224,9 +224,4 @@ def is_local(host: str) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name)

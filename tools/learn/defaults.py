@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from drift.schema.allocated import ALLOCATED
 from drift.schema.conditional import MIRRORED_FIELDS, RULES, AnyOf
+from drift.schema.facts import ALLOCATED
 from drift.schema.types import ABSENT
 from tools.learn.observe import Observation
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drift.schema.allocated import ALLOCATED
-from drift.schema.facts import Facts
+from drift.schema.facts import ALLOCATED, Facts
 from drift.schema.types import ABSENT, Shape, Type
 from tools.learn.client import Client
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from drift.notify.formats import MessageFormat
+from drift.report.formats import MessageFormat
 from tests.drift.notify.receiver import receiving, status
 
 PLANTED = "planted-secret-4711"

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from drift.schema.definitions import defined_kind, openapi_document
-from drift.schema.shipped import compact_schemas
+from drift.schema.shipped import compact_schemas, defined_kind, openapi_document
 from drift.schema.types import SchemaDocument, Shape
 
 DEFINITION: dict[str, Any] = {

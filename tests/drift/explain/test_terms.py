@@ -6,8 +6,7 @@ import pytest
 
 from drift.cli import main
 from drift.config import reader
-from drift.explain.render import explain, list_terms
-from drift.explain.terms import all_terms
+from drift.explain.terms import all_terms, explain, list_terms
 from drift.history.episodes import EpisodeState
 from drift.model import Cause, Change, Lifecycle, Severity, Status
 from drift.policy.severity import default_table

@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from drift.cli import main
-from drift.cli.durations import duration
+from drift.cli.parser import duration
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,14 @@ def test_versions_are_ordered_as_in_kubernetes() -> None:
         found = SchemaDocument({"components": {"schemas": schemas}}).newest_kind("g", "K")
         assert found is not None
         assert found.name == newer
+
+
+@pytest.mark.parametrize(
+    ("reference", "policy"), [("pictures:3", "IfNotPresent"), ("pictures", "Always"), ("", "IfNotPresent")]
+)
+def test_the_pull_policy_of_an_image_volume_depends_on_its_reference(reference: str, policy: str) -> None:
+    pod = SchemaDocument(compact_schemas()).kind("", "v1", "Pod")
+    assert pod is not None
+    image = pod.field("spec").field("volumes").items.field("image")
+
+    assert known_facts().default(image, "pullPolicy", {"reference": reference}) == policy

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from drift.model import ClusterInfo
-from drift.notify.delivery import request_body
-from drift.notify.formats import MessageFormat
+from drift.notify.bodies import request_body
 from drift.notify.message import message_of
+from drift.report.formats import MessageFormat
 from tests.drift.notify.messages import MESSAGE, SCAN, hostile, notification
 from tests.drift.report.reports import HOSTILE_TEXTS, report
 

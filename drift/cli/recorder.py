@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from drift.cli.streams import write_stderr
+from drift.cli.console import write_stderr
 from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.history.changes import ScanCoverage
@@ -15,7 +15,7 @@ from drift.history.scope import require_scope_name, scope_of
 from drift.history.store import History
 from drift.kube.live import LiveSource
 from drift.model import Report
-from drift.notify.formats import MessageFormat
+from drift.report.formats import MessageFormat
 
 _URL: Final = "DRIFT_WEBHOOK_URL"
 _Recorded = list[tuple[Scope, Report]]

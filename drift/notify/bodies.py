@@ -1,0 +1,172 @@
+"""The body of a request to a webhook, in the format and within the limits of its receiver."""
+
+import json
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from drift import __version__
+from drift.history.notifications import Notification, NotificationKind
+from drift.model import Json
+from drift.notify.message import Message, explanation, object_and_path, severity_text
+from drift.report.formats import MessageFormat
+from drift.report.json_report import to_document
+
+#: Characters of a name or an explanation.
+_NAME: Final = 200
+#: Notifications in one message. The report has all findings.
+_GENERIC_ITEMS: Final = 500
+#: Limits of Slack in characters. A message has at most five of the fifty blocks that Slack allows.
+_SLACK_HEADER: Final = 150
+_SLACK_SECTION: Final = 3000
+#: Room in a section for the line that counts what does not fit.
+_SLACK_REST: Final = 100
+#: Limit of the lines. Teams accepts 28 KB; the rest is for the frame and the lines that count what does not fit.
+_TEAMS_BYTES: Final = 24_000
+
+
+def request_body(message: Message, form: MessageFormat) -> Json:
+    """Returns the JSON body of the request."""
+    match form:
+        case MessageFormat.JSON:
+            return _generic(message)
+        case MessageFormat.SLACK:
+            return _slack(message)
+        case MessageFormat.TEAMS:
+            return _teams(message)
+        case _:
+            assert_never(form)
+
+
+def _generic(message: Message) -> Json:
+    """JSON for other programs: a document of ``drift/v1``."""
+    report = message.report
+    document = to_document(report)
+    shown = message.notifications[:_GENERIC_ITEMS]
+    return {
+        "apiVersion": "drift/v1",
+        "kind": "DriftNotification",
+        "generatedAt": report.generated_at,
+        "tool": {"name": "drift-reporter", "version": __version__},
+        "title": message.title,
+        "cluster": document["cluster"],
+        "scope": message.scope,
+        "manifests": document["manifests"],
+        "summary": document["summary"],
+        **{str(kind): [_generic_item(one) for one in shown if one.kind is kind] for kind in NotificationKind},
+        "leftOut": len(message.notifications) - len(shown),
+    }
+
+
+def _generic_item(notification: Notification) -> Json:
+    episode = notification.episode
+    return {
+        "id": episode.id,
+        "apiVersion": episode.api_version,
+        "kind": episode.key.kind,
+        "namespace": episode.key.namespace,
+        "name": episode.key.name,
+        "path": episode.path,
+        "change": episode.change,
+        "cause": episode.cause,
+        "severity": episode.severity,
+        "severityBefore": notification.severity_before,
+        "managers": list(dict.fromkeys(actor.manager for actor in episode.actors)),
+        "firstSeen": episode.first_seen,
+        "resolvedAt": episode.ended_at,
+    }
+
+
+def _slack(message: Message) -> Json:
+    """Blocks for an incoming webhook of Slack. Names are escaped, in code spans."""
+    return {
+        # For push notifications, and for clients that show no blocks.
+        "text": _slack_escape(message.title),
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": message.title[:_SLACK_HEADER], "emoji": False}},
+            *(_slack_section(_slack_group(kind, group)) for kind, group in message.groups()),
+            _slack_section(_slack_code(message.state)),
+        ],
+    }
+
+
+def _slack_group(kind: NotificationKind, notifications: Sequence[Notification]) -> str:
+    text = f"*{kind}*"
+    for number, notification in enumerate(notifications):
+        line = _slack_line(notification)
+        if len(text) + len(line) > _SLACK_SECTION - _SLACK_REST:
+            return f"{text}\n...and {len(notifications) - number} more"
+        text += line
+    return text
+
+
+def _slack_line(notification: Notification) -> str:
+    name, path, why = map(_slack_code, (*object_and_path(notification), explanation(notification)))
+    return f"\n• *{severity_text(notification)}* {name} {path}: {why}"
+
+
+def _slack_section(text: str) -> Json:
+    # Verbatim: Slack turns no text into links or mentions.
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+
+
+def _slack_code(text: str) -> str:
+    """Returns a code span. Backticks cannot be escaped in it, so they are replaced."""
+    return f"`{_slack_escape(text[:_NAME].replace('`', chr(39)))}`"
+
+
+def _slack_escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _teams(message: Message) -> Json:
+    """An Adaptive Card for a workflow of Microsoft Teams. Names are text runs, which have no markup."""
+    lines: list[Json] = [_teams_text(message.title, weight="Bolder", size="Medium"), _teams_text(message.state)]
+    groups = list(message.groups())
+    room = _TEAMS_BYTES - _teams_size(lines)
+    for position, (kind, notifications) in enumerate(groups):
+        # Room that one group does not need is left for the next ones.
+        shown = _teams_group(kind, notifications, room // (len(groups) - position))
+        room -= _teams_size(shown)
+        lines += shown
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": lines,
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _teams_group(kind: NotificationKind, notifications: Sequence[Notification], room: int) -> list[Json]:
+    lines: list[Json] = [_teams_text(str(kind), weight="Bolder")]
+    room -= _teams_size(lines)
+    for number, notification in enumerate(notifications):
+        line = _teams_line(notification)
+        room -= _teams_size(line)
+        if room < 0:
+            return [*lines, _teams_text(f"...and {len(notifications) - number} more")]
+        lines.append(line)
+    return lines
+
+
+def _teams_line(notification: Notification) -> Json:
+    name, path = object_and_path(notification)
+    return _teams_runs(
+        {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
+        {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace"},
+        {"type": "TextRun", "text": f" {explanation(notification)[:_NAME]}", "isSubtle": True},
+    )
+
+
+def _teams_text(text: str, **style: str) -> Json:
+    return _teams_runs({"type": "TextRun", "text": text[: 2 * _NAME], **style})
+
+
+def _teams_runs(*runs: Json) -> Json:
+    return {"type": "RichTextBlock", "inlines": list(runs)}
+
+
+def _teams_size(value: Json) -> int:
+    return len(json.dumps(value))
