@@ -391,8 +391,8 @@ class ObjectReport(_OfObject):
 
     @property
     def is_noteworthy(self) -> bool:
-        """Whether it is not in sync, or has a finding or a reason."""
-        return self.status is not Status.IN_SYNC or bool(self.findings) or self.reason is not None
+        """Whether it is not in sync, or has a finding, a reason or a value that was not compared."""
+        return self.status is not Status.IN_SYNC or bool(self.findings or self.not_compared) or self.reason is not None
 
 
 def report_order(item: ObjectReport) -> tuple[str, str, str, str, str]:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from drift.model import Json, Object
+from drift.model import Incomparable, Json, Object
 
 _RUN_KEY: Final = secrets.token_bytes(32)
 
@@ -158,7 +158,7 @@ def _redact_data(body: Object) -> Json:
     }
 
 
-def _redact_base64(value: Json) -> Redacted:
+def _redact_base64(value: Json) -> Redacted | Incomparable:
     if not isinstance(value, str):
         return _redact_whole(value)
     try:
@@ -196,7 +196,9 @@ def _checked(value: Json, is_open: Callable[[Json], bool]) -> Json:
     return value if value is None or is_open(value) else _redact_whole(value)
 
 
-def _redact_whole(value: Json) -> Redacted:
+def _redact_whole(value: Json) -> Redacted | Incomparable:
+    if isinstance(value, Incomparable):
+        return value
     # The leading byte, which no decoded text has, makes it differ from every decoded value.
     return Redacted(b"\xff" + repr(value).encode("utf-8", "surrogatepass"))
 

@@ -7,18 +7,19 @@ from functools import cache
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.kind_specifics import remove_kind_specifics
-from drift.compare.normalize import ListMap, normalize_object
+from drift.compare.normalize import ListMap, normalize_object, value_at
 from drift.compare.ownership import Ownership, owner_node
 from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import remove_tracking, without_tracking_metadata
-from drift.compare.show import incomparable_in
+from drift.compare.show import incomparables_in
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
+from drift.gitops.sops import ENCRYPTED
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
-from drift.schema.types import Type
+from drift.schema.types import ABSENT, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ObjectComparison:
         remarks: Other information on this object for the reader, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
         not_compared: The fields whose values in Git cannot be compared, sorted by path.
+        concealed: The paths of differences whose live values must not be shown, because Git may have encrypted them.
         has_admitted: Whether changes and additions were left out because they were made while the applier's request was
             admitted, for example by a webhook. The GitOps controller may contradict that.
     """
@@ -42,6 +44,7 @@ class ObjectComparison:
     remarks: tuple[str, ...]
     lacks_owners: bool
     not_compared: tuple[NotCompared, ...] = ()
+    concealed: frozenset[str] = frozenset()
     has_admitted: bool = False
 
 
@@ -124,6 +127,7 @@ def compare_object(
         remarks=tuple(remarks),
         lacks_owners=not entries,
         not_compared=not_compared,
+        concealed=_concealed(differences, desired_tree, base),
         has_admitted=projection.has_admitted or bool(classification.decisions),
     )
 
@@ -136,12 +140,35 @@ def _without_incomparable(differences: Sequence[Difference]) -> tuple[list[Diffe
     found: list[Difference] = []
     not_compared: list[NotCompared] = []
     for difference in differences:
-        incomparable = None if difference.change is Change.REMOVED else incomparable_in(difference.desired)
+        incomparable = None if difference.change is Change.REMOVED else next(incomparables_in(difference.desired), None)
         if incomparable is None:
             found.append(difference)
         else:
             not_compared.append(NotCompared(render(difference.path), incomparable.reason))
     return found, tuple(sorted(not_compared, key=lambda item: item.path))
+
+
+def _concealed(differences: Sequence[Difference], desired: Object, base: Object | None) -> frozenset[str]:
+    """Returns the paths of differences whose live values may be the plain text of values that SOPS encrypts in Git.
+
+    What only the cluster has may have been in Git, encrypted.
+    """
+    trees = [tree for tree in (desired, base) if differences and tree and ENCRYPTED in incomparables_in(tree)]
+    if not trees:
+        return frozenset()
+    is_metadata_open = all(ENCRYPTED not in incomparables_in(tree.get("metadata")) for tree in trees)
+    return frozenset(
+        render(difference.path)
+        for difference in differences
+        if (difference.change is Change.ADDED or _was_encrypted(base, difference.path))
+        and not (is_metadata_open and difference.path[0] == "metadata")
+    )
+
+
+def _was_encrypted(base: Object | None, path: Path) -> bool:
+    """Whether the value at a path was encrypted when it was last synced, or may have been."""
+    before = value_at(base, path)
+    return base is not None and (before is ABSENT or ENCRYPTED in incomparables_in(before))
 
 
 def _identity(body: Object) -> tuple[str, str, str]:

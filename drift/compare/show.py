@@ -1,5 +1,7 @@
 """Converts parts of normalized trees to what a report shows: plain JSON values, and pointers into the object."""
 
+from collections.abc import Iterator
+
 from drift.compare.atomic import AtomicValue
 from drift.compare.normalize import ListMap
 from drift.model import Incomparable, Json
@@ -39,14 +41,15 @@ def contains_redacted(value: Json) -> bool:
     return isinstance(value, Redacted | Incomparable)
 
 
-def incomparable_in(value: Json) -> Incomparable | None:
-    """Returns the first value in a tree that cannot be compared, or None if everything can."""
-    if isinstance(value, AtomicValue):
-        return incomparable_in(value.value)
-    if isinstance(value, dict | list):
-        below = value.values() if isinstance(value, dict) else value
-        return next((found for found in map(incomparable_in, below) if found is not None), None)
-    return value if isinstance(value, Incomparable) else None
+def incomparables_in(value: Json) -> Iterator[Incomparable]:
+    """Yields the values in a tree that cannot be compared."""
+    if isinstance(value, Incomparable):
+        yield value
+    elif isinstance(value, AtomicValue):
+        yield from incomparables_in(value.value)
+    elif isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from incomparables_in(below)
 
 
 def pointer(tree: Json, path: Path) -> str:

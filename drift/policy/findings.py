@@ -1,6 +1,8 @@
 """Converts classified differences to findings: readable paths, plain values, a fingerprint, no secret values."""
 
 import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Final
 
 from drift.compare.classify import ClassifiedDifference
@@ -55,6 +57,14 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
         severity=default_table().severity(key, path, difference.change, judged.cause, value),
         actors=judged.actors,
         note=judged.note or _note(difference),
+    )
+
+
+def conceal(findings: Iterable[Finding], paths: Collection[str]) -> tuple[Finding, ...]:
+    """Returns findings without the values at some paths."""
+    return tuple(
+        replace(finding, desired=None, live=None, redacted=True) if finding.path in paths else finding
+        for finding in findings
     )
 
 

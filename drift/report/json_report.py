@@ -288,16 +288,26 @@ class IdentityDocument(_OfObject, _Document, kw_only=True):
         return Status.IN_SYNC
 
 
+class NotComparedDocument(_Document):
+    """A field whose value in Git cannot be compared."""
+
+    path: str
+    reason: str
+
+
 class ObjectDocument(IdentityDocument, kw_only=True):
-    """An object that is not in sync, or that has a finding or a reason.
+    """An object that is not in sync, or that has a finding, a reason or a value that was not compared.
 
     Attributes:
         reason: Why the object is unchecked, or another remark on it.
+        not_compared: The fields whose values in Git cannot be compared with those in the cluster, for example because
+            SOPS encrypts them. Whether they exist is compared.
         is_skipped: Whether drift.yaml skips this kind; the object then does not make the scan incomplete.
     """
 
     status: Status
     reason: str | None
+    not_compared: list[NotComparedDocument] = []
     is_skipped: bool = field(name="byChoice", default=False)
     findings: list[FindingDocument]
 
@@ -353,8 +363,8 @@ class ReportDocument(_Document, kw_only=True):
         shard: The shard that the report covers; null if it covers the whole scan.
         notes: Notes on the scan, one sentence each.
         errors: What drift could not read, one sentence each; any error makes the scan incomplete.
-        objects: The objects that are not in sync, or that have a finding or a reason.
-        in_sync: The other objects: in sync, without findings and without a reason.
+        objects: The objects that are not in sync, or that have a finding, a reason or a value that was not compared.
+        in_sync: The other objects.
         resolved: From the history: findings of the previous scan that are gone. Empty without a history.
         past: From the history: the latest scans, oldest first, this one included. Empty without a history.
     """

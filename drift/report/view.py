@@ -79,15 +79,21 @@ _CONTEXT: Final = 20
 _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
 _MAX_RESOLVED: Final = 3
+_MAX_PATHS: Final = 5
 _PLACE: Final = re.compile(
     r"(?P<file>.+?):(?P<line>[1-9][0-9]{0,8}):(?P<column>[1-9][0-9]{0,8}): (?P<text>.*)", re.DOTALL
 )
 
 
 def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
-    """Returns whether the object is listed: with ``verbose``, also if rules ignore all of its findings."""
-    if verbose or item.reason is not None or not item.findings:
+    """Returns whether the object is listed.
+
+    With ``verbose``, also if rules ignore all of its findings, or if it is in sync except for what is not compared.
+    """
+    if verbose or item.reason is not None:
         return item.is_noteworthy
+    if not item.findings:
+        return item.status is not Status.IN_SYNC
     return any(finding.ignored is None for finding in item.findings)
 
 
@@ -279,10 +285,18 @@ def hint_for(finding: Finding) -> str:
 
 
 def reason_of(item: ObjectReport) -> str | None:
-    """Returns the reason that an object has beside its findings, or None."""
-    if item.reason is None:
-        return None
-    return f"skipped: {sentence(item.reason)}" if item.is_skipped else sentence(item.reason)
+    """Returns the reason that an object has beside its findings, and what of it is not compared; None if neither."""
+    parts = [] if item.reason is None else [f"skipped: {item.reason}" if item.is_skipped else item.reason]
+    paths: dict[str, list[str]] = {}
+    for one in item.not_compared:
+        paths.setdefault(one.reason, []).append(one.path)
+    parts += [f"not compared: {_first(found)} ({reason})" for reason, found in paths.items()]
+    return sentence("; ".join(parts)) if parts else None
+
+
+def _first(paths: Sequence[str]) -> str:
+    more = len(paths) - _MAX_PATHS
+    return ", ".join(paths[:_MAX_PATHS]) + (f" and {more} more" if more > 0 else "")
 
 
 def age(time: str, now: str) -> str | None:

@@ -12,7 +12,7 @@ from drift.gitops.opt_outs import apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
 from drift.model import Finding, Object, ObjectReport, Status
 from drift.policy.autoscaling import concerns_replicas, judge_replicas
-from drift.policy.findings import deletion_findings, object_findings
+from drift.policy.findings import conceal, deletion_findings, object_findings
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import NoCache
 from drift.scanning.last_sync import LastSync
@@ -151,6 +151,8 @@ class PairComparer:
         findings = (*object_findings(comparison, key, self.cluster), *deletion_findings(live, key, self.cluster))
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self.autoscalers.in_namespace(key.namespace))
-        return apply_ignore_differences(
+        findings = apply_ignore_differences(
             key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences
         )
+        # Last: the steps before depend on the values.
+        return conceal(findings, comparison.concealed) if comparison.concealed else findings

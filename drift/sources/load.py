@@ -6,7 +6,7 @@ cannot be read hides no other one: it is an error in the result.
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,9 @@ from drift.documents.files import files_below, is_excluded, read_file, read_stre
 from drift.documents.parse import Document, number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.hooks import hook_of
+from drift.gitops.sops import mask_encrypted
 from drift.globs import FileGlob
-from drift.model import Json, Manifest, Object, Source
+from drift.model import Incomparable, Json, Manifest, Object, Source
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
     CHART,
@@ -134,6 +135,7 @@ class _Loading:
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     foreign_files: list[str] = field(default_factory=list)
+    encrypted: int = 0
 
     def add(self, file: _File) -> None:
         documents = [document for document in file.documents if not _is_empty(document)]
@@ -148,6 +150,9 @@ class _Loading:
                 self._add_document(document, file.name)
 
     def _add_document(self, document: Document, name: str) -> None:
+        value, encrypted = mask_encrypted(document.value)
+        document = replace(document, value=value) if encrypted else document
+        self.encrypted += encrypted
         self.notes += [
             f"{name}:{line}: this key is given twice; as for kubectl, the last one counts"
             for line in document.repeated_keys
@@ -179,7 +184,13 @@ class _Loading:
         return LoadedManifests(
             tuple(self.manifests),
             skipped=(*self.skipped, *(f"{name}: no Kubernetes object in it" for name in self.foreign_files)),
-            notes=(*self.unnamed, *self.notes, *_foreign_note(self.foreign_files), *_unread_note(self.errors)),
+            notes=(
+                *self.unnamed,
+                *self.notes,
+                *_encrypted_note(self.encrypted),
+                *_foreign_note(self.foreign_files),
+                *_unread_note(self.errors),
+            ),
             errors=tuple(self.errors),
             paths=tuple(paths),
             exclude=tuple(exclude),
@@ -193,6 +204,13 @@ def _foreign_note(files: Sequence[str]) -> tuple[str, ...]:
     more = len(files) - _NAMED_FILES
     rest = f" and {more} more (-v lists them)" if more > 0 else ""
     return (f"skipped {count} without a Kubernetes object: {', '.join(files[:_NAMED_FILES])}{rest}",)
+
+
+def _encrypted_note(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    values = "one value is" if count == 1 else f"{count} values are"
+    return (f"{values} encrypted with SOPS: compared is only whether the cluster has the field",)
 
 
 def _unread_note(errors: Sequence[str]) -> tuple[str, ...]:
@@ -357,6 +375,11 @@ def _word(value: Json, field: str, position: str) -> str:
 def _string(value: Json, field: str, position: str) -> str:
     if isinstance(value, str) and value:
         return value
+    if isinstance(value, Incomparable):
+        raise ManifestError(
+            f"{position}: {field} is {value.reason}, so the object is not known; encrypt only its values "
+            "(encrypted_regex), or leave the file out with --exclude"
+        )
     raise ManifestError(
         f"{position}: {field} {'is missing' if value in (None, '') else f'must be a string, not {_type(value)}'}"
     )

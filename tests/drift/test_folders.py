@@ -1,6 +1,9 @@
 """Folders of manifests as people keep them, compared with the API server."""
 
+import pytest
+
 from tests.drift.conftest import Application
+from tools.sandbox.syncers import Syncer
 
 OBJECTS = 540
 FOREIGN = {
@@ -44,6 +47,55 @@ def test_a_repository_of_600_files_with_60_foreign_ones_has_a_verdict_in_one_run
     (note,) = scanned.document["notes"]
     assert note.startswith("skipped 60 files without a Kubernetes object: ")
     assert note.endswith("and 57 more (-v lists them)")
+
+
+SOPS = "sops: {mac: 'ENC[AES256_GCM,data:bWFj,iv:aXY=,tag:dGFn,type:str]', version: 3.9.0}\n"
+ENCRYPTED = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: NAMESPACE}
+data:
+  password: ENC[AES256_GCM,data:cGxhbg==,iv:aXY=,tag:dGFn,type:str]
+  user: ENC[AES256_GCM,data:cGxhbg==,iv:aXY=,tag:dGFn,type:str]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: NAMESPACE}
+data:
+  token: ENC[AES256_GCM,data:cGxhbg==,iv:aXY=,tag:dGFn,type:str]
+  level: info
+"""
+
+
+@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.KUBECTL])
+def test_objects_that_sops_encrypts_are_in_sync_until_their_fields_change(
+    workspace: Application, syncer: Syncer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As kustomize-controller applies them: decrypted.
+    workspace.write(ENCRYPTED.replace("ENC[AES256_GCM,data:cGxhbg==,iv:aXY=,tag:dGFn,type:str]", "cGw0aW50M3h0"))
+    workspace.sync(syncer)
+    workspace.write(ENCRYPTED.replace("---", f"{SOPS}---") + SOPS)
+
+    scanned = workspace.report("-v")
+
+    assert (scanned.status, scanned.findings) == (0, [])
+    assert [(item["name"], [one["path"] for one in item["notCompared"]]) for item in scanned.document["objects"]] == [
+        ("settings", ["data.token"]),
+        ("db", ["data.password", "data.user"]),
+    ]
+    workspace.patch("configmap", "settings", {"data": {"level": "debug", "key": "cGw0aW50M3h0-2"}})
+    workspace.patch("secret", "db", {"data": {"user": None, "extra": "cGw0aW50M3h0"}})
+
+    scanned = workspace.report("-v", "--output", "text")
+
+    assert scanned.status == 1
+    assert [found[:3] for found in scanned.findings] == [
+        ("ConfigMap/settings", "added", "data.key"),
+        ("ConfigMap/settings", "changed", "data.level"),
+        ("Secret/db", "added", "data.extra"),
+        ("Secret/db", "removed", "data.user"),
+    ]
+    assert "cGw0aW50M3h0" not in f"{scanned.document} {capsys.readouterr()}"
 
 
 def test_a_broken_commit_does_not_blind_the_job(workspace: Application) -> None:

@@ -117,6 +117,52 @@ def test_a_value_of_a_secret_is_in_no_report_and_on_no_stream(data: st.DataObjec
     assert not holds(text, value)
 
 
+CIPHER = "ENC[AES256_GCM,data:cGxhbg==,iv:aXY=,tag:dGFn,type:str]"
+
+
+def values_of(name: str, place: str, value: str, more: dict[str, Any]) -> dict[str, Any]:
+    """An object that holds a value in a place, beside others."""
+    metadata = {"name": name, "namespace": "shop"}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    release = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": metadata}
+    container = {"name": "web", "image": "nginx"}
+    return {
+        "data": {**config, "data": {"key": value, **more}},
+        "nested": {**release, "spec": {"values": {"db": {"password": value}, **more}}},
+        "list": {**release, "spec": {"values": {"passwords": ["a", value, *more.values()]}}},
+        "items": {**release, "spec": {"values": [{"name": "a", "password": value, **more}, *more.values()]}},
+        "env": deployment({"value": value, **more}, "nginx:2"),
+        "args": {
+            **deployment({}, "nginx:2"),
+            "spec": {"template": {"spec": {"containers": [{**container, "args": ["--password", value]}]}}},
+        },
+        "annotation": {**config, "metadata": {**metadata, "annotations": {"a.b/c": value, **more}}},
+        "secret": secret(stringData={"key": value, **more}),
+    }[place]
+
+
+@pytest.mark.parametrize("place", ["data", "nested", "list", "items", "env", "args", "annotation", "secret"])
+@pytest.mark.parametrize("is_removed", [True, False])
+@settings(max_examples=3, deadline=None)
+@given(value=SECRETS)
+def test_the_plain_text_of_what_sops_encrypts_is_in_no_report(place: str, is_removed: bool, value: str) -> None:
+    git = {**values_of("a", place, CIPHER, {"gone": CIPHER} if is_removed else {}), "sops": {"mac": CIPHER}}
+    live = values_of("a", place, value, {"extra": value})
+    plain = json.dumps(live)
+    live["metadata"] = {**live["metadata"]}
+    live["metadata"]["annotations"] = {**live["metadata"].get("annotations", {}), LAST_APPLIED: plain}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "git.json").write_text(json.dumps(git))
+        (folder / "live.json").write_text(json.dumps(live))
+
+        status, text = everything([str(folder / "git.json"), "--live", str(folder / "live.json")], folder)
+
+    assert status in {0, 1}
+    assert "encrypted with SOPS" in text
+    assert not holds(text, value)
+
+
 class _Talkative(BaseHTTPRequestHandler):
     """An API server that quotes a secret in every error, as an admission webhook or an aggregated API can."""
 

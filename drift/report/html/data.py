@@ -10,6 +10,7 @@ from drift.report.view import (
     finding_order,
     has_values,
     hint_for,
+    is_shown,
     reason_of,
     sentence,
     short,
@@ -21,7 +22,7 @@ from drift.report.view import (
 
 def listed_objects(report: Report) -> list[ObjectReport]:
     """Returns the objects that the page lists, worst first, with those that have only ignored findings."""
-    return sorted((item for item in report.objects if item.is_noteworthy), key=worst_first)
+    return sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
 
 
 def page_data(report: Report) -> Json:

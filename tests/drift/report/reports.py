@@ -13,6 +13,7 @@ from drift.model import (
     IgnoredBy,
     Lifecycle,
     ManifestsInfo,
+    NotCompared,
     ObjectKey,
     ObjectReport,
     PastScan,
@@ -125,7 +126,14 @@ RICH: Final = report(
         source=Source("apps/web.yaml", 1, 3),
         reason="no applier has written it; it was made by kubectl-replace",
     ),
-    item("Secret", "db", Status.DRIFTED, finding(7, path="data.key", desired=None, live=None, redacted=True)),
+    item(
+        "Secret",
+        "db",
+        Status.DRIFTED,
+        finding(7, path="data.key", desired=None, live=None, redacted=True),
+        not_compared=(NotCompared("data.token", "encrypted with SOPS"),),
+    ),
+    item("Secret", "kept", Status.IN_SYNC, not_compared=(NotCompared("data.a", "encrypted with SOPS"),)),
     item("Service", "web", Status.MISSING, finding(8, change=Change.MISSING, severity=Severity.HIGH, **_WHOLE)),
     item("Pod", "debug", Status.UNMANAGED, finding(9, change=Change.UNMANAGED, cause=Cause.UNKNOWN, **_WHOLE)),
     item("Role", "reader", Status.UNCHECKED, reason="may not be read"),
@@ -177,7 +185,14 @@ def hostile(*texts: str) -> Report:
         items += [
             item(text, text, Status.DRIFTED, evil, ignored, key=key, source=Source(text, 1, 1), reason=text),
             item("Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer="")),
-            item("Role", text, Status.UNCHECKED, reason=text, source=Source(text, 1, 1)),
+            item(
+                "Role",
+                text,
+                Status.UNCHECKED,
+                reason=text,
+                source=Source(text, 1, 1),
+                not_compared=(NotCompared(text, text),),
+            ),
         ]
     return report(
         *items,
@@ -185,6 +200,7 @@ def hostile(*texts: str) -> Report:
         manifests=ManifestsInfo(texts, texts[0], git_dirty=True),
         notes=texts,
         errors=texts,
+        unread=tuple(f"{text}:1:1: {text}" for text in texts),
         resolved=tuple(gone),
     )
 

@@ -83,6 +83,7 @@ def test_drift_is_a_failure_and_an_unchecked_object_an_error() -> None:
         "Deployment shop/web": ["failure"],
         "Lease shop/lock": ["skipped"],
         "Pod shop/debug": ["failure"],
+        "Secret shop/kept": [],
         "Role shop/reader": ["error"],
         "Secret shop/db": ["failure"],
         "Service shop/web": ["failure"],
