@@ -1,16 +1,20 @@
-"""The page's data for its script: the listed objects, worst first, with the texts to show."""
+"""What the list of findings shows, as JSON for the page's script and for the template alike."""
 
-from drift.model import Actor, Cause, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status
-from drift.report.line_diff import line_diff
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from drift.model import Actor, Cause, Change, Evidence, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status
+from drift.report.line_diff import Mark, line_diff
 from drift.report.view import (
     CAUSE_TEXT,
-    CHANGE_SIGN,
     age,
     excerpts,
     finding_order,
     has_values,
     hint_for,
     is_shown,
+    lifecycle_mark,
     reason_of,
     sentence,
     short,
@@ -19,34 +23,54 @@ from drift.report.view import (
     worst_first,
 )
 
+#: The class and the side of a line of a diff, by its first character.
+_KINDS_OF_LINES: Final = {
+    Mark.GIT: ("minus", "Git"),
+    Mark.LIVE: ("plus", "live"),
+    Mark.BOTH: ("both", ""),
+    Mark.HUNK: ("cut", ""),
+    Mark.LEFT_OUT: ("cut", ""),
+}
+_BY: Final = {
+    None: " by ",
+    Evidence.EXACT: " by ",
+    Evidence.LIKELY: " probably by ",
+    Evidence.CANDIDATE: " possibly by ",
+}
+_ONLY_IN: Final = {Change.ADDED: "not in Git", Change.REMOVED: "not in the cluster"}
+#: A path before its last field, which is the one that readers look for, and that field with its index.
+_LAST_FIELD: Final = re.compile(r'(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)', re.DOTALL)
+
 
 def listed_objects(report: Report) -> list[ObjectReport]:
     """Returns the objects that the page lists, worst first, with those that have only ignored findings."""
     return sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
 
 
-def page_data(report: Report) -> Json:
-    """Returns everything that the script shows and filters.
+def page_data(items: Sequence[ObjectReport], now: str) -> dict[str, Json]:
+    """Returns everything that the list shows and filters.
+
+    A field is null if it is not shown.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
     return {
         "causes": CAUSE_TEXT,
+        "kinds": _KINDS_OF_LINES,
         "order": {
             "severity": list(Severity),
             "cause": list(Cause),
             "status": list(Status),
             "lifecycle": list(Lifecycle),
         },
-        "objects": [_object(item, report.generated_at) for item in listed_objects(report)],
+        "objects": [_object(item, now) for item in items],
     }
 
 
-def _object(item: ObjectReport, now: str) -> Json:
+def _object(item: ObjectReport, now: str) -> dict[str, Json]:
     key = item.key
     return {
-        "apiVersion": short(item.api_version),
         "kind": short(key.kind),
         "namespace": None if key.namespace is None else short(key.namespace),
         "name": short(key.name),
@@ -58,39 +82,70 @@ def _object(item: ObjectReport, now: str) -> Json:
     }
 
 
-def _finding(finding: Finding, now: str) -> Json:
+def _finding(finding: Finding, now: str) -> dict[str, Json]:
+    before, last = "", short(finding.path)
+    if match := _LAST_FIELD.fullmatch(last):
+        before, last = match.groups()
+    shows_values = has_values(finding)
+    git, live = excerpts(finding) if shows_values else (None, None)
+    actors = [_actor(actor, now) for actor in finding.actors]
+    first_seen = None if finding.first_seen is None else ago(finding.first_seen, now)
     return {
         "id": short(finding.id),
         "severity": finding.severity,
         "cause": finding.cause,
-        "sign": CHANGE_SIGN.get(finding.change),
-        "path": short(finding.path),
-        "pointer": short(finding.pointer),
-        "difference": None if has_values(finding) else what_differs(finding),
-        "values": excerpts(finding) if has_values(finding) else None,
-        "lines": [f"{line.mark}{line.text}" for line in line_diff(finding)],
-        "actors": [_actor(actor, now) for actor in finding.actors],
-        "note": None if finding.note is None else sentence(finding.note),
-        "hint": hint_for(finding),
-        "isDrift": finding.is_drift,
+        "lifecycle": finding.lifecycle,
+        "pathStart": before or None,
+        "pathEnd": last or None,
+        "git": git,
+        "live": live,
+        "onlyIn": _ONLY_IN.get(finding.change) if shows_values else None,
+        "difference": None if shows_values else what_differs(finding),
+        "lines": [f"{line.mark}{line.text}" for line in line_diff(finding)] if shows_values else [],
+        "note": None if finding.note is None else f"note: {sentence(finding.note)}",
+        "badge": lifecycle_mark(finding).lower() or None,
+        "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
+        "manager": _first_of(finding.actors),
+        "age": actors[0]["age"] if actors else first_seen and f"seen {first_seen}",
+        "hint": hint_for(finding) or None,
+        "actors": actors,
+        "firstSeen": first_seen
+        and _with_time(first_seen, finding.first_seen) + (f", {finding.lifecycle}" if finding.lifecycle else ""),
         "ignored": None
         if finding.ignored is None
-        else {"rule": sentence(finding.ignored.rule), "reason": sentence(finding.ignored.reason)},
-        "lifecycle": finding.lifecycle,
-        "firstSeen": None if finding.first_seen is None else _time(finding.first_seen, now),
+        else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
+        "pointer": short(finding.pointer) or None,
     }
 
 
-def _actor(actor: Actor, now: str) -> Json:
+def _first_of(actors: Sequence[Actor]) -> str | None:
+    """Returns the first manager, or the user if that is certain, and the number of others."""
+    if not actors:
+        return None
+    user = user_text(actors[0]) if actors[0].evidence is Evidence.EXACT else ""
+    others = f" +{len(actors) - 1}" if len(actors) > 1 else ""
+    return short(user or actors[0].manager) + others
+
+
+def _actor(actor: Actor, now: str) -> dict[str, Json]:
+    since = None if actor.time is None else ago(actor.time, now)
+    how = short(actor.operation) + (f", {short(actor.subresource)}" if actor.subresource else "")
+    user = short(user_text(actor)) or None
     return {
         "manager": short(actor.manager),
-        "operation": short(actor.operation),
-        "subresource": None if actor.subresource is None else short(actor.subresource),
-        "time": None if actor.time is None else _time(actor.time, now),
-        "user": short(user_text(actor)) or None,
-        "evidence": actor.evidence,
+        "how": f" ({how})",
+        "by": user and _BY[actor.evidence],
+        "user": user,
+        "when": f", {_with_time(since, actor.time) if since else 'time not recorded'}",
+        "age": since,
     }
 
 
-def _time(time: str, now: str) -> Json:
-    return {"at": short(time), "age": age(time, now)}
+def ago(time: str, now: str) -> str:
+    """Returns how long ago a time was, or the time itself if it is not a time of the past."""
+    since = age(time, now)
+    return short(time) if since is None else f"{since} ago"
+
+
+def _with_time(since: str, time: str | None) -> str:
+    return since if time is None or not since.endswith(" ago") else f"{since} ({short(time)})"

@@ -15,7 +15,7 @@
     (object.findings.length ? object.findings : [null]).map((finding) => ({
       object,
       finding,
-      nonDrift: finding !== null && !finding.isDrift,
+      nonDrift: Boolean(finding?.nonDrift),
       open: false,
       text: searchText(object, finding),
     })),
@@ -37,8 +37,9 @@
   function searchText(object, finding) {
     const parts = [object.kind, `${object.namespace ?? ""}/${object.name}`, object.cluster, object.source, object.reason];
     if (finding) {
-      parts.push(finding.id, finding.path, finding.difference, ...(finding.values ?? []), ...finding.lines, finding.note);
-      parts.push(...finding.actors.flatMap(({ manager, user }) => [manager, user]), finding.ignored?.rule, finding.ignored?.reason);
+      const { id, pathStart, pathEnd, difference, git, live, lines, note, actors, ignored } = finding;
+      parts.push(id, (pathStart ?? "") + (pathEnd ?? ""), difference, git, live, ...lines, note, ignored);
+      parts.push(...actors.flatMap(({ manager, user }) => [manager, user]));
     }
     return parts.filter(Boolean).join("\n").toLowerCase();
   }
@@ -52,56 +53,40 @@
     return result;
   }
 
-  const chip = (severity) =>
-    element("span", `chip s${data.order.severity.indexOf(severity)}`, severity);
-
-  // The last field of a path is the one that readers look for, so it is bold.
-  function pathElement(path) {
-    const match = path.match(/^(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)$/);
-    const [before, last] = match ? match.slice(1) : ["", path];
-    return element("code", "path", before, element("b", "", last));
+  // A copy of a template of the page, with these values.
+  function filled(template, values) {
+    const result = byId(template).content.firstElementChild.cloneNode(true);
+    for (const part of [result, ...result.querySelectorAll("[data-if], [data-slot], [data-class]")]) {
+      const { if: condition, slot, class: kind } = part.dataset;
+      if ([condition, slot].some((name) => name && (values[name] ?? null) === null)) part.remove();
+      else if (slot) part.append(...(slot === "hint" ? withCode(values[slot]) : [values[slot]]));
+      if (kind && values[kind]) part.classList.add(values[kind]);
+    }
+    return result;
   }
 
   // A hint, with the text between backticks as code.
   const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? element("code", "", part) : part));
 
-  // A text, with the part that differs from another text highlighted.
-  function highlighted(text, other) {
+  const rank = (finding) => data.order.severity.indexOf(finding.severity);
+
+  // Highlights the part of a text that differs from another one.
+  function highlight(code, other) {
+    const text = code.textContent;
     let start = 0;
     while (start < text.length && start < other.length && text[start] === other[start]) start += 1;
     let end = 0;
     const longest = Math.min(text.length, other.length) - start;
     while (end < longest && text[text.length - 1 - end] === other[other.length - 1 - end]) end += 1;
-    if (start + end === 0) return [text];
-    return [
-      text.slice(0, start),
-      element("mark", "", text.slice(start, text.length - end)),
-      text.slice(text.length - end),
-    ].filter((part) => typeof part === "string" || part.textContent);
-  }
-
-  function valuesElement({ values, difference }) {
-    if (!values) return element("span", "values", difference);
-    const [desired, live] = values;
-    const side = (name, text) => [element("span", "side", name), " ", element("code", name === "Git" ? "git" : "live", text)];
-    if (desired === null) return element("span", "values", ...side("live", live), " ", element("span", "side", "not in Git"));
-    if (live === null) return element("span", "values", ...side("Git", desired), " ", element("span", "side", "not in the cluster"));
-    return element("span", "values", ...side("Git", desired), " ", ...side("live", live));
+    const differing = text.slice(start, text.length - end);
+    if (start + end && differing) {
+      code.replaceChildren(text.slice(0, start), element("mark", "", differing), text.slice(text.length - end));
+    }
   }
 
   function objectElement(object, objectRows) {
-    const { kind, namespace, name, cluster, status, source, reason } = object;
-    const head = element(
-      "div",
-      "head",
-      element("h3", "", element("span", "kind", kind), " ", namespace === null ? "" : element("span", "ns", `${namespace}/`), name),
-      element("span", `status ${status}`, status),
-      cluster === null ? "" : element("span", "cluster", cluster),
-      source === null ? "" : element("span", "source", source),
-    );
     const worst = objectRows[0].finding;
-    const result = element("li", `object${worst ? ` r${data.order.severity.indexOf(worst.severity)}` : ""}`, head);
-    if (reason !== null) result.append(element("p", "reason", reason));
+    const result = filled("object", { ...object, rank: worst && `r${rank(worst)}` });
     const findings = objectRows.filter((row) => row.finding);
     const shown = object.expanded || printing ? findings : findings.slice(0, PER_OBJECT);
     result.append(...shown.map(findingElement));
@@ -121,31 +106,8 @@
 
   function findingElement(row) {
     const { finding } = row;
-    const { lifecycle } = finding;
-    const [first, ...others] = finding.actors;
-    const who = element(
-      "span",
-      "who",
-      lifecycle && lifecycle !== "ongoing" ? element("span", `badge ${lifecycle}`, lifecycle) : "",
-      row.nonDrift ? element("span", "badge", finding.ignored ? "ignored" : "controller") : "",
-      first ? element("span", "manager", (first.evidence === "exact" && first.user ? first.user : first.manager) + (others.length ? ` +${others.length}` : "")) : "",
-      element("span", "age", ago(first?.time) ?? (finding.firstSeen ? `seen ${ago(finding.firstSeen)}` : "")),
-    );
-    const summary = element(
-      "summary",
-      "",
-      chip(finding.severity),
-      element(
-        "span",
-        "change",
-        finding.path ? pathElement(finding.path) : "",
-        finding.path ? " " : "",
-        valuesElement(finding),
-        finding.note === null ? "" : element("span", "note", `note: ${finding.note}`),
-      ),
-      who,
-    );
-    const result = element("details", row.nonDrift ? "finding non-drift" : "finding", summary);
+    const result = filled("finding", { ...finding, rank: `s${rank(finding)}` });
+    result.classList.toggle("non-drift", row.nonDrift);
     // The body is added when the finding is first opened. Toggle events are asynchronous, which is too late for printing,
     // so a finding that is already open gets its body at once.
     const addBody = () => result.childElementCount === 1 && result.append(bodyElement(finding, row.object));
@@ -159,52 +121,22 @@
     return result;
   }
 
-  const byWord = { likely: "probably by", candidate: "possibly by" };
-  const ago = (time) => (time ? (time.age === null ? time.at : `${time.age} ago`) : undefined);
-  const agoAndTime = (time) => (time.age === null ? time.at : `${time.age} ago (${time.at})`);
-
-  function bodyElement(finding, object) {
-    const facts = element("dl", "facts");
-    const fact = (term, ...text) => facts.append(element("div", "", element("dt", "", term), element("dd", "", ...text)));
-    if (finding.hint) fact("what to do", ...withCode(finding.hint));
-    fact("cause", data.causes[finding.cause]);
-    for (const { manager, operation, subresource, time, user, evidence } of finding.actors) {
-      const how = [operation, subresource].filter(Boolean).join(", ");
-      const by = user ? [` ${byWord[evidence] ?? "by"} `, element("b", "", user)] : [];
-      fact("who", element("b", "", manager), ` (${how})`, ...by, ", ", time ? agoAndTime(time) : "time not recorded");
+  function bodyElement(finding, { source }) {
+    const { lines, git, live, actors, id } = finding;
+    const result = filled("body", { ...finding, source, causeText: data.causes[finding.cause] });
+    const difference = result.querySelector(".difference");
+    if (lines.length) {
+      const values = lines.map((line) => ({ kind: data.kinds[line[0]][0], side: data.kinds[line[0]][1], text: line.slice(1) }));
+      difference.replaceChildren(...values.map((line) => filled("line", line)));
+    } else if (git !== null && live !== null) {
+      highlight(difference.querySelector(".minus code"), live);
+      highlight(difference.querySelector(".plus code"), git);
+    } else if (git === live) {
+      difference.remove();
     }
-    if (finding.firstSeen) {
-      fact("first seen", agoAndTime(finding.firstSeen), finding.lifecycle ? `, ${finding.lifecycle}` : "");
-    }
-    if (finding.ignored) fact("ignored", `by ${finding.ignored.rule}: ${finding.ignored.reason}`);
-    if (object.source !== null) fact("manifest", element("code", "", object.source));
-    if (finding.pointer) fact("pointer", element("code", "", finding.pointer));
-    const link = element("a", "", "Link to this finding");
-    link.href = `#${encodeURIComponent(finding.id)}`;
-    fact("id", element("code", "", finding.id), " ", link);
-    return element("div", "body", differenceElement(finding), facts);
-  }
-
-  function differenceElement({ lines, values }) {
-    if (!lines.length && !values) return "";
-    const block = element("div", "difference");
-    const line = (kind, name, ...text) =>
-      block.append(element("div", `line ${kind}`, element("span", "side", name), element("code", "", ...text)));
-    if (!lines.length) {
-      const [desired, live] = values;
-      if (desired !== null) line("minus", "Git", ...(live === null ? [desired] : highlighted(desired, live)));
-      if (live !== null) line("plus", "live", ...(desired === null ? [live] : highlighted(live, desired)));
-      return block;
-    }
-    const kinds = {
-      "-": ["minus", "Git"],
-      "+": ["plus", "live"],
-      " ": ["both", ""],
-      "@": ["cut", ""],
-      ".": ["cut", ""],
-    };
-    for (const text of lines) line(...kinds[text[0]], text.slice(1));
-    return block;
+    result.querySelector('[data-if="causeText"]').after(...actors.map((actor) => filled("actor", actor)));
+    result.querySelector("a").href = `#${encodeURIComponent(id)}`;
+    return result;
   }
 
   // --- The list ---

@@ -2,21 +2,46 @@
 
 import base64
 import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
-from string import Template
-from typing import Final
+from typing import Any, Final
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from drift import __version__
-from drift.model import Report, Verdict
-from drift.report.html.data import listed_objects, page_data
-from drift.report.html.listing import listing
-from drift.report.html.markup import escaped, script_data
-from drift.report.html.resolved import resolved_section
-from drift.report.html.summary import next_steps, not_checked, notes, title, verdict
-from drift.report.html.trend import trend_figure
+from drift.model import SEVERITY_RANK, Json, PastScan, Report, Severity, Status, Verdict
+from drift.report.html.data import ago, listed_objects, page_data
+from drift.report.view import CAUSE_TEXT, hint_for, hints, is_shown, plural, sentence, short, summary, visible
 
-#: The tab's icon has the colour of the verdict.
-_ICON_COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
+_TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
+_COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
+#: How many are shown, and how many characters of a commit and of a cluster in the title.
+_LIMITS: Final = {
+    "sentences": 50,
+    "names": 5,
+    "commit": 12,
+    "title": 48,
+    "resolved": 100,
+}
+#: What is listed for readers without scripts: objects, findings, and findings of one object.
+_MAX_OBJECTS: Final = 200
+_MAX_FINDINGS: Final = 400
+_MAX_FINDINGS_OF_OBJECT: Final = 20
+#: The chart: more bars would be too narrow to see. The page scales its coordinates.
+_MAX_SCANS: Final = 60
+_STEP: Final = 10
+_BAR: Final = 8
+_HEIGHT: Final = 100
+#: Only a fingerprint becomes an element's id: any other text could be the same as one of the page's own ids.
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}")
+#: Characters that could end a script element or begin a comment in it.
+_IN_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def to_html(report: Report) -> str:
@@ -26,27 +51,175 @@ def to_html(report: Report) -> str:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
     style, script = asset("page.css"), asset("page.js")
-    return Template(asset("page.html")).substitute(
-        policy=_policy(style, script),
-        title=title(report),
-        icon_color=_ICON_COLOR[report.verdict],
-        style=style,
-        verdict=verdict(report),
-        trend=trend_figure(report.past, report.generated_at),
-        not_checked=not_checked(report),
-        next_steps=next_steps(report),
-        resolved=resolved_section(report.resolved, report.generated_at),
-        notes=notes(report),
-        listing=listing(listed_objects(report)),
-        version=escaped(__version__),
-        data=script_data(page_data(report)),
-        script=script,
-    )
+    items = listed_objects(report)
+    data = page_data(items, report.generated_at)
+    listed, left_out = _listed([values for item, values in zip(items, data["objects"], strict=True) if is_shown(item)])
+    # Everything that is not `Markup` is escaped.
+    values = {
+        "policy": _policy(style, script),
+        "style": Markup(style),  # noqa: S704 - a file of this package
+        "script": Markup(script),  # noqa: S704 - a file of this package
+        "data": _script_data(data),
+        "listed": listed,
+        "left_out": left_out,
+        "blank": _Blank(),
+        "kinds": data["kinds"],
+        "causes": CAUSE_TEXT,
+        "limits": _LIMITS,
+        "version": __version__,
+    }
+    return _environment().get_template("page.html").render(values, **_overview(report))
 
 
 def asset(file: str) -> str:
     """Returns the content of a file of this package."""
     return resources.files(__package__).joinpath(file).read_text("utf-8")
+
+
+def _overview(report: Report) -> Mapping[str, Any]:
+    """Returns what the top of the page shows, for an on-call engineer: the verdict, what is missing, what to do."""
+    found = Counter(finding.severity for item in report.objects for finding in item.findings if finding.is_drift)
+    steps = Counter(hint_for(finding) for item in report.objects for finding in item.findings)
+    return {
+        "report": report,
+        "verdict": {
+            "title": _TITLE[report.verdict],
+            "color": _COLOR[report.verdict],
+            "counts": summary(report).partition(": ")[2],
+            "incomplete": report.verdict is Verdict.INCOMPLETE,
+        },
+        "severities": [(severity, found[severity]) for severity in Severity],
+        "clusters": report.clusters or ((report.cluster,) if report.cluster else ()),
+        "trend": _trend(report.past),
+        "unchecked": sum(item.status is Status.UNCHECKED and not item.is_skipped for item in report.objects),
+        "steps": [(hint, steps[hint]) for hint in hints(report)],
+        "resolved": sorted(report.resolved, key=lambda item: SEVERITY_RANK[item.severity]),
+    }
+
+
+class _Blank(dict[str, str]):
+    """An object or a finding whose every value is empty: for the templates that the script fills."""
+
+    def __missing__(self, _: str) -> str:
+        return ""
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_without_control_characters,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "short": short,
+        "sentence": sentence,
+        "plural": plural,
+        "code": _with_code,
+        "rank": SEVERITY_RANK.__getitem__,
+        "ago": _ago,
+    }
+    return environment
+
+
+@pass_context
+def _ago(context: Context, time: str) -> str:
+    return ago(time, context["report"].generated_at)
+
+
+def _without_control_characters(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _with_code(text: str) -> Markup:
+    """Marks up as code what a text has between backticks."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
+
+
+def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str, Json]], int]:
+    """Returns the worst objects, for readers without scripts, without ignored findings; and how many are left out."""
+    listed: list[Mapping[str, Json]] = []
+    left_out = count = 0
+    used: set[str] = set()
+    for item in objects:
+        findings = [finding for finding in item["findings"] if finding["ignored"] is None]
+        if len(listed) == _MAX_OBJECTS or count >= _MAX_FINDINGS:
+            left_out += 1
+            continue
+        shown = [
+            {
+                **finding,
+                "rank": _rank("s", finding),
+                "source": item["source"],
+                "causeText": CAUSE_TEXT[finding["cause"]],
+                "anchor": _anchor(finding["id"], used),
+            }
+            for finding in findings[:_MAX_FINDINGS_OF_OBJECT]
+        ]
+        count += len(shown)
+        rank = _rank("r", shown[0]) if shown else ""
+        listed.append({**item, "rank": rank, "findings": shown, "left_out": len(findings) - len(shown)})
+    return listed, left_out
+
+
+def _rank(prefix: str, finding: Mapping[str, Json]) -> str:
+    """Returns the class for the severity of a finding."""
+    return f"{prefix}{SEVERITY_RANK[finding['severity']]}"
+
+
+def _anchor(fingerprint: str, used: set[str]) -> str | None:
+    if fingerprint in used or not _FINGERPRINT.fullmatch(fingerprint):
+        return None
+    used.add(fingerprint)
+    return fingerprint
+
+
+def _trend(past: Sequence[PastScan]) -> Mapping[str, Any] | None:
+    """Returns the chart of the open findings after the latest scans, oldest first."""
+    scans = past[-_MAX_SCANS:]
+    if not scans:
+        return None
+    maximum = max(scan.open for scan in scans)
+    return {
+        "scans": scans,
+        "first": scans[0],
+        "last": scans[-1],
+        "maximum": maximum,
+        "width": len(scans) * _STEP,
+        "height": _HEIGHT,
+        "bars": [(scan, _bar(number, scan, maximum)) for number, scan in enumerate(scans)],
+    }
+
+
+def _bar(number: int, scan: PastScan, maximum: int) -> list[Mapping[str, str]]:
+    height = _HEIGHT * scan.open / maximum if maximum else 0
+    new = height * min(scan.new, scan.open) / scan.open if scan.open else 0
+    rectangles = [
+        ("back", 0.0, float(_HEIGHT)),
+        ("new", _HEIGHT - height, new),
+        ("old", _HEIGHT - height + new, height - new),
+        ("partial", 0.0, 0.0 if scan.complete else float(_HEIGHT)),
+    ]
+    x = number * _STEP + (_STEP - _BAR) / 2
+    return [
+        {"kind": kind, "x": f"{x:g}", "y": f"{y:.1f}", "width": str(_BAR), "height": f"{size:.1f}"}
+        for kind, y, size in rectangles
+        if size > 0
+    ]
+
+
+def _script_data(value: Json) -> Markup:
+    """Returns JSON for a script element with a type that browsers do not run.
+
+    Raises:
+        TypeError: The value holds a redacted value, which is a bug in drift.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
+    return Markup(text)  # noqa: S704 - escaped in the line above
 
 
 def _policy(style: str, script: str) -> str:

@@ -21,11 +21,11 @@ def _last_line_of(code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def test_a_report_into_a_pipe_loads_no_terminal_libraries(live: str) -> None:
+def test_a_text_report_into_a_pipe_loads_no_libraries_of_terminals_and_other_formats(live: str) -> None:
     code = (
         "import sys\nfrom drift.cli import main\n"
         f"main(['report', {live!r}, '--live', {live!r}])\n"
-        "print([name for name in sys.modules if name.partition('.')[0] == 'rich'])"
+        "print([name for name in sys.modules if name.partition('.')[0] in {'rich', 'jinja2', 'msgspec'}])"
     )
 
     assert _last_line_of(code) == "[]"

@@ -215,6 +215,24 @@ def test_the_keyboard_reaches_and_opens_a_finding(page: Page) -> None:
     assert page.run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
 
 
+def test_without_scripts_the_worst_findings_are_listed_in_the_same_markup(page: Page) -> None:
+    def markup() -> list[str | None]:
+        return [part.get_attribute("outerHTML") for part in page.all(".objects .head, .finding > summary")]
+
+    page.open(on_call())
+    page.one("#non-drift").click()
+    filled = markup()
+    page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.driver.refresh()
+
+        assert markup() == filled
+        page.one(".finding summary").click()
+        assert "kubectl-patch (Update), 38m ago" in page.one(".finding .body").text
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("window", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_it_is_accessible(page: Page, scheme: str, window: tuple[int, int]) -> None:
