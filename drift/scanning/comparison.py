@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.ownership import NO_BASE_NOTE
@@ -10,6 +11,7 @@ from drift.gitops.ignore_differences import IgnoreDifferences, apply_ignore_diff
 from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
+from drift.gitops.variables import has_variables, is_applied_by_flux
 from drift.model import Finding, Object, ObjectReport, Status
 from drift.policy.autoscaling import concerns_replicas, judge_replicas
 from drift.policy.findings import conceal, deletion_findings, object_findings
@@ -19,6 +21,8 @@ from drift.scanning.last_sync import LastSync
 from drift.scanning.plan import Pair
 from drift.scanning.types import Types
 from drift.schema.facts import known_facts
+
+_VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,13 @@ class PairResult:
         has_managed_fields: Whether the live object has ``managedFields``; None if it was not compared in this scan.
         without_base: The managers of fields that Git does not have, once per field, if the scan cannot tell a webhook's
             work from a field that was removed from Git.
+        differs_in_variables: Whether a value in Git that differs has a variable, which Flux seems to replace.
     """
 
     report: ObjectReport
     has_managed_fields: bool | None = None
     without_base: tuple[str, ...] = ()
+    differs_in_variables: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,8 @@ class PairComparer:
             if difference.note == NO_BASE_NOTE
             for actor in difference.actors
         )
-        return PairResult(report, not comparison.lacks_owners, tuple(without_base))
+        differs_in_variables = any(finding.note == _VARIABLE_NOTE for finding in findings)
+        return PairResult(report, not comparison.lacks_owners, tuple(without_base), differs_in_variables)
 
     def _is_obviously_in_sync(self, pair: Pair, reserved: ReservedMetadata) -> bool:
         if reserved not in self._proofs:
@@ -154,5 +161,11 @@ class PairComparer:
         findings = apply_ignore_differences(
             key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences
         )
+        if not pair.manifest.origins and is_applied_by_flux(live):
+            findings = tuple(map(_with_variable_note, findings))
         # Last: the steps before depend on the values.
         return conceal(findings, comparison.concealed) if comparison.concealed else findings
+
+
+def _with_variable_note(finding: Finding) -> Finding:
+    return replace(finding, note=_VARIABLE_NOTE) if has_variables(finding.desired) and not finding.note else finding

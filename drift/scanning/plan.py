@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from drift.errors import ManifestError
+from drift.gitops.variables import VariableKey, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.model import Decision, Finding, Manifest, NotCompared, ObjectKey, ObjectReport, Shard, Status
@@ -12,6 +13,10 @@ from drift.scanning.options import Options
 
 #: Argo CD's own kinds. Argo Workflows and Rollouts use the same group, but their objects are ordinary manifests.
 _ARGOCD_KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
+_VARIABLE_NAME: Final = (
+    "its name, namespace or kind has a variable (${...}), which looks like Flux's postBuild substitution: "
+    "--flux compares what Flux applies"
+)
 _FLUX_GROUPS: Final = ".toolkit.fluxcd.io"
 
 
@@ -153,12 +158,14 @@ class Plan:
         described: The keys of all manifests.
         unchecked: The reports of the manifests that are not compared.
         absent: The manifests whose kind the cluster or dump does not have.
+        patterns: The keys of manifests with a variable in their key. Each may describe any object that matches.
     """
 
     kinds: tuple[PlannedKind, ...]
     described: frozenset[ObjectKey]
     unchecked: tuple[ObjectReport, ...]
     absent: tuple[Absent, ...]
+    patterns: tuple[VariableKey, ...] = ()
 
     @property
     def namespaces(self) -> list[str]:
@@ -174,6 +181,10 @@ class Plan:
         """
         kinds = [kind for kind in self.kinds if not _configures_gitops(kind.resource)]
         return sorted({name for kind in kinds for name in kind.namespaces if name is not None})
+
+    def may_describe(self, key: ObjectKey) -> bool:
+        """Returns whether a manifest with a variable in its key may describe an object."""
+        return any(pattern.matches(key) for pattern in self.patterns)
 
     def part(self, shard: Shard, *, others: bool = False) -> "Plan":
         """Returns the part of the plan that belongs to a shard.
@@ -196,6 +207,7 @@ class Plan:
             described=self.described,
             unchecked=tuple(report for report in self.unchecked if shard.owns(report.key.namespace) is not others),
             absent=tuple(absent for absent in self.absent if shard.owns(absent.key.namespace) is not others),
+            patterns=self.patterns,
         )
 
 
@@ -220,6 +232,7 @@ class ResourceMapper:
         seen: dict[ObjectKey, Manifest] = {}
         unchecked: list[ObjectReport] = []
         absent: list[Absent] = []
+        patterns: list[VariableKey] = []
         for manifest in manifests:
             resource = self._resource(manifest)
             key = self._key(manifest, resource)
@@ -227,8 +240,12 @@ class ResourceMapper:
                 raise ManifestError(f"{manifest.place}: {key} is also defined in {seen[key].place}; remove one of them")
             seen[key] = manifest
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
+            pattern = variable_key(manifest, key)
             if excluded is not None:
                 unchecked.append(_unchecked(manifest, key, excluded.reason, is_skipped=True))
+            elif pattern is not None:
+                patterns.append(pattern)
+                unchecked.append(_unchecked(manifest, key, _VARIABLE_NAME))
             elif resource is None:
                 unserved = self._not_served(manifest, key)
                 if isinstance(unserved, Absent):
@@ -238,7 +255,7 @@ class ResourceMapper:
             else:
                 kind = kinds.setdefault((resource.api_version, resource.kind), PlannedKind(resource))
                 kind.namespaces.setdefault(key.namespace, {})[manifest.name] = manifest
-        return Plan(tuple(kinds.values()), frozenset(seen), tuple(unchecked), tuple(absent))
+        return Plan(tuple(kinds.values()), frozenset(seen), tuple(unchecked), tuple(absent), tuple(patterns))
 
     def _resource(self, manifest: Manifest) -> Resource | None:
         return self._source.resources.find(manifest.api_version, manifest.kind)

@@ -88,6 +88,7 @@ class _Results:
         with_managed_fields: The number of compared objects with ``managedFields``.
         without_managed_fields: The number of compared objects without them.
         without_base: The number of fields as in `PairResult.without_base`, by manager.
+        with_variables: The names of objects as in `PairResult.differs_in_variables`.
     """
 
     reports: list[ObjectReport] = field(default_factory=list)
@@ -99,6 +100,7 @@ class _Results:
     with_managed_fields: int = 0
     without_managed_fields: int = 0
     without_base: Counter[str] = field(default_factory=Counter)
+    with_variables: list[str] = field(default_factory=list)
 
     def add(self, result: PairResult) -> None:
         self.reports.append(result.report)
@@ -108,6 +110,8 @@ class _Results:
             self.without_managed_fields += 1
         if result.without_base:
             self.without_base.update(result.without_base)
+        if result.differs_in_variables:
+            self.with_variables.append(str(result.report.key))
 
 
 class _Scan:
@@ -272,7 +276,8 @@ class _Scan:
 
     # -- unmanaged
 
-    def _report_unmanaged(self, candidates: Sequence[Candidate]) -> Sequence[ObjectReport]:
+    def _report_unmanaged(self, found: Sequence[Candidate]) -> Sequence[ObjectReport]:
+        candidates = [candidate for candidate in found if not self._plan.may_describe(candidate.key)]
         tracking_labels = self._inference.tracking.keys
         if candidate_owners(candidates, tracking_labels) - self._inference.owners.known:
             self._others.read_once()
@@ -291,6 +296,7 @@ class _Scan:
                 "most of their fields (--applier NAME names another one)"
             )
         yield from _no_base_notes(results.without_base)
+        yield from _variables_notes(results.with_variables)
         yield from self._autoscalers.notes
         yield from self._types.notes
         yield from self._search.notes
@@ -306,6 +312,15 @@ def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:
         yield (
             f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; "
             "--synced-revision REV, the Git revision that was last installed, tells these apart"
+        )
+
+
+def _variables_notes(objects: Sequence[str]) -> Iterator[str]:
+    if objects:
+        count = "one object" if len(objects) == 1 else f"{len(objects)} objects"
+        yield (
+            f"{count} that Flux applies differ from Git in a variable (${{...}}), such as {min(objects)}: this looks "
+            "like postBuild substitution, which --flux resolves"
         )
 
 

@@ -15,6 +15,7 @@ from drift.documents.parse import Document, number_documents, read_valid_documen
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.hooks import hook_of
 from drift.gitops.sops import mask_encrypted
+from drift.gitops.variables import example_name
 from drift.globs import FileGlob
 from drift.model import Incomparable, Json, Manifest, Object, Source
 from drift.redaction import is_name, is_secret, redact_secret
@@ -358,7 +359,7 @@ def _manifest(body: Object, document: Document, name: str) -> Manifest:
 
 def _name(value: Json, field: str, position: str, *, strict: bool) -> str:
     name = _string(value, field, position)
-    if strict and not is_name(name):
+    if strict and not is_name(example_name(name)):
         raise ManifestError(
             f"{position}: {field} is not a valid name for a Secret (lower-case letters, digits, - and .)"
         )

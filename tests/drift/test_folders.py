@@ -98,6 +98,22 @@ def test_objects_that_sops_encrypts_are_in_sync_until_their_fields_change(
     assert "cGw0aW50M3h0" not in f"{scanned.document} {capsys.readouterr()}"
 
 
+def test_variables_that_flux_replaces_are_named_and_hide_no_object(workspace: Application) -> None:
+    workspace.write(config_map(1, "shop.example.com"), "a.yaml")
+    workspace.write(config_map(2), "b.yaml")
+    workspace.sync(owner="apps")
+    workspace.kubectl("create", "configmap", "by-hand", "--from-literal=a=b")
+    workspace.write(config_map(1, "'shop.${domain}'"), "a.yaml")
+    workspace.write(config_map(2).replace("c2", "'c${number}'"), "b.yaml")
+
+    scanned = workspace.report()
+
+    assert scanned.status == 3
+    statuses = {item["name"]: item["status"] for item in scanned.document["objects"]}
+    assert statuses == {"c1": "drifted", "c${number}": "unchecked", "by-hand": "unmanaged"}
+    assert any("looks like postBuild substitution" in note for note in scanned.document["notes"])
+
+
 def test_a_broken_commit_does_not_blind_the_job(workspace: Application) -> None:
     for number in range(3):
         workspace.write(config_map(number), f"c{number}.yaml")
