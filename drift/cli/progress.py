@@ -21,13 +21,7 @@ _DELAY: Final = 1.0
 
 
 class Progress(AbstractContextManager["Progress"]):
-    """Shows a progress bar while work goes on, starting after a second.
-
-    Args:
-        what: A short description of the work.
-        quiet: Whether to show nothing.
-        color: Whether to use colours.
-    """
+    """Shows a progress bar while work goes on, starting after a second."""
 
     def __init__(self, what: str, *, quiet: bool = False, color: bool = True) -> None:
         self._what = what

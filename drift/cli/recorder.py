@@ -27,10 +27,6 @@ class RunRecorder:
     Attributes:
         failed: Whether a scan could not be recorded.
 
-    Args:
-        options: The flags.
-        settings: The settings.
-
     Raises:
         UsageError: The scan needs a name (``--history-scope``).
     """

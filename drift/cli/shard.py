@@ -18,11 +18,8 @@ _NUMBER: Final = re.compile(r"\d{1,6}", re.ASCII)
 def chosen_shard(flag: str | None, *, quiet: bool) -> Shard | None:
     """Returns the shard to scan, or None to scan everything.
 
-    Prints a message if the shard comes from the environment, since the user may not know of it.
-
-    Args:
-        flag: ``I/N`` with I counted from 1, or None if the flag is not set.
-        quiet: Whether to print nothing.
+    Prints a message if the shard comes from the environment, since the user may not know of it. The flag is ``I/N``
+    with I counted from 1.
 
     Raises:
         UsageError: The flag or the environment does not name a shard.

@@ -77,15 +77,7 @@ def scan_targets(
 ) -> Report:
     """Scans several clusters in parallel. One that cannot be scanned makes the report incomplete; the others go on.
 
-    Args:
-        targets: The clusters, more than one.
-        scan: Scans one cluster.
-        manifests: The manifests, for the report of a cluster that cannot be scanned.
-        shard: The shard that is scanned, or None for everything.
-        impersonate: The user to impersonate in each cluster.
-        limits: The timeouts, for each cluster by itself.
-        tell: Called with a message on each retry.
-        warn: Called with a message for each insecure connection.
+    The limits are for each cluster by itself.
 
     Raises:
         UsageError: A context or a kubeconfig does not exist.

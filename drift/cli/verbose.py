@@ -14,14 +14,7 @@ from drift.sources.load import LoadedManifests
 
 
 def print_inputs(options: argparse.Namespace, settings: Settings, manifests: LoadedManifests, live: LiveSource) -> None:
-    """Prints what a scan compares, before it starts.
-
-    Args:
-        options: The flags.
-        settings: The settings, with those from flags.
-        manifests: The manifests that were read.
-        live: The cluster or dump that they are compared with.
-    """
+    """Prints what a scan compares, before it starts."""
     file = options.config or DEFAULT_FILE
     say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
     files = len({manifest.source.file for manifest in manifests.manifests if manifest.source is not None})

@@ -134,11 +134,6 @@ def _do_nothing(number: int, frame: FrameType | None) -> None:
 def _run_until_stopped(watcher: Watcher, reload: Callable[[], None], signals: _Signals) -> None:
     """Runs the watcher in a thread, so that the main thread can handle signals at once.
 
-    Args:
-        watcher: The watcher.
-        reload: Reloads the manifests.
-        signals: The signals that the process gets.
-
     Raises:
         DriftError: The watch could not start.
     """

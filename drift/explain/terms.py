@@ -37,9 +37,7 @@ class Term:
 def explain(name: str, width: int) -> str:
     """Returns the explanation of a term, in each of its meanings.
 
-    Args:
-        name: The term; case does not matter, and spaces count as hyphens.
-        width: Columns to fold at.
+    Case does not matter, and spaces count as hyphens.
 
     Raises:
         UsageError: The term is unknown.

@@ -30,9 +30,8 @@ _THREAD_LOCK: Final = threading.RLock()
 def write_transaction(file: Path, *, check: bool) -> Iterator[sqlite3.Connection]:
     """Opens a transaction in the current schema. It is committed unless the block raises.
 
-    Args:
-        file: The path. The file is created if it does not exist, but not its folder.
-        check: Whether to check for damage first, which reads the whole file.
+    The file is created if it does not exist, but not its folder. With ``check``, the whole file is first read for
+    damage.
 
     Raises:
         BrokenHistoryError: The file is damaged.

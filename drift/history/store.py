@@ -22,12 +22,10 @@ _Result = TypeVar("_Result")
 class History:
     """A history file. Several processes may use it at once; each call is one short transaction.
 
+    The first write creates the file, but not its folder. ``warn`` is called if a damaged file was moved aside.
+
     Attributes:
         file: Its path.
-
-    Args:
-        file: The path. The first write creates the file, but not its folder.
-        warn: Called with a sentence if a damaged file was moved aside.
     """
 
     def __init__(self, file: Path, warn: Callable[[str], None]) -> None:

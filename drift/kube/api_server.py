@@ -35,11 +35,7 @@ class ApiServer:
     ) -> None:
         """Asks the server for its version and the kinds that it serves.
 
-        Args:
-            connection: The server and the credentials.
-            limits: The timeout and the maximum size of a response.
-            deadline: When to stop; by default, the limits count from now on.
-            notify: Called with a sentence for each retry.
+        By default, the limits count from now on. ``notify`` is called with a sentence for each retry.
 
         Raises:
             ConnectError: The server is unreachable or refuses the credentials.
@@ -88,11 +84,7 @@ class ApiServer:
     ) -> Iterator[LiveObject]:
         """The objects of a kind, page by page. The next page is fetched while the caller works on the current one.
 
-        Args:
-            resource: The kind.
-            namespace: None for all namespaces, or for a cluster-scoped kind.
-            metadata_only: Requests only the metadata; the values of Secrets then never leave the server.
-            at_most: The maximum number of objects; None for no maximum.
+        With ``metadata_only``, the values of Secrets never leave the server.
 
         Raises:
             TooManyObjectsError: There are more than ``at_most``, or the server does not say how many there are.

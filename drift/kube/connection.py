@@ -113,10 +113,7 @@ def load_client() -> None:
 def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonation = NO_IMPERSONATION) -> Connection:
     """Configures a client: from the given file, KUBECONFIG, ~/.kube/config or the pod's service account, in this order.
 
-    Args:
-        kubeconfig: A file, or None.
-        context: A context of the kubeconfig, or None for its current context.
-        impersonate: The user to impersonate. The kubeconfig supplies what is missing.
+    What ``impersonate`` leaves open, the kubeconfig supplies.
 
     Raises:
         UsageError: The file or the context does not exist, or the authentication method is not supported.

@@ -32,10 +32,7 @@ class Dump:
     def __init__(self, paths: Sequence[str], built_in: Sequence[Resource], default_namespace: str) -> None:
         """Reads the dumps.
 
-        Args:
-            paths: Files or folders.
-            built_in: The kinds of Kubernetes itself.
-            default_namespace: The namespace of objects that name none.
+        ``built_in`` are the kinds of Kubernetes itself.
 
         Raises:
             UsageError: A path does not exist.

@@ -101,12 +101,8 @@ class Response:
 def get(connection: Connection, target: str, accept: str, *, seconds: float, max_bytes: int) -> Response:
     """Sends one GET request. Redirects are not followed, so that credentials stay with their server.
 
-    Args:
-        connection: The server and the credentials. Their renewal counts as part of the request.
-        target: The path, with the query.
-        accept: The ``Accept`` header.
-        seconds: Timeout of the whole request.
-        max_bytes: Maximum size of the decompressed body.
+    ``seconds`` is the timeout of the whole request, including the renewal of credentials. ``max_bytes`` limits the
+    decompressed body.
 
     Raises:
         NoResponseError: There is no complete response.

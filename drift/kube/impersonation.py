@@ -79,10 +79,6 @@ def from_flags(user: str | None, groups: list[str], uid: str | None) -> Imperson
 def from_kubeconfig(user: Mapping[str, Any], location: str) -> Impersonation:
     """Reads ``as``, ``as-groups``, ``as-uid`` and ``as-user-extra`` of a user in a kubeconfig.
 
-    Args:
-        user: The user in the kubeconfig.
-        location: Where it is, for messages.
-
     Raises:
         ConnectError: A value is not valid.
     """

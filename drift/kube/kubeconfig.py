@@ -34,8 +34,7 @@ _UNSUPPORTED: Final = ("username", "password", "auth-provider")
 def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
     """Merges kubeconfig files. If several define the same name, the first one wins, as with kubectl.
 
-    Args:
-        files: At least one. Each part keeps its file, because paths in a kubeconfig are relative to its folder.
+    Each part keeps its file, because paths in a kubeconfig are relative to its folder.
 
     Raises:
         ConnectError: A file cannot be read or is not a kubeconfig.
@@ -58,11 +57,9 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
 
 
 def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any], str]:
-    """Returns the user of a context. Authentication methods that are not supported are removed.
+    """Returns the user of a context. Unsupported authentication methods are removed from ``config``.
 
-    Args:
-        config: From `read_kubeconfigs`. It is modified.
-        context: The name of the context; None for the current context.
+    The context None is the current one.
 
     Returns:
         The user in the kubeconfig ({} if the context names none), and where it is, for messages.
@@ -88,9 +85,7 @@ def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any]
 def used_cluster(config: "ConfigNode", context: str | None) -> dict[str, Any]:
     """Returns the cluster of a context.
 
-    Args:
-        config: From `read_kubeconfigs`.
-        context: The name of the context; None for the current context.
+    The context None is the current one.
 
     Raises:
         ConnectError: A setting has the wrong type. The official client would treat the string "false" as true.

@@ -78,10 +78,7 @@ class LiveSource(Protocol):
 def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
     """Returns a live object from its JSON.
 
-    Args:
-        body: From an API server or a dump. The items of a list often leave out apiVersion and kind.
-        api_version: The version in which it was read.
-        kind: Its kind.
+    The items of a list often leave out apiVersion and kind.
     """
     metadata = as_object(body.get("metadata"))
     last_applied = _last_applied(as_object(metadata.get("annotations")).get(LAST_APPLIED))
@@ -123,12 +120,7 @@ def check_list(
 ) -> list[Object]:
     """Returns the items of a list after checking that they were requested.
 
-    Args:
-        body: The response, one page of the list.
-        resource: The requested kind.
-        namespace: The requested namespace; None for all namespaces, or for a cluster-scoped kind.
-        path: For messages.
-        metadata_only: Whether items may be ``PartialObjectMetadata``.
+    The namespace None stands for all. With ``metadata_only``, items may be ``PartialObjectMetadata``.
 
     Raises:
         RequestError: It is something else, or contains objects of another kind or namespace.
@@ -156,13 +148,7 @@ def check_object(
 ) -> None:
     """Checks that an object was requested.
 
-    Args:
-        body: The response, or the object of a watch event.
-        resource: The requested kind.
-        namespace: The requested namespace; None for any namespace, or for a cluster-scoped kind.
-        name: The requested name; None for any name.
-        path: For messages.
-        metadata_only: Whether it may be ``PartialObjectMetadata``.
+    A namespace or name of None stands for any. With ``metadata_only``, it may be ``PartialObjectMetadata``.
 
     Raises:
         RequestError: It is something else.

@@ -107,8 +107,7 @@ class Resources:
     def without(self, is_excluded: Callable[[str, str], bool]) -> "Resources":
         """Returns the same without some kinds.
 
-        Args:
-            is_excluded: Called with a group and a kind.
+        ``is_excluded`` is called with a group and a kind.
         """
         kept = [resource for resource in self._by_gvk.values() if not is_excluded(resource.group, resource.kind)]
         return self if len(kept) == len(self._by_gvk) else Resources(kept, self.broken)

@@ -26,14 +26,6 @@ def deliver(
 
     If the delivery fails, they stay in the history and are sent with the next ones.
 
-    Args:
-        history: The history, where the scan was recorded with ``for_notifications``.
-        scope: The scope of the scan.
-        report: The report of the scan.
-        webhook: The receiver.
-        form: The format of the message.
-        retry_policy: Timeouts and pauses.
-
     Returns:
         Why the delivery failed, in a few words without the URL; None if nothing is pending any more.
 

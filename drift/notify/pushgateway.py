@@ -37,9 +37,7 @@ class Pushgateway:
 def parse_address(text: str | None) -> Pushgateway:
     """Parses an address such as ``http://pushgateway:9091/metrics/job/drift/environment/prod``.
 
-    Args:
-        text: The address. Without ``/metrics/job/...``, the job is ``drift``. A user name and password in it are sent
-            as basic authentication.
+    Without ``/metrics/job/...``, the job is ``drift``. A user name and password are sent as basic authentication.
 
     Raises:
         UsageError: The address is missing or invalid. The message does not quote it: it may contain a password.
@@ -64,10 +62,6 @@ def parse_address(text: str | None) -> Pushgateway:
 
 def push(metrics: str, gateway: Pushgateway) -> str | None:
     """Replaces the metrics of the group.
-
-    Args:
-        metrics: The report in the format ``metrics``.
-        gateway: The Pushgateway.
 
     Returns:
         One line on why the push failed, or None. It raises nothing.

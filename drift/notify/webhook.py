@@ -85,10 +85,6 @@ class Webhook:
     def send(self, body: Json, retry_policy: RetryPolicy = _DEFAULT_POLICY) -> str | None:
         """Sends a message.
 
-        Args:
-            body: The JSON body.
-            retry_policy: Timeouts and pauses.
-
         Returns:
             Why the delivery failed, in a few words without the URL; None if it succeeded.
         """

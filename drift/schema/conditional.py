@@ -246,13 +246,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
 
 
 def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:
-    """Returns the keys that the server fills in if they are missing from a map, with their values.
-
-    Args:
-        parent: The schema type of the object that has the map.
-        field: The map's field.
-        siblings: The live object that has the map.
-    """
+    """Returns the keys that the server fills in if they are missing from a map, with their values."""
     if (parent, field) not in _FILLED_BY_KEY:
         return {}
     value = RULES[parent, field](siblings)

@@ -49,10 +49,7 @@ def defined_kind(definition: Object) -> tuple[str, str] | None:
 def openapi_document(definition: Object, version: str, built_in: Mapping[str, Any]) -> dict[str, Any] | None:
     """Returns the OpenAPI v3 document that an API server would serve for one version of a custom resource.
 
-    Args:
-        definition: The CustomResourceDefinition (``apiextensions.k8s.io/v1``).
-        version: The version, for instance ``v1``.
-        built_in: The document of the built-in types, which describes the metadata.
+    ``built_in`` describes the metadata.
 
     Returns:
         The document, or None if the definition lacks the version or a schema for it.

@@ -67,10 +67,6 @@ class Canonical(str):
 def canonical(value: Json, scalar: Scalar) -> Json:
     """Returns a scalar in canonical form.
 
-    Args:
-        value: A JSON scalar.
-        scalar: Its type in the schema.
-
     Returns:
         A `Canonical` if the type allows several forms of a value. The value itself if the type is plain, or if the
         value is not of this type: the server would reject it, or its schema is newer.
@@ -87,11 +83,7 @@ def canonical(value: Json, scalar: Scalar) -> Json:
 
 
 def parse_quantity(value: Json) -> Decimal | None:
-    """Returns the exact number of a Kubernetes quantity, or None if the value is not a quantity.
-
-    Args:
-        value: A string such as ``500m`` or ``0.5Gi``, or a number.
-    """
+    """Returns the exact number of a quantity such as ``500m`` or ``0.5Gi``, or None if the value is not a quantity."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = str(value)
@@ -106,11 +98,7 @@ def parse_quantity(value: Json) -> Decimal | None:
 
 
 def parse_duration(value: Json) -> Decimal | None:
-    """Returns the nanoseconds of a Go duration, or None if the value is not a duration.
-
-    Args:
-        value: A string such as ``1h30m``.
-    """
+    """Returns the nanoseconds of a Go duration such as ``1h30m``, or None if the value is not a duration."""
     if not isinstance(value, str) or len(value) > _MAX_LENGTH:
         return None
     if value.lstrip("+-") == "0":

@@ -41,10 +41,6 @@ class DesiredState:
 class Comparison:
     """Compares one version of the manifests with the cluster, any number of times.
 
-    Args:
-        desired: The manifests.
-        source: The cluster.
-
     Raises:
         UsageError: The revision that was last synced does not exist.
         ManifestError: A manifest of that revision cannot be read.

@@ -45,10 +45,7 @@ _SECURITY: Final = {
 class HttpServer:
     """The HTTP server.
 
-    Args:
-        status: The state of the watch.
-        address: The IP address or host name to listen on.
-        port: The port; 0 for any free one.
+    Port 0 stands for any free one.
 
     Raises:
         UsageError: The address or port cannot be used.

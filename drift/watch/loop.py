@@ -70,13 +70,6 @@ _Message = (
 class Watcher:
     """Keeps a report current until it is stopped.
 
-    Args:
-        server: The API server.
-        desired: The manifests.
-        output: Where to write findings and log messages.
-        recorder: Writes to a history; None for no history.
-        timing: Timeouts and intervals.
-
     Attributes:
         status: The last report and its problems, for any thread.
     """

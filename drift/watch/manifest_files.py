@@ -71,13 +71,7 @@ def _state(file: Path) -> tuple[str, int, int, int, int]:
 class ManifestWatcher:
     """Emits a message when the manifests, the settings or the checked-out commit change.
 
-    Args:
-        paths: The files and folders to poll.
-        seen: Their state just before they were last read.
-        desired: What was read then.
-        load: Reads them.
-        timing: The poll interval.
-        emit: Takes the messages. Called from this watcher's thread.
+    ``seen`` is the state of the files just before ``desired`` was read. ``emit`` is called from this watcher's thread.
     """
 
     def __init__(
@@ -130,8 +124,7 @@ class ManifestWatcher:
     def poll(self, *, force: bool = False) -> None:
         """Checks the files once. Changed files are read once they have stayed the same for one interval.
 
-        Args:
-            force: Whether to read everything now.
+        With ``force``, everything is read now.
         """
         current = fingerprint(self._paths)
         is_retry = self._failed_at is not None and monotonic() - self._failed_at > _RETRY_SECONDS

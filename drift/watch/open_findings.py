@@ -80,10 +80,7 @@ class OpenFindings:
     def update_object(self, item: ObjectReport, at: datetime, writers: Sequence[Actor]) -> list[FindingChange]:
         """Takes in the comparison of one object right after it changed.
 
-        Args:
-            item: The result of the comparison.
-            at: When the object changed.
-            writers: The managers that wrote it then. A finding without a recorded manager gets them as its actors.
+        A finding without a recorded manager gets the writers of the object as its actors.
         """
         return self._update(item, at, writers, exact=True, reverted=True)
 

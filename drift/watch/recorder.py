@@ -20,10 +20,7 @@ _BATCH: Final = 500
 class Recorder:
     """Writes to the history of one scope. The watch continues if the history cannot be written.
 
-    Args:
-        history: The history.
-        scope: The scope of this watch in the history.
-        warn: Called with a sentence when writing fails for the first time, and when it works again.
+    ``warn`` is called when writing fails for the first time, and when it works again.
     """
 
     def __init__(self, history: History, scope: Scope, warn: Callable[[str], None]) -> None:
@@ -46,11 +43,8 @@ class Recorder:
     ) -> Report:
         """Records a scan.
 
-        Args:
-            report: The report of the scan.
-            settings: The settings of the scan.
-            open_now: The findings that are open after it. They provide the times of new findings.
-            count_as_scan: Whether the history counts it as a scan. False only updates the episodes.
+        The findings in ``open_now`` provide the times of new findings. What does not count as a scan only updates the
+        episodes.
 
         Returns:
             The report with ages and lifecycles from the history, or unchanged if the history cannot be used.

@@ -97,10 +97,8 @@ class Backlog:
     """Counts the events between the reflectors and the comparison, and blocks the reflectors while there are too many.
 
     So a burst of edits does not fill the memory. While a reflector does not read, the API server buffers the rest or
-    ends the watch; the reflector then resumes from its last resourceVersion.
-
-    Args:
-        max_bytes: Bytes of events that may wait. A single event may be larger.
+    ends the watch; the reflector then resumes from its last resourceVersion. A single event may be larger than
+    ``max_bytes``.
     """
 
     def __init__(self, max_bytes: int = _MAX_BACKLOG) -> None:
@@ -116,9 +114,7 @@ class Backlog:
     def add(self, size: int, stopped: threading.Event) -> None:
         """Blocks until there is room for an event or the reflector is stopped, then counts the event.
 
-        Args:
-            size: Bytes of the event.
-            stopped: Set to stop the reflector. Call `wake` after setting it.
+        Call `wake` after setting ``stopped``.
         """
         with self._changed:
             self._changed.wait_for(

@@ -85,12 +85,7 @@ class RequestRouter:
         self._rendered: tuple[Report | None, dict[Format, bytes]] = (None, {})
 
     def respond(self, target: str, accept: str) -> HttpResponse:
-        """Returns the response to one GET request.
-
-        Args:
-            target: Path and query.
-            accept: The Accept header; "" if there is none.
-        """
+        """Returns the response to one GET request."""
         parts = urlsplit(target)
         match parts.path:
             case "/":
@@ -160,9 +155,7 @@ def _one_line(text: str) -> str:
 def watch_metrics(status: WatchStatus, *, open_metrics: bool) -> str:
     """Returns all metrics, ending in ``# EOF``.
 
-    Args:
-        status: The state of the watch.
-        open_metrics: Whether to write OpenMetrics, which names counters differently from the Prometheus text format.
+    OpenMetrics names counters differently from the Prometheus text format.
     """
     report, reflectors, counts = status.report(), status.reflectors, status.counts
     text = "" if report is None else to_metrics(report).removesuffix(_END)

@@ -75,12 +75,7 @@ class WatchedCluster:
     """An API server that is read from memory, kept current by watches. It implements `LiveSource`.
 
     Only `discover_again` may be called from any thread; everything else belongs to the comparing thread. `take_list`
-    and `take_event` apply what the reflectors received.
-
-    Args:
-        server: The API server.
-        timing: Timeouts and intervals.
-        emit: Takes the messages of the reflectors. Called from their threads.
+    and `take_event` apply what the reflectors received. ``emit`` is called from the threads of the reflectors.
 
     Attributes:
         backlog: The events that were emitted but not taken yet.
