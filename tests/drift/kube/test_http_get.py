@@ -100,6 +100,7 @@ def _compressed() -> bytes:
     return gzip.compress(b" " * (2 * LIMIT), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [_endless, _bomb, _twofold_bomb, _many_values])
 def test_an_endless_response_takes_little_more_memory_than_the_limit(
     tmp_path: Path, answer: Callable[[BaseHTTPRequestHandler], None]
@@ -141,7 +142,7 @@ DRIPS = {
 @pytest.mark.parametrize("before", DRIPS.values(), ids=DRIPS)
 def test_a_response_byte_by_byte_ends_with_the_request_timeout(tmp_path: Path, before: bytes) -> None:
     with hostile(lambda handler: _drip(handler, before)) as server:
-        source = requests(tmp_path, server, request_seconds=0.5)
+        source = requests(tmp_path, server, request_seconds=0.2)
         with pytest.raises(RequestError, match="--request-timeout"):
             source.get("/version")
 

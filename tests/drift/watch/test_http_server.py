@@ -91,6 +91,14 @@ def connect(large: Client) -> Iterator[Callable[[bytes], socket.socket]]:
         yield connect
 
 
+@pytest.fixture
+def clients(large: Client) -> Callable[[], int]:
+    """The number of threads that serve a client of this server."""
+    del large
+    others = {*threading.enumerate()}
+    return lambda: sum("process_request_thread" in one.name for one in threading.enumerate() if one not in others)
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -101,14 +109,14 @@ def connect(large: Client) -> Iterator[Callable[[bytes], socket.socket]]:
     ids=["send nothing", "never end their request", "never read the response"],
 )
 def test_health_and_metrics_are_served_despite_many_clients_that(
-    large: Client, connect: Callable[[bytes], socket.socket], sent: bytes
+    large: Client, connect: Callable[[bytes], socket.socket], clients: Callable[[], int], sent: bytes
 ) -> None:
     slow = [connect(sent) for _ in range(MANY)]
 
     for _ in range(3):
         assert large.text("/healthz") == "ok\n"
         assert "drift_watch_up" in large.text("/metrics")
-    eventually(lambda: _clients() <= http_server._MAX_CLIENTS)  # noqa: SLF001
+    eventually(lambda: clients() <= http_server._MAX_CLIENTS)  # noqa: SLF001
     assert len(slow) == MANY
 
 
@@ -131,13 +139,13 @@ def test_a_slow_request_is_dropped_at_its_deadline(
 
 
 def test_a_response_that_is_not_read_ends_at_its_deadline(
-    connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
+    connect: Callable[[bytes], socket.socket], clients: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_server, "_RESPONSE_TIMEOUT", 0.5)
     slow = connect(b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
     received = len(slow.recv(1))
 
-    eventually(lambda: _clients() == 0)
+    eventually(lambda: clients() == 0)
 
     # Buffered data still arrives, and then the stream ends early.
     try:
@@ -150,8 +158,3 @@ def test_a_response_that_is_not_read_ends_at_its_deadline(
 
 def test_a_large_response_is_complete(large: Client) -> None:
     assert len(large.get("/report.json").data) > LARGE
-
-
-def _clients() -> int:
-    """Returns the number of threads that serve a large."""
-    return sum("process_request_thread" in thread.name for thread in threading.enumerate())
