@@ -21,7 +21,7 @@ from drift.report.render import Style, render
 from drift.scanning import Options, scan_manifests
 from tests.drift.conftest import Application
 from tests.drift.gitops.test_revisions import forget_revision, git, record_revision
-from tests.drift.scanning.test_scan import INFO, Memory, body, manifests
+from tests.drift.scanning.memory import INFO, Memory, body, manifests
 from tests.drift.test_access import account
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync

@@ -1,88 +1,13 @@
 """The requests that a scan sends, and its report if some of them fail."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from drift.errors import ConnectError, ManifestError, RequestError
-from drift.kube.live import LiveObject, read_live
-from drift.kube.resources import Resource, Resources
-from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Status, Unmanaged, Verdict
-from drift.scanning import Options, scan_manifests
-from drift.sources.load import load_texts
-
-VERBS = frozenset({"get", "list"})
-CONFIG_MAP = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=VERBS)
-SERVICE = Resource("", "v1", "Service", "services", namespaced=True, verbs=VERBS)
-NAMESPACE = Resource("", "v1", "Namespace", "namespaces", namespaced=False, verbs=VERBS)
-AUTOSCALER = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "hpas", namespaced=True, verbs=VERBS)
-INFO = ManifestsInfo(("-",), None, None)
-
-
-def body(name: str, namespace: str | None = "n", kind: str = "ConfigMap", data: Any = None) -> dict[str, Any]:
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **({"data": data} if data else {})}
-
-
-class Memory:
-    """A cluster in memory that records requests, and can refuse some kinds."""
-
-    default_namespace = "default"
-    request_count: int | None = None
-
-    def __init__(self, *bodies: dict[str, Any], refuses: Mapping[str, int] | None = None, after: int = 0) -> None:
-        self.info: ClusterInfo | None = ClusterInfo(None, "https://example.com", "v1.36.3")
-        self.resources = Resources([CONFIG_MAP, SERVICE, NAMESPACE, AUTOSCALER], broken=["broken.example.com/v1"])
-        self.asked: list[str] = []
-        self._objects = [read_live(body, "v1", body["kind"]) for body in bodies]
-        self._refuses = refuses or {}
-        self._after = after
-
-    def schema(self, resource: Resource) -> None:
-        del resource
-
-    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
-        self.asked.append(f"get {resource.plural} {namespace}/{name}")
-        self._refuse(resource)
-        return next((live for live in self._of(resource, namespace) if live.name == name), None)
-
-    def list(
-        self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
-    ) -> Iterator[LiveObject]:
-        del at_most
-        self.asked.append(f"{'names' if metadata_only else 'list'} {resource.plural} {namespace}")
-        for count, live in enumerate(self._of(resource, namespace)):
-            if count >= self._after:
-                self._refuse(resource)
-            yield live
-        self._refuse(resource)
-
-    def _of(self, resource: Resource, namespace: str | None) -> "Sequence[LiveObject]":
-        return [
-            live
-            for live in self._objects
-            if live.kind == resource.kind and (namespace is None or live.namespace == namespace)
-        ]
-
-    def _refuse(self, resource: Resource) -> None:
-        status = self._refuses.get(resource.plural)
-        if status:
-            raise RequestError(f"GET {resource.plural}: {status}", status=status, reason="Refused")
-
-
-def manifests(*bodies: dict[str, Any]) -> tuple[Manifest, ...]:
-    import json  # noqa: PLC0415
-
-    return load_texts([("f.yaml", "\n---\n".join(map(json.dumps, bodies)).encode())]).manifests
-
-
-def _scan(source: Memory, *bodies: dict[str, Any], unmanaged: Unmanaged = Unmanaged.OFF) -> Report:
-    return scan_manifests(manifests(*bodies), source, info=INFO, options=Options(unmanaged=unmanaged))
-
-
-def _statuses(report: Report) -> list[tuple[str, str]]:
-    return [(str(item.key), item.status.value) for item in report.objects]
+from drift.errors import ConnectError, ManifestError
+from drift.kube.resources import Resource
+from drift.model import Status, Verdict
+from tests.drift.scanning.memory import Memory, body, scan, statuses
 
 
 def test_objects_are_reported_in_the_order_of_their_keys() -> None:
@@ -94,7 +19,7 @@ def test_objects_are_reported_in_the_order_of_their_keys() -> None:
         body("a", "x", "Service"),
     ]
 
-    assert [key for key, _ in _statuses(_scan(Memory(*bodies), *bodies))] == [
+    assert [key for key, _ in statuses(scan(Memory(*bodies), *bodies))] == [
         "Namespace x",
         *("ConfigMap x/z", "Service x/a"),
         *("ConfigMap y/a", "ConfigMap y/b"),
@@ -104,8 +29,8 @@ def test_objects_are_reported_in_the_order_of_their_keys() -> None:
 def test_few_objects_are_read_one_by_one_and_many_as_a_list() -> None:
     few, many = Memory(), Memory()
 
-    _scan(few, body("a"), body("b"))
-    _scan(many, *(body(f"a{number}") for number in range(6)))
+    scan(few, body("a"), body("b"))
+    scan(many, *(body(f"a{number}") for number in range(6)))
 
     assert few.asked == ["get configmaps n/a", "get configmaps n/b"]
     assert many.asked == ["list configmaps n"]
@@ -114,7 +39,7 @@ def test_few_objects_are_read_one_by_one_and_many_as_a_list() -> None:
 def test_a_manifest_without_a_namespace_is_in_the_default_namespace() -> None:
     source = Memory()
 
-    report = _scan(source, body("a", None))
+    report = scan(source, body("a", None))
 
     assert source.asked == ["get configmaps default/a"]
     assert report.objects[0].key.namespace == "default"
@@ -123,19 +48,19 @@ def test_a_manifest_without_a_namespace_is_in_the_default_namespace() -> None:
 def test_the_namespace_of_a_cluster_scoped_object_is_ignored() -> None:
     source = Memory(body("a", None, "Namespace"))
 
-    assert _statuses(_scan(source, body("a", "n", "Namespace"))) == [("Namespace a", "in-sync")]
+    assert statuses(scan(source, body("a", "n", "Namespace"))) == [("Namespace a", "in-sync")]
 
 
 def test_two_manifests_of_one_object_are_an_error() -> None:
     with pytest.raises(ManifestError, match=r"f\.yaml:3: ConfigMap default/a is also defined in f\.yaml:1"):
-        _scan(Memory(), body("a", None), body("a", "default"))
+        scan(Memory(), body("a", None), body("a", "default"))
 
 
 def test_objects_that_a_failed_list_did_not_return_are_unchecked() -> None:
     bodies = [body(f"a{number}") for number in range(7)]
     source = Memory(*bodies, refuses={"configmaps": 500}, after=3)
 
-    report = _scan(source, *bodies)
+    report = scan(source, *bodies)
 
     assert [item.status for item in report.objects] == [Status.IN_SYNC] * 3 + [Status.UNCHECKED] * 4
     assert report.verdict is Verdict.INCOMPLETE
@@ -153,31 +78,31 @@ def test_every_manifest_is_reported_if_the_server_vanishes_during_a_comparison()
     bodies = [body("a"), body("b"), body("c", kind="Service")]
     source = VanishingServer(*bodies)
 
-    report = _scan(source, *bodies)
+    report = scan(source, *bodies)
 
-    assert _statuses(report) == [(key, "unchecked") for key in ("ConfigMap n/a", "ConfigMap n/b", "Service n/c")]
+    assert statuses(report) == [(key, "unchecked") for key in ("ConfigMap n/a", "ConfigMap n/b", "Service n/c")]
     assert source.asked == ["get configmaps n/a"]
 
 
 def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> None:
     bodies = [body(f"a{number}") for number in range(7)]
 
-    report = _scan(Memory(*bodies, refuses={"configmaps": 410}, after=99), *bodies)
+    report = scan(Memory(*bodies, refuses={"configmaps": 410}, after=99), *bodies)
 
     assert report.verdict is Verdict.INCOMPLETE
 
 
 def test_a_forbidden_kind_names_the_missing_permission() -> None:
-    report = _scan(Memory(refuses={"configmaps": 403}), body("a"), body("b", kind="Service"))
+    report = scan(Memory(refuses={"configmaps": 403}), body("a"), body("b", kind="Service"))
 
-    assert _statuses(report) == [("ConfigMap n/a", "unchecked"), ("Service n/b", "missing")]
+    assert statuses(report) == [("ConfigMap n/a", "unchecked"), ("Service n/b", "missing")]
     assert report.objects[0].reason == "may not be read by this account (get, list configmaps in n)"
 
 
 def test_an_incomplete_scan_still_reports_drift() -> None:
     source = Memory(body("a", data={"k": "live"}), refuses={"services": 403})
 
-    report = _scan(source, body("a", data={"k": "git"}), body("b", kind="Service"))
+    report = scan(source, body("a", data={"k": "git"}), body("b", kind="Service"))
 
     assert report.verdict is Verdict.INCOMPLETE
     assert report.has_drift
@@ -186,58 +111,22 @@ def test_an_incomplete_scan_still_reports_drift() -> None:
 def test_a_version_that_is_not_served_names_the_version_to_use() -> None:
     manifest = {**body("a", kind="HorizontalPodAutoscaler"), "apiVersion": "autoscaling/v2beta1"}
 
-    item = _scan(Memory(), manifest).objects[0]
+    item = scan(Memory(), manifest).objects[0]
 
     assert item.status is Status.UNCHECKED
     assert item.reason == "autoscaling/v2beta1 is not served here; move the manifest to autoscaling/v2"
 
 
 def test_an_object_of_an_unknown_kind_is_missing() -> None:
-    item = _scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "example.com/v1"}).objects[0]
+    item = scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "example.com/v1"}).objects[0]
 
     assert (item.status, item.findings[0].change) == (Status.MISSING, "missing")
 
 
 def test_objects_of_an_api_that_does_not_answer_are_unchecked() -> None:
-    item = _scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "broken.example.com/v1"}).objects[0]
+    item = scan(Memory(), {**body("a", kind="Widget"), "apiVersion": "broken.example.com/v1"}).objects[0]
 
     assert item.status is Status.UNCHECKED
-
-
-def test_the_search_for_unmanaged_objects_reads_only_metadata_in_the_manifests_namespaces() -> None:
-    source = Memory(body("a"), body("by-hand"), body("by-hand", kind="Service"), body("far", "elsewhere"))
-
-    report = _scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
-
-    assert [key for key, status in _statuses(report) if status == "unmanaged"] == [
-        "ConfigMap n/by-hand",
-        "Service n/by-hand",
-    ]
-    assert source.asked == ["list configmaps n", "names services n", "names hpas n"]
-
-
-@pytest.mark.parametrize("count", [1, 9])
-def test_unmanaged_cluster_scoped_objects_are_found_only_in_cluster_mode(count: int) -> None:
-    bodies = [body(f"a{number}", None, "Namespace") for number in range(count)]
-    source = Memory(*bodies, body("by-hand", None, "Namespace"))
-
-    in_namespaces = _scan(source, *bodies, unmanaged=Unmanaged.NAMESPACE)
-    in_cluster = _scan(source, *bodies, unmanaged=Unmanaged.CLUSTER)
-
-    assert in_namespaces.count_by_status()[Status.UNMANAGED] == 0
-    assert in_cluster.count_by_status()[Status.UNMANAGED] == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "verdict"), [(403, Verdict.IN_SYNC), (405, Verdict.IN_SYNC), (500, Verdict.INCOMPLETE)]
-)
-def test_a_forbidden_search_is_a_note_and_a_failed_search_an_error(status: int, verdict: Verdict) -> None:
-    source = Memory(body("a"), refuses={"services": status})
-
-    report = _scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
-
-    assert report.verdict is verdict
-    assert any("did not search for unmanaged services in n" in text for text in report.notes + report.errors)
 
 
 def test_an_object_nested_too_deeply_does_not_prevent_the_report_of_others() -> None:
@@ -246,9 +135,9 @@ def test_an_object_nested_too_deeply_does_not_prevent_the_report_of_others() -> 
         deep = {"a": deep}
     source = Memory(body("a", data={"k": "live"}), {**body("deep"), "data": deep})
 
-    report = _scan(source, body("a", data={"k": "git"}), body("deep", data={"a": "x"}))
+    report = scan(source, body("a", data={"k": "git"}), body("deep", data={"a": "x"}))
 
-    assert _statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/deep", "unchecked")]
+    assert statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/deep", "unchecked")]
     assert report.objects[1].reason == "nested too deeply to compare"
 
 
@@ -256,7 +145,7 @@ def test_a_dump_without_managed_fields_has_a_note() -> None:
     dump = Memory(body("a"), body("b"))
     dump.info = None
 
-    report = _scan(dump, body("a"), body("b"))
+    report = scan(dump, body("a"), body("b"))
 
     assert report.notes[0].startswith("live objects have no managedFields")
 
@@ -276,7 +165,7 @@ def test_a_dump_where_some_objects_lack_managed_fields_has_a_note_with_their_num
     dump = Memory(owned, *others)
     dump.info = None
 
-    assert _scan(dump, body("owned"), *others).notes == (note,)
+    assert scan(dump, body("owned"), *others).notes == (note,)
 
 
 def test_server_set_metadata_is_not_drift_without_schema_and_managed_fields() -> None:
@@ -291,14 +180,14 @@ def test_server_set_metadata_is_not_drift_without_schema_and_managed_fields() ->
     dump = Memory(live)
     dump.info = None
 
-    assert _statuses(_scan(dump, body("a"))) == [("ConfigMap n/a", "in-sync")]
+    assert statuses(scan(dump, body("a"))) == [("ConfigMap n/a", "in-sync")]
 
 
 def test_the_report_has_the_duration_and_the_number_of_requests() -> None:
     source = Memory()
     source.request_count = 7
 
-    report = _scan(source)
+    report = scan(source)
 
     assert report.api_requests == 7
     assert report.duration_seconds is not None
