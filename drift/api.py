@@ -1,12 +1,13 @@
 """The Python API: what ``drift report`` does, without printing and without a history."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from drift.config.settings import Settings
-from drift.errors import ConnectError, first_problems
+from drift.config.settings import RequestKind, Settings, SourceRequest
+from drift.errors import ConnectError, UsageError, first_problems
 from drift.gitops.managers import Managers
 from drift.globs import FileGlob
 from drift.kube.api_server import ApiServer
@@ -15,13 +16,14 @@ from drift.kube.impersonation import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import Limits, call_with_timeout
 from drift.kube.requests import ignore_message
 from drift.kube.resources import Resource
-from drift.model import WHOLE, Report, Shard, Unmanaged
+from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.sources.git import manifests_info
-from drift.sources.git_revision import Revisions
 from drift.sources.load import LoadedManifests, load_manifests
+from drift.sources.model import Desired, SourceContext
+from drift.sources.resolve import file_paths, from_files, resolve
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
@@ -102,8 +104,52 @@ def read_manifests(paths: Paths, exclude: Iterable[str] = ()) -> LoadedManifests
     return load_manifests([os.fspath(path) for path in paths], exclude=tuple(map(FileGlob, exclude)))
 
 
+def read_sources(
+    requests: Iterable[SourceRequest],
+    cluster: LiveSource,
+    *,
+    namespace: str | None = None,
+    settings: Settings | None = None,
+    checkouts: Iterable[str] = (),
+    loaded: LoadedManifests | None = None,
+) -> Desired:
+    """Reads and renders sources of all kinds for one cluster.
+
+    A source that cannot be rendered has a ``failure`` in the result, and hides no other one.
+
+    Args:
+        requests: The sources, as on the command line.
+        cluster: The result of `open_cluster` or `open_dump`.
+        namespace: The namespace of objects that do not set one; None for the namespace of the context.
+        settings: As in ``drift.yaml``; None for the defaults.
+        checkouts: Local Git work trees for what Flux and Argo CD sync: ``PATH`` or ``URL=PATH``.
+        loaded: The manifests of the requested paths that need no rendering, if they are read already.
+
+    Raises:
+        UsageError: A path does not exist.
+        ManifestError: No manifest can be read.
+    """
+    requests = tuple(requests)
+    exclude = () if settings is None else settings.exclude
+    paths = file_paths(requests)
+    if loaded is None and paths:
+        loaded = load_manifests(paths, exclude=exclude)
+    return resolve(requests, source_context(cluster, namespace, checkouts), loaded)
+
+
+def source_context(cluster: LiveSource, namespace: str | None, checkouts: Iterable[str] = ()) -> SourceContext:
+    """Returns what sources need to be read; the arguments are those of `read_sources`."""
+    return SourceContext(
+        cluster=cluster,
+        namespace=namespace or cluster.default_namespace,
+        # A dump holds no values of Secrets.
+        stored=cluster if isinstance(cluster, ApiServer) else None,
+        checkouts=tuple(checkouts),
+    )
+
+
 def scan(
-    manifests: Paths | LoadedManifests,
+    manifests: Paths | LoadedManifests | Desired,
     cluster: LiveSource,
     *,
     namespace: str | None = None,
@@ -117,8 +163,9 @@ def scan(
     """Compares manifests with a cluster or a dump.
 
     Args:
-        manifests: Files or folders, ``-`` for standard input; or the result of `read_manifests`. Documents that cannot
-            be read are listed in the report, which is then incomplete, and in which no object is unmanaged.
+        manifests: Paths of files, folders, kustomizations and charts, ``-`` for standard input; or the result of
+            `read_manifests` or `read_sources`. What cannot be read or rendered is listed in the report, which is then
+            incomplete, and in which no object is unmanaged.
         cluster: The result of `open_cluster` or `open_dump`.
         namespace: The namespace of objects that do not set one; None for the namespace of the context.
         synced_revision: The Git revision that was last synced; None for the one that Flux or Argo CD records.
@@ -133,30 +180,24 @@ def scan(
 
     Raises:
         UsageError: A path, the revision or the audit log does not exist.
-        ManifestError: No manifest can be read, or two manifests describe the same object.
+        ManifestError: No manifest can be read, or two manifests of one source describe the same object.
+        SourceError: A source cannot be rendered at the revision.
         ConnectError: The connection to the API server was lost. Other failures are listed in the report.
     """
     settings = settings or Settings()
-    if isinstance(manifests, LoadedManifests):
-        loaded = manifests
+    if isinstance(manifests, Desired):
+        desired = manifests
+    elif isinstance(manifests, LoadedManifests):
+        desired = from_files(manifests)
     else:
-        loaded = read_manifests(manifests, [glob.text for glob in settings.exclude])
-    repository = Revisions(loaded.paths, loaded.exclude)
+        requests = [SourceRequest(RequestKind.PATH, os.fspath(path)) for path in manifests]
+        desired = read_sources(requests, cluster, namespace=namespace, settings=settings)
     report = scan_manifests(
-        loaded.manifests,
+        desired.manifests,
         cluster,
-        info=manifests_info(loaded.paths),
-        options=Options(
-            namespace=namespace,
-            appliers=settings.appliers,
-            controllers=settings.controllers,
-            unchecked=settings.unchecked,
-            # A document that cannot be read may describe any object.
-            unmanaged=Unmanaged.OFF if loaded.errors else settings.unmanaged,
-            synced=None if synced_revision is None else repository.load(synced_revision),
-            synced_revision=synced_revision,
-            # Standard input has no Git history.
-            repository=repository if loaded.paths and "-" not in loaded.paths else None,
+        info=manifests_info(desired.paths),
+        options=replace(
+            scan_options(desired, settings, namespace, synced_revision),
             catch_up=True,
             shard=shard or WHOLE,
             explain=explain,
@@ -171,12 +212,70 @@ def scan(
         report = join_log(report, audit, cluster.resources, Managers(settings.appliers, settings.controllers))
     judged = apply_policy(
         replace(
-            report,
-            notes=(*loaded.notes, *report.notes),
-            unread=loaded.errors if explain else first_problems(loaded.errors),
+            with_sources(report, desired, explain=explain),
             shard=shard if shard is not None and shard.count > 1 else None,
         ),
         settings,
     )
     # Sorted, so that merged shards give the same report as a single scan.
     return replace(judged, notes=tuple(sorted({*judged.notes})), errors=tuple(sorted({*judged.errors})))
+
+
+def scan_options(desired: Desired, settings: Settings, namespace: str | None, synced_revision: str | None) -> Options:
+    """Returns the options of a scan of the desired objects.
+
+    Args:
+        desired: The sources.
+        settings: As in ``drift.yaml``.
+        namespace: As for `scan`.
+        synced_revision: As for `scan`.
+
+    Raises:
+        DriftError: The revision cannot be read.
+    """
+    revisions = desired.revisions
+    if synced_revision is not None and revisions is None:
+        raise UsageError(
+            f"--synced-revision {synced_revision}: no source has Git revisions; name files or folders instead of -"
+        )
+    return Options(
+        namespace=namespace,
+        appliers=settings.appliers,
+        controllers=settings.controllers,
+        unchecked=settings.unchecked,
+        # What cannot be read may describe any object.
+        unmanaged=settings.unmanaged if desired.is_complete else Unmanaged.OFF,
+        synced=None if synced_revision is None or revisions is None else revisions.load(synced_revision),
+        synced_revision=synced_revision,
+        repository=revisions,
+        files=frozenset(source.info.name for source in desired.rendered if source.info.kind is SourceKind.FILES),
+        bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
+    )
+
+
+def with_sources(report: Report, desired: Desired, *, explain: bool = False) -> Report:
+    """Returns a report that says where its manifests come from, and what could not be read or rendered.
+
+    Args:
+        report: The report.
+        desired: The sources.
+        explain: Whether to list every document that could not be read.
+    """
+    unchecked = Counter(origin for item in report.objects if item.status is Status.UNCHECKED for origin in item.origins)
+    errors = tuple(error for source in desired.rendered for error in source.errors)
+    sources = (
+        replace(
+            source.info,
+            unchecked=unchecked[source.info.name],
+            is_rendered=source.failure is None,
+            message=source.failure or source.skipped or source.info.message,
+        )
+        for source in desired.rendered
+    )
+    return replace(
+        report,
+        notes=(*(note for source in desired.rendered for note in source.notes), *report.notes),
+        errors=(*(source.failure for source in desired.rendered if source.failure is not None), *report.errors),
+        unread=errors if explain else first_problems(errors),
+        sources=tuple(sources),
+    )

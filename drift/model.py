@@ -191,7 +191,7 @@ class Manifest:
         name: ``metadata.name``.
         source: The place in the file that people edit; None if no file has it, because a program generated it.
         body: The whole object; the values of a Secret are redacted, and others may be `Incomparable`.
-        origins: The names of the sources that describe it, as in `SourceInfo`; empty where only files are read.
+        origins: The names of the sources that describe it, as in `SourceInfo`; empty if it was not read for a source.
     """
 
     api_version: str
@@ -510,6 +510,7 @@ class SourceInfo:
         last_synced: RFC 3339, the time of the last sync; None if unknown.
         objects: The number of manifests.
         unchecked: The number of these that were not compared.
+        is_rendered: Whether it could be read or rendered; if not, its objects are unknown.
     """
 
     kind: SourceKind
@@ -523,6 +524,7 @@ class SourceInfo:
     last_synced: str | None = None
     objects: int = 0
     unchecked: int = 0
+    is_rendered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -543,7 +545,7 @@ class Report:
         past: The latest scans in the history, oldest first, including this one; empty without a history.
         shard: The part of the scan that the report covers, or None for a scan that is not split.
         unused_rules: Notes that apply to the whole scan only if every shard has them.
-        sources: Where the manifests come from, in the order of the user; empty if only files were read.
+        sources: Where the manifests come from, in the order of the user; empty in reports of older versions.
         unread: Documents that could not be read, one line each; they make the scan incomplete and its exit status 2.
     """
 
@@ -569,6 +571,11 @@ class Report:
         if self.problems or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects):
             return Verdict.INCOMPLETE
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
+
+    @property
+    def knows_desired(self) -> bool:
+        """Whether all that Git wants could be read: if not, an object without a manifest may be in Git nevertheless."""
+        return not self.unread and all(source.is_rendered for source in self.sources)
 
     @property
     def problems(self) -> tuple[str, ...]:

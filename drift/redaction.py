@@ -57,6 +57,12 @@ _OPEN_ANNOTATIONS: Final = frozenset(
 #: Labels without a domain prefix that are shown. Others are redacted: a password put under ``labels`` by mistake has no
 #: domain in its key.
 _OPEN_LABELS: Final = frozenset({"app", "k8s-app"})
+#: The labels of the Secrets in which Helm keeps its releases, which have no domain either.
+_HELM_STATUSES: Final = (
+    *("deployed", "failed", "superseded", "unknown", "uninstalled", "uninstalling"),
+    *("pending-install", "pending-rollback", "pending-upgrade"),
+)
+_HELM_LABELS: Final = frozenset({("owner", "helm"), *(("status", status) for status in _HELM_STATUSES)})
 
 #: User and password in a URL, also if its two slashes became one because it was treated as a path.
 _CREDENTIALS: Final = re.compile(r"(?<=:/)(/?)[^/?#\s]*@")
@@ -179,8 +185,7 @@ def _redact_names(names: Json, is_open: Callable[[str, str], bool]) -> Json:
 
 
 def _is_open_label(name: str, value: str) -> bool:
-    # Helm's record of a release is known by a label without a domain.
-    is_known = "/" in name or name in _OPEN_LABELS or (name, value) == ("owner", "helm")
+    is_known = "/" in name or name in _OPEN_LABELS or (name, value) in _HELM_LABELS
     return is_known and _LABEL_VALUE.fullmatch(value) is not None
 
 

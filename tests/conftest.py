@@ -1,6 +1,7 @@
 """Fixtures for every test. Tests that use the sandbox cluster, or its kubectl, get the marker ``sandbox``."""
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from drift.schema.types import Type
 from tools.sandbox.binaries import Binaries
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.errors import BinariesError
+from tools.sandbox.renderers import HELM_3, HELM_4, KUSTOMIZE, Renderer, find_renderer
 from tools.sandbox.syncers import Syncer, sync
 
 CRDS = Path(__file__).parents[1] / "rescan/crds"
@@ -27,7 +29,7 @@ settings.load_profile("ci")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and {"cluster", "kubectl"} & set(item.fixturenames):
+        if isinstance(item, pytest.Function) and {"cluster", "kubectl", "kustomize", "helm"} & set(item.fixturenames):
             item.add_marker(pytest.mark.sandbox)
 
 
@@ -72,6 +74,40 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
             pytest.fail(str(error), pytrace=False)
     with Cluster.start(binaries) as started:
         yield started
+
+
+def _renderer(pytestconfig: pytest.Config, renderer: Renderer) -> Path:
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        try:
+            return find_renderer(renderer)
+        except BinariesError as error:
+            pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _kustomize(pytestconfig: pytest.Config) -> Path:
+    return _renderer(pytestconfig, KUSTOMIZE)
+
+
+@pytest.fixture(scope="session")
+def _helms(pytestconfig: pytest.Config) -> dict[str, Path]:
+    return {"helm 3": _renderer(pytestconfig, HELM_3), "helm 4": _renderer(pytestconfig, HELM_4)}
+
+
+@pytest.fixture
+def kustomize(_kustomize: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """kustomize, which is built once; it is first on PATH."""
+    monkeypatch.setenv("PATH", f"{_kustomize.parent}{os.pathsep}{os.environ['PATH']}")
+    return _kustomize
+
+
+@pytest.fixture(params=["helm 3", "helm 4"])
+def helm(request: pytest.FixtureRequest, _helms: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Helm 3, then Helm 4, which are built once; it is first on PATH."""
+    program = _helms[request.param]
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return program
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ OTHERS = {
     "--authentication-config": "kube-apiserver",
     "--build-arg": "docker",
     "--diff-exit-status": "kapp",
+    "--enable-helm": "kustomize",
     "--hypothesis-profile": "pytest",
     "--prune": "kubectl",
     "--server-side": "kubectl",

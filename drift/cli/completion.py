@@ -37,7 +37,7 @@ _OUTPUT: Final = {
 _BY_METAVAR: Final[dict[str, Any]] = {
     "FILE": shtab.FILE,
     "PATH": shtab.FILE,
-    "MANIFESTS": shtab.FILE,
+    "SOURCE": shtab.FILE,
     "REPORT.json": shtab.glob("*.json"),
     "FORMAT[=FILE]": _OUTPUT,
 }

@@ -100,13 +100,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=_EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    report.add_argument(
-        "manifests",
-        nargs="+",
-        metavar="MANIFESTS",
-        help="files or folders of YAML or JSON manifests, or - for standard input",
-    )
-    _add_exclude(report)
+    _add_sources(report, "files or folders of manifests, kustomizations, or Helm charts; - for standard input")
     live = report.add_argument_group("cluster")
     live.add_argument(
         "--live",
@@ -216,8 +210,35 @@ def _add_impersonation(live: "argparse._ArgumentGroup") -> None:
     live.add_argument("--as-uid", metavar="UID", help="the UID of the user to impersonate")
 
 
-def _add_exclude(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
+def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
+    """Adds the sources of manifests. They replace ``sources:`` in ``drift.yaml``."""
+    command.add_argument("sources", nargs="*", metavar="SOURCE", help=paths)
+    sources = command.add_argument_group("sources")
+    sources.add_argument(
+        "--helm-release",
+        action="append",
+        default=[],
+        type=_release,
+        metavar="all|[NAMESPACE/]NAME",
+        help="what Helm installed, from the storage of its releases; repeatable",
+    )
+    sources.add_argument("--release", metavar="NAME", help="the name of the chart's release (default: of the chart)")
+    sources.add_argument(
+        "--values",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a values file of the chart, as with helm; repeatable",
+    )
+    sources.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="set_values",
+        metavar="KEY=VALUE",
+        help="a value of the chart, as with helm; repeatable",
+    )
+    sources.add_argument(
         "--exclude",
         action="append",
         default=[],
@@ -225,6 +246,14 @@ def _add_exclude(command: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         help="leave out files and folders that match, also below the given folders; repeatable",
     )
+
+
+def _release(text: str) -> str:
+    from drift.config.settings import RELEASE_NAME  # noqa: PLC0415
+
+    if not RELEASE_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not all, NAME or NAMESPACE/NAME")
+    return text
 
 
 def _glob(text: str) -> str:
@@ -290,13 +319,7 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_WATCH_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    watch.add_argument(
-        "manifests",
-        nargs="+",
-        metavar="MANIFESTS",
-        help="files or folders of YAML or JSON manifests; reloaded when they change",
-    )
-    _add_exclude(watch)
+    _add_sources(watch, "files or folders of manifests, kustomizations, or Helm charts; reloaded when they change")
     live = watch.add_argument_group("cluster")
     live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig, as with kubectl")
     live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig")

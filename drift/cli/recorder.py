@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -27,12 +28,15 @@ class RunRecorder:
     Attributes:
         failed: Whether a scan could not be recorded.
 
+    ``sources`` is what identifies the sources of the manifests.
+
     Raises:
         UsageError: The scan needs a name (``--history-scope``).
     """
 
-    def __init__(self, options: argparse.Namespace, settings: Settings) -> None:
-        require_scope_name(options.manifests, options.history_scope)
+    def __init__(self, options: argparse.Namespace, settings: Settings, sources: Sequence[str]) -> None:
+        require_scope_name(sources, options.history_scope)
+        self._sources = sources
         self.failed = False
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
@@ -44,7 +48,7 @@ class RunRecorder:
         """Records the scan of one cluster, and returns its report with the ages and states from the history."""
         options = self._options
         namespace = options.namespace or source.default_namespace
-        scope = scope_of(source.info, options.manifests, namespace, options.history_scope)
+        scope = scope_of(source.info, self._sources, namespace, options.history_scope)
         if report.shard is not None:
             # Each shard has its own scope, so that the objects of other shards do not count as resolved.
             scope = replace(scope, name=f"{scope.name}, {report.shard}")

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from drift.api import open_cluster, open_dump, scan
+from drift.api import open_cluster, open_dump, read_sources, scan
 from drift.cli.console import say, write_stdout
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
+from drift.cli.sources import chosen_sources, scope_names
 from drift.cli.targets import Target, chosen_targets, scan_targets
 from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
-from drift.config.settings import Settings
+from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
 from drift.globs import FileGlob
 from drift.kube.connection import load_client
@@ -27,6 +28,7 @@ from drift.scanning import LiveSource, ScanStep
 from drift.sources.git import manifests_info
 from drift.sources.load import load_manifests
 from drift.sources.parallel import ParallelReader
+from drift.sources.resolve import file_paths
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
@@ -71,8 +73,9 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
         outputs = [(form, file) for form, file in outputs if file is not None]
     gateway = _gateway() if options.push_metrics else None
     settings = with_flags(load_settings(options.config), options)
-    recorder = _recorder(options, settings)
-    report = _scan(options, settings, targets, shard, recorder, audit, ahead)
+    requests = chosen_sources(options, settings)
+    recorder = _recorder(options, settings, scope_names(requests))
+    report = _scan(options, settings, requests, targets, shard, recorder, audit, ahead)
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
@@ -104,6 +107,7 @@ def _exit_status(report: Report, settings: Settings, *, exit_zero: bool) -> int:
 def _scan(  # noqa: PLR0917
     options: argparse.Namespace,
     settings: Settings,
+    requests: Sequence[SourceRequest],
     targets: Sequence[Target],
     shard: Shard | None,
     recorder: "RunRecorder | None",
@@ -116,16 +120,22 @@ def _scan(  # noqa: PLR0917
         if ahead is not None and not options.live:
             # Loads the Kubernetes client while the other process reads.
             load_client()
-        manifests = _in_time(
-            lambda: load_manifests(options.manifests, ahead, settings.exclude), deadline, "the manifests"
+        paths = file_paths(requests)
+        loaded = (
+            _in_time(lambda: load_manifests(paths, ahead, settings.exclude), deadline, "the manifests")
+            if paths
+            else None
         )
     explain = options.verbose and not options.quiet
 
     def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
+        desired = read_sources(requests, live, namespace=options.namespace, settings=settings, loaded=loaded)
         if explain:
-            print_inputs(options, settings, manifests, live)
+            print_inputs(options, settings, desired, live)
+            for note in () if loaded is None else loaded.skipped:
+                say(f"skipped {note}")
         report = scan(
-            manifests,
+            desired,
             live,
             namespace=options.namespace,
             synced_revision=options.synced_revision,
@@ -147,7 +157,7 @@ def _scan(  # noqa: PLR0917
             return scan_targets(
                 targets,
                 scan_one,
-                manifests_info(manifests.paths),
+                manifests_info([request.target for request in requests if request.kind is RequestKind.PATH]),
                 shard,
                 impersonate=impersonate,
                 limits=limits,
@@ -182,7 +192,7 @@ def _in_time(read: Callable[[], _Read], deadline: Deadline, what: str) -> _Read:
 # The functions below import what few runs need: the time of a small scan is mostly imports.
 
 
-def _recorder(options: argparse.Namespace, settings: Settings) -> "RunRecorder | None":
+def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence[str]) -> "RunRecorder | None":
     """Returns the recorder of the history, or None without ``--history``.
 
     Raises:
@@ -191,7 +201,7 @@ def _recorder(options: argparse.Namespace, settings: Settings) -> "RunRecorder |
     if options.history is not None:
         from drift.cli.recorder import RunRecorder  # noqa: PLC0415
 
-        return RunRecorder(options, settings)
+        return RunRecorder(options, settings, sources)
     if options.history_scope is not None:
         raise UsageError("--history-scope needs --history FILE")
     if options.notify is not None:
@@ -209,7 +219,7 @@ def _audit(options: argparse.Namespace, targets: Sequence[Target]) -> "AuditOpti
         return None
     if len(targets) > 1:
         raise UsageError("--audit-log is the log of one cluster; scan each cluster with its own log")
-    if "-" in options.audit_log and "-" in options.manifests:
+    if "-" in options.audit_log and "-" in options.sources:
         raise UsageError("standard input cannot hold both the manifests and the audit log")
     from drift.audit.join import AuditOptions, AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
 

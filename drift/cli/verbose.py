@@ -2,26 +2,34 @@
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from drift.cli.console import say
 from drift.config.load import DEFAULT_FILE
 from drift.config.settings import Settings
 from drift.gitops.managers import known_appliers
-from drift.model import Report
+from drift.model import Report, SourceKind
 from drift.report.view import plural
 from drift.scanning import LiveSource
-from drift.sources.load import LoadedManifests
+from drift.sources.model import Desired
+from drift.sources.programs import find_program
+
+#: The programs that render a source, in the order in which they are looked for.
+_PROGRAMS: Final = {SourceKind.KUSTOMIZE: ("kustomize", "kubectl"), SourceKind.HELM_CHART: ("helm",)}
 
 
-def print_inputs(options: argparse.Namespace, settings: Settings, manifests: LoadedManifests, live: LiveSource) -> None:
+def print_inputs(options: argparse.Namespace, settings: Settings, desired: Desired, live: LiveSource) -> None:
     """Prints what a scan compares, before it starts."""
     file = options.config or DEFAULT_FILE
     say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
-    files = len({manifest.source.file for manifest in manifests.manifests if manifest.source is not None})
-    count = plural(len(manifests.manifests), "object")
-    say(f"manifests: {count} in {plural(files, 'file')} of {', '.join(manifests.paths)}")
-    for note in manifests.skipped:
-        say(f"skipped {note}")
+    for source in desired.rendered:
+        say(f"source {source.info.name} ({source.info.kind}): {plural(source.info.objects, 'object')}")
+    for names in dict.fromkeys(
+        _PROGRAMS[source.info.kind] for source in desired.rendered if source.info.kind in _PROGRAMS
+    ):
+        program = find_program(*names)
+        if program is not None:
+            say(f"rendered with {program.path}, version {program.version()}")
     if live.info is None:
         say(f"compared with the dump {', '.join(options.live)}")
     else:

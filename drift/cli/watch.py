@@ -1,22 +1,26 @@
 """``drift watch``: runs until SIGTERM or SIGINT, and keeps the report current."""
 
 import argparse
+import math
 import os
 import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Final
 
-from drift.api import open_cluster, read_manifests
+from drift.api import open_cluster, read_manifests, read_sources, source_context
 from drift.cli.console import is_terminal, say, write_stdout
 from drift.cli.scan import with_flags
+from drift.cli.sources import chosen_sources, scope_names
 from drift.config.load import DEFAULT_FILE, load_settings
-from drift.errors import UsageError
+from drift.config.settings import SourceRequest
+from drift.errors import DriftError, UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
 from drift.kube.api_server import ApiServer
@@ -24,11 +28,13 @@ from drift.kube.impersonation import from_flags
 from drift.kube.limits import Limits
 from drift.kube.requests import ignore_message
 from drift.sources.git import manifests_info
+from drift.sources.load import LoadedManifests
+from drift.sources.resolve import cluster_state, file_paths
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.log_lines import to_json_line, to_text_line
 from drift.watch.loop import Watcher
-from drift.watch.manifest_files import ManifestWatcher, fingerprint
+from drift.watch.manifest_files import Fingerprint, ManifestWatcher, fingerprint
 from drift.watch.open_findings import FindingChange
 from drift.watch.recorder import Recorder
 from drift.watch.timing import Timing
@@ -38,6 +44,8 @@ _GRACE: Final = 5.0
 #: Messages to the main thread, through a pipe: the number of a signal, or that the watching thread has ended.
 _RELOAD: Final = bytes([signal.SIGHUP])
 _ENDED: Final = b"\0"
+#: Seconds between two questions whether sources in the cluster, such as Helm's releases, have changed.
+_ASK_SECONDS: Final = 10.0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,13 +59,13 @@ def run(options: argparse.Namespace) -> int:
     """
     # There is nothing to reload yet.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if "-" in options.manifests:
+    requests = chosen_sources(options, load_settings(options.config))
+    if any(request.target == "-" for request in requests):
         raise UsageError("drift watch reloads manifests when they change, so it cannot read them from standard input")
-    files = [*options.manifests, options.config or DEFAULT_FILE]
-    seen = fingerprint(files)
-    desired = _load(options)
-    if options.verbose:
-        for note in desired.loaded.skipped:
+    # Read before the server is contacted: mistakes in manifests do not need a cluster.
+    loaded = _read_files(options, requests)
+    if options.verbose and loaded is not None:
+        for note in loaded.skipped:
             say(f"skipped {note}")
     server = open_cluster(
         options.kubeconfig,
@@ -67,11 +75,14 @@ def run(options: argparse.Namespace) -> int:
         tell=say if options.verbose else ignore_message,
         warn=say,
     )
+    inputs = _Inputs(options, requests, server)
+    seen = inputs.fingerprint()
+    desired = inputs.load()
     watcher = Watcher(
         server,
         desired,
         output=_Output(options),
-        recorder=_recorder(options, server),
+        recorder=_recorder(options, server, requests),
     )
     service = HttpServer(watcher.status, options.listen, options.metrics_port)
     # From here on threads run, which an exception in the main thread would not end.
@@ -79,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     say(f"watching; see {service.url}/")
     service.start()
     manifests = ManifestWatcher(
-        files, seen=seen, desired=desired, load=lambda: _load(options), timing=Timing(), emit=watcher.enqueue
+        inputs.fingerprint, seen=seen, desired=desired, load=inputs.load, timing=Timing(), emit=watcher.enqueue
     )
     manifests.start()
     try:
@@ -90,19 +101,69 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(options: argparse.Namespace) -> DesiredState:
+def _read_files(options: argparse.Namespace, requests: Sequence[SourceRequest]) -> LoadedManifests | None:
     settings = with_flags(load_settings(options.config), options)
-    loaded = read_manifests(options.manifests, [glob.text for glob in settings.exclude])
-    return DesiredState(loaded, manifests_info(loaded.paths), settings, options.namespace, options.synced_revision)
+    paths = file_paths(requests)
+    return read_manifests(paths, [glob.text for glob in settings.exclude]) if paths else None
 
 
-def _recorder(options: argparse.Namespace, server: ApiServer) -> Recorder | None:
+class _Inputs:
+    """The sources and the settings, which may change at any time.
+
+    Args:
+        options: The flags.
+        requests: The sources, as the settings name them now.
+        server: The cluster.
+    """
+
+    def __init__(self, options: argparse.Namespace, requests: Sequence[SourceRequest], server: ApiServer) -> None:
+        self._options = options
+        self._server = server
+        self._paths: Sequence[str] = scope_names(requests)
+        self._rendered: Sequence[str] = ()
+        self._cluster_state: Hashable = None
+        self._asked_at = -math.inf
+
+    def load(self) -> DesiredState:
+        """Reads the settings and the sources."""
+        options = self._options
+        settings = with_flags(load_settings(options.config), options)
+        requests = chosen_sources(options, settings)
+        sources = read_sources(
+            requests,
+            self._server,
+            namespace=options.namespace,
+            settings=settings,
+            loaded=_read_files(options, requests),
+        )
+        self._paths, self._rendered = scope_names(requests), sources.files
+        return DesiredState(
+            sources, manifests_info(sources.paths), settings, options.namespace, options.synced_revision
+        )
+
+    def fingerprint(self) -> Fingerprint:
+        """Returns the state of the settings and of all that sources are made of: files, and objects in the cluster."""
+        paths = [*self._paths, self._options.config or DEFAULT_FILE]
+        return (*fingerprint(paths, self._rendered), self._state_of_cluster())
+
+    def _state_of_cluster(self) -> Hashable:
+        """Asks the cluster now and then. If it does not answer, nothing is known to have changed."""
+        if monotonic() - self._asked_at > _ASK_SECONDS:
+            self._asked_at = monotonic()
+            with suppress(DriftError):
+                requests = chosen_sources(self._options, load_settings(self._options.config))
+                context = source_context(self._server, self._options.namespace)
+                self._cluster_state = cluster_state(requests, context)
+        return self._cluster_state
+
+
+def _recorder(options: argparse.Namespace, server: ApiServer, requests: Sequence[SourceRequest]) -> Recorder | None:
     if options.history is None:
         if options.history_scope is not None:
             raise UsageError("--history-scope needs --history FILE")
         return None
     namespace = options.namespace or server.default_namespace
-    scope = scope_of(server.info, options.manifests, namespace, options.history_scope)
+    scope = scope_of(server.info, scope_names(requests), namespace, options.history_scope)
     return Recorder(History(Path(options.history), say), scope, say)
 
 

@@ -6,7 +6,16 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from drift.config.settings import DRIFT_CAUSES, IgnoreRule, Settings, SeverityRule, SkippedKind
+from drift.config.settings import (
+    DRIFT_CAUSES,
+    RELEASE_NAME,
+    IgnoreRule,
+    RequestKind,
+    Settings,
+    SeverityRule,
+    SkippedKind,
+    SourceRequest,
+)
 from drift.globs import FileGlob, Glob, PathGlob
 from drift.model import Cause, Change, Json, Severity, Unmanaged
 from drift.spelling import did_you_mean
@@ -60,14 +69,21 @@ def read_settings(value: Json) -> Settings:
         else DRIFT_CAUSES,
         unmanaged=_unmanaged(fields["unmanaged"], ("unmanaged",)) if "unmanaged" in fields else Unmanaged.NAMESPACE,
         exclude=_items(fields, "exclude", (), _file_glob),
+        sources=_items(fields, "sources", (), _source),
     )
 
 
-KEYS: Final = frozenset({"ignore", "severity", "appliers", "controllers", "unchecked", "exit", "unmanaged", "exclude"})
+KEYS: Final = frozenset(
+    {"ignore", "severity", "appliers", "controllers", "unchecked", "exit", "unmanaged", "exclude", "sources"}
+)
 EXIT_KEYS: Final = frozenset({"causes"})
 IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "expires"})
 SEVERITY_KEYS: Final = frozenset({"group", "kind", "path", "change", "cause", "severity", "reason"})
 UNCHECKED_KEYS: Final = frozenset({"group", "kind", "reason"})
+#: What a source is, by the key that names it.
+SOURCE_KINDS: Final = {"path": RequestKind.PATH, "helm-release": RequestKind.HELM_RELEASE}
+CHART_KEYS: Final = frozenset({"release", "namespace", "values", "set"})
+SOURCE_KEYS: Final = frozenset({*SOURCE_KINDS, *CHART_KEYS})
 
 
 def _ignore_rule(value: Json, place: Place) -> IgnoreRule:
@@ -109,6 +125,26 @@ def _skipped_kind(value: Json, place: Place) -> SkippedKind:
         kind=_glob(fields["kind"], (*place, "kind")),
         reason=_nonempty_text(fields["reason"], (*place, "reason")),
         group=_optional(fields, "group", place, _glob),
+    )
+
+
+def _source(value: Json, place: Place) -> SourceRequest:
+    fields = _mapping(value, place, SOURCE_KEYS)
+    [kind, *more] = [key for key in SOURCE_KINDS if key in fields] or [""]
+    if not kind or more:
+        raise SettingError(place, f"names no source or several: give one of {', '.join(SOURCE_KINDS)}")
+    if kind != "path" and fields.keys() & CHART_KEYS:
+        raise SettingError(place, f"{', '.join(sorted(fields.keys() & CHART_KEYS))} are for a chart, so they need path")
+    target = _nonempty_text(fields[kind], (*place, kind))
+    if kind != "path" and not RELEASE_NAME.fullmatch(target):
+        raise SettingError((*place, kind), f"{target!r} is not all, NAME or NAMESPACE/NAME")
+    return SourceRequest(
+        SOURCE_KINDS[kind],
+        target,
+        release=_optional(fields, "release", place, _nonempty_text),
+        namespace=_optional(fields, "namespace", place, _nonempty_text),
+        values=_items(fields, "values", place, _nonempty_text),
+        set_values=_items(fields, "set", place, _nonempty_text),
     )
 
 

@@ -1,14 +1,18 @@
 """The settings in ``drift.yaml`` as values. `drift.config.reader` validates and creates them."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from drift.globs import FileGlob, Glob, PathGlob
 from drift.model import Cause, Change, Finding, ObjectKey, Severity, Unmanaged
 
 #: The causes that set exit status 1 by default: all causes of drift.
 DRIFT_CAUSES = frozenset({Cause.MANUAL, Cause.PENDING_SYNC, Cause.UNKNOWN})
+#: ``all``, ``NAME`` or ``NAMESPACE/NAME``.
+RELEASE_NAME: Final = re.compile(r"([a-z0-9][-a-z0-9]{0,62}/)?[a-z0-9][-a-z0-9.]{0,252}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,13 @@ class SourceRequest:
     values: tuple[str, ...] = ()
     set_values: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """Returns its name: the path with the release, or the flag as on the command line."""
+        if self.kind is not RequestKind.PATH:
+            return f"--{self.kind} {self.target}"
+        release = "/".join(filter(None, (self.namespace, self.release)))
+        return f"{self.target} ({release})" if release else self.target
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -164,6 +175,7 @@ class Settings:
         exit_causes: The causes that set exit status 1.
         unmanaged: Where to look for objects that are not in Git.
         exclude: Files and folders of the manifests that are not read.
+        sources: Where the manifests come from, unless the command line names any.
     """
 
     ignore: tuple[IgnoreRule, ...] = ()
@@ -174,6 +186,7 @@ class Settings:
     exit_causes: frozenset[Cause] = DRIFT_CAUSES
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     exclude: tuple[FileGlob, ...] = ()
+    sources: tuple[SourceRequest, ...] = ()
 
     def skips(self, key: ObjectKey) -> bool:
         """Returns whether the user does not want to check objects of this kind."""

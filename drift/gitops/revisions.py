@@ -35,6 +35,10 @@ class _Source(Protocol):
 class Repository(Protocol):
     """The manifests at other Git commits."""
 
+    @property
+    def origins(self) -> frozenset[str]:
+        """The names of the sources that it reads."""
+
     def load(self, commit: str) -> Sequence[Manifest]:
         """Returns the manifests at a commit. Their files are ``COMMIT:PATH``, relative to the root of the repository.
 

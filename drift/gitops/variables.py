@@ -67,7 +67,7 @@ def variable_key(manifest: Manifest, key: ObjectKey) -> VariableKey | None:
         manifest: The manifest.
         key: Its key as it is written.
     """
-    if manifest.origins or not has_variables([manifest.api_version, key.kind, key.namespace, key.name]):
+    if not has_variables([manifest.api_version, key.kind, key.namespace, key.name]):
         return None
     return VariableKey(
         _glob(key.kind), _glob(key.group), None if key.namespace is None else _glob(key.namespace), _glob(key.name)

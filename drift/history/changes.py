@@ -94,8 +94,8 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
     items = {item.key: item for item in report.objects}
     reported_ids = {finding.id for item in report.objects for finding in item.findings}
     is_complete = report.verdict is not Verdict.INCOMPLETE
-    # A manifest that cannot be read may describe what another one seems to have resolved.
-    may_resolve = not report.unread
+    # A manifest that cannot be read or rendered may describe what another one seems to have resolved.
+    may_resolve = report.knows_desired
     return EpisodeChanges(
         opened=tuple(found for id_, found in drift.items() if id_ not in episodes),
         seen=seen,

@@ -12,12 +12,13 @@ from drift.sources.git import origin_name
 _STDIN: Final = "-"
 
 
-def scope_of(cluster: ClusterInfo | None, paths: Sequence[str], namespace: str, name: str | None) -> Scope:
+def scope_of(cluster: ClusterInfo | None, sources: Sequence[str], namespace: str, name: str | None) -> Scope:
     """Returns the scope of a scan.
 
     Args:
         cluster: The cluster; None for dumps, which all share one scope.
-        paths: The manifests, as the user named them. Inside a Git work tree, the scope contains the repository and the
+        sources: The paths as the user named them, and other sources as on the command line (``--helm-release all``).
+            Inside a Git work tree, the scope contains the repository and the
             path in it, so that it does not depend on where the repository is checked out. Elsewhere, it contains the
             absolute path.
         namespace: The namespace of objects that name none.
@@ -26,19 +27,19 @@ def scope_of(cluster: ClusterInfo | None, paths: Sequence[str], namespace: str, 
     Raises:
         UsageError: The manifests are read from standard input and there is no name.
     """
-    require_scope_name(paths, name)
-    places = ", ".join(sorted({_place(path) for path in paths}))
+    require_scope_name(sources, name)
+    places = ", ".join(sorted({source if source.startswith("--") else _place(source) for source in sources}))
     server = cluster.server if cluster else ""
     return Scope(server, name if name is not None else f"{places} (namespace {namespace})")
 
 
-def require_scope_name(paths: Sequence[str], name: str | None) -> None:
+def require_scope_name(sources: Sequence[str], name: str | None) -> None:
     """Checks that there is a name if the manifests are read from standard input.
 
     Raises:
         UsageError: There is none.
     """
-    if name is None and _STDIN in paths:
+    if name is None and _STDIN in sources:
         raise UsageError("--history needs a name for manifests from standard input; add --history-scope NAME")
 
 

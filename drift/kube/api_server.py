@@ -14,7 +14,7 @@ from drift.kube.paging import Listing, ListScope, read_list, read_pages
 from drift.kube.requests import Requests, ignore_message
 from drift.kube.resources import Resource, Resources, discover
 from drift.kube.watch import Watch
-from drift.model import ClusterInfo
+from drift.model import ClusterInfo, Object
 
 
 class ApiServer:
@@ -68,6 +68,17 @@ class ApiServer:
         Raises:
             RequestError: It cannot be read.
         """
+        body = self.get_stored(resource, namespace, name)
+        return None if body is None else read_live(body, resource.api_version, resource.kind)
+
+    def get_stored(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """Returns one object as it is stored, with the values of a Secret, or None if it does not exist.
+
+        Only for what a program keeps in an object, such as Helm its releases. The caller must not pass it on.
+
+        Raises:
+            RequestError: It cannot be read.
+        """
         path = resource.path(namespace, name)
         try:
             body = self._requests.get(path)
@@ -77,7 +88,15 @@ class ApiServer:
                 return None
             raise
         check_object(body, resource, namespace, name, path)
-        return read_live(body, resource.api_version, resource.kind)
+        return body
+
+    def list_labelled(self, resource: Resource, namespace: str | None, labels: str) -> Iterator[LiveObject]:
+        """The metadata of the objects that a label selector matches.
+
+        Raises:
+            RequestError: They cannot be read.
+        """
+        return read_pages(self._requests, ListScope(resource, namespace, metadata_only=True, labels=labels), None)
 
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None

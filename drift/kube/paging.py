@@ -35,12 +35,14 @@ class ListScope:
         namespace: None for all namespaces, or for a cluster-scoped kind.
         name: None for all names.
         metadata_only: Whether only the metadata is requested.
+        labels: A label selector; None for all labels.
     """
 
     resource: Resource
     namespace: str | None
     name: str | None = None
     metadata_only: bool = False
+    labels: str | None = None
 
     def __str__(self) -> str:
         """For messages: ``deployments in shop``."""
@@ -55,7 +57,8 @@ class ListScope:
     @property
     def selector(self) -> dict[str, str]:
         """The query parameters that select the objects."""
-        return {} if self.name is None else {"fieldSelector": f"metadata.name={self.name}"}
+        by_name = {} if self.name is None else {"fieldSelector": f"metadata.name={self.name}"}
+        return by_name if self.labels is None else {**by_name, "labelSelector": self.labels}
 
 
 @dataclass(frozen=True, slots=True)

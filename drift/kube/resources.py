@@ -100,6 +100,10 @@ class Resources:
         versions = self._versions.get((group, kind))
         return self._by_gvk[(group, versions[0], kind)] if versions else None
 
+    def all(self) -> list[Resource]:
+        """Every kind in every version that is served."""
+        return [*self._by_gvk.values()]
+
     def all_preferred(self) -> list[Resource]:
         """Every kind once, in its preferred version."""
         return [self._by_gvk[(group, versions[0], kind)] for (group, kind), versions in self._versions.items()]

@@ -26,6 +26,7 @@ from drift.model import (
     ObjectReport,
     Report,
     Severity,
+    SourceKind,
     Status,
     Verdict,
     report_order,
@@ -43,6 +44,7 @@ _ENUMS: Final = {
     "severity": Severity,
     "evidence": Evidence,
     "lifecycle": Lifecycle,
+    "kind": SourceKind,
 }
 #: What the classes cannot say.
 _VALUES_IF_REDACTED: Final = {
@@ -253,6 +255,38 @@ class FindingDocument(_Document):
             self.desired = self.live = None
 
 
+class SourceInfoDocument(_Document):
+    """A source of manifests.
+
+    Attributes:
+        name: No other source of the report has it. Objects name their sources.
+        path: The local file or folder; null if there is none.
+        revision: What was read: a Git commit, the version of a chart, or the number of a release; null if unknown.
+        synced_revision: What was last synced, in the same form; null if unknown.
+        suspended: Whether its controller is suspended or does not sync automatically; null without a controller.
+        ready: Whether its controller reports that it is synced and ready; null if it reports nothing.
+        message: What its controller says, or why the source could not be read; null if there is nothing to say.
+        last_synced: The time of the last sync; null if unknown.
+        objects: The number of manifests.
+        unchecked: The number of these that were not compared.
+        is_rendered: Whether the source could be read or rendered. If not, the scan is incomplete, and no object is
+            called unmanaged.
+    """
+
+    kind: SourceKind
+    name: str
+    path: str | None
+    revision: str | None
+    synced_revision: str | None
+    suspended: bool | None
+    ready: bool | None
+    message: str | None
+    last_synced: str | None
+    objects: _Count
+    unchecked: _Count
+    is_rendered: bool = field(name="rendered")
+
+
 class _OfObject:
     """The key of the object, which the report splits into fields."""
 
@@ -272,7 +306,8 @@ class IdentityDocument(_OfObject, _Document, kw_only=True):
 
     Attributes:
         cluster: The object's cluster, if the report covers several; else null.
-        source: The manifest; null for an object that is not in Git.
+        source: The manifest; null for an object that is not in Git, and for one that a program generated.
+        origins: The names of the sources that describe it; empty for an object that is not in Git.
     """
 
     api_version: str
@@ -281,6 +316,7 @@ class IdentityDocument(_OfObject, _Document, kw_only=True):
     name: str
     cluster: str | None = None
     source: SourceDocument | None
+    origins: list[str] = []
 
     @property
     def status(self) -> Status:
@@ -365,6 +401,7 @@ class ReportDocument(_Document, kw_only=True):
         errors: What drift could not read, one sentence each; any error makes the scan incomplete.
         objects: The objects that are not in sync, or that have a finding, a reason or a value that was not compared.
         in_sync: The other objects.
+        sources: Where the manifests come from.
         resolved: From the history: findings of the previous scan that are gone. Empty without a history.
         past: From the history: the latest scans, oldest first, this one included. Empty without a history.
     """
@@ -383,6 +420,7 @@ class ReportDocument(_Document, kw_only=True):
     errors: list[str]
     objects: list[ObjectDocument]
     in_sync: list[IdentityDocument] = []
+    sources: list[SourceInfoDocument] = []
     resolved: list[ResolvedDocument] = []
     past: list[PastScanDocument] = []
 
@@ -433,6 +471,7 @@ def to_document(report: Report) -> dict[str, Json]:
         "errors": report.problems,
         "objects": [item for item in report.objects if item.is_noteworthy],
         "inSync": [item for item in report.objects if not item.is_noteworthy],
+        "sources": report.sources,
         "resolved": report.resolved,
         "past": report.past,
     }
@@ -493,6 +532,7 @@ def read_report(text: str | bytes, name: str) -> Report:
         "clusters": document.clusters,
         "duration_seconds": document.scan.duration_seconds,
         "api_requests": document.scan.api_requests,
+        "sources": document.sources,
         "resolved": document.resolved,
         "past": document.past,
         "shard": document.shard,

@@ -13,6 +13,7 @@ from drift.model import (
     Report,
     Resolved,
     Shard,
+    SourceInfo,
     Status,
     report_order,
 )
@@ -83,7 +84,21 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         if shard is None
         else _sorted(*(text for report in ordered for text in _sentences(report, report.unused_rules, names))),
         resolved=_resolved(ordered, names, kept),
+        sources=_sources(ordered),
     )
+
+
+def _sources(ordered: Sequence[Report]) -> tuple[SourceInfo, ...]:
+    """Returns each source once; of one that several reports have, the newest. Clusters may have different ones."""
+    found: dict[tuple[str, str], SourceInfo] = {}
+    for report in ordered:
+        for source in report.sources:
+            server = _DUMP if report.cluster is None else report.cluster.server
+            known = found.get((server, source.name))
+            # The shards of a scan count their unchecked objects by themselves.
+            count = source.unchecked if known is None else max(source.unchecked, known.unchecked)
+            found[server, source.name] = replace(source, unchecked=count)
+    return tuple(dict.fromkeys(found.values()))
 
 
 def _best_objects(ordered: Sequence[Report]) -> dict[tuple[str, ObjectKey], ObjectReport]:

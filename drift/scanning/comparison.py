@@ -121,13 +121,13 @@ class PairComparer:
         if reserved not in self._proofs:
             self._proofs[reserved] = InSyncProof(known_facts(), reserved, self.managers)
         live = pair.live
-        base = self.last_sync.named_body(pair.key)
+        base = self.last_sync.named_body(pair.manifest, pair.key)
         schema = self.types.type(pair.resource)
         return self._proofs[reserved].holds(pair.manifest.body, live.body, base, live.last_applied, schema)
 
     def _compare_with_last_sync(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
         """Compares a pair. Reads what was last synced only if the result depends on it."""
-        base = self.last_sync.named_body(pair.key)
+        base = self.last_sync.named_body(pair.manifest, pair.key)
         comparison = self._compare_with(base, pair, reserved)
         if not (comparison.differences or comparison.has_admitted):
             return comparison
@@ -161,7 +161,7 @@ class PairComparer:
         findings = apply_ignore_differences(
             key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences
         )
-        if not pair.manifest.origins and is_applied_by_flux(live):
+        if is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))
         # Last: the steps before depend on the values.
         return conceal(findings, comparison.concealed) if comparison.concealed else findings

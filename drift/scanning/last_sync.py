@@ -16,6 +16,7 @@ class LastSync:
     """Answers what was last synced, which tells a manual change from a change in Git that was not synced yet.
 
     Args:
+        by_source: What was last synced from each source that knows it, by the name of the source.
         named: The manifests at the revision that the user names; None if the user names none.
         recorded: Reads the revisions that GitOps controllers record; None to ignore these records.
         owners: The owners of the live objects.
@@ -24,11 +25,13 @@ class LastSync:
 
     def __init__(
         self,
+        by_source: Mapping[str, Mapping[ObjectKey, Manifest]],
         named: Mapping[ObjectKey, Manifest] | None,
         recorded: SyncedRevisions | None,
         owners: TrackingOwners,
         others: OtherShards,
     ) -> None:
+        self._by_source = by_source
         self._named = named
         self._recorded = recorded
         self._owners = owners
@@ -39,9 +42,15 @@ class LastSync:
         """One sentence for each revision that could not be read."""
         return () if self._recorded is None else self._recorded.notes
 
-    def named_body(self, key: ObjectKey) -> Object | None:
-        """Returns an object at the revision that the user names, or None if the user names none."""
-        return _body(self._named, key)
+    def named_body(self, manifest: Manifest, key: ObjectKey) -> Object | None:
+        """Returns an object as its source or the user says it was synced last, or None if neither says.
+
+        Args:
+            manifest: Its manifest, which names its sources.
+            key: Its key.
+        """
+        base = self._base_of_source(manifest)
+        return _body(self._named if base is None else base, key)
 
     def recorded_body(self, live: Object, key: ObjectKey) -> Object | None:
         """Returns an object at the revision recorded in the cluster; None if unknown or if the user names a revision.
@@ -58,14 +67,28 @@ class LastSync:
         """Whether the GitOps controller reports that the live object differs from Git."""
         return self._recorded is not None and self._recorded.contradicts(live, key)
 
-    def was_synced(self, key: ObjectKey) -> bool | None:
-        """Whether an object was in Git at the last sync, or None if unknown."""
+    def was_synced(self, key: ObjectKey, manifest: Manifest | None = None) -> bool | None:
+        """Whether an object was in Git at the last sync, or None if unknown.
+
+        Args:
+            key: The object.
+            manifest: Its manifest, or None if no source describes it any more.
+        """
+        base = None if manifest is None else self._base_of_source(manifest)
+        if base is not None:
+            return key in base
+        if manifest is None and any(key in base for base in self._by_source.values()):
+            return True
         if self._named is not None:
             return key in self._named
         if self._recorded is None:
             return None
         self._others.read_once()
         return self._recorded.was_synced(key, self._owners.gitops_objects)
+
+    def _base_of_source(self, manifest: Manifest) -> Mapping[ObjectKey, Manifest] | None:
+        """Returns what was last synced from the first source of a manifest that knows it, or None if none does."""
+        return next((self._by_source[origin] for origin in manifest.origins if origin in self._by_source), None)
 
     def why_pending(self, key: ObjectKey) -> str | None:
         """Returns why an object was not synced yet, as a sentence, or None if unknown."""

@@ -21,7 +21,7 @@ def report_missing(absent: Absent, last_sync: LastSync, cluster: str) -> ObjectR
     expected = expected_absence(manifest.body)
     if expected is not None:
         return ObjectReport.of(manifest, key, Status.IN_SYNC, expected)
-    cause = _CAUSES[last_sync.was_synced(key)]
+    cause = _CAUSES[last_sync.was_synced(key, manifest)]
     reason = absent.reason
     if reason is None and cause is Cause.PENDING_SYNC:
         reason = last_sync.why_pending(key)

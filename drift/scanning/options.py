@@ -1,7 +1,7 @@
 """The options and the progress of a scan."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from drift.config.settings import SkippedKind
 from drift.gitops.revisions import Repository
@@ -42,6 +42,9 @@ class Options:
         synced: The manifests at the last synced revision; None if the user does not name that revision.
         synced_revision: The last synced revision, as the user names it.
         repository: Reads the manifests at the commits that Flux or Argo CD records; None to ignore these records.
+        bases: What was last synced from each source that knows it, by the name of the source. Takes the place of the
+            revisions above for the objects of that source.
+        files: The names of the sources whose files are the manifests. Two of these must not describe one object.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
         shard: The part of the namespaces to scan.
         explain: Whether to report every decision, including those about objects that are obviously in sync.
@@ -58,6 +61,8 @@ class Options:
     synced: tuple[Manifest, ...] | None = None
     synced_revision: str | None = None
     repository: Repository | None = None
+    bases: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
     catch_up: bool = False
     shard: Shard = WHOLE
     explain: bool = False

@@ -1,14 +1,14 @@
 """The plan of a scan: the manifests by kind and namespace, and those that need no live object to be reported."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drift.errors import ManifestError
 from drift.gitops.variables import VariableKey, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
-from drift.model import Decision, Finding, Manifest, NotCompared, ObjectKey, ObjectReport, Shard, Status
+from drift.model import Decision, Finding, Manifest, NotCompared, Object, ObjectKey, ObjectReport, Shard, Status
 from drift.scanning.options import Options
 
 #: Argo CD's own kinds. Argo Workflows and Rollouts use the same group, but their objects are ordinary manifests.
@@ -226,19 +226,15 @@ class ResourceMapper:
         """Groups manifests by kind and namespace.
 
         Raises:
-            ManifestError: Two of them describe one object.
+            ManifestError: Two files, or two objects of one other source, describe one object.
         """
         kinds: dict[tuple[str, str], PlannedKind] = {}
-        seen: dict[ObjectKey, Manifest] = {}
         unchecked: list[ObjectReport] = []
         absent: list[Absent] = []
         patterns: list[VariableKey] = []
-        for manifest in manifests:
+        merged, conflicts = self._merge(manifests)
+        for key, manifest in merged.items():
             resource = self._resource(manifest)
-            key = self._key(manifest, resource)
-            if key in seen:
-                raise ManifestError(f"{manifest.place}: {key} is also defined in {seen[key].place}; remove one of them")
-            seen[key] = manifest
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
             pattern = variable_key(manifest, key)
             if excluded is not None:
@@ -246,6 +242,8 @@ class ResourceMapper:
             elif pattern is not None:
                 patterns.append(pattern)
                 unchecked.append(_unchecked(manifest, key, _VARIABLE_NAME))
+            elif key in conflicts:
+                unchecked.append(_unchecked(manifest, key, conflicts[key]))
             elif resource is None:
                 unserved = self._not_served(manifest, key)
                 if isinstance(unserved, Absent):
@@ -255,7 +253,30 @@ class ResourceMapper:
             else:
                 kind = kinds.setdefault((resource.api_version, resource.kind), PlannedKind(resource))
                 kind.namespaces.setdefault(key.namespace, {})[manifest.name] = manifest
-        return Plan(tuple(kinds.values()), frozenset(seen), tuple(unchecked), tuple(absent), tuple(patterns))
+        return Plan(tuple(kinds.values()), frozenset(merged), tuple(unchecked), tuple(absent), tuple(patterns))
+
+    def _merge(self, manifests: Sequence[Manifest]) -> tuple[Mapping[ObjectKey, Manifest], Mapping[ObjectKey, str]]:
+        """Returns one manifest for each object, and why some are not compared: two sources describe them differently.
+
+        Raises:
+            ManifestError: Two files, or two objects of one other source, describe one object.
+        """
+        merged: dict[ObjectKey, Manifest] = {}
+        conflicts: dict[ObjectKey, str] = {}
+        for manifest in manifests:
+            key = self._key(manifest, self._resource(manifest))
+            other = merged.setdefault(key, manifest)
+            if other is manifest:
+                continue
+            origins = {*manifest.origins, *other.origins}
+            if len(origins) < 2 or self._options.files >= origins:  # noqa: PLR2004 - two sources
+                raise ManifestError(f"{manifest.place}: {key} is also defined in {other.place}; remove one of them")
+            merged[key] = replace(other, origins=(*other.origins, *manifest.origins))
+            if not _are_alike(manifest, other):
+                conflicts[key] = (
+                    f"described differently by {' and '.join(merged[key].origins)} ({other.place}; {manifest.place})"
+                )
+        return merged, conflicts
 
     def _resource(self, manifest: Manifest) -> Resource | None:
         return self._source.resources.find(manifest.api_version, manifest.kind)
@@ -284,6 +305,16 @@ class ResourceMapper:
             return Absent(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
         reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
         return Absent(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
+
+
+def _are_alike(manifest: Manifest, other: Manifest) -> bool:
+    """Whether two manifests describe an object alike. Only one of them may name its namespace."""
+    return manifest.api_version == other.api_version and _without_namespace(manifest) == _without_namespace(other)
+
+
+def _without_namespace(manifest: Manifest) -> Object:
+    metadata = {name: value for name, value in manifest.body["metadata"].items() if name != "namespace"}
+    return {**manifest.body, "metadata": metadata}
 
 
 def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, is_skipped: bool = False) -> ObjectReport:

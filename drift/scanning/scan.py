@@ -69,7 +69,9 @@ def scan_manifests(
         return replace(report, notes=(*report.notes, note))
     options = replace(options, catch_up=False)
     info = replace(info, git_commit=newer_commit.commit)
-    report, _ = _Scan(newer_commit.manifests, source, options, schemas, NoCache()).run(info)
+    in_repository = options.repository.origins if options.repository is not None else frozenset()
+    others = [manifest for manifest in manifests if not in_repository.issuperset(manifest.origins)]
+    report, _ = _Scan([*others, *newer_commit.manifests], source, options, schemas, NoCache()).run(info)
     note = f"{sentence}, so this report compares the cluster with that commit; `git pull` updates the checkout"
     return replace(report, notes=(note, *report.notes))
 
@@ -136,6 +138,7 @@ class _Scan:
         self._inference = Inference(source, resources, options, managers)
         self._others = OtherShards(self._plan.part(options.shard, others=True).kinds, self._search, self._inference)
         self._last_sync = LastSync(
+            {origin: mapper.by_key(base) for origin, base in options.bases.items()},
             None if options.synced is None else mapper.by_key(options.synced),
             None
             if options.repository is None

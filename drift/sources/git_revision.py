@@ -4,7 +4,9 @@ import io
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -19,19 +21,44 @@ from drift.sources.load import LoadedManifests, load_texts
 _TIMEOUT_SECONDS: Final = 60
 
 
+@dataclass(frozen=True, slots=True)
+class RenderedPath:
+    """A path whose files are not the manifests: a kustomization or a chart.
+
+    Attributes:
+        name: The name of the source.
+        path: The folder or file.
+        render: Returns the manifests of another version of it, given where that is and how to name it in messages.
+    """
+
+    name: str
+    path: str
+    render: Callable[[Path, str], Sequence[Manifest]]
+
+
 class Revisions:
     """The manifests at other commits. Each commit is read once."""
 
-    def __init__(self, paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> None:
+    def __init__(
+        self, paths: Sequence[str], exclude: Sequence[FileGlob] = (), rendered: Sequence[RenderedPath] = ()
+    ) -> None:
         """Reads nothing yet.
 
         Args:
-            paths: Files or folders.
+            paths: Files or folders of manifests.
             exclude: Files and folders to leave out.
+            rendered: Paths that must be rendered.
         """
-        self._paths = tuple(paths)
+        self._files = tuple(paths)
+        self._rendered = tuple(rendered)
+        self._paths = (*paths, *(path.path for path in rendered))
         self._exclude = tuple(exclude)
         self._loaded: dict[str, tuple[Manifest, ...]] = {}
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The names of the sources that it reads."""
+        return frozenset([*self._files, *(path.name for path in self._rendered)])
 
     def load(self, commit: str) -> tuple[Manifest, ...]:
         """Returns the manifests at a commit. Their source files are ``COMMIT:PATH``, relative to the work tree's root.
@@ -39,9 +66,12 @@ class Revisions:
         Raises:
             UsageError: The paths are not in a Git work tree, or it does not have the commit.
             ManifestError: A file of that commit cannot be read as manifests.
+            SourceError: A path of that commit cannot be rendered.
         """
         if commit not in self._loaded:
-            self._loaded[commit] = load_manifests_at(commit, self._paths, self._exclude).manifests
+            files = load_manifests_at(commit, self._files, self._exclude).manifests if self._files else ()
+            rendered = (manifest for path in self._rendered for manifest in _render_at(commit, path))
+            self._loaded[commit] = (*files, *rendered)
         return self._loaded[commit]
 
     def may_be_behind(self) -> bool:
@@ -82,19 +112,42 @@ def load_manifests_at(revision: str, paths: Sequence[str], exclude: Sequence[Fil
         UsageError: A path is standard input or not in a Git work tree, or the work tree does not have the revision.
         ManifestError: A file of that revision cannot be read as manifests.
     """
-    git = shutil.which("git")
-    if git is None:
-        raise UsageError("the synced revision cannot be read: git is not installed")
+    git = _git()
     if "-" in paths:
         raise UsageError(f"standard input has no revision {revision}; name the files or folders instead of -")
-    return load_texts(text for path in paths for text in _read_revision(git, revision, Path(path), exclude))
+    loaded = [load_texts(_read_revision(git, revision, Path(path), exclude), path) for path in paths]
+    return LoadedManifests(tuple(manifest for each in loaded for manifest in each.manifests))
 
 
 def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _read_revision(git: str, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
+def _render_at(revision: str, path: RenderedPath) -> Iterator[Manifest]:
+    """Renders a path at a revision, in a copy of the whole repository: a kustomization may use any of its files."""
+    git = _git()
+    root, commit, inside = _locate(git, revision, Path(path.path))
+    archive = _run(git, root, "archive", "--format=tar", commit)
+    if archive is None:
+        raise UsageError(f"{root}: git cannot read the revision {revision}")
+    with tempfile.TemporaryDirectory(prefix="drift-") as folder, tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter=_inside)  # noqa: S202 - the filter keeps everything inside the folder
+        copy = Path(folder, inside)
+        for manifest in path.render(copy, inside) if copy.exists() else ():
+            source = manifest.source and replace(manifest.source, file=f"{revision}:{manifest.source.file}")
+            yield replace(manifest, source=source, origins=(path.name,))
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Leaves out links that lead out of the repository."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
+
+
+def _locate(git: str, revision: str, path: Path) -> tuple[Path, str, str]:
+    """Returns the root of the work tree of a path, the full hash of a revision, and the path inside the work tree."""
     top = _run(git, _folder(path), "rev-parse", "--show-toplevel")
     if top is None:
         raise UsageError(f"{path}: not in a Git work tree, so it has no revision {revision}")
@@ -104,8 +157,18 @@ def _read_revision(git: str, revision: str, path: Path, exclude: Sequence[FileGl
         raise UsageError(
             f"the Git work tree at {root} has no revision {revision}; run `git -C {root} fetch origin {revision}`"
         )
-    commit = resolved.decode().strip()
-    inside = path.resolve().relative_to(root.resolve()).as_posix()
+    return root, resolved.decode().strip(), path.resolve().relative_to(root.resolve()).as_posix()
+
+
+def _git() -> str:
+    git = shutil.which("git")
+    if git is None:
+        raise UsageError("the synced revision cannot be read: git is not installed")
+    return git
+
+
+def _read_revision(git: str, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
+    root, commit, inside = _locate(git, revision, path)
     archive = _run(git, root, "archive", "--format=tar", commit, "--", inside)
     if archive is None:
         if _run(git, root, "cat-file", "-e", f"{commit}:{'' if inside == '.' else inside}") is not None:

@@ -64,6 +64,25 @@ def select_files(folder: str, files: Collection[str], read: ReadFile) -> Selecte
     return _Selector(folder, files, read).select()
 
 
+def is_list_only(folder: str, files: Collection[str], read: ReadFile) -> bool:
+    """Returns whether the kustomization of a folder, if it has one, only lists files, so that these can be read as is.
+
+    Args:
+        folder: As for `select_files`.
+        files: As for `select_files`.
+        read: As for `select_files`.
+    """
+    selector = _Selector(folder, files, read)
+    if not selector.has_root:
+        return True
+    try:
+        selected = selector.select()
+    except UsageError:
+        return False
+    # kustomize leaves out some objects; the search may find the word elsewhere, which only costs a build.
+    return not any(_LOCAL_CONFIG.encode() in read(name) for name in selected.by_kustomization)
+
+
 def check_kustomize_output(
     documents: Iterable[Document | ManifestError], file: str
 ) -> Iterator[Document | ManifestError]:
@@ -136,18 +155,23 @@ class _Selector:
         """Whether the folder contains a kustomization."""
         return bool(self._kustomizations)
 
+    @property
+    def has_root(self) -> bool:
+        """Whether the folder itself has a kustomization."""
+        return "" in self._kustomizations
+
     def select(self) -> SelectedFiles:
         charts = sorted(parent for parent, name in map(_split, self._files) if name == CHART)
         # The outermost kustomizations: the others are only read if one of these lists them.
         roots = [folder for folder in sorted(self._kustomizations) if not _is_below(folder, self._kustomizations)]
         for chart in charts:
             if not _is_below(chart, charts) and not _is_below(chart, roots):
-                self._render_commands[chart] = f"helm template RELEASE {self._path(chart)} | drift report -"
+                self._render_commands[chart] = f"drift report {self._path(chart)}"
         for root in roots:
             seen: set[str] = set()
             is_of_chart = _is_below(root, charts) or root in charts
             if not is_of_chart and not self._resolve(root, seen) and seen.isdisjoint(self._errors):
-                self._render_commands[root] = f"kubectl kustomize {self._path(root)} | drift report -"
+                self._render_commands[root] = f"drift report {self._path(root)}"
         if self._render_commands:
             raise UsageError(self._message())
         outside = {
@@ -219,8 +243,10 @@ class _Selector:
         named = "; ".join(commands[:_MAX_NAMED])
         more = len(commands) - _MAX_NAMED
         rest = f"; and {more} more" if more > 0 else ""
-        problem = "contains a Helm chart or a kustomization that must be rendered before it can be compared"
-        return f"{self._folder}: {problem}: {named}{rest}"
+        return (
+            f"{self._folder}: contains kustomizations or Helm charts, whose files are not what is deployed; name those "
+            f"that are deployed, or use --flux or --argocd: {named}{rest}"
+        )
 
 
 def _split(file: str) -> tuple[str, str]:

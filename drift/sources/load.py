@@ -81,30 +81,34 @@ def load_manifests(
     return loaded
 
 
-def load_texts(texts: Iterable[tuple[str, bytes]]) -> LoadedManifests:
+def load_texts(texts: Iterable[tuple[str, bytes]], path: str | None = None) -> LoadedManifests:
     """Reads manifests from texts.
 
     Args:
         texts: The name of each text, for messages, and its bytes.
+        path: The path of the user that they belong to, or None.
 
     Raises:
         UnreadableManifestsError: A document cannot be read.
     """
-    return load_documents((name, read_valid_documents(text, name)) for name, text in texts)
+    return load_documents(((name, read_valid_documents(text, name)) for name, text in texts), path)
 
 
-def load_documents(files: Iterable[tuple[str, Iterable[Document | ManifestError]]]) -> LoadedManifests:
+def load_documents(
+    files: Iterable[tuple[str, Iterable[Document | ManifestError]]], path: str | None = None
+) -> LoadedManifests:
     """Reads manifests from parsed documents, for example those that a program rendered.
 
     Args:
         files: The documents, by the name of the file that describes them.
+        path: The path of the user that they belong to, or None.
 
     Raises:
         UnreadableManifestsError: A document is not a manifest.
     """
     loading = _Loading()
     for name, documents in files:
-        loading.add(_File(name, documents))
+        loading.add(_File(name, documents, path=path))
     loaded = loading.result((), ())
     if loaded.errors:
         raise UnreadableManifestsError(loaded.errors)
@@ -119,11 +123,13 @@ class _File:
         name: For messages.
         documents: Its documents, and the errors of those that cannot be read.
         is_named: Whether the user named it, so that it must contain manifests.
+        path: The path of the user that it belongs to, or None.
     """
 
     name: str
     documents: Iterable[Document | ManifestError]
     is_named: bool = False
+    path: str | None = None
 
 
 @dataclass(slots=True)
@@ -148,9 +154,10 @@ class _Loading:
             if isinstance(document, ManifestError):
                 self.errors.append(str(document))
             else:
-                self._add_document(document, file.name)
+                self._add_document(document, file)
 
-    def _add_document(self, document: Document, name: str) -> None:
+    def _add_document(self, document: Document, file: _File) -> None:
+        name = file.name
         value, encrypted = mask_encrypted(document.value)
         document = replace(document, value=value) if encrypted else document
         self.encrypted += encrypted
@@ -160,11 +167,12 @@ class _Loading:
         ]
         for body in _objects(document):
             try:
-                self._add_object(body, document, name)
+                self._add_object(body, document, file)
             except ManifestError as error:
                 self.errors.append(str(error))
 
-    def _add_object(self, body: Json, document: Document, name: str) -> None:
+    def _add_object(self, body: Json, document: Document, file: _File) -> None:
+        name = file.name
         position = f"{name}:{document.line}"
         is_item = body is not document.value
         if not isinstance(body, dict) or not (is_item or _has_type(body) or _is_kustomization(None, name)):
@@ -179,7 +187,7 @@ class _Loading:
             problem = f"it {reason} generateName, so each sync creates another object"
             self.unnamed.append(f"{position}: {kind} is not compared: {problem}")
         else:
-            self.manifests.append(_manifest(body, document, name))
+            self.manifests.append(_manifest(body, document, file))
 
     def result(self, paths: Sequence[str], exclude: Sequence[FileGlob]) -> LoadedManifests:
         return LoadedManifests(
@@ -254,7 +262,7 @@ def _is_kustomization(api_version: Json, name: str) -> bool:
 def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
     for path in paths:
         if path == "-":
-            yield _File("<stdin>", _stdin(), is_named=True)
+            yield _File("<stdin>", _stdin(), is_named=True, path=path)
         elif Path(path).is_dir():
             yield from _read_folder(path, plain, exclude)
         elif not Path(path).exists():
@@ -263,7 +271,7 @@ def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlo
             file = Path(path)
             if file.name in {*KUSTOMIZATIONS, CHART}:
                 check_file(str(file.parent), file.name, files_below(file.parent), _reader(file.parent))
-            yield _File(path, _documents(file, plain, named=True), is_named=True)
+            yield _File(path, _documents(file, plain, named=True), is_named=True, path=path)
 
 
 def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
@@ -276,7 +284,8 @@ def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]
         file = folder / name
         documents = _documents(file, plain)
         by_kustomization = name in selected.by_kustomization
-        yield _File(str(file), check_kustomize_output(documents, str(file)) if by_kustomization else documents)
+        documents = check_kustomize_output(documents, str(file)) if by_kustomization else documents
+        yield _File(str(file), documents, path=as_written)
 
 
 def _stdin() -> Iterator[Document | ManifestError]:
@@ -333,8 +342,8 @@ def _is_list(value: Object) -> bool:
     return isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items", 0), list | None)
 
 
-def _manifest(body: Object, document: Document, name: str) -> Manifest:
-    position = f"{name}:{document.line}:1"
+def _manifest(body: Object, document: Document, file: _File) -> Manifest:
+    position = f"{file.name}:{document.line}:1"
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     api_version = _word(body.get("apiVersion"), "apiVersion", position)
@@ -349,8 +358,9 @@ def _manifest(body: Object, document: Document, name: str) -> Manifest:
         kind=kind,
         namespace=namespace,
         name=object_name,
-        source=Source(name, document.number, document.line),
+        source=Source(file.name, document.number, document.line),
         body=redact_secret(body) if may_be_secret else body,
+        origins=() if file.path is None else (file.path,),
     )
 
 

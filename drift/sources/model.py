@@ -5,9 +5,24 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from drift.kube.live import LiveSource
-from drift.model import Manifest, SourceInfo
+from drift.kube.live import LiveObject, LiveSource
+from drift.kube.resources import Resource
+from drift.model import Manifest, Object, SourceInfo
+
+if TYPE_CHECKING:
+    from drift.sources.git_revision import Revisions
+
+
+class StoredObjects(Protocol):
+    """Reads objects in which programs keep their own state, with the values of Secrets."""
+
+    def list_labelled(self, resource: Resource, namespace: str | None, labels: str) -> Iterator[LiveObject]:
+        """The metadata of the objects that a label selector matches. Raises RequestError."""
+
+    def get_stored(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """Returns one object, or None if it does not exist. Raises RequestError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +32,16 @@ class SourceContext:
     Attributes:
         cluster: The cluster or dump: its version and API versions, and the objects of its GitOps controllers.
         namespace: The namespace of objects that name none.
+        stored: The same cluster, for state that programs keep in Secrets; None for a dump, which has no values.
         checkouts: Local Git work trees, as ``PATH`` or ``URL=PATH``.
+        synced_revision: The Git revision of the paths that the user says was synced last, or None.
     """
 
     cluster: LiveSource
     namespace: str
+    stored: StoredObjects | None = None
     checkouts: tuple[str, ...] = ()
+    synced_revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,7 @@ class Rendered:
         notes: Remarks for the report, one sentence each.
         errors: Documents that could not be read, one line each, beginning with ``file:line:column`` if that is known.
         failure: Why the source could not be read or rendered, in one line; None if it was.
+        files: The local files and folders that were rendered; if one of their files changes, so may the result.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
             cluster; None if it is not.
     """
@@ -49,6 +69,7 @@ class Rendered:
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     failure: str | None = None
+    files: tuple[str, ...] = ()
     skipped: str | None = None
 
 
@@ -58,9 +79,12 @@ class Desired:
 
     Attributes:
         rendered: The result of each source, in the order of the user.
+        revisions: Reads the paths among the sources at other Git revisions; None if there are none, or if standard
+            input is among them.
     """
 
     rendered: tuple[Rendered, ...]
+    revisions: "Revisions | None" = None
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
@@ -68,14 +92,16 @@ class Desired:
         return tuple(manifest for source in self.rendered for manifest in source.manifests)
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The local paths of the sources."""
+        return tuple(dict.fromkeys(source.info.path for source in self.rendered if source.info.path is not None))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files and folders that were rendered."""
+        return tuple(dict.fromkeys(file for source in self.rendered for file in source.files))
+
+    @property
     def is_complete(self) -> bool:
         """Whether everything could be read, so that an object without a manifest is known not to be in Git."""
         return not any(source.errors or source.failure for source in self.rendered)
-
-    @property
-    def lines(self) -> Iterator[str]:
-        """Every failure and error, one line each."""
-        for source in self.rendered:
-            yield from source.errors
-            if source.failure is not None:
-                yield source.failure

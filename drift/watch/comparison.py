@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from drift.api import scan_options, with_sources
 from drift.config.settings import Settings
-from drift.errors import first_problems
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.judgement import apply_policy
-from drift.scanning import ComparisonCache, Options, scan_manifests
+from drift.scanning import ComparisonCache, scan_manifests
 from drift.scanning.plan import ResourceMapper
-from drift.sources.git_revision import Revisions
-from drift.sources.load import LoadedManifests
+from drift.sources.model import Desired
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
 _APPLICATION: Final = ("argoproj.io", "Application")
@@ -24,14 +23,14 @@ class DesiredState:
     """The manifests, and the settings to compare them with.
 
     Attributes:
-        loaded: The manifests.
+        sources: The manifests, by source.
         info: Their paths and Git commit.
         settings: From ``drift.yaml`` and the command line.
         namespace: The namespace of objects that name none; None for the default of the kubeconfig.
         synced_revision: The Git revision that was last synced; None for the one that Flux or Argo CD records.
     """
 
-    loaded: LoadedManifests
+    sources: Desired
     info: ManifestsInfo
     settings: Settings
     namespace: str | None = None
@@ -50,21 +49,11 @@ class Comparison:
         self._desired = desired
         self._source = source
         self._cache = ComparisonCache()
-        self._revisions = Revisions(desired.loaded.paths, desired.loaded.exclude)
-        settings = desired.settings
-        self._options = Options(
-            namespace=desired.namespace,
-            appliers=settings.appliers,
-            controllers=settings.controllers,
-            unchecked=settings.unchecked,
-            # A document that cannot be read may describe any object.
-            unmanaged=Unmanaged.OFF if desired.loaded.errors else settings.unmanaged,
-            synced=None if desired.synced_revision is None else self._revisions.load(desired.synced_revision),
-            repository=self._revisions,
-        )
+        sources = desired.sources
+        self._options = scan_options(sources, desired.settings, desired.namespace, desired.synced_revision)
         self._manifests_by_key = self._by_key()
         #: Argo CD Applications affect the comparison of other objects: their ``ignoreDifferences``.
-        self._applications = [item for item in desired.loaded.manifests if (item.group, item.kind) == _APPLICATION]
+        self._applications = [item for item in sources.manifests if (item.group, item.kind) == _APPLICATION]
 
     @property
     def settings(self) -> Settings:
@@ -79,16 +68,14 @@ class Comparison:
         """
         self._source.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
         report = scan_manifests(
-            self._desired.loaded.manifests,
+            self._desired.sources.manifests,
             self._source,
             info=self._desired.info,
             options=self._options,
             cache=self._cache,
         )
         self._source.end_scan()
-        loaded = self._desired.loaded
-        notes = (*loaded.notes, *report.notes)
-        return self._with_policy(replace(report, notes=notes, unread=first_problems(loaded.errors)))
+        return self._with_policy(with_sources(report, self._desired.sources))
 
     def compare_change(self, change: ObjectChange) -> ObjectReport | None:
         """Compares one object as it was right after a change, even if it has changed again since.
@@ -136,12 +123,14 @@ class Comparison:
 
     def _synced_manifests(self, change: ObjectChange, live: LiveObject) -> tuple[Manifest, ...] | None:
         """Returns the manifests of the revision that the object was last synced from, or None if it is unknown."""
+        if self._options.repository is None:
+            return None
         by_key = ResourceMapper(self._source, self._options).by_key
-        found = SyncedRevisions(self._source, self._revisions, by_key).manifests(live.body, self._key(change))
+        found = SyncedRevisions(self._source, self._options.repository, by_key).manifests(live.body, self._key(change))
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
-        return ResourceMapper(self._source, self._options).by_key(self._desired.loaded.manifests)
+        return ResourceMapper(self._source, self._options).by_key(self._desired.sources.manifests)
 
     def _find(self, change: ObjectChange) -> Manifest | None:
         """Returns the manifest of the changed object if it has the API version that is watched."""

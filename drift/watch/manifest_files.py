@@ -5,13 +5,13 @@ is how git-sync and mounted ConfigMaps update their files.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from drift.documents.files import document_files
+from drift.documents.files import document_files, files_below
 from drift.errors import DriftError
 from drift.model import ManifestsInfo
 from drift.sources.git import manifests_info
@@ -23,8 +23,9 @@ _SHARE: Final = 0.1
 #: Seconds between two attempts to read broken files, and between two queries of the checked-out commit.
 _RETRY_SECONDS: Final = 10.0
 
-#: Identifies one state of the files: for each its path, device, inode, mtime and size.
-Fingerprint = tuple[tuple[str, int, int, int, int], ...]
+#: Identifies one state of the files: for each its path, device, inode, mtime and size. May also identify the state of
+#: sources in the cluster.
+Fingerprint = tuple[Hashable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,28 @@ class GitInfoChanged:
     info: ManifestsInfo
 
 
-def fingerprint(paths: Sequence[str]) -> Fingerprint:
-    """Returns the state of the paths and of every manifest file below them."""
-    return tuple(_state(file) for path in paths for file in sorted({Path(path), *_files(Path(path))}))
+def fingerprint(paths: Sequence[str], rendered: Sequence[str] = ()) -> Fingerprint:
+    """Returns the state of files.
+
+    Args:
+        paths: Files, and folders; every manifest file below them counts.
+        rendered: Files, and folders that a program renders; every file below them counts.
+    """
+    manifests = (file for path in paths for file in sorted({Path(path), *_files(Path(path))}))
+    others = (file for path in rendered for file in sorted({Path(path), *_all_files(Path(path))}))
+    return tuple(_state(file) for file in (*manifests, *others))
 
 
 def _files(path: Path) -> list[Path]:
     try:
         return document_files(path)
+    except OSError:
+        return []
+
+
+def _all_files(path: Path) -> list[Path]:
+    try:
+        return [path / name for name in files_below(path)]
     except OSError:
         return []
 
@@ -71,12 +86,12 @@ def _state(file: Path) -> tuple[str, int, int, int, int]:
 class ManifestWatcher:
     """Emits a message when the manifests, the settings or the checked-out commit change.
 
-    ``seen`` is the state of the files just before ``desired`` was read. ``emit`` is called from this watcher's thread.
+    ``seen`` is what ``state`` returned just before ``desired`` was read. ``emit`` is called from this watcher's thread.
     """
 
     def __init__(
         self,
-        paths: Sequence[str],
+        state: Callable[[], Fingerprint],
         *,
         seen: Fingerprint,
         desired: DesiredState,
@@ -84,7 +99,7 @@ class ManifestWatcher:
         timing: Timing,
         emit: Callable[[ManifestsReloaded | ManifestsUnreadable | GitInfoChanged], None],
     ) -> None:
-        self._paths = paths
+        self._state = state
         self._loaded = seen
         self._previous = seen
         self._info = desired.info
@@ -126,7 +141,7 @@ class ManifestWatcher:
 
         With ``force``, everything is read now.
         """
-        current = fingerprint(self._paths)
+        current = self._state()
         is_retry = self._failed_at is not None and monotonic() - self._failed_at > _RETRY_SECONDS
         if force:
             self._read(current)
@@ -146,7 +161,7 @@ class ManifestWatcher:
             self._loaded, self._failed_at = current, monotonic()
             self._emit(ManifestsUnreadable(str(error)))
             return
-        if fingerprint(self._paths) == current:
+        if self._state() == current:
             self._loaded, self._failed_at, self._info = current, None, desired.info
             self._emit(ManifestsReloaded(desired))
 

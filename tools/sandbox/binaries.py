@@ -33,10 +33,11 @@ GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GO
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Build:
-    """How to build programs: the folder of the Go module, and the flags of ``go build``."""
+    """How to build programs: the folder of the Go module, the flags of ``go build``, and the package of each."""
 
     module: Path
     flags: tuple[str, ...]
+    packages: Mapping[str, str] = dataclasses.field(default_factory=lambda: PACKAGES)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,11 +84,16 @@ def kubernetes_version() -> str:
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Returns the folder for the built programs; its name has a hash of all that they are built from."""
+    return cache_base(environment) / f"{kubernetes_version()}-{build_hash(MODULE, _linker_flags())}"
+
+
+def build_hash(module: Path, linker_flags: str) -> str:
+    """Returns a hash of all that the programs of a Go module are built from."""
     content = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
-        content.update((MODULE / file).read_bytes())
-    content.update(repr((BUILD_FLAGS, _linker_flags(), sys.platform, platform.machine())).encode())
-    return cache_base(environment) / f"{kubernetes_version()}-{content.hexdigest()[:12]}"
+        content.update((module / file).read_bytes())
+    content.update(repr((BUILD_FLAGS, linker_flags, sys.platform, platform.machine())).encode())
+    return content.hexdigest()[:12]
 
 
 def cache_base(environment: Mapping[str, str] = os.environ) -> Path:
@@ -158,7 +164,7 @@ def _build(target: Path, build: Build, environment: Mapping[str, str], ticker: "
         built = Path(scratch, target.name)
         messages = Path(scratch, "messages")
         go = shutil.which("go", path=environment.get("PATH")) or "go"
-        command = [go, "build", *build.flags, "-o", str(built), PACKAGES[target.name]]
+        command = [go, "build", *build.flags, "-o", str(built), build.packages[target.name]]
         with (
             messages.open("wb") as output,
             subprocess.Popen(

@@ -63,7 +63,7 @@ def test_each_decision_is_explained(workspace: Application, capsys: Out) -> None
     ):
         assert line in out
     assert f"drift: settings: {config}\n" in err
-    assert f"drift: manifests: 1 object in 1 file of {workspace.manifests}\n" in err
+    assert f"drift: source {workspace.manifests} (files): 1 object\n" in err
     assert f"drift: compared with {workspace.cluster.server} (v1.36.3), context " in err
     assert "drift: appliers: argocd-application-controller, " in err
     assert re.search(r"drift: \d+ requests sent, all get or list; compared in \d", err)
@@ -77,7 +77,7 @@ def test_the_dump_and_skipped_objects_are_named(folder: Path, capsys: Out) -> No
 
     err = capsys.readouterr().err
     assert "drift: settings: defaults (no drift.yaml in this folder)\n" in err
-    assert "drift: manifests: 1 object in 1 file of git.yaml, kustomization.yaml\n" in err
+    assert "drift: source git.yaml (files): 1 object\n" in err
     assert "drift: skipped kustomization.yaml:1: this Kustomization is input for kustomize" in err
     assert "drift: compared with the dump live.yaml\n" in err
     assert "drift: appliers: my-syncer; also argocd" in err

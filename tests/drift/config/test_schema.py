@@ -49,6 +49,10 @@ FULL: dict[str, Any] = {
     "exit": {"causes": ["manual", "pending-sync", "unknown"]},
     "unmanaged": "cluster",
     "exclude": ["charts", "**/*-values.yaml"],
+    "sources": [
+        {"path": "charts/web", "release": "web", "namespace": "shop", "values": ["prod.yaml"], "set": ["a=b"]},
+        {"helm-release": "shop/web"},
+    ],
 }
 #: Values to put in every place, valid or not.
 VALUES: list[Json] = [

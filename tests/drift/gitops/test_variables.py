@@ -71,12 +71,6 @@ def test_a_name_with_variables_matches_what_they_may_stand_for(name: str, matchi
     assert other is None or not pattern.matches(ObjectKey("", "ConfigMap", "shop", other))
 
 
-def test_what_a_source_has_rendered_has_no_variables_left() -> None:
-    manifest = Manifest("v1", "ConfigMap", "shop", "${a}", None, {}, ("Kustomization flux-system/apps",))
-
-    assert variable_key(manifest, ObjectKey("", "ConfigMap", "shop", "${a}")) is None
-
-
 @pytest.mark.parametrize(
     "git",
     [

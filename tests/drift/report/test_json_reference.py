@@ -17,6 +17,7 @@ SECTIONS = {
     "The report": SCHEMA,
     "A cluster": DEFINITIONS["ClusterDocument"],
     "An object": DEFINITIONS["ObjectDocument"],
+    "A source": DEFINITIONS["SourceInfoDocument"],
     "A finding": DEFINITIONS["FindingDocument"],
     "A resolved finding": DEFINITIONS["ResolvedDocument"],
     "A past scan": DEFINITIONS["PastScanDocument"],

@@ -21,6 +21,7 @@ from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
+from drift.sources.resolve import from_files
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
@@ -183,7 +184,8 @@ def _in_process(
 ) -> Iterator[InProcess]:
     def load() -> DesiredState:
         loaded = read_manifests([workspace.manifests])
-        return DesiredState(loaded, manifests_info(loaded.paths), settings or Settings(), workspace.namespace)
+        sources, info = from_files(loaded), manifests_info(loaded.paths)
+        return DesiredState(sources, info, settings or Settings(), workspace.namespace)
 
     credentials = str(kubeconfig or workspace.cluster.kubeconfig)
     paths = [str(workspace.manifests)]
@@ -198,7 +200,9 @@ def _in_process(
     )
     service = HttpServer(watcher.status, "127.0.0.1", 0)
     watched.url = service.url
-    files = ManifestWatcher(paths, seen=seen, desired=desired, load=load, timing=timing, emit=watcher.enqueue)
+    files = ManifestWatcher(
+        lambda: fingerprint(paths), seen=seen, desired=desired, load=load, timing=timing, emit=watcher.enqueue
+    )
     thread = threading.Thread(target=watcher.run)
     for part in (service, files, thread):
         part.start()

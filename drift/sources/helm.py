@@ -1,0 +1,282 @@
+"""Renders a Helm chart with ``helm template``, for the version and the APIs of the cluster.
+
+A chart may generate random values, such as passwords, so it is rendered twice: a value that differs between the two
+cannot be compared.
+"""
+
+import re
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from drift.documents.files import read_file
+from drift.documents.parse import read_documents
+from drift.errors import DriftError, SourceError, UsageError
+from drift.kube.resources import Resources
+from drift.model import Incomparable, Json, Manifest, Object, Source, as_object
+from drift.sources.kustomizations import CHART
+from drift.sources.load import load_documents
+from drift.sources.programs import find_program, run
+
+RANDOM: Final = Incomparable("the chart renders another value each time")
+_SOURCE: Final = re.compile(r"^# Source: (.+?)\s*$", re.MULTILINE)
+_MISSING_DEPENDENCIES: Final = re.compile(r"missing in charts/ directory: (.+)")
+_KIND: Final = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
+#: The most that is read of the Chart.yaml in an archive.
+_MAX_CHART_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart in a folder or an archive.
+
+    Attributes:
+        path: The folder or the ``.tgz`` file.
+        name: From its Chart.yaml.
+        version: From its Chart.yaml.
+    """
+
+    path: Path
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How a chart is installed: what ``helm template`` needs to know beside the chart.
+
+    Attributes:
+        release: The name of the release.
+        namespace: Its namespace.
+        values: Values files, in the order in which Helm merges them.
+        set_values: ``KEY=VALUE`` as with ``helm --set``.
+        kube_version: The version of the cluster, for example ``v1.36.3``; None for Helm's own default.
+        api_versions: The APIs of the cluster: ``GROUP/VERSION`` and ``GROUP/VERSION/KIND``.
+    """
+
+    release: str
+    namespace: str
+    values: tuple[str, ...] = ()
+    set_values: tuple[str, ...] = ()
+    kube_version: str | None = None
+    api_versions: tuple[str, ...] = ()
+
+
+def is_chart(path: Path) -> bool:
+    """Returns whether a path is the folder or the archive of a chart."""
+    return (path / CHART).is_file() or (path.is_file() and path.name.endswith((".tgz", ".tar.gz")))
+
+
+def read_chart(path: Path) -> Chart:
+    """Reads the name and the version of a chart.
+
+    Raises:
+        SourceError: It has no valid Chart.yaml.
+    """
+    try:
+        text = read_file(path / CHART) if path.is_dir() else _chart_in_archive(path)
+        [value, *_] = [document.value for document in read_documents(text, str(path))] or [None]
+    except OSError as error:
+        raise SourceError(f"{CHART} cannot be read: {error.strerror or error}") from None
+    except (tarfile.TarError, EOFError) as error:
+        raise SourceError(f"not a chart archive: {error}") from None
+    except DriftError as error:
+        raise SourceError(f"{CHART} cannot be read: {error}") from None
+    fields = as_object(value)
+    name, version = fields.get("name"), fields.get("version")
+    if not isinstance(name, str) or not name:
+        raise SourceError(f"its {CHART} has no name")
+    return Chart(path, name, str(version))
+
+
+def _chart_in_archive(file: Path) -> bytes:
+    with tarfile.open(file) as archive:
+        for member in archive:
+            if member.isfile() and member.name.removeprefix("./").count("/") == 1 and member.name.endswith(f"/{CHART}"):
+                content = archive.extractfile(member)
+                return b"" if content is None else content.read(_MAX_CHART_BYTES)
+    return b""
+
+
+def api_versions(resources: Resources) -> tuple[str, ...]:
+    """Returns the APIs of a cluster as charts ask for them."""
+    return tuple(
+        sorted({name for kind in resources.all() for name in (kind.api_version, f"{kind.api_version}/{kind.kind}")})
+    )
+
+
+def render_chart(chart: Chart, installation: Installation, shown: str) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
+    """Renders a chart.
+
+    Args:
+        chart: The chart.
+        installation: How it is installed.
+        shown: The chart as the user named it, for the files of the manifests.
+
+    Returns:
+        The manifests, without hooks, and remarks, a sentence each.
+
+    Raises:
+        SourceError: Helm is not installed or fails, or the chart renders no object.
+    """
+    first, second = (_template(chart, installation) for _ in range(2))
+    manifests = _read(first, chart, installation.namespace, shown)
+    if first == second:
+        return manifests, ()
+    return mark_random(manifests, _read(second, chart, installation.namespace, shown))
+
+
+def _template(chart: Chart, installation: Installation) -> bytes:
+    helm = find_program("helm")
+    if helm is None:
+        raise SourceError(
+            "needs helm, which is not on PATH; install it, or pipe the rendered manifests from elsewhere: "
+            f"helm template {installation.release} {chart.path} | drift report -"
+        )
+    for file in installation.values:
+        if not Path(file).is_file():
+            raise UsageError(f"--values {file}: no such file")
+    flags = ["--no-hooks", "--include-crds", "--namespace", installation.namespace]
+    flags += [] if installation.kube_version is None else ["--kube-version", installation.kube_version]
+    flags += ["--api-versions", ",".join(installation.api_versions)] if installation.api_versions else []
+    flags += [part for file in installation.values for part in ("--values", file)]
+    flags += [part for value in installation.set_values for part in ("--set", value)]
+    try:
+        return run(helm, ["template", installation.release, str(chart.path.resolve()), *flags])
+    except SourceError as error:
+        missing = _MISSING_DEPENDENCIES.search(str(error))
+        if missing is None:
+            raise
+        raise SourceError(
+            f"the charts that it depends on are missing ({missing[1]}); run: helm dependency build {chart.path}"
+        ) from None
+
+
+def _read(output: bytes, chart: Chart, namespace: str, shown: str) -> tuple[Manifest, ...]:
+    try:
+        return read_templates(output, namespace, Templates(chart.path, shown).source)
+    except DriftError as error:
+        raise SourceError(f"helm printed something that is not a manifest: {error}") from None
+
+
+def read_templates(
+    output: bytes, namespace: str, source: Callable[[str, Object], Source | None]
+) -> tuple[Manifest, ...]:
+    """Reads what Helm rendered, also as it is stored in a release.
+
+    Args:
+        output: YAML documents, each with a comment that names its template.
+        namespace: The namespace of the release, where objects belong that name none.
+        source: Returns the place of an object. Called with the template, as in ``CHART/templates/FILE``.
+
+    Raises:
+        ManifestError: A document is not a manifest. The message quotes no value.
+    """
+    lines = output.decode("utf-8", "replace").splitlines()
+    templates: list[str] = []
+    template = ""
+    for line in lines:
+        if line.startswith("---"):
+            template = ""
+        elif (found := _SOURCE.match(line)) and not template:
+            template = found[1]
+        templates.append(template)
+    manifests: list[Manifest] = []
+    for document in read_documents(output, "helm"):
+        if document.value is None:
+            continue
+        template = templates[document.line - 1] if document.line <= len(templates) else ""
+        loaded = load_documents([(template or "helm", [document])])
+        manifests += [
+            replace(manifest, namespace=manifest.namespace or namespace, source=source(template, manifest.body))
+            for manifest in loaded.manifests
+        ]
+    return tuple(manifests)
+
+
+class Templates:
+    """Finds the templates of a chart as files of the user. Finds an object by its kind: the rest may be computed.
+
+    Args:
+        chart: The folder or the archive of the chart.
+        shown: The same as the user named it.
+    """
+
+    def __init__(self, chart: Path, shown: str) -> None:
+        self._chart = chart
+        self._shown = shown
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def source(self, template: str, body: Object) -> Source | None:
+        """Returns the place of the next object of a template; None if the chart has no such file."""
+        inside = template.partition("/")[2]
+        if self._chart.is_file():
+            return Source(self._shown, 1, 1) if inside else None
+        try:
+            text = read_file(self._chart / inside) if inside else b""
+        except OSError:
+            # A template of a packed dependency.
+            return Source(f"{self._shown}/{CHART}", 1, 1)
+        if not inside:
+            return None
+        kind = str(body.get("kind"))
+        index = self._seen[template, kind] = self._seen.get((template, kind), -1) + 1
+        places = [found.start() for found in _KIND.finditer(text) if found[1].decode() == kind]
+        line = text.count(b"\n", 0, places[min(index, len(places) - 1)]) + 1 if places else 1
+        return Source(f"{self._shown}/{inside}", 1, line)
+
+
+def mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
+    """Compares two renderings of one chart.
+
+    Returns:
+        The manifests with `RANDOM` in place of each value that differs, without objects whose names differ; and remarks
+        on these, a sentence each.
+    """
+    others = {_identity(manifest): manifest for manifest in second}
+    kept = tuple(
+        replace(manifest, body=_common(manifest.body, others[_identity(manifest)].body))
+        for manifest in first
+        if _identity(manifest) in others
+    )
+    random = [manifest for manifest in first if _identity(manifest) not in others]
+    notes = tuple(
+        f"{manifest.place}: {manifest.kind} is not compared: its chart gives it another name each time"
+        for manifest in random
+    )
+    return kept, notes
+
+
+def fill_random(manifests: Sequence[Manifest], release: Sequence[Manifest]) -> tuple[Manifest, ...]:
+    """Returns the manifests of a chart with the random values that its release was installed with, as far as known."""
+    installed = {_identity(manifest): manifest.body for manifest in release}
+    return tuple(
+        replace(manifest, body=_filled(manifest.body, installed.get(_identity(manifest)))) for manifest in manifests
+    )
+
+
+def _identity(manifest: Manifest) -> tuple[str, str, str | None, str]:
+    return manifest.group, manifest.kind, manifest.namespace, manifest.name
+
+
+def _common(first: Json, second: Json) -> Json:
+    """Returns the first value with `RANDOM` in place of each part that the second one has otherwise."""
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        return {name: _common(value, second[name]) for name, value in first.items()}
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        return [_common(left, right) for left, right in zip(first, second, strict=True)]
+    return first if first == second else RANDOM
+
+
+def _filled(value: Json, installed: Json) -> Json:
+    if value == RANDOM:
+        return RANDOM if installed is None else installed
+    if isinstance(value, dict):
+        known: Mapping[str, Json] = as_object(installed)
+        return {name: _filled(part, known.get(name)) for name, part in value.items()}
+    if isinstance(value, list):
+        items = installed if isinstance(installed, list) and len(installed) == len(value) else [None] * len(value)
+        return [_filled(part, item) for part, item in zip(value, items, strict=True)]
+    return value

@@ -1,0 +1,234 @@
+"""Builds a folder with a kustomization, as ``kustomize build`` does, and finds the file of each object.
+
+kustomize says where an object comes from if its kustomization asks for it. So that no file of the user is changed, the
+folder is built through another kustomization in a temporary folder, which lists only the folder and asks for origins.
+The annotation is removed from each object again before it is compared.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from drift.documents.files import read_file
+from drift.documents.parse import read_documents
+from drift.documents.positions import locate
+from drift.errors import DriftError, SourceError
+from drift.model import Json, Manifest, Object, Source, as_object
+from drift.sources.kustomizations import KUSTOMIZATIONS
+from drift.sources.load import load_documents
+from drift.sources.programs import Program, find_program, run
+
+_ORIGIN: Final = "config.kubernetes.io/origin"
+#: The fields of a kustomization that list generators, by the kind that origins give.
+_GENERATORS: Final = {"ConfigMapGenerator": "configMapGenerator", "SecretGenerator": "secretGenerator"}
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What kustomize printed. It contains the values of Secrets until `read_built` redacts them.
+
+    Attributes:
+        output: The objects as YAML, each with its origin as an annotation.
+        root: The folder to which the files of origins are relative.
+        keeps_origins: Whether the kustomization of the user asks for the annotation, so that it is deployed.
+    """
+
+    output: bytes = field(repr=False)
+    root: Path
+    keeps_origins: bool = False
+
+
+def kustomize_program() -> Program:
+    """Returns kustomize, or else kubectl, which contains it.
+
+    Raises:
+        SourceError: Neither is installed.
+    """
+    program = find_program("kustomize", "kubectl")
+    if program is None:
+        raise SourceError(
+            "needs kustomize or kubectl, and neither is on PATH; install one of them, or pipe the built manifests "
+            "from elsewhere: kustomize build | drift report -"
+        )
+    return program
+
+
+def has_kustomization(folder: Path) -> bool:
+    """Returns whether a folder has a file with one of the names that kustomize looks for."""
+    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
+
+
+def build(folder: Path, *, any_file: bool = False) -> Built:
+    """Runs kustomize.
+
+    Args:
+        folder: A folder with a kustomization.
+        any_file: Whether its kustomizations may read files outside their folders, as Flux allows.
+
+    Raises:
+        SourceError: No program is installed, or it fails. The message does not name the folder.
+    """
+    program = kustomize_program()
+    arguments = ["build"] if program.name == "kustomize" else ["kustomize"]
+    arguments += ["--load-restrictor=LoadRestrictionsNone"] if any_file else []
+    target = folder.resolve()
+    if _asks_for_origins(target):
+        return Built(run(program, [*arguments, str(target)]), target, keeps_origins=True)
+    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
+        root = Path(scratch).resolve()
+        # JSON is YAML, and has a form for every path.
+        wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": ["originAnnotations"]}
+        (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")
+        return Built(run(program, [*arguments, str(root)]), root)
+
+
+def read_built(built: Built, folder: Path, shown: str) -> tuple[Manifest, ...]:
+    """Returns the manifests that kustomize printed, each with the place in the file that describes it.
+
+    Args:
+        built: The result of `build`.
+        folder: The folder that was built.
+        shown: The folder as the user named it. The files of manifests are named relative to it.
+
+    Raises:
+        SourceError: kustomize printed something that is not a manifest.
+    """
+    origins = _Origins(built, folder.resolve(), shown)
+    manifests: list[Manifest] = []
+    try:
+        for document in read_documents(built.output, shown):
+            body = document.value
+            if isinstance(body, dict):
+                source = origins.source(body)
+                body = body if built.keeps_origins else _without_origin(body)
+                loaded = load_documents([(source.file if source else shown, [replace(document, value=body)])])
+                manifests += [replace(manifest, source=source) for manifest in loaded.manifests]
+    except DriftError as error:
+        raise SourceError(f"kustomize printed something that is not a manifest: {error}") from None
+    return tuple(manifests)
+
+
+def _asks_for_origins(folder: Path) -> bool:
+    for name in KUSTOMIZATIONS:
+        for value in _values(folder / name):
+            wanted = as_object(value).get("buildMetadata")
+            if isinstance(wanted, list) and "originAnnotations" in wanted:
+                return True
+    return False
+
+
+def _without_origin(body: Object) -> Object:
+    metadata = as_object(body.get("metadata"))
+    annotations = {name: text for name, text in as_object(metadata.get("annotations")).items() if name != _ORIGIN}
+    rest = {name: value for name, value in metadata.items() if name != "annotations"}
+    return {**body, "metadata": {**rest, "annotations": annotations} if annotations else rest}
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """An object in a file: what identifies it, and where it begins."""
+
+    group: str
+    kind: str
+    name: str
+    document: int
+    line: int
+
+
+class _Origins:
+    """Finds the place of each object in the files that the user edits. Reads each file once.
+
+    Args:
+        built: The result of `build`.
+        folder: The folder that was built, without links.
+        shown: The folder as the user named it.
+    """
+
+    def __init__(self, built: Built, folder: Path, shown: str) -> None:
+        self._root = built.root
+        self._folder = folder
+        self._shown = shown
+        self._described: dict[Path, Sequence[_Described]] = {}
+
+    def source(self, body: Object) -> Source | None:
+        """Returns the place of an object that kustomize printed; None if no local file describes it."""
+        text = as_object(as_object(body.get("metadata")).get("annotations")).get(_ORIGIN)
+        if not isinstance(text, str):
+            return None
+        values = [document.value for document in read_documents(text.encode(), _ORIGIN)]
+        origin = as_object(values[0]) if values else {}
+        if "repo" in origin:
+            return None
+        path, generated_by = origin.get("path"), origin.get("configuredIn")
+        if isinstance(path, str):
+            return self._in_file(self._absolute(path), body)
+        if isinstance(generated_by, str):
+            field_name = _GENERATORS.get(str(as_object(origin.get("configuredBy")).get("kind")), "")
+            return self._in_kustomization(self._absolute(generated_by), field_name, _name(body))
+        return None
+
+    def _absolute(self, path: str) -> Path:
+        return Path(os.path.normpath(self._root / path))
+
+    def _named(self, file: Path) -> str:
+        return os.path.normpath(f"{self._shown}/{os.path.relpath(file, self._folder)}")
+
+    def _in_file(self, file: Path, body: Object) -> Source:
+        if file not in self._described:
+            self._described[file] = _objects_in(file)
+        group, kind, name = _group(body), body.get("kind"), _name(body)
+        same_kind = [found for found in self._described[file] if (found.group, found.kind) == (group, kind)]
+        # kustomize may have put a prefix, a suffix or a hash around the name.
+        found = max(same_kind, key=lambda item: len(item.name) if item.name in name else -1, default=None)
+        return Source(self._named(file), found.document, found.line) if found else Source(self._named(file), 1, 1)
+
+    def _in_kustomization(self, file: Path, field_name: str, name: str) -> Source:
+        text = _text(file)
+        [value, *_] = [*_values(file), None]
+        generators = as_object(value).get(field_name)
+        names = [
+            (len(generator["name"]), index)
+            for index, generator in enumerate(generators if isinstance(generators, list) else ())
+            if isinstance(generator, dict) and isinstance(generator.get("name"), str) and generator["name"] in name
+        ]
+        position = locate(text, (field_name, max(names)[1], "name") if names else (field_name,)) if field_name else None
+        return Source(self._named(file), 1, position[0] if position else 1)
+
+
+def _objects_in(file: Path) -> Sequence[_Described]:
+    try:
+        documents = list(read_documents(_text(file), str(file)))
+    except DriftError:
+        # kustomize could read it; only the line is unknown.
+        return ()
+    return [
+        _Described(_group(body), str(body.get("kind")), _name(body), document.number, document.line)
+        for document in documents
+        if isinstance(body := document.value, dict)
+    ]
+
+
+def _values(file: Path) -> Sequence[Json]:
+    try:
+        return [document.value for document in read_documents(_text(file), str(file))]
+    except DriftError:
+        return ()
+
+
+def _text(file: Path) -> bytes:
+    try:
+        return read_file(file)
+    except OSError:
+        return b""
+
+
+def _group(body: Object) -> str:
+    return str(body.get("apiVersion", "")).rpartition("/")[0]
+
+
+def _name(body: Object) -> str:
+    return str(as_object(body.get("metadata")).get("name", ""))
