@@ -106,11 +106,6 @@ class Backlog:
         self._used = 0
         self._changed = threading.Condition()
 
-    @property
-    def used(self) -> int:
-        """Bytes of events that wait."""
-        return self._used
-
     def add(self, size: int, stopped: threading.Event) -> None:
         """Blocks until there is room for an event or the reflector is stopped, then counts the event.
 
