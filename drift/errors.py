@@ -19,6 +19,7 @@ Each message is one line that names the file, object or flag, and says how to fi
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import ClassVar, Final
 
 #: The number of problems with manifests that are listed; the others are counted.
@@ -118,6 +119,11 @@ class RequestError(ScanError):
         self.status = status
         self.reason = reason
         self.continue_token = continue_token
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether this account lacks the permission, or the resource does not support the verb."""
+        return self.status in {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}
 
 
 class TooManyObjectsError(RequestError):

@@ -180,12 +180,11 @@ class UnmanagedSearch:
             is_in_git: Whether the manifests use the kind.
         """
         where = f" in {namespace}" if namespace else ""
-        refused = error.status in {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}
         # If one of Kubernetes' own APIs is down, the whole API server is in trouble. Aggregated APIs fail on their own.
         down = error.status == HTTPStatus.SERVICE_UNAVAILABLE and resource.group not in _built_in_groups()
-        why = "this account may not list them" if refused else str(error)
+        why = "this account may not list them" if error.is_refused else str(error)
         text = f"did not search for unmanaged {resource.plural}{where}: {why}"
-        (self.notes if (refused or down) and not is_in_git else self.errors).append(text)
+        (self.notes if (error.is_refused or down) and not is_in_git else self.errors).append(text)
 
 
 def candidate_owners(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[TrackingOwner]:

@@ -18,8 +18,6 @@ from drift.kube.paging import ListScope
 from drift.kube.watch import Event, ExpiredError, Watch
 from drift.watch.timing import Timing, backoff
 
-#: Statuses of the API server if the account lacks a permission, or the resource does not support the verb.
-_REFUSED: Final = frozenset({403, 405})
 #: After this many failures in a row, the resourceVersion itself may be the cause, so everything is listed again.
 _FAILURES_BEFORE_RELIST: Final = 3
 #: Seconds. A watch that ends sooner without an event counts as a failure and is restarted after a backoff.
@@ -277,7 +275,7 @@ class Reflector:
                 has_event = number > 0
                 self._take(event)
         except RequestError as error:
-            if error.status not in _REFUSED:
+            if not error.is_refused:
                 raise
             self._poll("this account may not watch them")
             return
@@ -314,10 +312,10 @@ class Reflector:
 
     def _handle_request_error(self, error: RequestError) -> None:
         """Decides what to do after an error of the API server, and waits."""
-        if error.status in _REFUSED and self.place.name is not None and not self._uses_get:
+        if error.is_refused and self.place.name is not None and not self._uses_get:
             # An account may have the permission to get but not to list.
             self._uses_get = True
-        elif error.status in _REFUSED or isinstance(error, TooManyObjectsError):
+        elif error.is_refused or isinstance(error, TooManyObjectsError):
             self._resource_version = None
             self._set_state(ReflectorState.REFUSED, error)
             self._settled.set()
