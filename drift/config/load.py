@@ -1,9 +1,7 @@
-"""Loads ``drift.yaml``, with the line and column in errors; and its JSON Schema."""
+"""Loads ``drift.yaml``. Errors give the line and column."""
 
-import json
-from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from drift.config.reader import SettingError, read_settings
 from drift.config.settings import Settings
@@ -61,10 +59,3 @@ def parse_settings(text: bytes, name: str) -> Settings:
         found = locate(text, error.place)
         place = f"{name}:{found[0]}:{found[1]}" if found else name
         raise ConfigError(f"{place}: {error}") from None
-
-
-def json_schema() -> dict[str, Any]:
-    """Returns the JSON Schema of ``drift.yaml``, with a description of every setting."""
-    text = resources.files(__package__).joinpath("schema/drift-config-v1.schema.json").read_text("utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema

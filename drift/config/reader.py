@@ -1,10 +1,12 @@
 """Converts parsed ``drift.yaml`` to `Settings` and validates it. ``schema/`` has the same rules as a JSON Schema."""
 
+import json
 import re
 from collections.abc import Callable, Collection
 from datetime import date
 from enum import StrEnum
-from typing import Final, TypeVar
+from importlib import resources
+from typing import Any, Final, TypeVar
 
 from drift.config.settings import (
     DRIFT_CAUSES,
@@ -45,6 +47,13 @@ def render_place(place: Place) -> str:
     """Returns ``ignore[0].path``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return text.removeprefix(".")
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of ``drift.yaml``, with a description of every setting."""
+    text = resources.files(__package__).joinpath("schema/drift-config-v1.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
 
 
 def read_settings(value: Json) -> Settings:

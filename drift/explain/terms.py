@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drift.config.load import json_schema
+from drift.config.reader import json_schema
 from drift.config.settings import SeverityRule
 from drift.errors import UsageError
 from drift.explain import texts

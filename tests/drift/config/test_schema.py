@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.config import reader
-from drift.config.load import json_schema
-from drift.config.reader import SettingError, read_settings
+from drift.config.reader import SettingError, json_schema, read_settings
 from drift.globs import PATH_GRAMMAR
 from drift.model import Json
 
