@@ -6,7 +6,8 @@ Values are reduced to digests with a random key, which only this process can com
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from drift.audit.events import AuditEvent
@@ -16,6 +17,7 @@ from drift.redaction import Redacted
 
 _RUN_KEY: Final = secrets.token_bytes(32)
 _ABSENT: Final = object()
+_UNKNOWN: Final = object()
 _REPLICAS: Final = "spec.replicas"
 #: Subresources whose response is the whole object.
 _WHOLE: Final = frozenset({None, "ephemeralcontainers", "finalize", "resize"})
@@ -39,6 +41,12 @@ class Target:
     version: str
     is_scale: bool
 
+    @property
+    def is_field_of_live(self) -> bool:
+        """Whether it is a field that the live object has, and not a whole list item."""
+        is_field = bool(self.path) and not isinstance(self.path[-1], ItemKey)
+        return is_field and self.finding.change in {Change.ADDED, Change.CHANGED}
+
     @classmethod
     def of(cls, finding: Finding, kind: str, api_version: str) -> "Target | None":
         """Returns the place of a finding; None if its path cannot be read, as in an edited report."""
@@ -59,12 +67,14 @@ class Effect:
         is_touched: Whether the request named the place; None if unknown.
         is_live: Whether the value afterwards is the live one; None if unknown.
         is_absent: Whether the place was absent afterwards.
+        is_answer: Whether this is from the response, which has all that the server changed.
     """
 
     after: bytes | None = None
     is_touched: bool | None = None
     is_live: bool | None = None
     is_absent: bool = False
+    is_answer: bool = False
 
 
 UNKNOWN: Final = Effect()
@@ -77,16 +87,22 @@ def effect_of(event: AuditEvent, target: Target) -> Effect:
         return _effect_of_scaling(event, target)
     if event.subresource not in _WHOLE or event.version != target.version:
         return UNKNOWN
-    touched = _is_touched(event, target)
+    sent = _sent(event, target)
     if isinstance(event.response, dict) and event.response.get("kind") == target.kind:
-        return _effect(_value_at(event.response, target), target, is_touched=touched)
-    if isinstance(event.request, dict):
-        if event.verb in {"create", "update"}:
-            return _effect(_value_at(event.request, target), target, is_touched=None)
-        value = _lookup(event.request, target.path) if touched else {}
-        if not isinstance(value, dict | list):
-            return _effect(_ABSENT if value is None else value, target, is_touched=True)
-    return Effect(is_touched=touched)
+        found = _lookup(event.response, target.path)
+        value, is_moved = found, False
+        if found is _ABSENT and target.is_field_of_live:
+            # The path names the key in Git of an item whose key was edited; the pointer leads to the live one.
+            value = _at_pointer(event.response, target.finding.pointer)
+            # A field that is drift only because its item has another key is the work of who edited the key.
+            is_moved = value is not _ABSENT and target.finding.change is Change.ADDED
+        effect = _effect(value, target, is_touched=sent.is_touched)
+        return replace(effect, after=_digest(["moved", value]) if is_moved else effect.after, is_answer=True)
+    return (
+        Effect(is_touched=sent.is_touched)
+        if sent.value is _UNKNOWN
+        else _effect(sent.value, target, is_touched=sent.is_touched)
+    )
 
 
 def _effect_of_scaling(event: AuditEvent, target: Target) -> Effect:
@@ -100,6 +116,8 @@ def _effect(value: Json, target: Target, *, is_touched: bool | None) -> Effect:
     if target.finding.change is Change.REORDERED:
         # Only the order counts, whatever else is edited in the items.
         value = [_name_of(item) for item in value] if isinstance(value, list) else value
+    if target.finding.change is Change.ADDED and value is not _ABSENT:
+        value = _shown_part(value, target.finding.live)
     return Effect(_digest(value), is_touched, _is_live(value, target.finding), value is _ABSENT)
 
 
@@ -109,7 +127,10 @@ def _is_live(value: Json, finding: Finding) -> bool | None:
     if finding.change is Change.REMOVED:
         # An empty value or a default may stand for an absent field.
         return True if value is _ABSENT or not value else None
-    return value is not _ABSENT and _contains(value, finding.live)
+    if isinstance(finding.live, dict | list):
+        # A report may show the parts of a value in another form and order, so only the same value tells something.
+        return True if value is not _ABSENT and _contains(value, finding.live) else None
+    return bool(value == finding.live)
 
 
 def _contains(whole: Json, part: Json) -> bool:
@@ -119,8 +140,20 @@ def _contains(whole: Json, part: Json) -> bool:
             name in whole and _contains(whole[name], below) for name, below in part.items()
         )
     if isinstance(part, list):
-        return isinstance(whole, list) and all(any(_contains(item, below) for item in whole) for below in part)
+        return (
+            isinstance(whole, list)
+            and len(whole) == len(part)
+            and all(any(_contains(item, below) for item in whole) for below in part)
+        )
     return bool(whole == part)
+
+
+def _shown_part(value: Json, shown: Json) -> Json:
+    """Returns the part of a value that a report shows, without what controllers or appliers put beside it."""
+    if not isinstance(value, dict) or not isinstance(shown, dict) or not shown:
+        return value
+    parts = {name: _shown_part(value[name], below) for name, below in shown.items() if name in value}
+    return {name: part for name, part in parts.items() if part is not _ABSENT} or _ABSENT
 
 
 def _name_of(item: Json) -> Json:
@@ -137,14 +170,6 @@ def _digest(value: Json) -> bytes:
 
 def _redacted_text(value: object) -> Any:
     return {"redacted": hash(value)} if isinstance(value, Redacted) else str(value)
-
-
-def _value_at(body: Json, target: Target) -> Json:
-    value = _lookup(body, target.path)
-    if value is _ABSENT and target.finding.change is not Change.REMOVED:
-        # The path names the key in Git of an item whose key was edited; the pointer leads to the live one.
-        value = _at_pointer(body, target.finding.pointer)
-    return value
 
 
 def _at_pointer(body: Json, pointer: str) -> Json:
@@ -199,61 +224,93 @@ def _as_text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=_redacted_text)
 
 
-# -- patches
+# -- requests
 
 
-def _is_touched(event: AuditEvent, target: Target) -> bool | None:
-    """Returns whether a request names the place of a finding, a place above it or below it; None if unknown."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a request says about a place.
+
+    Attributes:
+        is_touched: Whether it names the place, or one above or below it; None if unknown.
+        value: The value at the place afterwards; `_UNKNOWN` if the request does not tell.
+    """
+
+    is_touched: bool | None
+    value: Json = _UNKNOWN
+
+
+_NOT_SENT: Final = _Sent(is_touched=False)
+
+
+def _sent(event: AuditEvent, target: Target) -> _Sent:
     request = event.request
-    if event.verb not in {"apply", "patch"}:
-        return None
-    if isinstance(request, list):
-        found = [_step_touches(step, target) for step in request if step.get("op") != "test"]
-        return True if True in found else None if None in found else False
+    if isinstance(request, dict) and event.verb in {"create", "update"}:
+        return _Sent(None, _lookup(request, target.path))
     if isinstance(request, dict):
+        sent = _by_patch(request, target.path)
         is_apply = "apiVersion" in request and "kind" in request
-        touched = _patch_touches(request, target.path)
-        # Applying a manifest removes what it no longer has.
-        return None if is_apply and not touched else touched
-    return None
+        if is_apply and sent.is_touched is False:
+            # Applying a manifest removes what it no longer has, but a new object has nothing else.
+            return _Sent(None, _ABSENT if event.code == HTTPStatus.CREATED else _UNKNOWN)
+        return _Sent(None, sent.value) if is_apply else sent
+    if isinstance(request, list):
+        sent = _NOT_SENT
+        for step in request:
+            following = _by_step(step, target)
+            sent = sent if following.is_touched is False else following
+        return sent
+    return _Sent(None)
 
 
-def _step_touches(step: dict[str, Json], target: Target) -> bool | None:
-    """Returns whether a step of a JSON patch (RFC 6902) does; None if that depends on positions in a list."""
-    found = [
-        _pointer_touches(step[name], target.path, step.get("value"))
-        for name in ("path", "from")
-        if isinstance(step.get(name), str)
-    ]
-    return True if True in found else None if None in found or not found else False
-
-
-def _pointer_touches(pointer: str, path: Path, value: Json) -> bool | None:
+def _by_step(step: dict[str, Json], target: Target) -> _Sent:
+    """Reads a step of a JSON patch (RFC 6902)."""
+    operation, pointer = step.get("op"), step.get("path")
+    if operation == "test":
+        return _NOT_SENT
+    if operation not in {"add", "remove", "replace"} or not isinstance(pointer, str):
+        return _Sent(None)
     tokens = _tokens(pointer)
-    for position, (token, element) in enumerate(zip(tokens, path, strict=False)):
+    if tokens[:1] == ["stringData"]:
+        # The server moves it into the data of a Secret.
+        tokens[0] = "data"
+    for position, (token, element) in enumerate(zip(tokens, target.path, strict=False)):
         if isinstance(element, ItemKey):
-            is_new_item = position == len(tokens) - 1 and _item([value], element) is not _ABSENT
-            return True if is_new_item else None
+            # Positions depend on what the list had before.
+            is_last = position == len(tokens) - 1
+            is_item = is_last and _item([step.get("value")], element) is not _ABSENT
+            return _Sent(None, _lookup([step.get("value")], target.path[position:]) if is_item else _UNKNOWN)
         if token != element:
-            return False
-    return True
+            return _NOT_SENT
+    if len(tokens) > len(target.path):
+        return _Sent(is_touched=True)
+    rest = target.path[len(tokens) :]
+    # If something above is replaced, the place may stay as it was.
+    return _Sent(
+        is_touched=None if rest else True, value=_ABSENT if operation == "remove" else _lookup(step.get("value"), rest)
+    )
 
 
-def _patch_touches(patch: Json, path: Path) -> bool | None:
-    """Returns whether a merge patch or a strategic merge patch does; None if it replaces a list that lacks the item."""
+def _by_patch(patch: Json, path: Path) -> _Sent:
+    """Reads a merge patch or a strategic merge patch."""
     is_strategic = False
-    for element in path:
+    for position, element in enumerate(path, 1):
         if isinstance(patch, list) and isinstance(element, ItemKey):
             patch = _item(patch, element)
             if patch is _ABSENT:
-                return False if is_strategic else None
+                # A merge patch replaces a whole list.
+                return _NOT_SENT if is_strategic else _Sent(None)
         elif isinstance(patch, dict):
             name = str(element)
             if name not in patch:
-                return f"$deleteFromPrimitiveList/{name}" in patch
+                return _Sent(None) if f"$deleteFromPrimitiveList/{name}" in patch else _NOT_SENT
             is_strategic = f"$setElementOrder/{name}" in patch
             patch = patch[name]
-        if not isinstance(patch, dict | list) or as_object(patch).get("$patch") in {"delete", "replace"}:
-            # A scalar, a removal or a replacement, here or above.
-            return True
-    return True
+        directive = as_object(patch).get("$patch")
+        if patch is None or directive == "delete":
+            return _Sent(is_touched=True if position == len(path) else None, value=_ABSENT)
+        if directive == "replace":
+            return _Sent(None)
+        if not isinstance(patch, dict | list):
+            return _Sent(is_touched=True if position == len(path) else None, value=patch)
+    return _Sent(is_touched=True, value=patch)

@@ -126,7 +126,7 @@ class Write:
         impersonated_by: Who impersonated the user, or None.
         user_agent: The program, as it calls itself.
         is_creation: Whether it created the object.
-        is_idle: Whether it changed nothing, as far as the response tells.
+        took_nothing: Whether it set no field: it removed some, or changed nothing. False if the log does not tell.
         has_selector: Whether it deleted a collection in part.
         names: The names of the objects that a deletion of a collection deleted; None if the log does not tell.
         effects: What it did to the place of each finding; empty if the log has no bodies.
@@ -143,7 +143,7 @@ class Write:
     impersonated_by: str | None
     user_agent: str | None
     is_creation: bool
-    is_idle: bool
+    took_nothing: bool
     has_selector: bool
     names: frozenset[str] | None
     effects: tuple[Effect, ...]
@@ -258,7 +258,7 @@ class AuditJoin:
                 user_agent=event.user_agent,
                 is_creation=event.subresource is None
                 and (event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)),
-                is_idle=_is_idle(event),
+                took_nothing=_took_nothing(event),
                 has_selector=event.has_selector,
                 names=frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else None,
                 effects=tuple(effect_of(event, target) for target in targets) if has_body else (),
@@ -463,7 +463,7 @@ class Trail:
             for place, write in enumerate(self.writes)
             if write.verb not in _DELETE_VERBS
             and (start is None or place >= start)
-            and not write.is_idle
+            and not (write.took_nothing and finding.change is not Change.REMOVED)
             and (write.subresource != "scale" or target.is_scale)
             and not (write.effects and write.effects[number].is_touched is False)
         ]
@@ -482,11 +482,13 @@ class Trail:
                 setters, is_uncertain, last, before = [], False, None, None
                 continue
             effect = write.effects[number] if write.effects else UNKNOWN
-            # A write that changes nothing returns the version that an earlier write made.
-            is_idle = write.is_idle or write.order in versions
+            changed = _has_changed(effect, before)
+            is_removal = finding.change is Change.REMOVED
+            if write.order in versions or (before is None and write.took_nothing and not is_removal):
+                # A write that changes nothing returns the version that an earlier write made.
+                changed = False
             if write.order is not None:
                 versions.add(write.order)
-            changed = False if is_idle else _has_changed(effect, before)
             if write.is_creation:
                 setters, is_uncertain, changed = [], False, None if effect.after is None else True
             if changed:
@@ -509,12 +511,24 @@ class Trail:
 
     def _proves(self, finding: Finding, setters: Sequence[Write], last: Effect, *, is_uncertain: bool) -> bool:
         """Returns whether the last known change led to the live value."""
-        if not setters or last.is_live is False or (is_uncertain and not last.is_live):
+        if not setters or last.is_live is False:
+            return False
+        is_scalar = finding.change is Change.CHANGED and not isinstance(finding.live, dict | list)
+        if is_uncertain and not (is_scalar and last.is_live and not self._is_apply(setters[-1])):
             return False
         if finding.change is Change.REMOVED:
             # If an applier created the object without the field, Git did not have it yet.
-            return not (setters[-1].is_creation and self._is_apply(setters[-1]))
-        return not last.is_absent
+            is_removal = last.is_absent or last.is_answer
+            return is_removal and not (setters[-1].is_creation and self._is_apply(setters[-1]))
+        return not last.is_absent and last.after is not None and self._has_last_write(finding)
+
+    def _has_last_write(self, finding: Finding) -> bool:
+        """Returns whether the log has the last write of a field's owner: without it, something later may be missing."""
+        times = [(actor, _parse(actor.time)) for actor in finding.actors]
+        return not times or any(
+            time is None or any(write.was_by(actor) and write.is_at(time) for write in self.writes)
+            for actor, time in times
+        )
 
     def _start(self, finding: Finding) -> int | None:
         """Returns the index of the write after which a field was as in Git; None if the log begins later.
@@ -597,11 +611,10 @@ def _has_changed(effect: Effect, before: bytes | None) -> bool | None:
         effect: What the write did.
         before: The digest of the value before; None if unknown.
     """
-    if effect.is_touched is False:
-        return False
     if effect.after is not None and before is not None:
+        # The server may also change what the request did not name.
         return effect.after != before
-    return True if effect.is_touched else None
+    return effect.is_touched
 
 
 def _one_each(writes: Iterable[Write]) -> list[Write]:
@@ -634,8 +647,11 @@ def _parse(time: Json) -> datetime | None:
         return None
 
 
-def _is_idle(event: AuditEvent) -> bool:
-    """Returns whether the response has an older time for the field manager than the request: it changed nothing."""
+def _took_nothing(event: AuditEvent) -> bool:
+    """Returns whether the response has an older time for the field manager than the request.
+
+    The API server updates the time if a request sets a field, not if it only removes some or changes nothing.
+    """
     entries = as_object(as_object(event.response).get("metadata")).get("managedFields")
     times = [
         _parse(entry.get("time"))

@@ -91,9 +91,9 @@ def built_in_resources() -> list[Resource]:
 
 
 @contextlib.contextmanager
-def synced_corpus(cluster: Cluster, syncer: Syncer) -> Iterator[str]:
-    """Yields the namespace that holds the corpus, and removes all its objects afterwards."""
-    namespace = f"corpus-{secrets.token_hex(4)}"
+def synced_corpus(cluster: Cluster, syncer: Syncer, namespace: str | None = None) -> Iterator[str]:
+    """Yields the namespace that holds the corpus, a new one by default, and removes all its objects afterwards."""
+    namespace = namespace or f"corpus-{secrets.token_hex(4)}"
     cluster.create_namespace(namespace)
     try:
         with _served_part(cluster) as folder:

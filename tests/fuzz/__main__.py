@@ -17,7 +17,7 @@ from tests.fuzz.mutation import mutated, restructure
 #: The targets of `tests.fuzz.targets`, which is imported later so that atheris can instrument it.
 _QUESTIONS = ("version", "core", "groups", "schemas", "schema", "list", "object", "others", "watch")
 ALL_TARGETS = (
-    *("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history"),
+    *("manifests", "live", "managed-fields", "settings", "saved-report", "kubeconfig", "history", "audit-log"),
     *(f"answer-{question}" for question in _QUESTIONS),
 )
 #: The longest input. Longer ones are slower, and seldom find more.

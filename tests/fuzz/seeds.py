@@ -12,6 +12,7 @@ from drift.history.episodes import Scope
 from drift.history.store import History
 from drift.model import Unmanaged
 from drift.report.json_report import to_json
+from tests.drift.audit.test_events import EVENT, GOOGLE, SHAPES
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH
 from tests.fuzz.server import ANSWERS, EVENTS, GROUPS_OF_OLD
 from tests.fuzz.targets import MANAGED_FIELDS, desired_objects, live_objects
@@ -72,6 +73,51 @@ def _history() -> bytes:
         return file.read_bytes()
 
 
+def _audit_events() -> list[bytes]:
+    """Events about the objects of `tests.fuzz.targets.audit_log`, in every shape."""
+    item = {"name": "web", "$patch": "replace", "image": "nginx:2"}
+    template = {"spec": {"$setElementOrder/containers": [{"name": "web"}], "containers": [item]}}
+    steps = [
+        {"op": "replace", "path": "/spec/replicas", "value": 7},
+        {"op": "add", "path": "/spec/template/spec/containers/0", "value": {"name": "web"}},
+        {"op": "move", "from": "/spec/template/spec/hostNetwork", "path": "/spec/x"},
+    ]
+    whole = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "resourceVersion": "7", "managedFields": MANAGED_FIELDS},
+        "spec": {"replicas": 7, "template": {"spec": {"hostNetwork": True, "containers": [{"name": "web"}]}}},
+    }
+    by_scaling = {"name": "web", "subresource": "scale"}
+    bodies = [
+        ("patch", {"name": "web"}, {"spec": {"replicas": 7, "template": template}}, whole),
+        ("patch", {"name": "web"}, steps, whole),
+        ("update", {"name": "web"}, whole, None),
+        ("create", {"name": "web"}, whole, whole),
+        ("patch", by_scaling, {"spec": {"replicas": 7}}, {"kind": "Scale", "spec": {"replicas": 7}}),
+        ("delete", {"name": "gone", "resource": "configmaps", "apiGroup": ""}, None, {"kind": "Status"}),
+        (
+            "deletecollection",
+            {"resource": "configmaps", "apiGroup": ""},
+            None,
+            {"items": [{"metadata": {"name": "gone"}}]},
+        ),
+    ]
+    events = [
+        {
+            **EVENT,
+            "verb": verb,
+            "objectRef": {**EVENT["objectRef"], "name": None, **reference},
+            "requestObject": request,
+            "responseObject": response,
+            "requestReceivedTimestamp": f"2026-01-02T12:00:0{number}.5Z",
+        }
+        for number, (verb, reference, request, response) in enumerate(bodies)
+    ]
+    lines = [json.dumps(event).encode() for event in events]
+    return [b"\n".join(lines), *(shape.encode() for shape in SHAPES.values()), json.dumps(GOOGLE).encode(), *lines]
+
+
 SEEDS: Final[dict[str, Sequence[bytes]]] = {
     "manifests": [desired_objects(), *(part.encode() for part in desired_objects().decode().split("\n---\n"))],
     "live": [live_objects(), *(part.encode() for part in live_objects().decode().split("\n---\n"))],
@@ -80,6 +126,7 @@ SEEDS: Final[dict[str, Sequence[bytes]]] = {
     "saved-report": [to_json(report).encode() for report in (RICH, HOSTILE, EMPTY)],
     "kubeconfig": [_KUBECONFIG, _WITH_PLUGINS, _IMPERSONATING],
     "history": [_history()],
+    "audit-log": _audit_events(),
     **{f"answer-{question}": [json.dumps(answer).encode()] for question, answer in ANSWERS.items()},
     "answer-groups": [json.dumps(groups).encode() for groups in (ANSWERS["groups"], GROUPS_OF_OLD)],
     "answer-watch": [json.dumps(event).encode() + b"\n" for event in EVENTS],

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 from unittest import mock
 
 from drift.api import open_dump, scan
+from drift.audit.join import AuditOptions
 from drift.config.load import parse_settings
 from drift.config.settings import Settings
 from drift.errors import HistoryError
@@ -75,6 +76,18 @@ def kubeconfig(data: bytes) -> None:
         connect(_file(data, "kubeconfig"), None)
 
 
+def audit_log(data: bytes) -> None:
+    """An audit log about an object that differs in every way."""
+    template = {**_DEPLOYMENT["spec"]["template"]["spec"], "hostNetwork": True, "containers": [{"name": "web"}]}
+    spec = {**_DEPLOYMENT["spec"], "replicas": 7, "template": {"spec": template}}
+    one = {**_DEPLOYMENT, "spec": spec, "metadata": {**_DEPLOYMENT["metadata"], "managedFields": MANAGED_FIELDS}}
+    gone = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gone", "namespace": "shop"}}
+    desired = b"\n---\n".join(json.dumps(body).encode() for body in (_DEPLOYMENT, gone))
+    dump = open_dump([_file(json.dumps(one).encode(), "live.yaml")])
+    log = AuditOptions((_file(data, "audit.log"),))
+    _render_all(scan(load_texts([("manifests.yaml", desired)]), dump, audit=log))
+
+
 def history(data: bytes) -> None:
     """A history file: a scan continues it, or sets it aside as broken."""
     file = Path(_file(data, "history.db"))
@@ -99,6 +112,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "saved-report": saved_report,
     "kubeconfig": kubeconfig,
     "history": history,
+    "audit-log": audit_log,
     **{f"answer-{question}": _answer(question) for question in ANSWERS},
     "answer-watch": watch_with,
 }

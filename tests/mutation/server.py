@@ -45,6 +45,19 @@ class Server:
         """Patches the object, and returns it or the reason of a refusal."""
         return self._patch(f"{path}?{_QUERY}", patch)
 
+    def patch_as(self, path: str, patch: Iterable[dict[str, Any]], manager: str) -> Object | Refused:
+        """Patches the object under a field manager, and returns it or the reason of a refusal."""
+        return self._patch(f"{path}?fieldValidation=Strict&fieldManager={manager}", patch)
+
+    def scale(self, path: str, replicas: int) -> Object | Refused:
+        """Sets the replicas through the subresource, as `kubectl scale` does."""
+        body = {"spec": {"replicas": replicas}}
+        return self._send(f"{path}/scale?fieldManager=kubectl", body, "application/merge-patch+json")
+
+    def delete(self, path: str) -> int:
+        """Deletes the object, and returns the HTTP status."""
+        return self._pool.request("DELETE", self._server + path, headers=self._headers).status
+
     def patch_for_show(self, path: str, patch: Iterable[dict[str, Any]]) -> Object | Refused:
         """Patches the object as a dry run, and returns it or the reason of a refusal."""
         return self._patch(f"{path}?dryRun=All&{_QUERY}", patch)

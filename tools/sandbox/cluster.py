@@ -46,9 +46,9 @@ FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 AGGREGATED_ROLES = ("admin", "edit", "view")
 
 
-def audited_namespace(level: str) -> str:
-    """Returns the name of the namespace whose requests are audited at a level other than Metadata."""
-    return f"audited-{level.lower()}"
+def audited_namespace(level: str, number: int = 1) -> str:
+    """Returns the name of one of two namespaces whose requests are audited at a level other than Metadata."""
+    return f"audited-{level.lower()}-{number}"
 
 
 AUDIT_POLICY = {
@@ -56,7 +56,10 @@ AUDIT_POLICY = {
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [
-        *({"level": level, "namespaces": [audited_namespace(level)]} for level in ("Request", "RequestResponse")),
+        *(
+            {"level": level, "namespaces": [audited_namespace(level, number) for number in (1, 2)]}
+            for level in ("Request", "RequestResponse")
+        ),
         {"level": "Metadata"},
     ],
 }

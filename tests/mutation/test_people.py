@@ -1,0 +1,198 @@
+"""Random edits by several people: with bodies in the audit log each finding names who made it, without them no other.
+
+To try more and other edits: ``MUTATION_SEED=7 MUTATION_EDITS=160 pytest tests/mutation/test_people.py``.
+"""
+
+import json
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from drift.api import open_cluster, scan
+from drift.audit.join import AuditOptions
+from drift.model import Change, Evidence, Finding, ObjectReport, Report
+from drift.paths import ItemKey, parse
+from drift.paths import Path as FieldPath
+from tests.corpus.syncing import CORPUS, synced_corpus
+from tests.mutation.differences import ABSENT, raw_differences
+from tests.mutation.server import Refused, Server
+from tests.mutation.subjects import Subject, subjects
+from tests.mutation.test_mutation import EDITS, SEED
+from tests.mutation.trials import sample_of_edits
+from tools.sandbox.cluster import PEOPLE, Cluster, audited_namespace
+from tools.sandbox.syncers import Syncer
+
+LOG: Final = logging.getLogger(__name__)
+#: Persisted edits of one object.
+OF_EACH: Final = max(2, EDITS // 9)
+CONTROLLERS: Final = "system:serviceaccount:kube-system:"
+#: Edits of these would keep objects from being deleted, or have them deleted.
+KEPT_OR_REMOVED: Final = ("finalizers", "ownerReferences")
+BODIES: Final = ("requestObject", "responseObject")
+
+
+@dataclass(slots=True)
+class Edited:
+    """One object, and who changed what in it, in order."""
+
+    subject: Subject
+    changes: list[tuple[FieldPath, str, bool]] = field(default_factory=list)
+    #: Who sent an edit that left the object as it was. Without the response, the log does not tell.
+    idle: set[str] = field(default_factory=set)
+    #: Who deleted it.
+    deleted_by: str | None = None
+
+    def authors_of(self, finding: Finding) -> list[str]:
+        """Returns who changed something at, above or below the place of a finding, in order."""
+        if finding.change is Change.MISSING:
+            return [] if self.deleted_by is None else [self.deleted_by]
+        path = parse(finding.path)
+        related = [change for change in self.changes if _leads(change[0], path) or _leads(path, change[0])]
+        return [person for _, person, _ in related]
+
+    def is_moved(self, finding: Finding) -> bool:
+        """Whether a key of a list item was edited: then the item is gone in one place, and new in another."""
+        path = parse(finding.path)
+        return any(is_move and _leads(path[:-1], place) for place, _, is_move in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Objects that several people have edited, and the audit log of it."""
+
+    cluster: Cluster
+    namespace: str
+    edited: list[Edited]
+    mark: int
+
+    def report(self, file: Path, left_out: tuple[str, ...]) -> Report:
+        """Scans, with the audit log as a lower level has it."""
+        with file.open("w") as out:
+            for line in self.cluster.audit_lines(self.mark).splitlines():
+                event = json.loads(line)
+                out.write(json.dumps({name: event[name] for name in event if name not in left_out}) + "\n")
+        cluster = open_cluster(str(self.cluster.kubeconfig_for(namespace=self.namespace)))
+        return scan([CORPUS], cluster, namespace=self.namespace, audit=AuditOptions((str(file),)))
+
+
+@pytest.fixture(scope="module")
+def crowd(cluster: Cluster) -> Iterator[Crowd]:
+    mark = cluster.audit_mark()
+    with synced_corpus(cluster, Syncer.FLUX, audited_namespace("RequestResponse", 2)) as namespace:
+        choose = random.Random(f"{SEED} people")  # noqa: S311 - must be repeatable
+        servers = {person: Server(cluster.kubeconfig_of(person)) for person in PEOPLE}
+        server, found = subjects(cluster, namespace)
+        # Only the requests about objects of this namespace are audited with bodies.
+        edited = [Edited(subject) for subject in found if f"/namespaces/{namespace}/" in subject.path]
+        for number, one in enumerate(edited):
+            _edit(one, server, servers, choose)
+            if number % 8 == 0:
+                one.deleted_by = choose.choice(PEOPLE)
+                servers[one.deleted_by].delete(one.subject.path)
+        yield Crowd(cluster, namespace, edited, mark)
+
+
+def _edit(one: Edited, server: Server, servers: dict[str, Server], choose: random.Random) -> None:
+    subject = one.subject
+    for _ in range(OF_EACH):
+        person = choose.choice(PEOPLE)
+        # Some share a manager, some have their own.
+        manager = choose.choice(("editor", f"editor-{person.partition('@')[0]}"))
+        before = server.get(subject.path)
+        if subject.manifest.kind in {"Deployment", "StatefulSet"} and choose.random() < 0.2:
+            after = servers[person].scale(subject.path, choose.randrange(2, 9))
+        else:
+            (edit, *_) = sample_of_edits(before, subject, choose, 1)
+            if any(name in edit.path for name in KEPT_OR_REMOVED):
+                continue
+            after = servers[person].patch_as(subject.path, edit.patch, manager)
+        if not isinstance(after, Refused):
+            raw = raw_differences(before, server.get(subject.path), subject.node)
+            if not raw:
+                one.idle.add(person)
+            one.changes += [
+                (_as_text(item.path), person, item.before is ABSENT or item.after is ABSENT) for item in raw
+            ]
+
+
+def _as_text(path: FieldPath) -> FieldPath:
+    """Returns a path as a report shows it, in which all keys are text."""
+    return tuple(
+        ItemKey(sorted((name, value if isinstance(value, str) else json.dumps(value)) for name, value in element))
+        if isinstance(element, ItemKey)
+        else element
+        for element in path
+    )
+
+
+def _leads(path: FieldPath, place: FieldPath) -> bool:
+    return place[: len(path)] == path
+
+
+def _findings(crowd: Crowd, report: Report) -> Iterator[tuple[Edited, ObjectReport, Finding]]:
+    edited = {(one.subject.manifest.kind, one.subject.manifest.name): one for one in crowd.edited}
+    for item in report.objects:
+        one = edited.get((item.key.kind, item.key.name))
+        if one is not None:
+            yield from ((one, item, finding) for finding in item.findings)
+
+
+def test_with_bodies_every_finding_names_its_author(
+    crowd: Crowd, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    wrong, right = [], 0
+    for one, item, finding in _findings(crowd, crowd.report(tmp_path / "audit.log", ())):
+        named = [
+            actor.user
+            for actor in finding.actors
+            if actor.evidence is Evidence.EXACT and not str(actor.user).startswith(CONTROLLERS)
+        ]
+        if not named and any(actor.manager == "kube-controller-manager" for actor in finding.actors):
+            # A controller changed it afterwards, such as the autoscaler.
+            continue
+        authors = one.authors_of(finding)
+        if not authors:
+            # Not the work of a person, such as what a controller fills in.
+            continue
+        is_right = bool(named) and set(named) <= set(authors)
+        if finding.change in {Change.REMOVED, Change.MISSING} or (
+            finding.change is Change.CHANGED and not one.is_moved(finding)
+        ):
+            is_right &= named == authors[-1:]
+        if is_right:
+            right += 1
+        else:
+            wrong.append(f"{item.key} {finding.change} {finding.path}: {named} instead of {authors}")
+
+    record_property("named", right)
+    LOG.info("%d findings name their author", right)
+    assert not wrong, "\n".join(wrong)
+    assert right >= len(crowd.edited)
+
+
+@pytest.mark.parametrize("left_out", [BODIES, BODIES[1:]], ids=["Metadata", "Request"])
+def test_with_less_in_the_log_no_name_is_wrong(
+    crowd: Crowd, left_out: tuple[str, ...], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    wrong, right = [], 0
+    for one, item, finding in _findings(crowd, crowd.report(tmp_path / "audit.log", left_out)):
+        authors = one.authors_of(finding)
+        for actor in finding.actors:
+            if not authors or str(actor.user).startswith(CONTROLLERS):
+                continue
+            if actor.evidence in {Evidence.EXACT, Evidence.LIKELY}:
+                if actor.user in authors or (left_out != BODIES and actor.user in one.idle):
+                    right += 1
+                else:
+                    wrong.append(
+                        f"{item.key} {finding.change} {finding.path}: {actor.user} ({actor.evidence}), not {authors}"
+                    )
+
+    record_property("named", right)
+    assert not wrong, "\n".join(wrong)
+    assert right > 10
