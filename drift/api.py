@@ -20,6 +20,7 @@ from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
+from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests
 from drift.sources.model import Desired, SourceContext
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
     from drift.kube.dump import Dump
 
+#: The sources in which the variables stand that Flux replaces after the build.
+_UNSUBSTITUTED_KINDS = frozenset({SourceKind.FILES, SourceKind.KUSTOMIZE})
 Paths = Iterable[str | os.PathLike[str]]
 
 
@@ -250,6 +253,10 @@ def scan_options(desired: Desired, settings: Settings, namespace: str | None, sy
         repository=revisions,
         files=frozenset(source.info.name for source in desired.rendered if source.info.kind is SourceKind.FILES),
         bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
+        field_line=FieldLines().find,
+        with_variables=frozenset(
+            source.info.name for source in desired.rendered if source.info.kind in _UNSUBSTITUTED_KINDS
+        ),
     )
 
 

@@ -266,6 +266,8 @@ class Finding:
         ignored: The rule that ignores the finding, or None.
         first_seen: RFC 3339, when the open finding was first seen; None without a history.
         lifecycle: Whether it is new since the last scan; None without a history.
+        file: The file of the manifest, as in its source; None for an unmanaged object.
+        line: The line of the field in it, or of the innermost part around the field that Git has, counted from 1.
     """
 
     id: str
@@ -282,6 +284,8 @@ class Finding:
     ignored: IgnoredBy | None = None
     first_seen: str | None = None
     lifecycle: Lifecycle | None = None
+    file: str | None = None
+    line: int | None = None
 
     @property
     def is_drift(self) -> bool:

@@ -52,6 +52,26 @@ def incomparables_in(value: Json) -> Iterator[Incomparable]:
             yield from incomparables_in(below)
 
 
+def steps(tree: Json, path: Path) -> tuple[str | int, ...]:
+    """Returns the keys and list indexes on a path, as far as the tree has it, into the object that was normalized.
+
+    Args:
+        tree: The normalized or projected tree.
+        path: A path that may end in a part that the tree lacks.
+    """
+    found: list[str | int] = []
+    part = tree
+    for element in path:
+        if not isinstance(part, dict) or element not in part:
+            break
+        if isinstance(part, ListMap) and isinstance(element, ItemKey):
+            found.append(part.positions[element])
+        else:
+            found.append(str(element))
+        part = part[element]
+    return tuple(found)
+
+
 def pointer(tree: Json, path: Path) -> str:
     """Returns the RFC 6901 pointer of a path, into the object that was normalized.
 

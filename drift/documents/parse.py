@@ -78,7 +78,7 @@ def read_valid_documents(text: bytes, name: str) -> Iterator[Document | Manifest
     try:
         yield from list(read_documents(text, name))
     except ManifestError as error:
-        parts = _split(text)
+        parts = split_documents(text)
         if not parts[1:]:
             yield error
             return
@@ -91,8 +91,8 @@ def read_valid_documents(text: bytes, name: str) -> Iterator[Document | Manifest
                 yield problem
 
 
-def _split(text: bytes) -> list[tuple[int, bytes]]:
-    """Returns the documents of a YAML text, as kubectl separates them, each with the number of lines before it."""
+def split_documents(text: bytes) -> list[tuple[int, bytes]]:
+    """Returns the texts of the documents in a YAML text, each with the number of lines before it."""
     starts = [0, *(marker.start() for marker in _MARKER.finditer(text)), len(text)]
     parts: list[tuple[int, bytes]] = []
     line = 0

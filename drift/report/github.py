@@ -82,7 +82,9 @@ def _annotations(report: Report) -> Iterator[_Annotation]:
             if finding.is_drift:
                 title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
                 rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                yield _Annotation(rank, level, title, _message(item, finding, report.generated_at), file, line)
+                yield _Annotation(
+                    rank, level, title, _message(item, finding, report.generated_at), file, finding.line or line
+                )
 
 
 def _message(item: ObjectReport, finding: Finding, now: str) -> str:

@@ -233,6 +233,8 @@ class FindingDocument(_Document):
         first_seen: From the history: since when the finding has been open; null without a history.
         lifecycle: From the history: whether the previous scan, or an earlier one, had the finding. Null without a
             history and for findings that are not drift.
+        file: The file of the manifest; null for an unmanaged object.
+        line: The line of the field in it, or of the innermost part around the field that the manifest has.
     """
 
     id: _Fingerprint
@@ -249,6 +251,8 @@ class FindingDocument(_Document):
     ignored: IgnoredDocument | None
     first_seen: RFC3339 | None
     lifecycle: Lifecycle | None = None
+    file: str | None = None
+    line: _Number | None = None
 
     def __post_init__(self) -> None:
         if self.redacted:

@@ -12,6 +12,7 @@ from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Status
 from drift.report.view import (
     cause_and_managers,
+    field_place,
     finding_order,
     object_name,
     open_for,
@@ -86,7 +87,7 @@ def _case(item: ObjectReport, now: str) -> ET.Element:
         ET.SubElement(case, "skipped").text = reason_of(item)
     elif drift:
         findings = sorted(drift, key=finding_order)
-        lines = [line for finding in findings for line in _finding_lines(finding, now)]
+        lines = [line for finding in findings for line in _finding_lines(item, finding, now)]
         reason = reason_of(item)
         message = f"{severity_mark(findings[0])}: {_path_and_difference(findings[0])}"
         _result(case, "failure", item.status, message, lines if reason is None else [reason, *lines])
@@ -106,9 +107,10 @@ def _result(case: ET.Element, result: str, kind: str, message: str, lines: Seque
     element.text = "\n".join(map(sentence, lines))
 
 
-def _finding_lines(finding: Finding, now: str) -> list[str]:
+def _finding_lines(item: ObjectReport, finding: Finding, now: str) -> list[str]:
+    place = field_place(item, finding)
     lines = [
-        f"{severity_mark(finding)}: {_path_and_difference(finding)}",
+        f"{severity_mark(finding)}: {_path_and_difference(finding)}" + (f" ({place})" if place else ""),
         f"    {cause_and_managers(finding)}{open_for(finding, now)}",
     ]
     return [*lines, f"    note: {sentence(finding.note)}"] if finding.note else lines

@@ -13,6 +13,7 @@ from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
     cause_and_managers,
     excerpts,
+    field_place,
     finding_order,
     has_values,
     hints,
@@ -127,9 +128,10 @@ def _object(item: ObjectReport, space: int, now: str) -> str | None:
         text += f"\n{_prose(reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):
-        block = _finding(finding, now, line_diff(finding))
+        place = field_place(item, finding)
+        block = _finding(finding, now, place, line_diff(finding))
         if _size(text) + _size(block) + _MAX_FACT > space:
-            block = _finding(finding, now)
+            block = _finding(finding, now, place)
         # Keep space for the line that counts the findings left out: the next finding may need it.
         if _size(text) + _size(block) + _MAX_FACT > space:
             left_out = plural(len(findings) - number, "more finding")
@@ -138,10 +140,11 @@ def _object(item: ObjectReport, space: int, now: str) -> str | None:
     return text if _size(text) <= space else None
 
 
-def _finding(finding: Finding, now: str, lines_of_diff: Sequence[DiffLine] = ()) -> str:
+def _finding(finding: Finding, now: str, place: str | None, lines_of_diff: Sequence[DiffLine] = ()) -> str:
     path = f" {_code(short(finding.path))}" if finding.path else ""
     difference = "" if has_values(finding) else f" {what_differs(finding)};"
-    who = f"{_prose(cause_and_managers(finding))}{open_for(finding, now)}"
+    where = f", {_code(place)}" if place else ""
+    who = f"{_prose(cause_and_managers(finding))}{open_for(finding, now)}{where}"
     lines = [f"**{severity_mark(finding)}**{path}:{difference} {who}"]
     if finding.note is not None:
         lines += ["", f"Note: {_prose(finding.note)}"]

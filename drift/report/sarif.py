@@ -116,18 +116,18 @@ def _message(item: ObjectReport, finding: Finding) -> str:
 
 def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str, ...]) -> dict[str, Json]:
     logical = {"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}
-    physical = _physical(item.source, paths)
+    physical = _physical(item.source, finding.line, paths)
     return {**({"physicalLocation": physical} if physical else {}), "logicalLocations": [logical]}
 
 
-def _physical(source: Source | None, paths: tuple[str, ...]) -> dict[str, Json] | None:
-    """Returns the manifest's location; for an object without one, the first path that was compared."""
+def _physical(source: Source | None, line: int | None, paths: tuple[str, ...]) -> dict[str, Json] | None:
+    """Returns the field's location in the manifest; for an object without one, the first path that was compared."""
     file = source.file if source is not None else next(iter(paths), "")
     if not file or file in _STDIN:
         return None
     location: dict[str, Json] = {"artifactLocation": _artifact(file)}
     if source is not None:
-        location["region"] = {"startLine": source.line}
+        location["region"] = {"startLine": line or source.line}
     return location
 
 

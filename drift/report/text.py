@@ -11,6 +11,7 @@ from drift.report.view import (
     Side,
     age,
     cause_and_managers,
+    field_place,
     finding_order,
     hints,
     is_shown,
@@ -131,10 +132,10 @@ class _ReportWriter:
             self._line((f"  {reason}", ""), indent=_SHIFT)
         for finding in sorted(item.findings, key=finding_order):
             if self._verbose or finding.ignored is None:
-                self._finding(finding)
+                self._finding(finding, field_place(item, finding))
         self._line()
 
-    def _finding(self, finding: Finding) -> None:
+    def _finding(self, finding: Finding, place: str | None) -> None:
         lines = line_diff(finding)
         difference: tuple[Part, ...] = ((_ABOVE_DIFF[finding.change], ""),) if lines else _difference(finding)
         mark = lifecycle_mark(finding)
@@ -144,6 +145,7 @@ class _ReportWriter:
             (f"{mark} " if mark else "", "bold magenta"),
             (f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}  " if finding.path else "", ""),
             *difference,
+            (f"  {place}" if place else "", "dim"),
             indent=_INDENT,
         )
         self._detail(self._cause_and_managers(finding), "dim")

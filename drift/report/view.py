@@ -294,6 +294,15 @@ def reason_of(item: ObjectReport) -> str | None:
     return sentence("; ".join(parts)) if parts else None
 
 
+def field_place(item: ObjectReport, finding: Finding) -> str | None:
+    """Returns ``FILE:LINE`` of the field of a finding, or None if it is unknown or on the first line of the object."""
+    if finding.file is None or finding.line is None:
+        return None
+    if item.source is not None and (finding.file, finding.line) == (item.source.file, item.source.line):
+        return None
+    return short(f"{finding.file}:{finding.line}")
+
+
 def _first(paths: Sequence[str]) -> str:
     more = len(paths) - _MAX_PATHS
     return ", ".join(paths[:_MAX_PATHS]) + (f" and {more} more" if more > 0 else "")

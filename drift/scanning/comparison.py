@@ -1,23 +1,26 @@
 """Compares a manifest with its live object and makes the object's report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
+from drift.compare.show import steps
 from drift.gitops.ignore_differences import IgnoreDifferences, apply_ignore_differences
 from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
 from drift.gitops.variables import has_variables, is_applied_by_flux
-from drift.model import Finding, Object, ObjectReport, Status
+from drift.model import Finding, Manifest, Object, ObjectReport, Status
+from drift.paths import render
 from drift.policy.autoscaling import concerns_replicas, judge_replicas
 from drift.policy.findings import conceal, deletion_findings, object_findings
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import NoCache
 from drift.scanning.last_sync import LastSync
+from drift.scanning.options import FieldLine
 from drift.scanning.plan import Pair
 from drift.scanning.types import Types
 from drift.schema.facts import known_facts
@@ -55,6 +58,8 @@ class PairComparer:
         ignore_differences: The ``ignoreDifferences`` of Argo CD Applications among the manifests.
         cache: The reports of earlier scans.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
+        field_line: As in `Options`.
+        may_have_variables: As in `Options`.
         explain: Whether to report every decision, even if the object is obviously in sync.
     """
 
@@ -65,6 +70,8 @@ class PairComparer:
     ignore_differences: Sequence[IgnoreDifferences]
     cache: NoCache
     cluster: str
+    field_line: FieldLine
+    may_have_variables: Callable[[Manifest], bool]
     explain: bool
     _proofs: dict[ReservedMetadata, InSyncProof] = field(default_factory=dict, init=False)
 
@@ -161,10 +168,28 @@ class PairComparer:
         findings = apply_ignore_differences(
             key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences
         )
-        if is_applied_by_flux(live):
+        if self.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))
-        # Last: the steps before depend on the values.
-        return conceal(findings, comparison.concealed) if comparison.concealed else findings
+        if comparison.concealed:
+            # The steps before depend on the values.
+            findings = conceal(findings, comparison.concealed)
+        return self._with_lines(findings, pair, comparison)
+
+    def _with_lines(
+        self, findings: tuple[Finding, ...], pair: Pair, comparison: ObjectComparison
+    ) -> tuple[Finding, ...]:
+        source = pair.manifest.source
+        if source is None or not findings:
+            return findings
+        desired = comparison.projection.desired
+        paths = {render(one.difference.path): one.difference.path for one in comparison.differences}
+        lines = {
+            path: self.field_line(pair.manifest, steps(desired, paths.get(path, ())))
+            for path in {finding.path for finding in findings}
+        }
+        return tuple(
+            replace(finding, file=source.file, line=lines[finding.path] or source.line) for finding in findings
+        )
 
 
 def _with_variable_note(finding: Finding) -> Finding:

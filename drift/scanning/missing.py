@@ -1,5 +1,7 @@
 """Reports the manifests whose live object does not exist."""
 
+from dataclasses import replace
+
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.model import Cause, ObjectReport, Status
 from drift.policy.findings import missing_finding
@@ -25,5 +27,8 @@ def report_missing(absent: Absent, last_sync: LastSync, cluster: str) -> ObjectR
     reason = absent.reason
     if reason is None and cause is Cause.PENDING_SYNC:
         reason = last_sync.why_pending(key)
-    findings = apply_opt_outs((missing_finding(key, cluster, cause),), manifest.body, None)
+    finding = missing_finding(key, cluster, cause)
+    if manifest.source is not None:
+        finding = replace(finding, file=manifest.source.file, line=manifest.source.line)
+    findings = apply_opt_outs((finding,), manifest.body, None)
     return ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)

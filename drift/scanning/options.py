@@ -1,6 +1,6 @@
 """The options and the progress of a scan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drift.config.settings import SkippedKind
@@ -27,6 +27,14 @@ def _ignore(step: ScanStep) -> None:
     del step
 
 
+def _unknown(manifest: Manifest, path: Sequence[str | int]) -> int | None:
+    del manifest, path
+    return None
+
+
+FieldLine = Callable[[Manifest, Sequence[str | int]], int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options of a scan.
@@ -45,8 +53,10 @@ class Options:
         bases: What was last synced from each source that knows it, by the name of the source. Takes the place of the
             revisions above for the objects of that source.
         files: The names of the sources whose files are the manifests. Two of these must not describe one object.
+        with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
         shard: The part of the namespaces to scan.
+        field_line: Returns the line of a field in the file of a manifest, by its keys and list indexes, or None.
         explain: Whether to report every decision, including those about objects that are obviously in sync.
         observe: Called with the progress, at most about a hundred times a second.
     """
@@ -63,10 +73,16 @@ class Options:
     repository: Repository | None = None
     bases: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    with_variables: frozenset[str] = frozenset()
     catch_up: bool = False
     shard: Shard = WHOLE
+    field_line: FieldLine = _unknown
     explain: bool = False
     observe: Callable[[ScanStep], object] = _ignore
+
+    def may_have_variables(self, manifest: Manifest) -> bool:
+        """Returns whether a manifest may have variables that Flux replaces before it applies the object."""
+        return self.with_variables.issuperset(manifest.origins)
 
     def unchecked_kind(self, group: str, kind: str) -> SkippedKind | None:
         """Returns the setting that excludes a kind, or None if the kind is not excluded."""

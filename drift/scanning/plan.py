@@ -236,7 +236,7 @@ class ResourceMapper:
         for key, manifest in merged.items():
             resource = self._resource(manifest)
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
-            pattern = variable_key(manifest, key)
+            pattern = variable_key(manifest, key) if self._options.may_have_variables(manifest) else None
             if excluded is not None:
                 unchecked.append(_unchecked(manifest, key, excluded.reason, is_skipped=True))
             elif pattern is not None:

@@ -157,6 +157,8 @@ class _Scan:
             ignore_differences=ignore_differences,
             cache=cache,
             cluster=self._cluster,
+            field_line=options.field_line,
+            may_have_variables=options.may_have_variables,
             explain=options.explain,
         )
 

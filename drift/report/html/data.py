@@ -10,6 +10,7 @@ from drift.report.view import (
     CAUSE_TEXT,
     age,
     excerpts,
+    field_place,
     finding_order,
     has_values,
     hint_for,
@@ -78,11 +79,11 @@ def _object(item: ObjectReport, now: str) -> dict[str, Json]:
         "status": item.status,
         "source": None if item.source is None else short(str(item.source)),
         "reason": reason_of(item),
-        "findings": [_finding(finding, now) for finding in sorted(item.findings, key=finding_order)],
+        "findings": [_finding(item, finding, now) for finding in sorted(item.findings, key=finding_order)],
     }
 
 
-def _finding(finding: Finding, now: str) -> dict[str, Json]:
+def _finding(item: ObjectReport, finding: Finding, now: str) -> dict[str, Json]:
     before, last = "", short(finding.path)
     if match := _LAST_FIELD.fullmatch(last):
         before, last = match.groups()
@@ -114,6 +115,7 @@ def _finding(finding: Finding, now: str) -> dict[str, Json]:
         "ignored": None
         if finding.ignored is None
         else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
+        "place": field_place(item, finding) or (None if item.source is None else short(str(item.source))),
         "pointer": short(finding.pointer) or None,
     }
 

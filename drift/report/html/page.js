@@ -110,7 +110,7 @@
     result.classList.toggle("non-drift", row.nonDrift);
     // The body is added when the finding is first opened. Toggle events are asynchronous, which is too late for printing,
     // so a finding that is already open gets its body at once.
-    const addBody = () => result.childElementCount === 1 && result.append(bodyElement(finding, row.object));
+    const addBody = () => result.childElementCount === 1 && result.append(bodyElement(finding));
     result.open = row.open || printing;
     if (result.open) addBody();
     result.addEventListener("toggle", () => {
@@ -121,9 +121,9 @@
     return result;
   }
 
-  function bodyElement(finding, { source }) {
+  function bodyElement(finding) {
     const { lines, git, live, actors, id } = finding;
-    const result = filled("body", { ...finding, source, causeText: data.causes[finding.cause] });
+    const result = filled("body", { ...finding, causeText: data.causes[finding.cause] });
     const difference = result.querySelector(".difference");
     if (lines.length) {
       const values = lines.map((line) => ({ kind: data.kinds[line[0]][0], side: data.kinds[line[0]][1], text: line.slice(1) }));

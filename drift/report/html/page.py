@@ -154,7 +154,6 @@ def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str
             {
                 **finding,
                 "rank": _rank("s", finding),
-                "source": item["source"],
                 "causeText": CAUSE_TEXT[finding["cause"]],
                 "anchor": _anchor(finding["id"], used),
             }

@@ -1,6 +1,7 @@
 """Variables that Flux replaces after the build: recognized in names and values of plain manifests."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from drift.cli import main
 from drift.errors import ManifestError
 from drift.gitops.variables import has_variables, variable_key
 from drift.model import Manifest, ObjectKey
+from drift.scanning.options import Options
 from drift.sources.load import load_texts
 
 
@@ -69,6 +71,14 @@ def test_a_name_with_variables_matches_what_they_may_stand_for(name: str, matchi
     assert not pattern.matches(ObjectKey("", "Secret", "shop", matching))
     assert not pattern.matches(ObjectKey("", "ConfigMap", "other", matching))
     assert other is None or not pattern.matches(ObjectKey("", "ConfigMap", "shop", other))
+
+
+def test_only_files_and_kustomizations_may_have_variables() -> None:
+    options = Options(with_variables=frozenset({"apps"}))
+    manifest = Manifest("v1", "ConfigMap", "shop", "${a}", None, {}, ("apps",))
+
+    assert options.may_have_variables(manifest)
+    assert not options.may_have_variables(replace(manifest, origins=("Kustomization flux-system/apps",)))
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ RICH: Final = report(
         "Deployment",
         "web",
         Status.DRIFTED,
-        finding(2, **_NEW),
+        finding(2, file="apps/web.yaml", line=9, **_NEW),
         finding(
             3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note=NOTE, actors=_PEOPLE, **_ONGOING
         ),
@@ -176,6 +176,8 @@ def hostile(*texts: str) -> Report:
             live=[text, {text: text}],
             actors=(Actor(text, text, text, text, text, text, text, Evidence.EXACT),),
             note=text,
+            file=text,
+            line=number + 2,
             lifecycle=Lifecycle.ONGOING,
             first_seen="0001-01-01T00:00:00+14:00",
         )
