@@ -10,12 +10,15 @@ from cdk8s import App
 
 from rescan import environments
 from rescan.advice import advice
-from rescan.errors import GeneratorError
-from rescan.manifests import manifest_files, write
+from rescan.errors import BrokenRulesError, GeneratorError, SettingsError
+from rescan.manifests import manifest_files, stream, write
 from rescan.rules import reject_broken
 from rescan.settings import Environment
 
-_OUTPUT = Path(__file__).resolve().parent.parent / "dist"
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_OUTPUT = _REPOSITORY / "dist"
+_SCRATCH = _REPOSITORY / "build/synth"
+"""The output folder in cdk8s.yaml, which cdk8s deletes before it starts the app."""
 
 Build = Callable[[Sequence[Environment]], App]
 
@@ -28,16 +31,19 @@ def run(build: Build, arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.environments and not options.check:
-        parser.error("environments can be named with --check only: dist/ is synthesized as a whole")
+    if options.environments and not (options.check or options.stdout):
+        parser.error("environments can be named with --check or --stdout only: dist/ is synthesized as a whole")
     try:
-        chosen = environments.load(options.environments)
-        reject_broken(chosen)
+        chosen = _valid(options.environments)
         for environment in chosen:
             for line in advice(environment):
                 _tell(line)
-        if not options.check:
-            write(manifest_files(build(chosen)), _output_folder())
+        if options.stdout:
+            sys.stdout.write(stream(manifest_files(build(chosen))))
+        elif not options.check:
+            files = manifest_files(build(chosen))
+            for folder in _output_folders():
+                write(files, folder)
     except GeneratorError as error:
         _tell(str(error))
         return 2
@@ -51,16 +57,43 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py", description="Synthesize the manifests of every environment of Rescan into dist/."
     )
-    parser.add_argument("--check", action="store_true", help="check the settings and write nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="check the settings and write nothing")
+    instead.add_argument(
+        "--stdout", action="store_true", help="print what runs in the environments as one stream, and write nothing"
+    )
     parser.add_argument(
-        "environments", nargs="*", metavar="ENVIRONMENT", help="with --check: only these (default: all)"
+        "environments", nargs="*", metavar="ENVIRONMENT", help="with --check or --stdout: only these (default: all)"
     )
     return parser
 
 
-def _output_folder() -> Path:
-    """Where `cdk8s synth` wants the files, or dist/ beside main.py, wherever that is run from."""
-    return Path(os.environ.get("CDK8S_OUTDIR", _OUTPUT)).absolute()
+def _valid(names: Sequence[str]) -> list[Environment]:
+    """The environments with these names, or all.
+
+    Raises:
+        GeneratorError: A file cannot be run or a rule is broken; the text has a line for each, of every environment.
+    """
+    chosen: list[Environment] = []
+    lines: list[str] = []
+    for name in names or environments.NAMES:
+        try:
+            chosen += environments.load([name])
+        except SettingsError as error:
+            lines.append(str(error))
+    try:
+        reject_broken(chosen)
+    except BrokenRulesError as error:
+        lines.append(str(error))
+    if lines:
+        raise GeneratorError("\n".join(lines))
+    return chosen
+
+
+def _output_folders() -> list[Path]:
+    """Where `cdk8s synth` wants the files, and dist/ beside main.py unless that was told another folder."""
+    folder = Path(os.environ.get("CDK8S_OUTDIR", _OUTPUT)).absolute()
+    return [_OUTPUT, folder] if folder == _SCRATCH else [folder]
 
 
 def _tell(line: str) -> None:

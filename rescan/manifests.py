@@ -29,6 +29,13 @@ def manifest_files(app: App) -> dict[str, str]:
     return {path: HEADER + yaml_style.dump(manifest) for path, manifest in objects.items()}
 
 
+def stream(files: Mapping[str, str]) -> str:
+    """What runs in the environments, as one stream of documents for `kubectl`: without hand-over and kustomizations."""
+    apart = ("argocd/", "flux/")
+    chosen = {path: text for path, text in files.items() if not path.startswith(apart)}
+    return "---\n".join(text for path, text in chosen.items() if not path.endswith("/kustomization.yaml"))
+
+
 def write(files: Mapping[str, str], folder: Path) -> None:
     """Make `folder` hold these files and, of those synthesized earlier, no others.
 
@@ -41,7 +48,10 @@ def write(files: Mapping[str, str], folder: Path) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        # A file is the old or the new one, whenever the program is interrupted.
+        new = path.with_name(f".{path.name}.new")
+        new.write_text(text, encoding="utf-8", newline="\n")
+        new.replace(path)
 
 
 def _remove_if_empty(folder: Path, top: Path) -> None:

@@ -1,59 +1,50 @@
 """The rules that settings must keep before anything is synthesized, all of them checked at once.
 
-One file per family; the name of a rule's function, with hyphens, is the name that an error shows.
+`declared` checks each setting by itself: whether it exists, its type and its format. The other files have rules about
+settings that depend on each other, one file per family; the name of a function, with hyphens, is the rule's name.
 """
 
 from collections.abc import Iterator, Sequence
 
 from rescan.errors import BrokenRulesError
-from rescan.rules import configuration, naming, network, operations, storage, workload
+from rescan.rules import configuration, operations, storage, workload
+from rescan.rules.declared import mistakes
 from rescan.rules.model import BrokenRule, Rule
-from rescan.rules.types import settings_have_their_declared_type
 from rescan.settings import Environment
 
 RULES: tuple[Rule, ...] = (
-    naming.names_are_valid,
-    naming.image_is_valid,
-    naming.production_runs_a_release,
-    naming.version_is_a_label,
-    naming.hand_over_is_valid,
-    workload.at_least_one_replica,
+    workload.folder_is_free,
+    workload.image_is_pinned,
+    workload.production_runs_a_release,
     workload.sqlite_has_one_replica,
     workload.requests_within_limits,
     workload.container_port_is_target_port,
     workload.probes_ask_the_health_endpoints,
-    workload.probe_times_are_possible,
     workload.rollout_can_proceed,
-    workload.pods_do_not_run_as_root,
     workload.autoscaling_is_possible,
     workload.disruption_budget_lets_nodes_drain,
     workload.topology_spread_is_possible,
-    workload.ephemeral_volumes_have_room,
     configuration.port_is_the_container_port,
     configuration.required_variables_have_their_source,
-    configuration.required_values_are_given,
     configuration.extra_variables_are_extra,
+    configuration.config_map_fits,
     configuration.endpoint_has_the_openai_path,
     configuration.sqlite_file_is_on_the_data_volume,
-    configuration.vault_can_be_reached,
     storage.storage_has_room_for_the_database,
     storage.one_node_mounts_the_volume,
     storage.storage_class_is_offered,
-    network.service_port_exists,
-    network.ingress_can_be_served,
-    network.network_policy_lets_the_application_work,
-    operations.backup_can_run,
-    operations.monitoring_can_scrape,
-    operations.drift_job_can_run,
+    storage.files_fit_into_their_volume,
+    operations.certificate_has_a_secret_of_its_own,
+    operations.network_policy_lets_the_application_work,
+    operations.alerts_wait_for_the_next_run,
     operations.drift_volume_can_be_written,
 )
 
 
 def broken_rules(environment: Environment) -> list[BrokenRule]:
-    """Every breach of every rule by one environment. Values of a wrong type come first, and alone."""
-    return list(_broken(settings_have_their_declared_type, environment)) or [
-        broken for rule in RULES for broken in _broken(rule, environment)
-    ]
+    """Every breach of every rule by one environment."""
+    declared = [BrokenRule(environment.name, rule, breach) for rule, breach in mistakes(environment)]
+    return [*declared, *(broken for rule in RULES for broken in _broken(rule, environment, certain=not declared))]
 
 
 def reject_broken(environments: Sequence[Environment]) -> None:
@@ -67,6 +58,11 @@ def reject_broken(environments: Sequence[Environment]) -> None:
         raise BrokenRulesError("\n".join(broken))
 
 
-def _broken(rule: Rule, environment: Environment) -> Iterator[BrokenRule]:
-    for breach in rule(environment):
-        yield BrokenRule(environment.name, rule.__name__.replace("_", "-"), breach)
+def _broken(rule: Rule, environment: Environment, *, certain: bool) -> Iterator[BrokenRule]:
+    """What breaks a rule. Unless it is `certain` that every setting has its type and format, a rule may fail."""
+    try:
+        for breach in rule(environment):
+            yield BrokenRule(environment.name, rule.__name__.replace("_", "-"), breach)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if certain:
+            raise

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rescan.formats import redacted
 from rescan.settings import Environment
 
 
@@ -28,7 +29,7 @@ class BrokenRule:
     breach: Breach
 
     def __str__(self) -> str:
-        """One line that names environment, rule, setting, value and fix."""
+        """One line that names environment, rule, setting, value and fix, and shows no credentials."""
         breach = self.breach
-        value = f"{breach.value}" if isinstance(breach.value, int) else repr(breach.value)
+        value = f"{breach.value}" if isinstance(breach.value, int) else repr(redacted(breach.value))
         return f"{self.environment}: {self.rule}: {breach.setting} is {value}; {breach.fix}"

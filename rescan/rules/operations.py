@@ -1,76 +1,39 @@
-"""Rules of what operators look after: backups, monitoring and the drift job."""
+"""Rules of what operators look after: network, certificates, alerts and the drift job."""
 
 from collections.abc import Iterator
 
-from rescan.rules.formats import has_form, positive_quantity
+from rescan.formats import longest_pause
 from rescan.rules.model import Breach
-from rescan.settings import AccessMode, DriftJob, Environment
-
-_PORTS = range(1, 65536)
-
-
-def backup_can_run(environment: Environment) -> Iterator[Breach]:
-    """The schedule can be read, the bucket can exist, and a backup has time to finish."""
-    backup = environment.backup
-    if backup is None:
-        return
-    texts = {
-        "schedule": ("cron schedule", backup.schedule),
-        "bucket": ("bucket name", backup.bucket),
-        "prefix": ("folder", backup.prefix),
-    }
-    if backup.endpoint_url is not None:
-        texts["endpoint_url"] = ("HTTPS address", backup.endpoint_url)
-    for setting, (form, text) in texts.items():
-        if not has_form(form, text):
-            yield Breach(f"backup.{setting}", text, f"write it in the form of a {form}")
-    for setting, seconds in {"deadline": backup.deadline, "late_after": backup.late_after}.items():
-        if seconds < 1:
-            yield Breach(f"backup.{setting}", seconds, "set it to 1 second or more")
+from rescan.settings import AccessMode, Environment, PostgreSql
+from rescan.variables import secret_variables
 
 
-def monitoring_can_scrape(environment: Environment) -> Iterator[Breach]:
-    """Prometheus can read its scrape target and interval."""
-    monitoring = environment.monitoring
-    if monitoring is None:
-        return
-    texts = {"path": ("URL path", monitoring.path), "interval": ("duration", monitoring.interval)}
-    for setting, (form, text) in texts.items():
-        if not has_form(form, text):
-            yield Breach(f"monitoring.{setting}", text, f"write it in the form of a {form}")
-    for setting, labels in {"labels": monitoring.labels, "dashboard_labels": monitoring.dashboard_labels}.items():
-        for key, value in labels.items():
-            if not has_form("label key", key) or not has_form("label value", value):
-                yield Breach(f"monitoring.{setting}", {key: value}, "write a label that Kubernetes accepts")
+def certificate_has_a_secret_of_its_own(environment: Environment) -> Iterator[Breach]:
+    """cert-manager would replace the content of any other Secret."""
+    ingress = environment.ingress
+    taken = {*secret_variables(environment), environment.drift and environment.drift.git_secret}
+    if ingress and ingress.tls_secret in taken:
+        yield Breach("ingress.tls_secret", ingress.tls_secret, "choose another name: that Secret holds other values")
 
 
-def drift_job_can_run(environment: Environment) -> Iterator[Breach]:
-    """The schedule can be read, what the job needs has names that can exist, and a scan has time to finish."""
-    job = environment.drift
-    if job is None:
-        return
-    for setting, (form, text) in _forms(job).items():
-        if text is not None and not has_form(form, text):
-            yield Breach(f"drift.{setting}", text, f"write it in the form of a {form}")
-    least = {"deadline": 1, "stale_after": 1, "shards": 1, "git_depth": 0}
-    for setting, number in least.items():
-        if getattr(job, setting) < number:
-            yield Breach(f"drift.{setting}", getattr(job, setting), f"set it to {number} or more")
-    if job.api_server_port not in _PORTS:
-        yield Breach("drift.api_server_port", job.api_server_port, "set it to a port from 1 to 65535")
-    if positive_quantity(job.history_size) is None:
-        yield Breach("drift.history_size", job.history_size, "write a quantity above zero, such as 256Mi")
+def network_policy_lets_the_application_work(environment: Environment) -> Iterator[Breach]:
+    """Denying everything includes the database, unless it is said where that is."""
+    policy = environment.network_policy
+    if policy and policy.database_cidr is None and isinstance(environment.configuration.database, PostgreSql):
+        yield Breach("network_policy.database_cidr", None, "name the addresses of PostgreSQL, such as 10.1.2.3/32")
 
 
-def _forms(job: DriftJob) -> dict[str, tuple[str, str | None]]:
-    return {
-        "schedule": ("cron schedule", job.schedule),
-        "drifting_for": ("duration", job.drifting_for),
-        "git_secret": ("object name", job.git_secret),
-        "storage_class": ("object name", job.storage_class),
-        "config": ("folder", job.config),
-        "pushgateway_url": ("web address", job.pushgateway_url),
-    }
+def alerts_wait_for_the_next_run(environment: Environment) -> Iterator[Breach]:
+    """An alert on a job that is late must not be raised between two runs of its schedule."""
+    watched = {}
+    if environment.backup:
+        watched["backup.late_after"] = (environment.backup.late_after, environment.backup.schedule)
+    if environment.drift:
+        watched["drift.stale_after"] = (environment.drift.stale_after, environment.drift.schedule)
+    for setting, (seconds, schedule) in watched.items():
+        pause = longest_pause(schedule)
+        if seconds <= pause:
+            yield Breach(setting, seconds, f"set it to more than {pause:.0f}, the longest pause of {schedule!r}")
 
 
 def drift_volume_can_be_written(environment: Environment) -> Iterator[Breach]:

@@ -1,9 +1,8 @@
-"""Rules of the volume of the database."""
+"""Rules of the volumes."""
 
 from collections.abc import Iterator
 
 from rescan import quantity
-from rescan.rules.formats import has_form, positive_quantity
 from rescan.rules.model import Breach
 from rescan.settings import AccessMode, Environment
 
@@ -13,8 +12,7 @@ _LEAST = "500Mi"
 def storage_has_room_for_the_database(environment: Environment) -> Iterator[Breach]:
     """SQLite and its data need half a gibibyte."""
     size = environment.storage.size
-    number = positive_quantity(size)
-    if number is None or number < quantity.parse(_LEAST):
+    if quantity.parse(size) < quantity.parse(_LEAST):
         yield Breach("storage.size", size, f"set it to {_LEAST} or more")
 
 
@@ -28,8 +26,6 @@ def one_node_mounts_the_volume(environment: Environment) -> Iterator[Breach]:
 def storage_class_is_offered(environment: Environment) -> Iterator[Breach]:
     """Where the environment lists the classes of its cluster, one of them is chosen, and can do what is asked."""
     storage = environment.storage
-    if storage.storage_class is not None and not has_form("object name", storage.storage_class):
-        yield Breach("storage.storage_class", storage.storage_class, "write the name of a StorageClass")
     if not storage.offered:
         return
     modes = {offer.name: offer.access_modes for offer in storage.offered}
@@ -41,3 +37,19 @@ def storage_class_is_offered(environment: Environment) -> Iterator[Breach]:
             storage.storage_class,
             f"name a class that offers {storage.access_mode.value}",
         )
+
+
+def files_fit_into_their_volume(environment: Environment) -> Iterator[Breach]:
+    """A file that is larger than its volume, or a volume larger than its container's disk, ends in an eviction."""
+    storage, largest = environment.storage, environment.configuration.max_file_size
+    if largest > quantity.parse(storage.uploads_limit):
+        yield Breach("storage.uploads_limit", storage.uploads_limit, f"set it to more than max_file_size, {largest}")
+    volumes = {"storage.uploads_limit": (storage.uploads_limit, environment.workload.resources)}
+    if environment.backup:
+        volumes["backup.scratch_limit"] = (environment.backup.scratch_limit, environment.backup.resources)
+    if environment.drift:
+        volumes["drift.clone_limit"] = (environment.drift.clone_limit, environment.drift.resources)
+    for setting, (size, resources) in volumes.items():
+        disk = resources.ephemeral_storage_limit
+        if disk is not None and quantity.parse(size) > quantity.parse(disk):
+            yield Breach(setting, size, f"lower it to the container's ephemeral_storage_limit, {disk}, or raise that")

@@ -1,20 +1,53 @@
-"""Rules of the pods: how many, what they may use, how they are checked and replaced, and who they run as."""
+"""Rules of the pods: what they run, how many there are, what they may use, and how they are checked and replaced."""
 
 from collections.abc import Iterator
 
-from rescan.rules.formats import has_form, positive_quantity
+from rescan import quantity
 from rescan.rules.model import Breach
-from rescan.settings import Environment, Resources, RollingUpdate, Sqlite
+from rescan.settings import Environment, Image, PullPolicy, Resources, RollingUpdate, Sqlite
 
 LIVENESS_PATH = "/health"
 READINESS_PATH = "/ready"
+_RESERVED = ("argocd", "flux")
+"""Folders of dist/ that are no environments."""
 
 
-def at_least_one_replica(environment: Environment) -> Iterator[Breach]:
-    """A workload needs at least one pod."""
-    replicas = environment.workload.replicas
-    if replicas < 1:
-        yield Breach("workload.replicas", replicas, "set it to 1 or more")
+def folder_is_free(environment: Environment) -> Iterator[Breach]:
+    """The folders of the hand-over are no environments."""
+    if environment.name in _RESERVED:
+        yield Breach("name", environment.name, f"choose another: dist/{environment.name}/ is for the hand-over")
+
+
+def _images(environment: Environment) -> dict[str, Image]:
+    images = {"workload.image": environment.workload.image}
+    if environment.backup:
+        images["backup.dump_image"] = environment.backup.dump_image
+        images["backup.upload_image"] = environment.backup.upload_image
+    if environment.drift:
+        images["drift.image"] = environment.drift.image
+        images["drift.git_sync_image"] = environment.drift.git_sync_image
+    return images
+
+
+def image_is_pinned(environment: Environment) -> Iterator[Breach]:
+    """Without a tag or a digest, a container runtime pulls `latest`."""
+    for setting, image in _images(environment).items():
+        if image.tag is None and image.digest is None:
+            yield Breach(f"{setting}.tag", None, "name a tag or a digest")
+
+
+def production_runs_a_release(environment: Environment) -> Iterator[Breach]:
+    """What production runs can be told from its manifest, and pulled again tomorrow."""
+    if not environment.production:
+        return
+    for setting, image in _images(environment).items():
+        if image.registry is None:
+            yield Breach(f"{setting}.registry", None, "name the registry that the cluster pulls from")
+        if image.tag is not None and image.tag.lower() == "latest" and image.digest is None:
+            yield Breach(f"{setting}.tag", image.tag, "name a release, or pin the image by digest")
+    policy = environment.workload.image.pull_policy
+    if policy is not PullPolicy.ALWAYS:
+        yield Breach("workload.image.pull_policy", policy.value, f"set it to {PullPolicy.ALWAYS.value}")
 
 
 def sqlite_has_one_replica(environment: Environment) -> Iterator[Breach]:
@@ -48,14 +81,7 @@ def _within_limits(setting: str, resources: Resources) -> Iterator[Breach]:
         "ephemeral_storage": (resources.ephemeral_storage_request, resources.ephemeral_storage_limit),
     }
     for name, (request, limit) in bounds.items():
-        numbers = []
-        for bound, text in {"request": request, "limit": limit}.items():
-            number = positive_quantity(text) if text is not None else None
-            if text is not None and number is None:
-                yield Breach(f"{setting}.{name}_{bound}", text, "write a quantity above zero, such as 100m or 128Mi")
-            numbers.append(number)
-        asked, allowed = numbers
-        if asked is not None and allowed is not None and asked > allowed:
+        if request is not None and limit is not None and quantity.parse(request) > quantity.parse(limit):
             yield Breach(f"{setting}.{name}_request", request, f"lower it to the limit, {limit}, or raise the limit")
 
 
@@ -75,62 +101,32 @@ def probes_ask_the_health_endpoints(environment: Environment) -> Iterator[Breach
         yield Breach("workload.readiness.path", workload.readiness.path, f"set it to {READINESS_PATH}")
 
 
-def probe_times_are_possible(environment: Environment) -> Iterator[Breach]:
-    """A probe has time to answer."""
-    for name in ("liveness", "readiness"):
-        probe = getattr(environment.workload, name)
-        for setting, least in {"initial_delay": 0, "period": 1, "timeout": 1, "failure_threshold": 1}.items():
-            if getattr(probe, setting) < least:
-                yield Breach(f"workload.{name}.{setting}", getattr(probe, setting), f"set it to {least} or more")
-
-
 def rollout_can_proceed(environment: Environment) -> Iterator[Breach]:
     """A rolling update needs room: one pod more, or one less."""
-    workload = environment.workload
-    if workload.revision_history < 0:
-        yield Breach("workload.revision_history", workload.revision_history, "set it to 0 or more")
-    if not isinstance(workload.strategy, RollingUpdate):
-        return
-    bounds = {"max_surge": workload.strategy.max_surge, "max_unavailable": workload.strategy.max_unavailable}
-    for setting, bound in bounds.items():
-        if not _is_pod_bound(bound):
-            yield Breach(f"workload.strategy.{setting}", bound, "set it to 0 or more, or to a percentage such as 25%")
-    if all(bound in (0, "0%") for bound in bounds.values()):
-        yield Breach("workload.strategy.max_surge", bounds["max_surge"], "set it or max_unavailable to 1 or more")
-
-
-def pods_do_not_run_as_root(environment: Environment) -> Iterator[Breach]:
-    """The restricted Pod Security Standard."""
-    identities = {"workload": environment.workload.identity}
-    if environment.drift:
-        identities["drift"] = environment.drift.identity
-    for part, identity in identities.items():
-        for setting, number in {"user": identity.user, "group": identity.group}.items():
-            if number < 1:
-                yield Breach(f"{part}.identity.{setting}", number, "set it to 1 or more; 0 is root")
+    strategy = environment.workload.strategy
+    if (
+        isinstance(strategy, RollingUpdate)
+        and _is_nothing(strategy.max_surge)
+        and _is_nothing(strategy.max_unavailable)
+    ):
+        yield Breach("workload.strategy.max_surge", strategy.max_surge, "set it or max_unavailable to 1 or more")
 
 
 def autoscaling_is_possible(environment: Environment) -> Iterator[Breach]:
     """The autoscaler has somewhere to go."""
     scaling = environment.workload.autoscaling
-    if scaling is None:
-        return
-    if scaling.min_replicas < 1:
-        yield Breach("workload.autoscaling.min_replicas", scaling.min_replicas, "set it to 1 or more")
-    if scaling.max_replicas < scaling.min_replicas:
+    if scaling and scaling.max_replicas < scaling.min_replicas:
         yield Breach(
             "workload.autoscaling.max_replicas",
             scaling.max_replicas,
             f"set it to min_replicas, {scaling.min_replicas}, or more",
         )
-    if scaling.cpu_percent < 1:
-        yield Breach("workload.autoscaling.cpu_percent", scaling.cpu_percent, "set it to 1 or more")
 
 
 def disruption_budget_lets_nodes_drain(environment: Environment) -> Iterator[Breach]:
     """A budget of zero would block every node's maintenance."""
     budget = environment.workload.disruption_budget
-    if budget and (not _is_pod_bound(budget.max_unavailable) or budget.max_unavailable in (0, "0%")):
+    if budget and _is_nothing(budget.max_unavailable):
         yield Breach(
             "workload.disruption_budget.max_unavailable",
             budget.max_unavailable,
@@ -139,31 +135,13 @@ def disruption_budget_lets_nodes_drain(environment: Environment) -> Iterator[Bre
 
 
 def topology_spread_is_possible(environment: Environment) -> Iterator[Breach]:
-    """Pods are spread over labels that nodes can have, each named once."""
+    """Pods are spread over labels of nodes, each named once."""
     spread = environment.workload.topology_spread
-    if spread is None:
-        return
-    keys = spread.topology_keys
-    if not keys or len(set(keys)) < len(keys) or not all(has_form("label key", key) for key in keys):
-        yield Breach("workload.topology_spread.topology_keys", keys, "name one or more node labels, each once")
-    if spread.max_skew < 1:
-        yield Breach("workload.topology_spread.max_skew", spread.max_skew, "set it to 1 or more")
+    if spread and (not spread.topology_keys or len(set(spread.topology_keys)) < len(spread.topology_keys)):
+        yield Breach(
+            "workload.topology_spread.topology_keys", spread.topology_keys, "name one or more node labels, each once"
+        )
 
 
-def ephemeral_volumes_have_room(environment: Environment) -> Iterator[Breach]:
-    """Volumes that begin empty have a limit above zero."""
-    limits = {
-        "storage.uploads_limit": environment.storage.uploads_limit,
-        "storage.temporary_limit": environment.storage.temporary_limit,
-    }
-    if environment.backup:
-        limits["backup.scratch_limit"] = environment.backup.scratch_limit
-    if environment.drift:
-        limits["drift.clone_limit"] = environment.drift.clone_limit
-    for setting, limit in limits.items():
-        if positive_quantity(limit) is None:
-            yield Breach(setting, limit, "write a quantity above zero, such as 512Mi")
-
-
-def _is_pod_bound(bound: int | str) -> bool:
-    return bound >= 0 if isinstance(bound, int) else has_form("percentage", bound)
+def _is_nothing(bound: int | str) -> bool:
+    return int(str(bound).removesuffix("%")) == 0

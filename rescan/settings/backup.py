@@ -1,32 +1,44 @@
 """Settings of the backups of the database."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from rescan.formats import (
+    BucketName,
+    CronSchedule,
+    Region,
+    RelativePath,
+    Seconds,
+    Size,
+    StartingDeadline,
+    StorageUrl,
+    TimeZone,
+)
+from rescan.settings.declaration import props
 from rescan.settings.workload import Image, Resources
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Backup:
     """A copy of the database that is taken while the application runs, and stored in an S3-compatible bucket."""
 
-    bucket: str
+    bucket: BucketName
     dump_image: Image
     """An image with a shell and the database's own tool: `sqlite3`, or a `pg_dump` not older than the server."""
     upload_image: Image
     """An image with a shell and `aws`."""
-    schedule: str = "0 3 * * *"
+    schedule: CronSchedule = "0 3 * * *"
     """In cron's notation."""
-    time_zone: str = "Etc/UTC"
-    prefix: str = "rescan"
+    time_zone: TimeZone = "Etc/UTC"
+    prefix: RelativePath = "rescan"
     """The folder of the bucket."""
-    endpoint_url: str | None = None
+    endpoint_url: StorageUrl | None = None
     """The address of the storage; None is AWS itself."""
-    region: str = "us-east-1"
-    deadline: int = 3600
+    region: Region = "us-east-1"
+    deadline: StartingDeadline = 3600
     """Seconds after which a backup that still runs has failed."""
-    late_after: int = 93_600
+    late_after: Seconds = 93_600
     """Seconds without a successful backup after which an alert is raised, where there is monitoring."""
-    scratch_limit: str = "2Gi"
+    scratch_limit: Size = "2Gi"
     """The most that the copy may take on the node while it is uploaded."""
     resources: Resources = field(
         default_factory=lambda: Resources(

@@ -1,9 +1,11 @@
 """One environment: everything that is deployed together into one namespace."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from rescan.formats import OwnNamespace, ShortName
 from rescan.settings.backup import Backup
 from rescan.settings.configuration import Configuration
+from rescan.settings.declaration import props
 from rescan.settings.drift import DriftJob
 from rescan.settings.gitops import Gitops
 from rescan.settings.monitoring import Monitoring
@@ -13,13 +15,13 @@ from rescan.settings.storage import Storage
 from rescan.settings.workload import Workload
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Environment:
     """The settings of one environment, from which its manifests follow and nothing else."""
 
-    name: str
+    name: ShortName
     """Names the folder below dist/ and the `environment` label."""
-    namespace: str
+    namespace: OwnNamespace
     workload: Workload
     production: bool = True
     """Demand what production needs: an image from a registry, at a release."""

@@ -1,7 +1,9 @@
 """Settings of how the application is reached, and by whom."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from rescan.formats import Cidr, DnsLabel, IngressHost, ObjectName, Port
+from rescan.settings.declaration import props
 
 
 class ServiceType(StrEnum):
@@ -11,34 +13,34 @@ class ServiceType(StrEnum):
     LOAD_BALANCER = "LoadBalancer"
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Service:
     """The stable address in front of the pods."""
 
     type: ServiceType = ServiceType.CLUSTER_IP
-    port: int = 3000
-    target_port: int = 3000
+    port: Port = 3000
+    target_port: Port = 3000
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Ingress:
     """HTTPS from outside. The certificate comes from cert-manager."""
 
-    host: str
-    class_name: str
+    host: IngressHost
+    class_name: ObjectName
     """The IngressClass of the controller that serves the host (`nginx`, say)."""
-    cluster_issuer: str
+    cluster_issuer: ObjectName
     """The cert-manager ClusterIssuer that signs the certificate."""
-    tls_secret: str = "rescan-tls"  # noqa: S105  # the name of a Secret, not one
+    tls_secret: ObjectName = "rescan-tls"  # noqa: S105  # the name of a Secret, not one
     """The Secret that cert-manager keeps the certificate in."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class NetworkPolicy:
     """Nothing may talk to the pods, or they to anything, except what the application needs."""
 
-    from_namespaces: tuple[str, ...] = ()
+    from_namespaces: tuple[DnsLabel, ...] = ()
     """The namespaces that may reach the application besides its own: the Ingress controller's, Prometheus's."""
-    database_cidr: str | None = None
+    database_cidr: Cidr | None = None
     """Where the PostgreSQL server is (`10.1.2.3/32`); needed with PostgreSQL."""
-    database_port: int = 5432
+    database_port: Port = 5432

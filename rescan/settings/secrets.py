@@ -1,29 +1,36 @@
 """Settings of where secret values come from. These classes never hold a value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from rescan.formats import Duration, HttpsUrl, Uuid, VariableName, VaultEntry
+from rescan.settings.declaration import props
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class CreatedByHand:
     """A person creates the Secret with kubectl from a filled-in copy of the template."""
 
-    variables: tuple[str, ...] = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_MODEL_DEPLOYMENT")
+    variables: tuple[VariableName, ...] = (
+        "AZURE_OPENAI_API_KEY",
+        "AZURE_OPENAI_ENDPOINT",
+        "AZURE_OPENAI_MODEL_DEPLOYMENT",
+    )
     """The variables that they put into it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class AzureKeyVault:
     """The External Secrets Operator copies the values from an Azure Key Vault and keeps them up to date.
 
     It logs in by workload identity: a service account that is federated with the Azure identity `client_id`.
     """
 
-    vault_url: str
-    tenant_id: str
-    client_id: str
-    refresh_interval: str = "1h"
-    entries: Mapping[str, str] = field(
+    vault_url: HttpsUrl
+    tenant_id: Uuid
+    client_id: Uuid
+    refresh_interval: Duration = "1h"
+    entries: Mapping[VariableName, VaultEntry] = field(
         default_factory=lambda: {
             "AZURE_OPENAI_API_KEY": "azure-openai-api-key",
             "AZURE_OPENAI_ENDPOINT": "azure-openai-endpoint",
@@ -33,10 +40,10 @@ class AzureKeyVault:
     """For each variable, the entry of the vault that holds its value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Secrets:
     """Where the secret variables come from."""
 
     source: CreatedByHand | AzureKeyVault = field(default_factory=CreatedByHand)
-    azure_openai_endpoint: str = "https://your-resource.openai.azure.com/openai/"
+    azure_openai_endpoint: HttpsUrl = "https://your-resource.openai.azure.com/openai/"
     """The address that AZURE_OPENAI_ENDPOINT is to hold. It is checked, and never written to a manifest."""

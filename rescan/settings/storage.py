@@ -1,7 +1,9 @@
 """Settings of the volumes: the data that lasts and the uploads that do not."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from rescan.formats import ObjectName, Size
+from rescan.settings.declaration import props
 
 
 class AccessMode(StrEnum):
@@ -12,25 +14,25 @@ class AccessMode(StrEnum):
     READ_WRITE_MANY = "ReadWriteMany"
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class StorageClass:
     """A storage class that the cluster offers, with the access modes its volumes can have."""
 
-    name: str
+    name: ObjectName
     access_modes: tuple[AccessMode, ...] = (AccessMode.READ_WRITE_ONCE,)
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Storage:
     """The volumes of the pods; sizes are Kubernetes quantities (`1Gi`)."""
 
-    size: str = "1Gi"
+    size: Size = "1Gi"
     access_mode: AccessMode = AccessMode.READ_WRITE_ONCE
-    storage_class: str | None = None
+    storage_class: ObjectName | None = None
     """None takes the cluster's default class."""
     offered: tuple[StorageClass, ...] = ()
     """The classes that the cluster offers. Where any is listed, `storage_class` must be one of them."""
-    uploads_limit: str = "512Mi"
+    uploads_limit: Size = "512Mi"
     """The most that uploads may take before the kubelet evicts the pod; they are gone after a restart."""
-    temporary_limit: str = "64Mi"
+    temporary_limit: Size = "64Mi"
     """The same for /tmp, which is a volume where the container's root is read-only."""

@@ -1,250 +1,233 @@
-"""Settings that Hypothesis makes up: mostly valid ones, near the edges of what the rules allow."""
+"""Settings that Hypothesis makes up: any value that the format of a setting allows, and settings that fit together."""
 
+import dataclasses
+import enum
+import functools
+import re
+import types
+import typing
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 
+from rescan import formats, quantity
+from rescan.formats import Format
 from rescan.settings import (
     AccessMode,
-    ArgoCd,
-    Autoscaling,
     AzureKeyVault,
     Backup,
-    Configuration,
-    Controller,
     CreatedByHand,
     DisruptionBudget,
     DriftJob,
     Environment,
-    Flux,
-    Gitops,
-    Identity,
     Image,
-    Ingress,
-    Monitoring,
-    NetworkPolicy,
     PostgreSql,
-    Probe,
-    PullPolicy,
-    Recreate,
     Resources,
     RollingUpdate,
-    Secrets,
-    Service,
-    ServiceType,
     Sqlite,
     Storage,
     StorageClass,
-    SyncWindow,
-    TopologySpread,
-    WindowKind,
     Workload,
 )
 
-LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
-LABEL_VALUES = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", fullmatch=True)
-SECONDS = st.integers(1, 2**31 - 1)
-DURATIONS = st.sampled_from(["1s", "90s", "5m", "1h", "1h30m"])
-SCHEDULES = st.sampled_from(["0 3 * * *", "*/5 * * * 1-5", "0 0 1 1 0"])
-SIZES = st.sampled_from(["500Mi", "0.5Gi", "524288000", "1Gi", "1e9", "2Ti"])
-POD_BOUNDS = st.integers(0, 5) | st.integers(0, 100).map("{}%".format)
-images = st.builds(
-    Image,
-    repository=st.sampled_from(["rescan", "team/rescan", "a/b__c/d-e.f"]),
-    registry=st.sampled_from(["registry.example.com", "localhost:5000", "registry.example.com/team"]),
-    tag=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True),
-    digest=st.none() | st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True),
-    pull_policy=st.sampled_from(PullPolicy),
-)
-resources = st.builds(
-    Resources,
-    cpu_request=st.sampled_from(["1m", "0.1", "100m"]),
-    cpu_limit=st.sampled_from(["100m", "0.2", "2", "1e1"]),
-    memory_request=st.sampled_from(["1Mi", "128Mi", "128e6"]),
-    memory_limit=st.sampled_from(["128Mi", "200M", "1Gi"]),
-    ephemeral_storage_request=st.none() | st.just("1Mi"),
-    ephemeral_storage_limit=st.none() | st.just("1Gi"),
-)
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST = rf"{_LABEL}(\.{_LABEL}){{0,2}}\.[a-z]{{2,9}}"
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_COMPONENT = r"[a-z0-9]+([._-][a-z0-9]+){0,3}"
+_PATTERNS = {
+    "DNS label": _LABEL,
+    "short name": r"[a-z0-9]([-a-z0-9]{0,24}[a-z0-9])?",
+    "namespace of its own": _LABEL,
+    "object name": rf"{_LABEL}(\.{_LABEL}){{0,3}}",
+    "label key": rf"({_HOST}/)?{_NAME}",
+    "label value": rf"({_NAME})?",
+    "version": _NAME,
+    "variable name": r"X_[A-Za-z0-9_]{0,250}",
+    "mode": r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}",
+    "registry": rf"({_HOST}|localhost)(:[1-9][0-9]{{0,3}})?(/{_COMPONENT})?",
+    "repository": rf"{_COMPONENT}(/{_COMPONENT}){{0,2}}",
+    "image tag": r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
+    "image digest": r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}",
+    "duration": r"[1-9][0-9]{0,3}(\.[0-9])?(ms|s|m|h)([0-9]{1,3}s)?",
+    "Prometheus duration": r"([1-9]d)?[1-9][0-9]?h([0-9]m)?([0-9]s)?",
+    "host name": rf"(\*\.)?{_HOST}",
+    "HTTPS URL": rf"https://{_HOST}(:[1-9][0-9]{{0,3}})?(/[a-z/]{{0,9}})?",
+    "URL": rf"https?://{_HOST}(:[1-9][0-9]{{0,3}})?(/[a-z/]{{0,9}})?",
+    "URL of a storage": rf"https://{_HOST}(:[1-9][0-9]{{0,3}})?|http://[a-z]{{1,9}}\.[a-z]{{1,9}}\.svc:9000",
+    "URL of a Git repository": rf"(https://|ssh://git@){_HOST}(:[1-9][0-9]{{0,3}})?/[a-z/.]{{1,20}}",
+    "branch": r"[A-Za-z0-9#_+=,!'\"-]{1,9}(/[A-Za-z0-9#_]{1,9})?",
+    "URL path": r"/[!\"$->@-~]{0,30}",
+    "relative path": r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,9}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,9}){0,2}",
+    "UUID": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "bucket name": r"[a-z0-9][-a-z0-9]{1,61}[a-z0-9]",
+    "region": r"[a-z]{2}-[a-z]{4,9}-[1-9]",
+    "entry of a key vault": r"(secret/)?[0-9A-Za-z-]{1,127}",
+}
+_field = st.sampled_from(["*", "?", "0", "1-5", "*/2", "1,3,5", "5/2"])
+_OTHERS: dict[str, st.SearchStrategy[Any]] = {
+    "plain text": st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\t")),
+    "cron schedule": st.tuples(
+        _field, _field, _field.map(lambda text: text.replace("0", "1")), *[st.just("*")] * 2
+    ).map(" ".join)
+    | st.sampled_from(["@daily", "@weekly", "@every 90m", "0 3 * * SUN", "15 2 28-31 DEC ?"]),
+    "time zone": st.sampled_from(sorted(formats.time_zones())),
+    "quantity of CPU": st.integers(1, 2**40).map("{}m".format) | st.sampled_from(["0.1", "2", "1e1", "1k"]),
+    "quantity of bytes": st.integers(1, 2**20).map("{}Mi".format) | st.sampled_from(["1.5Gi", "2e9", "3Ti", "7E"]),
+    "number or percentage": st.integers(0, formats.INT32) | st.integers(0, 10**9 - 1).map("{}%".format),
+    "number or share": st.integers(0, formats.INT32) | st.integers(0, 100).map("{}%".format),
+    "CIDR": st.ip_addresses(v=4).map("{}/32".format)
+    | st.ip_addresses(v=6).map("{}/128".format)
+    | st.sampled_from(["10.0.0.0/8", "fd00::/64", "0.0.0.0/0"]),
+}
+_OTHERS["schedule of a window"] = _OTHERS["cron schedule"]
 
 
-def probes(path: str) -> st.SearchStrategy[Probe]:
-    """Probes of one endpoint."""
-    return st.builds(
-        Probe,
-        path=st.just(path),
-        initial_delay=st.integers(0, 600),
-        period=st.integers(1, 600),
-        timeout=st.integers(1, 600),
-        failure_threshold=st.integers(1, 100),
+def _formatted(form: Format) -> st.SearchStrategy[Any]:
+    bounds = re.fullmatch(r"number from (\d+) to (\d+)", form.name)
+    if bounds:
+        return st.integers(int(bounds[1]), int(bounds[2]))
+    if form.name in _OTHERS:
+        return _OTHERS[form.name].filter(form.accepts)
+    return st.from_regex(re.compile(_PATTERNS[form.name], re.ASCII), fullmatch=True).filter(form.accepts)
+
+
+@functools.cache
+def values(declared: Any) -> st.SearchStrategy[Any]:
+    """Any value that a type of a setting allows."""
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin is typing.Annotated:
+        return _formatted(declared.__metadata__[0])
+    if origin in (types.UnionType, typing.Union):
+        return st.one_of(*map(values, arguments))
+    if origin is tuple:
+        return st.lists(values(arguments[0]), max_size=2, unique=True).map(tuple)
+    if origin is Mapping:
+        return st.dictionaries(*map(values, arguments), max_size=2)
+    return _values_of_class(declared)
+
+
+def _values_of_class(declared: Any) -> st.SearchStrategy[Any]:
+    if dataclasses.is_dataclass(declared):
+        hints = typing.get_type_hints(declared, include_extras=True)
+        return st.builds(typing.cast("Any", declared), **{name: values(hint) for name, hint in hints.items()})
+    if issubclass(declared, enum.Enum):
+        return st.sampled_from(declared)
+    return {bool: st.booleans(), types.NoneType: st.none()}[declared]
+
+
+def environments() -> st.SearchStrategy[Environment]:
+    """Environments with any value in any setting, except where settings must fit together."""
+    return values(Environment).map(fitting)
+
+
+def fitting(made: Environment) -> Environment:
+    """The environment, with settings changed that contradict others."""
+    several = isinstance(made.configuration.database, PostgreSql)
+    port = made.workload.container_port
+    policy, ingress = made.network_policy, made.ingress
+    if policy and policy.database_cidr is None:
+        policy = replace(policy, database_cidr="10.0.0.0/8")
+    return replace(
+        made,
+        production=False,
+        workload=_workload(made.workload, several=several),
+        configuration=replace(
+            made.configuration,
+            port=port,
+            max_file_size=min(made.configuration.max_file_size, 2**20),
+            database=made.configuration.database if several else Sqlite(url=f"sqlite:./data/{made.name}.db"),
+        ),
+        secrets=replace(made.secrets, azure_openai_endpoint="https://a.example.com/openai/", source=_source(made)),
+        service=replace(made.service, target_port=port),
+        storage=_storage(made.storage),
+        ingress=ingress and replace(ingress, tls_secret=f"tls.{ingress.tls_secret}"[:63].rstrip("-.")),
+        network_policy=policy,
+        backup=made.backup and _backup(made.backup),
+        drift=made.drift and _drift(made.drift),
     )
 
 
-def workloads(port: int, *, several: bool) -> st.SearchStrategy[Workload]:
-    """Workloads on a port, with several pods or with one."""
-    return st.builds(
-        Workload,
-        image=images,
-        version=LABEL_VALUES,
-        controller=st.sampled_from(Controller),
-        replicas=st.integers(1, 5) if several else st.just(1),
-        strategy=st.builds(Recreate) | st.builds(RollingUpdate, max_surge=POD_BOUNDS, max_unavailable=POD_BOUNDS),
-        revision_history=st.integers(0, 100),
-        container_port=st.just(port),
-        resources=resources,
-        liveness=probes("/health"),
-        readiness=probes("/ready"),
-        identity=st.builds(Identity, user=st.integers(1, 2**31 - 1), group=st.integers(1, 2**31 - 1)),
-        read_only_root=st.booleans(),
-        autoscaling=st.none()
-        | st.builds(
-            Autoscaling,
-            min_replicas=st.integers(1, 3) if several else st.just(1),
-            max_replicas=st.integers(3, 9) if several else st.just(1),
-        ),
-        disruption_budget=st.none() | st.builds(DisruptionBudget, max_unavailable=st.integers(1, 3) | st.just("100%")),
-        topology_spread=st.none()
-        | st.builds(
-            TopologySpread,
-            topology_keys=st.sampled_from([("zone",), ("topology.kubernetes.io/zone", "kubernetes.io/hostname")]),
-            max_skew=st.integers(1, 5),
-            required=st.booleans(),
-        ),
+def _workload(made: Workload, *, several: bool) -> Workload:
+    strategy, scaling, spread = made.strategy, made.autoscaling, made.topology_spread
+    if isinstance(strategy, RollingUpdate) and strategy.max_unavailable in (0, "0%"):
+        strategy = replace(strategy, max_surge="100%")
+    if scaling:
+        fewest, most = sorted((scaling.min_replicas, scaling.max_replicas))
+        scaling = replace(scaling, min_replicas=fewest, max_replicas=most)
+    return replace(
+        made,
+        image=_image(made.image),
+        replicas=made.replicas if several else 1,
+        strategy=strategy,
+        resources=_resources(made.resources),
+        liveness=replace(made.liveness, path="/health"),
+        readiness=replace(made.readiness, path="/ready"),
+        autoscaling=scaling if several else None,
+        disruption_budget=made.disruption_budget
+        and DisruptionBudget(max_unavailable=made.disruption_budget.max_unavailable or 1),
+        topology_spread=spread and replace(spread, topology_keys=(*spread.topology_keys, "kubernetes.io/hostname")),
     )
 
 
-configurations = st.builds(
-    Configuration,
-    node_env=st.sampled_from(["production", "development", "no", "1e3"]),
-    educational_mode=st.booleans(),
-    database=st.builds(Sqlite, url=st.sampled_from(["sqlite:./data/rescan.db", "sqlite:///app/data/a b.db"]))
-    | st.builds(PostgreSql),
-    max_file_size=st.integers(1, 2**53),
-    max_concurrent_requests=st.integers(1, 1000),
-    extra=st.dictionaries(
-        st.from_regex(r"X_[A-Z_]{1,20}", fullmatch=True),
-        st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\t"), max_size=40),
-        max_size=3,
-    ),
-)
+def _image(made: Image) -> Image:
+    return made if made.tag or made.digest else replace(made, tag="v1")
 
 
-def secrets(variables: tuple[str, ...]) -> st.SearchStrategy[Secrets]:
-    """Sources of these variables."""
-    return st.builds(
-        Secrets,
-        source=st.just(CreatedByHand(variables=variables))
-        | st.builds(
-            AzureKeyVault,
-            vault_url=st.just("https://your-key-vault.vault.azure.net"),
-            tenant_id=st.uuids().map(str),
-            client_id=st.uuids().map(str),
-            refresh_interval=DURATIONS,
-            entries=st.just({name: name.lower() for name in variables}),
-        ),
+def _resources(made: Resources) -> Resources:
+    cpu = sorted((made.cpu_request, made.cpu_limit), key=quantity.parse)
+    memory = sorted((made.memory_request, made.memory_limit), key=quantity.parse)
+    disk = made.ephemeral_storage_limit and "8000000Ti"
+    return replace(
+        made,
+        cpu_request=cpu[0],
+        cpu_limit=cpu[1],
+        memory_request=memory[0],
+        memory_limit=memory[1],
+        ephemeral_storage_limit=disk,
     )
 
 
-storages = st.builds(
-    Storage,
-    size=SIZES,
-    storage_class=st.none() | st.just("local-path"),
-    offered=st.sampled_from([(), (StorageClass(name="local-path"),)]),
-    uploads_limit=SIZES,
-    temporary_limit=SIZES,
-).filter(lambda storage: storage.storage_class or not storage.offered)
-policies = st.builds(
-    NetworkPolicy,
-    from_namespaces=st.lists(LABELS, max_size=2).map(tuple),
-    database_cidr=st.sampled_from(["10.0.0.0/8", "10.1.2.3/32", "fd00::/64"]),
-    database_port=st.integers(1, 65535),
-)
-backups = st.builds(
-    Backup,
-    bucket=st.sampled_from(["your-backups", "a.b.c"]),
-    dump_image=images,
-    upload_image=images,
-    schedule=SCHEDULES,
-    prefix=st.sampled_from(["rescan", "a/b"]),
-    endpoint_url=st.sampled_from([None, "https://minio.example.com", "https://minio.example.com:9000/"]),
-    deadline=SECONDS,
-    late_after=SECONDS,
-    scratch_limit=SIZES,
-    resources=resources,
-)
-drift_jobs = st.builds(
-    DriftJob,
-    image=images,
-    git_sync_image=images,
-    git_secret=st.none() | st.just("git"),
-    git_depth=st.integers(0, 100),
-    schedule=SCHEDULES,
-    deadline=SECONDS,
-    read_secrets=st.booleans(),
-    config=st.sampled_from([None, "drift.yaml", "a/b.yaml"]),
-    shards=st.sampled_from([1, 1, 2, 30]),
-    history_size=SIZES,
-    access_mode=st.just(AccessMode.READ_WRITE_MANY),
-    storage_class=st.none() | st.just("shared"),
-    pushgateway_url=st.sampled_from([None, "http://pushgateway:9091", "https://metrics.example.com/push/"]),
-    drifting_for=DURATIONS,
-    stale_after=SECONDS,
-    api_server_port=st.integers(1, 65535),
-    identity=st.builds(Identity, user=st.integers(1, 2**31 - 1), group=st.integers(1, 2**31 - 1)),
-    resources=resources,
-    clone_limit=SIZES,
-)
-monitorings = st.builds(
-    Monitoring,
-    path=st.sampled_from(["/metrics", "/internal/metrics"]),
-    interval=DURATIONS,
-    labels=st.dictionaries(st.sampled_from(["release", "a.example.com/team"]), LABEL_VALUES, max_size=2),
-)
-gitops = st.builds(
-    Gitops,
-    repository_url=st.sampled_from(["https://git.example.com/rescan.git", "ssh://git@git.example.com/rescan.git"]),
-    branch=st.sampled_from(["main", "release/1.0"]),
-    argocd=st.builds(
-        ArgoCd,
-        prune=st.booleans(),
-        self_heal=st.booleans(),
-        retries=st.integers(0, 10),
-        sync_windows=st.lists(
-            st.builds(SyncWindow, kind=st.sampled_from(WindowKind), schedule=SCHEDULES, duration=DURATIONS), max_size=2
-        ).map(tuple),
-    ),
-    flux=st.builds(
-        Flux,
-        fetch_interval=DURATIONS,
-        interval=DURATIONS,
-        prune=st.booleans(),
-        depends_on=st.sampled_from([(), ("operators",)]),
-    ),
-)
-
-
-@st.composite
-def environments(draw: st.DrawFn) -> Environment:
-    """Environments. Most of them keep every rule."""
-    port = draw(st.integers(1024, 65535))
-    configuration = replace(draw(configurations), port=port)
-    several = isinstance(configuration.database, PostgreSql)
-    backup = draw(st.none() | backups)
+def _source(made: Environment) -> CreatedByHand | AzureKeyVault:
     variables = CreatedByHand().variables
-    variables += ("DATABASE_URL",) if several else ()
-    variables += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if backup else ()
-    ingress = Ingress(host="*.example.com", class_name="nginx", cluster_issuer="letsencrypt")
-    return Environment(
-        name=draw(LABELS),
-        namespace=draw(LABELS),
-        workload=draw(workloads(port, several=several)),
-        configuration=configuration,
-        secrets=draw(secrets(variables)),
-        service=Service(type=draw(st.sampled_from(ServiceType)), port=draw(st.integers(1, 65535)), target_port=port),
-        storage=draw(storages),
-        ingress=draw(st.sampled_from([None, ingress])),
-        network_policy=draw(st.none() | policies),
-        backup=backup,
-        monitoring=draw(st.none() | monitorings),
-        drift=draw(st.none() | drift_jobs),
-        gitops=draw(gitops),
+    if isinstance(made.configuration.database, PostgreSql):
+        variables += ("DATABASE_URL",)
+    if made.backup:
+        variables += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    source = made.secrets.source
+    if isinstance(source, CreatedByHand):
+        return CreatedByHand(variables=variables)
+    return replace(source, entries={**dict.fromkeys(variables, "entry"), **source.entries})
+
+
+def _storage(made: Storage) -> Storage:
+    chosen = made.storage_class or "standard"
+    return replace(
+        made,
+        size=made.size if quantity.parse(made.size) >= quantity.parse("500Mi") else "500Mi",
+        storage_class=chosen,
+        offered=(*made.offered, StorageClass(name=chosen)),
+        access_mode=AccessMode.READ_WRITE_ONCE,
+    )
+
+
+def _backup(made: Backup) -> Backup:
+    return replace(
+        made,
+        late_after=formats.INT32,
+        resources=_resources(made.resources),
+        dump_image=_image(made.dump_image),
+        upload_image=_image(made.upload_image),
+    )
+
+
+def _drift(made: DriftJob) -> DriftJob:
+    return replace(
+        made,
+        stale_after=formats.INT32,
+        access_mode=AccessMode.READ_WRITE_MANY,
+        resources=_resources(made.resources),
+        image=_image(made.image),
+        git_sync_image=_image(made.git_sync_image),
     )

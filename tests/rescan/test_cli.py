@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from main import build
 from rescan import environments
@@ -38,7 +39,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         pytest.param(
             ("production=False,", "prodution=False,"),
-            "rescan/environments/dev.py:5: TypeError: Environment.__init__() got an unexpected keyword argument",
+            "dev: settings-exist: prodution is False; there is no such setting; did you mean production?",
             id="misspelt setting",
         ),
         pytest.param(
@@ -70,6 +71,36 @@ def test_a_mistake_in_an_environment_ends_in_plain_lines_and_writes_nothing(
     assert not output.exists()
 
 
+def test_mistakes_of_every_environment_are_reported_together(
+    dev: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dev.write_text(dev.read_text().replace("PullPolicy.IF_NOT_PRESENT", "PullPolicy.SOMETIMES"))
+    prod = dev.with_name("prod.py")
+    prod.write_text(prod.read_text().replace('tag="v1.0.0"', 'tga="v1.0.0", tag="LATEST"'))
+
+    assert run(build, []) == 2
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["rescan/environments/dev.py:9", "AttributeError"],
+        ["prod", "settings-exist"],
+        ["prod", "production-runs-a-release"],
+    ]
+    assert not output.exists()
+
+
+def test_stdout_is_one_stream_of_what_runs_in_the_environment(
+    output: Path, synthesized: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(build, ["--stdout", "prod"]) == 0
+
+    documents = list(yaml.safe_load_all(capsys.readouterr().out))
+    listed = yaml.safe_load((synthesized / "prod/kustomization.yaml").read_text())["resources"]
+    assert len(documents) == len(listed)
+    assert {document["metadata"].get("namespace", "rescan-prod") for document in documents} == {"rescan-prod"}
+    assert not output.exists()
+
+
 @pytest.mark.usefixtures("dev")
 def test_the_copied_environments_are_valid(output: Path) -> None:
     assert run(build, ["--check"]) == 0
@@ -91,7 +122,8 @@ def test_an_unknown_environment_is_one_clear_line(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(["prod"], "with --check only"), (["--chek"], "unrecognized arguments: --chek")]
+    ("arguments", "message"),
+    [(["prod"], "with --check or --stdout only"), (["--chek"], "arguments: --chek")],
 )
 def test_a_mistake_on_the_command_line_is_one_clear_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]

@@ -78,9 +78,35 @@ def test_cdk8s_synth_writes_the_same_files_as_the_app_alone(repository: Path, ch
     assert read_tree(checkout / "dist") == read_tree(repository / "dist")
 
 
+def test_broken_settings_leave_dist_as_it_was_and_end_in_plain_lines(
+    repository: Path, checkout: Path, cdk8s: str
+) -> None:
+    shutil.copytree(repository / "dist", checkout / "dist")
+    dev = checkout / "rescan/environments/dev.py"
+    dev.write_text(dev.read_text().replace("rescan-dev", "kube-system"))
+
+    finished = run([cdk8s, "synth"], checkout, **with_locked_tools())
+
+    assert finished.returncode == 1
+    mistake, failure = finished.stderr.splitlines()
+    assert mistake.startswith("dev: settings-have-their-format: namespace is 'kube-system'; ")
+    assert failure == 'ERROR: synthesis failed, app expected to create "build/synth"'
+    assert read_tree(checkout / "dist") == read_tree(repository / "dist")
+
+
+def test_synth_to_stdout_leaves_dist_as_it_was(repository: Path, checkout: Path, cdk8s: str) -> None:
+    shutil.copytree(repository / "dist", checkout / "dist")
+
+    finished = run([cdk8s, "synth", "--stdout"], checkout, **with_locked_tools())
+
+    assert finished.returncode == 0, finished.stderr
+    assert "name: rescan-prod" in finished.stdout
+    assert read_tree(checkout / "dist") == read_tree(repository / "dist")
+
+
 def test_a_second_run_removes_stale_files_and_keeps_other_files(repository: Path, checkout: Path) -> None:
     shutil.copytree(repository / "dist", checkout / "dist")
-    stale = checkout / "dist/staging/service-rescan-service.yaml"
+    stale = checkout / "dist/no_environment/service-rescan-service.yaml"
     stale.parent.mkdir()
     shutil.copy2(checkout / "dist/dev/service-rescan-service.yaml", stale)
     note = checkout / "dist/notes.yaml"

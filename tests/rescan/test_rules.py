@@ -10,17 +10,15 @@ from rescan.examples import EXAMPLES
 from rescan.examples.full import FULL
 from rescan.examples.stateful import STATEFUL
 from rescan.rules import RULES, broken_rules, reject_broken
-from rescan.rules.formats import FORMS, has_form
 from rescan.settings import (
     AccessMode,
     Autoscaling,
     CreatedByHand,
     DisruptionBudget,
     Environment,
-    Identity,
     Image,
     PostgreSql,
-    Probe,
+    PullPolicy,
     Recreate,
     Resources,
     RollingUpdate,
@@ -30,11 +28,13 @@ from rescan.settings import (
     SyncWindow,
     TopologySpread,
     WindowKind,
+    Workload,
 )
 from tests.rescan.changes import changed
 
 DEV, PROD = environments.load(["dev", "prod"])
 AZURE = CreatedByHand().variables
+WINDOW = SyncWindow(kind=WindowKind.ALLOW, schedule="0 8 * * 1-5", duration="8h")
 
 
 @dataclass(frozen=True)
@@ -51,68 +51,29 @@ class Case:
     also: dict[str, object] = field(default_factory=dict)
 
 
-def port(number: int) -> dict[str, object]:
-    return {"workload.container_port": number, "service.target_port": number}
-
-
 CASES: dict[str, list[Case]] = {
-    "names-are-valid": [
-        Case("name", "staging-2", "Staging", "lower-case"),
+    "folder-is-free": [
         Case("name", "staging", "flux", "hand-over"),
-        Case("namespace", "rescan", "rescan_dev", "lower-case"),
-        Case("namespace", "a" * 63, "a" * 64, "63"),
     ],
-    "image-is-valid": [
-        Case("workload.image.repository", "team/rescan", "Team/rescan", "repository"),
-        Case("workload.image.registry", "localhost:5000", "https://registry.example.com", "registry"),
-        Case("workload.image.tag", "v1.0.0-rc.1", "v1 0", "image tag"),
-        Case("workload.image.digest", "sha256:" + "a" * 64, "sha256:abc", "image digest"),
+    "image-is-pinned": [
         Case("workload.image.tag", "v1", None, "tag or a digest"),
-        Case("backup.dump_image.tag", "16", "16/alpine", "image tag", of=FULL),
         Case("backup.upload_image.tag", "2", None, "tag or a digest", of=FULL),
-        Case("drift.image.repository", "team/drift", "drift:1", "repository"),
         Case("drift.git_sync_image.tag", "v4.6.0", None, "tag or a digest"),
     ],
     "production-runs-a-release": [
         Case("workload.image.tag", "v1.0.1", "latest", "name a release"),
+        Case("workload.image.tag", "latest-1", "LATEST", "name a release"),
+        Case("drift.image.tag", "v1", "latest", "name a release"),
+        Case("workload.image.pull_policy", PullPolicy.ALWAYS, PullPolicy.NEVER, "Always"),
         Case("workload.image.registry", "registry.example.com", None, "name the registry"),
+        Case("backup.dump_image.registry", "registry.example.com", None, "name the registry", of=FULL),
         Case(
             "workload.image",
-            Image(registry="registry.example.com", tag="latest", digest="sha256:" + "0" * 64),
-            Image(registry="registry.example.com", tag="latest"),
+            Image(registry="a.example.com", tag="latest", digest="sha256:" + "0" * 64, pull_policy=PullPolicy.ALWAYS),
+            Image(registry="a.example.com", tag="latest", pull_policy=PullPolicy.ALWAYS),
             "pin the image by digest",
             named="workload.image.tag",
         ),
-    ],
-    "version-is-a-label": [
-        Case("workload.version", "v1.0.0", "v1.0.0+build", "letters"),
-        Case("workload.version", "1", "", "such as v1.0.0"),
-    ],
-    "hand-over-is-valid": [
-        Case("gitops.repository_url", "ssh://git@git.example.com/rescan.git", "git.example.com/rescan", "address"),
-        Case("gitops.branch", "release/1.0", "", "folder"),
-        Case("gitops.manifests_path", "deploy/dist", "/dist", "folder"),
-        Case("gitops.argocd.namespace", "argocd", "Argo CD", "DNS label"),
-        Case("gitops.argocd.server", "https://10.0.0.1:6443", "10.0.0.1", "HTTPS"),
-        Case("gitops.argocd.retries", 0, -1, "0 or more"),
-        Case("gitops.flux.namespace", "flux", "", "DNS label"),
-        Case("gitops.flux.interval", "1h30m", "90", "duration"),
-        Case("gitops.flux.fetch_interval", "30s", "often", "duration"),
-        Case("gitops.flux.retry_interval", "2m", "", "duration"),
-        Case("gitops.flux.timeout", "2m", "2 m", "duration"),
-        Case(
-            "gitops.flux.depends_on", ("operators",), ("Operators",), "object name", named="gitops.flux.depends_on[0]"
-        ),
-        Case(
-            "gitops.argocd.sync_windows",
-            (SyncWindow(kind=WindowKind.ALLOW, schedule="0 8 * * 1-5", duration="8h"),),
-            (SyncWindow(kind=WindowKind.ALLOW, schedule="daily", duration="8h"),),
-            "cron schedule",
-            named="gitops.argocd.sync_windows[0].schedule",
-        ),
-    ],
-    "at-least-one-replica": [
-        Case("workload.replicas", 1, 0, "1 or more"),
     ],
     "sqlite-has-one-replica": [
         Case("workload.replicas", 1, 2, "PostgreSql()"),
@@ -129,8 +90,6 @@ CASES: dict[str, list[Case]] = {
         Case("workload.resources.cpu_request", "0.2", "201m", "200m"),
         Case("workload.resources.memory_request", "209715200", "0.2Gi", "200Mi"),
         Case("workload.resources.memory_limit", "128Mi", "127Mi", "127Mi", named="workload.resources.memory_request"),
-        Case("workload.resources.cpu_limit", "1", "1 core", "quantity"),
-        Case("workload.resources.cpu_request", "1m", "0", "above zero"),
         Case("drift.resources.memory_request", "512Mi", "1Gi", "512Mi"),
         Case(
             "workload.resources",
@@ -148,20 +107,7 @@ CASES: dict[str, list[Case]] = {
         Case("workload.liveness.path", "/health", "/ready", "/health"),
         Case("workload.readiness.path", "/ready", "/", "/ready"),
     ],
-    "probe-times-are-possible": [
-        Case(
-            "workload.liveness",
-            Probe(path="/health"),
-            Probe(path="/health", period=0),
-            "1",
-            named="workload.liveness.period",
-        ),
-        Case("workload.readiness.timeout", 1, 0, "1 or more"),
-        Case("workload.readiness.failure_threshold", 1, 0, "1 or more"),
-        Case("workload.liveness.initial_delay", 0, -1, "0 or more"),
-    ],
     "rollout-can-proceed": [
-        Case("workload.revision_history", 0, -1, "0 or more"),
         Case(
             "workload.strategy",
             Recreate(),
@@ -169,13 +115,6 @@ CASES: dict[str, list[Case]] = {
             "1 or more",
             named="workload.strategy.max_surge",
         ),
-        Case("workload.strategy.max_surge", "25%", "25", "percentage"),
-        Case("workload.strategy.max_unavailable", 1, -1, "0 or more"),
-    ],
-    "pods-do-not-run-as-root": [
-        Case("workload.identity", Identity(user=1001), Identity(user=0), "root", named="workload.identity.user"),
-        Case("workload.identity.group", 1, 0, "root"),
-        Case("drift.identity.user", 1, 0, "root"),
     ],
     "autoscaling-is-possible": [
         Case(
@@ -186,8 +125,6 @@ CASES: dict[str, list[Case]] = {
             of=FULL,
             named="workload.autoscaling.max_replicas",
         ),
-        Case("workload.autoscaling.min_replicas", 1, 0, "1 or more", of=FULL),
-        Case("workload.autoscaling.cpu_percent", 150, 0, "1 or more", of=FULL),
     ],
     "disruption-budget-lets-nodes-drain": [
         Case("workload.disruption_budget.max_unavailable", "50%", "0%", "1 or more", of=FULL),
@@ -208,17 +145,8 @@ CASES: dict[str, list[Case]] = {
             named="workload.topology_spread.topology_keys",
         ),
         Case("workload.topology_spread.topology_keys", ("zone",), (), "one or more", of=FULL),
-        Case("workload.topology_spread.max_skew", 2, 0, "1 or more", of=FULL),
-    ],
-    "ephemeral-volumes-have-room": [
-        Case("storage.uploads_limit", "1Gi", "0", "above zero"),
-        Case("storage.temporary_limit", "1Mi", "-1Mi", "above zero"),
-        Case("backup.scratch_limit", "1Gi", "much", "above zero", of=FULL),
-        Case("drift.clone_limit", "1Gi", "0", "above zero"),
     ],
     "port-is-the-container-port": [
-        Case("configuration.port", 1024, 1023, "1024 to 65535", also=port(1024)),
-        Case("configuration.port", 65535, 65536, "1024 to 65535", also=port(65535)),
         Case("configuration.port", 3000, 3001, "workload.container_port, 3000"),
     ],
     "required-variables-have-their-source": [
@@ -243,34 +171,24 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("backup", None, STATEFUL.backup, "add AWS_ACCESS_KEY_ID", of=DEV, named="secrets.source.variables"),
     ],
-    "required-values-are-given": [
-        Case("configuration.node_env", "development", "", "name a mode"),
-        Case("configuration.max_file_size", 1, 0, "1 or more"),
-        Case("configuration.max_concurrent_requests", 1, 0, "1 or more"),
-    ],
     "extra-variables-are-extra": [
-        Case("configuration.extra", {"_TRACE": ""}, {"MY-FLAG": "on"}, "letters"),
-        Case(
-            "configuration.extra",
-            {"X": "a\tb\nü"},
-            {"X": "a\x7f"},
-            "control characters",
-            named="configuration.extra[X]",
-        ),
         Case("configuration.extra", {}, {"PORT": "80"}, "setting of its own"),
+    ],
+    "config-map-fits": [
+        Case("configuration.extra", {"X": "a" * 1_000_000}, {"X": "ä" * 1_000_000}, "lower the size"),
     ],
     "endpoint-has-the-openai-path": [
         Case(
             "secrets.azure_openai_endpoint",
-            "https://x.openai.azure.com/openai/",
+            "https://x.openai.azure.com/openai/v1",
             "https://x.openai.azure.com/",
             "/openai/",
         ),
         Case(
             "secrets.azure_openai_endpoint",
-            "https://x.example.com/openai/v1",
-            "http://x.example.com/openai/",
-            "https://",
+            "https://x.example.com/a/openai/",
+            "https://x.example.com/a?/openai/",
+            "/openai/",
         ),
     ],
     "sqlite-file-is-on-the-data-volume": [
@@ -279,23 +197,9 @@ CASES: dict[str, list[Case]] = {
         Case("configuration.database.url", "sqlite:./data/x", "postgres://db/rescan", "below /app/data"),
         Case("configuration.database.url", "sqlite:./data/y", "sqlite::memory:", "below /app/data"),
     ],
-    "vault-can-be-reached": [
-        Case("secrets.source.vault_url", "https://a.vault.azure.net", "a.vault.azure.net", "HTTPS"),
-        Case("secrets.source.tenant_id", "0" * 8 + "-0000-0000-0000-" + "0" * 12, "tenant", "UUID"),
-        Case("secrets.source.client_id", "0" * 8 + "-0000-0000-0000-" + "0" * 12, "", "UUID"),
-        Case("secrets.source.refresh_interval", "15m", "15", "duration"),
-        Case(
-            "secrets.source.entries",
-            dict.fromkeys(AZURE, "entry"),
-            dict.fromkeys(AZURE, ""),
-            "name the entry",
-            named="secrets.source.entries[AZURE_OPENAI_API_KEY]",
-        ),
-    ],
     "storage-has-room-for-the-database": [
         Case("storage.size", "500Mi", "499Mi", "500Mi or more"),
         Case("storage.size", "0.5Gi", "500M", "500Mi or more"),
-        Case("storage.size", "1Ti", "1TiB", "500Mi or more"),
     ],
     "one-node-mounts-the-volume": [
         Case("storage.access_mode", AccessMode.READ_WRITE_ONCE, AccessMode.READ_WRITE_MANY, "ReadWriteOnce"),
@@ -304,7 +208,6 @@ CASES: dict[str, list[Case]] = {
     "storage-class-is-offered": [
         Case("storage.storage_class", "local-path", "fast", "local-path, standard", of=STATEFUL),
         Case("storage.storage_class", "standard", None, "local-path, standard", of=STATEFUL),
-        Case("storage.storage_class", None, "Fast SSD", "name of a StorageClass"),
         Case(
             "storage.offered",
             (StorageClass(name="local-path"),),
@@ -314,57 +217,23 @@ CASES: dict[str, list[Case]] = {
             named="storage.storage_class",
         ),
     ],
-    "service-port-exists": [
-        Case("service.port", 80, 0, "1 to 65535"),
-        Case("service.port", 65535, 65536, "1 to 65535"),
-        Case("network_policy.database_port", 6432, 70000, "1 to 65535", of=FULL),
+    "files-fit-into-their-volume": [
+        Case("storage.uploads_limit", "5Mi", "4Mi", "5242880"),
+        Case("storage.uploads_limit", "1Gi", "2Gi", "ephemeral_storage_limit, 1Gi", of=FULL),
+        Case("backup.scratch_limit", "3Gi", "4Gi", "ephemeral_storage_limit, 3Gi", of=FULL),
+        Case("drift.clone_limit", "1Gi", "1.5Gi", "ephemeral_storage_limit, 1Gi"),
     ],
-    "ingress-can-be-served": [
-        Case("ingress.host", "a.b.example.com", "https://example.com", "host name", of=FULL),
-        Case("ingress.class_name", "traefik", "", "object name", of=FULL),
-        Case("ingress.cluster_issuer", "internal-ca", "Internal CA", "object name", of=FULL),
-        Case("ingress.tls_secret", "tls", "TLS", "object name", of=FULL),
+    "certificate-has-a-secret-of-its-own": [
+        Case("ingress.tls_secret", "tls", "rescan-secrets", "another name", of=FULL),
+        Case("ingress.tls_secret", "tls", "rescan-backup-secrets", "another name", of=FULL),
     ],
     "network-policy-lets-the-application-work": [
-        Case(
-            "network_policy.from_namespaces",
-            (),
-            ("*",),
-            "namespace",
-            of=FULL,
-            named="network_policy.from_namespaces[0]",
-        ),
         Case("network_policy.database_cidr", "10.0.0.1/32", None, "addresses of PostgreSQL", of=FULL),
-        Case("network_policy.database_cidr", "fd00::/64", "10.0.0.1", "range of addresses", of=FULL),
-        Case("network_policy.database_cidr", "10.0.0.0/8", "10.0.0.1/8", "range of addresses", of=FULL),
     ],
-    "backup-can-run": [
-        Case("backup.schedule", "*/15 0-6 1,15 * SUN", "@daily", "cron schedule", of=FULL),
-        Case("backup.bucket", "backups.2026", "My_Bucket", "bucket name", of=FULL),
-        Case("backup.prefix", "a/b", "/a", "folder", of=FULL),
-        Case("backup.endpoint_url", "https://minio.example.com:9000", "minio.example.com", "HTTPS", of=STATEFUL),
-        Case("backup.deadline", 60, 0, "1 second", of=FULL),
-        Case("backup.late_after", 60, 0, "1 second", of=FULL),
-    ],
-    "monitoring-can-scrape": [
-        Case("monitoring.path", "/internal/metrics", "metrics", "URL path", of=FULL),
-        Case("monitoring.interval", "1m", "1", "duration", of=FULL),
-        Case("monitoring.labels", {"team": "a"}, {"team": "a b"}, "label", of=FULL),
-        Case("monitoring.dashboard_labels", {"a.example.com/b": ""}, {"a b": ""}, "label", of=FULL),
-    ],
-    "drift-job-can-run": [
-        Case("drift.schedule", "0 * * * *", "@hourly", "cron schedule"),
-        Case("drift.drifting_for", "1h", "60", "duration"),
-        Case("drift.git_secret", "git.credentials", "Git", "object name"),
-        Case("drift.storage_class", "standard", "Fast SSD", "object name"),
-        Case("drift.config", "ops/drift.yaml", "/drift.yaml", "folder"),
-        Case("drift.pushgateway_url", "http://pushgateway:9091", "pushgateway:9091", "web address"),
-        Case("drift.deadline", 60, 0, "1 or more"),
-        Case("drift.stale_after", 60, 0, "1 or more"),
-        Case("drift.shards", 1, 0, "1 or more"),
-        Case("drift.git_depth", 0, -1, "0 or more"),
-        Case("drift.api_server_port", 443, 0, "1 to 65535"),
-        Case("drift.history_size", "1Gi", "much", "quantity"),
+    "alerts-wait-for-the-next-run": [
+        Case("backup.late_after", 86_401, 86_400, "86400, the longest pause of '0 3 * * *'", of=FULL),
+        Case("backup.schedule", "@daily", "@weekly", "604800", of=FULL, named="backup.late_after"),
+        Case("drift.schedule", "@hourly", "*/5 * * * 1-5", "173100", named="drift.stale_after"),
     ],
     "drift-volume-can-be-written": [
         Case("drift.shards", 1, 2, "drift.shards to 1", named="drift.access_mode"),
@@ -415,7 +284,7 @@ def test_all_broken_rules_of_all_environments_are_listed_at_once() -> None:
         reject_broken(broken)
 
     assert str(error.value).splitlines() == [
-        "dev: at-least-one-replica: workload.replicas is 0; set it to 1 or more",
+        "dev: settings-have-their-format: workload.replicas is 0; set it to 1 or more",
         "dev: storage-has-room-for-the-database: storage.size is '1Mi'; set it to 500Mi or more",
         "prod: production-runs-a-release: workload.image.tag is 'latest'; name a release, or pin the image by digest",
     ]
@@ -424,31 +293,54 @@ def test_all_broken_rules_of_all_environments_are_listed_at_once() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("workload.replicas", "2", "workload.replicas is '2'; give it a value of type int"),
-        ("workload.replicas", True, "workload.replicas is True; give it a value of type int"),
-        ("workload.image.tag", 1.0, "workload.image.tag is 1.0; give it a value of type str | None"),
-        ("gitops.flux.depends_on", ["a"], "gitops.flux.depends_on is ['a']; give it a value of type tuple[str, ...]"),
-        ("configuration.extra", {"A": 1}, "configuration.extra is {'A': 1}; give it a value of type Mapping[str, str]"),
+        ("workload.replicas", "2", "type: workload.replicas is '2'; give it a value of type int"),
+        ("workload.replicas", True, "type: workload.replicas is True; give it a value of type int"),
+        ("workload.replicas", 0, "format: workload.replicas is 0; set it to 1 or more"),
+        ("workload.image.tag", 1.0, "type: workload.image.tag is 1.0; give it a value of type str | None"),
+        ("gitops.flux.depends_on", ["a"], "depends_on is ['a']; give it a value of type tuple[str, ...]"),
+        ("gitops.flux.depends_on", (1,), "depends_on[0] is 1; give it a value of type str"),
+        ("gitops.argocd.sync_windows", (replace(WINDOW, duration="2"),), "sync_windows[0].duration is '2'; write a"),
+        ("configuration.extra", {"A": 1}, "configuration.extra[A] is 1; give it a value of type str"),
+        ("configuration.extra", {"A B": "1"}, "format: configuration.extra is 'A B'; use letters"),
         ("storage.access_mode", "ReadWriteOnce", "give it a value of type AccessMode"),
-        ("workload.strategy", "Recreate", "give it a value of type workload.RollingUpdate | workload.Recreate"),
+        ("workload.strategy", "Recreate", "give it a value of type RollingUpdate | Recreate"),
+        ("workload", Workload(), "exist: workload.image is missing; give it a value of type Image"),  # type: ignore[call-arg]
+        ("service", Service(typo=1, prt=80), "exist: service.prt is 80; there is no such setting; did you mean port?"),  # type: ignore[call-arg]
     ],
 )
-def test_a_value_of_the_wrong_type_is_reported_before_the_rules_run(setting: str, value: object, message: str) -> None:
-    (found,) = broken_rules(changed(DEV, {setting: value}))
+def test_a_setting_that_breaks_its_declaration_is_reported(setting: str, value: object, message: str) -> None:
+    lines = [str(found) for found in broken_rules(changed(DEV, {setting: value}))]
 
-    assert str(found).startswith("dev: settings-have-their-declared-type: ")
-    assert message in str(found)
-
-
-def test_a_wrong_type_inside_a_tuple_is_found() -> None:
-    window = replace(FULL.gitops.argocd.sync_windows[0], duration=2)  # type: ignore[arg-type]  # the mistake under test
-
-    (found,) = broken_rules(changed(FULL, {"gitops.argocd.sync_windows": (window,)}))
-
-    assert found.breach.setting == "gitops.argocd.sync_windows[0].duration"
+    assert [line for line in lines if line.startswith("dev: settings-") and message in line], lines
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
-def test_no_form_accepts_a_line_break(form: str) -> None:
-    assert not has_form(form, "a\n")
-    assert not has_form(form, "\n")
+def test_declarations_and_rules_are_reported_together() -> None:
+    broken = changed(
+        PROD,
+        {
+            "service": Service(prt=80),  # type: ignore[call-arg]  # the mistake under test
+            "workload.image.pull_policy": "Sometimes",
+            "workload.image.tag": "LATEST",
+            "storage.size": "1",
+            "workload.replicas": 2,
+        },
+    )
+
+    assert [(found.rule, found.breach.setting) for found in broken_rules(broken)] == [
+        ("settings-have-their-type", "workload.image.pull_policy"),
+        ("settings-exist", "service.prt"),
+        ("settings-have-their-format", "storage.size"),
+        ("production-runs-a-release", "workload.image.tag"),
+        ("sqlite-has-one-replica", "workload.replicas"),
+        ("storage-has-room-for-the-database", "storage.size"),
+    ]
+
+
+def test_no_message_shows_the_credentials_of_a_url() -> None:
+    secret = "https://me:hunter2@git.example.com/a.git"  # noqa: S105  # an example
+    broken = changed(DEV, {"gitops.repository_url": secret, "configuration.extra": {"PROXY": secret}})
+
+    lines = [str(found) for found in broken_rules(broken)]
+
+    assert len(lines) == 2
+    assert not [line for line in lines if "hunter2" in line]

@@ -1,5 +1,6 @@
 """No secret value is ever in a manifest, and what the pods need of Secrets is provided for."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ def test_there_is_no_secret_with_values_below_dist(repository: Path, synthesized
                 for manifest in yaml.safe_load_all(path.read_text()):
                     assert manifest["kind"] != "Secret", path
                     assert "stringData" not in manifest, path
+
+
+def test_there_are_no_credentials_in_any_url_below_dist(repository: Path, examples: Path) -> None:
+    for folder in (repository / "dist", examples):
+        for path in folder.rglob("*.yaml"):
+            found = re.findall(r"\w+://[^/?#\s]*@", path.read_text())
+            # The user of ssh is no secret: it is `git` everywhere.
+            assert set(found) <= {"ssh://git@"}, path
 
 
 @pytest.mark.parametrize("environment", environments.load(), ids=lambda environment: environment.name)

@@ -15,9 +15,8 @@ from rescan.manifests import manifest_files
 from rescan.rules import broken_rules
 from rescan.settings import Environment
 from tests.rescan.changes import changed
+from tests.rescan.effort import examples
 from tests.rescan.strategies import environments
-
-pytestmark = pytest.mark.slow
 
 OLDEST, NEWEST = "1.27", kubernetes_validate.latest_version()
 NO_KUBERNETES_KINDS = (
@@ -41,6 +40,7 @@ def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield path.relative_to(folder).as_posix(), yaml.safe_load(path.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_file_keeps_the_strict_schema(synthesized: Path, examples: Path, version: str) -> None:
     checked = 0
@@ -58,16 +58,18 @@ def test_the_schema_would_find_a_mistake() -> None:
         validate(service, NEWEST)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(environments().filter(lambda environment: not broken_rules(environment)))
-def test_settings_that_keep_the_rules_synthesize_to_valid_manifests(environment: Environment) -> None:
+@pytest.mark.tenth
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(environments())
+def test_any_settings_synthesize_to_valid_manifests(environment: Environment) -> None:
+    assert broken_rules(environment) == []
     for text in manifest_files(build([environment])).values():
         manifest = yaml.safe_load(text)
         validate(manifest, OLDEST)
         validate(manifest, NEWEST)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(environments(), st.text())
 def test_a_broken_rule_is_one_line_whatever_the_value(environment: Environment, text: str) -> None:
     broken = changed(environment, {"workload.image.tag": text, "storage.size": text, "namespace": text})
