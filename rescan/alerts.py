@@ -1,68 +1,92 @@
 """The alerts: what is wrong, how Prometheus sees it, and what to do. Changes when operators learn something."""
 
-from dataclasses import dataclass
-
-from rescan import names
-from rescan.settings import DriftJob, Environment, Sqlite
+from rescan.formats import DnsLabel, LabelValue, ObjectName, PrometheusDuration, Seconds, Text
+from rescan.settings.declaration import props
 
 
-@dataclass(frozen=True, kw_only=True)
+@props
 class Alert:
-    """One alert. It fires when `query` has had a result for as long as `lasting` (`5m`)."""
+    """One alert. It fires when `query` has had a result for as long as `lasting` (`5m`; None is at once)."""
 
-    name: str
-    query: str
-    lasting: str
-    severity: str
-    summary: str
-    action: str
+    name: Text
+    query: Text
+    lasting: PrometheusDuration | None = None
+    severity: Text
+    summary: Text
+    action: Text
 
 
-def alerts(environment: Environment) -> list[Alert]:
-    """The alerts that make sense for an environment, in its own names."""
-    namespace = f'namespace="{environment.namespace}"'
-    where = f"{environment.namespace}/{names.WORKLOAD}"
-    found = [
+@props
+class Watched:
+    """A web application, by the names that its metrics have as labels."""
+
+    title: Text
+    """The application in sentences, and at the beginning of the alerts' names: `Rescan`."""
+    namespace: DnsLabel
+    workload: ObjectName
+    service: ObjectName
+    container: LabelValue
+
+
+@props
+class WatchedDrift:
+    """A drift job, by the labels that its metrics have."""
+
+    title: Text
+    namespace: DnsLabel
+    environment: LabelValue
+    cron_job: ObjectName
+    """Also the `job` of the metrics at the Pushgateway, which names the group."""
+    pushed: bool
+    """Whether there are metrics at a Pushgateway."""
+    drifting_for: PrometheusDuration
+    stale_after: Seconds
+
+    @property
+    def labels(self) -> str:
+        """The labels of what is pushed."""
+        return f'job="{self.cron_job}",environment="{self.environment}"'
+
+
+def web_alerts(web: Watched) -> tuple[Alert, ...]:
+    """The alerts that make sense for any web application."""
+    where = f"{web.namespace}/{web.workload}"
+    container = f'namespace="{web.namespace}",container="{web.container}"'
+    return (
         Alert(
-            name="RescanDown",
-            query=f'absent(up{{{namespace},service="{names.SERVICE}"}} == 1)',
+            name=f"{web.title}Down",
+            query=f'absent(up{{namespace="{web.namespace}",service="{web.service}"}} == 1)',
             lasting="5m",
             severity="critical",
-            summary="No pod of Rescan answers",
+            summary=f"No pod of {web.title} answers",
             action=f"Look at the pods of {where} and at their events; /ready fails while the database is unreachable.",
         ),
         Alert(
-            name="RescanRestarting",
-            query=f'increase(kube_pod_container_status_restarts_total{{{namespace},container="{names.APP}"}}[15m]) > 2',
-            lasting="0m",
+            name=f"{web.title}Restarting",
+            query=f"increase(kube_pod_container_status_restarts_total{{{container}}}[15m]) > 2",
             severity="warning",
-            summary="Rescan keeps restarting",
+            summary=f"{web.title} keeps restarting",
             action=f"Read the log of the previous container of {where}; OOMKilled asks for a higher memory limit.",
         ),
         Alert(
-            name="RescanMemoryNearLimit",
+            name=f"{web.title}MemoryNearLimit",
             query=(
-                f'max by (pod) (container_memory_working_set_bytes{{{namespace},container="{names.APP}"}})'
-                f' / max by (pod) (kube_pod_container_resource_limits{{{namespace},container="{names.APP}",'
-                'resource="memory"}) > 0.9'
+                f"max by (pod) (container_memory_working_set_bytes{{{container}}})"
+                f' / max by (pod) (kube_pod_container_resource_limits{{{container},resource="memory"}}) > 0.9'
             ),
             lasting="15m",
             severity="warning",
-            summary="Rescan is about to reach its memory limit",
+            summary=f"{web.title} is about to reach its memory limit",
             action="Raise workload.resources.memory_limit before the kernel ends the process.",
         ),
-    ]
-    if isinstance(environment.configuration.database, Sqlite):
-        found.append(_volume_filling(environment, namespace))
-    if environment.backup:
-        found.append(_backup_late(environment.backup.late_after, namespace))
-    return found
+    )
 
 
-def _volume_filling(environment: Environment, namespace: str) -> Alert:
-    claim = f'{namespace},persistentvolumeclaim="{names.data_claim(environment)}"'
+def volume_alert(web: Watched, claim_name: str) -> Alert:
+    """The alert on a volume that has little room left."""
+    claim = f'namespace="{web.namespace}",persistentvolumeclaim="{claim_name}"'
     return Alert(
-        name="RescanVolumeFilling",
+        name=f"{web.title}VolumeFilling",
         query=(
             f"kubelet_volume_stats_available_bytes{{{claim}}} / kubelet_volume_stats_capacity_bytes{{{claim}}} < 0.15"
         ),
@@ -73,69 +97,63 @@ def _volume_filling(environment: Environment, namespace: str) -> Alert:
     )
 
 
-def _backup_late(seconds: int, namespace: str) -> Alert:
-    cron_job = f'{namespace},cronjob="{names.BACKUP}"'
+def backup_alert(web: Watched, cron_job: str, late_after: int) -> Alert:
+    """The alert on a backup that has not succeeded for `late_after` seconds, or never did in that time."""
+    labels = f'{{namespace="{web.namespace}",cronjob="{cron_job}"}}'
+    last, created = f"kube_cronjob_status_last_successful_time{labels}", f"kube_cronjob_created{labels}"
     return Alert(
-        name="RescanBackupLate",
-        query=f"time() - max(kube_cronjob_status_last_successful_time{{{cron_job}}}) > {seconds}",
+        name=f"{web.title}BackupLate",
+        # A CronJob has no last success until the first one, so its age counts then. Without either, it is gone.
+        query=f"time() - (max({last}) or max({created})) > {late_after} or absent({created})",
         lasting="15m",
         severity="warning",
         summary="The database has not been backed up",
-        action=f"Look at the newest Jobs of the CronJob {names.BACKUP} and at the logs of their pods.",
+        action=f"Look at the newest Jobs of the CronJob {cron_job} and at the logs of their pods.",
     )
 
 
-def drift_metrics(environment: Environment) -> str:
-    """The labels that the metrics of the environment's drift job have at the Pushgateway, which names the group."""
-    return f'job="{names.DRIFT}",environment="{environment.name}"'
-
-
-def drift_alerts(environment: Environment, job: DriftJob) -> list[Alert]:
+def drift_alerts(drift: WatchedDrift) -> tuple[Alert, ...]:
     """The alerts on the drift job, and on what it finds where its metrics are pushed."""
-    if job.pushgateway_url is None:
-        return [_stale(environment, job, _last_success(environment))]
-    pushed = drift_metrics(environment)
-    return [
-        _drift(environment, job, "RescanDriftSevere", "critical|high", "critical"),
-        _drift(environment, job, "RescanDrift", "medium|low", "warning"),
+    last = f'kube_cronjob_status_last_successful_time{{namespace="{drift.namespace}",cronjob="{drift.cron_job}"}}'
+    if not drift.pushed:
+        return (_stale(drift, last),)
+    return (
+        _drift(drift, f"{drift.title}DriftSevere", "critical|high", "critical"),
+        _drift(drift, f"{drift.title}Drift", "medium|low", "warning"),
         Alert(
-            name="RescanDriftScanIncomplete",
-            query=f"min(drift_last_scan_success{{{pushed}}}) == 0",
+            name=f"{drift.title}DriftScanIncomplete",
+            query=f"min(drift_last_scan_success{{{drift.labels}}}) == 0",
             lasting="10m",
             severity="warning",
             summary="The drift job could not look at everything",
-            action=f"The log of the newest pod of the CronJob {names.DRIFT} names what it could not read, and why.",
+            action=f"The log of the newest pod of the CronJob {drift.cron_job} names what it could not read, and why.",
         ),
-        _stale(environment, job, f"drift_last_scan_timestamp_seconds{{{pushed}}}"),
-    ]
+        _stale(drift, f"drift_last_scan_timestamp_seconds{{{drift.labels}}}"),
+    )
 
 
-def _drift(environment: Environment, job: DriftJob, name: str, severities: str, severity: str) -> Alert:
-    found = f'drift_findings{{{drift_metrics(environment)},cause!="controller",severity=~"{severities}"}}'
+def _drift(drift: WatchedDrift, name: str, severities: str, severity: str) -> Alert:
+    found = f'drift_findings{{{drift.labels},cause!="controller",severity=~"{severities}"}}'
     return Alert(
         name=name,
         query=f"sum by (cause) ({found}) > 0",
-        lasting=job.drifting_for,
+        lasting=drift.drifting_for,
         severity=severity,
-        summary=f"{environment.name} is not what Git says ({{{{ $labels.cause }}}}: {{{{ $value }}}})",
+        summary=f"{drift.environment} is not what Git says ({{{{ $labels.cause }}}}: {{{{ $value }}}})",
         action=(
-            f"The log of the newest pod of the CronJob {names.DRIFT} says what differs and who changed it; sync to"
+            f"The log of the newest pod of the CronJob {drift.cron_job} says what differs and who changed it; sync to"
             " revert it, or put the live value into Git to keep it."
         ),
     )
 
 
-def _last_success(environment: Environment) -> str:
-    return f'kube_cronjob_status_last_successful_time{{namespace="{environment.namespace}",cronjob="{names.DRIFT}"}}'
-
-
-def _stale(environment: Environment, job: DriftJob, last: str) -> Alert:
+def _stale(drift: WatchedDrift, last: str) -> Alert:
     return Alert(
-        name="RescanDriftJobStale",
+        name=f"{drift.title}DriftJobStale",
         # The oldest, so that a shard that came to a stop is seen among others that did not.
-        query=f"time() - min({last}) > {job.stale_after} or absent({last})",
+        query=f"time() - min({last}) > {drift.stale_after} or absent({last})",
         lasting="15m",
         severity="warning",
-        summary=f"No drift scan has succeeded lately in {environment.name}",
-        action=f"Look at the newest Jobs of the CronJob {names.DRIFT} and at the logs of their pods.",
+        summary=f"No drift scan has succeeded lately in {drift.environment}",
+        action=f"Look at the newest Jobs of the CronJob {drift.cron_job} and at the logs of their pods.",
     )

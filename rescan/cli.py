@@ -11,7 +11,7 @@ from cdk8s import App
 from rescan import environments
 from rescan.advice import advice
 from rescan.errors import BrokenRulesError, GeneratorError, SettingsError
-from rescan.manifests import manifest_files, stream, write
+from rescan.manifests import manifest_files, reject_impossible, stream, write
 from rescan.rules import reject_broken
 from rescan.settings import Environment
 
@@ -42,6 +42,7 @@ def run(build: Build, arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(stream(manifest_files(build(chosen))))
         elif not options.check:
             files = manifest_files(build(chosen))
+            reject_impossible(files, _OUTPUT)
             for folder in _output_folders():
                 write(files, folder)
     except GeneratorError as error:

@@ -4,9 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rescan import names
-from rescan.alerts import drift_metrics
-from rescan.settings import Environment
+from rescan.alerts import Watched, WatchedDrift
 
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH, _HEIGHT = 12, 8  # of Grafana's 24 columns, and in rows of 30 pixels
@@ -20,28 +18,28 @@ class _Panel:
     legend: str = "{{pod}}"
 
 
-def dashboard_json(environment: Environment) -> str:
-    """The dashboard as Grafana imports it; the data source is chosen there."""
-    title = f"Rescan ({environment.name})"
-    return _json(environment, f"{names.APP}-{environment.name}", title, _panels(environment.namespace))
+def dashboard_json(web: Watched, environment: str, cron_job: str | None) -> str:
+    """The dashboard as Grafana imports it; the data source is chosen there. `cron_job` is the backup's, if any."""
+    return _json(web.title, f"{web.container}-{environment}", environment, _panels(web, cron_job))
 
 
-def drift_dashboard_json(environment: Environment) -> str:
+def drift_dashboard_json(drift: WatchedDrift) -> str:
     """The same for what the drift job found."""
-    title = f"Drift of Rescan ({environment.name})"
-    return _json(environment, f"{names.DRIFT}-{environment.name}", title, _drift_panels(drift_metrics(environment)))
+    uid = f"{drift.cron_job}-{drift.environment}"
+    return _json(f"Drift of {drift.title}", uid, drift.environment, _drift_panels(drift.labels))
 
 
-def _json(environment: Environment, identity: str, title: str, panels: Sequence[_Panel]) -> str:
-    return json.dumps(_model(environment, identity, title, panels), indent=2) + "\n"
+def _json(title: str, uid: str, environment: str, panels: Sequence[_Panel]) -> str:
+    return json.dumps(_model(title, uid, environment, panels), indent=2) + "\n"
 
 
-def _panels(namespace: str) -> list[_Panel]:
-    container = f'namespace="{namespace}",container="{names.APP}"'
-    return [
+def _panels(web: Watched, cron_job: str | None) -> list[_Panel]:
+    namespace = f'namespace="{web.namespace}"'
+    container = f'{namespace},container="{web.container}"'
+    panels = [
         _Panel(
             title="Pods that answer",
-            query=f'sum(up{{namespace="{namespace}",service="{names.SERVICE}"}})',
+            query=f'sum(up{{{namespace},service="{web.service}"}})',
             unit="short",
             legend="pods",
         ),
@@ -63,21 +61,18 @@ def _panels(namespace: str) -> list[_Panel]:
         _Panel(
             title="Volumes in use",
             query=(
-                f'kubelet_volume_stats_used_bytes{{namespace="{namespace}"}}'
-                f' / kubelet_volume_stats_capacity_bytes{{namespace="{namespace}"}}'
+                f"kubelet_volume_stats_used_bytes{{{namespace}}} / kubelet_volume_stats_capacity_bytes{{{namespace}}}"
             ),
             unit="percentunit",
             legend="{{persistentvolumeclaim}}",
         ),
-        _Panel(
-            title="Time since the last backup",
-            query=(
-                f'time() - kube_cronjob_status_last_successful_time{{namespace="{namespace}",cronjob="{names.BACKUP}"}}'
-            ),
-            unit="s",
-            legend="{{cronjob}}",
-        ),
     ]
+    if cron_job:
+        last = f'kube_cronjob_status_last_successful_time{{{namespace},cronjob="{cron_job}"}}'
+        panels.append(
+            _Panel(title="Time since the last backup", query=f"time() - {last}", unit="s", legend="{{cronjob}}")
+        )
+    return panels
 
 
 def _drift_panels(pushed: str) -> list[_Panel]:
@@ -97,11 +92,11 @@ def _drift_panels(pushed: str) -> list[_Panel]:
     ]
 
 
-def _model(environment: Environment, identity: str, title: str, panels: Sequence[_Panel]) -> dict[str, object]:
+def _model(title: str, uid: str, environment: str, panels: Sequence[_Panel]) -> dict[str, object]:
     return {
-        "uid": identity,
-        "title": title,
-        "tags": [names.APP, environment.name],
+        "uid": uid,
+        "title": f"{title} ({environment})",
+        "tags": [title, environment],
         "schemaVersion": 39,
         "editable": False,
         "refresh": "1m",

@@ -3,6 +3,7 @@
 GeneratorError
 ├── SettingsError        an environment's file cannot be read, or no such environment
 ├── BrokenRulesError     settings that break rules; one line for each
+├── ImmutableError       fields that Kubernetes does not let change; one line for each
 └── OverwriteError       two objects that would be written to one file
 """
 
@@ -17,6 +18,10 @@ class SettingsError(GeneratorError):
 
 class BrokenRulesError(GeneratorError):
     """Settings that break one or more rules."""
+
+
+class ImmutableError(GeneratorError):
+    """Fields of synced objects that the API server does not let change."""
 
 
 class OverwriteError(GeneratorError):

@@ -96,6 +96,10 @@ CronJobName = Annotated[
     str, Format("CronJob name", _pattern(_LABEL, 52), "use at most 52 lower-case letters, digits and inner hyphens")
 ]
 LabelKey = Annotated[str, Format("label key", _is_label_key, "write a label key, such as release or example.com/team")]
+AnnotationKey = Annotated[
+    str,
+    Format("annotation key", lambda text: _is_label_key(text.lower()), "write a key such as example.com/owner"),
+]
 LabelValue = Annotated[
     str,
     Format(

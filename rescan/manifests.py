@@ -5,23 +5,39 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from cdk8s import App
 
-from rescan import yaml_style
-from rescan.charts import FolderChart
-from rescan.errors import OverwriteError
+from rescan import quantity, yaml_style
+from rescan.constructs.base import FolderChart, validate
+from rescan.errors import ImmutableError, OverwriteError
 
 HEADER = "# Synthesized from rescan/: change it there and run `make synth`.\n"
 
 Object = dict[str, Any]
+
+_RECREATE = "delete it with `kubectl -n {namespace} delete {kind} {name} --cascade=orphan`, which keeps its pods"
+_MOVE = "copy the data into a claim with another name, and delete this one"
+_IMMUTABLE = {
+    "Deployment": {"selector": _RECREATE},
+    "StatefulSet": {
+        "selector": _RECREATE,
+        "serviceName": _RECREATE,
+        "volumeClaimTemplates": f"resize its claims, as far as their class allows, and {_RECREATE}",
+    },
+    "PersistentVolumeClaim": {"accessModes": _MOVE, "storageClassName": _MOVE},
+}
+"""For each kind, fields of the spec that the API server does not let change, and the way out."""
 
 
 def manifest_files(app: App) -> dict[str, str]:
     """The text of every manifest of an app, by its path below the output folder.
 
     Raises:
+        BrokenRulesError: A construct breaks a rule.
         OverwriteError: Two objects would be written to one file.
     """
+    validate(app)
     objects = _by_path(app)
     for chart in _charts(app):
         if chart.kustomized:
@@ -34,6 +50,41 @@ def stream(files: Mapping[str, str]) -> str:
     apart = ("argocd/", "flux/")
     chosen = {path: text for path, text in files.items() if not path.startswith(apart)}
     return "---\n".join(text for path, text in chosen.items() if not path.endswith("/kustomization.yaml"))
+
+
+def reject_impossible(files: Mapping[str, str], folder: Path) -> None:
+    """Compare the files with those that `folder` holds, which were synced.
+
+    Raises:
+        ImmutableError: A field would change that Kubernetes does not let change; the text has a line for each.
+    """
+    lines = []
+    for name, text in sorted(files.items()):
+        path = folder / name
+        if path.is_file():
+            old, new = yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(text)
+            lines += [f"{path}: {line}" for line in _impossible(old, new)]
+    if lines:
+        raise ImmutableError("\n".join(lines))
+
+
+def _impossible(old: Object, new: Object) -> Iterator[str]:
+    kind = new["kind"]
+    if kind not in _IMMUTABLE or old["metadata"]["namespace"] != new["metadata"]["namespace"]:
+        return
+    name = new["metadata"]["name"]
+    for field, way_out in _IMMUTABLE[kind].items():
+        if old["spec"].get(field) != new["spec"].get(field):
+            namespace = new["metadata"]["namespace"]
+            yield (
+                f"spec.{field} of the {kind} {name} cannot be changed in the cluster: "
+                + way_out.format(kind=kind.lower(), name=name, namespace=namespace)
+                + "; then delete this file and run the synthesis again"
+            )
+    if kind == "PersistentVolumeClaim":
+        before, after = (each["spec"]["resources"]["requests"]["storage"] for each in (old, new))
+        if quantity.parse(after) < quantity.parse(before):
+            yield f"the PersistentVolumeClaim {name} cannot shrink from {before} to {after}: keep {before} or more"
 
 
 def write(files: Mapping[str, str], folder: Path) -> None:

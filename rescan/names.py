@@ -3,7 +3,7 @@
 They are the application's interface to the cluster: to rename one is to replace the object that had it.
 """
 
-from rescan.settings import Controller, Environment
+from rescan.settings import Environment
 
 APP = "rescan"
 """The value of the `app` label and the name of the container."""
@@ -23,29 +23,8 @@ SECRET_READER = "rescan-secret-reader"  # noqa: S105  # the name of a ServiceAcc
 APP_SECRET = "rescan-secrets"  # noqa: S105  # the name of a Secret, not one
 BACKUP_SECRET = "rescan-backup-secrets"  # noqa: S105  # the name of a Secret, not one
 
-COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
-"""The variable by which Kubernetes tells the pods of an Indexed Job which one they are."""
-HTTP_PORT = "http"
-DATA_VOLUME = "data"
 DATA_PATH = "/app/data"
-UPLOADS_VOLUME = "uploads"
 UPLOADS_PATH = "/app/backend/public/uploads"
-TEMPORARY_VOLUME = "tmp"
-TEMPORARY_PATH = "/tmp"  # noqa: S108  # a mount of its own in a container
-
-SELECTOR = {"app": APP}
-"""What the Service and the workload select pods by. A workload's selector cannot be changed, so nothing is added."""
-BACKUP_SELECTOR = {"app": BACKUP}
-"""Another value, or the Service would send requests to the backup's pods."""
-DRIFT_SELECTOR = {"app": DRIFT}
-"""Another value, for the same reason."""
-
-
-def data_claim(environment: Environment) -> str:
-    """The claim that holds the SQLite file: a StatefulSet makes its own, named after its template and first pod."""
-    if environment.workload.controller is Controller.STATEFUL_SET:
-        return f"{DATA_VOLUME}-{WORKLOAD}-0"
-    return VOLUME_CLAIM
 
 
 def hand_over(environment: Environment) -> str:

@@ -9,6 +9,8 @@ from rescan.settings import Environment, PostgreSql, Sqlite
 DATABASE_URL = "DATABASE_URL"
 ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 AZURE_OPENAI_VARIABLES = ("AZURE_OPENAI_API_KEY", ENDPOINT, "AZURE_OPENAI_MODEL_DEPLOYMENT")
+BACKUP_DATABASE_URL = "BACKUP_DATABASE_URL"
+"""What pg_dump reads: a URL with no options but its own, of a user that only reads."""
 STORAGE_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -33,10 +35,8 @@ def config_map_data(environment: Environment) -> dict[str, str]:
 
 def secret_variables(environment: Environment) -> dict[str, tuple[str, ...]]:
     """The variables that must be in a Secret, by the name of the Secret."""
-    app_variables: tuple[str, ...] = AZURE_OPENAI_VARIABLES
-    if isinstance(environment.configuration.database, PostgreSql):
-        app_variables += (DATABASE_URL,)
-    secrets = {names.APP_SECRET: app_variables}
+    on_server = isinstance(environment.configuration.database, PostgreSql)
+    secrets = {names.APP_SECRET: AZURE_OPENAI_VARIABLES + ((DATABASE_URL,) if on_server else ())}
     if environment.backup:
-        secrets[names.BACKUP_SECRET] = STORAGE_VARIABLES
+        secrets[names.BACKUP_SECRET] = STORAGE_VARIABLES + ((BACKUP_DATABASE_URL,) if on_server else ())
     return secrets

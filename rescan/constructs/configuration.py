@@ -1,51 +1,58 @@
-"""The ConfigMap, and where each environment variable of the container comes from."""
+"""Where the environment variables of a container come from: a ConfigMap, or Secrets that others make."""
 
 import functools
+from collections.abc import Mapping
 
-from cdk8s_plus_27 import ConfigMap, k8s
+from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from rescan import names
-from rescan.constructs.metadata import plus_metadata
-from rescan.settings import Environment
-from rescan.variables import config_map_data, secret_variables
+from rescan.constructs.base import Checked, object_meta
+from rescan.formats import ObjectName, Text, VariableName
+from rescan.settings.declaration import props
 
 
-class RescanConfiguration(Construct):
-    """The application's settings that are not secret. A change takes effect when the pods restart."""
+@props
+class ConfigVariablesProps:
+    """The name of a ConfigMap, and its variables with their values."""
 
-    def __init__(self, scope: Construct, construct_id: str, environment: Environment) -> None:
-        super().__init__(scope, construct_id)
-        ConfigMap(
-            self,
-            "config-map",
-            metadata=plus_metadata(environment, names.CONFIG_MAP),
-            data=config_map_data(environment),
-            immutable=False,
+    name: ObjectName
+    data: Mapping[VariableName, Text]
+
+
+class ConfigVariables(Checked):
+    """A ConfigMap whose keys are variables. A change takes effect when the pods restart."""
+
+    def __init__(self, scope: Construct, construct_id: str, props: ConfigVariablesProps) -> None:
+        super().__init__(scope, construct_id, props)
+        self.name = props.name
+        self.config_map = k8s.KubeConfigMap(
+            self, "config-map", metadata=object_meta(props.name), data=dict(props.data), immutable=False
         )
+        # Every variable by its key, so that a pod with a missing one never starts half configured.
+        self.env = tuple(_from_config_map(props.name, key) for key in props.data)
 
 
-def container_env(environment: Environment) -> list[k8s.EnvVar]:
-    """Every variable by its key, so that a pod with a missing one never starts half configured."""
-    return [
-        *(_from_config_map(key) for key in config_map_data(environment)),
-        *secret_env(environment, names.APP_SECRET),
-    ]
+@props
+class SecretVariables:
+    """Variables that are keys of one Secret. The Secret is made elsewhere: no manifest holds its values."""
 
+    name: ObjectName
+    keys: tuple[VariableName, ...]
 
-def secret_env(environment: Environment, secret: str) -> list[k8s.EnvVar]:
-    """All variables of one Secret."""
-    return [from_secret(secret, key) for key in secret_variables(environment)[secret]]
+    @property
+    def env(self) -> list[k8s.EnvVar]:
+        """All of them, each by its key."""
+        return [from_secret(self.name, key) for key in self.keys]
 
 
 @functools.cache
-def from_secret(secret: str, key: str) -> k8s.EnvVar:
-    """A variable whose value is the key of that name in a Secret."""
+def from_secret(secret: str, key: str, name: str | None = None) -> k8s.EnvVar:
+    """A variable whose value is a key of a Secret; it is called as the key unless it has another name."""
     selector = k8s.SecretKeySelector(name=secret, key=key)
-    return k8s.EnvVar(name=key, value_from=k8s.EnvVarSource(secret_key_ref=selector))
+    return k8s.EnvVar(name=name or key, value_from=k8s.EnvVarSource(secret_key_ref=selector))
 
 
 @functools.cache
-def _from_config_map(key: str) -> k8s.EnvVar:
-    selector = k8s.ConfigMapKeySelector(name=names.CONFIG_MAP, key=key)
+def _from_config_map(name: str, key: str) -> k8s.EnvVar:
+    selector = k8s.ConfigMapKeySelector(name=name, key=key)
     return k8s.EnvVar(name=key, value_from=k8s.EnvVarSource(config_map_key_ref=selector))

@@ -1,20 +1,23 @@
 """The job that reports what in the cluster is not what Git says, and what it is given for that.
 
-An init container fetches the repository; the reporter compares the environment's folder in it with the namespace. Only
-the reporter gets the token of the service account, and that may get and list the kinds of the manifests, nothing else.
+An init container fetches the repository; the reporter compares a folder in it with the namespace. Only the reporter
+gets the token of the service account, and that may get and list the kinds of the manifests, nothing else.
 """
 
-from cdk8s import Chart
+from cdk8s import ApiObject
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from rescan import names
-from rescan.constructs.metadata import KEEP_WHEN_REMOVED_FROM_GIT, object_meta
-from rescan.constructs.pod import container_security, empty_volume, pod_security, resource_requirements
+from rescan.constructs.base import KEEP_WHEN_REMOVED_FROM_GIT, Checked, FolderChart, object_meta
+from rescan.constructs.pods import TEMPORARY_PATH, TEMPORARY_VOLUME, container, empty_volume, pod_spec
 from rescan.constructs.scalars import quantity
+from rescan.formats import CronJobName, DnsLabel, GitBranch, GitUrl, LabelValue, RelativePath
 from rescan.kinds import resource_of
-from rescan.settings import DriftJob, Environment
+from rescan.settings import DriftJob, Pods
+from rescan.settings.declaration import props
 
+_INDEX = "JOB_COMPLETION_INDEX"
+"""The variable by which Kubernetes tells the pods of an Indexed Job which one they are."""
 _CLONE_VOLUME, _CLONE_PATH = "clone", "/git"
 _HISTORY_VOLUME, _HISTORY_PATH = "history", "/history"
 _CONFIG_VOLUME, _CONFIG_PATH = "config", "/etc/drift"
@@ -36,17 +39,38 @@ _WITH_SECRETS = """\
 """
 
 
-class RescanDriftJob(Construct):
-    """The CronJob, its account, its volume and its settings."""
+@props
+class DriftReporterProps:
+    """The folder of a repository that is compared, and with which settings."""
 
-    def __init__(self, scope: Construct, construct_id: str, environment: Environment, job: DriftJob) -> None:
-        super().__init__(scope, construct_id)
-        metadata = object_meta(environment, names.DRIFT)
-        k8s.KubeCronJob(self, "cron-job", metadata=metadata, spec=_cron_job(environment, job))
+    name: CronJobName
+    """The name of the CronJob and of everything that belongs to it, and the `app` label of its pods."""
+    job: DriftJob
+    namespace: DnsLabel
+    repository_url: GitUrl
+    branch: GitBranch
+    path: RelativePath
+    """The folder of the repository: `dist/prod`."""
+    environment: LabelValue
+    """The `environment` label of the metrics."""
+    pods: Pods = Pods()
+
+
+class DriftReporter(Checked):
+    """The CronJob, its account, its volume and its settings. Call `read` when the chart has all its objects."""
+
+    def __init__(self, scope: Construct, construct_id: str, props: DriftReporterProps) -> None:
+        super().__init__(scope, construct_id, props)
+        self.props = props
+        self.name = props.name
+        # Another label than the application's, or its Service would send requests to these pods.
+        self.selector = {"app": props.name}
+        job, metadata = props.job, object_meta(props.name)
+        k8s.KubeCronJob(self, "cron-job", metadata=metadata, spec=self._cron_job())
         k8s.KubePersistentVolumeClaim(
             self,
             "history",
-            metadata=object_meta(environment, names.DRIFT, KEEP_WHEN_REMOVED_FROM_GIT),
+            metadata=object_meta(props.name, KEEP_WHEN_REMOVED_FROM_GIT),
             spec=k8s.PersistentVolumeClaimSpec(
                 access_modes=[job.access_mode.value],
                 resources=k8s.ResourceRequirements(requests={"storage": quantity(job.history_size)}),
@@ -62,25 +86,50 @@ class RescanDriftJob(Construct):
             self,
             "binding",
             metadata=metadata,
-            role_ref=k8s.RoleRef(api_group="rbac.authorization.k8s.io", kind="Role", name=names.DRIFT),
-            subjects=[k8s.Subject(kind="ServiceAccount", name=names.DRIFT, namespace=environment.namespace)],
+            role_ref=k8s.RoleRef(api_group="rbac.authorization.k8s.io", kind="Role", name=props.name),
+            subjects=[k8s.Subject(kind="ServiceAccount", name=props.name, namespace=props.namespace)],
         )
 
-
-class RescanDriftRights(Construct):
-    """The Role: get and list on the kinds of a chart's objects. It has to be the last object of the chart."""
-
-    def __init__(self, scope: Chart, construct_id: str, environment: Environment, job: DriftJob) -> None:
-        super().__init__(scope, construct_id)
-        kinds = {(made["apiVersion"], made["kind"]) for made in scope.to_json()}
+    def read(self, chart: FolderChart) -> None:
+        """Let the reporter get and list the kinds of the objects that the chart has now."""
+        made = [each for each in chart.node.find_all() if isinstance(each, ApiObject)]
+        kinds = {(each.api_version, each.kind) for each in made}
         kinds.add(("rbac.authorization.k8s.io/v1", "Role"))
-        if job.read_secrets:
+        if self.props.job.read_secrets:
             kinds.add(("v1", "Secret"))
         k8s.KubeRole(
             self,
             "role",
-            metadata=object_meta(environment, names.DRIFT),
-            rules=[*_rules(kinds - {("v1", "Namespace")}), _own_namespace(environment)],
+            metadata=object_meta(self.name),
+            rules=[*_rules(kinds - {("v1", "Namespace")}), self._own_namespace()],
+        )
+
+    def _own_namespace(self) -> k8s.PolicyRule:
+        """The one cluster-scoped object: a Role may allow to get its own namespace, so no ClusterRole is needed."""
+        return k8s.PolicyRule(
+            api_groups=[""], resources=["namespaces"], resource_names=[self.props.namespace], verbs=["get"]
+        )
+
+    def _cron_job(self) -> k8s.CronJobSpec:
+        job = self.props.job
+        indexed = job.shards > 1
+        return k8s.CronJobSpec(
+            schedule=job.schedule,
+            time_zone=job.time_zone,
+            concurrency_policy="Forbid",
+            starting_deadline_seconds=job.deadline,
+            successful_jobs_history_limit=1,
+            failed_jobs_history_limit=3,
+            job_template=k8s.JobTemplateSpec(
+                spec=k8s.JobSpec(
+                    completion_mode="Indexed" if indexed else None,
+                    completions=job.shards if indexed else None,
+                    parallelism=job.shards if indexed else None,
+                    backoff_limit=job.shards,
+                    active_deadline_seconds=job.deadline,
+                    template=k8s.PodTemplateSpec(metadata=k8s.ObjectMeta(labels=self.selector), spec=_pod(self.props)),
+                )
+            ),
         )
 
 
@@ -95,79 +144,47 @@ def _rules(kinds: set[tuple[str, str]]) -> list[k8s.PolicyRule]:
     ]
 
 
-def _own_namespace(environment: Environment) -> k8s.PolicyRule:
-    """The one cluster-scoped object: a Role may allow to get the namespace it is in, so no ClusterRole is needed."""
-    return k8s.PolicyRule(
-        api_groups=[""], resources=["namespaces"], resource_names=[environment.namespace], verbs=["get"]
-    )
-
-
-def _cron_job(environment: Environment, job: DriftJob) -> k8s.CronJobSpec:
-    indexed = job.shards > 1
-    return k8s.CronJobSpec(
-        schedule=job.schedule,
-        time_zone=job.time_zone,
-        concurrency_policy="Forbid",
-        starting_deadline_seconds=job.deadline,
-        successful_jobs_history_limit=1,
-        failed_jobs_history_limit=3,
-        job_template=k8s.JobTemplateSpec(
-            spec=k8s.JobSpec(
-                completion_mode="Indexed" if indexed else None,
-                completions=job.shards if indexed else None,
-                parallelism=job.shards if indexed else None,
-                backoff_limit=job.shards,
-                active_deadline_seconds=job.deadline,
-                template=k8s.PodTemplateSpec(
-                    metadata=k8s.ObjectMeta(labels=names.DRIFT_SELECTOR), spec=_pod(environment, job)
-                ),
-            )
-        ),
-    )
-
-
-def _pod(environment: Environment, job: DriftJob) -> k8s.PodSpec:
-    return k8s.PodSpec(
-        service_account_name=names.DRIFT,
-        automount_service_account_token=False,
+def _pod(props: DriftReporterProps) -> k8s.PodSpec:
+    return pod_spec(
+        props.pods,
+        props.job.identity,
+        service_account_name=props.name,
         restart_policy="Never",
-        security_context=pod_security(job.identity),
-        init_containers=[_git_sync(environment, job)],
-        containers=[_reporter(environment, job)],
-        volumes=_volumes(environment, job),
+        init_containers=[_git_sync(props)],
+        containers=[_reporter(props)],
+        volumes=_volumes(props),
     )
 
 
-def _git_sync(environment: Environment, job: DriftJob) -> k8s.Container:
-    gitops = environment.gitops
+def _git_sync(props: DriftReporterProps) -> k8s.Container:
+    job = props.job
     credentials = k8s.VolumeMount(name=_CREDENTIALS_VOLUME, mount_path=_CREDENTIALS_PATH, read_only=True)
-    over_ssh = _over_ssh(environment)
-    return k8s.Container(
-        name="git-sync",
-        image=job.git_sync_image.reference,
-        image_pull_policy=job.git_sync_image.pull_policy.value,
+    over_ssh = _over_ssh(props)
+    return container(
+        "git-sync",
+        job.git_sync_image,
+        job.resources,
+        read_only_root=True,
         args=[
-            f"--repo={gitops.repository_url}",
-            f"--ref={gitops.branch}",
+            f"--repo={props.repository_url}",
+            f"--ref={props.branch}",
             f"--depth={job.git_depth}",
             f"--root={_CLONE_PATH}",
             f"--link={_LINK}",
             "--one-time",
         ],
         env=_password(job.git_secret) if job.git_secret and not over_ssh else None,
-        resources=resource_requirements(job.resources),
-        security_context=container_security(read_only_root=True),
         volume_mounts=[
             k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH),
             # Its home folder, where Git keeps its settings.
-            k8s.VolumeMount(name=names.TEMPORARY_VOLUME, mount_path=names.TEMPORARY_PATH),
+            k8s.VolumeMount(name=TEMPORARY_VOLUME, mount_path=TEMPORARY_PATH),
             *([credentials] if job.git_secret and over_ssh else []),
         ],
     )
 
 
-def _over_ssh(environment: Environment) -> bool:
-    return environment.gitops.repository_url.startswith("ssh://")
+def _over_ssh(props: DriftReporterProps) -> bool:
+    return props.repository_url.startswith("ssh://")
 
 
 def _password(secret: str) -> list[k8s.EnvVar]:
@@ -180,16 +197,16 @@ def _password(secret: str) -> list[k8s.EnvVar]:
     ]
 
 
-def _reporter(environment: Environment, job: DriftJob) -> k8s.Container:
+def _reporter(props: DriftReporterProps) -> k8s.Container:
     configuration = k8s.VolumeMount(name=_CONFIG_VOLUME, mount_path=_CONFIG_PATH, read_only=True)
-    return k8s.Container(
-        name="drift",
-        image=job.image.reference,
-        image_pull_policy=job.image.pull_policy.value,
-        args=_arguments(environment, job),
-        env=_variables(environment, job) or None,
-        resources=resource_requirements(job.resources),
-        security_context=container_security(read_only_root=True),
+    job = props.job
+    return container(
+        "drift",
+        job.image,
+        job.resources,
+        read_only_root=True,
+        args=_arguments(props),
+        env=_variables(props) or None,
         volume_mounts=[
             k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH, read_only=True),
             k8s.VolumeMount(name=_HISTORY_VOLUME, mount_path=_HISTORY_PATH),
@@ -199,14 +216,15 @@ def _reporter(environment: Environment, job: DriftJob) -> k8s.Container:
     )
 
 
-def _arguments(environment: Environment, job: DriftJob) -> list[str]:
+def _arguments(props: DriftReporterProps) -> list[str]:
     """The command line. Drift is no failure of the job: what it finds is in the report, the metrics and the log."""
+    job = props.job
     clone = f"{_CLONE_PATH}/{_LINK}"
     # One file for each pod; the namespaces of a pod stay the same as long as their number does.
-    part = f"-$({names.COMPLETION_INDEX})" if job.shards > 1 else ""
+    part = f"-$({_INDEX})" if job.shards > 1 else ""
     return [
         "report",
-        f"{clone}/{environment.gitops.manifests_path}/{environment.name}",
+        f"{clone}/{props.path}",
         f"--config={_CONFIG_PATH}/{_CONFIG_FILE}" if job.config is None else f"--config={clone}/{job.config}",
         f"--history={_HISTORY_PATH}/drift{part}.db",
         "--output=text",
@@ -216,33 +234,35 @@ def _arguments(environment: Environment, job: DriftJob) -> list[str]:
     ]
 
 
-def _variables(environment: Environment, job: DriftJob) -> list[k8s.EnvVar]:
+def _variables(props: DriftReporterProps) -> list[k8s.EnvVar]:
+    job = props.job
     variables = []
-    group = f"/metrics/job/{names.DRIFT}/environment/{environment.name}"
+    group = f"/metrics/job/{props.name}/environment/{props.environment}"
     if job.shards > 1:
         # Kubernetes sets the first one by itself, but behind the others, which could not refer to it then.
         index = k8s.ObjectFieldSelector(field_path="metadata.annotations['batch.kubernetes.io/job-completion-index']")
         variables += [
-            k8s.EnvVar(name=names.COMPLETION_INDEX, value_from=k8s.EnvVarSource(field_ref=index)),
+            k8s.EnvVar(name=_INDEX, value_from=k8s.EnvVarSource(field_ref=index)),
             k8s.EnvVar(name="JOB_COMPLETIONS", value=str(job.shards)),
         ]
-        group += f"/shard/$({names.COMPLETION_INDEX})"
+        group += f"/shard/$({_INDEX})"
     if job.pushgateway_url:
         variables.append(k8s.EnvVar(name="DRIFT_PUSHGATEWAY_URL", value=f"{job.pushgateway_url.rstrip('/')}{group}"))
     return variables
 
 
-def _volumes(environment: Environment, job: DriftJob) -> list[k8s.Volume]:
-    claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=names.DRIFT)
+def _volumes(props: DriftReporterProps) -> list[k8s.Volume]:
+    job = props.job
+    claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=props.name)
     volumes = [
         empty_volume(_CLONE_VOLUME, job.clone_limit),
-        empty_volume(names.TEMPORARY_VOLUME, "16Mi"),
+        empty_volume(TEMPORARY_VOLUME, "16Mi"),
         k8s.Volume(name=_HISTORY_VOLUME, persistent_volume_claim=claim),
         k8s.Volume(name=_ACCOUNT_VOLUME, projected=_account()),
     ]
     if job.config is None:
-        volumes.append(k8s.Volume(name=_CONFIG_VOLUME, config_map=k8s.ConfigMapVolumeSource(name=names.DRIFT)))
-    if job.git_secret and _over_ssh(environment):
+        volumes.append(k8s.Volume(name=_CONFIG_VOLUME, config_map=k8s.ConfigMapVolumeSource(name=props.name)))
+    if job.git_secret and _over_ssh(props):
         # ssh takes no key that others could read.
         secret = k8s.SecretVolumeSource(secret_name=job.git_secret, default_mode=0o400)
         volumes.append(k8s.Volume(name=_CREDENTIALS_VOLUME, secret=secret))

@@ -1,10 +1,9 @@
 """Metrics and alerts for the Prometheus Operator, and the dashboards' ConfigMaps for Grafana."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from cdk8s import ApiObjectMetadata
 from cdk8s_plus_27 import k8s
-from constructs import Construct
 
 from imports.com.coreos.monitoring import (
     PrometheusRule,
@@ -16,82 +15,89 @@ from imports.com.coreos.monitoring import (
     ServiceMonitorSpecEndpoints,
     ServiceMonitorSpecSelector,
 )
-from rescan import names
-from rescan.alerts import Alert, alerts, drift_alerts
-from rescan.constructs.metadata import labels
-from rescan.constructs.service import SCRAPED
-from rescan.dashboard import dashboard_json, drift_dashboard_json
-from rescan.settings import DriftJob, Environment, Monitoring
+from rescan.alerts import Alert
+from rescan.constructs.base import Checked, FolderChart, object_meta
+from rescan.constructs.pods import HTTP_PORT
+from rescan.constructs.web import WebService
+from rescan.formats import ObjectName
+from rescan.settings import Monitoring
+from rescan.settings.declaration import props
 
 
-class RescanMonitoring(Construct):
-    """A ServiceMonitor, a PrometheusRule and a dashboard."""
+@props
+class WebMonitorProps:
+    """Which Service Prometheus scrapes."""
 
-    def __init__(self, scope: Construct, construct_id: str, environment: Environment, monitoring: Monitoring) -> None:
-        super().__init__(scope, construct_id)
+    name: ObjectName
+    monitoring: Monitoring
+    web: WebService
+
+
+class WebMonitor(Checked):
+    """A ServiceMonitor."""
+
+    def __init__(self, scope: FolderChart, construct_id: str, props: WebMonitorProps) -> None:
+        super().__init__(scope, construct_id, props)
+        monitoring = props.monitoring
+        endpoint = ServiceMonitorSpecEndpoints(port=HTTP_PORT, path=monitoring.path, interval=monitoring.interval)
         ServiceMonitor(
             self,
             "monitor",
-            metadata=_metadata(environment, monitoring, names.WORKLOAD),
+            metadata=ApiObjectMetadata(name=props.name, labels=_labels(scope, monitoring.labels)),
             spec=ServiceMonitorSpec(
-                selector=ServiceMonitorSpecSelector(match_labels=SCRAPED),
-                endpoints=[
-                    ServiceMonitorSpecEndpoints(
-                        port=names.HTTP_PORT, path=monitoring.path, interval=monitoring.interval
-                    )
-                ],
+                selector=ServiceMonitorSpecSelector(match_labels=props.web.service_labels), endpoints=[endpoint]
             ),
         )
+
+
+@props
+class AlertsProps:
+    """Alerts that belong together."""
+
+    name: ObjectName
+    monitoring: Monitoring
+    alerts: tuple[Alert, ...]
+
+
+class Alerts(Checked):
+    """A PrometheusRule."""
+
+    def __init__(self, scope: FolderChart, construct_id: str, props: AlertsProps) -> None:
+        super().__init__(scope, construct_id, props)
+        rules = [_rule(alert) for alert in props.alerts]
         PrometheusRule(
             self,
             "alerts",
-            metadata=_metadata(environment, monitoring, names.WORKLOAD),
-            spec=_rules(names.WORKLOAD, alerts(environment)),
+            metadata=ApiObjectMetadata(name=props.name, labels=_labels(scope, props.monitoring.labels)),
+            spec=PrometheusRuleSpec(groups=[PrometheusRuleSpecGroups(name=props.name, rules=rules)]),
         )
+
+
+@props
+class DashboardProps:
+    """A dashboard as Grafana imports it."""
+
+    name: ObjectName
+    monitoring: Monitoring
+    file: str
+    """The key of the ConfigMap: `rescan.json`."""
+    json: str
+
+
+class Dashboard(Checked):
+    """A ConfigMap that Grafana's sidecar finds by its labels."""
+
+    def __init__(self, scope: FolderChart, construct_id: str, props: DashboardProps) -> None:
+        super().__init__(scope, construct_id, props)
+        labels = _labels(scope, props.monitoring.dashboard_labels)
         k8s.KubeConfigMap(
-            self,
-            "dashboard",
-            metadata=_dashboard_metadata(environment, monitoring, names.DASHBOARD),
-            data={"rescan.json": dashboard_json(environment)},
+            self, "dashboard", metadata=object_meta(props.name, labels=labels), data={props.file: props.json}
         )
 
 
-class RescanDriftMonitoring(Construct):
-    """A PrometheusRule on the drift job and, where its metrics are pushed, a dashboard."""
-
-    def __init__(
-        self, scope: Construct, construct_id: str, environment: Environment, monitoring: Monitoring, job: DriftJob
-    ) -> None:
-        super().__init__(scope, construct_id)
-        PrometheusRule(
-            self,
-            "alerts",
-            metadata=_metadata(environment, monitoring, names.DRIFT),
-            spec=_rules(names.DRIFT, drift_alerts(environment, job)),
-        )
-        if job.pushgateway_url:
-            k8s.KubeConfigMap(
-                self,
-                "dashboard",
-                metadata=_dashboard_metadata(environment, monitoring, names.DRIFT_DASHBOARD),
-                data={"rescan-drift.json": drift_dashboard_json(environment)},
-            )
-
-
-def _metadata(environment: Environment, monitoring: Monitoring, name: str) -> ApiObjectMetadata:
-    return ApiObjectMetadata(
-        name=name, namespace=environment.namespace, labels={**monitoring.labels, **labels(environment)}
-    )
-
-
-def _dashboard_metadata(environment: Environment, monitoring: Monitoring, name: str) -> k8s.ObjectMeta:
-    return k8s.ObjectMeta(
-        name=name, namespace=environment.namespace, labels={**monitoring.dashboard_labels, **labels(environment)}
-    )
-
-
-def _rules(group: str, of: Sequence[Alert]) -> PrometheusRuleSpec:
-    return PrometheusRuleSpec(groups=[PrometheusRuleSpecGroups(name=group, rules=[_rule(alert) for alert in of])])
+def _labels(chart: FolderChart, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels, without those by which the chart's objects are found."""
+    return {key: value for key, value in labels.items() if key not in chart.labels}
 
 
 def _rule(alert: Alert) -> PrometheusRuleSpecGroupsRules:

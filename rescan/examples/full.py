@@ -16,11 +16,14 @@ from rescan.settings import (
     Ingress,
     Monitoring,
     NetworkPolicy,
+    Pods,
     PostgreSql,
     PullPolicy,
     Resources,
     Secrets,
     SyncWindow,
+    TaintEffect,
+    Toleration,
     TopologySpread,
     WindowKind,
     Workload,
@@ -44,6 +47,11 @@ FULL = Environment(
         disruption_budget=DisruptionBudget(max_unavailable=1),
         topology_spread=TopologySpread(),
     ),
+    pods=Pods(
+        pull_secrets=("registry-credentials",),
+        node_selector={"kubernetes.io/arch": "amd64"},
+        tolerations=(Toleration(key="dedicated", value="rescan", effect=TaintEffect.NO_SCHEDULE),),
+    ),
     configuration=Configuration(
         educational_mode=False, database=PostgreSql(), max_concurrent_requests=20, extra={"LOG_LEVEL": "info"}
     ),
@@ -59,11 +67,17 @@ FULL = Environment(
                 "DATABASE_URL": "rescan-database-url",
                 "AWS_ACCESS_KEY_ID": "rescan-backup-access-key-id",
                 "AWS_SECRET_ACCESS_KEY": "rescan-backup-secret-access-key",
+                "BACKUP_DATABASE_URL": "rescan-backup-database-url",
             },
         ),
         azure_openai_endpoint="https://your-resource.openai.azure.com/openai/",
     ),
-    ingress=Ingress(host="rescan.example.com", class_name="nginx", cluster_issuer="letsencrypt"),
+    ingress=Ingress(
+        host="rescan.example.com",
+        class_name="nginx",
+        cluster_issuer="letsencrypt",
+        annotations={"nginx.ingress.kubernetes.io/proxy-read-timeout": "120"},
+    ),
     network_policy=NetworkPolicy(from_namespaces=("ingress-nginx", "monitoring"), database_cidr="10.20.0.0/24"),
     backup=Backup(
         bucket="your-rescan-backups",
@@ -87,13 +101,16 @@ FULL = Environment(
         shards=3,
         access_mode=AccessMode.READ_WRITE_MANY,
         storage_class="shared",
-        pushgateway_url="http://pushgateway.monitoring:9091",
+        pushgateway_url="http://pushgateway.monitoring.svc:9091",
     ),
     gitops=Gitops(
         repository_url="https://git.example.com/rescan.git",
         argocd=ArgoCd(
             sync_windows=(SyncWindow(kind=WindowKind.DENY, schedule="0 16 * * 5", duration="64h"),),
         ),
-        flux=Flux(depends_on=("cert-manager", "external-secrets", "kube-prometheus-stack")),
+        flux=Flux(
+            git_secret="rescan-git",  # noqa: S106  # the name of a Secret, not one
+            depends_on=("cert-manager", "external-secrets", "kube-prometheus-stack"),
+        ),
     ),
 )

@@ -37,14 +37,17 @@ STATEFUL = Environment(
             )
         )
     ),
-    service=Service(type=ServiceType.LOAD_BALANCER),
+    service=Service(
+        type=ServiceType.LOAD_BALANCER,
+        annotations={"service.beta.kubernetes.io/azure-load-balancer-internal": "true"},
+    ),
     storage=Storage(
         size="5Gi", storage_class="local-path", offered=(StorageClass(name="local-path"), StorageClass(name="standard"))
     ),
     network_policy=NetworkPolicy(),
     backup=Backup(
         bucket="your-rescan-backups",
-        endpoint_url="https://minio.example.com",
+        endpoint_url="http://minio.storage.svc:9000",
         dump_image=Image(
             registry="docker.io", repository="keinos/sqlite3", tag="3.46.1", pull_policy=PullPolicy.ALWAYS
         ),

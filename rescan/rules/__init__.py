@@ -1,29 +1,24 @@
 """The rules that settings must keep before anything is synthesized, all of them checked at once.
 
-`declared` checks each setting by itself: whether it exists, its type and its format. The other files have rules about
-settings that depend on each other, one file per family; the name of a function, with hyphens, is the rule's name.
+`declared` checks each setting by itself: whether it exists, its type and its format. `parts` has the rules of one group
+of settings, which the props of constructs keep too. The other files have rules about an environment as a whole, one
+file per family. The name of a function, with hyphens, is the rule's name.
 """
 
 from collections.abc import Iterator, Sequence
 
 from rescan.errors import BrokenRulesError
 from rescan.rules import configuration, operations, storage, workload
-from rescan.rules.declared import mistakes
-from rescan.rules.model import BrokenRule, Rule
+from rescan.rules.declared import DECLARED_RULES, mistakes
+from rescan.rules.model import BrokenRule, Rule, rule_name
 from rescan.settings import Environment
 
 RULES: tuple[Rule, ...] = (
     workload.folder_is_free,
-    workload.image_is_pinned,
     workload.production_runs_a_release,
     workload.sqlite_has_one_replica,
-    workload.requests_within_limits,
     workload.container_port_is_target_port,
     workload.probes_ask_the_health_endpoints,
-    workload.rollout_can_proceed,
-    workload.autoscaling_is_possible,
-    workload.disruption_budget_lets_nodes_drain,
-    workload.topology_spread_is_possible,
     configuration.port_is_the_container_port,
     configuration.required_variables_have_their_source,
     configuration.extra_variables_are_extra,
@@ -36,15 +31,14 @@ RULES: tuple[Rule, ...] = (
     storage.files_fit_into_their_volume,
     operations.certificate_has_a_secret_of_its_own,
     operations.network_policy_lets_the_application_work,
-    operations.alerts_wait_for_the_next_run,
-    operations.drift_volume_can_be_written,
 )
 
 
 def broken_rules(environment: Environment) -> list[BrokenRule]:
     """Every breach of every rule by one environment."""
-    declared = [BrokenRule(environment.name, rule, breach) for rule, breach in mistakes(environment)]
-    return [*declared, *(broken for rule in RULES for broken in _broken(rule, environment, certain=not declared))]
+    found = [BrokenRule(environment.name, rule, breach) for rule, breach in mistakes(environment)]
+    certain = not any(broken.rule in DECLARED_RULES for broken in found)
+    return [*found, *(broken for rule in RULES for broken in _broken(rule, environment, certain=certain))]
 
 
 def reject_broken(environments: Sequence[Environment]) -> None:
@@ -62,7 +56,7 @@ def _broken(rule: Rule, environment: Environment, *, certain: bool) -> Iterator[
     """What breaks a rule. Unless it is `certain` that every setting has its type and format, a rule may fail."""
     try:
         for breach in rule(environment):
-            yield BrokenRule(environment.name, rule.__name__.replace("_", "-"), breach)
+            yield BrokenRule(environment.name, rule_name(rule), breach)
     except (AttributeError, KeyError, TypeError, ValueError):
         if certain:
             raise

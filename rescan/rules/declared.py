@@ -1,19 +1,24 @@
-"""Whether the settings exist and have the type and the format that their class declares."""
+"""Whether settings exist, have the type and the format that their class declares, and keep the rules of their class.
 
+It checks an environment's settings as well as the props of a construct.
+"""
+
+import contextlib
 import difflib
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 from rescan.formats import Format
-from rescan.rules.model import Breach
+from rescan.rules.model import Breach, rule_name
+from rescan.rules.parts import PART_RULES
 from rescan.settings.declaration import MISSING, unknown
 
-_EXIST = "settings-exist"
-_TYPE = "settings-have-their-type"
-_FORMAT = "settings-have-their-format"
-DECLARED_RULES = (_EXIST, _TYPE, _FORMAT)
+EXIST = "settings-exist"
+TYPE = "settings-have-their-type"
+FORMAT = "settings-have-their-format"
+DECLARED_RULES = (EXIST, TYPE, FORMAT)
 
 Mistake = tuple[str, Breach]
 """The name of a rule, and what breaks it."""
@@ -28,16 +33,21 @@ def mistakes(settings: object, prefix: str = "") -> Iterator[Mistake]:
     for name, value in unknown(settings).items():
         near = difflib.get_close_matches(name, declared, n=1)
         fix = f"there is no such setting; did you mean {near[0]}?" if near else "there is no such setting; leave it out"
-        yield _EXIST, Breach(f"{prefix}{name}", value, fix)
+        yield EXIST, Breach(f"{prefix}{name}", value, fix)
     for field in fields(settings):  # type: ignore[arg-type]  # a dataclass
         yield from _mistakes(getattr(settings, field.name), declared[field.name], f"{prefix}{field.name}")
+    for rule in PART_RULES.get(type(settings), ()):
+        # A setting of another type or format is reported already, and a rule may rely on them.
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+            for breach in list(rule(settings)):
+                yield rule_name(rule), replace(breach, setting=f"{prefix}{breach.setting}")
 
 
 def _mistakes(value: object, declared: typing.Any, setting: str) -> Iterator[Mistake]:
     if value is MISSING:
-        yield _EXIST, Breach(setting, value, f"give it a value of type {_name(declared)}")
+        yield EXIST, Breach(setting, value, f"give it a value of type {_name(declared)}")
     elif not _has_type(value, declared):
-        yield _TYPE, Breach(setting, value, f"give it a value of type {_name(declared)}")
+        yield TYPE, Breach(setting, value, f"give it a value of type {_name(declared)}")
     else:
         yield from _inner_mistakes(value, declared, setting)
 
@@ -47,9 +57,11 @@ def _inner_mistakes(value: object, declared: typing.Any, setting: str) -> Iterat
     arguments = typing.get_args(plain)
     if form is not None:
         if not form.accepts(value):
-            yield _FORMAT, Breach(setting, value, form.fix)
+            yield FORMAT, Breach(setting, value, form.fix)
     elif _is_union(plain):
-        yield from _inner_mistakes(value, next(each for each in arguments if _has_type(value, each)), setting)
+        # Of several formats of one type, any will do.
+        found = [list(_inner_mistakes(value, each, setting)) for each in arguments if _has_type(value, each)]
+        yield from min(found, key=len)
     elif isinstance(value, tuple):
         for place, item in enumerate(value):
             yield from _mistakes(item, arguments[0], f"{setting}[{place}]")

@@ -20,9 +20,14 @@ class Breach:
 Rule = Callable[[Environment], Iterator[Breach]]
 
 
+def rule_name(rule: Callable[..., object]) -> str:
+    """The name that an error shows: that of the function, with hyphens."""
+    return rule.__name__.replace("_", "-")
+
+
 @dataclass(frozen=True)
 class BrokenRule:
-    """A breach, with the environment and the rule it was found by."""
+    """A breach, with the rule it was found by, and the environment or the path of the construct."""
 
     environment: str
     rule: str

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from rescan import quantity
 from rescan.rules.model import Breach
-from rescan.settings import Environment, Image, PullPolicy, Resources, RollingUpdate, Sqlite
+from rescan.settings import Environment, Image, PullPolicy, Sqlite
 
 LIVENESS_PATH = "/health"
 READINESS_PATH = "/ready"
@@ -27,13 +26,6 @@ def _images(environment: Environment) -> dict[str, Image]:
         images["drift.image"] = environment.drift.image
         images["drift.git_sync_image"] = environment.drift.git_sync_image
     return images
-
-
-def image_is_pinned(environment: Environment) -> Iterator[Breach]:
-    """Without a tag or a digest, a container runtime pulls `latest`."""
-    for setting, image in _images(environment).items():
-        if image.tag is None and image.digest is None:
-            yield Breach(f"{setting}.tag", None, "name a tag or a digest")
 
 
 def production_runs_a_release(environment: Environment) -> Iterator[Breach]:
@@ -65,26 +57,6 @@ def sqlite_has_one_replica(environment: Environment) -> Iterator[Breach]:
         )
 
 
-def requests_within_limits(environment: Environment) -> Iterator[Breach]:
-    """A container cannot ask for more than it may use."""
-    yield from _within_limits("workload.resources", environment.workload.resources)
-    if environment.backup:
-        yield from _within_limits("backup.resources", environment.backup.resources)
-    if environment.drift:
-        yield from _within_limits("drift.resources", environment.drift.resources)
-
-
-def _within_limits(setting: str, resources: Resources) -> Iterator[Breach]:
-    bounds = {
-        "cpu": (resources.cpu_request, resources.cpu_limit),
-        "memory": (resources.memory_request, resources.memory_limit),
-        "ephemeral_storage": (resources.ephemeral_storage_request, resources.ephemeral_storage_limit),
-    }
-    for name, (request, limit) in bounds.items():
-        if request is not None and limit is not None and quantity.parse(request) > quantity.parse(limit):
-            yield Breach(f"{setting}.{name}_request", request, f"lower it to the limit, {limit}, or raise the limit")
-
-
 def container_port_is_target_port(environment: Environment) -> Iterator[Breach]:
     """The Service sends its traffic to the port that the container listens on."""
     target, port = environment.service.target_port, environment.workload.container_port
@@ -99,49 +71,5 @@ def probes_ask_the_health_endpoints(environment: Environment) -> Iterator[Breach
         yield Breach("workload.liveness.path", workload.liveness.path, f"set it to {LIVENESS_PATH}")
     if workload.readiness.path != READINESS_PATH:
         yield Breach("workload.readiness.path", workload.readiness.path, f"set it to {READINESS_PATH}")
-
-
-def rollout_can_proceed(environment: Environment) -> Iterator[Breach]:
-    """A rolling update needs room: one pod more, or one less."""
-    strategy = environment.workload.strategy
-    if (
-        isinstance(strategy, RollingUpdate)
-        and _is_nothing(strategy.max_surge)
-        and _is_nothing(strategy.max_unavailable)
-    ):
-        yield Breach("workload.strategy.max_surge", strategy.max_surge, "set it or max_unavailable to 1 or more")
-
-
-def autoscaling_is_possible(environment: Environment) -> Iterator[Breach]:
-    """The autoscaler has somewhere to go."""
-    scaling = environment.workload.autoscaling
-    if scaling and scaling.max_replicas < scaling.min_replicas:
-        yield Breach(
-            "workload.autoscaling.max_replicas",
-            scaling.max_replicas,
-            f"set it to min_replicas, {scaling.min_replicas}, or more",
-        )
-
-
-def disruption_budget_lets_nodes_drain(environment: Environment) -> Iterator[Breach]:
-    """A budget of zero would block every node's maintenance."""
-    budget = environment.workload.disruption_budget
-    if budget and _is_nothing(budget.max_unavailable):
-        yield Breach(
-            "workload.disruption_budget.max_unavailable",
-            budget.max_unavailable,
-            "set it to 1 or more, or to a percentage such as 25%",
-        )
-
-
-def topology_spread_is_possible(environment: Environment) -> Iterator[Breach]:
-    """Pods are spread over labels of nodes, each named once."""
-    spread = environment.workload.topology_spread
-    if spread and (not spread.topology_keys or len(set(spread.topology_keys)) < len(spread.topology_keys)):
-        yield Breach(
-            "workload.topology_spread.topology_keys", spread.topology_keys, "name one or more node labels, each once"
-        )
-
-
-def _is_nothing(bound: int | str) -> bool:
-    return int(str(bound).removesuffix("%")) == 0
+    if workload.startup and workload.startup.path != LIVENESS_PATH:
+        yield Breach("workload.startup.path", workload.startup.path, f"set it to {LIVENESS_PATH}")

@@ -23,7 +23,7 @@ class Backup:
 
     bucket: BucketName
     dump_image: Image
-    """An image with a shell and the database's own tool: `sqlite3`, or a `pg_dump` not older than the server."""
+    """An image with a shell and `sqlite3` 3.27 or later, or with `pg_dump` that is not older than the server."""
     upload_image: Image
     """An image with a shell and `aws`."""
     schedule: CronSchedule = "0 3 * * *"

@@ -12,7 +12,7 @@ from rescan.settings.monitoring import Monitoring
 from rescan.settings.network import Ingress, NetworkPolicy, Service
 from rescan.settings.secrets import Secrets
 from rescan.settings.storage import Storage
-from rescan.settings.workload import Workload
+from rescan.settings.workload import Pods, Workload
 
 
 @props
@@ -25,6 +25,7 @@ class Environment:
     workload: Workload
     production: bool = True
     """Demand what production needs: an image from a registry, at a release."""
+    pods: Pods = field(default_factory=Pods)
     configuration: Configuration = field(default_factory=Configuration)
     secrets: Secrets = field(default_factory=Secrets)
     service: Service = field(default_factory=Service)

@@ -61,6 +61,8 @@ class Flux:
     retry_interval: Duration = "1m"
     timeout: Duration = "5m"
     prune: bool = True
+    git_secret: ObjectName | None = None
+    """An existing Secret in Flux's namespace with the credentials of the repository; None needs none."""
     depends_on: tuple[ObjectName, ...] = ()
     """The Kustomizations that must be ready first: those that bring operators and their CRDs."""
 

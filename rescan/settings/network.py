@@ -1,8 +1,10 @@
 """Settings of how the application is reached, and by whom."""
 
+from collections.abc import Mapping
+from dataclasses import field
 from enum import StrEnum
 
-from rescan.formats import Cidr, DnsLabel, IngressHost, ObjectName, Port
+from rescan.formats import AnnotationKey, Cidr, DnsLabel, IngressHost, ObjectName, Port, Text
 from rescan.settings.declaration import props
 
 
@@ -20,6 +22,8 @@ class Service:
     type: ServiceType = ServiceType.CLUSTER_IP
     port: Port = 3000
     target_port: Port = 3000
+    annotations: Mapping[AnnotationKey, Text] = field(default_factory=dict)
+    """For the cloud's load balancer, for example."""
 
 
 @props
@@ -31,8 +35,10 @@ class Ingress:
     """The IngressClass of the controller that serves the host (`nginx`, say)."""
     cluster_issuer: ObjectName
     """The cert-manager ClusterIssuer that signs the certificate."""
-    tls_secret: ObjectName = "rescan-tls"  # noqa: S105  # the name of a Secret, not one
-    """The Secret that cert-manager keeps the certificate in."""
+    tls_secret: ObjectName | None = None
+    """The Secret that cert-manager keeps the certificate in; None names it after the application."""
+    annotations: Mapping[AnnotationKey, Text] = field(default_factory=dict)
+    """For the Ingress controller. The limit of uploads is set for ingress-nginx already."""
 
 
 @props
@@ -42,5 +48,10 @@ class NetworkPolicy:
     from_namespaces: tuple[DnsLabel, ...] = ()
     """The namespaces that may reach the application besides its own: the Ingress controller's, Prometheus's."""
     database_cidr: Cidr | None = None
-    """Where the PostgreSQL server is (`10.1.2.3/32`); needed with PostgreSQL."""
+    """Where a PostgreSQL server outside the cluster is (`10.1.2.3/32`)."""
+    database_namespace: DnsLabel | None = None
+    """Where a PostgreSQL server in the cluster is; with PostgreSQL, this or `database_cidr` is needed."""
     database_port: Port = 5432
+    dns_namespace: DnsLabel = "kube-system"
+    dns_cidr: Cidr | None = None
+    """The address of NodeLocal DNSCache (`169.254.20.10/32`), where the cluster has one."""

@@ -1,5 +1,6 @@
 """Settings of the pods: image, controller, replicas, rollout, resources, probes and the identity they run as."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
@@ -12,7 +13,10 @@ from rescan.formats import (
     ImageRepository,
     ImageTag,
     LabelKey,
+    LabelValue,
+    ObjectName,
     Percent,
+    Seconds,
     Size,
     Surge,
     Unavailable,
@@ -83,6 +87,34 @@ class Probe:
     failure_threshold: AtLeastOne = 3
 
 
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+@props
+class Toleration:
+    """A taint of nodes that the pods tolerate; without a value, whatever its value is."""
+
+    key: LabelKey
+    value: LabelValue | None = None
+    effect: TaintEffect | None = None
+    """None tolerates all effects."""
+
+
+@props
+class Pods:
+    """What all pods of an environment have in common: the Secrets to pull with, and the nodes they may run on."""
+
+    pull_secrets: tuple[ObjectName, ...] = ()
+    """Existing Secrets of type kubernetes.io/dockerconfigjson."""
+    node_selector: Mapping[LabelKey, LabelValue] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+
+
 @props
 class RollingUpdate:
     """New pods start before old ones stop. Each bound is a number of pods or a percentage (`25%`)."""
@@ -147,6 +179,12 @@ class Workload:
     resources: Resources = field(default_factory=Resources)
     liveness: Probe = field(default_factory=lambda: Probe(path="/health", initial_delay=10))
     readiness: Probe = field(default_factory=lambda: Probe(path="/ready", initial_delay=5))
+    startup: Probe | None = field(default_factory=lambda: Probe(path="/health", period=5, failure_threshold=30))
+    """The other probes begin when this one has succeeded. None starts them at once."""
+    drain: AtLeastZero = 5
+    """Seconds that a pod keeps serving after it is to stop, until every load balancer has noticed; needs `sleep`."""
+    grace_period: Seconds = 30
+    """Seconds from the order to stop until the process is killed, `drain` included."""
     identity: Identity = field(default_factory=Identity)
     read_only_root: bool = False
     """Let the process write to its volumes and /tmp alone."""

@@ -42,6 +42,7 @@ _PATTERNS = {
     "namespace of its own": _LABEL,
     "object name": rf"{_LABEL}(\.{_LABEL}){{0,3}}",
     "label key": rf"({_HOST}/)?{_NAME}",
+    "annotation key": rf"({_HOST}/)?{_NAME}",
     "label value": rf"({_NAME})?",
     "version": _NAME,
     "variable name": r"X_[A-Za-z0-9_]{0,250}",
@@ -142,7 +143,8 @@ def fitting(made: Environment) -> Environment:
         secrets=replace(made.secrets, azure_openai_endpoint="https://a.example.com/openai/", source=_source(made)),
         service=replace(made.service, target_port=port),
         storage=_storage(made.storage),
-        ingress=ingress and replace(ingress, tls_secret=f"tls.{ingress.tls_secret}"[:63].rstrip("-.")),
+        ingress=ingress
+        and replace(ingress, tls_secret=ingress.tls_secret and f"tls.{ingress.tls_secret}"[:253].rstrip("-.")),
         network_policy=policy,
         backup=made.backup and _backup(made.backup),
         drift=made.drift and _drift(made.drift),
@@ -164,6 +166,8 @@ def _workload(made: Workload, *, several: bool) -> Workload:
         resources=_resources(made.resources),
         liveness=replace(made.liveness, path="/health"),
         readiness=replace(made.readiness, path="/ready"),
+        startup=made.startup and replace(made.startup, path="/health"),
+        drain=min(made.drain, made.grace_period - 1),
         autoscaling=scaling if several else None,
         disruption_budget=made.disruption_budget
         and DisruptionBudget(max_unavailable=made.disruption_budget.max_unavailable or 1),
@@ -192,7 +196,7 @@ def _resources(made: Resources) -> Resources:
 def _source(made: Environment) -> CreatedByHand | AzureKeyVault:
     variables = CreatedByHand().variables
     if isinstance(made.configuration.database, PostgreSql):
-        variables += ("DATABASE_URL",)
+        variables += ("DATABASE_URL", "BACKUP_DATABASE_URL")
     if made.backup:
         variables += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     source = made.secrets.source

@@ -1,5 +1,6 @@
 """Mistakes in an environment or on the command line end in plain lines, and nothing is written."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,11 @@ import yaml
 from main import build
 from rescan import environments
 from rescan.cli import run
+from rescan.errors import ImmutableError
+from rescan.examples.stateful import STATEFUL
+from rescan.manifests import manifest_files, reject_impossible
+from tests.rescan.changes import changed
+from tests.rescan.golden import synthesize
 
 
 @pytest.fixture
@@ -99,6 +105,57 @@ def test_stdout_is_one_stream_of_what_runs_in_the_environment(
     assert len(documents) == len(listed)
     assert {document["metadata"].get("namespace", "rescan-prod") for document in documents} == {"rescan-prod"}
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"storage.size": "6Gi"},
+            "statefulset-rescan-app.yaml: spec.volumeClaimTemplates of the StatefulSet rescan-app cannot be changed",
+        ),
+        ({"workload.version": "v2"}, None),
+    ],
+)
+def test_storage_of_a_stateful_set_that_would_change_is_refused_with_the_way_out(
+    tmp_path: Path, changes: dict[str, object], message: str | None
+) -> None:
+    synthesize([STATEFUL], tmp_path)
+
+    files = manifest_files(build([changed(STATEFUL, changes)]))
+
+    if message is None:
+        reject_impossible(files, tmp_path)
+    else:
+        with pytest.raises(ImmutableError, match=re.escape(message)):
+            reject_impossible(files, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"storage.size": "500Mi"}, "cannot shrink from 1Gi to 500Mi: keep 1Gi or more"),
+        (
+            {"storage.storage_class": "fast"},
+            "spec.storageClassName of the PersistentVolumeClaim rescan-data-pvc cannot",
+        ),
+        ({"storage.size": "2Gi"}, None),
+        ({"namespace": "elsewhere", "storage.size": "500Mi"}, None),
+    ],
+)
+def test_a_claim_that_kubernetes_would_not_change_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str | None
+) -> None:
+    (dev,) = environments.load(["dev"])
+    synthesize([dev], tmp_path)
+
+    files = manifest_files(build([changed(dev, changes)]))
+
+    if message is None:
+        reject_impossible(files, tmp_path)
+    else:
+        with pytest.raises(ImmutableError, match=re.escape(message)):
+            reject_impossible(files, tmp_path)
 
 
 @pytest.mark.usefixtures("dev")

@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 
 from rescan.alerts import drift_alerts
+from rescan.charts import watched_drift
 from rescan.examples.full import FULL
 from rescan.rules import RULES
 from rescan.rules.declared import DECLARED_RULES
+from rescan.rules.model import rule_name
+from rescan.rules.parts import PART_RULES
 
 
 def test_the_table_of_the_model_names_every_rule_and_no_other(repository: Path) -> None:
     text = (repository / "docs/rescan-model.md").read_text()
-    rules = {rule.__name__.replace("_", "-") for rule in RULES} | set(DECLARED_RULES)
+    parts = [rule for rules in PART_RULES.values() for rule in rules]
+    rules = {rule_name(rule) for rule in (*RULES, *parts)} | set(DECLARED_RULES)
 
     named = {name for name in re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", text) if not name.startswith("rescan-")}
 
@@ -49,5 +53,6 @@ def test_the_page_on_a_workflow_names_its_actions_as_they_are_there(repository: 
 def test_the_page_on_the_drift_job_names_the_alerts(repository: Path) -> None:
     named = re.findall(r"^\| `(RescanDrift\w*)` \|", (repository / "docs/in-cluster.md").read_text(), re.MULTILINE)
 
-    assert FULL.drift
-    assert named == [alert.name for alert in drift_alerts(FULL, FULL.drift)]
+    drift = watched_drift(FULL)
+    assert drift
+    assert named == [alert.name for alert in drift_alerts(drift)]

@@ -43,6 +43,7 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "ObjectName": (["a.b", "a" * 253], ["A", "a..b", "a" * 254, ".a", "a b", ".".join(["a" * 60] * 5)]),
     "CronJobName": (["a" * 52], ["a" * 53, "a.b"]),
     "LabelKey": (["release", "a.example.com/B_c"], ["", "/a", "a/", "a b", "a" * 64, "A/b", "a/b/c"]),
+    "AnnotationKey": (["nginx.ingress.kubernetes.io/proxy-body-size", "A.example.com/b"], ["", "a b", "/a", "a/b/c"]),
     "LabelValue": (["", "A_b.c-d", "a" * 63], ["a b", "-a", "a" * 64]),
     "Version": (["v1.0.0"], ["", "v1+b"]),
     "VariableName": (["_A1", "a"], ["1A", "MY-FLAG", "", "A" * 254]),
@@ -386,6 +387,9 @@ JUDGED: dict[str, Judged] = {
         stricter=lambda name: "." in name,
     ),
     "LabelKey": Judged(NAMES, lambda key: {"kind": "ConfigMap", "metadata": {"name": "a", "labels": {key: "a"}}}),
+    "AnnotationKey": Judged(
+        NAMES, lambda key: {"kind": "ConfigMap", "metadata": {"name": "a", "annotations": {key: "a"}}}
+    ),
     "LabelValue": Judged(NAMES, lambda value: {"kind": "ConfigMap", "metadata": {"name": "a", "labels": {"a": value}}}),
     "CronSchedule": Judged(
         SCHEDULES,

@@ -165,8 +165,8 @@ def test_a_python_without_the_locked_packages_says_how_to_install_them(checkout:
 
 
 RENAMES = {
-    "class RescanDeployment(": ("RescanDeployment", "Anything"),
-    "class RescanService(": ("RescanService", "Something"),
+    "class WebService(": ("WebService", "Anything"),
+    "class ConfigVariables(": ("ConfigVariables", "Something"),
     "class RescanChart(": ("RescanChart", "EverythingChart"),
 }
 

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from rescan.advice import advice
-from rescan.alerts import alerts
 from rescan.environments import load
 from rescan.examples.full import FULL
 from rescan.examples.stateful import STATEFUL
@@ -206,6 +205,33 @@ def test_pods_are_restricted_and_have_no_token(model: Model, folder: str) -> Non
     assert context["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_a_pod_starts_slowly_and_stops_after_its_load_balancers_noticed(model: Model, environment: str) -> None:
+    found = container(model, environment)
+
+    assert found["startupProbe"]["httpGet"] == {"path": "/health", "port": "http"}
+    assert found["startupProbe"]["failureThreshold"] * found["startupProbe"]["periodSeconds"] >= 120
+    assert found["lifecycle"]["preStop"] == {"exec": {"command": ["sleep", "5"]}}
+    assert pod(model, environment)["terminationGracePeriodSeconds"] == 30
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "CronJob"])
+def test_all_pods_are_pulled_and_placed_alike(model: Model, kind: str) -> None:
+    for (folder, found, _), manifest in model.items():
+        if (folder, found) == ("full", kind):
+            spec = manifest["spec"] if kind == "Deployment" else manifest["spec"]["jobTemplate"]["spec"]
+            pods = spec["template"]["spec"]
+            assert pods["imagePullSecrets"] == [{"name": "registry-credentials"}]
+            assert pods["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
+            assert [each["key"] for each in pods["tolerations"]] == ["dedicated"]
+
+
+def test_a_service_has_the_annotations_of_the_cloud(model: Model) -> None:
+    annotations = model["stateful", "Service", "rescan-service"]["metadata"]["annotations"]
+
+    assert annotations == {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"}
+    assert "annotations" not in model["stateful", "Service", "rescan-headless"]["metadata"]
+
+
 def test_two_writers_during_a_rollout_are_advised_against() -> None:
     (line,) = advice(DEV)
     assert "Recreate() avoids both" in line
@@ -334,7 +360,6 @@ class TestMonitoring:
         everywhere = ["RescanDown", "RescanRestarting", "RescanMemoryNearLimit"]
         assert names("full") == [*everywhere, "RescanBackupLate"]
         assert names("stateful") == [*everywhere, "RescanVolumeFilling", "RescanBackupLate"]
-        assert [alert.name for alert in alerts(DEV)] == [*everywhere, "RescanVolumeFilling"]
 
     def test_the_dashboard_is_json_that_grafanas_sidecar_finds(self, model: Model) -> None:
         found = model["full", "ConfigMap", "rescan-dashboard"]
@@ -350,7 +375,10 @@ class TestNetwork:
     def test_the_ingress_ends_https_with_a_certificate_of_cert_manager(self, model: Model) -> None:
         found = model["full", "Ingress", "rescan-app"]
 
-        assert found["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "letsencrypt"}
+        annotations = found["metadata"]["annotations"]
+        assert annotations["cert-manager.io/cluster-issuer"] == "letsencrypt"
+        assert int(annotations["nginx.ingress.kubernetes.io/proxy-body-size"]) > FULL.configuration.max_file_size
+        assert annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"] == "120"
         assert found["spec"]["tls"] == [{"hosts": ["rescan.example.com"], "secretName": "rescan-tls"}]
         (rule,) = found["spec"]["rules"]
         (path,) = rule["http"]["paths"]
@@ -388,6 +416,31 @@ class TestNetwork:
         made = yaml.safe_load((tmp_path / "stateful/networkpolicy-rescan-backup.yaml").read_text())
         assert [rule["ports"][-1]["port"] for rule in made["spec"]["egress"]] == [53, 9000]
         assert "ingress" not in made["spec"]
+
+    def test_a_backup_reaches_a_storage_in_the_cluster_by_its_namespace(self, model: Model) -> None:
+        _, storage = model["stateful", "NetworkPolicy", "rescan-backup"]["spec"]["egress"]
+
+        assert storage == {
+            "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "storage"}}}],
+        }
+
+    def test_cert_manager_can_answer_a_challenge_through_the_ingress(self, model: Model) -> None:
+        spec = model["full", "NetworkPolicy", "acme-solver"]["spec"]
+
+        assert spec["podSelector"] == {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}}
+        (rule,) = spec["ingress"]
+        assert rule["ports"] == [{"port": 8089, "protocol": "TCP"}]
+        assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}} in rule["from"]
+        assert ("stateful", "NetworkPolicy", "acme-solver") not in model
+
+    def test_a_database_in_the_cluster_and_a_local_dns_cache_are_reached(self, tmp_path: Path) -> None:
+        policy = {"database_cidr": None, "database_namespace": "databases", "dns_cidr": "169.254.20.10/32"}
+        synthesize([changed(FULL, {f"network_policy.{name}": value for name, value in policy.items()})], tmp_path)
+
+        made = yaml.safe_load((tmp_path / "full/networkpolicy-rescan-app.yaml").read_text())
+        dns, _, database = made["spec"]["egress"]
+        assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in dns["to"]
+        assert database["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "databases"}}}]
 
 
 class TestHandOver:
@@ -447,6 +500,10 @@ class TestHandOver:
         assert spec["sourceRef"] == {"kind": "GitRepository", "name": "rescan-prod"}
         assert [check["kind"] for check in spec["healthChecks"]] == ["Deployment", "ExternalSecret"]
         assert "retryInterval" in spec
+
+    def test_flux_reads_the_repository_with_the_secret_that_is_named(self, model: Model) -> None:
+        assert model["flux/full", "GitRepository", "rescan-full"]["spec"]["secretRef"] == {"name": "rescan-git"}
+        assert "secretRef" not in model["flux/prod", "GitRepository", "rescan-prod"]["spec"]
 
     def test_flux_waits_for_the_operators_that_bring_crds(self, model: Model) -> None:
         spec = model["flux/full", "Kustomization", "rescan-full"]["spec"]

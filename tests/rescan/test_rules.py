@@ -10,6 +10,8 @@ from rescan.examples import EXAMPLES
 from rescan.examples.full import FULL
 from rescan.examples.stateful import STATEFUL
 from rescan.rules import RULES, broken_rules, reject_broken
+from rescan.rules.model import rule_name
+from rescan.rules.parts import PART_RULES
 from rescan.settings import (
     AccessMode,
     Autoscaling,
@@ -18,6 +20,7 @@ from rescan.settings import (
     Environment,
     Image,
     PostgreSql,
+    Probe,
     PullPolicy,
     Recreate,
     Resources,
@@ -100,12 +103,17 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("backup.resources.cpu_request", "500m", "501m", "500m", of=FULL),
     ],
+    "pods-stop-in-time": [
+        Case("workload.drain", 29, 30, "less than grace_period, 30"),
+        Case("workload.grace_period", 6, 5, "less than grace_period, 5", named="workload.drain"),
+    ],
     "container-port-is-target-port": [
         Case("service", Service(port=80), Service(target_port=8080), "3000", named="service.target_port"),
     ],
     "probes-ask-the-health-endpoints": [
         Case("workload.liveness.path", "/health", "/ready", "/health"),
         Case("workload.readiness.path", "/ready", "/", "/ready"),
+        Case("workload.startup", None, Probe(path="/ready"), "/health", named="workload.startup.path"),
     ],
     "rollout-can-proceed": [
         Case(
@@ -229,14 +237,24 @@ CASES: dict[str, list[Case]] = {
     ],
     "network-policy-lets-the-application-work": [
         Case("network_policy.database_cidr", "10.0.0.1/32", None, "addresses of PostgreSQL", of=FULL),
+        Case(
+            "network_policy.database_namespace",
+            "databases",
+            None,
+            "database_namespace",
+            of=changed(FULL, {"network_policy.database_cidr": None}),
+            named="network_policy.database_cidr",
+        ),
     ],
-    "alerts-wait-for-the-next-run": [
+    "backup-alert-waits-for-the-next-run": [
         Case("backup.late_after", 86_401, 86_400, "86400, the longest pause of '0 3 * * *'", of=FULL),
         Case("backup.schedule", "@daily", "@weekly", "604800", of=FULL, named="backup.late_after"),
+    ],
+    "drift-alert-waits-for-the-next-run": [
         Case("drift.schedule", "@hourly", "*/5 * * * 1-5", "173100", named="drift.stale_after"),
     ],
     "drift-volume-can-be-written": [
-        Case("drift.shards", 1, 2, "drift.shards to 1", named="drift.access_mode"),
+        Case("drift.shards", 1, 2, "shards to 1", named="drift.access_mode"),
         Case("drift.access_mode", AccessMode.READ_WRITE_MANY, AccessMode.READ_WRITE_ONCE, "ReadWriteMany", of=FULL),
         Case("drift.access_mode", AccessMode.READ_WRITE_ONCE, AccessMode.READ_ONLY_MANY, "ReadWriteOnce"),
     ],
@@ -249,7 +267,9 @@ def test_the_settings_we_ship_keep_every_rule(environment: Environment) -> None:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert [rule.__name__.replace("_", "-") for rule in RULES] == list(CASES)
+    parts = [rule for rules in PART_RULES.values() for rule in rules]
+
+    assert {rule_name(rule) for rule in (*RULES, *parts)} == CASES.keys()
 
 
 @pytest.mark.parametrize(

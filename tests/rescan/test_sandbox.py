@@ -1,8 +1,11 @@
 """What the code synthesizes, put to a real API server."""
 
 import json
+import re
+import textwrap
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,9 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from main import build
 from rescan import environments
 from rescan.examples import EXAMPLES
+from rescan.examples.full import FULL
 from rescan.manifests import manifest_files
 from rescan.rules import broken_rules
-from rescan.settings import Environment
+from rescan.settings import Autoscaling, Environment
 from tests.rescan import strategies
 from tests.rescan.changes import changed
 from tests.rescan.effort import examples
@@ -56,7 +60,7 @@ def test_the_api_server_accepts_every_file_strictly(cluster: Cluster, namespace:
 
 @pytest.mark.usefixtures("custom_resources")
 @settings(
-    max_examples=examples(60),
+    max_examples=examples(40),
     deadline=None,
     # A failing example is shown as it was found: to make it smaller takes minutes.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -108,6 +112,32 @@ def test_the_restricted_standard_is_enforced_in_the_sandbox(cluster: Cluster, na
     refused = cluster.kubectl("run", "web", "--image=nginx:1.29", "--namespace", namespace, check=False)
 
     assert "violates PodSecurity" in refused.stderr
+
+
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_the_command_of_the_page_hands_the_replicas_over_to_the_autoscaler(
+    cluster: Cluster, namespace: str, *, handed_over: bool
+) -> None:
+    fixed = changed(inside(FULL, namespace), {"workload.autoscaling": None, "workload.replicas": 3})
+    kinds = ("apply", "--server-side", "--field-manager=argocd-controller", "--force-conflicts", "--filename=-")
+    cluster.kubectl(*kinds, stdin=deployment_of(fixed))
+    page = (Path(__file__).parents[2] / "docs/generator.md").read_text()
+    (manifest,) = re.findall(r"<<EOF\n(.*?)\n    EOF", page, re.DOTALL)
+    (command,) = re.findall(r"    kubectl (apply --server-side --field-manager=\S+ --validate=false) -f -", page)
+
+    if handed_over:
+        text = textwrap.dedent(manifest).replace("rescan-prod", namespace)
+        cluster.kubectl(*command.split(), "--filename=-", stdin=text)
+    cluster.kubectl(*kinds, stdin=deployment_of(changed(fixed, {"workload.autoscaling": Autoscaling()})))
+
+    live = json.loads(
+        cluster.kubectl("get", "deployment", "rescan-app", "--namespace", namespace, "--output=json").stdout
+    )
+    assert live["spec"]["replicas"] == (3 if handed_over else 1)
+
+
+def deployment_of(environment: Environment) -> str:
+    return manifest_files(build([environment]))[f"{environment.name}/deployment-rescan-app.yaml"]
 
 
 def get(cluster: Cluster, namespace: str, kind: str, *names: str) -> dict[str, dict[str, dict[str, str]]]:

@@ -8,6 +8,7 @@ import yaml
 
 from rescan import environments
 from rescan.environments import load
+from rescan.examples.full import FULL
 from rescan.rules import broken_rules
 from rescan.settings import CreatedByHand
 from rescan.variables import secret_variables
@@ -66,7 +67,7 @@ def test_the_template_is_not_synced_and_its_filled_in_copy_is_not_committed(repo
     ("folder", "secret", "variables"),
     [
         ("prod", "rescan-secrets", secret_variables(PROD)["rescan-secrets"]),
-        ("full", "rescan-backup-secrets", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
+        ("full", "rescan-backup-secrets", secret_variables(FULL)["rescan-backup-secrets"]),
     ],
 )
 def test_an_external_secret_makes_the_secret_that_the_pods_read(
