@@ -8,6 +8,9 @@ import pytest
 
 from tests.drift.cli.terminal import Terminal, on_terminal
 
+# The bar appears after a second.
+pytestmark = pytest.mark.slow
+
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n"
 SHOW_CURSOR, HIDE_CURSOR, CLEAR_LINE = "\x1b[?25h", "\x1b[?25l", "\x1b[2K"
 #: Each step lasts until the test types a line, so nothing depends on how fast the screen is drawn.
@@ -60,7 +63,6 @@ def test_the_bar_is_removed_before_the_report(live: str) -> None:
     assert left.endswith("in sync: 1 object checked\x1b[0m\r\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "env"), [(["--quiet"], {}), ([], {"TERM": "dumb"})])
 def test_there_is_no_bar_with_quiet_or_on_a_dumb_terminal(live: str, flags: list[str], env: dict[str, str]) -> None:
     with on_terminal([*report("--live", live), *flags], cwd=Path.cwd(), env=env) as terminal:
@@ -72,7 +74,6 @@ def test_there_is_no_bar_with_quiet_or_on_a_dumb_terminal(live: str, flags: list
     assert "\x1b" not in terminal.seen.replace("\x1b[1;32m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
 
 
-@pytest.mark.slow
 def test_there_is_no_bar_in_a_pipe(live: str) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(report("--live", live), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from itertools import permutations
+from itertools import islice, permutations
 
 import jsonschema
 
@@ -52,7 +52,10 @@ def test_the_order_of_the_files_makes_no_difference() -> None:
         report(pod("a"), cluster=WEST, manifests=ManifestsInfo(("b",), "f00", git_dirty=True)),
     ]
 
-    assert len({to_json(merge(order)) for order in permutations(reports)}) == 1
+    # A part of the 720 orders, in which each report comes first and last.
+    orders = list(islice(permutations(range(len(reports))), None, None, 11))
+    assert {first for first, *_ in orders} == {last for *_, last in orders} == {*range(len(reports))}
+    assert len({to_json(merge([reports[number] for number in order])) for order in orders}) == 1
 
 
 def test_an_object_of_one_cluster_comes_from_the_newest_report() -> None:
