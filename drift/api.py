@@ -183,7 +183,7 @@ def scan(
 
     Raises:
         UsageError: A path, the revision or the audit log does not exist.
-        ManifestError: No manifest can be read, or two manifests of one source describe the same object.
+        ManifestError: No manifest can be read.
         SourceError: A source cannot be rendered at the revision.
         ConnectError: The connection to the API server was lost. Other failures are listed in the report.
     """
@@ -269,7 +269,7 @@ def with_sources(report: Report, desired: Desired, *, explain: bool = False) -> 
         explain: Whether to list every document that could not be read.
     """
     unchecked = Counter(origin for item in report.objects if item.status is Status.UNCHECKED for origin in item.origins)
-    errors = tuple(error for source in desired.rendered for error in source.errors)
+    errors = (*(error for source in desired.rendered for error in source.errors), *report.unread)
     sources = (
         replace(
             source.info,

@@ -550,7 +550,8 @@ class Report:
         shard: The part of the scan that the report covers, or None for a scan that is not split.
         unused_rules: Notes that apply to the whole scan only if every shard has them.
         sources: Where the manifests come from, in the order of the user; empty in reports of older versions.
-        unread: Documents that could not be read, one line each; they make the scan incomplete and its exit status 2.
+        unread: Documents that could not be read, or that describe an object for the second time, one line each; they
+            make the scan incomplete and its exit status 2.
     """
 
     generated_at: str

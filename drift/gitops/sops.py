@@ -15,29 +15,21 @@ _BEGIN: Final = "ENC["
 _END: Final = "]"
 
 
-def mask_encrypted(document: Json) -> tuple[Json, int]:
-    """Returns a document without the metadata of SOPS, with `ENCRYPTED` for each encrypted value, and their number.
+def mask_encrypted(document: Json) -> Json:
+    """Returns a document without the metadata of SOPS, with `ENCRYPTED` for each encrypted value.
 
     Args:
         document: The value of a document. One that SOPS has not written is returned as it is.
     """
     if not isinstance(document, dict) or not isinstance(document.get(_FIELD), dict):
-        return document, 0
-    masking = _Masking()
-    body = {name: masking.mask(value) for name, value in document.items() if name != _FIELD}
-    return body, masking.count
+        return document
+    return {name: _mask(value) for name, value in document.items() if name != _FIELD}
 
 
-class _Masking:
-    def __init__(self) -> None:
-        self.count = 0
-
-    def mask(self, value: Json) -> Json:
-        if isinstance(value, dict):
-            return {name: self.mask(below) for name, below in value.items()}
-        if isinstance(value, list):
-            return [self.mask(item) for item in value]
-        if isinstance(value, str) and value.startswith(_BEGIN) and value.endswith(_END):
-            self.count += 1
-            return ENCRYPTED
-        return value
+def _mask(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _mask(below) for name, below in value.items()}
+    if isinstance(value, list):
+        return [_mask(item) for item in value]
+    is_encrypted = isinstance(value, str) and value.startswith(_BEGIN) and value.endswith(_END)
+    return ENCRYPTED if is_encrypted else value

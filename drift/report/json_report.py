@@ -109,8 +109,9 @@ class ManifestsDocument(_Document):
     Attributes:
         git_commit: The commit that is checked out; null outside a Git work tree.
         git_dirty: Whether the paths have uncommitted changes; null outside a Git work tree.
-        unread: Documents that could not be read, one line each, with file, line and column if they are known; also
-            among the errors. While there are any, no object is called unmanaged.
+        unread: Documents that could not be read, or that describe an object for the second time, one line each, with
+            file, line and column if they are known; also among the errors. While a document cannot be read, no object
+            is called unmanaged.
     """
 
     paths: list[str]

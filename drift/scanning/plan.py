@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from drift.errors import ManifestError
 from drift.gitops.variables import VariableKey, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
@@ -159,6 +158,7 @@ class Plan:
         unchecked: The reports of the manifests that are not compared.
         absent: The manifests whose kind the cluster or dump does not have.
         patterns: The keys of manifests with a variable in their key. Each may describe any object that matches.
+        repeats: One line for each manifest that describes an object which an earlier one of the same source describes.
     """
 
     kinds: tuple[PlannedKind, ...]
@@ -166,6 +166,7 @@ class Plan:
     unchecked: tuple[ObjectReport, ...]
     absent: tuple[Absent, ...]
     patterns: tuple[VariableKey, ...] = ()
+    repeats: tuple[str, ...] = ()
 
     @property
     def namespaces(self) -> list[str]:
@@ -223,16 +224,12 @@ class ResourceMapper:
         return {self._key(manifest, self._resource(manifest)): manifest for manifest in manifests}
 
     def resolve(self, manifests: Sequence[Manifest]) -> Plan:
-        """Groups manifests by kind and namespace.
-
-        Raises:
-            ManifestError: Two files, or two objects of one other source, describe one object.
-        """
+        """Groups manifests by kind and namespace."""
         kinds: dict[tuple[str, str], PlannedKind] = {}
         unchecked: list[ObjectReport] = []
         absent: list[Absent] = []
         patterns: list[VariableKey] = []
-        merged, conflicts = self._merge(manifests)
+        merged, conflicts, repeats = self._merge(manifests)
         for key, manifest in merged.items():
             resource = self._resource(manifest)
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
@@ -253,16 +250,26 @@ class ResourceMapper:
             else:
                 kind = kinds.setdefault((resource.api_version, resource.kind), PlannedKind(resource))
                 kind.namespaces.setdefault(key.namespace, {})[manifest.name] = manifest
-        return Plan(tuple(kinds.values()), frozenset(merged), tuple(unchecked), tuple(absent), tuple(patterns))
+        return Plan(
+            tuple(kinds.values()),
+            frozenset(merged),
+            tuple(unchecked),
+            tuple(absent),
+            tuple(patterns),
+            repeats=tuple(repeats),
+        )
 
-    def _merge(self, manifests: Sequence[Manifest]) -> tuple[Mapping[ObjectKey, Manifest], Mapping[ObjectKey, str]]:
-        """Returns one manifest for each object, and why some are not compared: two sources describe them differently.
+    def _merge(
+        self, manifests: Sequence[Manifest]
+    ) -> tuple[Mapping[ObjectKey, Manifest], Mapping[ObjectKey, str], Sequence[str]]:
+        """Returns one manifest for each object, why some are not compared, and a line for each that is given twice.
 
-        Raises:
-            ManifestError: Two files, or two objects of one other source, describe one object.
+        Two sources may describe an object if they describe it alike. Two files, or two objects of one other source, may
+        not: it depends on the applier what happens then.
         """
         merged: dict[ObjectKey, Manifest] = {}
         conflicts: dict[ObjectKey, str] = {}
+        repeats: list[str] = []
         for manifest in manifests:
             key = self._key(manifest, self._resource(manifest))
             other = merged.setdefault(key, manifest)
@@ -270,13 +277,16 @@ class ResourceMapper:
                 continue
             origins = {*manifest.origins, *other.origins}
             if len(origins) < 2 or self._options.files >= origins:  # noqa: PLR2004 - two sources
-                raise ManifestError(f"{manifest.place}: {key} is also defined in {other.place}; remove one of them")
+                place = f"{manifest.place}:1" if manifest.source is not None else manifest.place
+                repeats.append(f"{place}: {key} is also defined in {other.place}; remove one of them")
+                conflicts[key] = f"also defined in {manifest.place}; remove one of them"
+                continue
             merged[key] = replace(other, origins=(*other.origins, *manifest.origins))
             if not _are_alike(manifest, other):
                 conflicts[key] = (
                     f"described differently by {' and '.join(merged[key].origins)} ({other.place}; {manifest.place})"
                 )
-        return merged, conflicts
+        return merged, conflicts, repeats
 
     def _resource(self, manifest: Manifest) -> Resource | None:
         return self._source.resources.find(manifest.api_version, manifest.kind)

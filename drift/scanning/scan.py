@@ -1,7 +1,7 @@
 """Runs the stages of a scan: plan, read, compare, unmanaged, report."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from drift.errors import ConnectError, RequestError, ScanError
 from drift.gitops.ignore_differences import read_ignore_differences
 from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
+from drift.gitops.sops import ENCRYPTED
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
@@ -57,7 +58,6 @@ def scan_manifests(
         The report. It also says what could not be read.
 
     Raises:
-        ManifestError: Two manifests describe one object.
         ConnectError: The API server can no longer be reached, and the report depends on it.
     """
     report, newer_commit = _Scan(manifests, source, options, schemas, cache or NoCache()).run(info)
@@ -179,6 +179,7 @@ class _Scan:
             manifests=info,
             objects=tuple(sorted([*results.reports, *missing, *unmanaged], key=report_order)),
             errors=(*results.errors, *self._others.errors, *self._search.errors),
+            unread=self._plan.repeats,
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
         )
@@ -301,6 +302,7 @@ class _Scan:
                 "most of their fields (--applier NAME names another one)"
             )
         yield from _no_base_notes(results.without_base)
+        yield from _encrypted_notes(results.reports)
         yield from _variables_notes(results.with_variables)
         yield from self._autoscalers.notes
         yield from self._types.notes
@@ -318,6 +320,13 @@ def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:
             f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; "
             "--synced-revision REV, the Git revision that was last installed, tells these apart"
         )
+
+
+def _encrypted_notes(reports: Iterable[ObjectReport]) -> Iterator[str]:
+    count = sum(one.reason == ENCRYPTED.reason for report in reports for one in report.not_compared)
+    if count:
+        values = "one value is" if count == 1 else f"{count} values are"
+        yield f"{values} {ENCRYPTED.reason}: compared is only whether the cluster has the field"
 
 
 def _variables_notes(objects: Sequence[str]) -> Iterator[str]:

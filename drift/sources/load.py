@@ -142,7 +142,6 @@ class _Loading:
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     foreign_files: list[str] = field(default_factory=list)
-    encrypted: int = 0
 
     def add(self, file: _File) -> None:
         documents = [document for document in file.documents if not _is_empty(document)]
@@ -158,9 +157,7 @@ class _Loading:
 
     def _add_document(self, document: Document, file: _File) -> None:
         name = file.name
-        value, encrypted = mask_encrypted(document.value)
-        document = replace(document, value=value) if encrypted else document
-        self.encrypted += encrypted
+        document = replace(document, value=mask_encrypted(document.value))
         self.notes += [
             f"{name}:{line}: this key is given twice; as for kubectl, the last one counts"
             for line in document.repeated_keys
@@ -196,7 +193,6 @@ class _Loading:
             notes=(
                 *self.unnamed,
                 *self.notes,
-                *_encrypted_note(self.encrypted),
                 *_foreign_note(self.foreign_files),
                 *_unread_note(self.errors),
             ),
@@ -213,13 +209,6 @@ def _foreign_note(files: Sequence[str]) -> tuple[str, ...]:
     more = len(files) - _NAMED_FILES
     rest = f" and {more} more (-v lists them)" if more > 0 else ""
     return (f"skipped {count} without a Kubernetes object: {', '.join(files[:_NAMED_FILES])}{rest}",)
-
-
-def _encrypted_note(count: int) -> tuple[str, ...]:
-    if not count:
-        return ()
-    values = "one value is" if count == 1 else f"{count} values are"
-    return (f"{values} encrypted with SOPS: compared is only whether the cluster has the field",)
 
 
 def _unread_note(errors: Sequence[str]) -> tuple[str, ...]:

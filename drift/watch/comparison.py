@@ -61,11 +61,7 @@ class Comparison:
         return self._desired.settings
 
     def compare_all(self) -> Report:
-        """Scans everything, like ``drift report``.
-
-        Raises:
-            ManifestError: Two manifests define the same object.
-        """
+        """Scans everything, like ``drift report``."""
         self._source.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
         report = scan_manifests(
             self._desired.sources.manifests,

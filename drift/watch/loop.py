@@ -236,11 +236,7 @@ class Watcher:
         return not self._stopped.is_set() and monotonic() >= self._due()
 
     def _scan(self) -> None:
-        """Scans everything and publishes the report.
-
-        Raises:
-            ManifestError: Two manifests define the same object.
-        """
+        """Scans everything and publishes the report."""
         self.status.set_busy()
         # The findings existed when the scan began. Events that arrive during the scan are later.
         began, changed_since, at = monotonic(), self._changed_since, datetime.now(UTC)

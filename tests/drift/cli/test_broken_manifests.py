@@ -72,6 +72,21 @@ def test_an_unread_object_of_the_cluster_does_not_change_the_exit_status() -> No
     assert report("--unmanaged", "off")[0] == 2
 
 
+def test_an_object_that_is_described_twice_is_unchecked_and_both_places_are_named(
+    stderr: Callable[[], str],
+) -> None:
+    Path("apps/b.yaml").write_text(f"# again\n---\n{config_map('a')}---\n{config_map('c')}")
+
+    status, document = report("--unmanaged", "off")
+
+    assert status == 2
+    assert {item["name"]: item["status"] for item in document["objects"]} == {"a": "unchecked"}
+    assert document["summary"]["objects"]["inSync"] == 1
+    error = "apps/b.yaml:3:1: ConfigMap shop/a is also defined in apps/a.yaml:1; remove one of them"
+    assert document["manifests"]["unread"] == [error]
+    assert stderr() == f"drift: {error}\n"
+
+
 def test_nothing_is_resolved_in_the_history() -> None:
     broken = Path("apps/b.yaml").read_text()
     Path("apps/b.yaml").write_text(config_map("c"))

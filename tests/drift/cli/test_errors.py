@@ -114,19 +114,6 @@ def test_a_missing_dump_exits_with_2(fails: Fails, manifest: str) -> None:
     assert fails(manifest, "--live", "nowhere") == (2, "drift: --live nowhere: no such file or folder")
 
 
-def test_an_object_that_is_defined_twice_exits_with_2_and_both_places(fails: Fails, tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
-    (tmp_path / "b.yaml").write_text(f"# again\n---\n{CONFIG_MAP}")
-    (tmp_path / "dump.json").write_text(json.dumps({"kind": "List", "items": []}))
-
-    status, line = fails(str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--live", str(tmp_path / "dump.json"))
-
-    assert status == 2
-    assert line == (
-        f"drift: {tmp_path}/b.yaml:3: ConfigMap b/a is also defined in {tmp_path}/a.yaml:1; remove one of them"
-    )
-
-
 def test_a_cluster_together_with_a_dump_exits_with_2(fails: Fails, manifest: str) -> None:
     status, line = fails(manifest, "--live", manifest, "--context", "prod")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drift.errors import ConnectError, ManifestError
+from drift.errors import ConnectError
 from drift.kube.resources import Resource
 from drift.model import Status, Verdict
 from tests.drift.scanning.memory import Memory, body, scan, statuses
@@ -51,9 +51,14 @@ def test_the_namespace_of_a_cluster_scoped_object_is_ignored() -> None:
     assert statuses(scan(source, body("a", "n", "Namespace"))) == [("Namespace a", "in-sync")]
 
 
-def test_two_manifests_of_one_object_are_an_error() -> None:
-    with pytest.raises(ManifestError, match=r"f\.yaml:3: ConfigMap default/a is also defined in f\.yaml:1"):
-        scan(Memory(), body("a", None), body("a", "default"))
+def test_two_manifests_of_one_object_leave_it_unchecked_and_hide_no_other() -> None:
+    objects = [body("a", None), body("b"), body("a", "default")]
+
+    report = scan(Memory(*objects), *objects)
+
+    assert statuses(report) == [("ConfigMap default/a", "unchecked"), ("ConfigMap n/b", "in-sync")]
+    assert report.objects[0].reason == "also defined in f.yaml:5; remove one of them"
+    assert report.unread == ("f.yaml:5:1: ConfigMap default/a is also defined in f.yaml:1; remove one of them",)
 
 
 def test_objects_that_a_failed_list_did_not_return_are_unchecked() -> None:

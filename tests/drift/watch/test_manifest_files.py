@@ -81,7 +81,7 @@ def test_two_manifests_of_one_object_count_as_broken(workspace: Application, wat
     eventually(lambda: not watching.is_healthy)
 
     assert "is also defined in" in watching.text("/healthz")
-    assert watching.report()["summary"]["objects"]["inSync"] == 1
+    assert watching.report()["summary"]["objects"]["unchecked"] == 1
 
 
 def test_a_symlink_to_another_folder_is_noticed(workspace: Application, watch: Begin) -> None:
