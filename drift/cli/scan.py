@@ -12,7 +12,7 @@ from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
 from drift.cli.sources import chosen_sources, scope_names
-from drift.cli.targets import Target, chosen_targets, scan_targets
+from drift.cli.targets import ClusterTarget, chosen_targets, scan_targets
 from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
@@ -108,7 +108,7 @@ def _scan(  # noqa: PLR0917
     options: argparse.Namespace,
     settings: Settings,
     requests: Sequence[SourceRequest],
-    targets: Sequence[Target],
+    targets: Sequence[ClusterTarget],
     shard: Shard | None,
     recorder: "RunRecorder | None",
     audit: "AuditOptions | None",
@@ -209,7 +209,7 @@ def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence
     return None
 
 
-def _audit(options: argparse.Namespace, targets: Sequence[Target]) -> "AuditOptions | None":
+def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "AuditOptions | None":
     """Returns the audit log that the flags name, or None.
 
     Raises:

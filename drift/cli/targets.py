@@ -18,7 +18,7 @@ _UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ClusterTarget:
     """One cluster, as the flags name it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Target:
         return " of ".join(f"{name} {value}" for name, value in named) or "the current context"
 
 
-def chosen_targets(kubeconfigs: Sequence[str], contexts: Sequence[str]) -> list[Target]:
+def chosen_targets(kubeconfigs: Sequence[str], contexts: Sequence[str]) -> list[ClusterTarget]:
     """Returns the clusters that the flags name.
 
     A kubeconfig or context that is given once is combined with each of the others. If both are given equally often,
@@ -53,7 +53,7 @@ def chosen_targets(kubeconfigs: Sequence[str], contexts: Sequence[str]) -> list[
             "or both equally often to pair them in order"
         )
     pairs = zip(_spread(files, most), _spread(names, most), strict=True)
-    targets = [Target(kubeconfig, context) for kubeconfig, context in pairs]
+    targets = [ClusterTarget(kubeconfig, context) for kubeconfig, context in pairs]
     for target in targets:
         if targets.count(target) > 1:
             raise UsageError(f"{target} is named twice; name each cluster once")
@@ -65,7 +65,7 @@ def _spread(values: Sequence[str | None], count: int) -> Sequence[str | None]:
 
 
 def scan_targets(
-    targets: Sequence[Target],
+    targets: Sequence[ClusterTarget],
     scan: Callable[[ApiServer], Report],
     manifests: ManifestsInfo,
     shard: Shard | None,
@@ -108,7 +108,7 @@ def scan_targets(
     )
 
 
-def _connect(target: Target, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:
+def _connect(target: ClusterTarget, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:
     try:
         # A credential plugin may never end.
         return call_with_timeout(
@@ -135,7 +135,7 @@ def _scan(
 
 
 def _unscanned(
-    target: Target,
+    target: ClusterTarget,
     connection: Connection | ConnectError,
     error: ScanError,
     manifests: ManifestsInfo,

@@ -6,12 +6,12 @@ from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.model import Cause, ObjectReport, Status
 from drift.policy.findings import missing_finding
 from drift.scanning.last_sync import LastSync
-from drift.scanning.plan import Absent
+from drift.scanning.plan import MissingObject
 
 _CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
 
 
-def report_missing(absent: Absent, last_sync: LastSync, cluster: str) -> ObjectReport:
+def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str) -> ObjectReport:
     """Reports a manifest without a live object: missing, or in sync if the manifest itself says so.
 
     Args:

@@ -86,7 +86,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class MissingObject:
     """A manifest whose live object does not exist.
 
     Attributes:
@@ -138,11 +138,11 @@ class PendingKind:
         """Yields the pending manifests by name, for each namespace."""
         yield from self._namespaces.items()
 
-    def absent(self) -> Iterator["Absent"]:
+    def absent(self) -> Iterator["MissingObject"]:
         """Yields the pending manifests as absent: all live objects of the kind have been read."""
         for namespace, manifests in self.rest():
             for name, manifest in manifests.items():
-                yield Absent(manifest, self.kind.key(namespace, name))
+                yield MissingObject(manifest, self.kind.key(namespace, name))
 
     def _namespace(self, live: LiveObject) -> str | None:
         return live.namespace if self.kind.resource.namespaced else None
@@ -164,7 +164,7 @@ class Plan:
     kinds: tuple[PlannedKind, ...]
     described: frozenset[ObjectKey]
     unchecked: tuple[ObjectReport, ...]
-    absent: tuple[Absent, ...]
+    absent: tuple[MissingObject, ...]
     patterns: tuple[VariableKey, ...] = ()
     repeats: tuple[str, ...] = ()
 
@@ -227,7 +227,7 @@ class ResourceMapper:
         """Groups manifests by kind and namespace."""
         kinds: dict[tuple[str, str], PlannedKind] = {}
         unchecked: list[ObjectReport] = []
-        absent: list[Absent] = []
+        absent: list[MissingObject] = []
         patterns: list[VariableKey] = []
         merged, conflicts, repeats = self._merge(manifests)
         for key, manifest in merged.items():
@@ -243,7 +243,7 @@ class ResourceMapper:
                 unchecked.append(_unchecked(manifest, key, conflicts[key]))
             elif resource is None:
                 unserved = self._not_served(manifest, key)
-                if isinstance(unserved, Absent):
+                if isinstance(unserved, MissingObject):
                     absent.append(unserved)
                 else:
                     unchecked.append(unserved)
@@ -300,7 +300,7 @@ class ResourceMapper:
             namespace = None
         return ObjectKey(manifest.group, manifest.kind, namespace, manifest.name)
 
-    def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | Absent:
+    def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | MissingObject:
         resources = self._source.resources
         other = resources.preferred(manifest.group, manifest.kind)
         if other is not None:
@@ -312,9 +312,9 @@ class ResourceMapper:
         similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
         if self._source.info is None:
             reason = f"the dump has no {manifest.kind} of {manifest.api_version}"
-            return Absent(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
+            return MissingObject(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
         reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
-        return Absent(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
+        return MissingObject(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
 
 
 def _are_alike(manifest: Manifest, other: Manifest) -> bool:

@@ -26,7 +26,7 @@ from drift.scanning.inference import Inference, OtherShards
 from drift.scanning.last_sync import LastSync
 from drift.scanning.missing import report_missing
 from drift.scanning.options import Options, ScanStep
-from drift.scanning.plan import Absent, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
+from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
 from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_owners, report_unmanaged
@@ -94,7 +94,7 @@ class _Results:
     """
 
     reports: list[ObjectReport] = field(default_factory=list)
-    absent: list[Absent] = field(default_factory=list)
+    absent: list[MissingObject] = field(default_factory=list)
     postponed: list[Pair] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from drift.cli import main
-from drift.cli.targets import Target, chosen_targets
+from drift.cli.targets import ClusterTarget, chosen_targets
 from drift.errors import UsageError
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import Syncer
@@ -21,16 +21,16 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NA
 @pytest.mark.parametrize(
     ("kubeconfigs", "contexts", "targets"),
     [
-        ([], [], [Target()]),
-        (["f"], ["a"], [Target("f", "a")]),
-        ([], ["a", "b"], [Target(None, "a"), Target(None, "b")]),
-        (["f", "g"], [], [Target("f"), Target("g")]),
-        (["f"], ["a", "b"], [Target("f", "a"), Target("f", "b")]),
-        (["f", "g"], ["a"], [Target("f", "a"), Target("g", "a")]),
-        (["f", "g"], ["a", "b"], [Target("f", "a"), Target("g", "b")]),
+        ([], [], [ClusterTarget()]),
+        (["f"], ["a"], [ClusterTarget("f", "a")]),
+        ([], ["a", "b"], [ClusterTarget(None, "a"), ClusterTarget(None, "b")]),
+        (["f", "g"], [], [ClusterTarget("f"), ClusterTarget("g")]),
+        (["f"], ["a", "b"], [ClusterTarget("f", "a"), ClusterTarget("f", "b")]),
+        (["f", "g"], ["a"], [ClusterTarget("f", "a"), ClusterTarget("g", "a")]),
+        (["f", "g"], ["a", "b"], [ClusterTarget("f", "a"), ClusterTarget("g", "b")]),
     ],
 )
-def test_the_flags_name_clusters(kubeconfigs: list[str], contexts: list[str], targets: list[Target]) -> None:
+def test_the_flags_name_clusters(kubeconfigs: list[str], contexts: list[str], targets: list[ClusterTarget]) -> None:
     assert chosen_targets(kubeconfigs, contexts) == targets
 
 
