@@ -6,13 +6,13 @@ from typing import Any
 
 from drift.errors import RequestError
 from drift.kube.connection import Connection
+from drift.kube.discovery import SchemaSource, discover
 from drift.kube.http_get import not_an_api_server
 from drift.kube.limits import Deadline, Limits
 from drift.kube.live import LiveObject, check_object, read_live
-from drift.kube.openapi import SchemaSource
 from drift.kube.paging import Listing, ListScope, read_list, read_pages
 from drift.kube.requests import Requests, ignore_message
-from drift.kube.resources import Resource, Resources, discover
+from drift.kube.resources import Resource, Resources
 from drift.kube.watch import Watch
 from drift.model import ClusterInfo, Object
 

@@ -11,8 +11,8 @@ import pytest
 
 from drift.errors import ConnectError
 from drift.kube.connection import connect
+from drift.kube.discovery import SchemaSource
 from drift.kube.limits import RESPONSE_BYTES
-from drift.kube.openapi import SchemaSource
 from drift.kube.resources import Resource
 from tests.drift.kube.hostile_server import hostile, requests, send
 

@@ -1,8 +1,12 @@
-"""The API server's OpenAPI v3 documents, cached on disk for good, because their URLs contain their hashes."""
+"""Discovery: asks an API server which kinds it serves, and for their OpenAPI v3 documents.
+
+Documents are cached on disk for good, because their URLs contain their hashes.
+"""
 
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +15,102 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from drift.errors import RequestError
+from drift.kube.http_get import not_an_api_server
 from drift.kube.limits import RESPONSE_BYTES
 from drift.kube.requests import Requests
-from drift.kube.resources import Resource
+from drift.kube.resources import Resource, Resources
+from drift.model import Json
 
+_DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+#: Servers before 1.26 have no aggregated discovery and return these kinds.
+_UNAGGREGATED: Final = {"/api": "APIVersions", "/apis": "APIGroupList"}
+_AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
 _INDEX: Final = "/openapi/v3"
+
+
+def discover(requests: Requests) -> Resources:
+    """Asks an API server which kinds it serves. This takes two requests, and more before Kubernetes 1.26.
+
+    Raises:
+        ConnectError: The server is unreachable or refuses the credentials.
+        RequestError: Discovery failed.
+    """
+    resources: list[Resource] = []
+    broken: list[str] = []
+    for root in ("/api", "/apis"):
+        body = requests.get(root, accept=_AGGREGATED)
+        try:
+            if body.get("kind") == "APIGroupDiscoveryList":
+                for group in body.get("items") or ():
+                    _read_aggregated(group, resources, broken)
+            elif body.get("kind") == _UNAGGREGATED[root]:
+                _read_unaggregated(requests, root, body, resources, broken)
+            else:
+                raise not_an_api_server(root)
+        except (AttributeError, KeyError, TypeError):
+            raise not_an_api_server(root) from None
+    return Resources(resources, broken)
+
+
+def _read_aggregated(group: Mapping[str, Json], resources: list[Resource], broken: list[str]) -> None:
+    name = group["metadata"].get("name", "")
+    for version in group.get("versions") or ():
+        if version.get("freshness") == "Stale":
+            broken.append(f"{_string(name)}/{_string(version['version'])}" if name else _string(version["version"]))
+        for resource in version.get("resources") or ():
+            kind = (resource.get("responseKind") or {}).get("kind")
+            if kind:
+                resources.append(
+                    Resource(
+                        group=_string(name),
+                        version=_string(version["version"]),
+                        kind=_string(kind),
+                        plural=_string(resource["resource"]),
+                        namespaced=resource.get("scope") == "Namespaced",
+                        verbs=frozenset(map(_string, resource.get("verbs") or ())),
+                    )
+                )
+
+
+def _read_unaggregated(
+    requests: Requests, root: str, body: Mapping[str, Json], resources: list[Resource], broken: list[str]
+) -> None:
+    if root == "/api":
+        versions = list(body.get("versions") or ())
+    else:
+        versions = [version["groupVersion"] for group in body.get("groups") or () for version in group["versions"]]
+    for api_version in versions:
+        group, _, version = _string(api_version).rpartition("/")
+        try:
+            resource_list = requests.get(f"{root}/{api_version}")
+        except RequestError:
+            resource_list = {}
+        if resource_list.get("kind") != "APIResourceList":
+            broken.append(api_version)
+            continue
+        resources += [
+            Resource(
+                group=group,
+                version=version,
+                kind=_string(resource["kind"]),
+                plural=_string(resource["name"]),
+                namespaced=bool(resource.get("namespaced")),
+                verbs=frozenset(map(_string, resource.get("verbs") or ())),
+            )
+            for resource in resource_list.get("resources") or ()
+            if "/" not in resource["name"]
+        ]
+
+
+def _string(value: Json) -> str:
+    """Returns a string that a server sent.
+
+    Raises:
+        TypeError: It is not a string.
+    """
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value
 
 
 class SchemaSource:
