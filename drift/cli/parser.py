@@ -222,6 +222,30 @@ def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
         metavar="all|[NAMESPACE/]NAME",
         help="what Helm installed, from the storage of its releases; repeatable",
     )
+    sources.add_argument(
+        "--flux",
+        action="append",
+        default=[],
+        type=_release,
+        metavar="all|[NAMESPACE/]NAME",
+        help="what Flux applies: Kustomizations and HelmReleases in the cluster say what; repeatable",
+    )
+    sources.add_argument(
+        "--argocd",
+        action="append",
+        default=[],
+        type=_release,
+        metavar="all|[NAMESPACE/]NAME",
+        help="what Argo CD applies: Applications in the cluster say what; repeatable",
+    )
+    sources.add_argument(
+        "--checkout",
+        action="append",
+        default=[],
+        metavar="[URL=]PATH",
+        help="a local checkout of what Flux and Argo CD sync, found by its remotes or by URL; repeatable "
+        "(default: the one of the working directory)",
+    )
     sources.add_argument("--release", metavar="NAME", help="the name of the chart's release (default: of the chart)")
     sources.add_argument(
         "--values",

@@ -129,7 +129,9 @@ def _scan(  # noqa: PLR0917
     explain = options.verbose and not options.quiet
 
     def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
-        desired = read_sources(requests, live, namespace=options.namespace, settings=settings, loaded=loaded)
+        desired = read_sources(
+            requests, live, namespace=options.namespace, settings=settings, checkouts=options.checkout, loaded=loaded
+        )
         if explain:
             print_inputs(options, settings, desired, live)
             for note in () if loaded is None else loaded.skipped:

@@ -11,8 +11,8 @@ from drift.model import SourceKind
 from drift.sources.resolve import kind_of_path
 
 _CHOICES: Final = (
-    "no source of manifests: name files, folders, kustomizations or charts, or use --helm-release all; sources: in "
-    "drift.yaml does the same"
+    "no source of manifests: name files, folders, kustomizations or charts, or use --flux all, --argocd all or "
+    "--helm-release all; sources: in drift.yaml does the same"
 )
 
 
@@ -25,6 +25,8 @@ def chosen_sources(options: argparse.Namespace, settings: Settings) -> tuple[Sou
     requests = [
         *(SourceRequest(RequestKind.PATH, path) for path in options.sources),
         *(SourceRequest(RequestKind.HELM_RELEASE, name) for name in options.helm_release),
+        *(SourceRequest(RequestKind.FLUX, name) for name in options.flux),
+        *(SourceRequest(RequestKind.ARGOCD, name) for name in options.argocd),
     ]
     if options.release is not None or options.values or options.set_values:
         index = _only_chart(requests)

@@ -134,6 +134,7 @@ class _Inputs:
             self._server,
             namespace=options.namespace,
             settings=settings,
+            checkouts=options.checkout,
             loaded=_read_files(options, requests),
         )
         self._paths, self._rendered = scope_names(requests), sources.files

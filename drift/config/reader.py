@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from importlib import resources
@@ -90,7 +90,7 @@ IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "ex
 SEVERITY_KEYS: Final = frozenset({"group", "kind", "path", "change", "cause", "severity", "reason"})
 UNCHECKED_KEYS: Final = frozenset({"group", "kind", "reason"})
 #: What a source is, by the key that names it.
-SOURCE_KINDS: Final = {"path": RequestKind.PATH, "helm-release": RequestKind.HELM_RELEASE}
+SOURCE_KINDS: Final[Mapping[str, RequestKind]] = {kind.value: kind for kind in RequestKind}
 CHART_KEYS: Final = frozenset({"release", "namespace", "values", "set"})
 SOURCE_KEYS: Final = frozenset({*SOURCE_KINDS, *CHART_KEYS})
 

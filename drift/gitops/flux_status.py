@@ -21,16 +21,17 @@ def kustomization_record(kustomization: Object) -> SyncRecord:
         kustomization: The live object, in any API version.
     """
     status = at(kustomization, "status")
-    applied = _commit(text(status, "lastAppliedRevision"))
-    attempted = _commit(text(status, "lastAttemptedRevision"))
+    applied = commit_of(text(status, "lastAppliedRevision"))
+    attempted = commit_of(text(status, "lastAttemptedRevision"))
     # An OCI artifact may name the commit that it was built from.
-    commit = applied or _commit(text(status, "lastAppliedOriginRevision"))
+    commit = applied or commit_of(text(status, "lastAppliedOriginRevision"))
     return SyncRecord(
         last=(SyncedSource(commit),) if commit else None,
         is_syncing=applied is not None and attempted is not None and attempted != applied,
     )
 
 
-def _commit(revision: str) -> str | None:
+def commit_of(revision: str) -> str | None:
+    """Returns the commit in a revision, or None if it has none."""
     found = _COMMIT.fullmatch(revision)
     return None if found is None else found[1] or found[2]

@@ -54,6 +54,9 @@ class Installation:
         set_values: ``KEY=VALUE`` as with ``helm --set``.
         kube_version: The version of the cluster, for example ``v1.36.3``; None for Helm's own default.
         api_versions: The APIs of the cluster: ``GROUP/VERSION`` and ``GROUP/VERSION/KIND``.
+        flags: Further flags of ``helm template``.
+        has_crds: Whether the CRDs of the chart are installed.
+        has_hooks: Whether the hooks of the chart are objects like the others, as for Argo CD.
     """
 
     release: str
@@ -62,6 +65,9 @@ class Installation:
     set_values: tuple[str, ...] = ()
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    has_crds: bool = True
+    has_hooks: bool = False
 
 
 def is_chart(path: Path) -> bool:
@@ -138,11 +144,14 @@ def _template(chart: Chart, installation: Installation) -> bytes:
     for file in installation.values:
         if not Path(file).is_file():
             raise UsageError(f"--values {file}: no such file")
-    flags = ["--no-hooks", "--include-crds", "--namespace", installation.namespace]
+    flags = [] if installation.has_hooks else ["--no-hooks"]
+    flags += ["--include-crds"] if installation.has_crds else []
+    flags += ["--namespace", installation.namespace]
     flags += [] if installation.kube_version is None else ["--kube-version", installation.kube_version]
     flags += ["--api-versions", ",".join(installation.api_versions)] if installation.api_versions else []
     flags += [part for file in installation.values for part in ("--values", file)]
     flags += [part for value in installation.set_values for part in ("--set", value)]
+    flags += installation.flags
     try:
         return run(helm, ["template", installation.release, str(chart.path.resolve()), *flags])
     except SourceError as error:

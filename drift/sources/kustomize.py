@@ -8,7 +8,7 @@ The annotation is removed from each object again before it is compared.
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -86,13 +86,16 @@ def build(folder: Path, *, any_file: bool = False) -> Built:
         return Built(run(program, [*arguments, str(root)]), root)
 
 
-def read_built(built: Built, folder: Path, shown: str) -> tuple[Manifest, ...]:
+def read_built(
+    built: Built, folder: Path, shown: str, finish: Callable[[Object], Object] | None = None
+) -> tuple[Manifest, ...]:
     """Returns the manifests that kustomize printed, each with the place in the file that describes it.
 
     Args:
         built: The result of `build`.
         folder: The folder that was built.
         shown: The folder as the user named it. The files of manifests are named relative to it.
+        finish: Changes each object before it is read.
 
     Raises:
         SourceError: kustomize printed something that is not a manifest.
@@ -105,6 +108,7 @@ def read_built(built: Built, folder: Path, shown: str) -> tuple[Manifest, ...]:
             if isinstance(body, dict):
                 source = origins.source(body)
                 body = body if built.keeps_origins else _without_origin(body)
+                body = body if finish is None else finish(body)
                 loaded = load_documents([(source.file if source else shown, [replace(document, value=body)])])
                 manifests += [replace(manifest, source=source) for manifest in loaded.manifests]
     except DriftError as error:

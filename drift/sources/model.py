@@ -59,6 +59,7 @@ class Rendered:
         errors: Documents that could not be read, one line each, beginning with ``file:line:column`` if that is known.
         failure: Why the source could not be read or rendered, in one line; None if it was.
         files: The local files and folders that were rendered; if one of their files changes, so may the result.
+        replaces: The name of another source that this one describes, too, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
             cluster; None if it is not.
     """
@@ -71,6 +72,7 @@ class Rendered:
     failure: str | None = None
     files: tuple[str, ...] = ()
     skipped: str | None = None
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ are compared nevertheless.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,8 @@ from drift.config.settings import RequestKind, SourceRequest
 from drift.documents.files import files_below, read_file
 from drift.errors import SourceError
 from drift.model import Manifest, SourceInfo, SourceKind
+from drift.sources.argocd import argocd_state, render_argocd
+from drift.sources.flux import flux_state, render_flux
 from drift.sources.git import manifests_info
 from drift.sources.git_revision import RenderedPath, Revisions
 from drift.sources.helm import Chart, Installation, api_versions, fill_random, is_chart, read_chart, render_chart
@@ -26,6 +28,12 @@ from drift.sources.model import Desired, Rendered, SourceContext
 
 #: Programs that render at the same time; each needs a processor.
 _MAX_PARALLEL: Final = 2
+#: Return a value that changes when what a source reads in the cluster does.
+_STATES: Final[Mapping[RequestKind, Callable[[str, SourceContext], Hashable]]] = {
+    RequestKind.HELM_RELEASE: release_state,
+    RequestKind.FLUX: flux_state,
+    RequestKind.ARGOCD: argocd_state,
+}
 #: Renders one source. The result has one item for each object of a GitOps controller.
 _Job = Callable[[], Sequence[Rendered]]
 
@@ -89,7 +97,7 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
             rendered.append(_job(request, context))
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
     results = iter(_run(jobs))
-    done = [[item] if isinstance(item, Rendered) else next(results) for item in rendered]
+    done = _without_replaced([[item] if isinstance(item, Rendered) else next(results) for item in rendered])
     paths = loaded.paths if loaded is not None else ()
     has_history = "-" not in paths and (paths or revisions)
     return Desired(
@@ -104,9 +112,7 @@ def cluster_state(requests: Sequence[SourceRequest], context: SourceContext) -> 
     Raises:
         DriftError: The cluster cannot be read.
     """
-    return tuple(
-        release_state(request.target, context) for request in requests if request.kind is RequestKind.HELM_RELEASE
-    )
+    return tuple(_STATES[request.kind](request.target, context) for request in requests if request.kind in _STATES)
 
 
 def _job(request: SourceRequest, context: SourceContext) -> _Job:
@@ -115,10 +121,29 @@ def _job(request: SourceRequest, context: SourceContext) -> _Job:
             return lambda: _or_failure(
                 request, SourceKind.HELM_RELEASE, lambda: render_releases(request.target, context)
             )
-        case RequestKind.FLUX | RequestKind.ARGOCD | RequestKind.PATH:
-            raise NotImplementedError(request.kind)
+        case RequestKind.FLUX:
+            return lambda: _or_failure(
+                request, SourceKind.FLUX_KUSTOMIZATION, lambda: render_flux(request.target, context)
+            )
+        case RequestKind.ARGOCD:
+            return lambda: _or_failure(
+                request, SourceKind.ARGOCD_APPLICATION, lambda: render_argocd(request.target, context)
+            )
+        case RequestKind.PATH:
+            raise ValueError("a path is rendered by _PathRenderer")
         case _:
             assert_never(request.kind)
+
+
+def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rendered]]:
+    """Leaves out the sources that others describe, too: the Helm releases of Flux's HelmReleases, and repetitions."""
+    replaced = {source.replaces for sources in rendered for source in sources}
+    seen: set[str] = set()
+    kept: list[list[Rendered]] = []
+    for sources in rendered:
+        kept.append([source for source in sources if source.info.name not in replaced | seen])
+        seen |= {source.info.name for source in sources}
+    return kept
 
 
 def _or_failure(

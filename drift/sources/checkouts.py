@@ -1,0 +1,398 @@
+"""Finds the local work tree of a Git repository that the cluster names by its URL, and copies its files.
+
+Git runs nothing of the repository here: no hooks, no filters, no attributes, and it does not use the network. Files are
+written as they are in Git, which is also what Flux and Argo CD read.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import unquote
+
+from drift.errors import SourceError, UsageError
+from drift.redaction import without_passwords
+
+_TIMEOUT_SECONDS: Final = 60
+#: Settings of the user or of the clone that make Git run a program.
+_SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
+_ENVIRONMENT: Final = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    # A partial clone fetches missing files when it needs them.
+    "GIT_NO_LAZY_FETCH": "1",
+    "LC_ALL": "C",
+}
+#: They name another repository than that of the folder.
+_PLACES: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})
+#: Larger files are left out of copies. The API server accepts no object of this size.
+_MAX_BYTES: Final = 16 * 1024 * 1024
+_BATCH: Final = 1000
+
+_WITH_SCHEME: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/@]*@)?(?P<host>[^/:]*)(?::[0-9]*)?/*(?P<path>.*)", re.IGNORECASE
+)
+#: ``git@example.com:team/repository.git``, as scp writes it.
+_LIKE_SCP: Final = re.compile(r"(?:[^/@:]+@)?(?P<host>[^/:]+):(?P<path>[^\\].*)")
+#: Hosts with another name for ssh than for https.
+_HOSTS: Final = {
+    "altssh.bitbucket.org": "bitbucket.org",
+    "altssh.gitlab.com": "gitlab.com",
+    "ssh.dev.azure.com": "dev.azure.com",
+    "ssh.github.com": "github.com",
+}
+_LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/v1\n"
+
+
+def repository_id(url: str) -> tuple[str, str]:
+    """Returns the host and the path of a repository, the same for all forms of its URL.
+
+    User, password, port and scheme make no difference, nor does ``.git`` at the end, nor the case of the host. The host
+    of a local path is "".
+    """
+    url = url.strip()
+    found = _WITH_SCHEME.fullmatch(url) or _LIKE_SCP.fullmatch(url)
+    host = found["host"].lower() if found else ""
+    path = unquote(found["path"]) if found else url
+    path = path.strip("/").removesuffix(".git").rstrip("/")
+    host = _HOSTS.get(host, host)
+    if host == "dev.azure.com":
+        path = path.removeprefix("v3/").replace("/_git/", "/")
+    return host, path
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTree:
+    """A local folder with the files of a repository.
+
+    Attributes:
+        root: Its top folder.
+        commit: The commit that is checked out; None if the folder is not a Git work tree.
+        is_dirty: Whether it has uncommitted changes.
+    """
+
+    root: Path
+    commit: str | None
+    is_dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the files of a repository.
+
+    Attributes:
+        root: Its top folder, which the caller may change.
+        left_out: What it does not have, a sentence each.
+    """
+
+    root: Path
+    left_out: tuple[str, ...] = ()
+
+
+class Checkouts:
+    """The local work trees, and temporary copies of them. Use it as a context manager, which removes the copies."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Reads nothing yet.
+
+        Args:
+            arguments: ``PATH`` or ``URL=PATH``; none for the work tree of the working directory.
+        """
+        self._arguments = arguments
+        self._copies: dict[tuple[WorkTree, str | None, str], Copy] = {}
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        """Creates the folder of the copies."""
+        self._folder = Path(tempfile.mkdtemp(prefix="drift-"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Removes the copies."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def find(self, url: str) -> WorkTree:
+        """Returns the work tree of a repository.
+
+        Raises:
+            SourceError: There is none.
+            UsageError: A path that the user named does not exist.
+        """
+        found = self._by_url.get(repository_id(url))
+        if found is None:
+            shown = without_passwords(url)
+            raise SourceError(f"no local checkout of {shown}; name one with --checkout PATH or --checkout {shown}=PATH")
+        return found
+
+    def commits_behind(self, tree: WorkTree, commit: str) -> int:
+        """Returns how many commits a work tree is behind a commit; 0 unless that commit descends from it."""
+        if tree.commit is None or _git(tree.root, "merge-base", "--is-ancestor", "HEAD", commit) is None:
+            return 0
+        return int(_git(tree.root, "rev-list", "--count", f"HEAD..{commit}", "--") or 0)
+
+    def tag(self, tree: WorkTree, name: str) -> str | None:
+        """Returns the commit of a tag, or None if the work tree does not have it."""
+        found = _git(tree.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/tags/{name}^{{commit}}")
+        return found.strip() if found else None
+
+    def copy(
+        self, tree: WorkTree, commit: str | None, prepare: Callable[[Path], None] | None = None, variant: str = ""
+    ) -> Copy:
+        """Returns a copy of a work tree. The same arguments give the same copy.
+
+        Args:
+            tree: The work tree.
+            commit: The full hash of a commit; None for the files as they are.
+            prepare: Changes a new copy.
+            variant: Names the result of `prepare`.
+
+        Raises:
+            SourceError: The repository does not have the commit.
+        """
+        key = (tree, commit, variant)
+        if key not in self._copies:
+            self._copies[key] = self._new_copy(tree, commit)
+            if prepare is not None:
+                prepare(self._copies[key].root)
+        return self._copies[key]
+
+    def _new_copy(self, tree: WorkTree, commit: str | None) -> Copy:
+        if self._folder is None:
+            raise RuntimeError("the checkouts are not open")
+        # Its real path, to tell where links lead.
+        target = Path(tempfile.mkdtemp(dir=self._folder)).resolve()
+        if commit is not None:
+            return _copy_commit(tree.root, commit, target)
+        return _copy_files(tree.root, _files_of(tree), target)
+
+    @cached_property
+    def _by_url(self) -> Mapping[tuple[str, str], WorkTree]:
+        trees: dict[tuple[str, str], WorkTree] = {}
+        for argument in self._arguments:
+            url, path = _split(argument)
+            tree = _work_tree(path)
+            if tree is None or (url is None and tree.commit is None):
+                raise UsageError(
+                    f"--checkout {argument}: {path} is not "
+                    + (
+                        "a folder"
+                        if tree is None
+                        else "a Git work tree with a commit; write URL=PATH for other folders"
+                    )
+                )
+            for name in [url] if url is not None else _remotes(tree.root):
+                trees.setdefault(repository_id(name), tree)
+        if not self._arguments:
+            here = _work_tree(Path())
+            if here is not None and here.commit is not None:
+                trees = {repository_id(name): here for name in _remotes(here.root)}
+        return trees
+
+
+def _split(argument: str) -> tuple[str | None, Path]:
+    """Splits ``URL=PATH``."""
+    url, equals, path = argument.rpartition("=")
+    return (url, Path(path)) if equals and url and not Path(argument).exists() else (None, Path(argument))
+
+
+def _work_tree(path: Path) -> WorkTree | None:
+    """Returns the work tree of a folder, the folder itself if it has none, or None if it does not exist."""
+    if not path.is_dir():
+        return None
+    root = _git(path, "rev-parse", "--show-toplevel")
+    commit = _git(path, "rev-parse", "--verify", "--quiet", "HEAD")
+    if not root or not commit:
+        return WorkTree(path.resolve(), None)
+    # Git would filter changed files to compare them.
+    filters = (
+        _git(path, "config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$") or ""
+    ).split("\n")
+    unfiltered = [
+        part for name in filters if name for part in ("-c", f"{name}={'false' if name.endswith('.required') else ''}")
+    ]
+    return WorkTree(Path(root.strip()), commit.strip(), bool(_git(path, *unfiltered, "status", "--porcelain")))
+
+
+def _remotes(root: Path) -> list[str]:
+    lines = (_git(root, "config", "--get-regexp", r"^remote\..*\.(url|pushurl)$") or "").splitlines()
+    return [line.partition(" ")[2] for line in lines]
+
+
+# -- the files as they are
+
+
+def _files_of(tree: WorkTree) -> Iterable[str]:
+    """Returns the files of a work tree that Git does not ignore."""
+    if tree.commit is not None:
+        listed = _git(tree.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        if listed is None:
+            raise SourceError(f"git cannot list the files of {tree.root}")
+        return sorted({name for name in listed.split("\0") if name})
+    return (
+        Path(parent, name).relative_to(tree.root).as_posix()
+        for parent, folders, names in os.walk(tree.root)
+        for name in [*names, *(folder for folder in folders if Path(parent, folder).is_symlink())]
+        if ".git" not in Path(parent).relative_to(tree.root).parts
+    )
+
+
+def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
+    links: dict[Path, str] = {}
+    left_out = _LeftOut()
+    for name in names:
+        file, copy = root / name, target / name
+        if file.is_symlink():
+            links[copy] = str(file.readlink())
+        elif file.is_dir():
+            left_out.submodules.append(name)
+        elif not file.is_file():
+            continue  # Deleted, or a pipe.
+        elif file.stat().st_size > _MAX_BYTES:
+            left_out.large.append(name)
+        else:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(file, copy)
+            except OSError as error:
+                raise SourceError(f"{file}: cannot be read: {error.strerror}") from None
+    return Copy(target, (*_link(links, target, root), *left_out.sentences()))
+
+
+# -- the files of a commit
+
+
+def _copy_commit(root: Path, commit: str, target: Path) -> Copy:
+    listed = _git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", f"{commit}^{{commit}}")
+    if listed is None:
+        raise SourceError(f"the checkout {root} does not have the commit {commit}; {fetch_command(root, commit)}")
+    left_out = _LeftOut()
+    blobs: list[tuple[Path, str, bool]] = []
+    for entry in listed.split("\0"):
+        properties, _, name = entry.partition("\t")
+        if not _is_safe(name):
+            continue
+        mode, _, blob, size = properties.split()
+        if mode == "160000":
+            left_out.submodules.append(name)
+        elif int(size) > _MAX_BYTES:
+            left_out.large.append(name)
+        else:
+            blobs.append((target / name, blob, mode == "120000"))
+    links: dict[Path, str] = {}
+    for (copy, _, is_link), content in zip(blobs, _contents(root, [blob for _, blob, _ in blobs]), strict=True):
+        if is_link:
+            links[copy] = os.fsdecode(content)
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(content)
+        if content.startswith(_LFS_POINTER):
+            left_out.pointers.append(copy.relative_to(target).as_posix())
+    return Copy(target, (*_link(links, target, None), *left_out.sentences()))
+
+
+def fetch_command(root: Path, commit: str) -> str:
+    """Returns the command that fetches a commit, for messages."""
+    return f"`git -C {root} fetch origin {commit}` gets it"
+
+
+def _contents(root: Path, blobs: Sequence[str]) -> Iterator[bytes]:
+    """Yields the contents of files in Git."""
+    for begin in range(0, len(blobs), _BATCH):
+        names = blobs[begin : begin + _BATCH]
+        output = _run(root, ("cat-file", "--batch"), "\n".join(names).encode())
+        position = 0
+        for name in names:
+            end = (output or b"").find(b"\n", position)
+            header = (output or b"")[position:end].split()
+            if output is None or len(header) != 3:  # noqa: PLR2004
+                raise SourceError(f"git cannot read {name} in {root}; is it a partial clone?")
+            size = int(header[2])
+            yield output[end + 1 : end + 1 + size]
+            position = end + 1 + size + 1
+
+
+def _is_safe(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and not {"..", ".git"} & {part.lower() for part in parts}
+
+
+# -- links, and what is left out
+
+
+def _link(links: Mapping[Path, str], target: Path, root: Path | None) -> Iterator[str]:
+    """Creates symbolic links, and yields a sentence on those that lead out of the repository.
+
+    Args:
+        links: Where each link leads, by its path.
+        target: The copy.
+        root: The original, into which absolute links may lead; None if there is none.
+    """
+    for link, leads_to in links.items():
+        if root is not None and Path(leads_to).is_absolute() and Path(leads_to).is_relative_to(root):
+            leads_to = str(target / Path(leads_to).relative_to(root))  # noqa: PLW2901
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(leads_to)
+    # After all of them exist, because one link may lead to the next.
+    outside = [link for link in links if not Path(os.path.realpath(link)).is_relative_to(target)]
+    for link in outside:
+        link.unlink()
+    if outside:
+        yield _sentence([link.relative_to(target).as_posix() for link in outside], "leads out of the repository")
+
+
+class _LeftOut:
+    def __init__(self) -> None:
+        self.submodules: list[str] = []
+        self.large: list[str] = []
+        self.pointers: list[str] = []
+
+    def sentences(self) -> Iterator[str]:
+        if self.submodules:
+            yield _sentence(self.submodules, "is a submodule")
+        if self.large:
+            yield _sentence(self.large, f"is larger than {_MAX_BYTES // 1024 // 1024} MiB")
+        if self.pointers:
+            yield _sentence(self.pointers, "is a pointer of Git LFS")
+
+
+def _sentence(names: Sequence[str], problem: str) -> str:
+    others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return f"{names[0]}{others} {problem}"
+
+
+# -- git
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Returns the output of Git, or None if it fails."""
+    output = _run(folder, arguments)
+    return None if output is None else output.decode("utf-8", "surrogateescape")
+
+
+def _run(folder: Path, arguments: Sequence[str], given: bytes = b"") -> bytes | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, *_SAFE, "-C", str(folder), *arguments]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(  # noqa: S603
+            command,
+            input=given,
+            capture_output=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+            env={name: value for name, value in os.environ.items() if name not in _PLACES} | _ENVIRONMENT,
+        )
+        return done.stdout if done.returncode == 0 else None
+    return None

@@ -1,0 +1,125 @@
+"""Finds the objects in the cluster that tell a GitOps controller what to apply."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drift.errors import RequestError, SourceError, UsageError
+from drift.gitops.sync_record import at, items, text
+from drift.kube.live import LiveObject, LiveSource
+from drift.model import Json, Object, as_object
+from drift.redaction import without_passwords
+
+#: What stands for all objects, in all namespaces.
+ALL: Final = "all"
+#: The length of a message of a controller in the report.
+_MAX_MESSAGE: Final = 300
+
+
+class MissingObjectError(SourceError):
+    """An object does not exist that a GitOps controller needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerKind:
+    """A kind of a GitOps controller.
+
+    Attributes:
+        group: Its API group.
+        kind: Its name.
+    """
+
+    group: str
+    kind: str
+
+    def find(self, target: str, cluster: LiveSource) -> Sequence[LiveObject]:
+        """Returns the objects that a user names, sorted; none if the cluster does not have the kind.
+
+        Args:
+            target: ``all``, ``NAME`` or ``NAMESPACE/NAME``.
+            cluster: The cluster.
+
+        Raises:
+            SourceError: The account may not read them.
+            UsageError: Several namespaces have an object with the name.
+        """
+        resource = cluster.resources.preferred(self.group, self.kind)
+        if resource is None:
+            return ()
+        namespace, _, name = target.rpartition("/")
+        try:
+            if namespace:
+                live = cluster.get(resource, namespace, name)
+                return () if live is None else (live,)
+            found = sorted(cluster.list(resource, None), key=lambda item: (item.namespace or "", item.name))
+        except RequestError as error:
+            raise SourceError(f"cannot read {resource.full_name}: {error}") from None
+        if target == ALL:
+            return found
+        named = [live for live in found if live.name == name]
+        if len(named) > 1:
+            choices = ", ".join(f"{live.namespace}/{live.name}" for live in named)
+            raise UsageError(f"{self.kind} {name} is in several namespaces; name one of {choices}")
+        return named
+
+    def state(self, target: str, cluster: LiveSource) -> frozenset[tuple[str, str, Json]]:
+        """Returns a value that changes when one of the objects that a user names, or what was last synced, does.
+
+        Raises:
+            SourceError: The account may not read them.
+            UsageError: Several namespaces have an object with the name.
+        """
+        return frozenset(
+            (live.namespace or "", live.name, json.dumps([live.body.get("spec"), _synced(live.body)], sort_keys=True))
+            for live in self.find(target, cluster)
+        )
+
+    def get(self, namespace: str, name: str, cluster: LiveSource) -> Object:
+        """Returns one object.
+
+        Raises:
+            SourceError: It does not exist, or the account may not read it.
+        """
+        resource = cluster.resources.preferred(self.group, self.kind)
+        try:
+            live = None if resource is None else cluster.get(resource, namespace, name)
+        except RequestError as error:
+            raise SourceError(f"cannot read {self.kind} {namespace}/{name}: {error}") from None
+        if live is None:
+            raise MissingObjectError(f"{self.kind} {namespace}/{name} does not exist")
+        return live.body
+
+
+def _synced(body: Object) -> Json:
+    """Returns what the status of an object says about syncs: other parts may change with each reconcile."""
+    status = as_object(body.get("status"))
+    history = [[entry.get(name) for name in ("id", "version", "digest")] for entry in items(status, "history")]
+    ready = [text(condition(body, "Ready"), name) for name in ("status", "reason")]
+    operation = text(status, "operationState", "finishedAt")
+    return [status.get("lastAppliedRevision"), status.get("lastAttemptedRevision"), history, ready, operation]
+
+
+def condition(body: Object, kind: str) -> Object:
+    """Returns a condition in the status of an object; empty if it has none."""
+    conditions = at(body, "status", "conditions")
+    found = (item for item in (conditions if isinstance(conditions, list) else ()) if text(item, "type") == kind)
+    return next((item for item in found if isinstance(item, dict)), {})
+
+
+def last_written(body: Object, subresource: str | None = None) -> str | None:
+    """Returns when an object or one of its subresources was last changed, as RFC 3339; None if unknown."""
+    entries = at(body, "metadata", "managedFields")
+    times = [
+        text(entry, "time")
+        for entry in (entries if isinstance(entries, list) else ())
+        if subresource is None or text(entry, "subresource") == subresource
+    ]
+    return max(filter(None, times), default=None)
+
+
+def one_line(message: str) -> str | None:
+    """Returns a controller's message in one line, or None if it is empty."""
+    line = without_passwords(" ".join(message.split()))
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    return (line if len(line) <= _MAX_MESSAGE else f"{line[: _MAX_MESSAGE - 3]}...") or None

@@ -1,0 +1,330 @@
+"""Renders what Flux would apply: the Kustomizations and HelmReleases in the cluster say what, a local checkout has it.
+
+A Kustomization is built from the checkout as it is now, and again at the revision that Flux applied last, so that the
+difference between the two is exactly what Flux has still to apply.
+"""
+
+import os
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from drift.errors import SourceError
+from drift.gitops.flux_status import commit_of
+from drift.gitops.sync_record import at, items, text
+from drift.kube.live import LiveObject
+from drift.model import Manifest, Object, SourceInfo, SourceKind, as_object
+from drift.sources.checkouts import Checkouts, Copy, WorkTree
+from drift.sources.controller_objects import ALL, ControllerKind, MissingObjectError, condition, last_written, one_line
+from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
+from drift.sources.helm_release import find_release
+from drift.sources.kustomize import read_built
+from drift.sources.model import Rendered, SourceContext
+
+_KUSTOMIZATION: Final = ControllerKind("kustomize.toolkit.fluxcd.io", "Kustomization")
+_HELM_RELEASE: Final = ControllerKind("helm.toolkit.fluxcd.io", "HelmRelease")
+_SOURCES: Final = {
+    kind: ControllerKind("source.toolkit.fluxcd.io", kind) for kind in ("GitRepository", "OCIRepository", "Bucket")
+}
+#: Fields of a GitRepository that change what is in its artifact.
+_UNSUPPORTED: Final = ("include", "sparseCheckout")
+#: Fields of ``spec.ref`` that name one commit, not the newest one of a branch.
+_PINS: Final = ("commit", "tag", "semver", "name")
+#: Why a Kustomization is not ready although the revision that it attempted last has been applied.
+_AFTER_APPLYING: Final = frozenset({"HealthCheckFailed", "PruneFailed"})
+_CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
+_OTHER_CLUSTER: Final = "it is applied to another cluster (spec.kubeConfig)"
+_SHORT: Final = 12
+
+
+def render_flux(target: str, context: SourceContext) -> list[Rendered]:
+    """Renders Kustomizations and HelmReleases.
+
+    Args:
+        target: ``all``, ``NAME`` or ``NAMESPACE/NAME``.
+        context: The cluster and the checkouts.
+
+    Raises:
+        SourceError: The account may not read them, or the cluster has none.
+        UsageError: The name is ambiguous, or a checkout does not exist.
+    """
+    kustomizations = _KUSTOMIZATION.find(target, context.cluster)
+    releases = _HELM_RELEASE.find(target, context.cluster)
+    if not kustomizations and not releases:
+        raise SourceError(
+            "the cluster has no Kustomization or HelmRelease of Flux"
+            if target == ALL
+            else "the cluster has no Kustomization or HelmRelease of Flux with this name; --flux all takes all of them"
+        )
+    with Checkouts(context.checkouts) as checkouts:
+        rendered = [_Kustomization(live, context, checkouts).render() for live in kustomizations]
+    return [*rendered, *(_render_release(live, context) for live in releases)]
+
+
+def flux_state(target: str, context: SourceContext) -> Hashable:
+    """Returns a value that changes when the Kustomizations or HelmReleases do, or what they applied last.
+
+    Raises:
+        SourceError: The account may not read them.
+    """
+    return tuple(kind.state(target, context.cluster) for kind in (_KUSTOMIZATION, _HELM_RELEASE))
+
+
+class _Kustomization:
+    def __init__(self, live: LiveObject, context: SourceContext, checkouts: Checkouts) -> None:
+        self._body = live.body
+        self._namespace = live.namespace or ""
+        self._context = context
+        self._checkouts = checkouts
+        self._spec = as_object(live.body.get("spec"))
+        self._path = os.path.normpath(f"/{text(self._spec, 'path')}").lstrip("/")
+        self._info = _info(SourceKind.FLUX_KUSTOMIZATION, live)
+
+    def render(self) -> Rendered:
+        if self._spec.get("kubeConfig"):
+            return Rendered(self._info, skipped=_OTHER_CLUSTER)
+        try:
+            return self._render()
+        except SourceError as error:
+            return Rendered(self._info, failure=f"{self._info.name}: {error}")
+
+    def _render(self) -> Rendered:
+        repository = _Repository.read(self._spec, self._namespace, self._context)
+        tree = self._checkouts.find(repository.url)
+        variables, changed_at = self._variables()
+        applied = self._applied_commit()
+        follows_checkout = repository.pinned is None and applied is not None and not tree.is_dirty
+        behind = self._checkouts.commits_behind(tree, applied) if follows_checkout and applied is not None else 0
+        commit = applied if behind else repository.pinned
+        notes = [self._behind(tree, behind, applied)] if behind else []
+        why_unknown = self._why_base_is_unknown(applied, changed_at)
+        builds = [partial(self._build, tree, self._copy(tree, commit, repository), commit, variables)]
+        if why_unknown is None and applied not in {commit, None if tree.is_dirty else tree.commit}:
+            try:
+                builds.append(partial(self._build, tree, self._copy(tree, applied, repository), applied, variables))
+            except SourceError as error:
+                why_unknown = str(error)
+        desired, *rest = _run(builds)
+        if isinstance(desired, SourceError):
+            raise desired
+        base: tuple[Manifest, ...] | SourceError = rest[0] if rest else desired
+        if isinstance(base, SourceError):
+            why_unknown = str(base)
+        if why_unknown is not None:
+            notes.append(f"{self._info.name}: what Flux applied last is not known: {why_unknown}")
+        if not desired:
+            notes.append(f"{self._info.name}: there is no manifest in {_shown(tree, self._path)}")
+        return Rendered(
+            replace(
+                self._info,
+                path=_shown(tree, self._path),
+                revision=commit or tree.commit,
+                synced_revision=applied or self._info.synced_revision,
+            ),
+            desired,
+            None if why_unknown is not None or isinstance(base, SourceError) else base,
+            tuple(notes),
+            files=(str(tree.root / self._path),),
+        )
+
+    def _copy(self, tree: WorkTree, commit: str | None, repository: "_Repository") -> Copy:
+        prepare = partial(remove_ignored_files, ignore=repository.ignore)
+        return self._checkouts.copy(tree, commit, prepare, f"flux {repository.ignore}")
+
+    def _build(
+        self, tree: WorkTree, copy: Copy, commit: str | None, variables: Variables | None
+    ) -> tuple[Manifest, ...]:
+        shown = _shown(tree, self._path) if commit is None else f"{commit[:_SHORT]}:{self._path}"
+        try:
+            built, folder = build_path(copy.root, self._spec, variables)
+            return read_built(built, folder, shown, partial(finish, spec=self._spec, variables=variables))
+        except SourceError as error:
+            left_out = "".join(f"; {sentence}" for sentence in copy.left_out)
+            raise SourceError(f"{error}{left_out}".replace(str(copy.root), str(tree.root))) from None
+
+    # -- what was applied last
+
+    def _applied_commit(self) -> str | None:
+        status = as_object(self._body.get("status"))
+        attempted = commit_of(text(status, "lastAttemptedRevision"))
+        if attempted is not None and text(condition(self._body, "Ready"), "reason") in _AFTER_APPLYING:
+            return attempted
+        return commit_of(text(status, "lastAppliedRevision")) or commit_of(text(status, "lastAppliedOriginRevision"))
+
+    def _why_base_is_unknown(self, applied: str | None, changed_at: str | None) -> str | None:
+        """Returns why the last applied objects cannot be built, as a sentence, or None if they can."""
+        if applied is None:
+            revision = text(self._body, "status", "lastAppliedRevision")
+            return f"{revision} is not a commit of Git" if revision else "it has not applied anything yet"
+        generation = at(self._body, "metadata", "generation")
+        ready = condition(self._body, "Ready")
+        observed = ready.get("observedGeneration", at(self._body, "status", "observedGeneration"))
+        if isinstance(generation, int) and isinstance(observed, int) and observed < generation:
+            return "its spec has changed since"
+        if changed_at is not None and self._info.last_synced is not None and changed_at > self._info.last_synced:
+            return "an object of substituteFrom has changed since"
+        return None
+
+    def _behind(self, tree: WorkTree, count: int, commit: str | None) -> str:
+        commits = "one commit" if count == 1 else f"{count} commits"
+        return (
+            f"{self._info.name}: the checkout is {commits} behind {(commit or '')[:_SHORT]}, which Flux applied last, "
+            f"so this report compares with that commit; `git -C {tree.root} pull` updates the checkout"
+        )
+
+    # -- postBuild
+
+    def _variables(self) -> tuple[Variables | None, str | None]:
+        """Returns the variables, and when an object that has some was last changed."""
+        post_build = self._spec.get("postBuild")
+        if not isinstance(post_build, dict):
+            return None, None
+        values: dict[str, str] = {}
+        unknown: str | None = None
+        changed: list[str] = []
+        for reference in items(post_build, "substituteFrom"):
+            name = text(reference, "name")
+            if text(reference, "kind") == "Secret":
+                # It may set any variable that nothing after it sets.
+                values.clear()
+                unknown = f"it comes from the Secret {self._namespace}/{name}, which drift does not read"
+                continue
+            body = self._config_map(name, optional=reference.get("optional") is True)
+            values |= {key: value for key, value in as_object(body.get("data")).items() if isinstance(value, str)}
+            changed += filter(None, [last_written(body)])
+        values |= {key: _text_of(value) for key, value in as_object(post_build.get("substitute")).items()}
+        values = {key: value.replace("\n", "") for key, value in values.items()}
+        always = post_build.get("substituteStrategy") == "Always"
+        return Variables(values, unknown, always), max(changed, default=None)
+
+    def _config_map(self, name: str, *, optional: bool) -> Object:
+        try:
+            return _CONFIG_MAP.get(self._namespace, name, self._context.cluster)
+        except MissingObjectError:
+            if optional:
+                return {}
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """Where the files of a Kustomization are.
+
+    Attributes:
+        url: Of the repository.
+        ignore: The patterns of files that are not in its artifact, or None.
+        pinned: The commit of its tag or other fixed revision; None if it follows a branch.
+    """
+
+    url: str
+    ignore: str | None
+    pinned: str | None
+
+    @classmethod
+    def read(cls, spec: Object, namespace: str, context: SourceContext) -> "_Repository":
+        """Reads the source of a Kustomization.
+
+        Raises:
+            SourceError: It cannot be read, or it is of a kind that is not supported.
+        """
+        reference = as_object(spec.get("sourceRef"))
+        kind, name = text(reference, "kind"), text(reference, "name")
+        if kind not in _SOURCES:
+            raise SourceError(f"its source is of the kind {kind}, which is not supported")
+        body = _SOURCES[kind].get(text(reference, "namespace") or namespace, name, context.cluster)
+        source = as_object(body.get("spec"))
+        for field in _UNSUPPORTED:
+            if source.get(field):
+                raise SourceError(f"{field} of {kind} {name} is not supported")
+        ignore = source.get("ignore")
+        url = f"{text(source, 'endpoint')}/{text(source, 'bucketName')}" if kind == "Bucket" else text(source, "url")
+        revision = as_object(source.get("ref"))
+        pinned = None
+        if any(revision.get(field) for field in _PINS):
+            pinned = text(revision, "commit") or commit_of(text(body, "status", "artifact", "revision"))
+            if not pinned:
+                raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
+        return cls(url, ignore if isinstance(ignore, str) else None, pinned)
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _shown(tree: WorkTree, path: str) -> str:
+    """Returns a path in a work tree as a user would name it."""
+    full = os.path.join(tree.root, path)  # noqa: PTH118
+    relative = os.path.relpath(full)
+    return full if relative.startswith("..") else relative
+
+
+def _run(builds: Sequence[partial[tuple[Manifest, ...]]]) -> list[tuple[Manifest, ...] | SourceError]:
+    """Runs one or two builds, two at a time."""
+
+    def run(build: partial[tuple[Manifest, ...]]) -> tuple[Manifest, ...] | SourceError:
+        try:
+            return build()
+        except SourceError as error:
+            return error
+
+    if len(builds) == 1:
+        return [run(builds[0])]
+    with ThreadPoolExecutor(len(builds)) as pool:
+        return list(pool.map(run, builds))
+
+
+def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
+    """Returns what Flux says about one of its objects."""
+    ready = condition(live.body, "Ready")
+    history = next(items(live.body, "status", "history"), {})
+    return SourceInfo(
+        kind,
+        f"{live.kind} {live.namespace}/{live.name}",
+        synced_revision=text(live.body, "status", "lastAppliedRevision") or None,
+        suspended=at(live.body, "spec", "suspend") is True,
+        ready={"True": True, "False": False}.get(text(ready, "status")),
+        message=one_line(text(ready, "message")),
+        last_synced=text(history, "lastReconciled") or last_written(live.body, "status"),
+    )
+
+
+# -- HelmRelease
+
+
+def _render_release(live: LiveObject, context: SourceContext) -> Rendered:
+    """Returns what Helm installed for a HelmRelease."""
+    info = _info(SourceKind.FLUX_HELM_RELEASE, live)
+    spec = as_object(live.body.get("spec"))
+    if spec.get("kubeConfig"):
+        return Rendered(info, skipped=_OTHER_CLUSTER)
+    namespace, name = release_of(live.body)
+    try:
+        release = find_release(namespace, name, context)
+    except SourceError as error:
+        return Rendered(info, failure=f"{info.name}: {error}")
+    if release is None:
+        return Rendered(
+            info, failure=f"{info.name}: there is no Helm release {namespace}/{name}; Flux has not installed it"
+        )
+    chart = f"{release.number} ({release.chart} {release.chart_version})"
+    notes = [] if release.problem is None else [f"{info.name}: {release.problem}"]
+    return Rendered(
+        replace(info, revision=chart, synced_revision=chart, last_synced=release.deployed_at or info.last_synced),
+        release.manifests,
+        release.synced or (),
+        tuple(notes),
+        replaces=f"release {namespace}/{name}",
+    )
+
+
+def release_of(helm_release: Object) -> tuple[str, str]:
+    """Returns the namespace of the storage and the name of the release of a HelmRelease."""
+    spec = as_object(helm_release.get("spec"))
+    namespace = text(helm_release, "metadata", "namespace")
+    storage = text(helm_release, "status", "storageNamespace") or text(spec, "storageNamespace") or namespace
+    history = next(items(helm_release, "status", "history"), {})
+    target = text(spec, "targetNamespace")
+    default = f"{target}-{text(helm_release, 'metadata', 'name')}" if target else text(helm_release, "metadata", "name")
+    return storage, text(history, "name") or text(spec, "releaseName") or default

@@ -1,0 +1,408 @@
+"""Substitutes variables in the YAML text of objects, as Flux does after the build (``spec.postBuild``).
+
+The language is a part of the shell's: ``${name}``, ``${name:=default}``, ``${name:2:3}``, ``${name/old/new}``,
+``${name^^}`` and so on. Flux works on text that kustomize has written, without the quotes of the file in Git, so
+``"${number}"`` becomes a number. Oddities of the original are kept on purpose: what Flux applies is what counts.
+https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution
+https://github.com/fluxcd/pkg/tree/main/envsubst
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+#: The names that Flux accepts. One invalid name makes it fail, used or not.
+_NAME: Final = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
+#: These have a value for a variable that is not set, so that strict mode accepts them.
+_DEFAULTS: Final = frozenset({"=", ":=", ":-", ":?", ":+"})
+
+
+class SubstitutionError(ValueError):
+    """A text or a variable that Flux does not accept. The message quotes no value."""
+
+
+def check_names(variables: Mapping[str, str]) -> None:
+    """Checks the names of variables.
+
+    Raises:
+        SubstitutionError: Flux accepts only letters, digits and underscores.
+    """
+    for name in variables:
+        if not _NAME.fullmatch(name):
+            raise SubstitutionError(f"{name!r} is not a valid name for a variable (letters, digits and underscores)")
+
+
+def substitute(text: str, variables: Mapping[str, str], *, strict: bool = False, placeholder: str | None = None) -> str:
+    """Returns a text with its variables replaced.
+
+    Args:
+        text: The YAML of one object.
+        variables: The values by name.
+        strict: Whether a variable that is not set and has no default is an error. Else it is empty.
+        placeholder: What stands for the value of any other variable, and for what is made of it, if these values are
+            not known; None if `variables` has all.
+
+    Raises:
+        SubstitutionError: The text has an expression that Flux does not accept, or a variable is not set.
+    """
+    return _Evaluator(text, variables, strict=strict, placeholder=placeholder).text()
+
+
+_Accept = Callable[[str, int], bool]
+
+
+def _first(characters: str, second: str = "") -> _Accept:
+    """Accepts one character and, after it, one of a second set."""
+    return lambda character, index: character in characters if index == 0 else index == 1 and character in second
+
+
+def _but(characters: str) -> _Accept:
+    return lambda character, _: character not in characters
+
+
+def _is_word(character: str, _: int) -> bool:
+    return character == "_" or character.isalpha() or character.isdecimal()
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """How an operator is read.
+
+    Attributes:
+        accept: Accepts the characters of its name.
+        arguments: Reads its arguments, up to the closing brace.
+    """
+
+    accept: _Accept
+    arguments: Callable[["_Evaluator"], list[str]]
+
+
+class _Evaluator:
+    """Reads a text from left to right and evaluates it at once."""
+
+    def __init__(self, text: str, variables: Mapping[str, str], *, strict: bool, placeholder: str | None) -> None:
+        self._text = text
+        self._position = 0
+        self._variables = variables
+        self._strict = strict
+        self._placeholder = placeholder
+
+    def text(self) -> str:
+        parts: list[str] = []
+        while self._position < len(self._text):
+            if self._begins_expression():
+                parts.append(self._expression())
+            else:
+                parts.append(self._take(_but(""), nests=True, escapes="$"))
+        return "".join(parts)
+
+    # -- characters
+
+    def _next(self, ahead: int = 0) -> str:
+        """Returns the next character; "" at the end."""
+        position = self._position + ahead
+        return self._text[position : position + 1]
+
+    def _begins_expression(self) -> bool:
+        return self._text.startswith("${", self._position)
+
+    def _take(self, accept: _Accept, *, nests: bool = False, escapes: str = "") -> str:
+        """Takes characters while they are accepted.
+
+        Args:
+            accept: Accepts a character at an index of the result, which counts escaped characters once.
+            nests: Whether to stop before a nested expression.
+            escapes: Whether ``$$`` stands for a dollar sign, and a backslash escapes itself and a slash.
+        """
+        taken: list[str] = []
+        while character := self._next():
+            if taken and nests and self._begins_expression():
+                break
+            if character in escapes and self._next(1) in {"$": "$", "\\": "\\/"}[character] and self._next(1):
+                taken.append(self._next(1))
+                self._position += 2
+            elif accept(character, len(taken)):
+                taken.append(character)
+                self._position += 1
+            else:
+                break
+        return "".join(taken)
+
+    def _expect(self, character: str) -> None:
+        if self._next() != character:
+            raise self._error()
+        self._position += 1
+
+    def _error(self) -> SubstitutionError:
+        line = self._text.count("\n", 0, self._position) + 1
+        return SubstitutionError(
+            f"line {line} of the built object has a ${{...}} that Flux does not accept; $${{ escapes it"
+        )
+
+    # -- expressions
+
+    def _expression(self) -> str:
+        self._position += len("${")
+        if self._next() == "#":
+            self._position += 1
+            name = self._word()
+            self._expect("}")
+            return self._operate("#", lambda value, _: str(len(_encode(value))), self._value(name, "#"), [])
+        name = self._word()
+        if self._next() == "}":
+            self._position += 1
+            return self._value(name, "")
+        operator = self._operator()
+        symbol = self._take(operator.accept)
+        if not symbol:
+            raise self._error()
+        arguments = operator.arguments(self)
+        self._expect("}")
+        return self._operate(symbol, _OPERATIONS[symbol], self._value(name, symbol), arguments)
+
+    def _operate(self, symbol: str, operation: "_Operation", value: str, arguments: list[str]) -> str:
+        if self._placeholder is not None:
+            given = (value,) if symbol in _DEFAULTS else (value, *arguments)
+            if any(self._placeholder in text for text in given):
+                return self._placeholder
+        return operation(value, arguments)
+
+    def _word(self) -> str:
+        word = self._take(_is_word)
+        if not word:
+            raise self._error()
+        return word
+
+    def _operator(self) -> _Operator:
+        first = self._next()
+        if first == ":":
+            return _DEFAULT if self._next(1) and self._next(1) in "=-?+" else _SUBSTRING
+        operator = _OPERATORS.get(first)
+        if operator is None:
+            raise self._error()
+        return operator
+
+    def _value(self, name: str, symbol: str) -> str:
+        if name in self._variables:
+            return self._variables[name]
+        if self._placeholder is not None:
+            return self._placeholder
+        if self._strict and symbol not in _DEFAULTS:
+            raise SubstitutionError(f"the variable {name} is not set")
+        return ""
+
+    # -- arguments
+
+    def argument(self, accept: _Accept, escapes: str = "") -> str:
+        """Returns the next argument, or the part of it before a nested expression."""
+        if self._begins_expression():
+            return self._expression()
+        taken = self._take(accept, nests=True, escapes=escapes)
+        if not taken:
+            raise self._error()
+        return taken
+
+    def no_arguments(self) -> list[str]:
+        """Returns no arguments."""
+        return []
+
+    def one_argument(self) -> list[str]:
+        """Returns one argument, which must not be empty."""
+        return [self.argument(_but("}"))]
+
+    def default_arguments(self) -> list[str]:
+        """Returns the parts of a default value."""
+        parts = []
+        while self._next() != "}":
+            parts.append(self.argument(_but("}")))
+        return parts
+
+    def substring_arguments(self) -> list[str]:
+        """Returns the offset and, if there is one, the length."""
+        arguments = [self.argument(_but(":}"))]
+        if self._next() != "}":
+            if not self._take(lambda character, _: character == ":"):
+                raise self._error()
+            arguments.append(self.argument(_but("}")))
+        return arguments
+
+    def replace_arguments(self) -> list[str]:
+        """Returns the old text and, if there is one, the new one."""
+        arguments = [self.argument(_but("/"), escapes="$\\")]
+        if not self._take(lambda character, _: character == "/"):
+            raise self._error()
+        if self._next() != "}":
+            arguments.append(self.argument(_but("}"), escapes="$\\"))
+        return arguments
+
+
+_DEFAULT: Final = _Operator(_first(":", "=-?+"), _Evaluator.default_arguments)
+_SUBSTRING: Final = _Operator(_first(":"), _Evaluator.substring_arguments)
+_OPERATORS: Final[Mapping[str, _Operator]] = {
+    "=": _Operator(_first("="), _Evaluator.default_arguments),
+    ",": _Operator(_first(",^", ",^"), _Evaluator.no_arguments),
+    "^": _Operator(_first(",^", ",^"), _Evaluator.no_arguments),
+    "/": _Operator(_first("/", "/#%"), _Evaluator.replace_arguments),
+    "#": _Operator(_first("#", "#"), _Evaluator.one_argument),
+    "%": _Operator(_first("%", "%"), _Evaluator.one_argument),
+}
+
+
+# -- operations; offsets and lengths count bytes
+
+_Operation = Callable[[str, list[str]], str]
+
+
+def _encode(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")
+
+
+def _default(value: str, parts: list[str]) -> str:
+    return value or "".join(parts)
+
+
+def _substring(value: str, arguments: list[str]) -> str:
+    numbers = [int(argument) for argument in arguments if _INTEGER.fullmatch(argument)]
+    if len(numbers) < len(arguments) or any(abs(number) > _MAX_INTEGER for number in numbers):
+        return value
+    encoded = _encode(value)
+    start = max(numbers[0] + len(encoded), 0) if numbers[0] < 0 else numbers[0]
+    length = numbers[1] if len(numbers) > 1 else len(encoded)
+    end = len(encoded) + length if length < 0 else start + length
+    return encoded[start : max(start, end)].decode("utf-8", "surrogateescape")
+
+
+def _replace(count: int) -> _Operation:
+    return lambda value, arguments: value.replace(arguments[0], (*arguments, "")[1], count)
+
+
+def _replace_prefix(value: str, arguments: list[str]) -> str:
+    if len(arguments) > 1 and value.startswith(arguments[0]):
+        return arguments[1] + value.removeprefix(arguments[0])
+    return value
+
+
+def _replace_suffix(value: str, arguments: list[str]) -> str:
+    if len(arguments) > 1 and value.endswith(arguments[0]):
+        return value.removesuffix(arguments[0]) + arguments[1]
+    return value
+
+
+def _trim_prefix(value: str, pattern: str, *, longest: bool) -> str:
+    compiled = compile_glob(pattern)
+    lengths = range(1, len(value) + 1)
+    for length in reversed(lengths) if longest else lengths:
+        if compiled is not None and compiled.fullmatch(value, 0, length):
+            return value[length:]
+    return value
+
+
+def _trim(*, longest: bool, from_end: bool) -> _Operation:
+    def trim(value: str, arguments: list[str]) -> str:
+        if from_end:
+            # Flux reverses the pattern, too, so that a class such as [a-z] is not one any more.
+            return _trim_prefix(value[::-1], arguments[0][::-1], longest=longest)[::-1]
+        return _trim_prefix(value, arguments[0], longest=longest)
+
+    return trim
+
+
+def _by_character(change: Callable[[str], str]) -> Callable[[str], str]:
+    """Changes the case of single characters only: Go has no upper case for a sharp s."""
+    return lambda value: "".join(new if len(new := change(character)) == 1 else character for character in value)
+
+
+_upper: Final = _by_character(str.upper)
+_lower: Final = _by_character(str.lower)
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_MAX_INTEGER: Final = 2**63 - 1
+_OPERATIONS: Final[Mapping[str, _Operation]] = {
+    **dict.fromkeys(_DEFAULTS, _default),
+    ":": _substring,
+    ",": lambda value, _: _lower(value[:1]) + value[1:],
+    ",,": lambda value, _: _lower(value),
+    "^": lambda value, _: _upper(value[:1]) + value[1:],
+    "^^": lambda value, _: _upper(value),
+    ",^": lambda value, _: value,
+    "^,": lambda value, _: value,
+    "/": _replace(1),
+    "//": _replace(-1),
+    "/#": _replace_prefix,
+    "/%": _replace_suffix,
+    "#": _trim(longest=False, from_end=False),
+    "##": _trim(longest=True, from_end=False),
+    "%": _trim(longest=False, from_end=True),
+    "%%": _trim(longest=True, from_end=True),
+}
+
+
+# -- patterns
+
+
+def compile_glob(pattern: str) -> re.Pattern[str] | None:
+    """Returns a regular expression for a glob of Go's ``path.Match``, or None if it is not valid and matches nothing.
+
+    Here, an asterisk also matches slashes.
+    """
+    chunks = [""]
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        position += 1
+        if character == "*":
+            chunks.append("")
+        elif character == "?":
+            chunks[-1] += "."
+        elif character == "[":
+            read = _class(pattern, position)
+            if read is None:
+                return None
+            expression, position = read
+            chunks[-1] += expression
+        else:
+            if character == "\\":
+                character = pattern[position : position + 1]
+                position += 1
+                if not character:
+                    return None
+            chunks[-1] += re.escape(character)
+    first, *rest = chunks
+    # Each chunk but the last is matched where it occurs first, which needs no backtracking.
+    middle = "".join(f"(?>.*?{chunk})" for chunk in rest[:-1] if chunk)
+    return re.compile(first + middle + (f".*{rest[-1]}" if rest else ""), re.DOTALL)
+
+
+def _class(pattern: str, position: int) -> tuple[str, int] | None:
+    """Returns the expression of a character class and the position behind it, or None if it is not valid."""
+    is_negated = pattern.startswith("^", position)
+    position += is_negated
+    ranges = ""
+    count = 0
+    while not (count and pattern.startswith("]", position)):
+        low = _class_character(pattern, position)
+        if low is None:
+            return None
+        high, position = low
+        if pattern[position] == "-":
+            end = _class_character(pattern, position + 1)
+            if end is None:
+                return None
+            high, position = end
+        if low[0] <= high:
+            ranges += f"{re.escape(low[0])}-{re.escape(high)}"
+        count += 1
+    if not ranges:
+        return ("." if is_negated else "(?!)"), position + 1
+    return f"[{'^' if is_negated else ''}{ranges}]", position + 1
+
+
+def _class_character(pattern: str, position: int) -> tuple[str, int] | None:
+    """Returns a character of a class and the position behind it; None if the pattern is not valid or ends there."""
+    character = pattern[position : position + 1]
+    if character in {"", "-", "]"}:
+        return None
+    if character == "\\":
+        position += 1
+        character = pattern[position : position + 1]
+    return (character, position + 1) if character and position + 1 < len(pattern) else None

@@ -1,0 +1,191 @@
+"""A repository is found by any form of its URL, and its files are copied without running anything of it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drift.errors import SourceError, UsageError
+from drift.sources.checkouts import Checkouts, repository_id
+
+URL = "https://github.com/acme/apps"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def repository(folder: Path, files: dict[str, str], remote: str = URL) -> str:
+    """Creates a work tree with one commit, and returns that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    git(folder, "init", "--quiet")
+    git(folder, "remote", "add", "origin", remote)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=first")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def files_in(folder: Path) -> dict[str, str]:
+    return {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/acme/apps",
+        "https://github.com/acme/apps.git",
+        "https://github.com/acme/apps/",
+        "https://user:password@GitHub.com/acme/apps.git",
+        "http://github.com:80/acme/apps",
+        "ssh://git@github.com/acme/apps.git",
+        "ssh://git@github.com:22/acme/apps",
+        "ssh://git@ssh.github.com:443/acme/apps.git",
+        "git@github.com:acme/apps.git",
+        "github.com:acme/apps",
+        "git@github.com:/acme/apps",
+    ],
+)
+def test_every_form_of_a_url_names_the_same_repository(url: str) -> None:
+    assert repository_id(url) == ("github.com", "acme/apps")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("git@ssh.dev.azure.com:v3/org/project/apps", "https://org@dev.azure.com/org/project/_git/apps"),
+        ("file:///srv/git/apps.git", "/srv/git/apps"),
+        ("https://example.com/a%20b.git", "git@example.com:a b"),
+    ],
+)
+def test_other_hosts_have_other_forms(one: str, other: str) -> None:
+    assert repository_id(one) == repository_id(other)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://gitlab.com/acme/apps", "https://github.com/acme/Apps", "https://github.com/apps"]
+)
+def test_another_host_or_path_is_another_repository(url: str) -> None:
+    assert repository_id(url) != ("github.com", "acme/apps")
+
+
+def test_a_work_tree_is_found_by_its_remotes_or_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = repository(tmp_path / "apps", {"a.yaml": "a", "below/b.yaml": "b"})
+    git(tmp_path / "apps", "remote", "add", "fork", "git@example.com:someone/apps.git")
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/c.yaml").write_text("c")
+    elsewhere = f"oci://registry.example.com/apps={tmp_path}/plain"
+
+    with Checkouts([str(tmp_path / "apps/below"), elsewhere]) as checkouts:
+        tree = checkouts.find("ssh://git@github.com/acme/apps")
+        assert (tree.root, tree.commit, tree.is_dirty) == (tmp_path / "apps", commit, False)
+        assert checkouts.find("https://example.com/someone/apps") == tree
+        plain = checkouts.find("oci://registry.example.com/apps")
+        assert plain.commit is None
+        assert files_in(checkouts.copy(plain, None).root) == {"c.yaml": "c"}
+        with pytest.raises(SourceError, match=r"^no local checkout of https://github.com/acme/other; .* --checkout"):
+            checkouts.find("https://user:password@github.com/acme/other")
+
+    monkeypatch.chdir(tmp_path / "apps/below")
+    with Checkouts([]) as checkouts:
+        assert checkouts.find(URL) == tree
+
+
+def test_a_checkout_that_is_none_is_an_error(tmp_path: Path) -> None:
+    with Checkouts([str(tmp_path)]) as checkouts, pytest.raises(UsageError, match="is not a Git work tree"):
+        checkouts.find(URL)
+    with Checkouts([f"{URL}={tmp_path}/none"]) as checkouts, pytest.raises(UsageError, match="is not a folder"):
+        checkouts.find(URL)
+
+
+def test_a_copy_has_the_files_as_they_are_or_as_they_were(tmp_path: Path) -> None:
+    first = repository(tmp_path / "apps", {"a.yaml": "old", "gone.yaml": "g", ".gitignore": "ignored.yaml\n"})
+    (tmp_path / "apps/a.yaml").write_text("new")
+    (tmp_path / "apps/gone.yaml").unlink()
+    (tmp_path / "apps/ignored.yaml").write_text("i")
+    (tmp_path / "apps/added.yaml").write_text("+")
+
+    with Checkouts([str(tmp_path / "apps")]) as checkouts:
+        tree = checkouts.find(URL)
+        now, then = checkouts.copy(tree, None).root, checkouts.copy(tree, first).root
+        assert tree.is_dirty
+        assert files_in(now) == {"a.yaml": "new", "added.yaml": "+", ".gitignore": "ignored.yaml\n"}
+        assert files_in(then) == {"a.yaml": "old", "gone.yaml": "g", ".gitignore": "ignored.yaml\n"}
+        assert checkouts.copy(tree, first).root == then
+    assert not now.exists()
+    assert not then.exists()
+
+
+def test_a_commit_that_is_not_there_is_an_error_with_the_command(tmp_path: Path) -> None:
+    repository(tmp_path / "origin", {"a.yaml": "1"})
+    missing = git(tmp_path / "origin", "rev-parse", "HEAD")
+    (tmp_path / "origin/a.yaml").write_text("2")
+    git(tmp_path / "origin", "commit", "--quiet", "--all", "--message=second")
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{tmp_path}/origin", "shallow")
+
+    with Checkouts([f"{URL}={tmp_path}/shallow"]) as checkouts:
+        tree = checkouts.find(URL)
+        with pytest.raises(SourceError, match=f"`git -C {tmp_path}/shallow fetch origin {missing}` gets it"):
+            checkouts.copy(tree, missing)
+
+
+def test_commits_behind_are_counted(tmp_path: Path) -> None:
+    first = repository(tmp_path / "apps", {"a.yaml": "1"})
+    (tmp_path / "apps/a.yaml").write_text("2")
+    git(tmp_path / "apps", "commit", "--quiet", "--all", "--message=second")
+    second = git(tmp_path / "apps", "rev-parse", "HEAD")
+    git(tmp_path / "apps", "checkout", "--quiet", first)
+
+    with Checkouts([str(tmp_path / "apps")]) as checkouts:
+        tree = checkouts.find(URL)
+        assert checkouts.commits_behind(tree, second) == 1
+        assert checkouts.commits_behind(tree, first) == 0
+
+
+def test_links_out_of_the_repository_and_submodules_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    apps = tmp_path / "apps"
+    repository(apps, {"a.yaml": "a", "lfs.yaml": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"})
+    repository(tmp_path / "other", {"b.yaml": "b"})
+    git(apps, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tmp_path / "other"), "sub")
+    (apps / "inside").symlink_to("a.yaml")
+    (apps / "outside").symlink_to("../secret")
+    (apps / "absolute").symlink_to(tmp_path / "secret")
+    git(apps, "add", "--all")
+    git(apps, "commit", "--quiet", "--message=links")
+    head = git(apps, "rev-parse", "HEAD")
+
+    with Checkouts([str(apps)]) as checkouts:
+        tree = checkouts.find(URL)
+        for commit in (None, head):
+            copy = checkouts.copy(tree, commit)
+            assert files_in(copy.root).keys() == {"a.yaml", "inside", "lfs.yaml", ".gitmodules"}
+            assert "sub is a submodule" in copy.left_out
+            assert "absolute (and 1 more) leads out of the repository" in copy.left_out
+        assert "lfs.yaml is a pointer of Git LFS" in checkouts.copy(tree, head).left_out
+
+
+def test_git_runs_nothing_of_the_repository(tmp_path: Path) -> None:
+    apps = tmp_path / "apps"
+    commit = repository(apps, {"a.yaml": "a", ".gitattributes": "*.yaml filter=evil diff=evil export-ignore\n"})
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\ncat\n")
+    program.chmod(0o755)
+    for key in ("filter.evil.smudge", "filter.evil.clean", "diff.evil.textconv", "core.fsmonitor"):
+        git(apps, "config", key, str(program))
+    hooks = apps / ".git/hooks"
+    hooks.mkdir(exist_ok=True)
+    for hook in ("post-checkout", "post-index-change"):
+        (hooks / hook).symlink_to(program)
+    os.utime(apps / "a.yaml", (0, 0))
+
+    with Checkouts([str(apps)]) as checkouts:
+        tree = checkouts.find(URL)
+        for version in (None, commit):
+            assert files_in(checkouts.copy(tree, version).root)["a.yaml"] == "a"
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,239 @@
+"""``--flux`` compares the cluster with what Flux applies: what it has still to apply differs from what it would undo.
+
+Objects are applied as kustomize-controller does it: Flux's own libraries render them, and its field manager owns them.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drift.sources.conftest import URL, GitOps
+from tools.sandbox.flux_oracle import ask
+from tools.sandbox.syncers import Syncer, sync
+
+pytestmark = pytest.mark.usefixtures("controller_crds", "flux_oracle")
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: "nginx:${tag}"
+        env: [{name: MODE, value: "${mode:=fast}"}]
+        envFrom: [{configMapRef: {name: settings}}]
+"""
+FILES = {
+    "base/kustomization.yaml": "resources: [web.yaml]\nconfigMapGenerator: [{name: settings, literals: [color=red]}]\n",
+    "base/web.yaml": DEPLOYMENT,
+    "apps/kustomization.yaml": "namespace: NAMESPACE\nresources: [../base, extra.yaml]\n",
+    "apps/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\ndata: {a: '1'}\n",
+}
+SPEC = {
+    "interval": "10m",
+    "path": "./apps",
+    "prune": True,
+    "sourceRef": {"kind": "GitRepository", "name": "apps"},
+    "postBuild": {"substitute": {"tag": "1.29"}, "substituteFrom": [{"kind": "ConfigMap", "name": "vars"}]},
+}
+CONTAINER = "spec.template.spec.containers[name=web]"
+
+
+def kustomization(spec: dict[str, Any] | None = None, name: str = "apps") -> dict[str, Any]:
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": name},
+        "spec": SPEC if spec is None else spec,
+    }
+
+
+def status(commit: str, *, ready: str = "True", message: str = "") -> dict[str, Any]:
+    """The status of a Kustomization as kustomize-controller 1.9 writes it."""
+    revision = f"main@sha1:{commit}"
+    time = "2026-11-29T10:00:00Z"
+    return {
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": ready,
+                "reason": "ReconciliationSucceeded" if ready == "True" else "ReconciliationFailed",
+                "message": message or f"Applied revision: {revision}",
+                "lastTransitionTime": time,
+                "observedGeneration": 1,
+            }
+        ],
+        "inventory": {"entries": []},
+        "lastAppliedRevision": revision,
+        "lastAttemptedRevision": revision,
+        "observedGeneration": 1,
+    }
+
+
+@pytest.fixture
+def applied(gitops: GitOps) -> Callable[..., str]:
+    """Commits files, applies what Flux renders of them, and records that; returns the commit."""
+
+    def apply(files: dict[str, str] = FILES, spec: dict[str, Any] | None = None, **recorded: Any) -> str:
+        commit = gitops.commit(files)
+        gitops.kubectl("create", "configmap", "vars", "--from-literal=mode=slow")
+        repository = {
+            "apiVersion": "source.toolkit.fluxcd.io/v1",
+            "kind": "GitRepository",
+            "metadata": {"name": "apps"},
+            "spec": {"interval": "1m", "url": f"ssh://git@{URL.removeprefix('https://')}", "ref": {"branch": "main"}},
+        }
+        gitops.create(repository, "flux")
+        made = kustomization(spec)
+        copy = gitops.scratch / "copy"
+        shutil.copytree(gitops.root, copy, ignore=shutil.ignore_patterns(".git"))
+        variables = {"metadata": {"name": "vars", "namespace": gitops.namespace}, "data": {"mode": "slow"}}
+        for_flux = {**made, "metadata": {"name": "apps", "namespace": gitops.namespace}}
+        output = ask({"root": str(copy), "kustomization": for_flux, "configMaps": [variables]})
+        file = gitops.scratch / "applied.yaml"
+        file.write_text(output)
+        sync(gitops.cluster, Syncer.FLUX, file, namespace=gitops.namespace, owner="apps")
+        labels = f"kustomize.toolkit.fluxcd.io/namespace={gitops.namespace}"
+        gitops.kubectl("label", "--overwrite", "--field-manager=kustomize-controller", "-f", str(file), labels)
+        gitops.create({**made, "status": status(commit, **recorded)}, "kustomize-controller")
+        return commit
+
+    return apply
+
+
+def test_what_flux_applied_is_in_sync(gitops: GitOps, applied: Callable[..., str]) -> None:
+    commit = applied()
+
+    scanned = gitops.flux()
+
+    assert (scanned.status, scanned.findings) == (0, [])
+    [source] = scanned.document["sources"]
+    assert (source["kind"], source["name"]) == ("flux-kustomization", f"Kustomization {gitops.namespace}/apps")
+    assert (source["path"], source["revision"], source["syncedRevision"]) == ("apps", commit, commit)
+    assert (source["suspended"], source["ready"], source["objects"]) == (False, True, 3)
+
+
+def test_an_edit_and_a_commit_that_is_not_applied_yet_have_another_cause(
+    gitops: GitOps, applied: Callable[..., str]
+) -> None:
+    applied()
+    settings = json.loads(gitops.kubectl("get", "configmap", "-o", "json"))
+    [generated] = [
+        item["metadata"]["name"] for item in settings["items"] if item["metadata"]["name"].startswith("settings-")
+    ]
+    gitops.kubectl("set", "env", "deployment/web", "MODE=broken")
+    gitops.kubectl("scale", "deployment/web", "--replicas=3")
+    gitops.kubectl("delete", "configmap", generated)
+    gitops.commit(
+        {
+            "base/web.yaml": DEPLOYMENT.replace("nginx:", "httpd:"),
+            "apps/kustomization.yaml": "namespace: NAMESPACE\nresources: [../base, new.yaml]\n",
+            "apps/new.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n",
+        }
+    )
+
+    scanned = gitops.flux("--unmanaged", "namespace", "--checkout", str(gitops.root))
+
+    assert scanned.status == 1
+    places = {item["name"].partition("-")[0]: item["source"] for item in scanned.document["objects"]}
+    assert {name: place["file"] for name, place in places.items() if place} == {
+        "new": "apps/new.yaml",
+        "settings": "base/kustomization.yaml",
+        "web": "base/web.yaml",
+    }
+    assert sorted(scanned.findings) == sorted(
+        [
+            ("ConfigMap/extra", "unmanaged", "", "pending-sync"),
+            ("ConfigMap/new", "missing", "", "pending-sync"),
+            ("ConfigMap/vars", "unmanaged", "", "manual"),
+            (f"ConfigMap/{generated}", "missing", "", "manual"),
+            ("Deployment/web", "changed", f"{CONTAINER}.env[name=MODE].value", "manual"),
+            ("Deployment/web", "changed", f"{CONTAINER}.image", "pending-sync"),
+            ("Deployment/web", "changed", "spec.replicas", "manual"),
+        ]
+    )
+
+
+def test_a_stale_checkout_is_compared_at_the_applied_commit(gitops: GitOps, applied: Callable[..., str]) -> None:
+    before = gitops.commit({"README.md": "old"})
+    applied()
+    gitops.git("checkout", "--quiet", before)
+
+    scanned = gitops.flux()
+
+    assert (scanned.status, scanned.findings) == (0, [])
+    assert any("the checkout is one commit behind" in note for note in scanned.document["notes"])
+
+
+def test_without_the_applied_commit_the_cause_is_unknown_and_said(gitops: GitOps, applied: Callable[..., str]) -> None:
+    applied()
+    gitops.kubectl(
+        "patch", "kustomization.kustomize.toolkit.fluxcd.io", "apps", "--subresource=status", "--type=merge",
+        "--patch", json.dumps({"status": {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}}),
+    )  # fmt: skip
+
+    scanned = gitops.flux()
+
+    assert scanned.findings == []
+    assert any("fetch origin" in note for note in scanned.document["notes"])
+
+
+def test_values_of_secrets_are_not_compared_and_not_read(
+    gitops: GitOps, applied: Callable[..., str], stderr: Callable[[], str]
+) -> None:
+    spec = {**SPEC, "postBuild": {"substituteFrom": [{"kind": "Secret", "name": "hidden", "optional": True}]}}
+    applied(spec=spec)
+    gitops.kubectl("create", "secret", "generic", "hidden", "--from-literal=tag=planted")
+    gitops.kubectl("set", "image", "deployment/web", "web=nginx:planted")
+
+    scanned = gitops.flux()
+
+    assert (scanned.status, scanned.findings) == (0, [])
+    [web] = [item for item in scanned.document["objects"] if item["name"] == "web"]
+    assert [item["path"] for item in web["notCompared"]] == [f"{CONTAINER}.env[name=MODE].value", f"{CONTAINER}.image"]
+    assert "it comes from the Secret" in web["notCompared"][0]["reason"]
+    assert "planted" not in json.dumps(scanned.document) + stderr()
+
+
+def test_a_build_that_fails_is_incomplete_and_hides_nothing_else(gitops: GitOps, applied: Callable[..., str]) -> None:
+    applied()
+    gitops.create(kustomization({**SPEC, "path": "./none"}, "broken"), "flux")
+    gitops.create(kustomization({**SPEC, "kubeConfig": {"secretRef": {"name": "x"}}}, "elsewhere"), "flux")
+    gitops.create(kustomization({**SPEC, "sourceRef": {"kind": "GitRepository", "name": "none"}}, "homeless"), "flux")
+    gitops.kubectl("scale", "deployment/web", "--replicas=3")
+
+    scanned = gitops.flux(names=("apps", "broken", "elsewhere", "homeless"))
+
+    assert scanned.status == 3
+    assert scanned.findings == [("Deployment/web", "changed", "spec.replicas", "manual")]
+    messages = {source["name"].rpartition("/")[2]: source["message"] for source in scanned.document["sources"]}
+    assert "the path ./none does not exist in the repository" in messages["broken"]
+    assert messages["elsewhere"] == "it is applied to another cluster (spec.kubeConfig)"
+    assert "GitRepository" in messages["homeless"]
+    assert "does not exist" in messages["homeless"]
+
+
+def test_no_checkout_is_an_error_that_says_what_to_do(
+    gitops: GitOps, applied: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    applied()
+    monkeypatch.chdir(tmp_path)
+
+    scanned = gitops.flux()
+
+    assert scanned.status == 3
+    assert "name one with --checkout PATH" in scanned.document["sources"][0]["message"]
+
+
+def test_a_name_that_does_not_exist_is_said(gitops: GitOps) -> None:
+    assert "with this name" in gitops.report("--flux", "nothing").document["sources"][0]["message"]
