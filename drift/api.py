@@ -161,6 +161,7 @@ def scan(
     shard: Shard | None = None,
     explain: bool = False,
     audit: "AuditOptions | None" = None,
+    blame: bool = False,
     observe: Callable[[ScanStep], object] | None = None,
 ) -> Report:
     """Compares manifests with a cluster or a dump.
@@ -176,6 +177,7 @@ def scan(
         shard: The part of the scan to do; None for all of it.
         explain: Whether the report lists every `Decision`, also for objects in sync.
         audit: The audit log that names the users behind the findings; None names none.
+        blame: Whether findings name the commit that last changed their line in the local repository.
         observe: Called with the progress of the scan.
 
     Returns:
@@ -220,6 +222,10 @@ def scan(
         ),
         settings,
     )
+    if blame:
+        from drift.sources.git_blame import add_git_lines  # noqa: PLC0415
+
+        judged = add_git_lines(judged)
     # Sorted, so that merged shards give the same report as a single scan.
     return replace(judged, notes=tuple(sorted({*judged.notes})), errors=tuple(sorted({*judged.errors})))
 

@@ -248,6 +248,23 @@ class IgnoredBy:
 
 
 @dataclass(frozen=True, slots=True)
+class GitLine:
+    """The commit that last changed the line of a field.
+
+    Attributes:
+        commit: Its hash.
+        author: The name of its author.
+        time: RFC 3339, when it was authored.
+        summary: The first line of its message.
+    """
+
+    commit: str
+    author: str
+    time: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One difference between a manifest and its live object.
 
@@ -268,6 +285,7 @@ class Finding:
         lifecycle: Whether it is new since the last scan; None without a history.
         file: The file of the manifest, as in its source; None for an unmanaged object.
         line: The line of the field in it, or of the innermost part around the field that Git has, counted from 1.
+        git: The commit of its line in Git; None if it was not asked for, or if Git does not have the field.
     """
 
     id: str
@@ -286,6 +304,7 @@ class Finding:
     lifecycle: Lifecycle | None = None
     file: str | None = None
     line: int | None = None
+    git: GitLine | None = None
 
     @property
     def is_drift(self) -> bool:

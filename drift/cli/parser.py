@@ -183,6 +183,11 @@ def _add_people(people: "argparse._ArgumentGroup") -> None:
         ),
     )
     people.add_argument(
+        "--blame",
+        action="store_true",
+        help="name the author of each finding's line in Git, from the local repository",
+    )
+    people.add_argument(
         "--audit-users",
         choices=("full", "hashed", "none"),
         default="full",

@@ -145,6 +145,7 @@ def _scan(  # noqa: PLR0917
             shard=shard,
             explain=options.verbose,
             audit=audit,
+            blame=options.blame,
             observe=observe,
         )
         if explain:

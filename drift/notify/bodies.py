@@ -83,24 +83,24 @@ def _slack(message: Message) -> Json:
         "text": _slack_escape(message.title),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": message.title[:_SLACK_HEADER], "emoji": False}},
-            *(_slack_section(_slack_group(kind, group)) for kind, group in message.groups()),
+            *(_slack_section(_slack_group(message, kind, group)) for kind, group in message.groups()),
             _slack_section(_slack_code(message.state)),
         ],
     }
 
 
-def _slack_group(kind: NotificationKind, notifications: Sequence[Notification]) -> str:
+def _slack_group(message: Message, kind: NotificationKind, notifications: Sequence[Notification]) -> str:
     text = f"*{kind}*"
     for number, notification in enumerate(notifications):
-        line = _slack_line(notification)
+        line = _slack_line(message, notification)
         if len(text) + len(line) > _SLACK_SECTION - _SLACK_REST:
             return f"{text}\n...and {len(notifications) - number} more"
         text += line
     return text
 
 
-def _slack_line(notification: Notification) -> str:
-    name, path, why = map(_slack_code, (*object_and_path(notification), explanation(notification)))
+def _slack_line(message: Message, notification: Notification) -> str:
+    name, path, why = map(_slack_code, (*object_and_path(notification), explanation(message, notification)))
     return f"\n• *{severity_text(notification)}* {name} {path}: {why}"
 
 
@@ -125,7 +125,7 @@ def _teams(message: Message) -> Json:
     room = _TEAMS_BYTES - _teams_size(lines)
     for position, (kind, notifications) in enumerate(groups):
         # Room that one group does not need is left for the next ones.
-        shown = _teams_group(kind, notifications, room // (len(groups) - position))
+        shown = _teams_group(message, kind, notifications, room // (len(groups) - position))
         room -= _teams_size(shown)
         lines += shown
     card = {
@@ -139,11 +139,13 @@ def _teams(message: Message) -> Json:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _teams_group(kind: NotificationKind, notifications: Sequence[Notification], room: int) -> list[Json]:
+def _teams_group(
+    message: Message, kind: NotificationKind, notifications: Sequence[Notification], room: int
+) -> list[Json]:
     lines: list[Json] = [_teams_text(str(kind), weight="Bolder")]
     room -= _teams_size(lines)
     for number, notification in enumerate(notifications):
-        line = _teams_line(notification)
+        line = _teams_line(message, notification)
         room -= _teams_size(line)
         if room < 0:
             return [*lines, _teams_text(f"...and {len(notifications) - number} more")]
@@ -151,12 +153,12 @@ def _teams_group(kind: NotificationKind, notifications: Sequence[Notification], 
     return lines
 
 
-def _teams_line(notification: Notification) -> Json:
+def _teams_line(message: Message, notification: Notification) -> Json:
     name, path = object_and_path(notification)
     return _teams_runs(
         {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
         {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace"},
-        {"type": "TextRun", "text": f" {explanation(notification)[:_NAME]}", "isSubtle": True},
+        {"type": "TextRun", "text": f" {explanation(message, notification)[:_NAME]}", "isSubtle": True},
     )
 
 

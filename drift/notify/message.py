@@ -1,19 +1,21 @@
 """The content of a message, shared by all formats: the notifications of a scan, and one line on the whole scan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from drift.history.notifications import Notification, NotificationKind
-from drift.model import SEVERITY_RANK, Report
-from drift.report.view import CAUSE_TEXT, duration_between, key_name, short, summary
+from drift.model import SEVERITY_RANK, Finding, Report
+from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, for the cached property.
+@dataclass(frozen=True)
 class Message:
     """The notifications of one scan.
 
     Attributes:
-        report: The report. The message contains only its counts.
+        report: The report. The message contains its counts, and who is behind its findings.
         scope: The name of the scope.
         notifications: New, worsened and resolved findings, the most severe first.
     """
@@ -39,6 +41,11 @@ class Message:
         """The result of the whole scan in one line."""
         return f"{short(self.scope)} is {summary(self.report)}"
 
+    @cached_property
+    def findings(self) -> Mapping[str, Finding]:
+        """The findings of the report by their ids."""
+        return {finding.id: finding for item in self.report.objects for finding in item.findings}
+
     def groups(self) -> Iterator[tuple[NotificationKind, Sequence[Notification]]]:
         """Yields the notifications by kind, without empty groups."""
         for kind in NotificationKind:
@@ -59,11 +66,14 @@ def object_and_path(notification: Notification) -> tuple[str, str]:
     return short(key_name(episode.key)), short(episode.path or episode.change)
 
 
-def explanation(notification: Notification) -> str:
-    """Returns the cause with its managers, or for a resolved finding how long it was open."""
+def explanation(message: Message, notification: Notification) -> str:
+    """Returns who is behind a finding: in the cluster, and in Git. For a resolved one, how long it was open."""
     episode = notification.episode
     if notification.kind is NotificationKind.RESOLVED:
         return f"after {duration_between(episode.first_seen, episode.ended_at or episode.last_seen)}"
+    finding = message.findings.get(episode.id)
+    if finding is not None and (finding.git is not None or any(actor.evidence for actor in finding.actors)):
+        return cause_and_managers(finding)
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
     return f"{CAUSE_TEXT[episode.cause]}: {managers}" if managers else CAUSE_TEXT[episode.cause]
 

@@ -223,6 +223,15 @@ class IgnoredDocument(_Document):
     reason: str
 
 
+class GitLineDocument(_Document):
+    """The commit that last changed the line of a field."""
+
+    commit: str
+    author: str
+    time: _RecordedTime
+    summary: str
+
+
 class FindingDocument(_Document):
     """One difference between a manifest and its live object.
 
@@ -236,6 +245,7 @@ class FindingDocument(_Document):
             history and for findings that are not drift.
         file: The file of the manifest; null for an unmanaged object.
         line: The line of the field in it, or of the innermost part around the field that the manifest has.
+        git: The commit of the line in the manifest; null without --blame.
     """
 
     id: _Fingerprint
@@ -254,6 +264,7 @@ class FindingDocument(_Document):
     lifecycle: Lifecycle | None = None
     file: str | None = None
     line: _Number | None = None
+    git: GitLineDocument | None = None
 
     def __post_init__(self) -> None:
         if self.redacted:

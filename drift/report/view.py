@@ -78,6 +78,9 @@ _CONTEXT: Final = 20
 #: Longer than any name that Kubernetes accepts and any sentence that drift writes; one text cannot fill a report.
 _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
+#: Digits of the hash of a commit.
+_HASH: Final = 8
+_MAX_SUBJECT: Final = 80
 _MAX_RESOLVED: Final = 3
 _MAX_PATHS: Final = 5
 _PLACE: Final = re.compile(
@@ -170,7 +173,7 @@ def excerpts(finding: Finding) -> tuple[str | None, str | None]:
 
 
 def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = None) -> str:
-    """Returns the cause, the field managers with their recorded times, and the users behind them.
+    """Returns the cause, the field managers with their times and users, and who last changed the line in Git.
 
     Args:
         finding: The finding.
@@ -180,7 +183,18 @@ def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = Non
     actors = ", ".join(
         f"{who}, {'time not recorded' if time is None else when(time)}" for who, time in managers_and_users(finding)
     )
-    return f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+    cluster = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+    git = git_line(finding)
+    return cluster if git is None else f"{cluster}; Git: {git}"
+
+
+def git_line(finding: Finding) -> str | None:
+    """Returns who last changed the line in Git: author, date, commit and subject. None if that is not known."""
+    if finding.git is None:
+        return None
+    line = finding.git
+    author, summary = _at_most(_MAX_SUBJECT, visible(line.author)), _at_most(_MAX_SUBJECT, visible(line.summary))
+    return f"{author}, {visible(line.time[:10])}, {visible(line.commit[:_HASH])} {summary!r}"
 
 
 def managers_and_users(finding: Finding) -> Iterator[tuple[str, str | None]]:

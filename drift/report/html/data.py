@@ -12,6 +12,7 @@ from drift.report.view import (
     excerpts,
     field_place,
     finding_order,
+    git_line,
     has_values,
     hint_for,
     is_shown,
@@ -110,6 +111,7 @@ def _finding(item: ObjectReport, finding: Finding, now: str) -> dict[str, Json]:
         "age": actors[0]["age"] if actors else first_seen and f"seen {first_seen}",
         "hint": hint_for(finding) or None,
         "actors": actors,
+        "gitLine": git_line(finding),
         "firstSeen": first_seen
         and _with_time(first_seen, finding.first_seen) + (f", {finding.lifecycle}" if finding.lifecycle else ""),
         "ignored": None

@@ -10,6 +10,7 @@ from drift.model import (
     ClusterInfo,
     Evidence,
     Finding,
+    GitLine,
     IgnoredBy,
     Lifecycle,
     ManifestsInfo,
@@ -97,6 +98,7 @@ _PEOPLE: Final = (
     Actor("kubectl-edit", "Update", None, _AT, "sam@example.com", None, None, Evidence.CANDIDATE),
     Actor("flux", "Apply", None, _AT, "system:serviceaccount:flux:flux", None, None, Evidence.LIKELY),
 )
+_LINE: Final = GitLine("c0ffee" * 6 + "c0ff", "Sam Doe", "2025-12-12T10:00:00Z", "scale 'up' for launch")
 _NEW: Final = {"lifecycle": Lifecycle.NEW, "first_seen": "2026-01-01T12:00:00Z"}
 _ONGOING: Final = {"lifecycle": Lifecycle.ONGOING, "first_seen": "2025-12-29T07:30:00Z"}
 _REOPENED: Final = {"lifecycle": Lifecycle.REOPENED, "first_seen": "2026-01-01T12:00:00Z"}
@@ -114,7 +116,7 @@ RICH: Final = report(
         "Deployment",
         "web",
         Status.DRIFTED,
-        finding(2, file="apps/web.yaml", line=9, **_NEW),
+        finding(2, file="apps/web.yaml", line=9, git=_LINE, **_NEW),
         finding(
             3, change=Change.ADDED, path="spec.x", desired=None, live={"a": [1]}, note=NOTE, actors=_PEOPLE, **_ONGOING
         ),
@@ -176,6 +178,7 @@ def hostile(*texts: str) -> Report:
             live=[text, {text: text}],
             actors=(Actor(text, text, text, text, text, text, text, Evidence.EXACT),),
             note=text,
+            git=GitLine(text, text, text, text),
             file=text,
             line=number + 2,
             lifecycle=Lifecycle.ONGOING,
