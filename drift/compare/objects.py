@@ -13,7 +13,7 @@ from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import remove_tracking, without_tracking_metadata
 from drift.compare.show import incomparables_in
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
-from drift.gitops.sops import ENCRYPTED
+from drift.gitops.sops import SOPS_VALUES
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object
@@ -153,10 +153,10 @@ def _concealed(differences: Sequence[Difference], desired: Object, base: Object 
 
     What only the cluster has may have been in Git, encrypted.
     """
-    trees = [tree for tree in (desired, base) if differences and tree and ENCRYPTED in incomparables_in(tree)]
+    trees = [tree for tree in (desired, base) if differences and tree and _is_encrypted(tree)]
     if not trees:
         return frozenset()
-    is_metadata_open = all(ENCRYPTED not in incomparables_in(tree.get("metadata")) for tree in trees)
+    is_metadata_open = not any(_is_encrypted(tree.get("metadata")) for tree in trees)
     return frozenset(
         render(difference.path)
         for difference in differences
@@ -165,10 +165,14 @@ def _concealed(differences: Sequence[Difference], desired: Object, base: Object 
     )
 
 
+def _is_encrypted(tree: Json) -> bool:
+    return not SOPS_VALUES.isdisjoint(incomparables_in(tree))
+
+
 def _was_encrypted(base: Object | None, path: Path) -> bool:
     """Whether the value at a path was encrypted when it was last synced, or may have been."""
     before = value_at(base, path)
-    return base is not None and (before is ABSENT or ENCRYPTED in incomparables_in(before))
+    return base is not None and (before is ABSENT or _is_encrypted(before))
 
 
 def _identity(body: Object) -> tuple[str, str, str]:

@@ -4,15 +4,31 @@ Git has only the ciphertext, which is another one after each encryption. The clu
 must not show, whatever the kind of the object.
 """
 
+import base64
+import re
+from collections.abc import Iterable
 from typing import Final
 
-from drift.model import Incomparable, Json
+from drift.model import Incomparable, Json, Manifest, Object
 
 #: Stands for each encrypted value.
 ENCRYPTED: Final = Incomparable("encrypted with SOPS")
+#: Stands for a file that kustomize has put into a ConfigMap or Secret. Flux decrypts it before.
+ENCRYPTED_FILE: Final = Incomparable("encrypted with SOPS, in a file")
+#: Stands for the name of an object with such a file, where other objects refer to it.
+_NAME_OF_ENCRYPTED: Final = Incomparable("a name that depends on a file that is encrypted with SOPS")
+SOPS_VALUES: Final = frozenset({ENCRYPTED, ENCRYPTED_FILE})
 _FIELD: Final = "sops"
 _BEGIN: Final = "ENC["
 _END: Final = "]"
+_MARK: Final = b"ENC[AES256_GCM,data:"
+#: The mark, and its base64, whose first and last characters depend on what is around it.
+_MARKS: Final = (_MARK.decode(), *(base64.b64encode(b"x" * shift + _MARK).decode()[4:-4] for shift in range(3)))
+#: The keys that SOPS adds to a dotenv file.
+_DOTENV_PREFIX: Final = "sops_"
+#: kustomize appends ten of these characters, a hash of the content, to the name of what it generates.
+_HASHED_NAME: Final = re.compile(r"(.+-)[bcdfghkmt2456789]{10}")
+_KINDS_WITH_FILES: Final = frozenset({"ConfigMap", "Secret"})
 
 
 def mask_encrypted(document: Json) -> Json:
@@ -21,9 +37,55 @@ def mask_encrypted(document: Json) -> Json:
     Args:
         document: The value of a document. One that SOPS has not written is returned as it is.
     """
-    if not isinstance(document, dict) or not isinstance(document.get(_FIELD), dict):
+    if not isinstance(document, dict):
         return document
-    return {name: _mask(value) for name, value in document.items() if name != _FIELD}
+    if isinstance(document.get(_FIELD), dict):
+        return {name: _mask(value) for name, value in document.items() if name != _FIELD}
+    if document.get("kind") in _KINDS_WITH_FILES:
+        return {name: _mask_files(value) if name == "data" else value for name, value in document.items()}
+    return document
+
+
+def hashed_prefix(manifest: Manifest) -> str | None:
+    """Returns the name of an object without the hash that kustomize computes from an encrypted file, else None.
+
+    Flux decrypts the file first, so the hash is another one in the cluster.
+    """
+    data = manifest.body.get("data") if manifest.kind in _KINDS_WITH_FILES else None
+    found = _HASHED_NAME.fullmatch(manifest.name)
+    return found[1] if found and isinstance(data, dict) and ENCRYPTED_FILE in data.values() else None
+
+
+def mask_names(body: Object, names: Iterable[str]) -> Object:
+    """Returns an object that cannot be compared where it refers to one of these objects, which have another name."""
+    names = frozenset(names)
+    return {field: value if field == "metadata" else _mask_names(value, names) for field, value in body.items()}
+
+
+def _mask_names(value: Json, names: frozenset[str]) -> Json:
+    if isinstance(value, dict):
+        return {name: _mask_names(below, names) for name, below in value.items()}
+    if isinstance(value, list):
+        return [_mask_names(item, names) for item in value]
+    return _NAME_OF_ENCRYPTED if isinstance(value, str) and value in names else value
+
+
+def _mask_files(data: Json) -> Json:
+    if not isinstance(data, dict) or not any(map(_is_encrypted_file, data.values())):
+        return data
+    return {
+        name: ENCRYPTED_FILE if _is_encrypted_file(value) else value
+        for name, value in data.items()
+        if not name.startswith(_DOTENV_PREFIX)
+    }
+
+
+def _is_encrypted_file(value: Json) -> bool:
+    if not isinstance(value, str):
+        return False
+    # kustomize wraps long base64.
+    text = "".join(value.split())
+    return any(mark in text for mark in _MARKS)
 
 
 def _mask(value: Json) -> Json:

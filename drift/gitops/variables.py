@@ -22,7 +22,7 @@ _FLUX_MANAGER: Final = "kustomize-controller"
 
 @dataclass(frozen=True, slots=True)
 class VariableKey:
-    """The key of a manifest, with globs in place of its variables.
+    """The key of a manifest whose object is not known, with globs in place of the unknown parts.
 
     Attributes:
         kind: The kind.
@@ -72,6 +72,12 @@ def variable_key(manifest: Manifest, key: ObjectKey) -> VariableKey | None:
     return VariableKey(
         _glob(key.kind), _glob(key.group), None if key.namespace is None else _glob(key.namespace), _glob(key.name)
     )
+
+
+def prefix_key(key: ObjectKey, prefix: str) -> VariableKey:
+    """Returns the keys of all objects of a kind and namespace whose names begin with a prefix."""
+    namespace = None if key.namespace is None else Glob(escape(key.namespace))
+    return VariableKey(Glob(escape(key.kind)), Glob(escape(key.group)), namespace, Glob(f"{escape(prefix)}*"))
 
 
 def _glob(text: str) -> Glob:

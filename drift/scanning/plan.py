@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from drift.gitops.variables import VariableKey, variable_key
+from drift.gitops.sops import hashed_prefix, mask_names
+from drift.gitops.variables import VariableKey, prefix_key, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.model import Decision, Finding, Manifest, NotCompared, Object, ObjectKey, ObjectReport, Shard, Status
@@ -15,6 +16,9 @@ _ARGOCD_KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"}
 _VARIABLE_NAME: Final = (
     "its name, namespace or kind has a variable (${...}), which looks like Flux's postBuild substitution: "
     "--flux compares what Flux applies"
+)
+_HASHED_NAME: Final = (
+    "generated from a file that is encrypted with SOPS, so the hash in its name is another one in the cluster"
 )
 _FLUX_GROUPS: Final = ".toolkit.fluxcd.io"
 
@@ -157,7 +161,7 @@ class Plan:
         described: The keys of all manifests.
         unchecked: The reports of the manifests that are not compared.
         absent: The manifests whose kind the cluster or dump does not have.
-        patterns: The keys of manifests with a variable in their key. Each may describe any object that matches.
+        patterns: The keys of manifests with an unknown part in their key. Each may describe any object that matches.
         repeats: One line for each manifest that describes an object which an earlier one of the same source describes.
     """
 
@@ -184,7 +188,7 @@ class Plan:
         return sorted({name for kind in kinds for name in kind.namespaces if name is not None})
 
     def may_describe(self, key: ObjectKey) -> bool:
-        """Returns whether a manifest with a variable in its key may describe an object."""
+        """Returns whether a manifest with an unknown part in its key may describe an object."""
         return any(pattern.matches(key) for pattern in self.patterns)
 
     def part(self, shard: Shard, *, others: bool = False) -> "Plan":
@@ -230,6 +234,11 @@ class ResourceMapper:
         absent: list[MissingObject] = []
         patterns: list[VariableKey] = []
         merged, conflicts, repeats = self._merge(manifests)
+        # kustomize computes the hash in their names from encrypted files, and Flux from the decrypted ones.
+        hashed = {key: prefix for key, one in merged.items() if (prefix := hashed_prefix(one)) is not None}
+        if hashed:
+            names = {key.name for key in hashed}
+            merged = {key: replace(one, body=mask_names(one.body, names)) for key, one in merged.items()}
         for key, manifest in merged.items():
             resource = self._resource(manifest)
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
@@ -239,6 +248,9 @@ class ResourceMapper:
             elif pattern is not None:
                 patterns.append(pattern)
                 unchecked.append(_unchecked(manifest, key, _VARIABLE_NAME))
+            elif key in hashed:
+                patterns.append(prefix_key(key, hashed[key]))
+                unchecked.append(_unchecked(manifest, key, _HASHED_NAME))
             elif key in conflicts:
                 unchecked.append(_unchecked(manifest, key, conflicts[key]))
             elif resource is None:

@@ -13,7 +13,7 @@ from drift.errors import ConnectError, RequestError, ScanError
 from drift.gitops.ignore_differences import read_ignore_differences
 from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
-from drift.gitops.sops import ENCRYPTED
+from drift.gitops.sops import ENCRYPTED, SOPS_VALUES
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
@@ -323,7 +323,8 @@ def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:
 
 
 def _encrypted_notes(reports: Iterable[ObjectReport]) -> Iterator[str]:
-    count = sum(one.reason == ENCRYPTED.reason for report in reports for one in report.not_compared)
+    reasons = {value.reason for value in SOPS_VALUES}
+    count = sum(one.reason in reasons for report in reports for one in report.not_compared)
     if count:
         values = "one value is" if count == 1 else f"{count} values are"
         yield f"{values} {ENCRYPTED.reason}: compared is only whether the cluster has the field"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from drift.cli import main
 from drift.errors import ManifestError
@@ -45,7 +46,7 @@ def findings(document: dict[str, Any]) -> list[tuple[str, str, bool, Any, Any]]:
 
 
 def test_what_sops_has_not_written_is_unchanged() -> None:
-    for document in (None, [CIPHER], body(data={"a": CIPHER}), body(sops="text", data={"a": CIPHER})):
+    for document in (None, [CIPHER], body("Widget", data={"a": CIPHER}), body(sops="text", data={"a": "x"})):
         assert mask_encrypted(document) == document
 
 
@@ -182,3 +183,75 @@ def test_an_encrypted_values_file_is_no_manifest() -> None:
     Path("live.json").write_text(json.dumps(body()))
 
     assert main(["report", "apps", "--live", "live.json"]) == 0
+
+
+ENCRYPTED_FILES = {
+    "secret.yaml": f"password: {CIPHER}\nsops:\n  mac: {CIPHER}\n",
+    "secret.env": f"PASSWORD={CIPHER}\nsops_mac={CIPHER}\nsops_version=3.9.0\n",
+}
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: nginx:1
+        envFrom: [{secretRef: {name: env}}]
+      volumes:
+      - {name: files, secret: {secretName: files}}
+"""
+KUSTOMIZATION = """\
+namespace: shop
+resources: [web.yaml]
+secretGenerator:
+- {name: files, files: [secret.yaml]}
+- {name: env, envs: [secret.env]}
+"""
+
+
+def _generated(hash_: str) -> list[dict[str, Any]]:
+    """The objects in the cluster, with Secrets that have a hash of the decrypted files in their names."""
+    web = yaml.safe_load(DEPLOYMENT)
+    [container] = web["spec"]["template"]["spec"]["containers"]
+    container["envFrom"][0]["secretRef"]["name"] = f"env{hash_}"
+    web["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"] = f"files{hash_}"
+    metadata = {"namespace": "shop"}
+    return [
+        web,
+        {**body("Secret", type="Opaque", data={"PASSWORD": "eA=="}), "metadata": {**metadata, "name": f"env{hash_}"}},
+        {
+            **body("Secret", type="Opaque", data={"secret.yaml": "eA=="}),
+            "metadata": {**metadata, "name": f"files{hash_}"},
+        },
+        {**body("Secret", data={"a": "eA=="}), "metadata": {**metadata, "name": "by-hand"}},
+    ]
+
+
+@pytest.mark.parametrize(("options", "hash_"), [("", "-t4mb2k5h9c"), ("disableNameSuffixHash: true", "")])
+def test_what_kustomize_generates_of_an_encrypted_file_is_matched_without_its_hash(
+    kustomize: Path, options: str, hash_: str
+) -> None:
+    del kustomize
+    Path("apps").mkdir()
+    files = {**ENCRYPTED_FILES, "web.yaml": DEPLOYMENT}
+    files["kustomization.yaml"] = f"{KUSTOMIZATION}generatorOptions: {{{options}}}\n"
+    for name, text in files.items():
+        Path("apps", name).write_text(text)
+    live = {"apiVersion": "v1", "kind": "List", "items": _generated(hash_)}
+    Path("live.json").write_text(json.dumps(live))
+
+    status = main(["report", "apps", "--live", "live.json", "--output", "json=r.json"])
+
+    document = json.loads(Path("r.json").read_text())
+    found = {item["name"]: item["status"] for item in document["objects"]}
+    assert found.pop("by-hand") == "unmanaged"
+    # The names of the Secrets in it are not compared.
+    assert found.pop("web", None) == ("in-sync" if hash_ else None)
+    assert set(found.values()) == ({"unchecked"} if hash_ else {"in-sync"})
+    assert [name.partition("-")[0] for name in sorted(found)] == ["env", "files"]
+    assert status == (3 if hash_ else 1)
