@@ -76,6 +76,12 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    """The sandbox's kubectl, which needs no cluster for much of its work."""
+    return Binaries.find().path("kubectl")
+
+
 def _renderer(pytestconfig: pytest.Config, renderer: Renderer) -> Path:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
@@ -102,10 +108,10 @@ def kustomize(_kustomize: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return _kustomize
 
 
-@pytest.fixture(params=["helm 3", "helm 4"])
+@pytest.fixture
 def helm(request: pytest.FixtureRequest, _helms: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Helm 3, then Helm 4, which are built once; it is first on PATH."""
-    program = _helms[request.param]
+    """Helm 4, or the version that the test names, which is built once; it is first on PATH."""
+    program = _helms[getattr(request, "param", "helm 4")]
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     return program
 

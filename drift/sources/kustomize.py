@@ -83,7 +83,13 @@ def build(folder: Path, *, any_file: bool = False) -> Built:
         # JSON is YAML, and has a form for every path.
         wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": ["originAnnotations"]}
         (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")
-        return Built(run(program, [*arguments, str(root)]), root)
+        try:
+            return Built(run(program, [*arguments, str(root)]), root)
+        except SourceError as error:
+            if "failed: " in str(error):
+                # Fails again, with a message that is about the folder of the user alone.
+                run(program, [*arguments, str(target)])
+            raise
 
 
 def read_built(

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from drift.documents import scalars
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
-from tools.sandbox.binaries import Binaries
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx:\n"
 FRAGMENTS = [
@@ -23,11 +22,6 @@ FRAGMENTS = [
 ]
 # go-yaml accepts a sign after 0b by accident. No one writes that.
 PLAIN = st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=5).map("".join).filter(lambda text: "0b" not in text)
-
-
-@pytest.fixture(scope="session")
-def kubectl() -> Path:
-    return Binaries.find().path("kubectl")
 
 
 def _as_kubectl_reads(kubectl: Path, text: str) -> Any:

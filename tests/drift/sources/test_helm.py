@@ -9,7 +9,7 @@ import pytest
 
 from drift.cli import main
 from tests.drift.conftest import Application
-from tests.drift.sources.test_kustomize import write
+from tests.drift.sources.test_kustomize import EMPTY, write
 
 CHART = {
     "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.2.3\n",
@@ -66,6 +66,7 @@ def findings(document: dict[str, Any]) -> list[tuple[str, str, str, str, list[st
     ]
 
 
+@pytest.mark.parametrize("helm", ["helm 3", "helm 4"], indirect=True)
 @pytest.mark.parametrize("sources", [["--helm-release", "shop"], ["web", "--release", "shop"]])
 def test_a_release_is_in_sync_until_it_is_edited_by_hand(installed: Application, sources: list[str]) -> None:
     status, document = report(installed, *sources)
@@ -78,3 +79,147 @@ def test_a_release_is_in_sync_until_it_is_edited_by_hand(installed: Application,
 
     assert status == 1
     assert findings(document) == [("Deployment/shop", "changed", "spec.replicas", "manual", ["kubectl-patch"])]
+
+
+@pytest.mark.parametrize("helm", ["helm 3", "helm 4"], indirect=True)
+def test_an_upgrade_that_is_pending_and_an_edit_by_hand_are_told_apart(installed: Application) -> None:
+    installed.patch(
+        "deployment", "shop", {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "evil"}]}}}}
+    )
+
+    status, document = report(installed, "web", "--release", "shop", "--set", "replicas=3", "--set", "greeting=hi")
+
+    assert status == 1
+    assert findings(document) == [
+        ("ConfigMap/shop", "changed", "data.greeting", "pending-sync", ["helm"]),
+        ("Deployment/shop", "changed", "spec.replicas", "pending-sync", ["helm"]),
+        ("Deployment/shop", "changed", "spec.template.spec.containers[name=web].image", "manual", ["kubectl-patch"]),
+    ]
+    [source] = document["sources"]
+    assert (source["kind"], source["name"], source["revision"], source["syncedRevision"]) == (
+        "helm-chart", "web (shop)", "1.2.3", "1.2.3"
+    )  # fmt: skip
+    [web] = [item for item in document["objects"] if item["kind"] == "Deployment"]
+    assert web["source"] == {"file": "web/templates/web.yaml", "document": 1, "line": 2}
+
+
+def test_a_value_that_is_random_is_not_compared_without_a_release(
+    workspace: Application, helm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(workspace.manifests, CHART)
+    monkeypatch.chdir(workspace.manifests)
+    output = subprocess.run([helm, "template", "web", "web", "--no-hooks"], check=True, capture_output=True).stdout
+    (workspace.scratch / "built.yaml").write_bytes(output)
+    workspace.kubectl(
+        "apply", "--server-side", "--field-manager=kustomize-controller", "-f", str(workspace.scratch / "built.yaml")
+    )
+
+    _, document = report(workspace, "web")
+
+    [secret] = [item for item in document["objects"] if item["kind"] == "Secret"]
+    assert secret["notCompared"] == [{"path": "data.password", "reason": "the chart renders another value each time"}]
+    assert (secret["status"], secret["findings"]) == ("in-sync", [])
+
+    workspace.kubectl("patch", "secret", "web", "--type=json", "-p", '[{"op": "remove", "path": "/data/password"}]')
+    status, document = report(workspace, "web")
+
+    assert status == 1
+    assert ("Secret/web", "removed", "data.password") in [found[:3] for found in findings(document)]
+
+
+def test_a_newer_release_that_failed_is_said_and_what_it_changed_waits_for_a_sync(
+    installed: Application, helm: Path
+) -> None:
+    bad = "apiVersion: v1\nkind: Service\nmetadata: {name: zz}\nspec: {ports: [{port: 0}]}\n"
+    write(installed.manifests, {"web/templates/zz.yaml": bad})
+    with pytest.raises(subprocess.CalledProcessError):
+        run_helm(installed, helm, "upgrade", "shop", "web", "--set", "replicas=7,greeting=bye")
+
+    status, document = report(installed, "--helm-release", "all")
+
+    assert status == 1
+    assert {found[1:4] for found in findings(document)} <= {
+        ("changed", "spec.replicas", "pending-sync"),
+        ("changed", "data.greeting", "pending-sync"),
+        ("changed", "data.password", "pending-sync"),
+    }
+    [source] = document["sources"]
+    assert (source["name"], source["ready"], source["message"]) == (
+        f"release {installed.namespace}/shop", False, "revision 2 is failed; 1 is deployed"
+    )  # fmt: skip
+
+
+def test_no_value_of_a_release_is_on_any_stream(
+    installed: Application, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    installed.kubectl("patch", "secret", "shop", "-p", '{"stringData": {"fixed": "planted-by-hand"}}')
+    forms = [f"{form}={tmp_path / form}" for form in ("json", "html", "markdown", "sarif", "junit")]
+
+    status, _ = report(
+        installed, "--helm-release", "shop", "-v", *(part for form in forms for part in ("--output", form))
+    )
+
+    assert status == 1
+    shown = "".join(capsys.readouterr()) + "".join((tmp_path / form.partition("=")[0]).read_text() for form in forms)
+    assert "data.fixed" in shown
+    for value in ("planted-in-chart", "planted-by-hand", "cGxhbnRlZC1pbi1jaGFydA", "cGxhbnRlZC1ieS1oYW5k"):
+        assert value not in shown
+
+
+def test_a_release_that_may_not_be_read_names_the_permission(installed: Application) -> None:
+    status, document = report(installed, "--helm-release", "shop", "--as", "system:serviceaccount:default:nobody")
+
+    assert (status, document["summary"]["verdict"], document["objects"]) == (3, "incomplete", [])
+    [error] = document["errors"]
+    assert "it needs get and list for secrets in the namespace" in error
+    assert [source["rendered"] for source in document["sources"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {
+                "web/Chart.yaml": CHART["web/Chart.yaml"]
+                + "dependencies: [{name: redis, version: 1.x, repository: 'https://x.invalid'}]\n"
+            },
+            "web: the charts that it depends on are missing (redis); run: helm dependency build web",
+        ),
+        ({"web/templates/bad.yaml": '{{ fail "no region" }}'}, "no region"),
+        ({"web/Chart.yaml": "apiVersion: v2\n"}, "web: its Chart.yaml has no name"),
+    ],
+)
+@pytest.mark.usefixtures("helm")
+def test_a_chart_that_cannot_be_rendered_is_never_in_sync(
+    files: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {**CHART, **files, "live.yaml": EMPTY})
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["report", "web", "--live", "live.yaml", "--output", "json=report.json"]) == 3
+
+    [error] = json.loads(Path("report.json").read_text())["errors"]
+    assert message in error
+    assert "\n" not in error
+
+
+def test_a_chart_without_helm_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    write(tmp_path, {**CHART, "live.yaml": EMPTY})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert main(["report", "web", "--live", "live.yaml"]) == 3
+
+    assert (
+        "web: needs helm, which is not on PATH; install it, or pipe the rendered manifests" in capsys.readouterr().out
+    )
+
+
+def test_a_packed_chart_is_rendered_too(installed: Application, helm: Path) -> None:
+    subprocess.run([helm, "package", "web"], check=True, capture_output=True)
+
+    status, document = report(installed, "web-1.2.3.tgz", "--release", "shop")
+
+    assert (status, document["summary"]["objects"]["inSync"]) == (0, 3)

@@ -2,16 +2,21 @@
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from drift.api import read_manifests
 from drift.cli import main
-from drift.model import Source
+from drift.model import Source, SourceKind
 from drift.sources.kustomize import build, read_built
+from drift.sources.load import load_manifests, load_texts
+from drift.sources.resolve import kind_of_path
 from tests.drift.conftest import Application
 
 FILES = {
@@ -30,6 +35,10 @@ FILES = {
 }
 #: A dump of a cluster without objects.
 EMPTY = "apiVersion: v1\nkind: List\nitems: []\n"
+
+
+def config_map(name: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop}}\n"
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:
@@ -109,3 +118,163 @@ def test_an_overlay_is_in_sync_until_a_generated_config_map_is_deleted(synced: A
     [missing] = [item for item in document["objects"] if item["status"] == "missing"]
     assert (missing["name"], missing["origins"]) == ("prod-conf-h29d89cmmt", ["prod"])
     assert missing["source"] == {"file": "base/kustomization.yaml", "document": 1, "line": 4}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_commit_in_a_base_that_is_not_synced_is_told_from_an_edit_by_hand(synced: Application) -> None:
+    folder = synced.manifests
+    _git(folder, "init", "--quiet")
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "--message", "synced")
+    commit = _git(folder, "rev-parse", "HEAD")
+    web = folder / "base/web.yaml"
+    web.write_text(web.read_text().replace("nginx:1", "nginx:2"))
+    synced.patch("deployment", "prod-web", {"spec": {"replicas": 9}})
+
+    status, document = report(synced, "prod", "--synced-revision", commit)
+
+    assert status == 1
+    assert [(finding["path"], finding["cause"]) for item in document["objects"] for finding in item["findings"]] == [
+        ("spec.replicas", "manual"),
+        ("spec.template.spec.containers[name=web].image", "pending-sync"),
+    ]
+
+
+def _report(*arguments: str) -> tuple[int, dict[str, Any]]:
+    status = main(["report", *arguments, "--live", "live.yaml", "--output", "json=report.json", "--quiet"])
+    return status, json.loads(Path("report.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"prod/kustomization.yaml": "resources: [../nowhere]\n"}, "prod: kustomize failed: accumulating resources"),
+        ({"prod/kustomization.yaml": "resources: [https://git.invalid/x//y?ref=v1]\n"}, "prod: kustomize failed: "),
+        ({"prod/kustomization.yaml": "{}\n"}, "prod: kustomize failed: kustomization.yaml is empty"),
+        ({"base/more.yaml": "kind: Secret\nstringData:\n  a: hunter2\n b: hunter2\n"}, "prod: kustomize failed: "),
+    ],
+)
+@pytest.mark.usefixtures("kustomize", "folder")
+def test_an_overlay_that_cannot_be_built_is_never_in_sync(folder: Path, files: dict[str, str], message: str) -> None:
+    write(folder, files)
+
+    status, document = _report("prod")
+
+    assert (status, document["summary"]["verdict"]) == (3, "incomplete")
+    [error] = document["errors"]
+    assert error.startswith(message)
+    assert "\n" not in error
+    assert "hunter2" not in error
+
+
+def test_without_kustomize_and_kubectl_the_error_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+
+    status, document = _report("prod")
+
+    assert status == 3
+    [error] = document["errors"]
+    assert error.startswith("prod: needs kustomize or kubectl, and neither is on PATH; install one of them")
+
+
+def test_kubectl_takes_the_place_of_kustomize(folder: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "bin").mkdir()
+    (folder / "bin/kubectl").symlink_to(kubectl)
+    monkeypatch.setenv("PATH", f"{folder}/bin")
+
+    status, document = _report("prod")
+
+    assert status == 1
+    assert document["summary"]["objects"]["missing"] == 6
+
+
+def test_while_a_source_is_not_rendered_nothing_is_unmanaged_and_the_others_are_compared(folder: Path) -> None:
+    write(
+        folder,
+        {
+            "bad/kustomization.yaml": "resources: [missing.yaml]\n",
+            "plain/a.yaml": config_map("a"),
+            "live.yaml": f"{config_map('a')}---\n{config_map('b')}",
+        },
+    )
+
+    status, document = _report("plain", "bad", "-n", "shop", "--unmanaged", "cluster")
+
+    assert status == 3
+    assert [item["name"] for item in document["inSync"]] == ["a"]
+    assert document["objects"] == []
+    assert [(source["name"], source["rendered"]) for source in document["sources"]] == [("plain", True), ("bad", False)]
+
+
+def test_an_object_of_two_sources_is_one_object_if_they_describe_it_alike(folder: Path, kustomize: Path) -> None:
+    del kustomize
+    write(
+        folder,
+        {
+            "one/kustomization.yaml": "resources: [a.yaml]\nlabels: [{pairs: {x: z}}]\n",
+            "one/a.yaml": config_map("a"),
+            "two/a.yaml": config_map("a").replace("metadata: {", "metadata: {labels: {x: z}, "),
+            "three/a.yaml": config_map("a"),
+            "live.yaml": config_map("a").replace("metadata: {", "metadata: {labels: {x: z}, "),
+        },
+    )
+
+    status, document = _report("one", "two", "-n", "shop")
+
+    assert (status, [item["origins"] for item in document["inSync"]]) == (0, [["one", "two"]])
+
+    status, document = _report("one", "three", "-n", "shop")
+
+    assert status == 3
+    [item] = document["objects"]
+    assert (item["status"], item["origins"]) == ("unchecked", ["one", "three"])
+    assert item["reason"] == "described differently by one and three (one/a.yaml:1; three/a.yaml:1)"
+    assert [source["unchecked"] for source in document["sources"]] == [1, 1]
+
+
+def test_sources_come_from_the_settings_unless_the_command_line_names_some(folder: Path, kustomize: Path) -> None:
+    del kustomize
+    write(folder, {"drift.yaml": "sources: [{path: prod}, {path: plain}]\n", "plain/a.yaml": config_map("a")})
+
+    assert [source["name"] for source in _report()[1]["sources"]] == ["prod", "plain"]
+    assert [source["name"] for source in _report("plain")[1]["sources"]] == ["plain"]
+
+
+#: What a kustomization may list, and what it may have beside its list.
+_FILES = ("a.yaml", "b.yaml", "sub/c.yaml")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_kustomization_that_only_lists_files_reads_as_kustomize_builds_it(
+    data: st.DataObject, tmp_path: Path, kustomize: Path
+) -> None:
+    root = Path(tempfile.mkdtemp(dir=tmp_path))
+    written = data.draw(st.lists(st.sampled_from(_FILES), unique=True, min_size=1))
+    listed = data.draw(st.lists(st.sampled_from(written), unique=True))
+    has_sub = data.draw(st.booleans())
+    local = data.draw(st.sampled_from(["", "annotations: {config.kubernetes.io/local-config: 'true'}, "]))
+    head = data.draw(st.sampled_from(["", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"]))
+    for index, name in enumerate(written):
+        body = config_map(f"c{index}").replace("metadata: {", f"metadata: {{{local if index == 0 else ''}")
+        write(root, {name: f"{body}---\n{config_map(f'd{index}')}"})
+    if has_sub:
+        write(root, {"sub/kustomization.yaml": "resources: [e.yaml]\n", "sub/e.yaml": config_map("e")})
+        listed.append("sub")
+    write(root, {"kustomization.yaml": f"{head}resources: {json.dumps(listed)}\n"})
+    done = subprocess.run([kustomize, "build", root], check=False, capture_output=True)
+
+    if kind_of_path(str(root)) is SourceKind.FILES:
+        read = load_manifests([str(root)]).manifests
+        expected = load_texts([("built", done.stdout)]).manifests
+        assert done.returncode == 0
+        assert {(m.kind, m.name): m.body for m in read} == {(m.kind, m.name): m.body for m in expected}
+    else:
+        # It needs a build, which may fail.
+        assert local or not listed
