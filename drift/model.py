@@ -371,6 +371,8 @@ class ObjectReport(_OfObject):
         cluster: The context of its cluster if the report covers several clusters, else None.
         origins: The names of the sources that describe it, as in `SourceInfo`; empty for an unmanaged object.
         not_compared: The fields whose values could not be compared, sorted by path.
+        uid: ``metadata.uid`` of the live object; None if there is none.
+        resource_version: ``metadata.resourceVersion`` of the live object when it was read; None if there is none.
     """
 
     api_version: str
@@ -384,6 +386,8 @@ class ObjectReport(_OfObject):
     cluster: str | None = None
     origins: tuple[str, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
+    uid: str | None = None
+    resource_version: str | None = None
 
     @classmethod
     def of(

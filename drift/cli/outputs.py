@@ -64,24 +64,28 @@ def _write_file(file: Path, form: Format, text: str) -> None:
             # A device or a pipe, such as /dev/stdout, cannot be replaced.
             file.write_text(text, "utf-8")
         else:
-            _replace(file, text)
+            replace_file(file, text)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise UsageError(f"--output {form}={file}: cannot be written: {error.strerror}") from None
 
 
-def _replace(file: Path, text: str) -> None:
-    """Replaces a file atomically: a reader finds the old report or the new one, never a part."""
+def replace_file(file: Path, text: str) -> None:
+    """Replaces a file atomically: a reader finds the old content or the new one, never a part.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     written = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as new:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as new:
             new.write(text)
             new.flush()
             # Without this, the file may be empty after a crash of the machine.
             os.fsync(new.fileno())
-        written.chmod(0o644)
+        written.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
         written.replace(file)
     except BaseException:
         written.unlink(missing_ok=True)

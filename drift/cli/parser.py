@@ -20,6 +20,38 @@ exit status:
   0  the reports were written, even if they show drift
   2  usage error, or a file that is not a report
 """
+_ADOPT_EXIT_STATUS: Final = """\
+examples:
+  drift report manifests/ --exit-zero --output json=report.json
+  drift adopt report.json | git apply
+  drift adopt report.json Deployment/web --write
+
+exit status:
+  0  all findings were adopted
+  1  a finding was not adopted; standard error says why
+  2  usage error, or a file that is not a complete report
+"""
+_REVERT_EXIT_STATUS: Final = """\
+examples:
+  drift revert report.json > revert.sh && cat revert.sh && sh -e revert.sh
+  drift revert report.json shop/Deployment/web
+
+exit status:
+  0  there is a command for every finding
+  1  there is none for a finding; standard error says why
+  2  usage error, or a file that is not a complete report
+"""
+_GUARD_EXIT_STATUS: Final = """\
+examples:
+  drift guard report.json --base origin/main
+  drift guard report.json --base main --head feature --output markdown
+
+exit status:
+  0  the change undoes no edit by hand
+  1  it does: the finding is overwritten, or conflicts
+  2  usage error, or a file that is not a complete report
+  3  for a finding this cannot be told
+"""
 _WATCH_EPILOG: Final = """\
 HTTP endpoints:
   /report   the report as HTML, JSON or text, chosen by Accept, ?format= or a suffix such as /report.json
@@ -67,6 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_render(commands)
     _add_watch(commands)
     _add_history(commands)
+    _add_adopt(commands)
+    _add_revert(commands)
+    _add_guard(commands)
     _add_explain(commands)
     _add_completion(commands)
     return parser
@@ -403,6 +438,68 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "reports", nargs="+", metavar="REPORT.json", help="a report written by --output json, or - for standard input"
     )
     _add_output(rendering, verbose="also show ignored findings in the text report")
+
+
+def _add_adopt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    adopting = commands.add_parser(
+        "adopt",
+        help="print a patch that makes Git say what is live",
+        description=(
+            "Prints a patch for `git apply` that changes the manifests to what is live. It adopts edits by hand and "
+            "changes of unknown cause, and leaves every other line of the files as it is. Needs no cluster."
+        ),
+        epilog=_ADOPT_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_saved_report(adopting)
+    adopting.add_argument("--write", action="store_true", help="edit the files instead of printing a patch")
+
+
+def _add_revert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    reverting = commands.add_parser(
+        "revert",
+        help="print the commands that make the cluster say what Git says",
+        description=(
+            "Prints kubectl commands that undo edits by hand and changes of unknown cause. Each fails if the cluster "
+            "has changed since the report was made. Runs nothing, and needs no cluster."
+        ),
+        epilog=_REVERT_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_saved_report(reverting)
+
+
+def _add_saved_report(to: argparse.ArgumentParser) -> None:
+    to.add_argument("report", metavar="REPORT.json", help="a report written by --output json, or - for standard input")
+    to.add_argument(
+        "names",
+        nargs="*",
+        metavar="ID|KIND/NAME",
+        help="only these findings: the id of one, or those of an object (KIND/NAME or NAMESPACE/KIND/NAME)",
+    )
+
+
+def _add_guard(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    guarding = commands.add_parser(
+        "guard",
+        help="say what merging a change does to the drift that is open",
+        description=(
+            "Compares the manifests before and after a change with a saved report, and says for each edit by hand "
+            "whether merging the change overwrites it, codifies it or leaves it. Needs no cluster."
+        ),
+        epilog=_GUARD_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    guarding.add_argument(
+        "report", metavar="REPORT.json", help="a report written by --output json, or - for standard input"
+    )
+    guarding.add_argument("--base", required=True, metavar="REV", help="the Git revision before the change")
+    guarding.add_argument(
+        "--head", metavar="REV", help="the Git revision after the change (default: the files of the work tree)"
+    )
+    guarding.add_argument(
+        "--output", choices=("text", "markdown", "json", "github"), default="text", help="(default: %(default)s)"
+    )
 
 
 def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.errors import SavedReportError
+from drift.model import Report
 from drift.report.json_report import read_report
 from drift.report.merge import merge
 
@@ -24,13 +25,21 @@ def run(options: argparse.Namespace) -> int:
         SavedReportError: A file is not a report.
     """
     outputs = chosen_outputs(options)
-    reports = [read_report(_content(name), "standard input" if name == _STDIN else name) for name in options.reports]
-    write_outputs(merge(reports), outputs, options)
+    write_outputs(merge([read_saved_report(name) for name in options.reports]), outputs, options)
     return 0
 
 
-def _content(name: str) -> bytes:
+def read_saved_report(name: str) -> Report:
+    """Reads a saved JSON report.
+
+    Args:
+        name: A file, or ``-`` for standard input.
+
+    Raises:
+        SavedReportError: The file cannot be read, or is not a report.
+    """
     try:
-        return sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
+        content = sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
     except OSError as error:
         raise SavedReportError(f"{name}: cannot be read: {error.strerror}") from None
+    return read_report(content, "standard input" if name == _STDIN else name)

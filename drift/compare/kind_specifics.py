@@ -13,7 +13,7 @@ from typing import Final
 from drift.compare.normalize import ListMap
 from drift.compare.ownership import owner_node
 from drift.managed_fields import OwnerNode
-from drift.model import Decision, Json, Object
+from drift.model import Decision, Json, Object, as_object
 from drift.paths import ItemKey, Path, render
 
 _Result = tuple[Object, Object, list[Decision]]
@@ -84,11 +84,18 @@ def _job_selector(desired: Object, live: Object, name: str) -> _Result:
         return desired, live, []
     live = _without(live, "spec", "selector")
     decisions = [Decision("spec.selector", "derived from the Job's UID by the API server")]
-    labels = _get(live, "spec", "template", "metadata", "labels")
-    desired_labels = _get(desired, "spec", "template", "metadata", "labels") or {}
-    for label in labels if isinstance(labels, dict) else ():
-        if label not in desired_labels and _CONTROLLER_LABELS.fullmatch(label):
-            live = _without(live, "spec", "template", "metadata", "labels", label)
+    of_template = ("spec", "template", "metadata", "labels")
+    generated = {
+        label: value
+        for label, value in as_object(_get(live, *of_template)).items()
+        if _CONTROLLER_LABELS.fullmatch(label)
+    }
+    # The API server copies the labels of the template to a Job without labels.
+    for path in (of_template, ("metadata", "labels")):
+        labels, in_git = as_object(_get(live, *path)), as_object(_get(desired, *path))
+        for label, value in generated.items():
+            if label not in in_git and labels.get(label) == value:
+                live = _without(live, *path, label)
     return desired, live, decisions
 
 

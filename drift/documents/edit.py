@@ -61,15 +61,27 @@ def set_value(text: str, document: int, steps: Steps, value: Json) -> str:
     return _checked(text, document, change, lambda edited: _update(edited, document, steps, value))
 
 
-def insert_item(text: str, document: int, steps: Steps, value: Json) -> str:
-    """Returns the text with one more item at the end of a list. Arguments and errors as in `set_value`."""
+def insert_item(text: str, document: int, steps: Steps, index: int, value: Json) -> str:
+    """Returns the text with one more item in a list.
+
+    Args:
+        text: The whole file.
+        document: As in `set_value`.
+        steps: The place of the list.
+        index: The index of the new item; the end of the list if it is shorter.
+        value: The item.
+
+    Raises:
+        EditError: As in `set_value`.
+    """
 
     def change(root: Json) -> Json:
-        _list_at(root, steps).append(value)
+        _list_at(root, steps).insert(index, value)
         return root
 
     def edit(edited: str) -> str:
-        return _insert_item(edited, document, steps, len(_list_at(_values(edited)[document - 1], steps)), value)
+        items = _list_at(_values(edited)[document - 1], steps)
+        return _insert_item(edited, document, steps, min(index, len(items)), value)
 
     return _checked(text, document, change, edit)
 
@@ -118,14 +130,16 @@ def _checked(text: str, document: int, change: Any, edit: Any) -> str:
     except (LookupError, TypeError):
         raise EditError("the file has no such field") from None
     except (ManifestError, yaml.YAMLError, RecursionError):
-        raise EditError("the way in which this part of the file is written does not allow the edit") from None
+        raise EditError(_why_not(text)) from None
     if not _same(expected, result):
-        raise EditError(
-            "an anchor or an alias repeats this value elsewhere in the file"
-            if re.search(r"[&*<]", text)
-            else "the way in which this part of the file is written does not allow the edit"
-        )
+        raise EditError(_why_not(text))
     return edited
+
+
+def _why_not(text: str) -> str:
+    if re.search(r"(?:^|[\s\[{,])[&*][^\s&*]", text):
+        return "an anchor or an alias repeats this value elsewhere in the file"
+    return "the way in which this part of the file is written does not allow the edit"
 
 
 def _values(text: str) -> list[Json]:
@@ -219,6 +233,7 @@ def _content_end(text: str, node: Any) -> int:
         return _content_end(text, last[1] if isinstance(node, yaml.MappingNode) else last)
     start: int = node.start_mark.index
     end: int = node.end_mark.index
+    # A block scalar includes the line breaks after it.
     is_block_scalar = isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"}
     return start + len(text[start:end].rstrip()) if is_block_scalar else end
 
@@ -237,7 +252,7 @@ def _line_end(text: str, index: int) -> int:
 
 def _dash(text: str, parent: Any, node: Any) -> int:
     """Returns where the ``-`` of an item of a block list is."""
-    column = parent.start_mark.column
+    column: int = parent.start_mark.column
     start = _line_start(text, node.start_mark.index)
     while text[start + column : start + column + 1] != "-" or text[start : start + column].strip(" -"):
         if start == 0:

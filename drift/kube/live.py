@@ -43,6 +43,20 @@ class LiveObject:
     body: Object = field(repr=False)
     last_applied: Object | None = field(repr=False)
 
+    @property
+    def uid(self) -> str | None:
+        """``metadata.uid``; None if a dump lacks it."""
+        return self._metadata_text("uid")
+
+    @property
+    def resource_version(self) -> str | None:
+        """``metadata.resourceVersion``; None if a dump lacks it."""
+        return self._metadata_text("resourceVersion")
+
+    def _metadata_text(self, name: str) -> str | None:
+        text = as_object(self.body.get("metadata")).get(name)
+        return text if isinstance(text, str) else None
+
 
 class LiveSource(Protocol):
     """A source of live objects."""

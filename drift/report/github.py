@@ -38,7 +38,18 @@ _STDIN: Final = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
-class _Annotation:
+class Annotation:
+    """One workflow command.
+
+    Attributes:
+        rank: The annotations with the lowest ranks are shown.
+        level: ``error``, ``warning`` or ``notice``.
+        title: The title.
+        message: The text.
+        file: The file that it belongs to, or None.
+        line: The line in that file.
+    """
+
     rank: float
     level: str
     title: str
@@ -61,28 +72,28 @@ def to_annotations(report: Report) -> str:
     left_out = len(annotations) - len(shown)
     if left_out:
         message = f"{plural(left_out, 'more finding')} not shown here; {summary(report)}"
-        shown.append(_Annotation(len(SEVERITY_RANK), "notice", "drift", message))
+        shown.append(Annotation(len(SEVERITY_RANK), "notice", "drift", message))
     resolved = resolved_line(report)
     lines = [summary(report), *([resolved] if resolved else [])]
     return "".join(map(str, shown)) + "".join(f"{line}\n" for line in lines)
 
 
-def _annotations(report: Report) -> Iterator[_Annotation]:
+def _annotations(report: Report) -> Iterator[Annotation]:
     for unread in report.unread:
         file, line, _, problem = place_in_file(unread) or (None, 1, 1, unread)
-        yield _Annotation(_UNREAD_RANK, "error", "not read", sentence(problem), file, line)
+        yield Annotation(_UNREAD_RANK, "error", "not read", sentence(problem), file, line)
     for error in report.errors:
-        yield _Annotation(_UNCHECKED_RANK, "error", "not checked", sentence(error))
+        yield Annotation(_UNCHECKED_RANK, "error", "not checked", sentence(error))
     for item in report.objects:
         name = short(object_name(item))
         file, line = (None, 1) if item.source is None else (item.source.file, item.source.line)
         if item.status is Status.UNCHECKED and not item.is_skipped:
-            yield _Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), file, line)
+            yield Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), file, line)
         for finding in item.findings:
             if finding.is_drift:
                 title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
                 rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                yield _Annotation(
+                yield Annotation(
                     rank, level, title, _message(item, finding, report.generated_at), file, finding.line or line
                 )
 

@@ -355,12 +355,16 @@ class ObjectDocument(IdentityDocument, kw_only=True):
         not_compared: The fields whose values in Git cannot be compared with those in the cluster, for example because
             SOPS encrypts them. Whether they exist is compared.
         is_skipped: Whether drift.yaml skips this kind; the object then does not make the scan incomplete.
+        uid: The uid of the live object, if it has findings; else null.
+        resource_version: The resourceVersion that was compared, if the live object has findings; else null.
     """
 
     status: Status
     reason: str | None
     not_compared: list[NotComparedDocument] = []
     is_skipped: bool = field(name="byChoice", default=False)
+    uid: str | None = None
+    resource_version: str | None = None
     findings: list[FindingDocument]
 
 

@@ -120,9 +120,9 @@ def _left_out(items: Sequence[ObjectReport]) -> str:
 
 def _object(item: ObjectReport, space: int, now: str) -> str | None:
     """Returns an object's section with as many findings as fit, or None if not even one fits."""
-    text = f"\n### {_code(short(object_name(item)))} {item.status}\n"
+    text = f"\n### {code(short(object_name(item)))} {item.status}\n"
     if item.source is not None:
-        text += f"\n{_code(short(str(item.source)))}\n"
+        text += f"\n{code(short(str(item.source)))}\n"
     reason = reason_of(item)
     if reason is not None:
         text += f"\n{_prose(reason)}\n"
@@ -141,9 +141,9 @@ def _object(item: ObjectReport, space: int, now: str) -> str | None:
 
 
 def _finding(finding: Finding, now: str, place: str | None, lines_of_diff: Sequence[DiffLine] = ()) -> str:
-    path = f" {_code(short(finding.path))}" if finding.path else ""
+    path = f" {code(short(finding.path))}" if finding.path else ""
     difference = "" if has_values(finding) else f" {what_differs(finding)};"
-    where = f", {_code(place)}" if place else ""
+    where = f", {code(place)}" if place else ""
     who = f"{_prose(cause_and_managers(finding))}{open_for(finding, now)}{where}"
     lines = [f"**{severity_mark(finding)}**{path}:{difference} {who}"]
     if finding.note is not None:
@@ -162,8 +162,8 @@ def _fence(language: str, lines: Sequence[str]) -> str:
     return "\n".join([f"{mark}{language}", *lines, mark])
 
 
-def _code(text: str) -> str:
-    """Returns inline code, with spaces inside if a backtick would touch the delimiters."""
+def code(text: str) -> str:
+    """Returns a text as inline code, with spaces inside if a backtick would touch the delimiters."""
     mark = "`" * (_longest_run([text]) + 1)
     space = " " if "`" in text or not text.strip() or text != text.strip() else ""
     return f"{mark}{space}{text or ' '}{space}{mark}"
@@ -172,11 +172,11 @@ def _code(text: str) -> str:
 def _prose(text: str) -> str:
     """Returns a sentence unchanged if nothing in it can be markup, else as code."""
     text = sentence(text)
-    return text if _WITHOUT_MARKUP.fullmatch(text) and not _AUTOMATIC.search(text) else _code(text)
+    return text if _WITHOUT_MARKUP.fullmatch(text) and not _AUTOMATIC.search(text) else code(text)
 
 
 def _fact(text: str) -> str:
-    return _code(visible(text)[:_MAX_FACT])
+    return code(visible(text)[:_MAX_FACT])
 
 
 def _longest_run(texts: Sequence[str]) -> int:

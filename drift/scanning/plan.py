@@ -78,7 +78,7 @@ class Pair:
         not_compared: tuple[NotCompared, ...] = (),
     ) -> ObjectReport:
         """Returns the report of the object; arguments as in `ObjectReport`."""
-        return ObjectReport.of(
+        report = ObjectReport.of(
             self.manifest,
             self.key,
             status,
@@ -87,6 +87,10 @@ class Pair:
             decisions=decisions,
             not_compared=not_compared,
         )
+        # Only commands that revert findings need these.
+        if not findings:
+            return report
+        return replace(report, uid=self.live.uid, resource_version=self.live.resource_version)
 
 
 @dataclass(frozen=True, slots=True)

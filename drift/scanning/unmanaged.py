@@ -226,4 +226,13 @@ def report_unmanaged(
             if opt_out is not None:
                 unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
             findings = apply_opt_outs((unmanaged_finding(key, unmanaged, cluster),), None, live.body)
-            yield ObjectReport(resource.api_version, key, None, Status.UNMANAGED, unmanaged.note, findings)
+            yield ObjectReport(
+                resource.api_version,
+                key,
+                None,
+                Status.UNMANAGED,
+                unmanaged.note,
+                findings,
+                uid=live.uid,
+                resource_version=live.resource_version,
+            )

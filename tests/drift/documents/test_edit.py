@@ -119,7 +119,7 @@ def test_a_field_or_an_item_is_removed(steps: Any, removed: list[str], added: li
 
 
 def test_an_item_is_inserted_after_the_last_one() -> None:
-    edited = insert_item(DEPLOYMENT, 1, CONTAINERS, {"name": "debug", "image": "busybox", "stdin": True})
+    edited = insert_item(DEPLOYMENT, 1, CONTAINERS, 9, {"name": "debug", "image": "busybox", "stdin": True})
 
     assert _changed_lines(DEPLOYMENT, edited) == (
         [],

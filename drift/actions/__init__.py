@@ -1,0 +1,1 @@
+"""What to do about the findings of a saved report. Nothing here needs a cluster, and nothing changes one."""

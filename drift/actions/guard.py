@@ -1,0 +1,115 @@
+"""Says what merging a change of the manifests does to the drift that is open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from drift.actions.adopt import is_as_reported, value_at_path
+from drift.actions.selection import Selected
+from drift.model import Cause, Change, Json, Manifest, ObjectReport
+from drift.schema.types import ABSENT
+
+
+class Effect(StrEnum):
+    """What a merge does to an open finding."""
+
+    OVERWRITES = "overwrites"
+    CONFLICTS = "conflicts"
+    CODIFIES = "codifies"
+    LEAVES = "leaves"
+    UNKNOWN = "unknown"
+
+
+#: What each effect means, as a sentence after the finding.
+MEANINGS: Final[Mapping[Effect, str]] = {
+    Effect.OVERWRITES: "the change sets this field, and the next sync replaces the live value",
+    Effect.CONFLICTS: "the base of the change is not what the report was made from, and the change sets this field",
+    Effect.CODIFIES: "after the merge, Git says what is live",
+    Effect.LEAVES: "the change does not touch it",
+    Effect.UNKNOWN: "the values are hidden or the manifests are rendered, so it cannot be compared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """An open finding, and what a merge does to it."""
+
+    selected: Selected
+    effect: Effect
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether the merge would undo an edit by hand, or may do so."""
+        return self.effect in {Effect.OVERWRITES, Effect.CONFLICTS}
+
+
+def guard(
+    findings: Sequence[Selected], base: Sequence[Manifest], head: Sequence[Manifest], rendered: frozenset[str]
+) -> tuple[Guarded, ...]:
+    """Returns what a merge does to each open edit by hand, those that it undoes first.
+
+    Args:
+        findings: The open findings. Those that wait for a sync, or that a controller caused, are left out.
+        base: The manifests before the change.
+        head: The manifests after it.
+        rendered: The names of the sources whose manifests are rendered, so that their files do not say what is applied.
+    """
+    before, after = _Index(base), _Index(head)
+    order = list(Effect)
+    guarded = [
+        Guarded(selected, _effect(selected, before.find(selected.item), after.find(selected.item), rendered))
+        for selected in findings
+        if selected.finding.cause in {Cause.MANUAL, Cause.UNKNOWN}
+    ]
+    return tuple(sorted(guarded, key=lambda one: order.index(one.effect)))
+
+
+class _Index:
+    def __init__(self, manifests: Sequence[Manifest]) -> None:
+        self._manifests: dict[tuple[str, str, str], list[Manifest]] = {}
+        for manifest in manifests:
+            group = manifest.api_version.rpartition("/")[0]
+            self._manifests.setdefault((group, manifest.kind, manifest.name), []).append(manifest)
+
+    def find(self, item: ObjectReport) -> Json:
+        """Returns the manifest of an object, or `ABSENT`. A manifest may leave its namespace to the command line."""
+        found = self._manifests.get((item.key.group, item.kind, item.name), ())
+        return next((one.body for one in found if one.namespace in {None, item.namespace}), ABSENT)
+
+
+def _effect(selected: Selected, base: Json, head: Json, rendered: frozenset[str]) -> Effect:
+    item, finding = selected.item, selected.finding
+    if rendered.intersection(item.origins):
+        return Effect.UNKNOWN
+    if not finding.path:
+        return _effect_on_object(finding.change, base, head)
+    before, after = value_at_path(base, finding.path), value_at_path(head, finding.path)
+    if _same(before, after):
+        return Effect.LEAVES
+    if finding.redacted:
+        return Effect.UNKNOWN
+    live = ABSENT if finding.change is Change.REMOVED else finding.live
+    if _same_as_reported(after, live):
+        return Effect.CODIFIES
+    reported = ABSENT if finding.change is Change.ADDED else finding.desired
+    return Effect.OVERWRITES if _same_as_reported(before, reported) else Effect.CONFLICTS
+
+
+def _effect_on_object(change: Change, base: Json, head: Json) -> Effect:
+    if (base is ABSENT) == (head is ABSENT):
+        return Effect.LEAVES
+    if change is Change.MISSING:
+        return Effect.CODIFIES if head is ABSENT else Effect.OVERWRITES
+    # An unmanaged object that the change adds: the sync takes it over, with whatever Git says.
+    return Effect.LEAVES if head is ABSENT else Effect.OVERWRITES
+
+
+def _same(one: Json, other: Json) -> bool:
+    return (one is ABSENT) == (other is ABSENT) and (one is ABSENT or bool(one == other))
+
+
+def _same_as_reported(value: Json, reported: Json) -> bool:
+    if value is ABSENT or reported is ABSENT:
+        return value is reported
+    return is_as_reported(value, reported)

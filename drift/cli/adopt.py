@@ -1,0 +1,77 @@
+"""``drift adopt``: prints a patch that makes Git say what is live, or edits the files."""
+
+import argparse
+import re
+from pathlib import Path
+
+from drift.actions.adopt import FileChange, adopt, patch
+from drift.actions.selection import select
+from drift.cli.console import say, write_stdout
+from drift.cli.outputs import replace_file
+from drift.cli.render import read_saved_report
+from drift.errors import UsageError
+from drift.model import Cause
+from drift.report.view import plural
+
+#: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
+_OUTPUT = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
+_DEFAULT_OUTPUT = "dist"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Adopts the findings that the user names, or all edits by hand.
+
+    Returns:
+        0; 1 if a finding was refused.
+
+    Raises:
+        SavedReportError: The file is not a complete report of one cluster.
+        UsageError: A name matches no finding, or a file cannot be written.
+    """
+    report = read_saved_report(options.report)
+    findings = select(report, options.names)
+    if not options.names:
+        findings = tuple(one for one in findings if one.finding.cause is not Cause.PENDING_SYNC)
+    adoption = adopt(findings, report.sources, _read, _generator_of)
+    if options.write:
+        for change in adoption.changes:
+            _write(change)
+    else:
+        write_stdout(patch(adoption.changes))
+    for refused in adoption.refused:
+        say(f"not adopted: {refused}")
+    done = "adopted" if options.write else "the patch adopts"
+    files = plural(len(adoption.changes), "file")
+    say(f"{done} {len(adoption.adopted)} of {plural(len(findings), 'finding')}, in {files}")
+    return 1 if adoption.refused else 0
+
+
+def _read(file: str) -> str:
+    # Without newline="", Python would read line ends of Windows as newlines.
+    with Path(file).open(encoding="utf-8", newline="") as opened:
+        return opened.read()
+
+
+def _write(change: FileChange) -> None:
+    try:
+        if change.after is None:
+            Path(change.file).unlink()
+        else:
+            replace_file(Path(change.file), change.after)
+    except OSError as error:
+        raise UsageError(f"{change.file}: cannot be written: {error.strerror}") from None
+
+
+def _generator_of(file: str) -> tuple[str, str] | None:
+    """Returns the cdk8s.yaml that synthesizes a file, and the command; None if there is none."""
+    path = Path(file).resolve()
+    for folder in path.parents:
+        settings = folder / "cdk8s.yaml"
+        try:
+            text = settings.read_text("utf-8")
+        except (OSError, UnicodeError):
+            continue
+        found = _OUTPUT.search(text)
+        if path.is_relative_to(folder / (found[1] if found else _DEFAULT_OUTPUT)):
+            return str(settings), "cdk8s synth"
+    return None

@@ -1,0 +1,36 @@
+"""``drift revert``: prints the commands that make the cluster say what Git says. Runs nothing."""
+
+import argparse
+
+from drift.actions.revert import revert
+from drift.actions.selection import select
+from drift.cli.console import say, write_stdout
+from drift.cli.render import read_saved_report
+from drift.model import Cause
+from drift.report.view import plural, visible
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints a shell script.
+
+    Returns:
+        0; 1 if a finding was refused.
+
+    Raises:
+        SavedReportError: The file is not a complete report of one cluster.
+        UsageError: A name matches no finding.
+    """
+    report = read_saved_report(options.report)
+    findings = select(report, options.names)
+    if not options.names:
+        findings = tuple(one for one in findings if one.finding.cause is not Cause.PENDING_SYNC)
+    reversal = revert(findings, report)
+    for command in reversal.commands:
+        for selected in command.findings:
+            write_stdout(f"# {visible(str(selected))}\n")
+        write_stdout(f"{command.text}\n")
+    for refused in reversal.refused:
+        say(f"not reverted: {refused}")
+    count = sum(len(command.findings) for command in reversal.commands)
+    say(f"the script reverts {count} of {plural(len(findings), 'finding')}; nothing was run")
+    return 1 if reversal.refused else 0

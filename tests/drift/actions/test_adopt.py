@@ -1,0 +1,173 @@
+"""`drift adopt`: the patch makes Git say what is live, touches nothing else, and says what it refuses and why."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+
+MANIFESTS = """\
+# The shop.
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop}
+data:
+  mode: fast   # for the sale
+  level: "1"
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: gone, namespace: shop}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: shop}
+stringData: {password: git-secret}
+"""
+LIVE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop, uid: u-1, resourceVersion: "7"}
+data: {mode: slow, level: "1", extra: "on"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: stray, namespace: shop, uid: u-2}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: shop}
+data: {password: bGl2ZS1zZWNyZXQ=}
+"""
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Git work tree with manifests, the working directory, and a report on edits by hand."""
+    monkeypatch.chdir(tmp_path)
+    _git("init", "--quiet", ".")
+    _report(tmp_path)
+    return tmp_path
+
+
+def _git(*arguments: str, stdin: str | None = None) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, input=stdin).stdout  # noqa: S607
+
+
+def _report(folder: Path, manifests: str = MANIFESTS, file: str = "shop.yaml") -> None:
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(manifests, newline="")
+    (folder / "live.yaml").write_text(LIVE)
+    assert main(["report", file, "--live", "live.yaml", "--output", "json=report.json"]) in {0, 1}
+
+
+def test_the_patch_applies_and_leaves_every_other_line(repository: Path, capsys: Out) -> None:
+    status = main(["adopt", "report.json", "ConfigMap/a", "shop/configmap/gone"])
+    printed = capsys.readouterr()
+    _git("apply", stdin=printed.out)
+
+    assert status == 0
+    assert printed.err.splitlines()[-1] == "drift: the patch adopts 3 of 3 findings, in 1 file"
+    assert (repository / "shop.yaml").read_text() == MANIFESTS.replace("mode: fast ", "mode: slow ").replace(
+        '  level: "1"\n', '  level: "1"\n  extra: "on"\n'
+    ).replace("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: gone, namespace: shop}\n", "")
+
+
+def test_secrets_and_unmanaged_objects_are_refused_and_no_value_is_shown(repository: Path, capsys: Out) -> None:
+    del repository
+    status = main(["adopt", "report.json"])
+    printed = capsys.readouterr()
+
+    assert status == 1
+    assert printed.err.splitlines()[:-1] == [
+        (
+            "drift: not adopted: ConfigMap shop/stray: no manifest describes it; "
+            "save it with `kubectl get configmap stray -o yaml`, or delete it in the cluster"
+        ),
+        "drift: not adopted: Secret shop/s data.password: its value is hidden; change it in Git by hand",
+    ]
+    for secret in ("git-secret", "live-secret", "bGl2ZS1zZWNyZXQ"):
+        assert secret not in printed.out + printed.err
+
+
+def test_one_finding_is_written_to_its_file(repository: Path, capsys: Out) -> None:
+    assert main(["adopt", "report.json", _id("data.mode"), "--write"]) == 0
+
+    assert (repository / "shop.yaml").read_text() == MANIFESTS.replace("mode: fast ", "mode: slow ")
+    assert capsys.readouterr().out == ""
+
+
+def _id(path: str) -> str:
+    from drift.report.json_report import read_report  # noqa: PLC0415
+
+    report = read_report(Path("report.json").read_text(), "report.json")
+    (found,) = [one.id for item in report.objects for one in item.findings if one.path == path]
+    return found
+
+
+def test_a_file_that_holds_nothing_else_is_deleted_and_no_longer_listed(repository: Path, capsys: Out) -> None:
+    kustomization = repository / "shop" / "kustomization.yaml"
+    _report(repository, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: gone, namespace: shop}\n", "shop/gone.yaml")
+    kustomization.write_text("resources:\n- other.yaml\n- gone.yaml # soon\n")
+    capsys.readouterr()
+
+    main(["adopt", "report.json", "ConfigMap/gone"])
+    _git("apply", stdin=capsys.readouterr().out)
+
+    assert not (repository / "shop/gone.yaml").exists()
+    assert kustomization.read_text() == "resources:\n- other.yaml\n"
+
+
+def test_a_file_that_changed_since_the_report_is_refused(repository: Path, capsys: Out) -> None:
+    file = repository / "shop.yaml"
+    file.write_text(MANIFESTS.replace("fast", "faster"))
+
+    assert main(["adopt", "report.json", _id("data.mode")]) == 1
+    assert "shop.yaml has changed since the report was made; make it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda folder: (folder / "cdk8s.yaml").write_text("output: dist\n"), "run `cdk8s synth`"),
+        (lambda folder: (folder / "cdk8s.yaml").write_text("app: x\n"), "run `cdk8s synth`"),
+        (
+            lambda folder: (folder / "dist/shop.yaml").write_text("# Code generated by x. DO NOT EDIT.\n" + MANIFESTS),
+            "is generated, as its first lines say",
+        ),
+    ],
+)
+def test_synthesized_files_are_refused(repository: Path, capsys: Out, prepare: object, reason: str) -> None:
+    _report(repository, file="dist/shop.yaml")
+    assert callable(prepare)
+    prepare(repository)
+
+    assert main(["adopt", "report.json", "ConfigMap/a"]) == 1
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (None, ("Deployment/none",), "Deployment/none: the report has no drift with this id or object"),
+        ("{}", (), "report.json: not a drift report"),
+    ],
+)
+def test_usage_errors_are_one_line(
+    repository: Path, capsys: Out, content: str | None, arguments: tuple[str, ...], message: str
+) -> None:
+    if content is not None:
+        (repository / "report.json").write_text(content)
+
+    assert main(["adopt", "report.json", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_incomplete_report_is_refused(repository: Path, capsys: Out) -> None:
+    (repository / "shop.yaml").write_text(MANIFESTS + "---\na: [\n")
+    main(["report", "shop.yaml", "--live", "live.yaml", "--output", "json=report.json"])
+
+    assert main(["adopt", "report.json"]) == 2
+    assert "the report is incomplete" in capsys.readouterr().err

@@ -1,0 +1,164 @@
+"""`drift guard`: what a merge does to each open edit by hand."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+
+MANIFESTS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: nginx:1.29
+          env: [{name: A, value: "1"}, {name: B, value: "2"}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: shop}
+stringData: {password: git-secret}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: gone, namespace: shop}
+"""
+LIVE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 5
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: nginx:1.30
+          env: [{name: B, value: "2"}, {name: C, value: "3"}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: shop}
+data: {password: bGl2ZS1zZWNyZXQ=}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: stray, namespace: shop}
+data: {a: b}
+"""
+Out = pytest.CaptureFixture[str]
+CONTAINER = "spec.template.spec.containers[name=web]"
+ENV = f"Deployment/web {CONTAINER}.env"
+
+
+def _git(*arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Git work tree with the manifests on branch main, and a report on edits by hand."""
+    monkeypatch.chdir(tmp_path)
+    _git("init", "--quiet", "--initial-branch=main", ".")
+    (tmp_path / "shop.yaml").write_text(MANIFESTS)
+    _git("add", "shop.yaml")
+    _git("commit", "--quiet", "--message=first")
+    (tmp_path / "live.yaml").write_text(LIVE)
+    assert main(["report", "shop.yaml", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    return tmp_path
+
+
+def _guard(capsys: Out, *flags: str) -> tuple[int, dict[str, str]]:
+    capsys.readouterr()
+    status = main(["guard", "report.json", "--base", "main", "--output", "json", *flags])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    return status, {f"{one['kind']}/{one['name']} {one['path']}".strip(): one["effect"] for one in findings}
+
+
+def test_a_change_elsewhere_leaves_everything(repository: Path, capsys: Out) -> None:
+    (repository / "shop.yaml").write_text(MANIFESTS.replace('value: "2"', 'value: "20"'))
+
+    status, effects = _guard(capsys)
+
+    assert status == 0
+    assert set(effects.values()) == {"leaves"}
+    assert len(effects) == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding", "effect", "status"),
+    [
+        ("nginx:1.29", "nginx:1.31", f"Deployment/web {CONTAINER}.image", "overwrites", 1),
+        ("nginx:1.29", "nginx:1.30", f"Deployment/web {CONTAINER}.image", "codifies", 0),
+        ("replicas: 2", "replicas: 5", "Deployment/web spec.replicas", "codifies", 0),
+        ("  replicas: 2\n", "", "Deployment/web spec.replicas", "overwrites", 1),
+        ('{name: A, value: "1"}, ', "", f"{ENV}[name=A]", "codifies", 0),
+        ('value: "1"', 'value: "9"', f"{ENV}[name=A]", "overwrites", 1),
+        ('value: "2"}', 'value: "2"}, {name: C, value: "3"}', f"{ENV}[name=C]", "codifies", 0),
+        ('value: "2"}', 'value: "2"}, {name: C, value: "4"}', f"{ENV}[name=C]", "overwrites", 1),
+        ("git-secret", "other-secret", "Secret/s data.password", "unknown", 3),
+        (MANIFESTS[MANIFESTS.rindex("---") :], "", "ConfigMap/gone", "codifies", 0),
+        ("name: gone", "name: stray", "ConfigMap/stray", "overwrites", 1),
+    ],
+)  # fmt: skip
+def test_a_change_of_the_field(  # noqa: PLR0917
+    repository: Path, capsys: Out, old: str, new: str, finding: str, effect: str, status: int
+) -> None:
+    (repository / "shop.yaml").write_text(MANIFESTS.replace(old, new))
+
+    found, effects = _guard(capsys)
+
+    assert (effects[finding], found) == (effect, status)
+
+
+def test_a_base_that_is_not_what_the_report_saw_conflicts(repository: Path, capsys: Out) -> None:
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.28"))
+    _git("commit", "--quiet", "--all", "--message=second")
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31"))
+
+    status, effects = _guard(capsys)
+
+    assert (effects[f"Deployment/web {CONTAINER}.image"], status) == ("conflicts", 1)
+
+
+def test_two_revisions_are_compared(repository: Path, capsys: Out) -> None:
+    _git("switch", "--quiet", "--create", "feature")
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31"))
+    _git("commit", "--quiet", "--all", "--message=second")
+    _git("switch", "--quiet", "main")
+
+    assert _guard(capsys)[0] == 0
+    assert _guard(capsys, "--head", "feature")[0] == 1
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "github"])
+def test_every_format_names_what_is_overwritten(repository: Path, capsys: Out, form: str) -> None:
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31").replace("git-secret", "new"))
+    capsys.readouterr()
+
+    main(["guard", "report.json", "--base", "main", "--output", form])
+    printed: Any = capsys.readouterr().out
+
+    assert "overwrites" in printed
+    assert f"Deployment shop/web {CONTAINER}.image" in printed
+    assert "secret" not in printed.replace("Secret", "")
+
+
+def test_an_unknown_revision_is_one_line(repository: Path, capsys: Out) -> None:
+    del repository
+
+    assert main(["guard", "report.json", "--base", "nowhere"]) == 2
+    assert "has no revision nowhere" in capsys.readouterr().err

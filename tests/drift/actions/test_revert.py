@@ -1,0 +1,143 @@
+"""`drift revert`: the printed commands make the cluster say what Git says, and fail if it has changed meanwhile."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drift.actions.revert import revert
+from drift.actions.selection import Selected
+from drift.cli import main
+from drift.model import (
+    Cause,
+    Change,
+    ClusterInfo,
+    Finding,
+    ManifestsInfo,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    Source,
+    Status,
+)
+from tests.drift.conftest import Application
+from tests.drift.samples import deployment
+
+Out = pytest.CaptureFixture[str]
+GONE = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: gone, namespace: NAMESPACE}
+data: {a: "1"}
+"""
+
+
+@pytest.fixture
+def edited(workspace: Application) -> Application:
+    """Manifests that Flux synced, and one edit by hand of each kind."""
+    workspace.write(deployment("replicas: 2", "env: [{name: A, value: '1'}, {name: B, value: '2'}]"))
+    workspace.write(GONE, "gone.yaml")
+    workspace.sync()
+    workspace.kubectl("set", "image", "deployment/web", "web=nginx:1.30")
+    workspace.kubectl("set", "env", "deployment/web", "A-", "C=3")
+    workspace.kubectl("annotate", "deployment", "web", "example.com/a=$(touch x); 'y'")
+    workspace.kubectl("delete", "configmap", "gone")
+    workspace.kubectl("create", "configmap", "stray")
+    return workspace
+
+
+def _revert(workspace: Application, capsys: Out, *names: str) -> tuple[int, str]:
+    capsys.readouterr()
+    status = main(["revert", str(workspace.scratch / "report.json"), *names])
+    return status, capsys.readouterr().out
+
+
+def _run(workspace: Application, script: str) -> subprocess.CompletedProcess[str]:
+    environment = workspace.cluster.environment
+    return subprocess.run(["sh", "-e"], input=script, env=environment, capture_output=True, text=True, check=False)  # noqa: S607
+
+
+def test_the_commands_bring_everything_back(edited: Application, capsys: Out) -> None:
+    assert edited.report().status == 1
+
+    status, script = _revert(edited, capsys)
+    done = _run(edited, script)
+
+    assert status == 0
+    assert done.returncode == 0, done.stderr
+    assert edited.report().findings == []
+    assert "env" not in edited.kubectl("get", "deployment", "web", "--output=jsonpath={.metadata.annotations}")
+
+
+def test_nothing_is_overwritten_that_changed_since_the_report(edited: Application, capsys: Out) -> None:
+    edited.report()
+    edited.kubectl("set", "image", "deployment/web", "web=nginx:1.31")
+
+    _, script = _revert(edited, capsys, "Deployment/web")
+    done = _run(edited, script)
+
+    assert done.returncode != 0
+    image = edited.kubectl("get", "deployment", "web", "--output=jsonpath={.spec.template.spec.containers[0].image}")
+    assert image == "nginx:1.31"
+
+
+def test_an_object_of_the_same_name_is_not_deleted(edited: Application, capsys: Out) -> None:
+    edited.report()
+    edited.kubectl("delete", "configmap", "stray")
+    edited.kubectl("create", "configmap", "stray")
+
+    _, script = _revert(edited, capsys, "ConfigMap/stray")
+
+    assert _run(edited, script).returncode != 0
+    assert edited.kubectl("get", "configmap", "stray", "--output=name") == "configmap/stray\n"
+
+
+def _finding(path: str, live: object, pointer: str = "/data/a", cause: Cause = Cause.MANUAL) -> Finding:
+    return Finding(
+        "0" * 16, Change.CHANGED, path, pointer, "git", live, redacted=False, cause=cause, severity=Severity.LOW
+    )
+
+
+def _commands(*findings: Finding, context: str | None = None, version: str | None = "7") -> tuple[list[str], list[str]]:
+    key = ObjectKey("", "ConfigMap", "shop", "a")
+    source = Source("a.yaml", 1, 1)
+    item = ObjectReport("v1", key, source, Status.DRIFTED, findings=findings, uid="u", resource_version=version)
+    cluster = ClusterInfo(context, "https://127.0.0.1", "v1.36.3")
+    report = Report("2026-01-01T00:00:00Z", cluster, ManifestsInfo(("a.yaml",), None, None), (item,))
+    reversal = revert(tuple(Selected(item, finding) for finding in findings), report)
+    return [command.text for command in reversal.commands], [refused.reason for refused in reversal.refused]
+
+
+def test_hostile_values_stay_quoted() -> None:
+    hostile = "'; rm -rf ~; echo $(id) `id` \x1b[31m\n"
+    (command,), _ = _commands(_finding("data.a", hostile), context="prod; reboot")
+
+    words = subprocess.run(  # noqa: S602
+        f"printf '%s\\0' {command}", shell=True, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+
+    assert words[:4] == ["kubectl", "patch", "configmap/a", "--type=json"]
+    assert words[-3:-1] == ["--context", "prod; reboot"]
+    assert json.loads(words[4].removeprefix("--patch="))[0]["value"] == hostile
+    assert "\x1b" not in command
+
+
+def test_what_cannot_be_reverted_is_refused_with_the_next_step() -> None:
+    pending = _finding("data.a", "x", cause=Cause.PENDING_SYNC)
+    whole_list = _finding("data.b", ["x"], "/data/b")
+
+    assert _commands(pending) == ([], ["Git is ahead; sync it instead"])
+    assert _commands(whole_list, version=None)[1] == [
+        "the report does not hold the resourceVersion of the object; make it again"
+    ]
+
+
+def test_the_script_names_each_finding(edited: Application, capsys: Out) -> None:
+    edited.report()
+
+    _, script = _revert(edited, capsys, "ConfigMap/stray")
+
+    assert script.splitlines()[0] == f"# ConfigMap {edited.namespace}/stray"
+    assert not Path("x").exists()
