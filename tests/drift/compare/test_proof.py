@@ -15,8 +15,8 @@ from drift.schema.types import SchemaDocument
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import TAKING_OVER, Syncer
 
-#: Kinds of the production manifests whose live objects have the same values in another form.
-REWRITTEN = {"NetworkPolicy"}
+#: Kinds of the production manifests whose live objects have the same values in another form, such as no zeros.
+REWRITTEN = {"NetworkPolicy", "Deployment"}
 
 
 @pytest.mark.parametrize("syncer", TAKING_OVER, ids=lambda syncer: str(syncer.value))
