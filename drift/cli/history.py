@@ -10,7 +10,7 @@ from drift.cli.console import is_terminal, uses_color, write_stdout
 from drift.globs import Glob
 from drift.history.queries import EpisodeFilter, parse_since
 from drift.history.store import read_history
-from drift.report.history_table import Timeline, timeline_json, timeline_text
+from drift.report.history_table import Timeline, people_text, timeline_json, timeline_text
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,5 +43,6 @@ def run(options: argparse.Namespace) -> int:
     terminal = is_terminal(sys.stdout)
     color = uses_color(options.color, on_terminal=terminal)
     width = shutil.get_terminal_size().columns if terminal else None
-    write_stdout(timeline_text(timeline, color=color, width=width))
+    show = people_text if options.by == "person" else timeline_text
+    write_stdout(show(timeline, color=color, width=width))
     return 0

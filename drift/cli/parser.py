@@ -515,6 +515,12 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     history.add_argument("--open", action="store_true", help="only findings that are still open")
     history.add_argument("--object", metavar="GLOB", help="only objects with this name or Kind/name")
     history.add_argument("-n", "--namespace", metavar="GLOB", help="only objects in this namespace")
+    history.add_argument(
+        "--by",
+        choices=("finding", "person"),
+        default="finding",
+        help="list each finding, or the users that an audit log named (default: %(default)s)",
+    )
     history.add_argument("--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
     history.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"

@@ -9,6 +9,7 @@ from typing import Final
 from drift.errors import UsageError
 from drift.globs import Glob
 from drift.history.episodes import Episode, EpisodeState, store_datetime, stored
+from drift.model import Evidence, ObjectKey
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -104,6 +105,48 @@ def episode_statistics(episodes: Sequence[Episode]) -> Statistics:
         by_cause=_grouped(resolved, lambda episode: episode.cause),
         by_severity=_grouped(resolved, lambda episode: episode.severity),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PersonStatistics:
+    """The episodes that an audit log gives to one user.
+
+    Attributes:
+        user: The user as the history has it, perhaps a pseudonym; None for the episodes that no user is named for.
+        open: How many are open.
+        ended: Those that ended.
+        objects: The objects, the latest first.
+        latest: RFC 3339, when the latest one was first seen.
+    """
+
+    user: str | None
+    open: int
+    ended: DurationSummary
+    objects: tuple[ObjectKey, ...]
+    latest: str
+
+
+def people_of(episodes: Iterable[Episode]) -> Sequence[PersonStatistics]:
+    """Returns the users behind episodes, those with the most first, and last the episodes without a user.
+
+    A user that is only one of several candidates does not count.
+    """
+    by_user: dict[str | None, list[Episode]] = {}
+    for episode in sorted(episodes, key=lambda episode: episode.first_seen, reverse=True):
+        named = (actor for actor in episode.actors if actor.evidence not in {None, Evidence.CANDIDATE})
+        for user in {actor.user for actor in named} - {None} or {None}:
+            by_user.setdefault(user, []).append(episode)
+    people = [
+        PersonStatistics(
+            user,
+            sum(episode.state is EpisodeState.OPEN for episode in theirs),
+            _summary(episode for episode in theirs if episode.state is not EpisodeState.OPEN),
+            tuple(dict.fromkeys(episode.key for episode in theirs)),
+            theirs[0].first_seen,
+        )
+        for user, theirs in by_user.items()
+    ]
+    return sorted(people, key=lambda one: (one.user is None, -one.open - one.ended.count, one.user or ""))
 
 
 def seconds_open(episode: Episode, now: datetime) -> float:

@@ -12,13 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.history.episodes import Episode, EpisodeState, Scope
-from drift.history.queries import DurationSummary, Statistics, episode_statistics, seconds_open
-from drift.model import Json
+from drift.history.queries import DurationSummary, Statistics, episode_statistics, people_of, seconds_open
+from drift.model import Json, ObjectKey
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE
-from drift.report.view import duration, key_name, plural, short
+from drift.report.view import duration, key_name, managers_and_users, plural, short
 
 _COLUMNS: Final = ("opened", "lasted", "state", "object", "path", "cause", "severity", "manager")
+_PEOPLE_COLUMNS: Final = ("user", "findings", "open", "mean time to end", "latest", "objects")
+_NAMED_OBJECTS: Final = 3
 _STATE_STYLE: Final = {
     EpisodeState.OPEN: "bold yellow",
     EpisodeState.RESOLVED: "green",
@@ -87,10 +89,44 @@ def _plain(scopes: Mapping[Scope, Sequence[Episode]], timeline: Timeline) -> str
     lines: list[str] = []
     for scope, episodes in scopes.items():
         rows = [_COLUMNS, *(_cells(episode, datetime.fromisoformat(timeline.now)) for episode in episodes)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        cells = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        lines += [short(str(scope)), *cells, ""]
+        lines += [short(str(scope)), *_aligned(rows), ""]
     return "".join(f"{line}\n" for line in [*lines, *_statistics_lines(timeline)])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yields the lines of a table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def people_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
+    """Returns one line for each user behind the episodes; see `timeline_text` for the arguments."""
+    rows = [
+        (
+            short(one.user) if one.user is not None else "(no user known)",
+            str(one.open + one.ended.count),
+            str(one.open),
+            "-" if one.ended.mean_seconds is None else duration(one.ended.mean_seconds),
+            _to_the_second(one.latest),
+            _few(one.objects),
+        )
+        for one in people_of(timeline.episodes)
+    ]
+    if width is None and not color:
+        return "".join(f"{line}\n" for line in _aligned([_PEOPLE_COLUMNS, *rows]))
+    out = io.StringIO()
+    table = _new_table(_PEOPLE_COLUMNS)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console(out, width, color=color).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _few(objects: Sequence[ObjectKey]) -> str:
+    named = ", ".join(short(key_name(key)) for key in objects[:_NAMED_OBJECTS])
+    more = len(objects) - _NAMED_OBJECTS
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def timeline_json(timeline: Timeline) -> str:
@@ -101,16 +137,32 @@ def timeline_json(timeline: Timeline) -> str:
         "kind": "DriftHistory",
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},
+        "people": [
+            {
+                "user": one.user,
+                "open": one.open,
+                "ended": _lasting_document(one.ended),
+                "objects": len(one.objects),
+                "latest": one.latest,
+            }
+            for one in people_of(timeline.episodes)
+            if one.user is not None
+        ],
         "statistics": _statistics_document(episode_statistics(timeline.episodes)),
         "episodes": [_episode_document(episode, now) for episode in timeline.episodes],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _table(episodes: Sequence[Episode], now: datetime) -> Table:
+def _new_table(columns: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in _COLUMNS:
+    for name in columns:
         table.add_column(Text(name, "dim"), overflow="fold")
+    return table
+
+
+def _table(episodes: Sequence[Episode], now: datetime) -> Table:
+    table = _new_table(_COLUMNS)
     for episode in episodes:
         styles = {"state": _STATE_STYLE[episode.state], "severity": SEVERITY_STYLE[episode.severity]}
         cells = zip(_COLUMNS, _cells(episode, now), strict=True)
@@ -120,7 +172,7 @@ def _table(episodes: Sequence[Episode], now: datetime) -> Table:
 
 def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
     """Returns one cell for each column."""
-    managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
+    managers = ", ".join(who for who, _ in managers_and_users(episode.actors))
     reopened = ", reopened" if episode.reopened and episode.state is EpisodeState.OPEN else ""
     return (
         _to_the_second(episode.first_seen),

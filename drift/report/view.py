@@ -5,7 +5,7 @@ There are no colours and no markup here. Each format escapes these texts in its 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
@@ -181,7 +181,8 @@ def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = Non
     """
     when = when or visible
     actors = ", ".join(
-        f"{who}, {'time not recorded' if time is None else when(time)}" for who, time in managers_and_users(finding)
+        f"{who}, {'time not recorded' if time is None else when(time)}"
+        for who, time in managers_and_users(finding.actors)
     )
     cluster = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
     git = git_line(finding)
@@ -197,10 +198,10 @@ def git_line(finding: Finding) -> str | None:
     return f"{author}, {visible(line.time[:10])}, {visible(line.commit[:_HASH])} {summary!r}"
 
 
-def managers_and_users(finding: Finding) -> Iterator[tuple[str, str | None]]:
+def managers_and_users(everyone: Iterable[Actor]) -> Iterator[tuple[str, str | None]]:
     """Yields each field manager with its users, for example ``kubectl-edit by jane@example.com``, and its time."""
     groups: dict[tuple[str, str | None], list[Actor]] = {}
-    for actor in finding.actors:
+    for actor in everyone:
         groups.setdefault((actor.manager, actor.subresource), []).append(actor)
     for (manager, subresource), actors in groups.items():
         name = visible(f"{manager} ({subresource})" if subresource else manager)

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 from drift.history.episodes import EpisodeState, Scope
-from drift.model import Actor, ObjectKey
-from drift.report.history_table import Timeline, timeline_json, timeline_text
+from drift.model import Actor, Evidence, ObjectKey
+from drift.report.history_table import Timeline, people_text, timeline_json, timeline_text
 from tests.drift.history.scans import SCOPE, episode
 from tests.drift.report.reports import HOSTILE_TEXTS
 
@@ -38,8 +38,36 @@ mean time until a GitOps controller reverted a change: 1.5 s (1)
 """
 
 
+PEOPLE = """\
+user              findings  open  mean time to end  latest                objects
+jane@example.com  2         1     2 d               2026-01-01T12:00:00Z  ConfigMap shop/a, Namespace web
+sam@example.com   1         1     -                 2026-01-01T12:00:00Z  Namespace web
+(no user known)   1         1     -                 2026-01-02T12:00:00Z  ConfigMap shop/a
+"""
+
+
 def test_the_text() -> None:
     assert timeline_text(TIMELINE, color=False, width=None) == TEXT
+
+
+def test_people_are_listed_with_their_findings() -> None:
+    by = Actor("kubectl-set", "Update", None, "2026-01-01T12:00:00Z")
+    jane = replace(by, user="jane@example.com", evidence=Evidence.EXACT)
+    sam = replace(by, user="sam@example.com", evidence=Evidence.LIKELY)
+    maybe = replace(by, user="kim@example.com", evidence=Evidence.CANDIDATE)
+    timeline = replace(
+        TIMELINE,
+        episodes=(
+            episode(1, actors=(jane,), ended_at="2026-01-03T12:00:00Z", state=EpisodeState.RESOLVED),
+            episode(2, actors=(jane, sam), key=ObjectKey("", "Namespace", None, "web")),
+            episode(3, actors=(maybe,), first_seen="2026-01-02T12:00:00Z"),
+        ),
+    )
+
+    assert people_text(timeline, color=False, width=None) == PEOPLE
+    assert "jane@example.com" in people_text(timeline, color=True, width=160)
+    assert [one["user"] for one in json.loads(timeline_json(timeline))["people"]] == [jane.user, sam.user]
+    assert "kubectl-set by jane@example.com" in timeline_text(timeline, color=False, width=None)
 
 
 def test_an_empty_history_says_so() -> None:
