@@ -26,6 +26,7 @@ from drift.report.view import (
     sentence,
     severity_mark,
     short,
+    source_lines,
     summary,
     visible,
     what_differs,
@@ -60,8 +61,10 @@ def to_markdown(report: Report, limit: int = COMMENT_LIMIT) -> str:
     notes = _list("Notes", report.notes, space // _NOTES_SHARE)
     shown = sorted(filter(is_shown, report.objects), key=worst_first)
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
-    objects = _objects(shown, space - _size(errors) - _size(notes) - _size(resolved), report.generated_at)
-    return head + errors + objects + resolved + notes + tail
+    sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
+    left = space - sum(map(_size, (sources, errors, notes, resolved)))
+    objects = _objects(shown, left, report.generated_at)
+    return head + sources + errors + objects + resolved + notes + tail
 
 
 def _head(report: Report) -> str:
@@ -123,6 +126,8 @@ def _object(item: ObjectReport, space: int, now: str) -> str | None:
     text = f"\n### {code(short(object_name(item)))} {item.status}\n"
     if item.source is not None:
         text += f"\n{code(short(str(item.source)))}\n"
+    elif item.origins:
+        text += f"\n{code(short(', '.join(item.origins)))}\n"
     reason = reason_of(item)
     if reason is not None:
         text += f"\n{_prose(reason)}\n"

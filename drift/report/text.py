@@ -10,6 +10,7 @@ from drift.report.view import (
     CHANGE_SIGN,
     Side,
     age,
+    by_source,
     cause_and_managers,
     field_place,
     finding_order,
@@ -21,6 +22,7 @@ from drift.report.view import (
     plural,
     reason_of,
     resolved_line,
+    source_lines,
     summary,
     visible,
     what_differs_in_parts,
@@ -109,9 +111,18 @@ class _ReportWriter:
         self._verbose = verbose
 
     def write(self) -> None:
-        for item in sorted(self._report.objects, key=worst_first):
-            if is_shown(item, verbose=self._verbose):
+        shown = [item for item in self._report.objects if is_shown(item, verbose=self._verbose)]
+        lines = source_lines(self._report)
+        for source, items in by_source(self._report, sorted(shown, key=worst_first)):
+            if source is not None:
+                self._line((f"== {lines[source.name]}", "bold"), indent=_SHIFT)
+            elif len(self._report.sources) > 1 and items:
+                self._line(("== in no source", "bold"), indent=_SHIFT)
+            for item in items:
                 self._object(item)
+        if len(self._report.sources) == 1:
+            for line in lines.values():
+                self._line((line, "dim"), indent=_SHIFT)
         if self._verbose:
             self._decisions()
         for note in self._report.notes:

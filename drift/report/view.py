@@ -5,7 +5,8 @@ There are no colours and no markup here. Each format escapes these texts in its 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
@@ -23,6 +24,8 @@ from drift.model import (
     ObjectReport,
     Report,
     Resolved,
+    SourceInfo,
+    SourceKind,
     Status,
     Verdict,
 )
@@ -106,6 +109,67 @@ def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
     worst = min(ranks, default=len(SEVERITY_RANK))
     key = item.key
     return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
+
+
+#: What sources are, and what their controllers call being in sync.
+_KIND_OF_SOURCE: Final = {
+    SourceKind.FILES: ("files", ""),
+    SourceKind.KUSTOMIZE: ("kustomization", ""),
+    SourceKind.HELM_CHART: ("Helm chart", ""),
+    SourceKind.HELM_RELEASE: ("Helm", ""),
+    SourceKind.FLUX_KUSTOMIZATION: ("Flux", "Flux says Ready"),
+    SourceKind.FLUX_HELM_RELEASE: ("Flux", "Flux says Ready"),
+    SourceKind.ARGOCD_APPLICATION: ("Argo CD", "Argo CD says Synced"),
+}
+
+
+def by_source(
+    report: Report, items: Iterable[ObjectReport]
+) -> Sequence[tuple[SourceInfo | None, Sequence[ObjectReport]]]:
+    """Returns objects in groups: by their first source, in the order of the sources, and at last those of no source.
+
+    If the report has only one source, there is one group without one. Groups without objects are left out, unless
+    there is something to say about their source.
+    """
+    if len(report.sources) < 2:  # noqa: PLR2004 - several
+        return [(None, [*items])]
+    groups: dict[str | None, list[ObjectReport]] = {source.name: [] for source in report.sources}
+    for item in items:
+        name = item.origins[0] if item.origins and item.origins[0] in groups else None
+        groups.setdefault(name, []).append(item)
+    known = [(source, groups[source.name]) for source in report.sources if groups[source.name] or source.message]
+    return [*known, *([(None, groups[None])] if None in groups else [])]
+
+
+def source_lines(report: Report) -> Mapping[str, str]:
+    """Returns a line on each source by its name: what it is, what was read, and what its controller says about it.
+
+    What explains everything else about the source comes first: that it is suspended. That its controller calls it
+    synced, although there are findings, is said in words. One folder of files needs no line.
+    """
+    if len(report.sources) == 1 and report.sources[0].kind is SourceKind.FILES:
+        return {}
+    findings = Counter(
+        origin for item in report.objects for finding in item.findings if finding.is_drift for origin in item.origins
+    )
+    return {source.name: _source_line(source, findings[source.name]) for source in report.sources}
+
+
+def _source_line(source: SourceInfo, findings: int) -> str:
+    kind, synced = _KIND_OF_SOURCE[source.kind]
+    contradicts = bool(synced) and source.ready is True and findings > 0
+    facts = (
+        "suspended: nothing is synced" if source.suspended else None,
+        f"{synced}; {plural(findings, 'difference')} that it does not count" if contradicts else None,
+        sentence(source.message) if source.message else None,
+        f"{kind}, {plural(source.objects, 'object')}" if source.is_rendered else f"{kind}, not read",
+        f"revision {short(source.revision)}" if source.revision else None,
+        f"last synced {short(source.synced_revision)}"
+        if source.synced_revision and source.synced_revision != source.revision
+        else None,
+        f"at {short(source.last_synced)}" if source.last_synced else None,
+    )
+    return f"{short(source.name)}: {', '.join(fact for fact in facts if fact)}"
 
 
 def finding_order(finding: Finding) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from drift.report.line_diff import Mark, line_diff
 from drift.report.view import (
     CAUSE_TEXT,
     age,
+    by_source,
     excerpts,
     field_place,
     finding_order,
@@ -45,8 +46,9 @@ _LAST_FIELD: Final = re.compile(r'(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)', re.DOTALL)
 
 
 def listed_objects(report: Report) -> list[ObjectReport]:
-    """Returns the objects that the page lists, worst first, with those that have only ignored findings."""
-    return sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
+    """Returns the objects that the page lists, by source, worst first, with those that have only ignored findings."""
+    listed = sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
+    return [item for _, items in by_source(report, listed) for item in items]
 
 
 def page_data(items: Sequence[ObjectReport], now: str) -> dict[str, Json]:
@@ -78,7 +80,7 @@ def _object(item: ObjectReport, now: str) -> dict[str, Json]:
         "name": short(key.name),
         "cluster": None if item.cluster is None else short(item.cluster),
         "status": item.status,
-        "source": None if item.source is None else short(str(item.source)),
+        "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
         "reason": reason_of(item),
         "findings": [_finding(item, finding, now) for finding in sorted(item.findings, key=finding_order)],
     }

@@ -17,7 +17,18 @@ from markupsafe import Markup, escape
 from drift import __version__
 from drift.model import SEVERITY_RANK, Json, PastScan, Report, Severity, Status, Verdict
 from drift.report.html.data import ago, listed_objects, page_data
-from drift.report.view import CAUSE_TEXT, hint_for, hints, is_shown, plural, sentence, short, summary, visible
+from drift.report.view import (
+    CAUSE_TEXT,
+    hint_for,
+    hints,
+    is_shown,
+    plural,
+    sentence,
+    short,
+    source_lines,
+    summary,
+    visible,
+)
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
 _COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
@@ -92,6 +103,7 @@ def _overview(report: Report) -> Mapping[str, Any]:
         "clusters": report.clusters or ((report.cluster,) if report.cluster else ()),
         "trend": _trend(report.past),
         "unchecked": sum(item.status is Status.UNCHECKED and not item.is_skipped for item in report.objects),
+        "sources": [*source_lines(report).values()],
         "steps": [(hint, steps[hint]) for hint in hints(report)],
         "resolved": sorted(report.resolved, key=lambda item: SEVERITY_RANK[item.severity]),
     }

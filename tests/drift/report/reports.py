@@ -22,6 +22,8 @@ from drift.model import (
     Resolved,
     Severity,
     Source,
+    SourceInfo,
+    SourceKind,
     Status,
     report_order,
 )
@@ -188,7 +190,17 @@ def hostile(*texts: str) -> Report:
         ignored = replace(evil, ignored=IgnoredBy(text, text))
         key = ObjectKey("", text, text, text)
         items += [
-            item(text, text, Status.DRIFTED, evil, ignored, key=key, source=Source(text, 1, 1), reason=text),
+            item(
+                text,
+                text,
+                Status.DRIFTED,
+                evil,
+                ignored,
+                key=key,
+                source=Source(text, 1, 1),
+                reason=text,
+                origins=(text,),
+            ),
             item("Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer="")),
             item(
                 "Role",
@@ -207,6 +219,10 @@ def hostile(*texts: str) -> Report:
         errors=texts,
         unread=tuple(f"{text}:1:1: {text}" for text in texts),
         resolved=tuple(gone),
+        sources=tuple(
+            SourceInfo(SourceKind.FLUX_KUSTOMIZATION, text, text, text, f"{text}2", message=text, last_synced=text)
+            for text in texts
+        ),
     )
 
 

@@ -82,7 +82,7 @@ def test_a_release_is_in_sync_until_it_is_edited_by_hand(installed: Application,
 
 
 @pytest.mark.parametrize("helm", ["helm 3", "helm 4"], indirect=True)
-def test_an_upgrade_that_is_pending_and_an_edit_by_hand_are_told_apart(installed: Application) -> None:
+def test_a_pending_upgrade_and_an_edit_by_hand_have_different_causes(installed: Application) -> None:
     installed.patch(
         "deployment", "shop", {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "evil"}]}}}}
     )
@@ -167,7 +167,7 @@ def test_no_value_of_a_release_is_on_any_stream(
 
 
 def test_a_release_that_may_not_be_read_names_the_permission(installed: Application) -> None:
-    status, document = report(installed, "--helm-release", "shop", "--as", "system:serviceaccount:default:nobody")
+    status, document = report(installed, "--helm-release", "shop", "--as", "system:serviceaccount:default:no-rights")
 
     assert (status, document["summary"]["verdict"], document["objects"]) == (3, "incomplete", [])
     [error] = document["errors"]

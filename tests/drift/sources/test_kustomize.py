@@ -125,7 +125,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_a_commit_in_a_base_that_is_not_synced_is_told_from_an_edit_by_hand(synced: Application) -> None:
+def test_an_unsynced_commit_in_a_base_and_an_edit_by_hand_have_different_causes(synced: Application) -> None:
     folder = synced.manifests
     _git(folder, "init", "--quiet")
     _git(folder, "add", ".")
