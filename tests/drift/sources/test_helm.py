@@ -135,7 +135,7 @@ def test_a_newer_release_that_failed_is_said_and_what_it_changed_waits_for_a_syn
     with pytest.raises(subprocess.CalledProcessError):
         run_helm(installed, helm, "upgrade", "shop", "web", "--set", "replicas=7,greeting=bye")
 
-    status, document = report(installed, "--helm-release", "all")
+    status, document = report(installed, "--helm-release", f"{installed.namespace}/shop")
 
     assert status == 1
     assert {found[1:4] for found in findings(document)} <= {
