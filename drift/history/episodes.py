@@ -147,11 +147,11 @@ def stored(time: str) -> str:
     Raises:
         ValueError: The text is not a time.
     """
-    return store_datetime(datetime.fromisoformat(time))
+    return rfc3339(datetime.fromisoformat(time))
 
 
-def store_datetime(time: datetime) -> str:
-    """Converts a time with a zone to the stored form, with milliseconds."""
+def rfc3339(time: datetime) -> str:
+    """Converts a time with a zone to RFC 3339 in UTC with milliseconds, the stored form."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

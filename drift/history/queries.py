@@ -8,7 +8,7 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.globs import Glob
-from drift.history.episodes import Episode, EpisodeState, store_datetime, stored
+from drift.history.episodes import Episode, EpisodeState, rfc3339, stored
 from drift.model import Evidence, ObjectKey
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
@@ -87,9 +87,9 @@ def parse_since(text: str, now: datetime) -> str:
     span = _SPAN.fullmatch(text)
     try:
         if span:
-            return store_datetime(now - timedelta(**{_UNIT[span[2]]: int(span[1])}))
+            return rfc3339(now - timedelta(**{_UNIT[span[2]]: int(span[1])}))
         time = datetime.fromisoformat(text)
-        return store_datetime(time if time.tzinfo else time.replace(tzinfo=UTC))
+        return rfc3339(time if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise UsageError(f"--since {text}: must be a duration (30m, 12h, 7d, 2w), a date or a time") from None
 

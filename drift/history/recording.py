@@ -20,8 +20,8 @@ from drift.history.episodes import (
     Scope,
     merge_actors,
     merge_causes,
+    rfc3339,
     shown,
-    store_datetime,
     stored,
 )
 from drift.history.notifications import insert_notifications
@@ -97,7 +97,7 @@ def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode])
         if not _update_open_episode(connection, scope, episode):
             reopened = _has_row(connection, "episodes", scope, episode.id)
             insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
-    _delete_expired(connection, store_datetime(datetime.now(UTC)))
+    _delete_expired(connection, rfc3339(datetime.now(UTC)))
 
 
 def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
@@ -113,7 +113,7 @@ def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
     (last,) = connection.execute("SELECT max(at) FROM scans WHERE scope = ?", (scope,)).fetchone()
     if not isinstance(last, str | None):
         raise UnreadableRowError(f"the time of a scan is {last!r:.40}")
-    return last is not None and at < last <= store_datetime(datetime.now(UTC))
+    return last is not None and at < last <= rfc3339(datetime.now(UTC))
 
 
 def _has_row(connection: sqlite3.Connection, table: str, scope: int, finding: str | None = None) -> bool:
@@ -208,7 +208,7 @@ def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at:
 
 def _delete_expired(connection: sqlite3.Connection, now: str) -> None:
     """Deletes ended episodes and scans that are older than `RETENTION`. ``now`` is a stored time."""
-    limit = store_datetime(datetime.fromisoformat(now) - RETENTION)
+    limit = rfc3339(datetime.fromisoformat(now) - RETENTION)
     connection.execute(
         "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
     )

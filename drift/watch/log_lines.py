@@ -1,9 +1,9 @@
 """One line for each finding that opened or closed: text for a terminal, JSON for a pipe."""
 
 import json
-from datetime import UTC, datetime
 from typing import Final
 
+from drift.history.episodes import rfc3339
 from drift.model import Actor, Json, ObjectReport, Status
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible, what_differs
@@ -54,11 +54,6 @@ def to_json_line(change: FindingChange) -> str:
     }
     # ASCII only: some readers take characters such as U+2028 for a line break.
     return json.dumps(document)
-
-
-def rfc3339(time: datetime) -> str:
-    """Returns a time in UTC with milliseconds."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _object(tracked: TrackedFinding) -> ObjectReport:

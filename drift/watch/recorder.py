@@ -7,10 +7,9 @@ from typing import Final
 from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.history.changes import ScanCoverage
-from drift.history.episodes import Episode, EpisodeState, Scope
+from drift.history.episodes import Episode, EpisodeState, Scope, rfc3339
 from drift.history.store import History
 from drift.model import Report
-from drift.watch.log_lines import rfc3339
 from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
 #: Episodes written in one transaction, so that other programs do not wait long for the file.
