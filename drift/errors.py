@@ -57,13 +57,13 @@ class UnreadableManifestsError(ManifestError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self._problems = tuple(problems)
+        self._lines = first_problems(problems)
+        super().__init__("; ".join(self._lines))
 
     @property
     def lines(self) -> tuple[str, ...]:
         """One line for each problem: the first twenty, and the number of the others."""
-        return first_problems(self._problems)
+        return self._lines
 
 
 def first_problems(problems: Sequence[str]) -> tuple[str, ...]:

@@ -6,18 +6,20 @@ from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.model import Cause, ObjectReport, Status
 from drift.policy.findings import missing_finding
 from drift.scanning.last_sync import LastSync
+from drift.scanning.options import FieldLine
 from drift.scanning.plan import MissingObject
 
 _CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
 
 
-def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str) -> ObjectReport:
+def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, field_line: FieldLine) -> ObjectReport:
     """Reports a manifest without a live object: missing, or in sync if the manifest itself says so.
 
     Args:
         absent: The manifest.
         last_sync: What was last synced. It must know the owners of all live objects.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
+        field_line: As in `Options`.
     """
     manifest, key = absent.manifest, absent.key
     expected = expected_absence(manifest.body)
@@ -29,6 +31,7 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str) -> 
         reason = last_sync.why_pending(key)
     finding = missing_finding(key, cluster, cause)
     if manifest.source is not None:
-        finding = replace(finding, file=manifest.source.file, line=manifest.source.line)
+        line = field_line(manifest, ()) or manifest.source.line
+        finding = replace(finding, file=manifest.source.file, line=line)
     findings = apply_opt_outs((finding,), manifest.body, None)
     return ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)

@@ -169,7 +169,10 @@ class _Scan:
         results = self._scan_planned(plan)
         applier = self._compare_postponed(results)
         # Why an object is missing depends on the owners of all others.
-        missing = [report_missing(absent, self._last_sync, self._cluster) for absent in results.absent]
+        missing = [
+            report_missing(absent, self._last_sync, self._cluster, self._options.field_line)
+            for absent in results.absent
+        ]
         if results.is_connected:
             results.candidates += self._search.search(self._plan, plan.searched)
         unmanaged = self._report_unmanaged(results.candidates)

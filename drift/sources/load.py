@@ -162,29 +162,29 @@ class _Loading:
             f"{name}:{line}: this key is given twice; as for kubectl, the last one counts"
             for line in document.repeated_keys
         ]
-        for body in _objects(document):
+        for index, body in enumerate(_objects(document)):
+            item = "" if body is document.value else f": items[{index}]"
             try:
-                self._add_object(body, document, file)
+                self._add_object(body, document, file, f"{name}:{document.line}:1{item}")
             except ManifestError as error:
                 self.errors.append(str(error))
 
-    def _add_object(self, body: Json, document: Document, file: _File) -> None:
+    def _add_object(self, body: Json, document: Document, file: _File, place: str) -> None:
         name = file.name
         position = f"{name}:{document.line}"
         is_item = body is not document.value
         if not isinstance(body, dict) or not (is_item or _has_type(body) or _is_kustomization(None, name)):
-            problem = "an item of the list is not an object" if is_item else _NOT_AN_OBJECT
-            raise ManifestError(f"{position}:1: {problem}")
+            raise ManifestError(f"{place}: {_NOT_AN_OBJECT}")
         if _is_kustomization(body.get("apiVersion"), name):
             self.skipped.append(f"{position}: this Kustomization is input for kustomize, not a cluster object")
         elif _has_generated_name(body):
             hook = hook_of(body)
             reason = f"is a hook ({hook}) with" if hook else "has"
-            kind = _word(body.get("kind"), "kind", f"{position}:1")
+            kind = _word(body.get("kind"), "kind", place)
             problem = f"it {reason} generateName, so each sync creates another object"
             self.unnamed.append(f"{position}: {kind} is not compared: {problem}")
         else:
-            self.manifests.append(_manifest(body, document, file))
+            self.manifests.append(_manifest(body, document, file, place))
 
     def result(self, paths: Sequence[str], exclude: Sequence[FileGlob]) -> LoadedManifests:
         return LoadedManifests(
@@ -331,17 +331,16 @@ def _is_list(value: Object) -> bool:
     return isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items", 0), list | None)
 
 
-def _manifest(body: Object, document: Document, file: _File) -> Manifest:
-    position = f"{file.name}:{document.line}:1"
+def _manifest(body: Object, document: Document, file: _File, place: str) -> Manifest:
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    api_version = _word(body.get("apiVersion"), "apiVersion", position)
-    kind = _word(body.get("kind"), "kind", position)
+    api_version = _word(body.get("apiVersion"), "apiVersion", place)
+    kind = _word(body.get("kind"), "kind", place)
     may_be_secret = is_secret(api_version, kind)
-    object_name = _name(metadata.get("name"), "metadata.name", position, strict=may_be_secret)
+    object_name = _name(metadata.get("name"), "metadata.name", place, strict=may_be_secret)
     namespace = metadata.get("namespace")
     if namespace is not None:
-        namespace = _name(namespace, "metadata.namespace", position, strict=may_be_secret)
+        namespace = _name(namespace, "metadata.namespace", place, strict=may_be_secret)
     return Manifest(
         api_version=api_version,
         kind=kind,

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drift.documents.parse import MAX_ALIASED_NODES, MAX_DEPTH, Document, read_documents, read_valid_documents
 from drift.errors import ManifestError
@@ -105,6 +107,28 @@ def test_a_broken_document_does_not_hide_the_others(text: str, read: list[Any]) 
         (document.number, document.line) if isinstance(document, Document) else str(document).partition(": ")[0]
         for document in documents
     ] == read
+
+
+DOCUMENTS = ["a: 1\n", "- x\n- y\n", "{a: [b]}\n", "a: |\n  ---\n  b\n", "# nothing\n", "a: &x 1\nb: *x\n", "'---'\n"]
+BROKEN = ["a: [\n", "a: @\n", "b: *x\n", "a: 'b\n", "\ta: 1\n", "a: 1\n b: 2\n", "{a: {\n"]
+
+
+@given(
+    st.lists(st.sampled_from(DOCUMENTS), max_size=4),
+    st.lists(st.sampled_from(DOCUMENTS), max_size=4),
+    st.sampled_from(BROKEN),
+)
+def test_the_documents_around_a_broken_one_are_read_as_without_it(
+    before: list[str], after: list[str], broken: str
+) -> None:
+    expected = list(read_valid_documents("---\n".join(["", *before, "a: 1\n", *after]).encode(), "f"))
+
+    found = list(read_valid_documents("---\n".join(["", *before, broken, *after]).encode(), "f"))
+
+    assert isinstance(found[len(before)], ManifestError)
+    assert [one.value for one in found if isinstance(one, Document)] == [
+        one.value for index, one in enumerate(expected) if index != len(before) and isinstance(one, Document)
+    ]
 
 
 def test_aliases_are_counted_across_the_documents_of_a_broken_file() -> None:

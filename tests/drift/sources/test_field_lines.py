@@ -174,3 +174,15 @@ def test_each_finding_names_the_line_of_its_field(tmp_path: Path, monkeypatch: p
     assert f"::error file=git.yaml,line=12,title=Deployment shop/web%3A {web}.image::" in Path("r.github").read_text()
     for form in ("junit", "markdown", "text", "html"):
         assert "git.yaml:12" in Path(f"r.{form}").read_text()
+
+
+def test_a_missing_item_of_a_list_has_its_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("git.yaml").write_text(TEXT)
+    Path("live.json").write_text('{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}')
+
+    main(["report", "git.yaml", "--live", "live.json", "--output", "json=r.json"])
+
+    objects = json.loads(Path("r.json").read_text())["objects"]
+    lines = {item["namespace"]: item["findings"][0]["line"] for item in objects if item["name"] == "a"}
+    assert lines == {"one": 20, "two": 25}

@@ -120,7 +120,7 @@ def test_a_kustomization_of_flux_is_a_manifest() -> None:
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n",
             "must be a string, not a boolean",
         ),
-        ("apiVersion: v1\nkind: List\nitems: [5]\n", "an item of the list is not an object"),
+        ("apiVersion: v1\nkind: List\nitems: [5]\n", "items[0]: not a Kubernetes object"),
         ("just text\n", "not a Kubernetes object"),
         ("[1, 2]\n", "not a Kubernetes object"),
         ("replicas: 2\n", "not a Kubernetes object"),
@@ -187,8 +187,8 @@ def test_broken_documents_are_listed_and_hide_no_other(tmp_path: Path) -> None:
     assert [error.removeprefix(f"{tmp_path}/") for error in loaded.errors] == [
         "a.yaml:6:1: did not find expected node content",
         "b.yaml:1:1: metadata.name is missing",
-        "c.yaml:1:1: an item of the list is not an object",
-        "c.yaml:1:1: kind is missing",
+        "c.yaml:1:1: items[0]: not a Kubernetes object (a mapping with apiVersion and kind)",
+        "c.yaml:1:1: items[1]: kind is missing",
         "d.json:2:1: did not find expected node content",
     ]
     assert "5 documents could not be read" in loaded.notes[-1]
