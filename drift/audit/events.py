@@ -202,15 +202,25 @@ def _open(file: str) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if is_compressed else stream
 
 
-def read_stream(stream: BinaryIO, file: str, names: frozenset[bytes], tally: ReadTally) -> Iterator[AuditEvent]:
-    """Yields the successful writes in one stream; see `read_events`."""
+def read_stream(
+    stream: BinaryIO, file: str, names: frozenset[bytes], tally: ReadTally, *, wants_all: bool = False
+) -> Iterator[AuditEvent]:
+    """Yields the successful writes in one stream; see `read_events`.
+
+    Args:
+        stream: The log.
+        file: Its name, for messages.
+        names: The names of the objects whose events are wanted.
+        tally: Is filled.
+        wants_all: Whether the events of all objects are wanted.
+    """
     has_begun = False
     for number, line in enumerate(_lines(stream), 1):
         if line is None:
             tally.add_unreadable(f"{file}:{number} is too long")
             continue
         # The first event tells when the log begins, so it is read whatever it is.
-        if line.isspace() or (has_begun and not may_concern(line, names)):
+        if line.isspace() or (has_begun and not (wants_all or may_concern(line, names))):
             continue
         documents = _parse_line(line)
         if documents is None and not has_begun and line.lstrip()[:1] in {b"{", b"["}:

@@ -222,6 +222,10 @@ def _add_people(people: "argparse._ArgumentGroup") -> None:
         action="store_true",
         help="name the author of each finding's line in Git, from the local repository",
     )
+    _add_audit_users(people)
+
+
+def _add_audit_users(people: "argparse._ArgumentGroup") -> None:
     people.add_argument(
         "--audit-users",
         choices=("full", "hashed", "none"),
@@ -390,6 +394,30 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_impersonation(live)
     _add_namespace(live)
     _add_what_counts(watch.add_argument_group("comparison"))
+    people = watch.add_argument_group("people")
+    people.add_argument(
+        "--audit-log",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="name the users behind the findings, from this audit log of the API server, which is followed; repeatable",
+    )
+    people.add_argument(
+        "--audit-webhook",
+        type=_port,
+        metavar="PORT",
+        help=(
+            "also receive audit events as the webhook of the API server on this port, with the bearer token in "
+            "DRIFT_AUDIT_TOKEN; 0 chooses a free port and prints it to standard error"
+        ),
+    )
+    people.add_argument(
+        "--audit-listen",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="listen for audit events on this address, without TLS (default: %(default)s)",
+    )
+    _add_audit_users(people)
     _add_memory(watch.add_argument_group("history"))
     served = watch.add_argument_group("HTTP server")
     served.add_argument(

@@ -224,6 +224,11 @@ def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "Au
         raise UsageError("--audit-log is the log of one cluster; scan each cluster with its own log")
     if "-" in options.audit_log and "-" in options.sources:
         raise UsageError("standard input cannot hold both the manifests and the audit log")
+    return audit_options(options)
+
+
+def audit_options(options: argparse.Namespace) -> "AuditOptions":
+    """Returns the audit log and how to show its users, as the flags name them."""
     from drift.audit.join import AuditOptions, AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
 
     pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY)))

@@ -6,6 +6,7 @@ from typing import Final
 
 from drift.api import scan_options, with_sources
 from drift.config.settings import Settings
+from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
@@ -13,6 +14,7 @@ from drift.policy.judgement import apply_policy
 from drift.scanning import ComparisonCache, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.model import Desired
+from drift.watch.audit import AuditWindow
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
 _APPLICATION: Final = ("argoproj.io", "Application")
@@ -45,9 +47,10 @@ class Comparison:
         ManifestError: A manifest of that revision cannot be read.
     """
 
-    def __init__(self, desired: DesiredState, source: WatchedCluster) -> None:
+    def __init__(self, desired: DesiredState, source: WatchedCluster, audit: AuditWindow | None = None) -> None:
         self._desired = desired
         self._source = source
+        self._audit = audit
         self._cache = ComparisonCache()
         sources = desired.sources
         self._options = scan_options(sources, desired.settings, desired.namespace, desired.synced_revision)
@@ -71,7 +74,8 @@ class Comparison:
             cache=self._cache,
         )
         self._source.end_scan()
-        return self._with_policy(with_sources(report, self._desired.sources))
+        report = with_sources(report, self._desired.sources)
+        return self._with_policy(self._with_users(report, is_whole=True))
 
     def compare_change(self, change: ObjectChange) -> ObjectReport | None:
         """Compares one object as it was right after a change, even if it has changed again since.
@@ -99,6 +103,7 @@ class Comparison:
             cache=self._cache,
         )
         key = self._key(change)
+        report = self._with_users(report, is_whole=False)
         return next(item for item in self._with_policy(report).objects if item.key == key)
 
     def has_manifest(self, change: ObjectChange) -> bool:
@@ -113,6 +118,13 @@ class Comparison:
     def set_manifests_info(self, info: ManifestsInfo) -> None:
         """Replaces the Git commit of the manifests, whose content is unchanged."""
         self._desired = replace(self._desired, info=info)
+
+    def _with_users(self, report: Report, *, is_whole: bool) -> Report:
+        if self._audit is None:
+            return report
+        settings = self._desired.settings
+        managers = Managers(settings.appliers, settings.controllers)
+        return self._audit.join(report, self._source.resources, managers, is_whole=is_whole)
 
     def _with_policy(self, report: Report) -> Report:
         return apply_policy(report, self._desired.settings)

@@ -16,6 +16,7 @@ from drift.errors import DriftError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.live import LiveObject
 from drift.model import Object, ObjectKey, ObjectReport, Report
+from drift.watch.audit import AuditWindow, EventsArrived
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, ManifestsUnreadable
 from drift.watch.open_findings import FindingChange, OpenFindings, Transition, writers
@@ -62,6 +63,7 @@ _Message = (
     | ManifestsReloaded
     | ManifestsUnreadable
     | GitInfoChanged
+    | EventsArrived
     | _DiscoveryChanged
     | _Stop
 )
@@ -82,6 +84,7 @@ class Watcher:
         output: Output,
         recorder: Recorder | None = None,
         timing: Timing | None = None,
+        audit: AuditWindow | None = None,
     ) -> None:
         self._timing = timing or Timing()
         self.status = WatchStatus(self._timing)
@@ -89,7 +92,8 @@ class Watcher:
         self._recorder = recorder
         self._messages: SimpleQueue[_Message] = SimpleQueue()
         self._source = WatchedCluster(server, self._timing, self.enqueue)
-        self._comparison = Comparison(desired, self._source)
+        self._audit = audit
+        self._comparison = Comparison(desired, self._source, audit)
         self._open_findings = OpenFindings()
         self._items: dict[ObjectKey, ObjectReport] = {}
         self._changes: list[FindingChange] = []
@@ -174,11 +178,16 @@ class Watcher:
             case GitInfoChanged():
                 self._comparison.set_manifests_info(message.info)
                 self._mark_changed(datetime.now(UTC))
+            case EventsArrived():
+                self._handle_audit_events(message)
             case _DiscoveryChanged():
                 self._comparison.clear_cache()
                 self._mark_changed(datetime.now(UTC))
-            case _Stop():
-                pass
+
+    def _handle_audit_events(self, message: EventsArrived) -> None:
+        """Scans again if the events may name the users behind a finding."""
+        if any(key.name in message.names and item.findings for key, item in self._items.items()):
+            self._mark_changed(datetime.now(UTC))
 
     def _handle_changes(self, changes: Iterable[ObjectChange], at: datetime) -> None:
         for change in changes:
@@ -200,7 +209,7 @@ class Watcher:
     def _reload(self, desired: DesiredState) -> None:
         before = self._comparison
         try:
-            self._comparison = Comparison(desired, self._source)
+            self._comparison = Comparison(desired, self._source, self._audit)
             self._recorded_at = None
             self._scan()
         except DriftError as error:
