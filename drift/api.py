@@ -259,7 +259,7 @@ def scan_options(desired: Desired, settings: Settings, namespace: str | None, sy
         repository=revisions,
         files=frozenset(source.info.name for source in desired.rendered if source.info.kind is SourceKind.FILES),
         bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
-        field_line=FieldLines().find,
+        field_line=FieldLines(revisions).find,
         with_variables=frozenset(
             source.info.name for source in desired.rendered if source.info.kind in _UNSUBSTITUTED_KINDS
         ),

@@ -10,6 +10,7 @@ from drift.documents.files import read_file
 from drift.documents.parse import split_documents
 from drift.documents.positions import Node, first_document
 from drift.model import Manifest
+from drift.sources.git_revision import Revisions
 
 #: The line of a field in a longer document, such as a list of a thousand objects, is not worth the time.
 _MAX_BYTES: Final = 4 * 1024 * 1024
@@ -18,10 +19,15 @@ _MAX_DOCUMENTS: Final = 16
 
 
 class FieldLines:
-    """Finds the lines of fields. It reads a file again when it is first asked for it, and keeps the latest ones."""
+    """Finds the lines of fields. It reads a file again when it is first asked for it, and keeps the latest ones.
 
-    def __init__(self) -> None:
-        self._texts = lru_cache(_MAX_FILES)(_read)
+    Args:
+        revisions: Reads the files of other commits; None if there are none.
+    """
+
+    def __init__(self, revisions: Revisions | None = None) -> None:
+        self._revisions = revisions
+        self._texts = lru_cache(_MAX_FILES)(self._read)
         self._documents = lru_cache(_MAX_DOCUMENTS)(self._document)
 
     def find(self, manifest: Manifest, path: Sequence[str | int]) -> int | None:
@@ -47,6 +53,14 @@ class FieldLines:
             node = other if other_depth > depth else node
         return node.line
 
+    def _read(self, file: str) -> list[tuple[int, bytes]]:
+        try:
+            text = read_file(Path(file))
+        except OSError:
+            # A file of another commit, or standard input, or one that has been removed.
+            text = (self._revisions and self._revisions.read(file)) or b""
+        return split_documents(text)
+
     def _document(self, file: str, line: int) -> Node | None:
         documents = self._texts(file)
         index = bisect_left(documents, line, key=lambda document: document[0]) - 1
@@ -54,14 +68,6 @@ class FieldLines:
             return None
         lines_before, text = documents[index]
         return first_document(text, lines_before)
-
-
-def _read(file: str) -> list[tuple[int, bytes]]:
-    try:
-        return split_documents(read_file(Path(file)))
-    except OSError:
-        # Standard input, a file of another commit, or one that has been removed.
-        return []
 
 
 def _body(document: Node, manifest: Manifest) -> Node | None:

@@ -74,6 +74,17 @@ class Revisions:
             self._loaded[commit] = (*files, *rendered)
         return self._loaded[commit]
 
+    def read(self, file: str) -> bytes | None:
+        """Returns the content of a file of a commit that was loaded, or None if there is none.
+
+        Args:
+            file: ``COMMIT:PATH``, as in the source of a manifest.
+        """
+        git, folder = self._work_tree
+        if git is None or folder is None or file.partition(":")[0] not in self._loaded:
+            return None
+        return _run(git, folder, "cat-file", "blob", file)
+
     def may_be_behind(self) -> bool:
         """Whether the repository of the first path has commits after HEAD, on a branch or just fetched."""
         has_fetched = self._ask("rev-parse", "--verify", "--quiet", "FETCH_HEAD")

@@ -1,6 +1,8 @@
 """The line of a field in the file of its manifest."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from drift.cli import main
 from drift.sources import field_lines
 from drift.sources.field_lines import FieldLines
+from drift.sources.git_revision import Revisions
 from drift.sources.load import load_manifests
 
 TEXT = """\
@@ -106,6 +109,20 @@ def test_a_file_in_json_has_lines_too(tmp_path: Path) -> None:
     (manifest,) = load_manifests([str(tmp_path)]).manifests
 
     assert FieldLines().find(manifest, ("data", "x")) == 8
+
+
+def test_a_file_of_another_commit_has_its_own_lines(file: Path) -> None:
+    git = shutil.which("git")
+    assert git is not None
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
+        subprocess.run([git, "-C", str(file.parent), *arguments], check=True)
+    file.write_text("a: 1\n")
+    revisions = Revisions([str(file)])
+    manifest = revisions.load("HEAD")[0]
+
+    assert FieldLines(revisions).find(manifest, ("data", "a")) == 5
+    assert FieldLines(Revisions([str(file)])).find(manifest, ("data", "a")) is None
 
 
 DEPLOYMENT = """\
