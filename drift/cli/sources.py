@@ -8,7 +8,7 @@ from typing import Final
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import UsageError
 from drift.model import SourceKind
-from drift.sources.resolve import kind_of_path
+from drift.sources.kustomizations import kind_of_path
 
 _CHOICES: Final = (
     "no source of manifests: name files, folders, kustomizations or charts, or use --flux all, --argocd all or "

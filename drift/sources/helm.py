@@ -70,11 +70,6 @@ class Installation:
     has_hooks: bool = False
 
 
-def is_chart(path: Path) -> bool:
-    """Returns whether a path is the folder or the archive of a chart."""
-    return (path / CHART).is_file() or (path.is_file() and path.name.endswith((".tgz", ".tar.gz")))
-
-
 def read_chart(path: Path) -> Chart:
     """Reads the name and the version of a chart.
 

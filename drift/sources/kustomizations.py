@@ -7,14 +7,14 @@ built with kustomize, and charts rendered with Helm, before they can be compared
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from posixpath import normpath
 from typing import Final
 
-from drift.documents.files import ENDINGS
+from drift.documents.files import ENDINGS, files_below, read_file
 from drift.documents.parse import Document, read_documents
 from drift.errors import ManifestError, UsageError
-from drift.model import Json
+from drift.model import Json, SourceKind
 
 #: The file names that kustomize looks for.
 KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
@@ -43,6 +43,39 @@ class SelectedFiles:
     files: tuple[str, ...]
     by_kustomization: frozenset[str]
     errors: tuple[ManifestError, ...] = ()
+
+
+def kind_of_path(path: str) -> SourceKind:
+    """Returns how a path is read. A kustomization that only lists files is read as these files."""
+    if path == "-":
+        return SourceKind.FILES
+    folder = folder_of(path)
+    if is_chart(folder):
+        return SourceKind.HELM_CHART
+    if folder.is_dir() and has_kustomization(folder):
+        try:
+            if not is_list_only(path, files_below(folder), lambda name: read_file(folder / name)):
+                return SourceKind.KUSTOMIZE
+        except OSError:
+            # The reader of the files says what is wrong.
+            return SourceKind.FILES
+    return SourceKind.FILES
+
+
+def folder_of(path: str) -> Path:
+    """Returns the folder of a kustomization or chart that is named by its file, else the path itself."""
+    file = Path(path)
+    return file.parent if file.name in {*KUSTOMIZATIONS, CHART} and file.is_file() else file
+
+
+def is_chart(path: Path) -> bool:
+    """Returns whether a path is the folder or the archive of a chart."""
+    return (path / CHART).is_file() or (path.is_file() and path.name.endswith((".tgz", ".tar.gz")))
+
+
+def has_kustomization(folder: Path) -> bool:
+    """Returns whether a folder has a file with one of the names that kustomize looks for."""
+    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
 
 
 def is_kustomize_api(api_version: Json) -> bool:

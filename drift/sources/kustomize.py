@@ -57,11 +57,6 @@ def kustomize_program() -> Program:
     return program
 
 
-def has_kustomization(folder: Path) -> bool:
-    """Returns whether a folder has a file with one of the names that kustomize looks for."""
-    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
-
-
 def build(folder: Path, *, any_file: bool = False) -> Built:
     """Runs kustomize.
 

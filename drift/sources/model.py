@@ -4,7 +4,7 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from drift.kube.live import LiveObject, LiveSource
@@ -107,3 +107,10 @@ class Desired:
     def is_complete(self) -> bool:
         """Whether everything could be read, so that an object without a manifest is known not to be in Git."""
         return not any(source.errors or source.failure for source in self.rendered)
+
+
+def with_origin(source: Rendered) -> Rendered:
+    """Returns a source whose manifests name it and whose info counts them."""
+    name = (source.info.name,)
+    manifests = tuple(replace(manifest, origins=name) for manifest in source.manifests)
+    return replace(source, info=replace(source.info, objects=len(manifests)), manifests=manifests)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from drift.api import read_manifests
 from drift.cli import main
 from drift.model import Source, SourceKind
+from drift.sources.kustomizations import kind_of_path
 from drift.sources.kustomize import build, read_built
 from drift.sources.load import load_manifests, load_texts
-from drift.sources.resolve import kind_of_path
 from tests.drift.conftest import Application
 
 FILES = {

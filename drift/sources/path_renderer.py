@@ -1,0 +1,108 @@
+"""Renders the paths that are not manifests themselves: kustomizations and charts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from drift.config.settings import SourceRequest
+from drift.errors import SourceError
+from drift.model import Manifest, SourceInfo, SourceKind
+from drift.sources.git import manifests_info
+from drift.sources.helm import Chart, Installation, api_versions, fill_random, read_chart, render_chart
+from drift.sources.helm_release import find_release
+from drift.sources.kustomizations import folder_of, is_chart, kind_of_path
+from drift.sources.kustomize import build, read_built
+from drift.sources.model import Rendered, SourceContext, with_origin
+
+
+class PathRenderer:
+    """Renders a kustomization or a chart.
+
+    Args:
+        request: Its path and options.
+        context: The cluster.
+
+    Attributes:
+        name: The name of the source.
+    """
+
+    def __init__(self, request: SourceRequest, context: SourceContext) -> None:
+        self._request = request
+        self._context = context
+        self.name = str(request)
+
+    def render(self) -> Sequence[Rendered]:
+        """Returns the source as it is now, as the only one."""
+        request = self._request
+        kind = kind_of_path(request.target)
+        info = SourceInfo(kind, self.name, request.target, manifests_info((request.target,)).git_commit)
+        files = (str(folder_of(request.target)), *request.values)
+        try:
+            if kind is SourceKind.HELM_CHART:
+                return [with_origin(replace(self._chart(info), files=files))]
+            manifests = _built(folder_of(request.target), files[0])
+            bases = {str(Path(manifest.source.file).parent) for manifest in manifests if manifest.source is not None}
+            return [with_origin(Rendered(info, manifests, files=(*files, *sorted(bases))))]
+        except SourceError as error:
+            return [Rendered(info, files=files, failure=f"{self.name}: {error}")]
+
+    def manifests(self, path: Path, shown: str) -> tuple[Manifest, ...]:
+        """Returns the manifests of another version of the path.
+
+        Args:
+            path: Where that version is.
+            shown: The path for messages.
+
+        Raises:
+            SourceError: It cannot be rendered.
+        """
+        folder = folder_of(str(path))
+        if is_chart(folder):
+            chart = read_chart(folder)
+            return render_chart(chart, self._installation(chart), shown)[0]
+        return _built(folder, shown)
+
+    def _chart(self, info: SourceInfo) -> Rendered:
+        shown = str(folder_of(self._request.target))
+        chart = read_chart(Path(shown))
+        installation = self._installation(chart)
+        manifests, notes = render_chart(chart, installation, shown)
+        info = replace(info, revision=chart.version)
+        try:
+            release = (
+                find_release(installation.namespace, installation.release, self._context)
+                if self._context.stored is not None
+                else None
+            )
+        except SourceError as error:
+            title = f"{installation.namespace}/{installation.release}"
+            note = f"{self.name}: cannot tell an upgrade that is pending from an edit by hand: release {title}: {error}"
+            return Rendered(info, manifests, notes=(*notes, note))
+        if release is None:
+            return Rendered(info, manifests, notes=notes)
+        info = replace(
+            info,
+            synced_revision=release.chart_version,
+            ready=release.problem is None,
+            message=release.problem,
+            last_synced=release.deployed_at,
+        )
+        return Rendered(info, fill_random(manifests, release.manifests), release.synced or (), notes=notes)
+
+    def _installation(self, chart: Chart) -> Installation:
+        request, cluster = self._request, self._context.cluster
+        return Installation(
+            release=request.release or chart.name,
+            namespace=request.namespace or self._context.namespace,
+            values=request.values,
+            set_values=request.set_values,
+            kube_version=None if cluster.info is None else cluster.info.version,
+            api_versions=api_versions(cluster.resources),
+        )
+
+
+def _built(folder: Path, shown: str) -> tuple[Manifest, ...]:
+    manifests = read_built(build(folder), folder, shown)
+    if not manifests:
+        raise SourceError("kustomize builds no object from it")
+    return manifests
