@@ -11,6 +11,7 @@ from drift.actions.selection import Refused, Selected
 from drift.documents.edit import EditError, insert_item, remove, remove_document, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
+from drift.gitops.sops import has_metadata
 from drift.model import Cause, Change, Finding, Json, ObjectReport, Source, SourceInfo, SourceKind, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
 from drift.schema.types import ABSENT
@@ -255,10 +256,15 @@ def _changed_since(file: str) -> str:
 def _manifest(text: str, source: Source, item: ObjectReport) -> tuple[Json, tuple[str | int, ...], int]:
     """Returns the manifest of an object, where it is in its document, and the number of objects in the file."""
     try:
-        documents = [document.value for document in read_documents(text.encode(), source.file)]
+        read = list(read_documents(text.encode(), source.file))
     except ManifestError:
         raise _RefusedError(f"{source.file} can no longer be read; see `drift report {source.file}`") from None
+    documents = [document.value for document in read]
     found = documents[source.document - 1] if source.document <= len(documents) else None
+    if has_metadata(found):
+        raise _RefusedError(f"SOPS signs the values in {source.file}; change it there with `sops edit`")
+    if found is not None and (lines := read[source.document - 1].repeated_keys):
+        raise _RefusedError(f"{source.file}:{lines[0]} repeats a key; remove one of them first")
     count = sum(document is not None for document in documents)
     if isinstance(found, dict) and isinstance(items := found.get("items"), list):
         for index, body in enumerate(items):

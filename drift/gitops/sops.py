@@ -31,6 +31,11 @@ _HASHED_NAME: Final = re.compile(r"(.+-)[bcdfghkmt2456789]{10}")
 _KINDS_WITH_FILES: Final = frozenset({"ConfigMap", "Secret"})
 
 
+def has_metadata(document: Json) -> bool:
+    """Returns whether SOPS has written a document. Its metadata signs all values, also those that are not encrypted."""
+    return isinstance(document, dict) and isinstance(document.get(_FIELD), dict)
+
+
 def mask_encrypted(document: Json) -> Json:
     """Returns a document without the metadata of SOPS, with `ENCRYPTED` for each encrypted value.
 
@@ -39,7 +44,7 @@ def mask_encrypted(document: Json) -> Json:
     """
     if not isinstance(document, dict):
         return document
-    if isinstance(document.get(_FIELD), dict):
+    if has_metadata(document):
         return {name: _mask(value) for name, value in document.items() if name != _FIELD}
     if document.get("kind") in _KINDS_WITH_FILES:
         return {name: _mask_files(value) if name == "data" else value for name, value in document.items()}

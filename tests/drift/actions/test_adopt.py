@@ -171,3 +171,22 @@ def test_an_incomplete_report_is_refused(repository: Path, capsys: Out) -> None:
 
     assert main(["adopt", "report.json"]) == 2
     assert "the report is incomplete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("sops: {mac: x}\n", "SOPS signs the values in shop.yaml; change it there with `sops edit`"),
+        ("data: {mode: quick, level: '1'}\n", "shop.yaml:8 repeats a key; remove one of them first"),
+    ],
+)
+def test_a_document_that_cannot_be_edited_safely_is_refused(
+    repository: Path, capsys: Out, more: str, reason: str
+) -> None:
+    _report(repository, MANIFESTS.replace('"1"\n', f'"1"\n{more}', 1))
+
+    assert main(["adopt", "report.json", "ConfigMap/a"]) == 1
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"data.mode: {reason}" in printed.err
