@@ -6,6 +6,7 @@ from datetime import datetime
 
 from drift.config.settings import IgnoreRule, Settings
 from drift.model import Finding, IgnoredBy, ObjectKey, ObjectReport, Report, Status
+from drift.policy.cross_check import cross_check
 from drift.policy.severity import SeverityTable, default_table
 
 
@@ -27,6 +28,7 @@ def apply_policy(report: Report, settings: Settings) -> Report:
     unused = [f"{rule} matched no finding; remove it if it is no longer needed" for rule in policy.unused()]
     if report.shard is not None:
         return replace(report, objects=objects, notes=(*report.notes, *notes), unused_rules=tuple(unused))
+    notes += cross_check(report.sources, objects)
     return replace(report, objects=objects, notes=(*report.notes, *notes, *unused))
 
 

@@ -55,7 +55,7 @@ class PairComparer:
         types: The types of the kinds.
         last_sync: What was last synced.
         autoscalers: The autoscalers of the cluster.
-        ignore_differences: The ``ignoreDifferences`` of Argo CD Applications among the manifests.
+        ignore_differences: What Argo CD and Flux ignore.
         cache: The reports of earlier scans.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
         field_line: As in `Options`.
@@ -166,7 +166,7 @@ class PairComparer:
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self.autoscalers.in_namespace(key.namespace))
         findings = apply_ignore_differences(
-            key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences
+            key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences, pair.manifest.origins
         )
         if self.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))

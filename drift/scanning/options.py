@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drift.config.settings import SkippedKind
+from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.gitops.revisions import Repository
 from drift.model import WHOLE, Manifest, Shard, Unmanaged
 
@@ -54,6 +55,7 @@ class Options:
             revisions above for the objects of that source.
         files: The names of the sources whose files are the manifests. Two of these must not describe one object.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
+        ignore_differences: What the GitOps controllers of the sources ignore.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
         shard: The part of the namespaces to scan.
         field_line: Returns the line of a field in the file of a manifest, by its keys and list indexes, or None.
@@ -73,6 +75,7 @@ class Options:
     repository: Repository | None = None
     bases: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    ignore_differences: tuple[IgnoreDifferences, ...] = ()
     with_variables: frozenset[str] = frozenset()
     catch_up: bool = False
     shard: Shard = WHOLE

@@ -154,7 +154,7 @@ class _Scan:
             types=self._types,
             last_sync=self._last_sync,
             autoscalers=self._autoscalers,
-            ignore_differences=ignore_differences,
+            ignore_differences=(*options.ignore_differences, *ignore_differences),
             cache=cache,
             cluster=self._cluster,
             field_line=options.field_line,

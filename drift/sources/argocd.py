@@ -20,12 +20,13 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.gitops.argocd_status import application_record
+from drift.gitops.ignore_differences import application_ignores
 from drift.gitops.sync_record import at, items, resource_ids, text
 from drift.kube.live import LiveObject
 from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
-from drift.sources.controller_objects import ALL, ControllerKind, MissingObjectError, one_line
+from drift.sources.controller_objects import ALL, ControllerKind, MissingObjectError, long_ago, one_line
 from drift.sources.flux_build import build_changed, read_kustomization
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
 from drift.sources.kustomizations import CHART, KUSTOMIZATIONS
@@ -166,6 +167,9 @@ class _Application:
             base = self._base(number, len(sources))
         except SourceError as error:
             notes.append(f"{info.name}: what Argo CD synced last is not known: {error}")
+        ignores, remarks = application_ignores(self._body, info.name, info.name)
+        if number == 0:
+            notes += [*remarks, *long_ago(info.name, "Argo CD", text(self._body, "status", "reconciledAt"))]
         path = text(sources[number], "path")
         shown = _shown(tree, path)
         if not manifests:
@@ -176,6 +180,7 @@ class _Application:
             base,
             tuple(notes),
             files=(str(tree.root / path),),
+            ignore_differences=tuple(ignores),
         )
 
     # -- revisions

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drift.errors import RequestError, SourceError, UsageError
@@ -13,6 +14,7 @@ from drift.redaction import without_passwords
 
 #: What stands for all objects, in all namespaces.
 ALL: Final = "all"
+_LONG: Final = timedelta(days=1)
 #: The length of a message of a controller in the report.
 _MAX_MESSAGE: Final = 300
 
@@ -116,6 +118,23 @@ def last_written(body: Object, subresource: str | None = None) -> str | None:
         if subresource is None or text(entry, "subresource") == subresource
     ]
     return max(filter(None, times), default=None)
+
+
+def long_ago(name: str, controller: str, time: str) -> list[str]:
+    """Returns a note if a controller has not looked at its object for more than a day.
+
+    Args:
+        name: The object.
+        controller: The name of the controller.
+        time: When it did so last, as RFC 3339; "" if unknown.
+    """
+    try:
+        then = datetime.fromisoformat(time)
+    except ValueError:
+        return []
+    if then.tzinfo is None or datetime.now(UTC) - then < _LONG:
+        return []
+    return [f"{name}: {controller} reconciled it last on {then:%Y-%m-%d}; is {controller} running?"]
 
 
 def one_line(message: str) -> str | None:

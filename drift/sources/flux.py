@@ -13,11 +13,20 @@ from typing import Final
 
 from drift.errors import SourceError
 from drift.gitops.flux_status import commit_of
+from drift.gitops.ignore_differences import flux_ignores
 from drift.gitops.sync_record import at, items, text
 from drift.kube.live import LiveObject
 from drift.model import Manifest, Object, SourceInfo, SourceKind, as_object
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
-from drift.sources.controller_objects import ALL, ControllerKind, MissingObjectError, condition, last_written, one_line
+from drift.sources.controller_objects import (
+    ALL,
+    ControllerKind,
+    MissingObjectError,
+    condition,
+    last_written,
+    long_ago,
+    one_line,
+)
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
 from drift.sources.helm_release import find_release
 from drift.sources.kustomize import read_built
@@ -114,6 +123,12 @@ class _Kustomization:
             why_unknown = str(base)
         if why_unknown is not None:
             notes.append(f"{self._info.name}: what Flux applied last is not known: {why_unknown}")
+        ignores, remarks = flux_ignores(self._info.name, self._spec.get("ignore"), self._info.name)
+        notes += remarks
+        if not self._info.suspended:
+            # Without this history, the status of an old version changes only with the revision.
+            history = next(items(self._body, "status", "history"), {})
+            notes += long_ago(self._info.name, "Flux", text(history, "lastReconciled"))
         if not desired:
             notes.append(f"{self._info.name}: there is no manifest in {_shown(tree, self._path)}")
         return Rendered(
@@ -127,6 +142,7 @@ class _Kustomization:
             None if why_unknown is not None or isinstance(base, SourceError) else base,
             tuple(notes),
             files=(str(tree.root / self._path),),
+            ignore_differences=tuple(ignores),
         )
 
     def _copy(self, tree: WorkTree, commit: str | None, repository: "_Repository") -> Copy:
@@ -309,12 +325,14 @@ def _render_release(live: LiveObject, context: SourceContext) -> Rendered:
             info, failure=f"{info.name}: there is no Helm release {namespace}/{name}; Flux has not installed it"
         )
     chart = f"{release.number} ({release.chart} {release.chart_version})"
-    notes = [] if release.problem is None else [f"{info.name}: {release.problem}"]
+    ignores, notes = flux_ignores(info.name, at(spec, "driftDetection", "ignore"), info.name)
+    notes += [] if release.problem is None else [f"{info.name}: {release.problem}"]
     return Rendered(
         replace(info, revision=chart, synced_revision=chart, last_synced=release.deployed_at or info.last_synced),
         release.manifests,
         release.synced or (),
         tuple(notes),
+        ignore_differences=tuple(ignores),
         replaces=f"release {namespace}/{name}",
     )
 

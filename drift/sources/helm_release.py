@@ -230,7 +230,9 @@ def _manifests(content: Object, revision: _Revision) -> tuple[Manifest, ...]:
     if not isinstance(text, str):
         raise SourceError(f"revision {revision.number} has no manifest")
     try:
-        return read_templates(text.encode("utf-8", "replace"), revision.namespace, lambda _template, _body: None)
+        # Flux may keep the releases of one namespace in another.
+        namespace = str(content.get("namespace") or revision.namespace)
+        return read_templates(text.encode("utf-8", "replace"), namespace, lambda _template, _body: None)
     except DriftError as error:
         raise SourceError(f"revision {revision.number} cannot be read: {error}") from None
 

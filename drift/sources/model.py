@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.model import Manifest, Object, SourceInfo
@@ -59,6 +60,7 @@ class Rendered:
         errors: Documents that could not be read, one line each, beginning with ``file:line:column`` if that is known.
         failure: Why the source could not be read or rendered, in one line; None if it was.
         files: The local files and folders that were rendered; if one of their files changes, so may the result.
+        ignore_differences: What its GitOps controller ignores.
         replaces: The name of another source that this one describes, too, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
             cluster; None if it is not.
@@ -72,6 +74,7 @@ class Rendered:
     failure: str | None = None
     files: tuple[str, ...] = ()
     skipped: str | None = None
+    ignore_differences: tuple[IgnoreDifferences, ...] = ()
     replaces: str | None = None
 
 

@@ -1,6 +1,7 @@
 """``--argocd`` compares the cluster with what Argo CD applies, from every kind of source that it renders."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def create(gitops: GitOps, body: dict[str, Any], *commits: str) -> None:
             "history": [{"id": 0, **times, **synced}],
             "health": {"status": "Healthy"},
             "sync": {"status": "Synced", "comparedTo": compared},
-            "reconciledAt": "2026-11-29T10:01:00Z",
+            "reconciledAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
     gitops.create(body, "argocd-application-controller")
 
@@ -169,7 +170,33 @@ def check(gitops: GitOps, files: dict[str, str], source: dict[str, Any], expecte
     edited = min(expected)
     gitops.kubectl("patch", "configmap", edited, "--type=merge", "--patch", '{"data": {"edited": "by hand"}}')
     gitops.commit({name: text.replace("metadata:", "metadata: # changed\n ") for name, text in files.items()})
-    assert report(gitops).findings == [(f"ConfigMap/{edited}", "added", "data.edited", "manual")]
+    scanned = report(gitops)
+    assert scanned.findings == [(f"ConfigMap/{edited}", "added", "data.edited", "manual")]
+    note = (
+        f"Application {gitops.namespace}/web: automatic sync is off, so Argo CD neither applies commits nor reverts "
+        "edits by itself; Argo CD says Synced, and does not count one edit by hand"
+    )
+    assert scanned.document["notes"] == [note]
+
+
+def test_what_the_application_ignores_is_ignored_in_its_own_objects(gitops: GitOps) -> None:
+    commit = gitops.commit({"dir/a.yaml": CONFIG % ("a", 1), "other/b.yaml": CONFIG % ("b", 1)})
+    applied(gitops, config("a", a="1"), "web")
+    applied(gitops, config("b", a="1"), "other")
+    body = application(git("dir"))
+    body["spec"]["ignoreDifferences"] = [{"kind": "ConfigMap", "jsonPointers": ["/data/edited"]}]
+    body["spec"]["syncPolicy"] = {"automated": {"selfHeal": True}}
+    create(gitops, body, commit)
+    create(gitops, application(git("other"), "other"), commit)
+    for name in ("a", "b"):
+        gitops.kubectl("patch", "configmap", name, "--type=merge", "--patch", '{"data": {"edited": "by hand"}}')
+
+    scanned = report(gitops, "--argocd", f"{gitops.namespace}/other")
+
+    ignored = {item["name"]: finding["ignored"] for item in scanned.document["objects"] for finding in item["findings"]}
+    assert ignored["a"]["rule"] == "ignoreDifferences of web"
+    assert ignored["b"] is None
+    assert [note.partition(":")[0] for note in scanned.document["notes"]] == [f"Application {gitops.namespace}/other"]
 
 
 def test_what_is_not_synced_yet_is_pending(gitops: GitOps) -> None:

@@ -5,6 +5,7 @@ Objects are applied as kustomize-controller does it: Flux's own libraries render
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,36 @@ def test_an_edit_and_a_commit_that_is_not_applied_yet_have_another_cause(
     )
 
 
+def test_what_explains_the_findings_of_a_source_is_said(gitops: GitOps, applied: Callable[..., str]) -> None:
+    ignore = [{"paths": ["/spec/replicas"], "target": {"kind": "Deploy.*"}}]
+    applied(spec={**SPEC, "ignore": ignore})
+    gitops.kubectl("scale", "deployment/web", "--replicas=3")
+    gitops.kubectl("set", "env", "deployment/web", "MODE=broken")
+    name = f"Kustomization {gitops.namespace}/apps"
+
+    scanned = gitops.flux()
+    assert scanned.document["notes"] == [f"{name}: Flux says that it is ready, and has not reverted one edit by hand"]
+    assert scanned.document["summary"]["findings"]["ignored"] == 1
+
+    history = [{"digest": "x", "firstReconciled": "2026-01-01T00:00:00Z", "lastReconciled": "2026-01-01T00:00:00Z"}]
+    more = {
+        "lastReconciledDuration": "1s",
+        "lastReconciledStatus": "ReconciliationSucceeded",
+        "totalReconciliations": 1,
+    }
+    patch = {"status": {"history": [history[0] | more]}}
+    kustomize = "kustomization.kustomize.toolkit.fluxcd.io"
+    gitops.kubectl("patch", kustomize, "apps", "--subresource=status", "--type=merge", "--patch", json.dumps(patch))
+    assert any("Flux reconciled it last on 2026-01-01" in note for note in gitops.flux().document["notes"])
+
+    gitops.kubectl("patch", kustomize, "apps", "--type=merge", "--patch", '{"spec": {"suspend": true}}')
+    scanned = gitops.flux()
+    assert any(
+        note.startswith(f"{name}: it is suspended, so Flux neither applies") for note in scanned.document["notes"]
+    )
+    assert scanned.document["sources"][0]["suspended"] is True
+
+
 def test_a_stale_checkout_is_compared_at_the_applied_commit(gitops: GitOps, applied: Callable[..., str]) -> None:
     before = gitops.commit({"README.md": "old"})
     applied()
@@ -237,3 +268,67 @@ def test_no_checkout_is_an_error_that_says_what_to_do(
 
 def test_a_name_that_does_not_exist_is_said(gitops: GitOps) -> None:
     assert "with this name" in gitops.report("--flux", "nothing").document["sources"][0]["message"]
+
+
+HELM_RELEASE = {
+    "apiVersion": "helm.toolkit.fluxcd.io/v2",
+    "kind": "HelmRelease",
+    "metadata": {"name": "shop"},
+    "spec": {
+        "interval": "10m",
+        "chart": {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}},
+        "driftDetection": {"mode": "warn", "ignore": [{"paths": ["/data/ignored"]}]},
+    },
+}
+
+
+def test_a_helm_release_is_what_helm_recorded_and_is_compared_once(gitops: GitOps, helm: Path) -> None:
+    gitops.write(
+        {
+            "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "web/templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: '1'}\n",
+        }
+    )
+    install = [str(helm), "install", "web", "web", "--namespace", gitops.namespace]
+    subprocess.run(install, check=True, capture_output=True, cwd=gitops.root, env=gitops.cluster.environment)
+    history = {
+        "name": "web",
+        "namespace": gitops.namespace,
+        "version": 1,
+        "chartName": "web",
+        "chartVersion": "1.0.0",
+        "configDigest": "sha256:0",
+        "digest": "sha256:0",
+        "firstDeployed": "2026-11-29T10:00:00Z",
+        "lastDeployed": "2026-11-29T10:00:00Z",
+        "status": "deployed",
+    }
+    ready = {**status("0" * 40)["conditions"][0], "message": "Helm install succeeded"}
+    body = {**HELM_RELEASE, "status": {"history": [history], "conditions": [ready]}}
+    gitops.create(body, "helm-controller")
+    release = ("--helm-release", f"{gitops.namespace}/web")
+
+    scanned = gitops.flux(*release, names=("shop",))
+    assert (scanned.status, scanned.findings) == (0, [])
+    [source] = scanned.document["sources"]
+    assert (source["kind"], source["revision"]) == ("flux-helm-release", "1 (web 1.0.0)")
+
+    patch = '{"data": {"ignored": "x", "edited": "by hand"}}'
+    gitops.kubectl("patch", "configmap", "web", "--type=merge", "--patch", patch)
+    scanned = gitops.flux(*release, names=("shop",))
+    ignored = {
+        finding["path"]: finding["ignored"] and finding["ignored"]["rule"]
+        for item in scanned.document["objects"]
+        for finding in item["findings"]
+    }
+    assert ignored == {"data.edited": None, "data.ignored": f"ignore of HelmRelease {gitops.namespace}/shop"}
+    assert scanned.status == 1
+
+
+def test_a_helm_release_that_is_not_installed_is_incomplete(gitops: GitOps) -> None:
+    gitops.create({**HELM_RELEASE, "metadata": {"name": "new"}}, "flux")
+
+    scanned = gitops.flux(names=("new",))
+
+    assert scanned.status == 3
+    assert "Flux has not installed it" in scanned.document["sources"][0]["message"]
