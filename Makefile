@@ -151,6 +151,7 @@ bench: install ## Measure the figures in docs/speed.md
 	python -m benchmarks.reading
 	python -m benchmarks.large_object
 	python -m benchmarks.synth
+	python -m benchmarks.audit_log
 
 .PHONY: sandbox
 sandbox: install ## Start a sandbox cluster and keep it up until Ctrl-C

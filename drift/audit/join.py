@@ -192,8 +192,19 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, manage
     if join.names:
         for event in read_events(files, join.names, tally):
             join.add(event)
-        report = replace(report, notes=(*report.notes, *tally.notes()))
-    return join.apply(report)
+        report = join.apply(replace(report, notes=(*report.notes, *tally.notes())))
+        if tally.begins is not None and any(map(_lacks_user, report.objects)):
+            begins = _rfc3339(tally.begins)
+            report = replace(
+                report, notes=(*report.notes, f"audit log: it begins at {begins}; earlier edits have no user")
+            )
+    return report
+
+
+def _lacks_user(item: ObjectReport) -> bool:
+    """Returns whether a manual difference has no certain user."""
+    manual = [finding for finding in item.findings if finding.cause is Cause.MANUAL]
+    return any(all(actor.evidence in {None, Evidence.CANDIDATE} for actor in finding.actors) for finding in manual)
 
 
 class AuditJoin:

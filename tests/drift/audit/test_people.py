@@ -110,6 +110,8 @@ def test_a_log_that_begins_after_the_edit_names_no_one(scene: Scene) -> None:
     log = scene.log(later)
 
     assert scene.people(log=log)[IMAGE] == []
+    notes = scene.application.report("--audit-log", str(log), "--quiet").document["notes"]
+    assert any(note.startswith("audit log: it begins at ") for note in notes)
 
 
 def test_a_log_that_begins_between_two_edits_under_one_manager_is_no_certain_evidence(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from tests.drift.cli.terminal import on_terminal
 
 FORMATS = sorted(Format)
 CASES = [
-    ("drift re", ["render", "report"]),
+    ("drift re", ["render", "report", "revert"]),
     ("drift report --outp", ["--output"]),
     ("drift report --output ", FORMATS),
     ("drift report --output js", ["json"]),
