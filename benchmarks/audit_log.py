@@ -69,7 +69,8 @@ def main() -> int:
         found = sum(1 for _ in read_events([options.read], WANTED, ReadTally()))
         seconds = time.process_time() - began
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{found} events, {options.megabytes / seconds:.0f} MB per second of one processor, {memory} MB of memory")
+        speed = options.megabytes / seconds
+        print(f"{found} events, {speed:.0f} MB per second of one processor, {memory} MB of memory")
         return 0
     for name, (writes, bodies) in LOGS.items():
         with tempfile.NamedTemporaryFile(suffix=".log") as log:
