@@ -365,7 +365,7 @@ def _from_google(entry: Object) -> Object | None:
     namespace = None
     if len(path) > 2 and path[0] == "namespaces" and path[2] not in {"status", "finalize"}:  # noqa: PLR2004
         namespace, path = path[1], path[2:]
-    if not path or payload.get("serviceName") not in {None, "k8s.io"}:
+    if not path or payload.get("serviceName") not in (None, "k8s.io"):
         return None
     received, completed = _around(_time(entry.get("timestamp")))
     code = as_object(payload.get("status")).get("code") or HTTPStatus.OK

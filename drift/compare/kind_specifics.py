@@ -204,7 +204,7 @@ def _without_default_tolerations(desired: Object, live: Object) -> tuple[Object,
 def _is_default_toleration(toleration: Json) -> bool:
     return (
         isinstance(toleration, dict)
-        and toleration.get("key") in {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+        and toleration.get("key") in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
         and toleration.get("operator") == "Exists"
         and toleration.get("effect") == "NoExecute"
         and toleration.get("tolerationSeconds") == _DEFAULT_TOLERATION_SECONDS

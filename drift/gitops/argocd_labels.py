@@ -17,7 +17,7 @@ INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 #: Keys of the tracking label: the one that Argo CD's documentation suggests, that of versions up to 0.10, the default.
 USUAL_LABELS: Final = ("argocd.argoproj.io/instance", "applications.argoproj.io/app-name", INSTANCE_LABEL)
 #: The field managers of Argo CD.
-MANAGERS: Final = frozenset({"argocd-controller", "argocd-application-controller"})
+MANAGERS: Final = ("argocd-controller", "argocd-application-controller")
 
 #: Argo CD truncates longer names of Applications in the label, but not in the annotation.
 _LONGEST_LABEL: Final = 63

@@ -28,7 +28,7 @@ _MARKS: Final = (_MARK.decode(), *(base64.b64encode(b"x" * shift + _MARK).decode
 _DOTENV_PREFIX: Final = "sops_"
 #: kustomize appends ten of these characters, a hash of the content, to the name of what it generates.
 _HASHED_NAME: Final = re.compile(r"(.+-)[bcdfghkmt2456789]{10}")
-_KINDS_WITH_FILES: Final = frozenset({"ConfigMap", "Secret"})
+_KINDS_WITH_FILES: Final = ("ConfigMap", "Secret")
 
 
 def has_metadata(document: Json) -> bool:

@@ -15,7 +15,7 @@ from drift.gitops.owners import TrackingOwner, actors_of, may_be_applied, tracki
 from drift.model import Actor, Cause, Json, Object, ObjectKey
 
 #: Field managers that run hooks. Other appliers ignore the annotations.
-_HOOK_MANAGERS: Final = MANAGERS | {"helm", "helm-controller"}
+_HOOK_MANAGERS: Final = (*MANAGERS, "helm", "helm-controller")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Defaults that depend on an object's other fields.
 
 There is one function per field. It takes the object that lacks the field and returns what the API server fills in. The
-functions follow ``pkg/apis/*/defaults.go`` in Kubernetes; the tests check each against the real API server.
+functions follow ``pkg/apis/*/defaults.go`` in Kubernetes; the tests check each against the real API server. The other
+fields may have values of any type, also ones that no set can contain.
 """
 
 import re
@@ -115,7 +116,7 @@ def _policy_types(policy: Object) -> Json:
 
 
 def _subject_group(subject: Object) -> Json:
-    return _RBAC_GROUP if subject.get("kind") in {"User", "Group"} else ABSENT
+    return _RBAC_GROUP if subject.get("kind") in ("User", "Group") else ABSENT
 
 
 def _deployment_rolling_update(strategy: Object) -> Json:
@@ -133,7 +134,7 @@ def _stateful_set_rolling_update(strategy: Object) -> Json:
 
 
 def _external_traffic_policy(service: Object) -> Json:
-    is_external = service.get("type") in {"NodePort", "LoadBalancer"} or service.get("externalIPs")
+    is_external = service.get("type") in ("NodePort", "LoadBalancer") or service.get("externalIPs")
     return "Cluster" if is_external else ABSENT
 
 
