@@ -1,15 +1,16 @@
 """``drift guard``: says what merging a change does to the drift that is open."""
 
 import argparse
-from collections.abc import Sequence
 
 from drift.actions.guard import Effect, guard
 from drift.actions.guard_formats import FORMATS
 from drift.actions.selection import select
 from drift.cli.console import write_stdout
 from drift.cli.render import read_saved_report
-from drift.errors import UsageError
-from drift.model import Manifest, Report, SourceKind
+from drift.config.load import load_settings
+from drift.errors import UnreadableManifestsError, UsageError
+from drift.globs import FileGlob
+from drift.model import Report, SourceKind
 from drift.sources.git_revision import load_manifests_at
 from drift.sources.load import load_manifests
 
@@ -29,8 +30,16 @@ def run(options: argparse.Namespace) -> int:
     """
     report = read_saved_report(options.report)
     rendered = frozenset(source.name for source in report.sources if source.kind is not SourceKind.FILES)
-    base = load_manifests_at(options.base, _paths(report)).manifests
-    guarded = guard(select(report, ()), base, _head(report, options.head), rendered)
+    paths = _paths(report)
+    exclude = (*map(FileGlob, options.exclude), *load_settings(options.config).exclude)
+    base = load_manifests_at(options.base, paths, exclude).manifests
+    if options.head is None:
+        loaded = load_manifests(paths, exclude=exclude)
+        if loaded.errors:
+            raise UnreadableManifestsError(loaded.errors)
+    else:
+        loaded = load_manifests_at(options.head, paths, exclude)
+    guarded = guard(select(report, ()), base, loaded.manifests, rendered)
     write_stdout(FORMATS[options.output](guarded))
     if any(one.is_blocking for one in guarded):
         return 1
@@ -41,9 +50,3 @@ def _paths(report: Report) -> tuple[str, ...]:
     if not report.manifests.paths:
         raise UsageError("the report names no files or folders, so there is nothing to compare at two revisions")
     return report.manifests.paths
-
-
-def _head(report: Report, revision: str | None) -> Sequence[Manifest]:
-    if revision is not None:
-        return load_manifests_at(revision, _paths(report)).manifests
-    return load_manifests(_paths(report)).manifests

@@ -306,13 +306,25 @@ def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
         metavar="KEY=VALUE",
         help="a value of the chart, as with helm; repeatable",
     )
-    sources.add_argument(
+    _add_exclude(sources)
+
+
+def _add_exclude(to: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    to.add_argument(
         "--exclude",
         action="append",
         default=[],
         type=_glob,
         metavar="GLOB",
         help="leave out files and folders that match, also below the given folders; repeatable",
+    )
+
+
+def _add_config(to: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    to.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the settings file, with ignore rules (default: drift.yaml in the current folder, if it exists)",
     )
 
 
@@ -355,11 +367,7 @@ def _add_what_counts(scan: "argparse._ArgumentGroup") -> None:
         choices=("off", "namespace", "cluster"),
         help="where to search for live objects that are not in Git (default: as set in drift.yaml, else namespace)",
     )
-    scan.add_argument(
-        "--config",
-        metavar="FILE",
-        help="the settings file, with ignore rules (default: drift.yaml in the current folder, if it exists)",
-    )
+    _add_config(scan)
 
 
 def _add_memory(memory: "argparse._ArgumentGroup") -> None:
@@ -525,6 +533,8 @@ def _add_guard(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     guarding.add_argument(
         "--head", metavar="REV", help="the Git revision after the change (default: the files of the work tree)"
     )
+    _add_exclude(guarding)
+    _add_config(guarding)
     guarding.add_argument(
         "--output", choices=("text", "markdown", "json", "github"), default="text", help="(default: %(default)s)"
     )

@@ -32,6 +32,8 @@ from drift.sources.parallel import ParallelReader, PlainFiles
 
 #: The number of skipped files that a note names.
 _NAMED_FILES: Final = 3
+#: The apiVersion of the JSON report.
+_REPORT_API: Final = "drift/v1"
 _NOT_AN_OBJECT: Final = "not a Kubernetes object (a mapping with apiVersion and kind)"
 
 
@@ -233,7 +235,8 @@ def _is_foreign(document: Document, file: _File) -> bool:
 
 
 def _has_type(body: Object) -> bool:
-    return "apiVersion" in body or "kind" in body
+    """Whether a mapping is meant to be a Kubernetes object. A saved report, which may be beside manifests, is not."""
+    return ("apiVersion" in body or "kind" in body) and body.get("apiVersion") != _REPORT_API
 
 
 def _has_generated_name(body: Object) -> bool:

@@ -162,3 +162,29 @@ def test_an_unknown_revision_is_one_line(repository: Path, capsys: Out) -> None:
 
     assert main(["guard", "report.json", "--base", "nowhere"]) == 2
     assert "has no revision nowhere" in capsys.readouterr().err
+
+
+def test_a_change_that_breaks_a_document_is_an_error(repository: Path, capsys: Out) -> None:
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("metadata: {name: gone", "metadata: {{name: gone"))
+
+    assert main(["guard", "report.json", "--base", "main"]) == 2
+
+    assert capsys.readouterr().err.startswith("drift: shop.yaml:")
+
+
+@pytest.mark.parametrize("flags", [["--exclude", "charts"], []])
+def test_what_the_report_leaves_out_is_left_out(repository: Path, capsys: Out, flags: list[str]) -> None:
+    (repository / "charts").mkdir()
+    (repository / "charts" / "Chart.yaml").write_text("name: x\n")
+    if not flags:
+        (repository / "drift.yaml").write_text("exclude: [charts, live.yaml]\n")
+    _git("add", ".")
+    _git("commit", "--quiet", "--message=second")
+    assert main(
+        ["report", ".", "--live", "live.yaml", "--exclude=charts", "--exclude=live.yaml", "--output=json=report.json"]
+    )
+
+    status, effects = _guard(capsys, *flags, "--exclude=live.yaml")
+
+    assert status == 0
+    assert set(effects.values()) == {"leaves"}

@@ -137,6 +137,7 @@ FOREIGN = {
     "values.yaml": "replicas: 2\nimage: {tag: '1'}\n",
     "package.json": '{"name": "a", "kinds": []}',
     "patch.yaml": "- {op: remove, path: /spec}\n",
+    "report.json": '{"apiVersion": "drift/v1", "kind": "DriftReport", "objects": []}',
     "settings.yml": "just text\n",
     "two.yaml": "a: 1\n---\nb: 2\nb: 3\n",
 }
@@ -164,7 +165,7 @@ def test_one_note_counts_the_skipped_files_and_names_three(tmp_path: Path) -> No
     (note,) = load_manifests([str(tmp_path)]).notes
 
     names = ", ".join(str(tmp_path / name) for name in sorted(FOREIGN)[:3])
-    assert note == f"skipped 5 files without a Kubernetes object: {names} and 2 more (-v lists them)"
+    assert note == f"skipped 6 files without a Kubernetes object: {names} and 3 more (-v lists them)"
 
 
 def test_a_folder_with_no_object_at_all_is_an_error(tmp_path: Path) -> None:
