@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.sandbox.renderers import HELM_4, KUSTOMIZE
+
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
@@ -37,15 +39,25 @@ def test_every_stage_is_built_on_one_image_that_is_pinned_by_digest() -> None:
     arguments = [rest for name, rest in INSTRUCTIONS if name == "ARG"]
     bases = {rest.partition(" AS ")[0] for name, rest in INSTRUCTIONS if name == "FROM"}
 
-    assert bases == {"${PYTHON_IMAGE}"}
+    assert bases == {"${PYTHON_IMAGE}", "reporter"}
     assert [bool(re.fullmatch(r"PYTHON_IMAGE=\S+@sha256:[0-9a-f]{64}", argument)) for argument in arguments] == [True]
 
 
 def test_the_image_runs_as_a_numbered_user_who_is_not_root_and_starts_drift() -> None:
-    last = dict(stages()[""])
+    last = dict(stages()["reporter"])
 
+    assert stages()[""] == [("FROM", "reporter")]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
     assert last["ENTRYPOINT"] == '["drift"]'
+
+
+def test_the_programs_are_those_of_the_tests() -> None:
+    built = " ".join(rest for name, rest in stages()["programs"] if name == "RUN")
+
+    for renderer in (KUSTOMIZE, HELM_4):
+        assert f"-X {renderer.stamp}=$(version {renderer.module})" in built
+        assert f"-o /programs/{renderer.name} {renderer.package}" in built
+    assert ("COPY", "--from=programs /programs/ /usr/local/bin/") in stages()["sources"]
 
 
 def test_the_build_context_holds_only_what_is_copied() -> None:
