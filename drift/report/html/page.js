@@ -29,6 +29,7 @@
     { key: "cause", title: "Cause", valueOf: (row) => row.finding?.cause, label: (value) => data.causes[value] },
     { key: "status", title: "Status", valueOf: (row) => row.object.status },
     { key: "lifecycle", title: "History", valueOf: (row) => row.finding?.lifecycle ?? undefined },
+    { key: "user", title: "User", valueOf: (row) => row.finding?.actors.find(({ user }) => user)?.user },
     { key: "cluster", title: "Cluster", valueOf: (row) => row.object.cluster ?? undefined },
     { key: "namespace", title: "Namespace", valueOf: (row) => row.object.namespace ?? "(none: cluster-scoped)" },
     { key: "kind", title: "Kind", valueOf: (row) => row.object.kind },

@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from drift import __version__
-from drift.model import SEVERITY_RANK, Json, PastScan, Report, Severity, Status, Verdict
+from drift.model import SEVERITY_RANK, Evidence, Json, PastScan, Report, Severity, Status, Verdict
 from drift.report.html.data import ago, listed_objects, page_data
 from drift.report.view import (
     CAUSE_TEXT,
@@ -99,6 +99,7 @@ def _overview(report: Report) -> Mapping[str, Any]:
             "counts": summary(report).partition(": ")[2],
             "incomplete": report.verdict is Verdict.INCOMPLETE,
         },
+        "people": _people(report),
         "severities": [(severity, found[severity]) for severity in Severity],
         "clusters": report.clusters or ((report.cluster,) if report.cluster else ()),
         "trend": _trend(report.past),
@@ -107,6 +108,20 @@ def _overview(report: Report) -> Mapping[str, Any]:
         "steps": [(hint, steps[hint]) for hint in hints(report)],
         "resolved": sorted(report.resolved, key=lambda item: SEVERITY_RANK[item.severity]),
     }
+
+
+def _people(report: Report) -> Sequence[tuple[str, int]]:
+    """Returns the users behind findings that count as drift, with the number of their findings, the most first."""
+    users = Counter(
+        user
+        for item in report.objects
+        for finding in item.findings
+        if finding.is_drift
+        for user in {actor.user for actor in finding.actors if actor.evidence is not Evidence.CANDIDATE}
+        # Service accounts and components of Kubernetes are no people.
+        if user is not None and not user.startswith("system:")
+    )
+    return sorted(users.items(), key=lambda one: (-one[1], one[0]))
 
 
 class _Blank(dict[str, str]):
