@@ -34,13 +34,15 @@ class OwnerNode:
     Attributes:
         owners: The indexes of the entries that own the field itself.
         children: The fields, keys and list items below it that have owners.
+        is_leaf: Whether an entry owns the field as a whole, without naming a part of it.
     """
 
-    __slots__ = ("children", "owners")
+    __slots__ = ("children", "is_leaf", "owners")
 
     def __init__(self) -> None:
         self.owners: list[int] = []
         self.children: dict[str | ItemKey, OwnerNode] = {}
+        self.is_leaf = False
 
     def child(self, element: str | ItemKey) -> "OwnerNode | None":
         """Returns the node of a child, or None if neither it nor anything below it has an owner."""
@@ -155,6 +157,7 @@ def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
                 pending.append((child, below))
             else:
                 child.owners.append(index)
+                child.is_leaf = True
 
 
 # Cached, because objects of one kind have the same few elements.

@@ -6,7 +6,7 @@ from typing import Final
 
 from drift.compare.diff import Difference
 from drift.compare.normalize import value_at
-from drift.compare.ownership import Claim, Ownership, owner_node
+from drift.compare.ownership import AS_APPLIER_NOTE, Claim, Ownership, owner_node
 from drift.compare.project import Projection
 from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
@@ -49,8 +49,6 @@ class Classification:
 NOT_KEPT: Final = (
     "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
 )
-#: Why a live value can differ from Git and from the last sync although only the applier owns it.
-CHANGED_AS_APPLIER: Final = "changed in the applier's own request: a webhook's work, or an edit under its name"
 #: Why it is not known who removed a field that Git has.
 SPEC_NEVER_CHANGED: Final = (
     "spec has not changed since the object was created, so no edit removed it: Git added it later, or this server does "
@@ -104,16 +102,21 @@ class _Classifier:
     def changed_on_admission(self, difference: Difference) -> bool:
         """Whether admission changed a value in the request in which the applier set it.
 
-        If so, the applier is the only owner, and it last sent the value that Git still has.
+        If so, the applier is the only owner, and it last sent the value that Git still has. With server-side apply, the
+        owner is its Apply entry. A removed part of a list also leaves the applier as the only owner of the rest, so
+        a value whose parts have owners of their own does not count.
         """
-        if self._ownership.out_of_sync or difference.change is not Change.CHANGED:
+        ownership = self._ownership
+        if difference.change is not Change.CHANGED or difference.path != difference.live_path:
             return False
-        if difference.path != difference.live_path:
-            return False
+        node = owner_node(ownership.tree, difference.live_path)
         owners = self._owners(difference.live_path)
-        return self._ownership.only_applier(owners) and self._last_synced(difference.path) == _unwrapped(
-            difference.desired
-        )
+        if not ownership.only_applier(owners) or (node is not None and node.children):
+            return False
+        if ownership.roles.is_server_side and len(ownership.applied(owners)) < len(owners):
+            return False
+        desired = _unwrapped(difference.desired)
+        return self._last_synced(difference.path) == desired and ownership.may_be_admitted(difference.path, desired)
 
     def classify(self, difference: Difference) -> Iterator[ClassifiedDifference]:
         if difference.change is Change.ADDED:
@@ -172,7 +175,7 @@ class _Classifier:
         if git_changed and not live_changed:
             cause = Cause.PENDING_SYNC
         elif live_changed and not git_changed and roles == {Role.APPLIER}:
-            cause, note = Cause.UNKNOWN, CHANGED_AS_APPLIER
+            cause, note = Cause.UNKNOWN, AS_APPLIER_NOTE
         elif live_changed and not git_changed and roles != {Role.CONTROLLER}:
             cause = Cause.MANUAL
         else:

@@ -5,7 +5,7 @@ from typing import Final
 
 from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
-from drift.compare.ownership import Claim, ClaimFinder
+from drift.compare.ownership import Claim, ClaimFinder, owners_below
 from drift.gitops.managers import Role, is_gitops_applier
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
@@ -48,7 +48,7 @@ class KnownValues:
             siblings: The live object that has the field.
         """
         name = str(path[-1])
-        metadata_reason = self.metadata_reason(path, value, node.child(name) if node else None)
+        metadata_reason = self.metadata_reason(path, value, owners_below(node, name, parent))
         if metadata_reason is not None:
             return metadata_reason
         if path[:-1] == ("metadata", "labels") and self.template_labels.get(name) == value:
@@ -97,7 +97,7 @@ class KnownValues:
         ownership = self.claim_finder.ownership
         if ownership.base_has(path):
             return False
-        child = node.child(name) if node else None
+        child = owners_below(node, name, parent)
         applier = ownership.with_role(child.all_owners(), Role.APPLIER) if child else ()
         if not applier:
             return True

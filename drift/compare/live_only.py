@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from drift.compare.atomic import AtomicValue, is_plain_dict
 from drift.compare.known_values import KnownValues
 from drift.compare.normalize import ListMap
-from drift.compare.ownership import Claim, Ownership
+from drift.compare.ownership import Claim, Ownership, owners_below
 from drift.gitops.managers import Role
 from drift.managed_fields import OwnerNode
 from drift.model import Cause, Decision, Json, Object
@@ -50,7 +50,7 @@ class LiveOnlyFields:
         if reason is not None:
             return self._skip(path, reason)
         name = str(path[-1])
-        child = node.child(name) if node else None
+        child = owners_below(node, name, parent)
         if child is None and self.ownership.tree is not None and not self.ownership.base_has(path):
             scaled = self._filter_scaled(value, parent, path)
             if scaled is not ABSENT:

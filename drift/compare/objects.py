@@ -56,6 +56,7 @@ def compare_object(
     *,
     managers: Managers = NO_OTHERS,
     synced: Object | None = None,
+    is_sent: bool = False,
     out_of_sync: bool = False,
     reserved: ReservedMetadata | None = None,
 ) -> ObjectComparison:
@@ -70,6 +71,7 @@ def compare_object(
         schema: The kind's type.
         managers: The user's field managers, and the inferred applier.
         synced: The manifest at the last synced revision; None if it is not known.
+        is_sent: Whether `synced` is exactly what the applier sent to the API server, such as a Helm release.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
         reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
@@ -99,6 +101,7 @@ def compare_object(
         other_version_entries=_other_version_entries(entries, live_tree, version),
         last_client_side_apply=recorded if roles.is_server_side else None,
         out_of_sync=out_of_sync,
+        sent=base if is_sent else None if roles.is_server_side else recorded,
     )
     desired_tree, live_tree, decisions = remove_kind_specifics(
         *_identity(desired), desired_tree, live_tree, owners=owners

@@ -9,10 +9,12 @@ from drift.gitops.managers import Role, Roles
 from drift.managed_fields import Entry, OwnerNode
 from drift.model import Cause, Json, Object
 from drift.paths import ItemKey, Path
-from drift.schema.types import ABSENT
+from drift.schema.types import ABSENT, Shape, Type
 
 #: The note on a live-only field that the applier owns by Update, if there is no base to compare it with.
 NO_BASE_NOTE: Final = "a webhook's work, or a change that Git does not have"
+#: The note on a field that the applier owns and that differs from what was last synced.
+AS_APPLIER_NOTE: Final = "changed in the applier's own request: a webhook's work, or an edit under its name"
 #: The note on such a field if there is a base, but the GitOps controller reports the object as out of sync.
 OUT_OF_SYNC_NOTE: Final = f"{NO_BASE_NOTE}: the GitOps controller reports this object as out of sync"
 
@@ -32,6 +34,7 @@ class Ownership:
         last_client_side_apply: The normalized last-applied annotation of an applier that has since switched to
             server-side apply; None if it did not switch or left no annotation.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
+        sent: The normalized tree of what the applier last sent to the API server; None if that is not known.
     """
 
     entries: Sequence[Entry]
@@ -41,6 +44,7 @@ class Ownership:
     other_version_entries: tuple[int, ...] = ()
     last_client_side_apply: Object | None = None
     out_of_sync: bool = False
+    sent: Object | None = None
 
     def with_role(self, indexes: Iterable[int], role: Role) -> tuple[int, ...]:
         """Returns the entries among these whose manager has a role, in the given order."""
@@ -57,6 +61,22 @@ class Ownership:
     def base_has(self, path: Path) -> bool:
         """Whether a base is known and has a field. If Git lacks the field, Git dropped it after the last sync."""
         return value_at(self.base, path) is not ABSENT
+
+    def may_be_admitted(self, path: Path, desired: Json) -> bool:
+        """Whether admission may have set a value that the applier owns, while it handled the applier's own request.
+
+        If the applier is known to have sent the live value, it has not. If it is not known what was sent and people run
+        the applier by hand, the value may be an edit.
+
+        Args:
+            path: The path of the value.
+            desired: The value in Git; `ABSENT` if only the cluster has one.
+        """
+        if self.out_of_sync:
+            return False
+        if self.sent is None:
+            return not self.roles.is_command
+        return bool(value_at(self.sent, path) == desired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +135,9 @@ class ClaimFinder:
                 return Claim(cause, deciding)
         if ownership.base is None and not ownership.roles.is_server_side:
             return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE)
-        return Claim(Cause.UNKNOWN, applier, OUT_OF_SYNC_NOTE) if ownership.out_of_sync else None
+        if ownership.may_be_admitted(path, ABSENT):
+            return None
+        return Claim(Cause.UNKNOWN, applier, OUT_OF_SYNC_NOTE if ownership.out_of_sync else AS_APPLIER_NOTE)
 
     def is_zero_in_git(self, path: Path) -> bool:
         """Whether Git sets a live-only leaf to zero and there is no base to tell whether that is a change."""
@@ -134,6 +156,22 @@ class ClaimFinder:
             return False
         recorded = self.ownership.last_client_side_apply
         return recorded is None or value_at(recorded, path) is not ABSENT
+
+
+def owners_below(node: OwnerNode | None, name: str, parent: Type) -> OwnerNode | None:
+    """Returns the owners of a field, or None if it has none.
+
+    A value without a schema may be atomic for the API server. If an entry owns it as a whole, it owns all its fields.
+
+    Args:
+        node: The owners of the object that has the field.
+        name: The field.
+        parent: The type of that object.
+    """
+    child = None if node is None else node.child(name)
+    if child is None and node is not None and node.is_leaf and parent.shape is Shape.UNKNOWN:
+        return node
+    return child
 
 
 def owner_node(tree: OwnerNode | None, path: Iterable[str | ItemKey]) -> OwnerNode | None:

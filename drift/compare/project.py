@@ -18,7 +18,7 @@ from drift.compare.atomic import (
 from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, copied_template_labels
 from drift.compare.live_only import LiveOnlyFields
 from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
-from drift.compare.ownership import Claim, ClaimFinder, Ownership
+from drift.compare.ownership import Claim, ClaimFinder, Ownership, owners_below
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
@@ -130,7 +130,7 @@ class _Projector:
             ):
                 left[name] = right[name] = desired_value
                 continue
-            child = node.child(name) if node else None
+            child = owners_below(node, name, schema)
             left[name], right[name] = self.value(desired_value, live_value, schema.field(name), child, (*path, name))
             same &= left[name] is right[name]
         for name, live_value in live.items():

@@ -99,7 +99,9 @@ class InSyncProof:
                 return False
             if kind is dict:
                 child = schema.field(name)
-                if not self._fields(desired_value, live_value, child, strict=strict or child.atomic):
+                if not self._fields(
+                    desired_value, live_value, child, strict=strict or child.atomic or child.shape is Shape.UNKNOWN
+                ):
                     return False
             elif kind is list:
                 if not self._list(desired_value, live_value, schema.field(name), strict=strict):

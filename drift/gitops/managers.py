@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from fnmatch import translate
 from functools import cache, lru_cache
@@ -55,10 +55,12 @@ class Roles:
     Attributes:
         of_entry: The role of each entry in ``managedFields``, by index.
         is_server_side: Whether the applier uses server-side apply.
+        is_command: Whether the applier is a command that people also run by hand, such as ``helm`` or ``kubectl``.
     """
 
     of_entry: tuple[Role, ...]
     is_server_side: bool = False
+    is_command: bool = False
 
     @property
     def has_applier(self) -> bool:
@@ -87,13 +89,15 @@ def assign_roles(
     """
     programs = [_program(actor) for actor in actors]
     applier = _applier_program(actors, programs, tracked_by, field_sets)
+    is_kubectl = [_is_kubectl_apply(actor) and not tracked_by for actor in actors]
     by_precedence = [
-        [actor.manager in managers.appliers for actor in actors],
+        [actor.manager in managers.appliers and actor.subresource is None for actor in actors],
         [program is not None and program == applier for program in programs],
         [actor.manager == managers.inferred and actor.subresource is None for actor in actors],
-        [_is_kubectl_apply(actor) and not tracked_by for actor in actors],
+        is_kubectl,
     ]
     applies = next((matches for matches in by_precedence if any(matches)), [False] * len(actors))
+    is_command = applies is is_kubectl or (applies is by_precedence[1] and applier in _known_managers().commands)
     return Roles(
         tuple(
             Role.APPLIER
@@ -104,6 +108,7 @@ def assign_roles(
             for actor, is_applier in zip(actors, applies, strict=True)
         ),
         any(is_applier and actor.operation == "Apply" for actor, is_applier in zip(actors, applies, strict=True)),
+        is_command and any(applies),
     )
 
 
@@ -117,8 +122,8 @@ def _applier_program(
 ) -> str | None:
     """Returns the program that applies an object; None if no known one has written it.
 
-    Of several, it is the one that tracking names; else the one with server-side apply; else the one that wrote the
-    last-applied annotation; else the one that owns most fields.
+    Of several, it is the one that tracking names; else a controller, and not a command; else the one with server-side
+    apply; else the one that wrote the last-applied annotation; else the one that owns most fields.
     """
     candidates = {program for program in programs if program is not None}
     if len(candidates) <= 1:
@@ -126,6 +131,7 @@ def _applier_program(
     fields_of = dict(enumerate(field_sets))
     for evidence in (
         tracked_by,
+        candidates - _known_managers().commands,
         {program for actor, program in zip(actors, programs, strict=True) if actor.operation == "Apply"},
         {program for index, program in enumerate(programs) if _owns_last_applied(fields_of.get(index))},
     ):
@@ -245,7 +251,9 @@ def _has_key(item: Object, key: Json) -> bool:
 
 def _program(actor: Actor) -> str | None:
     """Returns the known program that applies manifests under a manager's name, or None."""
-    return None if actor.subresource is not None else _program_of(actor.manager)
+    if actor.subresource is not None or (actor.operation != "Apply" and _matches("by_apply_only", actor.manager)):
+        return None
+    return _program_of(actor.manager)
 
 
 @lru_cache(maxsize=4096)
@@ -280,7 +288,7 @@ def known_appliers() -> tuple[str, ...]:
 
 def is_gitops_applier(actor: Actor) -> bool:
     """Returns whether a manager is a known applier other than ``kubectl apply``."""
-    return _program_of(actor.manager) is not None
+    return _program(replace(actor, subresource=None)) is not None
 
 
 def _matches(group: str, manager: str) -> bool:
@@ -301,6 +309,7 @@ def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
 class _KnownManagers:
     names: dict[str, tuple[str, ...]]
     programs: dict[str, tuple[str, ...]]
+    commands: frozenset[str]
     kubectl_appliers: frozenset[tuple[str, str]]
 
 
@@ -308,7 +317,8 @@ class _KnownManagers:
 def _known_managers() -> _KnownManagers:
     data: dict[str, Any] = json.loads(resources.files(__package__).joinpath("managers.json").read_text("utf-8"))
     return _KnownManagers(
-        names={group: tuple(data[group]) for group in ("hand_tools", "controllers")},
+        names={group: tuple(data[group]) for group in ("by_apply_only", "hand_tools", "controllers")},
         programs={program: tuple(names) for program, names in data["appliers"].items()},
+        commands=frozenset(data["commands"]),
         kubectl_appliers=frozenset((item["manager"], item["operation"]) for item in data["kubectl_appliers"]),
     )

@@ -8,14 +8,14 @@ from importlib import resources
 from typing import Any, Final
 
 #: Labels and annotations whose value names the object's owner, such as a Kustomization or a release, and the program
-#: that writes them, by its name in ``managers.json``.
+#: that writes them, or the programs, by their names in ``managers.json``.
 _WRITTEN_BY: Final = {
-    "argocd.argoproj.io/instance": "argocd",
-    "argocd.argoproj.io/tracking-id": "argocd",
-    "helm.toolkit.fluxcd.io/name": "helm",
-    "kapp.k14s.io/app": "kapp",
-    "kustomize.toolkit.fluxcd.io/name": "flux",
-    "meta.helm.sh/release-name": "helm",
+    "argocd.argoproj.io/instance": ("argocd",),
+    "argocd.argoproj.io/tracking-id": ("argocd",),
+    "helm.toolkit.fluxcd.io/name": ("helm-controller",),
+    "kapp.k14s.io/app": ("kapp",),
+    "kustomize.toolkit.fluxcd.io/name": ("flux",),
+    "meta.helm.sh/release-name": ("fleet", "helm", "helm-controller"),
 }
 
 
@@ -73,7 +73,7 @@ class ReservedMetadata:
         Returns:
             Names of programs, as in ``managers.json``.
         """
-        found = set()
+        found: set[str] = set()
         for group in ("labels", "annotations"):
             live_names = live.get(group) if isinstance(live, dict) else None
             if not isinstance(live_names, dict):
@@ -81,7 +81,7 @@ class ReservedMetadata:
             desired_names = desired.get(group) if isinstance(desired, dict) else None
             for name in _WRITTEN_BY.keys() & self.tracking[group].exact & live_names.keys():
                 if not (isinstance(desired_names, dict) and name in desired_names):
-                    found.add(_WRITTEN_BY[name])
+                    found.update(_WRITTEN_BY[name])
         return frozenset(found)
 
     def with_label(self, name: str, value: str, *, overwrites: bool) -> "ReservedMetadata":

@@ -156,6 +156,7 @@ class PairComparer:
             self.types.type(pair.resource),
             managers=self.managers,
             synced=base,
+            is_sent=self.last_sync.knows_what_was_sent(pair.manifest),
             out_of_sync=out_of_sync,
             reserved=reserved,
         )

@@ -52,6 +52,10 @@ class LastSync:
         base = self._base_of_source(manifest)
         return _body(self._named if base is None else base, key)
 
+    def knows_what_was_sent(self, manifest: Manifest) -> bool:
+        """Returns whether the source of a manifest knows exactly what the applier sent to the API server."""
+        return self._base_of_source(manifest) is not None
+
     def recorded_body(self, live: Object, key: ObjectKey) -> Object | None:
         """Returns an object at the revision recorded in the cluster; None if unknown or if the user names a revision.
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drift.compare.objects import ObjectComparison, compare_object
-from drift.compare.ownership import NO_BASE_NOTE, OUT_OF_SYNC_NOTE
+from drift.compare.ownership import AS_APPLIER_NOTE, NO_BASE_NOTE, OUT_OF_SYNC_NOTE
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.kube.live import read_live
@@ -254,3 +254,78 @@ def test_a_controllers_field(base: str | None, desired: str, live: str, expected
     )
 
     assert _causes(found) == expected
+
+
+# -- what people do under the applier's name
+
+LAST: Fields = {"f:metadata": {"f:annotations": {f"f:{LAST_APPLIED}": {}}}}
+
+
+def _client_side(manager: str, live: Fields, sent: Fields) -> Fields:
+    """A live object that its applier sent with client-side apply."""
+    owned = entry(manager, "Update", {"data": dict.fromkeys(live["data"], "")})
+    owned["fieldsV1"].update(LAST)
+    return _object(live, owned, annotations={LAST_APPLIED: json.dumps(_object(sent))})
+
+
+@pytest.mark.parametrize("applier", ["kubectl-client-side-apply", "argocd-controller", "kapp"])
+def test_what_the_applier_sent_is_no_work_of_a_webhook(applier: str) -> None:
+    desired, live = _object({"data": {"a": "1"}}), {"data": {"a": "evil", "b": "x"}}
+
+    found = _compare(desired, _client_side(applier, live, live), desired)
+
+    assert sorted(_causes(found)) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
+    assert {one.note for one in found.differences} == {AS_APPLIER_NOTE}
+
+
+@pytest.mark.parametrize("applier", ["kubectl-client-side-apply", "argocd-controller", "kapp"])
+def test_what_the_applier_did_not_send_is_the_work_of_a_webhook(applier: str) -> None:
+    desired = _object({"data": {"a": "1"}})
+
+    found = _compare(desired, _client_side(applier, {"data": {"a": "2", "b": "x"}}, {"data": {"a": "1"}}), desired)
+
+    assert _causes(found) == []
+    assert found.has_admitted
+
+
+@pytest.mark.parametrize("applier", ["helm", "Terraform", "pulumi-kubernetes-1a"])
+def test_a_command_that_people_run_is_not_explained_without_what_it_sent(applier: str) -> None:
+    desired = _object({"data": {"a": "1"}})
+    live = _object({"data": {"a": "2", "b": "x"}}, entry(applier, "Update", {"data": {"a": "", "b": ""}}))
+
+    found = _causes(_compare(desired, live, desired))
+    of_release = compare_object(desired, live, None, _type("v1", "ConfigMap"), synced=desired, is_sent=True)
+
+    assert sorted(found) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
+    assert not of_release.differences
+    assert of_release.has_admitted
+
+
+@pytest.mark.parametrize(
+    ("applied", "edited"),
+    [
+        ("kubectl", "kubectl-client-side-apply"),
+        ("kustomize-controller", "kustomize-controller"),
+    ],
+)
+def test_an_update_beside_server_side_apply_is_no_work_of_a_webhook(applied: str, edited: str) -> None:
+    desired = _object({"data": {"a": "1", "b": "2"}})
+    live = _object(
+        {"data": {"a": "9", "b": "2"}},
+        entry(applied, "Apply", {"data": {"b": ""}}),
+        entry(edited, "Update", {"data": {"a": ""}}),
+    )
+
+    assert _causes(_compare(desired, live, desired)) == [("a", "changed", "unknown", [edited])]
+
+
+def test_flux_suspend_is_manual() -> None:
+    desired = _object({"data": {"suspend": "false", "path": "x"}})
+    live = _object(
+        {"data": {"suspend": "true", "path": "x"}},
+        entry("kustomize-controller", "Apply", {"data": {"path": ""}}),
+        entry("flux", "Update", {"data": {"suspend": ""}}),
+        labels=FLUX,
+    )
+
+    assert _causes(_compare(desired, live, desired)) == [("suspend", "changed", "manual", ["flux"])]

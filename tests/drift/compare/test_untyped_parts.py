@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from drift.compare.objects import ObjectComparison, compare_object
+from drift.compare.proof import InSyncProof
+from drift.gitops.tracking import reserved_metadata
+from drift.schema.facts import known_facts
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
 
 _OPEN = SchemaDocument(
@@ -84,3 +87,42 @@ def test_an_addition_is_reported_while_the_object_is_out_of_sync(schema: Type) -
     compared = _compare(schema, ("argocd-controller", "Update"), base=[{"host": "a"}], out_of_sync=True)
 
     assert [found.cause.value for found in compared.differences] == ["unknown"]
+
+
+def _app(spec: dict[str, Any], *entries: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
+    managed = [
+        {"manager": name, "operation": operation, "apiVersion": "example.com/v1", "fieldsV1": {"f:spec": fields}}
+        for name, operation, fields in entries
+    ]
+    metadata: dict[str, Any] = {"name": "t", "managedFields": managed}
+    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": metadata, "spec": spec}
+
+
+@SCHEMAS
+@pytest.mark.parametrize("selector", [{"app": "a", "added": "x"}, {"app": "a", "deep": {"er": "x"}}])
+def test_who_owns_an_untyped_value_as_a_whole_owns_what_is_added_to_it(schema: Type, selector: dict[str, Any]) -> None:
+    desired = _app({"size": 1, "selector": {"app": "a"}})
+    live = _app(
+        {"size": 1, "selector": selector},
+        ("kustomize-controller", "Apply", {"f:size": {}}),
+        ("kubectl-edit", "Update", {"f:selector": {}}),
+    )
+    proof = InSyncProof(known_facts(), reserved_metadata())
+
+    compared = compare_object(desired, live, None, schema)
+
+    assert [found.cause.value for found in compared.differences] == ["manual"]
+    assert not proof.holds(desired, live, None, None, schema)
+
+
+@SCHEMAS
+def test_an_item_removed_from_an_untyped_list_is_reported(schema: Type) -> None:
+    desired = _app({"items": [{"name": "p"}, {"name": "q"}]})
+    live = _app(
+        {"items": [{"name": "p"}]},
+        ("kustomize-controller", "Apply", {"f:items": {'k:{"name":"p"}': {".": {}, "f:name": {}}}}),
+    )
+
+    compared = compare_object(desired, live, None, schema, synced=desired)
+
+    assert [found.difference.path for found in compared.differences] == [("spec", "items")]

@@ -39,7 +39,30 @@ def _roles(*entries: Entry, extra: tuple[str, ...] = (), inferred: str | None = 
 def test_a_known_applier(manager: str, operation: str) -> None:
     roles = _roles(_entry(manager, operation))
 
-    assert roles == Roles((Role.APPLIER,), is_server_side=operation == "Apply")
+    assert (roles.of_entry, roles.is_server_side) == ((Role.APPLIER,), operation == "Apply")
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation", "is_command"),
+    [
+        ("argocd-controller", "Update", False),
+        ("kustomize-controller", "Apply", False),
+        ("helm-controller", "Update", False),
+        ("fleetagent", "Update", False),
+        ("helm", "Update", True),
+        ("Terraform", "Apply", True),
+        ("kapp-server-side-apply", "Apply", True),
+        ("kubectl", "Apply", True),
+        ("kubectl-client-side-apply", "Update", True),
+    ],
+)
+def test_a_command_that_people_also_run(manager: str, operation: str, is_command: bool) -> None:
+    assert _roles(_entry(manager, operation)).is_command == is_command
+
+
+def test_the_flux_command_applies_only_with_server_side_apply() -> None:
+    assert _roles(_entry("flux"), _entry("kustomize-controller", "Apply")).of_entry == (Role.OTHER, Role.APPLIER)
+    assert _roles(_entry("flux")).of_entry == (Role.OTHER,)
 
 
 @pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
