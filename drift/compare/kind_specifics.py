@@ -96,7 +96,8 @@ def _job_selector(desired: Object, live: Object, name: str) -> _Result:
         for label, value in generated.items():
             if label not in in_git and labels.get(label) == value:
                 live = _without(live, *path, label)
-    return desired, live, decisions
+    # An object keeps its metadata, even if nothing is left in it.
+    return desired, {"metadata": {}, **live}, decisions
 
 
 def _service_account_tokens(desired: Object, live: Object, name: str) -> _Result:
