@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from drift.cli.console import say, write_stderr
-from drift.cli.parser import build_parser
+from drift.cli.parser import parse
 from drift.errors import DriftError
 
 #: The same status as for an incomplete scan: the state of the cluster is unknown.
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 in sync, 1 drift, 2 usage, configuration or manifest error, 3 the scan is incomplete.
     """
-    options = build_parser().parse_args(arguments)
+    options = parse(arguments)
     try:
         with _sigterm_raises():
             # Imported only now, so that --help does not load libraries that it does not use. Each command has a module

@@ -2,25 +2,51 @@
 
 import argparse
 import re
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from drift import __version__
+from drift.cli.console import write_stderr
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, MessageFormat
+from drift.spelling import closest, did_you_mean, suggestion
 
-_EXIT_STATUS: Final = """\
+_EPILOG: Final = """\
+examples:
+  drift report manifests/ --context production
+  drift help report
+  drift explain pending-sync
+
 exit status:
   0  in sync
   1  drift
   2  usage, configuration or manifest error
   3  the scan is incomplete: something could not be read, so "in sync" cannot be claimed
 """
-_RENDER_EXIT_STATUS: Final = """\
+_REPORT_EPILOG: Final = """\
+examples:
+  drift report manifests/ --context production
+  drift report clusters/production --history drift.db --output text --output json=report.json
+  drift report --flux all --audit-log audit.log
+  drift report manifests/ --live live.yaml
+
+exit status:
+  0  in sync
+  1  drift
+  2  usage, configuration or manifest error
+  3  the scan is incomplete: something could not be read, so "in sync" cannot be claimed
+"""
+_RENDER_EPILOG: Final = """\
+examples:
+  drift render report.json --output html=report.html
+  drift render east.json west.json --output markdown
+
 exit status:
   0  the reports were written, even if they show drift
   2  usage error, or a file that is not a report
 """
-_ADOPT_EXIT_STATUS: Final = """\
+_ADOPT_EPILOG: Final = """\
 examples:
   drift report manifests/ --exit-zero --output json=report.json
   drift adopt report.json | git apply
@@ -31,7 +57,7 @@ exit status:
   1  a finding was not adopted; standard error says why
   2  usage error, or a file that is not a complete report
 """
-_REVERT_EXIT_STATUS: Final = """\
+_REVERT_EPILOG: Final = """\
 examples:
   drift revert report.json > revert.sh && cat revert.sh && sh -e revert.sh
   drift revert report.json shop/Deployment/web
@@ -41,7 +67,7 @@ exit status:
   1  there is none for a finding; standard error says why
   2  usage error, or a file that is not a complete report
 """
-_GUARD_EXIT_STATUS: Final = """\
+_GUARD_EPILOG: Final = """\
 examples:
   drift guard report.json --base origin/main
   drift guard report.json --base main --head feature --output markdown
@@ -53,6 +79,10 @@ exit status:
   3  for a finding this cannot be told
 """
 _WATCH_EPILOG: Final = """\
+examples:
+  drift watch manifests/ --context production
+  drift watch manifests/ --history drift.db --listen 0.0.0.0
+
 HTTP endpoints:
   /report   the report as HTML, JSON or text, chosen by Accept, ?format= or a suffix such as /report.json
   /healthz  200 while the report is complete and current, else 503 with the reason
@@ -63,12 +93,32 @@ exit status:
   2  usage, configuration or manifest error at the start
   3  no API server, or no credentials for it, at the start
 """
+_HISTORY_EPILOG: Final = """\
+examples:
+  drift history drift.db --open
+  drift history drift.db --since 7d --object Deployment/web
+  drift history drift.db --by person --output json
+"""
+_EXPLAIN_EPILOG: Final = """\
+examples:
+  drift explain
+  drift explain pending-sync
+"""
+_HELP_EPILOG: Final = """\
+examples:
+  drift help
+  drift help report
+"""
+_VERSION_EPILOG: Final = """\
+examples:
+  drift version
+"""
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 _METRICS_PORT: Final = 9480
 _LAST_PORT: Final = 65_535
-_COMPLETION: Final = """\
-run this in the current shell, or put it into its startup file:
+_COMPLETION_EPILOG: Final = """\
+examples, for the current shell or its startup file:
   bash  source <(drift completion bash)
   zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
   fish  drift completion fish | source
@@ -76,13 +126,59 @@ run this in the current shell, or put it into its startup file:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors do not repeat passwords in URLs."""
+    """A parser whose errors are short, suggest what was meant, and do not repeat passwords in URLs."""
 
     def error(self, message: str) -> NoReturn:
-        """Exits with the usage and the message."""
+        """Prints the message, and exits with 2."""
+        # Imported only here, so that --help starts fast.
         from drift.redaction import without_passwords  # noqa: PLC0415
+        from drift.report.view import visible  # noqa: PLC0415
 
-        super().error(without_passwords(message))
+        write_stderr(f"{self.prog}: {visible(without_passwords(message))}\nSee `{self.prog} --help`.\n")
+        sys.exit(2)
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Replaces argparse's message, which lists every choice and suggests none."""
+        if action.choices is None or value in action.choices:
+            return
+        what = "a command" if action.dest in {"command", "topic"} else "a valid value"
+        message = f"{str(value)!r} is not {what}{did_you_mean(str(value), action.choices)}"
+        raise argparse.ArgumentError(action if action.option_strings else None, message)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parses a command line. Without a command, it is ``drift help``.
+
+    Args:
+        arguments: The arguments without the program's name, or None for those of this process.
+
+    Raises:
+        SystemExit: The command line is wrong, or asks for help. The message has been printed.
+    """
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = _commands(parser).get(options.command, parser)
+        flag = unknown[0].partition("=")[0]
+        if not flag.startswith("-"):
+            command.error(f"unexpected argument {flag!r}")
+        flags = (*command._option_string_actions, *parser._option_string_actions)  # noqa: SLF001
+        command.error(f"unknown flag {flag!r}{suggestion(closest(flag, flags))}")
+    if options.command is None:
+        options.command, options.topic = "help", None
+    return options
+
+
+def help_text(command: str | None) -> str:
+    """Returns the help of a command, or of the program."""
+    parser = build_parser()
+    return (parser if command is None else _commands(parser)[command]).format_help()
+
+
+def _commands(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    assert parser._subparsers is not None  # noqa: S101, SLF001
+    (action,) = parser._subparsers._group_actions  # noqa: SLF001
+    return cast("Mapping[str, argparse.ArgumentParser]", action.choices)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -90,11 +186,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="drift",
         description="Compares a live Kubernetes cluster with manifests, read-only, and reports what differs and why.",
-        epilog=_EXIT_STATUS,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"drift {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_report(commands)
     _add_render(commands)
     _add_watch(commands)
@@ -104,7 +200,26 @@ def build_parser() -> argparse.ArgumentParser:
     _add_guard(commands)
     _add_explain(commands)
     _add_completion(commands)
+    _add_help_and_version(commands)
     return parser
+
+
+def _add_help_and_version(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    helping = commands.add_parser(
+        "help",
+        help="print the help of a command",
+        description="Prints the help of a command, or the list of commands.",
+        epilog=_HELP_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands.add_parser(
+        "version",
+        help="print the version",
+        description="Prints the version, as `drift --version` does.",
+        epilog=_VERSION_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    helping.add_argument("topic", nargs="?", choices=tuple(commands.choices), metavar="COMMAND", help="the command")
 
 
 def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -112,7 +227,7 @@ def _add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "completion",
         help="print the script for shell completion",
         description="Prints the script with which a shell completes commands, flags, formats and files.",
-        epilog=_COMPLETION,
+        epilog=_COMPLETION_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
@@ -123,6 +238,8 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "explain",
         help="explain a term of the report or of drift.yaml",
         description="Explains a status, change, cause, severity, exit status or setting.",
+        epilog=_EXPLAIN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     explain.add_argument("term", nargs="?", metavar="TERM", help="the term; without it, all terms are listed")
 
@@ -132,7 +249,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "report",
         help="compare manifests with the live cluster once and report what differs",
         description="Compares manifests with the live cluster, or with a dump of one, and reports what differs.",
-        epilog=_EXIT_STATUS,
+        epilog=_REPORT_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_sources(report, "files or folders of manifests, kustomizations, or Helm charts; - for standard input")
@@ -467,7 +584,7 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             "Converts saved JSON reports to other formats. Several reports, of different clusters or of the shards of "
             "one, are merged."
         ),
-        epilog=_RENDER_EXIT_STATUS,
+        epilog=_RENDER_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     rendering.add_argument(
@@ -484,7 +601,7 @@ def _add_adopt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "Prints a patch for `git apply` that changes the manifests to what is live. It adopts edits by hand and "
             "changes of unknown cause, and leaves every other line of the files as it is. Needs no cluster."
         ),
-        epilog=_ADOPT_EXIT_STATUS,
+        epilog=_ADOPT_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_saved_report(adopting)
@@ -499,7 +616,7 @@ def _add_revert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             "Prints kubectl commands that undo edits by hand and changes of unknown cause. Each fails if the cluster "
             "has changed since the report was made. Runs nothing, and needs no cluster."
         ),
-        epilog=_REVERT_EXIT_STATUS,
+        epilog=_REVERT_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_saved_report(reverting)
@@ -523,7 +640,7 @@ def _add_guard(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "Compares the manifests before and after a change with a saved report, and says for each edit by hand "
             "whether merging the change overwrites it, codifies it or leaves it. Needs no cluster."
         ),
-        epilog=_GUARD_EXIT_STATUS,
+        epilog=_GUARD_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     guarding.add_argument(
@@ -545,6 +662,8 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "history",
         help="show what drifted when, and for how long",
         description="Shows the record of `drift report --history`: a line for each time that a finding was open.",
+        epilog=_HISTORY_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     history.add_argument("file", metavar="FILE", help="a file written by --history; it is not changed")
     history.add_argument(
@@ -605,7 +724,7 @@ def _output(text: str) -> tuple[Format, Path | None]:
     try:
         form = Format(name)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{name!r} is not a format; use one of {', '.join(Format)}") from None
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format{did_you_mean(name, Format)}") from None
     if separator and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return form, Path(file) if separator else None

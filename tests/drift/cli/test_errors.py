@@ -128,15 +128,6 @@ def test_a_report_that_cannot_be_written_exits_with_2(fails: Fails, manifest: st
     assert line == "drift: --output json=/nonexistent/report.json: cannot be written: No such file or directory"
 
 
-@pytest.mark.parametrize("arguments", [[], ["report", "x", "--output", "xml"], ["repot"], ["report", "--bad"]])
-def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-
-    assert ended.value.code == 2
-    assert "usage: drift" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("command", ["report", "watch"])
 def test_without_any_source_the_error_names_the_choices(command: str, stderr: Callable[[], str]) -> None:
     assert main([command]) == 2

@@ -1,11 +1,16 @@
-"""Durations have the format of kubectl, and must be longer than zero."""
+"""Mistakes on the command line are one line that suggests what was meant; help has examples that parse."""
 
 import argparse
+import shlex
 
 import pytest
 
+from drift import __version__
 from drift.cli import main
-from drift.cli.parser import duration
+from drift.cli.parser import build_parser, duration, help_text
+from tools.reference import commands
+
+COMMANDS = [command.name.removeprefix("drift").strip() or None for command in commands(build_parser())]
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,82 @@ def test_a_flag_with_an_invalid_duration_exits_with_2(flag: str, capsys: pytest.
 
     assert ended.value.code == 2
     assert "'soon' is not a duration; write it like 90s, 10m or 1h30m" in capsys.readouterr().err
+
+
+def usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("reprot", "drift: 'reprot' is not a command; did you mean 'report' or 'revert'?"),
+        ("help gaurd", "drift help: 'gaurd' is not a command; did you mean 'guard'?"),
+        ("report x --ouput json", "drift report: unknown flag '--ouput'; did you mean '--output'?"),
+        ("report x --ouput=json", "drift report: unknown flag '--ouput'; did you mean '--output'?"),
+        ("report x --versoin", "drift report: unknown flag '--versoin'; did you mean '--version'?"),
+        ("--versoin", "drift: unknown flag '--versoin'; did you mean '--version'?"),
+        ("report x -A", "drift report: unknown flag '-A'"),
+        ("explain missing drifted", "drift explain: unexpected argument 'drifted'"),
+        ("report x --output jsn", "drift report: argument --output: 'jsn' is not a format; did you mean 'json'?"),
+        (
+            "report x --unmanaged all",
+            "drift report: argument --unmanaged: 'all' is not a valid value; use one of cluster, namespace, off",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_suggests_what_was_meant(
+    line: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, see = usage_error(line.split(), capsys)
+
+    assert first == message
+    assert see == f"See `{message.partition(':')[0]} --help`."
+
+
+def test_a_mistake_shows_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    first, _ = usage_error(["report", "x", "--\x1b[31m"], capsys)
+
+    assert "\x1b" not in first
+
+
+@pytest.mark.parametrize("arguments", [[], ["help"]])
+def test_without_a_command_the_help_is_printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+
+    out, err = capsys.readouterr()
+    assert out == help_text(None)
+    assert err == ""
+    assert all(command in out for command in COMMANDS if command is not None)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command is not None])
+def test_help_of_a_command_is_its_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", command]) == 0
+    helped = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+
+    assert helped == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_examples_that_parse(command: str | None) -> None:
+    _, _, examples = help_text(command).partition("examples")
+    lines = [line[line.index("drift ") :] for line in examples.partition("\n\n")[0].splitlines() if "drift " in line]
+
+    assert lines
+    for line in lines:
+        words = shlex.split(line.partition(" | ")[0].partition(" > ")[0].partition(")")[0], comments=True)
+        build_parser().parse_args(words[1:])
+
+
+def test_version_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+
+    assert capsys.readouterr().out == f"drift {__version__}\n"
