@@ -224,7 +224,6 @@ class AuditJoin:
         self._references: dict[ObjectKey, _Reference] = {}
         self._writes: dict[_Reference, list[Write]] = {}
         self._count = 0
-        self._forgotten: datetime | None = None
         for item in report.objects:
             if item.findings:
                 self._want(item, resources)
@@ -282,9 +281,9 @@ class AuditJoin:
     def _forget(self) -> None:
         """Forgets the older half of the writes."""
         times = sorted(write.received for writes in self._writes.values() for write in writes)
-        self._forgotten = times[len(times) // 2]
+        limit = times[len(times) // 2]
         self._writes = {
-            reference: [write for write in writes if write.received > self._forgotten]
+            reference: [write for write in writes if write.received > limit]
             for reference, writes in self._writes.items()
         }
         self._count = sum(map(len, self._writes.values()))

@@ -224,6 +224,10 @@ def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "Au
         raise UsageError("--audit-log is the log of one cluster; scan each cluster with its own log")
     if "-" in options.audit_log and "-" in options.sources:
         raise UsageError("standard input cannot hold both the manifests and the audit log")
+    from drift.audit.events import find_logs  # noqa: PLC0415
+
+    # A mistake in a path does not need a scan.
+    find_logs(options.audit_log)
     return audit_options(options)
 
 
