@@ -26,6 +26,7 @@ OTHERS = {
     "--hypothesis-profile": "pytest",
     "--prune": "kubectl",
     "--server-side": "kubectl",
+    "--target": "docker",
     "--show-managed-fields": "kubectl",
     "--validate=strict": "kubectl",
 }

@@ -5,7 +5,6 @@ There are no colours and no markup here. Each format escapes these texts in its 
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -111,15 +110,14 @@ def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
     return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
 
 
-#: What sources are, and what their controllers call being in sync.
 _KIND_OF_SOURCE: Final = {
-    SourceKind.FILES: ("files", ""),
-    SourceKind.KUSTOMIZE: ("kustomization", ""),
-    SourceKind.HELM_CHART: ("Helm chart", ""),
-    SourceKind.HELM_RELEASE: ("Helm", ""),
-    SourceKind.FLUX_KUSTOMIZATION: ("Flux", "Flux says Ready"),
-    SourceKind.FLUX_HELM_RELEASE: ("Flux", "Flux says Ready"),
-    SourceKind.ARGOCD_APPLICATION: ("Argo CD", "Argo CD says Synced"),
+    SourceKind.FILES: "files",
+    SourceKind.KUSTOMIZE: "kustomization",
+    SourceKind.HELM_CHART: "Helm chart",
+    SourceKind.HELM_RELEASE: "Helm",
+    SourceKind.FLUX_KUSTOMIZATION: "Flux",
+    SourceKind.FLUX_HELM_RELEASE: "Flux",
+    SourceKind.ARGOCD_APPLICATION: "Argo CD",
 }
 
 
@@ -144,30 +142,24 @@ def by_source(
 def source_lines(report: Report) -> Mapping[str, str]:
     """Returns a line on each source by its name: what it is, what was read, and what its controller says about it.
 
-    What explains everything else about the source comes first: that it is suspended. That its controller calls it
-    synced, although there are findings, is said in words. One folder of files needs no line.
+    What explains everything else comes first: that it is suspended. One folder of files needs no line.
     """
     if len(report.sources) == 1 and report.sources[0].kind is SourceKind.FILES:
         return {}
-    findings = Counter(
-        origin for item in report.objects for finding in item.findings if finding.is_drift for origin in item.origins
-    )
-    return {source.name: _source_line(source, findings[source.name]) for source in report.sources}
+    return {source.name: _source_line(source) for source in report.sources}
 
 
-def _source_line(source: SourceInfo, findings: int) -> str:
-    kind, synced = _KIND_OF_SOURCE[source.kind]
-    contradicts = bool(synced) and source.ready is True and findings > 0
+def _source_line(source: SourceInfo) -> str:
+    kind = _KIND_OF_SOURCE[source.kind]
     facts = (
-        "suspended: nothing is synced" if source.suspended else None,
-        f"{synced}; {plural(findings, 'difference')} that it does not count" if contradicts else None,
-        sentence(source.message) if source.message else None,
+        "suspended" if source.suspended else None,
         f"{kind}, {plural(source.objects, 'object')}" if source.is_rendered else f"{kind}, not read",
         f"revision {short(source.revision)}" if source.revision else None,
         f"last synced {short(source.synced_revision)}"
         if source.synced_revision and source.synced_revision != source.revision
         else None,
         f"at {short(source.last_synced)}" if source.last_synced else None,
+        sentence(source.message) if source.message else None,
     )
     return f"{short(source.name)}: {', '.join(fact for fact in facts if fact)}"
 
