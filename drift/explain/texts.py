@@ -1,4 +1,4 @@
-"""The texts of ``drift explain``: one for every status, change, cause, lifecycle, severity and exit status.
+"""The texts of ``drift explain``: one for every status, change, cause, evidence, lifecycle, severity and exit status.
 
 Settings are explained in the JSON Schema of ``drift.yaml``, and severity rules in the severity table.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from drift.history.episodes import EpisodeState
-from drift.model import Cause, Change, Lifecycle, Severity, Status
+from drift.model import Cause, Change, Evidence, Lifecycle, Severity, Status
 
 STATUSES: Final[Mapping[Status, str]] = {
     Status.IN_SYNC: (
@@ -21,8 +21,8 @@ STATUSES: Final[Mapping[Status, str]] = {
     ),
     Status.MISSING: (
         "The object is in Git and not in the cluster: it was deleted, or never synced. Sync it, or remove it from Git. "
-        "Kubernetes does not record who deletes an object, except in its audit log if that is enabled. Hooks, and Jobs "
-        "that are removed after they finish, do not count as missing."
+        "Kubernetes does not record who deletes an object, except in its audit log, which --audit-log reads. Hooks, "
+        "and Jobs that are removed after they finish, do not count as missing."
     ),
     Status.UNMANAGED: (
         "The object is in the cluster and not in Git. Commit it to Git, delete it, or ignore it with a reason. Objects "
@@ -77,6 +77,21 @@ CAUSES: Final[Mapping[Cause, str]] = {
         "another order, or an object without managedFields has no owner to look up. Check `git log -p FILE` before you "
         "sync. --synced-revision, or a GitOps controller that records its revision, lets drift decide in most cases. "
         "Make dumps with --show-managed-fields."
+    ),
+}
+
+EVIDENCES: Final[Mapping[Evidence, str]] = {
+    Evidence.EXACT: (
+        "The audit log has the request that made this difference: the bodies of the requests show it, or it is a "
+        "deletion or a creation, which needs no body."
+    ),
+    Evidence.LIKELY: (
+        "The audit log has no bodies, or not enough of them. But it reaches back to when the field was as in Git, and "
+        "only this user wrote to the object under this field manager since then."
+    ),
+    Evidence.CANDIDATE: (
+        "One of several users, or the log begins too late to be certain. Ask them, or let the API server log at level "
+        "Request or RequestResponse."
     ),
 }
 

@@ -8,15 +8,15 @@ from drift.cli import main
 from drift.config import reader
 from drift.explain.terms import all_terms, explain, list_terms
 from drift.history.episodes import EpisodeState
-from drift.model import Cause, Change, Lifecycle, Severity, Status
+from drift.model import Cause, Change, Evidence, Lifecycle, Severity, Status
 from drift.policy.severity import default_table
 
 NAMES = {term.name for term in all_terms()}
 
 
-@pytest.mark.parametrize("words", [Status, Change, Cause, Severity, Lifecycle, EpisodeState])
+@pytest.mark.parametrize("words", [Status, Change, Cause, Severity, Evidence, Lifecycle, EpisodeState])
 def test_every_term_of_a_report_has_an_explanation(
-    words: type[Status | Change | Cause | Severity | Lifecycle | EpisodeState],
+    words: type[Status | Change | Cause | Severity | Evidence | Lifecycle | EpisodeState],
 ) -> None:
     topics = {word: [term.topic for term in all_terms() if term.name == word] for word in words}
 
