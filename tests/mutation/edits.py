@@ -135,7 +135,8 @@ class _Editor:
         if schema.is_struct:
             return [name for name in schema.properties if name not in value]
         if schema.is_map or schema.scalar == "any":
-            return self._choose.sample([name for name in MAP_KEYS if name not in value], 2)
+            free = [name for name in MAP_KEYS if name not in value]
+            return self._choose.sample(free, min(len(free), 2))
         return []
 
     def _other(self, present: Json, schema: Node, name: str) -> Json:
