@@ -22,8 +22,8 @@ _FIELD: Final = "sops"
 _BEGIN: Final = "ENC["
 _END: Final = "]"
 _MARK: Final = b"ENC[AES256_GCM,data:"
-#: The mark, and its base64, whose first and last characters depend on what is around it.
-_MARKS: Final = (_MARK.decode(), *(base64.b64encode(b"x" * shift + _MARK).decode()[4:-4] for shift in range(3)))
+#: Its base64, whose first and last characters depend on what is around it.
+_MARKS: Final = tuple(base64.b64encode(b"x" * shift + _MARK).decode()[4:-4] for shift in range(3))
 #: The keys that SOPS adds to a dotenv file.
 _DOTENV_PREFIX: Final = "sops_"
 #: kustomize appends ten of these characters, a hash of the content, to the name of what it generates.
@@ -88,8 +88,13 @@ def _mask_files(data: Json) -> Json:
 def _is_encrypted_file(value: Json) -> bool:
     if not isinstance(value, str):
         return False
+    if _MARK.decode() in value:
+        return True
+    if " " in value:
+        # Text, such as a large dashboard, and not base64.
+        return False
     # kustomize wraps long base64.
-    text = "".join(value.split())
+    text = value.replace("\n", "")
     return any(mark in text for mark in _MARKS)
 
 
