@@ -8,11 +8,12 @@ from pathlib import Path
 
 from cdk8s import App
 
-from rescan import environments
+from rescan import environments, images
 from rescan.advice import advice
 from rescan.errors import BrokenRulesError, GeneratorError, SettingsError
 from rescan.manifests import manifest_files, reject_impossible, stream, write
 from rescan.rules import reject_broken
+from rescan.secrets_template import secrets_template
 from rescan.settings import Environment
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -34,17 +35,17 @@ def run(build: Build, arguments: Sequence[str] | None = None) -> int:
     if options.environments and not (options.check or options.stdout):
         parser.error("environments can be named with --check or --stdout only: dist/ is synthesized as a whole")
     try:
-        chosen = _valid(options.environments)
-        for environment in chosen:
-            for line in advice(environment):
-                _tell(line)
-        if options.stdout:
-            sys.stdout.write(stream(manifest_files(build(chosen))))
-        elif not options.check:
-            files = manifest_files(build(chosen))
-            reject_impossible(files, _OUTPUT)
-            for folder in _output_folders():
-                write(files, folder)
+        if options.set_image:
+            name, reference = options.set_image
+            _set_image(name, *images.split(reference))
+        elif options.promote:
+            source, target = options.promote
+            (image,) = (environment.workload.image for environment in _valid([source]))
+            _set_image(target, image.tag, image.digest)
+        elif options.secrets_template:
+            sys.stdout.write("".join(map(secrets_template, _valid([options.secrets_template]))))
+        else:
+            _synthesize(build, options)
     except GeneratorError as error:
         _tell(str(error))
         return 2
@@ -52,6 +53,32 @@ def run(build: Build, arguments: Sequence[str] | None = None) -> int:
         _tell(f"cannot write {error.filename}: {error.strerror}")
         return 2
     return 0
+
+
+def _synthesize(build: Build, options: argparse.Namespace) -> None:
+    chosen = _valid(options.environments)
+    for environment in chosen:
+        for line in advice(environment):
+            _tell(line)
+    if options.stdout:
+        sys.stdout.write(stream(manifest_files(build(chosen))))
+    elif not options.check:
+        files = manifest_files(build(chosen))
+        reject_impossible(files, _OUTPUT)
+        for folder in _output_folders():
+            write(files, folder)
+
+
+def _set_image(name: str, tag: str | None, digest: str | None) -> None:
+    """Write a tag and a digest into the file of an environment, or leave it as it is if a rule would be broken."""
+    file = environments.file_of(name)
+    old = file.read_text(encoding="utf-8")
+    file.write_text(images.with_image(old, file.name, tag=tag, digest=digest), encoding="utf-8")
+    try:
+        _valid([name])
+    except GeneratorError:
+        file.write_text(old, encoding="utf-8")
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--check", action="store_true", help="check the settings and write nothing")
     instead.add_argument(
         "--stdout", action="store_true", help="print what runs in the environments as one stream, and write nothing"
+    )
+    instead.add_argument(
+        "--set-image",
+        nargs=2,
+        metavar=("ENVIRONMENT", "TAG[@DIGEST]"),
+        help="write another image of the application into the file of an environment; `make synth` follows",
+    )
+    instead.add_argument(
+        "--promote", nargs=2, metavar=("FROM", "TO"), help="the same, with the image that another environment runs"
+    )
+    instead.add_argument(
+        "--secrets-template", metavar="ENVIRONMENT", help="print the Secrets of an environment, with example values"
     )
     parser.add_argument(
         "environments", nargs="*", metavar="ENVIRONMENT", help="with --check or --stdout: only these (default: all)"

@@ -24,13 +24,23 @@ def load(names: Sequence[str] = ()) -> tuple[Environment, ...]:
     return tuple(_load(name) for name in names or NAMES)
 
 
-def _load(name: str) -> Environment:
+def file_of(name: str) -> Path:
+    """The file of an environment.
+
+    Raises:
+        SettingsError: No environment has such a name.
+    """
     if name not in NAMES:
         import difflib  # noqa: PLC0415  # for this message only
 
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMES)}"
         raise SettingsError(f"no environment is named {name!r}: {hint}")
+    return Path(__file__).with_name(f"{name}.py")
+
+
+def _load(name: str) -> Environment:
+    file_of(name)
     try:
         environment = importlib.import_module(f"{__name__}.{name}").ENVIRONMENT
     except Exception as error:
@@ -48,6 +58,6 @@ def _where(name: str, error: Exception) -> str:
     """The file, and the line of it at which it could not be run."""
     if isinstance(error, SyntaxError):
         return f"{_file(name)}:{error.lineno}"
-    here = str(Path(__file__).with_name(f"{name}.py"))
+    here = str(file_of(name))
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == here]
     return f"{_file(name)}:{lines[-1]}" if lines else _file(name)

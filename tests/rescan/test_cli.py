@@ -164,6 +164,69 @@ def test_the_copied_environments_are_valid(output: Path) -> None:
     assert not output.exists()
 
 
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("v1.2.0", 'registry="registry.example.com", tag="v1.2.0", pull_policy'),
+        (f"v1.2.0@{DIGEST}", f'registry="registry.example.com", digest="{DIGEST}", tag="v1.2.0", pull_policy'),
+    ],
+)
+def test_set_image_writes_tag_and_version_into_the_file_and_nothing_else(
+    dev: Path, reference: str, expected: str
+) -> None:
+    prod = dev.with_name("prod.py")
+    before = prod.read_text().splitlines()
+
+    assert run(build, ["--set-image", "prod", reference]) == 0
+
+    changed_lines = [line for line in prod.read_text().splitlines() if line not in before]
+    assert len(changed_lines) == 2
+    assert expected in changed_lines[0]
+    assert changed_lines[1].strip() == 'version="v1.2.0",'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set-image", "prod", "latest"], "name a release"),
+        (["--set-image", "prod", "v1 2"], "workload.image.tag is 'v1 2'"),
+        (["--set-image", "prd", "v1"], "did you mean prod?"),
+        (["--promote", "dev", "prod"], "workload.image.tag is 'latest'; name a release"),
+    ],
+)
+def test_an_image_that_breaks_a_rule_leaves_the_file_as_it_was(
+    dev: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dev.with_name("prod.py").read_text()
+
+    assert run(build, arguments) == 2
+
+    assert message in capsys.readouterr().err
+    assert dev.with_name("prod.py").read_text() == before
+
+
+def test_promote_copies_the_image_that_another_environment_runs(dev: Path) -> None:
+    dev.write_text(dev.read_text().replace('tag="latest"', 'tag="v2.0.0-rc.1"'))
+
+    assert run(build, ["--promote", "dev", "prod"]) == 0
+
+    text = dev.with_name("prod.py").read_text()
+    assert text.count('"v2.0.0-rc.1"') == 2
+
+
+def test_a_file_without_an_image_to_set_is_one_clear_line(dev: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "from rescan.environments.prod import ENVIRONMENT as PROD\nENVIRONMENT = PROD\n"
+    dev.write_text(text)
+
+    assert run(build, ["--set-image", "dev", "v1"]) == 2
+
+    assert "dev.py: there is no Workload(image=Image(...))" in capsys.readouterr().err
+    assert dev.read_text() == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,9 +8,11 @@ import yaml
 
 from rescan import environments
 from rescan.environments import load
+from rescan.examples import EXAMPLES
 from rescan.examples.full import FULL
 from rescan.rules import broken_rules
-from rescan.settings import CreatedByHand
+from rescan.secrets_template import secrets_template
+from rescan.settings import CreatedByHand, Environment
 from rescan.variables import secret_variables
 from tests.rescan.changes import changed
 
@@ -48,7 +50,20 @@ def test_the_template_has_what_the_pods_of_dev_need_and_no_more(repository: Path
     assert (template["kind"], template["type"]) == ("Secret", "Opaque")
     assert template["metadata"]["namespace"] == DEV.namespace
     assert {template["metadata"]["name"]: tuple(template["stringData"])} == secret_variables(DEV)
+    assert (repository / TEMPLATE).read_text() == secrets_template(DEV), (
+        f"python main.py --secrets-template dev > {TEMPLATE}"
+    )
     assert isinstance(DEV.secrets.source, CreatedByHand)
+
+
+@pytest.mark.parametrize("environment", [PROD, *EXAMPLES], ids=lambda environment: environment.name)
+def test_every_environment_has_a_template_with_all_its_variables_and_no_value(environment: Environment) -> None:
+    documents = list(yaml.safe_load_all(secrets_template(environment)))
+
+    assert {each["metadata"]["name"]: tuple(each["stringData"]) for each in documents} == secret_variables(environment)
+    assert {each["metadata"]["namespace"] for each in documents} == {environment.namespace}
+    secret = [value for each in documents for key, value in each["stringData"].items() if "KEY" in key or "URL" in key]
+    assert all("<" in value for value in secret)
 
 
 def test_the_endpoint_of_the_template_keeps_the_rule(repository: Path) -> None:
