@@ -74,6 +74,10 @@ committed: ## Fail if synthesized or imported files differ from what is committe
 	  echo "these files differ from what the code generates; run \`make synth imports\` and commit:"; echo "$$changed"; \
 	  git --no-pager diff -- dist imports tests/rescan/golden; exit 1; fi
 
+.PHONY: judges
+judges: install ## Compare what kube-score and checkov find in the manifests with docs/judges.md
+	PATH="$$(dirname "$$(uv tool run --from checkov==3.3.30 which checkov)"):$$PATH" pytest tests/judges
+
 .PHONY: workflows
 workflows: install ## Check the GitHub Actions workflows
 	zizmor --offline --quiet .github

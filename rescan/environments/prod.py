@@ -16,6 +16,8 @@ ENVIRONMENT = Environment(
             client_id="00000000-0000-0000-0000-000000000000",
         ),
     ),
-    drift=DriftJob(image=Image(registry="registry.example.com", repository="drift", tag="0.1.0")),
+    drift=DriftJob(
+        image=Image(registry="registry.example.com", repository="drift", tag="0.1.0", pull_policy=PullPolicy.ALWAYS)
+    ),
     gitops=Gitops(repository_url="https://git.example.com/rescan.git"),
 )

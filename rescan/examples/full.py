@@ -92,7 +92,11 @@ FULL = Environment(
     monitoring=Monitoring(labels={"release": "kube-prometheus-stack"}),
     drift=DriftJob(
         image=Image(
-            registry="registry.example.com", repository="drift", tag="0.1.0", digest=f"sha256:{'fedcba9876543210' * 4}"
+            registry="registry.example.com",
+            repository="drift",
+            tag="0.1.0",
+            digest=f"sha256:{'fedcba9876543210' * 4}",
+            pull_policy=PullPolicy.ALWAYS,
         ),
         git_secret="rescan-git",  # noqa: S106  # the name of a Secret, not one
         git_depth=50,

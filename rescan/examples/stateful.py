@@ -57,7 +57,7 @@ STATEFUL = Environment(
     ),
     monitoring=Monitoring(),
     drift=DriftJob(
-        image=Image(registry="registry.example.com", repository="drift", tag="0.1.0"),
+        image=Image(registry="registry.example.com", repository="drift", tag="0.1.0", pull_policy=PullPolicy.ALWAYS),
         git_secret="rescan-git",  # noqa: S106  # the name of a Secret, not one
         config="drift.yaml",
     ),

@@ -18,11 +18,13 @@ from rescan.formats import (
 )
 from rescan.settings.declaration import props
 from rescan.settings.storage import AccessMode
-from rescan.settings.workload import Identity, Image, Resources
+from rescan.settings.workload import Identity, Image, PullPolicy, Resources
 
 
 def _git_sync() -> Image:
-    return Image(registry="registry.k8s.io", repository="git-sync/git-sync", tag="v4.6.0")
+    return Image(
+        registry="registry.k8s.io", repository="git-sync/git-sync", tag="v4.6.0", pull_policy=PullPolicy.ALWAYS
+    )
 
 
 @props

@@ -25,7 +25,7 @@ def test_the_table_of_the_model_names_every_rule_and_no_other(repository: Path) 
 
 
 def test_the_table_of_the_model_names_tests_that_exist(repository: Path) -> None:
-    tests = (repository / "tests/rescan/test_model.py").read_text()
+    tests = "".join((repository / f"tests/rescan/test_{name}.py").read_text() for name in ("model", "sandbox"))
 
     named = re.findall(r"`(test_\w+|Test\w+)`", (repository / "docs/rescan-model.md").read_text())
 

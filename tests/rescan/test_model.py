@@ -186,6 +186,18 @@ def test_data_is_mounted_from_the_claim_and_uploads_are_ephemeral(model: Model, 
     assert volumes[mounts["/app/backend/public/uploads"]] == {"emptyDir": {"sizeLimit": "512Mi"}}
 
 
+@pytest.mark.parametrize("folder", ["prod", "stateful"])
+def test_the_dns_name_of_the_service_is_that_of_the_page(model: Model, repository: Path, folder: str) -> None:
+    (service,) = (
+        manifest["metadata"]
+        for (found, kind, name), manifest in model.items()
+        if (found, kind, name) == (folder, "Service", "rescan-service")
+    )
+
+    page = (repository / "docs/rescan-model.md").read_text()
+    assert f"`{service['name']}.{service['namespace']}.svc.cluster.local`" in page
+
+
 def test_probes_ask_health_and_ready(model: Model, environment: str) -> None:
     found = container(model, environment)
 

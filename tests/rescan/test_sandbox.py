@@ -136,6 +136,27 @@ def test_the_command_of_the_page_hands_the_replicas_over_to_the_autoscaler(
     assert live["spec"]["replicas"] == (3 if handed_over else 1)
 
 
+def test_only_who_was_given_the_right_reads_secrets(cluster: Cluster, namespace: str) -> None:
+    text = stream([inside(changed(FULL, {"drift.read_secrets": False}), namespace)])
+    roles = [each for each in yaml.safe_load_all(text) if each["kind"] in ("Role", "RoleBinding", "ServiceAccount")]
+    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(roles))
+    for role in ("view", "edit"):
+        cluster.kubectl(
+            "create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}er", "--namespace", namespace
+        )
+
+    def may(user: str) -> bool:
+        question = ("auth", "can-i", "get", "secrets", "--namespace", namespace, f"--as={user}")
+        return cluster.kubectl(*question, check=False).stdout.strip() == "yes"
+
+    accounts = [each["metadata"]["name"] for each in roles if each["kind"] == "ServiceAccount"]
+    assert {"rescan-drift", "rescan-secret-reader"} == set(accounts)
+    assert not [name for name in accounts if may(f"system:serviceaccount:{namespace}:{name}")]
+    assert not may("stranger")
+    assert not may("viewer")
+    assert may("editer")
+
+
 def deployment_of(environment: Environment) -> str:
     return manifest_files(build([environment]))[f"{environment.name}/deployment-rescan-app.yaml"]
 

@@ -1,0 +1,1 @@
+"""What linters of others say about the manifests."""
