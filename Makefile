@@ -59,6 +59,10 @@ synth: install ## Synthesize dist/ and the examples' golden trees; accepts the c
 	cdk8s synth
 	python -m tests.rescan.golden
 
+.PHONY: settings
+settings: install ## Write docs/settings.md: every setting, and the manifests that it changes
+	python -m tests.rescan.settings_page
+
 .PHONY: check
 check: install ## Check the settings of every environment; writes nothing
 	python main.py --check

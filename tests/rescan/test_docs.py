@@ -12,6 +12,7 @@ from rescan.rules import RULES
 from rescan.rules.declared import DECLARED_RULES
 from rescan.rules.model import rule_name
 from rescan.rules.parts import PART_RULES
+from tests.rescan import settings_page
 
 
 def test_the_table_of_the_model_names_every_rule_and_no_other(repository: Path) -> None:
@@ -56,3 +57,23 @@ def test_the_page_on_the_drift_job_names_the_alerts(repository: Path) -> None:
     drift = watched_drift(FULL)
     assert drift
     assert named == [alert.name for alert in drift_alerts(drift)]
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split(" | ") for line in text.splitlines()]
+
+
+def test_the_page_on_settings_is_what_the_classes_declare() -> None:
+    expected = rows(settings_page.page(lambda _: "any"))
+    actual = rows(settings_page.PAGE.read_text())
+
+    assert [row[:-1] for row in actual if len(row) > 1] == [row[:-1] for row in expected if len(row) > 1]
+
+
+@pytest.mark.slow
+def test_the_page_on_settings_names_the_manifests_that_a_setting_changes() -> None:
+    text = settings_page.PAGE.read_text()
+    # To try all of them takes minutes: `make settings` does.
+    for setting in list(settings_page.settings())[:: settings_page.SAMPLED]:
+        row = re.findall(rf"^\| `{re.escape(setting.path)}` .*$", text, re.MULTILINE)
+        assert not row or row[0].endswith(f" | {settings_page.changed_manifests(setting)} |"), setting.path

@@ -29,7 +29,7 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     # What each format accepts, and what it refuses.
     "AtLeastZero": ([0, 2**31 - 1], [-1, 2**31]),
     "AtLeastOne": ([1, 2**31 - 1], [0, 2**31]),
-    "Seconds": ([1], [0, 2**31]),
+    "Seconds": ([1, 90], [0, 2**31]),
     "StartingDeadline": ([10], [9]),
     "Port": ([1, 65535], [0, 65536]),
     "UnprivilegedPort": ([1024, 65535], [1023, 65536]),
@@ -172,7 +172,7 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
         ["", "/a", "a/", "..", "../a", "a/../b", "./a", "a//b", "a b", "-a"],
     ),
     "Uuid": (
-        ["00000000-0000-0000-0000-000000000000"],
+        ["00000000-0000-0000-0000-000000000000", "12345678-1234-1234-1234-123456789ABC"],
         ["", "tenant", "{00000000-0000-0000-0000-000000000000}", "0" * 32],
     ),
     "BucketName": (
