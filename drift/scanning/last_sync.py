@@ -21,6 +21,10 @@ class LastSync:
         recorded: Reads the revisions that GitOps controllers record; None to ignore these records.
         owners: The owners of the live objects.
         others: Adds the owners of the objects of other shards.
+        applied: The objects that the GitOps controllers of the sources list as applied.
+
+    Attributes:
+        applied: The objects that were synced from the sources, whether these still describe them or not.
     """
 
     def __init__(
@@ -30,8 +34,11 @@ class LastSync:
         recorded: SyncedRevisions | None,
         owners: TrackingOwners,
         others: OtherShards,
+        *,
+        applied: frozenset[ObjectKey] = frozenset(),
     ) -> None:
         self._by_source = by_source
+        self.applied = applied.union(*by_source.values())
         self._named = named
         self._recorded = recorded
         self._owners = owners
@@ -81,7 +88,7 @@ class LastSync:
         base = None if manifest is None else self._base_of_source(manifest)
         if base is not None:
             return key in base
-        if manifest is None and any(key in base for base in self._by_source.values()):
+        if manifest is None and key in self.applied:
             return True
         if self._named is not None:
             return key in self._named

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from drift.config.settings import SkippedKind
 from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.gitops.revisions import Repository
-from drift.model import WHOLE, Manifest, Shard, Unmanaged
+from drift.model import WHOLE, Manifest, ObjectKey, Shard, Unmanaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Options:
         repository: Reads the manifests at the commits that Flux or Argo CD records; None to ignore these records.
         bases: What was last synced from each source that knows it, by the name of the source. Takes the place of the
             revisions above for the objects of that source.
+        applied: The objects that the GitOps controllers of the sources list as applied.
         files: The names of the sources whose files are the manifests. Two of these must not describe one object.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
@@ -74,6 +75,7 @@ class Options:
     synced_revision: str | None = None
     repository: Repository | None = None
     bases: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
+    applied: frozenset[ObjectKey] = frozenset()
     files: frozenset[str] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     with_variables: frozenset[str] = frozenset()

@@ -145,6 +145,7 @@ class _Scan:
             else SyncedRevisions(source, options.repository, mapper.by_key, resources),
             self._inference.owners,
             self._others,
+            applied=options.applied,
         )
         self._autoscalers = Autoscalers(source, resources)
         ignore_differences, self._ignore_notes = read_ignore_differences(manifests)
@@ -175,6 +176,8 @@ class _Scan:
         ]
         if results.is_connected:
             results.candidates += self._search.search(self._plan, plan.searched)
+            found = {candidate.key for candidate in results.candidates}
+            results.candidates += self._search.dropped(self._last_sync.applied - self._plan.described - found)
         unmanaged = self._report_unmanaged(results.candidates)
         report = Report(
             generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

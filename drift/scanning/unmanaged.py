@@ -143,6 +143,27 @@ class UnmanagedSearch:
         except ConnectError as error:
             self.errors.append(f"the search for unmanaged objects did not finish: {error}")
 
+    def dropped(self, keys: Iterable[ObjectKey]) -> Iterator[Candidate]:
+        """Yields the live objects among those that were synced once and that no source describes any more.
+
+        They may be in namespaces that are not searched, because they have no manifests any more.
+        """
+        names: dict[Resource, dict[str | None, set[str]]] = {}
+        for key in keys:
+            resource = self.resources.preferred(key.group, key.kind)
+            if resource is not None and self.options.unmanaged is not Unmanaged.OFF:
+                names.setdefault(resource, {}).setdefault(key.namespace, set()).add(key.name)
+        try:
+            for resource, by_namespace in sorted(names.items(), key=lambda item: item[0].full_name):
+                for live in self.reader.get_or_list(resource, by_namespace, metadata_only=True):
+                    if isinstance(live, Unread):
+                        for namespace in live.namespaces:
+                            self.note_failure(resource, namespace, live.error, is_in_git=True)
+                    elif live.name in by_namespace.get(live.namespace, ()):
+                        yield from self.candidates(resource, live)
+        except ConnectError as error:
+            self.errors.append(f"the search for objects that Git has dropped did not finish: {error}")
+
     def _other_kinds(
         self, plan: Plan, namespaces: Iterable[str]
     ) -> Iterator[tuple[Resource, Iterator[LiveObject | Unread]]]:

@@ -180,6 +180,7 @@ class _Application:
             base,
             tuple(notes),
             files=(str(tree.root / path),),
+            applied=frozenset(_to_be_pruned(self._body)) if number == 0 else frozenset(),
             ignore_differences=tuple(ignores),
         )
 
@@ -367,6 +368,15 @@ def _recorded(entry: Object) -> _Revision:
         sources = tuple(items(entry, "sources"))
         return _Revision(sources, tuple(str(revision) for revision in revisions[: len(sources)]))
     return _Revision((as_object(at(entry, "source")),), (text(entry, "revision"),))
+
+
+def _to_be_pruned(application: Object) -> Iterator[ObjectKey]:
+    """Yields the objects that Argo CD has applied and that its last comparison did not find in Git."""
+    for item in items(application, "status", "resources"):
+        if item.get("requiresPruning") is True:
+            yield ObjectKey(
+                text(item, "group"), text(item, "kind"), text(item, "namespace") or None, text(item, "name")
+            )
 
 
 def _key(manifest: Manifest) -> ObjectKey:

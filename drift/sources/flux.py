@@ -5,7 +5,7 @@ difference between the two is exactly what Flux has still to apply.
 """
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ from drift.gitops.flux_status import commit_of
 from drift.gitops.ignore_differences import flux_ignores
 from drift.gitops.sync_record import at, items, text
 from drift.kube.live import LiveObject
-from drift.model import Manifest, Object, SourceInfo, SourceKind, as_object
+from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import (
     ALL,
@@ -142,6 +142,7 @@ class _Kustomization:
             None if why_unknown is not None or isinstance(base, SourceError) else base,
             tuple(notes),
             files=(str(tree.root / self._path),),
+            applied=frozenset(_inventory(self._body)),
             ignore_differences=tuple(ignores),
         )
 
@@ -263,6 +264,15 @@ class _Repository:
             if not pinned:
                 raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
         return cls(url, ignore if isinstance(ignore, str) else None, pinned)
+
+
+def _inventory(kustomization: Object) -> Iterator[ObjectKey]:
+    """Yields the objects that a Kustomization applied: ``NAMESPACE_NAME_GROUP_KIND``, with ``__`` for a colon."""
+    for entry in items(kustomization, "status", "inventory", "entries"):
+        rest, _, kind = text(entry, "id").rpartition("_")
+        rest, _, group = rest.rpartition("_")
+        namespace, _, name = rest.partition("_")
+        yield ObjectKey(group, kind, namespace or None, name.replace("__", ":"))
 
 
 def _text_of(value: object) -> str:

@@ -7,6 +7,7 @@ in a copy of the repository. https://fluxcd.io/flux/components/kustomize/kustomi
 import json
 import os
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ _FIELDS: Final = """
     components crds bases configMapGenerator secretGenerator helmGlobals helmCharts helmChartInflationGenerator
     generatorOptions configurations generators transformers validators buildMetadata
 """
+#: In the content of a file that SOPS encrypts.
+_ENCRYPTED: Final = b"ENC[AES256_GCM,"
 #: Fields that build nothing by themselves.
 _NOT_CONTENT: Final = frozenset({"apiVersion", "kind", "namespace", "buildMetadata"})
 _SUBSTITUTE: Final = "kustomize.toolkit.fluxcd.io/substitute"
@@ -105,6 +108,7 @@ def build_path(root: Path, spec: Object, variables: Variables | None) -> tuple[B
         # Flux builds nothing of an empty folder.
         return Built(b"", folder), folder
     built = build_changed(root, file, wanted, any_file=True)
+    _check_generated(built.output)
     return built if variables is None else replace(built, output=_substitute(built.output, variables)), folder
 
 
@@ -288,6 +292,30 @@ def _all_texts(value: Json) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _all_texts(item)
+
+
+def _check_generated(output: bytes) -> None:
+    """Checks that no Secret was generated of a file that SOPS encrypts: Flux decrypts it first.
+
+    Raises:
+        SourceError: One was, so that its values and the hash in its name are others than those of Flux.
+    """
+    if b"configuredBy" not in output or b"kind: Secret" not in output:
+        return
+    for document in read_documents(output, "the built objects"):
+        body = as_object(document.value)
+        data = as_object(body.get("data")) if body.get("kind") == "Secret" else {}
+        if any(isinstance(value, str) and _ENCRYPTED in _decoded(value) for value in data.values()):
+            raise SourceError(
+                "a secretGenerator reads a file that SOPS encrypts, so the name that Flux gives the Secret is not known"
+            )
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return b64decode(value)
+    except ValueError:
+        return b""
 
 
 # -- variables

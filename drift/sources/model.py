@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
-from drift.model import Manifest, Object, SourceInfo
+from drift.model import Manifest, Object, ObjectKey, SourceInfo
 
 if TYPE_CHECKING:
     from drift.sources.git_revision import Revisions
@@ -60,6 +60,7 @@ class Rendered:
         errors: Documents that could not be read, one line each, beginning with ``file:line:column`` if that is known.
         failure: Why the source could not be read or rendered, in one line; None if it was.
         files: The local files and folders that were rendered; if one of their files changes, so may the result.
+        applied: The objects that its GitOps controller lists as applied.
         ignore_differences: What its GitOps controller ignores.
         replaces: The name of another source that this one describes, too, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
@@ -74,6 +75,7 @@ class Rendered:
     failure: str | None = None
     files: tuple[str, ...] = ()
     skipped: str | None = None
+    applied: frozenset[ObjectKey] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     replaces: str | None = None
 

@@ -4,15 +4,17 @@ Objects are applied as kustomize-controller does it: Flux's own libraries render
 """
 
 import json
+import secrets
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.drift.sources.conftest import URL, GitOps
+from tools.sandbox.cluster import Cluster
 from tools.sandbox.flux_oracle import ask
 from tools.sandbox.syncers import Syncer, sync
 
@@ -79,6 +81,15 @@ def status(commit: str, *, ready: str = "True", message: str = "") -> dict[str, 
         "lastAttemptedRevision": revision,
         "observedGeneration": 1,
     }
+
+
+@pytest.fixture
+def namespace_of_another(cluster: Cluster) -> Iterator[str]:
+    """Another namespace."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.create_namespace(name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture
@@ -163,6 +174,27 @@ def test_an_edit_and_a_commit_that_is_not_applied_yet_have_another_cause(
             ("Deployment/web", "changed", "spec.replicas", "manual"),
         ]
     )
+
+
+def test_an_object_in_the_inventory_that_git_dropped_is_found_in_any_namespace(
+    gitops: GitOps, applied: Callable[..., str], namespace_of_another: str
+) -> None:
+    applied()
+    labels = {"name": "apps", "namespace": gitops.namespace}
+    metadata = {
+        "name": "left",
+        "labels": {f"kustomize.toolkit.fluxcd.io/{key}": value for key, value in labels.items()},
+    }
+    body = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    apply = ("apply", "--server-side", "--field-manager=kustomize-controller", "-n", namespace_of_another, "-f", "-")
+    gitops.cluster.kubectl(*apply, stdin=body)
+    entries = [{"id": f"{namespace_of_another}_{name}__ConfigMap", "v": "v1"} for name in ("left", "gone")]
+    patch = json.dumps({"status": {"inventory": {"entries": entries}}})
+    kustomize = "kustomization.kustomize.toolkit.fluxcd.io"
+    gitops.kubectl("patch", kustomize, "apps", "--subresource=status", "--type=merge", "--patch", patch)
+
+    assert gitops.flux().findings == []
+    assert ("ConfigMap/left", "unmanaged", "", "pending-sync") in gitops.flux("--unmanaged", "namespace").findings
 
 
 def test_what_explains_the_findings_of_a_source_is_said(gitops: GitOps, applied: Callable[..., str]) -> None:

@@ -208,6 +208,18 @@ def test_a_kustomization_does_not_read_files_outside_the_repository(kustomizatio
         build_path(root, {"path": "apps"}, None)
 
 
+def test_a_secret_generated_of_an_encrypted_file_is_an_error(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    generator = "secretGenerator: [{name: key, envs: [key.env]}]\n"
+    (root / "apps/kustomization.yaml").write_text(generator)
+    (root / "apps/key.env").write_text(
+        "password=ENC[AES256_GCM,data:abc,iv:abc,tag:abc,type:str]\nsops_version=3.9.0\n"
+    )
+
+    with pytest.raises(SourceError, match="a secretGenerator reads a file that SOPS encrypts"):
+        build_path(root, {"path": "apps"}, None)
+
+
 def test_a_value_that_is_not_known_is_not_comparable(tmp_path: Path) -> None:
     root = write(tmp_path)
     (root / "apps/settings.yaml").write_text(
