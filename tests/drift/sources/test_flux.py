@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from drift.api import open_cluster, source_context
+from drift.config.settings import RequestKind, SourceRequest
+from drift.sources.resolve import cluster_state
 from tests.drift.sources.conftest import URL, GitOps
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.flux_oracle import ask
@@ -249,6 +252,24 @@ def test_without_the_applied_commit_the_cause_is_unknown_and_said(gitops: GitOps
 
     assert scanned.findings == []
     assert any("fetch origin" in note for note in scanned.document["notes"])
+
+
+def test_a_watch_reads_a_kustomization_again_if_it_or_its_last_revision_changes(
+    gitops: GitOps, applied: Callable[..., str]
+) -> None:
+    applied()
+    context = source_context(open_cluster(str(gitops.cluster.kubeconfig)), gitops.namespace)
+    requests = [SourceRequest(RequestKind.FLUX, f"{gitops.namespace}/apps")]
+    kustomize = "kustomization.kustomize.toolkit.fluxcd.io"
+    states = [cluster_state(requests, context)]
+    assert cluster_state(requests, context) == states[0]
+
+    for field, patch in (("status", {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}), ("spec", {"suspend": True})):
+        where = ("--subresource=status",) if field == "status" else ()
+        gitops.kubectl("patch", kustomize, "apps", *where, "--type=merge", "--patch", json.dumps({field: patch}))
+        states.append(cluster_state(requests, context))
+
+    assert len(set(states)) == len(states)
 
 
 def test_values_of_secrets_are_not_compared_and_not_read(
