@@ -223,3 +223,18 @@ def test_a_packed_chart_is_rendered_too(installed: Application, helm: Path) -> N
     status, document = report(installed, "web-1.2.3.tgz", "--release", "shop")
 
     assert (status, document["summary"]["objects"]["inSync"]) == (0, 3)
+
+
+def test_a_release_that_helm_keeps_in_config_maps_is_read_too(
+    workspace: Application, helm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(workspace.manifests, CHART)
+    monkeypatch.chdir(workspace.manifests)
+    monkeypatch.setenv("HELM_DRIVER", "configmap")
+    run_helm(workspace, helm, "install", "shop", "web")
+    workspace.kubectl("delete", "configmap", "shop")
+
+    status, document = report(workspace, "--helm-release", "shop")
+
+    assert status == 1
+    assert [found[:4] for found in findings(document)] == [("ConfigMap/shop", "missing", "", "manual")]
