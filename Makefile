@@ -83,8 +83,8 @@ judges: install ## Compare what kube-score and checkov find in the manifests wit
 	PATH="$$(dirname "$$(uv tool run --from checkov==3.3.30 which checkov)"):$$PATH" pytest tests/judges
 
 .PHONY: workflows
-workflows: install ## Check the GitHub Actions workflows
-	zizmor --offline --quiet .github
+workflows: install ## Check the GitHub Actions workflows and the action
+	zizmor --offline --quiet .github action.yml
 	GOFLAGS=-mod=readonly go -C tools/workflows tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 
 # --- Both programs ---

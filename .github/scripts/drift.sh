@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Reports the drift of one environment. The scheduled workflow runs it; other CI systems can, too: docs/scheduled.md.
+# Reports the drift of one environment. The scheduled workflow and the action (action.yml) run it; other CI systems can,
+# too: docs/scheduled.md.
 #
 #   drift.sh ENVIRONMENT [FLAG...]      the flags are for `drift report`, such as --context production
 #
 # Exits with the status of `drift report`, or with 2 if the issue could not be updated. Optional variables:
-#   MANIFESTS             the manifests (default: dist/ENVIRONMENT)
+#   MANIFESTS             the manifests, one a line (default: dist/ENVIRONMENT); none if it is empty
 #   OUTPUT                the folder to write the reports to (default: drift-reports/ENVIRONMENT)
+#   DRIFT_BASE            a Git revision: report on its manifests, and let `drift guard` compare them with the work tree. The
+#                         exit status is that of `drift guard`, if the scan was complete. Flags name absolute paths
 #   GITHUB_STEP_SUMMARY   a file to append the Markdown report to
+#   GITHUB_OUTPUT         a file to append the outputs of the action to
+#   DRIFT_COMMENT         the number of a pull request: keep one comment on it, with gh
 #   DRIFT_SARIF           1: upload the findings to GitHub code scanning, with gh
 #   DRIFT_ISSUE           1: keep one issue per environment, with gh: opened, updated and closed as drift comes and goes
 set -euo pipefail
@@ -22,12 +27,17 @@ main() {
   fi
   output="${OUTPUT:-drift-reports/$environment}"
   mkdir -p "$output"
+  output="$(cd "$output" && pwd)"
   # Removes the reports of an earlier run, so that they are not taken for this one's.
-  rm -f "$output"/drift.*
+  rm -f "$output"/drift.* "$output"/guard.*
+  while read -r source; do
+    if [[ -n "$source" ]]; then set -- "$@" "$source"; fi
+  done <<< "${MANIFESTS-dist/$environment}"
+  folder=.
+  if [[ -n "${DRIFT_BASE:-}" ]]; then check_out_base; fi
 
   status=0
-  drift report "${MANIFESTS:-dist/$environment}" "$@" \
-    --output text --output "json=$output/drift.json" || status=$?
+  (cd "$folder" && drift report "$@" --output text --output "json=$output/drift.json") || status=$?
   if [[ -f "$output/drift.json" ]]; then
     drift render "$output/drift.json" --quiet --output "markdown=$output/drift.md" \
       --output "sarif=$output/drift.sarif" --output "html=$output/drift.html"
@@ -37,17 +47,49 @@ main() {
       say "could not update the issue of $environment"
       exit "$FAILED"
     fi
+    if [[ -n "${DRIFT_BASE:-}" && "$status" -le "$DRIFTED" ]]; then guard; fi
+    if [[ -n "${DRIFT_COMMENT:-}" ]]; then keep_comment || say "could not comment on pull request $DRIFT_COMMENT"; fi
   fi
+  publish "status=$status"
   exit "$status"
+}
+
+check_out_base() {
+  base="$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/drift-base.XXXXXX")"
+  if ! git worktree add --quiet --detach "$base" "$DRIFT_BASE"; then
+    rmdir "$base"
+    say "$DRIFT_BASE is not in this clone; fetch it (actions/checkout: fetch-depth: 0)"
+    exit "$FAILED"
+  fi
+  trap 'git worktree remove --force "$base"' EXIT
+  folder="$base/$(git rev-parse --show-prefix)"
+}
+
+guard() {
+  local format=text
+  if [[ "${GITHUB_ACTIONS:-}" == true ]]; then format=github; fi
+  status=0
+  drift guard "$output/drift.json" --base "$DRIFT_BASE" --output markdown > "$output/guard.md" || status=$?
+  drift guard "$output/drift.json" --base "$DRIFT_BASE" --output "$format" || true
+  if [[ -n "${GITHUB_STEP_SUMMARY:-}" ]]; then
+    { printf '\n## What this pull request does to the drift\n\n'; cat "$output/guard.md"; } >> "$GITHUB_STEP_SUMMARY"
+  fi
+}
+
+publish() {
+  if [[ -n "${GITHUB_OUTPUT:-}" ]]; then printf '%s\n' "$1" >> "$GITHUB_OUTPUT"; fi
 }
 
 summarize() {
   if [[ -n "${GITHUB_STEP_SUMMARY:-}" ]]; then
     drift render "$output/drift.json" --quiet --output markdown --markdown-limit 1048576 >> "$GITHUB_STEP_SUMMARY"
   fi
+  publish "verdict=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["summary"]["verdict"])' \
+    "$output/drift.json")"
+  publish "reports=$output"
 }
 
-# The two functions below run in conditions, where bash ignores `set -e`: every command handles its own failure.
+# The functions below run in conditions, where bash ignores `set -e`: every command handles its own failure.
 
 upload_sarif() {
   # An upload replaces the previous one of the same category, so each environment has its own.
@@ -93,6 +135,30 @@ keep_issue() {
         gh issue close "$number" --comment "In sync again."
       ;;
   esac
+}
+
+keep_comment() {
+  local marker="<!-- drift: $environment -->" limit=65000 body="$output/drift.md" found
+  local comments="repos/{owner}/{repo}/issues"
+  if [[ -f "$output/guard.md" ]]; then body="$output/guard.md"; fi
+  {
+    printf '%s\n### Drift in %s\n\n' "$marker" "$environment"
+    if (($(wc -c < "$body") <= limit)); then
+      cat "$body"
+    else
+      echo "The result is too long for a comment. It is in the summary of the run."
+    fi
+  } > "$output/drift.comment" || return
+  # Only the comment of a bot: any user can write one that begins in the same way.
+  found="$(
+    gh api --paginate "$comments/$DRIFT_COMMENT/comments" \
+      --jq ".[] | select(.user.type == \"Bot\" and (.body | startswith(\"$marker\"))) | .id"
+  )" || return
+  if [[ -n "$found" ]]; then
+    gh api --method PATCH --silent "$comments/comments/${found%%$'\n'*}" --field "body=@$output/drift.comment"
+  else
+    gh api --method POST --silent "$comments/$DRIFT_COMMENT/comments" --field "body=@$output/drift.comment"
+  fi
 }
 
 say() {
