@@ -24,6 +24,8 @@ RANDOM: Final = Incomparable("the chart renders another value each time")
 _SOURCE: Final = re.compile(r"^# Source: (.+?)\s*$", re.MULTILINE)
 _MISSING_DEPENDENCIES: Final = re.compile(r"missing in charts/ directory: (.+)")
 _KIND: Final = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
+#: Linux limits one argument to 128 KiB, which the APIs of a cluster with many CRDs exceed.
+_APIS_PER_FLAG: Final = 200
 #: The most that is read of the Chart.yaml in an archive.
 _MAX_CHART_BYTES: Final = 1024 * 1024
 
@@ -143,7 +145,8 @@ def _template(chart: Chart, installation: Installation) -> bytes:
     flags += ["--include-crds"] if installation.has_crds else []
     flags += ["--namespace", installation.namespace]
     flags += [] if installation.kube_version is None else ["--kube-version", installation.kube_version]
-    flags += ["--api-versions", ",".join(installation.api_versions)] if installation.api_versions else []
+    for begin in range(0, len(installation.api_versions), _APIS_PER_FLAG):
+        flags += ["--api-versions", ",".join(installation.api_versions[begin : begin + _APIS_PER_FLAG])]
     flags += [part for file in installation.values for part in ("--values", file)]
     flags += [part for value in installation.set_values for part in ("--set", value)]
     flags += installation.flags

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
+from drift.sources.helm import Installation, read_chart, render_chart
 from tests.drift.conftest import Application
 from tests.drift.sources.test_kustomize import EMPTY, write
 
@@ -238,3 +239,15 @@ def test_a_release_that_helm_keeps_in_config_maps_is_read_too(
 
     assert status == 1
     assert [found[:4] for found in findings(document)] == [("ConfigMap/shop", "missing", "", "manual")]
+
+
+def test_a_cluster_may_have_more_apis_than_fit_into_one_argument(tmp_path: Path, helm: Path) -> None:
+    del helm
+    has = '{{ .Capabilities.APIVersions.Has "g4999.example.com/v1/Kind" }}'
+    template = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{has: '{has}'}}\n"
+    write(tmp_path, {"web/Chart.yaml": CHART["web/Chart.yaml"], "web/templates/a.yaml": template})
+    apis = tuple(f"g{number}.example.com/v1/Kind" for number in range(5000))
+
+    manifests, _ = render_chart(read_chart(tmp_path / "web"), Installation("a", "shop", api_versions=apis), "web")
+
+    assert [manifest.body["data"] for manifest in manifests] == [{"has": "true"}]
