@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, Final, cast
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +20,7 @@ from drift.kube.connection import Connection
 from drift.kube.resources import Resource
 from drift.kube.watch import read_event, split_lines
 from drift.model import Report
-from drift.sources.load import LoadedManifests, load_texts
+from drift.sources.load import LoadedManifests, load_manifests
 
 _NAMESPACE: Final = "shop"
 _CONFIG_MAP: Final = Resource(
@@ -66,6 +68,8 @@ def _object(kind: str, name: str, **fields: Any) -> dict[str, Any]:
     return {"apiVersion": "apps/v1" if kind == "Deployment" else "v1", "kind": kind, "metadata": metadata, **fields}
 
 
+#: Removed when the process ends.
+_SCRATCH: Final = tempfile.TemporaryDirectory(prefix="drift-fuzz-")
 _NAMES: Final = ("a", "b", "c", "d", "e", "f")
 _LISTED: Final = [_object("ConfigMap", name, data={"key": "live" if name == "b" else "git"}) for name in _NAMES]
 _DEPLOYED: Final = _object("Deployment", "web", spec={"replicas": 3, "template": {"spec": {"containers": []}}})
@@ -78,7 +82,9 @@ def _manifests() -> LoadedManifests:
     for live in (*_LISTED, _DEPLOYED):
         metadata = {name: value for name, value in live["metadata"].items() if name not in _MARKS}
         bodies.append({**live, "metadata": metadata, **({"data": {"key": "git"}} if "data" in live else {})})
-    return load_texts([("manifests.yaml", "\n---\n".join(map(json.dumps, bodies)).encode())])
+    file = Path(_SCRATCH.name) / "manifests.yaml"
+    file.write_text("\n---\n".join(map(json.dumps, bodies)))
+    return load_manifests([str(file)])
 
 
 #: The valid answers, by kind of request.

@@ -27,7 +27,7 @@ from drift.report.json_report import read_report
 from drift.report.merge import merge
 from drift.report.render import Style, render
 from drift.report.suggested_rules import to_yaml
-from drift.sources.load import LoadedManifests, load_texts
+from drift.sources.load import LoadedManifests, load_manifests, load_texts
 from tests.drift.report.reports import RICH
 from tests.fuzz.server import ANSWERS, scan_with, watch_with
 
@@ -38,12 +38,12 @@ _SCRATCH: Final = tempfile.TemporaryDirectory(prefix="drift-fuzz-")
 
 def manifests(data: bytes) -> None:
     """Manifests."""
-    _render_all(_scan(load_texts([("fuzzed.yaml", data)]), live_objects()))
+    _render_all(_scan(_manifests(data), live_objects()))
 
 
 def live(data: bytes) -> None:
     """A dump of live objects."""
-    _render_all(_scan(load_texts([("manifests.yaml", desired_objects())]), data))
+    _render_all(_scan(_manifests(desired_objects()), data))
 
 
 def managed_fields(data: bytes) -> None:
@@ -54,13 +54,13 @@ def managed_fields(data: bytes) -> None:
         return
     changed = {**_DEPLOYMENT, "spec": {**_DEPLOYMENT["spec"], "replicas": 7}}
     one = {**changed, "metadata": {**_DEPLOYMENT["metadata"], "managedFields": record}}
-    _render_all(_scan(load_texts([("manifest.json", json.dumps(_DEPLOYMENT).encode())]), json.dumps(one).encode()))
+    _render_all(_scan(_manifests(json.dumps(_DEPLOYMENT).encode()), json.dumps(one).encode()))
 
 
 def settings(data: bytes) -> None:
     """``drift.yaml``."""
     chosen = parse_settings(data, "drift.yaml")
-    _render_all(_scan(load_texts([("manifests.yaml", desired_objects())]), live_objects(), chosen))
+    _render_all(_scan(_manifests(desired_objects()), live_objects(), chosen))
 
 
 def saved_report(data: bytes) -> None:
@@ -85,7 +85,7 @@ def audit_log(data: bytes) -> None:
     desired = b"\n---\n".join(json.dumps(body).encode() for body in (_DEPLOYMENT, gone))
     dump = open_dump([_file(json.dumps(one).encode(), "live.yaml")])
     log = AuditOptions((_file(data, "audit.log"),))
-    _render_all(scan(load_texts([("manifests.yaml", desired)]), dump, audit=log))
+    _render_all(scan(_manifests(desired), dump, audit=log))
 
 
 def history(data: bytes) -> None:
@@ -120,6 +120,10 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
 
 def _scan(desired: LoadedManifests, dump: bytes, chosen: Settings | None = None) -> Report:
     return scan(desired, open_dump([_file(dump, "live.yaml")]), settings=chosen)
+
+
+def _manifests(data: bytes) -> LoadedManifests:
+    return load_manifests([_file(data, "manifests.yaml")])
 
 
 def _render_all(report: Report) -> None:
