@@ -23,6 +23,7 @@ OTHERS = {
     "--build-arg": "docker",
     "--diff-exit-status": "kapp",
     "--enable-helm": "kustomize",
+    "--fail-on": "cub-scout",
     "--hypothesis-profile": "pytest",
     "--prune": "kubectl",
     "--server-side": "kubectl",
