@@ -1,4 +1,8 @@
-"""Kubernetes quantities (`100m`, `1Gi`, `2e3`) as exact numbers that can be compared."""
+"""Kubernetes quantities (`100m`, `1Gi`, `2e3`) as exact numbers that can be compared.
+
+Not by `kubernetes.utils.parse_quantity`: it accepts texts that the API server refuses (`NaN`, `1_000`, `1K`), and its
+import takes a third of the time of a synthesis. A test compares the two where both accept a text.
+"""
 
 import re
 from fractions import Fraction

@@ -57,8 +57,8 @@ class DriftJob:
     storage_class: ObjectName | None = None
     """None takes the cluster's default class."""
     pushgateway_url: WebUrl | None = None
-    """A Prometheus Pushgateway (`http://pushgateway.monitoring:9091`); None pushes no metrics, and only the alert on a
-    job that is late remains."""
+    """A Prometheus Pushgateway (`http://pushgateway.monitoring.svc:9091`); None pushes no metrics, and only the alert
+    on a job that is late remains."""
     drifting_for: PrometheusDuration = "30m"
     """How long drift lasts before an alert is raised."""
     stale_after: Seconds = 7200
