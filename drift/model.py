@@ -629,6 +629,15 @@ class Report:
             counts[report.status] += 1
         return counts
 
+    def count_by_severity(self) -> Mapping[Severity, int]:
+        """Returns the number of findings that are drift by severity, most severe first; every severity is a key."""
+        counts = dict.fromkeys(Severity, 0)
+        for report in self.objects:
+            for finding in report.findings:
+                if finding.is_drift:
+                    counts[finding.severity] += 1
+        return counts
+
     def count_by_cause(self) -> Mapping[Cause, int]:
         """Returns the number of findings by cause, without ignored ones; every cause is a key."""
         counts = dict.fromkeys(Cause, 0)

@@ -55,6 +55,8 @@ def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
         width=shutil.get_terminal_size().columns if on_terminal else None,
         verbose=options.verbose,
         markdown_limit=options.markdown_limit,
+        severity=options.severity,
+        limit=options.limit,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final, NoReturn, cast
 
 from drift import __version__
 from drift.cli.console import write_stderr
+from drift.model import Severity
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, MessageFormat
 from drift.spelling import closest, did_you_mean, suggestion
 
@@ -701,6 +702,17 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
         metavar="BYTES",
         help="maximum size of Markdown (default: %(default)s, a GitHub comment; a step summary holds 1048576)",
     )
+    to.add_argument(
+        "--severity",
+        type=Severity,
+        choices=tuple(Severity),
+        metavar="LEVEL",
+        help="text and Markdown show only findings of this severity and worse; the verdict and all others are of "
+        f"everything ({', '.join(Severity)})",
+    )
+    to.add_argument(
+        "--limit", type=_count, metavar="N", help="text and Markdown show only this many findings, the worst ones"
+    )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
     to.add_argument(
         "-q",
@@ -711,6 +723,12 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return int(text)
 
 
 def _markdown_limit(text: str) -> int:

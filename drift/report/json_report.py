@@ -145,12 +145,27 @@ class FindingCountsDocument(_Document):
     ignored: _Count
 
 
+class SeverityCountsDocument(_Document):
+    """Findings that are drift, by severity."""
+
+    critical: _Count
+    high: _Count
+    medium: _Count
+    low: _Count
+    info: _Count
+
+
 class SummaryDocument(_Document):
-    """The result in numbers."""
+    """The result in numbers.
+
+    Attributes:
+        severities: Findings that are drift, by severity; null in reports of versions that did not count them.
+    """
 
     verdict: Verdict
     objects: ObjectCountsDocument
     findings: FindingCountsDocument
+    severities: SeverityCountsDocument | None = None
 
 
 class ScanDocument(_Document):
@@ -484,6 +499,7 @@ def to_document(report: Report) -> dict[str, Json]:
                 **{cause.value: count for cause, count in report.count_by_cause().items()},
                 "ignored": report.count_ignored(),
             },
+            "severities": {severity.value: count for severity, count in report.count_by_severity().items()},
         },
         "scan": {"durationSeconds": report.duration_seconds, "apiRequests": report.api_requests},
         "shard": shard and {"index": shard.index, "count": shard.count, "unusedRules": report.unused_rules},

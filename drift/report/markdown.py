@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from drift.model import Finding, ObjectReport, Report
+from drift.model import Finding, ObjectReport, Report, Severity
 from drift.report.formats import COMMENT_LIMIT
 from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
     cause_and_managers,
+    cluster_names,
     excerpts,
     field_place,
     finding_order,
@@ -30,6 +31,7 @@ from drift.report.view import (
     summary,
     visible,
     what_differs,
+    worst_findings,
     worst_first,
 )
 
@@ -48,28 +50,34 @@ _AUTOMATIC: Final = re.compile(r"www\.|://|GH-[0-9]|:(?![0-9]{2}:)[a-z0-9-]+:", 
 _BACKTICKS: Final = re.compile(r"`+")
 
 
-def to_markdown(report: Report, limit: int = COMMENT_LIMIT) -> str:
+def to_markdown(
+    report: Report, limit: int = COMMENT_LIMIT, *, severity: Severity | None = None, most: int | None = None
+) -> str:
     """Returns the report as GitHub-flavoured Markdown.
 
     Args:
         report: The report.
         limit: The maximum size in bytes of UTF-8, at least `SMALLEST_LIMIT`.
+        severity: The lowest severity of the findings to show; None for all.
+        most: The number of findings to show, the worst ones; None for all.
     """
     head, tail = _head(report), _tail(report)
     space = limit - _size(head) - _size(tail) - _RESERVED
     errors = _list("Not checked", report.problems, space // _ERRORS_SHARE)
     notes = _list("Notes", report.notes, space // _NOTES_SHARE)
-    shown = sorted(filter(is_shown, report.objects), key=worst_first)
+    worst, left_out = worst_findings(report, severity, most)
+    shown = sorted(filter(is_shown, worst), key=worst_first)
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
     sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
     left = space - sum(map(_size, (sources, errors, notes, resolved)))
     objects = _objects(shown, left, report.generated_at)
-    return head + sources + errors + objects + resolved + notes + tail
+    hidden = f"\n**{left_out}**\n" if left_out is not None else ""
+    return head + sources + errors + objects + hidden + resolved + notes + tail
 
 
 def _head(report: Report) -> str:
     lines = [f"## Drift: {report.verdict}", "", f"**{summary(report)}**"]
-    clusters = [cluster.context or cluster.server for cluster in (report.clusters or (report.cluster,)) if cluster]
+    clusters = cluster_names(report)
     facts = [f"cluster {_fact(name)}" for name in clusters[:_MAX_CLUSTERS]]
     if len(clusters) > _MAX_CLUSTERS:
         facts.append(f"{len(clusters) - _MAX_CLUSTERS} more clusters")

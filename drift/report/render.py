@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from drift.model import Report
+from drift.model import Report, Severity
 from drift.report.formats import COMMENT_LIMIT, Format
 
 
@@ -16,12 +16,16 @@ class Style:
         width: Columns to fold text at; None does not fold.
         verbose: Whether text lists ignored findings, and differences that are not reported.
         markdown_limit: The maximum size of Markdown, in bytes.
+        severity: The lowest severity of the findings that text and Markdown show; None for all.
+        limit: The number of findings that text and Markdown show; None for all.
     """
 
     color: bool = False
     width: int | None = None
     verbose: bool = False
     markdown_limit: int = COMMENT_LIMIT
+    severity: Severity | None = None
+    limit: int | None = None
 
 
 def render(report: Report, form: Format, style: Style) -> str:
@@ -31,7 +35,14 @@ def render(report: Report, form: Format, style: Style) -> str:
         case Format.TEXT:
             from drift.report.text import to_text  # noqa: PLC0415
 
-            text = to_text(report, color=style.color, width=style.width, verbose=style.verbose)
+            text = to_text(
+                report,
+                color=style.color,
+                width=style.width,
+                verbose=style.verbose,
+                severity=style.severity,
+                limit=style.limit,
+            )
         case Format.JSON:
             from drift.report.json_report import to_json  # noqa: PLC0415
 
@@ -39,7 +50,7 @@ def render(report: Report, form: Format, style: Style) -> str:
         case Format.MARKDOWN:
             from drift.report.markdown import to_markdown  # noqa: PLC0415
 
-            text = to_markdown(report, style.markdown_limit)
+            text = to_markdown(report, style.markdown_limit, severity=style.severity, most=style.limit)
         case Format.HTML:
             from drift.report.html.page import to_html  # noqa: PLC0415
 

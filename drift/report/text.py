@@ -1,6 +1,7 @@
 """The text report for a terminal, a log or a pipe: worst first, with the field managers below each finding."""
 
 import io
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -12,6 +13,7 @@ from drift.report.view import (
     age,
     by_source,
     cause_and_managers,
+    cluster_names,
     field_place,
     finding_order,
     hints,
@@ -26,6 +28,7 @@ from drift.report.view import (
     summary,
     visible,
     what_differs_in_parts,
+    worst_findings,
     worst_first,
 )
 
@@ -77,17 +80,28 @@ class LineWriter(Protocol):
         """
 
 
-def to_text(report: Report, *, color: bool, width: int | None = None, verbose: bool = False) -> str:
+def to_text(
+    report: Report,
+    *,
+    color: bool,
+    width: int | None = None,
+    verbose: bool = False,
+    severity: Severity | None = None,
+    limit: int | None = None,
+) -> str:
     """Returns the report as text.
 
     Args:
         report: The report.
+        severity: The lowest severity of the findings to show; None for all.
+        limit: The number of findings to show, the worst ones; None for all.
         color: Whether to write ANSI colours.
         width: Columns to fold at; None does not fold, for a pipe.
         verbose: Also lists ignored findings and differences that are not reported, with the reasons.
     """
     out = io.StringIO()
-    _ReportWriter(_line_writer(out, width, color=color), report, verbose=verbose).write()
+    objects, left_out = worst_findings(report, severity, limit)
+    _ReportWriter(_line_writer(out, width, color=color), report, verbose=verbose).write(objects, left_out)
     return out.getvalue()
 
 
@@ -110,16 +124,16 @@ class _ReportWriter:
         self._report = report
         self._verbose = verbose
 
-    def write(self) -> None:
-        shown = [item for item in self._report.objects if is_shown(item, verbose=self._verbose)]
+    def write(self, objects: Sequence[ObjectReport], left_out: str | None) -> None:
+        shown = [item for item in objects if is_shown(item, verbose=self._verbose)]
         lines = source_lines(self._report)
-        for source, items in by_source(self._report, sorted(shown, key=worst_first)):
-            if source is not None:
-                self._line((f"== {lines[source.name]}", "bold"), indent=_SHIFT)
-            elif len(self._report.sources) > 1 and items:
-                self._line(("== in no source", "bold"), indent=_SHIFT)
-            for item in items:
-                self._object(item)
+        if shown:
+            # The verdict comes first and last: a reader may see only one end of a long report.
+            self._verdict()
+            self._line()
+        self._groups(shown, lines)
+        if left_out is not None:
+            self._line((left_out, "bold"), indent=_SHIFT)
         if len(self._report.sources) == 1:
             for line in lines.values():
                 self._line((line, "dim"), indent=_SHIFT)
@@ -130,6 +144,15 @@ class _ReportWriter:
         for error in self._report.problems:
             self._line((f"not checked: {visible(error)}", "red"), indent=_SHIFT)
         self._summary()
+
+    def _groups(self, shown: Sequence[ObjectReport], lines: Mapping[str, str]) -> None:
+        for source, items in by_source(self._report, sorted(shown, key=worst_first)):
+            if source is not None:
+                self._line((f"== {lines[source.name]}", "bold"), indent=_SHIFT)
+            elif len(self._report.sources) > 1 and items:
+                self._line(("== in no source", "bold"), indent=_SHIFT)
+            for item in items:
+                self._object(item)
 
     def _object(self, item: ObjectReport) -> None:
         self._line(
@@ -193,7 +216,12 @@ class _ReportWriter:
         resolved = resolved_line(self._report)
         if resolved is not None:
             self._line((resolved, "green"), indent=_SHIFT)
-        self._line((summary(self._report), _VERDICT_STYLE[self._report.verdict]), indent=_SHIFT)
+        self._verdict()
+
+    def _verdict(self) -> None:
+        cluster = ", ".join(cluster_names(self._report))
+        where = f"{cluster}: " if cluster else ""
+        self._line((f"{where}{summary(self._report)}", _VERDICT_STYLE[self._report.verdict]), indent=_SHIFT)
 
 
 def _difference(finding: Finding) -> tuple[Part, ...]:

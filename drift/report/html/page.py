@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from drift import __version__
-from drift.model import SEVERITY_RANK, Evidence, Json, PastScan, Report, Severity, Status, Verdict
+from drift.model import SEVERITY_RANK, Evidence, Json, PastScan, Report, Status, Verdict
 from drift.report.html.data import ago, listed_objects, page_data
 from drift.report.view import (
     CAUSE_TEXT,
@@ -89,7 +89,6 @@ def asset(file: str) -> str:
 
 def _overview(report: Report) -> Mapping[str, Any]:
     """Returns what the top of the page shows, for an on-call engineer: the verdict, what is missing, what to do."""
-    found = Counter(finding.severity for item in report.objects for finding in item.findings if finding.is_drift)
     steps = Counter(hint_for(finding) for item in report.objects for finding in item.findings)
     return {
         "report": report,
@@ -100,7 +99,7 @@ def _overview(report: Report) -> Mapping[str, Any]:
             "incomplete": report.verdict is Verdict.INCOMPLETE,
         },
         "people": _people(report),
-        "severities": [(severity, found[severity]) for severity in Severity],
+        "severities": [*report.count_by_severity().items()],
         "clusters": report.clusters or ((report.cluster,) if report.cluster else ()),
         "trend": _trend(report.past),
         "unchecked": sum(item.status is Status.UNCHECKED and not item.is_skipped for item in report.objects),

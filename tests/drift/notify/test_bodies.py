@@ -44,7 +44,7 @@ def test_slack() -> None:
     document: dict[str, Any] = request_body(MESSAGE, MessageFormat.SLACK)
 
     assert document["text"] == "Drift in prod: 2 new, 1 worsened, 1 resolved"
-    state = "`shop/gitops:apps (namespace shop) is drifted: 1 drifted`"
+    state = "`shop/gitops:apps (namespace shop) is drifted: 1 finding (1 medium); 1 drifted`"
     assert slack_texts(document) == [document["text"], NEW, WORSENED, RESOLVED, state]
 
 
@@ -56,7 +56,7 @@ def test_teams() -> None:
     assert document["attachments"][0]["content"]["type"] == "AdaptiveCard"
     assert teams_texts(document) == [
         "Drift in prod: 2 new, 1 worsened, 1 resolved",
-        "shop/gitops:apps (namespace shop) is drifted: 1 drifted",
+        "shop/gitops:apps (namespace shop) is drifted: 1 finding (1 medium); 1 drifted",
         "new",
         "critical Service shop/web missing changed in the cluster",
         "medium ConfigMap shop/a data.x changed in the cluster: kubectl-edit",

@@ -29,6 +29,7 @@ from drift.model import (
 )
 from drift.redaction import Redacted
 from drift.report.json_report import json_schema, to_document, to_json
+from drift.report.markdown import to_markdown
 from drift.report.text import to_text
 from tests.drift.report.reports import RICH as HISTORY
 
@@ -79,6 +80,8 @@ RICH = Report(
     errors=("roles: may not be read",),
 )
 GOLDEN = """\
+prod: incomplete: 7 findings (1 high, 5 medium, 1 low); 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
+
 Service n/a  missing  apps/a.yaml:3
   high     in Git, not in the cluster
            changed in the cluster
@@ -114,7 +117,7 @@ Git is ahead: sync, or find out why your GitOps controller has not synced yet
 added in the cluster: remove it there (a sync may not), or commit it to Git to keep it
 only in the cluster: delete it, commit it to Git, or ignore it with a reason in drift.yaml
 1 finding ignored by rules; show with -v
-incomplete: 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
+prod: incomplete: 7 findings (1 high, 5 medium, 1 low); 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
 
 
@@ -160,6 +163,7 @@ def test_the_summary_counts() -> None:
         "verdict": Verdict.INCOMPLETE,
         "objects": {"checked": 4, "inSync": 1, "drifted": 2, "missing": 1, "unmanaged": 1, "unchecked": 1},
         "findings": {"manual": 5, "pending-sync": 1, "controller": 1, "unknown": 1, "ignored": 1},
+        "severities": {"critical": 0, "high": 1, "medium": 5, "low": 1, "info": 0},
     }
 
 
@@ -261,7 +265,7 @@ def test_an_ignored_finding_does_not_make_its_object_the_worst() -> None:
         errors=(),
     )
 
-    assert to_text(report, color=False).startswith("B n/a")
+    assert to_text(report, color=False).splitlines()[2].startswith("B n/a")
 
 
 def test_long_values_are_cut_around_the_first_difference() -> None:
@@ -330,3 +334,17 @@ def test_the_color_flag_decides_on_colours(
 
     assert main(["report", str(file), "--live", str(file), *flags]) == 0
     assert ("\x1b[" in capsys.readouterr().out) is coloured
+
+
+def test_only_the_worst_findings_are_shown_and_the_verdict_is_of_everything() -> None:
+    whole = to_text(RICH, color=False)
+    severe = to_text(RICH, color=False, severity=Severity.HIGH)
+    limited = to_markdown(RICH, most=2)
+
+    assert severe.splitlines()[0] == whole.splitlines()[0]
+    assert "Service n/a  missing" in severe
+    assert "Deployment n/a" not in severe
+    assert "Role n/a  unchecked" in severe
+    assert "6 more findings not shown (--severity)" in severe
+    assert limited.count("**medium**") + limited.count("**high**") == 2
+    assert "5 more findings not shown (--limit)" in limited

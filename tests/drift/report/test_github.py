@@ -45,7 +45,7 @@ def test_there_are_at_most_ten_and_the_last_counts_the_others() -> None:
     found = commands(to_annotations(report(item("Pod", "a", Status.DRIFTED, *findings))))
 
     assert len(found) == 10
-    assert found[-1][2] == "16 more findings not shown here; drifted: 1 drifted"
+    assert found[-1][2] == "16 more findings not shown here; drifted: 25 findings (25 medium); 1 drifted"
 
 
 def test_ten_findings_are_all_shown() -> None:
@@ -96,5 +96,5 @@ def test_only_the_summary_and_the_resolved_findings_are_plain_lines() -> None:
 
     assert len(lines) == 12
     assert all(line.startswith("::") for line in lines[:-2])
-    assert lines[-2] == "incomplete: 9 drifted, 9 unmanaged, 9 unchecked"
+    assert lines[-2] == "incomplete: 18 findings (18 medium); 9 drifted, 9 unmanaged, 9 unchecked"
     assert lines[-1].startswith("9 findings resolved since the last scan: ")
