@@ -4,6 +4,8 @@ An init container fetches the repository; the reporter compares a folder in it w
 gets the token of the service account, and that may get and list the kinds of the manifests, nothing else.
 """
 
+from collections.abc import Set as AbstractSet
+
 from cdk8s import ApiObject
 from cdk8s_plus_27 import k8s
 from constructs import Construct
@@ -90,11 +92,12 @@ class DriftReporter(Checked):
             subjects=[k8s.Subject(kind="ServiceAccount", name=props.name, namespace=props.namespace)],
         )
 
-    def read(self, chart: FolderChart) -> None:
-        """Let the reporter get and list the kinds of the objects that the chart has now."""
+    def read(self, chart: FolderChart, others: AbstractSet[tuple[str, str]] = frozenset()) -> None:
+        """Let the reporter get and list the kinds of the objects in the chart, and others: `("v1", "Pod")`."""
         made = [each for each in chart.node.find_all() if isinstance(each, ApiObject)]
         kinds = {(each.api_version, each.kind) for each in made}
         kinds.add(("rbac.authorization.k8s.io/v1", "Role"))
+        kinds |= others
         if self.props.job.read_secrets:
             kinds.add(("v1", "Secret"))
         k8s.KubeRole(

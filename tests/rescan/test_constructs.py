@@ -9,6 +9,7 @@ import yaml
 from cdk8s import App
 
 from rescan import constructs as k
+from rescan import drift_job
 from rescan.errors import BrokenRulesError, OverwriteError
 from rescan.manifests import manifest_files
 from rescan.settings import (
@@ -63,6 +64,19 @@ def test_the_second_application_is_complete_in_less_than_sixty_lines() -> None:
     assert "argocd/wiki/application-wiki.yaml" in files
     assert len(Path("rescan/wiki.py").resolve().read_text().splitlines()) < 60
     assert "escan" not in "".join(text.split("\n", 1)[1] for text in files.values())
+
+
+def test_the_drift_job_for_other_repositories_is_committed_and_valid() -> None:
+    text = Path("docs/drift-job.yaml").resolve().read_text()
+
+    assert text == drift_job.manifest(), "run `make synth`"
+    objects = list(yaml.safe_load_all(text))
+    for each in objects:
+        kubernetes_validate.validate(each, "1.27", strict=True)
+    (role,) = [each for each in objects if each["kind"] == "Role"]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    assert "secrets" not in {resource for rule in role["rules"] for resource in rule["resources"]}
+    assert "escan" not in text
 
 
 def test_two_of_everything_fit_into_one_chart() -> None:
