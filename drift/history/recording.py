@@ -30,6 +30,7 @@ from drift.history.rows import (
     UnreadableRowError,
     actors_of,
     actors_text,
+    count_of,
     episode_of,
     insert_episode,
     member_of,
@@ -278,9 +279,9 @@ def _past_scans(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, .
     return tuple(
         PastScan(
             time_of(row, "at"),
-            value_of(row, "open", int),
-            value_of(row, "new", int),
-            value_of(row, "resolved", int),
+            count_of(row, "open"),
+            count_of(row, "new"),
+            count_of(row, "resolved"),
             bool(value_of(row, "complete", int)),
         )
         for row in reversed(rows)

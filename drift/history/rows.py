@@ -130,6 +130,18 @@ def value_of(row: sqlite3.Row, column: str, kind: type[_Value]) -> _Value:
     raise _unexpected(column, value)
 
 
+def count_of(row: sqlite3.Row, column: str) -> int:
+    """Returns a number that counts something.
+
+    Raises:
+        UnreadableRowError: The value is not a number, or is negative.
+    """
+    value = value_of(row, column, int)
+    if value < 0:
+        raise _unexpected(column, value)
+    return value
+
+
 def time_of(row: sqlite3.Row, column: str) -> str:
     """Returns a time in the form that reports use.
 
