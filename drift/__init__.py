@@ -19,6 +19,10 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "open_cluster", "open_dump", "read_manifests", "scan"]
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `drift --help` starts fast.
     if name in __all__:

@@ -114,6 +114,19 @@ _VERSION_EPILOG: Final = """\
 examples:
   drift version
 """
+_SOURCE_HINT: Final = "name files and folders without a flag"
+_NAMESPACES_HINT: Final = "the manifests name the namespaces; `--unmanaged cluster` searches all of them"
+#: What to do instead of some flags of kubectl.
+_KUBECTL_FLAGS: Final = {
+    "-A": _NAMESPACES_HINT,
+    "-R": "folders are read with all folders below",
+    "-f": _SOURCE_HINT,
+    "-k": _SOURCE_HINT,
+    "-o": "it is `--output` here",
+    "--all-namespaces": _NAMESPACES_HINT,
+    "--filename": _SOURCE_HINT,
+    "--kustomize": _SOURCE_HINT,
+}
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 _METRICS_PORT: Final = 9480
@@ -163,8 +176,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         flag = unknown[0].partition("=")[0]
         if not flag.startswith("-"):
             command.error(f"unexpected argument {flag!r}")
+        hint = _KUBECTL_FLAGS.get(flag if flag.startswith("--") else flag[:2])
         flags = (*command._option_string_actions, *parser._option_string_actions)  # noqa: SLF001
-        command.error(f"unknown flag {flag!r}{suggestion(closest(flag, flags))}")
+        command.error(f"unknown flag {flag!r}{f'; {hint}' if hint else suggestion(closest(flag, flags))}")
     if options.command is None:
         options.command, options.topic = "help", None
     return options

@@ -28,6 +28,11 @@ def test_scans_and_prints_nothing(application: Application, capsys: pytest.Captu
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_package_lists_its_public_names() -> None:
+    assert {"scan", "open_cluster", "open_dump", "read_manifests"} <= set(dir(drift))
+    assert all(callable(getattr(drift, name)) for name in dir(drift) if name != "__version__")
+
+
 def test_the_settings_of_one_scan_do_not_affect_the_next(application: Application) -> None:
     application.sync(Syncer.FLUX)
     application.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1")

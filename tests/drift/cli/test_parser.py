@@ -54,7 +54,9 @@ def usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> lis
         ("report x --ouput=json", "drift report: unknown flag '--ouput'; did you mean '--output'?"),
         ("report x --versoin", "drift report: unknown flag '--versoin'; did you mean '--version'?"),
         ("--versoin", "drift: unknown flag '--versoin'; did you mean '--version'?"),
-        ("report x -A", "drift report: unknown flag '-A'"),
+        ("report x -z", "drift report: unknown flag '-z'"),
+        ("report -f x", "drift report: unknown flag '-f'; name files and folders without a flag"),
+        ("report x -ojson", "drift report: unknown flag '-ojson'; it is `--output` here"),
         ("explain missing drifted", "drift explain: unexpected argument 'drifted'"),
         ("report x --output jsn", "drift report: argument --output: 'jsn' is not a format; did you mean 'json'?"),
         (
