@@ -1,6 +1,7 @@
 """``--output``: writes reports to standard output, or to files that are replaced atomically."""
 
 import argparse
+import errno
 import os
 import shutil
 import sys
@@ -22,12 +23,31 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
     """Returns the formats of ``--output``; by default text on standard output.
 
     Raises:
-        UsageError: More than one format would go to standard output.
+        UsageError: More than one format would go to standard output, or a file cannot be written.
     """
     outputs: list[Output] = options.output or ([] if options.quiet else [(Format.TEXT, None)])
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
+    for form, file in outputs:
+        if file is not None:
+            _check_writable(form, file)
     return outputs
+
+
+def _check_writable(form: Format, file: Path) -> None:
+    """Finds a wrong folder before the scan, which may take minutes."""
+    try:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if file.is_file() or not file.exists():
+            # A file without a name, which a crash cannot leave behind.
+            tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise _unwritable(form, file, error) from None
+
+
+def _unwritable(form: Format, file: Path, error: OSError) -> UsageError:
+    return UsageError(f"--output {form}={file}: cannot be written: {error.strerror}")
 
 
 def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.Namespace) -> None:
@@ -70,7 +90,7 @@ def _write_file(file: Path, form: Format, text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"--output {form}={file}: cannot be written: {error.strerror}") from None
+        raise _unwritable(form, file, error) from None
 
 
 def replace_file(file: Path, text: str) -> None:

@@ -126,14 +126,32 @@ def test_no_temporary_file_is_left_in_the_folder(comparison: list[str], folder: 
 def test_other_reports_are_written_if_one_fails(
     comparison: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outputs = ("--output", "json=/nonexistent/a", "--output", f"json={folder}/b", "--output", "text")
+    outputs = ("--output", "json=/dev/full", "--output", f"json={folder}/b", "--output", "text")
 
     assert main([*comparison, *outputs]) == 2
 
     out, err = capsys.readouterr()
     assert (folder / "b").exists()
     assert "1 drifted" in out
-    assert err == "drift: --output json=/nonexistent/a: cannot be written: No such file or directory\n"
+    assert err == "drift: --output json=/dev/full: cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("missing/a", "No such file or directory"), ("reports", "Is a directory"), ("dump.json/a", "Not a directory")],
+)
+def test_a_wrong_folder_is_found_before_the_scan(
+    path: str, reason: str, comparison: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = ("--output", "text", "--output", f"json={folder}/b", "--output", f"json={folder.parent / path}")
+
+    assert main([*comparison, *outputs]) == 2
+
+    assert capsys.readouterr() == (
+        "",
+        f"drift: --output json={folder.parent / path}: cannot be written: {reason}\n",
+    )
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("command", [None, ["explain"], ["report"]])
