@@ -404,14 +404,20 @@ def summary(report: Report) -> str:
 
 
 def _summary(report: Report) -> str:
+    if report.verdict is Verdict.IN_SYNC:
+        return f"in sync: {statuses(report)}"
+    parts = [part for part in (findings_by_severity(report), statuses(report)) if part]
+    return ": ".join([report.verdict, "; ".join(parts)] if parts else [report.verdict])
+
+
+def statuses(report: Report) -> str:
+    """Returns the number of objects by status; "" if there are no objects."""
     counts = report.count_by_status()
     if report.verdict is not Verdict.IN_SYNC:
-        statuses = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        return f"{report.verdict}: {'; '.join(filter(None, (findings_by_severity(report), statuses)))}".rstrip(": ")
+        return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     # An in-sync report has no unchecked object but those that drift.yaml skips.
     skipped = counts[Status.UNCHECKED]
-    checked = sum(counts.values()) - counts[Status.UNMANAGED] - skipped
-    text = f"in sync: {plural(checked, 'object')} checked"
+    text = f"{plural(sum(counts.values()) - counts[Status.UNMANAGED] - skipped, 'object')} checked"
     return f"{text}, {skipped} skipped" if skipped else text
 
 

@@ -26,7 +26,7 @@ from drift.report.view import (
     sentence,
     short,
     source_lines,
-    summary,
+    statuses,
     visible,
 )
 
@@ -95,7 +95,7 @@ def _overview(report: Report) -> Mapping[str, Any]:
         "verdict": {
             "title": _TITLE[report.verdict],
             "color": _COLOR[report.verdict],
-            "counts": summary(report).partition(": ")[2],
+            "counts": statuses(report) if report.shard is None else f"{statuses(report)} ({report.shard})",
             "incomplete": report.verdict is Verdict.INCOMPLETE,
         },
         "people": _people(report),
