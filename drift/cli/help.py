@@ -1,4 +1,4 @@
-"""``drift help``: prints the help of a command. A command line without a command is ``drift help``, too."""
+"""``drift help``: prints the help of a command. ``drift`` without a command prints the same."""
 
 import argparse
 
@@ -10,7 +10,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints the help.
 
     Returns:
-        0.
+        0; 2 without a command, so that a job that lost its arguments does not look in sync.
     """
     write_stdout(help_text(options.topic))
-    return 0
+    return 0 if options.asked else 2

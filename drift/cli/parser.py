@@ -180,7 +180,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         flags = (*command._option_string_actions, *parser._option_string_actions)  # noqa: SLF001
         command.error(f"unknown flag {flag!r}{f'; {hint}' if hint else suggestion(closest(flag, flags))}")
     if options.command is None:
-        options.command, options.topic = "help", None
+        options.command, options.topic, options.asked = "help", None, False
     return options
 
 
@@ -234,6 +234,7 @@ def _add_help_and_version(commands: "argparse._SubParsersAction[argparse.Argumen
         epilog=_VERSION_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    helping.set_defaults(asked=True)
     helping.add_argument("topic", nargs="?", choices=tuple(commands.choices), metavar="COMMAND", help="the command")
 
 

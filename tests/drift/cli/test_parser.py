@@ -80,9 +80,11 @@ def test_a_mistake_shows_no_control_characters(capsys: pytest.CaptureFixture[str
     assert "\x1b" not in first
 
 
-@pytest.mark.parametrize("arguments", [[], ["help"]])
-def test_without_a_command_the_help_is_printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 0
+@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["help"], 0)])
+def test_without_a_command_the_help_is_printed(
+    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == status
 
     out, err = capsys.readouterr()
     assert out == help_text(None)
