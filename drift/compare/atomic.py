@@ -163,7 +163,7 @@ class AtomicComparison:
         ignores_additions = self.ignores_untyped_additions and schema.shape is Shape.UNKNOWN
         for name, desired_value in desired.items():
             if name in live:
-                live_value = without_filled_in(desired_value, live[name], schema, name, live)
+                live_value = without_filled_in(desired, live, schema, name)
                 left[name], right[name] = self.compare(desired_value, live_value, schema.field(name))
                 same &= left[name] is right[name]
             else:
@@ -174,27 +174,33 @@ class AtomicComparison:
                 continue
             if ignores_additions:
                 self.has_ignored = True
-            elif not self.is_default(live_value, schema, name, live):
+            elif not any(self.is_default(live_value, schema, name, siblings) for siblings in (live, desired)):
                 right[name] = live_value
                 same = False
         return (left, left) if same else (left, right)
 
 
-def without_filled_in(desired: Json, live: Json, parent: Type, name: str, siblings: Object) -> Json:
-    """Returns a live map without the keys that the server added, such as requests that it derived from limits.
+def without_filled_in(desired: Object, live: Object, parent: Type, name: str) -> Json:
+    """Returns a live field; if it is a map, without the keys that the server added, such as requests from limits.
+
+    The server filled them in before a user edited the limits, or after.
 
     Args:
-        desired: The map in Git.
-        live: The map in the cluster.
-        parent: The type of the object that has the map.
-        name: The map's field.
-        siblings: The live object that has the map.
+        desired: The object in Git that has the field.
+        live: The object in the cluster that has the field.
+        parent: The type of both.
+        name: The field.
     """
-    if not is_plain_dict(desired) or not is_plain_dict(live) or desired.keys() == live.keys():
-        return live
-    filled = filled_in(parent.name, name, siblings)
-    added = {key for key, value in live.items() if key not in desired and key in filled and filled[key] == value}
-    return {key: value for key, value in live.items() if key not in added} if added else live
+    in_git, in_cluster = desired[name], live[name]
+    if not is_plain_dict(in_git) or not is_plain_dict(in_cluster) or in_git.keys() == in_cluster.keys():
+        return in_cluster
+    filled = [filled_in(parent.name, name, siblings) for siblings in (live, desired)]
+    added = {
+        key
+        for key, value in in_cluster.items()
+        if key not in in_git and any(key in keys and keys[key] == value for keys in filled)
+    }
+    return {key: value for key, value in in_cluster.items() if key not in added} if added else in_cluster
 
 
 def is_mirrored(value: Json, parent: Type, name: str, desired: Object) -> bool:

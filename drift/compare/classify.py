@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from drift.compare.atomic import is_plain_dict
 from drift.compare.diff import Difference
+from drift.compare.known_values import KnownValues
 from drift.compare.normalize import value_at
-from drift.compare.ownership import AS_APPLIER_NOTE, Claim, Ownership, owner_node
+from drift.compare.ownership import AS_APPLIER_NOTE, Claim, owner_node
 from drift.compare.project import Projection
 from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
 from drift.model import Actor, Cause, Change, Decision, Json
 from drift.paths import ItemKey, Path, render
-from drift.schema.types import ABSENT, Type
+from drift.schema.facts import SCALED
+from drift.schema.types import ABSENT, Shape, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Classification:
 NOT_KEPT: Final = (
     "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
 )
+#: What is not known of a field that the applier owns and the cluster lacks, and that the server drops if it is empty.
+APPLIED_EMPTY: Final = "it was empty when it was last applied, or this server does not keep it beside the other fields"
 #: Why it is not known who removed a field that Git has.
 SPEC_NEVER_CHANGED: Final = (
     "spec has not changed since the object was created, so no edit removed it: Git added it later, or this server does "
@@ -66,7 +71,7 @@ _CAUSE_BY_ROLE: Final = {
 def classify(
     differences: Sequence[Difference],
     projection: Projection,
-    ownership: Ownership,
+    known: KnownValues,
     schema: Type,
     generation: Json = None,
 ) -> Classification:
@@ -75,11 +80,11 @@ def classify(
     Args:
         differences: The differences between the two projected trees.
         projection: The two trees.
-        ownership: The owners of the live object's fields.
+        known: Recognizes values that the server filled in, and knows the owners of the live object's fields.
         schema: The kind's type.
         generation: ``metadata.generation`` of the live object, or None.
     """
-    classifier = _Classifier(ownership, projection, schema, generation)
+    classifier = _Classifier(known, projection, schema, generation)
     classified: list[ClassifiedDifference] = []
     decisions: list[Decision] = []
     for difference in differences:
@@ -93,8 +98,9 @@ def classify(
 
 
 class _Classifier:
-    def __init__(self, ownership: Ownership, projection: Projection, schema: Type, generation: Json) -> None:
-        self._ownership = ownership
+    def __init__(self, known: KnownValues, projection: Projection, schema: Type, generation: Json) -> None:
+        self._known = known
+        self._ownership = known.claim_finder.ownership
         self._projection = projection
         self._schema = schema
         self._is_first_generation = generation == 1
@@ -167,13 +173,12 @@ class _Classifier:
     def _changed(self, difference: Difference) -> ClassifiedDifference:
         owners = self._owners(difference.live_path)
         roles = {self._ownership.roles.of_entry[index] for index in owners}
-        base = self._last_synced(difference.path)
         # The last sync is better evidence than the owners: the side that differs from it has changed.
-        git_changed = base is not ABSENT and base != _unwrapped(difference.desired)
-        live_changed = base is not ABSENT and base != _unwrapped(difference.live)
+        left_behind = bool(owners) and self._is_left_behind(difference, owners)
+        git_changed, live_changed = self._differ_from_base(difference, bool(roles) and not left_behind)
         role, note = None, None
-        if git_changed and not live_changed:
-            cause = Cause.PENDING_SYNC
+        if (git_changed and not live_changed) or (left_behind and self._ownership.base is None):
+            role, cause = Role.APPLIER, Cause.PENDING_SYNC
         elif live_changed and not git_changed and roles == {Role.APPLIER}:
             cause, note = Cause.UNKNOWN, AS_APPLIER_NOTE
         elif live_changed and not git_changed and roles != {Role.CONTROLLER}:
@@ -183,18 +188,61 @@ class _Classifier:
             cause = Cause.UNKNOWN if role is None else _CAUSE_BY_ROLE[role]
         return ClassifiedDifference(difference, cause, self._actors(owners, role), note)
 
+    def _is_left_behind(self, difference: Difference, owners: Sequence[int]) -> bool:
+        """Whether a value is from before the applier: a former applier's, or a default that its creator owns.
+
+        The applier has not set the field since, so Git has added it.
+        """
+        finder, path = self._known.claim_finder, difference.live_path
+        if finder.is_left_by_former_applier(owners):
+            return True
+        siblings = value_at(self._projection.live, path[:-1])
+        return (
+            finder.precede_apply(owners)
+            and is_plain_dict(siblings)
+            and not isinstance(path[-1], ItemKey)
+            and self._known.has_default(_unwrapped(difference.live), self._parent(path), path, siblings)
+        )
+
+    def _differ_from_base(self, difference: Difference, has_writer: bool) -> tuple[bool, bool]:
+        """Whether Git and the cluster differ from what was last synced; neither if that is not known.
+
+        Args:
+            difference: A value that differs between Git and the cluster.
+            has_writer: Whether a manager may have set the live value after the last sync.
+        """
+        desired, live = _unwrapped(difference.desired), _unwrapped(difference.live)
+        base, path = self._last_synced(difference.path), difference.path
+        if base is not ABSENT:
+            return base != desired, base != live
+        if self._ownership.base is None:
+            return False, False
+        # The server filled in the field after that sync. If Git sets that value now, Git asks for no change.
+        parent, node = self._parent(path), owner_node(self._ownership.tree, path[:-1])
+        above = self._last_synced(path[:-1])
+        siblings = above if is_plain_dict(above) else {}
+        is_filled_in = self._known.reason(live, parent, node, path, siblings) is not None
+        has_writer = has_writer or (parent.name, path[-1]) in SCALED
+        return not self._known.has_default(desired, parent, path, siblings), has_writer and not is_filled_in
+
+    def _parent(self, path: Path) -> Type:
+        return _type_at(self._schema, path[:-1])
+
     def _removed(self, difference: Difference) -> ClassifiedDifference:
         path = difference.path
-        base_has_it = None if self._ownership.base is None else self._last_synced(path) is not ABSENT
-        if not _is_declared(self._schema, path) or self._is_applied_but_absent(path):
+        if not _is_declared(self._schema, path):
             return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT)
-        roles = self._ownership.roles
-        if self._is_first_generation and path[0] == "spec" and roles.has_applier:
-            if base_has_it is False:
-                return ClassifiedDifference(difference, Cause.PENDING_SYNC, ())
-            return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT if base_has_it else SPEC_NEVER_CHANGED)
+        base_has_it = None if self._ownership.base is None else self._last_synced(path) is not ABSENT
         if base_has_it is False:
             return ClassifiedDifference(difference, Cause.PENDING_SYNC, ())
+        if self._is_applied_but_absent(path):
+            if base_has_it or not self._may_have_been_empty(path):
+                return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT)
+            # An edit of another field, such as the type of a Service, can make the server drop the field as well.
+            cause = Cause.UNKNOWN if self._is_edited_since_apply() else Cause.PENDING_SYNC
+            return ClassifiedDifference(difference, cause, (), APPLIED_EMPTY)
+        if self._is_first_generation and path[0] == "spec" and self._ownership.roles.has_applier:
+            return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT if base_has_it else SPEC_NEVER_CHANGED)
         # A removed field has no owner. The best evidence is who wrote the object after the applier.
         later = self._entries_after_applier()
         cause = Cause.MANUAL if base_has_it or later else Cause.UNKNOWN
@@ -210,6 +258,19 @@ class _Classifier:
             not (path[0] == "data" and "f:stringData" in self._ownership.entries[index].fields)
             for index in self._ownership.applied(self._ownership.with_role(node.owners, Role.APPLIER))
         )
+
+    def _is_edited_since_apply(self) -> bool:
+        """Whether another manager may have written the object after the last server-side apply."""
+        finder, entries = self._known.claim_finder, self._ownership.entries
+        others = self._ownership.with_role(range(len(entries)), Role.OTHER)
+        return any(entries[index].actor.subresource is None and not finder.precede_apply([index]) for index in others)
+
+    def _may_have_been_empty(self, path: Path) -> bool:
+        """Whether the server drops a field if it is applied with a zero value or empty, and keeps other values."""
+        if isinstance(path[-1], ItemKey):
+            return False
+        parent = self._parent(path)
+        return parent.field(path[-1]).shape is not Shape.SCALAR or self._known.facts.is_omitempty(parent, path[-1])
 
     def _last_synced(self, path: Path) -> Json:
         """Returns what was last synced at a path, or `ABSENT` if there was nothing or if it is not known."""
@@ -257,14 +318,16 @@ class _Classifier:
 
 def _is_declared(schema: Type, path: Path) -> bool:
     """Whether the server's schema declares a field at a path, or allows any field there."""
+    return all(
+        isinstance(element, ItemKey) or _type_at(schema, path[:index]).declares(element)
+        for index, element in enumerate(path)
+    )
+
+
+def _type_at(schema: Type, path: Path) -> Type:
     for element in path:
-        if isinstance(element, ItemKey):
-            schema = schema.items
-        elif not schema.declares(element):
-            return False
-        else:
-            schema = schema.field(element)
-    return True
+        schema = schema.items if isinstance(element, ItemKey) else schema.field(element)
+    return schema
 
 
 def _is_reordered(items: Json, others: Json) -> bool:

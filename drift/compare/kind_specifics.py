@@ -139,10 +139,11 @@ def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, lis
             continue
         kept = ListMap(is_set=False)
         for key, container in live_list.items():
-            limits = _get(container, "resources", "limits") or {}
-            desired_requests = _get(desired_list.get(key, {}), "resources", "requests") or {}
+            in_git = desired_list.get(key, {})
+            limits = [_get(side, "resources", "limits") or {} for side in (container, in_git)]
+            desired_requests = _get(in_git, "resources", "requests") or {}
             for resource, amount in (_get(container, "resources", "requests") or {}).items():
-                if resource not in desired_requests and limits.get(resource) == amount:
+                if resource not in desired_requests and any(amounts.get(resource) == amount for amounts in limits):
                     container = _without(container, "resources", "requests", resource)  # noqa: PLW2901
                     decisions.append(
                         Decision(f"spec.{field}{key}.resources.requests.{resource}", "copied from its limit")

@@ -1,15 +1,16 @@
 """Recognizes values that the API server, a controller or an applier sets, which are no drift if Git omits them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
 from drift.compare.ownership import Claim, ClaimFinder, owners_below
-from drift.gitops.managers import Role, is_gitops_applier
+from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
-from drift.model import Cause, Json, Object
+from drift.model import Actor, Cause, Json, Object
 from drift.paths import Path
 from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, Facts
@@ -29,15 +30,23 @@ class KnownValues:
         claim_finder: Finds who set a field of the object.
         facts: Defaults and omitempty fields that the schema does not declare.
         reserved: The labels and annotations that appliers and Kubernetes put on objects.
-        template_labels: The labels of the object's template that the server copies to the object.
+        template_labels: The labels of the object's template that the server copies to the object, live and in Git.
     """
 
     claim_finder: ClaimFinder
     facts: Facts
     reserved: ReservedMetadata
-    template_labels: Object
+    template_labels: Sequence[Object]
 
-    def reason(self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object) -> str | None:
+    def reason(  # noqa: PLR0917
+        self,
+        value: Json,
+        parent: Type,
+        node: OwnerNode | None,
+        path: Path,
+        siblings: Object,
+        desired: Object | None = None,
+    ) -> str | None:
         """Returns why a live-only field is no difference, or None if its value is not a known one.
 
         Args:
@@ -46,16 +55,25 @@ class KnownValues:
             node: The owners of that object.
             path: The path of the field.
             siblings: The live object that has the field.
+            desired: The same object in Git, which lacks the field; None if Git lacks the object too.
         """
         name = str(path[-1])
         metadata_reason = self.metadata_reason(path, value, owners_below(node, name, parent))
         if metadata_reason is not None:
             return metadata_reason
-        if path[:-1] == ("metadata", "labels") and self.template_labels.get(name) == value:
+        if path[:-1] == ("metadata", "labels") and any(labels.get(name) == value for labels in self.template_labels):
             return "copied from its template's labels, since Git sets no labels"
         if self._is_allocated(parent, name, node, path):
             return ALLOCATED_VALUE
-        return DEFAULT if self.is_default(value, parent, name, siblings, _parent_field(path)) else None
+        # The server computes some defaults from other fields: those that were applied, or those after an edit.
+        is_default = self.has_default(value, parent, path, siblings) or (
+            desired is not None and self.has_default(value, parent, path, desired)
+        )
+        return DEFAULT if is_default else None
+
+    def has_default(self, value: Json, parent: Type, path: Path, siblings: Object) -> bool:
+        """Whether the server would set this value in a field that an object with these other fields lacks."""
+        return self.is_default(value, parent, str(path[-1]), siblings, _parent_field(path))
 
     def metadata_reason(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
         """Returns why a live-only label, annotation or finalizer is no difference.
@@ -66,23 +84,28 @@ class KnownValues:
             return None
         field, element = str(path[1]), path[2]
         name = element if isinstance(element, str) else element[0][1]
-        bookkeeping = self.reserved.bookkeeping.get(field)
-        if bookkeeping is not None and name in bookkeeping.exact:
+        if field not in self.reserved.bookkeeping:
+            return None
+        if name in self.reserved.any_writer[field]:
             return _BOOKKEEPING
+        bookkeeping = self.reserved.bookkeeping[field]
         claim = None if node is None else self.claim_finder.find(value, node, path)
         # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
-        if claim is not None and self.claim_finder.ownership.roles.has_applier and self._is_by_hand(claim):
-            return None
+        if claim is not None and self.claim_finder.ownership.roles.has_applier:
+            by_hand = self._written_by_hand(claim)
+            # A controller that is not known may have written a name that only controllers use.
+            if any(map(is_hand_tool, by_hand)) or (by_hand and name not in bookkeeping.exact):
+                return None
         if self.reserved.is_tracking(field, name, value):
             return "a tracking label or annotation of the applier"
-        return _BOOKKEEPING if bookkeeping is not None and name in bookkeeping else None
+        return _BOOKKEEPING if name in bookkeeping else None
 
-    def _is_by_hand(self, claim: Claim) -> bool:
-        """Whether a person set a field, and not an applier that managed the object before this one."""
-        entries = self.claim_finder.ownership.entries
-        return claim.cause is Cause.MANUAL and not all(
-            is_gitops_applier(entries[index].actor) for index in claim.owners
-        )
+    def _written_by_hand(self, claim: Claim) -> Sequence[Actor]:
+        """Returns the managers of a manual change, without appliers that managed the object before this one."""
+        if claim.cause is not Cause.MANUAL:
+            return ()
+        actors = [self.claim_finder.ownership.entries[index].actor for index in claim.owners]
+        return [actor for actor in actors if not is_gitops_applier(actor) and actor.manager != BEFORE_FIRST_APPLY]
 
     def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
         """Whether Git sets a field to the empty value that lets the server allocate one."""
@@ -136,8 +159,8 @@ class KnownValues:
         )
 
 
-def copied_template_labels(desired: Object, live: Object, schema: Type) -> Object:
-    """Returns the labels of the template that the server copies to an object without labels in Git.
+def copied_template_labels(desired: Object, live: Object, schema: Type) -> Sequence[Object]:
+    """Returns the labels of the template, live and in Git, that the server copies to an object without labels in Git.
 
     Args:
         desired: The normalized manifest.
@@ -145,9 +168,9 @@ def copied_template_labels(desired: Object, live: Object, schema: Type) -> Objec
         schema: The kind's type.
     """
     if schema.name not in LABELLED_BY_TEMPLATE or desired.get("metadata", {}).get("labels"):
-        return {}
-    labels: Object = live.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
-    return labels
+        return ()
+    templates = (body.get("spec", {}).get("template", {}) for body in (live, desired))
+    return [template.get("metadata", {}).get("labels", {}) for template in templates]
 
 
 def _parent_field(path: Path) -> str:

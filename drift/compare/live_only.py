@@ -34,8 +34,8 @@ class LiveOnlyFields:
     decisions: list[Decision] = field(default_factory=list)
     has_admitted: bool = False
 
-    def filter_field(
-        self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object
+    def filter_field(  # noqa: PLR0917
+        self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object, desired: Object | None
     ) -> Json | Absent:
         """Returns the part of a live-only field that is reported, or `ABSENT`.
 
@@ -45,8 +45,9 @@ class LiveOnlyFields:
             node: The owners of that object.
             path: The path of the field.
             siblings: The live object that has the field.
+            desired: The same object in Git, which lacks the field; None if Git lacks the object too.
         """
-        reason = self.known.reason(value, parent, node, path, siblings)
+        reason = self.known.reason(value, parent, node, path, siblings, desired)
         if reason is not None:
             return self._skip(path, reason)
         name = str(path[-1])
@@ -115,7 +116,7 @@ class LiveOnlyFields:
                 self.claims[path] = Claim(Cause.MANUAL, others)
                 return value
             return self._skip(path, "no field manager owns it: a default or an allocated value")
-        if isinstance(value, dict) and value and not schema.atomic and (node is None or node.children):
+        if isinstance(value, dict) and value and not schema.atomic and self._has_owners_by_part(schema, node):
             parts = self._filter_parts(value, schema, node, path)
             has_meaning = schema.empty_has_meaning or isinstance(path[-1], ItemKey)
             if parts is not ABSENT or isinstance(value, ListMap) or not has_meaning:
@@ -128,6 +129,17 @@ class LiveOnlyFields:
         self.claims[path] = claim
         return AtomicValue(value) if schema.atomic or isinstance(value, list) else value
 
+    def _has_owners_by_part(self, schema: Type, node: OwnerNode | None) -> bool:
+        """Whether a value that is not empty has owners by part. False if its owners own it as a whole.
+
+        An Apply entry that owns a map or a list, but nothing in it, applied an empty one. What it holds now was filled
+        in, such as the labels of a Namespace or the requests of a LimitRange.
+        """
+        if node is None or node.children:
+            return True
+        is_granular = schema.shape is not Shape.UNKNOWN
+        return is_granular and len(self.ownership.applied(node.owners)) == len(node.owners)
+
     def _filter_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if isinstance(value, ListMap):
             items = ListMap(is_set=value.is_set)
@@ -138,7 +150,7 @@ class LiveOnlyFields:
             return items or ABSENT
         fields: Object = {}
         for name, field_value in value.items():
-            kept = self.filter_field(field_value, schema, node, (*path, name), value)
+            kept = self.filter_field(field_value, schema, node, (*path, name), value, None)
             if kept is not ABSENT:
                 fields[name] = kept
         return fields or ABSENT

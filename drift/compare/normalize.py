@@ -4,6 +4,7 @@ A normalized tree consists of dict (structs, maps), `ListMap` (list maps, sets),
 scalars are `Canonical` or `Redacted`. The input is not changed.
 """
 
+import re
 from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
@@ -42,6 +43,9 @@ _UNORDERED: Final = frozenset(
 #: Types of items for which only the last item with the same key takes effect.
 _LAST_WINS: Final = frozenset({"io.k8s.api.core.v1.EnvVar"})
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+#: The names of resources: Kubernetes' own, and extended ones such as ``nvidia.com/gpu``.
+_RESOURCE: Final = re.compile(r"cpu|memory|storage|ephemeral-storage|hugepages-.+|.+/.+")
 
 #: Scalars with a single form, unless the schema declares a quantity, a duration or the like.
 SINGLE_FORM: Final = frozenset({str, int, bool})
@@ -103,6 +107,8 @@ class _Part(Enum):
     RESOURCES = auto()
     #: ``resources.requests`` or ``resources.limits``.
     AMOUNTS = auto()
+    #: The amount of one resource.
+    AMOUNT = auto()
 
 
 class _Normalizer:
@@ -117,7 +123,7 @@ class _Normalizer:
             return self._list(value, schema)
         if isinstance(value, Redacted | Incomparable):
             return value
-        return canonical(value, Scalar.QUANTITY if part is _Part.AMOUNTS else schema.scalar)
+        return canonical(value, Scalar.QUANTITY if part is _Part.AMOUNT else schema.scalar)
 
     def struct(self, value: Object, schema: Type, part: _Part = _Part.NONE, *, is_metadata: bool = False) -> Object:
         tree: Object = {}
@@ -142,7 +148,7 @@ class _Normalizer:
                 # The fast path: most fields are plain scalars.
                 tree[name] = field_value
                 continue
-            normalized = self.value(field_value, child, _resources_part(name, part) if child.is_custom else _Part.NONE)
+            normalized = self.value(field_value, child, _resources_part(name, child, part))
             if not self._equals_absence(normalized, schema, name, child):
                 tree[name] = normalized
         annotations = tree.get("annotations")
@@ -226,11 +232,20 @@ def _is_embedded_object(schema: Type) -> bool:
     return {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
 
 
-def _resources_part(name: str, parent: _Part) -> _Part:
-    if name == "resources":
-        return _Part.RESOURCES
-    is_amounts = parent is _Part.AMOUNTS or (parent is _Part.RESOURCES and name in {"requests", "limits"})
-    return _Part.AMOUNTS if is_amounts else _Part.NONE
+def _resources_part(name: str, schema: Type, parent: _Part) -> _Part:
+    """Returns the position of a field below a value at another position.
+
+    An amount that a CRD declares as a string or a number is stored as it was written, and so is a value that does not
+    have the name of a resource.
+    """
+    if not schema.is_custom:
+        return _Part.NONE
+    if parent is _Part.AMOUNTS:
+        is_declared = schema.shape is Shape.SCALAR and schema.scalar is Scalar.PLAIN
+        return _Part.AMOUNT if _RESOURCE.fullmatch(name) and not is_declared else _Part.NONE
+    if parent is _Part.RESOURCES and name in {"requests", "limits"}:
+        return _Part.AMOUNTS
+    return _Part.RESOURCES if name == "resources" else _Part.NONE
 
 
 def value_at(tree: Json, path: Iterable[str | ItemKey]) -> Json:

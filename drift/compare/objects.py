@@ -7,18 +7,20 @@ from functools import cache
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.kind_specifics import remove_kind_specifics
+from drift.compare.known_values import KnownValues, copied_template_labels
 from drift.compare.normalize import ListMap, normalize_object, value_at
-from drift.compare.ownership import Ownership, owner_node
+from drift.compare.ownership import ClaimFinder, Ownership, owner_node
 from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import remove_tracking, without_tracking_metadata
 from drift.compare.show import incomparables_in
-from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles
+from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.sops import SOPS_VALUES
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
+from drift.schema.shipped import object_meta
 from drift.schema.types import ABSENT, Type
 
 
@@ -76,6 +78,7 @@ def compare_object(
         reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
     facts = known_facts()
+    schema = schema.with_metadata(object_meta())
     reserved = reserved or reserved_metadata()
     desired_tree = normalize_object(desired, schema, facts)
     live_tree = normalize_object(live, schema, facts)
@@ -107,18 +110,13 @@ def compare_object(
         *_identity(desired), desired_tree, live_tree, owners=owners
     )
     live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, reserved)
-    projection = project(
-        desired_tree,
-        live_tree,
-        schema,
-        ownership,
-        facts=facts,
-        reserved=reserved,
-        with_zeros=cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True)),
-    )
+    with_zeros = cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True))
+    labels = copied_template_labels(desired_tree, live_tree, schema)
+    known = KnownValues(ClaimFinder(ownership, with_zeros), facts, reserved, labels)
+    projection = project(desired_tree, live_tree, schema, known)
     generation = as_object(live.get("metadata")).get("generation")
     differences, not_compared = _without_incomparable(diff(projection.desired, projection.live))
-    classification = classify(differences, projection, ownership, schema, generation)
+    classification = classify(differences, projection, known, schema, generation)
     others = _other_managers(entries, roles)
     if classification.differences and others and not roles.has_applier:
         remarks.append(f"written by {others}, not by an applier")
@@ -196,8 +194,7 @@ def _is_by_applier(owners: OwnerNode | None, entries: Sequence[Entry], roles: Ro
 def _other_managers(entries: Sequence[Entry], roles: Roles) -> str:
     """Returns the names of the managers that are neither applier nor controller; "" if there are none."""
     names = {entry.actor.manager for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER}
-    # The API server's name for the owner of fields that were set before the first apply.
-    names.discard("before-first-apply")
+    names.discard(BEFORE_FIRST_APPLY)
     return ", ".join(sorted(names))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.compare.normalize import value_at
-from drift.gitops.managers import Role, Roles
+from drift.gitops.managers import Role, Roles, is_gitops_applier
 from drift.managed_fields import Entry, OwnerNode
 from drift.model import Cause, Json, Object
 from drift.paths import ItemKey, Path
@@ -122,12 +122,13 @@ class ClaimFinder:
         applied = ownership.applied(applier)
         others = ownership.with_role(owners, Role.OTHER)
         if ownership.base_has(path) and not (others and value_at(ownership.base, path) != value):
-            return Claim(Cause.PENDING_SYNC, applied or applier or owners)
+            return Claim(Cause.PENDING_SYNC, applied or applier)
         if node is None:
             return Claim(Cause.UNKNOWN, ())
         is_dropped = applier and (self.is_zero_in_git(path) or self._is_left_by_client_side_apply(path))
         for cause, deciding in (
             (Cause.PENDING_SYNC, applied or (applier if is_dropped else ())),
+            (Cause.PENDING_SYNC, others if self.is_left_by_former_applier(others) else ()),
             (Cause.MANUAL, others),
             (Cause.CONTROLLER, ownership.with_role(owners, Role.CONTROLLER)),
         ):
@@ -145,6 +146,27 @@ class ClaimFinder:
             return False
         # With hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
         return path[-1] != "hostPort" and value_at(self.with_zeros(), path) is not ABSENT
+
+    def is_left_by_former_applier(self, owners: Iterable[int]) -> bool:
+        """Whether appliers of other programs alone own a field, and wrote it before the applier, as Helm before Flux.
+
+        What they wrote later is an edit by hand.
+        """
+        owners = tuple(owners)
+        return self.precede_apply(owners) and all(
+            is_gitops_applier(self.ownership.entries[index].actor) for index in owners
+        )
+
+    def precede_apply(self, owners: Iterable[int]) -> bool:
+        """Whether these entries are Updates that are older than the last server-side apply of the applier."""
+        ownership = self.ownership
+        entries = ownership.entries
+        appliers = ownership.applied(ownership.with_role(range(len(entries)), Role.APPLIER))
+        applied = max((entries[index].actor.time or "" for index in appliers), default="")
+        return all(
+            entries[index].actor.operation == "Update" and "" < (entries[index].actor.time or "") < applied
+            for index in owners
+        )
 
     def _is_left_by_client_side_apply(self, path: Path) -> bool:
         """Whether Git dropped a field after the applier switched to server-side apply, and its Update entry keeps it.

@@ -4,7 +4,7 @@ Live-only fields are filtered by their owner; everything else is carried over. E
 on both sides, so that the diff skips them at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drift.compare.atomic import (
@@ -15,15 +15,13 @@ from drift.compare.atomic import (
     same_scalar,
     without_filled_in,
 )
-from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, copied_template_labels
+from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues
 from drift.compare.live_only import LiveOnlyFields
 from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
-from drift.compare.ownership import Claim, ClaimFinder, Ownership, owners_below
-from drift.gitops.tracking import ReservedMetadata
+from drift.compare.ownership import Claim, owners_below
 from drift.managed_fields import OwnerNode
 from drift.model import Decision, Json, Object
 from drift.paths import Path, render
-from drift.schema.facts import Facts
 from drift.schema.types import ABSENT, Type
 from drift.schema.values import Canonical
 
@@ -49,29 +47,16 @@ class Projection:
     has_admitted: bool
 
 
-def project(
-    desired: Object,
-    live: Object,
-    schema: Type,
-    ownership: Ownership,
-    *,
-    facts: Facts,
-    reserved: ReservedMetadata,
-    with_zeros: Callable[[], Object],
-) -> Projection:
+def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> Projection:
     """Leaves out of the live object what Git does not need to set.
 
     Args:
         desired: The normalized manifest.
         live: The normalized live object.
         schema: The kind's type.
-        ownership: The owners of the live object's fields.
-        facts: Defaults and omitempty fields that the schema does not declare.
-        reserved: The labels and annotations that appliers and Kubernetes put on objects.
-        with_zeros: Returns the normalized manifest including the zero values that the server drops. Called on demand.
+        known: Recognizes defaults, allocated values and tracking labels of the live object.
     """
-    labels = copied_template_labels(desired, live, schema)
-    known = KnownValues(ClaimFinder(ownership, with_zeros), facts, reserved, labels)
+    ownership = known.claim_finder.ownership
     live_only = LiveOnlyFields(ownership, known, schema.is_scalable)
     projector = _Projector(live_only)
     both = projector.fields(desired, live, schema, ownership.tree, ())
@@ -122,7 +107,7 @@ class _Projector:
                     left[name] = desired_value
                     same = False
                 continue
-            live_value = self._without_filled_in(desired_value, live, schema, (*path, name))
+            live_value = self._without_filled_in(desired, live, schema, (*path, name))
             if (
                 type(desired_value) is type(live_value)
                 and type(desired_value) in SINGLE_FORM
@@ -138,15 +123,15 @@ class _Projector:
                 if is_mirrored(live_value, schema, name, desired):
                     self._skip((*path, name), "a copy of another field that Git sets")
                     continue
-                kept = self._live_only.filter_field(live_value, schema, node, (*path, name), live)
+                kept = self._live_only.filter_field(live_value, schema, node, (*path, name), live, desired)
                 if kept is not ABSENT:
                     right[name] = kept
                     same = False
         return (left, left) if same else (left, right)
 
-    def _without_filled_in(self, desired: Json, live: Object, parent: Type, path: Path) -> Json:
+    def _without_filled_in(self, desired: Object, live: Object, parent: Type, path: Path) -> Json:
         name = str(path[-1])
-        kept = without_filled_in(desired, live[name], parent, name, live)
+        kept = without_filled_in(desired, live, parent, name)
         if kept is not live[name]:
             for key in live[name]:
                 if key not in kept:

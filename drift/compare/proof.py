@@ -24,6 +24,7 @@ from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles,
 from drift.gitops.tracking import ReservedMetadata
 from drift.model import Actor, Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
+from drift.schema.shipped import object_meta
 from drift.schema.types import ABSENT, Shape, Type
 
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -64,6 +65,7 @@ class InSyncProof:
             last_applied: The parsed last-applied annotation; None if there is none.
             schema: The kind's type.
         """
+        schema = schema.with_metadata(object_meta())
         try:
             return (
                 self._has_all(desired, live, schema)
@@ -290,9 +292,9 @@ class _OwnedFields:
         return True
 
     def _is_reserved(self, field: str, name: str, in_cluster: Json) -> bool:
-        bookkeeping = self._reserved.bookkeeping[field]
-        if name in bookkeeping.exact:
+        if name in self._reserved.any_writer[field]:
             return True
+        bookkeeping = self._reserved.bookkeeping[field]
         value = in_cluster.get(name) if isinstance(in_cluster, dict) else None
         return self._role is not Role.OTHER and (name in bookkeeping or self._reserved.is_tracking(field, name, value))
 

@@ -21,13 +21,13 @@ def kustomization_record(kustomization: Object) -> SyncRecord:
         kustomization: The live object, in any API version.
     """
     status = at(kustomization, "status")
-    applied = commit_of(text(status, "lastAppliedRevision"))
-    attempted = commit_of(text(status, "lastAttemptedRevision"))
+    applied, attempted = text(status, "lastAppliedRevision"), text(status, "lastAttemptedRevision")
     # An OCI artifact may name the commit that it was built from.
-    commit = applied or commit_of(text(status, "lastAppliedOriginRevision"))
+    commit = commit_of(applied) or commit_of(text(status, "lastAppliedOriginRevision"))
+    is_another = (commit_of(attempted) or attempted) != (commit_of(applied) or applied)
     return SyncRecord(
         last=(SyncedSource(commit),) if commit else None,
-        is_syncing=applied is not None and attempted is not None and attempted != applied,
+        is_syncing=bool(applied and attempted) and is_another,
     )
 
 

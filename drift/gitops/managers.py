@@ -9,10 +9,16 @@ from enum import Enum, auto
 from fnmatch import translate
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from drift.managed_fields import Entry
 from drift.model import LAST_APPLIED, Actor, Json, Object
+
+#: The API server's name for the owner of fields that were set before the first apply, by anyone.
+BEFORE_FIRST_APPLY: Final = "before-first-apply"
+
+#: Hand tools that write a whole object.
+_CREATORS: Final = frozenset({"kubectl-create", "kubectl-expose", "kubectl-replace", "kubectl-run"})
 
 #: Manager, operation and subresource.
 ManagerName = tuple[str, str, str | None]
@@ -277,6 +283,16 @@ def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
         # People can write the status with kubectl.
         return not _matches("hand_tools", actor.manager)
     return _matches("controllers", actor.manager) or _matches_any(tuple(extra), actor.manager)
+
+
+def is_hand_tool(actor: Actor) -> bool:
+    """Returns whether people use a manager by hand: kubectl's commands, user interfaces and API clients."""
+    return actor.manager != BEFORE_FIRST_APPLY and _matches("hand_tools", actor.manager)
+
+
+def is_editor(actor: Actor) -> bool:
+    """Returns whether people edit objects with a manager, which does not create or apply them as a whole."""
+    return is_hand_tool(actor) and actor.manager not in _CREATORS and not _is_kubectl_apply(actor)
 
 
 def known_appliers() -> tuple[str, ...]:

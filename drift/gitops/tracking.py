@@ -7,6 +7,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+from drift.gitops.managers import is_editor
+from drift.model import Actor, Json, as_object
+
 #: Labels and annotations whose value names the object's owner, such as a Kustomization or a release, and the program
 #: that writes them, or the programs, by their names in ``managers.json``.
 _WRITTEN_BY: Final = {
@@ -39,13 +42,16 @@ class ReservedMetadata:
 
     Attributes:
         tracking: How appliers mark the objects that they own.
-        bookkeeping: What Kubernetes' controllers and tools write for their own use.
+        bookkeeping: What controllers write for their own use.
+        any_writer: What is no drift, no matter which manager wrote it: the API server adds it to anyone's request, or
+            it only asks a controller to act.
         copied_labels: Labels in ``tracking`` that the applier also puts into pod templates and selectors.
         overwritten: Names whose value in Git the applier replaces with its own.
     """
 
     tracking: Mapping[str, Names]
     bookkeeping: Mapping[str, Names]
+    any_writer: Mapping[str, Names]
     copied_labels: frozenset[str] = frozenset()
     overwritten: Mapping[str, Names] = field(default_factory=dict)
 
@@ -64,10 +70,10 @@ class ReservedMetadata:
         return _has(self.overwritten, field, name, value)
 
     def programs(self, live: object, desired: object) -> frozenset[str]:
-        """Returns the programs whose tracking label or annotation is live and not set by Git.
+        """Returns the programs whose tracking label or annotation is live, not set by Git, and not put there by hand.
 
         Args:
-            live: ``metadata`` of the live object.
+            live: ``metadata`` of the live object, with its ``managedFields``.
             desired: ``metadata`` of the manifest.
 
         Returns:
@@ -76,11 +82,12 @@ class ReservedMetadata:
         found: set[str] = set()
         for group in ("labels", "annotations"):
             live_names = live.get(group) if isinstance(live, dict) else None
-            if not isinstance(live_names, dict):
+            if not isinstance(live, dict) or not isinstance(live_names, dict):
                 continue
             desired_names = desired.get(group) if isinstance(desired, dict) else None
             for name in _WRITTEN_BY.keys() & self.tracking[group].exact & live_names.keys():
-                if not (isinstance(desired_names, dict) and name in desired_names):
+                in_git = isinstance(desired_names, dict) and name in desired_names
+                if not in_git and not _is_put_by_hand(live, group, name):
                     found.update(_WRITTEN_BY[name])
         return frozenset(found)
 
@@ -100,6 +107,27 @@ class ReservedMetadata:
         )
 
 
+def _is_put_by_hand(metadata: Mapping[str, Json], field: str, name: str) -> bool:
+    """Whether only tools that people edit objects with own a label or annotation.
+
+    Tools that create an object own all that it has: a user may have made it from one that an applier managed.
+    """
+    owners = [
+        Actor(manager, str(entry.get("operation")), None, None)
+        for entry in metadata.get("managedFields") or ()
+        if isinstance(entry, dict)
+        and isinstance(manager := entry.get("manager"), str)
+        and f"f:{name}" in _at(entry, "fieldsV1", "f:metadata", f"f:{field}")
+    ]
+    return bool(owners) and all(map(is_editor, owners))
+
+
+def _at(value: Json, *names: str) -> Mapping[str, Json]:
+    for name in names:
+        value = as_object(value).get(name)
+    return as_object(value)
+
+
 def _has(names: Mapping[str, Names], field: str, name: str, value: object) -> bool:
     found = names.get(field)
     return found is not None and (name in found or f"{name}={value}" in found)
@@ -117,6 +145,7 @@ def reserved_metadata() -> ReservedMetadata:
     return ReservedMetadata(
         tracking=_names_by_field(data["tracking"]),
         bookkeeping=_names_by_field(data["bookkeeping"]),
+        any_writer=_names_by_field(data["any_writer"]),
         copied_labels=frozenset(data["copied_labels"]),
         overwritten=_names_by_field(data["overwritten"]),
     )

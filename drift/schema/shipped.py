@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.model import Json, Object
+from drift.schema.types import SchemaDocument, Type
 
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _PREFIX: Final = "#/components/schemas/"
@@ -30,6 +31,18 @@ def built_in_kinds() -> list[dict[str, Any]]:
     """Returns every built-in kind: group, version, kind, plural, namespaced, verbs."""
     kinds: list[dict[str, Any]] = _compact()["kinds"]
     return kinds
+
+
+@cache
+def object_meta() -> Type:
+    """Returns the type of ``metadata`` that every kind has, also one without a schema."""
+    named: Mapping[str, Json] = compact_schemas()["components"]["schemas"]
+    return SchemaDocument({"components": {"schemas": _shared(named)}}).metadata
+
+
+def _shared(named: Mapping[str, Json]) -> dict[str, Json]:
+    """Returns the types that all groups share: those of the metadata."""
+    return {name: schema for name, schema in named.items() if name.startswith(_META)}
 
 
 def schema_version() -> str:
@@ -69,9 +82,8 @@ def openapi_document(definition: Object, version: str, built_in: Mapping[str, An
         "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, **properties},
         "x-kubernetes-group-version-kind": [identity],
     }
-    shared = {name: type_ for name, type_ in named.items() if name.startswith(_META)}
     scale = {f"/apis/{spec['group']}/{version}/{{name}}/scale": {"get": {"x-kubernetes-group-version-kind": identity}}}
     return {
         "paths": scale if "scale" in (served.get("subresources") or {}) else {},
-        "components": {"schemas": {**shared, f"{spec['group']}.{version}.{kind}": root}},
+        "components": {"schemas": {**_shared(named), f"{spec['group']}.{version}.{kind}": root}},
     }

@@ -142,6 +142,14 @@ class Type:
             or bool(self._schema.get("x-kubernetes-preserve-unknown-fields"))
         )
 
+    def with_metadata(self, metadata: "Type") -> "Type":
+        """Returns this type with a type for its ``metadata`` if it declares none, as that of a schemaless resource."""
+        if self.field("metadata") is not UNKNOWN:
+            return self
+        described = Type(self._document, self._schema, self.name, self.default)
+        described._children["metadata"] = metadata
+        return described
+
     @property
     def field_names(self) -> tuple[str, ...]:
         """The declared fields; empty for maps and for types that allow any field."""

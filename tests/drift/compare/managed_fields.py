@@ -1,6 +1,17 @@
-"""Builds ``managedFields`` entries for live objects that are written by hand."""
+"""Builds ``managedFields`` entries for live objects that are written by hand, and compares these with manifests."""
 
 from typing import Any
+
+from drift.compare.objects import ObjectComparison, compare_object
+from drift.compare.proof import InSyncProof
+from drift.gitops.tracking import reserved_metadata
+from drift.kube.live import read_live
+from drift.schema.facts import known_facts
+from drift.schema.shipped import compact_schemas
+from drift.schema.types import SchemaDocument, Type
+
+DOCUMENT = SchemaDocument(compact_schemas())
+Fields = dict[str, Any]
 
 
 def entry(manager: str, operation: str, owned: dict[str, Any]) -> dict[str, Any]:
@@ -17,3 +28,42 @@ def entry(manager: str, operation: str, owned: dict[str, Any]) -> dict[str, Any]
 
 def _field_set(value: Any) -> dict[str, Any]:
     return {f"f:{name}": _field_set(child) for name, child in value.items()} if isinstance(value, dict) else {}
+
+
+def built_in(api_version: str, kind: str) -> Type:
+    group, _, version = api_version.rpartition("/")
+    found = DOCUMENT.kind(group, version, kind)
+    assert found is not None
+    return found
+
+
+def compare(
+    desired: Fields,
+    live: Fields,
+    base: Fields | None = None,
+    *,
+    schema: Type | None = None,
+    out_of_sync: bool = False,
+) -> ObjectComparison:
+    """Compares a manifest with a live object, and checks that the proof does not contradict the comparison."""
+    read = read_live(live, desired["apiVersion"], desired["kind"])
+    schema = schema or built_in(desired["apiVersion"], desired["kind"])
+    compared = compare_object(desired, read.body, read.last_applied, schema, synced=base, out_of_sync=out_of_sync)
+    proof = InSyncProof(known_facts(), reserved_metadata())
+    if proof.holds(desired, read.body, base, read.last_applied, schema):
+        assert not compared.differences
+        assert not compared.has_admitted
+    return compared
+
+
+def causes(compared: ObjectComparison) -> list[tuple[str, str, str, list[str]]]:
+    """The last element of the path, the change, the cause and the field managers of each difference."""
+    return [
+        (
+            str(found.difference.path[-1]),
+            found.difference.change.value,
+            found.cause.value,
+            [actor.manager for actor in found.actors],
+        )
+        for found in compared.differences
+    ]

@@ -8,60 +8,21 @@ from typing import Any
 
 import pytest
 
-from drift.compare.objects import ObjectComparison, compare_object
+from drift.compare.classify import APPLIED_EMPTY, NOT_KEPT
+from drift.compare.objects import compare_object
 from drift.compare.ownership import AS_APPLIER_NOTE, NO_BASE_NOTE, OUT_OF_SYNC_NOTE
-from drift.compare.proof import InSyncProof
-from drift.gitops.tracking import reserved_metadata
-from drift.kube.live import read_live
 from drift.model import LAST_APPLIED
-from drift.schema.facts import known_facts
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument, Type
-from tests.drift.compare.managed_fields import entry
+from tests.drift.compare.managed_fields import Fields, built_in, causes, compare, entry
 
-DOCUMENT = SchemaDocument(compact_schemas())
-Fields = dict[str, Any]
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps"}
 ARGOCD = {"argocd.argoproj.io/tracking-id": "apps:/ConfigMap:n/a"}
 HELM = {"meta.helm.sh/release-name": "apps"}
-
-
-def _type(api_version: str, kind: str) -> Type:
-    group, _, version = api_version.rpartition("/")
-    found = DOCUMENT.kind(group, version, kind)
-    assert found is not None
-    return found
 
 
 def _object(fields: Fields, *entries: Fields, kind: str = "ConfigMap", **metadata: Any) -> Fields:
     api_version = "apps/v1" if kind == "Deployment" else "v1"
     managed = {"managedFields": [{**one, "apiVersion": api_version} for one in entries]} if entries else {}
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a", **metadata, **managed}, **fields}
-
-
-def _compare(
-    desired: Fields, live: Fields, base: Fields | None = None, *, out_of_sync: bool = False
-) -> ObjectComparison:
-    read = read_live(live, desired["apiVersion"], desired["kind"])
-    schema = _type(desired["apiVersion"], desired["kind"])
-    compared = compare_object(desired, read.body, read.last_applied, schema, synced=base, out_of_sync=out_of_sync)
-    proof = InSyncProof(known_facts(), reserved_metadata())
-    if proof.holds(desired, read.body, base, read.last_applied, schema):
-        assert not compared.differences
-        assert not compared.has_admitted
-    return compared
-
-
-def _causes(compared: ObjectComparison) -> list[tuple[str, str, str, list[str]]]:
-    return [
-        (
-            str(found.difference.path[-1]),
-            found.difference.change.value,
-            found.cause.value,
-            [actor.manager for actor in found.actors],
-        )
-        for found in compared.differences
-    ]
 
 
 # -- one program applies an object; what another applier wrote is an edit by hand
@@ -89,7 +50,7 @@ def test_an_edit_under_the_name_of_another_applier_is_manual(
     edited = entry(hand, "Update", {"data": {"a": "", "added": ""}})
     live = _object({"data": {"a": "9", "b": "2", "c": "3", "added": "x"}}, applied, edited, **marks)
 
-    assert sorted(_causes(_compare(desired, live, desired))) == [
+    assert sorted(causes(compare(desired, live, desired))) == [
         ("a", "changed", "manual", [hand]),
         ("added", "added", "manual", [hand]),
     ]
@@ -107,7 +68,62 @@ def test_the_tracking_of_a_former_applier_is_silent(former: str, marks: Fields, 
     before = entry(former, "Update", {"data": {"a": ""}, "metadata": marks})
     after = entry(applier, "Apply", {"data": {"a": ""}})
 
-    assert _causes(_compare(desired, _object({"data": {"a": "1"}}, before, after, **marks))) == []
+    assert causes(compare(desired, _object({"data": {"a": "1"}}, before, after, **marks))) == []
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("2025-12-31T00:00:00Z", [("b", "added", "pending-sync", ["helm"])]),
+        ("2026-01-02T00:00:00Z", [("b", "added", "manual", ["helm"])]),
+    ],
+    ids=["before", "after"],
+)
+@pytest.mark.parametrize("has_base", [True, False])
+def test_what_a_former_applier_left_behind_is_pending(time: str, expected: list[Any], *, has_base: bool) -> None:
+    desired = _object({"data": {"a": "1"}})
+    former = {**entry("helm", "Update", {"data": {"a": "", "b": ""}}), "time": time}
+    live = _object({"data": {"a": "1", "b": "2"}}, former, entry("kustomize-controller", "Apply", {"data": {"a": ""}}))
+
+    assert causes(compare(desired, live, desired if has_base else None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("time", "cause", "actors"),
+    [("2025-12-31T00:00:00Z", "pending-sync", []), ("2026-01-02T00:00:00Z", "manual", ["helm"])],
+    ids=["before", "after"],
+)
+@pytest.mark.parametrize("has_base", [True, False])
+def test_a_field_that_git_adds_and_a_former_applier_set_is_pending(
+    time: str, cause: str, actors: list[str], *, has_base: bool
+) -> None:
+    former = {**entry("helm", "Update", {"data": {"a": "", "b": ""}}), "time": time}
+    live = _object({"data": {"a": "1", "b": "2"}}, former, entry("kustomize-controller", "Apply", {"data": {"a": ""}}))
+
+    found = compare(_object({"data": {"a": "1", "b": "3"}}), live, _object({"data": {"a": "1"}}) if has_base else None)
+
+    assert causes(found) == [("b", "changed", cause, actors)]
+
+
+@pytest.mark.parametrize("marks", [{"annotations": HELM}, {"labels": FLUX}, {"annotations": ARGOCD}])
+def test_a_tracking_mark_put_by_hand_on_an_object_of_kubectl_is_reported(marks: Fields) -> None:
+    applied = entry("kubectl-client-side-apply", "Update", {"data": {"a": "", "b": ""}})
+    marked = entry("kubectl-annotate", "Update", {"metadata": marks})
+    (field,) = marks
+
+    same = compare(_object({"data": {"a": "1"}}), _object({"data": {"a": "1"}}, applied, marked, **marks))
+    changed = compare(_object({"data": {"a": "2"}}), _object({"data": {"a": "1"}}, applied, marked, **marks))
+
+    assert causes(same) == [(field, "added", "manual", ["kubectl-annotate"])]
+    assert ("a", "changed", "pending-sync", ["kubectl-client-side-apply"]) in causes(changed)
+
+
+def test_an_object_that_kubectl_made_from_a_tracked_one_has_no_applier() -> None:
+    made = entry("kubectl-client-side-apply", "Update", {"data": {"a": ""}, "metadata": {"labels": FLUX}})
+
+    found = compare(_object({"data": {"a": "2"}}), _object({"data": {"a": "1"}}, made, labels=FLUX))
+
+    assert causes(found) == [("a", "changed", "manual", ["kubectl-client-side-apply"])]
 
 
 def test_a_tracking_label_added_by_hand_is_reported() -> None:
@@ -115,7 +131,7 @@ def test_a_tracking_label_added_by_hand_is_reported() -> None:
     edited = entry("kubectl-label", "Update", {"metadata": {"annotations": HELM}})
     live = _object({"data": {"a": "1"}}, applied, edited, annotations=HELM)
 
-    found = _causes(_compare(_object({"data": {"a": "1"}}), live))
+    found = causes(compare(_object({"data": {"a": "1"}}), live))
 
     assert found == [("annotations", "added", "manual", ["kubectl-label"])]
 
@@ -128,7 +144,7 @@ def test_the_last_applied_annotation_tells_the_applier_of_two_programs() -> None
         {"data": {"a": "1", "b": "x", "c": "y"}}, applied, edited, annotations={LAST_APPLIED: json.dumps(body)}
     )
 
-    assert _causes(_compare(body, live)) == [("b", "added", "manual", ["helm"]), ("c", "added", "manual", ["helm"])]
+    assert causes(compare(body, live)) == [("b", "added", "manual", ["helm"]), ("c", "added", "manual", ["helm"])]
 
 
 # -- what admission explains, the GitOps controller can contradict
@@ -138,12 +154,12 @@ def test_what_the_applier_updated_beyond_git_is_reported_once_the_object_is_out_
     desired = _object({"data": {"a": "1"}})
     live = _object({"data": {"a": "1", "b": "x"}}, entry("argocd-controller", "Update", {"data": {"a": "", "b": ""}}))
 
-    in_sync = _compare(desired, live, desired)
-    out_of_sync = _compare(desired, live, desired, out_of_sync=True)
+    in_sync = compare(desired, live, desired)
+    out_of_sync = compare(desired, live, desired, out_of_sync=True)
 
-    assert _causes(in_sync) == []
+    assert causes(in_sync) == []
     assert in_sync.has_admitted
-    assert _causes(out_of_sync) == [("b", "added", "unknown", ["argocd-controller"])]
+    assert causes(out_of_sync) == [("b", "added", "unknown", ["argocd-controller"])]
     assert out_of_sync.differences[0].note == OUT_OF_SYNC_NOTE
 
 
@@ -154,15 +170,15 @@ def test_a_default_stays_silent_while_the_object_is_out_of_sync() -> None:
     owned = entry("argocd-controller", "Update", {"spec": {**service["spec"], **defaults}})
     live = _object({"spec": {**service["spec"], **defaults}}, owned, kind="Service")
 
-    assert _causes(_compare(desired, live, desired, out_of_sync=True)) == []
+    assert causes(compare(desired, live, desired, out_of_sync=True)) == []
 
 
 def test_without_a_base_what_the_applier_updated_beyond_git_is_unknown() -> None:
     live = _object({"data": {"a": "1", "b": "x"}}, entry("helm", "Update", {"data": {"a": "", "b": ""}}))
 
-    found = _compare(_object({"data": {"a": "1"}}), live)
+    found = compare(_object({"data": {"a": "1"}}), live)
 
-    assert _causes(found) == [("b", "added", "unknown", ["helm"])]
+    assert causes(found) == [("b", "added", "unknown", ["helm"])]
     assert found.differences[0].note == NO_BASE_NOTE
 
 
@@ -189,9 +205,9 @@ def test_a_field_that_git_dropped_is_pending_for_any_owner(
     others = () if owner is None else (entry(owner, "Update", {"metadata": {"labels": ""}, **_owned(dropped)}),)
     live = _object(dropped, entry("kustomize-controller", "Update", _owned(kept)), *others, kind=kind)
 
-    found = _compare(_object(kept, kind=kind), live, _object(dropped, kind=kind))
+    found = compare(_object(kept, kind=kind), live, _object(dropped, kind=kind))
 
-    assert [(change, cause) for _, change, cause, _ in _causes(found)] == [("added", "pending-sync")]
+    assert [(change, cause) for _, change, cause, _ in causes(found)] == [("added", "pending-sync")]
 
 
 def _owned(value: Any) -> Any:
@@ -208,9 +224,9 @@ def test_a_field_that_git_dropped_and_a_user_changed_is_manual() -> None:
         entry("kubectl-edit", "Update", {"data": {"b": ""}}),
     )
 
-    found = _compare(_object({"data": {"a": "1"}}), live, _object({"data": {"a": "1", "b": "x"}}))
+    found = compare(_object({"data": {"a": "1"}}), live, _object({"data": {"a": "1", "b": "x"}}))
 
-    assert _causes(found) == [("b", "added", "manual", ["kubectl-edit"])]
+    assert causes(found) == [("b", "added", "manual", ["kubectl-edit"])]
 
 
 def test_a_field_dropped_from_a_list_item_that_moved_is_not_proven_in_sync() -> None:
@@ -226,7 +242,7 @@ def test_a_field_dropped_from_a_list_item_that_moved_is_not_proven_in_sync() -> 
     applied = entry("kustomize-controller", "Apply", {"spec": {"selector": ""}})
     live = _object(pod(with_tty, other), applied, kind="Deployment")
 
-    assert ("stdin", "added", "pending-sync", []) in _causes(_compare(desired, live, base))
+    assert ("stdin", "added", "pending-sync", []) in causes(compare(desired, live, base))
 
 
 # -- changed values
@@ -235,7 +251,7 @@ def test_a_field_dropped_from_a_list_item_that_moved_is_not_proven_in_sync() -> 
 @pytest.mark.parametrize(
     ("base", "desired", "live", "expected"),
     [
-        ("1", "2", "1", [("a", "changed", "pending-sync", ["kube-controller-manager"])]),
+        ("1", "2", "1", [("a", "changed", "pending-sync", [])]),
         ("1", "1", "2", [("a", "changed", "controller", ["kube-controller-manager"])]),
         ("1", "2", "3", [("a", "changed", "controller", ["kube-controller-manager"])]),
         (None, "1", "2", [("a", "changed", "controller", ["kube-controller-manager"])]),
@@ -243,7 +259,7 @@ def test_a_field_dropped_from_a_list_item_that_moved_is_not_proven_in_sync() -> 
     ids=["git", "cluster", "both", "no base"],
 )
 def test_a_controllers_field(base: str | None, desired: str, live: str, expected: list[Any]) -> None:
-    found = _compare(
+    found = compare(
         _object({"data": {"a": desired, "b": "1"}}),
         _object(
             {"data": {"a": live, "b": "1"}},
@@ -253,7 +269,7 @@ def test_a_controllers_field(base: str | None, desired: str, live: str, expected
         None if base is None else _object({"data": {"a": base, "b": "1"}}),
     )
 
-    assert _causes(found) == expected
+    assert causes(found) == expected
 
 
 # -- what people do under the applier's name
@@ -272,9 +288,9 @@ def _client_side(manager: str, live: Fields, sent: Fields) -> Fields:
 def test_what_the_applier_sent_is_no_work_of_a_webhook(applier: str) -> None:
     desired, live = _object({"data": {"a": "1"}}), {"data": {"a": "evil", "b": "x"}}
 
-    found = _compare(desired, _client_side(applier, live, live), desired)
+    found = compare(desired, _client_side(applier, live, live), desired)
 
-    assert sorted(_causes(found)) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
+    assert sorted(causes(found)) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
     assert {one.note for one in found.differences} == {AS_APPLIER_NOTE}
 
 
@@ -282,9 +298,9 @@ def test_what_the_applier_sent_is_no_work_of_a_webhook(applier: str) -> None:
 def test_what_the_applier_did_not_send_is_the_work_of_a_webhook(applier: str) -> None:
     desired = _object({"data": {"a": "1"}})
 
-    found = _compare(desired, _client_side(applier, {"data": {"a": "2", "b": "x"}}, {"data": {"a": "1"}}), desired)
+    found = compare(desired, _client_side(applier, {"data": {"a": "2", "b": "x"}}, {"data": {"a": "1"}}), desired)
 
-    assert _causes(found) == []
+    assert causes(found) == []
     assert found.has_admitted
 
 
@@ -293,8 +309,8 @@ def test_a_command_that_people_run_is_not_explained_without_what_it_sent(applier
     desired = _object({"data": {"a": "1"}})
     live = _object({"data": {"a": "2", "b": "x"}}, entry(applier, "Update", {"data": {"a": "", "b": ""}}))
 
-    found = _causes(_compare(desired, live, desired))
-    of_release = compare_object(desired, live, None, _type("v1", "ConfigMap"), synced=desired, is_sent=True)
+    found = causes(compare(desired, live, desired))
+    of_release = compare_object(desired, live, None, built_in("v1", "ConfigMap"), synced=desired, is_sent=True)
 
     assert sorted(found) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
     assert not of_release.differences
@@ -316,7 +332,7 @@ def test_an_update_beside_server_side_apply_is_no_work_of_a_webhook(applied: str
         entry(edited, "Update", {"data": {"a": ""}}),
     )
 
-    assert _causes(_compare(desired, live, desired)) == [("a", "changed", "unknown", [edited])]
+    assert causes(compare(desired, live, desired)) == [("a", "changed", "unknown", [edited])]
 
 
 def test_flux_suspend_is_manual() -> None:
@@ -328,4 +344,154 @@ def test_flux_suspend_is_manual() -> None:
         labels=FLUX,
     )
 
-    assert _causes(_compare(desired, live, desired)) == [("suspend", "changed", "manual", ["flux"])]
+    assert causes(compare(desired, live, desired)) == [("suspend", "changed", "manual", ["flux"])]
+
+
+# -- Git sets a field that the last sync did not have
+
+
+def _service(*entries: Fields, **fields: Any) -> Fields:
+    return _object({"spec": {"selector": {"app": "a"}, "ports": [PORT], **fields}}, *entries, kind="Service")
+
+
+SYNCED = entry("kustomize-controller", "Apply", {"spec": {"selector": {"app": ""}}})
+
+
+def _by_hand(manager: str, *fields: str) -> Fields:
+    return entry(manager, "Update", {"spec": dict.fromkeys(fields, "")})
+
+
+@pytest.mark.parametrize("creator", [None, "kubectl-create", "helm", "kube-controller-manager"])
+@pytest.mark.parametrize(
+    ("field", "in_git", "filled_in"),
+    [("type", "NodePort", "ClusterIP"), ("sessionAffinity", "ClientIP", "None"), ("clusterIP", "10.0.0.7", "10.0.0.9")],
+)
+def test_a_field_that_git_adds_to_one_that_the_server_filled_in_is_pending(
+    field: str, in_git: str, filled_in: str, creator: str | None
+) -> None:
+    creators = () if creator is None else (_by_hand(creator, field),)
+
+    found = compare(_service(**{field: in_git}), _service(*creators, SYNCED, **{field: filled_in}), _service())
+
+    assert causes(found) == [(field, "changed", "pending-sync", [])]
+
+
+@pytest.mark.parametrize(
+    ("time", "live", "expected"),
+    [
+        ("2025-12-31T00:00:00Z", "ClusterIP", ("pending-sync", [])),
+        ("2025-12-31T00:00:00Z", "LoadBalancer", ("manual", ["kubectl-create"])),
+        ("2026-01-02T00:00:00Z", "ClusterIP", ("manual", ["kubectl-create"])),
+    ],
+    ids=["a default", "no default", "after the apply"],
+)
+def test_without_a_base_a_default_from_before_the_apply_is_no_edit(time: str, live: str, expected: Any) -> None:
+    creator = {**_by_hand("kubectl-create", "type"), "time": time}
+
+    found = causes(compare(_service(type="NodePort"), _service(creator, SYNCED, type=live)))
+
+    assert found == [("type", "changed", *expected)]
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_default_that_git_spells_out_and_a_user_changed_is_manual(*, owned: bool) -> None:
+    def deployment(*entries: Fields, **spec: Any) -> Fields:
+        return _object({"spec": {"selector": {"matchLabels": {"app": "a"}}, **spec}}, *entries, kind="Deployment")
+
+    # Scaling records no owner of replicas that had none.
+    edited = _by_hand("kubectl-edit", "replicas") if owned else _by_hand("kubectl-edit", "paused")
+
+    found = causes(compare(deployment(replicas=1), deployment(SYNCED, edited, replicas=4), deployment()))
+
+    assert found == [("replicas", "changed", "manual", ["kubectl-edit"] if owned else [])]
+
+
+def test_a_field_that_git_adds_and_a_user_changed_has_the_cause_of_its_owner() -> None:
+    edited = _by_hand("kubectl-edit", "type")
+
+    found = compare(_service(type="NodePort"), _service(SYNCED, edited, type="LoadBalancer"), _service())
+
+    assert causes(found) == [("type", "changed", "manual", ["kubectl-edit"])]
+
+
+# -- the applier owns a field that is not live
+
+
+def _pods(*, ready: int | None = None, **pod: Any) -> Fields:
+    spec: Fields = {"selector": {"matchLabels": {"app": "a"}}, "template": {"spec": {"restartPolicy": "Always", **pod}}}
+    return {"spec": spec if ready is None else {**spec, "minReadySeconds": ready}}
+
+
+APPLIED_EMPTY_FIELDS = [
+    ("Deployment", "hostNetwork", _pods(hostNetwork=False), _pods(hostNetwork=True)),
+    ("Deployment", "volumes", _pods(volumes=[]), _pods(volumes=[{"name": "v", "emptyDir": {}}])),
+    ("Deployment", "nodeSelector", _pods(nodeSelector={}), _pods(nodeSelector={"disk": "ssd"})),
+    ("Deployment", "minReadySeconds", _pods(ready=0), _pods(ready=5)),
+    ("ConfigMap", "labels", {"metadata": {"labels": {}}}, {"metadata": {"labels": {"a": "b"}}}),
+    ("ConfigMap", "data", {"data": {}}, {"data": {"a": "b"}}),
+]
+
+
+def _with(fields: Fields, *entries: Fields, kind: str) -> Fields:
+    rest = {name: value for name, value in fields.items() if name != "metadata"}
+    return _object(rest, *entries, kind=kind, generation=3, **fields.get("metadata", {}))
+
+
+@pytest.mark.parametrize(("kind", "field", "before", "now"), APPLIED_EMPTY_FIELDS)
+@pytest.mark.parametrize("has_base", [True, False])
+def test_a_value_that_git_gives_to_a_field_that_was_empty_is_pending(
+    kind: str, field: str, before: Fields, now: Fields, *, has_base: bool
+) -> None:
+    applied = entry("kustomize-controller", "Apply", _leaves(before))
+
+    found = compare(
+        _with(now, kind=kind),
+        _with(_pods() if kind == "Deployment" else {}, applied, kind=kind),
+        _with(before, kind=kind) if has_base else None,
+    )
+
+    assert causes(found) == [(field, "removed", "pending-sync", [])]
+    assert found.differences[0].note == (None if has_base else APPLIED_EMPTY)
+
+
+def test_a_field_that_the_server_dropped_after_an_edit_of_another_is_not_pending() -> None:
+    desired = _service(type="NodePort", externalTrafficPolicy="Local")
+    applied = _by_hand("kustomize-controller", "externalTrafficPolicy")
+    edited = {**_by_hand("kubectl-edit", "type"), "time": "2026-01-02T00:00:00Z"}
+    live = _service({**applied, "operation": "Apply"}, edited, type="ClusterIP")
+
+    assert sorted(causes(compare(desired, live))) == [
+        ("externalTrafficPolicy", "removed", "unknown", []),
+        ("type", "changed", "manual", ["kubectl-edit"]),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "field", "before", "now"), APPLIED_EMPTY_FIELDS)
+def test_what_a_user_removes_after_it_was_applied_is_manual(kind: str, field: str, before: Fields, now: Fields) -> None:
+    del before
+    applied = entry("kustomize-controller", "Apply", {"metadata": {"annotations": {"x": ""}}})
+    edited = {**entry("kubectl-edit", "Update", {"spec": {"paused": ""}}), "time": "2026-01-02T00:00:00Z"}
+    live = _with(_pods() if kind == "Deployment" else {}, applied, edited, kind=kind)
+
+    assert causes(compare(_with(now, kind=kind), live, _with(now, kind=kind))) == [
+        (field, "removed", "manual", ["kubectl-edit"])
+    ]
+
+
+@pytest.mark.parametrize("has_base", [True, False])
+def test_a_pointer_that_the_applier_owns_and_the_cluster_lacks_is_not_kept(*, has_base: bool) -> None:
+    pods = _pods(hostUsers=False)
+    applied = entry("kustomize-controller", "Apply", pods)
+
+    found = compare(
+        _with(pods, kind="Deployment"),
+        _with(_pods(), applied, kind="Deployment"),
+        _with(pods, kind="Deployment") if has_base else None,
+    )
+
+    assert causes(found) == [("hostUsers", "removed", "unknown", [])]
+    assert found.differences[0].note == NOT_KEPT
+
+
+def _leaves(value: Any) -> Any:
+    return {name: _leaves(below) for name, below in value.items()} if isinstance(value, dict) and value else ""

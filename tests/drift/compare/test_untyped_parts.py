@@ -9,6 +9,7 @@ from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.schema.facts import known_facts
 from drift.schema.types import UNKNOWN, SchemaDocument, Type
+from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 
 _OPEN = SchemaDocument(
     {
@@ -126,3 +127,100 @@ def test_an_item_removed_from_an_untyped_list_is_reported(schema: Type) -> None:
     compared = compare_object(desired, live, None, schema, synced=desired)
 
     assert [found.difference.path for found in compared.differences] == [("spec", "items")]
+
+
+# -- metadata has the same fields in every kind
+
+
+FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux"}
+_SCHEMALESS = SchemaDocument(
+    {
+        "components": {
+            "schemas": {
+                "com.example.v1.Thing": {
+                    "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Thing"}]
+                }
+            }
+        }
+    }
+).kind("example.com", "v1", "Thing")
+assert _SCHEMALESS is not None
+WITHOUT_METADATA = pytest.mark.parametrize("schema", [_SCHEMALESS, UNKNOWN], ids=["schemaless", "no schema"])
+
+
+def _resource(fields: Fields, *entries: Fields, **metadata: Any) -> Fields:
+    managed = {"managedFields": [{**one, "apiVersion": "example.com/v1"} for one in entries]} if entries else {}
+    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t", **metadata, **managed}, **fields}
+
+
+@WITHOUT_METADATA
+@pytest.mark.parametrize("spec", [{"a": "x"}, {"a": []}], ids=["provable", "not provable"])
+@pytest.mark.parametrize("in_git", [{}, {"labels": {}}, {"annotations": {}, "finalizers": []}])
+def test_metadata_is_typed_without_a_schema(schema: Type, spec: Fields, in_git: Fields) -> None:
+    applied = entry("kustomize-controller", "Apply", {"metadata": {"labels": FLUX}, "spec": {"a": ""}})
+
+    found = compare(_resource({"spec": spec}, **in_git), _resource({"spec": spec}, applied, labels=FLUX), schema=schema)
+
+    assert causes(found) == []
+
+
+@WITHOUT_METADATA
+def test_edited_metadata_is_reported_without_a_schema(schema: Type) -> None:
+    applied = entry("kustomize-controller", "Apply", {"metadata": {"labels": FLUX}})
+    edited = entry("kubectl-edit", "Update", {"metadata": {"labels": {"team": ""}}})
+    edited["fieldsV1"]["f:metadata"]["f:finalizers"] = {".": {}, 'v:"example.com/hold"': {}}
+    live = _resource({}, applied, edited, labels={**FLUX, "team": "x"}, finalizers=["example.com/hold"])
+
+    assert sorted(causes(compare(_resource({}), live, schema=schema))) == [
+        ("finalizers", "added", "manual", ["kubectl-edit"]),
+        ("labels", "added", "manual", ["kubectl-edit"]),
+    ]
+
+
+# -- amounts of resources are quantities
+
+
+def _amounts(**declared: Any) -> Type:
+    """A type whose ``spec.resources`` is open, except for the declared fields of ``limits``."""
+    opened: Fields = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    limits = {**opened, "properties": declared} if declared else opened
+    resources = {**opened, "properties": {"limits": limits}}
+    spec = {**opened, "properties": {"resources": resources}}
+    kind = {"group": "example.com", "version": "v1", "kind": "Thing"}
+    thing = {"type": "object", "properties": {"spec": spec}, "x-kubernetes-group-version-kind": [kind]}
+    found = SchemaDocument({"components": {"schemas": {"Thing": thing}}}).kind("example.com", "v1", "Thing")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("schema", [UNKNOWN, _amounts(), _amounts(cpu={"x-kubernetes-int-or-string": True})])
+@pytest.mark.parametrize("name", ["cpu", "memory", "nvidia.com/gpu", "hugepages-2Mi"])
+def test_an_amount_in_another_form_is_no_difference(schema: Type, name: str) -> None:
+    assert _compare_limits({name: "1000m"}, {name: "1"}, schema) == []
+    assert _compare_limits({name: "1000m"}, {name: "2"}, schema) == [(name, "changed", "manual", ["kubectl-edit"])]
+
+
+@pytest.mark.parametrize(
+    ("limits", "edited", "schema", "field"),
+    [
+        ({"version": "1.10"}, {"version": "1.1"}, UNKNOWN, "version"),
+        ({"version": "1.10"}, {"version": "1.1"}, _amounts(version={"type": "string"}), "version"),
+        ({"plugin": {"cpu": "1.10"}}, {"plugin": {"cpu": "1.1"}}, UNKNOWN, "cpu"),
+        ({"plugin": {"cpu": "1.10"}}, {"plugin": {"cpu": "1.1"}}, _amounts(), "cpu"),
+        ({"cpu": "1.10"}, {"cpu": "1.1"}, _amounts(cpu={"type": "string"}), "cpu"),
+    ],
+    ids=["no resource", "a declared string", "deeper", "deeper in an open object", "a declared amount"],
+)
+def test_a_string_that_is_no_amount_is_compared_as_it_is(
+    limits: Fields, edited: Fields, schema: Type, field: str
+) -> None:
+    assert _compare_limits(limits, edited, schema) == [(field, "changed", "manual", ["kubectl-edit"])]
+
+
+def _compare_limits(in_git: Fields, live: Fields, schema: Type) -> list[tuple[str, str, str, list[str]]]:
+    edited = entry("kubectl-edit", "Update", {"spec": {"resources": {"limits": live}}})
+
+    def resource(limits: Fields, *entries: Fields) -> Fields:
+        return _resource({"spec": {"resources": {"limits": limits}}}, *entries)
+
+    return causes(compare(resource(in_git), resource(live, edited), schema=schema))

@@ -59,3 +59,10 @@ def test_an_unfinished_sync_contradicts_in_sync(attempted: str, says: bool) -> N
     status = {"lastAppliedRevision": f"main@sha1:{COMMIT}", "lastAttemptedRevision": f"main@sha1:{attempted}"}
 
     assert kustomization_record({"status": status}).contradicts(KEY) is says
+
+
+@pytest.mark.parametrize(("attempted", "says"), [(DIGEST, False), ("b" * 64, True)])
+def test_an_unfinished_sync_of_an_artifact_contradicts_in_sync(attempted: str, says: bool) -> None:
+    status = {"lastAppliedRevision": f"latest@sha256:{DIGEST}", "lastAttemptedRevision": f"latest@sha256:{attempted}"}
+
+    assert kustomization_record({"kind": "Kustomization", "status": status}).is_syncing is says

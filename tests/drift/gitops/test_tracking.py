@@ -13,7 +13,9 @@ from drift.gitops.tracking import reserved_metadata
         ("tracking", "annotations", "meta.helm.sh/release-name"),
         ("tracking", "labels", "kapp.k14s.io/app"),
         ("bookkeeping", "annotations", "deployment.kubernetes.io/revision"),
-        ("bookkeeping", "labels", "kubernetes.io/metadata.name"),
+        ("bookkeeping", "finalizers", "finalizers.fluxcd.io"),
+        ("any_writer", "annotations", "reconcile.fluxcd.io/requestedAt"),
+        ("any_writer", "labels", "kubernetes.io/metadata.name"),
     ],
 )
 def test_a_reserved_name_is_known_only_in_its_field(group: str, field: str, name: str) -> None:

@@ -1,0 +1,177 @@
+"""What the API server fills in is no difference, also if Git or a user has changed what it was derived from."""
+
+from typing import Any
+
+import pytest
+
+from tests.drift.compare.managed_fields import Fields, causes, compare, entry
+
+LATER = "2026-01-02T00:00:00Z"
+
+
+def _body(api_version: str, kind: str, fields: Fields, *entries: Fields, **metadata: Any) -> Fields:
+    managed = {"managedFields": [{**one, "apiVersion": api_version} for one in entries]} if entries else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a", **metadata, **managed}, **fields}
+
+
+def _owned(manager: str, operation: str, fields: Fields) -> Fields:
+    """An entry with the given FieldsV1."""
+    return {**entry(manager, operation, {}), "fieldsV1": fields}
+
+
+def _in_container(fields: Fields) -> Fields:
+    return {"f:spec": {"f:containers": {'k:{"name":"c"}': {".": {}, "f:name": {}, "f:image": {}, **fields}}}}
+
+
+# -- Git sets an empty map or list, and the server fills it
+
+
+BOOKKEEPING = {"deprecated.daemonset.template.generation": "1"}
+LIMITS: Fields = {"limits": {"cpu": "1"}, "requests": {"memory": "1Gi"}}
+
+
+def _pod(pull_secrets: list[Fields], **container: Any) -> Fields:
+    return {"spec": {"imagePullSecrets": pull_secrets, "containers": [{"name": "c", "image": "i:1", **container}]}}
+
+
+EMPTY: list[tuple[str, str, Fields, Fields]] = [
+    ("apps/v1", "DaemonSet", {"annotations": {}}, {"annotations": BOOKKEEPING}),
+    ("v1", "Namespace", {"labels": {}}, {"labels": {"kubernetes.io/metadata.name": "a"}}),
+    ("v1", "ConfigMap", {"labels": {}}, {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
+]
+
+
+@pytest.mark.parametrize(("api_version", "kind", "in_git", "filled"), EMPTY)
+def test_an_empty_map_of_metadata_that_the_server_fills(
+    api_version: str, kind: str, in_git: Fields, filled: Fields
+) -> None:
+    applied = entry("argocd-controller", "Apply", {"metadata": in_git})
+    live = _body(api_version, kind, {}, applied, **filled)
+
+    assert causes(compare(_body(api_version, kind, {}, **in_git), live)) == []
+    assert causes(compare(_body(api_version, kind, {}), live)) == []
+
+
+@pytest.mark.parametrize(("api_version", "kind", "in_git", "filled"), EMPTY)
+def test_what_a_user_adds_to_an_empty_map_is_manual(
+    api_version: str, kind: str, in_git: Fields, filled: Fields
+) -> None:
+    (field,) = filled
+    applied = entry("argocd-controller", "Apply", {"metadata": in_git})
+    edited = entry("kubectl-edit", "Update", {"metadata": {field: {"team": ""}}})
+    live = _body(api_version, kind, {}, applied, edited, **{field: {**filled[field], "team": "x"}})
+
+    assert causes(compare(_body(api_version, kind, {}, **in_git), live)) == [
+        (field, "added", "manual", ["kubectl-edit"])
+    ]
+
+
+def test_an_empty_list_and_empty_amounts_that_admission_fills() -> None:
+    desired = _body("v1", "Pod", _pod([], resources={}))
+    fields = _in_container({"f:resources": {}})
+    fields["f:spec"]["f:imagePullSecrets"] = {}
+    applied = _owned("kustomize-controller", "Apply", fields)
+    filled = _pod([{"name": "registry"}], resources=LIMITS)
+    added = _in_container({"f:resources": {"f:limits": {"f:nvidia.com/gpu": {}}}})
+    edited = _owned("kubectl-edit", "Update", added)
+    by_hand = _pod([{"name": "registry"}], resources={**LIMITS, "limits": {"cpu": "1", "nvidia.com/gpu": "1"}})
+
+    assert causes(compare(desired, _body("v1", "Pod", filled, applied))) == []
+    assert causes(compare(desired, _body("v1", "Pod", by_hand, applied, edited))) == [
+        ("resources", "added", "manual", ["kubectl-edit"])
+    ]
+
+
+# -- the server derived a default from what Git has, and a user edited that
+
+
+def _deployment(container: Fields, *entries: Fields) -> Fields:
+    pod: Fields = {"spec": {"containers": [{"name": "c", **container}]}}
+    return _body("apps/v1", "Deployment", {"spec": {"template": pod}}, *entries)
+
+
+def _of_container(manager: str, *paths: str) -> Fields:
+    """An Update entry that owns fields of the container."""
+    fields: Fields = {}
+    for path in paths:
+        node = fields
+        for name in path.split("."):
+            node = node.setdefault(f"f:{name}", {})
+    container = {"f:containers": {'k:{"name":"c"}': {".": {}, **fields}}}
+    return _owned(manager, "Update", {"f:spec": {"f:template": {"f:spec": container}}})
+
+
+def test_the_pull_policy_of_the_image_in_git_stays_silent_if_a_user_sets_another_image() -> None:
+    created = _of_container("helm", "name", "imagePullPolicy")
+    edited = _of_container("kubectl-set", "image")
+    live = _deployment({"image": "nginx:1.2", "imagePullPolicy": "Always"}, created, edited)
+
+    assert causes(compare(_deployment({"image": "nginx"}), live)) == [("image", "changed", "manual", ["kubectl-set"])]
+
+
+@pytest.mark.parametrize("policy", ["Never", "Always"])
+def test_a_pull_policy_that_fits_neither_image_is_manual(policy: str) -> None:
+    created = _of_container("helm", "name")
+    edited = _of_container("kubectl-edit", "image", "imagePullPolicy")
+    live = _deployment({"image": "nginx:1.2", "imagePullPolicy": policy}, created, edited)
+
+    assert sorted(causes(compare(_deployment({"image": "nginx:1.1"}), live))) == [
+        ("image", "changed", "manual", ["kubectl-edit"]),
+        ("imagePullPolicy", "added", "manual", ["kubectl-edit"]),
+    ]
+
+
+def test_requests_that_the_server_derived_from_the_limits_in_git() -> None:
+    created = _of_container("helm", "name", "resources.requests.cpu", "resources.requests.memory")
+    edited = _of_container("kubectl-edit", "resources.limits.cpu")
+    desired = _deployment({"resources": {"limits": {"cpu": "1"}, "requests": {"memory": "1Gi"}}})
+    derived: Fields = {"limits": {"cpu": "2"}, "requests": {"cpu": "1", "memory": "1Gi"}}
+
+    found = causes(compare(desired, _deployment({"resources": derived}, created, edited)))
+
+    assert found == [("cpu", "changed", "manual", ["kubectl-edit"])]
+
+
+def test_the_policy_types_of_the_rules_in_git() -> None:
+    def policy(fields: Fields, *entries: Fields) -> Fields:
+        return _body("networking.k8s.io/v1", "NetworkPolicy", {"spec": {"podSelector": {}, **fields}}, *entries)
+
+    desired = policy({"egress": [{"ports": [{"port": 53}]}]})
+    created = entry("helm", "Update", {"spec": {"podSelector": "", "policyTypes": ""}})
+
+    found = causes(compare(desired, policy({"policyTypes": ["Ingress", "Egress"]}, created)))
+    opened = causes(compare(desired, policy({"policyTypes": ["Egress"], "egress": desired["spec"]["egress"]}, created)))
+
+    assert [(path, change) for path, change, _, _ in found] == [("egress", "removed")]
+    assert [(path, change) for path, change, _, _ in opened] == [("policyTypes", "added")]
+
+
+def test_the_api_group_of_a_subject_in_an_edited_list() -> None:
+    def binding(subjects: list[Fields], *entries: Fields) -> Fields:
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
+        kind = "RoleBinding"
+        return _body("rbac.authorization.k8s.io/v1", kind, {"roleRef": role, "subjects": subjects}, *entries)
+
+    group = {"apiGroup": "rbac.authorization.k8s.io"}
+    edited = entry("kubectl-edit", "Update", {"subjects": ""})
+
+    assert (
+        causes(
+            compare(
+                binding([{"kind": "Group", "name": "x"}]), binding([{"kind": "Group", "name": "x", **group}], edited)
+            )
+        )
+        == []
+    )
+
+
+def test_the_labels_of_the_template_in_git_that_the_server_copied() -> None:
+    def controller(template: Fields, *entries: Fields, **metadata: Any) -> Fields:
+        spec = {"template": {"metadata": {"labels": template}}}
+        return _body("v1", "ReplicationController", {"spec": spec}, *entries, **metadata)
+
+    created = entry("helm", "Update", {"metadata": {"labels": {"app": ""}}})
+    edited = entry("kubectl-edit", "Update", {"spec": {"template": {"metadata": {"labels": {"app": ""}}}}})
+    live = controller({"app": "b"}, created, edited, labels={"app": "a"})
+
+    assert causes(compare(controller({"app": "a"}), live)) == [("app", "changed", "manual", ["kubectl-edit"])]
