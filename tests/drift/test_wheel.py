@@ -48,7 +48,7 @@ def test_reports_from_an_empty_environment(application: Application, environment
     application.sync(Syncer.FLUX)
     command = (environment / "drift", "report", application.manifests, "--kubeconfig", application.cluster.kubeconfig)
 
-    assert _run(*command).startswith("in sync: ")
+    assert "in sync: " in _run(*command)
 
 
 def test_compares_with_a_dump_from_an_empty_environment(application: Application, environment: Path) -> None:

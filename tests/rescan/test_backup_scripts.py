@@ -11,6 +11,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,8 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    assert shutil.which("sqlite3"), "install sqlite3 (Debian: apt-get install sqlite3)"
+    if shutil.which("sqlite3") is None:
+        pytest.skip("sqlite3 is not installed (Debian: apt-get install sqlite3)")
     return Shell(tmp_path)
 
 
@@ -180,18 +182,17 @@ def postgresql_programs() -> Path | None:
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL server on a socket in a temporary folder."""
     programs = postgresql_programs()
     if programs is None:
         pytest.skip("the PostgreSQL server is not installed (Debian: apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("postgresql")
+    # Not below pytest's folder, which no other user may enter.
+    folder = Path(tempfile.mkdtemp(prefix="rescan-postgresql-"))
     as_other: list[str] = []
     if os.geteuid() == 0:
         # The server refuses to run as root.
         as_other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-        for each in [folder, *folder.parents[:2]]:
-            each.chmod(0o755)
         os.chown(folder, 65534, 65534)
     data, log = folder / "data", folder / "log"
     initialize = [*as_other, str(programs / "initdb"), "--username=rescan", "--auth=trust", str(data)]
@@ -206,6 +207,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     yield f"postgresql://rescan@/postgres?host={folder}"
     subprocess.run([*control, "--mode=immediate", "stop"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    shutil.rmtree(folder)
 
 
 def psql(url: str, statement: str) -> str:
