@@ -302,6 +302,11 @@ def known_appliers() -> tuple[str, ...]:
     return (*sorted(names, key=str.casefold), *sorted({name for name, _ in known.kubectl_appliers}))
 
 
+def applies_as_command(manager: str) -> bool:
+    """Returns whether a manager is a known applier that people also run by hand."""
+    return _program_of(manager) in _known_managers().commands
+
+
 def is_gitops_applier(actor: Actor) -> bool:
     """Returns whether a manager is a known applier other than ``kubectl apply``."""
     return _program(replace(actor, subresource=None)) is not None

@@ -11,7 +11,7 @@ from typing import Any, Final
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.errors import ConnectError, RequestError, ScanError
 from drift.gitops.ignore_differences import read_ignore_differences
-from drift.gitops.managers import Managers
+from drift.gitops.managers import Managers, applies_as_command
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.sops import ENCRYPTED, SOPS_VALUES
 from drift.gitops.tracking import ReservedMetadata
@@ -322,10 +322,13 @@ class _Scan:
 def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:
     for manager, count in sorted(fields_by_manager.items()):
         fields = "one field" if count == 1 else f"{count} fields"
-        yield (
-            f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; "
-            "--synced-revision REV, the Git revision that was last installed, tells these apart"
-        )
+        if "helm" in manager.lower():
+            way = "--helm-release, which compares with what Helm installed, tells these apart"
+        elif applies_as_command(manager):
+            way = "the cluster does not record what it sent"
+        else:
+            way = "--synced-revision REV, the Git revision that was synced last, tells these apart"
+        yield f"{manager} set {fields} that Git does not have: {NO_BASE_NOTE}; {way}"
 
 
 def _encrypted_notes(reports: Iterable[ObjectReport]) -> Iterator[str]:

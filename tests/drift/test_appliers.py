@@ -251,7 +251,8 @@ def test_a_field_of_the_applier_that_git_lacks_is_found_without_a_known_base(
     assert set(scanned.managers) == {manager}
     assert _notes(scanned) == {"a webhook's work, or a change that Git does not have"}
     assert scanned.status == 1
-    assert any("--synced-revision" in note for note in scanned.document["notes"])
+    way = "--helm-release, which compares" if manager == "helm" else "does not record what it sent"
+    assert any(way in note for note in scanned.document["notes"])
 
 
 LISTED = ["configsync.gke.io", "kluctl", "fleetagent", "pulumi-kubernetes-1234", "Terraform"]
