@@ -49,9 +49,16 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
         holds = prove(self, desired, live, synced, last_applied, schema)
         if holds:
             compared = compare_object(
-                desired, live, last_applied, schema, managers=self.managers, synced=synced, reserved=self.reserved
+                desired,
+                live,
+                last_applied,
+                schema,
+                managers=self.managers,
+                synced_manifest=synced,
+                reserved=self.reserved,
             )
             assert not compared.differences, compared.differences
+            assert not compared.has_admitted, compared.decisions
             assert not compared.remarks, compared.remarks
             assert not compared.lacks_owners
             assert not deletion_findings(live, ObjectKey("", "", None, ""), "")

@@ -122,7 +122,7 @@ class _Classifier:
         if ownership.roles.is_server_side and len(ownership.applied(owners)) < len(owners):
             return False
         desired = _unwrapped(difference.desired)
-        return self._last_synced(difference.path) == desired and ownership.may_be_admitted(difference.path, desired)
+        return self._base_at(difference.path) == desired and ownership.may_be_admitted(difference.path, desired)
 
     def classify(self, difference: Difference) -> Iterator[ClassifiedDifference]:
         if difference.change is Change.ADDED:
@@ -135,11 +135,11 @@ class _Classifier:
     def reordered(self, path: Path) -> ClassifiedDifference:
         # No manager owns the order of a list map. Only the last sync tells which side changed it.
         difference = Difference(path, path, Change.REORDERED, ABSENT, ABSENT)
-        synced = self._last_synced(path)
-        if not isinstance(synced, dict):
+        base = self._base_at(path)
+        if not isinstance(base, dict):
             return ClassifiedDifference(difference, Cause.UNKNOWN, ())
         desired, live = self._projection.reordered[path]
-        git_changed, live_changed = _is_reordered(synced, desired), _is_reordered(synced, live)
+        git_changed, live_changed = _is_reordered(base, desired), _is_reordered(base, live)
         if git_changed == live_changed:
             return ClassifiedDifference(difference, Cause.UNKNOWN, ())
         return ClassifiedDifference(difference, Cause.PENDING_SYNC if git_changed else Cause.MANUAL, ())
@@ -212,14 +212,14 @@ class _Classifier:
             has_writer: Whether a manager may have set the live value after the last sync.
         """
         desired, live = _unwrapped(difference.desired), _unwrapped(difference.live)
-        base, path = self._last_synced(difference.path), difference.path
+        base, path = self._base_at(difference.path), difference.path
         if base is not ABSENT:
             return base != desired, base != live
         if self._ownership.base is None:
             return False, False
         # The server filled in the field after that sync. If Git sets that value now, Git asks for no change.
         parent, node = self._parent(path), owner_node(self._ownership.tree, path[:-1])
-        above = self._last_synced(path[:-1])
+        above = self._base_at(path[:-1])
         siblings = above if is_plain_dict(above) else {}
         is_filled_in = self._known.reason(live, parent, node, path, siblings) is not None
         has_writer = has_writer or (parent.name, path[-1]) in SCALED
@@ -232,7 +232,7 @@ class _Classifier:
         path = difference.path
         if not _is_declared(self._schema, path):
             return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT)
-        base_has_it = None if self._ownership.base is None else self._last_synced(path) is not ABSENT
+        base_has_it = None if self._ownership.base is None else self._base_at(path) is not ABSENT
         if base_has_it is False:
             return ClassifiedDifference(difference, Cause.PENDING_SYNC, ())
         if self._is_applied_but_absent(path):
@@ -272,7 +272,7 @@ class _Classifier:
         parent = self._parent(path)
         return parent.field(path[-1]).shape is not Shape.SCALAR or self._known.facts.is_omitempty(parent, path[-1])
 
-    def _last_synced(self, path: Path) -> Json:
+    def _base_at(self, path: Path) -> Json:
         """Returns what was last synced at a path, or `ABSENT` if there was nothing or if it is not known."""
         return value_at(self._ownership.base, path)
 

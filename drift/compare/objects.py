@@ -57,7 +57,7 @@ def compare_object(
     schema: Type,
     *,
     managers: Managers = NO_OTHERS,
-    synced: Object | None = None,
+    synced_manifest: Object | None = None,
     is_sent: bool = False,
     out_of_sync: bool = False,
     reserved: ReservedMetadata | None = None,
@@ -72,8 +72,8 @@ def compare_object(
         last_applied: The parsed last-applied annotation; None if there is none.
         schema: The kind's type.
         managers: The user's field managers, and the inferred applier.
-        synced: The manifest at the last synced revision; None if it is not known.
-        is_sent: Whether `synced` is exactly what the applier sent to the API server, such as a Helm release.
+        synced_manifest: The manifest at the last synced revision; None if it is not known.
+        is_sent: Whether `synced_manifest` is exactly what the applier sent to the API server, such as a Helm release.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
         reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
@@ -89,12 +89,12 @@ def compare_object(
         tracked_by=reserved.programs(live.get("metadata"), desired["metadata"]),
         field_sets=[entry.fields for entry in entries],
     )
-    recorded = None
+    last_applied_tree = None
     if last_applied is not None and _is_by_applier(owners, entries, roles):
-        recorded = normalize_object(without_tracking_metadata(last_applied, reserved), schema, facts)
-    base = None if roles.is_server_side else recorded
-    if synced is not None:
-        base = normalize_object(synced, schema, facts)
+        last_applied_tree = normalize_object(without_tracking_metadata(last_applied, reserved), schema, facts)
+    base = None if roles.is_server_side else last_applied_tree
+    if synced_manifest is not None:
+        base = normalize_object(synced_manifest, schema, facts)
     version = str(live.get("apiVersion", desired.get("apiVersion")))
     ownership = Ownership(
         entries,
@@ -102,9 +102,9 @@ def compare_object(
         owners,
         base,
         other_version_entries=_other_version_entries(entries, live_tree, version),
-        last_client_side_apply=recorded if roles.is_server_side else None,
+        last_client_side_apply=last_applied_tree if roles.is_server_side else None,
         out_of_sync=out_of_sync,
-        sent=base if is_sent else None if roles.is_server_side else recorded,
+        sent=base if is_sent else None if roles.is_server_side else last_applied_tree,
     )
     desired_tree, live_tree, decisions = remove_kind_specifics(
         *_identity(desired), desired_tree, live_tree, owners=owners

@@ -52,7 +52,7 @@ class InSyncProof:
         self._roles: dict[tuple[tuple[ManagerName, ...], frozenset[str]], Roles] = {}
 
     def holds(
-        self, desired: Object, live: Object, synced: Object | None, last_applied: Object | None, schema: Type
+        self, desired: Object, live: Object, synced_manifest: Object | None, last_applied: Object | None, schema: Type
     ) -> bool:
         """Whether the check holds. If it does not, the object may still be in sync.
 
@@ -61,7 +61,7 @@ class InSyncProof:
         Args:
             desired: The manifest.
             live: The live object in the same version.
-            synced: The manifest at the last synced revision; None if it is not known.
+            synced_manifest: The manifest at the last synced revision; None if it is not known.
             last_applied: The parsed last-applied annotation; None if there is none.
             schema: The kind's type.
         """
@@ -70,8 +70,8 @@ class InSyncProof:
             return (
                 self._has_all(desired, live, schema)
                 and self._has_no_scaled_replicas(desired, live, schema)
-                and (synced is None or self._has_all_names(synced, desired, schema))
-                and self._owns_nothing_else(desired, live, last_applied if synced is None else None, schema)
+                and (synced_manifest is None or self._has_all_names(synced_manifest, desired, schema))
+                and self._owns_nothing_else(desired, live, last_applied if synced_manifest is None else None, schema)
             )
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             # Not an object as the API server writes it. The comparison handles it.

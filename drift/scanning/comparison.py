@@ -128,17 +128,17 @@ class PairComparer:
         if reserved not in self._proofs:
             self._proofs[reserved] = InSyncProof(known_facts(), reserved, self.managers)
         live = pair.live
-        base = self.last_sync.named_body(pair.manifest, pair.key)
+        base = self.last_sync.named_base(pair.manifest, pair.key)
         schema = self.types.type(pair.resource)
         return self._proofs[reserved].holds(pair.manifest.body, live.body, base, live.last_applied, schema)
 
     def _compare_with_last_sync(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
         """Compares a pair. Reads what was last synced only if the result depends on it."""
-        base = self.last_sync.named_body(pair.manifest, pair.key)
+        base = self.last_sync.named_base(pair.manifest, pair.key)
         comparison = self._compare_with(base, pair, reserved)
         if not (comparison.differences or comparison.has_admitted):
             return comparison
-        recorded = self.last_sync.recorded_body(pair.live.body, pair.key)
+        recorded = self.last_sync.recorded_base(pair.live.body, pair.key)
         if recorded is not None:
             base = recorded
             comparison = self._compare_with(base, pair, reserved)
@@ -155,7 +155,7 @@ class PairComparer:
             pair.live.last_applied,
             self.types.type(pair.resource),
             managers=self.managers,
-            synced=base,
+            synced_manifest=base,
             is_sent=self.last_sync.knows_what_was_sent(pair.manifest),
             out_of_sync=out_of_sync,
             reserved=reserved,

@@ -49,7 +49,7 @@ class LastSync:
         """One sentence for each revision that could not be read."""
         return () if self._recorded is None else self._recorded.notes
 
-    def named_body(self, manifest: Manifest, key: ObjectKey) -> Object | None:
+    def named_base(self, manifest: Manifest, key: ObjectKey) -> Object | None:
         """Returns an object as its source or the user says it was synced last, or None if neither says.
 
         Args:
@@ -63,7 +63,7 @@ class LastSync:
         """Returns whether the source of a manifest knows exactly what the applier sent to the API server."""
         return self._base_of_source(manifest) is not None
 
-    def recorded_body(self, live: Object, key: ObjectKey) -> Object | None:
+    def recorded_base(self, live: Object, key: ObjectKey) -> Object | None:
         """Returns an object at the revision recorded in the cluster; None if unknown or if the user names a revision.
 
         Args:

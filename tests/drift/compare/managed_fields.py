@@ -48,7 +48,9 @@ def compare(
     """Compares a manifest with a live object, and checks that the proof does not contradict the comparison."""
     read = read_live(live, desired["apiVersion"], desired["kind"])
     schema = schema or built_in(desired["apiVersion"], desired["kind"])
-    compared = compare_object(desired, read.body, read.last_applied, schema, synced=base, out_of_sync=out_of_sync)
+    compared = compare_object(
+        desired, read.body, read.last_applied, schema, synced_manifest=base, out_of_sync=out_of_sync
+    )
     proof = InSyncProof(known_facts(), reserved_metadata())
     if proof.holds(desired, read.body, base, read.last_applied, schema):
         assert not compared.differences

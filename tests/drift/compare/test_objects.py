@@ -32,7 +32,7 @@ def _type(api_version: str, kind: str) -> Type:
 def _compare(desired: Any, live: Any, synced: Any = None) -> ObjectComparison:
     read = read_live(live, desired["apiVersion"], desired["kind"])
     schema = _type(desired["apiVersion"], desired["kind"])
-    return compare_object(desired, read.body, read.last_applied, schema, synced=synced)
+    return compare_object(desired, read.body, read.last_applied, schema, synced_manifest=synced)
 
 
 def _findings(desired: Any, live: Any, synced: Any = None) -> tuple[Finding, ...]:

@@ -310,7 +310,7 @@ def test_a_command_that_people_run_is_not_explained_without_what_it_sent(applier
     live = _object({"data": {"a": "2", "b": "x"}}, entry(applier, "Update", {"data": {"a": "", "b": ""}}))
 
     found = causes(compare(desired, live, desired))
-    of_release = compare_object(desired, live, None, built_in("v1", "ConfigMap"), synced=desired, is_sent=True)
+    of_release = compare_object(desired, live, None, built_in("v1", "ConfigMap"), synced_manifest=desired, is_sent=True)
 
     assert sorted(found) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
     assert not of_release.differences

@@ -45,7 +45,7 @@ def _compare(
     """Compares a list of one rule with the same list, to which the cluster has added a port."""
     live = _thing([{"host": "a", "port": 80}], *managers)
     synced = None if base is None else _thing(base)
-    return compare_object(_thing([{"host": "a"}]), live, None, schema, synced=synced, out_of_sync=out_of_sync)
+    return compare_object(_thing([{"host": "a"}]), live, None, schema, synced_manifest=synced, out_of_sync=out_of_sync)
 
 
 @SCHEMAS
@@ -124,7 +124,7 @@ def test_an_item_removed_from_an_untyped_list_is_reported(schema: Type) -> None:
         ("kustomize-controller", "Apply", {"f:items": {'k:{"name":"p"}': {".": {}, "f:name": {}}}}),
     )
 
-    compared = compare_object(desired, live, None, schema, synced=desired)
+    compared = compare_object(desired, live, None, schema, synced_manifest=desired)
 
     assert [found.difference.path for found in compared.differences] == [("spec", "items")]
 
