@@ -254,7 +254,7 @@ def longest_pause(schedule: str) -> float:
 
 
 def go_seconds(text: str) -> float | None:
-    """The seconds of a duration such as `1h30m`, or None where it is none that Go can read."""
+    """Returns the seconds of a duration such as `1h30m`, or None if Go cannot read it."""
     if not _GO_DURATION.fullmatch(text):
         return None
     parts = re.findall(r"([0-9.]+)(ms|s|m|h)", text)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drift.errors import SavedReportError, UsageError
-from drift.model import Finding, ObjectReport, Report, Verdict
+from drift.model import Cause, Finding, ObjectReport, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,14 @@ def select(report: Report, names: Sequence[str]) -> tuple[Selected, ...]:
         if not any(_matches(selected, name) for selected in found):
             raise UsageError(f"{name}: the report has no drift with this id or object (an id, or KIND/NAME)")
     return tuple(one for one in found if not names or any(_matches(one, name) for name in names))
+
+
+def select_to_fix(report: Report, names: Sequence[str]) -> tuple[Selected, ...]:
+    """Returns the findings that the user names, or all that do not wait for a sync.
+
+    Arguments and errors as in `select`.
+    """
+    return tuple(one for one in select(report, names) if names or one.finding.cause is not Cause.PENDING_SYNC)
 
 
 def _drift(report: Report) -> Iterator[Selected]:

@@ -5,12 +5,11 @@ import re
 from pathlib import Path
 
 from drift.actions.adopt import FileChange, adopt, patch
-from drift.actions.selection import select
+from drift.actions.selection import select_to_fix
 from drift.cli.console import say, write_stdout
 from drift.cli.outputs import replace_file
 from drift.cli.render import read_saved_report
 from drift.errors import UsageError
-from drift.model import Cause
 from drift.report.view import plural
 
 #: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
@@ -29,9 +28,7 @@ def run(options: argparse.Namespace) -> int:
         UsageError: A name matches no finding, or a file cannot be written.
     """
     report = read_saved_report(options.report)
-    findings = select(report, options.names)
-    if not options.names:
-        findings = tuple(one for one in findings if one.finding.cause is not Cause.PENDING_SYNC)
+    findings = select_to_fix(report, options.names)
     adoption = adopt(findings, report.sources, _read, _generator_of)
     if options.write:
         for change in adoption.changes:

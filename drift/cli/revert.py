@@ -3,10 +3,9 @@
 import argparse
 
 from drift.actions.revert import revert
-from drift.actions.selection import select
+from drift.actions.selection import select_to_fix
 from drift.cli.console import say, write_stdout
 from drift.cli.render import read_saved_report
-from drift.model import Cause
 from drift.report.view import plural, visible
 
 
@@ -21,9 +20,7 @@ def run(options: argparse.Namespace) -> int:
         UsageError: A name matches no finding.
     """
     report = read_saved_report(options.report)
-    findings = select(report, options.names)
-    if not options.names:
-        findings = tuple(one for one in findings if one.finding.cause is not Cause.PENDING_SYNC)
+    findings = select_to_fix(report, options.names)
     reversal = revert(findings, report)
     for command in reversal.commands:
         for selected in command.findings:
