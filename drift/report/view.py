@@ -477,10 +477,8 @@ def visible(text: str) -> str:
     """Escapes control and format characters: text from a cluster must not control a terminal or reverse a line."""
     if text.isprintable():
         return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    hidden = (character for character in set(text) if not character.isprintable())
+    return text.translate({ord(character): character.encode("unicode_escape").decode("ascii") for character in hidden})
 
 
 def short(text: str) -> str:

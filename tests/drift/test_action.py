@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).parents[2]
 ACTION = yaml.safe_load((REPOSITORY / "action.yml").read_text())
 PAGE = (REPOSITORY / "docs/github-action.md").read_text()
 
+# Each test runs the shell steps of the action or of a job, and so several processes.
+pytestmark = pytest.mark.slow
+
 MANIFEST = """\
 apiVersion: v1
 kind: ConfigMap
