@@ -32,7 +32,7 @@ from drift.sources.resolve import file_paths
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
-    from drift.cli.recorder import RunRecorder
+    from drift.cli.run_recorder import RunRecorder
     from drift.notify.pushgateway import Pushgateway
 
 _Read = TypeVar("_Read")
@@ -202,7 +202,7 @@ def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence
         UsageError: The flags do not go together.
     """
     if options.history is not None:
-        from drift.cli.recorder import RunRecorder  # noqa: PLC0415
+        from drift.cli.run_recorder import RunRecorder  # noqa: PLC0415
 
         return RunRecorder(options, settings, sources)
     if options.history_scope is not None:

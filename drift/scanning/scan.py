@@ -21,11 +21,11 @@ from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status, r
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import ComparisonCache, NoCache
-from drift.scanning.comparison import PairComparer, PairResult
 from drift.scanning.inference import Inference, OtherShards
 from drift.scanning.last_sync import LastSync
 from drift.scanning.missing import report_missing
 from drift.scanning.options import Options, ScanStep
+from drift.scanning.pairs import PairComparer, PairResult
 from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types

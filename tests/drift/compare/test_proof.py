@@ -8,7 +8,7 @@ from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.model import Object
-from drift.scanning import comparison
+from drift.scanning import pairs
 from drift.schema.facts import known_facts
 from drift.schema.shipped import compact_schemas
 from drift.schema.types import SchemaDocument
@@ -30,7 +30,7 @@ def test_synced_production_manifests_need_no_comparison(
         compared.append(desired["kind"])
         return compare_object(desired, *args, **kwargs)
 
-    monkeypatch.setattr(comparison, "compare_object", count)
+    monkeypatch.setattr(pairs, "compare_object", count)
     report = application.report()
 
     assert report.status == 0
