@@ -10,11 +10,9 @@ from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ConnectError, UsageError, first_problems
 from drift.gitops.managers import Managers
 from drift.globs import FileGlob
-from drift.kube.api_server import ApiServer
-from drift.kube.connection import connect
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import Limits, call_with_timeout
-from drift.kube.requests import ignore_message
+from drift.kube.messages import ignore_message
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.judgement import apply_policy
@@ -23,11 +21,12 @@ from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests
-from drift.sources.model import Desired, SourceContext
+from drift.sources.model import Desired, SourceContext, StoredObjects
 from drift.sources.resolve import file_paths, from_files, resolve
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
+    from drift.kube.api_server import ApiServer
     from drift.kube.dump import Dump
 
 #: The sources in which the variables stand that Flux replaces after the build.
@@ -43,7 +42,7 @@ def open_cluster(
     limits: Limits | None = None,
     tell: Callable[[str], None] = ignore_message,
     warn: Callable[[str], None] = ignore_message,
-) -> ApiServer:
+) -> "ApiServer":
     """Connects to a cluster as kubectl does. Needs only permission to get and list.
 
     Args:
@@ -59,6 +58,10 @@ def open_cluster(
         ConnectError: The API server does not answer, or there are no valid credentials for it.
         RequestError: Discovery failed.
     """
+    # Imported only here: a dump needs no HTTP, which takes 30 ms to load.
+    from drift.kube.api_server import ApiServer  # noqa: PLC0415
+    from drift.kube.connection import connect  # noqa: PLC0415
+
     limits = limits or Limits()
     deadline = limits.deadline()
     try:
@@ -146,7 +149,7 @@ def source_context(cluster: LiveSource, namespace: str | None, checkouts: Iterab
         cluster=cluster,
         namespace=namespace or cluster.default_namespace,
         # A dump holds no values of Secrets.
-        stored=cluster if isinstance(cluster, ApiServer) else None,
+        stored=cluster if isinstance(cluster, StoredObjects) else None,
         checkouts=tuple(checkouts),
     )
 

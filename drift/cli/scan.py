@@ -12,16 +12,15 @@ from drift.cli.outputs import chosen_outputs, write_outputs
 from drift.cli.progress import Progress
 from drift.cli.shard import chosen_shard
 from drift.cli.sources import chosen_sources, scope_names
-from drift.cli.targets import ClusterTarget, chosen_targets, scan_targets
+from drift.cli.targets import ClusterTarget, chosen_targets
 from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
 from drift.globs import FileGlob
-from drift.kube.connection import load_client
 from drift.kube.impersonation import NO_IMPERSONATION, from_flags
 from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
-from drift.kube.requests import ignore_message
+from drift.kube.messages import ignore_message
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, ScanStep
@@ -119,6 +118,8 @@ def _scan(  # noqa: PLR0917
     with _progress("reading manifests", options):
         if ahead is not None and not options.live:
             # Loads the Kubernetes client while the other process reads.
+            from drift.kube.connection import load_client  # noqa: PLC0415
+
             load_client()
         paths = file_paths(requests)
         loaded = (
@@ -156,6 +157,8 @@ def _scan(  # noqa: PLR0917
     warn = ignore_message if options.quiet else say
     impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
+        from drift.cli.several import scan_targets  # noqa: PLC0415
+
         with _progress(f"comparing with {len(targets)} clusters", options):
             return scan_targets(
                 targets,

@@ -1,20 +1,9 @@
-"""The clusters of one run: chooses them from the flags, and scans several in parallel."""
+"""Chooses the clusters of a run from its flags."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
 
-from drift.errors import ConnectError, ScanError, UsageError
-from drift.kube.api_server import ApiServer
-from drift.kube.connection import Connection, connect
-from drift.kube.impersonation import Impersonation
-from drift.kube.limits import Limits, call_with_timeout
-from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
-
-#: How many clusters are scanned at the same time. Each needs memory of its own.
-_MAX_PARALLEL: Final = 4
-_UNKNOWN: Final = "unknown"
+from drift.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,93 +51,3 @@ def chosen_targets(kubeconfigs: Sequence[str], contexts: Sequence[str]) -> list[
 
 def _spread(values: Sequence[str | None], count: int) -> Sequence[str | None]:
     return values if len(values) == count else [values[0]] * count
-
-
-def scan_targets(
-    targets: Sequence[ClusterTarget],
-    scan: Callable[[ApiServer], Report],
-    manifests: ManifestsInfo,
-    shard: Shard | None,
-    *,
-    impersonate: Impersonation,
-    limits: Limits,
-    tell: Callable[[str], None],
-    warn: Callable[[str], None],
-) -> Report:
-    """Scans several clusters in parallel. One that cannot be scanned makes the report incomplete; the others go on.
-
-    The limits are for each cluster by itself.
-
-    Raises:
-        UsageError: A context or a kubeconfig does not exist.
-        ScanError: Not one cluster can be scanned.
-    """
-    # Imported only here: few runs have several clusters.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-    from drift.report.merge import merge  # noqa: PLC0415
-
-    # Not in parallel: reading the client's configuration sets up the logging of the process.
-    connections = [_connect(target, impersonate, limits) for target in targets]
-    for warning in dict.fromkeys(
-        warning for connection in connections if isinstance(connection, Connection) for warning in connection.warnings
-    ):
-        warn(warning)
-    with ThreadPoolExecutor(_MAX_PARALLEL) as pool:
-        reports = list(pool.map(lambda connection: _scan(connection, scan, limits, tell), connections))
-    failed = [report for report in reports if isinstance(report, ScanError)]
-    if len(failed) == len(targets):
-        raise ScanError("; ".join(f"{target}: {error}" for target, error in zip(targets, failed, strict=True)))
-    return merge(
-        [
-            _unscanned(target, connection, report, manifests, shard) if isinstance(report, ScanError) else report
-            for target, connection, report in zip(targets, connections, reports, strict=True)
-        ],
-        shard,
-    )
-
-
-def _connect(target: ClusterTarget, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:
-    try:
-        # A credential plugin may never end.
-        return call_with_timeout(
-            limits.request_seconds, lambda: connect(target.kubeconfig, target.context, impersonate)
-        )
-    except TimeoutError:
-        return ConnectError("timed out getting credentials; does the plugin wait for a login?")
-    except ConnectError as error:
-        return error
-
-
-def _scan(
-    connection: Connection | ConnectError,
-    scan: Callable[[ApiServer], Report],
-    limits: Limits,
-    tell: Callable[[str], None],
-) -> Report | ScanError:
-    if isinstance(connection, ConnectError):
-        return connection
-    try:
-        return scan(ApiServer(connection, limits, limits.deadline(), tell))
-    except ScanError as error:
-        return error
-
-
-def _unscanned(
-    target: ClusterTarget,
-    connection: Connection | ConnectError,
-    error: ScanError,
-    manifests: ManifestsInfo,
-    shard: Shard | None,
-) -> Report:
-    """Returns an empty, incomplete report for a cluster that could not be scanned."""
-    return Report(
-        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        cluster=ClusterInfo(target.context, str(target), _UNKNOWN)
-        if isinstance(connection, ConnectError)
-        else ClusterInfo(connection.context, connection.server, _UNKNOWN),
-        manifests=manifests,
-        objects=(),
-        errors=(str(error),),
-        shard=shard,
-    )

@@ -26,7 +26,7 @@ from drift.history.store import History
 from drift.kube.api_server import ApiServer
 from drift.kube.impersonation import from_flags
 from drift.kube.limits import Limits
-from drift.kube.requests import ignore_message
+from drift.kube.messages import ignore_message
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests
 from drift.sources.resolve import cluster_state, file_paths

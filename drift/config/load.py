@@ -7,7 +7,6 @@ from drift.config.reader import SettingError, read_settings
 from drift.config.settings import Settings
 from drift.documents.files import read_file
 from drift.documents.parse import read_documents
-from drift.documents.positions import locate
 from drift.errors import ConfigError, ManifestError
 
 #: The file in the current folder that is read if the user names none.
@@ -56,6 +55,9 @@ def parse_settings(text: bytes, name: str) -> Settings:
     try:
         return read_settings(documents[0].value if documents else None)
     except SettingError as error:
+        # Imported only here: it needs PyYAML, and most settings are valid.
+        from drift.documents.positions import locate  # noqa: PLC0415
+
         found = locate(text, error.place)
         place = f"{name}:{found[0]}:{found[1]}" if found else name
         raise ConfigError(f"{place}: {error}") from None

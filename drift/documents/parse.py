@@ -1,51 +1,25 @@
-"""Parses YAML and JSON as kubectl does, with the position of each document and each error.
-
-The YAML reader uses the parser's events rather than its nodes. It needs no recursion, which a deeply nested file could
-exhaust, and it counts aliases before it expands them.
-"""
+"""Parses YAML and JSON as kubectl does, with the position of each document and each error."""
 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
-
-import yaml
+from typing import TYPE_CHECKING, Final
 
 from drift.documents import scalars
+from drift.documents.document import Document
 from drift.documents.fast_yaml import PlainDocument, begins_as_json, read_plain_documents
 from drift.errors import ManifestError
 from drift.model import Json
 
-#: Maximum nesting. Kubernetes objects stay far below; the schema of a CRD may have forty levels.
-MAX_DEPTH: Final = 200
-#: Maximum number of nodes that aliases may add to one file. An alias bomb adds billions.
-MAX_ALIASED_NODES: Final = 1_000_000
+if TYPE_CHECKING:
+    from drift.documents.exact_yaml import YamlReader
 
 _INTEGER_BITS: Final = 64
 #: A line that begins a document. A block scalar cannot contain one, because its lines are indented.
 _MARKER: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 #: A line with content, other than a directive, a comment and a marker without content.
 _CONTENT: Final = re.compile(rb"^(?!%|[ \t]*(?:#|\r?$)|---[ \t]*(?:#|\r?$))", re.MULTILINE)
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document of a file.
-
-    Attributes:
-        number: Counted from 1, including empty documents.
-        line: Where the content begins, counted from 1.
-        value: The content; None for an empty document.
-        repeated_keys: The lines of keys that the same mapping has before. As for kubectl, the last one wins.
-    """
-
-    number: int
-    line: int
-    value: Json
-    repeated_keys: tuple[int, ...] = ()
 
 
 def read_documents(text: bytes, name: str) -> Iterator[Document]:
@@ -65,7 +39,7 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
             # It may be YAML in flow style, which also begins with a brace.
             pass
     plain = read_plain_documents(text)
-    return _YamlReader(name).read(text) if plain is None else number_documents(plain)
+    return _yaml_reader(name).read(text) if plain is None else number_documents(plain)
 
 
 def read_valid_documents(text: bytes, name: str) -> Iterator[Document | ManifestError]:
@@ -82,7 +56,7 @@ def read_valid_documents(text: bytes, name: str) -> Iterator[Document | Manifest
         if not parts[1:]:
             yield error
             return
-        reader = _YamlReader(name)
+        reader = _yaml_reader(name)
         for line, part in parts:
             try:
                 yield from list(reader.read(part, line))
@@ -152,7 +126,7 @@ def _lines_of_repeated_keys(text: str, lines_before: int, name: str) -> tuple[in
     """Returns the lines of the repeated keys of a JSON value: the JSON decoder knows no positions."""
     try:
         return tuple(
-            line for document in _YamlReader(name).read(text.encode(), lines_before) for line in document.repeated_keys
+            line for document in _yaml_reader(name).read(text.encode(), lines_before) for line in document.repeated_keys
         )
     except ManifestError:
         # JSON that is not YAML, for example indented with tabs.
@@ -172,213 +146,8 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    """Returns a message that does not quote the text, which may be the value of a Secret.
+def _yaml_reader(name: str) -> "YamlReader":
+    # Imported only here: most manifests are plain YAML, and PyYAML takes 10 ms to load.
+    from drift.documents.exact_yaml import YamlReader  # noqa: PLC0415
 
-    The messages of libyaml are constants. Those of the parser in Python, the fallback, quote the text.
-    """
-    return (_Loader is not yaml.SafeLoader and (error.problem or error.context)) or "not valid YAML"
-
-
-class _Frame:
-    """A mapping or list under construction."""
-
-    __slots__ = ("anchor", "key", "merges", "nodes_before", "value")
-
-    def __init__(self, value: dict[str, Json] | list[Json], anchor: str | None, nodes_before: int) -> None:
-        self.value = value
-        self.anchor = anchor
-        self.nodes_before = nodes_before
-        self.key: str | None = None
-        self.merges: list[dict[str, Json]] = []
-
-
-@dataclass(frozen=True, slots=True)
-class _Anchor:
-    """The target of an alias.
-
-    Attributes:
-        value: The value of the anchor.
-        nodes: The number of nodes in it, including those of aliases.
-    """
-
-    value: Json
-    nodes: int
-
-
-class _MergeKey(str):
-    """An unquoted ``<<`` as a key."""
-
-    __slots__ = ()
-
-
-_MERGE_KEY: Final = _MergeKey("<<")
-
-
-class _YamlReader:
-    """Builds the documents of one file from the parser's events.
-
-    Attributes:
-        number: The number of documents so far.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.number = 0
-        self._name = name
-        self._next_event: Any = None
-        self._lines_before = 0
-        self._nodes = 0
-        self._aliased_nodes = 0
-        self._repeated_keys: list[int] = []
-
-    def read(self, text: bytes, lines_before: int = 0) -> Iterator[Document]:
-        """Returns the documents of a part of the file.
-
-        Args:
-            text: The part.
-            lines_before: The number of lines before it.
-
-        Raises:
-            ManifestError: As `read_documents`.
-        """
-        self._lines_before = lines_before
-        try:
-            loader = _Loader(text)
-            try:
-                self._next_event = loader.get_event
-                yield from self._documents()
-            finally:
-                loader.dispose()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            position = self._position(mark) if mark else self._name
-            raise ManifestError(f"{position}: {_problem(error)}") from None
-        except yaml.reader.ReaderError as error:
-            before = text[: error.position] if isinstance(error.position, int) else b""
-            line, column = lines_before + before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-            raise ManifestError(
-                f"{self._name}:{line}:{column}: not UTF-8 or UTF-16 text, or a control character"
-            ) from None
-
-    def _documents(self) -> Iterator[Document]:
-        while True:
-            event = self._next_event()
-            if isinstance(event, yaml.StreamEndEvent):
-                return
-            if isinstance(event, yaml.DocumentStartEvent):
-                self._repeated_keys = []
-                line, value = self._document()
-                self.number += 1
-                yield Document(self.number, line, value, tuple(self._repeated_keys))
-
-    def _document(self) -> tuple[int, Json]:
-        """Returns the first line and the content of one document. Consumes its events."""
-        first = self._next_event()
-        line = self._line(first.start_mark)
-        value = self._collect(first)
-        self._next_event()
-        return line, value
-
-    def _collect(self, event: Any) -> Json:
-        """Returns the value that begins with an event. Consumes its events."""
-        stack: list[_Frame] = []
-        anchors: dict[str, _Anchor] = {}
-        while True:
-            self._nodes += 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                stack.append(self._open(event, stack))
-            else:
-                value = self._value(event, stack, anchors)
-                if not stack:
-                    return value
-                self._put(stack[-1], value, event)
-            event = self._next_event()
-
-    def _open(self, event: Any, stack: list[_Frame]) -> _Frame:
-        if len(stack) >= MAX_DEPTH:
-            raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
-        if stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
-            raise self._error(event, "a key must be a scalar")
-        return _Frame({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor, self._nodes)
-
-    def _value(self, event: Any, stack: list[_Frame], anchors: dict[str, _Anchor]) -> Json:
-        """Returns a scalar, the target of an alias, or the collection that the event ends."""
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(event, anchors)
-        if isinstance(event, yaml.ScalarEvent):
-            value, anchor, nodes = self._scalar(event, stack), event.anchor, 1
-        else:
-            frame = stack.pop()
-            value, anchor, nodes = self._close(frame), frame.anchor, self._nodes - frame.nodes_before
-        if anchor:
-            anchors[anchor] = _Anchor(value, nodes)
-        return value
-
-    def _alias(self, event: Any, anchors: dict[str, _Anchor]) -> Json:
-        anchor = anchors.get(event.anchor)
-        if anchor is None:
-            raise self._error(event, "unknown anchor, or one that contains itself")
-        # The value is shared, not copied, but code that walks it later visits every node again.
-        self._nodes += anchor.nodes
-        self._aliased_nodes += anchor.nodes
-        if self._aliased_nodes > MAX_ALIASED_NODES:
-            raise self._error(event, f"aliases expand to more than {MAX_ALIASED_NODES:,} nodes")
-        return anchor.value
-
-    def _scalar(self, event: Any, stack: list[_Frame]) -> Json:
-        is_plain, _ = event.implicit
-        if event.tag is None or event.tag == "!":
-            if not is_plain or event.tag == "!":
-                return event.value
-            if event.value == "<<" and stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
-                return _MERGE_KEY
-        try:
-            return scalars.read_plain(event.value) if event.tag is None else scalars.read_tagged(event.tag, event.value)
-        except ValueError as error:
-            raise self._error(event, str(error)) from None
-
-    def _put(self, frame: _Frame, value: Json, event: Any) -> None:
-        if isinstance(frame.value, list):
-            frame.value.append(value)
-        elif frame.key is None:
-            frame.key = value if isinstance(value, _MergeKey) else self._key(value, frame, event)
-        elif isinstance(frame.key, _MergeKey):
-            frame.merges += self._merge_sources(value, event)
-            frame.key = None
-        else:
-            frame.value[frame.key] = value
-            frame.key = None
-
-    def _key(self, value: Json, frame: _Frame, event: Any) -> str:
-        try:
-            key = scalars.as_key(value)
-        except ValueError as error:
-            raise self._error(event, str(error)) from None
-        if key in frame.value:
-            self._repeated_keys.append(self._line(event.start_mark))
-        return key
-
-    def _merge_sources(self, value: Json, event: Any) -> list[dict[str, Json]]:
-        sources = value if isinstance(value, list) else [value]
-        if not all(isinstance(source, dict) for source in sources):
-            raise self._error(event, "a merge key takes a mapping or a list of mappings")
-        return sources
-
-    @staticmethod
-    def _close(frame: _Frame) -> Json:
-        if isinstance(frame.value, dict):
-            # Keys of the mapping itself win, then those of the first merged mapping.
-            for source in frame.merges:
-                for key, value in source.items():
-                    frame.value.setdefault(key, value)
-        return frame.value
-
-    def _line(self, mark: Any) -> int:
-        line: int = self._lines_before + mark.line + 1
-        return line
-
-    def _position(self, mark: Any) -> str:
-        return f"{self._name}:{self._line(mark)}:{mark.column + 1}"
-
-    def _error(self, event: Any, problem: str) -> ManifestError:
-        return ManifestError(f"{self._position(event.start_mark)}: {problem}")
+    return YamlReader(name)

@@ -7,11 +7,11 @@ from typing import Any
 from drift.errors import RequestError
 from drift.kube.connection import Connection
 from drift.kube.discovery import SchemaSource, discover
-from drift.kube.http_get import not_an_api_server
 from drift.kube.limits import Deadline, Limits
 from drift.kube.live import LiveObject, check_object, read_live
+from drift.kube.messages import ignore_message, not_an_api_server
 from drift.kube.paging import Listing, ListScope, read_list, read_pages
-from drift.kube.requests import Requests, ignore_message
+from drift.kube.requests import Requests
 from drift.kube.resources import Resource, Resources
 from drift.kube.watch import Watch
 from drift.model import ClusterInfo, Object

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.http_get import not_an_api_server
 from drift.kube.limits import RESPONSE_BYTES
+from drift.kube.messages import not_an_api_server
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource, Resources
 from drift.model import Json

@@ -20,6 +20,7 @@ import urllib3
 from drift.errors import ConnectError, RequestError, ScanError
 from drift.kube.connection import Connection
 from drift.kube.limits import Deadline, call_with_timeout, format_duration
+from drift.kube.messages import TOO_LARGE
 from drift.model import Object
 
 _CONNECT_SECONDS: Final = 10.0
@@ -27,10 +28,6 @@ _CHUNK_BYTES: Final = 256 * 1024
 _STREAM_CHUNK_BYTES: Final = 64 * 1024
 #: The standard library's message when a proxy refuses a tunnel. The group is the status; the proxy's text is dropped.
 _TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})")
-#: `RequestError.reason` of a response that does not come from an API server.
-MALFORMED: Final = "Malformed"
-#: `RequestError.reason` of a response that is too large to be read.
-TOO_LARGE: Final = "TooLarge"
 #: The reasons that an API server gives. Only these are quoted.
 #: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
 STATUS_REASONS: Final = (
@@ -273,16 +270,6 @@ def _root_cause(error: BaseException) -> BaseException:
         if isinstance(inner, BaseException):
             return _root_cause(inner)
     return error
-
-
-def malformed(path: str, problem: str) -> RequestError:
-    """The error of a response with status 200 that cannot be used."""
-    return RequestError(f"GET {path}: {problem}", status=HTTPStatus.OK, reason=MALFORMED)
-
-
-def not_an_api_server(path: str) -> RequestError:
-    """The error of a response from something that is not an API server."""
-    return malformed(path, "this is not the response of an API server; is this the right --context?")
 
 
 def credentials_refused(server: str) -> str:

@@ -11,9 +11,9 @@ from http import HTTPStatus
 from typing import Final
 
 from drift.errors import RequestError, TooManyObjectsError
-from drift.kube.http_get import TOO_LARGE, malformed
 from drift.kube.limits import call_in_background
 from drift.kube.live import LiveObject, check_list, read_live
+from drift.kube.messages import TOO_LARGE, malformed
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
 from drift.model import Object

@@ -19,8 +19,6 @@ import urllib3
 from drift.errors import ConnectError, DriftError, RequestError, ScanError
 from drift.kube.connection import Connection
 from drift.kube.http_get import (
-    MALFORMED,
-    TOO_LARGE,
     FailureReason,
     NoResponseError,
     Response,
@@ -28,13 +26,13 @@ from drift.kube.http_get import (
     failures_as_no_response,
     get,
     interrupt,
-    malformed,
     no_response_error,
     open_stream,
     read_chunks,
     response_error,
 )
 from drift.kube.limits import Deadline, Limits, call_with_timeout, format_duration
+from drift.kube.messages import MALFORMED, TOO_LARGE, ignore_message, malformed
 from drift.model import Object
 
 _JSON: Final = "application/json"
@@ -88,10 +86,6 @@ class Stream:
 
     chunks: Iterator[bytes]
     interrupt: Callable[[], None]
-
-
-def ignore_message(_: str) -> None:
-    """Drops a message."""
 
 
 class Requests:

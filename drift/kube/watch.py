@@ -11,8 +11,9 @@ from typing import Final
 import orjson
 
 from drift.errors import RequestError
-from drift.kube.http_get import MALFORMED, STATUS_REASONS
+from drift.kube.http_get import STATUS_REASONS
 from drift.kube.live import LiveObject, check_object, read_live
+from drift.kube.messages import MALFORMED
 from drift.kube.paging import ListScope
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource

@@ -4,13 +4,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from drift.documents.files import read_file
 from drift.documents.parse import split_documents
-from drift.documents.positions import Node, first_document
 from drift.model import Manifest
-from drift.sources.git_revision import Revisions
+
+if TYPE_CHECKING:
+    from drift.documents.positions import Node
+    from drift.sources.git_revision import Revisions
 
 #: The line of a field in a longer document, such as a list of a thousand objects, is not worth the time.
 _MAX_BYTES: Final = 4 * 1024 * 1024
@@ -25,7 +27,7 @@ class FieldLines:
         revisions: Reads the files of other commits; None if there are none.
     """
 
-    def __init__(self, revisions: Revisions | None = None) -> None:
+    def __init__(self, revisions: "Revisions | None" = None) -> None:
         self._revisions = revisions
         self._texts = lru_cache(_MAX_FILES)(self._read)
         self._documents = lru_cache(_MAX_DOCUMENTS)(self._document)
@@ -61,16 +63,19 @@ class FieldLines:
             text = (self._revisions and self._revisions.read(file)) or b""
         return split_documents(text)
 
-    def _document(self, file: str, line: int) -> Node | None:
+    def _document(self, file: str, line: int) -> "Node | None":
         documents = self._texts(file)
         index = bisect_left(documents, line, key=lambda document: document[0]) - 1
         if index < 0 or len(documents[index][1]) > _MAX_BYTES:
             return None
+        # Imported only here: it needs PyYAML, and most reports have no lines to find.
+        from drift.documents.positions import first_document  # noqa: PLC0415
+
         lines_before, text = documents[index]
         return first_document(text, lines_before)
 
 
-def _body(document: Node, manifest: Manifest) -> Node | None:
+def _body(document: "Node", manifest: Manifest) -> "Node | None":
     """Returns the part of a document that describes an object; None if the file has changed since it was read."""
     items = document.child("items")
     if items is None or not (_scalar(document, "kind") or "").endswith("List"):
@@ -79,12 +84,12 @@ def _body(document: Node, manifest: Manifest) -> Node | None:
     return next((item for item in found if _scalar(item, "metadata", "namespace") == manifest.namespace), None)
 
 
-def _describes(node: Node, manifest: Manifest) -> bool:
+def _describes(node: "Node", manifest: Manifest) -> bool:
     name = _scalar(node, "metadata", "name")
     # kustomize may add a prefix and a suffix to the name. The items of a typed list may leave out their kind.
     return bool(name and name in manifest.name) and _scalar(node, "kind") in {None, manifest.kind}
 
 
-def _scalar(node: Node, *path: str) -> str | None:
+def _scalar(node: "Node", *path: str) -> str | None:
     found, depth = node.innermost(path)
     return found.scalar if depth == len(path) else None

@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 from posixpath import normpath
 from typing import Final
 
+from drift.documents.document import Document
 from drift.documents.files import ENDINGS, files_below, read_file
-from drift.documents.parse import Document, read_documents
+from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import Json, SourceKind
 

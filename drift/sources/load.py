@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from drift.documents.document import Document
 from drift.documents.files import files_below, is_excluded, read_file, read_stream
-from drift.documents.parse import Document, number_documents, read_valid_documents
+from drift.documents.parse import number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.hooks import hook_of
 from drift.gitops.sops import mask_encrypted

@@ -5,7 +5,7 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.kube.live import LiveObject, LiveSource
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from drift.sources.git_revision import Revisions
 
 
+@runtime_checkable
 class StoredObjects(Protocol):
     """Reads objects in which programs keep their own state, with the values of Secrets."""
 

@@ -21,14 +21,29 @@ def _last_line_of(code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def test_a_text_report_into_a_pipe_loads_no_libraries_of_terminals_and_other_formats(live: str) -> None:
+def test_a_text_report_of_a_dump_loads_no_libraries_of_terminals_other_formats_clusters_and_exact_yaml(
+    live: str,
+) -> None:
+    others = {"rich", "jinja2", "msgspec", "deepdiff", "kubernetes", "urllib3", "yaml"}
     code = (
         "import sys\nfrom drift.cli import main\n"
         f"main(['report', {live!r}, '--live', {live!r}])\n"
-        "print([name for name in sys.modules if name.partition('.')[0] in {'rich', 'jinja2', 'msgspec'}])"
+        f"print([name for name in sys.modules if name in {others}])"
     )
 
     assert _last_line_of(code) == "[]"
+
+
+def test_only_the_configuration_of_the_official_client_is_loaded_and_other_programs_still_get_all_of_it() -> None:
+    code = (
+        "import sys\nfrom drift.kube.connection import load_client\nload_client()\n"
+        "before = 'kubernetes.config.kube_config' in sys.modules, 'kubernetes.dynamic' in sys.modules\n"
+        "import kubernetes\n"
+        "same = kubernetes.config is sys.modules['kubernetes.config']\n"
+        "print(*before, same, kubernetes.dynamic.DynamicClient.__name__)"
+    )
+
+    assert _last_line_of(code) == "True False True DynamicClient"
 
 
 def test_garbage_collection_runs_at_most_once(live: str) -> None:

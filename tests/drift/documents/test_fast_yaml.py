@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drift.documents.exact_yaml import YamlReader
 from drift.documents.fast_yaml import read_plain_documents
-from drift.documents.parse import _YamlReader
 from drift.errors import ManifestError
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ def texts(draw: st.DrawFn) -> str:
 def _read_exact(text: bytes) -> list[tuple[int | None, str]] | None:
     try:
         # repr tells 1 from 1.0. The line of an empty document does not matter.
-        return [(d.line if d.value is not None else None, repr(d.value)) for d in _YamlReader("f").read(text)]
+        return [(d.line if d.value is not None else None, repr(d.value)) for d in YamlReader("f").read(text)]
     except ManifestError:
         return None
 

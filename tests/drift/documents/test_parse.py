@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.documents.parse import MAX_ALIASED_NODES, MAX_DEPTH, Document, read_documents, read_valid_documents
+from drift.documents.document import Document
+from drift.documents.exact_yaml import MAX_ALIASED_NODES, MAX_DEPTH
+from drift.documents.parse import read_documents, read_valid_documents
 from drift.errors import ManifestError
 
 
