@@ -6,9 +6,10 @@ There are no colours and no markup here. Each format escapes these texts in its 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
+from itertools import groupby
 from typing import Final
 
 from drift.model import (
@@ -273,6 +274,42 @@ def _by_users(manager: str, actors: Sequence[Actor]) -> str:
     if not users or (users[0].startswith("system:") and all(user.endswith(f":{manager}") for user in users)):
         return ""
     return f"{_EVIDENCE_WORD[actors[0].evidence]}by {' or '.join(users)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The changes in the cluster that one user or one program made.
+
+    Attributes:
+        name: The user that an audit log names with certainty or probably, else the field manager.
+        findings: The number of its findings that are drift.
+        latest: RFC 3339, the latest time that is recorded for it; None without one.
+    """
+
+    name: str
+    findings: int
+    latest: str | None
+
+
+def most_active(report: Report) -> Sequence[Activity]:
+    """Returns who is behind the changes in the cluster, those with the most findings first."""
+    times: dict[str, list[str]] = {}
+    for item in report.objects:
+        for finding in item.findings:
+            # No one in the cluster made a change that a sync has yet to apply.
+            if finding.is_drift and finding.cause is not Cause.PENDING_SYNC:
+                for name, group in groupby(sorted(finding.actors, key=_name_of), _name_of):
+                    times.setdefault(name, []).append(max(actor.time or "" for actor in group))
+    activities = [Activity(name, len(found), max(found) or None) for name, found in times.items()]
+    return sorted(activities, key=lambda one: (-one.findings, one.name))
+
+
+def _name_of(actor: Actor) -> str:
+    # Service accounts and components of Kubernetes say less than their field managers.
+    is_known = actor.evidence in {Evidence.EXACT, Evidence.LIKELY} and not (actor.user or "system:").startswith(
+        "system:"
+    )
+    return (actor.user or "") if is_known else actor.manager
 
 
 def user_text(actor: Actor) -> str:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from drift.model import Actor, Cause, Change, Evidence, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status
-from drift.report.line_diff import Mark, line_diff
+from drift.report.inline_diff import differing_pieces
+from drift.report.line_diff import DiffLine, Mark, line_diff
 from drift.report.view import (
     CAUSE_TEXT,
-    age,
     by_source,
     excerpts,
     field_place,
@@ -21,6 +22,7 @@ from drift.report.view import (
     reason_of,
     sentence,
     short,
+    source_lines,
     user_text,
     what_differs,
     worst_first,
@@ -41,24 +43,39 @@ _BY: Final = {
     Evidence.CANDIDATE: " possibly by ",
 }
 _ONLY_IN: Final = {Change.ADDED: "not in Git", Change.REMOVED: "not in the cluster"}
+#: The heading above the objects that no source describes.
+NO_SOURCE: Final = "in no source"
+#: Dates of earlier years have no four digits everywhere.
+_FIRST_YEAR: Final = 1000
+#: Lines of a diff that a finding shows before it is opened.
+_LINES_IN_ROW: Final = 6
 #: A path before its last field, which is the one that readers look for, and that field with its index.
 _LAST_FIELD: Final = re.compile(r'(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)', re.DOTALL)
 
 
-def listed_objects(report: Report) -> list[ObjectReport]:
-    """Returns the objects that the page lists, by source, worst first, with those that have only ignored findings."""
+def listed_objects(report: Report) -> list[tuple[int | None, ObjectReport]]:
+    """Returns the objects that the page lists, worst first, with those that have only ignored findings.
+
+    They are in groups by source. Each object comes with the position of its source in the report; None without one.
+    """
     listed = sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
-    return [item for _, items in by_source(report, listed) for item in items]
+    return [
+        (None if source is None else report.sources.index(source), item)
+        for source, items in by_source(report, listed)
+        for item in items
+    ]
 
 
-def page_data(items: Sequence[ObjectReport], now: str) -> dict[str, Json]:
+def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]]) -> dict[str, Json]:
     """Returns everything that the list shows and filters.
 
-    A field is null if it is not shown.
+    A field is null if it is not shown. Values and diffs are lists of lines; each line is the first character of
+    `Mark`, and then pieces that are equal to the other side and different from it by turns.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
+    lifecycles = {finding.lifecycle for item in report.objects for finding in item.findings if finding.is_drift}
     return {
         "causes": CAUSE_TEXT,
         "kinds": _KINDS_OF_LINES,
@@ -68,13 +85,24 @@ def page_data(items: Sequence[ObjectReport], now: str) -> dict[str, Json]:
             "status": list(Status),
             "lifecycle": list(Lifecycle),
         },
-        "objects": [_object(item, now) for item in items],
+        "sources": _headings(report),
+        "noSource": NO_SOURCE,
+        # After the first scan everything is new, which is not worth a mark on each finding.
+        "objects": [_object(group, item, marks_new=lifecycles != {Lifecycle.NEW}) for group, item in items],
     }
 
 
-def _object(item: ObjectReport, now: str) -> dict[str, Json]:
+def _headings(report: Report) -> list[str]:
+    """Returns the headings above the objects of each source; nothing if all objects have the same source."""
+    lines = source_lines(report)
+    return [lines[source.name] for source in report.sources] if len(report.sources) > 1 else []
+
+
+def _object(group: int | None, item: ObjectReport, *, marks_new: bool) -> dict[str, Json]:
     key = item.key
+    findings = sorted(item.findings, key=finding_order)
     return {
+        "group": group,
         "kind": short(key.kind),
         "namespace": None if key.namespace is None else short(key.namespace),
         "name": short(key.name),
@@ -82,18 +110,17 @@ def _object(item: ObjectReport, now: str) -> dict[str, Json]:
         "status": item.status,
         "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
         "reason": reason_of(item),
-        "findings": [_finding(item, finding, now) for finding in sorted(item.findings, key=finding_order)],
+        "findings": [_finding(item, finding, marks_new=marks_new) for finding in findings],
     }
 
 
-def _finding(item: ObjectReport, finding: Finding, now: str) -> dict[str, Json]:
+def _finding(item: ObjectReport, finding: Finding, *, marks_new: bool) -> dict[str, Json]:
     before, last = "", short(finding.path)
     if match := _LAST_FIELD.fullmatch(last):
         before, last = match.groups()
-    shows_values = has_values(finding)
-    git, live = excerpts(finding) if shows_values else (None, None)
-    actors = [_actor(actor, now) for actor in finding.actors]
-    first_seen = None if finding.first_seen is None else ago(finding.first_seen, now)
+    row, lines = _lines(finding)
+    badge = lifecycle_mark(finding).lower()
+    first_seen = None if finding.first_seen is None else instant(finding.first_seen)
     return {
         "id": short(finding.id),
         "severity": finding.severity,
@@ -101,27 +128,65 @@ def _finding(item: ObjectReport, finding: Finding, now: str) -> dict[str, Json]:
         "lifecycle": finding.lifecycle,
         "pathStart": before or None,
         "pathEnd": last or None,
-        "git": git,
-        "live": live,
-        "onlyIn": _ONLY_IN.get(finding.change) if shows_values else None,
-        "difference": None if shows_values else what_differs(finding),
-        "lines": [f"{line.mark}{line.text}" for line in line_diff(finding)] if shows_values else [],
+        "difference": _ONLY_IN.get(finding.change) if row else what_differs(finding),
+        "row": row,
+        "lines": lines,
         "note": None if finding.note is None else f"note: {sentence(finding.note)}",
-        "badge": lifecycle_mark(finding).lower() or None,
+        "badge": badge if badge and marks_new else None,
         "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
         "manager": _first_of(finding.actors),
-        "age": actors[0]["age"] if actors else first_seen and f"seen {first_seen}",
+        "seen": "seen" if not finding.actors and first_seen else None,
+        "time": first_seen if not finding.actors else _time(finding.actors[0]),
         "hint": hint_for(finding) or None,
-        "actors": actors,
+        "actors": [_actor(actor) for actor in finding.actors],
         "gitLine": git_line(finding),
-        "firstSeen": first_seen
-        and _with_time(first_seen, finding.first_seen) + (f", {finding.lifecycle}" if finding.lifecycle else ""),
+        "firstSeen": first_seen,
+        "ongoing": finding.lifecycle and f", {finding.lifecycle}",
         "ignored": None
         if finding.ignored is None
         else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
         "place": field_place(item, finding) or (None if item.source is None else short(str(item.source))),
         "pointer": short(finding.pointer) or None,
     }
+
+
+_Line = list[str]
+
+
+def _lines(finding: Finding) -> tuple[list[_Line], list[_Line]]:
+    """Returns the lines that show a difference: those of the row, and all if these are more."""
+    if not has_values(finding):
+        return [], []
+    diff = line_diff(finding)
+    if diff:
+        # The row begins where the difference does.
+        start = next(index for index, line in enumerate(diff) if line.mark not in {Mark.BOTH, Mark.HUNK})
+        lines = _in_pieces(diff)
+        row = lines[start : start + _LINES_IN_ROW]
+        return row, lines if len(row) < len(lines) else []
+    git, live = excerpts(finding)
+    values = ((Mark.GIT, git), (Mark.LIVE, live))
+    return _in_pieces([DiffLine(mark, value) for mark, value in values if value is not None]), []
+
+
+def _in_pieces(diff: Sequence[DiffLine]) -> list[_Line]:
+    """Returns lines in pieces. As many lines of Git as of the cluster, one after the other, are compared by pairs."""
+    lines: list[_Line] = [[line.mark, line.text] for line in diff]
+    position = 0
+    while position < len(diff):
+        removed = _run_length(diff, position, Mark.GIT)
+        added = _run_length(diff, position + removed, Mark.LIVE)
+        if removed == added:
+            for index in range(position, position + removed):
+                git, live = differing_pieces(diff[index].text, diff[index + removed].text)
+                lines[index][1:], lines[index + removed][1:] = git, live
+        position += removed + added or 1
+    return lines
+
+
+def _run_length(diff: Sequence[DiffLine], start: int, mark: Mark) -> int:
+    """Returns how many consecutive lines have this mark, from a position on."""
+    return next((index for index, line in enumerate(diff[start:]) if line.mark is not mark), len(diff) - start)
 
 
 def _first_of(actors: Sequence[Actor]) -> str | None:
@@ -133,25 +198,28 @@ def _first_of(actors: Sequence[Actor]) -> str | None:
     return short(user or actors[0].manager) + others
 
 
-def _actor(actor: Actor, now: str) -> dict[str, Json]:
-    since = None if actor.time is None else ago(actor.time, now)
+def _actor(actor: Actor) -> dict[str, Json]:
     how = short(actor.operation) + (f", {short(actor.subresource)}" if actor.subresource else "")
     user = short(user_text(actor)) or None
+    time = _time(actor)
     return {
         "manager": short(actor.manager),
         "how": f" ({how})",
         "by": user and _BY[actor.evidence],
         "user": user,
-        "when": f", {_with_time(since, actor.time) if since else 'time not recorded'}",
-        "age": since,
+        "when": ", " if time else f", {short(actor.time) if actor.time else 'time not recorded'}",
+        "time": time,
     }
 
 
-def ago(time: str, now: str) -> str:
-    """Returns how long ago a time was, or the time itself if it is not a time of the past."""
-    since = age(time, now)
-    return short(time) if since is None else f"{since} ago"
+def _time(actor: Actor) -> str | None:
+    return None if actor.time is None else instant(actor.time)
 
 
-def _with_time(since: str, time: str | None) -> str:
-    return since if time is None or not since.endswith(" ago") else f"{since} ({short(time)})"
+def instant(time: str) -> str | None:
+    """Returns a time in UTC to the second, as RFC 3339; None if the text is not a time."""
+    try:
+        moment = datetime.fromisoformat(time).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year >= _FIRST_YEAR else None

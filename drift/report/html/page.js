@@ -29,17 +29,20 @@
     { key: "cause", title: "Cause", valueOf: (row) => row.finding?.cause, label: (value) => data.causes[value] },
     { key: "status", title: "Status", valueOf: (row) => row.object.status },
     { key: "lifecycle", title: "History", valueOf: (row) => row.finding?.lifecycle ?? undefined },
-    { key: "user", title: "User", valueOf: (row) => row.finding?.actors.find(({ user }) => user)?.user },
+    { key: "who", title: "Changed by", valueOf: (row) => changedBy(row.finding?.actors ?? []) },
     { key: "cluster", title: "Cluster", valueOf: (row) => row.object.cluster ?? undefined },
     { key: "namespace", title: "Namespace", valueOf: (row) => row.object.namespace ?? "(none: cluster-scoped)" },
     { key: "kind", title: "Kind", valueOf: (row) => row.object.kind },
   ].map((facet) => ({ ...facet, selected: new Set(), counts: new Map(), options: new Map() }));
 
+  const changedBy = (actors) => actors.find(({ user }) => user)?.user ?? actors[0]?.manager;
+
   function searchText(object, finding) {
     const parts = [object.kind, `${object.namespace ?? ""}/${object.name}`, object.cluster, object.source, object.reason];
     if (finding) {
-      const { id, pathStart, pathEnd, difference, git, live, lines, note, actors, ignored } = finding;
-      parts.push(id, (pathStart ?? "") + (pathEnd ?? ""), difference, git, live, ...lines, note, ignored);
+      const { id, pathStart, pathEnd, difference, row, lines, note, actors, ignored } = finding;
+      parts.push(id, (pathStart ?? "") + (pathEnd ?? ""), difference, note, ignored);
+      parts.push(...(lines.length ? lines : row).map((line) => line.slice(1).join("")));
       parts.push(...actors.flatMap(({ manager, user }) => [manager, user]));
     }
     return parts.filter(Boolean).join("\n").toLowerCase();
@@ -57,12 +60,24 @@
   // A copy of a template of the page, with these values.
   function filled(template, values) {
     const result = byId(template).content.firstElementChild.cloneNode(true);
-    for (const part of [result, ...result.querySelectorAll("[data-if], [data-slot], [data-class]")]) {
-      const { if: condition, slot, class: kind } = part.dataset;
-      if ([condition, slot].some((name) => name && (values[name] ?? null) === null)) part.remove();
+    for (const part of [result, ...result.querySelectorAll("[data-if], [data-slot], [data-time], [data-class], [data-lines]")]) {
+      const { if: condition, slot, time, class: kind, lines } = part.dataset;
+      if ([condition, slot, time].some((name) => name && (values[name] ?? null) === null)) part.remove();
       else if (slot) part.append(...(slot === "hint" ? withCode(values[slot]) : [values[slot]]));
+      else if (time) showTime(part, values[time]);
+      else if (lines && values[lines].length) part.append(...values[lines].map(lineElement));
+      else if (lines) part.remove();
       if (kind && values[kind]) part.classList.add(values[kind]);
     }
+    return result;
+  }
+
+  // A line of a value or a diff. Its pieces equal the other side and differ from it by turns.
+  function lineElement([mark, ...pieces]) {
+    const [kind, side] = data.kinds[mark];
+    const result = filled("line", { kind, side });
+    const parts = pieces.map((piece, index) => (index % 2 ? element("mark", "", piece) : piece));
+    result.querySelector("code").append(...parts);
     return result;
   }
 
@@ -70,20 +85,6 @@
   const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? element("code", "", part) : part));
 
   const rank = (finding) => data.order.severity.indexOf(finding.severity);
-
-  // Highlights the part of a text that differs from another one.
-  function highlight(code, other) {
-    const text = code.textContent;
-    let start = 0;
-    while (start < text.length && start < other.length && text[start] === other[start]) start += 1;
-    let end = 0;
-    const longest = Math.min(text.length, other.length) - start;
-    while (end < longest && text[text.length - 1 - end] === other[other.length - 1 - end]) end += 1;
-    const differing = text.slice(start, text.length - end);
-    if (start + end && differing) {
-      code.replaceChildren(text.slice(0, start), element("mark", "", differing), text.slice(text.length - end));
-    }
-  }
 
   function objectElement(object, objectRows) {
     const worst = objectRows[0].finding;
@@ -123,22 +124,30 @@
   }
 
   function bodyElement(finding) {
-    const { lines, git, live, actors, id } = finding;
+    const { actors, id } = finding;
     const result = filled("body", { ...finding, causeText: data.causes[finding.cause] });
-    const difference = result.querySelector(".difference");
-    if (lines.length) {
-      const values = lines.map((line) => ({ kind: data.kinds[line[0]][0], side: data.kinds[line[0]][1], text: line.slice(1) }));
-      difference.replaceChildren(...values.map((line) => filled("line", line)));
-    } else if (git !== null && live !== null) {
-      highlight(difference.querySelector(".minus code"), live);
-      highlight(difference.querySelector(".plus code"), git);
-    } else if (git === live) {
-      difference.remove();
-    }
     result.querySelector('[data-if="causeText"]').after(...actors.map((actor) => filled("actor", actor)));
     result.querySelector("a").href = `#${encodeURIComponent(id)}`;
     return result;
   }
+
+  // --- Times ---
+
+  const UNITS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+  const CLOCK_SKEW = 60; // seconds by which clocks may differ
+
+  // Shows how long ago a time was; the time itself if it is in the future.
+  function showTime(time, at = time.dateTime) {
+    time.dateTime = at;
+    const text = at.replace("T", " ").replace("Z", " UTC");
+    const seconds = Math.floor((Date.now() - Date.parse(at)) / 1000);
+    const [size, unit] = UNITS.find(([one]) => seconds >= one) ?? UNITS.at(-1);
+    const age = seconds < -CLOCK_SKEW ? text : `${Math.floor(Math.max(seconds, 0) / size)}${unit} ago`;
+    time.textContent = "full" in time.dataset && age !== text ? `${age} (${text})` : age;
+    time.title = text;
+  }
+
+  const showTimes = () => document.querySelectorAll("time[datetime]").forEach((time) => showTime(time));
 
   // --- The list ---
 
@@ -199,6 +208,9 @@
     const chunk = document.createDocumentFragment();
     for (; added < groups.length && (printing || added <= index || findings < CHUNK); added += 1) {
       const group = groups[added];
+      if (data.sources.length && groups[added - 1]?.[0].object.group !== group[0].object.group) {
+        chunk.append(element("li", "group", element("h3", "", data.sources[group[0].object.group] ?? data.noSource)));
+      }
       chunk.append(objectElement(group[0].object, group));
       findings += Math.min(group.length, PER_OBJECT);
     }
@@ -327,6 +339,8 @@
     fill();
   });
   addEventListener("hashchange", openLinked);
+  showTimes();
+  setInterval(showTimes, 30_000);
   apply();
   openLinked();
 })();

@@ -4,24 +4,21 @@ import base64
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from drift import __version__
-from drift.model import SEVERITY_RANK, Evidence, Json, PastScan, Report, Status, Verdict
-from drift.report.html.data import ago, listed_objects, page_data
+from drift.model import SEVERITY_RANK, Json, PastScan, Report, Status, Verdict
+from drift.report.html.data import NO_SOURCE, instant, listed_objects, page_data
 from drift.report.view import (
     CAUSE_TEXT,
-    hint_for,
-    hints,
     is_shown,
+    most_active,
     plural,
     sentence,
     short,
@@ -63,8 +60,9 @@ def to_html(report: Report) -> str:
     """
     style, script = asset("page.css"), asset("page.js")
     items = listed_objects(report)
-    data = page_data(items, report.generated_at)
-    listed, left_out = _listed([values for item, values in zip(items, data["objects"], strict=True) if is_shown(item)])
+    data = page_data(report, items)
+    shown = [values for (_, item), values in zip(items, data["objects"], strict=True) if is_shown(item)]
+    listed, left_out = _listed(shown)
     # Everything that is not `Markup` is escaped.
     values = {
         "policy": _policy(style, script),
@@ -75,6 +73,8 @@ def to_html(report: Report) -> str:
         "left_out": left_out,
         "blank": _Blank(),
         "kinds": data["kinds"],
+        "headings": data["sources"],
+        "no_source": NO_SOURCE,
         "causes": CAUSE_TEXT,
         "limits": _LIMITS,
         "version": __version__,
@@ -88,8 +88,7 @@ def asset(file: str) -> str:
 
 
 def _overview(report: Report) -> Mapping[str, Any]:
-    """Returns what the top of the page shows, for an on-call engineer: the verdict, what is missing, what to do."""
-    steps = Counter(hint_for(finding) for item in report.objects for finding in item.findings)
+    """Returns what the top of the page shows: the verdict, what was not checked, who changed most."""
     return {
         "report": report,
         "verdict": {
@@ -98,29 +97,14 @@ def _overview(report: Report) -> Mapping[str, Any]:
             "counts": statuses(report) if report.shard is None else f"{statuses(report)} ({report.shard})",
             "incomplete": report.verdict is Verdict.INCOMPLETE,
         },
-        "people": _people(report),
+        "who": most_active(report),
         "severities": [*report.count_by_severity().items()],
         "clusters": report.clusters or ((report.cluster,) if report.cluster else ()),
         "trend": _trend(report.past),
         "unchecked": sum(item.status is Status.UNCHECKED and not item.is_skipped for item in report.objects),
         "sources": [*source_lines(report).values()],
-        "steps": [(hint, steps[hint]) for hint in hints(report)],
         "resolved": sorted(report.resolved, key=lambda item: SEVERITY_RANK[item.severity]),
     }
-
-
-def _people(report: Report) -> Sequence[tuple[str, int]]:
-    """Returns the users behind findings that count as drift, with the number of their findings, the most first."""
-    users = Counter(
-        user
-        for item in report.objects
-        for finding in item.findings
-        if finding.is_drift
-        for user in {actor.user for actor in finding.actors if actor.evidence is not Evidence.CANDIDATE}
-        # Service accounts and components of Kubernetes are no people.
-        if user is not None and not user.startswith("system:")
-    )
-    return sorted(users.items(), key=lambda one: (-one[1], one[0]))
 
 
 class _Blank(dict[str, str]):
@@ -147,14 +131,24 @@ def _environment() -> Environment:
         "plural": plural,
         "code": _with_code,
         "rank": SEVERITY_RANK.__getitem__,
-        "ago": _ago,
+        "moment": _moment,
+        "utc": _utc,
     }
     return environment
 
 
-@pass_context
-def _ago(context: Context, time: str) -> str:
-    return ago(time, context["report"].generated_at)
+def _moment(time: str, *, full: bool = False) -> Markup | str:
+    """Returns a time element, in which the script shows the age; the text itself if it is not a time."""
+    at = instant(time)
+    if at is None:
+        return short(time)
+    attribute = Markup(" data-full") if full else ""
+    return Markup('<time datetime="{}"{}>{}</time>').format(at, attribute, _utc(at))
+
+
+def _utc(time: str) -> str:
+    """Returns an RFC 3339 time in UTC as people write it; "" for ""."""
+    return time.replace("T", " ").replace("Z", " UTC")
 
 
 def _without_control_characters(value: Any) -> Any:
