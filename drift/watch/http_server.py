@@ -28,10 +28,10 @@ _MAX_CLIENTS: Final = 32
 #: Threads, including those of dropped clients, which may still render a report.
 _MAX_THREADS: Final = 4 * _MAX_CLIENTS
 _SECURITY: Final = {
-    # The report is one file with inline styles and scripts. It loads and sends nothing.
+    # The report is one file with inline styles and scripts. It asks only this server whether it is current.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -145,6 +145,7 @@ class Reflector:
         relists: Lists repeated because the watch expired.
         events: Objects created, changed or deleted.
         last_event: Unix time of the last event; None before the first.
+        last_contact: Unix time of the last list, event or bookmark; None before the first list.
         first: The objects of the first list; None before it arrives. The comparing thread takes it from here.
     """
 
@@ -164,6 +165,7 @@ class Reflector:
         self.relists = 0
         self.events = 0
         self.last_event: float | None = None
+        self.last_contact: float | None = None
         self.first: tuple[LiveObject, ...] | None = None
         self._server = server
         self._timing = timing
@@ -246,6 +248,7 @@ class Reflector:
         else:
             listing = self._server.list_scope(self.place, at_most=self._at_most if self.first is None else None)
             objects, version = listing.objects, listing.resource_version
+        self.last_contact = datetime.now(UTC).timestamp()
         if self.first is None:
             self.first = objects
             self._set_state(ReflectorState.LIVE)
@@ -288,8 +291,9 @@ class Reflector:
     def _take(self, event: Event) -> None:
         self._set_state(ReflectorState.LIVE)
         self._resource_version = event.resource_version
+        now = datetime.now(UTC)
+        self.last_contact = now.timestamp()
         if event.live is not None:
-            now = datetime.now(UTC)
             self.events += 1
             self.last_event = now.timestamp()
             self._backlog.add(event.size, self._stopped)

@@ -3,6 +3,7 @@
 Labels of metrics name kinds, never objects.
 """
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from drift.model import Report
+from drift.model import Json, Report
 from drift.report.formats import Format
 from drift.report.metrics import Labels, family, to_metrics
 from drift.report.render import Style, render
@@ -35,21 +36,19 @@ _ACCEPTED: Final[Mapping[str, str]] = {
 }
 _SUFFIXES: Final[Mapping[str, str]] = {".json": "json", ".html": "html", ".txt": "text", ".md": "markdown"}
 _OPEN_METRICS: Final = "application/openmetrics-text"
-_LINKS: Final = """\
+_FIRST_SCAN: Final = "the first scan is not done yet"
+#: The page before the first scan. It loads itself again until there is a report.
+_WAITING: Final = f"""\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="1">
 <title>drift watch</title>
-<h1>drift watch</h1>
-<ul>
-<li>The report as <a href="/report.html">HTML</a>, as <a href="/report.json">JSON</a>,
-as <a href="/report.txt">text</a></li>
-<li><a href="/healthz">Health</a></li>
-<li><a href="/metrics">Metrics</a></li>
-</ul>
+<p>drift watch: {_FIRST_SCAN}.</p>
 </html>
 """
+_RETRY: Final[Mapping[str, str]] = {"Retry-After": "1"}
 _END: Final = "# EOF\n"
 _STATES: Final = {state: state.name.lower() for state in ReflectorState}
 
@@ -82,14 +81,17 @@ class RequestRouter:
     def __init__(self, status: WatchStatus) -> None:
         self._status = status
         self._lock = threading.Lock()
-        self._rendered: tuple[Report | None, dict[Format, bytes]] = (None, {})
+        #: The report, and its bodies by format; None is the page that keeps itself current.
+        self._rendered: tuple[Report | None, dict[Format | None, bytes]] = (None, {})
 
     def respond(self, target: str, accept: str) -> HttpResponse:
         """Returns the response to one GET request."""
         parts = urlsplit(target)
         match parts.path:
             case "/":
-                return HttpResponse(HTTPStatus.OK, _TYPES["html"], _LINKS)
+                return self._page()
+            case "/live.json":
+                return HttpResponse(HTTPStatus.OK, _TYPES["json"], json.dumps(self._state()))
             case "/metrics":
                 return self._metrics(accept)
             case "/healthz":
@@ -98,6 +100,22 @@ class RequestRouter:
                 return self._report(path[7:], parse_qs(parts.query).get("format", [""])[0], accept)
             case _:
                 return HttpResponse(HTTPStatus.NOT_FOUND, TEXT, "not found; see / for what is served\n")
+
+    def _page(self) -> HttpResponse:
+        report = self._status.report()
+        if report is None:
+            return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TYPES["html"], _WAITING, _RETRY)
+        return HttpResponse(HTTPStatus.OK, _TYPES["html"], self._render(report, None))
+
+    def _state(self) -> Json:
+        """Returns what the page asks for, to show the times and to learn that it is outdated."""
+        status, report = self._status, self._status.report()
+        return {
+            "revision": status.revision,
+            "scanned": None if report is None else report.generated_at,
+            "contact": status.last_contact,
+            "current": not status.problems(),
+        }
 
     def _metrics(self, accept: str) -> HttpResponse:
         open_metrics = _OPEN_METRICS in accept
@@ -118,12 +136,11 @@ class RequestRouter:
             return HttpResponse(HTTPStatus.NOT_ACCEPTABLE, TEXT, f"unknown format; use one of {formats}\n")
         report = self._status.report()
         if report is None:
-            headers = {"Retry-After": "1"}
-            return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, TEXT, "the first scan is not done yet\n", headers)
+            return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, TEXT, f"{_FIRST_SCAN}\n", _RETRY)
         form = Format(name)
         return HttpResponse(HTTPStatus.OK, _TYPES.get(form, TEXT), self._render(report, form), {"Vary": "Accept"})
 
-    def _render(self, report: Report, form: Format) -> bytes:
+    def _render(self, report: Report, form: Format | None) -> bytes:
         # Locked, so that concurrent requests render the report once.
         with self._lock:
             rendered_report, bodies = self._rendered
@@ -131,8 +148,14 @@ class RequestRouter:
                 bodies = {}
                 self._rendered = (report, bodies)
             if form not in bodies:
-                bodies[form] = _encoded(render(report, form, Style()))
+                bodies[form] = _encoded(self._live_page(report) if form is None else render(report, form, Style()))
             return bodies[form]
+
+    def _live_page(self, report: Report) -> str:
+        # The first page is a good moment to load the template engine; the start of the watch is not.
+        from drift.report.html.page import to_html  # noqa: PLC0415
+
+        return to_html(report, live=self._state())
 
 
 def _accepted(accept: str) -> str:

@@ -3,7 +3,10 @@
 The comparing thread writes it and any thread reads it. Every shared value is immutable and replaced as a whole.
 """
 
+import json
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
 from time import monotonic
 
 from drift.model import Report
@@ -38,10 +41,12 @@ class _LastScan:
     Attributes:
         report: Its report.
         reflectors: The reflectors that it read from.
+        changed_at: RFC 3339, the time of the first scan that found the same as this one.
     """
 
     report: Report
     reflectors: tuple[Reflector, ...]
+    changed_at: str
 
 
 class WatchStatus:
@@ -58,7 +63,10 @@ class WatchStatus:
 
     def set_report(self, report: Report, reflectors: tuple[Reflector, ...], requests: int = 0) -> None:
         """Publishes the report of a full scan, and how many requests were sent since the start of the watch."""
-        self._last_scan = _LastScan(report, reflectors)
+        last = self._last_scan
+        is_same = last is not None and _findings(last.report) == _findings(report)
+        changed_at = last.changed_at if last is not None and is_same else datetime.now(UTC).isoformat()
+        self._last_scan = _LastScan(report, reflectors, changed_at)
         self._counts = replace(self._counts, scans=self._counts.scans + 1, requests=requests)
 
     def set_manifest_error(self, error: str) -> None:
@@ -119,6 +127,18 @@ class WatchStatus:
             problems.append(f"manifests: {self._manifest_error}")
         return list(dict.fromkeys(problems))
 
+    @property
+    def revision(self) -> str:
+        """Identifies what the report says: another scan with the same findings and problems has the same revision."""
+        changed_at = "" if self._last_scan is None else self._last_scan.changed_at
+        return sha256(json.dumps([changed_at, self.problems()]).encode()).hexdigest()[:16]
+
+    @property
+    def last_contact(self) -> str | None:
+        """RFC 3339, when the API server last sent anything; None before the first scan."""
+        times = [one.last_contact for one in self.reflectors if one.last_contact is not None]
+        return datetime.fromtimestamp(max(times), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if times else None
+
     def _errors_since_scan(self, last: _LastScan) -> list[str]:
         reflectors = last.reflectors
         errors = [f"{one.place}: {reason}" for one in reflectors if (reason := stale_reason(one, self._timing))]
@@ -129,6 +149,11 @@ class WatchStatus:
         if busy_since is not None and monotonic() - busy_since > self._timing.stuck_after:
             errors.append(f"the comparison has been stuck for more than {self._timing.stuck_after:g} s")
         return errors
+
+
+def _findings(report: Report) -> Report:
+    """Returns a report without what differs from scan to scan."""
+    return replace(report, generated_at="", duration_seconds=None, api_requests=None)
 
 
 def manifest_error_note(error: str) -> str:

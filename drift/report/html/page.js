@@ -301,6 +301,87 @@
     }
   }
 
+  // --- The page of drift watch ---
+
+  const POLL = 3_000; // milliseconds between two questions whether the report has changed
+  const STATE = "drift";
+
+  // Loads the page again when the report has changed. What the user opened, searched and selected stays.
+  function keepCurrent(revision) {
+    const say = (text, isProblem) => {
+      // A screen reader announces each change, so there are no others.
+      if (byId("live-text").textContent !== text) byId("live-text").textContent = text;
+      byId("live").classList.toggle("outdated", isProblem);
+    };
+    async function ask() {
+      try {
+        const response = await fetch("live.json", { cache: "no-store" });
+        const state = await response.json();
+        for (const name of ["scanned", "contact"]) {
+          if (state[name] && byId(`live-${name}`)) showTime(byId(`live-${name}`), state[name]);
+        }
+        if (state.current) say("This page refreshes itself.", false);
+        else say("This page refreshes itself, but the report is incomplete or outdated.", true);
+        // A reload would interrupt printing, and drop a selection that the user is about to copy.
+        if (state.revision !== revision && !printing && getSelection().isCollapsed) return reload();
+      } catch {
+        say("drift watch does not answer, so this page may be outdated.", true);
+      }
+      setTimeout(ask, POLL);
+    }
+    setTimeout(ask, POLL);
+  }
+
+  function reload() {
+    // The first finding that is visible stays where it is, whatever is added above it.
+    const topOf = (row) => row.element.getBoundingClientRect().top;
+    const anchor = rows.find((row) => row.element?.isConnected && topOf(row) >= 0);
+    const state = {
+      words: byId("words").value,
+      isSearching: document.activeElement === byId("words"),
+      nonDrift: byId("non-drift").checked,
+      selected: FACETS.map((facet) => [facet.key, [...facet.selected]]),
+      open: rows.filter((row) => row.open).map((row) => row.finding.id),
+      theme: document.documentElement.dataset.theme ?? "",
+      anchor: scrollY > 0 ? anchor?.finding.id : undefined,
+      top: anchor && topOf(anchor),
+    };
+    sessionStorage.setItem(STATE, JSON.stringify(state));
+    history.scrollRestoration = "manual";
+    location.reload();
+  }
+
+  // Restores what `reload` kept. Returns whether there was anything.
+  function restored() {
+    const text = sessionStorage.getItem(STATE);
+    sessionStorage.removeItem(STATE);
+    if (!text) return false;
+    const state = JSON.parse(text);
+    byId("words").value = state.words;
+    byId("non-drift").checked = state.nonDrift;
+    for (const [key, values] of state.selected) {
+      const facet = FACETS.find((one) => one.key === key);
+      for (const value of values.filter((one) => facet.options.has(one))) {
+        facet.selected.add(value);
+        facet.options.get(value).box.checked = true;
+      }
+    }
+    for (const row of state.open.map((id) => rowById.get(id)).filter(Boolean)) row.open = row.object.expanded = true;
+    if (state.theme) byId("theme").querySelector(`[value="${state.theme}"]`).click();
+    apply();
+    const row = rowById.get(state.anchor);
+    const index = groups.findIndex((group) => group.includes(row));
+    if (index >= 0) {
+      fill(index);
+      const align = () => scrollBy(0, (row.element?.getBoundingClientRect().top ?? state.top) - state.top);
+      align();
+      // Objects that come into view get their real height only now, which moves what is below them.
+      requestAnimationFrame(() => requestAnimationFrame(align));
+    }
+    if (state.isSearching) byId("words").focus({ preventScroll: true });
+    return true;
+  }
+
   // --- Start ---
 
   FACETS.forEach(buildFacet);
@@ -341,6 +422,10 @@
   addEventListener("hashchange", openLinked);
   showTimes();
   setInterval(showTimes, 30_000);
-  apply();
-  openLinked();
+  const live = byId("live");
+  if (!live || !restored()) {
+    apply();
+    openLinked();
+  }
+  if (live) keepCurrent(live.dataset.revision);
 })();

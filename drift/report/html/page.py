@@ -52,8 +52,13 @@ _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}")
 _IN_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def to_html(report: Report) -> str:
+def to_html(report: Report, live: Json = None) -> str:
     """Returns the report as one HTML file.
+
+    Args:
+        report: The report.
+        live: For the page of `drift watch`, which keeps itself current, the state that its server answers with: the
+            ``revision`` of the report, and the times ``scanned`` and ``contact``. None for a file.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
@@ -65,7 +70,8 @@ def to_html(report: Report) -> str:
     listed, left_out = _listed(shown)
     # Everything that is not `Markup` is escaped.
     values = {
-        "policy": _policy(style, script),
+        "policy": _policy(style, script, connect="'self'" if live else "'none'"),
+        "live": live,
         "style": Markup(style),  # noqa: S704 - a file of this package
         "script": Markup(script),  # noqa: S704 - a file of this package
         "data": _script_data(data),
@@ -241,13 +247,14 @@ def _script_data(value: Json) -> Markup:
     return Markup(text)  # noqa: S704 - escaped in the line above
 
 
-def _policy(style: str, script: str) -> str:
-    """Returns a Content Security Policy that allows only the page's own style and script, and no requests."""
+def _policy(style: str, script: str, connect: str) -> str:
+    """Returns a Content Security Policy that allows only the page's own style and script, and requests to a source."""
     return "; ".join(
         [
             "default-src 'none'",
             f"style-src '{_digest(style)}'",
             f"script-src '{_digest(script)}'",
+            f"connect-src {connect}",
             "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",

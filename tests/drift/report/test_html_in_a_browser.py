@@ -18,6 +18,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from drift.model import Cause, Report, Severity, SourceInfo, SourceKind, Status
 from drift.report.html.page import to_html
+from drift.watch.http_server import HttpServer
+from drift.watch.status import WatchStatus
+from drift.watch.timing import Timing
 from tests.drift.report.reports import HOSTILE, finding, item
 from tools.browser import MISSING, chromium, set_media, set_window
 from tools.screenshot import on_call
@@ -318,6 +321,48 @@ def test_hostile_texts_stay_text(page: Page) -> None:
 
     assert "<script>alert(1)</script>" in page.one("main").text
     assert page.all("main script, main img, main iframe") == []
+
+
+def test_the_page_of_the_watch_loads_new_reports_and_keeps_what_is_open(page: Page) -> None:
+    status = WatchStatus(Timing())
+    server = HttpServer(status, "127.0.0.1", 0)
+    server.start()
+    try:
+        page.driver.get(f"{server.url}/")
+        assert "the first scan is not done yet" in page.one("p").text
+        status.set_report(replace(on_call(), past=()), ())
+        page.one("#live")
+        page.choose("kind", "Deployment")
+        page.one("#words").send_keys("image")
+        page.one(".finding summary").click()
+        page.one("#words").clear()
+        page.one("#words").send_keys("api")
+        set_window(page.driver, 1240, 300)
+        page.run("scrollTo(0, document.querySelector('.finding[open]').getBoundingClientRect().top)")
+        before = page.run("return document.querySelector('.finding[open]').getBoundingClientRect().top")
+
+        # The clock of the page stands still, so that "scanned" shows the difference between the two reports.
+        worse = item("ConfigMap", "worse", Status.DRIFTED, finding(99, severity=Severity.CRITICAL))
+        added = (worse, replace(worse, key=replace(worse.key, kind="Deployment", name="api-2")))
+        newer = replace(on_call(), objects=(*added, *on_call().objects), past=(), generated_at="2026-03-12T03:08:00Z")
+        status.set_report(newer, ())
+        shows_it = "return document.querySelector('#list').textContent.includes('api-2')"
+        WebDriverWait(page.driver, TIMEOUT).until(lambda _: page.run(shows_it))
+
+        assert page.one("#live-scanned").text == "2m ago"
+        assert page.one("#words").get_attribute("value") == "api"
+        assert [one.text.split()[1] for one in page.all(".finding[open]")] == [
+            "spec.template.spec.containers[name=api].image"
+        ]
+        top = "return document.querySelector('.finding[open]').getBoundingClientRect().top"
+        WebDriverWait(page.driver, TIMEOUT).until(lambda _: page.run(top) == pytest.approx(before, abs=2))
+    finally:
+        server.stop()
+    WebDriverWait(page.driver, TIMEOUT).until(lambda _: "does not answer" in page.one("#live-text").text)
+    assert page.one("#live.outdated").is_displayed()
+    page.driver.get("about:blank")
+    page.requests()
+    page.console_messages()
 
 
 def test_the_trend_is_a_chart_and_a_table(page: Page) -> None:

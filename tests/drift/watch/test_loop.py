@@ -45,6 +45,7 @@ def test_the_report_equals_that_of_drift_report_and_stays_current(application: A
         lambda: any(e["event"] == "resolved" and e["finding"]["change"] == "missing" for e in watching.events),
         lambda: watching.events,
     )
+    assert json.loads(watching.text("/live.json"))["contact"] is not None
     assert watching.text("/report?format=text").endswith("\n")
     assert "drifted: " in watching.text("/report", Accept="text/plain")
 

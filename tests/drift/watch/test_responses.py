@@ -1,9 +1,13 @@
 """The endpoints of ``drift watch`` and their formats."""
 
+import json
+from dataclasses import replace
+
+from drift.model import Status
 from drift.watch.responses import RequestRouter
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
-from tests.drift.report.reports import hostile, report
+from tests.drift.report.reports import finding, hostile, item, report
 from tests.drift.watch.conftest import Client
 
 
@@ -62,3 +66,31 @@ def test_a_report_is_encoded_once_for_all_clients() -> None:
     router = RequestRouter(status)
 
     assert router.respond("/report.json", "").body is router.respond("/report.json", "").body
+
+
+def test_the_page_waits_for_the_first_scan_and_then_asks_whether_it_is_current(
+    status: WatchStatus, client: Client
+) -> None:
+    before = client.get("/")
+    assert (before.status, before.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert b'http-equiv="refresh"' in before.data
+
+    status.set_report(hostile("<script>\x1b[31m"), ())
+
+    state = json.loads(client.text("/live.json"))
+    assert f'data-revision="{state["revision"]}"' in client.text("/")
+    assert "data-revision" not in client.text("/report.html")
+    assert state["scanned"] == "2026-01-01T12:00:00Z"
+    assert state["current"] is False
+
+
+def test_the_revision_changes_with_the_findings_and_problems_and_not_with_each_scan(status: WatchStatus) -> None:
+    drifted = report(item("ConfigMap", "a", Status.DRIFTED, finding(1)))
+    revisions = []
+    for scan in (drifted, replace(drifted, generated_at="2026-01-01T12:01:00Z", api_requests=9), report()):
+        status.set_report(scan, ())
+        revisions.append(status.revision)
+    status.set_manifest_error("a.yaml:1:1: broken")
+
+    assert revisions[0] == revisions[1]
+    assert len({*revisions, status.revision}) == 3
