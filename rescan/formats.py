@@ -443,6 +443,14 @@ UrlPath = Annotated[
 RelativePath = Annotated[
     str, Format("relative path", _is_relative, "write a path below the repository, such as deploy/dist")
 ]
+ClusterSource = Annotated[
+    str,
+    Format(
+        "source in a cluster",
+        _pattern(r"all|[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 317),
+        "write all, or NAMESPACE/NAME",
+    ),
+]
 Uuid = Annotated[str, Format("UUID", _is_uuid, "write a UUID, such as 00000000-0000-0000-0000-000000000000")]
 BucketName = Annotated[str, Format("bucket name", _is_bucket, "write the name of a bucket, such as rescan-backups")]
 Region = Annotated[

@@ -1,7 +1,8 @@
 """The job that reports what in the cluster is not what Git says, and what it is given for that.
 
-An init container fetches the repository; the reporter compares a folder in it with the namespace. Only the reporter
-gets the token of the service account, and that may get and list the kinds of the manifests, nothing else.
+An init container fetches the repository; the reporter compares a folder in it with the namespace, or the whole cluster
+with what GitOps controllers and Helm say. Only the reporter gets the token of the service account, and that may get and
+list the kinds of the manifests, nothing else.
 """
 
 from collections.abc import Set as AbstractSet
@@ -13,7 +14,7 @@ from constructs import Construct
 from rescan.constructs.base import KEEP_WHEN_REMOVED_FROM_GIT, Checked, FolderChart, object_meta
 from rescan.constructs.pods import TEMPORARY_PATH, TEMPORARY_VOLUME, container, empty_volume, pod_spec
 from rescan.constructs.scalars import quantity
-from rescan.formats import CronJobName, DnsLabel, GitBranch, GitUrl, LabelValue, RelativePath
+from rescan.formats import ClusterSource, CronJobName, DnsLabel, GitBranch, GitUrl, LabelValue, RelativePath
 from rescan.kinds import resource_of
 from rescan.settings import DriftJob, Pods
 from rescan.settings.declaration import props
@@ -25,9 +26,11 @@ _HISTORY_VOLUME, _HISTORY_PATH = "history", "/history"
 _CONFIG_VOLUME, _CONFIG_PATH = "config", "/etc/drift"
 _ACCOUNT_VOLUME, _ACCOUNT_PATH = "account", "/var/run/secrets/kubernetes.io/serviceaccount"
 _CREDENTIALS_VOLUME, _CREDENTIALS_PATH = "git-secret", "/etc/git-secret"
+_WORK_VOLUME = "work"
 _LINK = "current"
 _CONFIG_FILE = "drift.yaml"
 _READ = ["get", "list"]
+_RBAC = "rbac.authorization.k8s.io/v1"
 
 _WITHOUT_SECRETS = """\
 # The account of the job may not read Secrets: the API server is not asked for any, and the scan is complete without.
@@ -40,10 +43,40 @@ _WITH_SECRETS = """\
 # Nothing is left out. Rules for what is not drift go into a drift.yaml of your own: the setting `drift.config`.
 """
 
+_FLUX = frozenset(
+    {
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
+        ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+        ("source.toolkit.fluxcd.io/v1", "Bucket"),
+        ("source.toolkit.fluxcd.io/v1", "GitRepository"),
+        ("source.toolkit.fluxcd.io/v1", "OCIRepository"),
+    }
+)
+_ARGOCD = frozenset({("argoproj.io/v1alpha1", "Application")})
+# Options of Argo CD, variables of Flux, and what Helm may store its releases in.
+_FOR_ANY = frozenset({("v1", "ConfigMap"), ("v1", "Namespace")})
+
+
+@props
+class ClusterSources:
+    """What GitOps controllers and Helm say they deploy: `all` of it, or by `NAMESPACE/NAME`. Read in all namespaces."""
+
+    flux: tuple[ClusterSource, ...] = ()
+    """Kustomizations and HelmReleases. HelmReleases need `DriftJob.read_secrets`."""
+    argocd: tuple[ClusterSource, ...] = ()
+    """Applications."""
+    helm_releases: tuple[ClusterSource, ...] = ()
+    """Releases, which Helm stores in Secrets: they need `DriftJob.read_secrets`."""
+
+    @property
+    def kinds(self) -> AbstractSet[tuple[str, str]]:
+        """The kinds that say so: `("argoproj.io/v1alpha1", "Application")`."""
+        return _FOR_ANY | (_FLUX if self.flux else frozenset()) | (_ARGOCD if self.argocd else frozenset())
+
 
 @props
 class DriftReporterProps:
-    """The folder of a repository that is compared, and with which settings."""
+    """What is compared, and with which settings."""
 
     name: CronJobName
     """The name of the CronJob and of everything that belongs to it, and the `app` label of its pods."""
@@ -51,8 +84,13 @@ class DriftReporterProps:
     namespace: DnsLabel
     repository_url: GitUrl
     branch: GitBranch
-    path: RelativePath
-    """The folder of the repository: `dist/prod`."""
+    path: RelativePath | None = None
+    """A folder of the repository: `dist/prod`."""
+    sources: ClusterSources | None = None
+    """Compares the whole cluster, with a ClusterRole. Their files are those of the repository, found by its URL."""
+    renders: bool = False
+    """Whether the folder has kustomizations or charts. Like `sources`, they need the image with the programs, and a
+    temporary folder."""
     environment: LabelValue
     """The `environment` label of the metrics."""
     pods: Pods = Pods()
@@ -84,28 +122,50 @@ class DriftReporter(Checked):
             k8s.KubeConfigMap(self, "config", metadata=metadata, data={_CONFIG_FILE: text})
         # The pod asks for the token itself, for one of its containers.
         k8s.KubeServiceAccount(self, "account", metadata=metadata, automount_service_account_token=False)
-        k8s.KubeRoleBinding(
-            self,
-            "binding",
-            metadata=metadata,
-            role_ref=k8s.RoleRef(api_group="rbac.authorization.k8s.io", kind="Role", name=props.name),
-            subjects=[k8s.Subject(kind="ServiceAccount", name=props.name, namespace=props.namespace)],
-        )
+        if props.sources is None:
+            k8s.KubeRoleBinding(
+                self, "binding", metadata=metadata, role_ref=self._role("Role"), subjects=[self._subject()]
+            )
+        self.require(self._missing)
 
     def read(self, chart: FolderChart, others: AbstractSet[tuple[str, str]] = frozenset()) -> None:
         """Let the reporter get and list the kinds of the objects in the chart, and others: `("v1", "Pod")`."""
         made = [each for each in chart.node.find_all() if isinstance(each, ApiObject)]
-        kinds = {(each.api_version, each.kind) for each in made}
-        kinds.add(("rbac.authorization.k8s.io/v1", "Role"))
-        kinds |= others
+        kinds = {(each.api_version, each.kind) for each in made} | others
         if self.props.job.read_secrets:
             kinds.add(("v1", "Secret"))
+        sources, metadata = self.props.sources, object_meta(self.name)
+        if sources is not None:
+            kinds |= sources.kinds | {(_RBAC, "ClusterRole"), (_RBAC, "ClusterRoleBinding")}
+            # Their chart has no namespace, which cdk8s would give to them.
+            cluster = FolderChart(chart, chart.folder, labels=chart.labels, construct_id=f"{self.node.id}-cluster")
+            k8s.KubeClusterRole(cluster, "role", metadata=metadata, rules=_rules(kinds))
+            k8s.KubeClusterRoleBinding(
+                cluster, "binding", metadata=metadata, role_ref=self._role("ClusterRole"), subjects=[self._subject()]
+            )
+            return
+        kinds.add((_RBAC, "Role"))
         k8s.KubeRole(
             self,
             "role",
-            metadata=object_meta(self.name),
+            metadata=metadata,
             rules=[*_rules(kinds - {("v1", "Namespace")}), self._own_namespace()],
         )
+
+    def _role(self, kind: str) -> k8s.RoleRef:
+        return k8s.RoleRef(api_group="rbac.authorization.k8s.io", kind=kind, name=self.name)
+
+    def _subject(self) -> k8s.Subject:
+        return k8s.Subject(kind="ServiceAccount", name=self.name, namespace=self.props.namespace)
+
+    def _missing(self) -> list[str]:
+        props = self.props
+        mistakes = []
+        if props.path is None and (props.sources is None or props.sources == ClusterSources()):
+            mistakes.append(f"{self.node.path}: nothing is compared; set path or sources")
+        if props.sources is not None and props.sources.helm_releases and not props.job.read_secrets:
+            mistakes.append(f"{self.node.path}: sources.helm_releases are stored in Secrets; set job.read_secrets=True")
+        return mistakes
 
     def _own_namespace(self) -> k8s.PolicyRule:
         """The one cluster-scoped object: a Role may allow to get its own namespace, so no ClusterRole is needed."""
@@ -214,9 +274,14 @@ def _reporter(props: DriftReporterProps) -> k8s.Container:
             k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH, read_only=True),
             k8s.VolumeMount(name=_HISTORY_VOLUME, mount_path=_HISTORY_PATH),
             k8s.VolumeMount(name=_ACCOUNT_VOLUME, mount_path=_ACCOUNT_PATH, read_only=True),
+            *([k8s.VolumeMount(name=_WORK_VOLUME, mount_path=TEMPORARY_PATH)] if _renders(props) else []),
             *([configuration] if job.config is None else []),
         ],
     )
+
+
+def _renders(props: DriftReporterProps) -> bool:
+    return props.renders or props.sources is not None
 
 
 def _arguments(props: DriftReporterProps) -> list[str]:
@@ -225,9 +290,11 @@ def _arguments(props: DriftReporterProps) -> list[str]:
     clone = f"{_CLONE_PATH}/{_LINK}"
     # One file for each pod; the namespaces of a pod stay the same as long as their number does.
     part = f"-$({_INDEX})" if job.shards > 1 else ""
+    folder = [] if props.path is None else [f"{clone}/{props.path}"]
     return [
         "report",
-        f"{clone}/{props.path}",
+        *folder,
+        *_source_arguments(props, clone),
         f"--config={_CONFIG_PATH}/{_CONFIG_FILE}" if job.config is None else f"--config={clone}/{job.config}",
         f"--history={_HISTORY_PATH}/drift{part}.db",
         "--output=text",
@@ -235,6 +302,19 @@ def _arguments(props: DriftReporterProps) -> list[str]:
         "--exit-zero",
         *(["--push-metrics"] if job.pushgateway_url else []),
     ]
+
+
+def _source_arguments(props: DriftReporterProps, clone: str) -> list[str]:
+    if props.sources is None:
+        return []
+    flags = {
+        "flux": props.sources.flux,
+        "argocd": props.sources.argocd,
+        "helm-release": props.sources.helm_releases,
+    }
+    named = [f"--{flag}={name}" for flag, names in flags.items() for name in names]
+    # With its URL: git-sync's work tree may have no remote.
+    return [*named, f"--checkout={props.repository_url}={clone}", "--unmanaged=cluster"]
 
 
 def _variables(props: DriftReporterProps) -> list[k8s.EnvVar]:
@@ -263,6 +343,9 @@ def _volumes(props: DriftReporterProps) -> list[k8s.Volume]:
         k8s.Volume(name=_HISTORY_VOLUME, persistent_volume_claim=claim),
         k8s.Volume(name=_ACCOUNT_VOLUME, projected=_account()),
     ]
+    if _renders(props):
+        # Copies of the repository, which kustomize and helm render.
+        volumes.append(empty_volume(_WORK_VOLUME, job.clone_limit))
     if job.config is None:
         volumes.append(k8s.Volume(name=_CONFIG_VOLUME, config_map=k8s.ConfigMapVolumeSource(name=props.name)))
     if job.git_secret and _over_ssh(props):

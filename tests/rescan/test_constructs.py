@@ -15,6 +15,7 @@ from rescan.manifests import manifest_files
 from rescan.settings import (
     Autoscaling,
     Controller,
+    DriftJob,
     Image,
     Ingress,
     NetworkPolicy,
@@ -66,17 +67,55 @@ def test_the_second_application_is_complete_in_less_than_sixty_lines() -> None:
     assert "escan" not in "".join(text.split("\n", 1)[1] for text in files.values())
 
 
-def test_the_drift_job_for_other_repositories_is_committed_and_valid() -> None:
-    text = Path("docs/drift-job.yaml").resolve().read_text()
+@pytest.mark.parametrize(("name", "kind"), [("drift-job.yaml", "Role"), ("drift-job-cluster.yaml", "ClusterRole")])
+def test_the_drift_job_for_other_repositories_is_committed_and_valid(name: str, kind: str) -> None:
+    text = Path("docs", name).resolve().read_text()
 
-    assert text == drift_job.manifest(), "run `make synth`"
+    assert text == drift_job.manifests()[name], "run `make synth`"
     objects = list(yaml.safe_load_all(text))
     for each in objects:
         kubernetes_validate.validate(each, "1.27", strict=True)
-    (role,) = [each for each in objects if each["kind"] == "Role"]
+        assert ("namespace" in each["metadata"]) is not each["kind"].startswith("Cluster")
+    (role,) = [each for each in objects if each["kind"] == kind]
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
     assert "secrets" not in {resource for rule in role["rules"] for resource in rule["resources"]}
     assert "escan" not in text
+
+
+def drift_reporter(**changes: Any) -> k.FolderChart:
+    job = DriftJob(image=Image(registry="registry.example.com", repository="drift", tag="1"))
+    given: dict[str, Any] = {"name": "drift", "job": job, "namespace": "shop", "branch": "main", "environment": "shop"}
+    scope = chart()
+    props = k.DriftReporterProps(**given | {"repository_url": "https://git.example.com/a.git"} | changes)
+    k.DriftReporter(scope, "job", props).read(scope)
+    return scope
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        ({}, "shop/job: nothing is compared; set path or sources"),
+        ({"sources": k.ClusterSources()}, "shop/job: nothing is compared; set path or sources"),
+        (
+            {"sources": k.ClusterSources(helm_releases=("all",))},
+            "shop/job: sources.helm_releases are stored in Secrets; set job.read_secrets=True",
+        ),
+        ({"sources": k.ClusterSources(flux=("Apps",))}, "write all, or NAMESPACE/NAME"),
+    ],
+)
+def test_a_drift_job_that_cannot_do_its_work_is_refused(changes: dict[str, Any], mistake: str) -> None:
+    assert any(mistake in line for line in mistakes(drift_reporter(**changes)))
+
+
+def test_a_drift_job_reads_secrets_only_by_a_setting() -> None:
+    job = DriftJob(image=Image(registry="registry.example.com", repository="drift", tag="1"), read_secrets=True)
+    made = synthesized(drift_reporter(job=job, sources=k.ClusterSources(helm_releases=("shop/web",))))
+
+    (rules,) = [each["rules"] for each in made.values() if each["kind"] == "ClusterRole"]
+    assert [rule["resources"] for rule in rules if "secrets" in rule["resources"]] == [
+        ["configmaps", "namespaces", "persistentvolumeclaims", "secrets", "serviceaccounts"]
+    ]
+    assert not [rule for rule in rules if "toolkit" in rule["apiGroups"][0] or "argoproj" in rule["apiGroups"][0]]
 
 
 def test_two_of_everything_fit_into_one_chart() -> None:
