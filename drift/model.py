@@ -535,6 +535,8 @@ class SourceInfo:
         ready: Whether its controller reports that it is synced and ready; None if it reports nothing.
         message: What its controller says about it, or why it was not read; None if there is nothing to say.
         last_synced: RFC 3339, the time of the last sync; None if unknown.
+        stale_since: RFC 3339, when its controller looked at it last, if that was more than a day before the report;
+            else None.
         objects: The number of manifests.
         unchecked: The number of these that were not compared.
         is_rendered: Whether it could be read or rendered; if not, its objects are unknown.
@@ -549,6 +551,7 @@ class SourceInfo:
     ready: bool | None = None
     message: str | None = None
     last_synced: str | None = None
+    stale_since: str | None = None
     objects: int = 0
     unchecked: int = 0
     is_rendered: bool = True

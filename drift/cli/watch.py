@@ -7,8 +7,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -20,7 +19,7 @@ from drift.cli.scan import audit_options, with_flags
 from drift.cli.sources import chosen_sources, scope_names
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.config.settings import SourceRequest
-from drift.errors import DriftError, UsageError
+from drift.errors import UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
 from drift.kube.api_server import ApiServer
@@ -28,8 +27,9 @@ from drift.kube.impersonation import from_flags
 from drift.kube.limits import Limits
 from drift.kube.messages import ignore_message
 from drift.sources.git import manifests_info
+from drift.sources.inputs import rendered_files
 from drift.sources.load import LoadedManifests
-from drift.sources.resolve import cluster_state, file_paths
+from drift.sources.resolve import cluster_states, file_paths
 from drift.watch.audit import AuditReceiver, AuditWindow, EventsArrived, LogFollower
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
@@ -158,9 +158,9 @@ class _Inputs:
     def __init__(self, options: argparse.Namespace, requests: Sequence[SourceRequest], server: ApiServer) -> None:
         self._options = options
         self._server = server
-        self._paths: Sequence[str] = scope_names(requests)
-        self._rendered: Sequence[str] = ()
-        self._cluster_state: Hashable = None
+        self._requests = requests
+        self._rendered = rendered_files(requests, options.checkout)
+        self._states: Mapping[SourceRequest, Hashable] = {}
         self._asked_at = -math.inf
 
     def load(self) -> DesiredState:
@@ -176,25 +176,23 @@ class _Inputs:
             checkouts=options.checkout,
             loaded=_read_files(options, requests),
         )
-        self._paths, self._rendered = scope_names(requests), sources.files
+        self._requests, self._rendered = requests, rendered_files(requests, options.checkout)
         return DesiredState(
             sources, manifests_info(sources.paths), settings, options.namespace, options.synced_revision
         )
 
     def fingerprint(self) -> Fingerprint:
         """Returns the state of the settings and of all that sources are made of: files, and objects in the cluster."""
-        paths = [*self._paths, self._options.config or DEFAULT_FILE]
-        return (*fingerprint(paths, self._rendered), self._state_of_cluster())
+        paths = [*scope_names(self._requests), self._options.config or DEFAULT_FILE]
+        return (*fingerprint(paths, self._rendered), *self._states_in_cluster())
 
-    def _state_of_cluster(self) -> Hashable:
-        """Asks the cluster now and then. If it does not answer, nothing is known to have changed."""
+    def _states_in_cluster(self) -> Iterable[Hashable]:
+        """Asks the cluster now and then. If it does not answer about a source, nothing is known to have changed."""
         if monotonic() - self._asked_at > _ASK_SECONDS:
             self._asked_at = monotonic()
-            with suppress(DriftError):
-                requests = chosen_sources(self._options, load_settings(self._options.config))
-                context = source_context(self._server, self._options.namespace)
-                self._cluster_state = cluster_state(requests, context)
-        return self._cluster_state
+            context = source_context(self._server, self._options.namespace)
+            self._states = {**self._states, **dict(cluster_states(self._requests, context))}
+        return tuple(self._states.get(request) for request in self._requests)
 
 
 def _recorder(options: argparse.Namespace, server: ApiServer, requests: Sequence[SourceRequest]) -> Recorder | None:

@@ -11,6 +11,8 @@ _CONTROLLERS: Final = {
     SourceKind.FLUX_HELM_RELEASE: "Flux",
     SourceKind.ARGOCD_APPLICATION: "Argo CD",
 }
+#: The length of a date at the start of a time.
+_DATE: Final = 10
 
 
 def cross_check(sources: Sequence[SourceInfo], objects: Sequence[ObjectReport]) -> Iterator[str]:
@@ -37,10 +39,19 @@ def cross_check(sources: Sequence[SourceInfo], objects: Sequence[ObjectReport]) 
             yield f"{source.name}: {'; '.join(said)}"
 
 
+def standstill(source: SourceInfo) -> str | None:
+    """Returns why the controller of a source changes nothing by itself, in some words, or None if it does."""
+    if source.suspended:
+        return "automatic sync is off" if source.kind is SourceKind.ARGOCD_APPLICATION else "suspended"
+    return None if source.stale_since is None else f"not reconciled since {source.stale_since[:_DATE]}"
+
+
 def _state(source: SourceInfo, controller: str) -> Iterator[str]:
     if source.suspended:
         stopped = "it is suspended" if controller == "Flux" else "automatic sync is off"
         yield f"{stopped}, so {controller} neither applies commits nor reverts edits by itself"
+    elif source.stale_since is not None:
+        yield f"{controller} reconciled it last on {source.stale_since[:_DATE]}; is {controller} running?"
     if source.ready is False:
         yield f"{controller} says: {source.message}" if source.message else f"{controller} says that it is not ready"
 

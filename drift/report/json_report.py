@@ -302,6 +302,7 @@ class SourceInfoDocument(_Document):
         unchecked: The number of these that were not compared.
         is_rendered: Whether the source could be read or rendered. If not, the scan is incomplete, and no object is
             called unmanaged.
+        stale_since: When its controller looked at it last, if that was more than a day before the report; else null.
     """
 
     kind: SourceKind
@@ -316,6 +317,7 @@ class SourceInfoDocument(_Document):
     objects: _Count
     unchecked: _Count
     is_rendered: bool = field(name="rendered")
+    stale_since: str | None = None
 
 
 class _OfObject:

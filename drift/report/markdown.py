@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from drift.model import Finding, ObjectReport, Report, Severity
+from drift.model import Finding, ObjectKey, ObjectReport, Report, Severity, SourceInfo
 from drift.report.formats import COMMENT_LIMIT
 from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
+    by_source,
     cause_and_managers,
     cluster_names,
     excerpts,
@@ -70,7 +71,7 @@ def to_markdown(
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
     sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
     left = space - sum(map(_size, (sources, errors, notes, resolved)))
-    objects = _objects(shown, left, report.generated_at)
+    objects = _objects(report, shown, left)
     hidden = f"\n**{left_out}**\n" if left_out is not None else ""
     return head + sources + errors + objects + hidden + resolved + notes + tail
 
@@ -111,14 +112,44 @@ def _list(title: str, sentences: Sequence[str], space: int) -> str:
     return text
 
 
-def _objects(items: Sequence[ObjectReport], space: int, now: str) -> str:
-    text = ""
+def _objects(report: Report, items: Sequence[ObjectReport], space: int) -> str:
+    """Returns the sections of the worst objects that fit into the space, below the sources that they come from."""
+    groups = [(_heading(report, source), members) for source, members in by_source(report, items)]
+    headings = {_identity(item): heading for heading, members in groups for item in members}
+    level = "####" if len(report.sources) > 1 else "###"
+    sections: dict[tuple[str | None, ObjectKey], str] = {}
+    written: set[str] = set()
+    rest = ""
     for number, item in enumerate(items):
-        block = _object(item, (space - _size(text)) // _OBJECT_SHARE, now)
-        if block is None:
-            return text + _left_out(items[number:])
-        text += block
-    return text
+        heading = headings[_identity(item)]
+        space -= 0 if heading in written else _size(heading)
+        section = _object(item, space // _OBJECT_SHARE, report.generated_at, level)
+        if section is None:
+            rest = _left_out(items[number:])
+            break
+        written.add(heading)
+        sections[_identity(item)] = section
+        space -= _size(section)
+    return (
+        "".join(_group(heading, [sections.get(_identity(item), "") for item in items]) for heading, items in groups)
+        + rest
+    )
+
+
+def _group(heading: str, sections: Sequence[str]) -> str:
+    text = "".join(sections)
+    return heading + text if text else ""
+
+
+def _heading(report: Report, source: SourceInfo | None) -> str:
+    """Returns the heading of the objects of a source; "" if the report has only one source."""
+    if len(report.sources) < 2:  # noqa: PLR2004 - several
+        return ""
+    return f"\n### {'In no source' if source is None else f'From {_prose(short(source.name))}'}\n"
+
+
+def _identity(item: ObjectReport) -> tuple[str | None, ObjectKey]:
+    return item.cluster, item.key
 
 
 def _left_out(items: Sequence[ObjectReport]) -> str:
@@ -129,9 +160,9 @@ def _left_out(items: Sequence[ObjectReport]) -> str:
     )
 
 
-def _object(item: ObjectReport, space: int, now: str) -> str | None:
+def _object(item: ObjectReport, space: int, now: str, level: str) -> str | None:
     """Returns an object's section with as many findings as fit, or None if not even one fits."""
-    text = f"\n### {code(short(object_name(item)))} {item.status}\n"
+    text = f"\n{level} {code(short(object_name(item)))} {item.status}\n"
     if item.source is not None:
         text += f"\n{code(short(str(item.source)))}\n"
     elif item.origins:

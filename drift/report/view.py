@@ -31,6 +31,7 @@ from drift.model import (
     Status,
     Verdict,
 )
+from drift.policy.cross_check import standstill
 
 CAUSE_TEXT: Final = {
     Cause.MANUAL: "changed in the cluster",
@@ -145,7 +146,7 @@ def by_source(
 def source_lines(report: Report) -> Mapping[str, str]:
     """Returns a line on each source by its name: what it is, what was read, and what its controller says about it.
 
-    What explains everything else comes first: that it is suspended. One folder of files needs no line.
+    What explains everything else comes first: that its controller changes nothing. One folder of files needs no line.
     """
     if len(report.sources) == 1 and report.sources[0].kind is SourceKind.FILES:
         return {}
@@ -155,7 +156,7 @@ def source_lines(report: Report) -> Mapping[str, str]:
 def _source_line(source: SourceInfo) -> str:
     kind = _KIND_OF_SOURCE[source.kind]
     facts = (
-        "suspended" if source.suspended else None,
+        visible(stopped) if (stopped := standstill(source)) else None,
         f"{kind}, {plural(source.objects, 'object')}" if source.is_rendered else f"{kind}, not read",
         f"revision {short(source.revision)}" if source.revision else None,
         f"last synced {short(source.synced_revision)}"

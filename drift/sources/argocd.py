@@ -26,7 +26,7 @@ from drift.kube.live import LiveObject
 from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
-from drift.sources.controller_objects import ALL, ControllerKind, MissingObjectError, long_ago, one_line
+from drift.sources.controller_objects import ALL, ControllerKind, MissingObjectError, one_line, stale_since, state_of
 from drift.sources.flux_build import build_changed, read_kustomization
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
 from drift.sources.kustomizations import CHART, KUSTOMIZATIONS
@@ -36,6 +36,8 @@ from drift.sources.model import Rendered, SourceContext
 
 _APPLICATION: Final = ControllerKind("argoproj.io", "Application")
 _CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
+#: The ConfigMap with the options of Argo CD.
+_OPTIONS: Final = "argocd-cm"
 _HERE: Final = frozenset(
     {"https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local", "in-cluster"}
 )
@@ -88,12 +90,14 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
 
 
 def argocd_state(target: str, context: SourceContext) -> Hashable:
-    """Returns a value that changes when the Applications do, or what they synced last.
+    """Returns a value that changes when the Applications do, what they synced last, or the options of Argo CD.
 
     Raises:
         SourceError: The account may not read them.
     """
-    return _APPLICATION.state(target, context.cluster)
+    applications = _APPLICATION.find(target, context.cluster)
+    options = {(live.namespace or "", _OPTIONS) for live in applications}
+    return frozenset(state_of(live.body) for live in applications), _CONFIG_MAP.states(options, context.cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,7 @@ class _Application:
             notes.append(f"{info.name}: what Argo CD synced last is not known: {error}")
         ignores, remarks = application_ignores(self._body, info.name, info.name)
         if number == 0:
-            notes += [*remarks, *long_ago(info.name, "Argo CD", text(self._body, "status", "reconciledAt"))]
+            notes += remarks
         path = text(sources[number], "path")
         shown = _shown(tree, path)
         if not manifests:
@@ -179,7 +183,6 @@ class _Application:
             manifests,
             base,
             tuple(notes),
-            files=(str(tree.root / path),),
             applied=frozenset(_to_be_pruned(self._body)) if number == 0 else frozenset(),
             ignore_differences=tuple(ignores),
         )
@@ -304,7 +307,7 @@ class _Application:
             SourceError: There are other options.
         """
         try:
-            config = _CONFIG_MAP.get(self._namespace, "argocd-cm", self._context.cluster)
+            config = _CONFIG_MAP.get(self._namespace, _OPTIONS, self._context.cluster)
         except MissingObjectError:
             return False
         given = text(config, "data", "kustomize.buildOptions").replace("=", " ").split()
@@ -416,6 +419,7 @@ def _info(live: LiveObject) -> SourceInfo:
         ready=(sync == "Synced" and health == "Healthy") if sync else None,
         message=one_line(": ".join(filter(None, (said, *problems[:1])))),
         last_synced=(text(history[-1], "deployedAt") if history else "") or None,
+        stale_since=stale_since(live.body),
     )
 
 

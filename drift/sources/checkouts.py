@@ -36,6 +36,8 @@ _PLACES: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_O
 #: Larger files are left out of copies. The API server accepts no object of this size.
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _BATCH: Final = 1000
+#: Files of Git that change when another commit is checked out, or when one is fetched.
+_STATE: Final = ("HEAD", "logs/HEAD", "FETCH_HEAD")
 
 _WITH_SCHEME: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/@]*@)?(?P<host>[^/:]*)(?::[0-9]*)?/*(?P<path>.*)", re.IGNORECASE
@@ -67,6 +69,22 @@ def repository_id(url: str) -> tuple[str, str]:
     if host == "dev.azure.com":
         path = path.removeprefix("v3/").replace("/_git/", "/")
     return host, path
+
+
+def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
+    """Yields the files and folders that change when the files or commits of local checkouts do.
+
+    Args:
+        arguments: As for `Checkouts`.
+    """
+    for argument in arguments or (".",):
+        path = _split(argument)[1]
+        top = _git(path, "rev-parse", "--show-toplevel")
+        # Without resolving the path: git-sync points a link to another folder.
+        yield os.path.join(path, os.path.relpath(top.strip(), path.resolve())) if top else str(path)  # noqa: PTH118
+        names = (part for name in _STATE for part in ("--git-path", name))
+        for file in (_git(path, "rev-parse", *names) or "").splitlines():
+            yield str(path / file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Finds the objects in the cluster that tell a GitOps controller what to apply."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from drift.errors import RequestError, SourceError, UsageError
 from drift.gitops.sync_record import at, items, text
 from drift.kube.live import LiveObject, LiveSource
-from drift.model import Json, Object, as_object
+from drift.model import Object, as_object
 from drift.redaction import without_passwords
 
 #: What stands for all objects, in all namespaces.
@@ -65,17 +65,15 @@ class ControllerKind:
             raise UsageError(f"{self.kind} {name} is in several namespaces; name one of {choices}")
         return named
 
-    def state(self, target: str, cluster: LiveSource) -> frozenset[tuple[str, str, Json]]:
-        """Returns a value that changes when one of the objects that a user names, or what was last synced, does.
+    def states(self, names: Iterable[tuple[str, str]], cluster: LiveSource) -> Hashable:
+        """Returns a value that changes when one of the objects with a namespace and a name does; it may be missing."""
+        return frozenset((namespace, name, self._state(namespace, name, cluster)) for namespace, name in names)
 
-        Raises:
-            SourceError: The account may not read them.
-            UsageError: Several namespaces have an object with the name.
-        """
-        return frozenset(
-            (live.namespace or "", live.name, json.dumps([live.body.get("spec"), _synced(live.body)], sort_keys=True))
-            for live in self.find(target, cluster)
-        )
+    def _state(self, namespace: str, name: str, cluster: LiveSource) -> str:
+        try:
+            return state_of(self.get(namespace, name, cluster))
+        except SourceError as error:
+            return str(error)
 
     def get(self, namespace: str, name: str, cluster: LiveSource) -> Object:
         """Returns one object.
@@ -93,13 +91,25 @@ class ControllerKind:
         return live.body
 
 
-def _synced(body: Object) -> Json:
-    """Returns what the status of an object says about syncs: other parts may change with each reconcile."""
+def state_of(body: Object) -> str:
+    """Returns a value that changes when an object does, or what its controller says about syncs.
+
+    Other parts of its status may change with each reconcile.
+    """
     status = as_object(body.get("status"))
-    history = [[entry.get(name) for name in ("id", "version", "digest")] for entry in items(status, "history")]
-    ready = [text(condition(body, "Ready"), name) for name in ("status", "reason")]
-    operation = text(status, "operationState", "finishedAt")
-    return [status.get("lastAppliedRevision"), status.get("lastAttemptedRevision"), history, ready, operation]
+    values = [
+        [at(body, "metadata", name) for name in ("namespace", "name")],
+        body.get("spec"),
+        body.get("data"),
+        [status.get(name) for name in ("lastAppliedRevision", "lastAttemptedRevision")],
+        [[entry.get(name) for name in ("id", "version", "digest")] for entry in items(status, "history")],
+        [text(condition(body, "Ready"), name) for name in ("status", "reason")],
+        text(status, "artifact", "revision"),
+        text(status, "sync", "status"),
+        text(status, "operationState", "finishedAt"),
+        stale_since(body) is None,
+    ]
+    return json.dumps(values, sort_keys=True)
 
 
 def condition(body: Object, kind: str) -> Object:
@@ -120,21 +130,16 @@ def last_written(body: Object, subresource: str | None = None) -> str | None:
     return max(filter(None, times), default=None)
 
 
-def long_ago(name: str, controller: str, time: str) -> list[str]:
-    """Returns a note if a controller has not looked at its object for more than a day.
-
-    Args:
-        name: The object.
-        controller: The name of the controller.
-        time: When it did so last, as RFC 3339; "" if unknown.
-    """
+def stale_since(body: Object) -> str | None:
+    """Returns when a controller looked at its object last, as RFC 3339, if that is more than a day ago, else None."""
+    status = as_object(body.get("status"))
+    # Older versions of Flux do not record it.
+    time = text(status, "reconciledAt") or text(next(items(status, "history"), {}), "lastReconciled")
     try:
         then = datetime.fromisoformat(time)
     except ValueError:
-        return []
-    if then.tzinfo is None or datetime.now(UTC) - then < _LONG:
-        return []
-    return [f"{name}: {controller} reconciled it last on {then:%Y-%m-%d}; is {controller} running?"]
+        return None
+    return time if then.tzinfo is not None and datetime.now(UTC) - then > _LONG else None
 
 
 def one_line(message: str) -> str | None:

@@ -24,11 +24,12 @@ from drift.sources.controller_objects import (
     MissingObjectError,
     condition,
     last_written,
-    long_ago,
     one_line,
+    stale_since,
+    state_of,
 )
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
-from drift.sources.helm_release import find_release
+from drift.sources.helm_release import find_release, storage_state
 from drift.sources.kustomize import read_built
 from drift.sources.model import Rendered, SourceContext
 
@@ -73,12 +74,39 @@ def render_flux(target: str, context: SourceContext) -> list[Rendered]:
 
 
 def flux_state(target: str, context: SourceContext) -> Hashable:
-    """Returns a value that changes when the Kustomizations or HelmReleases do, or what they applied last.
+    """Returns a value that changes when the Kustomizations or HelmReleases do, or anything that they refer to.
 
     Raises:
         SourceError: The account may not read them.
     """
-    return tuple(kind.state(target, context.cluster) for kind in (_KUSTOMIZATION, _HELM_RELEASE))
+    cluster = context.cluster
+    kustomizations = _KUSTOMIZATION.find(target, cluster)
+    releases = _HELM_RELEASE.find(target, cluster)
+    sources = {(text(live.body, "spec", "sourceRef", "kind"), _source_name(live)) for live in kustomizations}
+    variables = {
+        (live.namespace or "", text(reference, "name"))
+        for live in kustomizations
+        for reference in items(live.body, "spec", "postBuild", "substituteFrom")
+        if text(reference, "kind") == "ConfigMap"
+    }
+    return (
+        frozenset(state_of(live.body) for live in (*kustomizations, *releases)),
+        *(kind.states((name for of, name in sources if of == word), cluster) for word, kind in _SOURCES.items()),
+        _CONFIG_MAP.states(variables, cluster),
+        frozenset(_storage_state(namespace, context) for namespace, _ in {release_of(live.body) for live in releases}),
+    )
+
+
+def _source_name(live: LiveObject) -> tuple[str, str]:
+    reference = at(live.body, "spec", "sourceRef")
+    return text(reference, "namespace") or live.namespace or "", text(reference, "name")
+
+
+def _storage_state(namespace: str, context: SourceContext) -> Hashable:
+    try:
+        return storage_state(namespace, context)
+    except SourceError as error:
+        return str(error)
 
 
 class _Kustomization:
@@ -125,10 +153,6 @@ class _Kustomization:
             notes.append(f"{self._info.name}: what Flux applied last is not known: {why_unknown}")
         ignores, remarks = flux_ignores(self._info.name, self._spec.get("ignore"), self._info.name)
         notes += remarks
-        if not self._info.suspended:
-            # Without this history, the status of an old version changes only with the revision.
-            history = next(items(self._body, "status", "history"), {})
-            notes += long_ago(self._info.name, "Flux", text(history, "lastReconciled"))
         if not desired:
             notes.append(f"{self._info.name}: there is no manifest in {_shown(tree, self._path)}")
         return Rendered(
@@ -141,7 +165,6 @@ class _Kustomization:
             desired,
             None if why_unknown is not None or isinstance(base, SourceError) else base,
             tuple(notes),
-            files=(str(tree.root / self._path),),
             applied=frozenset(_inventory(self._body)),
             ignore_differences=tuple(ignores),
         )
@@ -313,6 +336,7 @@ def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
         ready={"True": True, "False": False}.get(text(ready, "status")),
         message=one_line(text(ready, "message")),
         last_synced=text(history, "lastReconciled") or last_written(live.body, "status"),
+        stale_since=stale_since(live.body),
     )
 
 

@@ -98,6 +98,15 @@ def release_state(target: str, context: SourceContext) -> Hashable:
     return frozenset(_targeted(target, context))
 
 
+def storage_state(namespace: str, context: SourceContext) -> Hashable:
+    """Returns a value that changes when one of the releases that are stored in a namespace does.
+
+    Raises:
+        SourceError: The account may not list them.
+    """
+    return frozenset(_revisions(context, namespace, None))
+
+
 def find_release(namespace: str, name: str, context: SourceContext) -> Release | None:
     """Returns a release, or None if it is not installed.
 

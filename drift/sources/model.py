@@ -60,7 +60,6 @@ class Rendered:
         notes: Remarks for the report, one sentence each.
         errors: Documents that could not be read, one line each, beginning with ``file:line:column`` if that is known.
         failure: Why the source could not be read or rendered, in one line; None if it was.
-        files: The local files and folders that were rendered; if one of their files changes, so may the result.
         applied: The objects that its GitOps controller lists as applied.
         ignore_differences: What its GitOps controller ignores.
         replaces: The name of another source that this one describes, too, or None.
@@ -74,7 +73,6 @@ class Rendered:
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     failure: str | None = None
-    files: tuple[str, ...] = ()
     skipped: str | None = None
     applied: frozenset[ObjectKey] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
@@ -103,11 +101,6 @@ class Desired:
     def paths(self) -> tuple[str, ...]:
         """The local paths of the sources."""
         return tuple(dict.fromkeys(source.info.path for source in self.rendered if source.info.path is not None))
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files and folders that were rendered."""
-        return tuple(dict.fromkeys(file for source in self.rendered for file in source.files))
 
     @property
     def is_complete(self) -> bool:

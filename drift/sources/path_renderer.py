@@ -1,6 +1,6 @@
 """Renders the paths that are not manifests themselves: kustomizations and charts."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from drift.errors import SourceError
 from drift.model import Manifest, SourceInfo, SourceKind
 from drift.sources.git import manifests_info
 from drift.sources.helm import Chart, Installation, api_versions, fill_random, read_chart, render_chart
-from drift.sources.helm_release import find_release
+from drift.sources.helm_release import find_release, release_state
 from drift.sources.kustomizations import folder_of, is_chart, kind_of_path
 from drift.sources.kustomize import build, read_built
 from drift.sources.model import Rendered, SourceContext, with_origin
@@ -36,15 +36,13 @@ class PathRenderer:
         request = self._request
         kind = kind_of_path(request.target)
         info = SourceInfo(kind, self.name, request.target, manifests_info((request.target,)).git_commit)
-        files = (str(folder_of(request.target)), *request.values)
+        folder = folder_of(request.target)
         try:
             if kind is SourceKind.HELM_CHART:
-                return [with_origin(replace(self._chart(info), files=files))]
-            manifests = _built(folder_of(request.target), files[0])
-            bases = {str(Path(manifest.source.file).parent) for manifest in manifests if manifest.source is not None}
-            return [with_origin(Rendered(info, manifests, files=(*files, *sorted(bases))))]
+                return [with_origin(self._chart(info))]
+            return [with_origin(Rendered(info, _built(folder, str(folder))))]
         except SourceError as error:
-            return [Rendered(info, files=files, failure=f"{self.name}: {error}")]
+            return [Rendered(info, failure=f"{self.name}: {error}")]
 
     def manifests(self, path: Path, shown: str) -> tuple[Manifest, ...]:
         """Returns the manifests of another version of the path.
@@ -61,6 +59,18 @@ class PathRenderer:
             chart = read_chart(folder)
             return render_chart(chart, self._installation(chart), shown)[0]
         return _built(folder, shown)
+
+    def release_state(self) -> Hashable:
+        """Returns a value that changes when the release of a chart does; None for a kustomization.
+
+        Raises:
+            SourceError: The chart cannot be read, or the account may not list releases.
+        """
+        folder = folder_of(self._request.target)
+        if not is_chart(folder):
+            return None
+        installation = self._installation(read_chart(folder))
+        return release_state(f"{installation.namespace}/{installation.release}", self._context)
 
     def _chart(self, info: SourceInfo) -> Rendered:
         shown = str(folder_of(self._request.target))

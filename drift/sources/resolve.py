@@ -5,12 +5,13 @@ are compared nevertheless.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from drift.config.settings import RequestKind, SourceRequest
-from drift.errors import SourceError
+from drift.errors import DriftError, SourceError
 from drift.model import Manifest, SourceInfo, SourceKind
 from drift.sources.git_revision import RenderedPath, Revisions
 from drift.sources.kustomizations import kind_of_path
@@ -76,14 +77,27 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     )
 
 
-def cluster_state(requests: Sequence[SourceRequest], context: SourceContext) -> Hashable:
-    """Returns a value that changes when sources in the cluster change, such as the releases of Helm.
+def cluster_states(
+    requests: Iterable[SourceRequest], context: SourceContext
+) -> Iterator[tuple[SourceRequest, Hashable]]:
+    """Yields a value for each source that changes when what the cluster says about it does, such as a release of Helm.
 
-    Raises:
-        DriftError: The cluster cannot be read.
+    What cannot be read now is left out.
     """
-    found = ((_in_cluster(request.kind), request.target) for request in requests)
-    return tuple(reader.state(target, context) for reader, target in found if reader is not None)
+    for request in requests:
+        with suppress(DriftError):
+            yield request, _state(request, context)
+
+
+def _state(request: SourceRequest, context: SourceContext) -> Hashable:
+    reader = _in_cluster(request.kind)
+    if reader is not None:
+        return reader.state(request.target, context)
+    if kind_of_path(request.target) is not SourceKind.HELM_CHART:
+        return None
+    from drift.sources.path_renderer import PathRenderer  # noqa: PLC0415
+
+    return PathRenderer(request, context).release_state()
 
 
 def _job(request: SourceRequest, context: SourceContext) -> _Job:

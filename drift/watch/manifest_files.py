@@ -6,7 +6,7 @@ is how git-sync and mounted ConfigMaps update their files.
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -20,7 +20,7 @@ from drift.watch.timing import Timing
 
 #: Polling may take this share of the time at most, however many files there are.
 _SHARE: Final = 0.1
-#: Seconds between two attempts to read broken files, and between two queries of the checked-out commit.
+#: Seconds between two attempts to read what cannot be read, and between two queries of the checked-out commit.
 _RETRY_SECONDS: Final = 10.0
 
 #: Identifies one state of the files: for each its path, device, inode, mtime and size. May also identify the state of
@@ -102,13 +102,14 @@ class ManifestWatcher:
         self._state = state
         self._loaded = seen
         self._previous = seen
-        self._info = desired.info
+        #: What was read last; None after an error.
+        self._desired: DesiredState | None = desired
         self._load = load
         self._timing = timing
         self._emit = emit
         self._stopped = threading.Event()
         self._woken = threading.Event()
-        self._failed_at: float | None = None
+        self._failed_at = _failed_at(desired)
         self._git_checked_at = monotonic()
         self._thread = threading.Thread(target=self._run, name="manifests", daemon=True)
 
@@ -144,7 +145,7 @@ class ManifestWatcher:
         current = self._state()
         is_retry = self._failed_at is not None and monotonic() - self._failed_at > _RETRY_SECONDS
         if force:
-            self._read(current)
+            self._read(current, force=True)
         elif current == self._loaded and not is_retry:
             self._previous = current
             self._check_git()
@@ -154,21 +155,30 @@ class ManifestWatcher:
         else:
             self._read(current)
 
-    def _read(self, current: Fingerprint) -> None:
+    def _read(self, current: Fingerprint, *, force: bool = False) -> None:
         try:
             desired = self._load()
         except DriftError as error:
-            self._loaded, self._failed_at = current, monotonic()
+            self._loaded, self._failed_at, self._desired = current, monotonic(), None
             self._emit(ManifestsUnreadable(str(error)))
             return
-        if self._state() == current:
-            self._loaded, self._failed_at, self._info = current, None, desired.info
+        if self._state() != current:
+            return
+        is_same = self._desired is not None and desired.sources.rendered == self._desired.sources.rendered
+        is_retry = not force and current == self._loaded
+        self._loaded, self._failed_at, self._desired = current, _failed_at(desired), desired
+        if not (is_retry and is_same):
             self._emit(ManifestsReloaded(desired))
 
     def _check_git(self) -> None:
-        if monotonic() - self._git_checked_at > _RETRY_SECONDS:
-            info = manifests_info(self._info.paths)
+        if self._desired is not None and monotonic() - self._git_checked_at > _RETRY_SECONDS:
+            info = manifests_info(self._desired.info.paths)
             self._git_checked_at = monotonic()
-            if info != self._info:
-                self._info = info
+            if info != self._desired.info:
+                self._desired = replace(self._desired, info=info)
                 self._emit(GitInfoChanged(info))
+
+
+def _failed_at(desired: DesiredState) -> float | None:
+    """Returns the time now if a source could not be rendered, which may work later."""
+    return monotonic() if any(source.failure for source in desired.sources.rendered) else None

@@ -1,13 +1,16 @@
 """Where a report says which source its objects come from, and what the controller of a source says."""
 
 from dataclasses import replace
+from itertools import takewhile
 
 import pytest
 
 from drift.model import Report, SourceInfo, SourceKind
-from drift.report.formats import Format
+from drift.policy.cross_check import cross_check
+from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
+from drift.report.markdown import to_markdown
 from drift.report.render import Style, render
-from drift.report.view import by_source, source_lines
+from drift.report.view import by_source, is_shown, object_name, source_lines, worst_first
 from tests.drift.report.reports import RICH
 
 PLAIN = SourceInfo(SourceKind.FILES, "apps", "apps", objects=2)
@@ -43,10 +46,56 @@ def test_the_objects_of_one_source_are_in_one_group() -> None:
     assert by_source(report, report.objects) == [(None, [*report.objects])]
 
 
-def test_that_a_source_is_suspended_comes_first() -> None:
-    line = _line(replace(FLUX, suspended=True, message="health check failed"))
+ARGOCD = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application argocd/shop", path="shop", ready=True, message="Synced")
 
-    assert line == "Kustomization flux-system/apps: suspended, Flux, 4 objects, health check failed"
+
+@pytest.mark.parametrize(
+    ("source", "first", "note"),
+    [
+        (replace(FLUX, suspended=True), "suspended, Flux, 4 objects", "it is suspended, so Flux neither"),
+        (
+            replace(ARGOCD, suspended=True),
+            "automatic sync is off, Argo CD, 0 objects",
+            "automatic sync is off, so Argo CD neither",
+        ),
+        (
+            replace(ARGOCD, stale_since="2026-01-02T03:04:05Z"),
+            "not reconciled since 2026-01-02, Argo CD",
+            "Argo CD reconciled it last on 2026-01-02; is Argo CD running?",
+        ),
+    ],
+)
+def test_that_a_controller_changes_nothing_is_the_first_thing_said_about_its_source(
+    source: SourceInfo, first: str, note: str
+) -> None:
+    assert _line(source).startswith(f"{source.name}: {first}")
+    assert [said.startswith(f"{source.name}: {note}") for said in cross_check([source, PLAIN], ())] == [True]
+
+
+def test_markdown_has_a_heading_for_each_source() -> None:
+    report = _from(PLAIN, FLUX)
+    text = render(report, Format.MARKDOWN, Style())
+
+    headings = [line for line in text.splitlines() if line.startswith("###")]
+    sources = [line for line in headings if line.startswith("### From")]
+    assert sources == ["### From apps", "### From Kustomization flux-system/apps"]
+    for source in report.sources:
+        names = {object_name(item) for item in report.objects if item.origins == (source.name,)}
+        begin = headings.index(f"### From {source.name}") + 1
+        below = list(takewhile(lambda line: line.startswith("####"), headings[begin:]))
+        assert below
+        assert {line.split("`")[1] for line in below} <= names
+
+
+def test_short_markdown_keeps_the_worst_objects_of_any_source() -> None:
+    report = _from(PLAIN, FLUX)
+    worst = sorted((item for item in report.objects if is_shown(item)), key=worst_first)
+
+    for limit in range(SMALLEST_LIMIT, COMMENT_LIMIT, 400):
+        text = to_markdown(report, limit)
+        assert len(text.encode()) <= limit
+        shown = [f"{object_name(item)}` {item.status}" in text for item in worst]
+        assert shown == sorted(shown, reverse=True)
 
 
 @pytest.mark.parametrize("form", [Format.TEXT, Format.MARKDOWN, Format.HTML])

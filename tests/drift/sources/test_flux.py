@@ -15,7 +15,7 @@ import pytest
 
 from drift.api import open_cluster, source_context
 from drift.config.settings import RequestKind, SourceRequest
-from drift.sources.resolve import cluster_state
+from drift.sources.resolve import cluster_states
 from tests.drift.sources.conftest import URL, GitOps
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.flux_oracle import ask
@@ -254,22 +254,37 @@ def test_without_the_applied_commit_the_cause_is_unknown_and_said(gitops: GitOps
     assert any("fetch origin" in note for note in scanned.document["notes"])
 
 
-def test_a_watch_reads_a_kustomization_again_if_it_or_its_last_revision_changes(
+def test_a_watch_reads_a_kustomization_again_if_it_or_what_it_refers_to_changes(
     gitops: GitOps, applied: Callable[..., str]
 ) -> None:
     applied()
+    gitops.create(HELM_RELEASE | {"spec": SHOP | {"releaseName": "web"}}, "flux")
     context = source_context(open_cluster(str(gitops.cluster.kubeconfig)), gitops.namespace)
-    requests = [SourceRequest(RequestKind.FLUX, f"{gitops.namespace}/apps")]
-    kustomize = "kustomization.kustomize.toolkit.fluxcd.io"
-    states = [cluster_state(requests, context)]
-    assert cluster_state(requests, context) == states[0]
+    requests = [SourceRequest(RequestKind.FLUX, f"{gitops.namespace}/{name}") for name in ("apps", "shop")]
+    kustomize = "kustomization.kustomize.toolkit.fluxcd.io/apps"
+    repository = "gitrepository.source.toolkit.fluxcd.io/apps"
+    stored = ("--from-literal=release=x", "--dry-run=client", "--output=json")
+    revision = json.loads(gitops.kubectl("create", "secret", "generic", "sh.helm.release.v1.web.v1", *stored))
+    revision["metadata"]["labels"] = {"owner": "helm", "name": "web", "status": "deployed"}
+    states = [dict(cluster_states(requests, context))]
+    assert dict(cluster_states(requests, context)) == states[0]
 
-    for field, patch in (("status", {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}), ("spec", {"suspend": True})):
-        where = ("--subresource=status",) if field == "status" else ()
-        gitops.kubectl("patch", kustomize, "apps", *where, "--type=merge", "--patch", json.dumps({field: patch}))
-        states.append(cluster_state(requests, context))
+    def patch(what: str, body: dict[str, Any], *where: str) -> None:
+        gitops.kubectl("patch", what, *where, "--type=merge", "--patch", json.dumps(body))
+        states.append(dict(cluster_states(requests, context)))
 
-    assert len(set(states)) == len(states)
+    patch(kustomize, {"status": {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}}, "--subresource=status")
+    patch(kustomize, {"spec": {"suspend": True}})
+    patch(repository, {"spec": {"ignore": "extra.yaml"}})
+    patch("configmap/vars", {"data": {"mode": "fast"}})
+    gitops.kubectl("create", "-f", "-", stdin=json.dumps(revision))
+    states.append(dict(cluster_states(requests, context)))
+
+    apps, shop = ([state[request] for state in states] for request in requests)
+    assert len(set(apps[:5])) == 5
+    assert apps[4] == apps[5]
+    assert len({*shop[:5]}) == 1
+    assert shop[5] != shop[4]
 
 
 def test_values_of_secrets_are_not_compared_and_not_read(
@@ -323,15 +338,16 @@ def test_a_name_that_does_not_exist_is_said(gitops: GitOps) -> None:
     assert "with this name" in gitops.report("--flux", "nothing").document["sources"][0]["message"]
 
 
+SHOP: dict[str, Any] = {
+    "interval": "10m",
+    "chart": {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}},
+    "driftDetection": {"mode": "warn", "ignore": [{"paths": ["/data/ignored"]}]},
+}
 HELM_RELEASE = {
     "apiVersion": "helm.toolkit.fluxcd.io/v2",
     "kind": "HelmRelease",
     "metadata": {"name": "shop"},
-    "spec": {
-        "interval": "10m",
-        "chart": {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}},
-        "driftDetection": {"mode": "warn", "ignore": [{"paths": ["/data/ignored"]}]},
-    },
+    "spec": SHOP,
 }
 
 

@@ -3,8 +3,16 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from drift.config.settings import Settings
+from drift.model import ManifestsInfo, SourceInfo, SourceKind
+from drift.sources.model import Desired, Rendered
+from drift.watch import manifest_files
+from drift.watch.comparison import DesiredState
+from drift.watch.manifest_files import ManifestsReloaded, ManifestWatcher
 from tests.drift.conftest import Application
-from tests.drift.watch.conftest import CONFIG, Begin, eventually
+from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
 
 EDITED = CONFIG.replace("a: '1'", "a: '2'")
 
@@ -105,3 +113,21 @@ def _checkout(workspace: Application, name: str, text: str) -> Path:
     folder.mkdir()
     (folder / "manifests.yaml").write_text(text.replace("NAMESPACE", workspace.namespace))
     return folder
+
+
+def test_a_source_that_could_not_be_rendered_is_tried_again_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest_files, "_RETRY_SECONDS", -1)
+    info = SourceInfo(SourceKind.KUSTOMIZE, "apps")
+    results = [*(Rendered(info, failure=said) for said in ("no answer", "no answer", "refused")), Rendered(info)]
+    states = [DesiredState(Desired((source,)), ManifestsInfo((), None, None), Settings()) for source in results]
+    rest = iter(states[1:])
+    emitted: list[object] = []
+    watcher = ManifestWatcher(
+        tuple, seen=(), desired=states[0], load=lambda: next(rest), timing=SHORT, emit=emitted.append
+    )
+
+    # Once it is rendered, nothing is read again.
+    for _ in range(5):
+        watcher.poll()
+
+    assert emitted == [ManifestsReloaded(states[2]), ManifestsReloaded(states[3])]

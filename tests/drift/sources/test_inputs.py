@@ -1,0 +1,108 @@
+"""The local files from which sources are rendered: a watch renders them again when one of these changes."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drift.config.settings import RequestKind, SourceRequest
+from drift.sources.inputs import rendered_files
+from drift.watch.manifest_files import Fingerprint, fingerprint
+from tests.drift.sources.test_kustomize import write
+
+FILES = {
+    "overlay/kustomization.yaml": """\
+resources: [../base]
+components: [../components/labels]
+patches: [{path: ../patches/web.yaml}, {patch: '[{op: add, path: /tmp, value: x}]'}]
+configMapGenerator: [{name: web, files: [settings=../settings/web.ini]}]
+""",
+    "base/kustomization.yml": "resources: [web.yaml, https://example.com/remote]\n",
+    "base/web.yaml": "",
+    "components/labels/kustomization.yaml": "patches: [{path: ../../patches/component.yaml}]\n",
+    "patches/web.yaml": "",
+    "patches/component.yaml": "",
+    "settings/web.ini": "",
+    "elsewhere/kustomization.yaml": "resources: [web.yaml]\n",
+    "chart/Chart.yaml": "",
+    "chart/templates/web.yaml": "",
+    "values/prod.yaml": "",
+}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def state(*requests: SourceRequest, checkouts: tuple[str, ...] = ()) -> Fingerprint:
+    return fingerprint((), rendered_files(requests, checkouts))
+
+
+@pytest.mark.parametrize(
+    ("target", "inputs"),
+    [
+        (
+            "overlay",
+            {*(file for file in FILES if file.startswith(("overlay", "base", "components", "patches", "set")))},
+        ),
+        ("overlay/kustomization.yaml", {*(file for file in FILES if file.startswith(("overlay", "base")))}),
+        ("chart", {"chart/Chart.yaml", "chart/templates/web.yaml", "values/prod.yaml"}),
+    ],
+)
+def test_a_path_is_rendered_from_its_folder_and_what_that_refers_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, inputs: set[str]
+) -> None:
+    write(tmp_path, FILES)
+    monkeypatch.chdir(tmp_path)
+    values = ("values/prod.yaml",) if target == "chart" else ()
+    request = SourceRequest(RequestKind.PATH, target, values=values)
+    before = state(request)
+
+    changed = set()
+    for file, text in FILES.items():
+        Path(file).write_text(text + "#")
+        changed |= {file} if state(request) != before else set()
+        before = state(request)
+
+    assert changed >= inputs
+    assert not {file for file in changed if file.startswith("elsewhere")}
+    assert "/tmp" not in rendered_files([request], ())  # noqa: S108 - what a patch changes is no file
+
+
+def test_manifests_that_are_read_as_they_are_are_not_rendered(tmp_path: Path) -> None:
+    write(tmp_path, {"web.yaml": "", "kustomization.yaml": "resources: [web.yaml]\n"})
+
+    assert rendered_files([SourceRequest(RequestKind.PATH, str(tmp_path))], ()) == ()
+
+
+@pytest.mark.parametrize("kind", [RequestKind.FLUX, RequestKind.ARGOCD])
+def test_what_controllers_apply_is_rendered_from_the_files_and_the_commit_of_the_checkouts(
+    tmp_path: Path, kind: RequestKind
+) -> None:
+    trees = [tmp_path / name for name in ("one", "two")]
+    for tree in trees:
+        write(tree, {"apps/web.yaml": "a: 1", "base/web.yaml": "b: 1"})
+        git(tmp_path, "init", "--quiet", str(tree))
+        git(tree, "add", ".")
+        git(tree, "commit", "--quiet", "--message=first")
+    link = tmp_path / "current"
+    link.symlink_to("one")
+    checkouts = (f"https://git.example.com/apps={link}/apps",)
+    states = [state(SourceRequest(kind, "all"), checkouts=checkouts)]
+
+    write(trees[0], {"base/web.yaml": "b: 20"})
+    states.append(state(SourceRequest(kind, "all"), checkouts=checkouts))
+    git(trees[0], "commit", "--quiet", "--all", "--message=second")
+    states.append(state(SourceRequest(kind, "all"), checkouts=checkouts))
+    git(trees[0], "fetch", "--quiet", str(trees[1]))
+    states.append(state(SourceRequest(kind, "all"), checkouts=checkouts))
+    # As git-sync does it.
+    (tmp_path / "new").symlink_to("two")
+    os.replace(tmp_path / "new", link)  # noqa: PTH105
+    states.append(state(SourceRequest(kind, "all"), checkouts=checkouts))
+
+    assert len({*states}) == len(states)
+    assert states[-1] == state(SourceRequest(kind, "all"), checkouts=checkouts)
