@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from drift.audit.events import ReadTally, read_events
+from drift.audit.events import ReadTally, Wanted, read_events
 
 LOGS: Final = {"reads and writes": (0.1, False), "writes": (1.0, False), "writes with bodies": (1.0, True)}
 OBJECTS: Final = 5000
@@ -66,7 +66,7 @@ def main() -> int:
     if options.read:
         # In a process of its own, so that its memory is its own.
         began = time.process_time()
-        found = sum(1 for _ in read_events([options.read], WANTED, ReadTally()))
+        found = sum(1 for _ in read_events([options.read], Wanted(WANTED), ReadTally()))
         seconds = time.process_time() - began
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         speed = options.megabytes / seconds

@@ -16,7 +16,7 @@ from drift.kube.messages import ignore_message
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.judgement import apply_policy
-from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
+from drift.scanning import LiveSource, NoCache, Options, ScanStep, scan_manifests
 from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
@@ -200,6 +200,7 @@ def scan(
     else:
         requests = [SourceRequest(RequestKind.PATH, os.fspath(path)) for path in manifests]
         desired = read_sources(requests, cluster, namespace=namespace, settings=settings)
+    cache = NoCache()
     report = scan_manifests(
         desired.manifests,
         cluster,
@@ -212,12 +213,16 @@ def scan(
             observe=observe or (lambda _: None),
         ),
         schemas=compact_schemas() if cluster.info is None else None,
+        cache=cache,
     )
     if audit is not None:
         # Most scans have no audit log, and start faster without this.
         from drift.audit.join import join_log  # noqa: PLC0415
+        from drift.audit.users import Syncers  # noqa: PLC0415
 
-        report = join_log(report, audit, cluster.resources, Managers(settings.appliers, settings.controllers))
+        managers = Managers(settings.appliers, settings.controllers, cache.inferred_applier)
+        syncers = Syncers(managers, settings.syncers, synced_revision is not None)
+        report = join_log(report, audit, cluster.resources, syncers)
     judged = apply_policy(
         replace(
             with_sources(report, desired, explain=explain),

@@ -311,6 +311,11 @@ class Finding:
         """Whether it counts as drift: it is not ignored, and no controller caused it."""
         return self.cause is not Cause.CONTROLLER and self.ignored is None
 
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether it says that the live object is being deleted."""
+        return self.path == "metadata.deletionTimestamp"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

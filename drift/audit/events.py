@@ -22,7 +22,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,6 +40,7 @@ from drift.redaction import Redacted, is_secret, redact_secret
 WRITE_VERBS: Final = frozenset({"apply", "create", "delete", "deletecollection", "patch", "update"})
 #: A line without this is no write. Azure's columns are in upper case. An event within a string has backslashes.
 _WRITE_VERB: Final = re.compile(rb'erb\\*"\s*:\s*\\*"(?:apply|create|delete|patch|update)')
+_DELETE_VERB: Final = re.compile(rb'erb\\*"\s*:\s*\\*"delete|methodName"\s*:\s*"[^"]*\.delete')
 _GOOGLE_METHOD: Final = re.compile(rb'methodName"\s*:\s*"[^"]*\.(?:create|delete|deletecollection|patch|update)"')
 #: The name in ``objectRef``, which has no objects inside.
 _NAME_IN_REFERENCE: Final = re.compile(rb'bjectRef\\*"\s*:\s*(?:\\*")?\{[^{}]*?\bname\\*"\s*:\s*\\*"([^"\\]*)\\*"')
@@ -168,18 +169,39 @@ def find_logs(paths: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def read_events(files: Sequence[str], names: frozenset[str], tally: ReadTally) -> Iterator[AuditEvent]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The events that are wanted. Others may be left out.
+
+    Attributes:
+        names: The names of the objects whose events are wanted.
+        deletions: Whether the deletions of all objects are wanted.
+        everything: Whether all events are wanted.
+    """
+
+    names: frozenset[str] = frozenset()
+    deletions: bool = False
+    everything: bool = False
+
+    def filter(self) -> Callable[[bytes], bool]:
+        """Returns a function that returns whether a line may hold a wanted write, without parsing it."""
+        names = frozenset(name.encode("utf-8", "surrogatepass") for name in self.names)
+        return lambda line: (
+            self.everything or (self.deletions and _DELETE_VERB.search(line) is not None) or may_concern(line, names)
+        )
+
+
+def read_events(files: Sequence[str], wanted: Wanted, tally: ReadTally) -> Iterator[AuditEvent]:
     """Yields the successful writes in a log, in the order of the files.
 
     Args:
         files: The result of `find_logs`.
-        names: The names of the objects whose events are wanted. Events of other objects may be left out.
+        wanted: The events that are wanted.
         tally: Is filled.
 
     Raises:
         UsageError: A file cannot be opened.
     """
-    wanted = frozenset(name.encode("utf-8", "surrogatepass") for name in names)
     for file in files:
         try:
             with _open(file) as stream:
@@ -202,25 +224,23 @@ def _open(file: str) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if is_compressed else stream
 
 
-def read_stream(
-    stream: BinaryIO, file: str, names: frozenset[bytes], tally: ReadTally, *, wants_all: bool = False
-) -> Iterator[AuditEvent]:
+def read_stream(stream: BinaryIO, file: str, wanted: Wanted, tally: ReadTally) -> Iterator[AuditEvent]:
     """Yields the successful writes in one stream; see `read_events`.
 
     Args:
         stream: The log.
         file: Its name, for messages.
-        names: The names of the objects whose events are wanted.
+        wanted: The events that are wanted.
         tally: Is filled.
-        wants_all: Whether the events of all objects are wanted.
     """
+    may_be_wanted = wanted.filter()
     has_begun = False
     for number, line in enumerate(_lines(stream), 1):
         if line is None:
             tally.add_unreadable(f"{file}:{number} is too long")
             continue
         # The first event tells when the log begins, so it is read whatever it is.
-        if line.isspace() or (has_begun and not (wants_all or may_concern(line, names))):
+        if line.isspace() or (has_begun and not may_be_wanted(line)):
             continue
         documents = _parse_line(line)
         if documents is None and not has_begun and line.lstrip()[:1] in {b"{", b"["}:

@@ -360,6 +360,16 @@ def _add_people(people: "argparse._ArgumentGroup") -> None:
 
 def _add_audit_users(people: "argparse._ArgumentGroup") -> None:
     people.add_argument(
+        "--syncer",
+        action="append",
+        default=[],
+        metavar="USER",
+        help=(
+            "a user in the audit log that syncs Git, such as that of a pipeline, beside the service accounts of GitOps "
+            "controllers; * matches any characters; repeatable"
+        ),
+    )
+    people.add_argument(
         "--audit-users",
         choices=("full", "hashed", "none"),
         default="full",

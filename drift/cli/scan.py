@@ -17,7 +17,7 @@ from drift.cli.verbose import print_cost, print_inputs
 from drift.config.load import load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
-from drift.globs import FileGlob
+from drift.globs import FileGlob, Glob
 from drift.kube.impersonation import NO_IMPERSONATION, from_flags
 from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
 from drift.kube.messages import ignore_message
@@ -236,7 +236,8 @@ def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "Au
 
 def audit_options(options: argparse.Namespace) -> "AuditOptions":
     """Returns the audit log and how to show its users, as the flags name them."""
-    from drift.audit.join import AuditOptions, AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
+    from drift.audit.join import AuditOptions  # noqa: PLC0415
+    from drift.audit.pseudonyms import AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
 
     pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY)))
     return AuditOptions(tuple(options.audit_log), pseudonyms)
@@ -278,10 +279,11 @@ def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
 
 
 def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
-    """Returns the settings with the flags applied: --applier and --exclude add to them, --unmanaged replaces."""
+    """Returns the settings with the flags applied: --unmanaged replaces a setting, the others add to one."""
     return replace(
         settings,
         appliers=(*options.applier, *settings.appliers),
+        syncers=(*map(Glob, options.syncer), *settings.syncers),
         unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
         exclude=(*map(FileGlob, options.exclude), *settings.exclude),
     )

@@ -42,6 +42,8 @@ def print_inputs(options: argparse.Namespace, settings: Settings, desired: Desir
     say(f"appliers: {own}{', '.join(known_appliers())}")
     if settings.controllers:
         say(f"additional controllers: {', '.join(settings.controllers)}")
+    if settings.syncers:
+        say(f"users that sync Git: {', '.join(glob.text for glob in settings.syncers)}")
 
 
 def print_cost(report: Report) -> None:

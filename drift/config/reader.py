@@ -72,6 +72,7 @@ def read_settings(value: Json) -> Settings:
         severity=_items(fields, "severity", (), read_severity_rule),
         appliers=_items(fields, "appliers", (), _full_name),
         controllers=_items(fields, "controllers", (), _nonempty_text),
+        syncers=_items(fields, "syncers", (), _user),
         unchecked=_items(fields, "unchecked", (), _skipped_kind),
         exit_causes=frozenset(_items(exit_fields, "causes", ("exit",), _exit_cause))
         if exit_fields.get("causes") is not None
@@ -83,7 +84,7 @@ def read_settings(value: Json) -> Settings:
 
 
 KEYS: Final = frozenset(
-    {"ignore", "severity", "appliers", "controllers", "unchecked", "exit", "unmanaged", "exclude", "sources"}
+    {"ignore", "severity", "appliers", "controllers", "syncers", "unchecked", "exit", "unmanaged", "exclude", "sources"}
 )
 EXIT_KEYS: Final = frozenset({"causes"})
 IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "expires"})
@@ -205,6 +206,10 @@ def _full_name(value: Json, place: Place) -> str:
 
 def _glob(value: Json, place: Place) -> Glob:
     return Glob(_string(value, place))
+
+
+def _user(value: Json, place: Place) -> Glob:
+    return Glob(_nonempty_text(value, place))
 
 
 def _file_glob(value: Json, place: Place) -> FileGlob:

@@ -171,6 +171,7 @@ class Settings:
         severity: Severity rules, tried before the shipped ones; the first that matches applies.
         appliers: More field managers that apply manifests from Git.
         controllers: More field managers that work for the cluster.
+        syncers: Users in an audit log that sync Git, beside the service accounts of GitOps controllers.
         unchecked: Kinds that are not checked.
         exit_causes: The causes that set exit status 1.
         unmanaged: Where to look for objects that are not in Git.
@@ -182,6 +183,7 @@ class Settings:
     severity: tuple[SeverityRule, ...] = ()
     appliers: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
+    syncers: tuple[Glob, ...] = ()
     unchecked: tuple[SkippedKind, ...] = ()
     exit_causes: frozenset[Cause] = DRIFT_CAUSES
     unmanaged: Unmanaged = Unmanaged.NAMESPACE

@@ -95,7 +95,7 @@ def assign_roles(
     """
     programs = [_program(actor) for actor in actors]
     applier = _applier_program(actors, programs, tracked_by, field_sets)
-    is_kubectl = [_is_kubectl_apply(actor) and not tracked_by for actor in actors]
+    is_kubectl = [is_kubectl_apply(actor) and not tracked_by for actor in actors]
     by_precedence = [
         [actor.manager in managers.appliers and actor.subresource is None for actor in actors],
         [program is not None and program == applier for program in programs],
@@ -192,15 +192,15 @@ class Election:
             self.has_known_applier |= is_known
             needs = self._needs_vote[names] = not is_known and any(map(self._is_candidate, actors))
         if names and not needs and not self.has_known_applier:
-            self._votes["kubectl" if any(_is_kubectl_apply(Actor(*name, None)) for name in names) else None] += 1
+            self._votes["kubectl" if any(is_kubectl_apply(Actor(*name, None)) for name in names) else None] += 1
         return needs
 
     def vote(self, entries: Sequence[Entry], desired: Object, live: Object) -> None:
         """Counts an object for the manager that owns most of the fields whose live value is the one in the manifest."""
         owned: Counter[str] = Counter()
         for entry in entries:
-            if self._is_candidate(entry.actor) or _is_kubectl_apply(entry.actor):
-                manager = "kubectl" if _is_kubectl_apply(entry.actor) else entry.actor.manager
+            if self._is_candidate(entry.actor) or is_kubectl_apply(entry.actor):
+                manager = "kubectl" if is_kubectl_apply(entry.actor) else entry.actor.manager
                 owned[manager] += _count_owned(entry.fields, desired, live)
         best = max(owned, key=lambda manager: (owned[manager], manager), default=None)
         self._votes[best if best is not None and owned[best] else None] += 1
@@ -216,7 +216,7 @@ class Election:
         return (
             actor.subresource is None
             and not _matches("hand_tools", actor.manager)
-            and not _is_kubectl_apply(actor)
+            and not is_kubectl_apply(actor)
             and not is_controller(actor, self._managers.controllers)
         )
 
@@ -268,7 +268,8 @@ def _program_of(manager: str) -> str | None:
     return next((program for program, names in programs.items() if _matches_any(names, manager)), None)
 
 
-def _is_kubectl_apply(actor: Actor) -> bool:
+def is_kubectl_apply(actor: Actor) -> bool:
+    """Returns whether a manager is ``kubectl apply``, which applies what any user gives it."""
     return actor.subresource is None and (actor.manager, actor.operation) in _known_managers().kubectl_appliers
 
 
@@ -292,7 +293,7 @@ def is_hand_tool(actor: Actor) -> bool:
 
 def is_editor(actor: Actor) -> bool:
     """Returns whether people edit objects with a manager, which does not create or apply them as a whole."""
-    return is_hand_tool(actor) and actor.manager not in _CREATORS and not _is_kubectl_apply(actor)
+    return is_hand_tool(actor) and actor.manager not in _CREATORS and not is_kubectl_apply(actor)
 
 
 def known_appliers() -> tuple[str, ...]:

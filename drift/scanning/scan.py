@@ -20,7 +20,7 @@ from drift.kube.resources import Resource
 from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status, report_order
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.autoscalers import Autoscalers
-from drift.scanning.cache import ComparisonCache, NoCache
+from drift.scanning.cache import NoCache
 from drift.scanning.inference import Inference, OtherShards
 from drift.scanning.last_sync import LastSync
 from drift.scanning.missing import report_missing
@@ -42,7 +42,7 @@ def scan_manifests(
     info: ManifestsInfo,
     options: Options,
     schemas: Mapping[str, Any] | None = None,
-    cache: ComparisonCache | None = None,
+    cache: NoCache | None = None,
 ) -> Report:
     """Compares manifests with a cluster or dump.
 

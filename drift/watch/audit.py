@@ -17,10 +17,10 @@ from pathlib import Path
 from time import monotonic
 from typing import BinaryIO, Final
 
-from drift.audit.events import AuditEvent, ReadTally, read_stream
+from drift.audit.events import AuditEvent, ReadTally, Wanted, read_stream
 from drift.audit.join import AuditJoin, AuditOptions, join_log
+from drift.audit.users import Syncers
 from drift.errors import UsageError
-from drift.gitops.managers import Managers
 from drift.kube.resources import Resources
 from drift.model import Evidence, Finding, Report
 
@@ -65,7 +65,7 @@ class AuditWindow:
 
     def add(self, data: bytes) -> frozenset[str]:
         """Takes in lines of a log or the body of a request. Returns the names of the objects that were written."""
-        events = list(read_stream(io.BytesIO(data), "", frozenset(), ReadTally(), wants_all=True))
+        events = list(read_stream(io.BytesIO(data), "", Wanted(everything=True), ReadTally()))
         with self._lock:
             now = monotonic()
             self._recent += [(now, event) for event in events if event.subresource != "status"]
@@ -76,20 +76,20 @@ class AuditWindow:
         while self._recent and (len(self._recent) > _MAX_BODIES or now - self._recent[0][0] > _BODY_SECONDS):
             self._events.append(replace(self._recent.popleft()[1], request=None, response=None))
 
-    def join(self, report: Report, resources: Resources, managers: Managers, *, is_whole: bool) -> Report:
+    def join(self, report: Report, resources: Resources, syncers: Syncers, *, is_whole: bool) -> Report:
         """Returns a report with the users of its findings.
 
         Args:
             report: The result of a scan, or of one object.
             resources: The kinds that the cluster serves.
-            managers: The field managers that are appliers or controllers.
+            syncers: Tells syncs of Git from other writes.
             is_whole: Whether the report has all findings. Of others, nothing is remembered then.
         """
         if self._is_first and is_whole and self._options.paths:
             self._is_first = False
-            joined = join_log(report, self._options, resources, managers)
+            joined = join_log(report, self._options, resources, syncers)
         else:
-            join = AuditJoin(report, resources, managers, self._options.pseudonyms)
+            join = AuditJoin(report, resources, syncers, self._options.pseudonyms)
             with self._lock:
                 self._forget_bodies(monotonic())
                 events = [*self._events, *(event for _, event in self._recent)]

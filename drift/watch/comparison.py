@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.api import scan_options, with_sources
+from drift.audit.users import Syncers
 from drift.config.settings import Settings
 from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedRevisions
@@ -123,8 +124,9 @@ class Comparison:
         if self._audit is None:
             return report
         settings = self._desired.settings
-        managers = Managers(settings.appliers, settings.controllers)
-        return self._audit.join(report, self._source.resources, managers, is_whole=is_whole)
+        managers = Managers(settings.appliers, settings.controllers, self._cache.inferred_applier)
+        syncers = Syncers(managers, settings.syncers, self._desired.synced_revision is not None)
+        return self._audit.join(report, self._source.resources, syncers, is_whole=is_whole)
 
     def _with_policy(self, report: Report) -> Report:
         return apply_policy(report, self._desired.settings)

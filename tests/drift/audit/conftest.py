@@ -1,5 +1,6 @@
 """Fixtures for edits that several people make in a real cluster, with its real audit log."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,14 @@ class Scene:
             kubeconfig=self.cluster.kubeconfig_of(person),
         )
 
+    def service_account(self, name: str) -> Path:
+        """Creates a service account that may do everything in the namespace. Returns its kubeconfig."""
+        namespace = self.application.namespace
+        self.application.kubectl("create", "serviceaccount", name)
+        role = ("create", "rolebinding", name, "--clusterrole=cluster-admin")
+        self.application.kubectl(*role, f"--serviceaccount={namespace}:{name}")
+        return self.cluster.kubeconfig_for(self.cluster.token(name, namespace), namespace)
+
     def log(self, since: int | None = None) -> Path:
         file = self.application.scratch / "audit.log"
         file.write_bytes(self.cluster.audit_lines(self.mark if since is None else since))
@@ -100,6 +109,28 @@ def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path
     cluster.create_namespace(namespace)
     yield _synced(cluster, namespace, tmp_path)
     cluster.kubectl("delete", "namespace", namespace)
+
+
+@pytest.fixture
+def audited(cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
+    """A scene that nothing is synced to, whose requests are audited at level RequestResponse."""
+    namespace, manifests = audited_namespace("RequestResponse"), tmp_path / "manifests"
+    manifests.mkdir()
+    mark = cluster.audit_mark()
+    cluster.create_namespace(namespace)
+    yield Scene(Application(cluster, namespace, manifests, tmp_path), mark)
+    cluster.kubectl("delete", "namespace", namespace)
+
+
+def without_bodies(log: Path) -> Path:
+    """Returns the log as level Metadata has it."""
+    events = [json.loads(line) for line in log.read_bytes().splitlines()]
+    kept = [
+        {name: event[name] for name in event if name not in {"requestObject", "responseObject"}} for event in events
+    ]
+    file = log.with_name("metadata.log")
+    file.write_text("".join(f"{json.dumps(event)}\n" for event in kept))
+    return file
 
 
 def _synced(cluster: Cluster, namespace: str, scratch: Path) -> Scene:

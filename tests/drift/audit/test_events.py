@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drift.audit.events import AuditEvent, ReadTally, find_logs, may_concern, read_events
+from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, may_concern, read_events
 from drift.errors import UsageError
 from drift.model import Json
 
@@ -97,7 +97,7 @@ def read(text: str | bytes, folder: Path, *names: str) -> tuple[list[AuditEvent]
     file = folder / "audit.log"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     tally = ReadTally()
-    return list(read_events([str(file)], frozenset(names or ("web",)), tally)), tally
+    return list(read_events([str(file)], Wanted(frozenset(names or ("web",))), tally)), tally
 
 
 @pytest.mark.parametrize("shape", SHAPES)

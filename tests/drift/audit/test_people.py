@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drift.report.formats import Format
-from tests.drift.audit.conftest import A, B, C, D, E, Scene
+from tests.drift.audit.conftest import A, B, C, D, E, Scene, without_bodies
 from tools.sandbox.cluster import audited_namespace
 
 
@@ -185,20 +185,10 @@ def test_values_in_audited_bodies_reach_no_stream(
 def test_what_a_syncer_deletes_is_a_sync_and_what_goes_with_its_namespace_is_whose_the_namespace_was(
     scene: Scene,
 ) -> None:
-    namespace = scene.application.namespace
-    scene.application.kubectl("create", "serviceaccount", "kustomize-controller")
-    scene.application.kubectl(
-        "create",
-        "clusterrolebinding",
-        namespace,
-        "--clusterrole=cluster-admin",
-        f"--serviceaccount={namespace}:kustomize-controller",
-    )
-    syncer = scene.cluster.kubeconfig_for(scene.cluster.token("kustomize-controller", namespace), namespace)
+    namespace, syncer = scene.application.namespace, scene.service_account("kustomize-controller")
     scene.cluster.kubectl("delete", "configmap", "settings", kubeconfig=syncer)
     pruned = scene.findings()["ConfigMap/settings"]
     scene.kubectl(A, "delete", "namespace", namespace)
-    scene.application.kubectl("delete", "clusterrolebinding", namespace)
 
     gone = scene.findings()
 
@@ -208,3 +198,48 @@ def test_what_a_syncer_deletes_is_a_sync_and_what_goes_with_its_namespace_is_who
     )
     assert {finding["actors"][0]["user"] for name, finding in gone.items() if name != "ConfigMap/settings"} == {A}
     assert {finding["cause"] for name, finding in gone.items() if name != "ConfigMap/settings"} == {"manual"}
+
+
+CONFIG_MAPS = "".join(
+    f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{a: '1', b: '2'}}\n---\n"
+    for name in ("edited", "pending", "owner", "owned")
+)
+
+
+def test_a_cause_follows_the_user_who_applied_or_deleted(audited: Scene) -> None:
+    deployer = audited.service_account("deployer")
+    namespace, manifests = audited.application.namespace, audited.application.manifests / "manifests.yaml"
+    manifests.write_text(CONFIG_MAPS)
+    audited.cluster.kubectl("--namespace", namespace, "apply", f"--filename={manifests}", kubeconfig=deployer)
+    by_hand = CONFIG_MAPS.split("---")[0].replace("b: '2'", "").replace("'1'", "'by hand'")
+    audited.kubectl(A, "apply", "--filename=-", stdin=by_hand)
+    manifests.write_text(CONFIG_MAPS.replace("name: pending}\ndata: {a: '1'", "name: pending}\ndata: {a: '2'"))
+    uid = audited.application.kubectl("get", "configmap", "owner", "--output=jsonpath={.metadata.uid}")
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    audited.application.patch("configmap", "owned", {"metadata": {"ownerReferences": [owner]}})
+    audited.kubectl(B, "delete", "configmap", "owner")
+    audited.application.kubectl("wait", "--for=delete", "configmap/owned", "--timeout=180s")
+    log = audited.log()
+
+    def told(log: Path) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+        people, flags = audited.people("--unmanaged=off", log=log), ("--unmanaged=off",)
+        return {name: (found["cause"], people[name]) for name, found in audited.findings(*flags, log=log).items()}
+
+    ci = f"system:serviceaccount:{namespace}:deployer"
+    certain = {
+        "ConfigMap/edited data.a": ("manual", [(A, "exact")]),
+        "ConfigMap/edited data.b": ("manual", [(A, "exact")]),
+        "ConfigMap/owner": ("manual", [(B, "exact")]),
+        "ConfigMap/owned": ("manual", [(B, "exact")]),
+        "ConfigMap/pending data.a": ("pending-sync", [(ci, "exact")]),
+    }
+    assert told(log) == certain
+    assert audited.findings(log=log)["ConfigMap/owned"]["note"] == "deleted with its owner owner"
+    assert told(without_bodies(log)) == {
+        **certain,
+        "ConfigMap/edited data.a": ("manual", [(A, "likely")]),
+        # Git may have added it since.
+        "ConfigMap/edited data.b": ("pending-sync", []),
+        "ConfigMap/owned": ("manual", [(B, "likely")]),
+        "ConfigMap/pending data.a": ("pending-sync", [(ci, "likely")]),
+    }

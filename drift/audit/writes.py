@@ -1,0 +1,267 @@
+"""What is kept of the audited writes to the objects of a report. No part of a body."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from drift.audit.effects import Effect, Target, effect_of
+from drift.audit.events import AuditEvent
+from drift.model import Actor, Json, as_object
+
+#: Writes kept of one log. Older ones are forgotten first, as if the log began later.
+_MAX_WRITES: Final = 200_000
+_MAX_DIGITS: Final = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An object as ``objectRef`` of an event names it.
+
+    Attributes:
+        group: The API group, "" for the core group.
+        resource: The plural name of the kind.
+        namespace: None for a cluster-scoped object.
+        name: None for a whole collection.
+    """
+
+    group: str
+    resource: str
+    namespace: str | None
+    name: str | None
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> "Place":
+        """Returns the object or the collection that an event is about."""
+        name = None if event.verb == "deletecollection" else event.name
+        return cls(event.group, event.resource, event.namespace, name)
+
+    @classmethod
+    def of_namespace(cls, name: str) -> "Place":
+        """Returns a namespace."""
+        return cls("", "namespaces", None, name)
+
+    @property
+    def collection(self) -> "Place":
+        """The collection that the object is in."""
+        return Place(self.group, self.resource, self.namespace, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An item of ``metadata.ownerReferences``.
+
+    Attributes:
+        group: Its API group.
+        kind: Its kind.
+        name: Its name.
+        uid: Its uid.
+    """
+
+    group: str
+    kind: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        """Returns ``Kind name``."""
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An audited write.
+
+    Attributes:
+        received: When the API server received the request.
+        completed: When it sent the response.
+        order: The ``resourceVersion`` that it made; None if the log does not have it.
+        verb: The verb.
+        subresource: None for the object itself.
+        manager: The field manager.
+        is_manager_given: As in `AuditEvent`.
+        user: The user.
+        impersonated_by: Who impersonated the user, or None.
+        user_agent: The program, as it calls itself.
+        is_creation: Whether it created the object.
+        took_nothing: Whether it set no field: it removed some, or changed nothing. False if the log does not tell.
+        has_selector: Whether it deleted a collection in part.
+        names: The names of the objects that a deletion of a collection deleted; None if the log does not tell.
+        effects: What it did to the place of each finding; empty if the log has no bodies.
+        uid: The uid of the object; None if the log does not have it.
+        owners: The owners of the object after it; None if the log does not tell.
+    """
+
+    received: datetime
+    completed: datetime
+    order: int | None
+    verb: str
+    subresource: str | None
+    manager: str
+    is_manager_given: bool
+    user: str
+    impersonated_by: str | None
+    user_agent: str | None
+    is_creation: bool = False
+    took_nothing: bool = False
+    has_selector: bool = False
+    names: frozenset[str] | None = None
+    effects: tuple[Effect, ...] = ()
+    uid: str | None = None
+    owners: tuple[Owner, ...] | None = None
+
+    @classmethod
+    def of(cls, event: AuditEvent, targets: Sequence[Target]) -> "Write":
+        """Returns what is kept of an event about an object with some findings."""
+        has_body = event.request is not None or event.response is not None
+        metadata = as_object(as_object(event.response).get("metadata"))
+        return cls(
+            received=event.received,
+            completed=event.completed,
+            order=_order(metadata.get("resourceVersion")),
+            verb=event.verb,
+            subresource=event.subresource,
+            manager=event.manager,
+            is_manager_given=event.is_manager_given,
+            user=event.user,
+            impersonated_by=event.impersonated_by,
+            user_agent=event.user_agent,
+            is_creation=event.subresource is None
+            and (event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)),
+            took_nothing=_took_nothing(event),
+            has_selector=event.has_selector,
+            names=_names(event),
+            effects=tuple(effect_of(event, target) for target in targets) if has_body else (),
+            uid=_uid(event),
+            owners=_owners(event),
+        )
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether it deleted an object or a collection."""
+        return self.verb in {"delete", "deletecollection"}
+
+    @property
+    def second(self) -> datetime:
+        """When it was received, in whole seconds, as ``managedFields`` counts."""
+        return self.received.replace(microsecond=0)
+
+    @property
+    def person(self) -> tuple[str, str | None]:
+        """The user, and who impersonated it."""
+        return self.user, self.impersonated_by
+
+    def was_by(self, actor: Actor) -> bool:
+        """Whether the write can be one of a field manager in ``managedFields``."""
+        if self.subresource != actor.subresource:
+            return False
+        # Without the parameters of the request, kubectl-edit and kubectl-set are both kubectl.
+        is_prefix = not self.is_manager_given and actor.manager.startswith(f"{self.manager}-")
+        return self.manager == actor.manager or is_prefix
+
+    def is_at(self, second: datetime) -> bool:
+        """Whether it was made in a second, as ``managedFields`` counts them."""
+        return self.second <= second <= self.completed.replace(microsecond=0)
+
+
+class WriteLog:
+    """The writes to each object. Holds a limited number of them."""
+
+    def __init__(self) -> None:
+        self._writes: dict[Place, list[Write]] = {}
+        self._count = 0
+
+    def add(self, place: Place, write: Write) -> None:
+        """Adds a write, in any order. If there are too many, the older half is forgotten."""
+        self._writes.setdefault(place, []).append(write)
+        self._count += 1
+        if self._count > _MAX_WRITES:
+            self._forget()
+
+    def _forget(self) -> None:
+        times = sorted(write.received for writes in self._writes.values() for write in writes)
+        limit = times[len(times) // 2]
+        kept = {place: [one for one in writes if one.received > limit] for place, writes in self._writes.items()}
+        self._writes = {place: writes for place, writes in kept.items() if writes}
+        self._count = sum(map(len, self._writes.values()))
+
+    def of(self, place: Place) -> Sequence[Write]:
+        """Returns the writes to an object or a collection, in the order in which they took effect."""
+        writes = sorted(self._writes.get(place, ()), key=lambda write: (write.completed, write.received))
+        # Requests may overlap, and several API servers have several clocks: the versions that they made tell the order.
+        places = [place for place, write in enumerate(writes) if write.order is not None]
+        ordered = sorted((writes[place] for place in places), key=lambda write: write.order or 0)
+        for position, write in zip(places, ordered, strict=True):
+            writes[position] = write
+        return writes
+
+    def deletions(self) -> Iterator[tuple[Place, Write]]:
+        """Yields every deletion."""
+        for place, writes in self._writes.items():
+            yield from ((place, write) for write in writes if write.is_deletion)
+
+
+def parse_time(time: Json) -> datetime | None:
+    """Returns a time of ``managedFields``; None if it is none."""
+    if not isinstance(time, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(time)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _took_nothing(event: AuditEvent) -> bool:
+    """Returns whether the response has an older time for the field manager than the request.
+
+    The API server updates the time if a request sets a field, not if it only removes some or changes nothing.
+    """
+    entries = as_object(as_object(event.response).get("metadata")).get("managedFields")
+    times = [
+        parse_time(entry.get("time"))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+        and entry.get("manager") == event.manager
+        and (entry.get("subresource") or None) == event.subresource
+    ]
+    first, last = event.received.replace(microsecond=0), event.completed
+    return bool(times) and not any(time is None or first <= time <= last for time in times)
+
+
+def _order(version: Json) -> int | None:
+    return int(version) if isinstance(version, str) and version.isdecimal() and len(version) <= _MAX_DIGITS else None
+
+
+def _names(event: AuditEvent) -> frozenset[str] | None:
+    names = as_object(event.response).get("names") if event.verb == "deletecollection" else None
+    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
+
+
+def _uid(event: AuditEvent) -> str | None:
+    """Returns the uid in a response: of the object, or of the Status that tells what was deleted."""
+    response = as_object(event.response)
+    uid = as_object(response.get("metadata")).get("uid") or as_object(response.get("details")).get("uid")
+    return uid if isinstance(uid, str) else None
+
+
+def _owners(event: AuditEvent) -> tuple[Owner, ...] | None:
+    """Returns the owners that a body names. A part of an object may leave them out, a whole one has none then."""
+    if event.subresource is not None or event.verb == "deletecollection":
+        return None
+    response, request = as_object(event.response), as_object(event.request)
+    if response.get("kind") not in {None, "Status"}:
+        references = as_object(response.get("metadata")).get("ownerReferences", [])
+    else:
+        references = as_object(request.get("metadata")).get("ownerReferences")
+    if not isinstance(references, list):
+        return None
+    read = [_owner(as_object(reference)) for reference in references]
+    return tuple(owner for owner in read if owner is not None)
+
+
+def _owner(reference: dict[str, Json]) -> Owner | None:
+    texts = [reference.get(name) for name in ("apiVersion", "kind", "name", "uid")]
+    version, kind, name, uid = (text if isinstance(text, str) else "" for text in texts)
+    return Owner(version.rpartition("/")[0], kind, name, uid) if kind and name else None

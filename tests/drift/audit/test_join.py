@@ -1,0 +1,278 @@
+"""Deletions and causes, from logs that are written here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from drift.api import open_dump, scan
+from drift.audit.join import AuditOptions
+from drift.audit.users import Syncers
+from drift.config.settings import Settings
+from drift.gitops.managers import Managers
+from drift.globs import Glob
+from drift.model import Finding, Report
+
+GARBAGE_COLLECTOR: Final = "system:serviceaccount:kube-system:generic-garbage-collector"
+NAMESPACE_CONTROLLER: Final = "system:serviceaccount:kube-system:namespace-controller"
+CI: Final = "system:serviceaccount:ci:deployer"
+APPLY: Final = "kubectl-client-side-apply"
+JANE, SAM = "jane@example.com", "sam@example.com"
+BROKER: Final = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "broker", "uid": "u-1"}
+QUEUE: Final = {"apiVersion": "v1", "kind": "ConfigMap", "name": "queue", "uid": "u-2"}
+
+
+def config_map(name: str, data: Mapping[str, str] | None = None, **metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "shop", **metadata},
+        "data": data or {"a": "1"},
+    }
+
+
+def event(second: int, user: str, verb: str, what: str, manager: str = "kubectl", **more: Any) -> dict[str, Any]:
+    """Returns an event about ``GROUP/RESOURCE/NAME``, or ``RESOURCE/NAME`` of the core group."""
+    *group, resource, name = what.split("/")
+    reference = {"apiGroup": "".join(group), "apiVersion": "v1", "resource": resource, "name": name or None}
+    return {
+        "stage": "ResponseComplete",
+        "verb": verb,
+        "user": {"username": user},
+        "userAgent": "kubectl/v1.36.3",
+        "requestURI": f"/?fieldManager={manager}",
+        "objectRef": {**reference, **({} if resource == "namespaces" else {"namespace": "shop"})},
+        "responseStatus": {"code": 201 if verb == "create" else 200},
+        "requestReceivedTimestamp": f"2026-01-31T12:{second // 60:02}:{second % 60:02}.1Z",
+        "stageTimestamp": f"2026-01-31T12:{second // 60:02}:{second % 60:02}.2Z",
+        **more,
+    }
+
+
+class Joined:
+    """A report on one folder of manifests and a dump, with an audit log."""
+
+    def __init__(self, folder: Path, git: Sequence[Any], live: Sequence[Any]) -> None:
+        self._folder, self._manifests = folder, folder / "git"
+        self._manifests.mkdir()
+        self._write("git/manifests.json", git)
+        self._dump = self._write("live.json", live)
+
+    def _write(self, name: str, items: Sequence[Any]) -> str:
+        file = self._folder / name
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        return str(file)
+
+    def report(self, *events: dict[str, Any], **options: Any) -> Report:
+        log = self._folder / "audit.log"
+        log.write_text("".join(f"{json.dumps(one)}\n" for one in events))
+        return scan([self._manifests], open_dump([self._dump]), audit=AuditOptions((str(log),)), **options)
+
+    def finding(self, *events: dict[str, Any], **options: Any) -> Finding:
+        report = self.report(*events, **options)
+        (finding,) = [finding for item in report.objects if item.name == "web" for finding in item.findings]
+        return finding
+
+
+def users(finding: Finding) -> list[tuple[str | None, str | None]]:
+    return [(actor.user, actor.evidence) for actor in finding.actors]
+
+
+@pytest.fixture
+def deleted(tmp_path: Path) -> Joined:
+    """A ConfigMap ``web`` that Git has and the cluster lacks."""
+    return Joined(tmp_path, [config_map("web")], [config_map("other")])
+
+
+CREATED = event(0, CI, "create", "configmaps/web")
+COLLECTED = event(20, GARBAGE_COLLECTOR, "delete", "configmaps/web")
+
+
+def created_with(*owners: dict[str, str]) -> dict[str, Any]:
+    return {**CREATED, "responseObject": config_map("web", ownerReferences=list(owners))}
+
+
+OF_BROKER = event(19, JANE, "delete", "apps/deployments/broker")
+OF_QUEUE = event(18, SAM, "delete", "configmaps/queue")
+OTHER = event(17, SAM, "delete", "configmaps/other")
+
+
+@pytest.mark.parametrize(
+    ("events", "expected", "note"),
+    [
+        ([created_with(BROKER), OF_BROKER, OTHER, COLLECTED], [(JANE, "exact")], "deleted with its owner broker"),
+        ([created_with(QUEUE), OF_QUEUE, OF_BROKER, COLLECTED], [(SAM, "exact")], "deleted with its owner queue"),
+        (
+            [created_with(BROKER, QUEUE), OF_QUEUE, OF_BROKER, COLLECTED],
+            [(SAM, "candidate"), (JANE, "candidate")],
+            "deleted with its owner broker, queue",
+        ),
+        (
+            # Of two that were named so, the uid tells the owner.
+            [
+                created_with(BROKER),
+                event(10, SAM, "delete", "apps/deployments/broker", responseObject={"details": {"uid": "u-0"}}),
+                {**OF_BROKER, "responseObject": {"kind": "Status", "details": {"uid": "u-1"}}},
+                COLLECTED,
+            ],
+            [(JANE, "exact")],
+            "deleted with its owner broker",
+        ),
+        (
+            # The owner of the owner: the log does not tell it.
+            [created_with(QUEUE), OF_BROKER, event(19, GARBAGE_COLLECTOR, "delete", "configmaps/queue"), COLLECTED],
+            [(JANE, "candidate")],
+            "deleted with its owner queue",
+        ),
+        # Without bodies, the log does not tell what the owner was.
+        ([CREATED, OF_BROKER, COLLECTED], [(JANE, "likely")], "deleted by the garbage collector, as its owner was"),
+        (
+            [CREATED, OF_QUEUE, OF_BROKER, COLLECTED],
+            [(SAM, "candidate"), (JANE, "candidate")],
+            "deleted by the garbage collector, as its owner was",
+        ),
+        ([OF_BROKER, COLLECTED], [(JANE, "candidate")], "deleted by the garbage collector, as its owner was"),
+        # Of another namespace, of the namespace of another team, after the deletion, before the creation, long before.
+        (
+            [
+                {**OF_BROKER, "objectRef": {**OF_BROKER["objectRef"], "namespace": "other"}},
+                event(19, JANE, "delete", "namespaces/other"),
+                COLLECTED,
+                event(30, JANE, "delete", "apps/deployments/late"),
+            ],
+            [(GARBAGE_COLLECTOR, "exact")],
+            None,
+        ),
+        ([OF_BROKER, event(100, GARBAGE_COLLECTOR, "delete", "configmaps/web")], [(GARBAGE_COLLECTOR, "exact")], None),
+        # The log lacks the deletion of the owner.
+        ([created_with(BROKER), OTHER, COLLECTED], [(GARBAGE_COLLECTOR, "exact")], None),
+        (
+            [
+                CREATED,
+                event(10, JANE, "delete", "namespaces/shop"),
+                event(11, NAMESPACE_CONTROLLER, "deletecollection", "configmaps/"),
+            ],
+            [(JANE, "exact")],
+            "deleted with the namespace shop",
+        ),
+        (
+            [CREATED, event(10, JANE, "delete", "configmaps/web"), COLLECTED],
+            [(JANE, "exact")],
+            None,
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_cluster_deletes_is_the_work_of_who_deleted_what_it_belonged_to(
+    events: list[dict[str, Any]], expected: list[tuple[str, str]], note: str | None, deleted: Joined
+) -> None:
+    finding = deleted.finding(*events)
+
+    assert (users(finding), finding.note) == (expected, note)
+
+
+def test_the_garbage_collector_is_known_by_its_user_agent_if_controllers_share_a_user(deleted: Joined) -> None:
+    agent = "kube-controller-manager/v1.36.3 (linux/amd64) kubernetes/0000000/generic-garbage-collector"
+    collected = event(20, "system:kube-controller-manager", "delete", "configmaps/web", userAgent=agent)
+
+    finding = deleted.finding(created_with(BROKER), OF_BROKER, collected)
+
+    assert users(finding) == [(JANE, "exact")]
+
+
+def test_owners_that_own_each_other_end_the_search(deleted: Joined) -> None:
+    web = {"apiVersion": "v1", "kind": "ConfigMap", "name": "web", "uid": "u-9"}
+
+    finding = deleted.finding(created_with(web), COLLECTED)
+
+    assert users(finding) == [(GARBAGE_COLLECTOR, "exact")]
+
+
+def test_a_deleted_namespace_is_the_work_of_who_deleted_it(tmp_path: Path) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}
+    joined = Joined(tmp_path, [namespace], [config_map("other")])
+    finalized = event(5, NAMESPACE_CONTROLLER, "update", "namespaces/web")
+    finalized["objectRef"]["subresource"] = "finalize"
+    # Older releases delete it once more.
+    again = event(6, NAMESPACE_CONTROLLER, "delete", "namespaces/web")
+
+    finding = joined.finding(event(4, JANE, "delete", "namespaces/web"), finalized, again)
+
+    assert (users(finding), finding.cause) == ([(JANE, "exact")], "manual")
+
+
+def applied(value: str, manager: str = APPLY, second: str = "01") -> dict[str, Any]:
+    """Returns a live ConfigMap that was applied with a value, as ``kubectl apply`` leaves it."""
+    git = config_map("web", {"a": value})
+    fields = {
+        "f:data": {"f:a": {}},
+        "f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}},
+    }
+    entry = {
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": f"2026-01-31T12:00:{second}Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(git)}
+    return {**git, "metadata": {**git["metadata"], "annotations": annotations, "managedFields": [entry]}}
+
+
+def apply(second: int, user: str, manager: str = APPLY, value: str | None = None) -> dict[str, Any]:
+    body = {} if value is None else {"requestObject": {"data": {"a": value}}}
+    return event(second, user, "create" if second == 0 else "patch", "configmaps/web", manager, **body)
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Joined:
+    """A ConfigMap ``web`` that was applied in second 1 with a value that Git does not have."""
+    return Joined(tmp_path, [config_map("web", {"a": "1"})], [applied("2")])
+
+
+@pytest.mark.parametrize(
+    ("events", "syncers", "cause", "expected"),
+    [
+        ([apply(0, CI), apply(1, JANE)], [], "manual", [(JANE, "likely")]),
+        ([apply(0, CI, value="1"), apply(1, JANE, value="2")], [], "manual", [(JANE, "exact")]),
+        # The pipeline applied it, so Git had it.
+        ([apply(0, JANE), apply(1, CI)], [], "pending-sync", [(CI, "likely")]),
+        # Which of them is the pipeline is not known until the settings name it.
+        ([apply(0, SAM), apply(1, JANE)], [], "pending-sync", [(SAM, "candidate"), (JANE, "candidate")]),
+        ([apply(0, SAM), apply(1, JANE)], [SAM], "manual", [(JANE, "likely")]),
+        ([apply(0, SAM), apply(1, JANE)], ["j*@example.com"], "pending-sync", [(JANE, "likely")]),
+        ([apply(1, JANE)], ["ci@example.com"], "pending-sync", [(JANE, "candidate")]),
+        # A service account that the settings do not name is no syncer, if they name any.
+        ([apply(0, SAM), apply(1, CI)], [SAM], "manual", [(CI, "likely")]),
+        # It is certain that Flux impersonates it.
+        (
+            [
+                apply(0, CI),
+                apply(1, "system:serviceaccount:flux-system:kustomize-controller")
+                | {"impersonatedUser": {"username": JANE}},
+            ],
+            [],
+            "pending-sync",
+            [(JANE, "likely")],
+        ),
+    ],
+)  # fmt: skip
+def test_what_another_user_than_the_syncer_applies_is_manual(
+    events: list[dict[str, Any]], syncers: list[str], cause: str, expected: list[tuple[str, str]], edited: Joined
+) -> None:
+    finding = edited.finding(*events, settings=Settings(syncers=tuple(map(Glob, syncers))))
+
+    assert (finding.cause, users(finding)) == (cause, expected)
+
+
+def test_a_recorded_sync_is_not_overruled() -> None:
+    managers = ("helm", "kubectl", "kubectl-client-side-apply", "ours", "kustomize-controller", "argocd-controller")
+
+    def overruled(*, is_revision_known: bool) -> list[str]:
+        syncers = Syncers(Managers(("ours",)), (), is_revision_known)
+        return [manager for manager in managers if syncers.records_no_revision(manager)]
+
+    assert overruled(is_revision_known=False) == ["helm", "kubectl", "kubectl-client-side-apply", "ours"]
+    assert overruled(is_revision_known=True) == []
