@@ -244,11 +244,18 @@ def _is_cron(schedule: str) -> bool:
 
 @cache
 def longest_pause(schedule: str) -> float:
-    """Seconds between two runs of a schedule that are as far apart as any two."""
+    """Seconds between two runs of a schedule that are as far apart as any two.
+
+    Raises:
+        ValueError: It is not a schedule.
+    """
     if schedule.startswith("@every "):
         return go_seconds(schedule.removeprefix("@every ")) or 0
-    # Two thousand runs show a weekend even where a schedule runs every five minutes.
-    runs = list(itertools.islice(_calendar(_DESCRIPTORS.get(schedule, schedule)), 2000))
+    try:
+        # Two thousand runs show a weekend even where a schedule runs every five minutes.
+        runs = list(itertools.islice(_calendar(_DESCRIPTORS.get(schedule, schedule)), 2000))
+    except CronSimError as error:
+        raise ValueError(f"{schedule!r} is not a schedule") from error
     pauses = (later - earlier for earlier, later in itertools.pairwise(runs))
     return max(pauses, default=timedelta(days=366)).total_seconds()
 

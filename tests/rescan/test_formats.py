@@ -235,6 +235,12 @@ def test_the_longest_pause_of_a_schedule(schedule: str, seconds: float) -> None:
     assert longest_pause(schedule) == seconds
 
 
+@pytest.mark.parametrize("text", ["", "nope", "60 3 * * *", "0 0 30 2"])
+def test_what_is_no_schedule_has_no_pause(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a schedule"):
+        longest_pause(text)
+
+
 # --- The judgement of the API server ---
 
 

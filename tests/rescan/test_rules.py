@@ -334,6 +334,15 @@ def test_a_setting_that_breaks_its_declaration_is_reported(setting: str, value: 
     assert [line for line in lines if line.startswith("dev: settings-") and message in line], lines
 
 
+@pytest.mark.parametrize("setting", ["backup.schedule", "drift.schedule"])
+def test_a_broken_schedule_is_reported_once(setting: str) -> None:
+    lines = [str(found) for found in broken_rules(changed(FULL, {setting: "60 3 * * *"}))]
+
+    assert [line.partition("; ")[0] for line in lines] == [
+        f"full: settings-have-their-format: {setting} is '60 3 * * *'"
+    ]
+
+
 def test_declarations_and_rules_are_reported_together() -> None:
     broken = changed(
         PROD,
