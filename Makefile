@@ -55,8 +55,9 @@ node_modules/.locked: package.json package-lock.json $(VENV)/.locked
 	@touch $@
 
 .PHONY: synth
-synth: install ## Synthesize dist/, the drift jobs in docs/ and the examples' golden trees; accepts the changes that the snapshot tests found
+synth: install ## Synthesize dist/ and its map of settings, the drift jobs in docs/ and the examples' golden trees; accepts the changes that the snapshot tests found
 	cdk8s synth
+	python main.py --settings-map
 	python -m tests.rescan.golden
 	python -m rescan.drift_job docs
 
@@ -75,9 +76,9 @@ imports: install ## Generate the typed classes in imports/ from the CRDs in resc
 
 .PHONY: committed
 committed: ## Fail if synthesized or imported files differ from what is committed, new files included
-	@changed="$$(git status --porcelain -- dist docs/drift-job*.yaml imports tests/rescan/golden)"; if [ -n "$$changed" ]; then \
+	@changed="$$(git status --porcelain -- dist dist.settings.json docs/drift-job*.yaml imports tests/rescan/golden)"; if [ -n "$$changed" ]; then \
 	  echo "these files differ from what the code generates; run \`make synth imports\` and commit:"; echo "$$changed"; \
-	  git --no-pager diff -- dist docs/drift-job*.yaml imports tests/rescan/golden; exit 1; fi
+	  git --no-pager diff -- dist dist.settings.json docs/drift-job*.yaml imports tests/rescan/golden; exit 1; fi
 
 .PHONY: judges
 judges: install ## Compare what kube-score and checkov find in the manifests with docs/judges.md

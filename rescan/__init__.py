@@ -2,7 +2,7 @@
 
 Data flows one way: `environments` holds instances of the `settings` classes, `rules` judges them, `constructs` turns
 them into cdk8s constructs, `charts` says which constructs go into which folder, and `manifests` writes the files.
-Nothing in `settings`, `environments` or `rules` knows cdk8s.
+`settings_map` tells which setting decides which field. Nothing in `settings`, `environments` or `rules` knows cdk8s.
 """
 
 from rescan.node import use_locked_node

@@ -3,10 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from cdk8s import App
 
 from rescan import environments, images
 from rescan.advice import advice
@@ -15,13 +13,13 @@ from rescan.manifests import manifest_files, reject_impossible, stream, write
 from rescan.rules import reject_broken
 from rescan.secrets_template import secrets_template
 from rescan.settings import Environment
+from rescan.settings_map import Build, settings_map
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _OUTPUT = _REPOSITORY / "dist"
+_MAP = _REPOSITORY / "dist.settings.json"
 _SCRATCH = _REPOSITORY / "build/synth"
 """The output folder in cdk8s.yaml, which cdk8s deletes before it starts the app."""
-
-Build = Callable[[Sequence[Environment]], App]
 
 
 def run(build: Build, arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +40,8 @@ def run(build: Build, arguments: Sequence[str] | None = None) -> int:
             source, target = options.promote
             (image,) = (environment.workload.image for environment in _valid([source]))
             _set_image(target, image.tag, image.digest)
+        elif options.settings_map:
+            _MAP.write_text(settings_map(build, _valid([])), encoding="utf-8", newline="\n")
         elif options.secrets_template:
             sys.stdout.write("".join(map(secrets_template, _valid([options.secrets_template]))))
         else:
@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     instead.add_argument(
         "--secrets-template", metavar="ENVIRONMENT", help="print the Secrets of an environment, with example values"
+    )
+    instead.add_argument(
+        "--settings-map", action="store_true", help="write which setting decides each field into dist.settings.json"
     )
     parser.add_argument(
         "environments", nargs="*", metavar="ENVIRONMENT", help="with --check or --stdout: only these (default: all)"

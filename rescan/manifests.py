@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cdk8s import App
+from cdk8s import ApiObject, App, Chart
 
 from rescan import quantity, yaml_style
 from rescan.constructs.base import FolderChart, validate
-from rescan.errors import ImmutableError, OverwriteError
+from rescan.errors import GeneratorError, ImmutableError, OverwriteError
 
 HEADER = "# Synthesized from rescan/: change it there and run `make synth`.\n"
 
@@ -38,11 +38,27 @@ def manifest_files(app: App) -> dict[str, str]:
         OverwriteError: Two objects would be written to one file.
     """
     validate(app)
-    objects = _by_path(app)
+    objects = objects_by_path(app)
     for chart in _charts(app):
         if chart.kustomized:
             objects[f"{chart.folder}/kustomization.yaml"] = _kustomization(objects, chart.folder)
     return {path: HEADER + yaml_style.dump(manifest) for path, manifest in objects.items()}
+
+
+def objects_by_path(app: App) -> dict[str, Object]:
+    """Every object of an app, by the path of its file below the output folder. No rule is checked.
+
+    Raises:
+        OverwriteError: Two objects would be written to one file.
+    """
+    manifests: dict[str, Object] = {}
+    for path, manifest in _objects(app):
+        if path in manifests:
+            raise OverwriteError(
+                f"{path} would hold two objects: {_title(manifests[path])} and {_title(manifest)}; rename one of them"
+            )
+        manifests[path] = manifest
+    return manifests
 
 
 def stream(files: Mapping[str, str]) -> str:
@@ -124,20 +140,14 @@ def _kustomization(paths: Iterable[str], folder: str) -> Object:
     }
 
 
-def _by_path(app: App) -> dict[str, Object]:
-    manifests: dict[str, Object] = {}
-    for path, manifest in _objects(app):
-        if path in manifests:
-            raise OverwriteError(
-                f"{path} would hold two objects: {_title(manifests[path])} and {_title(manifest)}; rename one of them"
-            )
-        manifests[path] = manifest
-    return manifests
-
-
 def _objects(app: App) -> Iterator[tuple[str, Object]]:
-    for chart in _charts(app):
-        for manifest in chart.to_json():
+    # Not by `chart.to_json`, which runs the validations a second time.
+    for construct in app.node.find_all():
+        if isinstance(construct, ApiObject):
+            chart = Chart.of(construct)
+            if not isinstance(chart, FolderChart):
+                raise GeneratorError(f"{construct.node.path}: {chart.node.path} has no folder; make it a FolderChart")
+            manifest = construct.to_json()
             yield f"{chart.folder}/{_file_name(manifest)}", manifest
 
 

@@ -1,11 +1,13 @@
 """``drift adopt``: prints a patch that makes Git say what is live, or edits the files."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 
-from drift.actions.adopt import FileChange, adopt, patch
+from drift.actions.adopt import FileChange, Generator, adopt, patch
 from drift.actions.selection import select_to_fix
+from drift.actions.settings_map import SUFFIX, read_settings_map
 from drift.cli.console import say, write_stdout
 from drift.cli.outputs import replace_file
 from drift.cli.render import read_saved_report
@@ -59,16 +61,25 @@ def _write(change: FileChange) -> None:
         raise UsageError(f"{change.file}: cannot be written: {error.strerror}") from None
 
 
-def _generator_of(file: str) -> tuple[str, str] | None:
-    """Returns the cdk8s.yaml that synthesizes a file, and the command; None if there is none."""
+def _generator_of(file: str) -> Generator | None:
+    """Returns what synthesizes a file, by a map beside one of its folders or by a cdk8s.yaml above it.
+
+    Raises:
+        UsageError: The map cannot be read.
+    """
     path = Path(file).resolve()
     for folder in path.parents:
-        settings = folder / "cdk8s.yaml"
+        found = folder.parent / (folder.name + SUFFIX)
+        if found.is_file():
+            place = os.path.relpath(found)
+            settings = read_settings_map(found.read_bytes(), place)
+            return Generator(place, settings.command, settings)
+        settings_file = folder / "cdk8s.yaml"
         try:
-            text = settings.read_text("utf-8")
+            text = settings_file.read_text("utf-8")
         except (OSError, UnicodeError):
             continue
-        found = _OUTPUT.search(text)
-        if path.is_relative_to(folder / (found[1] if found else _DEFAULT_OUTPUT)):
-            return str(settings), "cdk8s synth"
+        output = _OUTPUT.search(text)
+        if path.is_relative_to(folder / (output[1] if output else _DEFAULT_OUTPUT)):
+            return Generator(str(settings_file), "cdk8s synth")
     return None

@@ -15,16 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from main import build
-from rescan.errors import GeneratorError
 from rescan.examples.full import FULL
 from rescan.examples.stateful import STATEFUL
 from rescan.formats import INT32
-from rescan.manifests import manifest_files
-from rescan.settings import Environment, SyncWindow, Toleration, WindowKind
-from rescan.settings.declaration import MISSING
-from rescan.variables import secret_variables
-from tests.rescan.changes import changed
-from tests.rescan.test_formats import EXAMPLES, FORMATS
+from rescan.manifests import Object, objects_by_path
+from rescan.settings import Environment
+from rescan.variants import variants, with_setting
 
 PAGE = Path(__file__).parents[2] / "docs/settings.md"
 HEAD = """\
@@ -37,24 +33,6 @@ page, and finds the files by trying another value for each setting. A test compa
 MANY = 6
 SAMPLED = 12
 """A test tries each setting whose number this divides."""
-VARIABLES = [variable for variables in secret_variables(FULL).values() for variable in variables]
-TOGETHER: Mapping[str, tuple[str, ...]] = {
-    "workload.container_port": ("service.target_port", "configuration.port"),
-    "service.target_port": ("workload.container_port", "configuration.port"),
-}
-"""Settings that must have the same value."""
-CHOSEN: Mapping[str, tuple[Any, ...]] = {
-    "backup.late_after": (100_000,),
-    "configuration.database.url": ("sqlite:./data/other.db",),
-    "drift.stale_after": (10_000,),
-    "secrets.source.entries": (dict.fromkeys(VARIABLES, "another-entry"),),
-}
-"""Other values where the format allows more than the setting."""
-ITEMS: Mapping[type, Any] = {
-    SyncWindow: SyncWindow(kind=WindowKind.ALLOW, schedule="0 8 * * *", duration="1h"),
-    Toleration: Toleration(key="example.com/spot"),
-}
-_NAMES = {form: name for name, form in FORMATS.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,67 +134,33 @@ def _default(setting: Setting) -> str:
 
 
 def changed_manifests(setting: Setting) -> str:
-    """The files that another value of a setting changes."""
+    """The files that other values of a setting change, in the first example where any is."""
     for environment, before in _examples():
-        for other in _others(setting, environment):
-            try:
-                after = _files(
-                    changed(environment, dict.fromkeys((setting.path, *TOGETHER.get(setting.path, ())), other))
-                )
-            except GeneratorError:
-                continue
-            found = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-            names = sorted(found - {"kustomization.yaml"})
-            if names:
-                return "most" if len(names) > MANY else ", ".join(f"`{name}`" for name in names)
+        # An entry of a mapping is written as `extra[LOG_LEVEL]`.
+        chosen = (variant for variant in variants(environment) if variant.setting.partition("[")[0] == setting.path)
+        files = [before, *(_files(variant.environment) for variant in chosen)]
+        names = sorted(
+            name for name in set().union(*files) if any(before.get(name) != each.get(name) for each in files)
+        )
+        if names:
+            return "most" if len(names) > MANY else ", ".join(f"`{name}`" for name in names)
     return "none: it is only checked"
 
 
 @functools.cache
-def _examples() -> list[tuple[Environment, dict[str, str]]]:
+def _examples() -> list[tuple[Environment, dict[str, Object]]]:
     """The environments to change settings of, with their manifests."""
-    environments = (FULL, STATEFUL, changed(FULL, {"workload.autoscaling": None}))
+    environments = (FULL, with_setting(FULL, "workload.autoscaling", None), STATEFUL)
     return [(environment, _files(environment)) for environment in environments]
 
 
-def _files(environment: Environment) -> dict[str, str]:
+def _files(environment: Environment) -> dict[str, Object]:
     """The manifests by the names of their files, which are the same in every environment but for its own name."""
     name = f"-{environment.name}."
     return {
-        path.rpartition("/")[2].replace(name, "-ENVIRONMENT."): text
-        for path, text in manifest_files(build([environment])).items()
+        path.rpartition("/")[2].replace(name, "-ENVIRONMENT."): manifest
+        for path, manifest in objects_by_path(build([environment])).items()
     }
-
-
-def _others(setting: Setting, environment: Environment) -> Iterator[Any]:
-    """Other values than the one that the environment has; none if it has not the group of the setting."""
-    current: Any = environment
-    for name in setting.path.split("."):
-        if not hasattr(current, name):
-            return
-        current = getattr(current, name)
-    candidates = CHOSEN.get(setting.path) or _candidates(setting.declared)
-    yield from (other for other in candidates if other != current and other is not MISSING)
-
-
-def _candidates(declared: Any) -> Iterator[Any]:
-    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
-    if origin is typing.Annotated:
-        yield from reversed(EXAMPLES[_NAMES[declared.__metadata__[0]]][0])
-    elif _is_union(declared):
-        for arm in arguments:
-            yield from _candidates(arm)
-    elif origin is tuple:
-        item = ITEMS.get(arguments[0]) or next(_candidates(arguments[0]), None)
-        yield from [(item,)] if item is not None else [()]
-    elif origin is Mapping:
-        yield {next(_candidates(arguments[0])): next(_candidates(arguments[1]))}
-    elif declared is bool:
-        yield from (True, False)
-    elif declared is types.NoneType:
-        yield None
-    elif issubclass(declared, enum.Enum):
-        yield from declared
 
 
 if __name__ == "__main__":
