@@ -75,6 +75,13 @@ class Severity(StrEnum):
 SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
+class Security(StrEnum):
+    """What a difference does to the security of the cluster."""
+
+    LOOSENS = "loosens"
+    TIGHTENS = "tightens"
+
+
 class Lifecycle(StrEnum):
     """How a finding compares with earlier scans in the history."""
 
@@ -286,6 +293,7 @@ class Finding:
         file: The file of the manifest, as in its source; None for an unmanaged object.
         line: The line of the field in it, or of the innermost part around the field that Git has, counted from 1.
         git: The commit of its line in Git; None if it was not asked for, or if Git does not have the field.
+        security: What the live state does to security, compared with Git; None if that is unknown, or nothing.
     """
 
     id: str
@@ -305,6 +313,7 @@ class Finding:
     file: str | None = None
     line: int | None = None
     git: GitLine | None = None
+    security: Security | None = None
 
     @property
     def is_drift(self) -> bool:
@@ -378,6 +387,7 @@ class ObjectReport(_OfObject):
         not_compared: The fields whose values could not be compared, sorted by path.
         uid: ``metadata.uid`` of the live object; None if there is none.
         resource_version: ``metadata.resourceVersion`` of the live object when it was read; None if there is none.
+        digest: What a missing or unmanaged object is, in one line; None for other objects, and if it is unknown.
     """
 
     api_version: str
@@ -393,6 +403,7 @@ class ObjectReport(_OfObject):
     not_compared: tuple[NotCompared, ...] = ()
     uid: str | None = None
     resource_version: str | None = None
+    digest: str | None = None
 
     @classmethod
     def of(

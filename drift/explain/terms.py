@@ -68,6 +68,7 @@ def all_terms() -> tuple[Term, ...]:
         *(Term(name, "change of a finding", text) for name, text in texts.CHANGES.items()),
         *(Term(name, "cause of a finding", text) for name, text in texts.CAUSES.items()),
         *(Term(name, "evidence for a user", text) for name, text in texts.EVIDENCES.items()),
+        *(Term(name, "effect of a finding on security", text) for name, text in texts.SECURITIES.items()),
         *(Term(name, "lifecycle of a finding", text) for name, text in texts.LIFECYCLES.items()),
         *(Term(name, "state in the history", text) for name, text in texts.STATES.items()),
         *(Term(name, "severity of a finding", text, _rows(name)) for name, text in texts.SEVERITIES.items()),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from drift.history.episodes import EpisodeState
-from drift.model import Cause, Change, Evidence, Lifecycle, Severity, Status
+from drift.model import Cause, Change, Evidence, Lifecycle, Security, Severity, Status
 
 STATUSES: Final[Mapping[Status, str]] = {
     Status.IN_SYNC: (
@@ -92,6 +92,17 @@ EVIDENCES: Final[Mapping[Evidence, str]] = {
     Evidence.CANDIDATE: (
         "One of several users, or the log begins too late to be certain. Ask them, or let the API server log at level "
         "Request or RequestResponse."
+    ),
+}
+
+SECURITIES: Final[Mapping[Security, str]] = {
+    Security.LOOSENS: (
+        "With the live state, more is allowed than with Git's: a process has more privileges, an account has more "
+        "permissions, or more is reachable. Such a finding is at least high, unless a controller made the change."
+    ),
+    Security.TIGHTENS: (
+        "With the live state, less is allowed than with Git's. A sync may take the protection away, or repair what it "
+        "blocks."
     ),
 }
 

@@ -9,9 +9,11 @@ from drift.compare.classify import ClassifiedDifference
 from drift.compare.diff import Difference
 from drift.compare.objects import ObjectComparison
 from drift.compare.show import contains_redacted, pointer, to_json
-from drift.model import Cause, Change, Finding, Object, ObjectKey, Severity
+from drift.model import SEVERITY_RANK, Cause, Change, Finding, Object, ObjectKey, Severity
 from drift.paths import render
+from drift.policy.digest import Digest
 from drift.policy.secret_env import replaces_secret
+from drift.policy.security import security_of
 from drift.policy.severity import default_table
 from drift.policy.unmanaged import UnmanagedObject
 
@@ -45,6 +47,7 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
     desired = None if redacted else to_json(difference.desired)
     live = None if redacted else to_json(difference.live)
     value = desired if difference.change is Change.REMOVED else live
+    security = None if redacted else security_of(key, path, difference.change, desired, live)
     return Finding(
         id=fingerprint(cluster, key, path, difference.change),
         change=difference.change,
@@ -54,9 +57,10 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
         live=live,
         redacted=redacted,
         cause=judged.cause,
-        severity=default_table().severity(key, path, difference.change, judged.cause, value),
+        severity=default_table().severity(key, path, difference.change, judged.cause, value, security),
         actors=judged.actors,
         note=judged.note or _note(difference),
+        security=security,
     )
 
 
@@ -98,29 +102,47 @@ def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Findi
 
 def missing_finding(key: ObjectKey, cluster: str, cause: Cause) -> Finding:
     """Returns the finding of an object that is not in the cluster. Kubernetes does not record who deleted it."""
-    return _whole_object(key, cluster, Change.MISSING, cause)
-
-
-def unmanaged_finding(key: ObjectKey, unmanaged: UnmanagedObject, cluster: str) -> Finding:
-    """Returns the finding of an object that is not in Git."""
-    return _whole_object(key, cluster, Change.UNMANAGED, unmanaged.cause, unmanaged)
-
-
-def _whole_object(
-    key: ObjectKey, cluster: str, change: Change, cause: Cause, unmanaged: UnmanagedObject | None = None
-) -> Finding:
+    security = security_of(key, "", Change.MISSING, None, None)
     return Finding(
-        id=fingerprint(cluster, key, "", change),
-        change=change,
+        id=fingerprint(cluster, key, "", Change.MISSING),
+        change=Change.MISSING,
         path="",
         pointer="",
         desired=None,
         live=None,
         redacted=False,
         cause=cause,
-        severity=default_table().severity(key, "", change, cause),
-        actors=unmanaged.actors if unmanaged else (),
-        note=unmanaged.note if unmanaged else None,
+        severity=default_table().severity(key, "", Change.MISSING, cause, security=security),
+        security=security,
+    )
+
+
+def unmanaged_finding(key: ObjectKey, unmanaged: UnmanagedObject, digest: Digest | None, cluster: str) -> Finding:
+    """Returns the finding of an object that is not in Git.
+
+    Args:
+        key: The object.
+        unmanaged: Why it is unmanaged.
+        digest: What it is, which may make it more severe than its kind.
+        cluster: The URL of the API server, for the fingerprints; "" for a dump.
+    """
+    security = None if digest is None else digest.security
+    severity = default_table().severity(key, "", Change.UNMANAGED, unmanaged.cause, security=security)
+    if digest is not None and digest.severity is not None:
+        severity = min(severity, digest.severity, key=SEVERITY_RANK.__getitem__)
+    return Finding(
+        id=fingerprint(cluster, key, "", Change.UNMANAGED),
+        change=Change.UNMANAGED,
+        path="",
+        pointer="",
+        desired=None,
+        live=None,
+        redacted=False,
+        cause=unmanaged.cause,
+        severity=severity,
+        actors=unmanaged.actors,
+        note=unmanaged.note,
+        security=security,
     )
 
 

@@ -1,7 +1,7 @@
 """Decides the severity of differences by the rules in ``severity.json`` and in ``drift.yaml``."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from drift.config.reader import read_severity_rule
 from drift.config.settings import SeverityRule
-from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, Severity
-from drift.paths import ItemKey, Path, render, set_member
+from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, Security, Severity
+from drift.policy.parts import parts
+from drift.policy.security import gives_full_control
 
 #: Group, kind, path, change and cause.
 _Lookup = tuple[str, str, str, Change, Cause]
@@ -42,11 +43,20 @@ class SeverityTable:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def severity(self, key: ObjectKey, path: str, change: Change, cause: Cause, value: Json = None) -> Severity:
+    def severity(  # noqa: PLR0917
+        self,
+        key: ObjectKey,
+        path: str,
+        change: Change,
+        cause: Cause,
+        value: Json = None,
+        security: Security | None = None,
+    ) -> Severity:
         """Returns the severity of a difference.
 
         An added or removed value is as severe as its most severe part: an added volume is as severe as the host path in
-        it. A user's rule for the value as a whole takes precedence.
+        it. What loosens security is at least high, and critical if it gives full
+        control. A user's rule for the value as a whole takes precedence.
 
         Args:
             key: The object.
@@ -54,19 +64,22 @@ class SeverityTable:
             change: How it differs.
             cause: What caused it.
             value: The desired value if it was removed, else the live value.
+            security: What it does to security.
         """
         by_user, whole = self._of_path(key, path, change, cause)
         if by_user is not None:
             return by_user
         found = [] if whole is None else [whole]
+        if security is Security.LOOSENS and cause is not Cause.CONTROLLER:
+            found.append(Severity.CRITICAL if gives_full_control(key, path, value) else Severity.HIGH)
         if self._stops(path, change, cause, value):
             found.append(Severity.HIGH)
         if change in {Change.ADDED, Change.REMOVED}:
-            for subpath, is_leaf in _parts(value, ()):
-                _, part = self._of_path(key, _join(path, subpath), change, cause)
-                if part is not None:
-                    found.append(part)
-                elif is_leaf and whole is None:
+            for part in parts(path, value):
+                _, of_part = self._of_path(key, part.path, change, cause)
+                if of_part is not None:
+                    found.append(of_part)
+                elif part.is_leaf and whole is None:
                     found.append(self.default)
         return min(found, key=SEVERITY_RANK.__getitem__, default=self.default)
 
@@ -102,38 +115,17 @@ class SeverityTable:
         return found
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
-        """Returns the severity of a finding."""
+        """Returns the severity of a finding whose cause has changed, or that the user's rules have not judged yet."""
         value = finding.desired if finding.change is Change.REMOVED else finding.live
-        return self.severity(key, finding.path, finding.change, finding.cause, value)
+        found = self.severity(key, finding.path, finding.change, finding.cause, value, finding.security)
+        if finding.path or self._of_path(key, "", finding.change, finding.cause)[0] is not None:
+            return found
+        # What an object contains may have raised the severity of its finding, which has no value.
+        return min(found, finding.severity, key=SEVERITY_RANK.__getitem__)
 
 
 def _first(rules: Iterable[SeverityRule], path: str) -> Severity | None:
     return next((rule.severity for rule in rules if rule.path is None or rule.path.matches(path)), None)
-
-
-def _parts(value: Json, path: Path) -> Iterator[tuple[Path, bool]]:
-    """Yields the paths of all parts of a JSON value, and whether each is a leaf. All scalars of an item are its key."""
-    items: Iterable[tuple[str | ItemKey, Json]]
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = [(_item_key(item), item) for item in value]
-    else:
-        return
-    for element, part in items:
-        yield (*path, element), not (isinstance(part, dict | list) and part)
-        yield from _parts(part, (*path, element))
-
-
-def _item_key(item: Json) -> ItemKey:
-    if not isinstance(item, dict):
-        return set_member(item)
-    return ItemKey(sorted((name, value) for name, value in item.items() if isinstance(value, str | int)))
-
-
-def _join(path: str, subpath: Path) -> str:
-    text = render(subpath)
-    return path + text if text.startswith("[") or not path else f"{path}.{text}"
 
 
 @cache

@@ -25,6 +25,7 @@ from drift.model import (
     ObjectKey,
     ObjectReport,
     Report,
+    Security,
     Severity,
     SourceKind,
     Status,
@@ -42,6 +43,7 @@ _ENUMS: Final = {
     "change": Change,
     "cause": Cause,
     "severity": Severity,
+    "security": Security,
     "evidence": Evidence,
     "lifecycle": Lifecycle,
     "kind": SourceKind,
@@ -261,6 +263,7 @@ class FindingDocument(_Document):
         file: The file of the manifest; null for an unmanaged object.
         line: The line of the field in it, or of the innermost part around the field that the manifest has.
         git: The commit of the line in the manifest; null without --blame.
+        security: What the live state does to security, compared with the manifest; null if that is unknown, or nothing.
     """
 
     id: _Fingerprint
@@ -280,6 +283,7 @@ class FindingDocument(_Document):
     file: str | None = None
     line: _Number | None = None
     git: GitLineDocument | None = None
+    security: Security | None = None
 
     def __post_init__(self) -> None:
         if self.redacted:
@@ -374,6 +378,7 @@ class ObjectDocument(IdentityDocument, kw_only=True):
         is_skipped: Whether drift.yaml skips this kind; the object then does not make the scan incomplete.
         uid: The uid of the live object, if it has findings; else null.
         resource_version: The resourceVersion that was compared, if the live object has findings; else null.
+        digest: What a missing or unmanaged object is, in one line; null for other objects, and if it is unknown.
     """
 
     status: Status
@@ -382,6 +387,7 @@ class ObjectDocument(IdentityDocument, kw_only=True):
     is_skipped: bool = field(name="byChoice", default=False)
     uid: str | None = None
     resource_version: str | None = None
+    digest: str | None = None
     findings: list[FindingDocument]
 
 

@@ -93,6 +93,8 @@ def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, .
         "partialFingerprints": {"driftFinding/v1": finding.id},
         "properties": {"severity": finding.severity, "cause": finding.cause, "status": item.status},
     }
+    if finding.security is not None:
+        result["properties"]["security"] = finding.security
     if finding.lifecycle is not None:
         result["baselineState"] = "unchanged" if finding.lifecycle is Lifecycle.ONGOING else "new"
         result["properties"] |= {"lifecycle": finding.lifecycle, "firstSeen": finding.first_seen}

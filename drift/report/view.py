@@ -233,7 +233,7 @@ def excerpts(finding: Finding) -> tuple[str | None, str | None]:
 
 
 def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = None) -> str:
-    """Returns the cause, the field managers with their times and users, and who last changed the line in Git.
+    """Returns the effect on security, the cause, the managers with times and users, and the commit of the line in Git.
 
     Args:
         finding: The finding.
@@ -245,6 +245,8 @@ def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = Non
         for who, time in managers_and_users(finding.actors)
     )
     cluster = f"{CAUSE_TEXT[finding.cause]}: {actors}" if actors else CAUSE_TEXT[finding.cause]
+    if finding.security is not None:
+        cluster = f"{finding.security} security; {cluster}"
     git = git_line(finding)
     return cluster if git is None else f"{cluster}; Git: {git}"
 
@@ -396,8 +398,12 @@ def hint_for(finding: Finding) -> str:
 
 
 def reason_of(item: ObjectReport) -> str | None:
-    """Returns the reason that an object has beside its findings, and what of it is not compared; None if neither."""
-    parts = [] if item.reason is None else [f"skipped: {item.reason}" if item.is_skipped else item.reason]
+    """Returns what an object is, the reason that it has beside its findings, and what of it is not compared.
+
+    None if there is nothing of these.
+    """
+    reason = f"skipped: {item.reason}" if item.is_skipped and item.reason is not None else item.reason
+    parts = [part for part in (item.digest, reason) if part is not None]
     paths: dict[str, list[str]] = {}
     for one in item.not_compared:
         paths.setdefault(one.reason, []).append(one.path)

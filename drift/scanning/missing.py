@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.model import Cause, ObjectReport, Status
+from drift.policy.digest import digest
 from drift.policy.findings import missing_finding
 from drift.scanning.last_sync import LastSync
 from drift.scanning.options import FieldLine
@@ -34,4 +35,6 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, fie
         line = field_line(manifest, ()) or manifest.source.line
         finding = replace(finding, file=manifest.source.file, line=line)
     findings = apply_opt_outs((finding,), manifest.body, None)
-    return ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)
+    report = ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)
+    known = digest(key, manifest.body)
+    return report if known is None else replace(report, digest=known.text)

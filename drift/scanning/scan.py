@@ -296,7 +296,16 @@ class _Scan:
         scope = ManagedScope(
             self._inference.owners.known, frozenset(self._plan.searched), self._plan.described, tracking_labels
         )
-        return [*report_unmanaged(candidates, scope, self._options, self._last_sync.was_synced, self._cluster)]
+        return [
+            *report_unmanaged(
+                candidates,
+                scope,
+                self._options,
+                self._last_sync.was_synced,
+                self._search.read_whole,
+                cluster=self._cluster,
+            )
+        ]
 
     # -- report
 

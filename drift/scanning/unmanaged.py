@@ -12,8 +12,10 @@ from drift.gitops.owners import TrackingOwner, tracking_owners
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.policy.digest import digest
 from drift.policy.findings import unmanaged_finding
 from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged
+from drift.redaction import is_secret
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
@@ -121,7 +123,9 @@ class UnmanagedSearch:
     def candidates(self, resource: Resource, live: LiveObject) -> Iterator[Candidate]:
         """Yields a live object that no manifest describes, if the object belongs to this shard."""
         if self.options.shard.owns(live.namespace):
-            body = {"metadata": live.body.get("metadata")}
+            # A Secret is not read again, and its values are redacted. Of other objects, metadata is enough for now.
+            is_kept = is_secret(resource.api_version, resource.kind)
+            body = live.body if is_kept else {"metadata": live.body.get("metadata")}
             yield Candidate(resource, replace(live, body=body, last_applied=None))
 
     def search(self, plan: Plan, namespaces: Iterable[str]) -> Iterator[Candidate]:
@@ -163,6 +167,27 @@ class UnmanagedSearch:
                         yield from self.candidates(resource, live)
         except ConnectError as error:
             self.errors.append(f"the search for objects that Git has dropped did not finish: {error}")
+
+    def read_whole(self, candidates: Sequence[Candidate]) -> Mapping[ObjectKey, LiveObject]:
+        """Reads unmanaged objects as a whole: the search needs only their metadata, and most candidates are managed.
+
+        Secrets are not requested again, so that the values of those that Git does not have stay on the server.
+        """
+        kept = {one.key: one.live for one in candidates if is_secret(one.resource.api_version, one.resource.kind)}
+        names: dict[Resource, dict[str | None, set[str]]] = {}
+        for one in candidates:
+            if one.key not in kept:
+                names.setdefault(one.resource, {}).setdefault(one.live.namespace, set()).add(one.live.name)
+        try:
+            for resource, by_namespace in sorted(names.items(), key=lambda item: item[0].full_name):
+                for live in self.reader.get_or_list(resource, by_namespace):
+                    if isinstance(live, Unread):
+                        self.notes.append(f"could not read what unmanaged {resource.plural} are: {live.error}")
+                    elif live.name in by_namespace.get(live.namespace, ()):
+                        kept[ObjectKey(resource.group, resource.kind, live.namespace, live.name)] = live
+        except ConnectError as error:
+            self.notes.append(f"could not read what unmanaged objects are: {error}")
+        return kept
 
     def _other_kinds(
         self, plan: Plan, namespaces: Iterable[str]
@@ -223,6 +248,8 @@ def report_unmanaged(
     scope: ManagedScope,
     options: Options,
     was_synced: Callable[[ObjectKey], bool | None],
+    read: Callable[[Sequence[Candidate]], Mapping[ObjectKey, LiveObject]],
+    *,
     cluster: str,
 ) -> Iterator[ObjectReport]:
     """Reports the candidates that are unmanaged, and leaves out those that the cluster created for itself.
@@ -232,28 +259,45 @@ def report_unmanaged(
         scope: What belongs to the manifests.
         options: The options of the scan.
         was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
+        read: Reads unmanaged objects as a whole.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
     by_key = {candidate.key: candidate for candidate in candidates}
-    for key in by_key.keys() - scope.keys:
-        resource, live = by_key[key].resource, by_key[key].live
-        unmanaged = judge_unmanaged(resource.kind, live.body, scope, options.appliers, options.controllers)
-        if isinstance(unmanaged, UnmanagedObject):
-            if was_synced(key):
-                unmanaged = UnmanagedObject(
-                    Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
-                )
-            opt_out = prune_opt_out(live.body) if unmanaged.cause is Cause.PENDING_SYNC else None
-            if opt_out is not None:
-                unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
-            findings = apply_opt_outs((unmanaged_finding(key, unmanaged, cluster),), None, live.body)
-            yield ObjectReport(
-                resource.api_version,
-                key,
-                None,
-                Status.UNMANAGED,
-                unmanaged.note,
-                findings,
-                uid=live.uid,
-                resource_version=live.resource_version,
-            )
+    judged = {
+        key: judge_unmanaged(key.kind, by_key[key].live.body, scope, options.appliers, options.controllers)
+        for key in sorted(by_key.keys() - scope.keys, key=str)
+    }
+    found = {key: result for key, result in judged.items() if isinstance(result, UnmanagedObject)}
+    whole = read([by_key[key] for key in found])
+    for key, unmanaged in found.items():
+        yield _report(by_key[key], whole.get(key), unmanaged, was_synced, cluster)
+
+
+def _report(
+    candidate: Candidate,
+    whole: LiveObject | None,
+    unmanaged: UnmanagedObject,
+    was_synced: Callable[[ObjectKey], bool | None],
+    cluster: str,
+) -> ObjectReport:
+    key, live = candidate.key, candidate.live
+    if was_synced(key):
+        unmanaged = UnmanagedObject(
+            Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
+        )
+    opt_out = prune_opt_out(live.body) if unmanaged.cause is Cause.PENDING_SYNC else None
+    if opt_out is not None:
+        unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
+    known = None if whole is None else digest(key, whole.body)
+    findings = apply_opt_outs((unmanaged_finding(key, unmanaged, known, cluster),), None, live.body)
+    return ObjectReport(
+        candidate.resource.api_version,
+        key,
+        None,
+        Status.UNMANAGED,
+        unmanaged.note,
+        findings,
+        uid=live.uid,
+        resource_version=live.resource_version,
+        digest=None if known is None else known.text,
+    )

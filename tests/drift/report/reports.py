@@ -20,6 +20,7 @@ from drift.model import (
     PastScan,
     Report,
     Resolved,
+    Security,
     Severity,
     Source,
     SourceInfo,
@@ -138,15 +139,29 @@ RICH: Final = report(
         not_compared=(NotCompared("data.token", "encrypted with SOPS"),),
     ),
     item("Secret", "kept", Status.IN_SYNC, not_compared=(NotCompared("data.a", "encrypted with SOPS"),)),
-    item("Service", "web", Status.MISSING, finding(8, change=Change.MISSING, severity=Severity.HIGH, **_WHOLE)),
-    item("Pod", "debug", Status.UNMANAGED, finding(9, change=Change.UNMANAGED, cause=Cause.UNKNOWN, **_WHOLE)),
+    item(
+        "Service",
+        "web",
+        Status.MISSING,
+        finding(8, change=Change.MISSING, severity=Severity.HIGH, **_WHOLE),
+        digest="ClusterIP, ports 80/TCP to 8080",
+    ),
+    item(
+        "Pod",
+        "debug",
+        Status.UNMANAGED,
+        finding(9, change=Change.UNMANAGED, cause=Cause.UNKNOWN, security=Security.LOOSENS, **_WHOLE),
+        digest="runs busybox:1.36, nginx; hostPath /",
+    ),
     item("Role", "reader", Status.UNCHECKED, reason="may not be read"),
     item("Lease", "lock", Status.UNCHECKED, reason="changes every second", is_skipped=True),
     item(
         "ClusterRole",
         "admin",
         Status.DRIFTED,
-        finding(10, path="rules[0]", severity=Severity.CRITICAL, desired=["get"], live=["*"]),
+        finding(
+            10, path="rules[0]", severity=Severity.CRITICAL, desired=["get"], live=["*"], security=Security.LOOSENS
+        ),
         key=ObjectKey("rbac.authorization.k8s.io", "ClusterRole", None, "admin"),
         api_version="rbac.authorization.k8s.io/v1",
     ),
@@ -201,7 +216,9 @@ def hostile(*texts: str) -> Report:
                 reason=text,
                 origins=(text,),
             ),
-            item("Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer="")),
+            item(
+                "Pod", text, Status.UNMANAGED, replace(evil, change=Change.UNMANAGED, path="", pointer=""), digest=text
+            ),
             item(
                 "Role",
                 text,

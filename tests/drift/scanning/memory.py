@@ -14,6 +14,7 @@ from drift.sources.load import load_texts
 VERBS = frozenset({"get", "list"})
 CONFIG_MAP = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=VERBS)
 SERVICE = Resource("", "v1", "Service", "services", namespaced=True, verbs=VERBS)
+SECRET = Resource("", "v1", "Secret", "secrets", namespaced=True, verbs=VERBS)
 NAMESPACE = Resource("", "v1", "Namespace", "namespaces", namespaced=False, verbs=VERBS)
 AUTOSCALER = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "hpas", namespaced=True, verbs=VERBS)
 INFO = ManifestsInfo(("-",), None, None)
@@ -30,12 +31,21 @@ class Memory:
     default_namespace = "default"
     request_count: int | None = None
 
-    def __init__(self, *bodies: dict[str, Any], refuses: Mapping[str, int] | None = None, after: int = 0) -> None:
+    def __init__(
+        self,
+        *bodies: dict[str, Any],
+        refuses: Mapping[str, int] | None = None,
+        refuses_get: Mapping[str, int] | None = None,
+        after: int = 0,
+    ) -> None:
         self.info: ClusterInfo | None = ClusterInfo(None, "https://example.com", "v1.36.3")
-        self.resources = Resources([CONFIG_MAP, SERVICE, NAMESPACE, AUTOSCALER], broken=["broken.example.com/v1"])
+        self.resources = Resources(
+            [CONFIG_MAP, SERVICE, SECRET, NAMESPACE, AUTOSCALER], broken=["broken.example.com/v1"]
+        )
         self.asked: list[str] = []
         self._objects = [read_live(body, "v1", body["kind"]) for body in bodies]
         self._refuses = refuses or {}
+        self._refuses_get = refuses_get or self._refuses
         self._after = after
 
     def schema(self, resource: Resource) -> None:
@@ -43,7 +53,7 @@ class Memory:
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         self.asked.append(f"get {resource.plural} {namespace}/{name}")
-        self._refuse(resource)
+        self._refuse(resource, self._refuses_get)
         return next((live for live in self._of(resource, namespace) if live.name == name), None)
 
     def list(
@@ -53,9 +63,9 @@ class Memory:
         self.asked.append(f"{'names' if metadata_only else 'list'} {resource.plural} {namespace}")
         for count, live in enumerate(self._of(resource, namespace)):
             if count >= self._after:
-                self._refuse(resource)
+                self._refuse(resource, self._refuses)
             yield live
-        self._refuse(resource)
+        self._refuse(resource, self._refuses)
 
     def _of(self, resource: Resource, namespace: str | None) -> "Sequence[LiveObject]":
         return [
@@ -64,8 +74,8 @@ class Memory:
             if live.kind == resource.kind and (namespace is None or live.namespace == namespace)
         ]
 
-    def _refuse(self, resource: Resource) -> None:
-        status = self._refuses.get(resource.plural)
+    def _refuse(self, resource: Resource, statuses: Mapping[str, int]) -> None:
+        status = statuses.get(resource.plural)
         if status:
             raise RequestError(f"GET {resource.plural}: {status}", status=status, reason="Refused")
 

@@ -9,8 +9,10 @@ from tests.drift.scanning.memory import CONFIG_MAP, NAMESPACE, VERBS, Memory, bo
 WIDGET = Resource("example.com", "v1", "Widget", "widgets", namespaced=True, verbs=VERBS)
 
 
-def test_the_search_for_unmanaged_objects_reads_only_metadata_in_the_manifests_namespaces() -> None:
-    source = Memory(body("a"), body("by-hand"), body("by-hand", kind="Service"), body("far", "elsewhere"))
+def test_the_search_lists_metadata_in_the_manifests_namespaces_and_reads_only_unmanaged_objects_as_a_whole() -> None:
+    owned = body("owned", kind="Service")
+    owned["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u"}]
+    source = Memory(body("a"), body("by-hand"), body("by-hand", kind="Service"), owned, body("far", "elsewhere"))
 
     report = scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
 
@@ -18,7 +20,37 @@ def test_the_search_for_unmanaged_objects_reads_only_metadata_in_the_manifests_n
         "ConfigMap n/by-hand",
         "Service n/by-hand",
     ]
-    assert source.asked == ["list configmaps n", "names services n", "names hpas n"]
+    assert source.asked == [
+        *("list configmaps n", "names secrets n", "names services n", "names hpas n"),
+        *("get configmaps n/by-hand", "get services n/by-hand"),
+    ]
+
+
+def test_an_unmanaged_object_says_what_it_is() -> None:
+    source = Memory(body("a"), body("by-hand", data={"color": "red"}))
+
+    report = scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
+
+    assert [item.digest for item in report.objects] == [None, "1 key: color"]
+
+
+def test_an_unmanaged_secret_is_not_read_again() -> None:
+    source = Memory(body("a"), body("s", kind="Secret", data={"password": "aGk="}))
+
+    report = scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
+
+    assert [item.digest for item in report.objects] == [None, "Secret with 1 key"]
+    assert [asked for asked in source.asked if "secrets" in asked] == ["names secrets n"]
+
+
+def test_an_unmanaged_object_that_cannot_be_read_as_a_whole_is_still_reported() -> None:
+    source = Memory(body("a"), body("by-hand", kind="Service"), refuses_get={"services": 403})
+
+    report = scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
+
+    assert [(item.status, item.digest) for item in report.objects][1:] == [(Status.UNMANAGED, None)]
+    assert report.verdict is Verdict.DRIFTED
+    assert report.notes[1:] == ("could not read what unmanaged services are: GET services: 403",)
 
 
 @pytest.mark.parametrize("count", [1, 9])

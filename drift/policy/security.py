@@ -1,0 +1,360 @@
+"""Whether a difference loosens or tightens security: a table of the settings that do, by path."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_network
+from itertools import chain
+from typing import Final
+
+from drift.globs import Glob, PathGlob
+from drift.model import Change, Json, Object, ObjectKey, Security, as_object
+from drift.paths import ItemKey, parse
+from drift.policy import rbac
+from drift.policy.parts import parts
+
+#: Compares the desired value of a setting with the live one. None stands for a setting that is absent.
+_Comparison = Callable[[Json, Json], Security | None]
+_ADMISSION: Final = "admissionregistration.k8s.io"
+_NETWORKING: Final = "networking.k8s.io"
+#: Cluster roles that every cluster has, each with all permissions of those before it.
+_ROLES: Final = {"view": 1, "edit": 2, "admin": 3, "cluster-admin": 4}
+#: Policies that only restrict. Without one, what it forbids is allowed.
+_RESTRICTIONS: Final = frozenset(
+    {
+        (_NETWORKING, "NetworkPolicy"),
+        (_ADMISSION, "ValidatingWebhookConfiguration"),
+        (_ADMISSION, "ValidatingAdmissionPolicy"),
+        (_ADMISSION, "ValidatingAdmissionPolicyBinding"),
+    }
+)
+_GRANTS: Final = frozenset({(rbac.GROUP, "RoleBinding"), (rbac.GROUP, "ClusterRoleBinding")})
+_CACHE_SIZE: Final = 10_000
+
+
+def security_of(key: ObjectKey, path: str, change: Change, desired: Json, live: Json) -> Security | None:
+    """Returns what a difference does to security; None if that is unknown, or nothing.
+
+    If some parts of a value loosen security and others tighten it, it loosens.
+
+    Args:
+        key: The object.
+        path: What differs; empty for the object as a whole.
+        change: How it differs.
+        desired: The desired value; None if it was added.
+        live: The live value; None if it was removed.
+    """
+    if change is Change.MISSING:
+        return _of_missing(key)
+    found = {
+        result
+        for part, before, after, is_new in _changed_settings(path, change, desired, live)
+        for compare in _comparisons(key.group, key.kind, part)
+        if (result := compare(before, after)) is not None and (not is_new or result is _EXPOSED.get(change))
+    }
+    return Security.LOOSENS if Security.LOOSENS in found else next(iter(found), None)
+
+
+def gives_full_control(key: ObjectKey, path: str, live: Json) -> bool:
+    """Returns whether a live value gives an account full control of a namespace or of the cluster."""
+    if key.group != rbac.GROUP:
+        return False
+    if path == "rules" and isinstance(live, list):
+        return any(rbac.grants_everything(as_object(rule)) for rule in live)
+    return path == "roleRef" and _role_level(live) == _ROLES["cluster-admin"]
+
+
+#: What a list item that was added or removed can do. A container without a security context is no looser than none.
+_EXPOSED: Final = {Change.ADDED: Security.LOOSENS, Change.REMOVED: Security.TIGHTENS}
+
+
+def _of_missing(key: ObjectKey) -> Security | None:
+    if (key.group, key.kind) in _RESTRICTIONS:
+        return Security.LOOSENS
+    return Security.TIGHTENS if (key.group, key.kind) in _GRANTS else None
+
+
+def _changed_settings(path: str, change: Change, desired: Json, live: Json) -> Iterator[tuple[str, Json, Json, bool]]:
+    """Yields the paths and both values of the settings that differ, and whether a new or removed item has them."""
+    yield path, desired, live, False
+    if change is Change.ADDED:
+        is_item = _is_item(path)
+        for part in parts(path, live):
+            yield part.path, None, part.value, is_item or part.in_item
+    elif change is Change.REMOVED:
+        is_item = _is_item(path)
+        for part in parts(path, desired):
+            yield part.path, part.value, None, is_item or part.in_item
+
+
+def _is_item(path: str) -> bool:
+    return path.endswith("]") and isinstance(parse(path)[-1], ItemKey)
+
+
+# -- comparisons
+
+
+def _by_level(level: Callable[[Json], float | None]) -> _Comparison:
+    """Returns a comparison by how much each value exposes; a level of None is unknown."""
+
+    def compare(desired: Json, live: Json) -> Security | None:
+        before, after = level(desired), level(live)
+        if before is None or after is None or before == after:
+            return None
+        return Security.LOOSENS if after > before else Security.TIGHTENS
+
+    return compare
+
+
+def _by_name(levels: Mapping[str | None, float]) -> _Comparison:
+    return _by_level(lambda value: levels.get(value) if value is None or isinstance(value, str) else None)
+
+
+def _user(value: Json) -> float | None:
+    """Root is loose, any other user tight. Without a setting, the image decides."""
+    if value is None:
+        return 0.5
+    return float(value == 0) if isinstance(value, int) else None
+
+
+_loose_if_true: Final = _by_level(lambda value: value is True)
+#: Loose if they are absent.
+_tight_if_true: Final = _by_level(lambda value: value is not True)
+_tight_if_false: Final = _by_level(lambda value: value is not False)
+_present: Final = _by_level(lambda value: value is not None)
+_protects: Final = _by_level(lambda value: value is None)
+
+
+def _by_reach(reaches: Callable[[Json, Json], bool]) -> _Comparison:
+    """Returns a comparison of what two values allow.
+
+    Args:
+        reaches: Returns whether the second value allows anything that the first one does not.
+    """
+
+    def compare(desired: Json, live: Json) -> Security | None:
+        if reaches(desired, live):
+            return Security.LOOSENS
+        return Security.TIGHTENS if reaches(live, desired) else None
+
+    return compare
+
+
+def _strings(value: Json) -> frozenset[str]:
+    return frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
+
+
+def _adds(before: Json, after: Json) -> bool:
+    return "ALL" not in _strings(before) and not _strings(after) <= _strings(before)
+
+
+def _drops_less(before: Json, after: Json) -> bool:
+    return _adds(after, before)
+
+
+def _isolates_less(before: Json, after: Json) -> bool:
+    return not _strings(before) <= _strings(after)
+
+
+def _subjects(before: Json, after: Json) -> bool:
+    names = [
+        {
+            tuple(str(as_object(subject).get(name)) for name in ("kind", "namespace", "name"))
+            for subject in (side if isinstance(side, list) else ())
+        }
+        for side in (before, after)
+    ]
+    return not names[1] <= names[0]
+
+
+def _role_level(role: Json) -> float | None:
+    reference = as_object(role)
+    name = reference.get("name")
+    return _ROLES.get(name) if reference.get("kind") == "ClusterRole" and isinstance(name, str) else None
+
+
+def _sources(before: Json, after: Json) -> bool:
+    """Whether a load balancer accepts addresses that it did not accept before. No range is every address."""
+    if not before:
+        return False
+    return not after or any(not _is_within(one, _strings(before)) for one in _strings(after))
+
+
+def _is_within(network: str, wider: frozenset[str]) -> bool:
+    try:
+        inner, outer = ip_network(network, strict=False), [ip_network(one, strict=False) for one in wider]
+    except ValueError:
+        return network in wider
+    return any(inner.version == one.version and inner.subnet_of(one) for one in outer)  # type: ignore[arg-type]
+
+
+def _hosts_with_tls(tls: Json) -> frozenset[str]:
+    entries = [as_object(entry) for entry in tls] if isinstance(tls, list) else []
+    return frozenset(chain.from_iterable(_strings(entry.get("hosts")) or {"*"} for entry in entries))
+
+
+def _ends_tls(before: Json, after: Json) -> bool:
+    return not _hosts_with_tls(before) <= _hosts_with_tls(after)
+
+
+def _urls(rules: Json) -> frozenset[tuple[str, str]]:
+    """Returns the hosts and paths that an Ingress serves."""
+    found = set()
+    for rule in map(as_object, rules if isinstance(rules, list) else ()):
+        http_paths = as_object(rule.get("http")).get("paths")
+        for entry in map(as_object, http_paths if isinstance(http_paths, list) else ({},)):
+            found.add((str(rule.get("host")), str(entry.get("path"))))
+    return frozenset(found)
+
+
+def _serves_more(before: Json, after: Json) -> bool:
+    return not _urls(after) <= _urls(before)
+
+
+def _connects_more(before: Json, after: Json) -> bool:
+    """Whether the rules of a NetworkPolicy allow a connection that they did not allow before."""
+    allowed = [as_object(rule) for rule in before] if isinstance(before, list) else []
+    rules = [as_object(rule) for rule in after] if isinstance(after, list) else []
+    return any(not any(_includes(wider, rule) for wider in allowed) for rule in rules)
+
+
+def _includes(wider: Object, rule: Object) -> bool:
+    """Whether each list of a rule is empty, which allows everything, or has all entries of the other rule's list."""
+    for name in ("ports", "from", "to"):
+        entries, others = wider.get(name), rule.get(name)
+        if entries and not (isinstance(others, list) and others and all(one in entries for one in others)):
+            return False
+    return True
+
+
+def _connects_elsewhere(before: Json, after: Json) -> bool:
+    """Like `_connects_more`. Whether a policy without egress rules forbids or allows all depends on its types."""
+    return before is not None and after is not None and _connects_more(before, after)
+
+
+def _selects_fewer(before: Json, after: Json) -> bool:
+    """Whether a NetworkPolicy no longer selects some pods, which leaves them without its restrictions."""
+    return not _requirements(after) <= _requirements(before)
+
+
+def _requirements(selector: Json) -> frozenset[str]:
+    labels, expressions = as_object(selector).get("matchLabels"), as_object(selector).get("matchExpressions")
+    return frozenset(
+        [f"{name}={value}" for name, value in as_object(labels).items()]
+        + [json.dumps(one, sort_keys=True) for one in (expressions if isinstance(expressions, list) else ())]
+    )
+
+
+# -- the table
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    path: PathGlob
+    compare: _Comparison
+    kind: Glob
+    group: str | None
+
+
+def _table(*rows: tuple[str, _Comparison], kind: str = "*", group: str | None = None) -> tuple[_Setting, ...]:
+    return tuple(_Setting(PathGlob(path), compare, Glob(kind), group) for path, compare in rows)
+
+
+_PROFILE: Final[Mapping[str | None, float]] = {"RuntimeDefault": 0, "Localhost": 0, None: 1, "Unconfined": 2}
+_SETTINGS: Final = (
+    *_table(
+        ("**.securityContext.privileged", _loose_if_true),
+        ("**.securityContext.allowPrivilegeEscalation", _tight_if_false),
+        ("**.securityContext.runAsNonRoot", _tight_if_true),
+        ("**.securityContext.runAsUser", _by_level(_user)),
+        ("**.securityContext.readOnlyRootFilesystem", _tight_if_true),
+        ("**.securityContext.capabilities.add", _by_reach(_adds)),
+        ("**.securityContext.capabilities.drop", _by_reach(_drops_less)),
+        ("**.securityContext.seccompProfile.type", _by_name(_PROFILE)),
+        ("**.securityContext.appArmorProfile.type", _by_name({**_PROFILE, None: 0})),
+        ("**.securityContext.procMount", _by_name({None: 0, "Default": 0, "Unmasked": 1})),
+        ("**.securityContext.windowsOptions.hostProcess", _loose_if_true),
+        ("**.hostNetwork", _loose_if_true),
+        ("**.hostPID", _loose_if_true),
+        ("**.hostIPC", _loose_if_true),
+        ("**.hostUsers", _tight_if_false),
+        ("**.shareProcessNamespace", _loose_if_true),
+        ("**.automountServiceAccountToken", _tight_if_false),
+        ("**.volumes[].hostPath", _present),
+        ("**.volumeMounts[].readOnly", _tight_if_true),
+        ("**.ports[].hostPort", _present),
+    ),
+    *_table(
+        (
+            'metadata.labels["pod-security.kubernetes.io/enforce"]',
+            _by_name({"restricted": 0, "baseline": 1, "privileged": 2, None: 2}),
+        ),
+        kind="Namespace",
+        group="",
+    ),
+    *_table(
+        ('metadata.annotations["eks.amazonaws.com/role-arn"]', _present),
+        ('metadata.annotations["iam.gke.io/gcp-service-account"]', _present),
+        ('metadata.annotations["azure.workload.identity/client-id"]', _present),
+        kind="ServiceAccount",
+        group="",
+    ),
+    *_table(
+        ("spec.type", _by_name({None: 0, "ClusterIP": 0, "NodePort": 1, "LoadBalancer": 2})),
+        ("spec.ports[]", _present),
+        ("spec.externalIPs[]", _present),
+        ("spec.externalIPs", _by_reach(_adds)),
+        ("spec.loadBalancerSourceRanges", _by_reach(_sources)),
+        kind="Service",
+        group="",
+    ),
+    *_table(
+        ("spec.tls", _by_reach(_ends_tls)),
+        ("spec.rules", _by_reach(_serves_more)),
+        ("spec.defaultBackend", _present),
+        kind="Ingress",
+        group=_NETWORKING,
+    ),
+    *_table(
+        ("spec.ingress", _by_reach(_connects_more)),
+        ("spec.egress", _by_reach(_connects_elsewhere)),
+        ("spec.policyTypes", _by_reach(_isolates_less)),
+        ("spec.podSelector", _by_reach(_selects_fewer)),
+        kind="NetworkPolicy",
+        group=_NETWORKING,
+    ),
+    *_table(
+        ("rules", rbac.compare_rules),
+        ("subjects", _by_reach(_subjects)),
+        ("roleRef", _by_level(_role_level)),
+        ('metadata.labels["rbac.authorization.k8s.io/aggregate-to-*"]', _by_name({None: 0, "false": 0, "true": 1})),
+        group=rbac.GROUP,
+    ),
+    *_table(
+        ("webhooks[].failurePolicy", _by_name({None: 0, "Fail": 0, "Ignore": 1})),
+        ("spec.failurePolicy", _by_name({None: 0, "Fail": 0, "Ignore": 1})),
+        group=_ADMISSION,
+    ),
+    *_table(("webhooks[]", _protects), kind="ValidatingWebhookConfiguration", group=_ADMISSION),
+    *_table(
+        ("spec.validationActions", _by_level(lambda value: "Deny" not in _strings(value))),
+        kind="ValidatingAdmissionPolicyBinding",
+        group=_ADMISSION,
+    ),
+    *_table(("spec.insecureSkipTLSVerify", _loose_if_true), kind="APIService", group="apiregistration.k8s.io"),
+)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _comparisons(group: str, kind: str, path: str) -> tuple[_Comparison, ...]:
+    return tuple(setting.compare for setting in _of_kind(group, kind) if setting.path.matches(path))
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _of_kind(group: str, kind: str) -> tuple[_Setting, ...]:
+    return tuple(
+        setting
+        for setting in _SETTINGS
+        if (setting.group is None or setting.group == group) and setting.kind.matches(kind)
+    )

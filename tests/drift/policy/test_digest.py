@@ -1,0 +1,311 @@
+"""What an object is, in one line."""
+
+from typing import Any
+
+import pytest
+
+from drift.model import ObjectKey, Security, Severity
+from drift.policy.digest import digest
+
+RBAC = "rbac.authorization.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+POD: dict[str, Any] = {"containers": [{"name": "app", "image": "nginx:1.27"}, {"name": "log", "image": "fluentd"}]}
+ADMIN = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"}
+JANE = {"kind": "User", "name": "jane"}
+CI = {"kind": "ServiceAccount", "name": "ci", "namespace": "ops"}
+
+
+def of(group: str, kind: str, body: dict[str, Any]) -> str | None:
+    found = digest(ObjectKey(group, kind, "shop", "x"), body)
+    return None if found is None else found.text
+
+
+ROWS: list[tuple[str, str, dict[str, Any], str]] = [
+    (RBAC, "RoleBinding", {"roleRef": ADMIN, "subjects": [JANE]}, "grants ClusterRole cluster-admin to User jane"),
+    (
+        RBAC,
+        "ClusterRoleBinding",
+        {"roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [JANE, CI]},
+        "grants ClusterRole view to User jane, ServiceAccount ops/ci",
+    ),
+    (RBAC, "RoleBinding", {"roleRef": ADMIN}, "grants ClusterRole cluster-admin to no subject"),
+    (
+        RBAC,
+        "Role",
+        {
+            "rules": [
+                {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+                {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["*"]},
+            ]
+        },
+        "allows * on deployments.apps (the widest of 2 rules)",
+    ),
+    (
+        RBAC,
+        "ClusterRole",
+        {"rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]},
+        "allows get on /metrics",
+    ),
+    (
+        RBAC,
+        "Role",
+        {"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["a"]}]},
+        "allows get on secrets named a",
+    ),
+    (RBAC, "ClusterRole", {"aggregationRule": {}}, "collects the rules of other cluster roles by their labels"),
+    ("", "Pod", {"spec": POD}, "runs nginx:1.27, fluentd"),
+    (
+        "apps",
+        "Deployment",
+        {"spec": {"replicas": 3, "template": {"spec": POD}}},
+        "runs nginx:1.27, fluentd; 3 replicas",
+    ),
+    (
+        "batch",
+        "CronJob",
+        {"spec": {"schedule": "0 3 * * *", "suspend": True, "jobTemplate": {"spec": {"template": {"spec": POD}}}}},
+        "runs nginx:1.27, fluentd; schedule 0 3 * * *; suspended",
+    ),
+    (
+        "batch",
+        "Job",
+        {
+            "spec": {
+                "template": {
+                    "spec": {
+                        "hostNetwork": True,
+                        "containers": [
+                            {
+                                "image": "a",
+                                "securityContext": {"privileged": True, "capabilities": {"add": ["SYS_ADMIN"]}},
+                            }
+                        ],
+                        "volumes": [{"name": "root", "hostPath": {"path": "/"}}],
+                    }
+                }
+            }
+        },
+        "runs a; privileged, hostNetwork, hostPath /; capabilities SYS_ADMIN",
+    ),
+    (
+        "",
+        "Service",
+        {
+            "spec": {
+                "type": "LoadBalancer",
+                "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}, {"port": 53, "protocol": "UDP"}],
+            }
+        },
+        "LoadBalancer, ports 80/TCP to 8080 (node port 30080), 53/UDP",
+    ),
+    (
+        "",
+        "Service",
+        {"spec": {"clusterIP": "None", "ports": [{"port": 80, "targetPort": 80}]}},
+        "headless, ports 80/TCP",
+    ),
+    ("", "Service", {"spec": {"type": "ExternalName", "externalName": "a.example"}}, "ExternalName a.example"),
+    (
+        "networking.k8s.io",
+        "Ingress",
+        {"spec": {"rules": [{"host": "a.example"}, {"host": "b.example"}], "tls": [{"hosts": ["a.example"]}]}},
+        "serves a.example, b.example without TLS for b.example",
+    ),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
+        {"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [{}]}},
+        "all pods: denies all ingress; allows all egress",
+    ),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
+        {
+            "spec": {
+                "podSelector": {"matchLabels": {"app": "web"}},
+                "policyTypes": ["Ingress"],
+                "ingress": [
+                    {
+                        "from": [
+                            {"ipBlock": {"cidr": "10.0.0.0/8"}},
+                            {"podSelector": {"matchLabels": {"a": "b"}}, "namespaceSelector": {}},
+                        ],
+                        "ports": [{"port": 443}],
+                    }
+                ],
+            }
+        },
+        "app=web: allows ingress from 10.0.0.0/8, pods a=b in namespaces all on ports 443",
+    ),
+    (
+        ADMISSION,
+        "ValidatingWebhookConfiguration",
+        {
+            "webhooks": [
+                {
+                    "rules": [{"operations": ["CREATE", "UPDATE"], "resources": ["pods"]}],
+                    "failurePolicy": "Ignore",
+                    "clientConfig": {"service": {"namespace": "kyverno", "name": "kyverno"}},
+                },
+                {},
+            ]
+        },
+        "sends create, update of pods to Service kyverno/kyverno, failurePolicy Ignore; 1 more webhook",
+    ),
+    (
+        ADMISSION,
+        "MutatingWebhookConfiguration",
+        {
+            "webhooks": [
+                {
+                    "rules": [{"operations": ["*"], "resources": ["*/*"]}],
+                    "clientConfig": {"url": "https://user:password@evil.example/hook"},
+                }
+            ]
+        },
+        "sends * of */* to https://evil.example/hook, failurePolicy Fail",
+    ),
+    (
+        ADMISSION,
+        "ValidatingAdmissionPolicyBinding",
+        {"spec": {"policyName": "no-root", "validationActions": ["Deny"]}},
+        "enforces no-root (Deny)",
+    ),
+    (
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        {"spec": {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": "v1"}, {"name": "v2"}]}},
+        "defines Widget of example.com, versions v1, v2",
+    ),
+    (
+        "apiregistration.k8s.io",
+        "APIService",
+        {"spec": {"service": {"namespace": "a", "name": "b"}, "insecureSkipTLSVerify": True}},
+        "served by Service a/b, without checking its certificate",
+    ),
+    ("", "ServiceAccount", {"automountServiceAccountToken": False}, "its token is not mounted"),
+    (
+        "",
+        "ServiceAccount",
+        {"metadata": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/admin"}}},
+        "pods get the cloud identity arn:aws:iam::1:role/admin; its token is mounted",
+    ),
+    (
+        "",
+        "PersistentVolumeClaim",
+        {
+            "spec": {
+                "resources": {"requests": {"storage": "10Gi"}},
+                "storageClassName": "fast",
+                "accessModes": ["ReadWriteOnce"],
+                "volumeName": "pv-1",
+            }
+        },
+        "10Gi of StorageClass fast; ReadWriteOnce; bound to pv-1",
+    ),
+    (
+        "autoscaling",
+        "HorizontalPodAutoscaler",
+        {"spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 9}},
+        "scales Deployment web between 2 and 9 replicas",
+    ),
+    (
+        "policy",
+        "PodDisruptionBudget",
+        {"spec": {"maxUnavailable": "50%", "selector": {"matchLabels": {"app": "web"}}}},
+        "at most 50% unavailable of app=web",
+    ),
+    ("", "ConfigMap", {"data": dict.fromkeys("abcde", "v")}, "5 keys: a, b, c and 2 more"),
+    ("", "Secret", {"type": "kubernetes.io/tls", "data": {"a": 1, "b": 2}}, "kubernetes.io/tls with 2 keys"),
+    (
+        "",
+        "Secret",
+        {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:b": {}, "f:c": {}}}}]}},
+        "Secret with 3 keys",
+    ),
+    (
+        "",
+        "Namespace",
+        {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}},
+        "enforces the Pod Security level baseline",
+    ),
+    ("", "ResourceQuota", {"spec": {"hard": {"pods": "10"}}}, "at most pods 10"),
+    ("storage.k8s.io", "StorageClass", {"provisioner": "p"}, "provisioner p, reclaim policy Delete"),
+    (
+        "gateway.networking.k8s.io",
+        "HTTPRoute",
+        {"spec": {"hostnames": ["a.example"], "parentRefs": [{"name": "gw"}]}},
+        "routes a.example of gw",
+    ),
+    ("discovery.k8s.io", "EndpointSlice", {"endpoints": [{"addresses": ["10.0.0.1"]}]}, "sends traffic to 10.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("group", "kind", "body", "text"), ROWS, ids=[f"{row[1]}: {row[3]}" for row in ROWS])
+def test_an_object_says_what_it_is(group: str, kind: str, body: dict[str, Any], text: str) -> None:
+    assert of(group, kind, body) == text
+
+
+def test_a_kind_that_is_unknown_says_nothing() -> None:
+    assert of("example.com", "Widget", {"spec": {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "severity"),
+    [
+        ("RoleBinding", {"roleRef": ADMIN, "subjects": [JANE]}, Severity.CRITICAL),
+        ("RoleBinding", {"roleRef": ADMIN}, None),
+        ("RoleBinding", {"roleRef": {"kind": "Role", "name": "cluster-admin"}, "subjects": [JANE]}, None),
+        (
+            "RoleBinding",
+            {
+                "roleRef": {"kind": "ClusterRole", "name": "view"},
+                "subjects": [{"kind": "Group", "name": "system:unauthenticated"}],
+            },
+            Severity.CRITICAL,
+        ),
+        ("Role", {"rules": [{"apiGroups": [""], "resources": ["*"], "verbs": ["*"]}]}, Severity.CRITICAL),
+        ("Role", {"rules": [{"apiGroups": [RBAC], "resources": ["roles"], "verbs": ["escalate"]}]}, Severity.CRITICAL),
+        ("Role", {"rules": [{"apiGroups": [""], "resources": ["*"], "verbs": ["get"]}]}, None),
+        ("Role", {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]}, None),
+    ],
+)
+def test_full_control_is_critical(kind: str, body: dict[str, Any], severity: Severity | None) -> None:
+    found = digest(ObjectKey(RBAC, kind, "shop", "x"), body)
+
+    assert found is not None
+    assert found.severity is severity
+
+
+@pytest.mark.parametrize(
+    "power", [{"hostNetwork": True}, {"hostPID": True}, {"volumes": [{"name": "a", "hostPath": {"path": "/etc"}}]}]
+)
+def test_a_workload_with_access_to_its_node_is_critical(power: dict[str, Any]) -> None:
+    key = ObjectKey("apps", "DaemonSet", "shop", "x")
+    harmless = digest(key, {"spec": {"template": {"spec": POD}}})
+    powerful = digest(key, {"spec": {"template": {"spec": {**POD, **power}}}})
+
+    assert harmless is not None
+    assert (harmless.severity, harmless.security) == (None, None)
+    assert powerful is not None
+    assert (powerful.severity, powerful.security) == (Severity.CRITICAL, Security.LOOSENS)
+
+
+@pytest.mark.parametrize(("group", "kind"), sorted({row[:2] for row in ROWS}))
+@pytest.mark.parametrize("hostile", [None, "text", 7, [], {}, [None], ["text", {"spec": []}], {"a": {"b": []}}])
+def test_values_of_unexpected_types_are_left_out(group: str, kind: str, hostile: object) -> None:
+    names = ("metadata", "spec", "data", "rules", "subjects", "roleRef", "webhooks", "endpoints")
+    nested = dict.fromkeys(("template", "containers", "ports", "ingress", "podSelector", "hard", "selector"), hostile)
+
+    for body in ({}, dict.fromkeys(names, hostile), {"spec": nested, "metadata": {"labels": hostile}}):
+        text = of(group, kind, body)
+        assert text is None or len(text) <= 240
+
+
+def test_a_digest_is_one_short_line_whatever_the_names_are() -> None:
+    images = [{"image": f"registry.example/{'x' * 500}:{number}"} for number in range(500)]
+
+    text = of("", "Pod", {"spec": {"containers": images}})
+
+    assert text is not None
+    assert len(text) <= 240

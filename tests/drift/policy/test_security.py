@@ -1,0 +1,199 @@
+"""What loosens security, what tightens it, and what does neither."""
+
+from typing import Any
+
+import pytest
+
+from drift.model import Cause, Change, Json, ObjectKey, Security, Severity
+from drift.policy.security import security_of
+from drift.policy.severity import default_table
+
+RBAC = "rbac.authorization.k8s.io"
+NETWORKING = "networking.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+POD = "spec.template.spec"
+APP = f"{POD}.containers[name=app]"
+CONTEXT = f"{APP}.securityContext"
+ENFORCE = 'metadata.labels["pod-security.kubernetes.io/enforce"]'
+READ = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
+EXEC = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
+ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+JANE, JOE = ({"kind": "User", "apiGroup": RBAC, "name": name} for name in ("jane", "joe"))
+FROM_WEB = {"from": [{"podSelector": {"matchLabels": {"app": "web"}}}], "ports": [{"port": 80}]}
+FROM_ALL = {"ports": [{"port": 80}]}
+WEB, API = ({"host": host, "http": {"paths": [{"path": "/"}]}} for host in ("web.example", "api.example"))
+
+# Kind and group ("" and "apps" are left out), path, the tighter value and the looser one; None is absent.
+PAIRS: list[tuple[Any, str, Json, Json]] = [
+    ("Deployment", f"{CONTEXT}.privileged", None, True),
+    ("Deployment", f"{CONTEXT}.privileged", False, True),
+    ("Deployment", f"{CONTEXT}.allowPrivilegeEscalation", False, None),
+    ("Deployment", f"{CONTEXT}.runAsNonRoot", True, False),
+    ("Deployment", f"{POD}.securityContext.runAsNonRoot", True, None),
+    ("Deployment", f"{CONTEXT}.runAsUser", 1000, 0),
+    ("Deployment", f"{CONTEXT}.runAsUser", 1000, None),
+    ("Deployment", f"{CONTEXT}.readOnlyRootFilesystem", True, None),
+    ("Deployment", f"{CONTEXT}.capabilities.add", ["NET_ADMIN"], ["NET_ADMIN", "SYS_PTRACE"]),
+    ("Deployment", f"{CONTEXT}.capabilities.add", ["NET_ADMIN"], ["ALL"]),
+    ("Deployment", f"{CONTEXT}.capabilities.drop", ["ALL"], ["NET_RAW"]),
+    ("Deployment", f"{CONTEXT}.capabilities.drop", ["ALL"], None),
+    ("Deployment", f"{CONTEXT}.capabilities", {"drop": ["ALL"]}, None),
+    ("Deployment", f"{CONTEXT}.seccompProfile.type", "RuntimeDefault", "Unconfined"),
+    ("Deployment", f"{CONTEXT}.seccompProfile", {"type": "RuntimeDefault"}, None),
+    ("Deployment", f"{CONTEXT}.appArmorProfile.type", "RuntimeDefault", "Unconfined"),
+    ("Deployment", CONTEXT, {"runAsNonRoot": True}, None),
+    ("Deployment", CONTEXT, None, {"privileged": True}),
+    ("Deployment", f"{POD}.hostNetwork", None, True),
+    ("Pod", "spec.hostPID", None, True),
+    (("CronJob", "batch"), "spec.jobTemplate.spec.template.spec.hostIPC", None, True),
+    ("Deployment", f"{POD}.hostUsers", False, None),
+    ("Deployment", f"{POD}.automountServiceAccountToken", False, None),
+    ("ServiceAccount", "automountServiceAccountToken", False, True),
+    ("Deployment", f"{POD}.volumes[name=x]", None, {"name": "x", "hostPath": {"path": "/"}}),
+    ("Deployment", f"{POD}.volumes[name=x].hostPath", None, {"path": "/"}),
+    ("Deployment", f"{APP}.volumeMounts[mountPath=/x].readOnly", True, None),
+    ("Deployment", f"{APP}.ports[containerPort=80,protocol=TCP].hostPort", None, 80),
+    ("Deployment", f"{POD}.containers[name=debug]", None, {"name": "debug", "securityContext": {"privileged": True}}),
+    ("Namespace", ENFORCE, "restricted", "baseline"),
+    ("Namespace", ENFORCE, "baseline", None),
+    ("Namespace", "metadata.labels", {"pod-security.kubernetes.io/enforce": "baseline", "a": "b"}, None),
+    ("Service", "spec.type", "ClusterIP", "NodePort"),
+    ("Service", "spec.type", "NodePort", "LoadBalancer"),
+    ("Service", "spec.ports[port=22,protocol=TCP]", None, {"port": 22, "protocol": "TCP"}),
+    ("Service", "spec.externalIPs", ["10.0.0.1"], ["10.0.0.1", "10.0.0.2"]),
+    ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"], None),
+    ("Service", "spec.loadBalancerSourceRanges", ["10.1.0.0/16"], ["10.0.0.0/8"]),
+    ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"], ["10.0.0.0/8", "0.0.0.0/0"]),
+    (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["a"]}, {"hosts": ["b"]}], [{"hosts": ["a"]}]),
+    (("Ingress", NETWORKING), "spec.tls", [{"secretName": "s"}], None),
+    (("Ingress", NETWORKING), "spec.rules", [WEB], [WEB, API]),
+    (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_WEB], [FROM_WEB, {}]),
+    (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_WEB], [FROM_ALL]),
+    (("NetworkPolicy", NETWORKING), "spec.ingress", None, [FROM_WEB]),
+    (("NetworkPolicy", NETWORKING), "spec.policyTypes", ["Ingress", "Egress"], ["Ingress"]),
+    (("NetworkPolicy", NETWORKING), "spec.podSelector", {}, {"matchLabels": {"app": "web"}}),
+    (("Role", RBAC), "rules", [READ], [READ, EXEC]),
+    (("ClusterRole", RBAC), "rules", [READ], [ALL]),
+    (("Role", RBAC), "rules", [{**READ, "resourceNames": ["a"]}], [READ]),
+    (("RoleBinding", RBAC), "subjects", [JANE], [JANE, JOE]),
+    (("ClusterRoleBinding", RBAC), "subjects", None, [JOE]),
+    (
+        ("RoleBinding", RBAC),
+        "roleRef",
+        {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
+        {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+    ),
+    (("ClusterRole", RBAC), f'metadata.labels["{RBAC}/aggregate-to-admin"]', None, "true"),
+    (("ValidatingWebhookConfiguration", ADMISSION), "webhooks[name=x].failurePolicy", "Fail", "Ignore"),
+    (("ValidatingWebhookConfiguration", ADMISSION), "webhooks[name=x]", {"name": "x"}, None),
+    (("ValidatingAdmissionPolicyBinding", ADMISSION), "spec.validationActions", ["Deny"], ["Audit"]),
+    (("APIService", "apiregistration.k8s.io"), "spec.insecureSkipTLSVerify", None, True),
+]
+NEITHER: list[tuple[Any, str, Json, Json]] = [
+    ("Deployment", f"{APP}.image", "a", "b"),
+    ("Deployment", f"{CONTEXT}.privileged", None, False),
+    ("Deployment", f"{CONTEXT}.capabilities.drop", ["ALL"], ["ALL", "NET_RAW"]),
+    ("Deployment", f"{CONTEXT}.runAsUser", 1000, 2000),
+    ("Deployment", f"{CONTEXT}.runAsUser", 1000, "root"),
+    # A container that is new is no tighter than none, and one that is gone no looser.
+    (
+        "Deployment",
+        f"{POD}.containers[name=x]",
+        None,
+        {"name": "x", "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}},
+    ),
+    ("Deployment", f"{POD}.containers[name=x]", {"name": "x", "securityContext": {"runAsNonRoot": True}}, None),
+    ("Deployment", f"{POD}.volumes[name=x].hostPath.path", "/a", "/b"),
+    ("Namespace", 'metadata.labels["pod-security.kubernetes.io/warn"]', "restricted", "privileged"),
+    ("Namespace", ENFORCE, "restricted", "no such level"),
+    (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_ALL], [FROM_ALL, FROM_WEB]),
+    # Whether a policy without egress rules forbids or allows all depends on its types.
+    (("NetworkPolicy", NETWORKING), "spec.egress", None, [{}]),
+    (("CiliumNetworkPolicy", "cilium.io"), "spec.ingress", [{}], []),
+    (("ClusterRole", RBAC), "rules", [ALL], [ALL, READ]),
+    (("ClusterRole", RBAC), "rules", [READ], [{**READ, "verbs": ["get"]}, {**READ, "verbs": ["list"]}]),
+    (("RoleBinding", RBAC), "subjects", [JANE, JOE], [JOE, JANE]),
+    (("Role", "example.com"), "rules", [READ], [ALL]),
+    ("Service", "spec.ports[port=80,protocol=TCP].targetPort", 80, 8080),
+]
+
+
+def judge(kind: Any, path: str, desired: Json, live: Json) -> Security | None:
+    name, group = kind if isinstance(kind, tuple) else (kind, "apps" if kind == "Deployment" else "")
+    change = Change.ADDED if desired is None else Change.REMOVED if live is None else Change.CHANGED
+    return security_of(ObjectKey(group, name, "shop", "x"), path, change, desired, live)
+
+
+@pytest.mark.parametrize(("kind", "path", "tight", "loose"), PAIRS)
+def test_a_difference_loosens_security_and_the_opposite_one_tightens_it(
+    kind: Any, path: str, tight: Json, loose: Json
+) -> None:
+    assert judge(kind, path, tight, loose) is Security.LOOSENS
+    assert judge(kind, path, loose, tight) is Security.TIGHTENS
+
+
+@pytest.mark.parametrize(("kind", "path", "desired", "live"), NEITHER)
+def test_other_differences_do_neither(kind: Any, path: str, desired: Json, live: Json) -> None:
+    assert judge(kind, path, desired, live) is None
+
+
+@pytest.mark.parametrize("hostile", [7, "text", [None], [[]], [{"a": []}], {"b": {}}, True])
+@pytest.mark.parametrize("row", PAIRS, ids=[row[1] for row in PAIRS])
+def test_values_of_unexpected_types_are_compared_without_an_error(
+    row: tuple[Any, str, Json, Json], hostile: Json
+) -> None:
+    kind, path, tight, loose = row
+    for desired, live in ((hostile, loose), (tight, hostile), (hostile, None), (None, hostile)):
+        judge(kind, path, desired, live)
+
+
+def test_a_change_that_loosens_and_tightens_loosens() -> None:
+    value = {"privileged": True, "runAsNonRoot": True}
+
+    assert judge("Deployment", CONTEXT, None, value) is Security.LOOSENS
+
+
+def test_a_role_with_too_many_permissions_is_not_compared() -> None:
+    huge = {name: [str(number) for number in range(200)] for name in ("apiGroups", "resources", "verbs")}
+
+    assert judge(("Role", RBAC), "rules", [READ], [huge]) is None
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "security"),
+    [
+        (NETWORKING, "NetworkPolicy", Security.LOOSENS),
+        (ADMISSION, "ValidatingWebhookConfiguration", Security.LOOSENS),
+        (RBAC, "RoleBinding", Security.TIGHTENS),
+        ("apps", "Deployment", None),
+    ],
+)
+def test_a_missing_policy_loosens_and_a_missing_binding_tightens(
+    group: str, kind: str, security: Security | None
+) -> None:
+    assert security_of(ObjectKey(group, kind, "shop", "x"), "", Change.MISSING, None, None) is security
+
+
+def test_what_loosens_security_is_at_least_high_unless_a_controller_did_it() -> None:
+    key, path = ObjectKey("", "Service", "shop", "x"), "metadata.labels.team"
+    table = default_table()
+
+    assert table.severity(key, path, Change.CHANGED, Cause.MANUAL) is Severity.LOW
+    assert table.severity(key, path, Change.CHANGED, Cause.MANUAL, security=Security.TIGHTENS) is Severity.LOW
+    assert table.severity(key, path, Change.CHANGED, Cause.MANUAL, security=Security.LOOSENS) is Severity.HIGH
+    assert table.severity(key, path, Change.CHANGED, Cause.CONTROLLER, security=Security.LOOSENS) is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("path", "live", "severity"),
+    [
+        ("rules", [READ, ALL], Severity.CRITICAL),
+        ("rules", [READ, EXEC], Severity.HIGH),
+        ("roleRef", {"kind": "ClusterRole", "name": "cluster-admin"}, Severity.CRITICAL),
+        ("roleRef", {"kind": "Role", "name": "cluster-admin"}, Severity.HIGH),
+    ],
+)
+def test_a_change_that_gives_full_control_is_critical(path: str, live: Json, severity: Severity) -> None:
+    key = ObjectKey(RBAC, "Role", "shop", "x")
+
+    assert default_table().severity(key, path, Change.CHANGED, Cause.MANUAL, live, Security.LOOSENS) is severity
