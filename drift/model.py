@@ -14,6 +14,9 @@ Json = Any
 #: A Kubernetes object as parsed JSON.
 Object = dict[str, Json]
 
+#: The beginning of a note on a part of the cluster in which a scan did not search for unmanaged objects.
+NOT_SEARCHED: Final = "did not search for unmanaged "
+
 #: The annotation in which ``kubectl apply`` stores the manifest that it applied last.
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 

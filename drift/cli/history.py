@@ -8,9 +8,9 @@ from pathlib import Path
 
 from drift.cli.console import is_terminal, uses_color, write_stdout
 from drift.globs import Glob
-from drift.history.queries import EpisodeFilter, parse_since
+from drift.history.queries import By, EpisodeFilter, parse_since
 from drift.history.store import read_history
-from drift.report.history_table import Timeline, people_text, timeline_json, timeline_text
+from drift.report.history_table import Timeline, timeline_json, timeline_text
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,13 +36,14 @@ def run(options: argparse.Namespace) -> int:
         scans=recorded.scans,
         last_scan=recorded.last_scan,
         now=now.isoformat().replace("+00:00", "Z"),
+        gaps=tuple(episode_filter.of_gaps(recorded.gaps)),
     )
+    by = By(options.by)
     if options.output == "json":
-        write_stdout(timeline_json(timeline))
+        write_stdout(timeline_json(timeline, by))
         return 0
     terminal = is_terminal(sys.stdout)
     color = uses_color(options.color, on_terminal=terminal)
     width = shutil.get_terminal_size().columns if terminal else None
-    show = people_text if options.by == "person" else timeline_text
-    write_stdout(show(timeline, color=color, width=width))
+    write_stdout(timeline_text(timeline, by, color=color, width=width))
     return 0

@@ -98,6 +98,7 @@ _HISTORY_EPILOG: Final = """\
 examples:
   drift history drift.db --open
   drift history drift.db --since 7d --object Deployment/web
+  drift history drift.db --by manager
   drift history drift.db --by person --output json
 """
 _EXPLAIN_EPILOG: Final = """\
@@ -687,7 +688,10 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     history = commands.add_parser(
         "history",
         help="show what drifted when, and for how long",
-        description="Shows the record of `drift report --history`: a line for each time that a finding was open.",
+        description=(
+            "Shows the record of `drift report --history`: each time that a finding was open, the worst first, and "
+            "what was not checked."
+        ),
         epilog=_HISTORY_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -700,9 +704,12 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     history.add_argument("-n", "--namespace", metavar="GLOB", help="only objects in this namespace")
     history.add_argument(
         "--by",
-        choices=("finding", "person"),
+        choices=("finding", "object", "kind", "manager", "person"),
         default="finding",
-        help="list each finding, or the users that an audit log named (default: %(default)s)",
+        help=(
+            "list each finding, or what the findings have in common: the object, its kind, the field manager, or the "
+            "user that an audit log named (default: %(default)s)"
+        ),
     )
     history.add_argument("--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
     history.add_argument(

@@ -79,6 +79,22 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         WHERE first_seen <= (SELECT min(at) FROM scans WHERE scans.scope = episodes.scope)
         """,
     ),
+    (
+        """
+        CREATE TABLE gaps (
+            number INTEGER PRIMARY KEY,
+            scope INTEGER NOT NULL REFERENCES scopes,
+            api_group TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            namespace TEXT,
+            name TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            since TEXT NOT NULL,
+            scans INTEGER NOT NULL
+        )
+        """,
+        "CREATE INDEX gaps_by_scope ON gaps (scope)",
+    ),
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 

@@ -1,15 +1,17 @@
 """Selects recorded episodes and computes statistics: how many are open, and the mean time to resolve."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from drift.errors import UsageError
 from drift.globs import Glob
 from drift.history.episodes import Episode, EpisodeState, rfc3339, stored
-from drift.model import Evidence, ObjectKey
+from drift.history.gaps import ScopeGaps
+from drift.model import SEVERITY_RANK, Evidence, ObjectKey, Severity
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -33,12 +35,24 @@ class EpisodeFilter:
 
     def matches(self, episode: Episode) -> bool:
         """Returns whether the filter selects an episode."""
-        key = episode.key
         return (
             not (self.only_open and episode.state is not EpisodeState.OPEN)
             and (self.since is None or episode.ended_at is None or stored(episode.ended_at) >= self.since)
-            and (self.namespaces is None or (key.namespace is not None and self.namespaces.matches(key.namespace)))
-            and (self.objects is None or any(map(self.objects.matches, (key.name, f"{key.kind}/{key.name}"))))
+            and self.selects(episode.key)
+        )
+
+    def of_gaps(self, scopes: Iterable[ScopeGaps]) -> Iterator[ScopeGaps]:
+        """Yields the gaps of the selected objects; without a filter for objects, also those that are no objects."""
+        is_any = self.objects is None and self.namespaces is None
+        for one in scopes:
+            gaps = tuple(gap for gap in one.gaps if (is_any if gap.key is None else self.selects(gap.key)))
+            if gaps:
+                yield replace(one, gaps=gaps)
+
+    def selects(self, key: ObjectKey) -> bool:
+        """Returns whether the filter selects episodes of an object."""
+        return (self.namespaces is None or (key.namespace is not None and self.namespaces.matches(key.namespace))) and (
+            self.objects is None or any(map(self.objects.matches, (key.name, f"{key.kind}/{key.name}")))
         )
 
 
@@ -107,46 +121,93 @@ def episode_statistics(episodes: Sequence[Episode]) -> Statistics:
     )
 
 
+class By(StrEnum):
+    """What a history is listed by."""
+
+    FINDING = "finding"
+    OBJECT = "object"
+    KIND = "kind"
+    MANAGER = "manager"
+    PERSON = "person"
+
+
 @dataclass(frozen=True, slots=True)
-class PersonStatistics:
-    """The episodes that an audit log gives to one user.
+class EpisodeGroup:
+    """The episodes of one object, kind, field manager or user.
 
     Attributes:
-        user: The user as the history has it, perhaps a pseudonym; None for the episodes that no user is named for.
+        name: An object as ``Kind.group namespace/name``, a kind, a field manager, or a user, perhaps as a pseudonym;
+            None for the episodes without a manager or user.
         open: How many are open.
+        worst: The worst severity of those; None if none is open.
         ended: Those that ended.
         objects: The objects, the latest first.
         latest: RFC 3339, when the latest one was first seen.
     """
 
-    user: str | None
+    name: str | None
     open: int
+    worst: Severity | None
     ended: DurationSummary
     objects: tuple[ObjectKey, ...]
     latest: str
 
 
-def people_of(episodes: Iterable[Episode]) -> Sequence[PersonStatistics]:
-    """Returns the users behind episodes, those with the most first, and last the episodes without a user.
+def groups_of(episodes: Iterable[Episode], by: By) -> Sequence[EpisodeGroup]:
+    """Returns the groups with the worst open episodes first, and last the episodes without a name.
 
-    A user that is only one of several candidates does not count.
+    An episode with several managers or users is in the group of each. A user that is only one of several candidates
+    does not count.
     """
-    by_user: dict[str | None, list[Episode]] = {}
+    by_name: dict[str | None, list[Episode]] = {}
     for episode in sorted(episodes, key=lambda episode: episode.first_seen, reverse=True):
-        named = (actor for actor in episode.actors if actor.evidence not in {None, Evidence.CANDIDATE})
-        for user in {actor.user for actor in named} - {None} or {None}:
-            by_user.setdefault(user, []).append(episode)
-    people = [
-        PersonStatistics(
-            user,
-            sum(episode.state is EpisodeState.OPEN for episode in theirs),
-            _summary(episode for episode in theirs if episode.state is not EpisodeState.OPEN),
-            tuple(dict.fromkeys(episode.key for episode in theirs)),
-            theirs[0].first_seen,
-        )
-        for user, theirs in by_user.items()
+        for name in _names(episode, by) or (None,):
+            by_name.setdefault(name, []).append(episode)
+    return sorted((_group(name, found) for name, found in by_name.items()), key=_worst_first)
+
+
+def _names(episode: Episode, by: By) -> Collection[str]:
+    match by:
+        case By.FINDING:
+            return {episode.id}
+        case By.OBJECT:
+            return {str(episode.key)}
+        case By.KIND:
+            return {episode.key.kind}
+        case By.MANAGER:
+            return {actor.manager for actor in episode.actors}
+        case By.PERSON:
+            known = (actor for actor in episode.actors if actor.evidence not in {None, Evidence.CANDIDATE})
+            return {actor.user for actor in known if actor.user is not None}
+
+
+def _group(name: str | None, episodes: Sequence[Episode]) -> EpisodeGroup:
+    """Returns a group of episodes, which are the latest first."""
+    still_open = [episode for episode in episodes if episode.state is EpisodeState.OPEN]
+    return EpisodeGroup(
+        name,
+        len(still_open),
+        min((episode.severity for episode in still_open), key=SEVERITY_RANK.__getitem__, default=None),
+        _summary(episode for episode in episodes if episode.state is not EpisodeState.OPEN),
+        tuple(dict.fromkeys(episode.key for episode in episodes)),
+        episodes[0].first_seen,
+    )
+
+
+def _worst_first(group: EpisodeGroup) -> tuple[bool, int, int, int, str]:
+    worst = len(SEVERITY_RANK) if group.worst is None else SEVERITY_RANK[group.worst]
+    return (group.name is None, worst, -group.open, -group.ended.count, group.name or "")
+
+
+def worst_episodes_first(episodes: Iterable[Episode]) -> Sequence[Episode]:
+    """Returns the open episodes, the most severe and then the oldest first, and then the others, the latest first."""
+    chosen = sorted(episodes, key=lambda episode: episode.first_seen)
+    still_open = [episode for episode in chosen if episode.state is EpisodeState.OPEN]
+    ended = [episode for episode in chosen if episode.state is not EpisodeState.OPEN]
+    return [
+        *sorted(still_open, key=lambda episode: SEVERITY_RANK[episode.severity]),
+        *sorted(ended, key=lambda episode: episode.ended_at or "", reverse=True),
     ]
-    return sorted(people, key=lambda one: (one.user is None, -one.open - one.ended.count, one.user or ""))
 
 
 def seconds_open(episode: Episode, now: datetime) -> float:

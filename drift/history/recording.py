@@ -24,6 +24,7 @@ from drift.history.episodes import (
     shown,
     stored,
 )
+from drift.history.gaps import record_gaps
 from drift.history.notifications import insert_notifications
 from drift.history.rows import (
     EPISODES,
@@ -81,6 +82,7 @@ def record_scan(
         insert_notifications(connection, numbers, changes)
     if count_as_scan:
         _insert_scan(connection, number, report, at, changes)
+        record_gaps(connection, number, report)
     _delete_expired(connection, at)
     return _with_history(
         report,

@@ -11,6 +11,7 @@ from drift.errors import BrokenHistoryError, HistoryError
 from drift.history.changes import DEFAULT_COVERAGE, ScanCoverage
 from drift.history.database import move_aside, read_transaction, write_transaction
 from drift.history.episodes import Episode, Scope
+from drift.history.gaps import ScopeGaps, read_gaps
 from drift.history.notifications import Notification, delete_notifications, pending_notifications
 from drift.history.recording import record_scan, update_episodes
 from drift.history.rows import EPISODES, UnreadableRowError, episode_of, is_null, time_of, value_of
@@ -125,11 +126,13 @@ class HistoryContents:
         episodes: All episodes, oldest first.
         scans: The number of recorded scans.
         last_scan: RFC 3339; None before the first.
+        gaps: What the latest scan of each scope did not check.
     """
 
     episodes: tuple[Episode, ...]
     scans: int
     last_scan: str | None
+    gaps: tuple[ScopeGaps, ...] = ()
 
 
 def read_history(file: Path) -> HistoryContents:
@@ -138,12 +141,12 @@ def read_history(file: Path) -> HistoryContents:
     Raises:
         HistoryError: The file does not exist or is not a history.
     """
-    with read_transaction(file) as connection:
+    with read_transaction(file) as connection, _explain_unreadable_rows(file):
         scans = connection.execute("SELECT count(*) AS number, max(at) AS last FROM scans").fetchone()
         rows = connection.execute(f"{EPISODES} ORDER BY first_seen, episodes.number").fetchall()
-    with _explain_unreadable_rows(file):
         last = None if is_null(scans, "last") else time_of(scans, "last")
-        return HistoryContents(tuple(map(episode_of, rows)), value_of(scans, "number", int), last)
+        number = value_of(scans, "number", int)
+        return HistoryContents(tuple(map(episode_of, rows)), number, last, read_gaps(connection))
 
 
 @contextmanager

@@ -1,135 +1,203 @@
-"""The episodes of a history with their statistics, as tables for a terminal or as JSON."""
+"""A history as text, worst first, or as JSON: its episodes, their statistics, and what was not checked."""
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from drift.history.episodes import Episode, EpisodeState, Scope
-from drift.history.queries import DurationSummary, Statistics, episode_statistics, people_of, seconds_open
-from drift.model import Json, ObjectKey
+from drift.history.gaps import Gap, ScopeGaps
+from drift.history.queries import (
+    By,
+    DurationSummary,
+    EpisodeGroup,
+    Statistics,
+    episode_statistics,
+    groups_of,
+    seconds_open,
+    worst_episodes_first,
+)
+from drift.model import Json
 from drift.report.json_report import actor_document
-from drift.report.text import SEVERITY_STYLE
-from drift.report.view import duration, key_name, managers_and_users, plural, short
+from drift.report.text import SEVERITY_STYLE, LineWriter, line_writer
+from drift.report.view import duration, key_name, managers_and_users, plural, sentence, short
 
-_COLUMNS: Final = ("opened", "lasted", "state", "object", "path", "cause", "severity", "manager")
-_PEOPLE_COLUMNS: Final = ("user", "findings", "open", "mean time to end", "latest", "objects")
 _NAMED_OBJECTS: Final = 3
+#: Characters of a time that are its date.
+_DATE: Final = 10
+#: Lines about gaps of one scope.
+_MAX_GAPS: Final = 20
+_INDENT: Final = 10
 _STATE_STYLE: Final = {
     EpisodeState.OPEN: "bold yellow",
     EpisodeState.RESOLVED: "green",
     EpisodeState.REVERTED: "green",
     EpisodeState.IGNORED: "dim",
 }
+#: The last heading of a table of groups, and what a group without a name is called.
+_GROUP_NAMES: Final = {
+    By.FINDING: ("finding", ""),
+    By.OBJECT: ("object", ""),
+    By.KIND: ("kind", ""),
+    By.MANAGER: ("field manager", "(not recorded)"),
+    By.PERSON: ("user", "(no user known)"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The selected episodes of a history.
+    """The selected part of a history.
 
     Attributes:
         episodes: Oldest first.
         scans: The number of scans of all scopes.
         last_scan: RFC 3339; None before the first scan.
         now: RFC 3339, UTC; open episodes have lasted until then.
+        gaps: What the latest scan of each scope did not check.
     """
 
     episodes: tuple[Episode, ...]
     scans: int
     last_scan: str | None
     now: str
+    gaps: tuple[ScopeGaps, ...] = ()
 
 
-def timeline_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
-    """Returns one table for each scope, and the statistics below them.
+def timeline_text(timeline: Timeline, by: By = By.FINDING, *, color: bool, width: int | None) -> str:
+    """Returns the episodes, or groups of them, the worst first; below them what was not checked, and statistics.
 
     Args:
         timeline: The episodes.
+        by: What to list.
         color: Whether to write ANSI colours.
         width: Columns to fold at; None does not fold, for a pipe.
     """
+    out = io.StringIO()
+    line = line_writer(out, width, color=color)
+    if by is By.FINDING:
+        _write_episodes(line, timeline)
+        _write_gaps(line, timeline.gaps)
+        for text in _statistics_lines(timeline):
+            line((text, ""), indent=2)
+    else:
+        _write_groups(line, groups_of(timeline.episodes, by), by)
+    return out.getvalue()
+
+
+def _write_episodes(line: LineWriter, timeline: Timeline) -> None:
+    now = datetime.fromisoformat(timeline.now)
     scopes: dict[Scope, list[Episode]] = {}
-    for episode in timeline.episodes:
+    for episode in worst_episodes_first(timeline.episodes):
         scopes.setdefault(episode.scope, []).append(episode)
-    if width is None and not color:
-        return _plain(scopes, timeline)
-    out = io.StringIO()
-    console = _console(out, width, color=color)
     for scope, episodes in scopes.items():
-        console.print(Text(short(str(scope)), "bold"), overflow="fold")
-        console.print(_table(episodes, datetime.fromisoformat(timeline.now)))
-        console.print()
-    for line in _statistics_lines(timeline):
-        console.print(Text(line), overflow="fold")
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+        line((short(str(scope)), "bold"), indent=2)
+        for episode in episodes:
+            line(
+                (f"{episode.severity:<{_INDENT}}", SEVERITY_STYLE[episode.severity]),
+                (f"{short(key_name(episode.key))}  {short(episode.path) or f'({episode.change})'}", ""),
+                indent=_INDENT,
+            )
+            managers = ", ".join(who for who, _ in managers_and_users(episode.actors))
+            line(
+                (" " * _INDENT, ""),
+                (_state(episode, now), _STATE_STYLE[episode.state]),
+                (f"; {episode.cause}: {managers}" if managers else f"; {episode.cause}", "dim"),
+                indent=_INDENT,
+            )
+        line()
 
 
-def _console(out: io.StringIO, width: int | None, *, color: bool) -> Console:
-    return Console(
-        file=out,
-        color_system="standard" if color else None,
-        force_terminal=color,
-        width=width or 100_000,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        no_color=not color,
-    )
+def _state(episode: Episode, now: datetime) -> str:
+    lasted = ("" if episode.start_known else "> ") + duration(seconds_open(episode, now))
+    if episode.ended_at is not None:
+        return f"{episode.state} after {lasted}, at {_to_the_second(episode.ended_at)}"
+    again = "again " if episode.reopened else ""
+    return f"open {again}for {lasted}, since {_to_the_second(episode.first_seen)}"
 
 
-def _plain(scopes: Mapping[Scope, Sequence[Episode]], timeline: Timeline) -> str:
-    """Returns the same tables unfolded and without Rich, which takes a hundred times as long for a large table."""
-    lines: list[str] = []
-    for scope, episodes in scopes.items():
-        rows = [_COLUMNS, *(_cells(episode, datetime.fromisoformat(timeline.now)) for episode in episodes)]
-        lines += [short(str(scope)), *_aligned(rows), ""]
-    return "".join(f"{line}\n" for line in [*lines, *_statistics_lines(timeline)])
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yields the lines of a table."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def people_text(timeline: Timeline, *, color: bool, width: int | None) -> str:
-    """Returns one line for each user behind the episodes; see `timeline_text` for the arguments."""
+def _write_groups(line: LineWriter, groups: Sequence[EpisodeGroup], by: By) -> None:
+    """Writes a table. Names of any length are in its last column, so that the others stay aligned."""
+    heading, unnamed = _GROUP_NAMES[by]
     rows = [
-        (
-            short(one.user) if one.user is not None else "(no user known)",
-            str(one.open + one.ended.count),
-            str(one.open),
-            "-" if one.ended.mean_seconds is None else duration(one.ended.mean_seconds),
-            _to_the_second(one.latest),
-            _few(one.objects),
-        )
-        for one in people_of(timeline.episodes)
+        ("worst", "open", "ended", "mean time", "latest"),
+        *(
+            (
+                group.worst or "-",
+                str(group.open),
+                str(group.ended.count),
+                "-" if group.ended.mean_seconds is None else duration(group.ended.mean_seconds),
+                _to_the_second(group.latest)[:_DATE],
+            )
+            for group in groups
+        ),
     ]
-    if width is None and not color:
-        return "".join(f"{line}\n" for line in _aligned([_PEOPLE_COLUMNS, *rows]))
-    out = io.StringIO()
-    table = _new_table(_PEOPLE_COLUMNS)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    _console(out, width, color=color).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    indent = sum(widths) + 2 * len(widths)
+    names = [heading, *(_group_name(group, by, unnamed) for group in groups)]
+    styles = ["dim", *("" if group.worst is None else SEVERITY_STYLE[group.worst] for group in groups)]
+    for row, name, style in zip(rows, names, styles, strict=True):
+        worst, *others = (cell.ljust(width + 2) for cell, width in zip(row, widths, strict=True))
+        line((worst, style), ("".join(others) + name, "dim" if row is rows[0] else ""), indent=indent)
 
 
-def _few(objects: Sequence[ObjectKey]) -> str:
-    named = ", ".join(short(key_name(key)) for key in objects[:_NAMED_OBJECTS])
-    more = len(objects) - _NAMED_OBJECTS
+def _group_name(group: EpisodeGroup, by: By, unnamed: str) -> str:
+    if by is By.OBJECT:
+        return short(key_name(group.objects[0]))
+    name = short(group.name) if group.name is not None else unnamed
+    # The kind of the objects need not be said again after the kind.
+    objects = [key_name(key).removeprefix(f"{name} ") for key in group.objects]
+    return f"{name}: {_first_few([short(text) for text in objects])}"
+
+
+def _first_few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED_OBJECTS
+    named = ", ".join(names[:_NAMED_OBJECTS])
     return f"{named} and {more} more" if more > 0 else named
 
 
-def timeline_json(timeline: Timeline) -> str:
+def _write_gaps(line: LineWriter, scopes: Sequence[ScopeGaps]) -> None:
+    for one in scopes:
+        line((f"not checked: {short(str(one.scope))}", "bold"), indent=2)
+        lines = list(_gap_lines(one))
+        for text in lines[:_MAX_GAPS]:
+            line((f"  {text}", ""), indent=4)
+        if len(lines) > _MAX_GAPS:
+            line((f"  {len(lines) - _MAX_GAPS} more; --output json lists all", ""), indent=4)
+        line()
+
+
+def _gap_lines(gaps: ScopeGaps) -> Iterator[str]:
+    """Yields a line for each kind in a namespace that was not checked for one reason, in as many scans."""
+    ordered = sorted(gaps.gaps, key=lambda gap: (-gap.scans, *_group_of_gap(gap)))
+    for _, found in groupby(ordered, lambda gap: (gap.scans, _group_of_gap(gap))):
+        first, *others = found
+        since = f"{_scans(first.scans, gaps.scans)}, since {_to_the_second(first.since)}"
+        if first.key is None:
+            yield f"{sentence(first.reason)} ({since})"
+        else:
+            names = _first_few([short(gap.key.name) for gap in (first, *others) if gap.key is not None])
+            where = "" if first.key.namespace is None else f" {short(first.key.namespace)}/"
+            yield f"{short(first.key.kind)}{where or ' '}{names}: {sentence(first.reason)} ({since})"
+
+
+def _scans(count: int, total: int) -> str:
+    if count >= total:
+        return f"in all {plural(count, 'scan')}"
+    return "in the last scan" if count == 1 else f"in the last {count} scans"
+
+
+def _group_of_gap(gap: Gap) -> tuple[str, str, str]:
+    return ("", "", gap.reason) if gap.key is None else (gap.key.kind, gap.key.namespace or "", gap.reason)
+
+
+def _to_the_second(time: str) -> str:
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def timeline_json(timeline: Timeline, by: By = By.FINDING) -> str:
     """Returns the timeline as a JSON document of ``drift/v1``, ending in a newline."""
     now = datetime.fromisoformat(timeline.now)
     document = {
@@ -137,57 +205,17 @@ def timeline_json(timeline: Timeline) -> str:
         "kind": "DriftHistory",
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},
-        "people": [
-            {
-                "user": one.user,
-                "open": one.open,
-                "ended": _lasting_document(one.ended),
-                "objects": len(one.objects),
-                "latest": one.latest,
-            }
-            for one in people_of(timeline.episodes)
-            if one.user is not None
+        "people": [_person(group) for group in groups_of(timeline.episodes, By.PERSON) if group.name is not None],
+        "groups": [_group_document(group) for group in _groups(timeline, by)],
+        "notChecked": [
+            {"cluster": one.scope.cluster, "scope": one.scope.name, "scans": one.scans, **_gap_document(gap)}
+            for one in timeline.gaps
+            for gap in one.gaps
         ],
         "statistics": _statistics_document(episode_statistics(timeline.episodes)),
         "episodes": [_episode_document(episode, now) for episode in timeline.episodes],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def _new_table(columns: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(Text(name, "dim"), overflow="fold")
-    return table
-
-
-def _table(episodes: Sequence[Episode], now: datetime) -> Table:
-    table = _new_table(_COLUMNS)
-    for episode in episodes:
-        styles = {"state": _STATE_STYLE[episode.state], "severity": SEVERITY_STYLE[episode.severity]}
-        cells = zip(_COLUMNS, _cells(episode, now), strict=True)
-        table.add_row(*(Text(cell, styles.get(name, "")) for name, cell in cells))
-    return table
-
-
-def _cells(episode: Episode, now: datetime) -> tuple[str, ...]:
-    """Returns one cell for each column."""
-    managers = ", ".join(who for who, _ in managers_and_users(episode.actors))
-    reopened = ", reopened" if episode.reopened and episode.state is EpisodeState.OPEN else ""
-    return (
-        _to_the_second(episode.first_seen),
-        ("" if episode.start_known else "> ") + duration(seconds_open(episode, now)),
-        f"{episode.state}{reopened}",
-        short(key_name(episode.key)),
-        short(episode.path) or f"({episode.change})",
-        episode.cause,
-        episode.severity,
-        managers or "-",
-    )
-
-
-def _to_the_second(time: str) -> str:
-    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _statistics_lines(timeline: Timeline) -> Iterator[str]:
@@ -217,6 +245,44 @@ def _means(groups: Mapping[str, DurationSummary]) -> str:
 
 def _mean(lasting: DurationSummary) -> str:
     return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
+
+
+def _groups(timeline: Timeline, by: By) -> Iterable[EpisodeGroup]:
+    return () if by is By.FINDING else groups_of(timeline.episodes, by)
+
+
+def _person(group: EpisodeGroup) -> dict[str, Json]:
+    return {
+        "user": group.name,
+        "open": group.open,
+        "ended": _lasting_document(group.ended),
+        "objects": len(group.objects),
+        "latest": group.latest,
+    }
+
+
+def _group_document(group: EpisodeGroup) -> dict[str, Json]:
+    return {
+        "name": group.name,
+        "open": group.open,
+        "worst": group.worst,
+        "ended": _lasting_document(group.ended),
+        "objects": [str(key) for key in group.objects],
+        "latest": group.latest,
+    }
+
+
+def _gap_document(gap: Gap) -> dict[str, Json]:
+    key = gap.key
+    return {
+        "group": None if key is None else key.group,
+        "kind": None if key is None else key.kind,
+        "namespace": None if key is None else key.namespace,
+        "name": None if key is None else key.name,
+        "reason": gap.reason,
+        "since": gap.since,
+        "notCheckedIn": gap.scans,
+    }
 
 
 def _statistics_document(totals: Statistics) -> dict[str, Json]:

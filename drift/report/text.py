@@ -101,11 +101,12 @@ def to_text(
     """
     out = io.StringIO()
     objects, left_out = worst_findings(report, severity, limit)
-    _ReportWriter(_line_writer(out, width, color=color), report, verbose=verbose).write(objects, left_out)
+    _ReportWriter(line_writer(out, width, color=color), report, verbose=verbose).write(objects, left_out)
     return out.getvalue()
 
 
-def _line_writer(out: io.StringIO, width: int | None, *, color: bool) -> LineWriter:
+def line_writer(out: io.StringIO, width: int | None, *, color: bool) -> LineWriter:
+    """Returns a writer for a terminal, or for a pipe if there are neither a width nor colours."""
     if width is None and not color:
         return partial(_write_plain, out)
     # Importing Rich takes a twentieth of a small scan's time; logs and pipes do not need it.

@@ -11,7 +11,7 @@ from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.owners import TrackingOwner, tracking_owners
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
-from drift.model import Cause, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.model import NOT_SEARCHED, Cause, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.digest import digest
 from drift.policy.findings import unmanaged_finding
 from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged
@@ -209,7 +209,7 @@ class UnmanagedSearch:
         """Notes APIs that are down. Manifests of their kinds are unchecked anyway."""
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for api_version in self.resources.broken:
-                self.notes.append(f"did not search for unmanaged objects of {api_version}: that API does not answer")
+                self.notes.append(f"{NOT_SEARCHED}objects of {api_version}: that API does not answer")
 
     def _note_failures(self, resource: Resource, unread: Unread, plan: Plan) -> None:
         in_git = {(kind.resource.group, kind.resource.kind) for kind in plan.kinds}
@@ -229,7 +229,7 @@ class UnmanagedSearch:
         # If one of Kubernetes' own APIs is down, the whole API server is in trouble. Aggregated APIs fail on their own.
         down = error.status == HTTPStatus.SERVICE_UNAVAILABLE and resource.group not in _built_in_groups()
         why = "this account may not list them" if error.is_refused else str(error)
-        text = f"did not search for unmanaged {resource.plural}{where}: {why}"
+        text = f"{NOT_SEARCHED}{resource.plural}{where}: {why}"
         (self.notes if (error.is_refused or down) and not is_in_git else self.errors).append(text)
 
 

@@ -165,7 +165,7 @@ spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{plant
     assert coded[:20].encode() not in content
 
 
-def test_the_history_is_printed_as_a_table(capsys: Out) -> None:
+def test_the_history_is_printed(capsys: Out) -> None:
     scan()
     scan("same.yaml")
     capsys.readouterr()
@@ -174,9 +174,11 @@ def test_the_history_is_printed_as_a_table(capsys: Out) -> None:
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("/m.yaml (namespace default) at a dump")
-    assert lines[1].split() == ["opened", "lasted", "state", "object", "path", "cause", "severity", "manager"]
-    assert lines[2].split()[-6:] == ["ConfigMap", "shop/a", "data.key", "unknown", "medium", "-"]
+    assert lines[1] == "medium    ConfigMap shop/a  data.key"
+    assert lines[2].startswith("          resolved after > ")
     assert "0 open, 1 resolved" in lines
+    assert main(["history", "h.db", "--by", "manager"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("(not recorded): ConfigMap shop/a")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,13 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from drift.history.episodes import EpisodeState, Scope
-from drift.model import Actor, Evidence, ObjectKey
-from drift.report.history_table import Timeline, people_text, timeline_json, timeline_text
+from drift.history.gaps import Gap, ScopeGaps
+from drift.history.queries import By
+from drift.model import Actor, Evidence, ObjectKey, Severity
+from drift.report.history_table import Timeline, timeline_json, timeline_text
 from tests.drift.history.scans import SCOPE, episode
 from tests.drift.report.reports import HOSTILE_TEXTS
 
@@ -21,13 +25,14 @@ TIMELINE = Timeline(
 )
 TEXT = """\
 apps at https://prod.example.com
-opened                lasted  state           object            path       cause   severity  manager
-2026-01-01T12:00:00Z  2 d     resolved        ConfigMap shop/a  data.x     manual  medium    kubectl-edit
-2026-01-01T12:00:00Z  9 d     open, reopened  Namespace web     (changed)  manual  medium    -
+medium    Namespace web  (changed)
+          open again for 9 d, since 2026-01-01T12:00:00Z; manual
+medium    ConfigMap shop/a  data.x
+          resolved after 2 d, at 2026-01-03T12:00:00Z; manual: kubectl-edit
 
 else at https://prod.example.com
-opened                lasted  state     object            path    cause   severity  manager
-2026-01-01T12:00:00Z  1.5 s   reverted  ConfigMap shop/a  data.x  manual  medium    kubectl-edit
+medium    ConfigMap shop/a  data.x
+          reverted after 1.5 s, at 2026-01-01T12:00:01Z; manual: kubectl-edit
 
 mean time to resolve: 2 d (1)
   by cause: manual 2 d (1)
@@ -36,18 +41,38 @@ mean time until a GitOps controller reverted a change: 1.5 s (1)
 1 open, 1 resolved, 1 reverted
 7 scans, the last at 2026-01-10T11:00:00Z
 """
-
-
 PEOPLE = """\
-user              findings  open  mean time to end  latest                objects
-jane@example.com  2         1     2 d               2026-01-01T12:00:00Z  ConfigMap shop/a, Namespace web
-sam@example.com   1         1     -                 2026-01-01T12:00:00Z  Namespace web
-(no user known)   1         1     -                 2026-01-02T12:00:00Z  ConfigMap shop/a
+worst   open  ended  mean time  latest      user
+medium  1     1      2 d        2026-01-01  jane@example.com: ConfigMap shop/a, Namespace web
+medium  1     0      -          2026-01-01  sam@example.com: Namespace web
+medium  1     0      -          2026-01-02  (no user known): ConfigMap shop/a
 """
 
 
 def test_the_text() -> None:
     assert timeline_text(TIMELINE, color=False, width=None) == TEXT
+
+
+def test_the_worst_and_oldest_open_findings_come_first_and_the_latest_ended_ones_last() -> None:
+    ended = {"state": EpisodeState.RESOLVED, "severity": Severity.CRITICAL}
+    episodes = (
+        episode(1, path="ended-1", ended_at="2026-01-03T12:00:00Z", **ended),
+        episode(2, path="ended-2", ended_at="2026-01-04T12:00:00Z", **ended),
+        episode(3, path="low", severity=Severity.LOW),
+        episode(4, path="younger", severity=Severity.HIGH, first_seen="2026-01-02T12:00:00Z"),
+        episode(5, path="older", severity=Severity.HIGH),
+    )
+
+    text = timeline_text(replace(TIMELINE, episodes=episodes), color=False, width=None)
+
+    lines = [line.split() for line in text.splitlines()]
+    assert [words[3] for words in lines if words[1:2] == ["ConfigMap"]] == [
+        "older",
+        "younger",
+        "low",
+        "ended-2",
+        "ended-1",
+    ]
 
 
 def test_people_are_listed_with_their_findings() -> None:
@@ -64,22 +89,75 @@ def test_people_are_listed_with_their_findings() -> None:
         ),
     )
 
-    assert people_text(timeline, color=False, width=None) == PEOPLE
-    assert "jane@example.com" in people_text(timeline, color=True, width=160)
+    assert timeline_text(timeline, By.PERSON, color=False, width=None) == PEOPLE
+    assert "jane@example.com" in timeline_text(timeline, By.PERSON, color=True, width=160)
     assert [one["user"] for one in json.loads(timeline_json(timeline))["people"]] == [jane.user, sam.user]
     assert "kubectl-set by jane@example.com" in timeline_text(timeline, color=False, width=None)
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        (By.OBJECT, ["Namespace web", "ConfigMap shop/a"]),
+        (By.KIND, ["Namespace: web", "ConfigMap: shop/a"]),
+        (By.MANAGER, ["kubectl-edit: ConfigMap shop/a", "(not recorded): Namespace web"]),
+    ],
+)
+def test_groups_are_listed_the_worst_first_and_those_without_a_name_last(by: By, names: list[str]) -> None:
+    text = timeline_text(TIMELINE, by, color=False, width=None)
+
+    assert [line[line.index("-01  ") + 5 :] for line in text.splitlines()[1:]] == names
+    groups = json.loads(timeline_json(TIMELINE, by))["groups"]
+    assert [(group["open"], group["ended"]["count"]) for group in groups] == (
+        [(0, 2), (1, 0)] if by is By.MANAGER else [(1, 0), (0, 2)]
+    )
+
+
+GAPS = ScopeGaps(
+    SCOPE,
+    7,
+    (
+        *(
+            Gap(ObjectKey("", "Role", "shop", f"r{number}"), "may not be read", "2026-01-01T12:00:00Z", 7)
+            for number in range(5)
+        ),
+        Gap(ObjectKey("", "Namespace", None, "web"), "the API does not answer", "2026-01-09T12:00:00Z", 2),
+        Gap(None, "did not search for unmanaged pods in shop: this account may not list them", "2026-01-10T12:00:00Z"),
+    ),
+)
+
+
+def test_what_was_not_checked_is_listed_with_the_number_of_scans() -> None:
+    timeline = replace(TIMELINE, episodes=(), gaps=(GAPS,))
+
+    assert timeline_text(timeline, color=False, width=None).splitlines()[:5] == [
+        "not checked: apps at https://prod.example.com",
+        "  Role shop/r0, r1, r2 and 2 more: may not be read (in all 7 scans, since 2026-01-01T12:00:00Z)",
+        "  Namespace web: the API does not answer (in the last 2 scans, since 2026-01-09T12:00:00Z)",
+        f"  {GAPS.gaps[-1].reason} (in the last scan, since 2026-01-10T12:00:00Z)",
+        "",
+    ]
+    document = json.loads(timeline_json(timeline))["notChecked"]
+    assert [(one["kind"], one["name"], one["notCheckedIn"], one["scans"]) for one in document[4:]] == [
+        ("Role", "r4", 7, 7),
+        ("Namespace", "web", 2, 7),
+        (None, None, 1, 7),
+    ]
 
 
 def test_an_empty_history_says_so() -> None:
     assert timeline_text(Timeline((), 0, None, TIMELINE.now), color=False, width=None) == "0 open\n0 scans\n"
 
 
-def test_long_cells_are_folded_and_not_cut() -> None:
-    long = Timeline((episode(1, path="spec." + "x" * 200),), 1, None, TIMELINE.now)
-    text = timeline_text(long, color=True, width=80)
+@pytest.mark.parametrize("by", By)
+def test_it_fits_a_terminal_of_80_columns_and_cuts_nothing(by: By) -> None:
+    key = ObjectKey("", "ConfigMap", "shop", "x" * 200)
+    gaps = replace(GAPS, gaps=(Gap(key, "y" * 200, "2026-01-01T12:00:00Z"),))
+    long = replace(TIMELINE, episodes=(episode(1, key=key),), gaps=(gaps,))
+    text = timeline_text(long, by, color=True, width=80)
 
     assert "\x1b[" in text
-    plain = timeline_text(long, color=False, width=80)
+    plain = timeline_text(long, by, color=False, width=80)
     assert max(map(len, plain.splitlines())) <= 80
     assert plain.count("x") >= 200
 
@@ -95,9 +173,13 @@ def test_no_text_controls_the_terminal() -> None:
         )
         for number, text in enumerate(HOSTILE_TEXTS)
     ]
-    shown = timeline_text(Timeline(tuple(evil), 1, None, TIMELINE.now), color=False, width=None)
-
-    assert {character for character in shown if not character.isprintable()} == {"\n"}
+    gaps = tuple(
+        Gap(key, text, TIMELINE.now) for text in HOSTILE_TEXTS for key in (None, ObjectKey("", text, text, text))
+    )
+    timeline = Timeline(tuple(evil), 1, None, TIMELINE.now, (ScopeGaps(Scope("", HOSTILE_TEXTS[1]), 1, gaps),))
+    for by in By:
+        shown = timeline_text(timeline, by, color=False, width=None)
+        assert {character for character in shown if not character.isprintable()} == {"\n"}
 
 
 def test_the_json_has_the_same_content() -> None:
