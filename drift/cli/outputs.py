@@ -50,26 +50,38 @@ def _unwritable(form: Format, file: Path, error: OSError) -> UsageError:
     return UsageError(f"--output {form}={file}: cannot be written: {error.strerror}")
 
 
-def write_outputs(report: Report, outputs: Sequence[Output], options: argparse.Namespace) -> None:
+def write_outputs(
+    report: Report, outputs: Sequence[Output], options: argparse.Namespace, saved: str | None = None
+) -> None:
     """Writes a report in each format, and goes on to the next one if a file cannot be written.
+
+    Args:
+        report: The report.
+        outputs: The formats, and where each goes.
+        options: How the formats look.
+        saved: The file from which the report was read, if it is one.
 
     Raises:
         UsageError: A file or standard output could not be written.
     """
+    written = (str(file) for form, file in outputs if form is Format.JSON and file is not None and not _is_device(file))
+    saved = next(written, saved)
     failed: list[UsageError] = []
     for form, file in outputs:
+        on_terminal = file is None and is_terminal(sys.stdout)
         try:
+            text = render(report, form, _style(options, saved, on_terminal=on_terminal))
             if file is not None:
-                _write_file(file, form, render(report, form, _style(options, on_terminal=False)))
+                _write_file(file, form, text)
             else:
-                write_stdout(render(report, form, _style(options, on_terminal=is_terminal(sys.stdout))))
+                write_stdout(text)
         except UsageError as error:
             failed.append(error)
     if failed:
         raise UsageError("; ".join(map(str, failed)))
 
 
-def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
+def _style(options: argparse.Namespace, saved: str | None, *, on_terminal: bool) -> Style:
     return Style(
         color=uses_color(options.color, on_terminal=on_terminal),
         width=shutil.get_terminal_size().columns if on_terminal else None,
@@ -77,13 +89,18 @@ def _style(options: argparse.Namespace, *, on_terminal: bool) -> Style:
         markdown_limit=options.markdown_limit,
         severity=options.severity,
         limit=options.limit,
+        saved=saved,
     )
+
+
+def _is_device(file: Path) -> bool:
+    """Whether a file is a device or a pipe, such as /dev/stdout, which cannot be replaced."""
+    return file.exists() and not file.is_file()
 
 
 def _write_file(file: Path, form: Format, text: str) -> None:
     try:
-        if file.exists() and not file.is_file():
-            # A device or a pipe, such as /dev/stdout, cannot be replaced.
+        if _is_device(file):
             file.write_text(text, "utf-8")
         else:
             replace_file(file, text)

@@ -25,7 +25,9 @@ def run(options: argparse.Namespace) -> int:
         SavedReportError: A file is not a report.
     """
     outputs = chosen_outputs(options)
-    write_outputs(merge([read_saved_report(name) for name in options.reports]), outputs, options)
+    report = merge([read_saved_report(name) for name in options.reports])
+    saved = [name for name in options.reports if name != _STDIN]
+    write_outputs(report, outputs, options, saved[0] if saved == options.reports and len(saved) == 1 else None)
     return 0
 
 

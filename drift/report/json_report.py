@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from drift import __version__
+from drift.advice.advisor import Advisor
 from drift.errors import SavedReportError
 from drift.model import (
     Actor,
@@ -249,6 +250,25 @@ class GitLineDocument(_Document):
     summary: str
 
 
+class CommandsDocument(_Document):
+    """Commands for a POSIX shell, quoted, each on one line; null where there is none.
+
+    Attributes:
+        look: Shows the object, the history of its file, or the state of its syncer.
+        keep: Changes the manifest so that Git says what is live.
+        revert: Changes the cluster so that it says what Git says, and fails if it has changed since the report; a long
+            command is replaced by one that prints it.
+        sync: Makes the syncer of the object sync it.
+        also_deploys: The number of other changes that wait for a sync, and that the command sync deploys too.
+    """
+
+    look: str | None
+    keep: str | None
+    revert: str | None
+    sync: str | None
+    also_deploys: _Count
+
+
 class FindingDocument(_Document):
     """One difference between a manifest and its live object.
 
@@ -264,6 +284,9 @@ class FindingDocument(_Document):
         line: The line of the field in it, or of the innermost part around the field that the manifest has.
         git: The commit of the line in the manifest; null without --blame.
         security: What the live state does to security, compared with the manifest; null if that is unknown, or nothing.
+        advice: What to do about it, in one sentence; null if it is not drift.
+        commands: What to paste into a shell; null if it is not drift. Of an incomplete report, and of one on several
+            clusters, only the command look is known.
     """
 
     id: _Fingerprint
@@ -284,6 +307,8 @@ class FindingDocument(_Document):
     line: _Number | None = None
     git: GitLineDocument | None = None
     security: Security | None = None
+    advice: str | None = None
+    commands: CommandsDocument | None = None
 
     def __post_init__(self) -> None:
         if self.redacted:
@@ -475,15 +500,19 @@ class _Header(Struct, rename="camel"):
     api_version: Any = None
 
 
-def to_document(report: Report) -> dict[str, Json]:
+def to_document(report: Report, saved: str | None = None) -> dict[str, Json]:
     """Returns the report as a JSON document of ``drift/v1``.
+
+    Args:
+        report: The report.
+        saved: The name of its file in commands; None for ``report.json``.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
     statuses = report.count_by_status()
     shard = report.shard
-    values = {
+    values: dict[str, Any] = {
         "apiVersion": _API_VERSION,
         "kind": _KIND,
         "generatedAt": report.generated_at,
@@ -519,7 +548,14 @@ def to_document(report: Report) -> dict[str, Json]:
         "resolved": report.resolved,
         "past": report.past,
     }
-    return _plain(values, ReportDocument)
+    document = _plain(values, ReportDocument)
+    advisor = Advisor.of(report, saved)
+    for item, plain in zip(values["objects"], document["objects"], strict=True):
+        for finding, plain_finding in zip(item.findings, plain["findings"], strict=True):
+            commands = advisor.commands(item, finding)
+            plain_finding["advice"] = advisor.advice(item, finding)
+            plain_finding["commands"] = commands and _plain(commands, CommandsDocument)
+    return document
 
 
 def finding_document(finding: Finding) -> dict[str, Json]:
@@ -532,13 +568,17 @@ def actor_document(actor: Actor) -> dict[str, Json]:
     return _plain(actor, ActorDocument)
 
 
-def to_json(report: Report) -> str:
+def to_json(report: Report, saved: str | None = None) -> str:
     """Returns the report as text, indented by two spaces and ending in a newline.
+
+    Args:
+        report: The report.
+        saved: As in `to_document`.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
-    return json.dumps(to_document(report), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(to_document(report, saved), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_report(text: str | bytes, name: str) -> Report:

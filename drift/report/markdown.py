@@ -5,8 +5,10 @@ Text from the cluster or from manifests is written as code, so that it makes no 
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from drift.advice.advisor import Advisor
 from drift.model import Finding, ObjectKey, ObjectReport, Report, Severity, SourceInfo
 from drift.report.formats import COMMENT_LIMIT
 from drift.report.line_diff import DiffLine, line_diff
@@ -14,11 +16,11 @@ from drift.report.view import (
     by_source,
     cause_and_managers,
     cluster_names,
+    command_lines,
     excerpts,
     field_place,
     finding_order,
     has_values,
-    hints,
     is_shown,
     object_name,
     open_for,
@@ -52,7 +54,12 @@ _BACKTICKS: Final = re.compile(r"`+")
 
 
 def to_markdown(
-    report: Report, limit: int = COMMENT_LIMIT, *, severity: Severity | None = None, most: int | None = None
+    report: Report,
+    limit: int = COMMENT_LIMIT,
+    *,
+    severity: Severity | None = None,
+    most: int | None = None,
+    saved: str | None = None,
 ) -> str:
     """Returns the report as GitHub-flavoured Markdown.
 
@@ -61,6 +68,7 @@ def to_markdown(
         limit: The maximum size in bytes of UTF-8, at least `SMALLEST_LIMIT`.
         severity: The lowest severity of the findings to show; None for all.
         most: The number of findings to show, the worst ones; None for all.
+        saved: The file of the JSON report, which commands name; None if it is not known.
     """
     head, tail = _head(report), _tail(report)
     space = limit - _size(head) - _size(tail) - _RESERVED
@@ -71,9 +79,13 @@ def to_markdown(
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
     sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
     left = space - sum(map(_size, (sources, errors, notes, resolved)))
-    objects = _objects(report, shown, left)
+    style = _Style(Advisor.of(report, saved), report.generated_at, "####" if len(report.sources) > 1 else "###")
+    objects, rest = _objects(report, shown, left, style)
+    if rest:
+        # A finding matters more than the commands for another one.
+        objects, rest = _objects(report, shown, left, replace(style, shows_commands=False))
     hidden = f"\n**{left_out}**\n" if left_out is not None else ""
-    return head + sources + errors + objects + hidden + resolved + notes + tail
+    return head + sources + errors + objects + rest + hidden + resolved + notes + tail
 
 
 def _head(report: Report) -> str:
@@ -92,11 +104,8 @@ def _head(report: Report) -> str:
 
 
 def _tail(report: Report) -> str:
-    lines = [f"- {hint}" for hint in hints(report)]
     ignored = report.count_ignored()
-    if ignored:
-        lines.append(f"- {plural(ignored, 'finding')} ignored by rules")
-    return "\n### What to do\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return f"\n{plural(ignored, 'finding')} ignored by rules\n" if ignored else ""
 
 
 def _list(title: str, sentences: Sequence[str], space: int) -> str:
@@ -112,28 +121,45 @@ def _list(title: str, sentences: Sequence[str], space: int) -> str:
     return text
 
 
-def _objects(report: Report, items: Sequence[ObjectReport], space: int) -> str:
-    """Returns the sections of the worst objects that fit into the space, below the sources that they come from."""
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How objects are written.
+
+    Attributes:
+        advisor: What to do about the findings.
+        now: The time of the report.
+        level: The marks before the heading of an object.
+        shows_commands: Whether the commands for each finding are written.
+    """
+
+    advisor: Advisor
+    now: str
+    level: str
+    shows_commands: bool = True
+
+
+def _objects(report: Report, items: Sequence[ObjectReport], space: int, style: _Style) -> tuple[str, str]:
+    """Returns the sections of the worst objects that fit into the space, and a sentence that counts the others.
+
+    The sections are below the sources that the objects come from.
+    """
     groups = [(_heading(report, source), members) for source, members in by_source(report, items)]
     headings = {_identity(item): heading for heading, members in groups for item in members}
-    level = "####" if len(report.sources) > 1 else "###"
     sections: dict[tuple[str | None, ObjectKey], str] = {}
     written: set[str] = set()
     rest = ""
     for number, item in enumerate(items):
         heading = headings[_identity(item)]
         space -= 0 if heading in written else _size(heading)
-        section = _object(item, space // _OBJECT_SHARE, report.generated_at, level)
+        section = _object(item, space // _OBJECT_SHARE, style)
         if section is None:
             rest = _left_out(items[number:])
             break
         written.add(heading)
         sections[_identity(item)] = section
         space -= _size(section)
-    return (
-        "".join(_group(heading, [sections.get(_identity(item), "") for item in items]) for heading, items in groups)
-        + rest
-    )
+    blocks = (_group(heading, [sections.get(_identity(item), "") for item in items]) for heading, items in groups)
+    return "".join(blocks), rest
 
 
 def _group(heading: str, sections: Sequence[str]) -> str:
@@ -160,9 +186,9 @@ def _left_out(items: Sequence[ObjectReport]) -> str:
     )
 
 
-def _object(item: ObjectReport, space: int, now: str, level: str) -> str | None:
+def _object(item: ObjectReport, space: int, style: _Style) -> str | None:
     """Returns an object's section with as many findings as fit, or None if not even one fits."""
-    text = f"\n{level} {code(short(object_name(item)))} {item.status}\n"
+    text = f"\n{style.level} {code(short(object_name(item)))} {item.status}\n"
     if item.source is not None:
         text += f"\n{code(short(str(item.source)))}\n"
     elif item.origins:
@@ -172,10 +198,9 @@ def _object(item: ObjectReport, space: int, now: str, level: str) -> str | None:
         text += f"\n{_prose(reason)}\n"
     findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
     for number, finding in enumerate(findings):
-        place = field_place(item, finding)
-        block = _finding(finding, now, place, line_diff(finding))
+        block = _finding(item, finding, style, line_diff(finding))
         if _size(text) + _size(block) + _MAX_FACT > space:
-            block = _finding(finding, now, place)
+            block = _finding(item, finding, style)
         # Keep space for the line that counts the findings left out: the next finding may need it.
         if _size(text) + _size(block) + _MAX_FACT > space:
             left_out = plural(len(findings) - number, "more finding")
@@ -184,11 +209,12 @@ def _object(item: ObjectReport, space: int, now: str, level: str) -> str | None:
     return text if _size(text) <= space else None
 
 
-def _finding(finding: Finding, now: str, place: str | None, lines_of_diff: Sequence[DiffLine] = ()) -> str:
+def _finding(item: ObjectReport, finding: Finding, style: _Style, lines_of_diff: Sequence[DiffLine] = ()) -> str:
     path = f" {code(short(finding.path))}" if finding.path else ""
     difference = "" if has_values(finding) else f" {what_differs(finding)};"
+    place = field_place(item, finding)
     where = f", {code(place)}" if place else ""
-    who = f"{_prose(cause_and_managers(finding))}{open_for(finding, now)}{where}"
+    who = f"{_prose(cause_and_managers(finding))}{open_for(finding, style.now)}{where}"
     lines = [f"**{severity_mark(finding)}**{path}:{difference} {who}"]
     if finding.note is not None:
         lines += ["", f"Note: {_prose(finding.note)}"]
@@ -197,6 +223,13 @@ def _finding(finding: Finding, now: str, place: str | None, lines_of_diff: Seque
     elif has_values(finding):
         values = zip("-+", excerpts(finding), strict=True)
         lines += ["", _fence("diff", [f"{sign} {value}" for sign, value in values if value is not None])]
+    advice = style.advisor.advice(item, finding)
+    if advice is not None:
+        lines += ["", f"Next: {_prose(advice)}"]
+    commands = command_lines(style.advisor.commands(item, finding)) if style.shows_commands else ()
+    if commands:
+        shown = [line for name, command in commands for line in (f"# {name}", command)]
+        lines += ["", "<details><summary>Commands</summary>", "", _fence("sh", shown), "", "</details>"]
     return "\n" + "\n".join(lines) + "\n"
 
 

@@ -18,6 +18,7 @@ class Style:
         markdown_limit: The maximum size of Markdown, in bytes.
         severity: The lowest severity of the findings that text and Markdown show; None for all.
         limit: The number of findings that text and Markdown show; None for all.
+        saved: The file of the JSON report, which the commands in a report name; None if it is not known.
     """
 
     color: bool = False
@@ -26,6 +27,7 @@ class Style:
     markdown_limit: int = COMMENT_LIMIT
     severity: Severity | None = None
     limit: int | None = None
+    saved: str | None = None
 
 
 def render(report: Report, form: Format, style: Style) -> str:
@@ -42,19 +44,22 @@ def render(report: Report, form: Format, style: Style) -> str:
                 verbose=style.verbose,
                 severity=style.severity,
                 limit=style.limit,
+                saved=style.saved,
             )
         case Format.JSON:
             from drift.report.json_report import to_json  # noqa: PLC0415
 
-            text = to_json(report)
+            text = to_json(report, style.saved)
         case Format.MARKDOWN:
             from drift.report.markdown import to_markdown  # noqa: PLC0415
 
-            text = to_markdown(report, style.markdown_limit, severity=style.severity, most=style.limit)
+            text = to_markdown(
+                report, style.markdown_limit, severity=style.severity, most=style.limit, saved=style.saved
+            )
         case Format.HTML:
             from drift.report.html.page import to_html  # noqa: PLC0415
 
-            text = to_html(report)
+            text = to_html(report, saved=style.saved)
         case Format.JUNIT:
             from drift.report.junit import to_junit  # noqa: PLC0415
 

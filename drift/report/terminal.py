@@ -29,15 +29,15 @@ class TerminalWriter:
         self._color = color
         self._console = Console(file=out, width=width, color_system=None, legacy_windows=False)
 
-    def line(self, *parts: tuple[str, str], indent: int = 0) -> None:
+    def line(self, *parts: tuple[str, str], indent: int | None = 0) -> None:
         """Writes a line, and continues it below with an indent if it is too long.
 
         Args:
             parts: Texts without control characters, and their styles.
-            indent: Columns before each continuation line.
+            indent: Columns before each continuation line; None does not fold the line.
         """
         plain = "".join(text for text, _ in parts)
-        if self._width is None or cell_len(plain) <= self._width:
+        if self._width is None or indent is None or cell_len(plain) <= self._width:
             self._out.write(("".join(starmap(_colored, parts)) if self._color else plain) + "\n")
             return
         indent = indent if self._width - indent >= _MIN_COLUMNS else 0

@@ -3,8 +3,10 @@
 import io
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Final, Protocol
 
+from drift.advice.advisor import Advisor
 from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
 from drift.report.line_diff import Mark, line_diff
 from drift.report.view import (
@@ -14,9 +16,9 @@ from drift.report.view import (
     by_source,
     cause_and_managers,
     cluster_names,
+    command_lines,
     field_place,
     finding_order,
-    hints,
     is_shown,
     lifecycle_mark,
     object_name,
@@ -58,6 +60,7 @@ _ABOVE_DIFF: Final = {
     Change.ADDED: "in the cluster, not in Git",
     Change.REMOVED: "in Git, not in the cluster",
 }
+_FIXES: Final = "-v shows the commands that keep a change or revert it"
 #: The column in which a finding begins, after its severity.
 _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
@@ -71,12 +74,13 @@ Part = tuple[str, str]
 class LineWriter(Protocol):
     """Writes one line."""
 
-    def __call__(self, *parts: Part, indent: int = 0) -> None:
+    def __call__(self, *parts: Part, indent: int | None = 0) -> None:
         """Writes a line, and continues it below with an indent if it is too long.
 
         Args:
             parts: Texts without control characters, and their styles.
-            indent: Columns before each continuation line.
+            indent: Columns before each continuation line; None leaves a long line to the terminal, so that it can be
+                copied as one.
         """
 
 
@@ -88,6 +92,7 @@ def to_text(
     verbose: bool = False,
     severity: Severity | None = None,
     limit: int | None = None,
+    saved: str | None = None,
 ) -> str:
     """Returns the report as text.
 
@@ -95,13 +100,15 @@ def to_text(
         report: The report.
         severity: The lowest severity of the findings to show; None for all.
         limit: The number of findings to show, the worst ones; None for all.
+        saved: The file of the JSON report, which commands name; None if it is not known.
         color: Whether to write ANSI colours.
         width: Columns to fold at; None does not fold, for a pipe.
-        verbose: Also lists ignored findings and differences that are not reported, with the reasons.
+        verbose: Also lists ignored findings and differences that are not reported, with the reasons; and all commands.
     """
     out = io.StringIO()
     objects, left_out = worst_findings(report, severity, limit)
-    _ReportWriter(line_writer(out, width, color=color), report, verbose=verbose).write(objects, left_out)
+    line, advisor = line_writer(out, width, color=color), Advisor.of(report, saved)
+    _ReportWriter(line, report, advisor, verbose=verbose).write(objects, left_out)
     return out.getvalue()
 
 
@@ -115,14 +122,15 @@ def line_writer(out: io.StringIO, width: int | None, *, color: bool) -> LineWrit
     return TerminalWriter(out, width, color=color).line
 
 
-def _write_plain(out: io.StringIO, *parts: Part, indent: int = 0) -> None:  # noqa: ARG001
+def _write_plain(out: io.StringIO, *parts: Part, indent: int | None = 0) -> None:  # noqa: ARG001
     out.write("".join(text for text, _ in parts) + "\n")
 
 
 class _ReportWriter:
-    def __init__(self, line: LineWriter, report: Report, *, verbose: bool) -> None:
+    def __init__(self, line: LineWriter, report: Report, advisor: Advisor, *, verbose: bool) -> None:
         self._line = line
         self._report = report
+        self._advisor = advisor
         self._verbose = verbose
 
     def write(self, objects: Sequence[ObjectReport], left_out: str | None) -> None:
@@ -165,13 +173,23 @@ class _ReportWriter:
         reason = reason_of(item)
         if reason is not None:
             self._line((f"  {reason}", ""), indent=_SHIFT)
-        for finding in sorted(item.findings, key=finding_order):
-            if self._verbose or finding.ignored is None:
-                self._finding(finding, field_place(item, finding))
+        shown = [one for one in sorted(item.findings, key=finding_order) if self._verbose or one.ignored is None]
+        for advice, findings in groupby(shown, key=partial(self._advisor.advice, item)):
+            for finding in findings:
+                self._finding(item, finding)
+            if advice is not None:
+                self._detail(f"next: {visible(advice)}")
+        if not self._verbose:
+            looks = dict.fromkeys(command for one in shown for command in self._commands(item, one)[:1])
+            for label, command in looks:
+                self._line((f"  {label}: {command}", "dim"), indent=None)
         self._line()
 
-    def _finding(self, finding: Finding, place: str | None) -> None:
-        lines = line_diff(finding)
+    def _commands(self, item: ObjectReport, finding: Finding) -> Sequence[tuple[str, str]]:
+        return command_lines(self._advisor.commands(item, finding))
+
+    def _finding(self, item: ObjectReport, finding: Finding) -> None:
+        lines, place = line_diff(finding), field_place(item, finding)
         difference: tuple[Part, ...] = ((_ABOVE_DIFF[finding.change], ""),) if lines else _difference(finding)
         mark = lifecycle_mark(finding)
         self._line(
@@ -190,6 +208,8 @@ class _ReportWriter:
             self._detail(str(line), _MARK_STYLE[line.mark], shift=0 if line.mark is Mark.HUNK else _SHIFT)
         if finding.ignored is not None:
             self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
+        for label, command in self._commands(item, finding) if self._verbose else ():
+            self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
 
     def _detail(self, text: str, style: str = "", shift: int = 0) -> None:
         """Writes a line below a finding."""
@@ -209,8 +229,8 @@ class _ReportWriter:
                 self._line((text, "dim"), indent=_SHIFT)
 
     def _summary(self) -> None:
-        for hint in hints(self._report):
-            self._line((hint, "dim"), indent=_SHIFT)
+        if not self._verbose and self._advisor.is_fixable and self._report.has_drift:
+            self._line((_FIXES, "dim"), indent=_SHIFT)
         ignored = self._report.count_ignored()
         if ignored and not self._verbose:
             self._line((f"{plural(ignored, 'finding')} ignored by rules; show with -v", "dim"), indent=_SHIFT)

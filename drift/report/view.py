@@ -1,4 +1,4 @@
-"""The words and the order that all formats for people share: names, values, causes, hints.
+"""The words and the order that all formats for people share: names, values, causes, advice.
 
 There are no colours and no markup here. Each format escapes these texts in its own way.
 """
@@ -12,6 +12,7 @@ from enum import Enum, auto
 from itertools import groupby
 from typing import Final
 
+from drift.advice.advisor import Commands
 from drift.model import (
     SEVERITY_RANK,
     Actor,
@@ -52,18 +53,6 @@ _EVIDENCE_WORD: Final = {
     Evidence.CANDIDATE: ", possibly ",
 }
 _CHANGES_WITH_VALUES: Final = {Change.CHANGED, Change.ADDED, Change.REMOVED}
-_HINTS: Final = {
-    Cause.MANUAL: "changed in the cluster: sync to revert it, or commit the live value to Git to keep it",
-    Cause.PENDING_SYNC: "Git is ahead: sync, or find out why your GitOps controller has not synced yet",
-    Cause.UNKNOWN: (
-        "cause unknown: Kubernetes kept no record of who did this; check `git log -p FILE` before you sync"
-    ),
-}
-#: A sync may leave in place what only the cluster has, so these hints do not depend on who put it there.
-_HINTS_ON_EXTRAS: Final = {
-    Change.ADDED: "added in the cluster: remove it there (a sync may not), or commit it to Git to keep it",
-    Change.UNMANAGED: "only in the cluster: delete it, commit it to Git, or ignore it with a reason in drift.yaml",
-}
 _STATUS_RANK: Final = {
     Status.UNCHECKED: 1,
     Status.MISSING: 0,
@@ -382,19 +371,13 @@ def resolved_line(report: Report) -> str | None:
     return f"{plural(len(report.resolved), 'finding')} resolved since the last scan: {named}{rest}"
 
 
-def hints(report: Report) -> list[str]:
-    """Returns what to do about the findings of a report, each hint once."""
-    found = {hint_for(finding) for item in report.objects for finding in item.findings}
-    return [hint for hint in (*_HINTS.values(), *_HINTS_ON_EXTRAS.values()) if hint in found]
-
-
-def hint_for(finding: Finding) -> str:
-    """Returns what to do about a finding, or "" if it does not count as drift."""
-    if not finding.is_drift:
-        return ""
-    if finding.change in _HINTS_ON_EXTRAS and finding.cause is not Cause.PENDING_SYNC:
-        return _HINTS_ON_EXTRAS[finding.change]
-    return _HINTS[finding.cause]
+def command_lines(commands: Commands | None) -> Sequence[tuple[str, str]]:
+    """Returns the commands for a finding, each with what it is for."""
+    if commands is None:
+        return ()
+    also = f"sync, also deploys {plural(commands.also_deploys, 'pending change')}" if commands.also_deploys else "sync"
+    named = (("look", commands.look), ("keep", commands.keep), ("revert", commands.revert), (also, commands.sync))
+    return [(name, command) for name, command in named if command is not None]
 
 
 def reason_of(item: ObjectReport) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from drift.advice.advisor import Advisor, Commands
 from drift.model import Actor, Cause, Change, Evidence, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status
 from drift.report.inline_diff import differing_pieces
 from drift.report.line_diff import DiffLine, Mark, line_diff
@@ -16,9 +17,9 @@ from drift.report.view import (
     finding_order,
     git_line,
     has_values,
-    hint_for,
     is_shown,
     lifecycle_mark,
+    plural,
     reason_of,
     sentence,
     short,
@@ -66,7 +67,7 @@ def listed_objects(report: Report) -> list[tuple[int | None, ObjectReport]]:
     ]
 
 
-def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]]) -> dict[str, Json]:
+def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]], advisor: Advisor) -> dict[str, Json]:
     """Returns everything that the list shows and filters.
 
     A field is null if it is not shown. Values and diffs are lists of lines; each line is the first character of
@@ -88,7 +89,7 @@ def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]]) 
         "sources": _headings(report),
         "noSource": NO_SOURCE,
         # After the first scan everything is new, which is not worth a mark on each finding.
-        "objects": [_object(group, item, marks_new=lifecycles != {Lifecycle.NEW}) for group, item in items],
+        "objects": [_object(group, item, advisor, marks_new=lifecycles != {Lifecycle.NEW}) for group, item in items],
     }
 
 
@@ -98,7 +99,7 @@ def _headings(report: Report) -> list[str]:
     return [lines[source.name] for source in report.sources] if len(report.sources) > 1 else []
 
 
-def _object(group: int | None, item: ObjectReport, *, marks_new: bool) -> dict[str, Json]:
+def _object(group: int | None, item: ObjectReport, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
     key = item.key
     findings = sorted(item.findings, key=finding_order)
     return {
@@ -110,11 +111,11 @@ def _object(group: int | None, item: ObjectReport, *, marks_new: bool) -> dict[s
         "status": item.status,
         "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
         "reason": reason_of(item),
-        "findings": [_finding(item, finding, marks_new=marks_new) for finding in findings],
+        "findings": [_finding(item, finding, advisor, marks_new=marks_new) for finding in findings],
     }
 
 
-def _finding(item: ObjectReport, finding: Finding, *, marks_new: bool) -> dict[str, Json]:
+def _finding(item: ObjectReport, finding: Finding, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
     before, last = "", short(finding.path)
     if match := _LAST_FIELD.fullmatch(last):
         before, last = match.groups()
@@ -137,7 +138,8 @@ def _finding(item: ObjectReport, finding: Finding, *, marks_new: bool) -> dict[s
         "manager": _first_of(finding.actors),
         "seen": "seen" if not finding.actors and first_seen else None,
         "time": first_seen if not finding.actors else _time(finding.actors[0]),
-        "hint": hint_for(finding) or None,
+        "advice": advisor.advice(item, finding),
+        **_commands(advisor.commands(item, finding)),
         "actors": [_actor(actor) for actor in finding.actors],
         "gitLine": git_line(finding),
         "firstSeen": first_seen,
@@ -147,6 +149,18 @@ def _finding(item: ObjectReport, finding: Finding, *, marks_new: bool) -> dict[s
         else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
         "place": field_place(item, finding) or (None if item.source is None else short(str(item.source))),
         "pointer": short(finding.pointer) or None,
+    }
+
+
+def _commands(commands: Commands | None) -> dict[str, Json]:
+    commands = commands or Commands()
+    also = f"also deploys {plural(commands.also_deploys, 'pending change')}" if commands.also_deploys else None
+    return {
+        "look": commands.look,
+        "keep": commands.keep,
+        "revert": commands.revert,
+        "sync": commands.sync,
+        "alsoDeploys": also,
     }
 
 

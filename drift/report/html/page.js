@@ -63,7 +63,7 @@
     for (const part of [result, ...result.querySelectorAll("[data-if], [data-slot], [data-time], [data-class], [data-lines]")]) {
       const { if: condition, slot, time, class: kind, lines } = part.dataset;
       if ([condition, slot, time].some((name) => name && (values[name] ?? null) === null)) part.remove();
-      else if (slot) part.append(...(slot === "hint" ? withCode(values[slot]) : [values[slot]]));
+      else if (slot) part.append(values[slot]);
       else if (time) showTime(part, values[time]);
       else if (lines && values[lines].length) part.append(...values[lines].map(lineElement));
       else if (lines) part.remove();
@@ -80,9 +80,6 @@
     result.querySelector("code").append(...parts);
     return result;
   }
-
-  // A hint, with the text between backticks as code.
-  const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? element("code", "", part) : part));
 
   const rank = (finding) => data.order.severity.indexOf(finding.severity);
 

@@ -10,9 +10,10 @@ from importlib import resources
 from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from drift import __version__
+from drift.advice.advisor import Advisor
 from drift.model import SEVERITY_RANK, Json, PastScan, Report, Status, Verdict
 from drift.report.html.data import NO_SOURCE, instant, listed_objects, page_data
 from drift.report.view import (
@@ -52,20 +53,21 @@ _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}")
 _IN_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def to_html(report: Report, live: Json = None) -> str:
+def to_html(report: Report, live: Json = None, saved: str | None = None) -> str:
     """Returns the report as one HTML file.
 
     Args:
         report: The report.
         live: For the page of `drift watch`, which keeps itself current, the state that its server answers with: the
             ``revision`` of the report, and the times ``scanned`` and ``contact``. None for a file.
+        saved: The file of the JSON report, which commands name; None if it is not known.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
     style, script = asset("page.css"), asset("page.js")
     items = listed_objects(report)
-    data = page_data(report, items)
+    data = page_data(report, items, Advisor.of(report, saved))
     shown = [values for (_, item), values in zip(items, data["objects"], strict=True) if is_shown(item)]
     listed, left_out = _listed(shown)
     # Everything that is not `Markup` is escaped.
@@ -135,7 +137,6 @@ def _environment() -> Environment:
         "short": short,
         "sentence": sentence,
         "plural": plural,
-        "code": _with_code,
         "rank": SEVERITY_RANK.__getitem__,
         "moment": _moment,
         "utc": _utc,
@@ -159,11 +160,6 @@ def _utc(time: str) -> str:
 
 def _without_control_characters(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _with_code(text: str) -> Markup:
-    """Marks up as code what a text has between backticks."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str, Json]], int]:

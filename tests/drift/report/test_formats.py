@@ -85,37 +85,45 @@ prod: incomplete: 7 findings (1 high, 5 medium, 1 low); 1 in-sync, 2 drifted, 1 
 Service n/a  missing  apps/a.yaml:3
   high     in Git, not in the cluster
            changed in the cluster
+           next: sync to create it again, or remove it from Git
+  look: git log -p -- apps/a.yaml
 
 Deployment n/a  drifted  apps/a.yaml:3
   medium   + a  live {"x": [1]}, not in Git
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
            note: said in words
+           next: remove it in the cluster, as a sync may not, or commit it to Git to keep it
   medium   - b  Git yes, not in the cluster
            Git is ahead, not synced yet: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           next: sync, or find out why your GitOps controller has not synced yet
   medium   ~ spec.replicas  Git 2, live 5
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           next: sync to undo it, or commit the live value to Git to keep it
   low      ~ c  the same items in another order
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           next: sync to restore the order in Git, or change it there: the order of this list has a meaning
   info     ~ d  Git 2, live 5
            made by a controller: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+  look: kubectl get deployment/a -n n --context prod -o yaml
+  look: git log -p -- apps/a.yaml
 
 Pod n/a  unmanaged
   medium   in the cluster, not in Git
            cause unknown
+           next: delete it, commit it to Git, or ignore it with a reason in drift.yaml
+  look: kubectl describe pod/a -n n --context prod
 
 Secret n/a  drifted  apps/a.yaml:3
   medium   ~ data.key  changed (value not shown)
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
+           next: sync to restore the value in Git, or change it there by hand
+  look: kubectl describe secret/a -n n --context prod
 
 Role n/a  unchecked  apps/a.yaml:3
   may not be read
 
 note: a note
 not checked: roles: may not be read
-changed in the cluster: sync to revert it, or commit the live value to Git to keep it
-Git is ahead: sync, or find out why your GitOps controller has not synced yet
-added in the cluster: remove it there (a sync may not), or commit it to Git to keep it
-only in the cluster: delete it, commit it to Git, or ignore it with a reason in drift.yaml
 1 finding ignored by rules; show with -v
 prod: incomplete: 7 findings (1 high, 5 medium, 1 low); 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
@@ -289,10 +297,15 @@ def test_colours_are_written_only_if_requested() -> None:
     assert "\x1b[" not in to_text(RICH, color=False)
 
 
+def _without_commands(text: str) -> list[str]:
+    """The lines that are folded: a command is one line, so that it can be copied."""
+    return [line for line in text.splitlines() if not line.startswith("  look: ")]
+
+
 def test_lines_are_folded_at_the_width_and_not_cut() -> None:
     text = to_text(RICH, color=False, width=40)
 
-    assert max(map(len, text.splitlines())) <= 40
+    assert max(map(len, _without_commands(text))) <= 40
     assert "".join(text.split()) == "".join(GOLDEN.split())
 
 
@@ -304,7 +317,7 @@ WIDE = "\u6f22\u5b57 e\u0301 \U0001f600 " * 30
 def test_wide_and_combining_characters_are_measured_in_columns(value: str, width: int) -> None:
     text = to_text(_only(FINDING, path=WIDE, desired="x\n", live=value, note=WIDE), color=True, width=width)
 
-    assert max(cell_len(line) for line in Text.from_ansi(text).plain.splitlines()) <= width
+    assert max(map(cell_len, _without_commands(Text.from_ansi(text).plain))) <= width
     assert Text.from_ansi(text).plain.count("\u0301") >= 60
 
 

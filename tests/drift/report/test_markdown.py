@@ -31,9 +31,11 @@ def many(objects: int, each: int = 3) -> Report:
 
 
 def outside_code(markdown: str) -> str:
-    """Returns the text without fenced code blocks and inline code, as CommonMark reads it."""
+    """Returns the text without fenced code blocks and inline code, as CommonMark reads it, and without our own tags."""
     lines, fence = [], None
     for line in markdown.split("\n"):
+        if fence is None and line in {"<details><summary>Commands</summary>", "</details>"}:
+            continue
         mark = re.match(r"(`{3,})[^`]*$", line)
         if fence is None and mark:
             fence = mark[1]
@@ -86,6 +88,13 @@ def test_many_errors_leave_space_for_objects() -> None:
 
     assert "### `ConfigMap shop/name-00000` drifted" in text
     assert re.search(r"- [0-9]+ more not shown here", text)
+
+
+def test_commands_give_way_to_findings() -> None:
+    few, too_many = to_markdown(many(1)), to_markdown(many(1000))
+
+    assert few.count("kubectl get configmap/name-00000") == 3
+    assert "<details>" not in too_many
 
 
 def test_the_worst_comes_first() -> None:

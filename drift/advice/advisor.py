@@ -1,0 +1,153 @@
+"""What a user can do about each finding of a report."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from drift.advice.kubectl import look, revert_fields, revert_object
+from drift.advice.refusals import STDIN, renderer_of, why_not_adopted, why_not_reverted
+from drift.advice.sentences import advice
+from drift.advice.syncers import SyncerState, state_of, status_command, sync_command, syncs_one_object
+from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, Verdict
+
+#: The name of the saved report in commands, if nothing says where it is saved.
+REPORT_FILE: Final = "report.json"
+#: A command that changes the cluster and is longer than this is replaced by one that prints it.
+_MAX_REVERT: Final = 300
+#: Longer than the names of Kubernetes and the paths of files can make a command.
+_MAX_COMMAND: Final = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Commands for a POSIX shell, quoted, each on one line without control characters.
+
+    Attributes:
+        look: Shows the object, the history of its file, or the state of its syncer. Changes nothing.
+        keep: Changes the manifest so that Git says what is live; None if `drift adopt` would refuse.
+        revert: Changes the cluster so that it says what Git says, if nothing has changed since the report. If that
+            command is long, prints it instead. None if `drift revert` would refuse.
+        sync: Makes the syncer of the object sync it; None if it has none, or a suspended one.
+        also_deploys: The number of other changes, not synced yet, that `sync` deploys.
+    """
+
+    look: str | None = None
+    keep: str | None = None
+    revert: str | None = None
+    sync: str | None = None
+    also_deploys: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Advisor:
+    """Knows what of a report all commands depend on. Make it with `Advisor.of`.
+
+    Attributes:
+        sources: The sources of the report by name.
+        contexts: The kubeconfig context of each cluster, by the name that objects have for it; None for the only one.
+        pending: The number of findings that wait for a sync, by source and object.
+        is_fixable: Whether `drift adopt` and `drift revert` accept the report.
+        saved: The file in which the report is saved.
+    """
+
+    sources: Mapping[str, SourceInfo]
+    contexts: Mapping[str | None, str | None]
+    pending: Mapping[tuple[str, object], int]
+    is_fixable: bool
+    saved: str
+
+    @classmethod
+    def of(cls, report: Report, saved: str | None = None) -> "Advisor":
+        """Returns the advisor for a report.
+
+        Args:
+            report: The report.
+            saved: The file in which it is saved, if that is known.
+        """
+        contexts: dict[str | None, str | None] = {cluster.context: cluster.context for cluster in report.clusters}
+        pending = Counter[tuple[str, object]]()
+        for item in report.objects:
+            count = sum(finding.is_drift and finding.cause is Cause.PENDING_SYNC for finding in item.findings)
+            for origin in item.origins:
+                pending[origin, None] += count
+                pending[origin, item.key] += count
+        return cls(
+            sources={source.name: source for source in report.sources},
+            contexts=contexts or {None: None if report.cluster is None else report.cluster.context},
+            pending=pending,
+            is_fixable=report.verdict is not Verdict.INCOMPLETE and not report.clusters,
+            saved=saved or REPORT_FILE,
+        )
+
+    def advice(self, item: ObjectReport, finding: Finding) -> str | None:
+        """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift."""
+        return advice(finding, self._source(item))
+
+    def commands(self, item: ObjectReport, finding: Finding) -> Commands | None:
+        """Returns the commands for a finding; None if it does not count as drift, or if its cluster is not known."""
+        if not finding.is_drift or item.cluster not in self.contexts:
+            return None
+        context = self.contexts[item.cluster]
+        shown = _printable(self._look(item, finding, context))
+        if not self.is_fixable:
+            return Commands(shown)
+        source = self._source(item)
+        sync = None if source is None else _printable(sync_command(source, item, context))
+        return Commands(
+            shown,
+            _printable(self._keep(item, finding)),
+            _printable(self._revert(item, finding, context)),
+            sync,
+            0 if source is None or sync is None else self._other_pending(source, item, finding),
+        )
+
+    def _source(self, item: ObjectReport) -> SourceInfo | None:
+        return next((self.sources[name] for name in item.origins if name in self.sources), None)
+
+    def _look(self, item: ObjectReport, finding: Finding, context: str | None) -> str:
+        source = self._source(item)
+        file = None if item.source is None or item.source.file == STDIN else item.source.file
+        if finding.cause is Cause.PENDING_SYNC and source is not None:
+            status = status_command(source, item, context)
+            if status is not None and (file is None or state_of(source) is not SyncerState.ACTIVE):
+                return status
+        if file is not None and (finding.cause is Cause.PENDING_SYNC or finding.change is Change.MISSING):
+            return _git_log(file)
+        # kubectl describe shows the sizes of a Secret's values, not the values.
+        if finding.change is Change.UNMANAGED or finding.redacted or item.kind == "Secret":
+            return look(item, "describe", context=context)
+        return look(item, "get", "-o", "yaml", context=context)
+
+    def _keep(self, item: ObjectReport, finding: Finding) -> str | None:
+        if finding.change is Change.UNMANAGED or why_not_adopted(item, finding) is not None:
+            return None
+        if renderer_of(item, self.sources) is not None:
+            return None
+        return shlex.join(("drift", "adopt", self.saved, finding.id, "--write"))
+
+    def _revert(self, item: ObjectReport, finding: Finding, context: str | None) -> str | None:
+        if why_not_reverted(item, finding) is not None:
+            return None
+        command = revert_fields(item, (finding,), context) if finding.path else revert_object(item, finding, context)
+        if len(command) <= _MAX_REVERT:
+            return command
+        return shlex.join(("drift", "revert", self.saved, finding.id))
+
+    def _other_pending(self, source: SourceInfo, item: ObjectReport, finding: Finding) -> int:
+        of_object = item.key if syncs_one_object(source) else None
+        return self.pending[source.name, of_object] - (finding.cause is Cause.PENDING_SYNC)
+
+
+def _git_log(file: str) -> str:
+    folder, _, name = file.rpartition("/")
+    # git log needs to run inside the work tree of the file.
+    if file.startswith(("/", "../")):
+        return shlex.join(("git", "-C", folder or "/", "log", "-p", "--", name))
+    return shlex.join(("git", "log", "-p", "--", file))
+
+
+def _printable(command: str | None) -> str | None:
+    """Returns a command that may be printed: one with control characters could move the cursor or hide text."""
+    return command if command is not None and command.isprintable() and len(command) <= _MAX_COMMAND else None

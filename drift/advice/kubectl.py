@@ -1,0 +1,108 @@
+"""The kubectl commands that look at an object or revert it, quoted for a POSIX shell.
+
+No other program is needed, and a command that changes something fails if the object is no longer as the report has it.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+from drift.advice.refusals import needs_version
+from drift.model import Change, Finding, Json, Object, ObjectReport
+from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, parse
+
+
+def look(item: ObjectReport, verb: str, *flags: str, context: str | None) -> str:
+    """Returns a command that shows an object: ``kubectl get deployment.apps/web -n shop -o yaml``."""
+    kind = item.kind.lower()
+    name = f"{kind}.{item.key.group}/{item.name}" if item.key.group else f"{kind}/{item.name}"
+    namespace = ("-n", item.namespace) if item.namespace else ()
+    return shlex.join(("kubectl", verb, name, *namespace, *_context(context), *flags))
+
+
+def revert_object(item: ObjectReport, finding: Finding, context: str | None) -> str:
+    """Returns the command that deletes an unmanaged object, or creates a missing one."""
+    if finding.change is Change.UNMANAGED:
+        uid = _write("get", _resource(item), "--output=jsonpath={.metadata.uid}", item=item, context=context)
+        delete = _write("delete", _resource(item), item=item, context=context)
+        return f'test "$({uid})" = {shlex.quote(str(item.uid))} && {delete}'
+    file = item.source.file if item.source else ""
+    # kubectl create changes no object that exists; if the file has other objects, it reports them as existing.
+    return _write("create", f"--filename={file}", item=item, context=context)
+
+
+def revert_fields(item: ObjectReport, findings: Sequence[Finding], context: str | None) -> str:
+    """Returns the command that patches an object so that fields say what Git says."""
+    operations = json.dumps(_operations(item, findings), ensure_ascii=True, separators=(",", ":"))
+    return _write("patch", _resource(item), "--type=json", f"--patch={operations}", item=item, context=context)
+
+
+def _write(*arguments: str, item: ObjectReport, context: str | None) -> str:
+    namespace = ("--namespace", item.namespace) if item.namespace else ()
+    return shlex.join(("kubectl", *arguments, *namespace, *_context(context)))
+
+
+def _context(context: str | None) -> Sequence[str]:
+    return ("--context", context) if context else ()
+
+
+def _resource(item: ObjectReport) -> str:
+    """Returns the object with its version, in which the pointers of a patch are valid."""
+    group, _, version = item.api_version.rpartition("/")
+    kind = item.kind.lower()
+    return f"{kind}.{version}.{group}/{item.name}" if group else f"{kind}/{item.name}"
+
+
+# -- JSON patches (RFC 6902)
+
+
+def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Object]:
+    """Returns a patch in which what is live is replaced and removed, and then the rest is added.
+
+    Pointers to what is live are valid before anything is removed, and those of the manifest after that.
+    """
+    version: Object = {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
+    operations = [version] if any(map(needs_version, findings)) else []
+    removals: list[Object] = []
+    additions: list[tuple[list[tuple[int, str]], Finding]] = []
+    for finding in findings:
+        if finding.change is Change.REMOVED:
+            additions.append((_order(finding.pointer), finding))
+            continue
+        if not needs_version(finding):
+            operations.append({"op": "test", "path": finding.pointer, "value": finding.live})
+        if finding.change is Change.ADDED:
+            removals.append({"op": "remove", "path": finding.pointer})
+            if finding.pointer.endswith("/serviceAccountName"):
+                # The server keeps a copy under the deprecated name, and would restore the field from it.
+                removals.append({"op": "remove", "path": finding.pointer.removesuffix("Name")})
+        else:
+            operations.append({"op": "replace", "path": finding.pointer, "value": finding.desired})
+    # From the end, so that the indexes of what is still to do stay right.
+    operations += sorted(removals, key=lambda operation: _order(operation["path"]), reverse=True)
+    for _, finding in sorted(additions, key=lambda addition: addition[0]):
+        operations += _tests_of_keys(finding)
+        operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
+    return operations
+
+
+def _tests_of_keys(finding: Finding) -> Iterator[Object]:
+    """Yields tests that the list items on the way to a field are where the manifest has them."""
+    pointer = ""
+    path = parse(finding.path)
+    for element, token in zip(path[:-1], finding.pointer.split("/")[1:], strict=False):
+        pointer += f"/{token}"
+        if isinstance(element, ItemKey):
+            for name, value in element:
+                if name not in {SET_FIELD, OCCURRENCE}:
+                    yield {"op": "test", "path": f"{pointer}/{escape_pointer(name)}", "value": _typed(name, value)}
+
+
+def _typed(name: str, value: Json) -> Json:
+    """Returns a key's value with its type: of the keys of Kubernetes' lists, only ports are numbers."""
+    return int(value) if name.lower().endswith("port") and re.fullmatch(r"\d+", str(value)) else value
+
+
+def _order(pointer: str) -> list[tuple[int, str]]:
+    return [(int(token), "") if token.isdecimal() else (-1, token) for token in pointer.split("/")]

@@ -1,0 +1,101 @@
+"""Which findings cannot be adopted or reverted, as far as the report tells, and what to do instead."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.paths import parse
+
+#: The file of manifests that came from standard input.
+STDIN: Final = "<stdin>"
+_DELETION: Final = "metadata.deletionTimestamp"
+
+
+def needs_version(finding: Finding) -> bool:
+    """Whether no value of the report tells that the live object is unchanged.
+
+    The live object has no value for a field that only Git has, and the report leaves defaults out of lists and objects.
+    """
+    return finding.change is Change.REMOVED or isinstance(finding.live, dict | list)
+
+
+def _has_broken_path(_: ObjectReport, finding: Finding) -> bool:
+    try:
+        parse(finding.path)
+    except ValueError:
+        return True
+    return False
+
+
+#: What cannot be reverted: whether a reason applies, and the reason.
+_NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]]] = (
+    (lambda _, finding: finding.cause is Cause.PENDING_SYNC, "Git is ahead; sync it instead"),
+    (
+        lambda _, finding: finding.cause is Cause.CONTROLLER,
+        "a controller sets this field, and would set it again",
+    ),
+    (_has_broken_path, "the report has no valid path for it; make it again"),
+    (
+        lambda _, finding: finding.redacted,
+        "its value is hidden; sync the object with its GitOps controller, or apply its manifest",
+    ),
+    (
+        lambda _, finding: finding.path == _DELETION,
+        "a deletion cannot be undone; wait until the object is gone, then sync it",
+    ),
+    (
+        lambda _, finding: finding.change is Change.REORDERED,
+        "only the order of a list differs; sync the object with its GitOps controller",
+    ),
+    (
+        lambda item, finding: finding.change is Change.MISSING and (item.source is None or item.source.file == STDIN),
+        "no file holds its manifest; sync it with its GitOps controller",
+    ),
+    (
+        lambda item, finding: finding.change is Change.UNMANAGED and item.uid is None,
+        "the report does not hold the uid of the object; make it again",
+    ),
+    (
+        lambda item, finding: bool(finding.path) and needs_version(finding) and item.resource_version is None,
+        "the report does not hold the resourceVersion of the object; make it again",
+    ),
+)
+#: What cannot be adopted.
+_NOT_ADOPTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]]] = (
+    (
+        lambda _, finding: finding.cause is Cause.PENDING_SYNC,
+        "Git is ahead; adopting would undo a change in Git that is not synced yet",
+    ),
+    (lambda _, finding: finding.cause is Cause.CONTROLLER, "a controller sets this field"),
+    (_has_broken_path, "the report has no valid path for it; make it again"),
+    (lambda _, finding: finding.redacted, "its value is hidden; change it in Git by hand"),
+    (lambda _, finding: finding.path == _DELETION, "the object is being deleted"),
+    (
+        lambda _, finding: finding.change is Change.REORDERED,
+        "only the order of a list differs; change it in Git by hand",
+    ),
+    (
+        lambda item, finding: finding.change is not Change.UNMANAGED and item.source is None and not item.origins,
+        "no file holds its manifest",
+    ),
+    (
+        lambda item, _: item.source is not None and item.source.file == STDIN,
+        "its manifest came from standard input; make the report from files",
+    ),
+)
+
+
+def why_not_reverted(item: ObjectReport, finding: Finding) -> str | None:
+    """Returns why no command for the cluster reverts a finding and what to do, or None if one does."""
+    return next((reason for applies, reason in _NOT_REVERTED if applies(item, finding)), None)
+
+
+def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:
+    """Returns why no edit of a manifest ends a finding and what to do, or None if the report holds no reason."""
+    return next((reason for applies, reason in _NOT_ADOPTED if applies(item, finding)), None)
+
+
+def renderer_of(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> SourceInfo | None:
+    """Returns the source that renders the manifest of an object; None if people edit the manifest itself."""
+    found = (sources[name] for name in item.origins if name in sources)
+    return next((source for source in found if source.kind is not SourceKind.FILES), None)

@@ -1,0 +1,109 @@
+"""One sentence that says what to do about a finding."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drift.advice.syncers import SyncerState, state_of
+from drift.model import Cause, Change, Finding, SourceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    """A row of the table.
+
+    Attributes:
+        text: The sentence, without a full stop; ``{source}`` stands for the name of the source.
+        causes: The causes that it is for; empty for all.
+        changes: The changes that it is for; empty for all.
+        states: The states of the syncer that it is for; empty for all.
+        applies: What else must hold of the finding.
+    """
+
+    text: str
+    causes: frozenset[Cause] = frozenset()
+    changes: frozenset[Change] = frozenset()
+    states: frozenset[SyncerState] = frozenset()
+    applies: Callable[[Finding], bool] = lambda _: True
+
+    def is_for(self, finding: Finding, state: SyncerState) -> bool:
+        return (
+            (not self.causes or finding.cause in self.causes)
+            and (not self.changes or finding.change in self.changes)
+            and (not self.states or state in self.states)
+            and self.applies(finding)
+        )
+
+
+_PENDING: Final = frozenset({Cause.PENDING_SYNC})
+_UNKNOWN: Final = frozenset({Cause.UNKNOWN})
+_SUSPENDED: Final = frozenset({SyncerState.SUSPENDED})
+#: The first row that fits a finding counts.
+_TABLE: Final[Sequence[_Advice]] = (
+    _Advice(
+        "wait until its finalizers are done, and find out who deleted it before you sync",
+        applies=lambda finding: finding.path == "metadata.deletionTimestamp",
+    ),
+    _Advice("resume {source}, which is suspended, to deploy this", _PENDING, states=_SUSPENDED),
+    _Advice(
+        "fix what {source} reports; until then it does not deploy this",
+        _PENDING,
+        states=frozenset({SyncerState.FAILING}),
+    ),
+    _Advice("wait for the next sync of {source}, or sync it now", _PENDING, states=frozenset({SyncerState.ACTIVE})),
+    _Advice(
+        "delete it, or let your GitOps controller prune it: Git has dropped it",
+        _PENDING,
+        frozenset({Change.UNMANAGED}),
+    ),
+    _Advice("sync, or find out why your GitOps controller has not synced yet", _PENDING),
+    _Advice(
+        "delete it, commit it to Git, or ignore it with a reason in drift.yaml",
+        changes=frozenset({Change.UNMANAGED}),
+    ),
+    _Advice(
+        "check in the history of its file whether it was ever deployed; then sync, or remove it from Git",
+        _UNKNOWN,
+        frozenset({Change.MISSING}),
+    ),
+    _Advice(
+        "resume {source}, which is suspended, to create it again, or remove it from Git",
+        changes=frozenset({Change.MISSING}),
+        states=_SUSPENDED,
+    ),
+    _Advice("sync to create it again, or remove it from Git", changes=frozenset({Change.MISSING})),
+    _Advice(
+        "remove it in the cluster, as a sync may not, or commit it to Git to keep it",
+        changes=frozenset({Change.ADDED}),
+    ),
+    _Advice(
+        "check the history of the file in Git before you sync: Kubernetes kept no record of who did this", _UNKNOWN
+    ),
+    _Advice(
+        "sync to restore the value in Git, or change it there by hand",
+        applies=lambda finding: finding.redacted,
+    ),
+    _Advice(
+        "sync to restore the order in Git, or change it there: the order of this list has a meaning",
+        changes=frozenset({Change.REORDERED}),
+    ),
+    _Advice(
+        "revert it, or commit it to Git before you resume {source}: a suspended source undoes nothing",
+        states=_SUSPENDED,
+    ),
+    _Advice("sync to undo it, or commit the live value to Git to keep it"),
+)
+
+
+def advice(finding: Finding, source: SourceInfo | None) -> str | None:
+    """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift.
+
+    Args:
+        finding: The finding.
+        source: The source of its object; None if it has none.
+    """
+    if not finding.is_drift:
+        return None
+    state = state_of(source)
+    found = next(row for row in _TABLE if row.is_for(finding, state))
+    return found.text.format(source="" if source is None else source.name)

@@ -1,0 +1,212 @@
+"""The commands for a finding: which there are, and that a shell reads each as it is meant."""
+
+import json
+import shlex
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from drift.advice.advisor import Advisor, Commands
+from drift.model import (
+    Cause,
+    Change,
+    ClusterInfo,
+    Finding,
+    ManifestsInfo,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    Source,
+    SourceInfo,
+    SourceKind,
+    Status,
+)
+
+ID = "0123456789abcdef"
+FINDING = Finding(
+    ID,
+    Change.CHANGED,
+    "spec.replicas",
+    "/spec/replicas",
+    2,
+    5,
+    redacted=False,
+    cause=Cause.MANUAL,
+    severity=Severity.MEDIUM,
+)
+OBJECT = ObjectReport(
+    "apps/v1",
+    ObjectKey("apps", "Deployment", "shop", "web"),
+    Source("apps/web.yaml", 1, 3),
+    Status.DRIFTED,
+    uid="u-1",
+    resource_version="7",
+)
+FLUX = SourceInfo(
+    SourceKind.FLUX_KUSTOMIZATION, "Kustomization flux-system/apps", path="./apps", suspended=False, ready=True
+)
+ARGOCD = SourceInfo(
+    SourceKind.ARGOCD_APPLICATION, "Application argocd/apps source 2", path="./apps", suspended=False, ready=True
+)
+HELM = SourceInfo(SourceKind.FLUX_HELM_RELEASE, "HelmRelease flux-system/apps", suspended=False, ready=True)
+HOSTILE = 'a\'; touch owned; `touch owned` $(touch owned) "b" -- *'
+
+
+def _report(*objects: ObjectReport, source: SourceInfo | None = None, context: str | None = "prod") -> Report:
+    cluster = ClusterInfo(context, "https://127.0.0.1", "v1.36.3")
+    sources = () if source is None else (source,)
+    return Report("2026-01-01T00:00:00Z", cluster, ManifestsInfo(("apps",), None, None), objects, sources=sources)
+
+
+def _commands(
+    finding: Finding = FINDING,
+    item: ObjectReport = OBJECT,
+    *,
+    source: SourceInfo | None = None,
+    context: str | None = "prod",
+    saved: str | None = None,
+) -> Commands:
+    item = replace(item, findings=(finding,), origins=() if source is None else (source.name,))
+    commands = Advisor.of(_report(item, source=source, context=context), saved).commands(item, finding)
+    assert commands is not None
+    return commands
+
+
+def _changed(change: Change, cause: Cause = Cause.MANUAL) -> Finding:
+    return replace(FINDING, change=change, cause=cause, path="", pointer="", desired=None, live=None)
+
+
+def test_an_edit_by_hand_can_be_looked_at_kept_and_reverted() -> None:
+    patch = '[{"op":"test","path":"/spec/replicas","value":5},{"op":"replace","path":"/spec/replicas","value":2}]'
+
+    assert _commands(saved="r.json") == Commands(
+        look="kubectl get deployment.apps/web -n shop --context prod -o yaml",
+        keep=f"drift adopt r.json {ID} --write",
+        revert=(f"kubectl patch deployment.v1.apps/web --type=json '--patch={patch}' --namespace shop --context prod"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "item", "look"),
+    [
+        (_changed(Change.MISSING), OBJECT, "git log -p -- apps/web.yaml"),
+        (replace(FINDING, cause=Cause.PENDING_SYNC), OBJECT, "git log -p -- apps/web.yaml"),
+        (
+            _changed(Change.MISSING),
+            replace(OBJECT, source=Source("/srv/git/web.yaml", 1, 1)),
+            "git -C /srv/git log -p -- web.yaml",
+        ),
+        (
+            _changed(Change.UNMANAGED),
+            replace(OBJECT, source=None),
+            "kubectl describe deployment.apps/web -n shop --context prod",
+        ),
+        (
+            replace(FINDING, redacted=True),
+            replace(OBJECT, api_version="v1", key=ObjectKey("", "Secret", "shop", "db")),
+            "kubectl describe secret/db -n shop --context prod",
+        ),
+        (FINDING, replace(OBJECT, key=ObjectKey("", "Node", None, "a")), "kubectl get node/a --context prod -o yaml"),
+    ],
+)
+def test_the_look_fits_the_finding(finding: Finding, item: ObjectReport, look: str) -> None:
+    assert _commands(finding, item).look == look
+
+
+def test_a_syncer_that_does_not_sync_is_looked_at_first() -> None:
+    pending = replace(FINDING, cause=Cause.PENDING_SYNC)
+
+    assert _commands(pending, source=replace(FLUX, suspended=True)).look == (
+        "flux get kustomization apps -n flux-system --context prod"
+    )
+    assert _commands(pending, source=replace(ARGOCD, ready=False)).look == "argocd app get apps --app-namespace argocd"
+
+
+def test_the_syncer_syncs_only_where_it_is_not_suspended() -> None:
+    assert (
+        _commands(source=FLUX).sync == "flux reconcile kustomization apps -n flux-system --with-source --context prod"
+    )
+    assert _commands(source=ARGOCD).sync == (
+        "argocd app sync apps --app-namespace argocd --resource apps:Deployment:shop/web"
+    )
+    assert _commands(source=replace(FLUX, suspended=True)).sync is None
+    # helm-controller upgrades a release only if its chart or its values change.
+    assert _commands(source=HELM).sync is None
+
+
+@pytest.mark.parametrize(("source", "also"), [(FLUX, 3), (ARGOCD, 1)])
+def test_a_sync_says_what_else_it_deploys(source: SourceInfo, also: int) -> None:
+    pending = replace(FINDING, cause=Cause.PENDING_SYNC)
+    here = replace(OBJECT, findings=(FINDING, pending), origins=(source.name,))
+    other = replace(here, key=ObjectKey("", "ConfigMap", "shop", "a"), findings=(pending, pending))
+    advisor = Advisor.of(_report(here, other, source=source))
+
+    assert [advisor.commands(here, one) for one in here.findings] == [
+        replace(_commands(source=source), also_deploys=also),
+        replace(_commands(pending, source=source), also_deploys=also - 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        replace(FINDING, cause=Cause.PENDING_SYNC),
+        replace(FINDING, redacted=True),
+        replace(FINDING, change=Change.REORDERED),
+        replace(FINDING, path="metadata.deletionTimestamp"),
+        replace(FINDING, path="]"),
+    ],
+)
+def test_what_is_refused_has_no_command_that_changes_something(finding: Finding) -> None:
+    assert replace(_commands(finding), look=None) == Commands()
+
+
+def test_a_rendered_manifest_has_no_command_that_edits_it() -> None:
+    assert _commands(source=FLUX).keep is None
+    assert _commands(source=FLUX).revert is not None
+
+
+def test_a_long_command_is_replaced_by_one_that_prints_it() -> None:
+    assert _commands(replace(FINDING, desired="x" * 400)).revert == f"drift revert report.json {ID}"
+
+
+def test_an_incomplete_report_and_one_on_several_clusters_only_have_commands_to_look() -> None:
+    there = replace(OBJECT, cluster="west", findings=(FINDING,))
+    clusters = (ClusterInfo("east", "https://1", "v1"), ClusterInfo("west", "https://2", "v1"))
+    merged = replace(_report(there), cluster=None, clusters=clusters)
+    incomplete = replace(_report(replace(there, cluster=None)), errors=("pods: may not be read",))
+
+    assert Advisor.of(merged).commands(there, FINDING) == Commands(
+        "kubectl get deployment.apps/web -n shop --context west -o yaml"
+    )
+    assert Advisor.of(merged).commands(replace(there, cluster="https://3"), FINDING) is None
+    assert Advisor.of(incomplete).commands(incomplete.objects[0], FINDING) == Commands(
+        "kubectl get deployment.apps/web -n shop --context prod -o yaml"
+    )
+
+
+@pytest.mark.parametrize("change", [Change.CHANGED, Change.MISSING, Change.UNMANAGED])
+def test_a_shell_reads_hostile_names_and_values_as_one_word(change: Change) -> None:
+    finding = replace(FINDING, change=change, id=HOSTILE, desired=HOSTILE, live=HOSTILE)
+    finding = finding if change is Change.CHANGED else replace(finding, path="", pointer="")
+    item = replace(OBJECT, key=ObjectKey("apps", HOSTILE, HOSTILE, HOSTILE), source=Source(HOSTILE, 1, 1), uid=HOSTILE)
+    commands = _commands(finding, item, context=HOSTILE, saved=HOSTILE)
+
+    found = [one for one in (commands.look, commands.keep, commands.revert) if one is not None]
+    assert len(found) >= 2
+    for command in found:
+        # The words without the programs: a function takes the place of each.
+        script = 'kubectl() { printf \'%s\\n\' "$@" >&2; }; drift() { kubectl "$@"; }; git() { kubectl "$@"; }\n'
+        done = subprocess.run(["sh", "-c", script + command], capture_output=True, text=True, check=False)  # noqa: S607
+        assert any(HOSTILE in word or json.dumps(HOSTILE)[1:-1] in word for word in done.stderr.splitlines())
+        assert "touch: " not in done.stderr
+        if change is not Change.UNMANAGED:
+            assert done.stderr.splitlines() == shlex.split(command)[1:]
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\u202e", "x" * 2000])
+def test_a_command_that_could_deceive_a_reader_is_not_shown(text: str) -> None:
+    assert _commands(item=replace(OBJECT, key=ObjectKey("", text, "shop", "a"))).look is None
+    assert _commands(saved=text).keep is None

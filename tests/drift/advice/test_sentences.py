@@ -1,0 +1,50 @@
+"""The sentence that says what to do about a finding."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from drift.advice.sentences import advice
+from drift.model import Cause, Change, Finding, SourceInfo, SourceKind
+from tests.drift.advice.test_commands import FINDING
+
+ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
+SUSPENDED = replace(ACTIVE, suspended=True)
+FAILING = replace(ACTIVE, ready=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "expected"),
+    [
+        ({}, None, "sync to undo it, or commit the live value to Git to keep it"),
+        ({}, SUSPENDED, "revert it, or commit it to Git before you resume Kustomization a/{b}: "),
+        ({"cause": Cause.PENDING_SYNC}, None, "sync, or find out why your GitOps controller"),
+        ({"cause": Cause.PENDING_SYNC}, ACTIVE, "wait for the next sync of Kustomization a/{b}"),
+        ({"cause": Cause.PENDING_SYNC}, SUSPENDED, "resume Kustomization a/{b}, which is suspended"),
+        ({"cause": Cause.PENDING_SYNC}, FAILING, "fix what Kustomization a/{b} reports"),
+        ({"cause": Cause.PENDING_SYNC, "change": Change.UNMANAGED}, None, "delete it, or let your GitOps controller"),
+        ({"change": Change.UNMANAGED}, ACTIVE, "delete it, commit it to Git, or ignore it"),
+        ({"change": Change.MISSING}, None, "sync to create it again"),
+        ({"change": Change.MISSING}, SUSPENDED, "resume Kustomization a/{b}"),
+        ({"change": Change.MISSING, "cause": Cause.UNKNOWN}, SUSPENDED, "check in the history of its file"),
+        ({"change": Change.ADDED}, None, "remove it in the cluster, as a sync may not"),
+        ({"cause": Cause.UNKNOWN}, None, "check the history of the file in Git before you sync"),
+        ({"redacted": True}, None, "sync to restore the value in Git"),
+        ({"change": Change.REORDERED}, None, "sync to restore the order in Git"),
+        ({"path": "metadata.deletionTimestamp", "change": Change.ADDED}, None, "wait until its finalizers are done"),
+    ],
+)
+def test_it_depends_on_cause_change_and_syncer(
+    changes: dict[str, object], source: SourceInfo | None, expected: str
+) -> None:
+    found = advice(replace(FINDING, **changes), source)  # type: ignore[arg-type]
+
+    assert found is not None
+    assert found.startswith(expected)
+
+
+def test_every_drift_has_advice_and_nothing_else_has() -> None:
+    for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING)):
+        finding: Finding = replace(FINDING, cause=cause, change=change)
+        assert (advice(finding, source) is None) == (cause is Cause.CONTROLLER)
