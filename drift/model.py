@@ -637,11 +637,13 @@ class Report:
         """Whether any finding is drift."""
         return self.has_drift_of(Cause)
 
-    def has_drift_of(self, causes: Iterable[Cause]) -> bool:
-        """Returns whether any finding that is drift has one of these causes."""
-        causes = frozenset(causes)
+    def has_drift_of(self, causes: Iterable[Cause], severity: Severity = Severity.INFO) -> bool:
+        """Returns whether any finding that is drift has one of these causes, and at least this severity."""
+        causes, lowest = frozenset(causes), SEVERITY_RANK[severity]
         return any(
-            finding.is_drift and finding.cause in causes for report in self.objects for finding in report.findings
+            finding.is_drift and finding.cause in causes and SEVERITY_RANK[finding.severity] <= lowest
+            for report in self.objects
+            for finding in report.findings
         )
 
     def count_by_status(self) -> Mapping[Status, int]:

@@ -100,7 +100,7 @@ def _exit_status(report: Report, settings: Settings, *, exit_zero: bool) -> int:
         return _UNREAD
     if report.verdict is Verdict.INCOMPLETE:
         return _INCOMPLETE
-    return _DRIFT if report.has_drift_of(settings.exit_causes) and not exit_zero else 0
+    return _DRIFT if report.has_drift_of(settings.exit_causes, settings.exit_severity) and not exit_zero else 0
 
 
 def _scan(  # noqa: PLR0917

@@ -77,6 +77,9 @@ def read_settings(value: Json) -> Settings:
         exit_causes=frozenset(_items(exit_fields, "causes", ("exit",), _exit_cause))
         if exit_fields.get("causes") is not None
         else DRIFT_CAUSES,
+        exit_severity=_enum_value(exit_fields["severity"], ("exit", "severity"), Severity)
+        if "severity" in exit_fields
+        else Severity.INFO,
         unmanaged=_unmanaged(fields["unmanaged"], ("unmanaged",)) if "unmanaged" in fields else Unmanaged.NAMESPACE,
         exclude=_items(fields, "exclude", (), _file_glob),
         sources=_items(fields, "sources", (), _source),
@@ -86,7 +89,7 @@ def read_settings(value: Json) -> Settings:
 KEYS: Final = frozenset(
     {"ignore", "severity", "appliers", "controllers", "syncers", "unchecked", "exit", "unmanaged", "exclude", "sources"}
 )
-EXIT_KEYS: Final = frozenset({"causes"})
+EXIT_KEYS: Final = frozenset({"causes", "severity"})
 IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "expires"})
 SEVERITY_KEYS: Final = frozenset({"group", "kind", "path", "change", "cause", "severity", "reason"})
 UNCHECKED_KEYS: Final = frozenset({"group", "kind", "reason"})

@@ -174,6 +174,7 @@ class Settings:
         syncers: Users in an audit log that sync Git, beside the service accounts of GitOps controllers.
         unchecked: Kinds that are not checked.
         exit_causes: The causes that set exit status 1.
+        exit_severity: The lowest severity that sets exit status 1.
         unmanaged: Where to look for objects that are not in Git.
         exclude: Files and folders of the manifests that are not read.
         sources: Where the manifests come from, unless the command line names any.
@@ -186,6 +187,7 @@ class Settings:
     syncers: tuple[Glob, ...] = ()
     unchecked: tuple[SkippedKind, ...] = ()
     exit_causes: frozenset[Cause] = DRIFT_CAUSES
+    exit_severity: Severity = Severity.INFO
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     exclude: tuple[FileGlob, ...] = ()
     sources: tuple[SourceRequest, ...] = ()

@@ -153,7 +153,8 @@ HOW_SEVERITY_IS_DECIDED: Final = (
 
 EXIT_STATUSES: Final[Mapping[int, str]] = {
     0: "In sync: everything was checked, and there is no drift. With --exit-zero, also if there is drift.",
-    1: "There is drift. `exit.causes` in drift.yaml sets which causes count; by default all except controller.",
+    1: "There is drift. `exit.causes` and `exit.severity` in drift.yaml set which findings count; by default all "
+    "except those of controllers.",
     2: (
         "A flag, drift.yaml, a manifest or a dump is invalid; the message says where. If only some manifests cannot be "
         "read, the report has all others."

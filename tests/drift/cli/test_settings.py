@@ -175,6 +175,14 @@ def test_settings_choose_the_causes_that_set_the_exit_status(shop: Application) 
     assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "drifted")
 
 
+def test_settings_choose_the_severity_that_sets_the_exit_status(shop: Application) -> None:
+    shop.kubectl("set", "image", "deployment/web", "web=nginx:hotfix")
+
+    assert shop.report("--config", _config(shop, "exit: {severity: high}")).status == 1
+    scanned = shop.report("--config", _config(shop, "exit: {severity: critical}"))
+    assert (scanned.status, scanned.document["summary"]["verdict"]) == (0, "drifted")
+
+
 def test_the_unmanaged_flag_overrides_the_setting(shop: Application) -> None:
     shop.kubectl("create", "configmap", "stray")
     config = _config(shop, "unmanaged: off")

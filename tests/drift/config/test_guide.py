@@ -65,7 +65,8 @@ def test_the_reference_explains_every_setting() -> None:
 
     assert keys == set(SCHEMA["properties"])
     assert "`exit.causes`" in REFERENCE
-    assert set(SCHEMA["properties"]["exit"]["properties"]) == {"causes"}
+    assert "`exit.severity`" in REFERENCE
+    assert set(SCHEMA["properties"]["exit"]["properties"]) == {"causes", "severity"}
 
 
 def test_the_reference_explains_every_key_of_a_rule_and_says_which_are_required() -> None:

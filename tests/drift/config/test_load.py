@@ -29,6 +29,7 @@ unchecked:
   - {group: '', kind: Secret, reason: another team reviews them}
 exit:
   causes: [manual, unknown]
+  severity: high
 unmanaged: cluster
 exclude: [charts, '**/*-values.yaml']
 """
@@ -50,6 +51,7 @@ def test_every_setting_is_read() -> None:
     assert settings.unchecked[0].covers("", "Secret")
     assert not settings.unchecked[0].covers("example.com", "Secret")
     assert settings.exit_causes == {Cause.MANUAL, Cause.UNKNOWN}
+    assert settings.exit_severity is Severity.HIGH
     assert settings.unmanaged is Unmanaged.CLUSTER
     assert [glob.text for glob in settings.exclude] == ["charts", "**/*-values.yaml"]
 
@@ -108,6 +110,10 @@ def test_settings_that_are_not_set_have_their_defaults(text: bytes) -> None:
         (
             "exit: {causes: [controller]}",
             "1:17: exit.causes[0]: 'controller': changes by controllers are not drift and never set the exit status",
+        ),
+        (
+            "exit: {severity: hihg}",
+            "1:8: exit.severity: 'hihg' is not a valid value; did you mean 'high'?",
         ),
         ("exit: []", "1:1: exit: must be a mapping, not a list"),
         ("unmanaged: on", "1:1: unmanaged: must be a string, not true (quote it to make it a string)"),

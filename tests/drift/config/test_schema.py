@@ -45,7 +45,7 @@ FULL: dict[str, Any] = {
     "appliers": ["my-syncer"],
     "controllers": ["my-operator-*"],
     "unchecked": [{"group": "", "kind": "Secret", "reason": "another team reviews them"}],
-    "exit": {"causes": ["manual", "pending-sync", "unknown"]},
+    "exit": {"causes": ["manual", "pending-sync", "unknown"], "severity": "medium"},
     "unmanaged": "cluster",
     "exclude": ["charts", "**/*-values.yaml"],
     "sources": [

@@ -169,3 +169,10 @@ def test_the_causes_that_set_the_exit_status_can_be_chosen() -> None:
 
     assert found.has_drift_of({Cause.PENDING_SYNC})
     assert not found.has_drift_of({Cause.MANUAL, Cause.UNKNOWN})
+
+
+def test_the_lowest_severity_that_sets_the_exit_status_can_be_chosen() -> None:
+    found = report(item(finding(cause=Cause.MANUAL, severity=Severity.MEDIUM)))
+
+    assert found.has_drift_of(Cause, Severity.MEDIUM)
+    assert not found.has_drift_of(Cause, Severity.HIGH)
