@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn, cast
+from urllib.parse import urlsplit
 
 from drift import __version__
 from drift.cli.console import write_stderr
@@ -323,6 +324,12 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--notify",
         choices=tuple(map(str, MessageFormat)),
         help="send new, worsened and resolved findings to the webhook at DRIFT_WEBHOOK_URL; needs --history",
+    )
+    memory.add_argument(
+        "--report-url",
+        type=_report_url,
+        metavar="URL",
+        help="where people find the HTML report; notifications link to it and to its findings",
     )
     output = report.add_argument_group("output")
     _add_output(output, verbose="also show differences that are not drift and why, the settings in use, and retries")
@@ -767,6 +774,17 @@ def _markdown_limit(text: str) -> int:
     if not text.isdecimal() or int(text) < SMALLEST_LIMIT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of {SMALLEST_LIMIT} or more")
     return int(text)
+
+
+def _report_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_page = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.fragment
+    except ValueError:
+        is_page = False
+    if not is_page or not text.isascii() or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http or https URL without a fragment")
+    return text
 
 
 def _output(text: str) -> tuple[Format, Path | None]:

@@ -75,7 +75,14 @@ class RunRecorder:
             return
         for scope, report in self._recorded:
             try:
-                problem = deliver(self._history, scope, report, webhook=Webhook(url), form=self._form)
+                problem = deliver(
+                    self._history,
+                    scope,
+                    report,
+                    webhook=Webhook(url),
+                    form=self._form,
+                    report_url=self._options.report_url,
+                )
             except HistoryError as error:
                 problem = str(error)
             if problem is not None:

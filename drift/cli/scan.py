@@ -212,6 +212,8 @@ def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence
         raise UsageError("--history-scope needs --history FILE")
     if options.notify is not None:
         raise UsageError("--notify needs --history FILE, which knows what is new")
+    if options.report_url is not None:
+        raise UsageError("--report-url is for notifications; it needs --notify and --history FILE")
     return None
 
 

@@ -13,9 +13,13 @@ from drift.report.json_report import to_document
 
 #: Characters of a name or an explanation.
 _NAME: Final = 200
-#: Notifications in one message. The report has all findings.
+#: Characters of who is behind a finding, on both sides.
+_EXPLANATION: Final = 400
+#: Notifications in one message to a program. The report has all findings.
 _GENERIC_ITEMS: Final = 500
-#: Limits of Slack in characters. A message has at most five of the fifty blocks that Slack allows.
+#: Notifications of each kind in one message to people, the worst ones.
+_WORST: Final = 3
+#: Limits of Slack in characters. A message has at most six of the fifty blocks that Slack allows.
 _SLACK_HEADER: Final = 150
 _SLACK_SECTION: Final = 3000
 #: Room in a section for the line that counts what does not fit.
@@ -48,6 +52,7 @@ def _generic(message: Message) -> Json:
         "generatedAt": report.generated_at,
         "tool": {"name": "drift-reporter", "version": __version__},
         "title": message.title,
+        "reportUrl": message.report_url,
         "cluster": document["cluster"],
         "scope": message.scope,
         "manifests": document["manifests"],
@@ -83,8 +88,9 @@ def _slack(message: Message) -> Json:
         "text": _slack_escape(message.title),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": message.title[:_SLACK_HEADER], "emoji": False}},
-            *(_slack_section(_slack_group(message, kind, group)) for kind, group in message.groups()),
             _slack_section(_slack_code(message.state)),
+            *(_slack_section(_slack_group(message, kind, group)) for kind, group in message.groups()),
+            *([_slack_section(_slack_link(message.report_url, "Open the report"))] if message.report_url else []),
         ],
     }
 
@@ -93,25 +99,32 @@ def _slack_group(message: Message, kind: NotificationKind, notifications: Sequen
     text = f"*{kind}*"
     for number, notification in enumerate(notifications):
         line = _slack_line(message, notification)
-        if len(text) + len(line) > _SLACK_SECTION - _SLACK_REST:
+        if number == _WORST or len(text) + len(line) > _SLACK_SECTION - _SLACK_REST:
             return f"{text}\n...and {len(notifications) - number} more"
         text += line
     return text
 
 
 def _slack_line(message: Message, notification: Notification) -> str:
-    name, path, why = map(_slack_code, (*object_and_path(notification), explanation(message, notification)))
-    return f"\n• *{severity_text(notification)}* {name} {path}: {why}"
+    name, path = map(_slack_code, object_and_path(notification))
+    why = _slack_code(explanation(message, notification), _EXPLANATION)
+    url = message.link(notification)
+    link = f" {_slack_link(url, 'show')}" if url else ""
+    return f"\n• *{severity_text(notification)}* {name} {path}: {why}{link}"
 
 
 def _slack_section(text: str) -> Json:
-    # Verbatim: Slack turns no text into links or mentions.
+    # Verbatim: Slack makes links and mentions only of what is marked up as such.
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
-def _slack_code(text: str) -> str:
+def _slack_link(url: str, text: str) -> str:
+    return f"<{_slack_escape(url.replace('|', '%7C'))}|{text}>"
+
+
+def _slack_code(text: str, limit: int = _NAME) -> str:
     """Returns a code span. Backticks cannot be escaped in it, so they are replaced."""
-    return f"`{_slack_escape(text[:_NAME].replace('`', chr(39)))}`"
+    return f"`{_slack_escape(text[:limit].replace('`', chr(39)))}`"
 
 
 def _slack_escape(text: str) -> str:
@@ -134,6 +147,7 @@ def _teams(message: Message) -> Json:
         "version": "1.4",
         "msteams": {"width": "Full"},
         "body": lines,
+        **({"actions": [_open(message.report_url, "Open the report")]} if message.report_url else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -147,7 +161,7 @@ def _teams_group(
     for number, notification in enumerate(notifications):
         line = _teams_line(message, notification)
         room -= _teams_size(line)
-        if room < 0:
+        if number == _WORST or room < 0:
             return [*lines, _teams_text(f"...and {len(notifications) - number} more")]
         lines.append(line)
     return lines
@@ -155,11 +169,17 @@ def _teams_group(
 
 def _teams_line(message: Message, notification: Notification) -> Json:
     name, path = object_and_path(notification)
+    url = message.link(notification)
+    link = {"selectAction": _open(url, "Show the finding")} if url else {}
     return _teams_runs(
         {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
-        {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace"},
-        {"type": "TextRun", "text": f" {explanation(message, notification)[:_NAME]}", "isSubtle": True},
+        {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace", **link},
+        {"type": "TextRun", "text": f" {explanation(message, notification)[:_EXPLANATION]}", "isSubtle": True},
     )
+
+
+def _open(url: str, title: str) -> Json:
+    return {"type": "Action.OpenUrl", "title": title, "url": url}
 
 
 def _teams_text(text: str, **style: str) -> Json:

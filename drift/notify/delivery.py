@@ -20,6 +20,7 @@ def deliver(
     *,
     webhook: Webhook,
     form: MessageFormat,
+    report_url: str | None = None,
     retry_policy: RetryPolicy = _DEFAULT_POLICY,
 ) -> str | None:
     """Sends the pending notifications of a scope, if there are any.
@@ -33,7 +34,7 @@ def deliver(
         HistoryError: The file cannot be used.
     """
     pending = history.pending_notifications(scope)
-    message = message_of(report, scope.name, pending)
+    message = message_of(report, scope.name, pending, report_url)
     if message.notifications:
         problem = webhook.send(request_body(message, form), retry_policy)
         if problem is not None:

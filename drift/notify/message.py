@@ -18,11 +18,13 @@ class Message:
         report: The report. The message contains its counts, and who is behind its findings.
         scope: The name of the scope.
         notifications: New, worsened and resolved findings, the most severe first.
+        report_url: Where people can read the report; None if that is not known.
     """
 
     report: Report
     scope: str
     notifications: tuple[Notification, ...]
+    report_url: str | None = None
 
     @property
     def cluster(self) -> str:
@@ -46,6 +48,11 @@ class Message:
         """The findings of the report by their ids."""
         return {finding.id: finding for item in self.report.objects for finding in item.findings}
 
+    def link(self, notification: Notification) -> str | None:
+        """Returns the URL of a finding in the HTML report; None without a report, and for a resolved finding."""
+        id_ = notification.episode.id
+        return f"{self.report_url}#{id_}" if self.report_url is not None and id_ in self.findings else None
+
     def groups(self) -> Iterator[tuple[NotificationKind, Sequence[Notification]]]:
         """Yields the notifications by kind, without empty groups."""
         for kind in NotificationKind:
@@ -54,10 +61,12 @@ class Message:
                 yield kind, group
 
 
-def message_of(report: Report, scope: str, notifications: Sequence[Notification]) -> Message:
+def message_of(
+    report: Report, scope: str, notifications: Sequence[Notification], report_url: str | None = None
+) -> Message:
     """Returns the message with these notifications, without stale ones."""
     current = [one for one in notifications if not one.is_stale]
-    return Message(report, scope, tuple(sorted(current, key=_sort_key)))
+    return Message(report, scope, tuple(sorted(current, key=_sort_key)), report_url)
 
 
 def object_and_path(notification: Notification) -> tuple[str, str]:
@@ -67,13 +76,14 @@ def object_and_path(notification: Notification) -> tuple[str, str]:
 
 
 def explanation(message: Message, notification: Notification) -> str:
-    """Returns who is behind a finding: in the cluster, and in Git. For a resolved one, how long it was open."""
+    """Returns who is behind a finding and when, in the cluster and in Git; how long it was open if it is resolved."""
     episode = notification.episode
     if notification.kind is NotificationKind.RESOLVED:
         return f"after {duration_between(episode.first_seen, episode.ended_at or episode.last_seen)}"
     finding = message.findings.get(episode.id)
-    if finding is not None and (finding.git is not None or any(actor.evidence for actor in finding.actors)):
+    if finding is not None:
         return cause_and_managers(finding)
+    # It has been resolved again while the delivery failed.
     managers = ", ".join(dict.fromkeys(short(actor.manager) for actor in episode.actors))
     return f"{CAUSE_TEXT[episode.cause]}: {managers}" if managers else CAUSE_TEXT[episode.cause]
 

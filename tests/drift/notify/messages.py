@@ -2,12 +2,14 @@
 
 from drift.history.episodes import EpisodeState
 from drift.history.notifications import Notification, NotificationKind
-from drift.model import Change, ObjectKey, Report, Severity, Status
+from drift.model import Actor, Change, Evidence, GitLine, ObjectKey, Report, Severity, Status
 from drift.notify.message import Message, message_of
 from tests.drift.history.scans import episode
 from tests.drift.report.reports import finding, item, report
 
-SCAN = report(item("ConfigMap", "a", Status.DRIFTED, finding(1)))
+_JANE = Actor("kubectl-edit", "Update", None, "2026-01-01T10:00:00Z", "jane@example.com", None, None, Evidence.EXACT)
+_LINE = GitLine("c0ffee" * 6 + "c0ff", "Sam Doe", "2025-12-12T10:00:00Z", "scale up for launch")
+SCAN = report(item("ConfigMap", "a", Status.DRIFTED, finding(1, path="data.x", actors=(_JANE,), git=_LINE)))
 
 
 def notification(
@@ -20,13 +22,16 @@ def notification(
 
 SERVICE = ObjectKey("", "Service", "shop", "web")
 IMAGE = "spec.containers[name=web].image"
+#: More new findings than a message to people names.
 NOTIFICATIONS = (
     notification(1),
+    *(notification(number, path=f"data.{number}", severity=Severity.LOW) for number in (5, 6, 7)),
     notification(2, severity=Severity.CRITICAL, path="", change=Change.MISSING, key=SERVICE, actors=()),
     notification(3, NotificationKind.WORSENED, Severity.LOW, severity=Severity.HIGH, path=IMAGE),
     notification(4, NotificationKind.RESOLVED),
 )
-MESSAGE = message_of(SCAN, "shop/gitops:apps (namespace shop)", NOTIFICATIONS)
+URL = "https://ci.example.com/drift/report.html?a=1&b=2|3"
+MESSAGE = message_of(SCAN, "shop/gitops:apps (namespace shop)", NOTIFICATIONS, URL)
 
 
 def hostile(text: str, count: int = 1, scan: Report = SCAN) -> Message:
@@ -35,4 +40,4 @@ def hostile(text: str, count: int = 1, scan: Report = SCAN) -> Message:
     items = [
         notification(number, kind, before, path=text, key=key) for kind, before in kinds for number in range(count)
     ]
-    return message_of(scan, text, items)
+    return message_of(scan, text, items, URL)

@@ -1,6 +1,7 @@
 """The messages of each format stay within its limits, and names cannot contain markup."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from drift.model import ClusterInfo
 from drift.notify.bodies import request_body
 from drift.notify.message import message_of
 from drift.report.formats import MessageFormat
-from tests.drift.notify.messages import MESSAGE, SCAN, hostile, notification
+from tests.drift.notify.golden import body, golden_file
+from tests.drift.notify.messages import MESSAGE, SCAN, URL, hostile, notification
 from tests.drift.report.reports import HOSTILE_TEXTS, report
 
 ALL_TEXTS = (
@@ -28,43 +30,31 @@ def teams_texts(document: dict[str, Any]) -> list[str]:
     return ["".join(run["text"] for run in block["inlines"]) for block in attachment["content"]["body"]]
 
 
-NEW = """\
-*new*
-• *critical* `Service shop/web` `missing`: `changed in the cluster`
-• *medium* `ConfigMap shop/a` `data.x`: `changed in the cluster: kubectl-edit`"""
-WORSENED = """\
-*worsened*
-• *low to high* `ConfigMap shop/a` `spec.containers[name=web].image`: `changed in the cluster: kubectl-edit`"""
-RESOLVED = """\
-*resolved*
-• *medium* `ConfigMap shop/a` `data.x`: `after 2 d 4 h`"""
+@pytest.mark.parametrize("form", MessageFormat)
+def test_it_matches_its_golden_file(form: MessageFormat) -> None:
+    assert body(form) == golden_file(form).read_bytes().decode()
 
 
-def test_slack() -> None:
-    document: dict[str, Any] = request_body(MESSAGE, MessageFormat.SLACK)
+def test_only_findings_that_the_report_has_are_linked() -> None:
+    slack: dict[str, Any] = request_body(MESSAGE, MessageFormat.SLACK)
+    teams: dict[str, Any] = request_body(MESSAGE, MessageFormat.TEAMS)
 
-    assert document["text"] == "Drift in prod: 2 new, 1 worsened, 1 resolved"
-    state = "`shop/gitops:apps (namespace shop) is drifted: 1 finding (1 medium); 1 drifted`"
-    assert slack_texts(document) == [document["text"], NEW, WORSENED, RESOLVED, state]
+    # A pipe would end the URL of a link of Slack.
+    url = "https://ci.example.com/drift/report.html?a=1&amp;b=2%7C3"
+    assert "".join(slack_texts(slack)).count(f"<{url}#0000000000000001|show>") == 1
+    assert slack_texts(slack)[-1] == f"<{url}|Open the report>"
+    card = teams["attachments"][0]["content"]
+    runs = [run for block in card["body"] for run in block["inlines"] if "selectAction" in run]
+    assert [run["selectAction"]["url"] for run in runs] == [f"{URL}#0000000000000001"]
+    assert [action["url"] for action in card["actions"]] == [URL]
 
 
-def test_teams() -> None:
-    document: dict[str, Any] = request_body(MESSAGE, MessageFormat.TEAMS)
+@pytest.mark.parametrize("form", MessageFormat)
+def test_without_a_url_there_are_no_links(form: MessageFormat) -> None:
+    text = json.dumps(request_body(replace(MESSAGE, report_url=None), form))
 
-    assert document["type"] == "message"
-    assert document["attachments"][0]["contentType"] == "application/vnd.microsoft.card.adaptive"
-    assert document["attachments"][0]["content"]["type"] == "AdaptiveCard"
-    assert teams_texts(document) == [
-        "Drift in prod: 2 new, 1 worsened, 1 resolved",
-        "shop/gitops:apps (namespace shop) is drifted: 1 finding (1 medium); 1 drifted",
-        "new",
-        "critical Service shop/web missing changed in the cluster",
-        "medium ConfigMap shop/a data.x changed in the cluster: kubectl-edit",
-        "worsened",
-        "low to high ConfigMap shop/a spec.containers[name=web].image changed in the cluster: kubectl-edit",
-        "resolved",
-        "medium ConfigMap shop/a data.x after 2 d 4 h",
-    ]
+    assert "ci.example.com" not in text
+    assert "Open" not in text
 
 
 def test_json() -> None:
@@ -73,7 +63,8 @@ def test_json() -> None:
     assert (document["apiVersion"], document["kind"]) == ("drift/v1", "DriftNotification")
     assert document["cluster"]["context"] == "prod"
     assert document["summary"]["objects"]["drifted"] == 1
-    assert [(it["kind"], it["path"], it["severity"]) for it in document["new"]] == [
+    assert document["reportUrl"] == URL
+    assert [(it["kind"], it["path"], it["severity"]) for it in document["new"][:2]] == [
         ("Service", "", "critical"),
         ("ConfigMap", "data.x", "medium"),
     ]
@@ -111,7 +102,7 @@ def test_a_message_respects_the_limits_of_the_receiver(text: str, count: int) ->
 def test_names_are_not_markup_for_slack(text: str) -> None:
     document: dict[str, Any] = request_body(hostile(text), MessageFormat.SLACK)
 
-    for block in document["blocks"][1:]:
+    for block in document["blocks"][1:-1]:
         assert block["text"]["verbatim"] is True
         shown = block["text"]["text"]
         assert not {"<", ">"} & set(shown)
@@ -133,11 +124,9 @@ def test_names_are_not_markup_for_teams(text: str) -> None:
 def test_omitted_notifications_are_counted() -> None:
     message = message_of(SCAN, "apps", [notification(number) for number in range(600)])
 
-    slack = slack_texts(request_body(message, MessageFormat.SLACK))[1]
-    shown = slack.count("•")
-    assert 10 < shown < 600
-    assert slack.endswith(f"\n...and {600 - shown} more")
+    slack = slack_texts(request_body(message, MessageFormat.SLACK))[2]
+    assert (slack.count("•"), slack.splitlines()[-1]) == (3, "...and 597 more")
     teams = teams_texts(request_body(message, MessageFormat.TEAMS))
-    assert teams[-1] == f"...and {600 - (len(teams) - 4)} more"
+    assert (len(teams), teams[-1]) == (7, "...and 597 more")
     document = request_body(message, MessageFormat.JSON)
     assert (len(document["new"]), document["leftOut"]) == (500, 100)

@@ -55,6 +55,28 @@ def test_each_change_is_sent_once_and_nothing_without_changes(to: To) -> None:
     assert [changes(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
 
 
+def test_a_message_links_to_the_report(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert scan("live.yaml", "--report-url", "https://ci.example.com/1/report.html") == 1
+
+    assert receiver.documents[0]["reportUrl"] == "https://ci.example.com/1/report.html"
+
+
+@pytest.mark.parametrize(
+    "url", ["report.html", "file:///report.html", "https://", "https://a/#b", "https://a/\n", "https://[a"]
+)
+def test_a_report_url_is_one_that_a_browser_can_open(url: str, stderr: Stderr) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        scan("live.yaml", "--report-url", url)
+    assert "is not an http or https URL without a fragment" in stderr()
+
+
+def test_a_report_url_without_notifications_is_a_mistake(stderr: Stderr) -> None:
+    assert main(["report", "m.yaml", "--live", "live.yaml", "--report-url", "https://a"]) == 2
+    assert "--report-url is for notifications" in stderr()
+
+
 def test_a_higher_severity_is_sent(to: To) -> None:
     with receiving(status(200)) as receiver:
         to(receiver.url)
@@ -161,7 +183,8 @@ spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{PLANT
     assert len(receiver.bodies) == 2
     for body in receiver.bodies:
         assert b"Secret" in body
-        assert b"PASSWORD" in body
+        # A message to people names only the worst findings.
+        assert b"PASSWORD" in body or form is not MessageFormat.JSON
         for hidden in (PLANTED, coded[:16], "git-value", "live-value"):
             assert hidden.encode() not in body
     assert "s3cr3t" not in "".join(capsys.readouterr())
