@@ -19,6 +19,7 @@ FOLDERS = ("benchmarks", "dist", "docs", "drift", "rescan", "tests", "tools")
 NO_FILES = {"drift/v1", "drift/prod/"}
 #: Flags of other programs that the pages name without the program.
 OTHERS = {
+    **dict.fromkeys(("--audit-policy-file", "--audit-webhook-config-file"), "kube-apiserver"),
     "--authentication-config": "kube-apiserver",
     "--build-arg": "docker",
     "--diff-exit-status": "kapp",

@@ -572,10 +572,15 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     people.add_argument(
         "--audit-listen",
-        default="127.0.0.1",
         metavar="ADDRESS",
-        help="listen for audit events on this address, without TLS (default: %(default)s)",
+        help="listen for audit events on this address (default: 127.0.0.1); any other needs TLS",
     )
+    people.add_argument(
+        "--audit-tls-cert",
+        metavar="FILE",
+        help="receive audit events over TLS with this certificate, in PEM, which is read again when it is renewed",
+    )
+    people.add_argument("--audit-tls-key", metavar="FILE", help="the private key of the certificate, in PEM")
     _add_audit_users(people)
     _add_memory(watch.add_argument_group("history"))
     served = watch.add_argument_group("HTTP server")

@@ -224,6 +224,8 @@ def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "Au
         UsageError: The flags do not go together, or a path does not exist.
     """
     if not options.audit_log:
+        if options.syncer:
+            raise UsageError("--syncer needs --audit-log")
         return None
     if len(targets) > 1:
         raise UsageError("--audit-log is the log of one cluster; scan each cluster with its own log")

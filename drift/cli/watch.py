@@ -15,8 +15,9 @@ from typing import Final
 
 from drift.api import open_cluster, read_manifests, read_sources, source_context
 from drift.cli.console import is_terminal, say, write_stdout
-from drift.cli.scan import audit_options, with_flags
+from drift.cli.scan import with_flags
 from drift.cli.sources import chosen_sources, scope_names
+from drift.cli.watch_audit import audit_sources, audit_window
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.config.settings import SourceRequest
 from drift.errors import UsageError
@@ -30,7 +31,6 @@ from drift.sources.git import manifests_info
 from drift.sources.inputs import rendered_files
 from drift.sources.load import LoadedManifests
 from drift.sources.resolve import cluster_states, file_paths
-from drift.watch.audit import AuditReceiver, AuditWindow, EventsArrived, LogFollower
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.log_lines import to_json_line, to_text_line
@@ -40,7 +40,6 @@ from drift.watch.open_findings import FindingChange
 from drift.watch.recorder import Recorder
 from drift.watch.timing import Timing
 
-_AUDIT_TOKEN: Final = "DRIFT_AUDIT_TOKEN"  # noqa: S105 - the name of a variable
 #: Seconds to make the last report after a signal to stop. A second signal ends the process at once.
 _GRACE: Final = 5.0
 #: Messages to the main thread, through a pipe: the number of a signal, or that the watching thread has ended.
@@ -64,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     requests = chosen_sources(options, load_settings(options.config))
     if any(request.target == "-" for request in requests):
         raise UsageError("drift watch reloads manifests when they change, so it cannot read them from standard input")
+    audit = audit_window(options)
     # Read before the server is contacted: mistakes in manifests do not need a cluster.
     loaded = _read_files(options, requests)
     if options.verbose and loaded is not None:
@@ -80,7 +80,6 @@ def run(options: argparse.Namespace) -> int:
     inputs = _Inputs(options, requests, server)
     seen = inputs.fingerprint()
     desired = inputs.load()
-    audit = _audit_window(options)
     watcher = Watcher(
         server,
         desired,
@@ -88,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         recorder=_recorder(options, server, requests),
         audit=audit,
     )
-    sources = _audit_sources(options, audit, watcher)
+    sources = audit_sources(options, audit, watcher.enqueue)
     service = HttpServer(watcher.status, options.listen, options.metrics_port)
     # From here on threads run, which an exception in the main thread would not end.
     signals = _Signals()
@@ -108,36 +107,6 @@ def run(options: argparse.Namespace) -> int:
         for source in sources:
             source.stop()
     return 0
-
-
-def _audit_window(options: argparse.Namespace) -> AuditWindow | None:
-    if not options.audit_log and options.audit_webhook is None:
-        return None
-    for path in options.audit_log:
-        if not Path(path).is_file():
-            raise UsageError(f"--audit-log: {path} is not a file; drift watch follows files")
-    return AuditWindow(audit_options(options))
-
-
-def _audit_sources(
-    options: argparse.Namespace, audit: AuditWindow | None, watcher: Watcher
-) -> Sequence[LogFollower | AuditReceiver]:
-    """Returns what gets audit events: a follower for each log, and the receiver of the webhook."""
-    if audit is None:
-        return ()
-
-    def take(data: bytes) -> None:
-        watcher.enqueue(EventsArrived(audit.add(data)))
-
-    sources: list[LogFollower | AuditReceiver] = [LogFollower(file, take) for file in options.audit_log]
-    if options.audit_webhook is not None:
-        token = os.environ.get(_AUDIT_TOKEN)
-        if not token:
-            raise UsageError(f"--audit-webhook: {_AUDIT_TOKEN} is not set; set it to the token of the API server")
-        receiver = AuditReceiver(options.audit_listen, options.audit_webhook, token, take)
-        say(f"receiving audit events at {receiver.url}")
-        sources.append(receiver)
-    return sources
 
 
 def _read_files(options: argparse.Namespace, requests: Sequence[SourceRequest]) -> LoadedManifests | None:

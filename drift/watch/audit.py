@@ -1,26 +1,15 @@
-"""Names the users behind the findings of a watch: follows an audit log, or receives what the API server sends.
+"""Names the users behind the findings of a watch, from the latest audit events."""
 
-The API server sends its audit events to a webhook as ``EventList``:
-https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#webhook-backend
-"""
-
-import hmac
 import io
-import os
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from time import monotonic
-from typing import BinaryIO, Final
+from typing import Final
 
 from drift.audit.events import AuditEvent, ReadTally, Wanted, read_stream
 from drift.audit.join import AuditJoin, AuditOptions, join_log
 from drift.audit.users import Syncers
-from drift.errors import UsageError
 from drift.kube.resources import Resources
 from drift.model import Evidence, Finding, Report
 
@@ -28,12 +17,6 @@ from drift.model import Evidence, Finding, Report
 _MAX_EVENTS: Final = 20_000
 _MAX_BODIES: Final = 200
 _BODY_SECONDS: Final = 60.0
-#: Seconds between two looks at the end of a log.
-_POLL_SECONDS: Final = 0.5
-_CHUNK: Final = 4 * 1024 * 1024
-#: The largest request of an API server; by default it sends 400 events at once, of at most 10 MiB.
-_MAX_REQUEST: Final = 32 * 1024 * 1024
-_REQUEST_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +24,12 @@ class EventsArrived:
     """Audit events have arrived.
 
     Attributes:
-        names: The names of their objects.
+        names: The names of the objects that were written.
+        has_unreadable: Whether something arrived that is no audit event.
     """
 
     names: frozenset[str]
+    has_unreadable: bool = False
 
 
 class AuditWindow:
@@ -63,14 +48,16 @@ class AuditWindow:
         #: By finding: as it was without users, and with them.
         self._named: dict[str, tuple[Finding, Finding]] = {}
 
-    def add(self, data: bytes) -> frozenset[str]:
-        """Takes in lines of a log or the body of a request. Returns the names of the objects that were written."""
-        events = list(read_stream(io.BytesIO(data), "", Wanted(everything=True), ReadTally()))
+    def add(self, data: bytes) -> EventsArrived:
+        """Takes in lines of a log or the body of a request."""
+        tally = ReadTally()
+        events = list(read_stream(io.BytesIO(data), "", Wanted(everything=True), tally))
         with self._lock:
             now = monotonic()
             self._recent += [(now, event) for event in events if event.subresource != "status"]
             self._forget_bodies(now)
-        return frozenset(event.name for event in events if event.name is not None)
+        names = frozenset(event.name for event in events if event.name is not None)
+        return EventsArrived(names, has_unreadable=tally.unreadable > 0)
 
     def _forget_bodies(self, now: float) -> None:
         while self._recent and (len(self._recent) > _MAX_BODIES or now - self._recent[0][0] > _BODY_SECONDS):
@@ -127,127 +114,3 @@ _NOT_NAMED: Final = len(_RANKS)
 def _rank(finding: Finding) -> int:
     """Returns 0 for the best evidence that a finding has."""
     return min((_RANKS[actor.evidence] for actor in finding.actors if actor.evidence), default=_NOT_NAMED)
-
-
-class LogFollower(threading.Thread):
-    """Reads what is appended to a log from now on, also after it is rotated.
-
-    Args:
-        file: The log.
-        take: Called with complete lines.
-    """
-
-    def __init__(self, file: str, take: Callable[[bytes], None]) -> None:
-        super().__init__(name=f"audit {file}", daemon=True)
-        self._path = Path(file)
-        self._take = take
-        self._stopped = threading.Event()
-        self._rest = b""
-        try:
-            self._stream: BinaryIO = self._path.open("rb")
-        except OSError as error:
-            raise UsageError(f"--audit-log: {file} cannot be read: {error.strerror or error}") from None
-        self._stream.seek(0, os.SEEK_END)
-
-    def run(self) -> None:
-        """Reads until it is stopped."""
-        while not self._stopped.wait(_POLL_SECONDS):
-            self.poll()
-        self.close()
-
-    def close(self) -> None:
-        """Closes the log."""
-        self._stream.close()
-
-    def stop(self) -> None:
-        """Ends the thread soon."""
-        self._stopped.set()
-
-    def poll(self) -> None:
-        """Reads what has been appended."""
-        self._read()
-        try:
-            current, opened = self._path.stat(), os.fstat(self._stream.fileno())
-            if (current.st_dev, current.st_ino) != (opened.st_dev, opened.st_ino):
-                following = self._path.open("rb")
-                # The last lines may have been written since.
-                self._read()
-                self._stream.close()
-                self._stream, self._rest = following, b""
-                self._read()
-            elif current.st_size < self._stream.tell():
-                # Truncated in place.
-                self._stream.seek(0)
-                self._rest = b""
-        except OSError:
-            # Between two files of a rotation there may be none.
-            return
-
-    def _read(self) -> None:
-        while chunk := self._stream.read(_CHUNK):
-            lines, end, self._rest = (self._rest + chunk).rpartition(b"\n")
-            if len(self._rest) > _MAX_REQUEST:
-                self._rest = b""
-            if lines:
-                self._take(lines + end)
-
-
-class AuditReceiver:
-    """The server of an audit webhook.
-
-    Args:
-        address: The address to listen on.
-        port: The port; 0 chooses a free one.
-        token: What a request must have as its bearer token.
-        take: Called with the body of each request.
-
-    Raises:
-        UsageError: The address or the port cannot be used.
-    """
-
-    def __init__(self, address: str, port: int, token: str, take: Callable[[bytes], None]) -> None:
-        expected = f"Bearer {token}".encode()
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = _REQUEST_SECONDS
-            server_version = "drift"
-            sys_version = ""
-
-            def do_POST(self) -> None:
-                given = self.headers.get("Authorization", "").encode("utf-8", "replace")
-                length = self.headers.get("Content-Length", "")
-                self.close_connection = True
-                if not hmac.compare_digest(given, expected):
-                    self._answer(HTTPStatus.UNAUTHORIZED)
-                elif not length.isdecimal():
-                    self._answer(HTTPStatus.LENGTH_REQUIRED)
-                elif int(length) > _MAX_REQUEST:
-                    self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-                else:
-                    take(self.rfile.read(int(length)))
-                    self._answer(HTTPStatus.OK)
-
-            def _answer(self, status: HTTPStatus) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the class above
-                """Logs nothing: a request may hold anything."""
-
-        try:
-            self._server = ThreadingHTTPServer((address, port), Handler)
-        except OSError as error:
-            raise UsageError(f"--audit-webhook: cannot listen on {address}:{port}: {error.strerror or error}") from None
-        self._server.daemon_threads = True
-        #: The address that requests go to.
-        self.url = f"http://{address}:{self._server.server_address[1]}/"
-
-    def start(self) -> None:
-        """Serves in a thread."""
-        threading.Thread(target=self._server.serve_forever, name="audit webhook", daemon=True).start()
-
-    def stop(self) -> None:
-        """Stops serving."""
-        self._server.shutdown()
-        self._server.server_close()

@@ -7,7 +7,8 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
@@ -272,6 +273,48 @@ class Cluster:
         """
         self._start_api_server()
 
+    @contextmanager
+    def auditing_to(self, url: str, token: str) -> Iterator[str]:
+        """Runs a second API server that sends its audit events to a webhook, in batches. Yields its URL.
+
+        Args:
+            url: The webhook. Over TLS, its certificate has to be that of the API servers, `key_pair`.
+            token: The bearer token that it gets.
+
+        Raises:
+            StartError: It ended or was not ready in time.
+        """
+        webhook = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": "webhook", "cluster": {"server": url, "certificate-authority": str(self._certificate)}}
+            ],
+            "users": [{"name": "webhook", "user": {"token": token}}],
+            "contexts": [{"name": "webhook", "context": {"cluster": "webhook", "user": "webhook"}}],
+            "current-context": "webhook",
+        }
+        file = self.folder / "audit-webhook.kubeconfig"
+        file.write_text(yaml.safe_dump(webhook), encoding="utf-8")
+        name, port = "kube-apiserver-auditing", _free_port()
+        flags = (
+            "--audit-webhook-mode=batch",
+            "--audit-webhook-batch-max-wait=1s",
+            "--audit-webhook-initial-backoff=1s",
+        )
+        command = self._api_server_command(port)
+        self._processes.start(name, [*command, f"--audit-webhook-config-file={file}", *flags])
+        try:
+            self._wait(name, "to be ready", lambda: self._ready(f"https://127.0.0.1:{port}"))
+            yield f"https://127.0.0.1:{port}"
+        finally:
+            self._processes.kill(name)
+
+    @property
+    def key_pair(self) -> tuple[Path, Path]:
+        """The files of the API server's certificate, which is its own authority, and of its private key."""
+        return self._certificate, self._certificate.with_suffix(".key")
+
     def stop_controller_manager(self) -> None:
         """Kills the controller manager, so that it no longer changes or creates objects."""
         self._processes.kill("kube-controller-manager")
@@ -354,31 +397,29 @@ class Cluster:
                 return
 
     def _start_api_server(self) -> None:
+        log = (f"--audit-log-path={self._audit_log}", "--audit-log-mode=blocking-strict", "--audit-log-maxsize=0")
+        self._processes.start("kube-apiserver", [*self._api_server_command(self._port), *log])
+        self._wait("kube-apiserver", "to be ready", lambda: self._ready(self.server))
+
+    def _api_server_command(self, port: int) -> list[str]:
         key = self.folder / "service-account.key"
-        self._processes.start(
-            "kube-apiserver",
-            [
-                str(self._binaries.path("kube-apiserver")),
-                f"--etcd-servers=unix://{self.folder / 'etcd.sock'}",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={self._port}",
-                # Endpoints cannot be on loopback, so this advertises an address that is reserved for documentation.
-                "--advertise-address=192.0.2.1",
-                f"--cert-dir={self._certificates}",
-                f"--service-account-issuer={ISSUER}",
-                f"--service-account-key-file={key}",
-                f"--service-account-signing-key-file={key}",
-                "--service-cluster-ip-range=10.0.0.0/16",
-                f"--token-auth-file={self.folder / 'users.csv'}",
-                "--authorization-mode=RBAC",
-                f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
-                f"--audit-log-path={self._audit_log}",
-                "--audit-log-mode=blocking-strict",
-                "--audit-log-maxsize=0",
-                "--profiling=false",
-            ],
-        )
-        self._wait("kube-apiserver", "to be ready", self._ready)
+        return [
+            str(self._binaries.path("kube-apiserver")),
+            f"--etcd-servers=unix://{self.folder / 'etcd.sock'}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+            # Endpoints cannot be on loopback, so this advertises an address that is reserved for documentation.
+            "--advertise-address=192.0.2.1",
+            f"--cert-dir={self._certificates}",
+            f"--service-account-issuer={ISSUER}",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            "--service-cluster-ip-range=10.0.0.0/16",
+            f"--token-auth-file={self.folder / 'users.csv'}",
+            "--authorization-mode=RBAC",
+            f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
+            "--profiling=false",
+        ]
 
     def _start_controller_manager(self) -> None:
         kubeconfig = self.folder / "controller-manager.kubeconfig"
@@ -425,11 +466,11 @@ class Cluster:
                 )
             time.sleep(POLL_SECONDS)
 
-    def _ready(self) -> bool:
+    def _ready(self, server: str) -> bool:
         if not self._certificate.exists():
             return False
         try:
-            return self._request("/readyz").status == HTTPStatus.OK
+            return self._request("/readyz", server).status == HTTPStatus.OK
         except urllib3.exceptions.HTTPError:
             return False
 
@@ -439,7 +480,7 @@ class Cluster:
         found: dict[str, Any] = response.json() if response.status == HTTPStatus.OK else {}
         return found
 
-    def _request(self, path: str) -> urllib3.BaseHTTPResponse:
+    def _request(self, path: str, server: str | None = None) -> urllib3.BaseHTTPResponse:
         if self._http is None:
             self._http = urllib3.PoolManager(
                 ca_certs=str(self._certificate),
@@ -447,7 +488,7 @@ class Cluster:
                 retries=False,
                 timeout=urllib3.Timeout(10),
             )
-        return self._http.request("GET", self.server + path)
+        return self._http.request("GET", (server or self.server) + path)
 
     def _flush_audit(self) -> None:
         """Waits until a request made now is in the log, after all earlier ones."""

@@ -78,3 +78,42 @@ def test_a_file_that_is_no_log_is_noted(arguments: list[str], capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "note: audit log: 4 lines are not an audit event" in out
     assert "note: audit log: it has no audit events, so it names no one" in out
+
+
+TLS = ["--audit-tls-cert=a", "--audit-tls-key=b"]
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "problem"),
+    [
+        ("report", ["--syncer=ci"], "--syncer needs --audit-log"),
+        ("watch", ["--syncer=ci"], "--syncer needs --audit-log or --audit-webhook"),
+        ("watch", ["--audit-listen=::1"], "--audit-listen needs --audit-webhook PORT"),
+        ("watch", TLS, "--audit-tls-cert needs --audit-webhook PORT"),
+        ("watch", ["--audit-webhook=0", *TLS[:1]], "--audit-tls-cert and --audit-tls-key need each other"),
+        ("watch", ["--audit-webhook=0", *TLS[1:]], "--audit-tls-cert and --audit-tls-key need each other"),
+        ("watch", ["--audit-webhook=0", "--audit-listen=0.0.0.0"], "give --audit-tls-cert and --audit-tls-key"),
+        ("watch", ["--audit-webhook=0", "--audit-listen=example.com"], "without TLS, the network can read the token"),
+        ("watch", ["--audit-log=/nonexistent"], "--audit-log: /nonexistent is not a file"),
+    ],
+    ids=str,
+)
+def test_flags_that_do_not_go_together_are_refused_before_anything_is_read(
+    command: str,
+    flags: list[str],
+    problem: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DRIFT_AUDIT_TOKEN", "t")
+
+    assert main([command, "/nonexistent", *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert problem in line
+
+
+def test_the_webhook_needs_a_token(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DRIFT_AUDIT_TOKEN", raising=False)
+
+    assert main(["watch", "/nonexistent", "--audit-webhook=0"]) == 2
+    assert "--audit-webhook: DRIFT_AUDIT_TOKEN is not set" in capsys.readouterr().err

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from drift.watch.audit import AuditReceiver, LogFollower
+from drift.watch.audit_follower import LogFollower
+from drift.watch.audit_receiver import AuditReceiver
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, Process, Start, eventually
 from tools.sandbox.cluster import PEOPLE
@@ -16,10 +17,10 @@ from tools.sandbox.cluster import PEOPLE
 A, B, *_ = PEOPLE
 
 
-def edit(workspace: Application, person: str, value: str) -> None:
+def edit(workspace: Application, person: str, value: str, *flags: str) -> None:
     kubeconfig = workspace.cluster.kubeconfig_of(person)
     patch = json.dumps({"data": {"a": value}})
-    place = ("--namespace", workspace.namespace)
+    place = (*flags, "--namespace", workspace.namespace)
     workspace.cluster.kubectl(*place, "patch", "configmap", "config", "--patch", patch, kubeconfig=kubeconfig)
 
 
@@ -51,23 +52,29 @@ def test_a_followed_log_names_who_edits_also_after_it_is_rotated(workspace: Appl
     eventually(lambda: B in users(running), running.report)
 
 
-def test_the_webhook_names_who_edits(workspace: Application, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_server_sends_who_edits_to_the_webhook_over_tls(
+    workspace: Application, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = secrets.token_hex(8)
     monkeypatch.setenv("DRIFT_AUDIT_TOKEN", token)
     workspace.write(CONFIG)
     workspace.sync()
-    running = start("--audit-webhook", "0")
+    certificate, key = workspace.cluster.key_pair
+    running = start("--audit-webhook=0", f"--audit-tls-cert={certificate}", f"--audit-tls-key={key}")
     url = next(line for line in running.err if "audit events at" in line).split(" at ")[1].strip()
-    mark = workspace.cluster.audit_mark()
-    edit(workspace, A, "edited")
-    events = [json.loads(line) for line in workspace.cluster.audit_lines(mark).splitlines()]
-    body = json.dumps({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": events})
+    with urllib3.PoolManager(ca_certs=str(certificate), retries=False) as client:
+        refused = [
+            client.request("POST", url, body="{}", headers={"Authorization": f"Bearer {given}"}).status
+            for given in ("other", token)
+        ]
+    with workspace.cluster.auditing_to(url, token) as server:
+        edit(workspace, A, "edited", f"--server={server}")
 
-    refused = urllib3.request("POST", url, body=body, headers={"Authorization": "Bearer other"}, retries=False)
-    taken = urllib3.request("POST", url, body=body, headers={"Authorization": f"Bearer {token}"}, retries=False)
+        eventually(lambda: users(running) == [A], running.report)
 
-    assert (refused.status, taken.status) == (401, 200)
-    eventually(lambda: users(running) == [A], running.report)
+    # It got a wrong token, and what is not an audit event.
+    assert refused == [401, 400]
+    assert "drift: --audit-webhook: skipped what is not an audit event\n" in running.err
 
 
 @pytest.fixture
@@ -119,7 +126,7 @@ def test_no_line_is_lost_when_a_log_is_rotated_or_truncated(followed: tuple[Path
 )
 def test_other_requests_are_refused(method: str, headers: dict[str, str], status: int) -> None:
     taken: list[bytes] = []
-    receiver = AuditReceiver("127.0.0.1", 0, "t", taken.append)
+    receiver = AuditReceiver("127.0.0.1", 0, "t", lambda data: not taken.append(data))  # type: ignore[func-returns-value]
     receiver.start()
     try:
         encoded = {name: value.encode() for name, value in headers.items()}
