@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,12 @@ def chromium() -> Iterator[webdriver.Chrome]:
                 yield driver
             finally:
                 driver.quit()
+
+
+def stop_clock(driver: webdriver.Chrome, at: datetime) -> None:
+    """Lets the clock of the pages that are opened from now on stand still at a time."""
+    script = f"{{const now = Date.parse('{at.isoformat()}'); Date.now = () => now}}"
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
 
 
 def set_window(driver: webdriver.Chrome, width: int, height: int, scale: float = 1) -> None:

@@ -18,13 +18,14 @@ from drift.model import (
     PastScan,
     Report,
     Resolved,
+    Security,
     Severity,
     Source,
     Status,
     report_order,
 )
 from drift.report.html.page import to_html
-from tools.browser import chromium, set_media, set_window
+from tools.browser import chromium, set_media, set_window, stop_clock
 
 _IMAGES: Final = Path(__file__).parents[1] / "docs/images"
 _NOW: Final = datetime(2026, 3, 12, 3, 7, tzinfo=UTC)
@@ -59,11 +60,13 @@ def _finding(number: int, path: str, desired: object, live: object, **changes: A
     return Finding(name, path=path, pointer=pointer, desired=desired, live=live, **facts)
 
 
-def _item(api_version: str, kind: str, name: str, status: Status, *findings: Finding) -> ObjectReport:
+def _item(
+    api_version: str, kind: str, name: str, status: Status, *findings: Finding, digest: str | None = None
+) -> ObjectReport:
     key = ObjectKey(api_version.rpartition("/")[0], kind, "checkout", name)
     file = f"clusters/production/checkout/{kind.lower()}-{name}.yaml"
     source = None if status is Status.UNMANAGED else Source(file, 1, 2)
-    return ObjectReport(api_version, key, source, status, findings=findings)
+    return ObjectReport(api_version, key, source, status, findings=findings, digest=digest)
 
 
 def _objects() -> list[ObjectReport]:
@@ -113,6 +116,7 @@ def _objects() -> list[ObjectReport]:
                 [{"from": [{"namespaceSelector": {}}]}],
                 change=Change.ADDED,
                 severity=Severity.CRITICAL,
+                security=Security.LOOSENS,
                 actors=(Actor("kubectl-patch", "Update", None, _at(minutes=38)),),
                 lifecycle=Lifecycle.REOPENED,
             ),
@@ -169,6 +173,7 @@ def _objects() -> list[ObjectReport]:
                 change=Change.UNMANAGED,
                 actors=(Actor("kubectl-create", "Update", None, _at(minutes=52)),),
             ),
+            digest="runs nicolaka/netshoot:latest; hostNetwork",
         ),
         _item(
             "apps/v1",
@@ -234,6 +239,7 @@ def main() -> None:
         page = Path(folder) / "report.html"
         page.write_text(to_html(on_call()), "utf-8")
         set_window(driver, 1240, 1000)
+        stop_clock(driver, _NOW + timedelta(minutes=3))
         for scheme in ("light", "dark"):
             set_media(driver, scheme=scheme)
             driver.get(page.as_uri())

@@ -2,11 +2,25 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from drift.advice.advisor import Advisor, Commands
-from drift.model import Actor, Cause, Change, Evidence, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status
+from drift.model import (
+    Actor,
+    Cause,
+    Change,
+    Evidence,
+    Finding,
+    Json,
+    Lifecycle,
+    ObjectReport,
+    Report,
+    Security,
+    Severity,
+    Status,
+)
 from drift.report.inline_diff import differing_pieces
 from drift.report.line_diff import DiffLine, Mark, line_diff
 from drift.report.view import (
@@ -85,6 +99,7 @@ def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]], 
             "cause": list(Cause),
             "status": list(Status),
             "lifecycle": list(Lifecycle),
+            "security": list(Security),
         },
         "sources": _headings(report),
         "noSource": NO_SOURCE,
@@ -110,7 +125,8 @@ def _object(group: int | None, item: ObjectReport, advisor: Advisor, *, marks_ne
         "cluster": None if item.cluster is None else short(item.cluster),
         "status": item.status,
         "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
-        "reason": reason_of(item),
+        "digest": item.digest and sentence(item.digest),
+        "reason": reason_of(replace(item, digest=None)),
         "findings": [_finding(item, finding, advisor, marks_new=marks_new) for finding in findings],
     }
 
@@ -134,6 +150,7 @@ def _finding(item: ObjectReport, finding: Finding, advisor: Advisor, *, marks_ne
         "lines": lines,
         "note": None if finding.note is None else f"note: {sentence(finding.note)}",
         "badge": badge if badge and marks_new else None,
+        "security": finding.security,
         "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
         "manager": _first_of(finding.actors),
         "seen": "seen" if not finding.actors and first_seen else None,

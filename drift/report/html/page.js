@@ -26,6 +26,7 @@
   }
   const FACETS = [
     { key: "severity", title: "Severity", valueOf: (row) => row.finding?.severity },
+    { key: "security", title: "Security", valueOf: (row) => row.finding?.security ?? undefined },
     { key: "cause", title: "Cause", valueOf: (row) => row.finding?.cause, label: (value) => data.causes[value] },
     { key: "status", title: "Status", valueOf: (row) => row.object.status },
     { key: "lifecycle", title: "History", valueOf: (row) => row.finding?.lifecycle ?? undefined },
@@ -38,10 +39,11 @@
   const changedBy = (actors) => actors.find(({ user }) => user)?.user ?? actors[0]?.manager;
 
   function searchText(object, finding) {
-    const parts = [object.kind, `${object.namespace ?? ""}/${object.name}`, object.cluster, object.source, object.reason];
+    const parts = [object.kind, `${object.namespace ?? ""}/${object.name}`, object.cluster, object.source];
+    parts.push(object.digest, object.reason);
     if (finding) {
-      const { id, pathStart, pathEnd, difference, row, lines, note, actors, ignored } = finding;
-      parts.push(id, (pathStart ?? "") + (pathEnd ?? ""), difference, note, ignored);
+      const { id, pathStart, pathEnd, difference, row, lines, note, actors, ignored, security } = finding;
+      parts.push(id, (pathStart ?? "") + (pathEnd ?? ""), difference, note, ignored, security);
       parts.push(...(lines.length ? lines : row).map((line) => line.slice(1).join("")));
       parts.push(...actors.flatMap(({ manager, user }) => [manager, user]));
     }
@@ -124,8 +126,35 @@
     const { actors, id } = finding;
     const result = filled("body", { ...finding, causeText: data.causes[finding.cause] });
     result.querySelector('[data-if="causeText"]').after(...actors.map((actor) => filled("actor", actor)));
+    for (const command of result.querySelectorAll(".command code")) command.after(copyButton(command));
     result.querySelector("a").href = `#${encodeURIComponent(id)}`;
     return result;
+  }
+
+  // --- Commands ---
+
+  function copyButton(code) {
+    const button = element("button", "copy", "Copy");
+    button.type = "button";
+    button.addEventListener("click", async () => {
+      const isCopied = await copy(code);
+      for (const other of document.querySelectorAll(".copy")) other.textContent = "Copy";
+      button.textContent = isCopied ? "Copied" : "Press Ctrl+C";
+    });
+    return button;
+  }
+
+  // Copies the text of an element. What cannot be copied, for example because the page came without TLS, stays selected.
+  async function copy(code) {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(code);
+      const isCopied = document.execCommand("copy");
+      if (isCopied) getSelection().removeAllRanges();
+      return isCopied;
+    }
   }
 
   // --- Times ---

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from drift.watch.http_server import HttpServer
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
 from tests.drift.report.reports import HOSTILE, finding, item
-from tools.browser import MISSING, chromium, set_media, set_window
+from tools.browser import MISSING, chromium, set_media, set_window, stop_clock
 from tools.screenshot import on_call
 
 AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
@@ -40,9 +41,7 @@ class Page:
     def __init__(self, driver: webdriver.Chrome, folder: Path) -> None:
         self.driver = driver
         self._folder = folder
-        # A few minutes after the scan.
-        clock = f"{{const now = Date.parse('{on_call().generated_at}') + 180_000; Date.now = () => now}}"
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": clock})
+        stop_clock(driver, datetime.fromisoformat(on_call().generated_at) + timedelta(minutes=3))
 
     def open(self, report: Report, fragment: str = "") -> None:
         file = self._folder / "report.html"
@@ -189,6 +188,29 @@ def test_git_and_live_are_two_lines_that_mark_what_differs(page: Page) -> None:
         ["live", "registry.example.com/checkout/api:v2.14.1-hotfix"],
     ]
     assert [mark.text for mark in image.find_elements(By.TAG_NAME, "mark")] == ["0", "1-hotfix"]
+
+
+def test_an_object_says_what_it_is_and_a_finding_what_it_does_to_security(page: Page) -> None:
+    page.open(on_call())
+
+    assert page.one(".object .digest").text == "runs nicolaka/netshoot:latest; hostNetwork"
+    assert page.one(".finding .badge.loosens").text == "loosens"
+
+
+@pytest.mark.parametrize("has_clipboard", [True, False])
+def test_a_command_is_copied_from_a_file(page: Page, has_clipboard: bool) -> None:
+    page.open(on_call())
+    page.one(".finding summary").click()
+    if not has_clipboard:
+        # As in a page that came without TLS.
+        page.run("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    command = page.one(".command code").text
+    page.one(".command .copy").click()
+
+    WebDriverWait(page.driver, TIMEOUT).until(lambda _: page.one(".command .copy").text == "Copied")
+    words = page.one("#words")
+    words.send_keys(Keys.CONTROL, "v")
+    assert words.get_attribute("value") == command
 
 
 def test_ages_are_those_of_the_moment(page: Page) -> None:
