@@ -159,6 +159,7 @@ class RescanChart(FolderChart):
                 pods=web.selector,
                 serves=web.port,
                 public=web.is_public,
+                reaches=(self._environment.secrets.azure_openai_endpoint,),
                 reaches_ports=(_HTTPS,),
                 reaches_database=on_server,
             )

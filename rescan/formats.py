@@ -73,7 +73,6 @@ def _is_label_key(text: str) -> bool:
     return _is_label_name(name) and (not slash or _is_subdomain(prefix))
 
 
-_NAMESPACES_OF_KUBERNETES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _label_fix = "use at most 63 lower-case letters, digits and inner hyphens"
 DnsLabel = Annotated[str, Format("DNS label", _pattern(_LABEL), _label_fix)]
 ShortName = Annotated[str, Format("short name", _pattern(_LABEL, 26), _label_fix.replace("63", "26"))]
@@ -82,8 +81,8 @@ OwnNamespace = Annotated[
     str,
     Format(
         "namespace of its own",
-        lambda text: _pattern(_LABEL)(text) and text not in _NAMESPACES_OF_KUBERNETES,
-        f"{_label_fix}, and no namespace of Kubernetes itself",
+        lambda text: _pattern(_LABEL)(text) and text != "default" and not text.startswith("kube-"),
+        f"{_label_fix}; `default` and `kube-` are for Kubernetes itself",
     ),
 ]
 ServiceName = Annotated[
@@ -307,7 +306,13 @@ def _is_whole(text: str, unit: str) -> bool:
 
 
 Cpu = Annotated[
-    str, Format("quantity of CPU", lambda text: _is_whole(text, "1m"), "write CPUs above zero, such as 100m")
+    str,
+    Format(
+        "quantity of CPU",
+        # No node has ten thousand: 128Mi is meant for memory.
+        lambda text: _is_whole(text, "1m") and quantity.parse(text) <= quantity.parse("10k"),
+        "write CPUs, above zero and at most 10k, such as 100m",
+    ),
 ]
 Size = Annotated[
     str,

@@ -29,8 +29,11 @@ RULES: tuple[Rule, ...] = (
     storage.one_node_mounts_the_volume,
     storage.storage_class_is_offered,
     storage.files_fit_into_their_volume,
-    operations.certificate_has_a_secret_of_its_own,
+    operations.namespace_is_no_operators,
+    operations.each_secret_has_one_purpose,
     operations.network_policy_lets_the_application_work,
+    operations.drift_job_can_clone,
+    operations.flux_waits_for_others,
 )
 
 

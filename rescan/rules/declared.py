@@ -63,6 +63,8 @@ def _inner_mistakes(value: object, declared: typing.Any, setting: str) -> Iterat
         found = [list(_inner_mistakes(value, each, setting)) for each in arguments if _has_type(value, each)]
         yield from min(found, key=len)
     elif isinstance(value, tuple):
+        if any(item in value[:place] for place, item in enumerate(value)):
+            yield FORMAT, Breach(setting, value, "name each once")
         for place, item in enumerate(value):
             yield from _mistakes(item, arguments[0], f"{setting}[{place}]")
     elif isinstance(value, Mapping):

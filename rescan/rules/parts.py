@@ -13,11 +13,14 @@ from rescan.settings import (
     DisruptionBudget,
     DriftJob,
     Image,
+    Ingress,
     Resources,
     RollingUpdate,
     TopologySpread,
     Workload,
 )
+
+_ISSUER_ANNOTATIONS = {"cert-manager.io/cluster-issuer", "cert-manager.io/issuer"}
 
 
 def image_is_pinned(image: Image) -> Iterator[Breach]:
@@ -64,10 +67,15 @@ def disruption_budget_lets_nodes_drain(budget: DisruptionBudget) -> Iterator[Bre
 
 
 def topology_spread_is_possible(spread: TopologySpread) -> Iterator[Breach]:
-    """Pods are spread over labels of nodes, each named once."""
-    keys = spread.topology_keys
-    if not keys or len(set(keys)) < len(keys):
-        yield Breach("topology_keys", keys, "name one or more node labels, each once")
+    """Pods are spread over labels of nodes."""
+    if not spread.topology_keys:
+        yield Breach("topology_keys", spread.topology_keys, "name one or more node labels")
+
+
+def issuer_is_a_setting(ingress: Ingress) -> Iterator[Breach]:
+    """An annotation would silently replace the issuer of the settings, or contradict it."""
+    for annotation in _ISSUER_ANNOTATIONS & ingress.annotations.keys():
+        yield Breach("annotations", annotation, "leave it out: cluster_issuer names the issuer")
 
 
 def backup_alert_waits_for_the_next_run(backup: Backup) -> Iterator[Breach]:
@@ -107,6 +115,7 @@ PART_RULES: Mapping[type, tuple[Callable[[Any], Iterator[Breach]], ...]] = {
     Autoscaling: (autoscaling_is_possible,),
     DisruptionBudget: (disruption_budget_lets_nodes_drain,),
     TopologySpread: (topology_spread_is_possible,),
+    Ingress: (issuer_is_a_setting,),
     Backup: (backup_alert_waits_for_the_next_run,),
     DriftJob: (drift_alert_waits_for_the_next_run, drift_volume_can_be_written),
 }

@@ -62,7 +62,7 @@ class Flux:
     timeout: Duration = "5m"
     prune: bool = True
     git_secret: ObjectName | None = None
-    """An existing Secret in Flux's namespace with the credentials of the repository; None needs none."""
+    """An existing Secret in Flux's namespace with the credentials of the repository, which ssh always needs."""
     depends_on: tuple[ObjectName, ...] = ()
     """The Kustomizations that must be ready first: those that bring operators and their CRDs."""
 

@@ -46,4 +46,5 @@ class Secrets:
 
     source: CreatedByHand | AzureKeyVault = field(default_factory=CreatedByHand)
     azure_openai_endpoint: HttpsUrl = "https://your-resource.openai.azure.com/openai/"
-    """The address that AZURE_OPENAI_ENDPOINT is to hold. It is checked, and never written to a manifest."""
+    """The address that AZURE_OPENAI_ENDPOINT is to hold. It is checked, and only its port is written, into the network
+    policy."""

@@ -1,13 +1,18 @@
 """The API server as the judge of single objects: a strict dry run in a few milliseconds."""
 
 import base64
+import json
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import urllib3
 import yaml
 
 from rescan.kinds import resource_of
 from tools.sandbox.cluster import Cluster
+
+_STRICTLY = urlencode({"dryRun": "All", "fieldManager": "judge", "force": "true", "fieldValidation": "Strict"})
+_APPLIED = (200, 201)
 
 
 class Server:
@@ -23,16 +28,18 @@ class Server:
         )
 
     def refusal(self, manifest: dict[str, Any], namespace: str) -> str | None:
-        """Why the API server would not create an object in a namespace; None if it would."""
+        """Why the API server would not apply an object in a namespace, as syncers do; None if it would."""
         kind, version = manifest["kind"], manifest["apiVersion"]
         path = f"/apis/{version}" if "/" in version else f"/api/{version}"
         path += "/namespaces" if kind == "Namespace" else f"/namespaces/{namespace}/{resource_of(kind)}"
         response = self._http.request(
-            "POST",
-            f"{self._url}{path}?dryRun=All&fieldValidation=Strict",
-            json=manifest,
+            "PATCH",
+            f"{self._url}{path}/{quote(manifest['metadata']['name'], safe='')}?{_STRICTLY}",
+            # The server reads this as YAML, which has no surrogate pairs.
+            body=json.dumps(manifest, ensure_ascii=False).encode(),
+            headers={**self._http.headers, "Content-Type": "application/apply-patch+yaml"},
         )
-        return None if response.status == 201 else str(response.json()["message"])
+        return None if response.status in _APPLIED else str(response.json()["message"])
 
     def close(self) -> None:
         """Close the connections."""

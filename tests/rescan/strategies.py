@@ -74,7 +74,7 @@ _OTHERS: dict[str, st.SearchStrategy[Any]] = {
     ).map(" ".join)
     | st.sampled_from(["@daily", "@weekly", "@every 90m", "0 3 * * SUN", "15 2 28-31 DEC ?"]),
     "time zone": st.sampled_from(sorted(formats.time_zones())),
-    "quantity of CPU": st.integers(1, 2**40).map("{}m".format) | st.sampled_from(["0.1", "2", "1e1", "1k"]),
+    "quantity of CPU": st.integers(1, 10**7).map("{}m".format) | st.sampled_from(["0.1", "2", "1e1", "1k"]),
     "quantity of bytes": st.integers(1, 2**20).map("{}Mi".format) | st.sampled_from(["1.5Gi", "2e9", "3Ti", "7E"]),
     "number or percentage": st.integers(0, formats.INT32) | st.integers(0, 10**9 - 1).map("{}%".format),
     "number or share": st.integers(0, formats.INT32) | st.integers(0, 100).map("{}%".format),
@@ -128,10 +128,16 @@ def fitting(made: Environment) -> Environment:
     several = isinstance(made.configuration.database, PostgreSql)
     port = made.workload.container_port
     policy, ingress = made.network_policy, made.ingress
-    if policy and policy.database_cidr is None:
-        policy = replace(policy, database_cidr="10.0.0.0/8")
+    if policy:
+        policy = replace(
+            policy,
+            database_cidr=policy.database_cidr or "10.0.0.0/8",
+            from_namespaces=policy.from_namespaces or ("ingress-nginx",),
+        )
+    operators = (made.gitops.argocd.namespace, made.gitops.flux.namespace, policy and policy.dns_namespace)
     return replace(
         made,
+        namespace=made.namespace if made.namespace not in operators else f"own-{made.namespace}"[:63].rstrip("-"),
         production=False,
         workload=_workload(made.workload, several=several),
         configuration=replace(
@@ -143,12 +149,17 @@ def fitting(made: Environment) -> Environment:
         secrets=replace(made.secrets, azure_openai_endpoint="https://a.example.com/openai/", source=_source(made)),
         service=replace(made.service, target_port=port),
         storage=_storage(made.storage),
-        ingress=ingress
-        and replace(ingress, tls_secret=ingress.tls_secret and f"tls.{ingress.tls_secret}"[:253].rstrip("-.")),
+        ingress=ingress and replace(ingress, tls_secret=ingress.tls_secret and _prefixed("tls", ingress.tls_secret)),
         network_policy=policy,
         backup=made.backup and _backup(made.backup),
         drift=made.drift and _drift(made.drift),
+        pods=replace(made.pods, pull_secrets=tuple(_prefixed("pull", secret) for secret in made.pods.pull_secrets)),
     )
+
+
+def _prefixed(prefix: str, name: str) -> str:
+    """The name of a Secret that has another purpose than those with other prefixes."""
+    return f"{prefix}.{name}"[:253].rstrip("-.")
 
 
 def _workload(made: Workload, *, several: bool) -> Workload:
@@ -171,7 +182,7 @@ def _workload(made: Workload, *, several: bool) -> Workload:
         autoscaling=scaling if several else None,
         disruption_budget=made.disruption_budget
         and DisruptionBudget(max_unavailable=made.disruption_budget.max_unavailable or 1),
-        topology_spread=spread and replace(spread, topology_keys=(*spread.topology_keys, "kubernetes.io/hostname")),
+        topology_spread=spread and replace(spread, topology_keys=spread.topology_keys or ("kubernetes.io/hostname",)),
     )
 
 
@@ -211,7 +222,7 @@ def _storage(made: Storage) -> Storage:
         made,
         size=made.size if quantity.parse(made.size) >= quantity.parse("500Mi") else "500Mi",
         storage_class=chosen,
-        offered=(*made.offered, StorageClass(name=chosen)),
+        offered=(*(offer for offer in made.offered if offer.name != chosen), StorageClass(name=chosen)),
         access_mode=AccessMode.READ_WRITE_ONCE,
     )
 
@@ -232,6 +243,7 @@ def _drift(made: DriftJob) -> DriftJob:
         stale_after=formats.INT32,
         access_mode=AccessMode.READ_WRITE_MANY,
         resources=_resources(made.resources),
+        git_secret=_prefixed("git", made.git_secret or "key"),
         image=_image(made.image),
         git_sync_image=_image(made.git_sync_image),
     )

@@ -38,7 +38,7 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     "Bytes": ([1, 2**63 - 1], [0, 2**63]),
     "DnsLabel": (["a", "0", "a-b", "a" * 63], ["", "A", "a_b", "-a", "a-", "a.b", "a" * 64, "a\n"]),
     "ShortName": (["staging-2", "a" * 26], ["Staging", "a" * 27]),
-    "OwnNamespace": (["rescan", "kube-system-2"], ["kube-system", "kube-public", "default", "rescan_dev"]),
+    "OwnNamespace": (["rescan", "default-2"], ["kube-system", "kube-mine", "kube-public", "default", "rescan_dev"]),
     "ServiceName": (["a", "a1"], ["1a", "a.b", ""]),
     "ObjectName": (["a.b", "a" * 253], ["A", "a..b", "a" * 254, ".a", "a b", ".".join(["a" * 60] * 5)]),
     "CronJobName": (["a" * 52], ["a" * 53, "a.b"]),
@@ -82,7 +82,10 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "Duration": (["90s", "1h30m", "1.5h", "500ms"], ["", "0s", "0h0m", "1d", "90", "-1s", "1 h", "9999999h"]),
     "PrometheusDuration": (["30s", "1d12h", "1y", "500ms"], ["", "0", "0s", "1", "1m1h", "1.5h", "-1s"]),
-    "Cpu": (["1", "100m", "0.1", "1e1", "1k"], ["0", "-1", "0.5m", "1 core", "1E20", "", "1n", "1_0"]),
+    "Cpu": (
+        ["1", "100m", "0.1", "1e1", "1k"],
+        ["128Mi", "10001", "0", "-1", "0.5m", "1 core", "1E20", "", "1n", "1_0"],
+    ),
     "Size": (["1Mi", "1e9", "0.5Gi", "524288000"], ["0", "1", "100m", "1TiB", "1Mi ", "10E", "NaN", "1e99", "0.3"]),
     "Surge": ([0, 3, "0%", "150%"], [-1, 2**31, "25", "x%", "-1%"]),
     "Unavailable": ([0, 3, "100%"], [-1, "101%", "25", "1.5%"]),
@@ -171,6 +174,7 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any]]] = {
         ["dist", "deploy/dist", ".github/a_b"],
         ["", "/a", "a/", "..", "../a", "a/../b", "./a", "a//b", "a b", "-a"],
     ),
+    "ClusterSource": (["all", "flux-system/apps"], ["", "apps", "a/b/c", "A/b", "/a", "a/"]),
     "Uuid": (
         ["00000000-0000-0000-0000-000000000000", "12345678-1234-1234-1234-123456789ABC"],
         ["", "tenant", "{00000000-0000-0000-0000-000000000000}", "0" * 32],
@@ -284,13 +288,14 @@ def claim(size: str) -> dict[str, Any]:
     }
 
 
-def unreasonable(text: str, units: int, least: Fraction) -> bool:
-    """A quantity that the server takes and then rounds, or that is too small to be meant."""
+def unreasonable(text: str, units: int, least: Fraction, most: Fraction = Fraction(2**63)) -> bool:
+    """A quantity that the server takes and then rounds, or that is too small or too large to be meant."""
     try:
         number = quantity.parse(text.strip())
     except ValueError:
         return re.match(r"\+?\.?(\D|$)", text) is not None  # which the server takes for zero
-    return text != text.strip() or (number * units).denominator != 1 or number < least or number * units >= 2**63
+    whole = (number * units).denominator == 1 and number * units < 2**63
+    return text != text.strip() or not whole or not least <= number <= most
 
 
 def never(_: Any) -> bool:
@@ -410,7 +415,7 @@ JUDGED: dict[str, Judged] = {
     "Cpu": Judged(
         QUANTITIES,
         lambda text: {"kind": "Pod", "spec": pod(resources={"limits": {"cpu": text}})},
-        stricter=lambda text: unreasonable(text, 1000, quantity.parse("1m")),
+        stricter=lambda text: unreasonable(text, 1000, quantity.parse("1m"), quantity.parse("10k")),
     ),
     "Size": Judged(
         QUANTITIES,

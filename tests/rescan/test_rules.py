@@ -26,10 +26,10 @@ from rescan.settings import (
     Resources,
     RollingUpdate,
     Service,
+    ServiceType,
     Sqlite,
     StorageClass,
     SyncWindow,
-    TopologySpread,
     WindowKind,
     Workload,
 )
@@ -145,13 +145,6 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "topology-spread-is-possible": [
-        Case(
-            "workload.topology_spread",
-            TopologySpread(topology_keys=("kubernetes.io/hostname",), required=True),
-            TopologySpread(topology_keys=("kubernetes.io/hostname", "kubernetes.io/hostname")),
-            "each once",
-            named="workload.topology_spread.topology_keys",
-        ),
         Case("workload.topology_spread.topology_keys", ("zone",), (), "one or more", of=FULL),
     ],
     "port-is-the-container-port": [
@@ -204,6 +197,9 @@ CASES: dict[str, list[Case]] = {
         Case("configuration.database.url", "sqlite:data/a/b.db", "sqlite:./data/../rescan.db", "below /app/data"),
         Case("configuration.database.url", "sqlite:./data/x", "postgres://db/rescan", "below /app/data"),
         Case("configuration.database.url", "sqlite:./data/y", "sqlite::memory:", "below /app/data"),
+        Case("configuration.database.url", "sqlite:./data/a.b_c-d", "sqlite:./data/y?mode=ro", "below /app/data"),
+        Case("configuration.database.url", "sqlite:/app/data/y", "sqlite:./data/a%20b", "below /app/data"),
+        Case("configuration.database.url", "sqlite:./data/y", "sqlite:./data/y/", "below /app/data"),
     ],
     "storage-has-room-for-the-database": [
         Case("storage.size", "500Mi", "499Mi", "500Mi or more"),
@@ -231,11 +227,40 @@ CASES: dict[str, list[Case]] = {
         Case("backup.scratch_limit", "3Gi", "4Gi", "ephemeral_storage_limit, 3Gi", of=FULL),
         Case("drift.clone_limit", "1Gi", "1.5Gi", "ephemeral_storage_limit, 1Gi"),
     ],
-    "certificate-has-a-secret-of-its-own": [
+    "issuer-is-a-setting": [
+        Case("ingress.annotations", {}, {"cert-manager.io/cluster-issuer": "other"}, "cluster_issuer", of=FULL),
+        Case("ingress.annotations", {"a": "b"}, {"cert-manager.io/issuer": "other"}, "cluster_issuer", of=FULL),
+    ],
+    "namespace-is-no-operators": [
+        Case("namespace", "rescan", "argocd", "Argo CD"),
+        Case("gitops.flux.namespace", "flux", "rescan-prod", "Flux", named="namespace"),
+        Case("network_policy.dns_namespace", "dns", "rescan-full", "DNS", of=FULL, named="namespace"),
+    ],
+    "each-secret-has-one-purpose": [
         Case("ingress.tls_secret", "tls", "rescan-secrets", "another name", of=FULL),
         Case("ingress.tls_secret", "tls", "rescan-backup-secrets", "another name", of=FULL),
+        Case("ingress.tls_secret", None, "registry-credentials", "another name", of=FULL),
+        Case("ingress.tls_secret", None, "rescan-git", "another name", of=FULL),
+        Case("pods.pull_secrets", ("a", "b"), ("a", "rescan-secrets"), "another name"),
+        Case("drift.git_secret", None, "registry-credentials", "another name", of=FULL),
+    ],
+    "drift-job-can-clone": [
+        Case("drift.git_secret", "git", None, "ssh", also={"gitops.repository_url": "ssh://git@git.example.com/a"}),
+        Case("gitops.repository_url", "https://a.com/b", "ssh://a.com/b", "https", named="drift.git_secret"),
+    ],
+    "flux-waits-for-others": [
+        Case("gitops.flux.depends_on", ("rescan-staging",), ("a", "rescan-prod"), "leave it out"),
     ],
     "network-policy-lets-the-application-work": [
+        Case("network_policy.from_namespaces", ("a",), (), "Ingress controller and that of Prometheus", of=FULL),
+        Case(
+            "service.type",
+            ServiceType.LOAD_BALANCER,
+            ServiceType.CLUSTER_IP,
+            "Prometheus",
+            of=changed(FULL, {"network_policy.from_namespaces": (), "ingress": None}),
+            named="network_policy.from_namespaces",
+        ),
         Case("network_policy.database_cidr", "10.0.0.1/32", None, "addresses of PostgreSQL", of=FULL),
         Case(
             "network_policy.database_namespace",
@@ -320,6 +345,7 @@ def test_all_broken_rules_of_all_environments_are_listed_at_once() -> None:
         ("gitops.flux.depends_on", ["a"], "depends_on is ['a']; give it a value of type tuple[str, ...]"),
         ("gitops.flux.depends_on", (1,), "depends_on[0] is 1; give it a value of type str"),
         ("gitops.argocd.sync_windows", (replace(WINDOW, duration="2"),), "sync_windows[0].duration is '2'; write a"),
+        ("pods.pull_secrets", ("a", "b", "a"), "format: pods.pull_secrets is ('a', 'b', 'a'); name each once"),
         ("configuration.extra", {"A": 1}, "configuration.extra[A] is 1; give it a value of type str"),
         ("configuration.extra", {"A B": "1"}, "format: configuration.extra is 'A B'; use letters"),
         ("storage.access_mode", "ReadWriteOnce", "give it a value of type AccessMode"),
