@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import yaml
 
-_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Positions need no types, and finding the type of each scalar takes most of the time of the other loaders.
+_Loader: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class Node:

@@ -1,7 +1,7 @@
 """Decides the severity of differences by the rules in ``severity.json`` and in ``drift.yaml``."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from drift.config.reader import read_severity_rule
 from drift.config.settings import SeverityRule
+from drift.globs import PathGlobs
 from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, Security, Severity
 from drift.policy.parts import parts
 from drift.policy.security import gives_full_control
@@ -39,7 +40,7 @@ class SeverityTable:
     cache: dict[_Lookup, tuple[Severity | None, Severity | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    candidates: dict[tuple[str, str, Change, Cause], tuple[Sequence[SeverityRule], ...]] = field(
+    candidates: dict[tuple[str, str, Change, Cause], tuple["_Rules", "_Rules"]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -97,21 +98,23 @@ class SeverityTable:
         found = self.cache.get(lookup)
         if found is None:
             first, rules = self._rules_for(key, change, cause)
-            by_user = _first(first, path)
-            found = by_user, by_user or _first(rules, path)
+            by_user = first.severity(path)
+            found = by_user, by_user or rules.severity(path)
             if len(self.cache) >= _CACHE_SIZE:
                 self.cache.clear()
             self.cache[lookup] = found
         return found
 
-    def _rules_for(self, key: ObjectKey, change: Change, cause: Cause) -> tuple[Sequence[SeverityRule], ...]:
+    def _rules_for(self, key: ObjectKey, change: Change, cause: Cause) -> tuple["_Rules", "_Rules"]:
         """Returns the user's rules and the shipped rules that may match, depending on the path."""
         lookup = (key.group, key.kind, change, cause)
         found = self.candidates.get(lookup)
         if found is None:
-            found = self.candidates[lookup] = tuple(
-                [rule for rule in rules if rule.may_match(key, change, cause)] for rules in (self.first, self.rules)
+            first, shipped = (
+                _Rules([rule for rule in rules if rule.may_match(key, change, cause)])
+                for rules in (self.first, self.rules)
             )
+            found = self.candidates[lookup] = first, shipped
         return found
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
@@ -124,8 +127,16 @@ class SeverityTable:
         return min(found, finding.severity, key=SEVERITY_RANK.__getitem__)
 
 
-def _first(rules: Iterable[SeverityRule], path: str) -> Severity | None:
-    return next((rule.severity for rule in rules if rule.path is None or rule.path.matches(path)), None)
+class _Rules:
+    """Rules that match if their path does."""
+
+    def __init__(self, rules: Sequence[SeverityRule]) -> None:
+        self._severities = [rule.severity for rule in rules]
+        self._paths = PathGlobs(rule.path for rule in rules)
+
+    def severity(self, path: str) -> Severity | None:
+        index = self._paths.first(path)
+        return None if index is None else self._severities[index]
 
 
 @cache

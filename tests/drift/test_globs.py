@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.globs import Glob, PathGlob, escape, escape_path
+from drift.globs import Glob, PathGlob, PathGlobs, escape, escape_path
 from drift.paths import ItemKey, render, set_member
 
 IMAGE = "spec.template.spec.containers[name=web].image"
@@ -62,6 +62,21 @@ def test_a_path_matches(glob: str, path: str) -> None:
 )
 def test_a_path_does_not_match(glob: str, path: str) -> None:
     assert not PathGlob(glob).matches(path)
+
+
+def test_the_first_of_several_paths_that_matches_is_found() -> None:
+    globs = PathGlobs([PathGlob("spec.ports[]"), PathGlob("**.image"), PathGlob(IMAGE), None])
+
+    assert [globs.first(path) for path in (IMAGE, "spec.ports[port=80]", "spec.replicas", "")] == [1, 0, 3, 3]
+    assert PathGlobs([PathGlob("**.image")]).first("spec.replicas") is None
+
+
+def test_a_path_as_a_report_shows_it_matches_itself_and_as_an_escaped_asterisk() -> None:
+    glob = PathGlob(r'data["\\*"]')
+
+    assert glob.matches(r'data["\\*"]')
+    assert glob.matches('data["*"]')
+    assert not glob.matches('data["a"]')
 
 
 @pytest.mark.parametrize(
