@@ -66,7 +66,7 @@ examples:
 
 exit status:
   0  there is a command for every finding
-  1  there is none for a finding; standard error says why
+  1  a finding has no command; standard error says why
   2  usage error, or a file that is not a complete report
 """
 _GUARD_EPILOG: Final = """\
@@ -78,7 +78,7 @@ exit status:
   0  the change undoes no edit by hand
   1  it does: the finding is overwritten, or conflicts
   2  usage error, or a file that is not a complete report
-  3  for a finding this cannot be told
+  3  unknown for a finding, for example if a chart cannot be rendered
 """
 _WATCH_EPILOG: Final = """\
 examples:
@@ -86,6 +86,7 @@ examples:
   drift watch manifests/ --history drift.db --listen 0.0.0.0
 
 HTTP endpoints:
+  /         the report as a page that refreshes itself
   /report   the report as HTML, JSON or text, chosen by Accept, ?format= or a suffix such as /report.json
   /healthz  200 while the report is complete and current, else 503 with the reason
   /metrics  metrics for Prometheus
@@ -415,7 +416,7 @@ def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
         default=[],
         type=_release,
         metavar="all|[NAMESPACE/]NAME",
-        help="what Helm installed, from the storage of its releases; repeatable",
+        help="compare with what Helm installed, from its release storage; repeatable",
     )
     sources.add_argument(
         "--flux",
@@ -423,7 +424,7 @@ def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
         default=[],
         type=_release,
         metavar="all|[NAMESPACE/]NAME",
-        help="what Flux applies: Kustomizations and HelmReleases in the cluster say what; repeatable",
+        help="compare with what Flux applies, as its objects in the cluster say; repeatable",
     )
     sources.add_argument(
         "--argocd",
@@ -431,17 +432,19 @@ def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
         default=[],
         type=_release,
         metavar="all|[NAMESPACE/]NAME",
-        help="what Argo CD applies: Applications in the cluster say what; repeatable",
+        help="compare with what Argo CD applies, as its Applications in the cluster say; repeatable",
     )
     sources.add_argument(
         "--checkout",
         action="append",
         default=[],
         metavar="[URL=]PATH",
-        help="a local checkout of what Flux and Argo CD sync, found by its remotes or by URL; repeatable "
+        help="a local checkout of a repository that Flux or Argo CD syncs, matched by its remotes or URL; repeatable "
         "(default: the one of the working directory)",
     )
-    sources.add_argument("--release", metavar="NAME", help="the name of the chart's release (default: of the chart)")
+    sources.add_argument(
+        "--release", metavar="NAME", help="the release name for the chart (default: the name of the chart)"
+    )
     sources.add_argument(
         "--values",
         action="append",
@@ -559,7 +562,7 @@ def _add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="append",
         default=[],
         metavar="FILE",
-        help="name the users behind the findings, from this audit log of the API server, which is followed; repeatable",
+        help="name the users behind the findings from this audit log of the API server, and follow it; repeatable",
     )
     people.add_argument(
         "--audit-webhook",
