@@ -9,6 +9,9 @@ from drift.audit.users import Syncers
 from drift.audit.writes import Write, parse_time
 from drift.model import Actor, Cause, Change, Evidence, Finding
 
+#: A part of an added mapping, or None for the whole value, and the write that set it.
+_Setter = tuple[int | None, Write]
+
 
 @dataclass(frozen=True, slots=True)
 class Trail:
@@ -65,13 +68,14 @@ class Trail:
 
     def _authors(self, finding: Finding, number: int) -> list[Write]:
         """Returns the writes that made a value what it is, if their bodies prove it; else none."""
-        setters: list[Write] = []
+        setters: Sequence[_Setter] = ()
         is_uncertain = False
         last = before = None
+        parts: Sequence[bytes | None] = ()
         versions: set[int] = set()
         for write in self.writes:
             if write.is_deletion:
-                setters, is_uncertain, last, before = [], False, None, None
+                setters, is_uncertain, last, before, parts = (), False, None, None, ()
                 continue
             effect = write.effects[number] if write.effects else UNKNOWN
             changed = _has_changed(effect, before)
@@ -82,24 +86,38 @@ class Trail:
             if write.order is not None:
                 versions.add(write.order)
             if write.is_creation:
-                setters, is_uncertain, changed = [], False, None if effect.after is None else True
+                setters, is_uncertain, changed = (), False, None if effect.after is None else True
             if changed:
-                setters = self._setters(finding, setters, write, effect)
+                set_now = _changed_parts([None] * len(effect.parts) if write.is_creation else parts, effect.parts)
+                setters = self._setters(finding, setters, write, effect, set_now)
                 last, is_uncertain = effect, False
             elif changed is None:
                 is_uncertain = True
             if effect.after is not None or changed is not False:
-                before = effect.after
-        return setters if last is not None and self._proves(finding, setters, last, is_uncertain=is_uncertain) else []
+                before, parts = effect.after, effect.parts
+        authors = [write for _, write in setters]
+        return authors if last is not None and self._proves(finding, authors, last, is_uncertain=is_uncertain) else []
 
-    def _setters(self, finding: Finding, setters: list[Write], write: Write, effect: Effect) -> list[Write]:
-        """Returns the writes that a value is from, after one more."""
+    def _setters(
+        self, finding: Finding, setters: Sequence[_Setter], write: Write, effect: Effect, set_now: frozenset[int]
+    ) -> Sequence[_Setter]:
+        """Returns the writes that a value is from, after one more.
+
+        Args:
+            finding: The finding of the value.
+            setters: The writes before.
+            write: The next one.
+            effect: What it did.
+            set_now: The parts of an added mapping that it set, if that is known.
+        """
         if finding.change is not Change.ADDED:
-            return [write]
+            return [(None, write)]
         if effect.is_absent or (write.is_creation and self._is_sync(write)):
             # What an applier creates is a default, or it was in Git then.
-            return []
-        return [*setters, write] if isinstance(finding.live, dict | list) else [write]
+            return ()
+        if set_now:
+            return [*(one for one in setters if one[0] not in set_now), *((part, write) for part in sorted(set_now))]
+        return [*setters, (None, write)] if isinstance(finding.live, dict | list) else [(None, write)]
 
     def _proves(self, finding: Finding, setters: Sequence[Write], last: Effect, *, is_uncertain: bool) -> bool:
         """Returns whether the last known change led to the live value."""
@@ -192,6 +210,15 @@ class Trail:
         is_certain = is_narrow and is_complete and is_one_person(writes)
         evidence = Evidence.LIKELY if is_certain else Evidence.CANDIDATE
         return [Named.by(write, evidence) for write in one_each(writes)]
+
+
+def _changed_parts(before: Sequence[bytes | None], after: Sequence[bytes | None]) -> frozenset[int]:
+    """Returns the parts of a mapping that have another value after a write; none if that is not known."""
+    if not before or not after:
+        return frozenset()
+    return frozenset(
+        number for number, (old, new) in enumerate(zip(before, after, strict=True)) if new is not None and old != new
+    )
 
 
 def _has_changed(effect: Effect, before: bytes | None) -> bool | None:

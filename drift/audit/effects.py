@@ -6,6 +6,7 @@ Values are reduced to digests with a random key, which only this process can com
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -68,6 +69,8 @@ class Effect:
         is_live: Whether the value afterwards is the live one; None if unknown.
         is_absent: Whether the place was absent afterwards.
         is_answer: Whether this is from the response, which has all that the server changed.
+        parts: If a whole mapping was added: a digest of each value in it, in the order of the report; None for a value
+            that it lacked afterwards.
     """
 
     after: bytes | None = None
@@ -75,6 +78,7 @@ class Effect:
     is_live: bool | None = None
     is_absent: bool = False
     is_answer: bool = False
+    parts: tuple[bytes | None, ...] = ()
 
 
 UNKNOWN: Final = Effect()
@@ -118,7 +122,19 @@ def _effect(value: Json, target: Target, *, is_touched: bool | None) -> Effect:
         value = [_name_of(item) for item in value] if isinstance(value, list) else value
     if target.finding.change is Change.ADDED and value is not _ABSENT:
         value = _shown_part(value, target.finding.live)
-    return Effect(_digest(value), is_touched, _is_live(value, target.finding), value is _ABSENT)
+    parts: tuple[bytes | None, ...] = ()
+    if target.finding.change is Change.ADDED and isinstance(target.finding.live, dict):
+        parts = tuple(None if part is _ABSENT else _digest(part) for part in _parts(value, target.finding.live))
+    return Effect(_digest(value), is_touched, _is_live(value, target.finding), value is _ABSENT, parts=parts)
+
+
+def _parts(value: Json, shown: Json) -> Iterator[Json]:
+    """Yields the value at each end of a mapping that a report shows, or `_ABSENT`."""
+    if isinstance(shown, dict) and shown:
+        for name, below in shown.items():
+            yield from _parts(value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT, below)
+    else:
+        yield value
 
 
 def _is_live(value: Json, finding: Finding) -> bool | None:

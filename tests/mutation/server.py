@@ -54,6 +54,11 @@ class Server:
         body = {"spec": {"replicas": replicas}}
         return self._send(f"{path}/scale?fieldManager=kubectl", body, "application/merge-patch+json")
 
+    def create(self, path: str, manifest: Object, manager: str) -> int:
+        """Creates the object, and returns the HTTP status."""
+        address = f"{self._server}{path.rpartition('/')[0]}?fieldManager={manager}"
+        return self._pool.request("POST", address, body=json.dumps(manifest), headers=self._headers).status
+
     def delete(self, path: str) -> int:
         """Deletes the object, and returns the HTTP status."""
         return self._pool.request("DELETE", self._server + path, headers=self._headers).status

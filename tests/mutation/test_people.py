@@ -6,16 +6,19 @@ To try more and other edits: ``MUTATION_SEED=7 MUTATION_EDITS=160 pytest tests/m
 import json
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 
 from drift.api import open_cluster, scan
 from drift.audit.join import AuditOptions
-from drift.model import Actor, Change, Evidence, Finding, ObjectReport, Report
+from drift.model import Actor, Change, Evidence, Finding, Object, ObjectReport, Report
 from drift.paths import ItemKey, parse
 from drift.paths import Path as FieldPath
 from tests.corpus.syncing import CORPUS, synced_corpus
@@ -31,6 +34,19 @@ LOG: Final = logging.getLogger(__name__)
 #: Persisted edits of one object.
 OF_EACH: Final = max(2, EDITS // 9)
 CONTROLLERS: Final = "system:serviceaccount:kube-system:"
+#: Every so many objects is made again by hand, and then adopted by the syncer.
+ADOPTED: Final = 4
+ADOPTABLE: Final = (
+    "ConfigMap",
+    "Deployment",
+    "NetworkPolicy",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+)
+STRAYS: Final = 10
 #: Edits of these would keep objects from being deleted, or have them deleted.
 KEPT_OR_REMOVED: Final = ("finalizers", "ownerReferences")
 BODIES: Final = ("requestObject", "responseObject")
@@ -42,6 +58,8 @@ class Edited:
 
     subject: Subject
     changes: list[tuple[FieldPath, str, bool]] = field(default_factory=list)
+    #: How many edits the server accepted.
+    accepted: int = 0
     #: Who sent an edit that left the object as it was. Without the response, the log does not tell.
     idle: set[str] = field(default_factory=set)
     #: Who deleted it.
@@ -69,6 +87,10 @@ class Crowd:
     namespace: str
     edited: list[Edited]
     mark: int
+    #: Who created each ConfigMap that Git does not have, by name.
+    strays: dict[str, str]
+    #: The objects that were made by hand and then adopted.
+    adopted: list[str]
 
     def report(self, file: Path, left_out: tuple[str, ...]) -> Report:
         """Scans, with the audit log as a lower level has it."""
@@ -89,12 +111,56 @@ def crowd(cluster: Cluster) -> Iterator[Crowd]:
         server, found = subjects(cluster, namespace)
         # Only the requests about objects of this namespace are audited with bodies.
         edited = [Edited(subject) for subject in found if f"/namespaces/{namespace}/" in subject.path]
+        adopted = [
+            f"{one.subject}"
+            for one in [one for one in edited if one.subject.manifest.kind in ADOPTABLE][::ADOPTED]
+            if _adopt(one, server, servers, choose)
+        ]
+        strays = _strays(namespace, servers, choose)
         for number, one in enumerate(edited):
             _edit(one, server, servers, choose)
             if number % 8 == 0:
                 one.deleted_by = choose.choice(PEOPLE)
                 servers[one.deleted_by].delete(one.subject.path)
-        yield Crowd(cluster, namespace, edited, mark)
+        yield Crowd(cluster, namespace, edited, mark, strays, adopted)
+
+
+def _adopt(one: Edited, server: Server, servers: dict[str, Server], choose: random.Random) -> bool:
+    """Has a person delete an object and make it again with a label, and the syncer adopt it. Returns whether it did."""
+    path, person = one.subject.path, choose.choice(PEOPLE)
+    labels = server.get(path)["metadata"].get("labels", {})
+    body = _as_written(one.subject)
+    body["metadata"]["labels"] = body["metadata"].get("labels", {}) | {
+        name: value for name, value in labels.items() if name.startswith("kustomize.toolkit.fluxcd.io/")
+    }
+    made = {**body, "metadata": {**body["metadata"], "labels": {**body["metadata"]["labels"], "made-by": "hand"}}}
+    servers[person].delete(path)
+    while servers[person].create(path, made, "editor") == HTTPStatus.CONFLICT:
+        # It waits for its finalizers.
+        time.sleep(0.05)
+    one.changes.append((("metadata", "labels", "made-by"), person, True))
+    return not isinstance(server.apply(path, body, "kustomize-controller"), Refused)
+
+
+def _as_written(subject: Subject) -> Object:
+    """Returns the manifest with the values of Secrets."""
+    source = subject.manifest.source
+    assert source is not None
+    body: Object = list(yaml.safe_load_all(Path(source.file).read_text("utf-8")))[source.document - 1]
+    return body
+
+
+def _strays(namespace: str, servers: dict[str, Server], choose: random.Random) -> dict[str, str]:
+    """Creates ConfigMaps that Git does not have. Another person edits each."""
+    strays: dict[str, str] = {}
+    for number in range(STRAYS):
+        name, (person, other) = f"stray-{number}", choose.sample(PEOPLE, 2)
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "1"}}
+        assert servers[person].create(path, body, "editor") == HTTPStatus.CREATED
+        servers[other].patch_as(path, [{"op": "add", "path": "/data/b", "value": "2"}], "editor")
+        strays[name] = person
+    return strays
 
 
 def _edit(one: Edited, server: Server, servers: dict[str, Server], choose: random.Random) -> None:
@@ -112,6 +178,7 @@ def _edit(one: Edited, server: Server, servers: dict[str, Server], choose: rando
                 continue
             after = servers[person].patch_as(subject.path, edit.patch, manager)
         if not isinstance(after, Refused):
+            one.accepted += 1
             raw = raw_differences(before, server.get(subject.path), subject.node)
             if not raw:
                 one.idle.add(person)
@@ -146,11 +213,23 @@ def _findings(crowd: Crowd, report: Report) -> Iterator[tuple[Edited, ObjectRepo
             yield from ((one, item, finding) for finding in item.findings)
 
 
+def _creators(report: Report) -> dict[str, str | None]:
+    """Returns who created each object that Git does not have, by name."""
+    return {
+        item.name: actor.user
+        for item in report.objects
+        for finding in item.findings
+        for actor in finding.actors
+        if finding.change is Change.UNMANAGED and actor.evidence is Evidence.EXACT
+    }
+
+
 def test_with_bodies_every_finding_names_its_author(
     crowd: Crowd, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     wrong, right = [], 0
-    for one, item, finding in _findings(crowd, crowd.report(tmp_path / "audit.log", ())):
+    report = crowd.report(tmp_path / "audit.log", ())
+    for one, item, finding in _findings(crowd, report):
         named = [
             actor.user
             for actor in finding.actors
@@ -174,9 +253,11 @@ def test_with_bodies_every_finding_names_its_author(
             wrong.append(f"{item.key} {finding.change} {finding.path}: {named} instead of {authors}")
 
     record_property("named", right)
-    LOG.info("%d findings name their author", right)
+    LOG.info("%d edits; %d findings name their author", sum(one.accepted for one in crowd.edited), right)
     assert not wrong, "\n".join(wrong)
     assert right >= len(crowd.edited)
+    assert _creators(report).items() >= crowd.strays.items()
+    assert len(crowd.adopted) > 5
 
 
 @pytest.mark.parametrize("left_out", [BODIES, BODIES[1:]], ids=["Metadata", "Request"])
@@ -184,7 +265,8 @@ def test_with_less_in_the_log_no_name_is_wrong(
     crowd: Crowd, left_out: tuple[str, ...], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     wrong, right = [], 0
-    for one, item, finding in _findings(crowd, crowd.report(tmp_path / "audit.log", left_out)):
+    report = crowd.report(tmp_path / "audit.log", left_out)
+    for one, item, finding in _findings(crowd, report):
         authors = one.authors_of(finding)
         for actor in finding.actors:
             if not authors or str(actor.user).startswith(CONTROLLERS):
@@ -200,3 +282,4 @@ def test_with_less_in_the_log_no_name_is_wrong(
     record_property("named", right)
     assert not wrong, "\n".join(wrong)
     assert right > 10
+    assert _creators(report).items() >= crowd.strays.items()

@@ -202,6 +202,35 @@ def test_a_deleted_namespace_is_the_work_of_who_deleted_it(tmp_path: Path) -> No
     assert (users(finding), finding.cause) == ([(JANE, "exact")], "manual")
 
 
+def test_each_part_of_what_was_added_is_by_who_set_it_last(tmp_path: Path) -> None:
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    metadata = {"name": "web", "namespace": "shop"}
+    git = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+    def live(seconds: int) -> dict[str, Any]:
+        affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": seconds}}}
+        return {**git, "spec": {**spec, **affinity}}
+
+    def written(second: int, user: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        return event(second, user, verb, "services/web", "editor", responseObject=body)
+
+    fields: dict[str, Any] = {"f:spec": {"f:sessionAffinityConfig": {"f:clientIP": {"f:timeoutSeconds": {}}}}}
+    owner = {
+        "manager": "editor",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    joined = Joined(tmp_path, [git], [{**live(7), "metadata": {**metadata, "managedFields": [owner]}}])
+    events = [written(0, JANE, "create", live(10800)), written(1, SAM, "patch", live(7))]
+
+    report = joined.report(*events)
+
+    named = {finding.path: users(finding) for item in report.objects for finding in item.findings}
+    assert named["spec.sessionAffinityConfig"] == [(SAM, "exact")]
+
+
 def applied(value: str, manager: str = APPLY, second: str = "01") -> dict[str, Any]:
     """Returns a live ConfigMap that was applied with a value, as ``kubectl apply`` leaves it."""
     git = config_map("web", {"a": value})
