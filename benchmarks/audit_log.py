@@ -1,26 +1,28 @@
-"""Measures what an audit log adds to a report: ``python -m benchmarks.audit_log [MEGABYTES]``.
+"""Measures what an audit log adds to ``drift report``: ``python -m benchmarks.audit_log [MEGABYTES]``.
 
-Three logs of the same size: nine reads for each write; only writes; only writes with bodies. The report has twenty
-objects with findings of five thousand that are written.
+Three logs of the same size: nine reads for each write; only writes; only writes with bodies. They are about 5,000
+Deployments. Twenty of them drifted. Each log is also read with one object missing: then all deletions count.
 """
 
 import argparse
 import json
+import os
 import random
-import resource
-import subprocess
+import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from drift.audit.events import ReadTally, Wanted, read_events
+from benchmarks.measure import Cost, peak_memory, run
 
-LOGS: Final = {"reads and writes": (0.1, False), "writes": (1.0, False), "writes with bodies": (1.0, True)}
+#: The share of writes, and whether the level is RequestResponse.
+LOGS: Final = {"reads and writes": (0.1, False), "only writes": (1.0, False), "writes with bodies": (1.0, True)}
 OBJECTS: Final = 5000
-WANTED: Final = frozenset(f"web-{number}" for number in range(20))
+DRIFTED: Final = 20
+RUNS: Final = 3
+VERBS: Final = ("patch", "patch", "update", "delete")
 SIDECAR: Final = {"image": "registry.example.com/web:1", "env": [{"name": f"E{i}", "value": "v"} for i in range(8)]}
 BODY: Final = {"metadata": {"labels": {f"l{i}": "v" for i in range(20)}}, "spec": {"containers": [SIDECAR] * 3}}
 
@@ -41,10 +43,16 @@ def events(writes: float, *, bodies: bool) -> Iterator[bytes]:
             "level": "RequestResponse" if bodies else "Metadata",
             "stage": "ResponseComplete",
             "requestURI": f"/apis/apps/v1/namespaces/shop/deployments/{name}?fieldManager=kubectl-set",
-            "verb": "patch" if choose.random() < writes else "get",
+            "verb": choose.choice(VERBS) if choose.random() < writes else "get",
             "user": {"username": f"user-{choose.randrange(20)}@example.com", "groups": ["system:authenticated"]},
             "userAgent": "kubectl/v1.36.3 (linux/amd64) kubernetes/0000000",
-            "objectRef": {"resource": "deployments", "namespace": "shop", "name": name, "apiGroup": "apps"},
+            "objectRef": {
+                "resource": "deployments",
+                "namespace": "shop",
+                "name": name,
+                "apiGroup": "apps",
+                "apiVersion": "v1",
+            },
             "responseStatus": {"metadata": {}, "code": 200},
             **({"requestObject": {"spec": {"replicas": 5}}, "responseObject": BODY} if bodies else {}),
             "requestReceivedTimestamp": "2026-01-31T12:00:00.123456Z",
@@ -53,35 +61,64 @@ def events(writes: float, *, bodies: bool) -> Iterator[bytes]:
         yield json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
+def write_log(file: Path, size: int, writes: float, *, bodies: bool) -> None:
+    """Writes a log of at least some bytes."""
+    with file.open("wb") as out:
+        for line in events(writes, bodies=bodies):
+            if out.tell() >= size:
+                break
+            out.write(line)
+
+
+def _deployment(number: int, image: str) -> dict[str, Any]:
+    labels = {"app": f"web-{number}"}
+    pod = {"containers": [{"name": "web", "image": image}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": f"web-{number}", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
+    }
+
+
+def _write_list(file: Path, items: Sequence[Any]) -> str:
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}), "utf-8")
+    return str(file)
+
+
+def _median(command: Sequence[str]) -> Cost:
+    costs = [run(command, os.environ) for _ in range(RUNS)]
+    return Cost(statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs))
+
+
 def main() -> int:
-    """Prints one line for each log.
+    """Prints a Markdown table.
 
     Returns:
         0.
     """
     parser = argparse.ArgumentParser(prog="benchmarks.audit_log")
-    parser.add_argument("megabytes", nargs="?", type=int, default=100)
-    parser.add_argument("--read", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.read:
-        # In a process of its own, so that its memory is its own.
-        began = time.process_time()
-        found = sum(1 for _ in read_events([options.read], Wanted(WANTED), ReadTally()))
-        seconds = time.process_time() - began
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        speed = options.megabytes / seconds
-        print(f"{found} events, {speed:.0f} MB per second of one processor, {memory} MB of memory")
-        return 0
-    for name, (writes, bodies) in LOGS.items():
-        with tempfile.NamedTemporaryFile(suffix=".log") as log:
-            size = 0
-            for line in events(writes, bodies=bodies):
-                size += log.write(line)
-                if size >= options.megabytes * 1_000_000:
-                    break
-            log.flush()
-            command = [sys.executable, "-m", "benchmarks.audit_log", str(options.megabytes), "--read", log.name]
-            print(f"{name}:", subprocess.check_output(command, text=True, cwd=Path(__file__).parents[1]).strip())
+    parser.add_argument("megabytes", nargs="?", type=int, default=1000)
+    size = parser.parse_args().megabytes
+    print("| log | missing | seconds more | of a processor | peak memory |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder, log = Path(name), Path(name, "audit.log")
+        git = _write_list(folder / "git.json", [_deployment(number, "web:1") for number in range(DRIFTED)])
+        lives = {
+            missing: _write_list(
+                folder / f"live-{missing}.json", [_deployment(number, "web:2") for number in range(missing, DRIFTED)]
+            )
+            for missing in (0, 1)
+        }
+        for what, (writes, bodies) in LOGS.items():
+            write_log(log, size * 1_000_000, writes, bodies=bodies)
+            for missing, live in lives.items():
+                report = [sys.executable, "-m", "drift", "report", git, "--live", live, "--unmanaged=off", "--quiet"]
+                joined = [*report, "--audit-log", str(log)]
+                before, after = _median(report), _median(joined)
+                memory = peak_memory(joined, os.environ) / 1e6
+                seconds = f"{after.wall - before.wall:.1f} s | {after.cpu - before.cpu:.1f} s"
+                print(f"| {size} MB, {what} | {missing} | {seconds} | {memory:.0f} MB |", flush=True)
     return 0
 
 

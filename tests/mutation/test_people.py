@@ -280,6 +280,7 @@ def test_with_less_in_the_log_no_name_is_wrong(
                     )
 
     record_property("named", right)
+    LOG.info("%d findings name their author", right)
     assert not wrong, "\n".join(wrong)
     assert right > 10
     assert _creators(report).items() >= crowd.strays.items()
