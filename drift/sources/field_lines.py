@@ -1,5 +1,6 @@
 """Finds the lines of fields in the files of manifests, for the objects that have findings."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from drift.documents.files import read_file
 from drift.documents.parse import split_documents
-from drift.model import Manifest
+from drift.model import Manifest, Source
 
 if TYPE_CHECKING:
     from drift.documents.positions import Node
@@ -47,13 +48,28 @@ class FieldLines:
         document = self._documents(manifest.source.file, manifest.source.line)
         body = None if document is None else _body(document, manifest)
         if body is None:
-            return None
+            return self._in_template(manifest.source, path)
         node, depth = body.innermost(path)
         if manifest.kind == "Secret" and path[:1] == ("data",):
             # The server merges it into the data.
             other, other_depth = body.innermost(("stringData", *path[1:]))
             node = other if other_depth > depth else node
         return node.line
+
+    def _in_template(self, source: Source, path: Sequence[str | int]) -> int | None:
+        """Returns the line of a field in a template of a chart, if only one line there can set it."""
+        lines_before, text = self._text_at(source.file, source.line)
+        if not path or not isinstance(path[-1], str) or b"{{" not in text:
+            return None
+        key = re.escape(path[-1].encode("utf-8", "surrogatepass"))
+        found = [match.start(1) for match in re.finditer(rb"""^[ -]*(["']?)%b\1[ ]*:""" % key, text, re.MULTILINE)]
+        return lines_before + text.count(b"\n", 0, found[0]) + 1 if len(found) == 1 else None
+
+    def _text_at(self, file: str, line: int) -> tuple[int, bytes]:
+        """Returns the document at a line, and the number of lines before it."""
+        documents = self._texts(file)
+        index = bisect_left(documents, line, key=lambda document: document[0]) - 1
+        return documents[index] if index >= 0 else (0, b"")
 
     def _read(self, file: str) -> list[tuple[int, bytes]]:
         try:
@@ -64,14 +80,12 @@ class FieldLines:
         return split_documents(text)
 
     def _document(self, file: str, line: int) -> "Node | None":
-        documents = self._texts(file)
-        index = bisect_left(documents, line, key=lambda document: document[0]) - 1
-        if index < 0 or len(documents[index][1]) > _MAX_BYTES:
+        lines_before, text = self._text_at(file, line)
+        if not text or len(text) > _MAX_BYTES:
             return None
         # Imported only here: it needs PyYAML, and most reports have no lines to find.
         from drift.documents.positions import first_document  # noqa: PLC0415
 
-        lines_before, text = documents[index]
         return first_document(text, lines_before)
 
 

@@ -107,3 +107,92 @@ def test_a_report_names_the_author_of_the_line_of_the_field(
         "data.added": None,
         "data.b": "Sam Doe",
     }
+
+
+DEPLOYMENT = """\
+# The web server.
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s, namespace: shop}
+spec:
+  replicas: %s
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: nginx:1
+        workingDir: /a
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a base and a chart by Jane Roe."""
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "base/web.yaml": DEPLOYMENT % ("web", 12),
+        "base/kustomization.yaml": "resources: [web.yaml]\n",
+        "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "chart/values.yaml": "replicas: 2\n",
+        "chart/templates/web.yaml": DEPLOYMENT % ("{{ .Release.Name }}", "{{ .Values.replicas }}"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message=first")
+    return tmp_path
+
+
+def authors(source: str) -> dict[str, str | None]:
+    """Returns line and author of each finding of a rendered source."""
+    edited = DEPLOYMENT.replace("nginx:1", "nginx:9").replace("/a", "/z") % ("web", 9)
+    Path("live.yaml").write_text(edited)
+    report = ("--blame", "--quiet", "--unmanaged=off", "--output=json=report.json")
+    assert main(["report", source, "--live=live.yaml", *report]) == 1
+    [item] = json.loads(Path("report.json").read_text())["objects"]
+    return {
+        f"{finding['file']}:{finding['line']}": finding["git"] and finding["git"]["author"]
+        for finding in item["findings"]
+    }
+
+
+def test_what_kustomize_builds_names_the_author_in_the_base_unless_the_overlay_sets_the_field(
+    repository: Path, kustomize: Path
+) -> None:
+    del kustomize
+    overlay = "resources: [../base]\nimages: [{name: nginx, newTag: '2'}]\nreplicas: [{name: web, count: 2}]\n"
+    (repository / "prod").mkdir()
+    (repository / "prod/kustomization.yaml").write_text(overlay)
+    web = repository / "base/web.yaml"
+    web.write_text(web.read_text().replace("/a", "/b"))
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=second", author="Sam Doe")
+
+    assert authors("base") == {
+        "base/web.yaml:6": "Jane Roe",
+        "base/web.yaml:13": "Jane Roe",
+        "base/web.yaml:14": "Sam Doe",
+    }
+    assert authors("prod") == {"base/web.yaml:6": None, "base/web.yaml:13": None, "base/web.yaml:14": "Sam Doe"}
+
+
+def test_what_a_chart_renders_names_the_author_in_the_template(repository: Path, helm: Path) -> None:
+    del helm
+    template = repository / "chart/templates/web.yaml"
+    template.write_text(template.read_text().replace(".Values.replicas", ".Values.replicas | int"))
+    git(repository, "commit", "--quiet", "--all", "--message=second", author="Sam Doe")
+    named = {"chart/templates/web.yaml:6": "Sam Doe"}
+    plain = {"chart/templates/web.yaml:13": "Jane Roe", "chart/templates/web.yaml:14": "Jane Roe"}
+
+    assert authors("chart") == {**named, **plain}
+
+    # Which of two lines sets the image is not known, so no one is named.
+    sidecar = "      {{- if .Values.sidecar }}\n      - {name: side}\n        image: side:1\n      {{- end }}\n"
+    template.write_text(template.read_text() + sidecar.replace("- {name: side}", "- name: side"))
+    git(repository, "commit", "--quiet", "--all", "--message=third")
+
+    assert authors("chart") == {**named, "chart/templates/web.yaml:3": None, "chart/templates/web.yaml:14": "Jane Roe"}
