@@ -391,6 +391,8 @@ class ObjectReport(_OfObject):
         uid: ``metadata.uid`` of the live object; None if there is none.
         resource_version: ``metadata.resourceVersion`` of the live object when it was read; None if there is none.
         digest: What a missing or unmanaged object is, in one line; None for other objects, and if it is unknown.
+        manifest: What Git would have to say of an unmanaged object; None for other objects, and if it is too large or
+            has a value that must not be shown.
     """
 
     api_version: str
@@ -407,6 +409,7 @@ class ObjectReport(_OfObject):
     uid: str | None = None
     resource_version: str | None = None
     digest: str | None = None
+    manifest: Object | None = field(default=None, repr=False)
 
     @classmethod
     def of(

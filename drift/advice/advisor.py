@@ -121,7 +121,7 @@ class Advisor:
         return look(item, "get", "-o", "yaml", context=context)
 
     def _keep(self, item: ObjectReport, finding: Finding) -> str | None:
-        if finding.change is Change.UNMANAGED or why_not_adopted(item, finding) is not None:
+        if why_not_adopted(item, finding) is not None:
             return None
         if renderer_of(item, self.sources) is not None:
             return None

@@ -79,6 +79,10 @@ _NOT_ADOPTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]
         "no file holds its manifest",
     ),
     (
+        lambda item, finding: finding.change is Change.UNMANAGED and item.manifest is None,
+        "the report does not show its manifest, because it has a hidden value or is too long; write it by hand",
+    ),
+    (
         lambda item, _: item.source is not None and item.source.file == STDIN,
         "its manifest came from standard input; make the report from files",
     ),

@@ -3,9 +3,11 @@
 import argparse
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from drift.actions.adopt import FileChange, Generator, adopt, patch
+from drift.actions.adopt import Generator, adopt
+from drift.actions.files import FileChange, patch, shows_secrets
 from drift.actions.selection import select_to_fix
 from drift.actions.settings_map import SUFFIX, read_settings_map
 from drift.cli.console import say, write_stdout
@@ -31,18 +33,24 @@ def run(options: argparse.Namespace) -> int:
     """
     report = read_saved_report(options.report)
     findings = select_to_fix(report, options.names)
-    adoption = adopt(findings, report.sources, _read, _generator_of)
+    adoption = adopt(findings, report, _read, _generator_of)
+    hidden = [] if options.write else [change for change in adoption.changes if shows_secrets(change)]
+    changes = [change for change in adoption.changes if change not in hidden]
     if options.write:
-        for change in adoption.changes:
+        for change in changes:
             _write(change)
     else:
-        write_stdout(patch(adoption.changes))
+        # git apply accepts neither absolute paths nor those that begin with a dot.
+        write_stdout(patch([replace(change, file=os.path.relpath(change.file)) for change in changes]))
     for refused in adoption.refused:
         say(f"not adopted: {refused}")
-    done = "adopted" if options.write else "the patch adopts"
-    files = plural(len(adoption.changes), "file")
-    say(f"{done} {len(adoption.adopted)} of {plural(len(findings), 'finding')}, in {files}")
-    return 1 if adoption.refused else 0
+    for change in hidden:
+        say(f"{change.file}: not in the patch, which would show values of a Secret beside the change; use --write")
+    if not hidden:
+        done = "adopted" if options.write else "the patch adopts"
+        files = plural(len(changes), "file")
+        say(f"{done} {len(adoption.adopted)} of {plural(len(findings), 'finding')}, in {files}")
+    return 1 if adoption.refused or hidden else 0
 
 
 def _read(file: str) -> str:

@@ -112,6 +112,44 @@ def remove_document(text: str, document: int) -> str:
     raise EditError("the document cannot be taken out of its file without changing others")
 
 
+def add_document(text: str, value: Object, like: str = "") -> str:
+    """Returns a YAML text with one more document at its end.
+
+    Args:
+        text: The whole file; "" for a new one.
+        value: The value of the document.
+        like: A text whose style a new file takes over.
+
+    Raises:
+        EditError: The text does not allow it.
+    """
+    writer = _Writer("" if like.lstrip().startswith("{") else text or like)
+    start = text if not text or text.endswith("\n") else text + writer.line_break
+    separator = f"---{writer.line_break}" if text.strip() else ""
+    edited = f"{start}{separator}{writer.block(value, 0)}{writer.line_break}"
+    if not _same([*_objects(text), value], _objects(edited)):
+        raise EditError("the way in which the file is written does not allow another document")
+    return edited
+
+
+def lines_of(text: str, document: int, steps: Steps) -> range:
+    """Returns the lines of a field with its key, counted from 0; none if the text has no such field.
+
+    Args:
+        text: The whole file.
+        document: As in `set_value`.
+        steps: The place.
+
+    Raises:
+        EditError: There is no such document, or no value that would hold the field.
+    """
+    place = _find(_compose(text, document), steps)
+    if place is None:
+        return range(0)
+    first = (place.key or place.node).start_mark.line
+    return range(first, text.count("\n", 0, _content_end(text, place.node)) + 1)
+
+
 def _checked(text: str, document: int, change: Any, edit: Any) -> str:
     """Applies an edit to the text and to its values, and compares the two results.
 
@@ -144,6 +182,13 @@ def _why_not(text: str) -> str:
 
 def _values(text: str) -> list[Json]:
     return [document.value for document in read_documents(text.encode(), "")]
+
+
+def _objects(text: str) -> list[Json]:
+    try:
+        return [value for value in _values(text) if value is not None]
+    except ManifestError:
+        return []
 
 
 def _same(one: Json, other: Json) -> bool:

@@ -1,17 +1,19 @@
 """The search for unmanaged objects: live objects that no manifest describes."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from http import HTTPStatus
 from typing import Final
 
+from drift.compare.export import export
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.owners import TrackingOwner, tracking_owners
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
-from drift.model import NOT_SEARCHED, Cause, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.model import NOT_SEARCHED, Cause, Object, ObjectKey, ObjectReport, Status, Unmanaged
 from drift.policy.digest import digest
 from drift.policy.findings import unmanaged_finding
 from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged
@@ -19,7 +21,8 @@ from drift.redaction import is_secret
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
-from drift.schema.shipped import built_in_kinds
+from drift.schema.shipped import built_in_kinds, compact_schemas
+from drift.schema.types import UNKNOWN, SchemaDocument
 
 #: Kinds that people often create by hand. With --unmanaged namespace, they are searched in the manifests' namespaces.
 SEARCHED_KINDS: Final = (
@@ -43,6 +46,14 @@ SEARCHED_KINDS: Final = (
     ("rbac.authorization.k8s.io", "Role"),
     ("rbac.authorization.k8s.io", "RoleBinding"),
 )
+
+#: Manifests of unmanaged objects that are longer than this many characters of JSON are not in the report.
+_MAX_MANIFEST: Final = 100_000
+
+
+@cache
+def _built_in_types() -> SchemaDocument:
+    return SchemaDocument(compact_schemas())
 
 
 @cache
@@ -300,4 +311,12 @@ def _report(
         uid=live.uid,
         resource_version=live.resource_version,
         digest=None if known is None else known.text,
+        manifest=None if whole is None or unmanaged.cause is Cause.PENDING_SYNC else _manifest(key, whole),
     )
+
+
+def _manifest(key: ObjectKey, live: LiveObject) -> Object | None:
+    """Returns what Git would have to say of an unmanaged object, or None if the report does not show it."""
+    schema = _built_in_types().kind(key.group, live.api_version.rpartition("/")[2], key.kind)
+    manifest = export(live.body, schema or UNKNOWN)
+    return manifest if manifest is not None and len(json.dumps(manifest)) <= _MAX_MANIFEST else None

@@ -16,7 +16,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from drift.actions.adopt import adopt, patch
+from drift.actions.adopt import adopt
+from drift.actions.files import patch
 from drift.actions.revert import revert
 from drift.actions.selection import Selected
 from drift.compare.objects import compare_object
@@ -108,7 +109,7 @@ def test_what_is_adopted_differs_no_more(synced: Synced) -> None:
             if isinstance(after, Refused):
                 continue
             item = _report(subject, subject.manifest.body, after, document)
-            adoption = adopt(_selected(item), (), {FILE: text}.__getitem__, lambda _: None)
+            adoption = adopt(_selected(item), REPORT, {FILE: text}.__getitem__, lambda _: None)
             refused.update(one.reason for one in adoption.refused)
             adopted += len(adoption.adopted)
             edited = adoption.changes[0].after if adoption.changes else text

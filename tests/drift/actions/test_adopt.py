@@ -1,9 +1,12 @@
 """`drift adopt`: the patch makes Git say what is live, touches nothing else, and says what it refuses and why."""
 
+import contextlib
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from drift.cli import main
 
@@ -33,11 +36,17 @@ data: {mode: slow, level: "1", extra: "on"}
 ---
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: stray, namespace: shop, uid: u-2}
+metadata: {name: stray, namespace: shop, uid: u-2, labels: {app: "1"}}
+data: {text: "one\\ntwo\\n"}
 ---
 apiVersion: v1
 kind: Secret
 metadata: {name: s, namespace: shop}
+data: {password: bGl2ZS1zZWNyZXQ=}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: stray, namespace: shop}
 data: {password: bGl2ZS1zZWNyZXQ=}
 """
 Out = pytest.CaptureFixture[str]
@@ -75,21 +84,135 @@ def test_the_patch_applies_and_leaves_every_other_line(repository: Path, capsys:
     ).replace("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: gone, namespace: shop}\n", "")
 
 
-def test_secrets_and_unmanaged_objects_are_refused_and_no_value_is_shown(repository: Path, capsys: Out) -> None:
+def test_secrets_are_refused_and_no_value_is_shown(repository: Path, capsys: Out) -> None:
     del repository
     status = main(["adopt", "report.json"])
     printed = capsys.readouterr()
 
     assert status == 1
-    assert printed.err.splitlines()[:-1] == [
-        (
-            "drift: not adopted: ConfigMap shop/stray: no manifest describes it; "
-            "save it with `kubectl get configmap stray -o yaml`, or delete it in the cluster"
-        ),
+    assert printed.err.splitlines() == [
         "drift: not adopted: Secret shop/s data.password: its value is hidden; change it in Git by hand",
+        (
+            "drift: not adopted: Secret shop/stray: the report does not show its manifest, because it has a hidden "
+            "value or is too long; write it by hand"
+        ),
+        "drift: shop.yaml: not in the patch, which would show values of a Secret beside the change; use --write",
     ]
     for secret in ("git-secret", "live-secret", "bGl2ZS1zZWNyZXQ"):
         assert secret not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("prefix", ["./", "../here/", "ABSOLUTE"])
+def test_the_patch_applies_however_the_report_names_the_file(tmp_path: Path, capsys: Out, prefix: str) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    with contextlib.chdir(here):
+        _git("init", "--quiet", ".")
+        _report(here, file=prefix.replace("ABSOLUTE", f"{here}/") + "shop.yaml")
+        capsys.readouterr()
+
+        assert main(["adopt", "report.json", _id("data.mode")]) == 0
+        _git("apply", stdin=capsys.readouterr().out)
+
+    assert "mode: slow" in (here / "shop.yaml").read_text()
+
+
+@pytest.mark.parametrize("kind", ["List", "document"])
+def test_a_patch_that_would_show_a_secret_beside_the_change_is_withheld(
+    repository: Path, capsys: Out, kind: str
+) -> None:
+    def body(kind: str, name: str) -> dict[str, object]:
+        return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}}
+
+    secret = {**body("Secret", "s"), "stringData": {"password": "git-secret"}}
+    edited = {"data": {"mode": "fast"}, **body("ConfigMap", "a")}
+    bodies = [{"apiVersion": "v1", "kind": "List", "items": [secret, edited]}] if kind == "List" else [secret, edited]
+    _report(repository, yaml.safe_dump_all(bodies, sort_keys=False))
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", _id("data.mode")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "shop.yaml: not in the patch, which would show values of a Secret beside the change" in printed.err
+    assert main(["adopt", "report.json", _id("data.mode"), "--write"]) == 0
+    assert "mode: slow" in (repository / "shop.yaml").read_text()
+
+
+STRAY = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: stray
+  namespace: shop
+  labels:
+    app: "1"
+data:
+  text: |
+    one
+    two
+"""
+
+
+def _strays(folder: str) -> list[str]:
+    main(["report", folder, "--live", "live.yaml", "--output", "json=after.json"])
+    return [one["name"] for one in json.loads(Path("after.json").read_text())["objects"] if one["kind"] == "ConfigMap"]
+
+
+def test_an_unmanaged_object_becomes_a_file_that_the_kustomization_lists(repository: Path, capsys: Out) -> None:
+    kustomization = "resources:\n  - ./shop.yaml   # all of it\n"
+    (repository / "apps").mkdir()
+    (repository / "apps/kustomization.yaml").write_text(kustomization)
+    (repository / "apps/shop.yaml").write_text(MANIFESTS)
+    assert main(["report", "apps/", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", "ConfigMap/stray"]) == 0
+    _git("apply", stdin=capsys.readouterr().out)
+
+    assert (repository / "apps/configmap-stray.yaml").read_text() == STRAY
+    assert (repository / "apps/kustomization.yaml").read_text() == kustomization + "  - configmap-stray.yaml\n"
+    assert _strays("apps/") == ["a", "gone"]
+    assert main(["adopt", "report.json", "ConfigMap/stray"]) == 1
+    assert "apps/configmap-stray.yaml exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n"])
+def test_an_unmanaged_object_is_added_to_the_only_file_of_the_report(repository: Path, capsys: Out, end: str) -> None:
+    without_secret = MANIFESTS.rpartition("---\n")[0]
+    manifests = without_secret.replace("\n", end or "\n").removesuffix("" if end else "\n")
+    _report(repository, manifests)
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", "ConfigMap/stray"]) == 0
+    _git("apply", "--whitespace=nowarn", stdin=capsys.readouterr().out)
+
+    line_break = end or "\n"
+    expected = manifests + ("" if end else "\n") + f"---{line_break}" + STRAY.replace("\n", line_break)
+    assert (repository / "shop.yaml").read_bytes().decode() == expected
+    assert _strays("shop.yaml") == ["a", "gone"]
+
+
+def test_an_object_in_a_namespace_without_manifests_has_no_place(repository: Path, capsys: Out) -> None:
+    report = json.loads((repository / "report.json").read_text())
+    (stray,) = [one for one in report["objects"] if one["name"] == "stray" and one["kind"] == "ConfigMap"]
+    stray["namespace"] = "elsewhere"
+    (repository / "report.json").write_text(json.dumps(report))
+
+    assert main(["adopt", "report.json", "ConfigMap/stray"]) == 1
+    assert "no file holds another manifest of namespace elsewhere" in capsys.readouterr().err
+
+
+def test_the_name_of_an_object_is_no_path(repository: Path) -> None:
+    (repository / "apps").mkdir()
+    (repository / "shop.yaml").rename("apps/shop.yaml")
+    main(["report", "apps", "--live", "live.yaml", "--output", "json=report.json"])
+    report = json.loads((repository / "report.json").read_text())
+    (stray,) = [one for one in report["objects"] if one["name"] == "stray" and one["kind"] == "ConfigMap"]
+    stray["name"] = "../../x"
+    (repository / "report.json").write_text(json.dumps(report))
+
+    assert main(["adopt", "report.json", stray["findings"][0]["id"], "--write"]) == 0
+    assert sorted(path.name for path in (repository / "apps").iterdir()) == ["configmap-..-..-x.yaml", "shop.yaml"]
 
 
 def test_one_finding_is_written_to_its_file(repository: Path, capsys: Out) -> None:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.documents.edit import EditError, insert_item, remove, remove_document, set_value
+from drift.documents.edit import EditError, add_document, insert_item, lines_of, remove, remove_document, set_value
 from drift.documents.parse import read_documents
 
 DEPLOYMENT = """\
@@ -206,3 +206,30 @@ def test_any_object_can_become_any_other(before: Any, after: Any, style: str) ->
     (read,) = read_documents(edited.encode(), "after")
     assert (read.value["top"] if style == "indented" else read.value) == after
     assert set_value(edited, 1, steps, after) == edited
+
+
+@pytest.mark.parametrize(
+    ("text", "like", "expected"),
+    [
+        ("", "", "a:\n  b:\n  - 1\n"),
+        ("", "x:\n  - y\n", "a:\n  b:\n    - 1\n"),
+        ("", '{"x": 1}', "a:\n  b:\n  - 1\n"),
+        ("x: 1", "", "x: 1\n---\na:\n  b:\n  - 1\n"),
+        ("x: 1\r\n", "", "x: 1\r\n---\r\na:\r\n  b:\r\n  - 1\r\n"),
+        ("---\nx: 1\n---\n", "", "---\nx: 1\n---\n---\na:\n  b:\n  - 1\n"),
+    ],
+)
+def test_a_document_is_added_in_the_style_of_the_file(text: str, like: str, expected: str) -> None:
+    assert add_document(text, {"a": {"b": [1]}}, like=like) == expected
+
+
+@pytest.mark.parametrize("text", ['{"x": 1}\n{', "x: [\n", "x: 1\n...\ny"])
+def test_a_document_is_not_added_to_what_cannot_be_read(text: str) -> None:
+    with pytest.raises(EditError):
+        add_document(text, {"a": 1})
+
+
+def test_the_lines_of_a_field_include_its_key() -> None:
+    text = "a: 1\n---\nb:\n  c: |\n    one\n    two\n\nd: {e: 1}\n"
+
+    assert [lines_of(text, 2, (name,)) for name in ("b", "d", "x")] == [range(2, 6), range(7, 8), range(0)]
