@@ -60,7 +60,7 @@ def test_the_api_server_accepts_every_file_strictly(cluster: Cluster, namespace:
 
 @pytest.mark.usefixtures("custom_resources")
 @settings(
-    max_examples=examples(40),
+    max_examples=examples(25),
     deadline=None,
     # A failing example is shown as it was found: to make it smaller takes minutes.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
