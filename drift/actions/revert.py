@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from drift.actions.selection import Refused, Selected
+from drift.advice.advisor import Advisor
 from drift.advice.kubectl import revert_fields, revert_object
 from drift.advice.refusals import why_not_reverted
 from drift.model import Report
+from drift.report.view import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +19,12 @@ class Command:
     Attributes:
         findings: The findings that it ends, all of one object.
         text: The command, quoted.
+        sync: What the syncer of the object can be told instead, with what else that deploys; None if there is none.
     """
 
     findings: tuple[Selected, ...]
     text: str
+    sync: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +50,29 @@ def revert(findings: Sequence[Selected], report: Report) -> Reversal:
     commands: list[Command] = []
     refused: list[Refused] = []
     context = report.cluster.context if report.cluster is not None else None
+    advisor = Advisor.of(report)
     for _, group in groupby(findings, key=lambda selected: selected.item.key):
         patched: list[Selected] = []
         for selected in group:
             item, finding = selected.item, selected.finding
             reason = why_not_reverted(item, finding)
             if reason is not None:
-                refused.append(Refused(selected, reason))
+                sync = _sync(advisor, selected)
+                refused.append(Refused(selected, f"{reason}: {sync}" if sync and "sync" in reason else reason))
             elif finding.path:
                 patched.append(selected)
             else:
-                commands.append(Command((selected,), revert_object(item, finding, context)))
+                text = revert_object(item, finding, context)
+                commands.append(Command((selected,), text, _sync(advisor, selected)))
         if patched:
             text = revert_fields(patched[0].item, [selected.finding for selected in patched], context)
-            commands.append(Command(tuple(patched), text))
+            commands.append(Command(tuple(patched), text, _sync(advisor, patched[0])))
     return Reversal(tuple(commands), tuple(refused))
+
+
+def _sync(advisor: Advisor, selected: Selected) -> str | None:
+    commands = advisor.commands(selected.item, selected.finding)
+    if commands is None or commands.sync is None:
+        return None
+    also = f" (also deploys {plural(commands.also_deploys, 'pending change')})" if commands.also_deploys else ""
+    return f"{commands.sync}{also}"

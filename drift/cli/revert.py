@@ -26,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
         for selected in command.findings:
             write_stdout(f"# {visible(str(selected))}\n")
         write_stdout(f"{command.text}\n")
+        if command.sync is not None:
+            write_stdout(f"# or: {command.sync}\n")
     for refused in reversal.refused:
         say(f"not reverted: {refused}")
     count = sum(len(command.findings) for command in reversal.commands)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ from drift.model import (
     Report,
     Severity,
     Source,
+    SourceInfo,
+    SourceKind,
     Status,
 )
+from drift.report.json_report import to_json
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
 
@@ -141,3 +145,32 @@ def test_the_script_names_each_finding(edited: Application, capsys: Out) -> None
 
     assert script.splitlines()[0] == f"# ConfigMap {edited.namespace}/stray"
     assert not Path("x").exists()
+
+
+def test_the_syncers_own_command_stands_beside_the_patch_and_in_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flux = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization flux-system/apps", suspended=False)
+    edit, hidden = _finding("data.a", "x"), replace(_finding("data.b", "x"), redacted=True, id="1" * 16)
+    pending = _finding("data.c", "x", cause=Cause.PENDING_SYNC)
+    item = ObjectReport(
+        "v1",
+        ObjectKey("", "ConfigMap", "shop", "a"),
+        Source("a.yaml", 1, 1),
+        Status.DRIFTED,
+        findings=(edit, hidden, pending),
+        origins=(flux.name,),
+    )
+    report = Report("2026-01-01T00:00:00Z", None, ManifestsInfo((), None, None), (item,), sources=(flux,))
+    Path("report.json").write_text(to_json(report))
+    sync = "flux reconcile kustomization apps -n flux-system --with-source (also deploys 1 pending change)"
+
+    assert main(["revert", "report.json"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == f"# or: {sync}"
+    assert printed.err.splitlines()[0].endswith(f"or apply its manifest: {sync}")
+
+    Path("report.json").write_text(to_json(replace(report, sources=(replace(flux, suspended=True),))))
+    main(["revert", "report.json"])
+    assert "flux reconcile" not in "".join(capsys.readouterr())
