@@ -1,6 +1,6 @@
 """Says what merging a change of the manifests does to the drift that is open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -27,7 +27,7 @@ MEANINGS: Final[Mapping[Effect, str]] = {
     Effect.CONFLICTS: "the base of the change is not what the report was made from, and the change sets this field",
     Effect.CODIFIES: "after the merge, Git says what is live",
     Effect.LEAVES: "the change does not touch it",
-    Effect.UNKNOWN: "the values are hidden or the manifests are rendered, so it cannot be compared",
+    Effect.UNKNOWN: "the values are hidden, or the manifests cannot be rendered without the cluster",
 }
 
 
@@ -45,7 +45,7 @@ class Guarded:
 
 
 def guard(
-    findings: Sequence[Selected], base: Sequence[Manifest], head: Sequence[Manifest], rendered: frozenset[str]
+    findings: Sequence[Selected], base: Sequence[Manifest], head: Sequence[Manifest], unknown: Collection[str] = ()
 ) -> tuple[Guarded, ...]:
     """Returns what a merge does to each open edit by hand, those that it undoes first.
 
@@ -53,12 +53,12 @@ def guard(
         findings: The open findings. Those that wait for a sync, or that a controller caused, are left out.
         base: The manifests before the change.
         head: The manifests after it.
-        rendered: The names of the sources whose manifests are rendered, so that their files do not say what is applied.
+        unknown: The names of the sources whose manifests are not known.
     """
     before, after = _Index(base), _Index(head)
     order = list(Effect)
     guarded = [
-        Guarded(selected, _effect(selected, before.find(selected.item), after.find(selected.item), rendered))
+        Guarded(selected, _effect(selected, before.find(selected.item), after.find(selected.item), unknown))
         for selected in findings
         if selected.finding.cause in {Cause.MANUAL, Cause.UNKNOWN}
     ]
@@ -78,9 +78,9 @@ class _Index:
         return next((one.body for one in found if one.namespace in {None, item.namespace}), ABSENT)
 
 
-def _effect(selected: Selected, base: Json, head: Json, rendered: frozenset[str]) -> Effect:
+def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]) -> Effect:
     item, finding = selected.item, selected.finding
-    if rendered.intersection(item.origins):
+    if any(name in unknown for name in item.origins):
         return Effect.UNKNOWN
     if not finding.path:
         return _effect_on_object(finding.change, base, head)

@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -135,18 +136,47 @@ def _folder(path: Path) -> Path:
 
 
 def _render_at(revision: str, path: RenderedPath) -> Iterator[Manifest]:
-    """Renders a path at a revision, in a copy of the whole repository: a kustomization may use any of its files."""
+    with copy_at(revision, Path(path.path)) as copy:
+        for manifest in path.render(copy.path, copy.inside) if copy.path.exists() else ():
+            source = manifest.source and replace(manifest.source, file=f"{revision}:{manifest.source.file}")
+            yield replace(manifest, source=source, origins=(path.name,))
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionCopy:
+    """A copy of a repository at a revision.
+
+    Attributes:
+        root: Where the copy is.
+        work_tree: The work tree that it is a copy of.
+        inside: The path that was asked for, inside the work tree.
+    """
+
+    root: Path
+    work_tree: Path
+    inside: str
+
+    @property
+    def path(self) -> Path:
+        """The copy of the path that was asked for."""
+        return self.root / self.inside
+
+
+@contextmanager
+def copy_at(revision: str, path: Path) -> Iterator[RevisionCopy]:
+    """Copies the whole repository of a path at a revision: what renders the path may use any of its files.
+
+    Raises:
+        UsageError: The path is not in a Git work tree, or the work tree does not have the revision.
+    """
     git = _git()
-    root, commit, inside = _locate(git, revision, Path(path.path))
+    root, commit, inside = _locate(git, revision, path)
     archive = _run(git, root, "archive", "--format=tar", commit)
     if archive is None:
         raise UsageError(f"{root}: git cannot read the revision {revision}")
     with tempfile.TemporaryDirectory(prefix="drift-") as folder, tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter=_inside)  # noqa: S202 - the filter keeps everything inside the folder
-        copy = Path(folder, inside)
-        for manifest in path.render(copy, inside) if copy.exists() else ():
-            source = manifest.source and replace(manifest.source, file=f"{revision}:{manifest.source.file}")
-            yield replace(manifest, source=source, origins=(path.name,))
+        yield RevisionCopy(Path(folder), root, inside)
 
 
 def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:

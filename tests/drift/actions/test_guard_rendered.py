@@ -1,0 +1,104 @@
+"""`drift guard` renders kustomizations and charts at both revisions; what it cannot render, it does not judge."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drift.cli import main
+
+KUSTOMIZED = {
+    "base/a.yaml": 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {mode: fast, level: "1"}\n',
+    "base/kustomization.yaml": "resources: [a.yaml]\n",
+    "prod/kustomization.yaml": "resources: [../base]\nnamespace: shop\nnamePrefix: prod-\npatches: [{path: p.yaml}]\n",
+    "prod/p.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {level: '2'}\n",
+}
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+    "chart/templates/a.yaml": (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prod-a, namespace: shop}\n"
+        "data: {mode: {{ .Values.mode }}, level: '2'}\n"
+    ),
+    "prod.yaml": "mode: fast\n",
+    "drift.yaml": "sources: [{path: chart, namespace: shop, release: shop, values: [prod.yaml]}]\n",
+}
+LIVE = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prod-a, namespace: shop}\ndata: {mode: slow, level: "2"}\n'
+Out = pytest.CaptureFixture[str]
+
+
+def _git(*arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+def _repository(files: dict[str, str], *sources: str) -> None:
+    """Makes the working directory a repository, and a report on one edit by hand: data.mode is slow, and not fast."""
+    for name, text in {**files, "live.yaml": LIVE}.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    _git("init", "--quiet", "--initial-branch=main", ".")
+    _git("add", ".")
+    _git("commit", "--quiet", "--message=first")
+    assert main(["report", *sources, "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+
+def _effect(capsys: Out, *flags: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(["guard", "report.json", "--base", "main", "--output", "json", *flags])
+    printed = capsys.readouterr()
+    (finding,) = json.loads(printed.out)["findings"]
+    return status, finding["effect"], printed.err
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_a_kustomization_is_built_at_both_revisions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository(KUSTOMIZED, "prod")
+    for file, old, new, expected in (
+        ("base/a.yaml", 'level: "1"', 'level: "3"', (0, "leaves")),
+        ("base/a.yaml", "mode: fast", "mode: faster", (1, "overwrites")),
+        ("base/a.yaml", "mode: fast", "mode: slow", (0, "codifies")),
+        ("prod/p.yaml", "level:", "mode: faster, level:", (1, "overwrites")),
+        ("prod/p.yaml", "level:", "mode: slow, level:", (0, "codifies")),
+        ("prod/kustomization.yaml", "namePrefix: prod-", "namePrefix: test-", (1, "overwrites")),
+        ("prod/kustomization.yaml", "../base", "../nowhere", (3, "unknown")),
+    ):
+        Path(file).write_text(KUSTOMIZED[file].replace(old, new))
+
+        *found, said = _effect(capsys)
+
+        assert tuple(found) == expected, (new, said)
+        assert said.startswith("drift: prod: ") == (expected[1] == "unknown")
+        Path(file).write_text(KUSTOMIZED[file])
+
+    Path("base/a.yaml").write_text(KUSTOMIZED["base/a.yaml"].replace("fast", "faster"))
+    _git("commit", "--quiet", "--all", "--message=second")
+    assert _effect(capsys, "--base", "main^", "--head", "main")[:2] == (1, "overwrites")
+    assert _effect(capsys)[:2] == (0, "leaves")
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_chart_is_rendered_with_the_values_of_each_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository(CHART)
+
+    assert _effect(capsys)[:2] == (0, "leaves")
+    Path("prod.yaml").write_text("mode: faster\n")
+    assert _effect(capsys)[:2] == (1, "overwrites")
+    _git("commit", "--quiet", "--all", "--message=second")
+    assert _effect(capsys, "--base", "main^", "--head", "main")[:2] == (1, "overwrites")
+    Path("prod.yaml").write_text("mode: slow\n")
+    assert _effect(capsys, "--base", "main^")[:2] == (0, "codifies")
+
+    Path("drift.yaml").write_text("")
+    status, effect, said = _effect(capsys)
+    assert (status, effect) == (3, "unknown")
+    assert said == (
+        "drift: chart (shop/shop): how this chart is installed is not known; "
+        "name it in drift.yaml under sources, with its namespace and values\n"
+    )
