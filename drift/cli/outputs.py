@@ -11,7 +11,9 @@ from pathlib import Path
 
 from drift.cli.console import is_terminal, uses_color, write_stdout
 from drift.errors import UsageError
+from drift.globs import Glob
 from drift.model import Report
+from drift.report.filters import Filters
 from drift.report.formats import Format
 from drift.report.render import Style, render
 
@@ -87,8 +89,14 @@ def _style(options: argparse.Namespace, saved: str | None, *, on_terminal: bool)
         width=shutil.get_terminal_size().columns if on_terminal else None,
         verbose=options.verbose,
         markdown_limit=options.markdown_limit,
-        severity=options.severity,
-        limit=options.limit,
+        filters=Filters(
+            severity=options.severity,
+            limit=options.limit,
+            kinds=tuple(Glob(kind.casefold()) for kind in options.kind),
+            causes=tuple(options.cause),
+            namespaces=tuple(map(Glob, options.only_namespace)),
+        ),
+        height=shutil.get_terminal_size().lines if on_terminal else None,
         saved=saved,
     )
 

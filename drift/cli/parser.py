@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from drift import __version__
 from drift.cli.console import write_stderr
-from drift.model import Severity
+from drift.model import Cause, Severity
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, MessageFormat
 from drift.spelling import closest, did_you_mean, suggestion
 
@@ -754,11 +754,38 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
         type=Severity,
         choices=tuple(Severity),
         metavar="LEVEL",
-        help="text and Markdown show only findings of this severity and worse; the verdict and all others are of "
-        f"everything ({', '.join(Severity)})",
+        help="text, Markdown and HTML show only findings of this severity and worse; the verdict and all others are "
+        f"of everything ({', '.join(Severity)})",
     )
     to.add_argument(
-        "--limit", type=_count, metavar="N", help="text and Markdown show only this many findings, the worst ones"
+        "--limit",
+        type=_count,
+        metavar="N",
+        help="text, Markdown and HTML show only this many findings, the worst ones",
+    )
+    to.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="text, Markdown and HTML show only this kind; * matches any characters; repeatable",
+    )
+    to.add_argument(
+        "--cause",
+        action="append",
+        default=[],
+        type=Cause,
+        choices=tuple(Cause),
+        metavar="CAUSE",
+        help=f"text, Markdown and HTML show only findings with this cause ({', '.join(Cause)}); repeatable",
+    )
+    to.add_argument(
+        "--only-namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="text, Markdown and HTML show only objects in this namespace, '' for cluster-scoped ones; * matches any "
+        "characters; repeatable",
     )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
     to.add_argument(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.advice.advisor import Advisor
-from drift.model import Finding, ObjectKey, ObjectReport, Report, Severity, SourceInfo
+from drift.model import Finding, ObjectReport, Report, SourceInfo
+from drift.report.filters import NO_FILTERS, Filters
 from drift.report.formats import COMMENT_LIMIT
+from drift.report.groups import Group, entry_order, group_name, grouped, member_name
 from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
     by_source,
@@ -34,7 +36,6 @@ from drift.report.view import (
     summary,
     visible,
     what_differs,
-    worst_findings,
     worst_first,
 )
 
@@ -57,8 +58,7 @@ def to_markdown(
     report: Report,
     limit: int = COMMENT_LIMIT,
     *,
-    severity: Severity | None = None,
-    most: int | None = None,
+    filters: Filters = NO_FILTERS,
     saved: str | None = None,
 ) -> str:
     """Returns the report as GitHub-flavoured Markdown.
@@ -66,16 +66,15 @@ def to_markdown(
     Args:
         report: The report.
         limit: The maximum size in bytes of UTF-8, at least `SMALLEST_LIMIT`.
-        severity: The lowest severity of the findings to show; None for all.
-        most: The number of findings to show, the worst ones; None for all.
+        filters: What to show.
         saved: The file of the JSON report, which commands name; None if it is not known.
     """
     head, tail = _head(report), _tail(report)
     space = limit - _size(head) - _size(tail) - _RESERVED
     errors = _list("Not checked", report.problems, space // _ERRORS_SHARE)
     notes = _list("Notes", report.notes, space // _NOTES_SHARE)
-    worst, left_out = worst_findings(report, severity, most)
-    shown = sorted(filter(is_shown, worst), key=worst_first)
+    chosen, left_out = filters.apply(report)
+    shown = sorted(filter(is_shown, chosen), key=worst_first)
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
     sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
     left = space - sum(map(_size, (sources, errors, notes, resolved)))
@@ -139,32 +138,25 @@ class _Style:
 
 
 def _objects(report: Report, items: Sequence[ObjectReport], space: int, style: _Style) -> tuple[str, str]:
-    """Returns the sections of the worst objects that fit into the space, and a sentence that counts the others.
+    """Returns the sections of the worst objects and groups that fit into the space, and a sentence on the others.
 
     The sections are below the sources that the objects come from.
     """
-    groups = [(_heading(report, source), members) for source, members in by_source(report, items)]
-    headings = {_identity(item): heading for heading, members in groups for item in members}
-    sections: dict[tuple[str | None, ObjectKey], str] = {}
-    written: set[str] = set()
+    sources = [(_heading(report, source), grouped(members)) for source, members in by_source(report, items)]
+    entries = [(number, entry) for number, (_, members) in enumerate(sources) for entry in members]
+    worst = sorted(entries, key=lambda numbered: entry_order(numbered[1]))
+    sections: list[list[str]] = [[] for _ in sources]
     rest = ""
-    for number, item in enumerate(items):
-        heading = headings[_identity(item)]
-        space -= 0 if heading in written else _size(heading)
-        section = _object(item, space // _OBJECT_SHARE, style)
+    for position, (number, entry) in enumerate(worst):
+        space -= 0 if sections[number] else _size(sources[number][0])
+        section = _entry(entry, space // _OBJECT_SHARE, style)
         if section is None:
-            rest = _left_out(items[number:])
+            rest = _left_out([one for _, one in worst[position:]])
             break
-        written.add(heading)
-        sections[_identity(item)] = section
+        sections[number].append(section)
         space -= _size(section)
-    blocks = (_group(heading, [sections.get(_identity(item), "") for item in items]) for heading, items in groups)
+    blocks = (heading + "".join(texts) for (heading, _), texts in zip(sources, sections, strict=True) if texts)
     return "".join(blocks), rest
-
-
-def _group(heading: str, sections: Sequence[str]) -> str:
-    text = "".join(sections)
-    return heading + text if text else ""
 
 
 def _heading(report: Report, source: SourceInfo | None) -> str:
@@ -174,16 +166,38 @@ def _heading(report: Report, source: SourceInfo | None) -> str:
     return f"\n### {'In no source' if source is None else f'From {_prose(short(source.name))}'}\n"
 
 
-def _identity(item: ObjectReport) -> tuple[str | None, ObjectKey]:
-    return item.cluster, item.key
-
-
-def _left_out(items: Sequence[ObjectReport]) -> str:
-    findings = sum(finding.ignored is None for item in items for finding in item.findings)
+def _left_out(entries: Sequence[Group | ObjectReport]) -> str:
+    groups = [entry for entry in entries if isinstance(entry, Group)]
+    items = [entry for entry in entries if isinstance(entry, ObjectReport)]
+    objects = {(item.cluster, item.key) for item in (*items, *(item for group in groups for item, _ in group.members))}
+    findings = sum(one.ignored is None for item in items for one in item.findings)
+    findings += sum(len(group.members) for group in groups)
     return (
-        f"\n**{plural(len(items), 'more object')} with {plural(findings, 'finding')} left out to fit here.** "
+        f"\n**{plural(len(objects), 'more object')} with {plural(findings, 'finding')} left out to fit here.** "
         "The worst are shown; the JSON report has all.\n"
     )
+
+
+def _entry(entry: Group | ObjectReport, space: int, style: _Style) -> str | None:
+    return _group(entry, space, style) if isinstance(entry, Group) else _object(entry, space, style)
+
+
+def _group(group: Group, space: int, style: _Style) -> str | None:
+    """Returns the section of a group with as many names of its objects as fit, or None if its finding does not fit."""
+    text = f"\n{style.level} {code(short(group_name(group)))} {group.item.status}\n"
+    reason = reason_of(group.item)
+    if reason is not None:
+        text += f"\n{_prose(reason)}\n"
+    block = _finding(group.item, group.finding, replace(style, shows_commands=False), line_diff(group.finding))
+    text += f"{block}\n<details><summary>{plural(group.objects, 'object')}</summary>\n\n"
+    end = "\n</details>\n"
+    for number, (item, finding) in enumerate(group.members):
+        place = field_place(item, finding) or (None if item.source is None else short(str(item.source)))
+        line = f"- {code(short(member_name(group, item)))}{f', {code(place)}' if place else ''}\n"
+        if _size(text) + _size(line) + _size(end) + _MAX_FACT > space:
+            return f"{text}- {len(group.members) - number} more not shown here\n{end}" if number else None
+        text += line
+    return text + end
 
 
 def _object(item: ObjectReport, space: int, style: _Style) -> str | None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from drift.model import Report, Severity
+from drift.model import Report
+from drift.report.filters import NO_FILTERS, Filters
 from drift.report.formats import COMMENT_LIMIT, Format
 
 
@@ -16,8 +17,8 @@ class Style:
         width: Columns to fold text at; None does not fold.
         verbose: Whether text lists ignored findings, and differences that are not reported.
         markdown_limit: The maximum size of Markdown, in bytes.
-        severity: The lowest severity of the findings that text and Markdown show; None for all.
-        limit: The number of findings that text and Markdown show; None for all.
+        filters: What text, Markdown and HTML show.
+        height: Lines of the terminal, on which the worst of a longer text comes last; None for a file or a pipe.
         saved: The file of the JSON report, which the commands in a report name; None if it is not known.
     """
 
@@ -25,8 +26,8 @@ class Style:
     width: int | None = None
     verbose: bool = False
     markdown_limit: int = COMMENT_LIMIT
-    severity: Severity | None = None
-    limit: int | None = None
+    filters: Filters = NO_FILTERS
+    height: int | None = None
     saved: str | None = None
 
 
@@ -42,8 +43,8 @@ def render(report: Report, form: Format, style: Style) -> str:
                 color=style.color,
                 width=style.width,
                 verbose=style.verbose,
-                severity=style.severity,
-                limit=style.limit,
+                filters=style.filters,
+                height=style.height,
                 saved=style.saved,
             )
         case Format.JSON:
@@ -53,13 +54,11 @@ def render(report: Report, form: Format, style: Style) -> str:
         case Format.MARKDOWN:
             from drift.report.markdown import to_markdown  # noqa: PLC0415
 
-            text = to_markdown(
-                report, style.markdown_limit, severity=style.severity, most=style.limit, saved=style.saved
-            )
+            text = to_markdown(report, style.markdown_limit, filters=style.filters, saved=style.saved)
         case Format.HTML:
             from drift.report.html.page import to_html  # noqa: PLC0415
 
-            text = to_html(report, saved=style.saved)
+            text = to_html(report, saved=style.saved, filters=style.filters)
         case Format.JUNIT:
             from drift.report.junit import to_junit  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """Writes lines to a terminal: in colour, folded at its width."""
 
 import io
+import re
 from itertools import starmap
 from typing import Final
 
@@ -12,6 +13,8 @@ from rich.text import Text
 
 #: A folded line is only indented if this many columns remain.
 _MIN_COLUMNS: Final = 20
+#: A word with the spaces around it.
+_WORD: Final = re.compile(r"\s*\S+\s*")
 
 
 class TerminalWriter:
@@ -43,8 +46,8 @@ class TerminalWriter:
         indent = indent if self._width - indent >= _MIN_COLUMNS else 0
         line = Text.assemble(*parts)
         head, body = line[:indent], line[indent:]
-        # Cutting would hide text, so a word that is too long is folded too.
-        for part in body.wrap(self._console, self._width - indent, overflow="fold"):
+        for part in body.divide(_breaks(body.plain, self._width - indent)):
+            part.rstrip()
             self._write(head + part)
             head = Text(" " * indent)
 
@@ -55,6 +58,21 @@ class TerminalWriter:
             self._out.write("\n")
         else:
             self._out.write(f"{line.plain}\n")
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Returns the positions of the words that begin a new line.
+
+    A path or a name that is too long stays whole, so that it can be searched and copied.
+    """
+    breaks: list[int] = []
+    column = 0
+    for word in _WORD.finditer(text):
+        if column and column + cell_len(word[0].rstrip()) > width:
+            breaks.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    return breaks
 
 
 def _colored(text: str, style: str | Style) -> str:

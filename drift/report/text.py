@@ -4,10 +4,12 @@ import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from drift.advice.advisor import Advisor
 from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
+from drift.report.filters import NO_FILTERS, Filters
+from drift.report.groups import Group, group_name, grouped, member_name
 from drift.report.line_diff import Mark, line_diff
 from drift.report.view import (
     CHANGE_SIGN,
@@ -30,7 +32,6 @@ from drift.report.view import (
     summary,
     visible,
     what_differs_in_parts,
-    worst_findings,
     worst_first,
 )
 
@@ -61,6 +62,8 @@ _ABOVE_DIFF: Final = {
     Change.REMOVED: "in Git, not in the cluster",
 }
 _FIXES: Final = "-v shows the commands that keep a change or revert it"
+#: The objects of a group that are named.
+_MAX_MEMBERS: Final = 5
 #: The column in which a finding begins, after its severity.
 _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
@@ -69,6 +72,7 @@ _SHIFT: Final = 2
 
 #: A text and its style.
 Part = tuple[str, str]
+_Entry = TypeVar("_Entry")
 
 
 class LineWriter(Protocol):
@@ -90,26 +94,33 @@ def to_text(
     color: bool,
     width: int | None = None,
     verbose: bool = False,
-    severity: Severity | None = None,
-    limit: int | None = None,
+    height: int | None = None,
+    filters: Filters = NO_FILTERS,
     saved: str | None = None,
 ) -> str:
     """Returns the report as text.
 
     Args:
         report: The report.
-        severity: The lowest severity of the findings to show; None for all.
-        limit: The number of findings to show, the worst ones; None for all.
         saved: The file of the JSON report, which commands name; None if it is not known.
         color: Whether to write ANSI colours.
         width: Columns to fold at; None does not fold, for a pipe.
+        height: Lines of the terminal; None for a pipe. If the text is longer, the worst comes last, beside the prompt.
+        filters: What to show.
         verbose: Also lists ignored findings and differences that are not reported, with the reasons; and all commands.
     """
-    out = io.StringIO()
-    objects, left_out = worst_findings(report, severity, limit)
-    line, advisor = line_writer(out, width, color=color), Advisor.of(report, saved)
-    _ReportWriter(line, report, advisor, verbose=verbose).write(objects, left_out)
-    return out.getvalue()
+    objects, hidden = filters.apply(report)
+    advisor = Advisor.of(report, saved)
+
+    def text(*, worst_last: bool) -> str:
+        out = io.StringIO()
+        line = line_writer(out, width, color=color)
+        _ReportWriter(line, report, advisor, verbose=verbose, worst_last=worst_last).write(objects, hidden)
+        return out.getvalue()
+
+    found = text(worst_last=False)
+    is_too_long = height is not None and found.count("\n") >= height
+    return text(worst_last=True) if is_too_long else found
 
 
 def line_writer(out: io.StringIO, width: int | None, *, color: bool) -> LineWriter:
@@ -127,22 +138,25 @@ def _write_plain(out: io.StringIO, *parts: Part, indent: int | None = 0) -> None
 
 
 class _ReportWriter:
-    def __init__(self, line: LineWriter, report: Report, advisor: Advisor, *, verbose: bool) -> None:
+    def __init__(self, line: LineWriter, report: Report, advisor: Advisor, *, verbose: bool, worst_last: bool) -> None:
         self._line = line
+        self._worst_last = worst_last
         self._report = report
         self._advisor = advisor
         self._verbose = verbose
 
-    def write(self, objects: Sequence[ObjectReport], left_out: str | None) -> None:
+    def write(self, objects: Sequence[ObjectReport], hidden: str | None) -> None:
         shown = [item for item in objects if is_shown(item, verbose=self._verbose)]
         lines = source_lines(self._report)
         if shown:
             # The verdict comes first and last: a reader may see only one end of a long report.
             self._verdict()
+            if self._worst_last:
+                self._line(("the worst findings come last", "dim"), indent=_SHIFT)
             self._line()
-        self._groups(shown, lines)
-        if left_out is not None:
-            self._line((left_out, "bold"), indent=_SHIFT)
+        self._sources(shown, lines)
+        if hidden is not None:
+            self._line((hidden, "bold"), indent=_SHIFT)
         if len(self._report.sources) == 1:
             for line in lines.values():
                 self._line((line, "dim"), indent=_SHIFT)
@@ -154,29 +168,28 @@ class _ReportWriter:
             self._line((f"not checked: {visible(error)}", "red"), indent=_SHIFT)
         self._summary()
 
-    def _groups(self, shown: Sequence[ObjectReport], lines: Mapping[str, str]) -> None:
-        for source, items in by_source(self._report, sorted(shown, key=worst_first)):
+    def _sources(self, shown: Sequence[ObjectReport], lines: Mapping[str, str]) -> None:
+        for source, items in self._in_order(by_source(self._report, sorted(shown, key=worst_first))):
             if source is not None:
                 self._line((f"== {lines[source.name]}", "bold"), indent=_SHIFT)
             elif len(self._report.sources) > 1 and items:
                 self._line(("== in no source", "bold"), indent=_SHIFT)
-            for item in items:
-                self._object(item)
+            for entry in self._in_order(grouped(items)):
+                if isinstance(entry, Group):
+                    self._group(entry)
+                else:
+                    self._object(entry)
+
+    def _in_order(self, entries: Sequence[_Entry]) -> Sequence[_Entry]:
+        return entries[::-1] if self._worst_last else entries
 
     def _object(self, item: ObjectReport) -> None:
-        self._line(
-            (object_name(item), "bold"),
-            (f"  {item.status}", "" if item.status is Status.IN_SYNC else "bold yellow"),
-            ("" if item.source is None else f"  {visible(str(item.source))}", "dim"),
-            indent=_SHIFT,
-        )
-        reason = reason_of(item)
-        if reason is not None:
-            self._line((f"  {reason}", ""), indent=_SHIFT)
+        self._heading(object_name(item), item)
         shown = [one for one in sorted(item.findings, key=finding_order) if self._verbose or one.ignored is None]
         for advice, findings in groupby(shown, key=partial(self._advisor.advice, item)):
             for finding in findings:
-                self._finding(item, finding)
+                self._finding(finding, field_place(item, finding))
+                self._all_commands(item, finding)
             if advice is not None:
                 self._detail(f"next: {visible(advice)}")
         if not self._verbose:
@@ -185,11 +198,44 @@ class _ReportWriter:
                 self._line((f"  {label}: {command}", "dim"), indent=None)
         self._line()
 
+    def _group(self, group: Group) -> None:
+        self._heading(group_name(group), group.item)
+        self._finding(group.finding, None)
+        advice = self._advisor.advice(*group.members[0])
+        if advice is not None:
+            self._detail(f"next: {visible(advice)}")
+        if self._verbose:
+            for item, finding in group.members:
+                path = f"  {visible(finding.path)}" if finding.path != group.finding.path else ""
+                place = field_place(item, finding) or ("" if item.source is None else visible(str(item.source)))
+                self._line((f"  {member_name(group, item)}{path}", ""), (f"  {place}", "dim"), indent=_INDENT)
+                self._all_commands(item, finding)
+        else:
+            names = list(dict.fromkeys(member_name(group, item) for item, _ in group.members))
+            more = f" and {len(names) - _MAX_MEMBERS} more (-v lists all)" if len(names) > _MAX_MEMBERS else ""
+            self._line((f"  {', '.join(names[:_MAX_MEMBERS])}{more}", "dim"), indent=_SHIFT)
+        self._line()
+
+    def _heading(self, name: str, item: ObjectReport) -> None:
+        self._line(
+            (name, "bold"),
+            (f"  {item.status}", "" if item.status is Status.IN_SYNC else "bold yellow"),
+            ("" if item.source is None else f"  {visible(str(item.source))}", "dim"),
+            indent=_SHIFT,
+        )
+        reason = reason_of(item)
+        if reason is not None:
+            self._line((f"  {reason}", ""), indent=_SHIFT)
+
     def _commands(self, item: ObjectReport, finding: Finding) -> Sequence[tuple[str, str]]:
         return command_lines(self._advisor.commands(item, finding))
 
-    def _finding(self, item: ObjectReport, finding: Finding) -> None:
-        lines, place = line_diff(finding), field_place(item, finding)
+    def _all_commands(self, item: ObjectReport, finding: Finding) -> None:
+        for label, command in self._commands(item, finding) if self._verbose else ():
+            self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
+
+    def _finding(self, finding: Finding, place: str | None) -> None:
+        lines = line_diff(finding)
         difference: tuple[Part, ...] = ((_ABOVE_DIFF[finding.change], ""),) if lines else _difference(finding)
         mark = lifecycle_mark(finding)
         self._line(
@@ -208,8 +254,6 @@ class _ReportWriter:
             self._detail(str(line), _MARK_STYLE[line.mark], shift=0 if line.mark is Mark.HUNK else _SHIFT)
         if finding.ignored is not None:
             self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
-        for label, command in self._commands(item, finding) if self._verbose else ():
-            self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
 
     def _detail(self, text: str, style: str = "", shift: int = 0) -> None:
         """Writes a line below a finding."""

@@ -6,7 +6,7 @@ There are no colours and no markup here. Each format escapes these texts in its 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from itertools import groupby
@@ -26,7 +26,6 @@ from drift.model import (
     ObjectReport,
     Report,
     Resolved,
-    Severity,
     SourceInfo,
     SourceKind,
     Status,
@@ -459,34 +458,6 @@ def cluster_names(report: Report) -> Sequence[str]:
     """Returns the contexts of the clusters, or else their URLs; nothing for a comparison with dumps."""
     clusters = report.clusters or ((report.cluster,) if report.cluster is not None else ())
     return [visible(cluster.context or cluster.server) for cluster in clusters]
-
-
-def worst_findings(
-    report: Report, severity: Severity | None, limit: int | None
-) -> tuple[Sequence[ObjectReport], str | None]:
-    """Returns the objects with their worst findings, and a sentence that counts the others, or None.
-
-    Objects without findings, such as unchecked ones, are kept.
-
-    Args:
-        report: The report.
-        severity: The lowest severity to keep; None for all.
-        limit: The number of findings to keep; None for all.
-    """
-    kept: list[ObjectReport] = []
-    left_out = 0
-    for item in sorted(report.objects, key=worst_first):
-        findings = [
-            finding
-            for finding in sorted(item.findings, key=finding_order)
-            if severity is None or SEVERITY_RANK[finding.severity] <= SEVERITY_RANK[severity]
-        ]
-        space = len(findings) if limit is None else max(limit - sum(len(one.findings) for one in kept), 0)
-        left_out += sum(finding.is_drift for finding in item.findings) - sum(one.is_drift for one in findings[:space])
-        if findings[:space] or not item.findings:
-            kept.append(replace(item, findings=tuple(findings[:space])))
-    why = " and ".join(filter(None, ("--severity" if severity else "", "--limit" if limit is not None else "")))
-    return kept, f"{plural(left_out, 'more finding')} not shown ({why})" if left_out else None
 
 
 def plural(count: int, noun: str) -> str:

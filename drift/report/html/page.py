@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from drift import __version__
 from drift.advice.advisor import Advisor
 from drift.model import SEVERITY_RANK, Json, PastScan, Report, Status, Verdict
+from drift.report.filters import NO_FILTERS, Filters
 from drift.report.html.data import NO_SOURCE, instant, listed_objects, page_data
 from drift.report.view import (
     CAUSE_TEXT,
@@ -53,7 +55,7 @@ _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}")
 _IN_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def to_html(report: Report, live: Json = None, saved: str | None = None) -> str:
+def to_html(report: Report, live: Json = None, saved: str | None = None, filters: Filters = NO_FILTERS) -> str:
     """Returns the report as one HTML file.
 
     Args:
@@ -61,12 +63,14 @@ def to_html(report: Report, live: Json = None, saved: str | None = None) -> str:
         live: For the page of `drift watch`, which keeps itself current, the state that its server answers with: the
             ``revision`` of the report, and the times ``scanned`` and ``contact``. None for a file.
         saved: The file of the JSON report, which commands name; None if it is not known.
+        filters: What the list of findings has. Everything above it is of the whole report.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
     style, script = asset("page.css"), asset("page.js")
-    items = listed_objects(report)
+    chosen, hidden = filters.apply(report)
+    items = listed_objects(replace(report, objects=tuple(chosen)))
     data = page_data(report, items, Advisor.of(report, saved))
     shown = [values for (_, item), values in zip(items, data["objects"], strict=True) if is_shown(item)]
     listed, left_out = _listed(shown)
@@ -79,6 +83,7 @@ def to_html(report: Report, live: Json = None, saved: str | None = None) -> str:
         "data": _script_data(data),
         "listed": listed,
         "left_out": left_out,
+        "hidden": hidden,
         "blank": _Blank(),
         "kinds": data["kinds"],
         "headings": data["sources"],

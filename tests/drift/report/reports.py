@@ -244,3 +244,86 @@ def hostile(*texts: str) -> Report:
 
 
 HOSTILE: Final = hostile(*HOSTILE_TEXTS)
+
+
+def _deployment(number: int, *findings: Finding) -> ObjectReport:
+    key = ObjectKey("apps", "Deployment", ("pay", "search", "shop")[number % 3], f"app-{number:02}")
+    place = Source(f"apps/{key.name}.yaml", 1, 1)
+    return ObjectReport("apps/v1", key, place, Status.DRIFTED, findings=findings)
+
+
+def _incident() -> Report:
+    """Returns 300 findings: one user scaled and edited everything, and another one broke in."""
+    scaled = {"actors": (Actor("kubectl-scale", "Update", "scale", None),), "severity": Severity.HIGH, "live": 0}
+    deployments = [
+        _deployment(
+            number,
+            finding(1000 + number, file=f"apps/app-{number:02}.yaml", line=8, desired=2 + number % 2, **scaled),
+            finding(
+                2000 + number,
+                change=Change.ADDED,
+                path=f"spec.template.spec.containers[name=app-{number:02}].env[name=DEBUG]",
+                desired=None,
+                live={"name": "DEBUG", "value": "1"},
+                actors=(Actor("kubectl-edit", "Update", None, f"2026-01-01T10:{number:02}:00Z"),),
+            ),
+        )
+        for number in range(60)
+    ]
+    ports = [
+        item(
+            "Service",
+            f"app-{number:02}",
+            Status.DRIFTED,
+            finding(3000 + number, path="spec.type", desired="ClusterIP", live="NodePort", security=Security.LOOSENS),
+        )
+        for number in range(40)
+    ]
+    gone = [
+        item(
+            "ConfigMap",
+            f"settings-{number:02}",
+            Status.MISSING,
+            finding(4000 + number, change=Change.MISSING, severity=Severity.HIGH, cause=Cause.UNKNOWN, **_WHOLE),
+            digest=f"{number} keys",
+        )
+        for number in range(70)
+    ]
+    miners = [
+        item(
+            "Pod",
+            f"miner-{number:02}",
+            Status.UNMANAGED,
+            finding(
+                5000 + number,
+                change=Change.UNMANAGED,
+                severity=Severity.CRITICAL,
+                security=Security.LOOSENS,
+                **{**_WHOLE, "actors": (Actor("kubectl-run", "Update", None, _AT),)},
+            ),
+            digest="runs xmrig:6; privileged, hostNetwork",
+        )
+        for number in range(67)
+    ]
+    alone = [
+        item(
+            "Secret", "db", Status.DRIFTED, finding(6001, path="data.password", redacted=True, desired=None, live=None)
+        ),
+        item(
+            "Ingress",
+            "web",
+            Status.DRIFTED,
+            finding(6002, change=Change.REMOVED, path="spec.tls", desired=[{"hosts": ["a"]}], live=None),
+        ),
+        item(
+            "RoleBinding",
+            "debug",
+            Status.UNMANAGED,
+            finding(6003, change=Change.UNMANAGED, severity=Severity.CRITICAL, security=Security.LOOSENS, **_WHOLE),
+            digest="grants ClusterRole cluster-admin to User jane",
+        ),
+    ]
+    return report(*deployments, *ports, *gone, *miners, *alone)
+
+
+INCIDENT: Final = _incident()

@@ -28,6 +28,7 @@ from drift.model import (
     Verdict,
 )
 from drift.redaction import Redacted
+from drift.report.filters import Filters
 from drift.report.json_report import json_schema, to_document, to_json
 from drift.report.markdown import to_markdown
 from drift.report.text import to_text
@@ -302,10 +303,15 @@ def _without_commands(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("  look: ")]
 
 
+def _fits(line: str, width: int) -> bool:
+    """Whether a line fits, or holds only one word, which stays whole."""
+    return cell_len(line) <= width or len(line.split()) == 1 or len(line[11:].split()) == 1
+
+
 def test_lines_are_folded_at_the_width_and_not_cut() -> None:
     text = to_text(RICH, color=False, width=40)
 
-    assert max(map(len, _without_commands(text))) <= 40
+    assert all(_fits(line, 40) for line in _without_commands(text))
     assert "".join(text.split()) == "".join(GOLDEN.split())
 
 
@@ -317,15 +323,15 @@ WIDE = "\u6f22\u5b57 e\u0301 \U0001f600 " * 30
 def test_wide_and_combining_characters_are_measured_in_columns(value: str, width: int) -> None:
     text = to_text(_only(FINDING, path=WIDE, desired="x\n", live=value, note=WIDE), color=True, width=width)
 
-    assert max(map(cell_len, _without_commands(Text.from_ansi(text).plain))) <= width
+    assert all(_fits(line, width) for line in _without_commands(Text.from_ansi(text).plain))
     assert Text.from_ansi(text).plain.count("\u0301") >= 60
 
 
-def test_a_folded_line_continues_below_its_own_beginning() -> None:
-    text = to_text(_only(FINDING, path="a" * 60, note="b" * 60), color=False, width=50)
+def test_a_folded_line_continues_below_its_own_beginning_and_a_long_word_stays_whole() -> None:
+    text = to_text(_only(FINDING, path="a" * 60, note=f"{'b' * 20} {'c' * 20}"), color=False, width=50)
 
-    assert f"\n           {'a' * 39}\n           {'a' * 21}" in text
-    assert f"\n           {'b' * 39}\n           {'b' * 21}\n" in text
+    assert f"\n           {'a' * 60}\n" in text
+    assert f"\n           note: {'b' * 20}\n           {'c' * 20}\n" in text
 
 
 def test_a_pipe_gets_the_same_text_as_a_very_wide_terminal() -> None:
@@ -351,13 +357,13 @@ def test_the_color_flag_decides_on_colours(
 
 def test_only_the_worst_findings_are_shown_and_the_verdict_is_of_everything() -> None:
     whole = to_text(RICH, color=False)
-    severe = to_text(RICH, color=False, severity=Severity.HIGH)
-    limited = to_markdown(RICH, most=2)
+    severe = to_text(RICH, color=False, filters=Filters(severity=Severity.HIGH))
+    limited = to_markdown(RICH, filters=Filters(limit=2))
 
     assert severe.splitlines()[0] == whole.splitlines()[0]
     assert "Service n/a  missing" in severe
     assert "Deployment n/a" not in severe
     assert "Role n/a  unchecked" in severe
-    assert "6 more findings not shown (--severity)" in severe
+    assert "6 findings not shown (--severity)" in severe
     assert limited.count("**medium**") + limited.count("**high**") == 2
-    assert "5 more findings not shown (--limit)" in limited
+    assert "5 findings not shown (--limit)" in limited

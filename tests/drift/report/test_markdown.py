@@ -23,7 +23,7 @@ def many(objects: int, each: int = 3) -> Report:
                 "ConfigMap",
                 f"name-{number:05}",
                 Status.DRIFTED,
-                *(finding(number * each + field, path=f"data.key-{field}") for field in range(each)),
+                *(finding(number * each + field, path=f"data.key-{field}", live=number + 5) for field in range(each)),
             )
             for number in range(objects)
         )
@@ -34,7 +34,7 @@ def outside_code(markdown: str) -> str:
     """Returns the text without fenced code blocks and inline code, as CommonMark reads it, and without our own tags."""
     lines, fence = [], None
     for line in markdown.split("\n"):
-        if fence is None and line in {"<details><summary>Commands</summary>", "</details>"}:
+        if fence is None and re.fullmatch(r"<details><summary>(Commands|[0-9]+ objects)</summary>|</details>", line):
             continue
         mark = re.match(r"(`{3,})[^`]*$", line)
         if fence is None and mark:

@@ -1,0 +1,146 @@
+"""The same finding of many objects is one group, and everything else stays with its object."""
+
+from dataclasses import replace
+
+import pytest
+
+from drift.model import Actor, Change, IgnoredBy, ObjectKey, ObjectReport, Status
+from drift.report.groups import Group, group_name, grouped, member_name
+from drift.report.markdown import to_markdown
+from drift.report.text import to_text
+from tests.drift.report.reports import INCIDENT, finding, item, report
+
+
+def edited(number: int, **changes: object) -> ObjectReport:
+    return item("Deployment", f"web-{number}", Status.DRIFTED, finding(number, **changes))
+
+
+def group_of(items: list[ObjectReport]) -> Group:
+    (group,) = grouped(items)
+    assert isinstance(group, Group)
+    return group
+
+
+def test_the_same_change_of_three_objects_is_a_group_and_of_two_is_not() -> None:
+    group = group_of([edited(number) for number in range(3)])
+
+    assert (group.objects, group_name(group)) == (3, "the same change in 3 Deployments in shop")
+    assert [member_name(group, one) for one, _ in group.members] == ["web-0", "web-1", "web-2"]
+    assert all(isinstance(entry, ObjectReport) for entry in grouped([edited(0), edited(1)]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "spec.paused"},
+        {"live": 6},
+        {"desired": 1},
+        {"actors": (Actor("helm", "Update", None, "2026-01-01T10:00:00Z"),)},
+        {"change": Change.ADDED},
+        {"note": "another"},
+        {"redacted": True, "desired": None, "live": None},
+    ],
+)
+def test_a_finding_that_differs_is_not_in_the_group(changes: dict[str, object]) -> None:
+    entries = grouped([edited(0, **changes), *(edited(number) for number in range(1, 4))])
+
+    assert [entry.objects if isinstance(entry, Group) else entry.name for entry in entries] == [3, "web-0"]
+
+
+def test_the_other_findings_of_an_object_stay_with_it() -> None:
+    other = finding(9, path="spec.paused")
+    items = [edited(0), edited(1), item("Deployment", "web-2", Status.DRIFTED, finding(2), other)]
+
+    group, rest = grouped(items)
+
+    assert isinstance(group, Group)
+    assert group.objects == 3
+    assert isinstance(rest, ObjectReport)
+    assert (rest.name, rest.findings) == ("web-2", (other,))
+
+
+def test_containers_with_the_names_of_their_objects_are_one_group() -> None:
+    path = "spec.template.spec.containers[name=web-{}].env[name=A]"
+    group = group_of([edited(number, path=path.format(number)) for number in range(3)])
+
+    assert group.finding.path == "spec.template.spec.containers[].env[name=A]"
+    assert [one.path for _, one in group.members] == [path.format(number) for number in range(3)]
+
+
+def test_a_group_has_the_latest_times_and_no_place() -> None:
+    times = ["2026-01-01T09:00:00Z", "2026-01-01T11:00:00Z", None]
+    actors = [(Actor("kubectl-edit", "Update", None, time),) for time in times]
+    group = group_of([edited(number, actors=one, line=number + 1) for number, one in enumerate(actors)])
+
+    assert group.finding.actors == actors[1]
+    assert (group.finding.file, group.finding.line) == (None, None)
+
+
+def test_unmanaged_objects_are_a_group_if_they_are_the_same() -> None:
+    whole = {"change": Change.UNMANAGED, "path": "", "desired": None, "live": None}
+    pods = [
+        item("Pod", f"a-{number}", Status.UNMANAGED, finding(number, **whole), digest="runs a") for number in range(4)
+    ]
+
+    assert group_name(group_of(pods)) == "4 Pods in shop"
+    assert len(grouped([replace(pods[0], digest="runs b"), *pods[1:]])) == 2
+
+
+def test_missing_objects_are_a_group_whatever_they_are() -> None:
+    whole = {"change": Change.MISSING, "path": "", "desired": None, "live": None}
+    gone = [
+        item("Ingress", f"a-{number}", Status.MISSING, finding(number, **whole), digest=f"serves {number}.example")
+        for number in range(3)
+    ]
+
+    group = group_of(gone)
+
+    assert (group_name(group), group.item.digest) == ("3 Ingresses in shop", None)
+
+
+def test_objects_of_several_namespaces_are_named_with_them() -> None:
+    keys = [ObjectKey("networking.k8s.io", "NetworkPolicy", namespace, "deny") for namespace in ("a", "b", "c")]
+    group = group_of([replace(edited(number), key=key) for number, key in enumerate(keys)])
+
+    assert group_name(group) == "the same change in 3 NetworkPolicies in 3 namespaces"
+    assert [member_name(group, one) for one, _ in group.members] == ["a/deny", "b/deny", "c/deny"]
+
+
+def test_ignored_findings_are_in_no_group() -> None:
+    ignored = [
+        replace(edited(number), findings=(finding(number, ignored=IgnoredBy("rule", "reason")),)) for number in range(3)
+    ]
+
+    assert not any(isinstance(entry, Group) for entry in grouped(ignored))
+
+
+def test_verbose_text_and_markdown_name_every_object() -> None:
+    verbose = to_text(INCIDENT, color=False, verbose=True)
+    markdown = to_markdown(INCIDENT)
+
+    for name in (f"miner-{number:02}" for number in range(67)):
+        assert f"  {name}" in verbose
+        assert f"- `{name}`\n" in markdown
+    assert "62 more (-v lists all)" in to_text(INCIDENT, color=False)
+
+
+def test_a_group_that_does_not_fit_into_markdown_names_what_fits() -> None:
+    text = to_markdown(INCIDENT, 4096)
+
+    assert len(text.encode()) <= 4096
+    assert "more not shown here\n\n</details>" in text
+    assert "left out to fit here" in text
+
+
+def test_the_worst_comes_last_on_a_terminal_that_is_too_small_for_the_report() -> None:
+    lines = to_text(INCIDENT, color=False, width=120, height=40).splitlines()
+    fits = to_text(INCIDENT, color=False, width=120, height=400)
+
+    assert lines[1] == "the worst findings come last"
+    assert lines.index("67 Pods in shop  unmanaged") > lines.index("Secret shop/db  drifted  ./apps/shop.yaml:14")
+    assert fits == to_text(INCIDENT, color=False, width=120)
+    assert sorted(lines) == sorted([*fits.splitlines(), "the worst findings come last"])
+
+
+def test_a_report_without_many_equal_findings_has_no_groups() -> None:
+    assert "the same change" not in to_text(report(edited(0), edited(1)), color=False)
