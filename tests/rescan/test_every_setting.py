@@ -157,10 +157,10 @@ def changes() -> Iterator[Change]:
     """Every setting with every example of its type, in an environment that has it."""
     for setting in settings():
         of = next(each for each in (FULL, STATEFUL) if _has(each, setting.path))
-        if _is_group(setting.declared):
-            good, bad = [None] * (types.NoneType in arms(setting.declared)), []
-        else:
-            good, bad = examples(setting.declared)
+        group = _is_group(setting.declared)
+        if group and types.NoneType not in arms(setting.declared):
+            continue
+        good, bad = ([None], []) if group else examples(setting.declared)
         yield from (Change(of, setting.path, value, None) for value in good)
         yield from (Change(of, setting.path, value, fix) for value, fix in bad)
 
