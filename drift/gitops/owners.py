@@ -34,23 +34,24 @@ class TrackingOwners:
         """
         self._tracking = tracking
         self._known: set[TrackingOwner] = set()
-        #: Tracked objects, by namespace and name of the label or annotation, then by the owner it names.
-        self._objects: dict[tuple[str, str], dict[str, list[ObjectKey]]] = {}
+        #: Tracked objects, by namespace, sources and name of the label or annotation, then by the owner it names.
+        self._objects: dict[tuple[str, tuple[str, ...], str], dict[str, list[ObjectKey]]] = {}
         self.gitops_objects: set[GitOpsObject] = set()
 
-    def add(self, key: ObjectKey, live: Object, reserved: ReservedMetadata) -> None:
+    def add(self, key: ObjectKey, live: Object, reserved: ReservedMetadata, origins: tuple[str, ...]) -> None:
         """Records the owners of a live object that has a manifest.
 
         Args:
             key: The object's key.
             live: The live object.
             reserved: The labels and annotations that appliers put on this object.
+            origins: The names of the sources of its manifest. What one source describes has one owner.
         """
         for name, owner in self.add_from_other_shard(live):
             field, _, label = name.partition(" ")
             # A label that Git sets too names no owner.
             if reserved.is_tracking(f"{field}s", label, owner):
-                self._objects.setdefault((key.namespace or "", name), {}).setdefault(owner, []).append(key)
+                self._objects.setdefault((key.namespace or "", origins, name), {}).setdefault(owner, []).append(key)
 
     def add_from_other_shard(self, live: Object) -> frozenset[TrackingOwner]:
         """Records and returns the owners of a live object that another shard reports on."""
@@ -67,8 +68,8 @@ class TrackingOwners:
         return frozenset(self._known)
 
     def notes(self) -> Iterator[str]:
-        """Yields a sentence for each object that names another owner than most objects in its namespace do."""
-        for (_, name), owners in sorted(self._objects.items()):
+        """Yields a sentence for each object that names another owner than most of its source in its namespace do."""
+        for (_, _, name), owners in sorted(self._objects.items()):
             (usual, most), *_ = Counter({owner: len(keys) for owner, keys in owners.items()}).most_common(1)
             for owner, keys in sorted(owners.items()):
                 # With two equal halves, neither is the exception.

@@ -283,7 +283,7 @@ class _Scan:
         return applier
 
     def _compare(self, pair: Pair, reserved: ReservedMetadata, comparer: PairComparer) -> PairResult:
-        self._inference.owners.add(pair.key, pair.live.body, reserved)
+        self._inference.owners.add(pair.key, pair.live.body, reserved, pair.manifest.origins)
         return comparer.compare(pair, reserved)
 
     # -- unmanaged

@@ -149,22 +149,20 @@ class _Application:
 
     def _render(self, info: SourceInfo, sources: tuple[Object, ...], number: int) -> Rendered:
         synced = self._synced()
-        applied = synced.commits[number] if synced is not None and len(synced.commits) == len(sources) else None
+        is_known = synced is not None and len(synced.commits) == len(sources)
+        last = synced.commits if synced is not None and is_known else (None,) * len(sources)
+        applied = last[number]
         tree = self._tree(sources[number])
-        wanted = _Revision(sources, tuple(self._wanted_commits(sources, number)))
+        read = tuple(self._commits(sources, number, last))
+        wanted = _Revision(sources, tuple(commit for commit, _ in read))
         notes: list[str] = []
-        commit = wanted.commits[number]
-        behind = 0
-        if commit is None and applied is not None and not tree.is_dirty and _COMMIT.fullmatch(applied):
-            behind = self._checkouts.commits_behind(tree, applied)
+        commit, behind = read[number]
         if behind:
             commits = "one commit" if behind == 1 else f"{behind} commits"
             notes.append(
                 f"{info.name}: the checkout is {commits} behind {(applied or '')[:_SHORT]}, which Argo CD synced last, "
                 f"so this report compares with that commit; `git -C {tree.root} pull` updates the checkout"
             )
-            commit = applied
-            wanted = replace(wanted, commits=(*wanted.commits[:number], commit, *wanted.commits[number + 1 :]))
         manifests = self._manifests(wanted, number, notes)
         base: tuple[Manifest, ...] | None = None
         try:
@@ -203,15 +201,32 @@ class _Application:
                 f"--checkout {shown}=FOLDER, the folder that has the chart"
             ) from None
 
-    def _wanted_commits(self, sources: Sequence[Object], number: int) -> Iterator[str | None]:
+    def _commits(
+        self, sources: Sequence[Object], number: int, last: Sequence[str | None]
+    ) -> Iterator[tuple[str | None, int]]:
+        """Yields the commit at which each source is read, and how many commits its checkout is behind that.
+
+        Args:
+            sources: All sources.
+            number: The one that is rendered.
+            last: The commit of each that was synced last.
+        """
         for index, source in enumerate(sources):
             try:
-                yield self._wanted_commit(source, index)
+                commit = self._wanted_commit(source, index)
+                behind = self._behind(source, last[index]) if commit is None else 0
             except SourceError:
                 # Another source without a checkout is in the way only if this one uses its files.
                 if index == number:
                     raise
-                yield None
+                commit, behind = None, 0
+            yield (last[index] if behind else commit), behind
+
+    def _behind(self, source: Object, commit: str | None) -> int:
+        tree = self._tree(source)
+        if commit is None or tree.is_dirty or not _COMMIT.fullmatch(commit):
+            return 0
+        return self._checkouts.commits_behind(tree, commit)
 
     def _wanted_commit(self, source: Object, number: int) -> str | None:
         """Returns the commit to which a source is pinned, or None if it follows a branch."""

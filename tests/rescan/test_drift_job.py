@@ -225,59 +225,80 @@ class Job:
         return self.cluster.token("rescan-drift", self.namespace)
 
     def run(self, index: int | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run the reporter's container as user 65533, with a root that is read-only and with the account's token.
-
-        The process is root of nothing: a user namespace maps it to that user, and a mount namespace holds the token.
-        """
-        container = pod(self.manifests)["containers"][0]
-        variables = {} if index is None else {"JOB_COMPLETION_INDEX": str(index)}
-        for variable in container.get("env", ()):
-            variables.setdefault(variable["name"], _expanded(variable.get("value", ""), variables))
-        arguments = [self._here(_expanded(argument, variables)) for argument in container["args"]]
-        self._mount_account()
-        (self.folder / "history").mkdir(exist_ok=True)
-        host, port = self.cluster.server.removeprefix("https://").split(":")
-        return subprocess.run(
-            [*CONTAINER, str(self.folder), sys.executable, "-m", "drift", *arguments],
-            cwd=REPOSITORY,
-            env={
-                **variables,
-                "PATH": "/usr/local/bin:/usr/bin:/bin",
-                "HOME": "/tmp",  # noqa: S108  # as in the image
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "KUBERNETES_SERVICE_HOST": host,
-                "KUBERNETES_SERVICE_PORT": port,
-            },
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-
-    def _mount_account(self) -> None:
-        kubeconfig = yaml.safe_load(self.cluster.kubeconfig.read_text())
-        authority = kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"]
-        account = self.folder / "account"
-        account.mkdir(exist_ok=True)
-        (account / "token").write_text(self.token())
-        (account / "namespace").write_text(self.namespace)
-        (account / "ca.crt").write_bytes(base64.b64decode(authority))
+        """Run the reporter's container."""
+        return run_container(self.cluster, self.folder, pod(self.manifests), self.namespace, index=index)
 
     def report(self, part: str = "") -> Manifest:
         return dict(json.loads((self.folder / f"history/report{part}.json").read_text()))
 
-    def _here(self, argument: str) -> str:
-        """The argument with the places of the container's volumes as they are on this machine."""
-        for mount, place in {"/git/current": "clone", "/history": "history", "/etc/drift": "settings"}.items():
-            argument = re.sub(rf"(?<![^=]){mount}(?=/)", str(self.folder / place), argument)
-        return argument
+
+def run_container(
+    cluster: Cluster,
+    folder: Path,
+    spec: Manifest,
+    namespace: str,
+    *,
+    index: int | None = None,
+    path: str = "/usr/local/bin:/usr/bin:/bin",
+) -> "subprocess.CompletedProcess[str]":
+    """Run the reporter of a pod as user 65533, with a root that is read-only and with the account's token.
+
+    The process is root of nothing: a user namespace maps it to that user, and a mount namespace holds the token. The
+    folder has the clone, the settings and the other volumes.
+    """
+    container = spec["containers"][0]
+    variables = {} if index is None else {"JOB_COMPLETION_INDEX": str(index)}
+    for variable in container.get("env", ()):
+        variables.setdefault(variable["name"], _expanded(variable.get("value", ""), variables))
+    arguments = [_here(_expanded(argument, variables), folder) for argument in container["args"]]
+    _mount_account(cluster, folder, cluster.token(spec["serviceAccountName"], namespace), namespace)
+    writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+    for place in ("history", *(["work"] if "/tmp" in writable else [])):  # noqa: S108  # in the container
+        (folder / place).mkdir(exist_ok=True)
+    host, port = cluster.server.removeprefix("https://").split(":")
+    return subprocess.run(
+        [*CONTAINER, str(folder), sys.executable, "-m", "drift", *arguments],
+        cwd=REPOSITORY,
+        env={
+            **variables,
+            "PATH": path,
+            "HOME": "/tmp",  # noqa: S108  # as in the image
+            "TMPDIR": str(folder / "work"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "KUBERNETES_SERVICE_HOST": host,
+            "KUBERNETES_SERVICE_PORT": port,
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def _mount_account(cluster: Cluster, folder: Path, token: str, namespace: str) -> None:
+    kubeconfig = yaml.safe_load(cluster.kubeconfig.read_text())
+    authority = kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"]
+    account = folder / "account"
+    account.mkdir(exist_ok=True)
+    (account / "token").write_text(token)
+    (account / "namespace").write_text(namespace)
+    (account / "ca.crt").write_bytes(base64.b64decode(authority))
+
+
+def _here(argument: str, folder: Path) -> str:
+    """The argument with the places of the container's volumes as they are on this machine."""
+    for mount, place in {"/git/current": "clone", "/history": "history", "/etc/drift": "settings"}.items():
+        argument = re.sub(rf"(?<![^=]){mount}(?=/|$)", str(folder / place), argument)
+    return argument
 
 
 CONTAINER = (
     *("unshare", "--user", "--map-root-user", "--mount", "--", "/bin/sh", "-euc"),
     # $0 is the folder of the job, "$@" the command.
     """
-    mount --bind "$0/history" "$0/history"
+    for place in history work; do
+      [ ! -d "$0/$place" ] || mount --bind "$0/$place" "$0/$place"
+    done
     mount -t tmpfs tmpfs /run
     mkdir -p /run/secrets/kubernetes.io
     cp -r "$0/account" /run/secrets/kubernetes.io/serviceaccount

@@ -29,6 +29,12 @@ def flux_oracle() -> Path:
 @pytest.fixture(scope="session")
 def controller_crds(cluster: Cluster) -> Iterator[None]:
     """Installs the real CRDs of Flux and Argo CD."""
+    install_controller_crds(cluster)
+    yield
+    sync(cluster, Syncer.FLUX, CRDS)
+
+
+def install_controller_crds(cluster: Cluster) -> None:
     for module in (*FLUX, *ARGOCD):
         for file in module.files():
             cluster.kubectl(
@@ -36,8 +42,6 @@ def controller_crds(cluster: Cluster) -> Iterator[None]:
             )
     cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=180s", "crd", "--all")
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
-    yield
-    sync(cluster, Syncer.FLUX, CRDS)
 
 
 @dataclass(frozen=True, slots=True)
