@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,6 +101,20 @@ class Advisor:
             _printable(self._revert(item, finding, context)),
             sync,
             0 if source is None or sync is None else self._other_pending(source, item, finding),
+        )
+
+    def commands_for_all(self, members: Sequence[tuple[ObjectReport, Finding]]) -> Commands | None:
+        """Returns the commands for the same finding of several objects: to look at the first, to keep or revert all."""
+        each = [found for item, finding in members if (found := self.commands(item, finding)) is not None]
+        if not each:
+            return None
+        ids = [finding.id for _, finding in members]
+        keep = _printable(shlex.join(("drift", "adopt", self.saved, *ids, "--write")))
+        revert = _printable(shlex.join(("drift", "revert", self.saved, *ids)))
+        return Commands(
+            each[0].look,
+            keep if all(one.keep for one in each) else None,
+            revert if all(one.revert for one in each) else None,
         )
 
     def _source(self, item: ObjectReport) -> SourceInfo | None:

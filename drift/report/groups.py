@@ -56,7 +56,8 @@ def grouped(items: Sequence[ObjectReport]) -> Sequence[Group | ObjectReport]:
         for finding in item.findings:
             if finding.ignored is None:
                 found.setdefault(_key(item, finding), []).append((item, finding))
-    groups = [Group(_common([one for _, one in members]), tuple(members)) for members in found.values()]
+    several = (members for members in found.values() if len(members) >= _MIN_OBJECTS)
+    groups = [Group(_common([one for _, one in members]), tuple(members)) for members in several]
     groups = [group for group in groups if group.objects >= _MIN_OBJECTS]
     in_groups = {(item.cluster, item.key, finding.id) for group in groups for item, finding in group.members}
     rest = (_without(item, in_groups) for item in items)

@@ -21,6 +21,7 @@ from drift.model import (
     Severity,
     Status,
 )
+from drift.report.groups import Group, group_name, grouped
 from drift.report.inline_diff import differing_pieces
 from drift.report.line_diff import DiffLine, Mark, line_diff
 from drift.report.view import (
@@ -68,21 +69,27 @@ _LINES_IN_ROW: Final = 6
 _LAST_FIELD: Final = re.compile(r'(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)', re.DOTALL)
 
 
-def listed_objects(report: Report) -> list[tuple[int | None, ObjectReport]]:
-    """Returns the objects that the page lists, worst first, with those that have only ignored findings.
+#: A group or an object, after the position of its source in the report; None if it has none, or if all have the same.
+Entry = tuple[int | None, Group | ObjectReport]
 
-    They are in groups by source. Each object comes with the position of its source in the report; None without one.
+
+def listed_entries(report: Report) -> list[Entry]:
+    """Returns what the page lists, worst first: groups, and objects, also those with only ignored findings.
+
+    They are ordered by source. Each comes with the position of its source in the report; None without one.
     """
     listed = sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
     return [
-        (None if source is None else report.sources.index(source), item)
+        (None if source is None else report.sources.index(source), entry)
         for source, items in by_source(report, listed)
-        for item in items
+        for entry in grouped(items)
     ]
 
 
-def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]], advisor: Advisor) -> dict[str, Json]:
+def page_data(report: Report, entries: Sequence[Entry], advisor: Advisor) -> dict[str, Json]:
     """Returns everything that the list shows and filters.
+
+    A group looks like an object with one finding, and has ``members``.
 
     A field is null if it is not shown. Values and diffs are lists of lines; each line is the first character of
     `Mark`, and then pieces that are equal to the other side and different from it by turns.
@@ -104,7 +111,9 @@ def page_data(report: Report, items: Sequence[tuple[int | None, ObjectReport]], 
         "sources": _headings(report),
         "noSource": NO_SOURCE,
         # After the first scan everything is new, which is not worth a mark on each finding.
-        "objects": [_object(group, item, advisor, marks_new=lifecycles != {Lifecycle.NEW}) for group, item in items],
+        "objects": [
+            _entry(source, entry, advisor, marks_new=lifecycles != {Lifecycle.NEW}) for source, entry in entries
+        ],
     }
 
 
@@ -114,20 +123,62 @@ def _headings(report: Report) -> list[str]:
     return [lines[source.name] for source in report.sources] if len(report.sources) > 1 else []
 
 
-def _object(group: int | None, item: ObjectReport, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
-    key = item.key
-    findings = sorted(item.findings, key=finding_order)
+def _entry(source: int | None, entry: Group | ObjectReport, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
+    if isinstance(entry, ObjectReport):
+        return _object(source, entry, advisor, marks_new=marks_new)
+    item, members = entry.item, entry.members
+    finding = _finding(item, entry.finding, advisor, marks_new=marks_new)
+    of_all = {"id": None, "place": None, "pointer": None, **_commands(advisor.commands_for_all(members))}
     return {
-        "group": group,
+        **_object(source, replace(item, findings=()), advisor, marks_new=marks_new),
+        "title": _capitalized(short(group_name(entry))),
+        **dict.fromkeys(("kind", "namespace", "name")),
+        "findings": [{**finding, **of_all}],
+        "members": [_member(one, found, item, entry.finding) for one, found in members],
+    }
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _member(item: ObjectReport, finding: Finding, common_item: ObjectReport, common: Finding) -> dict[str, Json]:
+    """Returns what an object of a group does not have in common with the others."""
+    return {
+        **_name(item),
+        "digest": item.digest and sentence(item.digest) if item.digest != common_item.digest else None,
+        "path": short(finding.path) if finding.path != common.path else None,
+        "id": short(finding.id),
+        "place": _place(item, finding),
+    }
+
+
+def _name(item: ObjectReport) -> dict[str, Json]:
+    key = item.key
+    return {
         "kind": short(key.kind),
         "namespace": None if key.namespace is None else short(key.namespace),
         "name": short(key.name),
         "cluster": None if item.cluster is None else short(item.cluster),
+    }
+
+
+def _place(item: ObjectReport, finding: Finding) -> str | None:
+    return field_place(item, finding) or (None if item.source is None else short(str(item.source)))
+
+
+def _object(source: int | None, item: ObjectReport, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
+    findings = sorted(item.findings, key=finding_order)
+    return {
+        "sourceIndex": source,
+        "title": None,
+        **_name(item),
         "status": item.status,
         "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
         "digest": item.digest and sentence(item.digest),
-        "reason": reason_of(replace(item, digest=None)),
+        "reason": reason_of(item if item.digest is None else replace(item, digest=None)),
         "findings": [_finding(item, finding, advisor, marks_new=marks_new) for finding in findings],
+        "members": None,
     }
 
 
@@ -153,7 +204,7 @@ def _finding(item: ObjectReport, finding: Finding, advisor: Advisor, *, marks_ne
         "security": finding.security,
         "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
         "manager": _first_of(finding.actors),
-        "seen": "seen" if not finding.actors and first_seen else None,
+        "seen": "seen " if not finding.actors and first_seen else None,
         "time": first_seen if not finding.actors else _time(finding.actors[0]),
         "advice": advisor.advice(item, finding),
         **_commands(advisor.commands(item, finding)),
@@ -164,7 +215,7 @@ def _finding(item: ObjectReport, finding: Finding, advisor: Advisor, *, marks_ne
         "ignored": None
         if finding.ignored is None
         else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
-        "place": field_place(item, finding) or (None if item.source is None else short(str(item.source))),
+        "place": _place(item, finding),
         "pointer": short(finding.pointer) or None,
     }
 

@@ -3,6 +3,7 @@
 // Only the objects near the viewport are in the document, so that the page stays fast with ten thousand objects.
 (() => {
   const CHUNK = 60; // findings added at a time
+  const MEMBERS = 500; // objects of a group that are named
   const PER_OBJECT = 20; // findings of an object that are shown before "Show more"
 
   const byId = (id) => document.getElementById(id);
@@ -10,20 +11,30 @@
 
   // --- Data ---
 
-  // One row for each finding, and one for each object without findings.
-  const rows = data.objects.flatMap((object) =>
-    (object.findings.length ? object.findings : [null]).map((finding) => ({
-      object,
-      finding,
-      nonDrift: Boolean(finding?.nonDrift),
-      open: false,
-      text: searchText(object, finding),
-    })),
-  );
+  // One row for each finding, and one for each object without findings. An entry of the list is an object, or a group of
+  // objects with the same finding. The lead of a row stands in the document: the row itself, or that of its group.
+  const rows = data.objects.flatMap((entry) => {
+    if (entry.members) return groupRows(entry);
+    return (entry.findings.length ? entry.findings : [null]).map((finding) => newRow(entry, entry, finding));
+  });
   const rowById = new Map();
   for (const row of rows) {
     if (row.finding && !rowById.has(row.finding.id)) rowById.set(row.finding.id, row);
   }
+
+  function newRow(entry, object, finding, lead) {
+    const row = { entry, object, finding, nonDrift: Boolean(finding?.nonDrift), open: false };
+    row.text = searchText(object, finding);
+    row.lead = lead ?? row;
+    return row;
+  }
+
+  function groupRows(entry) {
+    const [finding] = entry.findings;
+    const lead = newRow(entry, entry, finding);
+    return entry.members.map((member) => newRow(entry, { ...entry, ...member }, { ...finding, ...member }, lead));
+  }
+
   const FACETS = [
     { key: "severity", title: "Severity", valueOf: (row) => row.finding?.severity },
     { key: "security", title: "Security", valueOf: (row) => row.finding?.security ?? undefined },
@@ -85,18 +96,22 @@
 
   const rank = (finding) => data.order.severity.indexOf(finding.severity);
 
-  function objectElement(object, objectRows) {
-    const worst = objectRows[0].finding;
-    const result = filled("object", { ...object, rank: worst && `r${rank(worst)}` });
-    const findings = objectRows.filter((row) => row.finding);
-    const shown = object.expanded || printing ? findings : findings.slice(0, PER_OBJECT);
-    result.append(...shown.map(findingElement));
+  function entryElement(entry, entryRows) {
+    const worst = entryRows[0].finding;
+    const result = filled("object", { ...entry, ...titleOf(entry, entryRows), rank: worst && `r${rank(worst)}` });
+    if (entry.members) {
+      result.append(findingElement(entryRows[0].lead, entryRows));
+      return result;
+    }
+    const findings = entryRows.filter((row) => row.finding);
+    const shown = entry.expanded || printing ? findings : findings.slice(0, PER_OBJECT);
+    result.append(...shown.map((row) => findingElement(row)));
     if (shown.length < findings.length) {
       const button = element("button", "more", `Show ${findings.length - shown.length} more of this object`);
       button.type = "button";
       button.addEventListener("click", () => {
-        object.expanded = true;
-        const added = findings.slice(shown.length).map(findingElement);
+        entry.expanded = true;
+        const added = findings.slice(shown.length).map((row) => findingElement(row));
         button.replaceWith(...added);
         added[0].firstElementChild.focus();
       });
@@ -105,13 +120,20 @@
     return result;
   }
 
-  function findingElement(row) {
+  // A group has a title instead of a name. It says how many of its objects match the search and the filters.
+  function titleOf(entry, entryRows) {
+    if (!entry.members) return {};
+    const matching = entryRows.length < entry.members.length ? `: ${entryRows.length} match` : "";
+    return { title: entry.title + matching };
+  }
+
+  function findingElement(row, members = []) {
     const { finding } = row;
     const result = filled("finding", { ...finding, rank: `s${rank(finding)}` });
     result.classList.toggle("non-drift", row.nonDrift);
     // The body is added when the finding is first opened. Toggle events are asynchronous, which is too late for printing,
     // so a finding that is already open gets its body at once.
-    const addBody = () => result.childElementCount === 1 && result.append(bodyElement(finding));
+    const addBody = () => result.childElementCount === 1 && result.append(bodyElement(finding, members));
     result.open = row.open || printing;
     if (result.open) addBody();
     result.addEventListener("toggle", () => {
@@ -122,12 +144,22 @@
     return result;
   }
 
-  function bodyElement(finding) {
+  function bodyElement(finding, members) {
     const { actors, id } = finding;
     const result = filled("body", { ...finding, causeText: data.causes[finding.cause] });
     result.querySelector('[data-if="causeText"]').after(...actors.map((actor) => filled("actor", actor)));
     for (const command of result.querySelectorAll(".command code")) command.after(copyButton(command));
-    result.querySelector("a").href = `#${encodeURIComponent(id)}`;
+    if (id !== null) result.querySelector("a").href = linkTo(id);
+    if (members.length) result.append(element("ul", "members", ...members.slice(0, MEMBERS).map(memberElement)));
+    if (members.length > MEMBERS) result.lastElementChild.append(element("li", "", `${members.length - MEMBERS} more`));
+    return result;
+  }
+
+  const linkTo = (id) => `#${encodeURIComponent(id)}`;
+
+  function memberElement({ object, finding }) {
+    const result = filled("member", { ...object, ...finding });
+    result.querySelector("a").href = linkTo(finding.id);
     return result;
   }
 
@@ -199,15 +231,17 @@
       if (excluding.length < 2) (excluding.length ? excluding : FACETS).forEach((facet) => count(facet, row));
       if (excluding.length) continue;
       if (row.finding) findings += 1;
-      if (groups.at(-1)?.[0].object === row.object) groups.at(-1).push(row);
+      if (groups.at(-1)?.[0].entry === row.entry) groups.at(-1).push(row);
       else groups.push([row]);
     }
     showCounts();
     byId("count").textContent = groups.length
-      ? `${plural(findings, "finding")} in ${plural(groups.length, "object")}`
+      ? `${plural(findings, "finding")} in ${plural(new Set(groups.flat().map(nameOf)).size, "object")}`
       : "Nothing matches";
     fill();
   }
+
+  const nameOf = ({ object }) => [object.cluster, object.kind, object.namespace, object.name].join("\n");
 
   const plural = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
@@ -234,24 +268,25 @@
     const chunk = document.createDocumentFragment();
     for (; added < groups.length && (printing || added <= index || findings < CHUNK); added += 1) {
       const group = groups[added];
-      if (data.sources.length && groups[added - 1]?.[0].object.group !== group[0].object.group) {
-        chunk.append(element("li", "group", element("h3", "", data.sources[group[0].object.group] ?? data.noSource)));
+      const { entry } = group[0];
+      if (data.sources.length && groups[added - 1]?.[0].entry.sourceIndex !== entry.sourceIndex) {
+        chunk.append(element("li", "group", element("h3", "", data.sources[entry.sourceIndex] ?? data.noSource)));
       }
-      chunk.append(objectElement(group[0].object, group));
-      findings += Math.min(group.length, PER_OBJECT);
+      chunk.append(entryElement(entry, group));
+      findings += entry.members ? 1 : Math.min(group.length, PER_OBJECT);
     }
     if (groups.length) list.firstElementChild.append(chunk);
     more.hidden = added === groups.length;
-    more.textContent = `Show more: ${plural(groups.length - added, "object")} left`;
+    more.textContent = `Show more: ${(groups.length - added).toLocaleString("en")} left`;
     // Observing again reports the button again if it is still near the viewport.
     nearEnd.unobserve(more);
     nearEnd.observe(more);
   }
 
   function openAll(open) {
-    for (const row of groups.flat()) {
-      row.open = open;
-      if (row.element?.isConnected) row.element.open = open;
+    for (const { lead } of groups.flat()) {
+      lead.open = open;
+      if (lead.element?.isConnected) lead.element.open = open;
     }
   }
 
@@ -266,11 +301,12 @@
       byId("non-drift").checked = row.nonDrift;
       apply();
     }
-    row.open = row.object.expanded = true;
+    row.lead.open = row.entry.expanded = true;
     fill(groupIndex());
-    row.element.classList.add("target");
-    row.element.scrollIntoView({ block: "center" });
-    row.element.firstElementChild.focus({ preventScroll: true });
+    const target = row.lead.element;
+    target.classList.add("target");
+    target.scrollIntoView({ block: "center" });
+    target.firstElementChild.focus({ preventScroll: true });
   }
 
   function linkedId() {
@@ -360,14 +396,14 @@
 
   function reload() {
     // The first finding that is visible stays where it is, whatever is added above it.
-    const topOf = (row) => row.element.getBoundingClientRect().top;
-    const anchor = rows.find((row) => row.element?.isConnected && topOf(row) >= 0);
+    const topOf = ({ lead }) => lead.element.getBoundingClientRect().top;
+    const anchor = rows.find((row) => row.lead.element?.isConnected && topOf(row) >= 0);
     const state = {
       words: byId("words").value,
       isSearching: document.activeElement === byId("words"),
       nonDrift: byId("non-drift").checked,
       selected: FACETS.map((facet) => [facet.key, [...facet.selected]]),
-      open: rows.filter((row) => row.open).map((row) => row.finding.id),
+      open: rows.filter((row) => row.lead.open).map((row) => row.finding.id),
       theme: document.documentElement.dataset.theme ?? "",
       anchor: scrollY > 0 ? anchor?.finding.id : undefined,
       top: anchor && topOf(anchor),
@@ -392,14 +428,14 @@
         facet.options.get(value).box.checked = true;
       }
     }
-    for (const row of state.open.map((id) => rowById.get(id)).filter(Boolean)) row.open = row.object.expanded = true;
+    for (const row of state.open.map((id) => rowById.get(id)).filter(Boolean)) row.lead.open = row.entry.expanded = true;
     if (state.theme) byId("theme").querySelector(`[value="${state.theme}"]`).click();
     apply();
     const row = rowById.get(state.anchor);
     const index = groups.findIndex((group) => group.includes(row));
     if (index >= 0) {
       fill(index);
-      const align = () => scrollBy(0, (row.element?.getBoundingClientRect().top ?? state.top) - state.top);
+      const align = () => scrollBy(0, (row.lead.element?.getBoundingClientRect().top ?? state.top) - state.top);
       align();
       // Objects that come into view get their real height only now, which moves what is below them.
       requestAnimationFrame(() => requestAnimationFrame(align));
@@ -442,7 +478,7 @@
   });
   addEventListener("afterprint", () => {
     printing = false;
-    for (const row of rows) row.element = null;
+    for (const { lead } of rows) lead.element = null;
     fill();
   });
   addEventListener("hashchange", openLinked);

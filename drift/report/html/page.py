@@ -17,7 +17,8 @@ from drift import __version__
 from drift.advice.advisor import Advisor
 from drift.model import SEVERITY_RANK, Json, PastScan, Report, Status, Verdict
 from drift.report.filters import NO_FILTERS, Filters
-from drift.report.html.data import NO_SOURCE, instant, listed_objects, page_data
+from drift.report.groups import Group
+from drift.report.html.data import NO_SOURCE, instant, listed_entries, page_data
 from drift.report.view import (
     CAUSE_TEXT,
     is_shown,
@@ -39,6 +40,7 @@ _LIMITS: Final = {
     "commit": 12,
     "title": 48,
     "resolved": 100,
+    "members": 500,
 }
 #: What is listed for readers without scripts: objects, findings, and findings of one object.
 _MAX_OBJECTS: Final = 200
@@ -70,9 +72,13 @@ def to_html(report: Report, live: Json = None, saved: str | None = None, filters
     """
     style, script = asset("page.css"), asset("page.js")
     chosen, hidden = filters.apply(report)
-    items = listed_objects(replace(report, objects=tuple(chosen)))
-    data = page_data(report, items, Advisor.of(report, saved))
-    shown = [values for (_, item), values in zip(items, data["objects"], strict=True) if is_shown(item)]
+    entries = listed_entries(replace(report, objects=tuple(chosen)))
+    data = page_data(report, entries, Advisor.of(report, saved))
+    shown = [
+        values
+        for (_, entry), values in zip(entries, data["objects"], strict=True)
+        if isinstance(entry, Group) or is_shown(entry)
+    ]
     listed, left_out = _listed(shown)
     # Everything that is not `Markup` is escaped.
     values = {
@@ -168,7 +174,7 @@ def _without_control_characters(value: Any) -> Any:
 
 
 def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str, Json]], int]:
-    """Returns the worst objects, for readers without scripts, without ignored findings; and how many are left out."""
+    """Returns the worst entries, for readers without scripts, without ignored findings; and how many are left out."""
     listed: list[Mapping[str, Json]] = []
     left_out = count = 0
     used: set[str] = set()
@@ -188,7 +194,9 @@ def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str
         ]
         count += len(shown)
         rank = _rank("r", shown[0]) if shown else ""
-        listed.append({**item, "rank": rank, "findings": shown, "left_out": len(findings) - len(shown)})
+        members = [{**member, "anchor": _anchor(member["id"], used)} for member in item["members"] or ()]
+        more = len(findings) - len(shown)
+        listed.append({**item, "rank": rank, "findings": shown, "members": members, "left_out": more})
     return listed, left_out
 
 
@@ -197,8 +205,8 @@ def _rank(prefix: str, finding: Mapping[str, Json]) -> str:
     return f"{prefix}{SEVERITY_RANK[finding['severity']]}"
 
 
-def _anchor(fingerprint: str, used: set[str]) -> str | None:
-    if fingerprint in used or not _FINGERPRINT.fullmatch(fingerprint):
+def _anchor(fingerprint: str | None, used: set[str]) -> str | None:
+    if fingerprint is None or fingerprint in used or not _FINGERPRINT.fullmatch(fingerprint):
         return None
     used.add(fingerprint)
     return fingerprint

@@ -210,3 +210,23 @@ def test_a_shell_reads_hostile_names_and_values_as_one_word(change: Change) -> N
 def test_a_command_that_could_deceive_a_reader_is_not_shown(text: str) -> None:
     assert _commands(item=replace(OBJECT, key=ObjectKey("", text, "shop", "a"))).look is None
     assert _commands(saved=text).keep is None
+
+
+def test_a_group_is_kept_or_reverted_by_one_command_unless_one_of_its_objects_cannot_be() -> None:
+    findings = [replace(FINDING, id=f"{number:016x}") for number in range(3)]
+    members = [
+        (replace(OBJECT, key=replace(OBJECT.key, name=f"web-{number}"), findings=(found,)), found)
+        for number, found in enumerate(findings)
+    ]
+    advisor = Advisor.of(_report(*(item for item, _ in members)), "r.json")
+    ids = " ".join(found.id for found in findings)
+
+    commands = advisor.commands_for_all(members)
+    assert commands is not None
+    assert commands.look is not None
+    assert "deployment.apps/web-0" in commands.look
+    assert (commands.keep, commands.revert) == (f"drift adopt r.json {ids} --write", f"drift revert r.json {ids}")
+    generated = [*members[1:], (replace(members[0][0], source=None), findings[0])]
+    assert getattr(advisor.commands_for_all(generated), "keep", "") is None
+    many = [(OBJECT, replace(FINDING, id=f"{number:016x}")) for number in range(200)]
+    assert advisor.commands_for_all(many) == Commands(commands.look.replace("web-0", "web"))

@@ -27,7 +27,7 @@ from drift.model import (
 )
 from drift.report.html.page import asset, to_html
 from tests.drift.report.golden import CASES
-from tests.drift.report.reports import HOSTILE, RICH, finding, item, report
+from tests.drift.report.reports import HOSTILE, INCIDENT, RICH, finding, item, report
 
 Element = Any
 
@@ -135,7 +135,8 @@ def test_without_its_script_it_counts_the_objects_left_out() -> None:
 
 
 def _named(one: ObjectReport, number: int) -> ObjectReport:
-    return replace(one, key=replace(one.key, name=f"object-{number}"))
+    findings = tuple(replace(found, path=f"{found.path}.x{number}") for found in one.findings)
+    return replace(one, key=replace(one.key, name=f"object-{number}"), findings=findings)
 
 
 def test_element_ids_are_unique() -> None:
@@ -206,6 +207,16 @@ def test_the_strip_counts_people_before_programs_and_leaves_out_what_git_changed
         "Who changed most jane@example.com 2 findings, latest 2026-01-01 11:00:00 UTC"
         " kubectl-edit 1 finding, latest 2026-01-01 10:00:00 UTC"
     )
+
+
+def test_without_its_script_it_lists_the_objects_of_a_group() -> None:
+    page = _parse(to_html(INCIDENT))
+
+    (shown,) = (element for element in page.iter("ol") if element.get("class") == "objects")
+    pods = next(element for element in shown.iter("li") if "67 Pods in shop" in "".join(element.itertext()))
+    members = [element for element in pods.iter("li") if element is not pods]
+    assert ["".join(member.itertext()).split()[0] for member in members[::66]] == ["shop/miner-00", "shop/miner-66"]
+    assert members[0].get("id") == f"{5000:016x}"
 
 
 def test_objects_of_several_sources_are_under_headings() -> None:

@@ -22,7 +22,7 @@ from drift.report.html.page import to_html
 from drift.watch.http_server import HttpServer
 from drift.watch.status import WatchStatus
 from drift.watch.timing import Timing
-from tests.drift.report.reports import HOSTILE, finding, item
+from tests.drift.report.reports import HOSTILE, INCIDENT, finding, item
 from tools.browser import MISSING, chromium, set_media, set_window, stop_clock
 from tools.screenshot import on_call
 
@@ -230,6 +230,22 @@ def test_objects_of_several_sources_keep_their_headings_when_filtered(page: Page
     assert page.objects == ["infra: kustomization, 0 objects", "ConfigMap shop/infra"]
 
 
+def test_a_group_counts_and_lists_the_objects_that_match(page: Page) -> None:
+    page.open(INCIDENT)
+    assert page.count == "300 findings in 240 objects"
+    assert page.objects[0] == "67 Pods in shop"
+
+    page.one("#words").send_keys("miner-1")
+    page.one(".finding summary").click()
+
+    assert page.objects == ["67 Pods in shop: 10 match"]
+    assert page.count == "10 findings in 10 objects"
+    assert [member.text for member in page.all(".members b")] == [f"miner-{number}" for number in range(10, 20)]
+    last = str(page.all(".members a")[-1].get_attribute("href"))
+    page.open(INCIDENT, last[last.index("#") :])
+    assert "miner-19" in page.one(".finding.target").text
+
+
 def test_a_link_opens_its_finding_even_if_a_filter_hides_it(page: Page) -> None:
     report = on_call()
     hidden = next(found for shown in report.objects for found in shown.findings if found.cause is Cause.CONTROLLER)
@@ -277,7 +293,7 @@ def test_without_scripts_the_worst_findings_are_listed_in_the_same_markup(page: 
         found = (part.get_attribute("outerHTML") or "" for part in page.all(".objects .head, .finding > summary"))
         return [re.sub(r"(<time[^>]*?)(?: title=[^>]*)?>[^<]*", r"\1>", text) for text in found]
 
-    page.open(on_call())
+    page.open(replace(on_call(), objects=(*on_call().objects, *INCIDENT.objects)))
     page.one("#non-drift").click()
     filled = markup()
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
@@ -286,7 +302,7 @@ def test_without_scripts_the_worst_findings_are_listed_in_the_same_markup(page: 
 
         assert markup() == filled
         page.one(".finding summary").click()
-        assert "kubectl-patch (Update), 2026-03-12 02:29:00 UTC" in page.one(".finding .body").text
+        assert "kubectl-run (Update), 2026-01-01 10:00:00 UTC" in page.one(".finding .body").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
@@ -296,7 +312,7 @@ def test_without_scripts_the_worst_findings_are_listed_in_the_same_markup(page: 
 def test_it_is_accessible(page: Page, scheme: str, window: tuple[int, int]) -> None:
     set_window(page.driver, *window)
     set_media(page.driver, scheme=scheme)
-    page.open(on_call())
+    page.open(replace(on_call(), objects=(*on_call().objects, *INCIDENT.objects)))
     page.one("#expand").click()
 
     # The page's policy refuses other scripts, so this one is evaluated through the DevTools protocol.
@@ -321,7 +337,7 @@ def test_printing_expands_all_findings_that_match(page: Page) -> None:
 
 def test_ten_thousand_objects_are_searched_and_added_in_steps(page: Page) -> None:
     objects = tuple(
-        item("ConfigMap", f"settings-{number:05}", Status.DRIFTED, finding(number, severity=Severity.LOW))
+        item("ConfigMap", f"settings-{number:05}", Status.DRIFTED, finding(number, severity=Severity.LOW, live=-number))
         for number in range(10_000)
     )
     page.open(replace(on_call(), objects=objects))
