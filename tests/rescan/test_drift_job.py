@@ -174,6 +174,7 @@ def test_its_pods_reach_the_api_server_the_git_host_and_the_gateway(
         "network_policy": NetworkPolicy(),
         "gitops.repository_url": address,
         "drift.pushgateway_url": gateway,
+        "drift.git_secret": "git",
     }
     synthesize([changed(PROD, changes)], tmp_path)
 
