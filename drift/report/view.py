@@ -116,10 +116,11 @@ _KIND_OF_SOURCE: Final = {
 def by_source(
     report: Report, items: Iterable[ObjectReport]
 ) -> Sequence[tuple[SourceInfo | None, Sequence[ObjectReport]]]:
-    """Returns objects in groups: by their first source, in the order of the sources, and at last those of no source.
+    """Returns objects in groups by their first source. The source with the worst object comes first.
 
-    If the report has only one source, there is one group without one. Groups without objects are left out, unless
-    there is something to say about their source.
+    Sources that are as bad as each other stay in the order of the report, and objects of no source come after them. If
+    the report has only one source, there is one group without one. Groups without objects are left out, unless there is
+    something to say about their source.
     """
     if len(report.sources) < 2:  # noqa: PLR2004 - several
         return [(None, [*items])]
@@ -128,7 +129,12 @@ def by_source(
         name = item.origins[0] if item.origins and item.origins[0] in groups else None
         groups.setdefault(name, []).append(item)
     known = [(source, groups[source.name]) for source in report.sources if groups[source.name] or source.message]
-    return [*known, *([(None, groups[None])] if None in groups else [])]
+    return sorted([*known, *([(None, groups[None])] if None in groups else [])], key=_worst_source_first)
+
+
+def _worst_source_first(group: tuple[SourceInfo | None, Sequence[ObjectReport]]) -> tuple[int, int]:
+    _, items = group
+    return min((worst_first(item)[:2] for item in items), default=(len(_STATUS_RANK), len(SEVERITY_RANK)))
 
 
 def source_lines(report: Report) -> Mapping[str, str]:

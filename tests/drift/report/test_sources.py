@@ -5,13 +5,14 @@ from itertools import takewhile
 
 import pytest
 
-from drift.model import Report, SourceInfo, SourceKind
+from drift.model import Report, Severity, SourceInfo, SourceKind, Status
 from drift.policy.cross_check import cross_check
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
 from drift.report.markdown import to_markdown
 from drift.report.render import Style, render
 from drift.report.view import by_source, is_shown, object_name, source_lines, worst_first
-from tests.drift.report.reports import RICH
+from tests.drift.report.reports import RICH, finding, item
+from tests.drift.report.reports import report as report_of
 
 PLAIN = SourceInfo(SourceKind.FILES, "apps", "apps", objects=2)
 FLUX = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization flux-system/apps", objects=4, ready=True)
@@ -29,15 +30,29 @@ def _line(source: SourceInfo) -> str:
     return source_lines(_from(source))[source.name]
 
 
-def test_objects_of_several_sources_are_grouped_and_those_of_none_come_last() -> None:
+def test_objects_of_several_sources_are_grouped_and_those_of_none_are_a_group() -> None:
     report = _from(PLAIN, FLUX)
-    objects = (*report.objects, replace(report.objects[0], origins=()))
+    objects = (*report.objects, replace(report.objects[1], origins=()))
 
     groups = by_source(report, objects)
 
     assert [source and source.name for source, _ in groups] == ["apps", FLUX.name, None]
     assert sorted(map(id, (item for _, items in groups for item in items))) == sorted(map(id, objects))
     assert all(item.origins == (source.name,) for source, items in groups for item in items if source is not None)
+
+
+def test_the_source_with_the_worst_object_comes_first() -> None:
+    good, bad = finding(1, severity=Severity.LOW), finding(2, severity=Severity.CRITICAL)
+    objects = (
+        item("ConfigMap", "a", Status.DRIFTED, good, origins=("apps",)),
+        item("ConfigMap", "b", Status.DRIFTED, bad, origins=(FLUX.name,)),
+        item("Pod", "c", Status.UNMANAGED, good),
+    )
+    silent = replace(PLAIN, name="infra", message="not ready")
+
+    groups = by_source(report_of(*objects, sources=(silent, PLAIN, FLUX)), objects)
+
+    assert [source and source.name for source, _ in groups] == [FLUX.name, "apps", None, "infra"]
 
 
 def test_the_objects_of_one_source_are_in_one_group() -> None:
