@@ -2,12 +2,13 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from drift.actions.files import FileChange, Files, ReadText, RefusedError
 from drift.actions.new_files import place_of, write_manifest
+from drift.actions.rendered import how_to_change, kustomize_patches
 from drift.actions.selection import Refused, Selected
 from drift.actions.settings_map import SettingsMap, instruction
 from drift.advice.refusals import renderer_of, why_not_adopted
@@ -33,11 +34,13 @@ class Adoption:
         changes: The changed files, sorted by path.
         adopted: The findings that the changes end.
         refused: The other findings, and why.
+        patches: For objects that are built by kustomize, what to add to which kustomization, as YAML.
     """
 
     changes: tuple[FileChange, ...]
     adopted: tuple[Selected, ...]
     refused: tuple[Refused, ...]
+    patches: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,13 @@ class Generator:
 GeneratorOf = Callable[[str], Generator | None]
 
 
-def adopt(findings: Sequence[Selected], report: Report, read: ReadText, generator_of: GeneratorOf) -> Adoption:
+def adopt(
+    findings: Sequence[Selected],
+    report: Report,
+    read: ReadText,
+    generator_of: GeneratorOf,
+    is_plain: Callable[[str], bool] = lambda _: False,
+) -> Adoption:
     """Returns the edits of files after which Git says what is live.
 
     Args:
@@ -67,10 +76,17 @@ def adopt(findings: Sequence[Selected], report: Report, read: ReadText, generato
         report: The report that has them.
         read: Reads the files that the report names.
         generator_of: Tells synthesized files.
+        is_plain: Returns whether the files of a folder are its manifests, so that nothing has to be built.
     """
     files = Files(read)
     sources = {source.name: source for source in report.sources}
-    refused = [Refused(one, reason) for one in findings if (reason := _why_not(one, sources)) is not None]
+    rendered = {
+        id(one): source
+        for one in findings
+        if (source := renderer_of(one.item, sources)) is not None
+        and not (one.item.source is not None and source.path is not None and is_plain(source.path))
+    }
+    refused = [Refused(one, reason) for one in findings if (reason := _why_not(one, rendered.get(id(one)))) is not None]
     adopted: list[Selected] = []
     is_refused = {id(one.selected) for one in refused}
     for selected in sorted((one for one in findings if id(one) not in is_refused), key=_edit_order):
@@ -86,6 +102,7 @@ def adopt(findings: Sequence[Selected], report: Report, read: ReadText, generato
         tuple(files.changes()),
         tuple(sorted(adopted, key=lambda one: order[id(one)])),
         tuple(sorted(refused, key=lambda one: order[id(one.selected)])),
+        tuple(kustomize_patches([one for one in findings if id(one) in rendered], sources, files)),
     )
 
 
@@ -140,15 +157,13 @@ def _live_index(finding: Finding) -> int:
     return int(last) if last.isdecimal() else 0
 
 
-def _why_not(selected: Selected, sources: Mapping[str, SourceInfo]) -> str | None:
+def _why_not(selected: Selected, renderer: SourceInfo | None) -> str | None:
     item, finding = selected.item, selected.finding
     reason = why_not_adopted(item, finding)
     if reason is not None:
         return reason
-    renderer = renderer_of(item, sources)
     if renderer is not None:
-        file = f" (from {item.source.file})" if item.source else ""
-        return f"it is rendered by {renderer.kind.value}{file}; change what it is rendered from"
+        return how_to_change(item, renderer)
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.kubectl import look, revert_fields, revert_object
-from drift.advice.refusals import STDIN, renderer_of, why_not_adopted, why_not_reverted
+from drift.advice.refusals import PATCHABLE, STDIN, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
 from drift.advice.syncers import SyncerState, state_of, status_command, sync_command, syncs_one_object
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, Verdict
@@ -26,7 +26,8 @@ class Commands:
 
     Attributes:
         look: Shows the object, the history of its file, or the state of its syncer. Changes nothing.
-        keep: Changes the manifest so that Git says what is live; None if `drift adopt` would refuse.
+        keep: Changes the manifest so that Git says what is live, or prints the patch for its kustomization; None if
+            `drift adopt` would refuse.
         revert: Changes the cluster so that it says what Git says, if nothing has changed since the report. If that
             command is long, prints it instead. None if `drift revert` would refuse.
         sync: Makes the syncer of the object sync it; None if it has none, or a suspended one.
@@ -137,7 +138,8 @@ class Advisor:
     def _keep(self, item: ObjectReport, finding: Finding) -> str | None:
         if why_not_adopted(item, finding) is not None:
             return None
-        if renderer_of(item, self.sources) is not None:
+        renderer = renderer_of(item, self.sources)
+        if renderer is not None and (renderer.kind not in PATCHABLE or item.source is None):
             return None
         return shlex.join(("drift", "adopt", self.saved, finding.id, "--write"))
 

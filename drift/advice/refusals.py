@@ -99,6 +99,10 @@ def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:
     return next((reason for applies, reason in _NOT_ADOPTED if applies(item, finding)), None)
 
 
+#: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
+PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})
+
+
 def renderer_of(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> SourceInfo | None:
     """Returns the source that renders the manifest of an object; None if people edit the manifest itself."""
     found = (sources[name] for name in item.origins if name in sources)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from drift.cli.console import say, write_stdout
 from drift.cli.outputs import replace_file
 from drift.cli.render import read_saved_report
 from drift.errors import UsageError
-from drift.report.view import plural
+from drift.model import SourceKind
+from drift.report.view import plural, visible
+from drift.sources.kustomizations import kind_of_path
 
 #: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
 _OUTPUT = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
@@ -33,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """
     report = read_saved_report(options.report)
     findings = select_to_fix(report, options.names)
-    adoption = adopt(findings, report, _read, _generator_of)
+    adoption = adopt(findings, report, _read, _generator_of, _is_plain)
     hidden = [] if options.write else [change for change in adoption.changes if shows_secrets(change)]
     changes = [change for change in adoption.changes if change not in hidden]
     if options.write:
@@ -44,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
         write_stdout(patch([replace(change, file=os.path.relpath(change.file)) for change in changes]))
     for refused in adoption.refused:
         say(f"not adopted: {refused}")
+    for kustomization, text in adoption.patches:
+        say(f"add to {kustomization}:")
+        sys.stderr.write("".join(f"{visible(line)}\n" for line in text.splitlines()))
     for change in hidden:
         say(f"{change.file}: not in the patch, which would show values of a Secret beside the change; use --write")
     if not hidden:
@@ -51,6 +57,10 @@ def run(options: argparse.Namespace) -> int:
         files = plural(len(changes), "file")
         say(f"{done} {len(adoption.adopted)} of {plural(len(findings), 'finding')}, in {files}")
     return 1 if adoption.refused or hidden else 0
+
+
+def _is_plain(path: str) -> bool:
+    return kind_of_path(path) is SourceKind.FILES
 
 
 def _read(file: str) -> str:

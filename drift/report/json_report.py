@@ -255,7 +255,7 @@ class CommandsDocument(_Document):
 
     Attributes:
         look: Shows the object, the history of its file, or the state of its syncer.
-        keep: Changes the manifest so that Git says what is live.
+        keep: Changes the manifest so that Git says what is live, or prints the patch for its kustomization.
         revert: Changes the cluster so that it says what Git says, and fails if it has changed since the report; a long
             command is replaced by one that prints it.
         sync: Makes the syncer of the object sync it.

@@ -34,7 +34,7 @@ def _git(*arguments: str) -> None:
 
 def _repository(files: dict[str, str], *sources: str) -> None:
     """Makes the working directory a repository, and a report on one edit by hand: data.mode is slow, and not fast."""
-    for name, text in {**files, "live.yaml": LIVE}.items():
+    for name, text in {"live.yaml": LIVE, **files}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
     _git("init", "--quiet", "--initial-branch=main", ".")

@@ -163,9 +163,10 @@ def test_what_is_refused_has_no_command_that_changes_something(finding: Finding)
     assert replace(_commands(finding), look=None) == Commands()
 
 
-def test_a_rendered_manifest_has_no_command_that_edits_it() -> None:
-    assert _commands(source=FLUX).keep is None
-    assert _commands(source=FLUX).revert is not None
+def test_what_a_chart_renders_has_no_command_that_edits_it() -> None:
+    assert _commands(source=HELM).keep is None
+    assert _commands(source=HELM).revert is not None
+    assert _commands(source=FLUX).keep == f"drift adopt report.json {ID} --write"
 
 
 def test_a_long_command_is_replaced_by_one_that_prints_it() -> None:

@@ -1,0 +1,124 @@
+"""Where kustomize or Helm renders a manifest, `drift adopt` says what to change, and the patch that it prints works."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from drift.cli import main
+from tests.drift.actions.test_guard_rendered import CHART, _repository
+
+BASE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: nginx:1.29
+          env: [{name: A, value: "1"}, {name: B, value: "2"}]
+          ports: [{containerPort: 80}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prod-a}
+data: {mode: fast, gone: "1", text: "one\\ntwo\\n"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: deleted}
+"""
+LIVE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: prod-web, namespace: shop, labels: {tier: front}}
+spec:
+  replicas: 5
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: nginx:1.30
+          env: [{name: B, value: "3"}, {name: C, value: "4"}]
+          ports: [{containerPort: 80}, {containerPort: 8080, name: debug}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prod-prod-a, namespace: shop}
+data: {mode: slow, text: "one\\nthree\\n"}
+"""
+FILES = {
+    "base/all.yaml": BASE,
+    "base/kustomization.yaml": "resources: [all.yaml]\n",
+    "prod/kustomization.yaml": "resources: [../base]\nnamespace: shop\nnamePrefix: prod-\n",
+}
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_the_patches_make_a_kustomization_say_what_is_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository({**FILES, "live.yaml": LIVE}, "prod")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    printed = capsys.readouterr()
+
+    assert printed.out == ""
+    assert "Kustomization" not in printed.err
+    assert "spec.replicas: prod is built from base/all.yaml; add a patch to its kustomization" in printed.err
+    patches = re.findall(r"add to prod/kustomization.yaml:\n((?:(?!drift:).*\n)+)", printed.err)
+    assert len(patches) == 3
+    kustomization = yaml.safe_load(FILES["prod/kustomization.yaml"])
+    kustomization["patches"] = [entry for text in patches for entry in yaml.safe_load(text)["patches"]]
+    Path("prod/kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    main(["report", "prod", "--live", "live.yaml", "--output", "json=report.json"])
+    left = [finding for one in json.loads(Path("report.json").read_text())["objects"] for finding in one["findings"]]
+    # kustomize puts new list items first.
+    assert [(finding["path"], finding["change"]) for finding in left] == [
+        ("spec.template.spec.containers[name=web].ports", "reordered")
+    ]
+
+
+@pytest.mark.usefixtures("helm")
+def test_of_a_chart_the_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository(CHART)
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "drift: not adopted: ConfigMap shop/prod-a data.mode: it is rendered by chart (shop/shop); "
+        "change the template chart/templates/a.yaml, or the values that it uses"
+    )
+
+
+@pytest.mark.parametrize("value", ["fast", "${mode}"])
+def test_the_files_that_flux_applies_as_they_are_are_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = CHART["chart/templates/a.yaml"].replace("{{ .Values.mode }}", "fast")
+    _repository({"apps/a.yaml": manifest, "apps/kustomization.yaml": "resources: [a.yaml]\n"}, "apps")
+    report = json.loads(Path("report.json").read_text())
+    report["sources"][0] |= {"kind": "flux-kustomization", "name": "Kustomization flux-system/apps"}
+    report["objects"][0]["origins"] = ["Kustomization flux-system/apps"]
+    Path("report.json").write_text(json.dumps(report))
+    # What Flux substitutes is not in the file.
+    Path("apps/a.yaml").write_text(manifest.replace("fast", value))
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", "--write"]) == (0 if value == "fast" else 1)
+    edited = "slow" if value == "fast" else value
+    assert Path("apps/a.yaml").read_text() == manifest.replace("fast", edited), capsys.readouterr().err
