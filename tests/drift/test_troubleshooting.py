@@ -7,11 +7,14 @@ import pytest
 
 from drift.cli import main
 from drift.kube.limits import REQUEST_SECONDS, RESPONSE_BYTES, SCAN_SECONDS
+from drift.model import NOT_SEARCHED
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 #: The code, with string literals of several lines joined.
-CODE = re.sub(r'"\s*f?"', "", "".join(file.read_text() for file in sorted((ROOT / "drift").rglob("*.py"))))
+CODE = re.sub(r'"\s*f?"', "", "".join(file.read_text() for file in sorted((ROOT / "drift").rglob("*.py")))).replace(
+    "{NOT_SEARCHED}", NOT_SEARCHED
+)
 #: Messages of the operating system or a library.
 OTHERS = {"No space left on device", "Read-only file system", "Permission denied", "Recursion limit reached"}
 #: Placeholders for a name, a number or the rest of a sentence.
