@@ -29,6 +29,11 @@ class Filters:
     causes: tuple[Cause, ...] = ()
     namespaces: tuple[Glob, ...] = ()
 
+    @property
+    def with_controllers(self) -> bool:
+        """Whether the user asks for what controllers changed, which is never drift."""
+        return self.severity is Severity.INFO or Cause.CONTROLLER in self.causes
+
     def _flags(self) -> Iterator[str]:
         """Yields the flags in use."""
         yield from ("--severity",) if self.severity is not None else ()

@@ -23,8 +23,9 @@ from drift.report.view import (
     field_place,
     finding_order,
     has_values,
-    is_shown,
+    not_listed,
     object_name,
+    only_drift,
     open_for,
     plural,
     reason_of,
@@ -69,12 +70,13 @@ def to_markdown(
         filters: What to show.
         saved: The file of the JSON report, which commands name; None if it is not known.
     """
-    head, tail = _head(report), _tail(report)
+    unlisted = not_listed(report, with_controllers=filters.with_controllers)
+    head, tail = _head(report), f"\n{unlisted}\n" if unlisted is not None else ""
     space = limit - _size(head) - _size(tail) - _RESERVED
     errors = _list("Not checked", report.problems, space // _ERRORS_SHARE)
     notes = _list("Notes", report.notes, space // _NOTES_SHARE)
     chosen, left_out = filters.apply(report)
-    shown = sorted(filter(is_shown, chosen), key=worst_first)
+    shown = sorted(only_drift(chosen, with_controllers=filters.with_controllers), key=worst_first)
     resolved = _list("Resolved since the last scan", list(map(resolved_name, report.resolved)), space // _NOTES_SHARE)
     sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
     left = space - sum(map(_size, (sources, errors, notes, resolved)))
@@ -100,11 +102,6 @@ def _head(report: Report) -> str:
     if report.has_drift:
         facts.append("`-` is Git, `+` is the cluster")
     return "\n".join([*lines, "", ", ".join(facts)]) + "\n"
-
-
-def _tail(report: Report) -> str:
-    ignored = report.count_ignored()
-    return f"\n{plural(ignored, 'finding')} ignored by rules\n" if ignored else ""
 
 
 def _list(title: str, sentences: Sequence[str], space: int) -> str:
@@ -170,7 +167,7 @@ def _left_out(entries: Sequence[Group | ObjectReport]) -> str:
     groups = [entry for entry in entries if isinstance(entry, Group)]
     items = [entry for entry in entries if isinstance(entry, ObjectReport)]
     objects = {(item.cluster, item.key) for item in (*items, *(item for group in groups for item, _ in group.members))}
-    findings = sum(one.ignored is None for item in items for one in item.findings)
+    findings = sum(len(item.findings) for item in items)
     findings += sum(len(group.members) for group in groups)
     return (
         f"\n**{plural(len(objects), 'more object')} with {plural(findings, 'finding')} left out to fit here.** "
@@ -210,7 +207,7 @@ def _object(item: ObjectReport, space: int, style: _Style) -> str | None:
     reason = reason_of(item)
     if reason is not None:
         text += f"\n{_prose(reason)}\n"
-    findings = sorted((finding for finding in item.findings if finding.ignored is None), key=finding_order)
+    findings = sorted(item.findings, key=finding_order)
     for number, finding in enumerate(findings):
         block = _finding(item, finding, style, line_diff(finding))
         if _size(text) + _size(block) + _MAX_FACT > space:

@@ -21,11 +21,11 @@ from drift.report.view import (
     command_lines,
     field_place,
     finding_order,
-    is_shown,
     lifecycle_mark,
+    not_listed,
     object_name,
+    only_drift,
     open_for,
-    plural,
     reason_of,
     resolved_line,
     source_lines,
@@ -110,12 +110,17 @@ def to_text(
         verbose: Also lists ignored findings and differences that are not reported, with the reasons; and all commands.
     """
     objects, hidden = filters.apply(report)
+    if verbose:
+        shown, left_out = [item for item in objects if item.is_noteworthy], None
+    else:
+        shown = only_drift(objects, with_controllers=filters.with_controllers)
+        left_out = not_listed(report, with_controllers=filters.with_controllers)
     advisor = Advisor.of(report, saved)
 
     def text(*, worst_last: bool) -> str:
         out = io.StringIO()
         line = line_writer(out, width, color=color)
-        _ReportWriter(line, report, advisor, verbose=verbose, worst_last=worst_last).write(objects, hidden)
+        _ReportWriter(line, report, advisor, verbose=verbose, worst_last=worst_last).write(shown, hidden, left_out)
         return out.getvalue()
 
     found = text(worst_last=False)
@@ -145,8 +150,7 @@ class _ReportWriter:
         self._advisor = advisor
         self._verbose = verbose
 
-    def write(self, objects: Sequence[ObjectReport], hidden: str | None) -> None:
-        shown = [item for item in objects if is_shown(item, verbose=self._verbose)]
+    def write(self, shown: Sequence[ObjectReport], hidden: str | None, left_out: str | None) -> None:
         lines = source_lines(self._report)
         if shown:
             # The verdict comes first and last: a reader may see only one end of a long report.
@@ -166,7 +170,7 @@ class _ReportWriter:
             self._line((f"note: {visible(note)}", "dim"), indent=_SHIFT)
         for error in self._report.problems:
             self._line((f"not checked: {visible(error)}", "red"), indent=_SHIFT)
-        self._summary()
+        self._summary(left_out)
 
     def _sources(self, shown: Sequence[ObjectReport], lines: Mapping[str, str]) -> None:
         for source, items in self._in_order(by_source(self._report, sorted(shown, key=worst_first))):
@@ -185,7 +189,7 @@ class _ReportWriter:
 
     def _object(self, item: ObjectReport) -> None:
         self._heading(object_name(item), item)
-        shown = [one for one in sorted(item.findings, key=finding_order) if self._verbose or one.ignored is None]
+        shown = sorted(item.findings, key=finding_order)
         for advice, findings in groupby(shown, key=partial(self._advisor.advice, item)):
             for finding in findings:
                 self._finding(finding, field_place(item, finding))
@@ -272,12 +276,11 @@ class _ReportWriter:
                 text = f"{object_name(item)}: {visible(decision.path)} not reported: {visible(decision.why)}"
                 self._line((text, "dim"), indent=_SHIFT)
 
-    def _summary(self) -> None:
+    def _summary(self, left_out: str | None) -> None:
         if not self._verbose and self._advisor.is_fixable and self._report.has_drift:
             self._line((_FIXES, "dim"), indent=_SHIFT)
-        ignored = self._report.count_ignored()
-        if ignored and not self._verbose:
-            self._line((f"{plural(ignored, 'finding')} ignored by rules; show with -v", "dim"), indent=_SHIFT)
+        if left_out is not None:
+            self._line((f"{left_out}; show with -v", "dim"), indent=_SHIFT)
         resolved = resolved_line(self._report)
         if resolved is not None:
             self._line((resolved, "green"), indent=_SHIFT)

@@ -6,7 +6,7 @@ There are no colours and no markup here. Each format escapes these texts in its 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from itertools import groupby
@@ -82,16 +82,46 @@ _PLACE: Final = re.compile(
 )
 
 
-def is_shown(item: ObjectReport, *, verbose: bool = False) -> bool:
-    """Returns whether the object is listed.
-
-    With ``verbose``, also if rules ignore all of its findings, or if it is in sync except for what is not compared.
-    """
-    if verbose or item.reason is not None:
+def is_shown(item: ObjectReport) -> bool:
+    """Returns whether the object is listed: not if it is in sync, or if rules ignore all of its findings."""
+    if item.reason is not None:
         return item.is_noteworthy
     if not item.findings:
         return item.status is not Status.IN_SYNC
     return any(finding.ignored is None for finding in item.findings)
+
+
+def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool = False) -> list[ObjectReport]:
+    """Returns the objects that are not in sync, with the findings that are drift.
+
+    Args:
+        items: The objects.
+        with_controllers: Whether to keep what controllers changed, also in objects that are in sync.
+    """
+    kept = (
+        replace(
+            item,
+            findings=tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None)),
+        )
+        for item in items
+    )
+    return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
+
+
+def not_listed(report: Report, *, with_controllers: bool = False) -> str | None:
+    """Returns how much of a report `only_drift` leaves out, or None if it leaves out nothing."""
+    by_controllers = sum(
+        finding.cause is Cause.CONTROLLER and finding.ignored is None
+        for item in report.objects
+        for finding in item.findings
+    )
+    remarks = sum(item.status is Status.IN_SYNC and item.reason is not None for item in report.objects)
+    counts = (
+        (report.count_ignored(), "finding", "ignored by rules"),
+        (0 if with_controllers else by_controllers, "change", "made by controllers"),
+        (remarks, "remark", "on objects in sync"),
+    )
+    return ", ".join(f"{plural(count, noun)} {what}" for count, noun, what in counts if count) or None
 
 
 def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:

@@ -1,7 +1,9 @@
 """The contract of the JSON report, and the text report."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jsonschema
@@ -103,8 +105,6 @@ Deployment n/a  drifted  apps/a.yaml:3
   low      ~ c  the same items in another order
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
            next: sync to restore the order in Git, or change it there: the order of this list has a meaning
-  info     ~ d  Git 2, live 5
-           made by a controller: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
   look: kubectl get deployment/a -n n --context prod -o yaml
   look: git log -p -- apps/a.yaml
 
@@ -125,7 +125,7 @@ Role n/a  unchecked  apps/a.yaml:3
 
 note: a note
 not checked: roles: may not be read
-1 finding ignored by rules; show with -v
+1 finding ignored by rules, 1 change made by controllers; show with -v
 prod: incomplete: 7 findings (1 high, 5 medium, 1 low); 1 in-sync, 2 drifted, 1 missing, 1 unmanaged, 1 unchecked
 """
 
@@ -203,6 +203,29 @@ def test_ignored_findings_are_counted_and_listed_with_verbose() -> None:
 
     assert line not in to_text(RICH, color=False)
     assert line in to_text(RICH, color=False, verbose=True)
+
+
+@pytest.mark.parametrize("to_format", [partial(to_text, color=False), to_markdown])
+def test_the_work_of_controllers_and_objects_in_sync_are_counted_and_listed_on_request(
+    to_format: Callable[..., str],
+) -> None:
+    scaled = replace(FINDING, path="spec.scaled", cause=Cause.CONTROLLER, severity=Severity.INFO)
+    report = replace(
+        RICH,
+        objects=(
+            replace(_item("Deployment", Status.IN_SYNC, scaled), reason=None),
+            replace(_item("Job", Status.IN_SYNC), reason="finished"),
+        ),
+    )
+
+    assert "spec.scaled" not in to_format(report)
+    assert "1 change made by controllers, 1 remark on objects in sync" in to_format(report)
+    for filters in (Filters(severity=Severity.INFO), Filters(causes=(Cause.CONTROLLER,))):
+        assert "spec.scaled" in to_format(report, filters=filters)
+        assert "made by controllers" not in to_format(report, filters=filters)
+    verbose = to_text(report, color=False, verbose=True)
+    assert "spec.scaled" in verbose
+    assert "finished" in verbose
 
 
 def test_decisions_are_listed_with_verbose() -> None:
