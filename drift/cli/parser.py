@@ -123,11 +123,9 @@ _NAMESPACES_HINT: Final = "the manifests name the namespaces; `--unmanaged clust
 _KUBECTL_FLAGS: Final = {
     "-A": _NAMESPACES_HINT,
     "-R": "folders are read with all folders below",
-    "-f": _SOURCE_HINT,
     "-k": _SOURCE_HINT,
     "-o": "it is `--output` here",
     "--all-namespaces": _NAMESPACES_HINT,
-    "--filename": _SOURCE_HINT,
     "--kustomize": _SOURCE_HINT,
 }
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -182,6 +180,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         hint = _KUBECTL_FLAGS.get(flag if flag.startswith("--") else flag[:2])
         flags = (*command._option_string_actions, *parser._option_string_actions)  # noqa: SLF001
         command.error(f"unknown flag {flag!r}{f'; {hint}' if hint else suggestion(closest(flag, flags))}")
+    # A second name for what stands without a flag, for users of kubectl.
+    if getattr(options, "filename", None):
+        options.sources = [*options.sources, *options.filename]
     if options.command is None:
         options.command, options.topic, options.asked = "help", None, False
     return options
@@ -410,6 +411,14 @@ def _add_sources(command: argparse.ArgumentParser, paths: str) -> None:
     """Adds the sources of manifests. They replace ``sources:`` in ``drift.yaml``."""
     command.add_argument("sources", nargs="*", metavar="SOURCE", help=paths)
     sources = command.add_argument_group("sources")
+    sources.add_argument(
+        "-f",
+        "--filename",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="the same as SOURCE without a flag, as with kubectl; repeatable",
+    )
     sources.add_argument(
         "--helm-release",
         action="append",

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ from drift.kube.messages import ignore_message
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, ScanStep
+from drift.scanning.missing import missing_namespaces
 from drift.sources.git import manifests_info
 from drift.sources.load import load_manifests
 from drift.sources.parallel import ParallelReader
@@ -89,6 +90,16 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
     return _exit_status(report, settings, exit_zero=options.exit_zero)
 
 
+def _namespace_note(report: Report, namespace: str | None) -> Iterator[str]:
+    """Yields a note if ``--namespace`` makes no difference: users of kubectl may take it for a filter."""
+    names = {item.namespace for item in report.objects if item.source is not None and item.namespace is not None}
+    if namespace is not None and names and namespace not in names:
+        yield (
+            f"--namespace {namespace} is for manifests that name no namespace, and all of these name one; "
+            "--only-namespace chooses what the report shows"
+        )
+
+
 def _say_unread(report: Report) -> None:
     """Prints what could not be read, which only the text report would say on a terminal or in a log."""
     for line in report.unread:
@@ -149,6 +160,8 @@ def _scan(  # noqa: PLR0917
             blame=options.blame,
             observe=observe,
         )
+        notes = (*missing_namespaces(report, live), *_namespace_note(report, options.namespace))
+        report = replace(report, notes=(*report.notes, *notes))
         if explain:
             print_cost(report)
         return report if recorder is None else recorder.record(report, live)

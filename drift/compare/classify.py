@@ -16,6 +16,7 @@ from drift.model import Actor, Cause, Change, Decision, Json
 from drift.paths import ItemKey, Path, render
 from drift.schema.facts import SCALED
 from drift.schema.types import ABSENT, Shape, Type
+from drift.spelling import closest, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,9 @@ class _Classifier:
 
     def _removed(self, difference: Difference) -> ClassifiedDifference:
         path = difference.path
-        if not _is_declared(self._schema, path):
-            return ClassifiedDifference(difference, Cause.UNKNOWN, (), NOT_KEPT)
+        note = _undeclared(self._schema, path)
+        if note is not None:
+            return ClassifiedDifference(difference, Cause.UNKNOWN, (), note)
         base_has_it = None if self._ownership.base is None else self._base_at(path) is not ABSENT
         if base_has_it is False:
             return ClassifiedDifference(difference, Cause.PENDING_SYNC, ())
@@ -316,12 +318,13 @@ class _Classifier:
         return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
 
 
-def _is_declared(schema: Type, path: Path) -> bool:
-    """Whether the server's schema declares a field at a path, or allows any field there."""
-    return all(
-        isinstance(element, ItemKey) or _type_at(schema, path[:index]).declares(element)
-        for index, element in enumerate(path)
-    )
+def _undeclared(schema: Type, path: Path) -> str | None:
+    """Returns that the server's schema does not declare a field at a path, and what was meant; None if it does."""
+    for index, element in enumerate(path):
+        parent = _type_at(schema, path[:index])
+        if not isinstance(element, ItemKey) and not parent.declares(element):
+            return NOT_KEPT + suggestion(closest(element, parent.field_names))
+    return None
 
 
 def _type_at(schema: Type, path: Path) -> Type:

@@ -52,6 +52,7 @@ STATUS_REASONS: Final = (
     "ServiceUnavailable",
 )
 #: Part of the API server's message when it refuses an ``Impersonate-*`` header.
+_ANONYMOUS: Final = 'User "system:anonymous"'
 _CANNOT_IMPERSONATE: Final = "cannot impersonate"
 _HOST: Final = re.compile(r"[a-z0-9._:-]{1,253}")
 
@@ -306,6 +307,11 @@ def response_error(connection: Connection, path: str, response: Response) -> Sca
             reason="Redirect",
         )
     status = _read_status(response.body)
+    if response.status == HTTPStatus.FORBIDDEN and _ANONYMOUS in str(status.get("message")):
+        return ConnectError(
+            f"{connection.server}: the server refused a request without credentials (403 Forbidden): "
+            "log in, or choose another --context"
+        )
     user = connection.impersonated.user if response.status == HTTPStatus.FORBIDDEN else None
     if user is not None and _CANNOT_IMPERSONATE in str(status.get("message")):
         return ConnectError(

@@ -5,6 +5,7 @@ There are no colours and no markup here. Each format escapes these texts in its 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -491,9 +492,13 @@ def findings_by_severity(report: Report) -> str:
 
 
 def cluster_names(report: Report) -> Sequence[str]:
-    """Returns the contexts of the clusters, or else their URLs; nothing for a comparison with dumps."""
+    """Returns the contexts of the clusters, or their URLs where these differ more; nothing for dumps."""
     clusters = report.clusters or ((report.cluster,) if report.cluster is not None else ())
-    return [visible(cluster.context or cluster.server) for cluster in clusters]
+    contexts = Counter(cluster.context for cluster in clusters)
+    return [
+        visible(cluster.context if cluster.context and contexts[cluster.context] == 1 else cluster.server)
+        for cluster in clusters
+    ]
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,15 +1,21 @@
 """Reports the manifests whose live object does not exist."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
+from drift.errors import ScanError
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence
-from drift.model import Cause, ObjectReport, Status
+from drift.kube.live import LiveSource
+from drift.model import Cause, ObjectReport, Report, Status
 from drift.policy.digest import digest
 from drift.policy.findings import missing_finding
 from drift.scanning.last_sync import LastSync
 from drift.scanning.options import FieldLine
 from drift.scanning.plan import MissingObject
 
+#: Namespaces that are looked up, one request each.
+_MAX_NAMESPACES: Final = 5
 _CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
 
 
@@ -38,3 +44,23 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, fie
     report = ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)
     known = digest(key, manifest.body)
     return report if known is None else replace(report, digest=known.text)
+
+
+def missing_namespaces(report: Report, live: LiveSource) -> Iterator[str]:
+    """Yields a sentence on each namespace in which all objects are missing because it does not exist itself.
+
+    A mistyped namespace looks like a deletion otherwise. Nothing is said if the account may not read namespaces, or if
+    the Namespace is in Git and missing, too.
+    """
+    resource = live.resources.preferred("", "Namespace")
+    if resource is None or live.info is None:
+        return
+    missing = {item.namespace for item in report.objects if item.status is Status.MISSING and item.namespace}
+    missing -= {item.namespace for item in report.objects if item.status is not Status.MISSING}
+    missing -= {item.name for item in report.objects if item.kind == "Namespace"}
+    for name in sorted(missing)[:_MAX_NAMESPACES]:
+        try:
+            if live.get(resource, None, name) is None:
+                yield f"the namespace {name} does not exist"
+        except ScanError:
+            return

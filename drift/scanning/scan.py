@@ -321,6 +321,7 @@ class _Scan:
         yield from _variables_notes(results.with_variables)
         yield from self._autoscalers.notes
         yield from self._types.notes
+        yield from self._search.refused_notes()
         yield from self._search.notes
         yield from self._inference.owners.notes()
         yield from self._last_sync.notes

@@ -56,6 +56,10 @@ def _built_in_types() -> SchemaDocument:
     return SchemaDocument(compact_schemas())
 
 
+#: The namespaces that a note names.
+_MAX_NAMES: Final = 5
+
+
 @cache
 def _built_in_groups() -> frozenset[str]:
     """The API groups of Kubernetes itself."""
@@ -88,7 +92,8 @@ class UnmanagedSearch:
         reader: Reads live objects.
         resources: The kinds that the scan may read.
         options: The options of the scan.
-        notes: One sentence for each kind that could not be searched and that the manifests do not use.
+        notes: One sentence for each kind that could not be searched and that the manifests do not use, except those
+            that the account may not list.
         errors: One sentence for each failure that makes the scan incomplete.
     """
 
@@ -97,6 +102,7 @@ class UnmanagedSearch:
     options: Options
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    _refused: dict[str, list[str | None]] = field(default_factory=dict, init=False)
 
     def searches(self, resource: Resource) -> bool:
         """Whether to search for unmanaged objects of a kind that the manifests use."""
@@ -241,7 +247,21 @@ class UnmanagedSearch:
         down = error.status == HTTPStatus.SERVICE_UNAVAILABLE and resource.group not in _built_in_groups()
         why = "this account may not list them" if error.is_refused else str(error)
         text = f"{NOT_SEARCHED}{resource.plural}{where}: {why}"
-        (self.notes if (error.is_refused or down) and not is_in_git else self.errors).append(text)
+        if error.is_refused and not is_in_git:
+            self._refused.setdefault(resource.plural, []).append(namespace)
+        else:
+            (self.notes if down and not is_in_git else self.errors).append(text)
+
+    def refused_notes(self) -> Iterator[str]:
+        """Yields one sentence on all kinds that the account may not list, for each set of namespaces."""
+        kinds: dict[tuple[str | None, ...], list[str]] = {}
+        for plural, namespaces in self._refused.items():
+            kinds.setdefault(tuple(namespaces), []).append(plural)
+        for places, plurals in kinds.items():
+            names = [place for place in places if place is not None]
+            more = f" and {len(names) - _MAX_NAMES} more namespaces" if len(names) > _MAX_NAMES else ""
+            where = f" in {', '.join(names[:_MAX_NAMES])}{more}" if names else ""
+            yield f"{NOT_SEARCHED}{', '.join(plurals)}{where}: this account may not list them"
 
 
 def candidate_owners(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[TrackingOwner]:

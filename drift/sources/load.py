@@ -79,6 +79,8 @@ def load_manifests(
     loaded = loading.result(paths, exclude)
     if not loaded.manifests and loaded.errors:
         raise UnreadableManifestsError(loaded.errors)
+    if not loaded.manifests and not loading.unnamed and [*paths] == ["-"]:
+        raise UsageError("no manifest on standard input; check the command before the pipe")
     if not loaded.manifests and not loading.unnamed:
         raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
     return loaded

@@ -144,6 +144,19 @@ def test_an_expired_token_is_one_clear_line(application: Application, stderr: Ca
     assert "expired" in line
 
 
+def test_a_kubeconfig_without_credentials_is_one_clear_line(
+    application: Application, stderr: Callable[[], str], tmp_path: Path
+) -> None:
+    document = json.loads(application.cluster.kubectl("config", "view", "--raw", "--output=json").stdout)
+    kubeconfig = tmp_path / "anonymous"
+    kubeconfig.write_text(json.dumps({**document, "users": [{**user, "user": {}} for user in document["users"]]}))
+
+    status, line = _fails([str(application.manifests), "--kubeconfig", str(kubeconfig)], stderr)
+
+    assert status == 3
+    assert "refused a request without credentials (403 Forbidden): log in" in line
+
+
 def test_a_context_that_does_not_exist_is_one_clear_line(application: Application, stderr: Callable[[], str]) -> None:
     kubeconfig = str(application.cluster.kubeconfig)
 

@@ -7,7 +7,7 @@ import pytest
 
 from drift import __version__
 from drift.cli import main
-from drift.cli.parser import build_parser, duration, help_text
+from drift.cli.parser import build_parser, duration, help_text, parse
 from tools.reference import commands
 
 COMMANDS = [command.name.removeprefix("drift").strip() or None for command in commands(build_parser())]
@@ -36,6 +36,11 @@ def test_a_flag_with_an_invalid_duration_exits_with_2(flag: str, capsys: pytest.
     assert "'soon' is not a duration; write it like 90s, 10m or 1h30m" in capsys.readouterr().err
 
 
+def test_sources_may_be_named_with_the_flag_of_kubectl() -> None:
+    assert parse(["report", "a", "-f", "b", "--filename", "c"]).sources == ["a", "b", "c"]
+    assert parse(["report", "-f", "b"]).sources == ["b"]
+
+
 def usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -55,7 +60,7 @@ def usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> lis
         ("report x --versoin", "drift report: unknown flag '--versoin'; did you mean '--version'?"),
         ("--versoin", "drift: unknown flag '--versoin'; did you mean '--version'?"),
         ("report x -z", "drift report: unknown flag '-z'"),
-        ("report -f x", "drift report: unknown flag '-f'; name files and folders without a flag"),
+        ("report -k x", "drift report: unknown flag '-k'; name files and folders without a flag"),
         ("report x -ojson", "drift report: unknown flag '-ojson'; it is `--output` here"),
         ("explain missing drifted", "drift explain: unexpected argument 'drifted'"),
         ("report x --output jsn", "drift report: argument --output: 'jsn' is not a format; did you mean 'json'?"),

@@ -493,5 +493,11 @@ def test_a_pointer_that_the_applier_owns_and_the_cluster_lacks_is_not_kept(*, ha
     assert found.differences[0].note == NOT_KEPT
 
 
+def test_a_field_that_the_schema_lacks_suggests_the_one_that_was_meant() -> None:
+    found = compare(_with(_pods(hostNetwrok=True), kind="Deployment"), _with(_pods(), kind="Deployment"))
+
+    assert found.differences[0].note == f"{NOT_KEPT}; did you mean 'hostNetwork'?"
+
+
 def _leaves(value: Any) -> Any:
     return {name: _leaves(below) for name, below in value.items()} if isinstance(value, dict) and value else ""

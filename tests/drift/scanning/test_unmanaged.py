@@ -77,6 +77,16 @@ def test_a_forbidden_search_is_a_note_and_a_failed_search_an_error(status: int, 
     assert any("did not search for unmanaged services in n" in text for text in report.notes + report.errors)
 
 
+def test_kinds_that_the_account_may_not_list_are_one_note_for_each_set_of_namespaces() -> None:
+    source = Memory(body("a"), body("b", "m"), refuses={"services": 403, "secrets": 403, "hpas": 403})
+
+    report = scan(source, body("a"), body("b", "m"), unmanaged=Unmanaged.NAMESPACE)
+
+    assert [note for note in report.notes if "did not search" in note] == [
+        "did not search for unmanaged secrets, services, hpas in m, n: this account may not list them"
+    ]
+
+
 @pytest.mark.parametrize("status", [403, 405, 503])
 def test_a_kind_of_the_manifests_that_cannot_be_searched_makes_the_scan_incomplete(status: int) -> None:
     source = Memory(body("a"), refuses={"configmaps": status})

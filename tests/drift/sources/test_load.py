@@ -175,6 +175,13 @@ def test_a_folder_with_no_object_at_all_is_an_error(tmp_path: Path) -> None:
         load_manifests([str(tmp_path)])
 
 
+def test_an_empty_standard_input_points_at_the_command_before_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+
+    with pytest.raises(UsageError, match="no manifest on standard input; check the command before the pipe"):
+        load_manifests(["-"])
+
+
 def test_broken_documents_are_listed_and_hide_no_other(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"{_object('a')}---\nb: [\n---\n{_object('c')}")
     (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: ConfigMap\n")
