@@ -125,10 +125,10 @@ def group_name(group: Group) -> str:
     return visible(f"{change}{name}{where}{'' if item.cluster is None else f' in {item.cluster}'}")
 
 
-def member_name(group: Group, item: ObjectReport) -> str:
-    """Returns the name of an object of a group, with its namespace unless all objects are in one."""
-    is_clear = item.namespace is None or len(group.namespaces) == 1
-    return visible(item.name if is_clear else f"{item.namespace}/{item.name}")
+def member_names(group: Group) -> Sequence[str]:
+    """Returns the names of the objects of a group, with their namespaces unless all objects are in one."""
+    is_clear = len(group.namespaces) < 2  # noqa: PLR2004 - several
+    return [visible(item.name if is_clear else f"{item.namespace}/{item.name}") for item, _ in group.members]
 
 
 def _plural(kind: str) -> str:

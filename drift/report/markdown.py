@@ -12,7 +12,7 @@ from drift.advice.advisor import Advisor
 from drift.model import Finding, ObjectReport, Report, SourceInfo
 from drift.report.filters import NO_FILTERS, Filters
 from drift.report.formats import COMMENT_LIMIT
-from drift.report.groups import Group, entry_order, group_name, grouped, member_name
+from drift.report.groups import Group, entry_order, group_name, grouped, member_names
 from drift.report.line_diff import DiffLine, line_diff
 from drift.report.view import (
     by_source,
@@ -188,9 +188,9 @@ def _group(group: Group, space: int, style: _Style) -> str | None:
     block = _finding(group.item, group.finding, replace(style, shows_commands=False), line_diff(group.finding))
     text += f"{block}\n<details><summary>{plural(group.objects, 'object')}</summary>\n\n"
     end = "\n</details>\n"
-    for number, (item, finding) in enumerate(group.members):
+    for number, ((item, finding), name) in enumerate(zip(group.members, member_names(group), strict=True)):
         place = field_place(item, finding) or (None if item.source is None else short(str(item.source)))
-        line = f"- {code(short(member_name(group, item)))}{f', {code(place)}' if place else ''}\n"
+        line = f"- {code(short(name))}{f', {code(place)}' if place else ''}\n"
         if _size(text) + _size(line) + _size(end) + _MAX_FACT > space:
             return f"{text}- {len(group.members) - number} more not shown here\n{end}" if number else None
         text += line

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 from drift.advice.advisor import Advisor
 from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
 from drift.report.filters import NO_FILTERS, Filters
-from drift.report.groups import Group, group_name, grouped, member_name
+from drift.report.groups import Group, group_name, grouped, member_names
 from drift.report.line_diff import Mark, line_diff
 from drift.report.view import (
     CHANGE_SIGN,
@@ -209,13 +209,13 @@ class _ReportWriter:
         if advice is not None:
             self._detail(f"next: {visible(advice)}")
         if self._verbose:
-            for item, finding in group.members:
+            for (item, finding), name in zip(group.members, member_names(group), strict=True):
                 path = f"  {visible(finding.path)}" if finding.path != group.finding.path else ""
                 place = field_place(item, finding) or ("" if item.source is None else visible(str(item.source)))
-                self._line((f"  {member_name(group, item)}{path}", ""), (f"  {place}", "dim"), indent=_INDENT)
+                self._line((f"  {name}{path}", ""), (f"  {place}", "dim"), indent=_INDENT)
                 self._all_commands(item, finding)
         else:
-            names = list(dict.fromkeys(member_name(group, item) for item, _ in group.members))
+            names = list(dict.fromkeys(member_names(group)))
             more = f" and {len(names) - _MAX_MEMBERS} more (-v lists all)" if len(names) > _MAX_MEMBERS else ""
             self._line((f"  {', '.join(names[:_MAX_MEMBERS])}{more}", "dim"), indent=_SHIFT)
         self._line()
