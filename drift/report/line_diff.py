@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from drift.model import Change, Finding, Json
+from drift.report.inline_diff import Pieces, differing_pieces
 from drift.report.view import cut, excerpt_start, has_values, plural, visible
 from drift.report.yaml_text import to_yaml
 
@@ -75,6 +76,29 @@ def line_diff(finding: Finding) -> tuple[DiffLine, ...]:
         return tuple(_limited(list(_hunks(*_lines(*texts)))))
     mark = Mark.LIVE if finding.change is Change.ADDED else Mark.GIT
     return tuple(_limited(list(_run(mark, [cut(visible(line)) for line in texts[0].removesuffix("\n").split("\n")]))))
+
+
+def in_pieces(diff: Sequence[DiffLine]) -> Sequence[tuple[DiffLine, Pieces]]:
+    """Returns the lines of a diff with the pieces of their texts; see `differing_pieces`.
+
+    As many lines of Git as of the cluster, one after the other, are compared by pairs.
+    """
+    pieces: list[Pieces] = [(line.text,) for line in diff]
+    position = 0
+    while position < len(diff):
+        removed = _run_length(diff, position, Mark.GIT)
+        added = _run_length(diff, position + removed, Mark.LIVE)
+        if removed == added:
+            for git in range(position, position + removed):
+                live = git + removed
+                pieces[git], pieces[live] = differing_pieces(diff[git].text, diff[live].text)
+        position += removed + added or 1
+    return list(zip(diff, pieces, strict=True))
+
+
+def _run_length(diff: Sequence[DiffLine], start: int, mark: Mark) -> int:
+    """Returns how many consecutive lines have this mark, from a position on."""
+    return next((index for index, line in enumerate(diff[start:]) if line.mark is not mark), len(diff) - start)
 
 
 class _TooLargeError(Exception):

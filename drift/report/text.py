@@ -3,14 +3,15 @@
 import io
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final, Protocol, TypeVar
 
 from drift.advice.advisor import Advisor
 from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
 from drift.report.filters import NO_FILTERS, Filters
 from drift.report.groups import Group, group_name, grouped, member_names
-from drift.report.line_diff import Mark, line_diff
+from drift.report.inline_diff import Pieces, differing_pieces
+from drift.report.line_diff import DiffLine, Mark, in_pieces, line_diff
 from drift.report.view import (
     CHANGE_SIGN,
     Side,
@@ -120,7 +121,9 @@ def to_text(
     def text(*, worst_last: bool) -> str:
         out = io.StringIO()
         line = line_writer(out, width, color=color)
-        _ReportWriter(line, report, advisor, verbose=verbose, worst_last=worst_last).write(shown, hidden, left_out)
+        _ReportWriter(line, report, advisor, color=color, verbose=verbose, worst_last=worst_last).write(
+            shown, hidden, left_out
+        )
         return out.getvalue()
 
     found = text(worst_last=False)
@@ -143,8 +146,11 @@ def _write_plain(out: io.StringIO, *parts: Part, indent: int | None = 0) -> None
 
 
 class _ReportWriter:
-    def __init__(self, line: LineWriter, report: Report, advisor: Advisor, *, verbose: bool, worst_last: bool) -> None:
+    def __init__(
+        self, line: LineWriter, report: Report, advisor: Advisor, *, color: bool, verbose: bool, worst_last: bool
+    ) -> None:
         self._line = line
+        self._color = color
         self._worst_last = worst_last
         self._report = report
         self._advisor = advisor
@@ -240,7 +246,7 @@ class _ReportWriter:
 
     def _finding(self, finding: Finding, place: str | None) -> None:
         lines = line_diff(finding)
-        difference: tuple[Part, ...] = ((_ABOVE_DIFF[finding.change], ""),) if lines else _difference(finding)
+        difference: Sequence[Part] = ((_ABOVE_DIFF[finding.change], ""),) if lines else self._difference(finding)
         mark = lifecycle_mark(finding)
         self._line(
             ("  ", ""),
@@ -254,10 +260,26 @@ class _ReportWriter:
         self._detail(self._cause_and_managers(finding), "dim")
         if finding.note is not None:
             self._detail(f"note: {visible(finding.note)}")
-        for line in lines:
-            self._detail(str(line), _MARK_STYLE[line.mark], shift=0 if line.mark is Mark.HUNK else _SHIFT)
+        self._lines(lines)
         if finding.ignored is not None:
             self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
+
+    def _difference(self, finding: Finding) -> Sequence[Part]:
+        parts = what_differs_in_parts(finding)
+        values = {side: text for text, side in parts if side is not None}
+        pieces: dict[Side, Pieces] = {side: (text,) for side, text in values.items()}
+        if self._color and len(values) == len(Side):
+            pieces = dict(zip(values, differing_pieces(*values.values()), strict=True))
+        styled = ([(text, "")] if side is None else _styled(pieces[side], _SIDE_STYLE[side]) for text, side in parts)
+        return [*chain.from_iterable(styled)]
+
+    def _lines(self, diff: Sequence[DiffLine]) -> None:
+        for line, pieces in in_pieces(diff) if self._color else [(line, (line.text,)) for line in diff]:
+            style = _MARK_STYLE[line.mark]
+            first, *rest = pieces
+            marked = str(line).removesuffix(line.text) + first
+            shift = 0 if line.mark is Mark.HUNK else _SHIFT
+            self._line((_MARGIN, ""), *_styled((marked, *rest), style), indent=_INDENT + shift)
 
     def _detail(self, text: str, style: str = "", shift: int = 0) -> None:
         """Writes a line below a finding."""
@@ -292,5 +314,6 @@ class _ReportWriter:
         self._line((f"{where}{summary(self._report)}", _VERDICT_STYLE[self._report.verdict]), indent=_SHIFT)
 
 
-def _difference(finding: Finding) -> tuple[Part, ...]:
-    return tuple((text, "" if side is None else _SIDE_STYLE[side]) for text, side in what_differs_in_parts(finding))
+def _styled(pieces: Pieces, style: str) -> Sequence[Part]:
+    """Returns pieces of a text; those that differ from the other side stand out."""
+    return [(piece, f"{style} reverse" if index % 2 else style) for index, piece in enumerate(pieces)]

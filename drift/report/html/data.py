@@ -22,8 +22,7 @@ from drift.model import (
     Status,
 )
 from drift.report.groups import Group, group_name, grouped
-from drift.report.inline_diff import differing_pieces
-from drift.report.line_diff import DiffLine, Mark, line_diff
+from drift.report.line_diff import DiffLine, Mark, in_pieces, line_diff
 from drift.report.view import (
     CAUSE_TEXT,
     by_source,
@@ -252,23 +251,7 @@ def _lines(finding: Finding) -> tuple[list[_Line], list[_Line]]:
 
 
 def _in_pieces(diff: Sequence[DiffLine]) -> list[_Line]:
-    """Returns lines in pieces. As many lines of Git as of the cluster, one after the other, are compared by pairs."""
-    lines: list[_Line] = [[line.mark, line.text] for line in diff]
-    position = 0
-    while position < len(diff):
-        removed = _run_length(diff, position, Mark.GIT)
-        added = _run_length(diff, position + removed, Mark.LIVE)
-        if removed == added:
-            for index in range(position, position + removed):
-                git, live = differing_pieces(diff[index].text, diff[index + removed].text)
-                lines[index][1:], lines[index + removed][1:] = git, live
-        position += removed + added or 1
-    return lines
-
-
-def _run_length(diff: Sequence[DiffLine], start: int, mark: Mark) -> int:
-    """Returns how many consecutive lines have this mark, from a position on."""
-    return next((index for index, line in enumerate(diff[start:]) if line.mark is not mark), len(diff) - start)
+    return [[line.mark, *pieces] for line, pieces in in_pieces(diff)]
 
 
 def _first_of(actors: Sequence[Actor]) -> str | None:

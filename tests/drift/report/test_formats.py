@@ -1,6 +1,7 @@
 """The contract of the JSON report, and the text report."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -390,3 +391,16 @@ def test_only_the_worst_findings_are_shown_and_the_verdict_is_of_everything() ->
     assert "6 findings not shown (--severity)" in severe
     assert limited.count("**medium**") + limited.count("**high**") == 2
     assert "5 findings not shown (--limit)" in limited
+
+
+def test_on_a_terminal_the_words_that_differ_stand_out_and_the_text_is_the_same() -> None:
+    image = replace(FINDING, desired="web:v1.2", live="web:v1.3")
+    text = replace(FINDING, id="2", path="data.a", desired="a\nb c\n", live="a\nb d\n")
+    both = _only(image)
+    both = replace(both, objects=(replace(both.objects[0], findings=(image, text)),))
+
+    coloured = to_text(both, color=True)
+
+    marked = re.findall(r"\x1b\[7;3[12]m(.*?)\x1b\[0m", coloured)
+    assert sorted(marked) == ["2", "3", "c", "d"]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == to_text(both, color=False)
