@@ -1,6 +1,7 @@
 """The recipes of the page on the generator, applied to a copy of it."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,8 @@ def load(path: Path) -> dict[str, dict[str, object]]:
 
 
 def test_an_environment_is_a_file_of_ten_lines(repository: Path, checkout: Path) -> None:
+    # A repository that has followed the recipe has the file.
+    (checkout / "rescan/environments/staging.py").unlink(missing_ok=True)
     apply(repository, checkout, "An environment")
 
     synthesize(checkout)
@@ -49,6 +52,16 @@ def test_an_environment_is_a_file_of_ten_lines(repository: Path, checkout: Path)
     assert not (checkout / "dist/staging/persistentvolumeclaim-rescan-data-pvc.yaml").exists()
     assert (checkout / "dist/argocd/staging/application-rescan-staging.yaml").exists()
     assert (checkout / "dist/flux/staging/kustomization-rescan-staging.yaml").exists()
+
+    shutil.copytree(repository / "tests/rescan", checkout / "tests/rescan")
+    for name in ("pyproject.toml", "tests/__init__.py", "tests/conftest.py"):
+        shutil.copy2(repository / name, checkout / name)
+    mapped = run([sys.executable, "main.py", "--settings-map"], checkout)
+    assert mapped.returncode == 0, mapped.stderr
+    tests = [f"tests/rescan/test_{name}.py" for name in ("rules", "settings_map", "snapshot")]
+    plain = ("-q", "--numprocesses=0", "--no-header", "-p", "no:cacheprovider", "-m", "not slow")
+    tested = run([sys.executable, "-m", "pytest", *plain, *tests], checkout, PYTHONPATH=str(checkout))
+    assert tested.returncode == 0, tested.stdout
 
 
 def test_a_setting_is_a_field_and_its_use(repository: Path, checkout: Path) -> None:
