@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from drift.globs import Glob
 from drift.model import SEVERITY_RANK, Cause, Finding, ObjectReport, Report, Severity
-from drift.report.view import finding_order, plural, worst_first
+from drift.report.view import finding_order, plural, visible, worst_first
+from drift.spelling import closest, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,19 @@ class Filters:
             *([plural(hidden, "finding")] if hidden else []),
             *([f"{plural(hidden_objects, 'object')} without findings"] if hidden_objects else []),
         ]
-        return kept, f"{' and '.join(counts)} not shown ({', '.join(self._flags())})" if counts else None
+        counted = [f"{' and '.join(counts)} not shown ({', '.join(self._flags())})"] if counts else []
+        return kept, "; ".join([*counted, *self._without_objects(report)]) or None
+
+    def _without_objects(self, report: Report) -> Iterator[str]:
+        """Yields the filters that match no object: they may be mistyped."""
+        kinds, namespaces = {item.kind for item in report.objects}, {item.namespace or "" for item in report.objects}
+        for flag, globs, known, names in (
+            ("--kind", self.kinds, kinds, {kind.casefold() for kind in kinds}),
+            ("--only-namespace", self.namespaces, namespaces, namespaces),
+        ):
+            for glob in globs:
+                if not any(map(glob.matches, names)):
+                    yield visible(f"{flag} {glob.text} matches no object{suggestion(closest(glob.text, known))}")
 
 
 #: Shows everything.

@@ -47,6 +47,15 @@ def shown(filters: Filters) -> tuple[set[str], str | None]:
             "3 findings and 1 object without findings not shown (--only-namespace)",
         ),
         (
+            Filters(kinds=(Glob("deploymnt"),), namespaces=(Glob("shpo"),)),
+            set(),
+            (
+                "4 findings and 1 object without findings not shown (--kind, --only-namespace); --kind deploymnt "
+                "matches no object; did you mean 'Deployment'?; --only-namespace shpo "
+                "matches no object; did you mean 'shop'?"
+            ),
+        ),
+        (
             Filters(limit=1, causes=(Cause.MANUAL,)),
             {"web 1", "db 0"},
             "3 findings not shown (--cause, --limit)",
