@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 from rescan.formats import Format
 from rescan.rules.model import Breach, rule_name
 from rescan.rules.parts import PART_RULES
-from rescan.settings.declaration import MISSING, unknown
+from rescan.settings.declaration import MISSING, Misspelt, unknown
 
 EXIST = "settings-exist"
 TYPE = "settings-have-their-type"
@@ -46,6 +46,10 @@ def mistakes(settings: object, prefix: str = "") -> Iterator[Mistake]:
 def _mistakes(value: object, declared: typing.Any, setting: str) -> Iterator[Mistake]:
     if value is MISSING:
         yield EXIST, Breach(setting, value, f"give it a value of type {_name(declared)}")
+    elif isinstance(value, Misspelt):
+        near = difflib.get_close_matches(value.name, value.choices.__members__, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(value.choices.__members__)}"
+        yield EXIST, Breach(setting, value, f"there is no such value; {hint}")
     elif not _has_type(value, declared):
         yield TYPE, Breach(setting, value, f"give it a value of type {_name(declared)}")
     else:

@@ -1,12 +1,14 @@
 """How settings and props are declared: as frozen dataclasses that also keep what they cannot use.
 
-A plain dataclass ends at the first misspelt or missing keyword. These take both, and `rescan.rules` reports them
-together with every other mistake.
+A plain dataclass ends at the first misspelt or missing keyword, and an enum at a misspelt member. These take them, and
+`rescan.rules` reports them together with every other mistake.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar, dataclass_transform
+from dataclasses import dataclass
+from enum import EnumType, StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -20,10 +22,36 @@ MISSING: Any = _Missing()
 """The value of a setting that has no default and was not given."""
 
 
+@dataclass(frozen=True)
+class Misspelt:
+    """A member that an enum of settings does not have."""
+
+    choices: type[StrEnum]
+    name: str
+
+    def __repr__(self) -> str:
+        """As it is written in the settings: `PullPolicy.ALWAS`."""
+        return f"{self.choices.__name__}.{self.name}"
+
+
+class _Choices(EnumType):
+    # Not for mypy, which would no longer find what is misspelt.
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> StrEnum | Misspelt:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return cls.__members__.get(name) or Misspelt(cls, name)
+
+
+class Choice(StrEnum, metaclass=_Choices):
+    """A setting with a few values. A misspelt one is reported together with every other mistake."""
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
 def props(cls: type[T]) -> type[T]:
     """A frozen dataclass whose fields are given by keyword; `unknown` returns the keywords that it does not have."""
-    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    made = dataclass(frozen=True, kw_only=True)(cls)
     fields = {field.name: field for field in dataclasses.fields(made)}  # type: ignore[arg-type]  # it is a dataclass now
     required = [
         name

@@ -1,7 +1,6 @@
 """Settings of the hand-over to Argo CD or Flux."""
 
 from dataclasses import field
-from enum import StrEnum
 
 from rescan.formats import (
     AtLeastZero,
@@ -15,10 +14,10 @@ from rescan.formats import (
     TimeZone,
     WindowSchedule,
 )
-from rescan.settings.declaration import props
+from rescan.settings.declaration import Choice, props
 
 
-class WindowKind(StrEnum):
+class WindowKind(Choice):
     """Whether syncs happen only in a window, or only outside of it."""
 
     ALLOW = "allow"

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from enum import StrEnum
 
 from rescan.formats import AnnotationKey, Cidr, DnsLabel, IngressHost, ObjectName, Port, Text
-from rescan.settings.declaration import props
+from rescan.settings.declaration import Choice, props
 
 
-class ServiceType(StrEnum):
+class ServiceType(Choice):
     """Who can reach the Service: the cluster, or everyone through a cloud load balancer."""
 
     CLUSTER_IP = "ClusterIP"

@@ -1,12 +1,10 @@
 """Settings of the volumes: the data that lasts and the uploads that do not."""
 
-from enum import StrEnum
-
 from rescan.formats import ObjectName, Size
-from rescan.settings.declaration import props
+from rescan.settings.declaration import Choice, props
 
 
-class AccessMode(StrEnum):
+class AccessMode(Choice):
     """How many nodes may mount a volume at once."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"

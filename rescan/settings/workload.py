@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from enum import StrEnum
 
 from rescan.formats import (
     AtLeastOne,
@@ -24,10 +23,10 @@ from rescan.formats import (
     UrlPath,
     Version,
 )
-from rescan.settings.declaration import props
+from rescan.settings.declaration import Choice, props
 
 
-class PullPolicy(StrEnum):
+class PullPolicy(Choice):
     """When the kubelet asks the registry for the image."""
 
     ALWAYS = "Always"
@@ -35,7 +34,7 @@ class PullPolicy(StrEnum):
     NEVER = "Never"
 
 
-class Controller(StrEnum):
+class Controller(Choice):
     """What keeps the pods running."""
 
     DEPLOYMENT = "Deployment"
@@ -87,7 +86,7 @@ class Probe:
     failure_threshold: AtLeastOne = 3
 
 
-class TaintEffect(StrEnum):
+class TaintEffect(Choice):
     """What a taint does to pods that do not tolerate it."""
 
     NO_SCHEDULE = "NoSchedule"

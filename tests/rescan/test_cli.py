@@ -49,8 +49,9 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             id="misspelt setting",
         ),
         pytest.param(
-            ("PullPolicy.IF_NOT_PRESENT", "PullPolicy.SOMETIMES"),
-            "rescan/environments/dev.py:9: AttributeError: ",
+            ("PullPolicy.IF_NOT_PRESENT", "PullPolicy.IF_PRESENT"),
+            "dev: settings-exist: workload.image.pull_policy is PullPolicy.IF_PRESENT; there is no such value; "
+            "did you mean IF_NOT_PRESENT?",
             id="misspelt choice",
         ),
         pytest.param(

@@ -350,6 +350,12 @@ def test_all_broken_rules_of_all_environments_are_listed_at_once() -> None:
         ("configuration.extra", {"A B": "1"}, "format: configuration.extra is 'A B'; use letters"),
         ("storage.access_mode", "ReadWriteOnce", "give it a value of type AccessMode"),
         ("workload.strategy", "Recreate", "give it a value of type RollingUpdate | Recreate"),
+        (
+            "workload.image.pull_policy",
+            PullPolicy.ALWAS,  # type: ignore[attr-defined]
+            "exist: workload.image.pull_policy is PullPolicy.ALWAS; there is no such value; did you mean ALWAYS?",
+        ),
+        ("service.type", ServiceType.NodePort, "there is no such value; there are CLUSTER_IP, LOAD_BALANCER"),  # type: ignore[attr-defined]
         ("workload", Workload(), "exist: workload.image is missing; give it a value of type Image"),  # type: ignore[call-arg]
         ("service", Service(typo=1, prt=80), "exist: service.prt is 80; there is no such setting; did you mean port?"),  # type: ignore[call-arg]
     ],
