@@ -287,8 +287,9 @@ def _by_step(step: dict[str, Json], target: Target) -> _Sent:
     if operation not in {"add", "remove", "replace"} or not isinstance(pointer, str):
         return _Sent(None)
     tokens = _tokens(pointer)
-    if tokens[:1] == ["stringData"]:
-        # The server moves it into the data of a Secret.
+    is_merged = tokens[:1] == ["stringData"]
+    if is_merged:
+        # The server merges it into the data of a Secret.
         tokens[0] = "data"
     for position, (token, element) in enumerate(zip(tokens, target.path, strict=False)):
         if isinstance(element, ItemKey):
@@ -301,10 +302,10 @@ def _by_step(step: dict[str, Json], target: Target) -> _Sent:
     if len(tokens) > len(target.path):
         return _Sent(is_touched=True)
     rest = target.path[len(tokens) :]
+    value = _ABSENT if operation == "remove" else _lookup(step.get("value"), rest)
+    is_kept = is_merged and value is _ABSENT
     # If something above is replaced, the place may stay as it was.
-    return _Sent(
-        is_touched=None if rest else True, value=_ABSENT if operation == "remove" else _lookup(step.get("value"), rest)
-    )
+    return _NOT_SENT if is_kept else _Sent(is_touched=None if rest else True, value=value)
 
 
 def _by_patch(patch: Json, path: Path) -> _Sent:

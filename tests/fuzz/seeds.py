@@ -5,14 +5,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from drift.history.changes import ScanCoverage
 from drift.history.episodes import Scope
 from drift.history.store import History
 from drift.model import Unmanaged
 from drift.report.json_report import to_json
-from tests.drift.audit.test_events import EVENT, GOOGLE, SHAPES
+from tests.drift.audit.test_events import EVENT, GOOGLE, shapes
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH
 from tests.fuzz.server import ANSWERS, EVENTS, GROUPS_OF_OLD
 from tests.fuzz.targets import MANAGED_FIELDS, desired_objects, live_objects
@@ -73,6 +73,10 @@ def _history() -> bytes:
         return file.read_bytes()
 
 
+#: A ConfigMap in the reference of an event.
+GONE: Final = {"resource": "configmaps", "apiGroup": ""}
+
+
 def _audit_events() -> list[bytes]:
     """Events about the objects of `tests.fuzz.targets.audit_log`, in every shape."""
     item = {"name": "web", "$patch": "replace", "image": "nginx:2"}
@@ -88,20 +92,20 @@ def _audit_events() -> list[bytes]:
         "metadata": {"name": "web", "resourceVersion": "7", "managedFields": MANAGED_FIELDS},
         "spec": {"replicas": 7, "template": {"spec": {"hostNetwork": True, "containers": [{"name": "web"}]}}},
     }
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u"}
+    gone = {"apiVersion": "v1", "kind": "ConfigMap"}
     by_scaling = {"name": "web", "subresource": "scale"}
-    bodies = [
+    bodies: list[tuple[str, dict[str, Any], Any, Any]] = [
         ("patch", {"name": "web"}, {"spec": {"replicas": 7, "template": template}}, whole),
         ("patch", {"name": "web"}, steps, whole),
         ("update", {"name": "web"}, whole, None),
         ("create", {"name": "web"}, whole, whole),
         ("patch", by_scaling, {"spec": {"replicas": 7}}, {"kind": "Scale", "spec": {"replicas": 7}}),
-        ("delete", {"name": "gone", "resource": "configmaps", "apiGroup": ""}, None, {"kind": "Status"}),
-        (
-            "deletecollection",
-            {"resource": "configmaps", "apiGroup": ""},
-            None,
-            {"items": [{"metadata": {"name": "gone"}}]},
-        ),
+        ("delete", {**GONE, "name": "gone"}, None, {"kind": "Status"}),
+        ("deletecollection", GONE, None, {"items": [{"metadata": {"name": "gone"}}]}),
+        ("delete", {"name": "web"}, {"propagationPolicy": "Background"}, {"kind": "Status", "details": {"uid": "u"}}),
+        ("delete", {"name": "shop", "resource": "namespaces", "apiGroup": "", "namespace": None}, None, None),
+        ("create", {**GONE, "name": "gone"}, None, {**gone, "metadata": {"name": "gone", "ownerReferences": [owner]}}),
     ]
     events = [
         {
@@ -114,8 +118,13 @@ def _audit_events() -> list[bytes]:
         }
         for number, (verb, reference, request, response) in enumerate(bodies)
     ]
-    lines = [json.dumps(event).encode() for event in events]
-    return [b"\n".join(lines), *(shape.encode() for shape in SHAPES.values()), json.dumps(GOOGLE).encode(), *lines]
+    collector = {"username": "system:serviceaccount:kube-system:generic-garbage-collector"}
+    last = {**events[5], "user": collector, "requestReceivedTimestamp": "2026-01-02T12:01:00Z"}
+    lines = [json.dumps(event).encode() for event in (*events, last)]
+    wrapped = [shape.encode() for event in (last, EVENT) for shape in shapes(event).values()]
+    # Fuzzing by structure changes the last eight.
+    structured = [shapes(last)[name].encode() for name in ("a list on a line", "Azure records", "a row of AKSAudit")]
+    return [b"\n".join(lines), *wrapped, *lines, *structured, json.dumps(GOOGLE).encode()]
 
 
 SEEDS: Final[dict[str, Sequence[bytes]]] = {

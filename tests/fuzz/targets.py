@@ -13,9 +13,11 @@ from unittest import mock
 
 from drift.api import open_dump, scan
 from drift.audit.join import AuditOptions
+from drift.audit.users import Syncers
 from drift.config.load import parse_settings
 from drift.config.settings import Settings
 from drift.errors import HistoryError
+from drift.gitops.managers import NO_OTHERS
 from drift.history.changes import ScanCoverage
 from drift.history.episodes import Scope
 from drift.history.store import History, read_history
@@ -28,6 +30,7 @@ from drift.report.merge import merge
 from drift.report.render import Style, render
 from drift.report.suggested_rules import to_yaml
 from drift.sources.load import LoadedManifests, load_manifests, load_texts
+from drift.watch.audit import AuditWindow
 from tests.drift.report.reports import RICH
 from tests.fuzz.server import ANSWERS, scan_with, watch_with
 
@@ -77,7 +80,7 @@ def kubeconfig(data: bytes) -> None:
 
 
 def audit_log(data: bytes) -> None:
-    """An audit log about an object that differs in every way."""
+    """An audit log about an object that differs in every way, as a file and as what a watch receives."""
     template = {**_DEPLOYMENT["spec"]["template"]["spec"], "hostNetwork": True, "containers": [{"name": "web"}]}
     spec = {**_DEPLOYMENT["spec"], "replicas": 7, "template": {"spec": template}}
     one = {**_DEPLOYMENT, "spec": spec, "metadata": {**_DEPLOYMENT["metadata"], "managedFields": MANAGED_FIELDS}}
@@ -86,6 +89,10 @@ def audit_log(data: bytes) -> None:
     dump = open_dump([_file(json.dumps(one).encode(), "live.yaml")])
     log = AuditOptions((_file(data, "audit.log"),))
     _render_all(scan(_manifests(desired), dump, audit=log))
+    window = AuditWindow(AuditOptions(()))
+    window.add(data)
+    report = scan(_manifests(desired), dump)
+    _render_all(window.join(report, dump.resources, Syncers(NO_OTHERS), is_whole=True))
 
 
 def history(data: bytes) -> None:

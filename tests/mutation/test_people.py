@@ -58,6 +58,8 @@ class Edited:
 
     subject: Subject
     changes: list[tuple[FieldPath, str, bool]] = field(default_factory=list)
+    #: Who changed only the order of a list.
+    reorderings: list[tuple[FieldPath, str, bool]] = field(default_factory=list)
     #: How many edits the server accepted.
     accepted: int = 0
     #: Who sent an edit that left the object as it was. Without the response, the log does not tell.
@@ -70,7 +72,8 @@ class Edited:
         if finding.change is Change.MISSING:
             return [] if self.deleted_by is None else [self.deleted_by]
         path = parse(finding.path)
-        related = [change for change in self.changes if _leads(change[0], path) or _leads(path, change[0])]
+        changes = [*self.changes, *(self.reorderings if finding.change is Change.REORDERED else ())]
+        related = [change for change in changes if _leads(change[0], path) or _leads(path, change[0])]
         return [person for _, person, _ in related]
 
     def is_moved(self, finding: Finding) -> bool:
@@ -182,9 +185,9 @@ def _edit(one: Edited, server: Server, servers: dict[str, Server], choose: rando
             raw = raw_differences(before, server.get(subject.path), subject.node)
             if not raw:
                 one.idle.add(person)
-            one.changes += [
-                (_as_text(item.path), person, item.before is ABSENT or item.after is ABSENT) for item in raw
-            ]
+            for item in raw:
+                kept = one.reorderings if item.is_order else one.changes
+                kept.append((_as_text(item.path), person, item.before is ABSENT or item.after is ABSENT))
 
 
 def _is_by_controller(actor: Actor) -> bool:

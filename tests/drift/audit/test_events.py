@@ -55,42 +55,51 @@ GOOGLE = {
         "response": EVENT["responseObject"],
     },
 }
-AZURE_COLUMNS = {
-    "TimeGenerated": "2026-01-31T12:00:01Z",
-    "Level": "RequestResponse",
-    "Stage": "ResponseComplete",
-    "RequestUri": EVENT["requestURI"],
-    "Verb": "patch",
-    "User": EVENT["user"],
-    "UserAgent": EVENT["userAgent"],
-    "ObjectRef": EVENT["objectRef"],
-    "ResponseStatus": EVENT["responseStatus"],
-    "RequestObject": EVENT["requestObject"],
-    "ResponseObject": EVENT["responseObject"],
-    "RequestReceivedTime": EVENT["requestReceivedTimestamp"],
-    "StageReceivedTime": EVENT["stageTimestamp"],
-}
-ROW = [{"field": "@timestamp", "value": "x"}, {"field": "@message", "value": TEXT}]
-AZURE_LOG = {"time": "x", "category": "kube-audit", "properties": {"log": TEXT, "pod": "p"}}
-SHAPES: dict[str, str] = {
-    "an event a line": TEXT,
-    "a list on a line": json.dumps({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [EVENT]}),
-    "a list over many lines": json.dumps({"kind": "EventList", "items": [EVENT]}, indent=2),
-    "a CloudWatch subscription": json.dumps({"messageType": "DATA_MESSAGE", "logEvents": [{"message": TEXT}]}),
-    "a CloudWatch delivery without line breaks": json.dumps({"messageType": "CONTROL_MESSAGE", "logEvents": []})
-    + json.dumps({"messageType": "DATA_MESSAGE", "logEvents": [{"message": TEXT}]}),
-    "aws logs filter-log-events": json.dumps({"events": [{"timestamp": 1, "message": TEXT}], "x": []}, indent=4),
-    "CloudWatch Logs Insights": json.dumps({"results": [ROW]}),
-    "rows of CloudWatch Logs Insights": json.dumps([{"@timestamp": "x", "@message": EVENT}]),
-    "a CloudWatch export to S3": f"2026-01-31T12:00:00.234Z {TEXT}",
-    "an Azure resource log": json.dumps(AZURE_LOG),
-    "Azure records": json.dumps({"records": [AZURE_LOG]}),
-    "a row of AzureDiagnostics": json.dumps({"Category": "kube-audit", "log_s": TEXT}),
-    "a row of AKSAudit": json.dumps(AZURE_COLUMNS),
-    "a row of AKSAudit with text": json.dumps(
-        {name: json.dumps(value) if isinstance(value, dict) else value for name, value in AZURE_COLUMNS.items()}
-    ),
-}
+
+
+def shapes(event: dict[str, Any]) -> dict[str, str]:
+    """Returns an event as every source wraps it."""
+    text = json.dumps(event, separators=(",", ":"))
+    columns = {
+        "TimeGenerated": "2026-01-31T12:00:01Z",
+        "Level": event["level"],
+        "Stage": event["stage"],
+        "RequestUri": event["requestURI"],
+        "Verb": event["verb"],
+        "User": event["user"],
+        "UserAgent": event["userAgent"],
+        "ObjectRef": event["objectRef"],
+        "ResponseStatus": event["responseStatus"],
+        "RequestObject": event["requestObject"],
+        "ResponseObject": event["responseObject"],
+        "RequestReceivedTime": event["requestReceivedTimestamp"],
+        "StageReceivedTime": event["stageTimestamp"],
+    }
+    row = [{"field": "@timestamp", "value": "x"}, {"field": "@message", "value": text}]
+    azure_log = {"time": "x", "category": "kube-audit", "properties": {"log": text, "pod": "p"}}
+    delivery = json.dumps({"messageType": "DATA_MESSAGE", "logEvents": [{"message": text}]})
+    return {
+        "an event a line": text,
+        "a list on a line": json.dumps({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [event]}),
+        "a list over many lines": json.dumps({"kind": "EventList", "items": [event]}, indent=2),
+        "a CloudWatch subscription": delivery,
+        "a CloudWatch delivery without line breaks": json.dumps({"messageType": "CONTROL_MESSAGE", "logEvents": []})
+        + delivery,
+        "aws logs filter-log-events": json.dumps({"events": [{"timestamp": 1, "message": text}], "x": []}, indent=4),
+        "CloudWatch Logs Insights": json.dumps({"results": [row]}),
+        "rows of CloudWatch Logs Insights": json.dumps([{"@timestamp": "x", "@message": event}]),
+        "a CloudWatch export to S3": f"2026-01-31T12:00:00.234Z {text}",
+        "an Azure resource log": json.dumps(azure_log),
+        "Azure records": json.dumps({"records": [azure_log]}),
+        "a row of AzureDiagnostics": json.dumps({"Category": "kube-audit", "log_s": text}),
+        "a row of AKSAudit": json.dumps(columns),
+        "a row of AKSAudit with text": json.dumps(
+            {name: json.dumps(value) if isinstance(value, dict) else value for name, value in columns.items()}
+        ),
+    }
+
+
+SHAPES = shapes(EVENT)
 
 
 def read(text: str | bytes, folder: Path, *names: str) -> tuple[list[AuditEvent], ReadTally]:

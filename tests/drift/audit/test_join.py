@@ -231,6 +231,43 @@ def test_each_part_of_what_was_added_is_by_who_set_it_last(tmp_path: Path) -> No
     assert named["spec.sessionAffinityConfig"] == [(SAM, "exact")]
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (
+            [
+                (SAM, {"op": "add", "path": "/stringData", "value": {"other": "x"}}),
+                (JANE, {"op": "remove", "path": "/data/password"}),
+            ],
+            JANE,
+        ),
+        (
+            [
+                (SAM, {"op": "remove", "path": "/data/password"}),
+                (SAM, {"op": "add", "path": "/stringData", "value": {"password": "x"}}),
+                (JANE, {"op": "replace", "path": "/data", "value": {"other": "eA=="}}),
+            ],
+            JANE,
+        ),
+    ],
+)
+def test_a_json_patch_of_a_secret_tells_its_keys(
+    steps: list[tuple[str, dict[str, Any]]], expected: str, tmp_path: Path
+) -> None:
+    metadata = {"name": "web", "namespace": "shop"}
+    git = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"password": "eA=="}}
+    joined = Joined(tmp_path, [git], [{**git, "data": {"other": "eA=="}}])
+
+    def patched(second: int, user: str, step: dict[str, Any]) -> dict[str, Any]:
+        return event(second, user, "patch", "secrets/web", "editor", requestObject=[step])
+
+    patches = [patched(second, user, step) for second, (user, step) in enumerate(steps, 1)]
+    report = joined.report(event(0, CI, "create", "secrets/web"), *patches)
+
+    [named] = [users(one) for item in report.objects for one in item.findings if one.path == "data.password"]
+    assert named == [(expected, "exact")]
+
+
 def applied(value: str, manager: str = APPLY, second: str = "01") -> dict[str, Any]:
     """Returns a live ConfigMap that was applied with a value, as ``kubectl apply`` leaves it."""
     git = config_map("web", {"a": value})
