@@ -235,16 +235,17 @@ _Line = list[str]
 
 
 def _lines(finding: Finding) -> tuple[list[_Line], list[_Line]]:
-    """Returns the lines that show a difference: those of the row, and all if these are more."""
+    """Returns the lines that show a difference: those of the row, and all of them if they are too many for a row."""
     if not has_values(finding):
         return [], []
     diff = line_diff(finding)
     if diff:
+        lines = _in_pieces(diff)
+        if len(lines) <= _LINES_IN_ROW:
+            return lines, []
         # The row begins where the difference does.
         start = next(index for index, line in enumerate(diff) if line.mark not in {Mark.BOTH, Mark.HUNK})
-        lines = _in_pieces(diff)
-        row = lines[start : start + _LINES_IN_ROW]
-        return row, lines if len(row) < len(lines) else []
+        return lines[start : start + _LINES_IN_ROW], lines
     git, live = excerpts(finding)
     values = ((Mark.GIT, git), (Mark.LIVE, live))
     return _in_pieces([DiffLine(mark, value) for mark, value in values if value is not None]), []

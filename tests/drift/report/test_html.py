@@ -177,7 +177,7 @@ def test_a_text_shows_its_changed_lines_in_the_row_and_all_lines_when_opened() -
     assert shown["lines"][0] == ["@", "@@ -7,7 +7,7 @@"]
     short_text = finding(1, desired="a\nb\n", live="a\nc\n")
     (shown,) = _first_object(report(item("ConfigMap", "a", Status.DRIFTED, short_text)))["findings"]
-    assert (shown["row"], shown["lines"]) == ([["-", "b"], ["+", "c"]], [[" ", "a"], ["-", "b"], ["+", "c"]])
+    assert (shown["row"], shown["lines"]) == ([[" ", "a"], ["-", "b"], ["+", "c"]], [])
 
 
 def test_new_findings_are_marked_unless_all_are_new() -> None:
