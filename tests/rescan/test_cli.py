@@ -81,7 +81,7 @@ def test_a_mistake_in_an_environment_ends_in_plain_lines_and_writes_nothing(
 def test_mistakes_of_every_environment_are_reported_together(
     dev: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dev.write_text(dev.read_text().replace("PullPolicy.IF_NOT_PRESENT", "PullPolicy.SOMETIMES"))
+    dev.write_text(dev.read_text().replace("PullPolicy.IF_NOT_PRESENT", "Policy.IF_NOT_PRESENT"))
     prod = dev.with_name("prod.py")
     prod.write_text(prod.read_text().replace('tag="v1.0.0"', 'tga="v1.0.0", tag="LATEST"'))
 
@@ -89,7 +89,7 @@ def test_mistakes_of_every_environment_are_reported_together(
 
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[:2] for line in lines if line.startswith(("rescan/environments/dev", "prod: "))] == [
-        ["rescan/environments/dev.py:9", "AttributeError"],
+        ["rescan/environments/dev.py:9", "NameError"],
         ["prod", "settings-exist"],
         ["prod", "production-runs-a-release"],
     ]
