@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.advice.kubectl import look, revert_fields, revert_object
+from drift.advice.kubectl import look, look_at_events, revert_fields, revert_object
 from drift.advice.refusals import PATCHABLE, STDIN, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
 from drift.advice.syncers import SyncerState, state_of, status_command, sync_command, syncs_one_object
@@ -49,6 +49,7 @@ class Advisor:
         sources: The sources of the report by name.
         contexts: The kubeconfig context of each cluster, by the name that objects have for it; None for the only one.
         pending: The number of findings that wait for a sync, by source and object.
+        is_in_git: Whether the manifests are in a Git repository.
         is_fixable: Whether `drift adopt` and `drift revert` accept the report.
         saved: The file in which the report is saved.
     """
@@ -56,6 +57,7 @@ class Advisor:
     sources: Mapping[str, SourceInfo]
     contexts: Mapping[str | None, str | None]
     pending: Mapping[tuple[str, object], int]
+    is_in_git: bool
     is_fixable: bool
     saved: str
 
@@ -78,6 +80,8 @@ class Advisor:
             sources={source.name: source for source in report.sources},
             contexts=contexts or {None: None if report.cluster is None else report.cluster.context},
             pending=pending,
+            is_in_git=report.manifests.git_commit is not None
+            or any(source.suspended is not None for source in report.sources),
             is_fixable=report.verdict is not Verdict.INCOMPLETE and not report.clusters,
             saved=saved or REPORT_FILE,
         )
@@ -128,8 +132,11 @@ class Advisor:
             status = status_command(source, item, context)
             if status is not None and (file is None or state_of(source) is not SyncerState.ACTIVE):
                 return status
-        if file is not None and (finding.cause is Cause.PENDING_SYNC or finding.change is Change.MISSING):
-            return _git_log(file)
+        if finding.cause is Cause.PENDING_SYNC or finding.change is Change.MISSING:
+            if file is not None and self.is_in_git:
+                return _git_log(file)
+            if finding.change is Change.MISSING:
+                return look_at_events(item, context)
         # kubectl describe shows the sizes of a Secret's values, not the values.
         if finding.change is Change.UNMANAGED or finding.redacted or item.kind == "Secret":
             return look(item, "describe", context=context)

@@ -21,6 +21,13 @@ def look(item: ObjectReport, verb: str, *flags: str, context: str | None) -> str
     return shlex.join(("kubectl", verb, name, *namespace, *_context(context), *flags))
 
 
+def look_at_events(item: ObjectReport, context: str | None) -> str:
+    """Returns a command that shows the events of an object, which outlive it for an hour."""
+    namespace = ("-n", item.namespace) if item.namespace else ("-A",)
+    selector = f"involvedObject.kind={item.kind},involvedObject.name={item.name}"
+    return shlex.join(("kubectl", "get", "events", *namespace, *_context(context), "--field-selector", selector))
+
+
 def revert_object(item: ObjectReport, finding: Finding, context: str | None) -> str:
     """Returns the command that deletes an unmanaged object, or creates a missing one."""
     if finding.change is Change.UNMANAGED:

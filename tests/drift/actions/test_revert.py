@@ -75,6 +75,21 @@ def test_the_commands_bring_everything_back(edited: Application, capsys: Out) ->
     assert "env" not in edited.kubectl("get", "deployment", "web", "--output=jsonpath={.metadata.annotations}")
 
 
+def test_the_commands_in_the_report_work_as_they_are(edited: Application) -> None:
+    objects = edited.report().document["objects"]
+    for item in objects:
+        for finding in item["findings"]:
+            done = _run(edited, finding["commands"]["look"])
+            assert done.returncode == 0, done.stderr
+        # The next one of the same object needs another report: the resourceVersion has changed.
+        done = _run(edited, item["findings"][0]["commands"]["revert"])
+        assert done.returncode == 0, done.stderr
+
+    assert len(objects) == 3
+    left = {finding["id"] for item in edited.report().document["objects"] for finding in item["findings"]}
+    assert left == {finding["id"] for item in objects for finding in item["findings"][1:]}
+
+
 def test_nothing_is_overwritten_that_changed_since_the_report(edited: Application, capsys: Out) -> None:
     edited.report()
     edited.kubectl("set", "image", "deployment/web", "web=nginx:1.31")

@@ -57,7 +57,7 @@ HOSTILE = 'a\'; touch owned; `touch owned` $(touch owned) "b" -- *'
 def _report(*objects: ObjectReport, source: SourceInfo | None = None, context: str | None = "prod") -> Report:
     cluster = ClusterInfo(context, "https://127.0.0.1", "v1.36.3")
     sources = () if source is None else (source,)
-    return Report("2026-01-01T00:00:00Z", cluster, ManifestsInfo(("apps",), None, None), objects, sources=sources)
+    return Report("2026-01-01T00:00:00Z", cluster, ManifestsInfo(("apps",), "c0ffee", None), objects, sources=sources)
 
 
 def _commands(
@@ -113,6 +113,19 @@ def test_an_edit_by_hand_can_be_looked_at_kept_and_reverted() -> None:
 )
 def test_the_look_fits_the_finding(finding: Finding, item: ObjectReport, look: str) -> None:
     assert _commands(finding, item).look == look
+
+
+def test_outside_of_git_a_missing_object_has_its_events() -> None:
+    missing = replace(OBJECT, findings=(_changed(Change.MISSING),))
+    report = replace(_report(missing), manifests=ManifestsInfo(("apps",), None, None))
+
+    commands = Advisor.of(report).commands(missing, missing.findings[0])
+
+    assert commands is not None
+    assert commands.look == (
+        "kubectl get events -n shop --context prod "
+        "--field-selector involvedObject.kind=Deployment,involvedObject.name=web"
+    )
 
 
 def test_a_syncer_that_does_not_sync_is_looked_at_first() -> None:
