@@ -147,8 +147,9 @@ HOW_SEVERITY_IS_DECIDED: Final = (
     "Severity depends on what differs, not on who changed it, except for changes by controllers. The rules of "
     "`severity` in drift.yaml are tried first, then the default table. The first rule that matches decides; if no rule "
     "matches, severity is {default}. A map or a list that was added or removed as a whole is as severe as its most "
-    "severe part. A rule without `change` does not match a new order, and a rule without `cause` does not match what "
-    "controllers do."
+    "severe part. Without a rule in drift.yaml, what loosens security is at least high, and what gives full control of "
+    "a namespace, a node or the cluster is critical. A rule without `change` does not match a new order, and a rule "
+    "without `cause` does not match what controllers do."
 )
 
 EXIT_STATUSES: Final[Mapping[int, str]] = {

@@ -6,7 +6,7 @@ import pytest
 
 from drift.config.load import parse_settings
 from drift.config.settings import Settings
-from drift.model import Cause, Change, IgnoredBy, ObjectKey, Severity, Status, Verdict
+from drift.model import Cause, Change, IgnoredBy, ObjectKey, Security, Severity, Status, Verdict
 from drift.policy.judgement import apply_policy
 from tests.drift.policy.findings import DEPLOYMENT, finding, item, report
 
@@ -176,3 +176,34 @@ def test_the_lowest_severity_that_sets_the_exit_status_can_be_chosen() -> None:
 
     assert found.has_drift_of(Cause, Severity.MEDIUM)
     assert not found.has_drift_of(Cause, Severity.HIGH)
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        ("kind: RoleBinding, change: unmanaged, severity: low", Severity.LOW),
+        ("kind: RoleBinding, path: '', severity: medium", Severity.MEDIUM),
+        ("kind: ConfigMap, severity: low", Severity.CRITICAL),
+        ("kind: RoleBinding, change: missing, severity: low", Severity.CRITICAL),
+    ],
+)
+def test_only_a_rule_that_covers_an_object_changes_what_its_content_says(rule: str, severity: Severity) -> None:
+    binding = ObjectKey("rbac.authorization.k8s.io", "RoleBinding", "shop", "debug")
+    whole = finding(path="", change=Change.UNMANAGED, severity=Severity.CRITICAL, security=Security.LOOSENS, live=None)
+
+    judged = apply_policy(report(item(whole, key=binding)), _settings(f"severity:\n  - {{{rule}}}\n"))
+
+    assert judged.objects[0].findings[0].severity is severity
+
+
+@pytest.mark.parametrize(
+    ("path", "severity"), [("metadata.labels.a", Severity.LOW), ("metadata.labels.b", Severity.HIGH)]
+)
+def test_a_rule_decides_about_what_loosens_security(path: str, severity: Severity) -> None:
+    loosened = finding(path=path, severity=Severity.HIGH, security=Security.LOOSENS)
+
+    judged = apply_policy(
+        report(item(loosened)), _settings("severity:\n  - {path: metadata.labels.a, severity: low}\n")
+    )
+
+    assert judged.objects[0].findings[0].severity is severity
