@@ -17,10 +17,8 @@ _MAX_TEXT: Final = 240
 _MAX_NAME: Final = 120
 _MAX_NAMES: Final = 3
 _MAX_RULES: Final = 100
-#: Groups and users that include people or programs without credentials of their own.
-_EVERYBODY: Final = frozenset(
-    {"system:anonymous", "system:authenticated", "system:serviceaccounts", "system:unauthenticated"}
-)
+#: Who the API server takes for a request without credentials.
+_ANONYMOUS: Final = frozenset({"system:anonymous", "system:unauthenticated"})
 _PROFILE: Final = "pod-security.kubernetes.io/enforce"
 _CLOUD_IDENTITIES: Final = (
     "eks.amazonaws.com/role-arn",
@@ -123,7 +121,7 @@ def _binding(body: Object) -> Digest:
     ]
     reference = (_text(role, "kind"), _text(role, "name"))
     names = {_text(one, "name") for one in _items(body, "subjects")}
-    is_critical = reference == ("ClusterRole", "cluster-admin") or not names.isdisjoint(_EVERYBODY)
+    is_critical = reference == ("ClusterRole", "cluster-admin") or not names.isdisjoint(_ANONYMOUS)
     text = f"grants {' '.join(reference)} to {_few(subjects) or 'no subject'}"
     return Digest(text, Severity.CRITICAL if is_critical and subjects else None, Security.LOOSENS if subjects else None)
 
@@ -162,7 +160,7 @@ def _schedule(body: Object) -> list[str]:
     spec = _in(body, "spec")
     return [
         *([f"schedule {_text(spec, 'schedule')}"] if "schedule" in spec else []),
-        *([_count(spec["replicas"], "replica")] if isinstance(spec.get("replicas"), int) else []),
+        *([_count(spec["replicas"], "replica")] if type(spec.get("replicas")) is int else []),
         *(["suspended"] if spec.get("suspend") is True else []),
     ]
 
@@ -199,7 +197,7 @@ def _service(body: Object) -> Digest:
     spec = _in(body, "spec")
     kind = _text(spec, "type") or "ClusterIP"
     if kind == "ExternalName":
-        return Digest(f"ExternalName {_text(spec, 'externalName')}", security=None)
+        return Digest(f"ExternalName {_text(spec, 'externalName')}")
     ports = _few(map(_port, _items(spec, "ports")))
     addresses = _few(_texts(spec, "externalIPs"))
     name = "headless" if _text(spec, "clusterIP") == "None" else kind
@@ -251,16 +249,16 @@ def _direction(rules: Sequence[Object], kind: str) -> str:
 def _peer(peer: Object) -> str:
     block = _in(peer, "ipBlock")
     if block:
-        return _text(block, "cidr")
+        excluded = _few(_texts(block, "except"))
+        return f"{_text(block, 'cidr')}{f' except {excluded}' if excluded else ''}"
     namespaces = f"namespaces {_selector(_in(peer, 'namespaceSelector'), 'all')}" if "namespaceSelector" in peer else ""
     pods = f"pods {_selector(_in(peer, 'podSelector'), 'all')}" if "podSelector" in peer else ""
     return " ".join(filter(None, (pods, "in" if pods and namespaces else "", namespaces))) or "anywhere"
 
 
 def _endpoints(body: Object) -> str:
-    subsets = [*_items(body, "subsets"), body]
     addresses = [
-        *(_text(one, "ip") for subset in subsets for one in _items(subset, "addresses")),
+        *(_text(one, "ip") for subset in _items(body, "subsets") for one in _items(subset, "addresses")),
         *(address for one in _items(body, "endpoints") for address in _texts(one, "addresses")),
     ]
     return f"sends traffic to {_few(addresses) or 'no address'}"
@@ -290,7 +288,9 @@ def _client(config: Object) -> str:
     service = _in(config, "service")
     if service:
         return f"Service {_text(service, 'namespace')}/{_text(service, 'name')}"
-    return without_passwords(_text(config, "url")) or "nowhere"
+    url = config.get("url")
+    # Cut only afterwards: of a URL that is cut, the end of the password cannot be found.
+    return without_passwords(url)[:_MAX_NAME] if isinstance(url, str) else "nowhere"
 
 
 def _admission_policy(body: Object) -> str:

@@ -127,7 +127,7 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
                 "ingress": [
                     {
                         "from": [
-                            {"ipBlock": {"cidr": "10.0.0.0/8"}},
+                            {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
                             {"podSelector": {"matchLabels": {"a": "b"}}, "namespaceSelector": {}},
                         ],
                         "ports": [{"port": 443}],
@@ -135,7 +135,7 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
                 ],
             }
         },
-        "app=web: allows ingress from 10.0.0.0/8, pods a=b in namespaces all on ports 443",
+        "app=web: allows ingress from 10.0.0.0/8 except 10.1.0.0/16, pods a=b in namespaces all on ports 443",
     ),
     (
         ADMISSION,
@@ -237,6 +237,7 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
         {"spec": {"hostnames": ["a.example"], "parentRefs": [{"name": "gw"}]}},
         "routes a.example of gw",
     ),
+    ("", "Endpoints", {"subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]}, "sends traffic to 10.0.0.1"),
     ("discovery.k8s.io", "EndpointSlice", {"endpoints": [{"addresses": ["10.0.0.1"]}]}, "sends traffic to 10.0.0.1"),
 ]
 
@@ -300,6 +301,16 @@ def test_values_of_unexpected_types_are_left_out(group: str, kind: str, hostile:
     for body in ({}, dict.fromkeys(names, hostile), {"spec": nested, "metadata": {"labels": hostile}}):
         text = of(group, kind, body)
         assert text is None or len(text) <= 240
+
+
+def test_a_long_password_in_a_url_is_not_shown() -> None:
+    webhook = {"clientConfig": {"url": f"https://user:{'s3cret' * 60}@hooks.example/x"}}
+
+    text = of(ADMISSION, "MutatingWebhookConfiguration", {"webhooks": [webhook]})
+
+    assert text is not None
+    assert "https://hooks.example/x" in text
+    assert "s3cret" not in text
 
 
 def test_a_digest_is_one_short_line_whatever_the_names_are() -> None:
