@@ -1,7 +1,7 @@
 """Constructs for any application: plain typed props in, API objects out.
 
 Each takes a scope, an id and a `...Props` object, finds others by reference, and exposes what it makes. Rescan is one
-composition of them (`rescan.charts`); `rescan.examples.wiki` is another.
+composition of them (`rescan.charts`); `rescan.wiki` is another.
 
 They make the typed API objects of `cdk8s_plus_27.k8s`. The classes of cdk8s-plus itself cannot say what these need:
 revisionHistoryLimit, seccompProfile, dropped capabilities, topology spread, CronJobs with a time zone. They also add a

@@ -43,7 +43,7 @@ class WebMonitor(Checked):
         ServiceMonitor(
             self,
             "monitor",
-            metadata=ApiObjectMetadata(name=props.name, labels=_labels(scope, monitoring.labels)),
+            metadata=ApiObjectMetadata(name=props.name, labels=_labels(self, scope, monitoring.labels)),
             spec=ServiceMonitorSpec(
                 selector=ServiceMonitorSpecSelector(match_labels=props.web.service_labels), endpoints=[endpoint]
             ),
@@ -68,7 +68,7 @@ class Alerts(Checked):
         PrometheusRule(
             self,
             "alerts",
-            metadata=ApiObjectMetadata(name=props.name, labels=_labels(scope, props.monitoring.labels)),
+            metadata=ApiObjectMetadata(name=props.name, labels=_labels(self, scope, props.monitoring.labels)),
             spec=PrometheusRuleSpec(groups=[PrometheusRuleSpecGroups(name=props.name, rules=rules)]),
         )
 
@@ -89,15 +89,19 @@ class Dashboard(Checked):
 
     def __init__(self, scope: FolderChart, construct_id: str, props: DashboardProps) -> None:
         super().__init__(scope, construct_id, props)
-        labels = _labels(scope, props.monitoring.dashboard_labels)
+        labels = _labels(self, scope, props.monitoring.dashboard_labels)
         k8s.KubeConfigMap(
             self, "dashboard", metadata=object_meta(props.name, labels=labels), data={props.file: props.json}
         )
 
 
-def _labels(chart: FolderChart, labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels, without those by which the chart's objects are found."""
-    return {key: value for key, value in labels.items() if key not in chart.labels}
+def _labels(construct: Checked, chart: FolderChart, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of an object. Those that all objects of the chart have are not for the settings to replace."""
+    taken = sorted(chart.labels.keys() & labels.keys())
+    construct.require(
+        lambda: [f"{construct.node.path}: all objects have the label {key}; leave it out" for key in taken]
+    )
+    return dict(labels)
 
 
 def _rule(alert: Alert) -> PrometheusRuleSpecGroupsRules:

@@ -6,11 +6,13 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from cdk8s import App
+from cdk8s import App, Chart
+from cdk8s_plus_27 import k8s
 
 from rescan import constructs as k
 from rescan import drift_job
-from rescan.errors import BrokenRulesError, OverwriteError
+from rescan.constructs.monitoring import WebMonitor, WebMonitorProps
+from rescan.errors import BrokenRulesError, GeneratorError, OverwriteError
 from rescan.manifests import manifest_files
 from rescan.settings import (
     Autoscaling,
@@ -18,6 +20,7 @@ from rescan.settings import (
     DriftJob,
     Image,
     Ingress,
+    Monitoring,
     NetworkPolicy,
     Service,
     Storage,
@@ -194,6 +197,22 @@ def test_a_rule_about_parts_that_depend_on_each_other_is_checked_on_the_tree() -
         "shop/shop: workload.replicas is 3; SQLite allows one writer, so set it to 1",
         "shop/shop: the storage has stateful_set=None; set it to shop",
     ]
+
+
+def test_a_label_of_the_chart_cannot_be_replaced() -> None:
+    scope = chart()
+    monitoring = Monitoring(labels={"team": "b", "release": "prometheus"})
+    WebMonitor(scope, "monitor", WebMonitorProps(name="shop", monitoring=monitoring, web=web(scope, "shop")))
+
+    assert mistakes(scope) == ["shop/monitor: all objects have the label team; leave it out"]
+
+
+def test_an_object_in_a_chart_without_a_folder_is_one_clear_line() -> None:
+    app = App()
+    k8s.KubeNamespace(Chart(app, "plain"), "namespace")
+
+    with pytest.raises(GeneratorError, match="plain/namespace: plain has no folder; make it a FolderChart"):
+        manifest_files(app)
 
 
 @pytest.mark.parametrize(
