@@ -7,7 +7,7 @@ from typing import Final
 
 from drift.actions.adopt import is_as_reported, value_at_path
 from drift.actions.selection import Selected
-from drift.model import Cause, Change, Json, Manifest, ObjectReport
+from drift.model import Cause, Change, Json, Manifest, Object, ObjectReport, as_object
 from drift.schema.types import ABSENT
 
 
@@ -83,7 +83,7 @@ def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]
     if any(name in unknown for name in item.origins):
         return Effect.UNKNOWN
     if not finding.path:
-        return _effect_on_object(finding.change, base, head)
+        return _effect_on_object(item, finding.change, base, head)
     before, after = value_at_path(base, finding.path), value_at_path(head, finding.path)
     if _same(before, after):
         return Effect.LEAVES
@@ -96,13 +96,24 @@ def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]
     return Effect.OVERWRITES if _same_as_reported(before, reported) else Effect.CONFLICTS
 
 
-def _effect_on_object(change: Change, base: Json, head: Json) -> Effect:
+def _effect_on_object(item: ObjectReport, change: Change, base: Json, head: Json) -> Effect:
     if (base is ABSENT) == (head is ABSENT):
         return Effect.LEAVES
     if change is Change.MISSING:
         return Effect.CODIFIES if head is ABSENT else Effect.OVERWRITES
+    if head is ABSENT:
+        return Effect.LEAVES
     # An unmanaged object that the change adds: the sync takes it over, with whatever Git says.
-    return Effect.LEAVES if head is ABSENT else Effect.OVERWRITES
+    return Effect.CODIFIES if _says(head, item) else Effect.OVERWRITES
+
+
+def _says(head: Object, item: ObjectReport) -> bool:
+    """Whether a manifest says what is live of an unmanaged object. It may leave its namespace to the command line."""
+    if item.manifest is None:
+        return False
+    metadata = {**as_object(head.get("metadata")), "namespace": item.namespace}
+    live = {**item.manifest, "metadata": {**as_object(item.manifest.get("metadata")), "namespace": item.namespace}}
+    return is_as_reported({**head, "metadata": metadata}, live)
 
 
 def _same(one: Json, other: Json) -> bool:

@@ -124,6 +124,20 @@ def test_a_change_of_the_field(  # noqa: PLR0917
     assert (effects[finding], found) == (effect, status)
 
 
+def test_what_is_adopted_is_codified(repository: Path, capsys: Out) -> None:
+    assert main(["adopt", "report.json", "--write"]) == 1
+
+    status, effects = _guard(capsys)
+
+    assert status == 0
+    assert effects.pop("Secret/s data.password") == "leaves"
+    assert set(effects.values()) == {"codifies"}
+    assert len(effects) == 6
+    manifests = (repository / "shop.yaml").read_text()
+    (repository / "shop.yaml").write_text(manifests.replace("  a: b\n", "  a: c\n"))
+    assert _guard(capsys)[1]["ConfigMap/stray"] == "overwrites"
+
+
 def test_a_base_that_is_not_what_the_report_saw_conflicts(repository: Path, capsys: Out) -> None:
     (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.28"))
     _git("commit", "--quiet", "--all", "--message=second")
