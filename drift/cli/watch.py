@@ -152,8 +152,8 @@ class _Inputs:
 
     def fingerprint(self) -> Fingerprint:
         """Returns the state of the settings and of all that sources are made of: files, and objects in the cluster."""
-        paths = [*scope_names(self._requests), self._options.config or DEFAULT_FILE]
-        return (*fingerprint(paths, self._rendered), *self._states_in_cluster())
+        paths = [*scope_names(self._requests), *self._rendered, self._options.config or DEFAULT_FILE]
+        return (*fingerprint(paths), *self._states_in_cluster())
 
     def _states_in_cluster(self) -> Iterable[Hashable]:
         """Asks the cluster now and then. If it does not answer about a source, nothing is known to have changed."""

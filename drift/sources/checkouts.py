@@ -72,7 +72,7 @@ def repository_id(url: str) -> tuple[str, str]:
 
 
 def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
-    """Yields the files and folders that change when the files or commits of local checkouts do.
+    """Yields the folders of local checkouts, their files, and files that change when another commit is checked out.
 
     Args:
         arguments: As for `Checkouts`.
@@ -81,10 +81,12 @@ def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
         path = _split(argument)[1]
         top = _git(path, "rev-parse", "--show-toplevel")
         # Without resolving the path: git-sync points a link to another folder.
-        yield os.path.join(path, os.path.relpath(top.strip(), path.resolve())) if top else str(path)  # noqa: PTH118
+        root = path if top is None else path / os.path.relpath(top.strip(), path.resolve())
+        yield str(root)
+        tracked = _git(root, "ls-files", "-z", "--cached")
+        yield from (str(root / name) for name in (tracked or "").split("\0") if name)
         names = (part for name in _STATE for part in ("--git-path", name))
-        for file in (_git(path, "rev-parse", *names) or "").splitlines():
-            yield str(path / file)
+        yield from (str(root / file) for file in (_git(root, "rev-parse", *names) or "").splitlines())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from drift.config.settings import RequestKind, SourceRequest
-from drift.documents.files import read_file
+from drift.documents.files import files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError
 from drift.model import Json, SourceKind
@@ -14,9 +15,9 @@ from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, kind_of_path
 
 
 def rendered_files(requests: Iterable[SourceRequest], checkouts: Sequence[str]) -> tuple[str, ...]:
-    """Returns the files and folders from which sources are rendered.
+    """Returns the files from which sources are rendered, and folders in which any YAML or JSON file may be one.
 
-    Manifests that are read as they are do not count.
+    Other new files have no effect until one of these names them. Manifests that are read as they are do not count.
 
     Args:
         requests: The sources.
@@ -34,7 +35,12 @@ def _files(request: SourceRequest, checkouts: Sequence[str]) -> Iterator[str]:
         if kind is SourceKind.KUSTOMIZE:
             yield from _of_kustomization(folder)
         elif kind is SourceKind.HELM_CHART:
-            yield from (str(folder), *request.values)
+            yield from (str(folder), *_below(folder), *request.values)
+
+
+def _below(folder: Path) -> Iterator[str]:
+    with suppress(OSError):
+        yield from (str(folder / name) for name in files_below(folder))
 
 
 def _of_kustomization(folder: Path) -> Sequence[str]:

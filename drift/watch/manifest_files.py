@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR
 from time import monotonic
 from typing import Final
 
-from drift.documents.files import document_files, files_below
+from drift.documents.files import document_files
 from drift.errors import DriftError
 from drift.model import ManifestsInfo
 from drift.sources.git import manifests_info
@@ -49,16 +50,15 @@ class GitInfoChanged:
     info: ManifestsInfo
 
 
-def fingerprint(paths: Sequence[str], rendered: Sequence[str] = ()) -> Fingerprint:
+def fingerprint(paths: Sequence[str]) -> Fingerprint:
     """Returns the state of files.
 
     Args:
-        paths: Files, and folders; every manifest file below them counts.
-        rendered: Files, and folders that a program renders; every file below them counts.
+        paths: Files, and folders, below which every manifest file counts. Other files do not: the watch may write its
+            history there.
     """
-    manifests = (file for path in paths for file in sorted({Path(path), *_files(Path(path))}))
-    others = (file for path in rendered for file in sorted({Path(path), *_all_files(Path(path))}))
-    return tuple(_state(file) for file in (*manifests, *others))
+    files = (file for path in paths for file in sorted({Path(path), *_files(Path(path))}))
+    return tuple(_state(file) for file in files)
 
 
 def _files(path: Path) -> list[Path]:
@@ -68,18 +68,14 @@ def _files(path: Path) -> list[Path]:
         return []
 
 
-def _all_files(path: Path) -> list[Path]:
-    try:
-        return [path / name for name in files_below(path)]
-    except OSError:
-        return []
-
-
 def _state(file: Path) -> tuple[str, int, int, int, int]:
     try:
         stat = file.stat()
     except OSError:
         return (str(file), 0, 0, 0, 0)
+    if S_ISDIR(stat.st_mode):
+        # Its time changes with any file in it.
+        return (str(file), stat.st_dev, stat.st_ino, 0, 0)
     return (str(file), stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 

@@ -16,11 +16,14 @@ import pytest
 from drift.api import open_cluster, source_context
 from drift.config.settings import RequestKind, SourceRequest
 from drift.sources.resolve import cluster_states
+from tests.drift.conftest import Application
 from tests.drift.sources.conftest import URL, GitOps
+from tests.drift.watch.conftest import Start, eventually, start
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.flux_oracle import ask
 from tools.sandbox.syncers import Syncer, sync
 
+__all__ = ["start"]  # a fixture
 pytestmark = pytest.mark.usefixtures("controller_crds", "flux_oracle")
 
 DEPLOYMENT = """\
@@ -285,6 +288,20 @@ def test_a_watch_reads_a_kustomization_again_if_it_or_what_it_refers_to_changes(
     assert apps[4] == apps[5]
     assert len({*shop[:5]}) == 1
     assert shop[5] != shop[4]
+
+
+def test_a_watch_builds_a_kustomization_again_when_a_base_of_its_checkout_changes(
+    gitops: GitOps, applied: Callable[..., str], workspace: Application, start: Start
+) -> None:
+    applied()
+    workspace.write("apiVersion: v1\nkind: Namespace\nmetadata: {name: NAMESPACE}\n")
+    watching = start("--flux", f"{gitops.namespace}/apps", "--checkout", str(gitops.root), "--unmanaged=off")
+    assert watching.findings() == []
+
+    gitops.write({"base/web.yaml": DEPLOYMENT.replace("nginx:", "httpd:")})
+
+    image = ("Deployment/web", "changed", f"{CONTAINER}.image", "pending-sync")
+    eventually(lambda: watching.findings() == [image], watching.findings)
 
 
 def test_values_of_secrets_are_not_compared_and_not_read(

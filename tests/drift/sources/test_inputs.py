@@ -26,6 +26,7 @@ configMapGenerator: [{name: web, files: [settings=../settings/web.ini]}]
     "settings/web.ini": "",
     "elsewhere/kustomization.yaml": "resources: [web.yaml]\n",
     "chart/Chart.yaml": "",
+    "chart/templates/_helpers.tpl": "",
     "chart/templates/web.yaml": "",
     "values/prod.yaml": "",
 }
@@ -38,7 +39,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def state(*requests: SourceRequest, checkouts: tuple[str, ...] = ()) -> Fingerprint:
-    return fingerprint((), rendered_files(requests, checkouts))
+    return fingerprint(rendered_files(requests, checkouts))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def state(*requests: SourceRequest, checkouts: tuple[str, ...] = ()) -> Fingerpr
             {*(file for file in FILES if file.startswith(("overlay", "base", "components", "patches", "set")))},
         ),
         ("overlay/kustomization.yaml", {*(file for file in FILES if file.startswith(("overlay", "base")))}),
-        ("chart", {"chart/Chart.yaml", "chart/templates/web.yaml", "values/prod.yaml"}),
+        ("chart", {*(file for file in FILES if file.startswith("chart")), "values/prod.yaml"}),
     ],
 )
 def test_a_path_is_rendered_from_its_folder_and_what_that_refers_to(
@@ -92,6 +93,10 @@ def test_what_controllers_apply_is_rendered_from_the_files_and_the_commit_of_the
     link.symlink_to("one")
     checkouts = (f"https://git.example.com/apps={link}/apps",)
     states = [state(SourceRequest(kind, "all"), checkouts=checkouts)]
+
+    # The watch itself may write files there.
+    write(trees[0], {"history.db": "", "watch.log": ""})
+    assert state(SourceRequest(kind, "all"), checkouts=checkouts) == states[0]
 
     write(trees[0], {"base/web.yaml": "b: 20"})
     states.append(state(SourceRequest(kind, "all"), checkouts=checkouts))
