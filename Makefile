@@ -117,6 +117,10 @@ TESTS ?= -m sandbox
 test-server: install ## Run TESTS (-m sandbox) against the API server of VERSION (v1.27.16), which is built once
 	python -m tools.sandbox.servers $(VERSION) -- pytest $(TESTS)
 
+.PHONY: test-flux
+test-flux: install ## Compare with Flux's own kustomize-controller; the first run builds it (five minutes)
+	pytest tests/drift/sources/real_flux.py
+
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
