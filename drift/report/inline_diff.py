@@ -34,8 +34,10 @@ _Opcode = tuple[str, int, int, int, int]
 def _opcodes(left: Sequence[str], right: Sequence[str], head: int, tail: int) -> Sequence[_Opcode]:
     left_end, right_end = len(left) - tail, len(right) - tail
     inner: Sequence[_Opcode] = [("replace", head, left_end, head, right_end)]
-    if 1 < max(left_end, right_end) - head <= _MAX_MATCHED:
-        matcher = SequenceMatcher(None, left[head:left_end], right[head:right_end], autojunk=False)
+    git, live = left[head:left_end], right[head:right_end]
+    # Most values differ in one place.
+    if max(len(git), len(live)) <= _MAX_MATCHED and not set(git).isdisjoint(live):
+        matcher = SequenceMatcher(None, git, live, autojunk=False)
         inner = [(tag, a + head, b + head, c + head, d + head) for tag, a, b, c, d in matcher.get_opcodes()]
     return [("equal", 0, head, 0, head), *inner, ("equal", left_end, len(left), right_end, len(right))]
 

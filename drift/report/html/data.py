@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from drift.advice.advisor import Advisor, Commands
@@ -282,6 +283,7 @@ def _time(actor: Actor) -> str | None:
     return None if actor.time is None else instant(actor.time)
 
 
+@lru_cache(maxsize=1024)
 def instant(time: str) -> str | None:
     """Returns a time in UTC to the second, as RFC 3339; None if the text is not a time."""
     try:
