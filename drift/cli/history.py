@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         now=now.isoformat().replace("+00:00", "Z"),
         gaps=tuple(episode_filter.of_gaps(recorded.gaps)),
     )
-    by = By(options.by)
+    by = None if options.by == "finding" else By(options.by)
     if options.output == "json":
         write_stdout(timeline_json(timeline, by))
         return 0

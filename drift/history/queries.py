@@ -122,9 +122,8 @@ def episode_statistics(episodes: Sequence[Episode]) -> Statistics:
 
 
 class By(StrEnum):
-    """What a history is listed by."""
+    """What the episodes of a group have in common."""
 
-    FINDING = "finding"
     OBJECT = "object"
     KIND = "kind"
     MANAGER = "manager"
@@ -168,8 +167,6 @@ def groups_of(episodes: Iterable[Episode], by: By) -> Sequence[EpisodeGroup]:
 
 def _names(episode: Episode, by: By) -> Collection[str]:
     match by:
-        case By.FINDING:
-            return {episode.id}
         case By.OBJECT:
             return {str(episode.key)}
         case By.KIND:

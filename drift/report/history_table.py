@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -39,7 +39,6 @@ _STATE_STYLE: Final = {
 }
 #: The last heading of a table of groups, and what a group without a name is called.
 _GROUP_NAMES: Final = {
-    By.FINDING: ("finding", ""),
     By.OBJECT: ("object", ""),
     By.KIND: ("kind", ""),
     By.MANAGER: ("field manager", "(not recorded)"),
@@ -66,18 +65,18 @@ class Timeline:
     gaps: tuple[ScopeGaps, ...] = ()
 
 
-def timeline_text(timeline: Timeline, by: By = By.FINDING, *, color: bool, width: int | None) -> str:
+def timeline_text(timeline: Timeline, by: By | None = None, *, color: bool, width: int | None) -> str:
     """Returns the episodes, or groups of them, the worst first; below them what was not checked, and statistics.
 
     Args:
         timeline: The episodes.
-        by: What to list.
+        by: What to group the episodes by; None lists each.
         color: Whether to write ANSI colours.
         width: Columns to fold at; None does not fold, for a pipe.
     """
     out = io.StringIO()
     line = line_writer(out, width, color=color)
-    if by is By.FINDING:
+    if by is None:
         _write_episodes(line, timeline)
         _write_gaps(line, timeline.gaps)
         for text in _statistics_lines(timeline):
@@ -197,7 +196,7 @@ def _to_the_second(time: str) -> str:
     return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def timeline_json(timeline: Timeline, by: By = By.FINDING) -> str:
+def timeline_json(timeline: Timeline, by: By | None = None) -> str:
     """Returns the timeline as a JSON document of ``drift/v1``, ending in a newline."""
     now = datetime.fromisoformat(timeline.now)
     document = {
@@ -206,7 +205,7 @@ def timeline_json(timeline: Timeline, by: By = By.FINDING) -> str:
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},
         "people": [_person(group) for group in groups_of(timeline.episodes, By.PERSON) if group.name is not None],
-        "groups": [_group_document(group) for group in _groups(timeline, by)],
+        "groups": [_group_document(group) for group in (() if by is None else groups_of(timeline.episodes, by))],
         "notChecked": [
             {"cluster": one.scope.cluster, "scope": one.scope.name, "scans": one.scans, **_gap_document(gap)}
             for one in timeline.gaps
@@ -245,10 +244,6 @@ def _means(groups: Mapping[str, DurationSummary]) -> str:
 
 def _mean(lasting: DurationSummary) -> str:
     return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
-
-
-def _groups(timeline: Timeline, by: By) -> Iterable[EpisodeGroup]:
-    return () if by is By.FINDING else groups_of(timeline.episodes, by)
 
 
 def _person(group: EpisodeGroup) -> dict[str, Json]:

@@ -149,8 +149,8 @@ def test_an_empty_history_says_so() -> None:
     assert timeline_text(Timeline((), 0, None, TIMELINE.now), color=False, width=None) == "0 open\n0 scans\n"
 
 
-@pytest.mark.parametrize("by", By)
-def test_it_fits_a_terminal_of_80_columns_and_cuts_nothing(by: By) -> None:
+@pytest.mark.parametrize("by", [None, *By])
+def test_it_fits_a_terminal_of_80_columns_and_cuts_nothing(by: By | None) -> None:
     key = ObjectKey("", "ConfigMap", "shop", "x" * 200)
     gaps = replace(GAPS, gaps=(Gap(key, "y" * 200, "2026-01-01T12:00:00Z"),))
     long = replace(TIMELINE, episodes=(episode(1, key=key),), gaps=(gaps,))
@@ -178,7 +178,7 @@ def test_no_text_controls_the_terminal() -> None:
         Gap(key, text, TIMELINE.now) for text in HOSTILE_TEXTS for key in (None, ObjectKey("", text, text, text))
     )
     timeline = Timeline(tuple(evil), 1, None, TIMELINE.now, (ScopeGaps(Scope("", HOSTILE_TEXTS[1]), 1, gaps),))
-    for by in By:
+    for by in (None, *By):
         shown = timeline_text(timeline, by, color=False, width=None)
         assert {character for character in shown if not character.isprintable()} == {"\n"}
 
