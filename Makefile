@@ -167,6 +167,12 @@ bench: install ## Measure the figures in docs/speed.md
 	python -m benchmarks.synth
 	python -m benchmarks.audit_log
 
+SOAK_SECONDS ?= 600
+
+.PHONY: soak
+soak: install ## Run `drift watch` amid failures for SOAK_SECONDS (600); fails if it misses an event or grows
+	python -m benchmarks.soak --seconds $(SOAK_SECONDS)
+
 .PHONY: sandbox
 sandbox: install ## Start a sandbox cluster and keep it up until Ctrl-C
 	@python -m tools.sandbox
