@@ -397,7 +397,10 @@ def test_a_field_that_the_server_drops_is_not_reported_as_removed(
     }
     scanned = workspace.report()
     assert _causes(scanned) == expected
-    assert _notes(scanned) == {NOT_KEPT}
+    assert _notes(scanned) == {
+        f"{NOT_KEPT}; did you mean 'replicas'?",
+        f"{NOT_KEPT}; did you mean 'imagePullPolicy'?",
+    }
 
     workspace.kubectl("label", "deployment/web", "team=blue")
     scanned = workspace.report()
