@@ -217,6 +217,7 @@ def _delete_expired(connection: sqlite3.Connection, now: str) -> None:
     )
     connection.execute("DELETE FROM episodes WHERE ended_at < ?", (limit,))
     connection.execute("DELETE FROM scans WHERE at < ?", (limit,))
+    connection.execute("DELETE FROM gaps WHERE scope NOT IN (SELECT scope FROM scans)")
 
 
 # -- the report

@@ -1,5 +1,6 @@
 """What no scan has checked, in the history."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from drift.history.queries import EpisodeFilter
 from drift.history.store import History, read_history
 from drift.model import NOT_SEARCHED, ObjectReport, Status
 from tests.drift.history.scans import SCOPE, at
-from tests.drift.report.reports import finding, item
+from tests.drift.report.reports import finding, item, report
 
 REFUSED = "may not be read by this account (get, list roles in shop)"
 ROLE = item("Role", "reader", Status.UNCHECKED, reason=REFUSED)
@@ -64,6 +65,15 @@ def test_a_watch_that_only_updates_the_episodes_leaves_the_gaps(file: Path) -> N
     History(file, lambda _: None).record(at(2, ROLE), SCOPE, count_as_scan=False)
 
     assert [gap.scans for one in read_history(file).gaps for gap in one.gaps] == [1]
+
+
+def test_the_gaps_of_a_scope_are_deleted_with_its_last_scan(file: Path) -> None:
+    _record(file, (ROLE,))
+
+    other = replace(SCOPE, name="other")
+    History(file, lambda _: None).record(report(ROLE, generated_at="2027-06-01T12:00:00Z"), other)
+
+    assert [one.scope for one in read_history(file).gaps] == [other]
 
 
 def test_filters_select_the_gaps_of_their_objects(file: Path) -> None:
