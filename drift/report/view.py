@@ -133,6 +133,9 @@ def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
     return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
 
 
+_FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+#: The number of characters of a commit that are shown.
+_COMMIT: Final = 12
 _KIND_OF_SOURCE: Final = {
     SourceKind.FILES: "files",
     SourceKind.KUSTOMIZE: "kustomization",
@@ -183,14 +186,25 @@ def _source_line(source: SourceInfo) -> str:
     facts = (
         visible(stopped) if (stopped := standstill(source)) else None,
         f"{kind}, {plural(source.objects, 'object')}" if source.is_rendered else f"{kind}, not read",
-        f"revision {short(source.revision)}" if source.revision else None,
-        f"last synced {short(source.synced_revision)}"
+        f"revision {_revision(source.revision)}" if source.revision else None,
+        f"last synced {_revision(source.synced_revision)}"
         if source.synced_revision and source.synced_revision != source.revision
         else None,
         f"at {short(source.last_synced)}" if source.last_synced else None,
-        sentence(source.message) if source.message else None,
+        sentence(source.message) if source.message and not _repeats_revision(source) else None,
     )
     return f"{short(source.name)}: {', '.join(fact for fact in facts if fact)}"
+
+
+def _revision(text: str) -> str:
+    return text[:_COMMIT] if _FULL_COMMIT.fullmatch(text) else short(text)
+
+
+def _repeats_revision(source: SourceInfo) -> bool:
+    """Whether Flux says no more than that it has applied the revision."""
+    return (
+        source.ready is True and source.synced_revision is not None and source.synced_revision in (source.message or "")
+    )
 
 
 def finding_order(finding: Finding) -> tuple[int, str]:

@@ -87,6 +87,17 @@ def test_that_a_controller_changes_nothing_is_the_first_thing_said_about_its_sou
     assert [said.startswith(f"{source.name}: {note}") for said in cross_check([source, PLAIN], ())] == [True]
 
 
+def test_the_line_on_a_source_has_its_commit_once() -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    source = replace(FLUX, revision=commit, synced_revision=commit, message=f"Applied revision: main@sha1:{commit}")
+    line = "Kustomization flux-system/apps: Flux, 4 objects, revision 0123456789ab"
+
+    assert _line(source) == line
+    # A reason is never left out.
+    failed = f"{line}, health check failed after applying main at sha1:{commit}"
+    assert _line(replace(source, ready=False, message=failed.partition("ab, ")[2])) == failed
+
+
 def test_markdown_has_a_heading_for_each_source() -> None:
     report = _from(PLAIN, FLUX)
     text = render(report, Format.MARKDOWN, Style())
