@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.syncers import SyncerState, state_of
-from drift.model import Cause, Change, Finding, SourceInfo
+from drift.model import Cause, Change, Finding, Security, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ _TABLE: Final[Sequence[_Advice]] = (
         frozenset({Change.UNMANAGED}),
     ),
     _Advice("sync, or find out why your GitOps controller has not synced yet", _PENDING),
+    _Advice(
+        "delete it, or find out who needs it and commit it to Git: it loosens security",
+        changes=frozenset({Change.UNMANAGED}),
+        applies=lambda finding: finding.security is Security.LOOSENS,
+    ),
     _Advice(
         "delete it, commit it to Git, or ignore it with a reason in drift.yaml",
         changes=frozenset({Change.UNMANAGED}),

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from drift.advice.sentences import advice
-from drift.model import Cause, Change, Finding, SourceInfo, SourceKind
+from drift.model import Cause, Change, Finding, Security, SourceInfo, SourceKind
 from tests.drift.advice.test_commands import FINDING
 
 ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
@@ -25,6 +25,11 @@ FAILING = replace(ACTIVE, ready=False)
         ({"cause": Cause.PENDING_SYNC}, FAILING, "fix what Kustomization a/{b} reports"),
         ({"cause": Cause.PENDING_SYNC, "change": Change.UNMANAGED}, None, "delete it, or let your GitOps controller"),
         ({"change": Change.UNMANAGED}, ACTIVE, "delete it, commit it to Git, or ignore it"),
+        (
+            {"change": Change.UNMANAGED, "security": Security.LOOSENS},
+            None,
+            "delete it, or find out who needs it and commit it to Git: it loosens security",
+        ),
         ({"change": Change.MISSING}, None, "sync to create it again"),
         ({"change": Change.MISSING}, SUSPENDED, "resume Kustomization a/{b}"),
         ({"change": Change.MISSING, "cause": Cause.UNKNOWN}, SUSPENDED, "check in the history of its file"),
