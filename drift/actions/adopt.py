@@ -16,7 +16,7 @@ from drift.documents.edit import EditError, insert_item, remove, remove_document
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from drift.gitops.sops import has_metadata
-from drift.model import Change, Finding, Json, ObjectReport, Report, Source, SourceInfo, as_object
+from drift.model import Change, Finding, Json, ObjectKey, ObjectReport, Report, Source, SourceInfo, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
 from drift.schema.types import ABSENT
 from drift.sources.kustomizations import KUSTOMIZATIONS
@@ -88,10 +88,11 @@ def adopt(
     }
     refused = [Refused(one, reason) for one in findings if (reason := _why_not(one, rendered.get(id(one)))) is not None]
     adopted: list[Selected] = []
+    renamed: _Renamed = {}
     is_refused = {id(one.selected) for one in refused}
     for selected in sorted((one for one in findings if id(one) not in is_refused), key=_edit_order):
         try:
-            _adopt(selected, report, files, generator_of)
+            _adopt(selected, report, files, generator_of, renamed)
             adopted.append(selected)
         except (RefusedError, EditError) as error:
             refused.append(Refused(selected, str(error)))
@@ -106,7 +107,11 @@ def adopt(
     )
 
 
-def _adopt(selected: Selected, report: Report, files: Files, generator_of: GeneratorOf) -> None:
+#: Where list items are whose key is being changed, by their object and path: the path no longer leads to them.
+_Renamed = dict[tuple[ObjectKey, Path], tuple[str | int, ...]]
+
+
+def _adopt(selected: Selected, report: Report, files: Files, generator_of: GeneratorOf, renamed: _Renamed) -> None:
     if selected.finding.change is Change.UNMANAGED:
         file = place_of(selected.item, report)
         generator = generator_of(file)
@@ -116,7 +121,7 @@ def _adopt(selected: Selected, report: Report, files: Files, generator_of: Gener
         return
     file = _source(selected.item).file
     _check_is_edited_by_people(generator_of(file), files, selected)
-    files.edit(file, _edited(files.text(file), selected))
+    files.edit(file, _edited(files.text(file), selected, renamed))
 
 
 def _remove_from_kustomizations(deleted: str, files: Files) -> None:
@@ -190,7 +195,7 @@ def _source(item: ObjectReport) -> Source:
     return item.source
 
 
-def _edited(text: str, selected: Selected) -> str | None:
+def _edited(text: str, selected: Selected, renamed: _Renamed) -> str | None:
     """Returns the file with what is live; None if nothing is left of it."""
     source = _source(selected.item)
     if _GENERATED.match(text):
@@ -201,7 +206,7 @@ def _edited(text: str, selected: Selected) -> str | None:
         if prefix:
             return remove(text, source.document, prefix)
         return None if count == 1 else remove_document(text, source.document)
-    steps, holds_item = _steps(root, parse(finding.path), is_added=finding.change is Change.ADDED)
+    steps, holds_item = _steps_to(root, selected, renamed)
     document = source.document
     if finding.change is Change.ADDED:
         if holds_item is not None:
@@ -217,6 +222,18 @@ def _edited(text: str, selected: Selected) -> str | None:
     if finding.change is Change.REMOVED:
         return remove(text, document, (*prefix, *steps))
     return set_value(text, document, (*prefix, *steps), finding.live)
+
+
+def _steps_to(root: Json, selected: Selected, renamed: _Renamed) -> tuple[tuple[str | int, ...], ItemKey | None]:
+    """Like `_steps`, and keeps where a list item is before its key changes."""
+    path, finding = parse(selected.finding.path), selected.finding
+    item, name = (selected.item.key, path[:-1]), path[-1]
+    if item in renamed and isinstance(name, str):
+        return (*renamed[item], name), None
+    steps, holds_item = _steps(root, path, is_added=finding.change is Change.ADDED)
+    if _changes_key(finding):
+        renamed[item] = steps[:-1]
+    return steps, holds_item
 
 
 def _changed_since(file: str) -> str:

@@ -373,3 +373,13 @@ def test_a_broken_map_of_settings_is_one_line(repository: Path, capsys: Out, tex
     assert main(["adopt", "report.json"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("drift: dist.settings.json: not a map of settings: ")
+
+
+def test_two_fields_of_the_key_of_an_item_change_at_once(repository: Path) -> None:
+    ports = "  ports:\n  - {name: a, port: 443, protocol: TCP}\n  - {name: b, port: 443, protocol: UDP}\n"
+    service = f"apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: shop}}\nspec:\n{ports}"
+    live = service.replace("name: b, port: 443, protocol: UDP", "name: b, port: 30, protocol: SCTP")
+    _report(repository, service, live=live)
+
+    assert main(["adopt", "report.json", "--write"]) == 0
+    assert (repository / "shop.yaml").read_text() == live
