@@ -11,7 +11,7 @@ from drift.errors import ConnectError, UsageError, first_problems
 from drift.gitops.managers import Managers
 from drift.globs import FileGlob
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation
-from drift.kube.limits import Limits, call_with_timeout
+from drift.kube.limits import Deadline, Limits, call_with_timeout
 from drift.kube.messages import ignore_message
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
@@ -21,7 +21,8 @@ from drift.schema.shipped import built_in_kinds, compact_schemas
 from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests
-from drift.sources.model import Desired, SourceContext, StoredObjects
+from drift.sources.model import Desired, RememberedLists, SourceContext, StoredObjects, TimedSource
+from drift.sources.programs import Runner
 from drift.sources.resolve import file_paths, from_files, resolve
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def read_sources(
     settings: Settings | None = None,
     checkouts: Iterable[str] = (),
     loaded: LoadedManifests | None = None,
+    deadline: Deadline | None = None,
 ) -> Desired:
     """Reads and renders sources of all kinds for one cluster.
 
@@ -130,6 +132,7 @@ def read_sources(
         settings: As in ``drift.yaml``; None for the defaults.
         checkouts: Local Git work trees for what Flux and Argo CD sync: ``PATH`` or ``URL=PATH``.
         loaded: The manifests of the requested paths that need no rendering, if they are read already.
+        deadline: When programs that render are stopped; None for the deadline of the cluster.
 
     Raises:
         UsageError: A path does not exist.
@@ -140,17 +143,22 @@ def read_sources(
     paths = file_paths(requests)
     if loaded is None and paths:
         loaded = load_manifests(paths, exclude=exclude)
-    return resolve(requests, source_context(cluster, namespace, checkouts), loaded)
+    return resolve(requests, source_context(cluster, namespace, checkouts, deadline), loaded)
 
 
-def source_context(cluster: LiveSource, namespace: str | None, checkouts: Iterable[str] = ()) -> SourceContext:
+def source_context(
+    cluster: LiveSource, namespace: str | None, checkouts: Iterable[str] = (), deadline: Deadline | None = None
+) -> SourceContext:
     """Returns what sources need to be read; the arguments are those of `read_sources`."""
+    if deadline is None and isinstance(cluster, TimedSource):
+        deadline = cluster.deadline
     return SourceContext(
         cluster=cluster,
         namespace=namespace or cluster.default_namespace,
         # A dump holds no values of Secrets.
-        stored=cluster if isinstance(cluster, StoredObjects) else None,
+        stored=RememberedLists(cluster) if isinstance(cluster, StoredObjects) else None,
         checkouts=tuple(checkouts),
+        runner=Runner(deadline),
     )
 
 
@@ -269,7 +277,7 @@ def scan_options(desired: Desired, settings: Settings, namespace: str | None, sy
         ignore_differences=tuple(entry for source in desired.rendered for entry in source.ignore_differences),
         applied=frozenset(key for source in desired.rendered for key in source.applied),
         bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
-        field_line=FieldLines(revisions).find,
+        field_place=FieldLines(revisions).find,
         with_variables=frozenset(
             source.info.name for source in desired.rendered if source.info.kind in _UNSUBSTITUTED_KINDS
         ),

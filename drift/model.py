@@ -178,6 +178,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a field in the files that people edit.
+
+    Attributes:
+        file: As in a `Source`.
+        line: Counted from 1; None if it is not known.
+    """
+
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Incomparable:
     """Stands in the body of a manifest for a value that cannot be compared with the live one, nor be shown.
 
@@ -202,6 +215,8 @@ class Manifest:
         source: The place in the file that people edit; None if no file has it, because a program generated it.
         body: The whole object; the values of a Secret are redacted, and others may be `Incomparable`.
         origins: The names of the sources that describe it, as in `SourceInfo`; empty if it was not read for a source.
+        layers: The files of the kustomizations that changed it, in the order in which kustomize ran them.
+        is_template: Whether its file is a template of a chart.
     """
 
     api_version: str
@@ -211,6 +226,8 @@ class Manifest:
     source: Source | None
     body: Object = field(repr=False)
     origins: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    is_template: bool = False
 
     @property
     def group(self) -> str:
@@ -293,8 +310,9 @@ class Finding:
         ignored: The rule that ignores the finding, or None.
         first_seen: RFC 3339, when the open finding was first seen; None without a history.
         lifecycle: Whether it is new since the last scan; None without a history.
-        file: The file of the manifest, as in its source; None for an unmanaged object.
-        line: The line of the field in it, or of the innermost part around the field that Git has, counted from 1.
+        file: The file that sets the field, as in a source; None for an unmanaged object.
+        line: The line of the field in it, or of the innermost part around the field that Git has, counted from 1; None
+            if it is not known which line kustomize or Helm made the field of.
         git: The commit of its line in Git; None if it was not asked for, or if Git does not have the field.
         security: What the live state does to security, compared with Git; None if that is unknown, or nothing.
     """

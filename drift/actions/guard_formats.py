@@ -7,7 +7,7 @@ from typing import Final
 from drift.actions.guard import MEANINGS, Effect, Guarded
 from drift.report.github import Annotation
 from drift.report.markdown import code
-from drift.report.view import cause_and_managers, visible
+from drift.report.view import cause_and_managers, place_of, visible
 
 _NOTHING: Final = "No edit by hand is open."
 
@@ -51,10 +51,9 @@ def _github(guarded: Sequence[Guarded]) -> str:
 
 
 def _annotation(one: Guarded) -> Annotation:
-    source = one.selected.item.source
-    file, line = (source.file, source.line) if source is not None else (None, 1)
     title = f"{one.effect}: {visible(str(one.selected))}"
-    return Annotation(0, "error", title, f"{MEANINGS[one.effect]} ({_by(one)})", file, line)
+    place = place_of(one.selected.item, one.selected.finding)
+    return Annotation(0, "error", title, f"{MEANINGS[one.effect]} ({_by(one)})", place)
 
 
 def _by(one: Guarded) -> str:

@@ -142,7 +142,13 @@ def _scan(  # noqa: PLR0917
 
     def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
         desired = read_sources(
-            requests, live, namespace=options.namespace, settings=settings, checkouts=options.checkout, loaded=loaded
+            requests,
+            live,
+            namespace=options.namespace,
+            settings=settings,
+            checkouts=options.checkout,
+            loaded=loaded,
+            deadline=deadline if options.live else None,
         )
         if explain:
             print_inputs(options, settings, desired, live)

@@ -41,6 +41,19 @@ class Node:
         return self._node.value if isinstance(self._node, yaml.ScalarNode) else None
 
     @property
+    def block(self) -> "tuple[str, int] | None":
+        """The text of a scalar that is a document itself, and the number of lines before it.
+
+        None if it is folded or has quotes on several lines, so that its lines are not those of the file.
+        """
+        if not isinstance(self._node, yaml.ScalarNode):
+            return None
+        start, end = self._node.start_mark, self._node.end_mark
+        if self._node.style == "|":
+            return self._node.value, self._lines_before + start.line + 1
+        return (self._node.value, self._lines_before + start.line) if start.line == end.line else None
+
+    @property
     def items(self) -> "list[Node]":
         """The items of a list; empty for anything else."""
         nodes = self._node.value if isinstance(self._node, yaml.SequenceNode) else ()

@@ -24,6 +24,7 @@ class ApiServer:
         info: The server's address and version.
         resources: The kinds that it serves.
         default_namespace: The namespace of objects that name none.
+        deadline: When the scan must end.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ApiServer:
             RequestError: Discovery failed.
         """
         self._requests = Requests(connection, limits, deadline, notify)
+        self.deadline = self._requests.deadline
         self._schemas = SchemaSource(self._requests)
         self.info = ClusterInfo(connection.context, connection.server, self._version(), connection.impersonated.user)
         self.resources: Resources = discover(self._requests)

@@ -93,6 +93,7 @@ class Requests:
 
     Attributes:
         count: Requests sent so far, including retries.
+        deadline: When to stop.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Requests:
         """
         self._connection = connection
         self._limits = limits or Limits()
-        self._deadline = deadline or self._limits.deadline()
+        self.deadline = deadline or self._limits.deadline()
         self._notify = notify
         self._renewing = threading.Lock()
         self._has_responded = False
@@ -164,7 +165,7 @@ class Requests:
                 path,
                 # Do not wait long again for a server that has just failed for good.
                 max_retries=1 if self._last_failed else None,
-                deadline=self._deadline,
+                deadline=self.deadline,
                 notify=self._notify,
             )
         except RequestError as error:
@@ -233,7 +234,7 @@ class Requests:
         raise AttemptError(error, str(response.status), retries_for(response), retry_after(response))
 
     def _send(self, path: str, target: str, accept: str) -> Response:
-        seconds_left = self._deadline.remaining()
+        seconds_left = self.deadline.remaining()
         if not seconds_left:
             raise AttemptError(self._deadline_passed(), "no time is left", 0)
         connection = self._connection
@@ -263,13 +264,13 @@ class Requests:
         with self._renewing:
             if self._connection is not refused:
                 return
-            seconds = min(self._limits.request_seconds, self._deadline.remaining())
+            seconds = min(self._limits.request_seconds, self.deadline.remaining())
             problem = credentials_refused(self.server)
             try:
                 self._connection = call_with_timeout(seconds, refused.renew)
             except TimeoutError:
                 timed_out = ConnectError(f"{problem}; getting new ones timed out")
-                error = timed_out if self._deadline.remaining() else self._deadline_passed()
+                error = timed_out if self.deadline.remaining() else self._deadline_passed()
                 raise AttemptError(error, "no credentials", 0) from None
             except DriftError as error:
                 raise AttemptError(ConnectError(f"{problem}; getting new ones failed: {error}"), "401", 0) from None
@@ -277,13 +278,11 @@ class Requests:
 
     def _no_response(self, path: str, failure: NoResponseError) -> ScanError:
         return (
-            no_response_error(self._connection, path, failure)
-            if self._deadline.remaining()
-            else self._deadline_passed()
+            no_response_error(self._connection, path, failure) if self.deadline.remaining() else self._deadline_passed()
         )
 
     def _deadline_passed(self) -> ConnectError:
-        seconds = format_duration(self._deadline.seconds or 0)
+        seconds = format_duration(self.deadline.seconds or 0)
         return ConnectError(f"the scan did not finish within {seconds}, so the rest was not read; raise --deadline")
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from posixpath import normpath
 from typing import Final
 
-from drift.model import SEVERITY_RANK, Finding, ObjectReport, Report, Severity, Status
+from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
 from drift.report.view import (
     cause_and_managers,
     object_name,
     open_for,
     place_in_file,
+    place_of,
     plural,
     reason_of,
     resolved_line,
@@ -46,21 +47,20 @@ class Annotation:
         level: ``error``, ``warning`` or ``notice``.
         title: The title.
         message: The text.
-        file: The file that it belongs to, or None.
-        line: The line in that file.
+        place: The file that it belongs to and the line in it, or None.
     """
 
     rank: float
     level: str
     title: str
     message: str
-    file: str | None = None
-    line: int = 1
+    place: Place | None = None
 
     def __str__(self) -> str:
         properties = {"title": self.title}
-        if self.file is not None and self.file != _STDIN:
-            properties = {"file": short(normpath(self.file)), "line": str(self.line), **properties}
+        if self.place is not None and self.place.file != _STDIN:
+            line = {} if self.place.line is None else {"line": str(self.place.line)}
+            properties = {"file": short(normpath(self.place.file)), **line, **properties}
         pairs = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
         return f"::{self.level} {pairs}::{_escape(self.message)}\n"
 
@@ -80,22 +80,22 @@ def to_annotations(report: Report) -> str:
 
 def _annotations(report: Report) -> Iterator[Annotation]:
     for unread in report.unread:
-        file, line, _, problem = place_in_file(unread) or (None, 1, 1, unread)
-        yield Annotation(_UNREAD_RANK, "error", "not read", sentence(problem), file, line)
+        found = place_in_file(unread)
+        place, problem = (None, unread) if found is None else (Place(*found[:2]), found[3])
+        yield Annotation(_UNREAD_RANK, "error", "not read", sentence(problem), place)
     for error in report.errors:
         yield Annotation(_UNCHECKED_RANK, "error", "not checked", sentence(error))
     for item in report.objects:
         name = short(object_name(item))
-        file, line = (None, 1) if item.source is None else (item.source.file, item.source.line)
+        begin = None if item.source is None else Place(item.source.file, item.source.line)
         if item.status is Status.UNCHECKED and not item.is_skipped:
-            yield Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), file, line)
+            yield Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), begin)
         for finding in item.findings:
             if finding.is_drift:
                 title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
                 rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                yield Annotation(
-                    rank, level, title, _message(item, finding, report.generated_at), file, finding.line or line
-                )
+                message = _message(item, finding, report.generated_at)
+                yield Annotation(rank, level, title, message, place_of(item, finding))
 
 
 def _message(item: ObjectReport, finding: Finding, now: str) -> str:

@@ -7,12 +7,13 @@ from urllib.parse import quote
 
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Source, Status, Verdict
+from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Place, Report, Severity, Status, Verdict
 from drift.report.view import (
     cause_and_managers,
     finding_order,
     object_name,
     place_in_file,
+    place_of,
     reason_of,
     sentence,
     short,
@@ -118,18 +119,18 @@ def _message(item: ObjectReport, finding: Finding) -> str:
 
 def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str, ...]) -> dict[str, Json]:
     logical = {"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}
-    physical = _physical(item.source, finding.line, paths)
+    physical = _physical(place_of(item, finding), paths)
     return {**({"physicalLocation": physical} if physical else {}), "logicalLocations": [logical]}
 
 
-def _physical(source: Source | None, line: int | None, paths: tuple[str, ...]) -> dict[str, Json] | None:
-    """Returns the field's location in the manifest; for an object without one, the first path that was compared."""
-    file = source.file if source is not None else next(iter(paths), "")
+def _physical(place: Place | None, paths: tuple[str, ...]) -> dict[str, Json] | None:
+    """Returns the field's location; for an object that is in no file, the first path that was compared."""
+    file = place.file if place is not None else next(iter(paths), "")
     if not file or file in _STDIN:
         return None
     location: dict[str, Json] = {"artifactLocation": _artifact(file)}
-    if source is not None:
-        location["region"] = {"startLine": line or source.line}
+    if place is not None and place.line is not None:
+        location["region"] = {"startLine": place.line}
     return location
 
 

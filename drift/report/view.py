@@ -25,6 +25,7 @@ from drift.model import (
     Lifecycle,
     ObjectKey,
     ObjectReport,
+    Place,
     Report,
     Resolved,
     SourceInfo,
@@ -442,6 +443,14 @@ def reason_of(item: ObjectReport) -> str | None:
         paths.setdefault(one.reason, []).append(one.path)
     parts += [f"not compared: {_first(found)} ({reason})" for reason, found in paths.items()]
     return sentence("; ".join(parts)) if parts else None
+
+
+def place_of(item: ObjectReport, finding: Finding) -> Place | None:
+    """Returns the file of a finding and its line, if that is known; None for an object that is in no file."""
+    if finding.file is not None:
+        return Place(finding.file, finding.line)
+    # Reports of older releases have it only for the object.
+    return None if item.source is None else Place(item.source.file, finding.line or item.source.line)
 
 
 def field_place(item: ObjectReport, finding: Finding) -> str | None:

@@ -11,7 +11,7 @@ from drift.model import Cause, ObjectReport, Report, Status
 from drift.policy.digest import digest
 from drift.policy.findings import missing_finding
 from drift.scanning.last_sync import LastSync
-from drift.scanning.options import FieldLine
+from drift.scanning.options import FieldPlace
 from drift.scanning.plan import MissingObject
 
 #: Namespaces that are looked up, one request each.
@@ -19,14 +19,14 @@ _MAX_NAMESPACES: Final = 5
 _CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
 
 
-def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, field_line: FieldLine) -> ObjectReport:
+def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, field_place: FieldPlace) -> ObjectReport:
     """Reports a manifest without a live object: missing, or in sync if the manifest itself says so.
 
     Args:
         absent: The manifest.
         last_sync: What was last synced. It must know the owners of all live objects.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
-        field_line: As in `Options`.
+        field_place: As in `Options`.
     """
     manifest, key = absent.manifest, absent.key
     expected = expected_absence(manifest.body)
@@ -37,9 +37,9 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, fie
     if reason is None and cause is Cause.PENDING_SYNC:
         reason = last_sync.why_pending(key)
     finding = missing_finding(key, cluster, cause)
-    if manifest.source is not None:
-        line = field_line(manifest, ()) or manifest.source.line
-        finding = replace(finding, file=manifest.source.file, line=line)
+    place = field_place(manifest, ())
+    if place is not None:
+        finding = replace(finding, file=place.file, line=place.line)
     findings = apply_opt_outs((finding,), manifest.body, None)
     report = ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)
     known = digest(key, manifest.body)

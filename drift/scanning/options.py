@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from drift.config.settings import SkippedKind
 from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.gitops.revisions import Repository
-from drift.model import WHOLE, Manifest, ObjectKey, Shard, Unmanaged
+from drift.model import WHOLE, Manifest, ObjectKey, Place, Shard, Unmanaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ def _ignore(step: ScanStep) -> None:
     del step
 
 
-def _unknown(manifest: Manifest, path: Sequence[str | int]) -> int | None:
-    del manifest, path
-    return None
+def _begin(manifest: Manifest, path: Sequence[str | int]) -> Place | None:
+    del path
+    return None if manifest.source is None else Place(manifest.source.file, manifest.source.line)
 
 
-FieldLine = Callable[[Manifest, Sequence[str | int]], int | None]
+FieldPlace = Callable[[Manifest, Sequence[str | int]], Place | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Options:
         ignore_differences: What the GitOps controllers of the sources ignore.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
         shard: The part of the namespaces to scan.
-        field_line: Returns the line of a field in the file of a manifest, by its keys and list indexes, or None.
+        field_place: Returns the file and line of a field of a manifest, by its keys and list indexes, or None.
         explain: Whether to report every decision, including those about objects that are obviously in sync.
         observe: Called with the progress, at most about a hundred times a second.
     """
@@ -81,7 +81,7 @@ class Options:
     with_variables: frozenset[str] = frozenset()
     catch_up: bool = False
     shard: Shard = WHOLE
-    field_line: FieldLine = _unknown
+    field_place: FieldPlace = _begin
     explain: bool = False
     observe: Callable[[ScanStep], object] = _ignore
 

@@ -20,7 +20,7 @@ from drift.policy.findings import conceal, deletion_findings, object_findings
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import NoCache
 from drift.scanning.last_sync import LastSync
-from drift.scanning.options import FieldLine
+from drift.scanning.options import FieldPlace
 from drift.scanning.plan import Pair
 from drift.scanning.types import Types
 from drift.schema.facts import known_facts
@@ -58,7 +58,7 @@ class PairComparer:
         ignore_differences: What Argo CD and Flux ignore.
         cache: The reports of earlier scans.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
-        field_line: As in `Options`.
+        field_place: As in `Options`.
         may_have_variables: As in `Options`.
         explain: Whether to report every decision, even if the object is obviously in sync.
     """
@@ -70,7 +70,7 @@ class PairComparer:
     ignore_differences: Sequence[IgnoreDifferences]
     cache: NoCache
     cluster: str
-    field_line: FieldLine
+    field_place: FieldPlace
     may_have_variables: Callable[[Manifest], bool]
     explain: bool
     _proofs: dict[ReservedMetadata, InSyncProof] = field(default_factory=dict, init=False)
@@ -179,17 +179,17 @@ class PairComparer:
     def _with_lines(
         self, findings: tuple[Finding, ...], pair: Pair, comparison: ObjectComparison
     ) -> tuple[Finding, ...]:
-        source = pair.manifest.source
-        if source is None or not findings:
+        if not findings:
             return findings
         desired = comparison.projection.desired
         paths = {render(one.difference.path): one.difference.path for one in comparison.differences}
-        lines = {
-            path: self.field_line(pair.manifest, steps(desired, paths.get(path, ())))
+        places = {
+            path: self.field_place(pair.manifest, steps(desired, paths.get(path, ())))
             for path in {finding.path for finding in findings}
         }
         return tuple(
-            replace(finding, file=source.file, line=lines[finding.path] or source.line) for finding in findings
+            finding if (place := places[finding.path]) is None else replace(finding, file=place.file, line=place.line)
+            for finding in findings
         )
 
 

@@ -158,7 +158,7 @@ class _Scan:
             ignore_differences=(*options.ignore_differences, *ignore_differences),
             cache=cache,
             cluster=self._cluster,
-            field_line=options.field_line,
+            field_place=options.field_place,
             may_have_variables=options.may_have_variables,
             explain=options.explain,
         )
@@ -171,7 +171,7 @@ class _Scan:
         applier = self._compare_postponed(results)
         # Why an object is missing depends on the owners of all others.
         missing = [
-            report_missing(absent, self._last_sync, self._cluster, self._options.field_line)
+            report_missing(absent, self._last_sync, self._cluster, self._options.field_place)
             for absent in results.absent
         ]
         if results.is_connected:

@@ -9,11 +9,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import unquote
@@ -127,8 +129,10 @@ class Checkouts:
             arguments: ``PATH`` or ``URL=PATH``; none for the work tree of the working directory.
         """
         self._arguments = arguments
-        self._copies: dict[tuple[WorkTree, str | None, str], Copy] = {}
+        self._unused: defaultdict[tuple[WorkTree, str | None, str], deque[Copy]] = defaultdict(deque)
+        self._behind: dict[tuple[WorkTree, str], int] = {}
         self._folder: Path | None = None
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         """Creates the folder of the copies."""
@@ -149,7 +153,8 @@ class Checkouts:
             SourceError: There is none.
             UsageError: A path that the user named does not exist.
         """
-        found = self._by_url.get(repository_id(url))
+        with self._lock:
+            found = self._by_url.get(repository_id(url))
         if found is None:
             shown = without_passwords(url)
             raise SourceError(f"no local checkout of {shown}; name one with --checkout PATH or --checkout {shown}=PATH")
@@ -157,19 +162,25 @@ class Checkouts:
 
     def commits_behind(self, tree: WorkTree, commit: str) -> int:
         """Returns how many commits a work tree is behind a commit; 0 unless that commit descends from it."""
-        if tree.commit is None or _git(tree.root, "merge-base", "--is-ancestor", "HEAD", commit) is None:
+        if tree.commit in {None, commit}:
             return 0
-        return int(_git(tree.root, "rev-list", "--count", f"HEAD..{commit}", "--") or 0)
+        with self._lock:
+            if (tree, commit) not in self._behind:
+                self._behind[tree, commit] = _commits_behind(tree, commit)
+            return self._behind[tree, commit]
 
     def tag(self, tree: WorkTree, name: str) -> str | None:
         """Returns the commit of a tag, or None if the work tree does not have it."""
         found = _git(tree.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/tags/{name}^{{commit}}")
         return found.strip() if found else None
 
+    @contextmanager
     def copy(
         self, tree: WorkTree, commit: str | None, prepare: Callable[[Path], None] | None = None, variant: str = ""
-    ) -> Copy:
-        """Returns a copy of a work tree. The same arguments give the same copy.
+    ) -> Iterator[Copy]:
+        """Lends a copy of a work tree. No other build uses it in the meantime.
+
+        A build may change it, and must undo the changes: the same arguments give the same copy again.
 
         Args:
             tree: The work tree.
@@ -180,12 +191,17 @@ class Checkouts:
         Raises:
             SourceError: The repository does not have the commit.
         """
-        key = (tree, commit, variant)
-        if key not in self._copies:
-            self._copies[key] = self._new_copy(tree, commit)
+        unused = self._unused[tree, commit, variant]
+        try:
+            copy = unused.pop()
+        except IndexError:
+            copy = self._new_copy(tree, commit)
             if prepare is not None:
-                prepare(self._copies[key].root)
-        return self._copies[key]
+                prepare(copy.root)
+        try:
+            yield copy
+        finally:
+            unused.append(copy)
 
     def _new_copy(self, tree: WorkTree, commit: str | None) -> Copy:
         if self._folder is None:
@@ -218,6 +234,12 @@ class Checkouts:
             if here is not None and here.commit is not None:
                 trees = {repository_id(name): here for name in _remotes(here.root)}
         return trees
+
+
+def _commits_behind(tree: WorkTree, commit: str) -> int:
+    if _git(tree.root, "merge-base", "--is-ancestor", "HEAD", commit) is None:
+        return 0
+    return int(_git(tree.root, "rev-list", "--count", f"HEAD..{commit}", "--") or 0)
 
 
 def _split(argument: str) -> tuple[str | None, Path]:

@@ -1,15 +1,15 @@
 """Finds the lines of fields in the files of manifests, for the objects that have findings."""
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from drift.documents.files import read_file
 from drift.documents.parse import split_documents
-from drift.model import Manifest, Source
+from drift.model import Manifest, Place, Source
+from drift.sources.kustomizations import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from drift.documents.positions import Node
@@ -30,25 +30,53 @@ class FieldLines:
 
     def __init__(self, revisions: "Revisions | None" = None) -> None:
         self._revisions = revisions
-        self._texts = lru_cache(_MAX_FILES)(self._read)
+        self._texts = lru_cache(_MAX_FILES)(self._split)
         self._documents = lru_cache(_MAX_DOCUMENTS)(self._document)
 
-    def find(self, manifest: Manifest, path: Sequence[str | int]) -> int | None:
-        """Returns the line of a field, or of the innermost part on its path that the file has.
+    def find(self, manifest: Manifest, path: Sequence[str | int]) -> Place | None:
+        """Returns the file and the line of a field.
 
         Args:
             manifest: The manifest.
             path: The keys and list indexes that lead to the field.
 
         Returns:
-            The line, counted from 1; None if it is not known, because the file has changed or is not plain YAML.
+            For a manifest that is as in its file, the line of the field, or of the innermost part on its path that the
+            file has. Of what kustomize or Helm made, the line that set the field, in whatever file it is, else the file
+            of the manifest without a line. None if the manifest has no file.
         """
-        if manifest.source is None:
+        source = manifest.source
+        if source is None:
             return None
-        document = self._documents(manifest.source.file, manifest.source.line)
+        # Imported only here: most reports are about manifests as they are in Git.
+        if manifest.is_template:
+            from drift.sources.template_lines import line_in_template  # noqa: PLC0415
+
+            text = self._bytes(source.file)
+            return Place(source.file, line_in_template(text, manifest, path) if path else source.line)
+        is_generated = PurePath(source.file).name in KUSTOMIZATIONS
+        if manifest.layers or is_generated:
+            return self._built(manifest, source, path) if path else Place(source.file, source.line)
+        return Place(source.file, self._line(manifest, source, path) or source.line)
+
+    def _built(self, manifest: Manifest, source: Source, path: Sequence[str | int]) -> Place:
+        from drift.sources.kustomize_lines import Field, line_in_layers  # noqa: PLC0415
+
+        field = Field(manifest, path)
+        document = self._documents(source.file, source.line)
+        body = None if document is None else _body(document, manifest)
+        found = None if body is None else field.find_in(body)
+        own = Place(source.file, found.line) if found is not None and field.is_set_by(found, in_part=True) else None
+        # Where a kustomization adds to a part of an object, the part begins in the file of the object.
+        if own is not None and field.is_container:
+            return own
+        return line_in_layers(field, self._bytes) or own or Place(source.file, None)
+
+    def _line(self, manifest: Manifest, source: Source, path: Sequence[str | int]) -> int | None:
+        document = self._documents(source.file, source.line)
         body = None if document is None else _body(document, manifest)
         if body is None:
-            return self._in_template(manifest.source, path)
+            return None
         node, depth = body.innermost(path)
         if manifest.kind == "Secret" and path[:1] == ("data",):
             # The server merges it into the data.
@@ -56,36 +84,25 @@ class FieldLines:
             node = other if other_depth > depth else node
         return node.line
 
-    def _in_template(self, source: Source, path: Sequence[str | int]) -> int | None:
-        """Returns the line of a field in a template of a chart, if only one line there can set it."""
-        lines_before, text = self._text_at(source.file, source.line)
-        if not path or not isinstance(path[-1], str) or b"{{" not in text:
-            return None
-        key = re.escape(path[-1].encode("utf-8", "surrogatepass"))
-        found = [match.start(1) for match in re.finditer(rb"""^[ -]*(["']?)%b\1[ ]*:""" % key, text, re.MULTILINE)]
-        return lines_before + text.count(b"\n", 0, found[0]) + 1 if len(found) == 1 else None
-
-    def _text_at(self, file: str, line: int) -> tuple[int, bytes]:
-        """Returns the document at a line, and the number of lines before it."""
-        documents = self._texts(file)
-        index = bisect_left(documents, line, key=lambda document: document[0]) - 1
-        return documents[index] if index >= 0 else (0, b"")
-
-    def _read(self, file: str) -> list[tuple[int, bytes]]:
+    def _bytes(self, file: str) -> bytes:
         try:
-            text = read_file(Path(file))
+            return read_file(Path(file))
         except OSError:
             # A file of another commit, or standard input, or one that has been removed.
-            text = (self._revisions and self._revisions.read(file)) or b""
-        return split_documents(text)
+            return (self._revisions and self._revisions.read(file)) or b""
+
+    def _split(self, file: str) -> list[tuple[int, bytes]]:
+        return split_documents(self._bytes(file))
 
     def _document(self, file: str, line: int) -> "Node | None":
-        lines_before, text = self._text_at(file, line)
-        if not text or len(text) > _MAX_BYTES:
+        documents = self._texts(file)
+        index = bisect_left(documents, line, key=lambda document: document[0]) - 1
+        if index < 0 or len(documents[index][1]) > _MAX_BYTES:
             return None
         # Imported only here: it needs PyYAML, and most reports have no lines to find.
         from drift.documents.positions import first_document  # noqa: PLC0415
 
+        lines_before, text = documents[index]
         return first_document(text, lines_before)
 
 

@@ -5,8 +5,7 @@ difference between the two is exactly what Flux has still to apply.
 """
 
 import os
-from collections.abc import Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -69,8 +68,8 @@ def render_flux(target: str, context: SourceContext) -> list[Rendered]:
             else "the cluster has no Kustomization or HelmRelease of Flux with this name; --flux all takes all of them"
         )
     with Checkouts(context.checkouts) as checkouts:
-        rendered = [_Kustomization(live, context, checkouts).render() for live in kustomizations]
-    return [*rendered, *(_render_release(live, context) for live in releases)]
+        jobs = [_Kustomization(live, context, checkouts).render for live in kustomizations]
+        return context.runner.run_all([*jobs, *(partial(_render_release, live, context) for live in releases)])
 
 
 def flux_state(target: str, context: SourceContext) -> Hashable:
@@ -137,13 +136,11 @@ class _Kustomization:
         commit = applied if behind else repository.pinned
         notes = [self._behind(tree, behind, applied)] if behind else []
         why_unknown = self._why_base_is_unknown(applied, changed_at)
-        builds = [partial(self._build, tree, self._copy(tree, commit, repository), commit, variables)]
+        commits = [commit]
         if why_unknown is None and applied not in {commit, None if tree.is_dirty else tree.commit}:
-            try:
-                builds.append(partial(self._build, tree, self._copy(tree, applied, repository), applied, variables))
-            except SourceError as error:
-                why_unknown = str(error)
-        desired, *rest = _run(builds)
+            commits.append(applied)
+        build = partial(self._try_build, repository, tree, variables)
+        desired, *rest = self._context.runner.run_all([partial(build, at) for at in commits])
         if isinstance(desired, SourceError):
             raise desired
         base: tuple[Manifest, ...] | SourceError = rest[0] if rest else desired
@@ -169,16 +166,23 @@ class _Kustomization:
             ignore_differences=tuple(ignores),
         )
 
-    def _copy(self, tree: WorkTree, commit: str | None, repository: "_Repository") -> Copy:
+    def _try_build(
+        self, repository: "_Repository", tree: WorkTree, variables: Variables | None, commit: str | None
+    ) -> tuple[Manifest, ...] | SourceError:
+        """Returns the manifests at a commit, or None for the files as they are; or why they cannot be built."""
         prepare = partial(remove_ignored_files, ignore=repository.ignore)
-        return self._checkouts.copy(tree, commit, prepare, f"flux {repository.ignore}")
+        try:
+            with self._checkouts.copy(tree, commit, prepare, f"flux {repository.ignore}") as copy:
+                return self._build(tree, copy, commit, variables)
+        except SourceError as error:
+            return error
 
     def _build(
         self, tree: WorkTree, copy: Copy, commit: str | None, variables: Variables | None
     ) -> tuple[Manifest, ...]:
         shown = _shown(tree, self._path) if commit is None else f"{commit[:_SHORT]}:{self._path}"
         try:
-            built, folder = build_path(copy.root, self._spec, variables)
+            built, folder = build_path(copy.root, self._spec, variables, self._context.runner)
             return read_built(built, folder, shown, partial(finish, spec=self._spec, variables=variables))
         except SourceError as error:
             left_out = "".join(f"; {sentence}" for sentence in copy.left_out)
@@ -307,21 +311,6 @@ def _shown(tree: WorkTree, path: str) -> str:
     full = os.path.join(tree.root, path)  # noqa: PTH118
     relative = os.path.relpath(full)
     return full if relative.startswith("..") else relative
-
-
-def _run(builds: Sequence[partial[tuple[Manifest, ...]]]) -> list[tuple[Manifest, ...] | SourceError]:
-    """Runs one or two builds, two at a time."""
-
-    def run(build: partial[tuple[Manifest, ...]]) -> tuple[Manifest, ...] | SourceError:
-        try:
-            return build()
-        except SourceError as error:
-            return error
-
-    if len(builds) == 1:
-        return [run(builds[0])]
-    with ThreadPoolExecutor(len(builds)) as pool:
-        return list(pool.map(run, builds))
 
 
 def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:

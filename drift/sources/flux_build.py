@@ -19,11 +19,11 @@ from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.model import Incomparable, Json, Object, as_object
 from drift.sources.kustomizations import KUSTOMIZATIONS
-from drift.sources.kustomize import Built, build
+from drift.sources.kustomize import ANNOTATIONS, Built, build
+from drift.sources.programs import Runner
 from drift.sources.source_ignore import IGNORE_FILE, kept_files
 from drift.sources.substitution import SubstitutionError, check_names, substitute
 
-_ORIGINS: Final = "originAnnotations"
 #: The order in which kustomize looks for them.
 _FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _GENERATED_ENDINGS: Final = frozenset({".yaml", ".yml"})
@@ -84,13 +84,14 @@ def remove_ignored_files(root: Path, ignore: str | None) -> None:
         (root / name).unlink()
 
 
-def build_path(root: Path, spec: Object, variables: Variables | None) -> tuple[Built, Path]:
+def build_path(root: Path, spec: Object, variables: Variables | None, runner: Runner) -> tuple[Built, Path]:
     """Builds the path of a Kustomization.
 
     Args:
         root: A copy of the repository. It is changed during the build.
         spec: ``spec`` of the Kustomization.
         variables: Those of ``spec.postBuild``; None without it.
+        runner: Runs programs.
 
     Returns:
         What kustomize printed after the substitution, and the folder that was built. `finish` completes each object.
@@ -107,18 +108,19 @@ def build_path(root: Path, spec: Object, variables: Variables | None) -> tuple[B
     if not any(wanted.get(field) for field in {*_FIELDS.split()} - _NOT_CONTENT):
         # Flux builds nothing of an empty folder.
         return Built(b"", folder), folder
-    built = build_changed(root, file, wanted, any_file=True)
+    built = build_changed(root, file, wanted, runner, any_file=True)
     _check_generated(built.output)
     return built if variables is None else replace(built, output=_substitute(built.output, variables)), folder
 
 
-def build_changed(root: Path, file: Path, kustomization: Object, *, any_file: bool) -> Built:
+def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
     """Builds a folder of a copy with another kustomization in place of its own.
 
     Args:
         root: The copy, to which the build is confined.
         file: The file of the kustomization.
         kustomization: The other one.
+        runner: Runs programs.
         any_file: As for `drift.sources.kustomize.build`.
 
     Raises:
@@ -126,8 +128,8 @@ def build_changed(root: Path, file: Path, kustomization: Object, *, any_file: bo
     """
     _check_paths(root, file.parent, kustomization)
     metadata = list(_texts(kustomization, "buildMetadata"))
-    with _written(file, {**kustomization, "buildMetadata": list(dict.fromkeys([*metadata, _ORIGINS]))}):
-        return replace(build(file.parent, any_file=any_file), keeps_origins=_ORIGINS in metadata)
+    with _written(file, {**kustomization, "buildMetadata": list(dict.fromkeys([*metadata, *ANNOTATIONS]))}):
+        return replace(build(file.parent, runner, any_file=any_file), kept=frozenset(metadata))
 
 
 def finish(body: Object, spec: Object, variables: Variables | None) -> Object:
@@ -201,7 +203,7 @@ def _with_spec(kustomization: Object, file: Path, spec: Object) -> Object:
     """Returns a kustomization with the fields of a Kustomization of Flux."""
     merged = dict(kustomization)
     if file.is_file() and not merged.get("resources"):
-        merged["buildMetadata"] = [_ORIGINS]
+        merged["buildMetadata"] = ["originAnnotations"]
     for ours, flux in (("namespace", "targetNamespace"), ("namePrefix", "namePrefix"), ("nameSuffix", "nameSuffix")):
         if isinstance(spec.get(flux), str):
             merged[ours] = spec[flux]
@@ -300,7 +302,7 @@ def _check_generated(output: bytes) -> None:
     Raises:
         SourceError: One was, so that its values and the hash in its name are others than those of Flux.
     """
-    if b"configuredBy" not in output or b"kind: Secret" not in output:
+    if b"kind: SecretGenerator" not in output:
         return
     for document in read_documents(output, "the built objects"):
         body = as_object(document.value)

@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,24 @@ def manifests_info(paths: Sequence[str]) -> ManifestsInfo:
         return ManifestsInfo(tuple(paths), None, None)
     status = _run(git, folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in files))
     return ManifestsInfo(tuple(paths), commit.strip(), None if status is None else bool(status.strip()))
+
+
+def commits_of(paths: Iterable[str]) -> Mapping[str, str | None]:
+    """Returns the commit that each path is at, None outside a work tree. Asks Git once for each work tree."""
+    roots = {path: _work_tree(Path(path)) for path in paths}
+    git = shutil.which("git")
+    found = {
+        root: _run(git, root, "rev-parse", "--verify", "--quiet", "HEAD")
+        for root in {*roots.values()}
+        if git is not None and root is not None
+    }
+    commits = {root: commit.strip() for root, commit in found.items() if commit}
+    return {path: None if root is None else commits.get(root) for path, root in roots.items()}
+
+
+def _work_tree(path: Path) -> Path | None:
+    full = path.resolve()
+    return next((folder for folder in (full, *full.parents) if (folder / ".git").exists()), None)
 
 
 def origin_name(folder: Path) -> str | None:

@@ -1,18 +1,14 @@
 """Asks Git who wrote the lines of manifests that findings are about."""
 
-import json
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from drift.model import Change, Finding, GitLine, Report, SourceKind
-from drift.paths import parse
+from drift.model import Change, Finding, GitLine, Report
 
 _TIMEOUT_SECONDS: Final = 60
 #: The commit of a line that is only in the work tree.
@@ -26,20 +22,15 @@ _SETTINGS: Final = (
 )
 #: Lines in one command: a command line has a limited length.
 _AT_ONCE: Final = 1000
-#: Files of rendered sources that are kept in memory.
-_MAX_FILES: Final = 16
 
 
 def add_git_lines(report: Report) -> Report:
     """Returns the report with the last commit of the line of each finding, where Git has the field."""
-    rendered = {source.name for source in report.sources if source.kind is not SourceKind.FILES}
-    read = lru_cache(_MAX_FILES)(_read_lines)
     places = {
         finding.id: place
         for item in report.objects
         for finding in item.findings
         if (place := _place(finding)) is not None
-        and (rendered.isdisjoint(item.origins) or _sets(finding, read(place[0])[place[1] - 1 : place[1]]))
     }
     lines = blame(places.values())
 
@@ -58,33 +49,6 @@ def _place(finding: Finding) -> tuple[str, int] | None:
     if finding.change in {Change.ADDED, Change.UNMANAGED} or finding.file is None or finding.line is None:
         return None
     return finding.file, finding.line
-
-
-def _read_lines(file: str) -> Sequence[str]:
-    try:
-        return Path(file).read_text("utf-8", "replace").split("\n")
-    except (OSError, ValueError):
-        return ()
-
-
-def _sets(finding: Finding, lines: Sequence[str]) -> bool:
-    """Returns whether a line sets the field of a finding. Of what was rendered, an overlay may have changed the field.
-
-    Args:
-        finding: A finding of a rendered object.
-        lines: The line of the finding; empty if it cannot be read.
-    """
-    path = parse(finding.path)
-    if not path or not lines:
-        # The object as a whole.
-        return bool(lines)
-    last = path[-1]
-    texts = [last] if isinstance(last, str) else [value for _, value in last]
-    is_template = "{{" in lines[0]
-    if not is_template and isinstance(finding.desired, str | int | float):
-        texts.append(json.dumps(finding.desired).strip('"'))
-    # Not the 2 in 12, nor the 1 in 1.2.
-    return all(re.search(rf"(?<![\w.]){re.escape(text)}(?![\w.])", lines[0]) for text in texts)
 
 
 def blame(lines: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], GitLine]:

@@ -139,7 +139,8 @@ def _render_at(revision: str, path: RenderedPath) -> Iterator[Manifest]:
     with copy_at(revision, Path(path.path)) as copy:
         for manifest in path.render(copy.path, copy.inside) if copy.path.exists() else ():
             source = manifest.source and replace(manifest.source, file=f"{revision}:{manifest.source.file}")
-            yield replace(manifest, source=source, origins=(path.name,))
+            layers = tuple(f"{revision}:{file}" for file in manifest.layers)
+            yield replace(manifest, source=source, layers=layers, origins=(path.name,))
 
 
 @dataclass(frozen=True, slots=True)

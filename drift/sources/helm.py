@@ -1,13 +1,15 @@
 """Renders a Helm chart with ``helm template``, for the version and the APIs of the cluster.
 
-A chart may generate random values, such as passwords, so it is rendered twice: a value that differs between the two
-cannot be compared.
+A chart may generate random values, such as passwords. One that does is rendered twice: a value that differs between the
+two cannot be compared.
 """
 
 import re
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +20,13 @@ from drift.kube.resources import Resources
 from drift.model import Incomparable, Json, Manifest, Object, Source, as_object
 from drift.sources.kustomizations import CHART
 from drift.sources.load import load_documents
-from drift.sources.programs import find_program, run
+from drift.sources.programs import Runner
+from drift.sources.random_values import may_change
+from drift.sources.template_lines import object_line
 
 RANDOM: Final = Incomparable("the chart renders another value each time")
 _SOURCE: Final = re.compile(r"^# Source: (.+?)\s*$", re.MULTILINE)
 _MISSING_DEPENDENCIES: Final = re.compile(r"missing in charts/ directory: (.+)")
-_KIND: Final = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
 #: Linux limits one argument to 128 KiB, which the APIs of a cluster with many CRDs exceed.
 _APIS_PER_FLAG: Final = 200
 #: The most that is read of the Chart.yaml in an archive.
@@ -110,13 +113,16 @@ def api_versions(resources: Resources) -> tuple[str, ...]:
     )
 
 
-def render_chart(chart: Chart, installation: Installation, shown: str) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
+def render_chart(
+    chart: Chart, installation: Installation, shown: str, runner: Runner
+) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
     """Renders a chart.
 
     Args:
         chart: The chart.
         installation: How it is installed.
         shown: The chart as the user named it, for the files of the manifests.
+        runner: Runs programs.
 
     Returns:
         The manifests, without hooks, and remarks, a sentence each.
@@ -124,23 +130,30 @@ def render_chart(chart: Chart, installation: Installation, shown: str) -> tuple[
     Raises:
         SourceError: Helm is not installed or fails, or the chart renders no object.
     """
-    first, second = (_template(chart, installation) for _ in range(2))
+    template = partial(_template, chart, installation, runner)
+    first, *others = runner.run_all([template, template] if _may_change(chart, installation) else [template])
     manifests = _read(first, chart, installation.namespace, shown)
-    if first == second:
+    if others in ([], [first]):
         return manifests, ()
-    return mark_random(manifests, _read(second, chart, installation.namespace, shown))
+    return mark_random(manifests, _read(others[0], chart, installation.namespace, shown))
 
 
-def _template(chart: Chart, installation: Installation) -> bytes:
-    helm = find_program("helm")
+def _may_change(chart: Chart, installation: Installation) -> bool:
+    for file in installation.values:
+        if not Path(file).is_file():
+            raise UsageError(f"--values {file}: no such file")
+    files = (Path(file).read_bytes() for file in installation.values)
+    words = (word.encode() for word in (*installation.set_values, *installation.flags))
+    return may_change(chart.path, chain(files, words))
+
+
+def _template(chart: Chart, installation: Installation, runner: Runner) -> bytes:
+    helm = runner.find("helm")
     if helm is None:
         raise SourceError(
             "needs helm, which is not on PATH; install it, or pipe the rendered manifests from elsewhere: "
             f"helm template {installation.release} {chart.path} | drift report -"
         )
-    for file in installation.values:
-        if not Path(file).is_file():
-            raise UsageError(f"--values {file}: no such file")
     flags = [] if installation.has_hooks else ["--no-hooks"]
     flags += ["--include-crds"] if installation.has_crds else []
     flags += ["--namespace", installation.namespace]
@@ -151,7 +164,7 @@ def _template(chart: Chart, installation: Installation) -> bytes:
     flags += [part for value in installation.set_values for part in ("--set", value)]
     flags += installation.flags
     try:
-        return run(helm, ["template", installation.release, str(chart.path.resolve()), *flags])
+        return runner.run(helm, ["template", installation.release, str(chart.path.resolve()), *flags])
     except SourceError as error:
         missing = _MISSING_DEPENDENCIES.search(str(error))
         if missing is None:
@@ -197,14 +210,19 @@ def read_templates(
         template = templates[document.line - 1] if document.line <= len(templates) else ""
         loaded = load_documents([(template or "helm", [document])])
         manifests += [
-            replace(manifest, namespace=manifest.namespace or namespace, source=source(template, manifest.body))
+            replace(
+                manifest,
+                namespace=manifest.namespace or namespace,
+                source=source(template, manifest.body),
+                is_template=True,
+            )
             for manifest in loaded.manifests
         ]
     return tuple(manifests)
 
 
 class Templates:
-    """Finds the templates of a chart as files of the user. Finds an object by its kind: the rest may be computed.
+    """Finds the templates of a chart as files of the user.
 
     Args:
         chart: The folder or the archive of the chart.
@@ -214,7 +232,6 @@ class Templates:
     def __init__(self, chart: Path, shown: str) -> None:
         self._chart = chart
         self._shown = shown
-        self._seen: dict[tuple[str, str], int] = {}
 
     def source(self, template: str, body: Object) -> Source | None:
         """Returns the place of the next object of a template; None if the chart has no such file."""
@@ -228,11 +245,8 @@ class Templates:
             return Source(f"{self._shown}/{CHART}", 1, 1)
         if not inside:
             return None
-        kind = str(body.get("kind"))
-        index = self._seen[template, kind] = self._seen.get((template, kind), -1) + 1
-        places = [found.start() for found in _KIND.finditer(text) if found[1].decode() == kind]
-        line = text.count(b"\n", 0, places[min(index, len(places) - 1)]) + 1 if places else 1
-        return Source(f"{self._shown}/{inside}", 1, line)
+        line = object_line(text, str(body.get("kind")), str(as_object(body.get("metadata")).get("name")))
+        return Source(f"{self._shown}/{inside}", 1, line or 1)
 
 
 def mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:

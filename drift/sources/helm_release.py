@@ -113,9 +113,9 @@ def find_release(namespace: str, name: str, context: SourceContext) -> Release |
     Raises:
         SourceError: It cannot be read.
     """
-    for revisions in _by_release(_revisions(context, namespace, name)):
-        return _read(revisions, context)
-    return None
+    # Without the name in the request, it is the same one for all charts in the namespace.
+    stored = [revision for revision in _revisions(context, namespace, None) if revision.name == name]
+    return next((_read(revisions, context) for revisions in _by_release(stored)), None)
 
 
 def _targeted(target: str, context: SourceContext) -> Sequence[_Revision]:

@@ -1,14 +1,14 @@
 """Builds a folder with a kustomization, as ``kustomize build`` does, and finds the file of each object.
 
 kustomize says where an object comes from if its kustomization asks for it. So that no file of the user is changed, the
-folder is built through another kustomization in a temporary folder, which lists only the folder and asks for origins.
-The annotation is removed from each object again before it is compared.
+folder is built through another kustomization in a temporary folder, which lists only the folder and asks for origins
+and for the kustomizations that changed the object. These annotations are removed again before it is compared.
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -20,9 +20,12 @@ from drift.errors import DriftError, SourceError
 from drift.model import Json, Manifest, Object, Source, as_object
 from drift.sources.kustomizations import KUSTOMIZATIONS
 from drift.sources.load import load_documents
-from drift.sources.programs import Program, find_program, run
+from drift.sources.programs import Program, Runner
 
 _ORIGIN: Final = "config.kubernetes.io/origin"
+_TRANSFORMATIONS: Final = "alpha.config.kubernetes.io/transformations"
+#: The annotations in which kustomize says where an object comes from and what changed it, if ``buildMetadata`` asks.
+ANNOTATIONS: Final = {"originAnnotations": _ORIGIN, "transformerAnnotations": _TRANSFORMATIONS}
 #: The fields of a kustomization that list generators, by the kind that origins give.
 _GENERATORS: Final = {"ConfigMapGenerator": "configMapGenerator", "SecretGenerator": "secretGenerator"}
 
@@ -34,57 +37,54 @@ class Built:
     Attributes:
         output: The objects as YAML, each with its origin as an annotation.
         root: The folder to which the files of origins are relative.
-        keeps_origins: Whether the kustomization of the user asks for the annotation, so that it is deployed.
+        kept: The values of ``buildMetadata`` for which the kustomization of the user asks, so that they are deployed.
     """
 
     output: bytes = field(repr=False)
     root: Path
-    keeps_origins: bool = False
+    kept: frozenset[str] = frozenset()
 
 
-def kustomize_program() -> Program:
-    """Returns kustomize, or else kubectl, which contains it.
+def build(folder: Path, runner: Runner, *, any_file: bool = False) -> Built:
+    """Runs kustomize.
+
+    Args:
+        folder: A folder with a kustomization.
+        runner: Runs programs.
+        any_file: Whether its kustomizations may read files outside their folders, as Flux allows.
 
     Raises:
-        SourceError: Neither is installed.
+        SourceError: No program is installed, or it fails. The message does not name the folder.
     """
-    program = find_program("kustomize", "kubectl")
+    program = _program(runner)
+    arguments = ["build"] if program.name == "kustomize" else ["kustomize"]
+    arguments += ["--load-restrictor=LoadRestrictionsNone"] if any_file else []
+    target = folder.resolve()
+    kept = _build_metadata(target)
+    if not kept.isdisjoint(ANNOTATIONS):
+        return Built(runner.run(program, [*arguments, str(target)]), target, kept)
+    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
+        root = Path(scratch).resolve()
+        # JSON is YAML, and has a form for every path.
+        wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": [*ANNOTATIONS]}
+        (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")
+        try:
+            return Built(runner.run(program, [*arguments, str(root)]), root)
+        except SourceError as error:
+            if "failed: " in str(error):
+                # Fails again, with a message that is about the folder of the user alone.
+                runner.run(program, [*arguments, str(target)])
+            raise
+
+
+def _program(runner: Runner) -> Program:
+    program = runner.find("kustomize", "kubectl")
     if program is None:
         raise SourceError(
             "needs kustomize or kubectl, and neither is on PATH; install one of them, or pipe the built manifests "
             "from elsewhere: kustomize build | drift report -"
         )
     return program
-
-
-def build(folder: Path, *, any_file: bool = False) -> Built:
-    """Runs kustomize.
-
-    Args:
-        folder: A folder with a kustomization.
-        any_file: Whether its kustomizations may read files outside their folders, as Flux allows.
-
-    Raises:
-        SourceError: No program is installed, or it fails. The message does not name the folder.
-    """
-    program = kustomize_program()
-    arguments = ["build"] if program.name == "kustomize" else ["kustomize"]
-    arguments += ["--load-restrictor=LoadRestrictionsNone"] if any_file else []
-    target = folder.resolve()
-    if _asks_for_origins(target):
-        return Built(run(program, [*arguments, str(target)]), target, keeps_origins=True)
-    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
-        root = Path(scratch).resolve()
-        # JSON is YAML, and has a form for every path.
-        wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": ["originAnnotations"]}
-        (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")
-        try:
-            return Built(run(program, [*arguments, str(root)]), root)
-        except SourceError as error:
-            if "failed: " in str(error):
-                # Fails again, with a message that is about the folder of the user alone.
-                run(program, [*arguments, str(target)])
-            raise
 
 
 def read_built(
@@ -108,27 +108,24 @@ def read_built(
             body = document.value
             if isinstance(body, dict):
                 source = origins.source(body)
-                body = body if built.keeps_origins else _without_origin(body)
+                layers = origins.layers(body)
+                body = _without_annotations(body, {ANNOTATIONS[name] for name in ANNOTATIONS.keys() - built.kept})
                 body = body if finish is None else finish(body)
                 loaded = load_documents([(source.file if source else shown, [replace(document, value=body)])])
-                manifests += [replace(manifest, source=source) for manifest in loaded.manifests]
+                manifests += [replace(manifest, source=source, layers=layers) for manifest in loaded.manifests]
     except DriftError as error:
         raise SourceError(f"kustomize printed something that is not a manifest: {error}") from None
     return tuple(manifests)
 
 
-def _asks_for_origins(folder: Path) -> bool:
-    for name in KUSTOMIZATIONS:
-        for value in _values(folder / name):
-            wanted = as_object(value).get("buildMetadata")
-            if isinstance(wanted, list) and "originAnnotations" in wanted:
-                return True
-    return False
+def _build_metadata(folder: Path) -> frozenset[str]:
+    values = [as_object(value).get("buildMetadata") for name in KUSTOMIZATIONS for value in _values(folder / name)]
+    return frozenset(str(item) for value in values if isinstance(value, list) for item in value)
 
 
-def _without_origin(body: Object) -> Object:
+def _without_annotations(body: Object, names: Collection[str]) -> Object:
     metadata = as_object(body.get("metadata"))
-    annotations = {name: text for name, text in as_object(metadata.get("annotations")).items() if name != _ORIGIN}
+    annotations = {name: text for name, text in as_object(metadata.get("annotations")).items() if name not in names}
     rest = {name: value for name, value in metadata.items() if name != "annotations"}
     return {**body, "metadata": {**rest, "annotations": annotations} if annotations else rest}
 
@@ -161,12 +158,8 @@ class _Origins:
 
     def source(self, body: Object) -> Source | None:
         """Returns the place of an object that kustomize printed; None if no local file describes it."""
-        text = as_object(as_object(body.get("metadata")).get("annotations")).get(_ORIGIN)
-        if not isinstance(text, str):
-            return None
-        values = [document.value for document in read_documents(text.encode(), _ORIGIN)]
-        origin = as_object(values[0]) if values else {}
-        if "repo" in origin:
+        origin = as_object(_annotation(body, _ORIGIN))
+        if not origin or "repo" in origin:
             return None
         path, generated_by = origin.get("path"), origin.get("configuredIn")
         if isinstance(path, str):
@@ -175,6 +168,16 @@ class _Origins:
             field_name = _GENERATORS.get(str(as_object(origin.get("configuredBy")).get("kind")), "")
             return self._in_kustomization(self._absolute(generated_by), field_name, _name(body))
         return None
+
+    def layers(self, body: Object) -> tuple[str, ...]:
+        """Returns the local files of the kustomizations that changed an object, in the order in which they did."""
+        changes = _annotation(body, _TRANSFORMATIONS)
+        files = [
+            str(change["configuredIn"])
+            for change in map(as_object, changes if isinstance(changes, list) else ())
+            if "configuredIn" in change and "repo" not in change
+        ]
+        return tuple(self._named(self._absolute(file)) for file in dict.fromkeys(files))
 
     def _absolute(self, path: str) -> Path:
         return Path(os.path.normpath(self._root / path))
@@ -215,6 +218,12 @@ def _objects_in(file: Path) -> Sequence[_Described]:
         for document in documents
         if isinstance(body := document.value, dict)
     ]
+
+
+def _annotation(body: Object, name: str) -> Json:
+    text = as_object(as_object(body.get("metadata")).get("annotations")).get(name)
+    values = [document.value for document in read_documents(text.encode(), name)] if isinstance(text, str) else []
+    return values[0] if values else None
 
 
 def _values(file: Path) -> Sequence[Json]:

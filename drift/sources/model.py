@@ -4,13 +4,16 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from drift.gitops.ignore_differences import IgnoreDifferences
+from drift.kube.limits import Deadline
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.model import Manifest, Object, ObjectKey, SourceInfo
+from drift.sources.programs import Runner
 
 if TYPE_CHECKING:
     from drift.sources.git_revision import Revisions
@@ -27,6 +30,27 @@ class StoredObjects(Protocol):
         """Returns one object, or None if it does not exist. Raises RequestError."""
 
 
+@runtime_checkable
+class TimedSource(Protocol):
+    """A source of live objects that is not read any more after a deadline: a cluster, but not a dump."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """When it is read last."""
+
+
+class RememberedLists:
+    """Reads like another one, but sends the same list once: charts in one namespace ask for the same releases."""
+
+    def __init__(self, stored: StoredObjects) -> None:
+        self._list = cache(lambda *arguments: tuple(stored.list_labelled(*arguments)))
+        self.get_stored = stored.get_stored
+
+    def list_labelled(self, resource: Resource, namespace: str | None, labels: str) -> Iterator[LiveObject]:
+        """As `StoredObjects.list_labelled`."""
+        return iter(self._list(resource, namespace, labels))
+
+
 @dataclass(frozen=True, slots=True)
 class SourceContext:
     """What a source may need to be rendered for one cluster.
@@ -37,6 +61,7 @@ class SourceContext:
         stored: The same cluster, for state that programs keep in Secrets; None for a dump, which has no values.
         checkouts: Local Git work trees, as ``PATH`` or ``URL=PATH``.
         synced_revision: The Git revision of the paths that the user says was synced last, or None.
+        runner: Runs the programs that render sources.
     """
 
     cluster: LiveSource
@@ -44,6 +69,7 @@ class SourceContext:
     stored: StoredObjects | None = None
     checkouts: tuple[str, ...] = ()
     synced_revision: str | None = None
+    runner: Runner = field(default_factory=Runner)
 
 
 @dataclass(frozen=True, slots=True)

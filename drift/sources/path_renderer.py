@@ -7,7 +7,6 @@ from pathlib import Path
 from drift.config.settings import SourceRequest
 from drift.errors import SourceError
 from drift.model import Manifest, SourceInfo, SourceKind
-from drift.sources.git import manifests_info
 from drift.sources.helm import Chart, Installation, api_versions, fill_random, read_chart, render_chart
 from drift.sources.helm_release import find_release, release_state
 from drift.sources.kustomizations import folder_of, is_chart, kind_of_path
@@ -21,26 +20,28 @@ class PathRenderer:
     Args:
         request: Its path and options.
         context: The cluster.
+        commit: The commit that the path is at; None outside a work tree of Git.
 
     Attributes:
         name: The name of the source.
     """
 
-    def __init__(self, request: SourceRequest, context: SourceContext) -> None:
+    def __init__(self, request: SourceRequest, context: SourceContext, commit: str | None) -> None:
         self._request = request
         self._context = context
+        self._commit = commit
         self.name = str(request)
 
     def render(self) -> Sequence[Rendered]:
         """Returns the source as it is now, as the only one."""
         request = self._request
         kind = kind_of_path(request.target)
-        info = SourceInfo(kind, self.name, request.target, manifests_info((request.target,)).git_commit)
+        info = SourceInfo(kind, self.name, request.target, self._commit)
         folder = folder_of(request.target)
         try:
             if kind is SourceKind.HELM_CHART:
                 return [with_origin(self._chart(info))]
-            return [with_origin(Rendered(info, _built(folder, str(folder))))]
+            return [with_origin(Rendered(info, self._built(folder, str(folder))))]
         except SourceError as error:
             return [Rendered(info, failure=f"{self.name}: {error}")]
 
@@ -57,8 +58,8 @@ class PathRenderer:
         folder = folder_of(str(path))
         if is_chart(folder):
             chart = read_chart(folder)
-            return render_chart(chart, self._installation(chart), shown)[0]
-        return _built(folder, shown)
+            return render_chart(chart, self._installation(chart), shown, self._context.runner)[0]
+        return self._built(folder, shown)
 
     def release_state(self) -> Hashable:
         """Returns a value that changes when the release of a chart does; None for a kustomization.
@@ -76,7 +77,7 @@ class PathRenderer:
         shown = str(folder_of(self._request.target))
         chart = read_chart(Path(shown))
         installation = self._installation(chart)
-        manifests, notes = render_chart(chart, installation, shown)
+        manifests, notes = render_chart(chart, installation, shown, self._context.runner)
         info = replace(info, revision=chart.version)
         try:
             release = (
@@ -110,9 +111,8 @@ class PathRenderer:
             api_versions=api_versions(cluster.resources),
         )
 
-
-def _built(folder: Path, shown: str) -> tuple[Manifest, ...]:
-    manifests = read_built(build(folder), folder, shown)
-    if not manifests:
-        raise SourceError("kustomize builds no object from it")
-    return manifests
+    def _built(self, folder: Path, shown: str) -> tuple[Manifest, ...]:
+        manifests = read_built(build(folder, self._context.runner), folder, shown)
+        if not manifests:
+            raise SourceError("kustomize builds no object from it")
+        return manifests

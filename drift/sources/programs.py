@@ -12,16 +12,23 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Final
+from functools import cache
+from typing import IO, Final, TypeVar
 
 from drift.errors import SourceError
+from drift.kube.limits import Deadline, format_duration
 from drift.redaction import without_passwords
 
 #: How long a program may take. kustomize clones remote bases, which is slow.
 TIMEOUT_SECONDS: Final = 120.0
+#: Programs that run at the same time; each needs a processor.
+_AT_ONCE: Final = 2
+#: One more than that, so that the next source can be prepared meanwhile.
+_MAX_JOBS: Final = 3
+#: kustomize and helm run for a fraction of a second; collecting their garbage takes longer than doing without.
+_GO_SETTINGS: Final = {"GOGC": "400"}
 #: The most that a program may print. The manifests of a large cluster are about a tenth of it.
 MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -32,6 +39,9 @@ _QUOTED: Final = re.compile(r"`[^`]*(?:`|\Z)")
 #: Prefixes without information: Go programs print a level, klog a time and a source line, helm the word Error.
 _PREFIX: Final = re.compile(r"^(?:Error: |error: |fatal: |FATAL: |[EFW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+\] )+")
 _NOISE: Final = re.compile(r"^(?:#|WARNING|Warning|level=|W\d{4} |walk\.go|coalesce\.go|time=)")
+
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class Program:
         """Returns its version as it prints it, such as ``v5.8.1``; "unknown" if it prints none."""
         arguments = {"kubectl": ("version", "--client"), "helm": ("version", "--short")}.get(self.name, ("version",))
         try:
-            printed = run(self, arguments, timeout=10).decode(errors="replace")
+            printed = Runner().run(self, arguments, timeout=10).decode(errors="replace")
         except SourceError:
             return "unknown"
         found = re.search(r"v?\d+\.\d+\.\d+\S*", printed)
@@ -66,59 +76,110 @@ def find_program(*names: str) -> Program | None:
     return None
 
 
-def run(
-    program: Program,
-    arguments: Sequence[str],
-    *,
-    folder: Path | None = None,
-    timeout: float = TIMEOUT_SECONDS,
-    max_bytes: int = MAX_OUTPUT_BYTES,
-) -> bytes:
-    """Runs a program and returns what it prints to standard output.
+class Runner:
+    """Runs the programs of one scan: two at a time, and until its deadline.
 
     Args:
-        program: The program.
-        arguments: Its arguments.
-        folder: The folder to run it in; None for the current one.
-        timeout: In seconds. When it is over, the program and all that it started are killed.
-        max_bytes: The most that it may print.
+        deadline: When all of them must have ended; by default, each has a time limit of its own only.
 
-    Raises:
-        SourceError: It cannot be started, fails, or exceeds a limit. The message is one line that begins with the
-            program's name.
+    Attributes:
+        find: `find_program`, which looks for each program once.
     """
-    with tempfile.TemporaryFile() as messages:
-        try:
-            process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
-                [program.path, *arguments],
-                cwd=folder,
-                # Without a terminal and with this, Git and ssh fail instead of asking for a password.
-                env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=messages,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SourceError(f"{program.name} cannot be started: {error.strerror}") from None
-        timer = threading.Timer(timeout, _kill, [process])
-        timer.start()
-        try:
-            output, is_whole = _read(process, max_bytes)
-            status = process.wait()
-        finally:
-            timed_out = not timer.is_alive()
-            timer.cancel()
+
+    def __init__(self, deadline: Deadline | None = None) -> None:
+        self._deadline = deadline or Deadline(None)
+        self.find = cache(find_program)
+        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_stopped = threading.Event()
+
+    def run(
+        self,
+        program: Program,
+        arguments: Sequence[str],
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        max_bytes: int = MAX_OUTPUT_BYTES,
+    ) -> bytes:
+        """Runs a program and returns what it prints to standard output.
+
+        Args:
+            program: The program.
+            arguments: Its arguments.
+            timeout: In seconds. When it is over, the program and all that it started are killed.
+            max_bytes: The most that it may print.
+
+        Raises:
+            SourceError: It cannot be started, fails, or exceeds a limit. The message is one line that begins with the
+                program's name.
+        """
+        with self._slots, tempfile.TemporaryFile() as messages:
+            left = self._deadline.remaining()
+            if self._is_stopped.is_set() or not left:
+                raise SourceError(f"{program.name} was not run: {self._too_late}")
+            process = _start(program, arguments, messages)
+            self._running.add(process)
+            timer = threading.Timer(min(timeout, left), _kill, [process])
+            timer.start()
+            try:
+                output, is_whole = _read(process, max_bytes)
+                status = process.wait()
+            finally:
+                timed_out = not timer.is_alive()
+                timer.cancel()
+                _kill(process)
+                process.wait()
+                self._running.discard(process)
+            if not is_whole:
+                raise SourceError(f"{program.name} printed more than {max_bytes // 1024 // 1024} MiB, and was stopped")
+            if timed_out and status < 0:
+                limit = f"it did not end within {timeout:g} s" if timeout <= left else self._too_late
+                raise SourceError(f"{program.name} was stopped: {limit}")
+            if status:
+                messages.seek(0)
+                raise SourceError(f"{program.name} failed: {reason_in(messages.read(_MAX_MESSAGE_BYTES), status)}")
+            return output
+
+    def run_all(self, jobs: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """Runs jobs that mostly wait for programs, and returns their results in the same order.
+
+        Raises:
+            Exception: A job raised it. No other job begins, and programs that run are stopped.
+        """
+        if len(jobs) == 1:
+            return [jobs[0]()]
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        with ThreadPoolExecutor(_MAX_JOBS) as pool:
+            try:
+                return list(pool.map(lambda job: job(), jobs))
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """Stops the programs that run, and starts no others."""
+        self._is_stopped.set()
+        for process in tuple(self._running):
             _kill(process)
-            process.wait()
-        if not is_whole:
-            raise SourceError(f"{program.name} printed more than {max_bytes // 1024 // 1024} MiB, and was stopped")
-        if timed_out and status < 0:
-            raise SourceError(f"{program.name} did not end within {timeout:g} s, and was stopped")
-        if status:
-            messages.seek(0)
-            raise SourceError(f"{program.name} failed: {reason_in(messages.read(_MAX_MESSAGE_BYTES), status)}")
-        return output
+
+    @property
+    def _too_late(self) -> str:
+        return f"the scan has taken {format_duration(self._deadline.seconds or 0)}; --deadline gives it more time"
+
+
+def _start(program: Program, arguments: Sequence[str], messages: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
+            [program.path, *arguments],
+            env={**_GO_SETTINGS, **os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SourceError(f"{program.name} cannot be started: {error.strerror}") from None
 
 
 def reason_in(messages: bytes, status: int) -> str:

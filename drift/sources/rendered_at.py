@@ -11,6 +11,7 @@ from drift.sources.git_revision import copy_at
 from drift.sources.helm import Installation, read_chart, render_chart
 from drift.sources.kustomizations import folder_of
 from drift.sources.kustomize import build, read_built
+from drift.sources.programs import Runner
 
 
 def render_at(
@@ -72,11 +73,11 @@ def _render(
     """
     folder = folder_of(str(path))
     if installation is None:
-        return read_built(build(folder), folder, shown)
+        return read_built(build(folder, Runner()), folder, shown)
     chart = read_chart(folder)
     values = tuple(str(_in_place(Path(file).resolve(), places)) for file in installation.values)
     installation = replace(installation, release=installation.release or chart.name, values=values)
-    manifests, _ = render_chart(chart, installation, shown)
+    manifests, _ = render_chart(chart, installation, shown, Runner())
     return manifests
 
 

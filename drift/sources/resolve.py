@@ -1,6 +1,6 @@
 """Turns the sources that a user names into manifests, for one cluster: chooses how to read each, and reads them.
 
-Programs run two at a time. A source that cannot be rendered becomes a failure in the result, not an error: the others
+A source that cannot be rendered becomes a failure in the result, not an error: the others
 are compared nevertheless.
 """
 
@@ -8,18 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
 from drift.config.settings import RequestKind, SourceRequest
 from drift.errors import DriftError, SourceError
 from drift.model import Manifest, SourceInfo, SourceKind
+from drift.sources.git import commits_of
 from drift.sources.git_revision import RenderedPath, Revisions
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.load import LoadedManifests
 from drift.sources.model import Desired, Rendered, SourceContext, with_origin
 
-#: Programs that render at the same time; each needs a processor.
-_MAX_PARALLEL: Final = 2
 #: Renders one source. The result has one item for each object of a GitOps controller.
 _Job = Callable[[], Sequence[Rendered]]
 
@@ -54,6 +53,8 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     rendered: list[Rendered | _Job] = []
     revisions: list[RenderedPath] = []
     files = {source.info.name: source for source in _files(loaded)} if loaded is not None else {}
+    paths = [request.target for request in requests if request.kind is RequestKind.PATH]
+    commits = commits_of(path for path in paths if path not in files)
     for request in requests:
         if request.kind is RequestKind.PATH and request.target in files:
             rendered.append(files.pop(request.target))
@@ -61,19 +62,19 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
             # Most scans read files only, and start faster without this.
             from drift.sources.path_renderer import PathRenderer  # noqa: PLC0415
 
-            renderer = PathRenderer(request, context)
+            renderer = PathRenderer(request, context, commits.get(request.target))
             rendered.append(renderer.render)
             revisions.append(RenderedPath(renderer.name, request.target, renderer.manifests))
         else:
             rendered.append(_job(request, context))
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
-    results = iter(_run(jobs))
+    results = iter(context.runner.run_all(jobs) if jobs else ())
     done = _without_replaced([[item] if isinstance(item, Rendered) else next(results) for item in rendered])
-    paths = loaded.paths if loaded is not None else ()
-    has_history = "-" not in paths and (paths or revisions)
+    read = loaded.paths if loaded is not None else ()
+    has_history = "-" not in read and (read or revisions)
     return Desired(
         tuple(source for sources in done for source in sources),
-        Revisions(paths, () if loaded is None else loaded.exclude, revisions) if has_history else None,
+        Revisions(read, () if loaded is None else loaded.exclude, revisions) if has_history else None,
     )
 
 
@@ -97,7 +98,7 @@ def _state(request: SourceRequest, context: SourceContext) -> Hashable:
         return None
     from drift.sources.path_renderer import PathRenderer  # noqa: PLC0415
 
-    return PathRenderer(request, context).release_state()
+    return PathRenderer(request, context, None).release_state()
 
 
 def _job(request: SourceRequest, context: SourceContext) -> _Job:
@@ -159,15 +160,6 @@ def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rende
         kept.append([source for source in sources if source.info.name not in replaced | seen])
         seen |= {source.info.name for source in sources}
     return kept
-
-
-def _run(jobs: Sequence[_Job]) -> Sequence[Sequence[Rendered]]:
-    if len(jobs) < _MAX_PARALLEL:
-        return [job() for job in jobs]
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-    with ThreadPoolExecutor(_MAX_PARALLEL) as pool:
-        return list(pool.map(lambda job: job(), jobs))
 
 
 def _files(loaded: LoadedManifests) -> Iterable[Rendered]:

@@ -87,7 +87,8 @@ def test_a_work_tree_is_found_by_its_remotes_or_by_name(tmp_path: Path, monkeypa
         assert checkouts.find("https://example.com/someone/apps") == tree
         plain = checkouts.find("oci://registry.example.com/apps")
         assert plain.commit is None
-        assert files_in(checkouts.copy(plain, None).root) == {"c.yaml": "c"}
+        with checkouts.copy(plain, None) as copy:
+            assert files_in(copy.root) == {"c.yaml": "c"}
         with pytest.raises(SourceError, match=r"^no local checkout of https://github.com/acme/other; .* --checkout"):
             checkouts.find("https://user:password@github.com/acme/other")
 
@@ -112,13 +113,15 @@ def test_a_copy_has_the_files_as_they_are_or_as_they_were(tmp_path: Path) -> Non
 
     with Checkouts([str(tmp_path / "apps")]) as checkouts:
         tree = checkouts.find(URL)
-        now, then = checkouts.copy(tree, None).root, checkouts.copy(tree, first).root
         assert tree.is_dirty
-        assert files_in(now) == {"a.yaml": "new", "added.yaml": "+", ".gitignore": "ignored.yaml\n"}
-        assert files_in(then) == {"a.yaml": "old", "gone.yaml": "g", ".gitignore": "ignored.yaml\n"}
-        assert checkouts.copy(tree, first).root == then
-    assert not now.exists()
-    assert not then.exists()
+        with checkouts.copy(tree, None) as now, checkouts.copy(tree, first) as then:
+            assert files_in(now.root) == {"a.yaml": "new", "added.yaml": "+", ".gitignore": "ignored.yaml\n"}
+            assert files_in(then.root) == {"a.yaml": "old", "gone.yaml": "g", ".gitignore": "ignored.yaml\n"}
+            with checkouts.copy(tree, first) as other:
+                assert other.root != then.root
+        with checkouts.copy(tree, first) as again:
+            assert again.root in {then.root, other.root}
+    assert not any(copy.root.exists() for copy in (now, then, other))
 
 
 def test_a_commit_that_is_not_there_is_an_error_with_the_command(tmp_path: Path) -> None:
@@ -130,8 +133,9 @@ def test_a_commit_that_is_not_there_is_an_error_with_the_command(tmp_path: Path)
 
     with Checkouts([f"{URL}={tmp_path}/shallow"]) as checkouts:
         tree = checkouts.find(URL)
-        with pytest.raises(SourceError, match=f"`git -C {tmp_path}/shallow fetch origin {missing}` gets it"):
-            checkouts.copy(tree, missing)
+        message = f"`git -C {tmp_path}/shallow fetch origin {missing}` gets it"
+        with pytest.raises(SourceError, match=message), checkouts.copy(tree, missing):
+            pass
 
 
 def test_commits_behind_are_counted(tmp_path: Path) -> None:
@@ -163,11 +167,12 @@ def test_links_out_of_the_repository_and_submodules_are_left_out(tmp_path: Path)
     with Checkouts([str(apps)]) as checkouts:
         tree = checkouts.find(URL)
         for commit in (None, head):
-            copy = checkouts.copy(tree, commit)
-            assert files_in(copy.root).keys() == {"a.yaml", "inside", "lfs.yaml", ".gitmodules"}
+            with checkouts.copy(tree, commit) as copy:
+                assert files_in(copy.root).keys() == {"a.yaml", "inside", "lfs.yaml", ".gitmodules"}
             assert "sub is a submodule" in copy.left_out
             assert "absolute (and 1 more) leads out of the repository" in copy.left_out
-        assert "lfs.yaml is a pointer of Git LFS" in checkouts.copy(tree, head).left_out
+        with checkouts.copy(tree, head) as copy:
+            assert "lfs.yaml is a pointer of Git LFS" in copy.left_out
 
 
 def test_git_runs_nothing_of_the_repository(tmp_path: Path) -> None:
@@ -187,5 +192,6 @@ def test_git_runs_nothing_of_the_repository(tmp_path: Path) -> None:
     with Checkouts([str(apps)]) as checkouts:
         tree = checkouts.find(URL)
         for version in (None, commit):
-            assert files_in(checkouts.copy(tree, version).root)["a.yaml"] == "a"
+            with checkouts.copy(tree, version) as copy:
+                assert files_in(copy.root)["a.yaml"] == "a"
     assert not (tmp_path / "ran").exists()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
+from drift.model import Place
 from drift.sources import field_lines
 from drift.sources.field_lines import FieldLines
 from drift.sources.git_revision import Revisions
@@ -83,24 +84,26 @@ def test_it_is_that_of_the_field_or_of_what_is_around_it(
 ) -> None:
     manifests = load_manifests([str(file)]).manifests
 
-    assert FieldLines().find(manifests[number], path) == line
+    assert FieldLines().find(manifests[number], path) == Place(str(file), line)
 
 
 @pytest.mark.parametrize("change", [lambda text: text.replace("name: other", "name: changed"), lambda _: "a: [", None])
-def test_it_is_unknown_if_the_file_has_changed_since(file: Path, change: Callable[[str], str] | None) -> None:
+def test_it_is_that_of_the_object_if_the_file_has_changed_since(
+    file: Path, change: Callable[[str], str] | None
+) -> None:
     manifest = load_manifests([str(file)]).manifests[0]
     if change is None:
         file.unlink()
     else:
         file.write_text(change(TEXT))
 
-    assert FieldLines().find(manifest, ("data", "a")) is None
+    assert FieldLines().find(manifest, ("data", "a")) == Place(str(file), 2)
 
 
-def test_it_is_unknown_in_a_huge_document(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_that_of_the_object_in_a_huge_document(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_lines, "_MAX_BYTES", 10)
 
-    assert FieldLines().find(load_manifests([str(file)]).manifests[0], ("data", "a")) is None
+    assert FieldLines().find(load_manifests([str(file)]).manifests[0], ("data", "a")) == Place(str(file), 2)
 
 
 def test_a_file_in_json_has_lines_too(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_file_in_json_has_lines_too(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(body, indent=1))
     (manifest,) = load_manifests([str(tmp_path)]).manifests
 
-    assert FieldLines().find(manifest, ("data", "x")) == 8
+    assert FieldLines().find(manifest, ("data", "x")) == Place(str(tmp_path / "a.json"), 8)
 
 
 def test_a_file_of_another_commit_has_its_own_lines(file: Path) -> None:
@@ -121,8 +124,8 @@ def test_a_file_of_another_commit_has_its_own_lines(file: Path) -> None:
     revisions = Revisions([str(file)])
     manifest = revisions.load("HEAD")[0]
 
-    assert FieldLines(revisions).find(manifest, ("data", "a")) == 5
-    assert FieldLines(Revisions([str(file)])).find(manifest, ("data", "a")) is None
+    assert FieldLines(revisions).find(manifest, ("data", "a")) == Place("HEAD:a.yaml", 5)
+    assert FieldLines(Revisions([str(file)])).find(manifest, ("data", "a")) == Place("HEAD:a.yaml", 2)
 
 
 DEPLOYMENT = """\

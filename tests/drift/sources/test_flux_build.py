@@ -9,6 +9,8 @@ from drift.documents.parse import read_documents
 from drift.errors import SourceError
 from drift.model import Incomparable
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
+from drift.sources.kustomize import ANNOTATIONS
+from drift.sources.programs import Runner
 from tools.sandbox.errors import SandboxError
 from tools.sandbox.flux_oracle import ask
 
@@ -145,12 +147,13 @@ def inline(spec: dict[str, Any]) -> Variables | None:
 def built(root: Path, spec: dict[str, Any]) -> list[Any]:
     """The objects of a build, without the annotations that drift asks for."""
     remove_ignored_files(root, spec.get("ignore"))
-    result, _ = build_path(root, spec, inline(spec))
+    result, _ = build_path(root, spec, inline(spec), Runner())
     bodies = [document.value for document in read_documents(result.output, "built") if document.value]
-    for body in [] if result.keeps_origins else bodies:
-        del body["metadata"]["annotations"]["config.kubernetes.io/origin"]
-        if not body["metadata"]["annotations"]:
-            del body["metadata"]["annotations"]
+    for metadata in (body["metadata"] for body in bodies):
+        for name in ANNOTATIONS.keys() - result.kept:
+            metadata.get("annotations", {}).pop(ANNOTATIONS[name], None)
+        if not metadata.get("annotations"):
+            metadata.pop("annotations", None)
     return bodies
 
 
@@ -180,7 +183,7 @@ def test_a_build_leaves_the_copy_as_it_was(tmp_path: Path) -> None:
     before = {file: file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
     for path in ("apps", "overlay"):
-        build_path(root, {"path": path, "namePrefix": "x-"}, None)
+        build_path(root, {"path": path, "namePrefix": "x-"}, None, Runner())
 
     assert {file: file.read_bytes() for file in root.rglob("*") if file.is_file()} == before
 
@@ -205,7 +208,7 @@ def test_a_kustomization_does_not_read_files_outside_the_repository(kustomizatio
     (root / "apps/kustomization.yaml").write_text(kustomization.replace("OUTSIDE", str(outside)))
 
     with pytest.raises(SourceError, match="is outside the repository"):
-        build_path(root, {"path": "apps"}, None)
+        build_path(root, {"path": "apps"}, None, Runner())
 
 
 def test_a_secret_generated_of_an_encrypted_file_is_an_error(tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ def test_a_secret_generated_of_an_encrypted_file_is_an_error(tmp_path: Path) -> 
     )
 
     with pytest.raises(SourceError, match="a secretGenerator reads a file that SOPS encrypts"):
-        build_path(root, {"path": "apps"}, None)
+        build_path(root, {"path": "apps"}, None, Runner())
 
 
 def test_a_value_that_is_not_known_is_not_comparable(tmp_path: Path) -> None:
@@ -227,7 +230,7 @@ def test_a_value_that_is_not_known_is_not_comparable(tmp_path: Path) -> None:
     )
     variables = Variables({"text": "known"}, unknown="it comes from a Secret")
 
-    result, _ = build_path(root, {"path": "apps"}, variables)
+    result, _ = build_path(root, {"path": "apps"}, variables, Runner())
     bodies = [finish(document.value, {}, variables) for document in read_documents(result.output, "built")]
     [settings] = [body for body in bodies if body["metadata"]["name"] == "settings"]
     unknown = Incomparable("it comes from a Secret")
@@ -241,7 +244,7 @@ def test_an_object_whose_name_is_not_known_is_an_error(tmp_path: Path) -> None:
     (root / "apps/settings.yaml").write_text(CONFIG.replace("name: settings", 'name: "settings-${environment}"'))
     variables = Variables({}, unknown="it comes from a Secret")
 
-    result, _ = build_path(root, {"path": "apps"}, variables)
+    result, _ = build_path(root, {"path": "apps"}, variables, Runner())
     bodies = [document.value for document in read_documents(result.output, "built")]
 
     with pytest.raises(

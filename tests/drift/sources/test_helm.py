@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from drift.cli import main
 from drift.sources.helm import Installation, read_chart, render_chart
+from drift.sources.programs import Runner
+from drift.sources.random_values import may_change
 from tests.drift.conftest import Application
 from tests.drift.sources.test_kustomize import EMPTY, write
 
@@ -248,6 +251,35 @@ def test_a_cluster_may_have_more_apis_than_fit_into_one_argument(tmp_path: Path,
     write(tmp_path, {"web/Chart.yaml": CHART["web/Chart.yaml"], "web/templates/a.yaml": template})
     apis = tuple(f"g{number}.example.com/v1/Kind" for number in range(5000))
 
-    manifests, _ = render_chart(read_chart(tmp_path / "web"), Installation("a", "shop", api_versions=apis), "web")
+    manifests, _ = render_chart(
+        read_chart(tmp_path / "web"), Installation("a", "shop", api_versions=apis), "web", Runner()
+    )
 
     assert [manifest.body["data"] for manifest in manifests] == [{"has": "true"}]
+
+
+@pytest.mark.parametrize(
+    ("files", "changes"),
+    [
+        ({"templates/a.yaml": "a: {{ .Values.now }}\nrandAlpha: {{ .Values.x | quote }}\nuuidv4"}, False),
+        ({"crds/a.yaml": "description: {{ now }}"}, False),
+        ({"templates/a.yaml": "a: {{ .Values.x |\n default (randAlphaNum 8) }}"}, True),
+        ({"templates/a.yaml": 'a: {{- now | date "2006" }}'}, True),
+        ({"templates/a.yaml": "a: {{ keys .Values | first }}"}, True),
+        ({"values.yaml": 'a: "{{ uuidv4 }}"'}, True),
+        ({"charts/b/templates/a.tpl": '{{ genCA "a" 1 }}'}, True),
+    ],
+)
+def test_a_chart_without_a_random_function_or_a_clock_is_rendered_once(
+    tmp_path: Path, files: dict[str, str], changes: bool
+) -> None:
+    write(tmp_path / "web", files)
+    archive = tmp_path / "web.tgz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(tmp_path / "web", "web")
+    (tmp_path / "parent/charts").mkdir(parents=True)
+    (tmp_path / "parent/charts/web.tgz").write_bytes(archive.read_bytes())
+
+    for chart in (tmp_path / "web", archive, tmp_path / "parent"):
+        assert may_change(chart, ()) == changes
+    assert may_change(tmp_path / "web", [b"a={{ now }}"])

@@ -17,6 +17,7 @@ from drift.model import Source, SourceKind
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.kustomize import build, read_built
 from drift.sources.load import load_manifests, load_texts
+from drift.sources.programs import Runner
 from tests.drift.conftest import Application
 
 FILES = {
@@ -58,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_object_has_the_file_and_line_that_people_edit(folder: Path, kustomize: Path) -> None:
     del folder, kustomize
 
-    sources = {f"{m.kind}/{m.name}": m.source for m in read_built(build(Path("prod")), Path("prod"), "prod")}
+    sources = {f"{m.kind}/{m.name}": m.source for m in read_built(build(Path("prod"), Runner()), Path("prod"), "prod")}
 
     assert {name: str(source) for name, source in sources.items()} == {
         "ConfigMap/prod-conf-h29d89cmmt": "base/kustomization.yaml:4",
@@ -77,7 +78,7 @@ def test_the_objects_are_those_that_kustomize_build_prints(folder: Path, kustomi
         file.write(metadata)
     subprocess.run([kustomize, "build", "prod", "-o", "plain.yaml"], check=True)
 
-    found = {(m.kind, m.name): m.body for m in read_built(build(Path("prod")), Path("prod"), "prod")}
+    found = {(m.kind, m.name): m.body for m in read_built(build(Path("prod"), Runner()), Path("prod"), "prod")}
 
     assert found == {(m.kind, m.name): m.body for m in read_manifests(["plain.yaml"]).manifests}
 

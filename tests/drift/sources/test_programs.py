@@ -2,12 +2,14 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from drift.errors import SourceError
-from drift.sources.programs import Program, find_program, reason_in, run
+from drift.kube.limits import Deadline
+from drift.sources.programs import Program, Runner, find_program, reason_in
 
 
 def _program(folder: Path, script: str) -> Program:
@@ -23,15 +25,15 @@ def _is_running(pid: int) -> bool:
 
 
 def test_returns_what_a_program_prints(tmp_path: Path) -> None:
-    assert run(_program(tmp_path, 'echo "$1 in $PWD"'), ["x y"], folder=tmp_path) == f"x y in {tmp_path}\n".encode()
+    assert Runner().run(_program(tmp_path, 'echo "$1"'), ["x y"]) == b"x y\n"
 
 
 def test_a_program_that_hangs_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
-    program = _program(tmp_path, "sleep 300 & echo $! > child; wait")
+    program = _program(tmp_path, f"sleep 300 & echo $! > {tmp_path}/child; wait")
     start = time.monotonic()
 
-    with pytest.raises(SourceError, match=r"^render did not end within 0\.5 s, and was stopped$"):
-        run(program, [], folder=tmp_path, timeout=0.5)
+    with pytest.raises(SourceError, match=r"^render was stopped: it did not end within 0\.5 s$"):
+        Runner().run(program, [], timeout=0.5)
 
     assert time.monotonic() - start < 60
     child = int((tmp_path / "child").read_text())
@@ -40,25 +42,72 @@ def test_a_program_that_hangs_is_stopped_with_all_that_it_started(tmp_path: Path
     assert not _is_running(child)
 
 
+def test_programs_end_with_the_scan_and_none_starts_afterwards(tmp_path: Path) -> None:
+    program = _program(tmp_path, f"touch {tmp_path}/$1; sleep 300")
+    runner = Runner(Deadline(1.5))
+    outcomes: list[str] = []
+
+    def job(name: str) -> None:
+        with pytest.raises(SourceError) as raised:
+            runner.run(program, [name])
+        outcomes.append(str(raised.value))
+
+    runner.run_all([partial(job, name) for name in ("one", "two", "three")])
+
+    too_late = "the scan has taken 1.5s; --deadline gives it more time"
+    assert sorted(outcomes) == [f"render was not run: {too_late}", *[f"render was stopped: {too_late}"] * 2]
+    assert sum((tmp_path / name).exists() for name in ("one", "two", "three")) == 2
+
+
+def test_two_programs_run_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "running").mkdir()
+    os.mkfifo(tmp_path / "meet")
+    # Neither of the first two ends before it has met the other one.
+    meet = "case $1 in 0) cat meet;; 1) echo met > meet;; esac"
+    program = _program(tmp_path, f"cd {tmp_path}; touch running/$1; {meet}; ls running | wc -l; rm running/$1")
+    runner = Runner()
+
+    first, *others = runner.run_all([partial(runner.run, program, [str(number)]) for number in range(6)])
+
+    assert first.splitlines()[0] == b"met"
+    assert {int(line) for output in (first[4:], *others) for line in output.splitlines()} <= {1, 2}
+
+
+def test_an_error_in_one_job_stops_the_programs_of_the_others(tmp_path: Path) -> None:
+    program = _program(tmp_path, f"touch {tmp_path}/started; sleep 300")
+    runner = Runner()
+
+    def fail() -> bytes:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_all([fail, *[lambda: runner.run(program, [])] * 10])
+
+    assert time.monotonic() - start < 60
+
+
 def test_a_program_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^render printed more than 1 MiB, and was stopped$"):
-        run(_program(tmp_path, "yes"), [], max_bytes=1024 * 1024)
+        Runner().run(_program(tmp_path, "yes"), [], max_bytes=1024 * 1024)
 
 
 def test_a_program_cannot_wait_for_an_answer(tmp_path: Path) -> None:
-    assert run(_program(tmp_path, "read answer; echo done"), [], timeout=60) == b"done\n"
+    assert Runner().run(_program(tmp_path, "read answer; echo done"), [], timeout=60) == b"done\n"
 
 
 def test_a_program_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^render cannot be started: Permission denied$"):
-        run(Program("render", str(tmp_path)), [])
+        Runner().run(Program("render", str(tmp_path)), [])
 
 
 def test_a_failure_is_the_line_that_says_why(tmp_path: Path) -> None:
     program = _program(tmp_path, "echo '# Warning: deprecated' >&2; echo 'Error: no such base' >&2; exit 1")
 
     with pytest.raises(SourceError, match=r"^render failed: no such base$"):
-        run(program, [])
+        Runner().run(program, [])
 
 
 @pytest.mark.parametrize(
