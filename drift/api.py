@@ -276,6 +276,7 @@ def scan_options(desired: Desired, settings: Settings, namespace: str | None, sy
         files=frozenset(source.info.name for source in desired.rendered if source.info.kind is SourceKind.FILES),
         ignore_differences=tuple(entry for source in desired.rendered for entry in source.ignore_differences),
         applied=frozenset(key for source in desired.rendered for key in source.applied),
+        keepers=dict(source.keeps for source in desired.rendered if source.keeps is not None),
         bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
         field_place=FieldLines(revisions).find,
         with_variables=frozenset(

@@ -18,6 +18,8 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: The results of an operation that changed the object.
 _DONE: Final = frozenset({"Synced", "Pruned"})
 _FAILED: Final = "SyncFailed"
+#: The sync option of an Application that prunes nothing.
+_NO_PRUNE: Final = "Prune=false"
 
 
 def application_record(application: Object) -> SyncRecord:
@@ -40,6 +42,7 @@ def application_record(application: Object) -> SyncRecord:
         listed=frozenset(listed),
         out_of_sync=frozenset(name for name, state in listed.items() if state == "OutOfSync"),
         why_pending=_why_pending(application, operation, results),
+        keeps=_NO_PRUNE if _NO_PRUNE in (at(application, "spec", "syncPolicy", "syncOptions") or ()) else None,
     )
 
 

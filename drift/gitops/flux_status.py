@@ -28,6 +28,7 @@ def kustomization_record(kustomization: Object) -> SyncRecord:
     return SyncRecord(
         last=(SyncedSource(commit),) if commit else None,
         is_syncing=bool(applied and attempted) and is_another,
+        keeps=None if at(kustomization, "spec", "prune") is not False else "prune: false",
     )
 
 

@@ -9,6 +9,8 @@ from drift.paths import render
 
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
 _ARGOCD: Final = "argocd.argoproj.io/"
+_SYNC_OPTIONS: Final = f"{_ARGOCD}sync-options"
+_PRUNED: Final = "prune=true"
 
 
 def expected_absence(manifest: Object) -> str | None:
@@ -24,32 +26,40 @@ def expected_absence(manifest: Object) -> str | None:
     return None
 
 
-def prune_opt_out(live: Object) -> str | None:
-    """Returns the annotation that protects a live object from pruning, as ``NAME: VALUE``, or None."""
+def prune_opt_out(live: Object, kept: str | None = None) -> str | None:
+    """Returns what protects a live object from pruning: an annotation as ``NAME: VALUE``, or a setting; else None.
+
+    Args:
+        live: The live object, or at least its metadata.
+        kept: The setting that tells what applied the object not to prune, or None.
+    """
     annotations = _annotations(live)
-    return next(
-        (
-            f"{name}: {annotations[name]}"
-            for name, values, _ in _PRUNE_OPT_OUTS
-            if name in annotations and _parts(annotations[name]) & values
-        ),
-        None,
+    found = (
+        f"{name}: {annotations[name]}"
+        for name, values, _ in _PRUNE_OPT_OUTS
+        if name in annotations and _parts(annotations[name]) & values
     )
+    # For Argo CD, the annotation of an object overrides the option of its Application.
+    is_pruned = _PRUNED in _parts(annotations.get(_SYNC_OPTIONS, ""))
+    return next(found, None if is_pruned else kept)
 
 
-def apply_opt_outs(findings: tuple[Finding, ...], manifest: Object | None, live: Object | None) -> tuple[Finding, ...]:
-    """Returns the findings of an object; those that an annotation exempts from syncing are ignored.
+def apply_opt_outs(
+    findings: tuple[Finding, ...], manifest: Object | None, live: Object | None, kept: str | None = None
+) -> tuple[Finding, ...]:
+    """Returns the findings of an object; those that an annotation or a setting exempts from syncing are ignored.
 
     Args:
         findings: The findings of one object.
         manifest: The manifest; None for an unmanaged object.
         live: The live object; None for a missing object.
+        kept: As for `prune_opt_out`.
     """
     annotations = {**_annotations(manifest), **_annotations(live)}
-    return tuple(_apply(finding, annotations) for finding in findings)
+    return tuple(_apply(finding, annotations, kept) for finding in findings)
 
 
-def _apply(finding: Finding, annotations: dict[str, str]) -> Finding:
+def _apply(finding: Finding, annotations: dict[str, str], kept: str | None) -> Finding:
     for name, values, changes, reason in _OPT_OUTS:
         if _is_about(finding, name):
             # A finding about the annotation itself shows who set it, so the annotation must not hide it.
@@ -61,6 +71,9 @@ def _apply(finding: Finding, annotations: dict[str, str]) -> Finding:
         for name, values, reason in _PRUNE_OPT_OUTS:
             if _parts(annotations.get(name, "")) & values:
                 return _ignored(finding, name, annotations[name], reason)
+        if kept is not None and _PRUNED not in _parts(annotations.get(_SYNC_OPTIONS, "")):
+            reason = "what applied this object does not prune"
+            return replace(finding, ignored=finding.ignored or IgnoredBy(kept, reason))
     return finding
 
 
@@ -101,8 +114,8 @@ _OPT_OUTS: Final = (
 #: Annotation, values (lower case), and what it does.
 _PRUNE_OPT_OUTS: Final = (
     (f"{_FLUX}prune", frozenset({"disabled"}), "Flux does not prune this object"),
-    (f"{_ARGOCD}sync-options", frozenset({"prune=false"}), "Argo CD does not prune this object"),
-    (f"{_ARGOCD}sync-options", frozenset({"prune=confirm"}), "Argo CD prunes this object only after confirmation"),
+    (_SYNC_OPTIONS, frozenset({"prune=false"}), "Argo CD does not prune this object"),
+    (_SYNC_OPTIONS, frozenset({"prune=confirm"}), "Argo CD prunes this object only after confirmation"),
     ("helm.sh/resource-policy", frozenset({"keep"}), "Helm does not delete this object"),
     ("kapp.k14s.io/delete-strategy", frozenset({"orphan"}), "kapp does not delete this object"),
 )

@@ -114,6 +114,11 @@ class SyncedRevisions:
         record = None if owner is None else self._record(owner)
         return record is not None and record.contradicts(key)
 
+    def keeps(self, owner: GitOpsObject) -> str | None:
+        """Returns the setting of a Kustomization or Application that keeps what Git has dropped, or None."""
+        record = self._record(owner)
+        return None if record is None else record.keeps
+
     def was_synced(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> bool | None:
         """Returns whether a missing object was synced before, or None if that is unknown.
 

@@ -45,6 +45,7 @@ class SyncRecord:
         out_of_sync: The objects that differ from Git.
         is_syncing: Whether a sync of another revision has begun and is not complete.
         why_pending: Returns why an object was not synced yet, as a sentence, or None if that is unknown.
+        keeps: The setting that tells the controller not to prune what Git has dropped, or None.
     """
 
     last: Sources
@@ -53,6 +54,7 @@ class SyncRecord:
     out_of_sync: frozenset[ResourceId] = frozenset()
     is_syncing: bool = False
     why_pending: Callable[[ObjectKey], str | None] = _unknown_reason
+    keeps: str | None = None
 
     def sources(self, key: ObjectKey) -> Sources:
         """Returns the sources from which an object was last synced."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from drift.errors import ConnectError
+from drift.gitops.gitops_object import GitOpsObject, gitops_object_of
 from drift.gitops.owners import TrackingOwners
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.model import Manifest, Object, ObjectKey
@@ -22,6 +23,7 @@ class LastSync:
         owners: The owners of the live objects.
         others: Adds the owners of the objects of other shards.
         applied: The objects that the GitOps controllers of the sources list as applied.
+        keepers: The Kustomizations and Applications of the sources that prune nothing, with the setting that says so.
 
     Attributes:
         applied: The objects that were synced from the sources, whether these still describe them or not.
@@ -36,9 +38,11 @@ class LastSync:
         others: OtherShards,
         *,
         applied: frozenset[ObjectKey] = frozenset(),
+        keepers: Mapping[GitOpsObject, str] | None = None,
     ) -> None:
         self._by_source = by_source
         self.applied = applied.union(*by_source.values())
+        self._keepers = keepers or {}
         self._named = named
         self._recorded = recorded
         self._owners = owners
@@ -96,6 +100,14 @@ class LastSync:
             return None
         self._others.read_once()
         return self._recorded.was_synced(key, self._owners.gitops_objects)
+
+    def why_kept(self, live: Object) -> str | None:
+        """Returns why an object that Git has dropped is not pruned, as a setting and what has it, or None if it is."""
+        owner = gitops_object_of(live)
+        if owner is None:
+            return None
+        setting = self._keepers.get(owner) or (self._recorded.keeps(owner) if self._recorded is not None else None)
+        return None if setting is None else f"{setting} of {owner}"
 
     def _base_of_source(self, manifest: Manifest) -> Mapping[ObjectKey, Manifest] | None:
         """Returns what was last synced from the first source of a manifest that knows it, or None if none does."""

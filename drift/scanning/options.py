@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drift.config.settings import SkippedKind
+from drift.gitops.gitops_object import GitOpsObject
 from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.gitops.revisions import Repository
 from drift.model import WHOLE, Manifest, ObjectKey, Place, Shard, Unmanaged
@@ -54,6 +55,7 @@ class Options:
         bases: What was last synced from each source that knows it, by the name of the source. Takes the place of the
             revisions above for the objects of that source.
         applied: The objects that the GitOps controllers of the sources list as applied.
+        keepers: The Kustomizations and Applications of the sources that prune nothing, with the setting that says so.
         files: The names of the sources whose files are the manifests. Two of these must not describe one object.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
@@ -76,6 +78,7 @@ class Options:
     repository: Repository | None = None
     bases: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
     applied: frozenset[ObjectKey] = frozenset()
+    keepers: Mapping[GitOpsObject, str] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     with_variables: frozenset[str] = frozenset()

@@ -146,6 +146,7 @@ class _Scan:
             self._inference.owners,
             self._others,
             applied=options.applied,
+            keepers=options.keepers,
         )
         self._autoscalers = Autoscalers(source, resources)
         ignore_differences, self._ignore_notes = read_ignore_differences(manifests)
@@ -301,8 +302,9 @@ class _Scan:
                 candidates,
                 scope,
                 self._options,
-                self._last_sync.was_synced,
-                self._search.read_whole,
+                was_synced=self._last_sync.was_synced,
+                why_kept=self._last_sync.why_kept,
+                read=self._search.read_whole,
                 cluster=self._cluster,
             )
         ]

@@ -278,9 +278,10 @@ def report_unmanaged(
     candidates: Iterable[Candidate],
     scope: ManagedScope,
     options: Options,
-    was_synced: Callable[[ObjectKey], bool | None],
-    read: Callable[[Sequence[Candidate]], Mapping[ObjectKey, LiveObject]],
     *,
+    was_synced: Callable[[ObjectKey], bool | None],
+    why_kept: Callable[[Object], str | None],
+    read: Callable[[Sequence[Candidate]], Mapping[ObjectKey, LiveObject]],
     cluster: str,
 ) -> Iterator[ObjectReport]:
     """Reports the candidates that are unmanaged, and leaves out those that the cluster created for itself.
@@ -290,6 +291,7 @@ def report_unmanaged(
         scope: What belongs to the manifests.
         options: The options of the scan.
         was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
+        why_kept: Returns the setting that tells what applied an object not to prune it, or None.
         read: Reads unmanaged objects as a whole.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
@@ -301,26 +303,23 @@ def report_unmanaged(
     found = {key: result for key, result in judged.items() if isinstance(result, UnmanagedObject)}
     whole = read([by_key[key] for key in found])
     for key, unmanaged in found.items():
-        yield _report(by_key[key], whole.get(key), unmanaged, was_synced, cluster)
+        if was_synced(key):
+            note = "it was in Git at the last sync, and has been removed since"
+            unmanaged = UnmanagedObject(Cause.PENDING_SYNC, (), note)  # noqa: PLW2901
+        is_dropped = unmanaged.cause is Cause.PENDING_SYNC
+        kept = why_kept(by_key[key].live.body) if is_dropped else None
+        yield _report(by_key[key], whole.get(key), unmanaged, kept, cluster)
 
 
 def _report(
-    candidate: Candidate,
-    whole: LiveObject | None,
-    unmanaged: UnmanagedObject,
-    was_synced: Callable[[ObjectKey], bool | None],
-    cluster: str,
+    candidate: Candidate, whole: LiveObject | None, unmanaged: UnmanagedObject, kept: str | None, cluster: str
 ) -> ObjectReport:
     key, live = candidate.key, candidate.live
-    if was_synced(key):
-        unmanaged = UnmanagedObject(
-            Cause.PENDING_SYNC, (), "it was in Git at the last sync, and has been removed since"
-        )
-    opt_out = prune_opt_out(live.body) if unmanaged.cause is Cause.PENDING_SYNC else None
+    opt_out = prune_opt_out(live.body, kept) if unmanaged.cause is Cause.PENDING_SYNC else None
     if opt_out is not None:
         unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
     known = None if whole is None else digest(key, whole.body)
-    findings = apply_opt_outs((unmanaged_finding(key, unmanaged, known, cluster),), None, live.body)
+    findings = apply_opt_outs((unmanaged_finding(key, unmanaged, known, cluster),), None, live.body, kept)
     return ObjectReport(
         candidate.resource.api_version,
         key,

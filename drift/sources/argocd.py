@@ -11,6 +11,7 @@ from typing import Final
 
 from drift.errors import SourceError
 from drift.gitops.argocd_status import application_record
+from drift.gitops.gitops_object import GitOpsObject
 from drift.gitops.ignore_differences import application_ignores
 from drift.gitops.sync_record import at, items, resource_ids, text
 from drift.kube.live import LiveObject
@@ -91,6 +92,7 @@ class _Application:
         target = text(live.body, "spec", "destination", "namespace") or context.namespace
         self._builder = ApplicationBuilder(live.name, target, context, checkouts, any_file)
         self._info = _info(live)
+        self._identity = GitOpsObject(_APPLICATION.group, _APPLICATION.kind, live.namespace or "", live.name)
 
     def render(self) -> Iterator[Rendered]:
         """Yields the result of each source that has manifests."""
@@ -146,12 +148,14 @@ class _Application:
         shown = shown_path(tree, path)
         if not manifests:
             notes.append(f"{info.name}: there is no manifest in {shown}")
+        keeps = application_record(self._body).keeps
         return Rendered(
             replace(info, path=shown, revision=commit or tree.commit, synced_revision=applied),
             manifests,
             base,
             tuple(notes),
             applied=frozenset(_to_be_pruned(self._body)) if number == 0 else frozenset(),
+            keeps=None if keeps is None else (self._identity, keeps),
             ignore_differences=tuple(ignores),
         )
 

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Final
 
 from drift.errors import SourceError
-from drift.gitops.flux_status import commit_of
+from drift.gitops.flux_status import commit_of, kustomization_record
+from drift.gitops.gitops_object import GitOpsObject
 from drift.gitops.ignore_differences import flux_ignores
 from drift.gitops.sync_record import at, items, text
 from drift.kube.live import LiveObject
@@ -117,6 +118,7 @@ class _Kustomization:
         self._spec = as_object(live.body.get("spec"))
         self._path = os.path.normpath(f"/{text(self._spec, 'path')}").lstrip("/")
         self._info = _info(SourceKind.FLUX_KUSTOMIZATION, live)
+        self._identity = GitOpsObject(_KUSTOMIZATION.group, _KUSTOMIZATION.kind, self._namespace, live.name)
 
     def render(self) -> Rendered:
         if self._spec.get("kubeConfig"):
@@ -152,6 +154,7 @@ class _Kustomization:
         notes += remarks
         if not desired:
             notes.append(f"{self._info.name}: there is no manifest in {_shown(tree, self._path)}")
+        keeps = kustomization_record(self._body).keeps
         return Rendered(
             replace(
                 self._info,
@@ -163,6 +166,7 @@ class _Kustomization:
             None if why_unknown is not None or isinstance(base, SourceError) else base,
             tuple(notes),
             applied=frozenset(_inventory(self._body)),
+            keeps=None if keeps is None else (self._identity, keeps),
             ignore_differences=tuple(ignores),
         )
 

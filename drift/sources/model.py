@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from drift.gitops.gitops_object import GitOpsObject
 from drift.gitops.ignore_differences import IgnoreDifferences
 from drift.kube.limits import Deadline
 from drift.kube.live import LiveObject, LiveSource
@@ -88,6 +89,7 @@ class Rendered:
         failure: Why the source could not be read or rendered, in one line; None if it was.
         applied: The objects that its GitOps controller lists as applied.
         ignore_differences: What its GitOps controller ignores.
+        keeps: Its Kustomization or Application, and the setting that tells it not to prune, or None if it prunes.
         replaces: The name of another source that this one describes, too, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
             cluster; None if it is not.
@@ -102,6 +104,7 @@ class Rendered:
     skipped: str | None = None
     applied: frozenset[ObjectKey] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
+    keeps: tuple[GitOpsObject, str] | None = None
     replaces: str | None = None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from drift.gitops.argocd_status import application_record
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence, prune_opt_out
 from drift.model import Cause, Change, Finding, Severity
 
@@ -74,6 +75,33 @@ def test_an_annotation_protects_an_object_from_pruning(annotation: str, value: s
     assert [finding.change for finding in ignored] == [Change.UNMANAGED]
     assert prune_opt_out(live) == f"{annotation}: {value}"
     assert apply_opt_outs((by_hand,), None, live) == (by_hand,)
+
+
+def test_what_applied_an_object_may_protect_it_unless_an_annotation_says_otherwise() -> None:
+    finding = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
+    setting = "Prune=false of Application argocd/web"
+    other = {f"{ARGOCD}/sync-options": "ServerSideApply=true, Prune=true"}
+
+    (ignored,) = apply_opt_outs((finding,), None, _object({}), setting)
+
+    assert ignored.ignored is not None
+    assert ignored.ignored.rule == setting
+    assert prune_opt_out(_object({}), setting) == setting
+    assert apply_opt_outs((CHANGED,), None, _object({}), setting) == (CHANGED,)
+    assert prune_opt_out(_object(other), setting) is None
+    assert apply_opt_outs((finding,), None, _object(other), setting) == (finding,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "setting"),
+    [
+        ({"syncPolicy": {"syncOptions": ["CreateNamespace=true", "Prune=false"]}}, "Prune=false"),
+        ({"syncPolicy": {"syncOptions": ["PruneLast=true"], "automated": {"prune": False}}}, None),
+        ({"syncPolicy": None}, None),
+    ],
+)
+def test_an_application_that_prunes_nothing_is_known(spec: Any, setting: str | None) -> None:
+    assert application_record({"spec": spec}).keeps == setting
 
 
 @pytest.mark.parametrize("value", ["Prune=true", "", "PruneLast=true", 7])

@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +202,14 @@ def test_an_object_in_the_inventory_that_git_dropped_is_found_in_any_namespace(
     assert gitops.flux().findings == []
     assert ("ConfigMap/left", "unmanaged", "", "pending-sync") in gitops.flux("--unmanaged", "namespace").findings
 
+    gitops.kubectl("patch", kustomize, "apps", "--type=merge", "--patch", '{"spec": {"prune": false}}')
+    kept = gitops.flux("--unmanaged", "namespace")
+
+    setting = f"prune: false of Kustomization {gitops.namespace}/apps"
+    [left] = [item for item in kept.document["objects"] if item["name"] == "left"]
+    assert left["reason"] == f"it has been removed from Git, but is kept on purpose ({setting})"
+    assert left["findings"][0]["ignored"] == {"rule": setting, "reason": "what applied this object does not prune"}
+
 
 def test_what_explains_the_findings_of_a_source_is_said(gitops: GitOps, applied: Callable[..., str]) -> None:
     ignore = [{"paths": ["/spec/replicas"], "target": {"kind": "Deploy.*"}}]
@@ -262,26 +270,30 @@ def test_a_watch_reads_a_kustomization_again_if_it_or_what_it_refers_to_changes(
 ) -> None:
     applied()
     gitops.create(HELM_RELEASE | {"spec": SHOP | {"releaseName": "web"}}, "flux")
-    context = source_context(open_cluster(str(gitops.cluster.kubeconfig)), gitops.namespace)
+    server = open_cluster(str(gitops.cluster.kubeconfig))
     requests = [SourceRequest(RequestKind.FLUX, f"{gitops.namespace}/{name}") for name in ("apps", "shop")]
     kustomize = "kustomization.kustomize.toolkit.fluxcd.io/apps"
     repository = "gitrepository.source.toolkit.fluxcd.io/apps"
     stored = ("--from-literal=release=x", "--dry-run=client", "--output=json")
     revision = json.loads(gitops.kubectl("create", "secret", "generic", "sh.helm.release.v1.web.v1", *stored))
     revision["metadata"]["labels"] = {"owner": "helm", "name": "web", "status": "deployed"}
-    states = [dict(cluster_states(requests, context))]
-    assert dict(cluster_states(requests, context)) == states[0]
+
+    def ask() -> dict[SourceRequest, Hashable]:
+        return dict(cluster_states(requests, source_context(server, gitops.namespace)))
+
+    states = [ask()]
+    assert ask() == states[0]
 
     def patch(what: str, body: dict[str, Any], *where: str) -> None:
         gitops.kubectl("patch", what, *where, "--type=merge", "--patch", json.dumps(body))
-        states.append(dict(cluster_states(requests, context)))
+        states.append(ask())
 
     patch(kustomize, {"status": {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}}, "--subresource=status")
     patch(kustomize, {"spec": {"suspend": True}})
     patch(repository, {"spec": {"ignore": "extra.yaml"}})
     patch("configmap/vars", {"data": {"mode": "fast"}})
     gitops.kubectl("create", "-f", "-", stdin=json.dumps(revision))
-    states.append(dict(cluster_states(requests, context)))
+    states.append(ask())
 
     apps, shop = ([state[request] for state in states] for request in requests)
     assert len(set(apps[:5])) == 5
