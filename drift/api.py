@@ -143,11 +143,15 @@ def read_sources(
     paths = file_paths(requests)
     if loaded is None and paths:
         loaded = load_manifests(paths, exclude=exclude)
-    return resolve(requests, source_context(cluster, namespace, checkouts, deadline), loaded)
+    return resolve(requests, source_context(cluster, namespace, checkouts, deadline, settings), loaded)
 
 
 def source_context(
-    cluster: LiveSource, namespace: str | None, checkouts: Iterable[str] = (), deadline: Deadline | None = None
+    cluster: LiveSource,
+    namespace: str | None,
+    checkouts: Iterable[str] = (),
+    deadline: Deadline | None = None,
+    settings: Settings | None = None,
 ) -> SourceContext:
     """Returns what sources need to be read; the arguments are those of `read_sources`."""
     if deadline is None and isinstance(cluster, TimedSource):
@@ -159,6 +163,7 @@ def source_context(
         stored=RememberedLists(cluster) if isinstance(cluster, StoredObjects) else None,
         checkouts=tuple(checkouts),
         runner=Runner(deadline),
+        reads_secrets=settings is not None and settings.reads_flux_secrets,
     )
 
 
@@ -279,6 +284,7 @@ def scan_options(desired: Desired, settings: Settings, namespace: str | None, sy
         keepers=dict(source.keeps for source in desired.rendered if source.keeps is not None),
         bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
         field_place=FieldLines(revisions).find,
+        with_secret_values=frozenset(source.info.name for source in desired.rendered if source.has_secret_values),
         with_variables=frozenset(
             source.info.name for source in desired.rendered if source.info.kind in _UNSUBSTITUTED_KINDS
         ),

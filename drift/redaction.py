@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from drift.model import Incomparable, Json, Object
@@ -139,6 +139,36 @@ def redact_secret(body: Object) -> Object:
     return {**known, **_redact_unknown(body, {*_FIELDS, "metadata", "data", "stringData"}), "data": _redact_data(body)}
 
 
+def redacted_paths(body: Json, path: tuple[str | None, ...] = ()) -> Iterator[tuple[str | None, ...]]:
+    """Yields the paths of redacted values: keys, and None for any item of a list."""
+    if isinstance(body, Redacted):
+        yield path
+    elif isinstance(body, dict):
+        for name, value in body.items():
+            yield from redacted_paths(value, (*path, name))
+    elif isinstance(body, list):
+        for value in body:
+            yield from redacted_paths(value, (*path, None))
+
+
+def redact_at(body: Json, paths: Iterable[tuple[str | None, ...]]) -> Json:
+    """Returns a copy of an object in which the values at some paths, as of `redacted_paths`, are redacted."""
+    for path in paths:
+        body = _redact_at(body, path)
+    return body
+
+
+def _redact_at(value: Json, path: tuple[str | None, ...]) -> Json:
+    if not path:
+        return Redacted(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else _redact_whole(value)
+    step, rest = path[0], path[1:]
+    if isinstance(value, list) and step is None:
+        return [_redact_at(item, rest) for item in value]
+    if isinstance(value, dict) and step in value:
+        return {**value, step: _redact_at(value[step], rest)}
+    return value
+
+
 def _redact_metadata(metadata: Object) -> Object:
     known = {name: _checked(metadata[name], is_open) for name, is_open in _METADATA.items() if name in metadata}
     given = {name: is_open for name, is_open in _LABELS_AND_ANNOTATIONS.items() if metadata.get(name) is not None}
@@ -202,7 +232,7 @@ def _checked(value: Json, is_open: Callable[[Json], bool]) -> Json:
 
 
 def _redact_whole(value: Json) -> Redacted | Incomparable:
-    if isinstance(value, Incomparable):
+    if isinstance(value, Incomparable | Redacted):
         return value
     # The leading byte, which no decoded text has, makes it differ from every decoded value.
     return Redacted(b"\xff" + repr(value).encode("utf-8", "surrogatepass"))

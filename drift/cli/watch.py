@@ -19,7 +19,7 @@ from drift.cli.scan import with_flags
 from drift.cli.sources import chosen_sources, scope_names
 from drift.cli.watch_audit import audit_sources, audit_window
 from drift.config.load import DEFAULT_FILE, load_settings
-from drift.config.settings import SourceRequest
+from drift.config.settings import Settings, SourceRequest
 from drift.errors import UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
@@ -128,6 +128,7 @@ class _Inputs:
         self._options = options
         self._server = server
         self._requests = requests
+        self._settings: Settings | None = None
         self._rendered = rendered_files(requests, options.checkout)
         self._states: Mapping[SourceRequest, Hashable] = {}
         self._asked_at = -math.inf
@@ -145,6 +146,7 @@ class _Inputs:
             checkouts=options.checkout,
             loaded=_read_files(options, requests),
         )
+        self._settings = settings
         self._requests, self._rendered = requests, rendered_files(requests, options.checkout)
         return DesiredState(
             sources, manifests_info(sources.paths), settings, options.namespace, options.synced_revision
@@ -159,7 +161,7 @@ class _Inputs:
         """Asks the cluster now and then. If it does not answer about a source, nothing is known to have changed."""
         if monotonic() - self._asked_at > _ASK_SECONDS:
             self._asked_at = monotonic()
-            context = source_context(self._server, self._options.namespace)
+            context = source_context(self._server, self._options.namespace, settings=self._settings)
             self._states = {**self._states, **dict(cluster_states(self._requests, context))}
         return tuple(self._states.get(request) for request in self._requests)
 

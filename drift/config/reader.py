@@ -67,6 +67,7 @@ def read_settings(value: Json) -> Settings:
     """
     fields = _mapping({} if value is None else value, (), KEYS)
     exit_fields = _mapping({} if fields.get("exit") is None else fields["exit"], ("exit",), EXIT_KEYS)
+    flux_fields = _mapping({} if fields.get("flux") is None else fields["flux"], ("flux",), FLUX_KEYS)
     return Settings(
         ignore=_items(fields, "ignore", (), _ignore_rule),
         severity=_items(fields, "severity", (), read_severity_rule),
@@ -83,12 +84,19 @@ def read_settings(value: Json) -> Settings:
         unmanaged=_unmanaged(fields["unmanaged"], ("unmanaged",)) if "unmanaged" in fields else Unmanaged.NAMESPACE,
         exclude=_items(fields, "exclude", (), _file_glob),
         sources=_items(fields, "sources", (), _source),
+        reads_flux_secrets=_boolean(flux_fields["readSecrets"], ("flux", "readSecrets"))
+        if "readSecrets" in flux_fields
+        else False,
     )
 
 
 KEYS: Final = frozenset(
-    {"ignore", "severity", "appliers", "controllers", "syncers", "unchecked", "exit", "unmanaged", "exclude", "sources"}
+    {
+        *("ignore", "severity", "appliers", "controllers", "syncers", "unchecked", "exit", "unmanaged", "exclude"),
+        *("sources", "flux"),
+    }
 )
+FLUX_KEYS: Final = frozenset({"readSecrets"})
 EXIT_KEYS: Final = frozenset({"causes", "severity"})
 IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "expires"})
 SEVERITY_KEYS: Final = frozenset({"group", "kind", "path", "change", "cause", "severity", "reason"})
@@ -250,6 +258,12 @@ def _date(value: Json, place: Place) -> date:
     except ValueError:
         pass
     raise SettingError(place, f"{text!r} is not a date; write it as 2027-01-31")
+
+
+def _boolean(value: Json, place: Place) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise SettingError(place, f"must be true or false, not {_describe(value)}")
 
 
 def _enum_value(value: Json, place: Place, values: type[_Enum]) -> _Enum:

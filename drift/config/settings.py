@@ -178,6 +178,7 @@ class Settings:
         unmanaged: Where to look for objects that are not in Git.
         exclude: Files and folders of the manifests that are not read.
         sources: Where the manifests come from, unless the command line names any.
+        reads_flux_secrets: Whether to read the Secrets of ``substituteFrom`` of Flux's Kustomizations.
     """
 
     ignore: tuple[IgnoreRule, ...] = ()
@@ -191,6 +192,7 @@ class Settings:
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     exclude: tuple[FileGlob, ...] = ()
     sources: tuple[SourceRequest, ...] = ()
+    reads_flux_secrets: bool = False
 
     def skips(self, key: ObjectKey) -> bool:
         """Returns whether the user does not want to check objects of this kind."""

@@ -57,6 +57,7 @@ class Options:
         applied: The objects that the GitOps controllers of the sources list as applied.
         keepers: The Kustomizations and Applications of the sources that prune nothing, with the setting that says so.
         files: The names of the sources whose files are the manifests. Two of these must not describe one object.
+        with_secret_values: The names of the sources whose manifests have redacted values of Secrets in other objects.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
@@ -82,6 +83,7 @@ class Options:
     files: frozenset[str] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     with_variables: frozenset[str] = frozenset()
+    with_secret_values: frozenset[str] = frozenset()
     catch_up: bool = False
     shard: Shard = WHOLE
     field_place: FieldPlace = _begin

@@ -1,6 +1,6 @@
 """Compares a manifest with its live object and makes the object's report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,10 +13,11 @@ from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
 from drift.gitops.variables import has_variables, is_applied_by_flux
-from drift.model import Finding, Manifest, Object, ObjectReport, Status
+from drift.model import Change, Finding, Manifest, Object, ObjectReport, Status
 from drift.paths import render
 from drift.policy.autoscaling import concerns_replicas, judge_replicas
 from drift.policy.findings import conceal, deletion_findings, object_findings
+from drift.redaction import is_secret, redact_at, redacted_paths
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import NoCache
 from drift.scanning.last_sync import LastSync
@@ -60,6 +61,7 @@ class PairComparer:
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
         field_place: As in `Options`.
         may_have_variables: As in `Options`.
+        with_secret_values: As in `Options`.
         explain: Whether to report every decision, even if the object is obviously in sync.
     """
 
@@ -72,6 +74,7 @@ class PairComparer:
     cluster: str
     field_place: FieldPlace
     may_have_variables: Callable[[Manifest], bool]
+    with_secret_values: frozenset[str]
     explain: bool
     _proofs: dict[ReservedMetadata, InSyncProof] = field(default_factory=dict, init=False)
 
@@ -93,7 +96,7 @@ class PairComparer:
         if cached is not None:
             return PairResult(cached)
         try:
-            return self._compare(pair, reserved)
+            return self._compare(self._without_secret_values(pair), reserved)
         except RecursionError:
             # One malicious object must not prevent the report of all others.
             return PairResult(pair.report(Status.UNCHECKED, "nested too deeply to compare"))
@@ -124,17 +127,46 @@ class PairComparer:
         differs_in_variables = any(finding.note == _VARIABLE_NOTE for finding in findings)
         return PairResult(report, not comparison.lacks_owners, tuple(without_base), differs_in_variables)
 
+    def _without_secret_values(self, pair: Pair) -> Pair:
+        """Returns a pair in which what Flux took from Secrets is redacted in both objects, as in the manifest."""
+        hidden = self._hidden(pair)
+        if not hidden:
+            return pair
+        live, last_applied = pair.live.body, pair.live.last_applied
+        return replace(
+            pair,
+            manifest=replace(pair.manifest, body=redact_at(pair.manifest.body, hidden)),
+            live=replace(
+                pair.live,
+                body=redact_at(live, hidden),
+                last_applied=None if last_applied is None else redact_at(last_applied, hidden),
+            ),
+        )
+
+    def _hidden(self, pair: Pair) -> Collection[tuple[str | None, ...]]:
+        if self.with_secret_values.isdisjoint(pair.manifest.origins) or is_secret(
+            pair.manifest.api_version, pair.manifest.kind
+        ):
+            return ()
+        base = self.last_sync.named_base(pair.manifest, pair.key)
+        return frozenset([*redacted_paths(pair.manifest.body), *redacted_paths(base)])
+
+    def _base(self, pair: Pair) -> Object | None:
+        base = self.last_sync.named_base(pair.manifest, pair.key)
+        hidden = self._hidden(pair) if base is not None else ()
+        return redact_at(base, hidden) if hidden else base
+
     def _is_obviously_in_sync(self, pair: Pair, reserved: ReservedMetadata) -> bool:
         if reserved not in self._proofs:
             self._proofs[reserved] = InSyncProof(known_facts(), reserved, self.managers)
         live = pair.live
-        base = self.last_sync.named_base(pair.manifest, pair.key)
+        base = self._base(pair)
         schema = self.types.type(pair.resource)
         return self._proofs[reserved].holds(pair.manifest.body, live.body, base, live.last_applied, schema)
 
     def _compare_with_last_sync(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
         """Compares a pair. Reads what was last synced only if the result depends on it."""
-        base = self.last_sync.named_base(pair.manifest, pair.key)
+        base = self._base(pair)
         comparison = self._compare_with(base, pair, reserved)
         if not (comparison.differences or comparison.has_admitted):
             return comparison
@@ -171,9 +203,12 @@ class PairComparer:
         )
         if self.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))
-        if comparison.concealed:
+        # What only the cluster has may have been in Git, from a Secret.
+        hides = bool(self._hidden(pair))
+        added = {finding.path for finding in findings if hides and finding.change is Change.ADDED}
+        if comparison.concealed or added:
             # The steps before depend on the values.
-            findings = conceal(findings, comparison.concealed)
+            findings = conceal(findings, comparison.concealed | added)
         return self._with_lines(findings, pair, comparison)
 
     def _with_lines(

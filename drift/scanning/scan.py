@@ -161,6 +161,7 @@ class _Scan:
             cluster=self._cluster,
             field_place=options.field_place,
             may_have_variables=options.may_have_variables,
+            with_secret_values=options.with_secret_values,
             explain=options.explain,
         )
 

@@ -5,17 +5,18 @@ difference between the two is exactly what Flux has still to apply.
 """
 
 import os
+from base64 import b64decode
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from drift.errors import SourceError
+from drift.errors import RequestError, SourceError
 from drift.gitops.flux_status import commit_of, kustomization_record
 from drift.gitops.gitops_object import GitOpsObject
 from drift.gitops.ignore_differences import flux_ignores
 from drift.gitops.sync_record import at, items, text
-from drift.kube.live import LiveObject
+from drift.kube.live import LiveObject, LiveSource
 from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import (
@@ -45,6 +46,7 @@ _PINS: Final = ("commit", "tag", "semver", "name")
 #: Why a Kustomization is not ready although the revision that it attempted last has been applied.
 _AFTER_APPLYING: Final = frozenset({"HealthCheckFailed", "PruneFailed"})
 _CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
+_SECRET: Final = ControllerKind("", "Secret")
 _OTHER_CLUSTER: Final = "it is applied to another cluster (spec.kubeConfig)"
 _SHORT: Final = 12
 
@@ -84,17 +86,28 @@ def flux_state(target: str, context: SourceContext) -> Hashable:
     releases = _HELM_RELEASE.find(target, cluster)
     sources = {(text(live.body, "spec", "sourceRef", "kind"), _source_name(live)) for live in kustomizations}
     variables = {
-        (live.namespace or "", text(reference, "name"))
-        for live in kustomizations
-        for reference in items(live.body, "spec", "postBuild", "substituteFrom")
-        if text(reference, "kind") == "ConfigMap"
+        kind: {
+            (live.namespace or "", text(reference, "name"))
+            for live in kustomizations
+            for reference in items(live.body, "spec", "postBuild", "substituteFrom")
+            if text(reference, "kind") == kind
+        }
+        for kind in ("ConfigMap", "Secret")
     }
     return (
         frozenset(state_of(live.body) for live in (*kustomizations, *releases)),
         *(kind.states((name for of, name in sources if of == word), cluster) for word, kind in _SOURCES.items()),
-        _CONFIG_MAP.states(variables, cluster),
+        _CONFIG_MAP.states(variables["ConfigMap"], cluster),
+        frozenset(_version_of_secret(name, cluster) for name in variables["Secret"] if context.reads_secrets),
         frozenset(_storage_state(namespace, context) for namespace, _ in {release_of(live.body) for live in releases}),
     )
+
+
+def _version_of_secret(name: tuple[str, str], cluster: LiveSource) -> Hashable:
+    try:
+        return name, at(_SECRET.get(*name, cluster), "metadata", "resourceVersion")
+    except SourceError as error:
+        return name, str(error)
 
 
 def _source_name(live: LiveObject) -> tuple[str, str]:
@@ -166,6 +179,7 @@ class _Kustomization:
             None if why_unknown is not None or isinstance(base, SourceError) else base,
             tuple(notes),
             applied=frozenset(_inventory(self._body)),
+            has_secret_values=variables is not None and bool(variables.secret),
             keeps=None if keeps is None else (self._identity, keeps),
             ignore_differences=tuple(ignores),
         )
@@ -230,22 +244,28 @@ class _Kustomization:
         if not isinstance(post_build, dict):
             return None, None
         values: dict[str, str] = {}
+        secret: set[str] = set()
         unknown: str | None = None
         changed: list[str] = []
         for reference in items(post_build, "substituteFrom"):
             name = text(reference, "name")
-            if text(reference, "kind") == "Secret":
+            is_secret = text(reference, "kind") == "Secret"
+            if is_secret and (not self._context.reads_secrets or self._context.stored is None):
                 # It may set any variable that nothing after it sets.
                 values.clear()
+                secret.clear()
                 unknown = f"it comes from the Secret {self._namespace}/{name}, which drift does not read"
                 continue
-            body = self._config_map(name, optional=reference.get("optional") is True)
-            values |= {key: value for key, value in as_object(body.get("data")).items() if isinstance(value, str)}
+            read = self._secret if is_secret else self._config_map
+            body = read(name, optional=reference.get("optional") is True)
+            given = {key: value for key, value in as_object(body.get("data")).items() if isinstance(value, str)}
+            values |= {key: _decoded(value) for key, value in given.items()} if is_secret else given
+            secret = secret | given.keys() if is_secret else secret - given.keys()
             changed += filter(None, [last_written(body)])
-        values |= {key: _text_of(value) for key, value in as_object(post_build.get("substitute")).items()}
-        values = {key: value.replace("\n", "") for key, value in values.items()}
+        own = {key: _text_of(value) for key, value in as_object(post_build.get("substitute")).items()}
+        values = {key: value.replace("\n", "") for key, value in {**values, **own}.items()}
         always = post_build.get("substituteStrategy") == "Always"
-        return Variables(values, unknown, always), max(changed, default=None)
+        return Variables(values, frozenset(secret - own.keys()), unknown, always), max(changed, default=None)
 
     def _config_map(self, name: str, *, optional: bool) -> Object:
         try:
@@ -254,6 +274,19 @@ class _Kustomization:
             if optional:
                 return {}
             raise
+
+    def _secret(self, name: str, *, optional: bool) -> Object:
+        """Returns a Secret with its values, which the caller must not pass on."""
+        resource, stored = self._context.cluster.resources.find("v1", "Secret"), self._context.stored
+        title = f"the Secret {self._namespace}/{name} of substituteFrom"
+        try:
+            body = resource and stored and stored.get_stored(resource, self._namespace, name)
+        except RequestError as error:
+            why = f"this account may not read {title} (get)" if error.is_refused else f"cannot read {title}: {error}"
+            raise SourceError(why) from None
+        if body is None and not optional:
+            raise SourceError(f"{title} does not exist")
+        return body or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +337,13 @@ def _inventory(kustomization: Object) -> Iterator[ObjectKey]:
         rest, _, group = rest.rpartition("_")
         namespace, _, name = rest.partition("_")
         yield ObjectKey(group, kind, namespace or None, name.replace("__", ":"))
+
+
+def _decoded(value: str) -> str:
+    try:
+        return b64decode(value).decode("utf-8", "surrogateescape")
+    except ValueError:
+        return ""
 
 
 def _text_of(value: object) -> str:

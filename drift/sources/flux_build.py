@@ -10,9 +10,8 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 from drift.documents.parse import read_documents
@@ -21,6 +20,7 @@ from drift.model import Incomparable, Json, Object, as_object
 from drift.sources.kustomizations import KUSTOMIZATIONS
 from drift.sources.kustomize import ANNOTATIONS, Built, build
 from drift.sources.programs import Runner
+from drift.sources.secret_values import PLACEHOLDER, check_identity
 from drift.sources.source_ignore import IGNORE_FILE, kept_files
 from drift.sources.substitution import SubstitutionError, check_names, substitute
 
@@ -40,8 +40,6 @@ _ENCRYPTED: Final = b"ENC[AES256_GCM,"
 _NOT_CONTENT: Final = frozenset({"apiVersion", "kind", "namespace", "buildMetadata"})
 _SUBSTITUTE: Final = "kustomize.toolkit.fluxcd.io/substitute"
 _SEPARATOR: Final = re.compile(r"^---\n", re.MULTILINE)
-#: Stands for values that are not known. It is one word in every place of a YAML text, and no file contains it.
-_PLACEHOLDER: Final = f"drift{token_hex(16)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,14 @@ class Variables:
 
     Attributes:
         values: By name.
+        secret: The names of those whose values are those of Secrets, which must not be shown.
         unknown: Why there may be others whose values are not known, as a sentence without a full stop; None if
             there are none.
         always: Whether Flux substitutes also if there are no variables (``substituteStrategy: Always``).
     """
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
+    secret: frozenset[str] = frozenset()
     unknown: str | None = None
     always: bool = False
 
@@ -110,7 +110,7 @@ def build_path(root: Path, spec: Object, variables: Variables | None, runner: Ru
         return Built(b"", folder), folder
     built = build_changed(root, file, wanted, runner, any_file=True)
     _check_generated(built.output)
-    return built if variables is None else replace(built, output=_substitute(built.output, variables)), folder
+    return built if variables is None else _substituted(built, variables), folder
 
 
 def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
@@ -140,15 +140,13 @@ def finish(body: Object, spec: Object, variables: Variables | None) -> Object:
     """
     reason = variables.unknown if variables is not None else None
     if reason is not None:
-        identity = (body.get("apiVersion"), body.get("kind"), _metadata(body, "name"), _metadata(body, "namespace"))
-        if any(_PLACEHOLDER in str(part) for part in identity):
-            raise SourceError(f"the name, namespace or kind of an object is not known: {reason}")
+        check_identity(body, reason)
         body = _mark(body, Incomparable(reason))
     common = as_object(spec.get("commonMetadata"))
     metadata = as_object(body.get("metadata"))
-    for field in ("labels", "annotations"):
-        if common.get(field):
-            metadata = {**metadata, field: {**as_object(metadata.get(field)), **as_object(common[field])}}
+    for name in ("labels", "annotations"):
+        if common.get(name):
+            metadata = {**metadata, name: {**as_object(metadata.get(name)), **as_object(common[name])}}
     return {**body, "metadata": metadata}
 
 
@@ -158,11 +156,11 @@ def _metadata(body: Object, name: str) -> Json:
 
 def _mark(value: Json, unknown: Incomparable) -> Json:
     if isinstance(value, str):
-        return unknown if _PLACEHOLDER in value else value
+        return unknown if PLACEHOLDER in value else value
     if isinstance(value, list):
         return [_mark(item, unknown) for item in value]
     if isinstance(value, dict):
-        if any(_PLACEHOLDER in key for key in value):
+        if any(PLACEHOLDER in key for key in value):
             return unknown
         return {key: _mark(item, unknown) for key, item in value.items()}
     return value
@@ -211,9 +209,9 @@ def _with_spec(kustomization: Object, file: Path, spec: Object) -> Object:
         {name: patch[name] for name in ("patch", "target") if name in patch} for patch in _objects(spec, "patches")
     ]
     components = [name for name in _texts(spec, "components") if _is_wanted(name, file.parent, spec)]
-    for field, values in (("patches", patches), ("components", components)):
+    for name, values in (("patches", patches), ("components", components)):
         if values:
-            merged[field] = [*(merged.get(field) or ()), *values]
+            merged[name] = [*(merged.get(name) or ()), *values]
     images = _with_images(list(_objects(merged, "images")), list(_objects(spec, "images")))
     if images:
         merged["images"] = images
@@ -323,14 +321,23 @@ def _decoded(value: str) -> bytes:
 # -- variables
 
 
-def _substitute(output: bytes, variables: Variables) -> bytes:
-    if not variables.values and variables.unknown is None and not variables.always:
+def _substituted(built: Built, variables: Variables) -> Built:
+    output = _substitute(built.output, variables, variables.values)
+    if not variables.secret:
+        return replace(built, output=output)
+    masked = {name: PLACEHOLDER if name in variables.secret else value for name, value in variables.values.items()}
+    return replace(built, output=output, masked=_substitute(built.output, variables, masked))
+
+
+def _substitute(output: bytes, variables: Variables, values: Mapping[str, str]) -> bytes:
+    if not values and variables.unknown is None and not variables.always:
         return output
-    placeholder = None if variables.unknown is None else _PLACEHOLDER
+    is_complete = variables.unknown is None
+    placeholder = PLACEHOLDER if variables.secret or not is_complete else None
     try:
-        check_names(variables.values)
+        check_names(values)
         texts = [
-            text if _is_disabled(text) else substitute(text, variables.values, placeholder=placeholder)
+            text if _is_disabled(text) else substitute(text, values, placeholder=placeholder, is_complete=is_complete)
             for text in _SEPARATOR.split(output.decode())
         ]
     except SubstitutionError as error:

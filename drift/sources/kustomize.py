@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from drift.model import Json, Manifest, Object, Source, as_object
 from drift.sources.kustomizations import KUSTOMIZATIONS
 from drift.sources.load import load_documents
 from drift.sources.programs import Program, Runner
+from drift.sources.secret_values import redact_substituted
 
 _ORIGIN: Final = "config.kubernetes.io/origin"
 _TRANSFORMATIONS: Final = "alpha.config.kubernetes.io/transformations"
@@ -37,12 +39,14 @@ class Built:
     Attributes:
         output: The objects as YAML, each with its origin as an annotation.
         root: The folder to which the files of origins are relative.
+        masked: The same with a placeholder for each value of a Secret that Flux put there; None if there is none.
         kept: The values of ``buildMetadata`` for which the kustomization of the user asks, so that they are deployed.
     """
 
     output: bytes = field(repr=False)
     root: Path
     kept: frozenset[str] = frozenset()
+    masked: bytes | None = field(default=None, repr=False)
 
 
 def build(folder: Path, runner: Runner, *, any_file: bool = False) -> Built:
@@ -104,16 +108,24 @@ def read_built(
     origins = _Origins(built, folder.resolve(), shown)
     manifests: list[Manifest] = []
     try:
-        for document in read_documents(built.output, shown):
+        documents = read_documents(built.output, shown)
+        masks = repeat(None) if built.masked is None else (mask.value for mask in read_documents(built.masked, shown))
+        for document, mask in zip(documents, masks, strict=False):
             body = document.value
             if isinstance(body, dict):
+                body = body if built.masked is None else redact_substituted(body, mask)
                 source = origins.source(body)
                 layers = origins.layers(body)
                 body = _without_annotations(body, {ANNOTATIONS[name] for name in ANNOTATIONS.keys() - built.kept})
                 body = body if finish is None else finish(body)
                 loaded = load_documents([(source.file if source else shown, [replace(document, value=body)])])
                 manifests += [replace(manifest, source=source, layers=layers) for manifest in loaded.manifests]
+    except SourceError:
+        raise
     except DriftError as error:
+        if built.masked is not None:
+            # The error may quote a value.
+            raise SourceError("with the values of a Secret of substituteFrom, an object is not valid") from None
         raise SourceError(f"kustomize printed something that is not a manifest: {error}") from None
     return tuple(manifests)
 

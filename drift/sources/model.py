@@ -63,6 +63,7 @@ class SourceContext:
         checkouts: Local Git work trees, as ``PATH`` or ``URL=PATH``.
         synced_revision: The Git revision of the paths that the user says was synced last, or None.
         runner: Runs the programs that render sources.
+        reads_secrets: Whether the values of Secrets of ``substituteFrom`` may be read.
     """
 
     cluster: LiveSource
@@ -71,6 +72,7 @@ class SourceContext:
     checkouts: tuple[str, ...] = ()
     synced_revision: str | None = None
     runner: Runner = field(default_factory=Runner)
+    reads_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Rendered:
         failure: Why the source could not be read or rendered, in one line; None if it was.
         applied: The objects that its GitOps controller lists as applied.
         ignore_differences: What its GitOps controller ignores.
+        has_secret_values: Whether values of Secrets are in its manifests, redacted.
         keeps: Its Kustomization or Application, and the setting that tells it not to prune, or None if it prunes.
         replaces: The name of another source that this one describes, too, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
@@ -104,6 +107,7 @@ class Rendered:
     skipped: str | None = None
     applied: frozenset[ObjectKey] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
+    has_secret_values: bool = False
     keeps: tuple[GitOpsObject, str] | None = None
     replaces: str | None = None
 

@@ -33,20 +33,28 @@ def check_names(variables: Mapping[str, str]) -> None:
             raise SubstitutionError(f"{name!r} is not a valid name for a variable (letters, digits and underscores)")
 
 
-def substitute(text: str, variables: Mapping[str, str], *, strict: bool = False, placeholder: str | None = None) -> str:
+def substitute(
+    text: str,
+    variables: Mapping[str, str],
+    *,
+    strict: bool = False,
+    placeholder: str | None = None,
+    is_complete: bool = False,
+) -> str:
     """Returns a text with its variables replaced.
 
     Args:
         text: The YAML of one object.
         variables: The values by name.
         strict: Whether a variable that is not set and has no default is an error. Else it is empty.
-        placeholder: What stands for the value of any other variable, and for what is made of it, if these values are
-            not known; None if `variables` has all.
+        placeholder: What stands for a value that is not known or not shown, and for what is made of it; None if
+            `variables` has all of them.
+        is_complete: Whether only values of `variables` are the placeholder, and those of no other variables.
 
     Raises:
         SubstitutionError: The text has an expression that Flux does not accept, or a variable is not set.
     """
-    return _Evaluator(text, variables, strict=strict, placeholder=placeholder).text()
+    return _Evaluator(text, variables, strict=strict, placeholder=placeholder, is_complete=is_complete).text()
 
 
 _Accept = Callable[[str, int], bool]
@@ -81,12 +89,15 @@ class _Operator:
 class _Evaluator:
     """Reads a text from left to right and evaluates it at once."""
 
-    def __init__(self, text: str, variables: Mapping[str, str], *, strict: bool, placeholder: str | None) -> None:
+    def __init__(
+        self, text: str, variables: Mapping[str, str], *, strict: bool, placeholder: str | None, is_complete: bool
+    ) -> None:
         self._text = text
         self._position = 0
         self._variables = variables
         self._strict = strict
         self._placeholder = placeholder
+        self._is_complete = is_complete
 
     def text(self) -> str:
         parts: list[str] = []
@@ -186,7 +197,7 @@ class _Evaluator:
     def _value(self, name: str, symbol: str) -> str:
         if name in self._variables:
             return self._variables[name]
-        if self._placeholder is not None:
+        if self._placeholder is not None and not self._is_complete:
             return self._placeholder
         if self._strict and symbol not in _DEFAULTS:
             raise SubstitutionError(f"the variable {name} is not set")

@@ -18,6 +18,7 @@ from drift.config.settings import RequestKind, SourceRequest
 from drift.sources.resolve import cluster_states
 from tests.drift.conftest import Application
 from tests.drift.sources.conftest import URL, GitOps
+from tests.drift.test_planted_secrets import CORE, everything, holds, said
 from tests.drift.watch.conftest import Start, eventually, start
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.flux_oracle import ask
@@ -331,6 +332,49 @@ def test_values_of_secrets_are_not_compared_and_not_read(
     assert [item["path"] for item in web["notCompared"]] == [f"{CONTAINER}.env[name=MODE].value", f"{CONTAINER}.image"]
     assert "it comes from the Secret" in web["notCompared"][0]["reason"]
     assert "planted" not in json.dumps(scanned.document) + stderr()
+
+
+def test_values_of_secrets_are_compared_if_a_setting_allows_it_and_are_in_no_output(
+    gitops: GitOps, applied: Callable[..., str]
+) -> None:
+    post_build = {"substituteFrom": [{"kind": "Secret", "name": "hidden", "optional": True}]}
+    applied(spec={**SPEC, "postBuild": post_build})
+    gitops.kubectl("create", "secret", "generic", "hidden", f"--from-literal=tag={CORE}", "--from-literal=mode=3")
+    gitops.kubectl("set", "image", "deployment/web", f"web=nginx:{CORE}", "--field-manager=kustomize-controller")
+    gitops.kubectl("set", "env", "deployment/web", "MODE=3", "--field-manager=kustomize-controller")
+    Path("drift.yaml").write_text("flux: {readSecrets: true}\n")
+    flags = ["--kubeconfig", str(gitops.cluster.kubeconfig), "-n", gitops.namespace, "--unmanaged=off"]
+    flags += ["--flux", f"{gitops.namespace}/apps"]
+
+    scanned = gitops.flux()
+
+    assert (scanned.status, scanned.findings) == (0, [])
+    [web] = [item for item in scanned.document["objects"] if item["name"] == "web"]
+    assert web["notCompared"] == [
+        {
+            "path": f"{CONTAINER}.env[name=MODE].value",
+            "reason": "it comes from a Secret of substituteFrom, and is not text",
+        }
+    ]
+
+    gitops.kubectl("set", "image", "deployment/web", f"web=nginx:old-{CORE}")
+    gitops.kubectl("set", "env", "deployment/web", f"EXTRA={CORE}")
+    found, text = everything(flags, gitops.scratch)
+
+    assert found == 1
+    report = json.loads((gitops.scratch / "report.json").read_text())
+    [web] = [item for item in report["objects"] if item["name"] == "web"]
+    assert {(finding["path"], finding["change"], finding["redacted"]) for finding in web["findings"]} == {
+        (f"{CONTAINER}.env[name=EXTRA]", "added", True),
+        (f"{CONTAINER}.image", "changed", True),
+    }
+    for action in ("adopt", "revert", "guard"):
+        text += said([action, str(gitops.scratch / "report.json")])[1]
+    assert not holds(text, CORE)
+
+    status, text = everything([*flags, "--as", "system:serviceaccount:default:no-rights"], gitops.scratch)
+    assert status == 3
+    assert not holds(text, CORE)
 
 
 def test_a_build_that_fails_is_incomplete_and_hides_nothing_else(gitops: GitOps, applied: Callable[..., str]) -> None:
