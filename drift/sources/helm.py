@@ -128,7 +128,7 @@ def render_chart(
         The manifests, without hooks, and remarks, a sentence each.
 
     Raises:
-        SourceError: Helm is not installed or fails, or the chart renders no object.
+        SourceError: Helm is not installed or fails.
     """
     template = partial(_template, chart, installation, runner)
     first, *others = runner.run_all([template, template] if _may_change(chart, installation) else [template])

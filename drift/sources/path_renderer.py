@@ -78,6 +78,8 @@ class PathRenderer:
         chart = read_chart(Path(shown))
         installation = self._installation(chart)
         manifests, notes = render_chart(chart, installation, shown, self._context.runner)
+        if not manifests:
+            raise SourceError("helm renders no object from it; do its values turn everything off?")
         info = replace(info, revision=chart.version)
         try:
             release = (
