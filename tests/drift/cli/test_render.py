@@ -141,3 +141,14 @@ def test_an_invalid_flag_exits_with_2(flag: str, saved: str) -> None:
 def test_markdown_keeps_to_its_limit(saved: str, capsys: Out) -> None:
     assert main(["render", saved, "--output", "markdown", "--markdown-limit", "1048576"]) == 0
     assert capsys.readouterr().out.startswith("## Drift: incomplete\n")
+
+
+def test_flags_choose_what_is_shown(saved: str, capsys: Out) -> None:
+    flags = ["--kind", "DEPLOYMENT", "--kind", "pod", "--only-namespace", "sh*", "--cause", "manual", "--limit", "2"]
+    assert main(["render", saved, *flags]) == 0
+
+    text = capsys.readouterr().out
+    assert text.count("\n  medium ") == 2
+    assert "Deployment shop/web" in text
+    assert "Secret shop/db" not in text
+    assert "not shown (--kind, --cause, --only-namespace, --limit)" in text
