@@ -84,6 +84,11 @@ committed: ## Fail if synthesized or imported files differ from what is committe
 judges: install ## Compare what kube-score and checkov find in the manifests with docs/judges.md
 	PATH="$$(dirname "$$(uv tool run --from checkov==3.3.30 which checkov)"):$$PATH" pytest tests/judges
 
+.PHONY: restores
+restores: install ## Back up and restore with the real aws command and an S3 server
+	S3=1 PATH="$$(dirname "$$(uv tool run --from awscli==1.46.3 --with 'moto[server]==5.2.5' which aws)"):$$PATH" \
+	  pytest tests/rescan/test_backup_scripts.py
+
 .PHONY: workflows
 workflows: install ## Check the GitHub Actions workflows and the action
 	zizmor --offline --quiet .github action.yml

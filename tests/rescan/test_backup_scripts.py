@@ -1,19 +1,20 @@
 """The scripts of the backup and the commands of the restore, run by a shell with the real sqlite3 and PostgreSQL.
 
-Only `aws` is a stand-in: it copies between files, as the real one does between a bucket and files.
+In most runs, `aws` is a stand-in that copies between files. `make restores` runs the real one and an S3 server.
 """
 
 import gzip
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,21 @@ import pytest
 from rescan.constructs.backup import POSTGRESQL_DUMP, SQLITE_DUMP, UPLOAD
 
 PAGE = Path(__file__).parents[2] / "docs/backups.md"
+BUCKET = "your-backups"
 AWS = """\
 import os, pathlib, shutil, sys
 if os.environ.get("STATUS"):
     sys.exit(int(os.environ["STATUS"]))
-names = [name.replace("s3:/", os.environ["STORE"]) for name in sys.argv[1:] if not name.startswith("--")]
-assert names[:2] == ["s3", "cp"], names
-source, target = map(pathlib.Path, names[2:])
-target.parent.mkdir(parents=True, exist_ok=True)
-shutil.copyfile(source, target)
+store = pathlib.Path(os.environ["STORE"])
+verb, *names = [name for name in sys.argv[2:] if not name.startswith("--")]
+paths = [pathlib.Path(name.replace("s3:/", str(store))) for name in names]
+if verb == "ls":
+    for path in paths[0].rglob("*.*"):
+        print("2026-01-02 03:04:05", path.stat().st_size, path.relative_to(store / names[0].split("/")[2]))
+else:
+    assert verb == "cp", sys.argv
+    paths[1].parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(*paths)
 """
 WRITER = """\
 import sqlite3, sys, time
@@ -44,38 +51,75 @@ for number in range(100000):
 
 
 class Shell:
-    """A shell in a folder with a stand-in for `aws`."""
+    """A shell in a folder, with `aws` and what it needs to reach a bucket."""
 
-    def __init__(self, folder: Path) -> None:
-        self.scratch, self.store, self._programs = folder / "scratch", folder / "store", folder / "bin"
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+        self.scratch, self._variables = folder / "scratch", variables
         self.scratch.mkdir()
-        self._programs.mkdir()
-        aws = self._programs / "aws"
-        aws.write_text(f"#!{sys.executable}\n{AWS}")
-        aws.chmod(aws.stat().st_mode | stat.S_IXUSR)
 
     def run(self, script: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        environment = {
-            "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}",
-            "SCRATCH": str(self.scratch),
-            "STORE": str(self.store),
-        }
+        environment: Mapping[str, str] = {"PATH": os.environ["PATH"], "SCRATCH": str(self.scratch)}
         return subprocess.run(
             ["/bin/sh", "-c", script],
             check=False,
-            env=environment | variables,
+            env={**environment, **self._variables, **variables},
             cwd=self.scratch,
             capture_output=True,
             text=True,
             timeout=120,
         )
 
+    def upload(self, prefix: str) -> str:
+        """The URL of the one copy that the backup uploads below a prefix, found by the command of the page."""
+        done = self.run(UPLOAD, BUCKET=BUCKET, PREFIX=prefix)
+        assert done.returncode == 0, done.stderr
+        (command,) = re.findall(r"`(aws s3 ls --recursive s3://BUCKET/rescan)/prod/`", PAGE.read_text())
+        listed = self.run(command.replace("BUCKET", BUCKET).replace("rescan", prefix) + "/")
+        (line,) = listed.stdout.splitlines()
+        return f"s3://{BUCKET}/{line.split()[3]}"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Mapping[str, str]]:
+    """The variables by which `aws` reaches a bucket of an S3 server on this host."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }
+    command = ["moto_server", "--host=127.0.0.1", f"--port={port}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        made = ["aws", "s3", "mb", f"s3://{BUCKET}"]
+        deadline = time.monotonic() + 120
+        while subprocess.run(made, check=False, capture_output=True, env=os.environ | variables).returncode:
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        yield variables
+        server.terminate()
+
+
+@pytest.fixture(params=["S3"] if os.environ.get("S3") else ["a stand-in"])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Mapping[str, str]:
+    """The variables by which a shell reaches a bucket."""
+    if request.param == "S3":
+        return dict(request.getfixturevalue("s3"))
+    aws = tmp_path / "bin/aws"
+    aws.parent.mkdir()
+    aws.write_text(f"#!{sys.executable}\n{AWS}")
+    aws.chmod(aws.stat().st_mode | stat.S_IXUSR)
+    return {"PATH": f"{aws.parent}{os.pathsep}{os.environ['PATH']}", "STORE": str(tmp_path / "store")}
+
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, bucket: Mapping[str, str]) -> Shell:
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed (Debian: apt-get install sqlite3)")
-    return Shell(tmp_path)
+    return Shell(tmp_path, bucket)
 
 
 @pytest.fixture(params=["wal", "delete"])
@@ -142,35 +186,23 @@ def test_a_copy_is_uploaded_below_the_time_it_was_made_and_restored_by_the_comma
     shell: Shell, busy: Path, tmp_path: Path
 ) -> None:
     assert shell.run(SQLITE_DUMP, DATABASE_FILE=str(busy)).returncode == 0
-    assert shell.run(UPLOAD, BUCKET="your-backups", PREFIX="rescan/prod").returncode == 0
-    (copy,) = shell.store.rglob("database.db.gz")
-    assert re.fullmatch(r"\d{8}T\d{6}Z", copy.parent.name)
+    copy = shell.upload(f"{tmp_path.name}/prod")
+    assert re.fullmatch(rf"s3://{BUCKET}/{tmp_path.name}/prod/\d{{8}}T\d{{6}}Z/database\.db\.gz", copy)
     data = tmp_path / "app"
     data.mkdir()
     (data / "rescan.db-wal").write_bytes(b"of the old database")
-    shell = Shell(tmp_path_of(tmp_path, "elsewhere"))
 
-    done = shell.run(
-        commands("SQLite").replace("/app/data", str(data)),
-        BACKUP=f"s3://{copy.relative_to(copy.parents[4])}",
-        STORE=str(copy.parents[4]),
-    )
+    done = shell.run(commands("SQLite").replace("/app/data", str(data)), BACKUP=copy)
 
     assert done.returncode == 0, done.stderr
     assert rows(data / "rescan.db") >= 5
     assert not (data / "rescan.db-wal").exists()
 
 
-def tmp_path_of(folder: Path, name: str) -> Path:
-    made = folder / name
-    made.mkdir()
-    return made
-
-
 def test_an_upload_that_fails_fails_the_job(shell: Shell) -> None:
     (shell.scratch / "database.db.gz").write_bytes(b"copy")
 
-    assert shell.run(UPLOAD, BUCKET="your-backups", PREFIX="rescan/prod", STATUS="1").returncode == 1
+    assert shell.run(UPLOAD, BUCKET="no-such-bucket", PREFIX="rescan/prod", STATUS="1").returncode == 1
 
 
 # --- PostgreSQL ---
@@ -217,14 +249,12 @@ def psql(url: str, statement: str) -> str:
 
 @pytest.mark.slow
 def test_postgresql_is_dumped_and_restored_by_the_commands_of_the_page(shell: Shell, postgresql: str) -> None:
-    psql(postgresql, "CREATE TABLE scans AS SELECT generate_series(1, 1000) AS id")
+    psql(postgresql, "DROP TABLE IF EXISTS scans; CREATE TABLE scans AS SELECT generate_series(1, 1000) AS id")
     assert shell.run(POSTGRESQL_DUMP, DUMP_URL=postgresql).returncode == 0
-    assert shell.run(UPLOAD, BUCKET="your-backups", PREFIX="rescan/full").returncode == 0
-    (copy,) = shell.store.rglob("database.dump")
+    copy = shell.upload("rescan/full")
     psql(postgresql, "DELETE FROM scans WHERE id > 10")
-    backup = f"s3://{copy.relative_to(shell.store)}"
 
-    done = shell.run(commands("PostgreSQL"), BACKUP=backup, DATABASE_URL=postgresql)
+    done = shell.run(commands("PostgreSQL"), BACKUP=copy, DATABASE_URL=postgresql)
 
     assert done.returncode == 0, done.stderr
     assert psql(postgresql, "SELECT count(*) FROM scans") == "1000"
