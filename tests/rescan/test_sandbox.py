@@ -2,10 +2,12 @@
 
 import json
 import re
+import shlex
 import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -136,6 +138,26 @@ def test_the_command_of_the_page_hands_the_replicas_over_to_the_autoscaler(
     assert live["spec"]["replicas"] == (3 if handed_over else 1)
 
 
+@pytest.mark.usefixtures("custom_resources")
+def test_the_commands_of_the_page_on_backups_stop_the_syncer_and_the_application_and_make_a_copy(
+    cluster: Cluster, namespace: str
+) -> None:
+    prod = inside(changed(FULL, {"name": "prod", "workload.autoscaling": None}), namespace)
+    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=stream([prod]))
+    page = (Path(__file__).parents[2] / "docs/backups.md").read_text().split("## Restore")[1].split("## Without")[0]
+
+    commands = re.findall(r"(?:^    |`)kubectl -n \S+ (.*?)(?:`|$)", page, re.MULTILINE)
+    for command in commands:
+        cluster.kubectl(*shlex.split(command), "--namespace", namespace)
+
+    assert [command.split()[0] for command in commands] == ["patch", "scale", "create"]
+    application = get(cluster, namespace, "applications.argoproj.io", "rescan-prod")
+    assert "automated" not in application["spec"]["syncPolicy"]
+    assert get(cluster, namespace, "deployment", "rescan-app")["spec"]["replicas"] == 0
+    (container,) = get(cluster, namespace, "job", "drill")["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == "upload"
+
+
 def test_only_who_was_given_the_right_reads_secrets(cluster: Cluster, namespace: str) -> None:
     text = stream([inside(changed(FULL, {"drift.read_secrets": False}), namespace)])
     roles = [each for each in yaml.safe_load_all(text) if each["kind"] in ("Role", "RoleBinding", "ServiceAccount")]
@@ -161,7 +183,7 @@ def deployment_of(environment: Environment) -> str:
     return manifest_files(build([environment]))[f"{environment.name}/deployment-rescan-app.yaml"]
 
 
-def get(cluster: Cluster, namespace: str, kind: str, *names: str) -> dict[str, dict[str, dict[str, str]]]:
+def get(cluster: Cluster, namespace: str, kind: str, *names: str) -> dict[str, Any]:
     done = cluster.kubectl("get", kind, *names, "--namespace", namespace, "--output=json")
     return dict(json.loads(done.stdout))
 
