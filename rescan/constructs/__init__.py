@@ -11,7 +11,7 @@ selector label that depends on construct ids, and a selector cannot be changed l
 from rescan.constructs.backup import BackupJob, BackupJobProps, PostgreSqlUrl
 from rescan.constructs.base import Checked, FolderChart, Namespace
 from rescan.constructs.configuration import ConfigVariables, ConfigVariablesProps, SecretVariables
-from rescan.constructs.drift import ClusterSources, DriftReporter, DriftReporterProps
+from rescan.constructs.drift import ClusterSources, DriftReporter, DriftReporterProps, Repository
 from rescan.constructs.network import IngressRoute, IngressRouteProps, NetworkPolicies, NetworkPoliciesProps, Traffic
 from rescan.constructs.storage import SqliteStorage, SqliteStorageProps
 from rescan.constructs.web import Scratch, WebService, WebServiceProps
@@ -34,6 +34,7 @@ __all__ = [
     "NetworkPolicies",
     "NetworkPoliciesProps",
     "PostgreSqlUrl",
+    "Repository",
     "Scratch",
     "SecretVariables",
     "SqliteStorage",

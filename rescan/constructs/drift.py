@@ -6,6 +6,7 @@ list the kinds of the manifests, nothing else.
 """
 
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from cdk8s import ApiObject
 from cdk8s_plus_27 import k8s
@@ -58,6 +59,14 @@ _FOR_ANY = frozenset({("v1", "ConfigMap"), ("v1", "Namespace")})
 
 
 @props
+class Repository:
+    """A branch of a Git repository."""
+
+    url: GitUrl
+    branch: GitBranch = "main"
+
+
+@props
 class ClusterSources:
     """What GitOps controllers and Helm say they deploy: `all` of it, or by `NAMESPACE/NAME`. Read in all namespaces."""
 
@@ -67,6 +76,8 @@ class ClusterSources:
     """Applications."""
     helm_releases: tuple[ClusterSource, ...] = ()
     """Releases, which Helm stores in Secrets: they need `DriftJob.read_secrets`."""
+    repositories: tuple[Repository, ...] = ()
+    """Where their files are, beside the repository of the job. Fetched with the same credentials."""
 
     @property
     def kinds(self) -> AbstractSet[tuple[str, str]]:
@@ -213,41 +224,63 @@ def _pod(props: DriftReporterProps) -> k8s.PodSpec:
         props.job.identity,
         service_account_name=props.name,
         restart_policy="Never",
-        init_containers=[_git_sync(props)],
+        init_containers=[_git_sync(props, clone) for clone in _clones(props)],
         containers=[_reporter(props)],
         volumes=_volumes(props),
     )
 
 
-def _git_sync(props: DriftReporterProps) -> k8s.Container:
+class _Clone(NamedTuple):
+    """A repository that an init container fetches into a volume of its own."""
+
+    repository: Repository
+    number: str
+    """What its names end with; nothing for the first one."""
+
+    @property
+    def volume(self) -> k8s.VolumeMount:
+        return k8s.VolumeMount(name=f"{_CLONE_VOLUME}{self.number}", mount_path=f"{_CLONE_PATH}{self.number}")
+
+    @property
+    def path(self) -> str:
+        """Where its files are."""
+        return f"{_CLONE_PATH}{self.number}/{_LINK}"
+
+    @property
+    def over_ssh(self) -> bool:
+        return self.repository.url.startswith("ssh://")
+
+
+def _clones(props: DriftReporterProps) -> list[_Clone]:
+    more = () if props.sources is None else props.sources.repositories
+    repositories = [Repository(url=props.repository_url, branch=props.branch), *more]
+    return [_Clone(each, f"-{number}" if number > 1 else "") for number, each in enumerate(repositories, start=1)]
+
+
+def _git_sync(props: DriftReporterProps, clone: _Clone) -> k8s.Container:
     job = props.job
     credentials = k8s.VolumeMount(name=_CREDENTIALS_VOLUME, mount_path=_CREDENTIALS_PATH, read_only=True)
-    over_ssh = _over_ssh(props)
     return container(
-        "git-sync",
+        f"git-sync{clone.number}",
         job.git_sync_image,
         job.resources,
         read_only_root=True,
         args=[
-            f"--repo={props.repository_url}",
-            f"--ref={props.branch}",
+            f"--repo={clone.repository.url}",
+            f"--ref={clone.repository.branch}",
             f"--depth={job.git_depth}",
-            f"--root={_CLONE_PATH}",
+            f"--root={clone.volume.mount_path}",
             f"--link={_LINK}",
             "--one-time",
         ],
-        env=_password(job.git_secret) if job.git_secret and not over_ssh else None,
+        env=_password(job.git_secret) if job.git_secret and not clone.over_ssh else None,
         volume_mounts=[
-            k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH),
+            clone.volume,
             # Its home folder, where Git keeps its settings.
             k8s.VolumeMount(name=TEMPORARY_VOLUME, mount_path=TEMPORARY_PATH),
-            *([credentials] if job.git_secret and over_ssh else []),
+            *([credentials] if job.git_secret and clone.over_ssh else []),
         ],
     )
-
-
-def _over_ssh(props: DriftReporterProps) -> bool:
-    return props.repository_url.startswith("ssh://")
 
 
 def _password(secret: str) -> list[k8s.EnvVar]:
@@ -271,13 +304,17 @@ def _reporter(props: DriftReporterProps) -> k8s.Container:
         args=_arguments(props),
         env=_variables(props) or None,
         volume_mounts=[
-            k8s.VolumeMount(name=_CLONE_VOLUME, mount_path=_CLONE_PATH, read_only=True),
+            *(_read_only(clone.volume) for clone in _clones(props)),
             k8s.VolumeMount(name=_HISTORY_VOLUME, mount_path=_HISTORY_PATH),
             k8s.VolumeMount(name=_ACCOUNT_VOLUME, mount_path=_ACCOUNT_PATH, read_only=True),
             *([k8s.VolumeMount(name=_WORK_VOLUME, mount_path=TEMPORARY_PATH)] if _renders(props) else []),
             *([configuration] if job.config is None else []),
         ],
     )
+
+
+def _read_only(mount: k8s.VolumeMount) -> k8s.VolumeMount:
+    return k8s.VolumeMount(name=mount.name, mount_path=mount.mount_path, read_only=True)
 
 
 def _renders(props: DriftReporterProps) -> bool:
@@ -294,7 +331,7 @@ def _arguments(props: DriftReporterProps) -> list[str]:
     return [
         "report",
         *folder,
-        *_source_arguments(props, clone),
+        *_source_arguments(props),
         f"--config={_CONFIG_PATH}/{_CONFIG_FILE}" if job.config is None else f"--config={clone}/{job.config}",
         f"--history={_HISTORY_PATH}/drift{part}.db",
         "--output=text",
@@ -304,7 +341,7 @@ def _arguments(props: DriftReporterProps) -> list[str]:
     ]
 
 
-def _source_arguments(props: DriftReporterProps, clone: str) -> list[str]:
+def _source_arguments(props: DriftReporterProps) -> list[str]:
     if props.sources is None:
         return []
     flags = {
@@ -313,8 +350,9 @@ def _source_arguments(props: DriftReporterProps, clone: str) -> list[str]:
         "helm-release": props.sources.helm_releases,
     }
     named = [f"--{flag}={name}" for flag, names in flags.items() for name in names]
-    # With its URL: git-sync's work tree may have no remote.
-    return [*named, f"--checkout={props.repository_url}={clone}", "--unmanaged=cluster"]
+    # With their URLs: the work trees of git-sync may have no remote.
+    checkouts = [f"--checkout={clone.repository.url}={clone.path}" for clone in _clones(props)]
+    return [*named, *checkouts, "--unmanaged=cluster"]
 
 
 def _variables(props: DriftReporterProps) -> list[k8s.EnvVar]:
@@ -338,7 +376,7 @@ def _volumes(props: DriftReporterProps) -> list[k8s.Volume]:
     job = props.job
     claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=props.name)
     volumes = [
-        empty_volume(_CLONE_VOLUME, job.clone_limit),
+        *(empty_volume(clone.volume.name, job.clone_limit) for clone in _clones(props)),
         empty_volume(TEMPORARY_VOLUME, "16Mi"),
         k8s.Volume(name=_HISTORY_VOLUME, persistent_volume_claim=claim),
         k8s.Volume(name=_ACCOUNT_VOLUME, projected=_account()),
@@ -348,7 +386,7 @@ def _volumes(props: DriftReporterProps) -> list[k8s.Volume]:
         volumes.append(empty_volume(_WORK_VOLUME, job.clone_limit))
     if job.config is None:
         volumes.append(k8s.Volume(name=_CONFIG_VOLUME, config_map=k8s.ConfigMapVolumeSource(name=props.name)))
-    if job.git_secret and _over_ssh(props):
+    if job.git_secret and any(clone.over_ssh for clone in _clones(props)):
         # ssh takes no key that others could read.
         secret = k8s.SecretVolumeSource(secret_name=job.git_secret, default_mode=0o400)
         volumes.append(k8s.Volume(name=_CREDENTIALS_VOLUME, secret=secret))

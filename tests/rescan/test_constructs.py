@@ -121,6 +121,30 @@ def test_a_drift_job_reads_secrets_only_by_a_setting() -> None:
     assert not [rule for rule in rules if "toolkit" in rule["apiGroups"][0] or "argoproj" in rule["apiGroups"][0]]
 
 
+def test_a_drift_job_fetches_each_repository_and_finds_it_by_its_url() -> None:
+    image = Image(registry="registry.example.com", repository="drift", tag="1")
+    job = DriftJob(image=image, git_secret="git")  # noqa: S106  # its name
+    more = (k.Repository(url="ssh://git@git.example.com/b.git", branch="live"),)
+    made = synthesized(drift_reporter(job=job, sources=k.ClusterSources(flux=("all",), repositories=more)))
+
+    (spec,) = [
+        each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in made.values() if each["kind"] == "CronJob"
+    ]
+    (reporter,) = spec["containers"]
+    assert [flag for flag in reporter["args"] if flag.startswith("--checkout")] == [
+        "--checkout=https://git.example.com/a.git=/git/current",
+        "--checkout=ssh://git@git.example.com/b.git=/git-2/current",
+    ]
+    first, second = spec["initContainers"]
+    assert first["args"][:2] == ["--repo=https://git.example.com/a.git", "--ref=main"]
+    assert second["args"][:2] == ["--repo=ssh://git@git.example.com/b.git", "--ref=live"]
+    # The password is for the one, the key for the other.
+    assert ("env" in first, "env" in second) == (True, False)
+    mounted = {mount["name"] for each in (first, second, reporter) for mount in each["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in spec["volumes"]}
+    assert {mount["mountPath"] for mount in reporter["volumeMounts"] if mount.get("readOnly")} >= {"/git", "/git-2"}
+
+
 def test_two_of_everything_fit_into_one_chart() -> None:
     scope = chart()
     k.Namespace(scope, "namespace")
