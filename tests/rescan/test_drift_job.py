@@ -173,6 +173,7 @@ def test_its_pods_reach_the_api_server_the_git_host_and_the_gateway(
     changes: dict[str, object] = {
         "network_policy": NetworkPolicy(),
         "gitops.repository_url": address,
+        "drift.git_secret": None if address.startswith("https:") else "git-key",
         "drift.pushgateway_url": gateway,
     }
     synthesize([changed(PROD, changes)], tmp_path)
