@@ -464,6 +464,17 @@
   byId("expand").addEventListener("click", () => openAll(true));
   byId("collapse").addEventListener("click", () => openAll(false));
   more.addEventListener("click", () => addMore());
+  // Who changed most: a name searches for its findings.
+  for (const name of document.querySelectorAll(".strip b")) {
+    const button = element("button", "name", name.textContent);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      byId("words").value = name.textContent;
+      apply();
+      byId("words").scrollIntoView();
+    });
+    name.replaceWith(button);
+  }
   byId("theme").addEventListener("change", (event) => {
     document.documentElement.dataset.theme = event.target.value;
   });

@@ -230,6 +230,15 @@ def test_objects_of_several_sources_keep_their_headings_when_filtered(page: Page
     assert page.objects == ["infra: kustomization, 0 objects", "ConfigMap shop/infra"]
 
 
+def test_a_name_of_the_strip_searches_for_its_findings(page: Page) -> None:
+    page.open(on_call())
+
+    page.one(".strip button").click()
+
+    assert page.one("#words").get_attribute("value") == "kubectl-edit"
+    assert page.count == "3 findings in 2 objects"
+
+
 def test_a_group_counts_and_lists_the_objects_that_match(page: Page) -> None:
     page.open(INCIDENT)
     assert page.count == "300 findings in 240 objects"
