@@ -79,11 +79,18 @@ def load_manifests(
     loaded = loading.result(paths, exclude)
     if not loaded.manifests and loaded.errors:
         raise UnreadableManifestsError(loaded.errors)
-    if not loaded.manifests and not loading.unnamed and [*paths] == ["-"]:
-        raise UsageError("no manifest on standard input; check the command before the pipe")
-    if not loaded.manifests and not loading.unnamed:
-        raise UsageError(f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)")
+    if not loaded.manifests:
+        raise UsageError(_nothing_to_compare(paths, loading.unnamed))
     return loaded
+
+
+def _nothing_to_compare(paths: Sequence[str], unnamed: Sequence[str]) -> str:
+    if unnamed:
+        more = f" (and {len(unnamed) - 1} more)" if len(unnamed) > 1 else ""
+        return f"{unnamed[0]}{more}, and there is no other manifest"
+    if [*paths] == ["-"]:
+        return "no manifest on standard input; check the command before the pipe"
+    return f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)"
 
 
 def load_texts(texts: Iterable[tuple[str, bytes]], path: str | None = None) -> LoadedManifests:

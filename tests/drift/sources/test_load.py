@@ -175,6 +175,19 @@ def test_a_folder_with_no_object_at_all_is_an_error(tmp_path: Path) -> None:
         load_manifests([str(tmp_path)])
 
 
+def test_only_objects_without_a_name_of_their_own_are_not_in_sync(tmp_path: Path) -> None:
+    job = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n"
+    (tmp_path / "jobs.yaml").write_text(f"{job}---\n{job}")
+
+    with pytest.raises(UsageError) as error:
+        load_manifests([str(tmp_path)])
+
+    assert str(error.value) == (
+        f"{tmp_path}/jobs.yaml:1: Job is not compared: it has generateName, so each sync creates another object "
+        "(and 1 more), and there is no other manifest"
+    )
+
+
 def test_an_empty_standard_input_points_at_the_command_before_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
 
