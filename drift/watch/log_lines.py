@@ -27,7 +27,8 @@ def to_text_line(change: FindingChange) -> str:
         since = "" if tracked.exact else "more than "
         parts.append(f"after {since}{_duration(tracked.seconds)}; {_cause(tracked)}{ended_by}")
     else:
-        parts += [what_differs(finding), _cause(tracked)]
+        security = f"{finding.security} security; " if finding.security is not None else ""
+        parts += [what_differs(finding), f"{security}{_cause(tracked)}"]
     return "  ".join(parts)
 
 

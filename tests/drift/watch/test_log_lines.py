@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drift.model import Actor, Cause, Change, Finding, ObjectKey, Severity
+from drift.model import Actor, Cause, Change, Finding, ObjectKey, Security, Severity
 from drift.watch.log_lines import to_json_line, to_text_line
 from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
@@ -38,6 +38,14 @@ def test_an_opened_finding_names_both_values_and_who_set_it() -> None:
         "2026-01-01T12:00:00.500Z opened   high      Deployment shop/web  ~ spec.replicas  Git 2, live 3"
         "  changed in the cluster: kubectl-scale"
     )
+
+
+def test_an_opened_finding_says_what_it_does_to_security() -> None:
+    loosened = replace(TRACKED, finding=replace(FINDING, security=Security.LOOSENS))
+
+    line = to_text_line(FindingChange(Transition.OPENED, loosened))
+
+    assert line.endswith("  loosens security; changed in the cluster: kubectl-scale")
 
 
 def test_a_resolved_finding_names_its_duration_and_who_ended_it() -> None:
