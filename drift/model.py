@@ -408,6 +408,7 @@ class ObjectReport(_OfObject):
         not_compared: The fields whose values could not be compared, sorted by path.
         uid: ``metadata.uid`` of the live object; None if there is none.
         resource_version: ``metadata.resourceVersion`` of the live object when it was read; None if there is none.
+        generation: ``metadata.generation`` of the live object when it was read; None if there is none.
         digest: What a missing or unmanaged object is, in one line; None for other objects, and if it is unknown.
         manifest: What Git would have to say of an unmanaged object; None for other objects, and if it is too large or
             has a value that must not be shown.
@@ -426,6 +427,7 @@ class ObjectReport(_OfObject):
     not_compared: tuple[NotCompared, ...] = ()
     uid: str | None = None
     resource_version: str | None = None
+    generation: int | None = None
     digest: str | None = None
     manifest: Object | None = field(default=None, repr=False)
 

@@ -69,8 +69,7 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
 
     Pointers to what is live are valid before anything is removed, and those of the manifest after that.
     """
-    version: Object = {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
-    operations = [version] if any(map(needs_version, findings)) else []
+    operations = [*_test_of_version(item, findings)]
     removals: list[Object] = []
     additions: list[tuple[list[tuple[int, str]], Finding]] = []
     for finding in findings:
@@ -92,6 +91,18 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
         operations += _tests_of_keys(finding)
         operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
     return operations
+
+
+def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterator[Object]:
+    """Yields a test that the object is unchanged, if there is a finding whose values do not tell."""
+    paths = [parse(finding.path) for finding in findings if needs_version(finding)]
+    if not paths:
+        return
+    if item.generation is not None and all(path[0] == "spec" for path in paths):
+        # Unlike the resourceVersion, it stays when a controller writes the status.
+        yield {"op": "test", "path": "/metadata/generation", "value": item.generation}
+    else:
+        yield {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
 
 
 def _tests_of_keys(finding: Finding) -> Iterator[Object]:

@@ -53,6 +53,12 @@ class LiveObject:
         """``metadata.resourceVersion``; None if a dump lacks it."""
         return self._metadata_text("resourceVersion")
 
+    @property
+    def generation(self) -> int | None:
+        """``metadata.generation``, which counts the changes of the spec; None for kinds without one."""
+        generation = as_object(self.body.get("metadata")).get("generation")
+        return generation if type(generation) is int else None
+
     def _metadata_text(self, name: str) -> str | None:
         text = as_object(self.body.get("metadata")).get(name)
         return text if isinstance(text, str) else None

@@ -403,6 +403,7 @@ class ObjectDocument(IdentityDocument, kw_only=True):
         is_skipped: Whether drift.yaml skips this kind; the object then does not make the scan incomplete.
         uid: The uid of the live object, if it has findings; else null.
         resource_version: The resourceVersion that was compared, if the live object has findings; else null.
+        generation: The generation that was compared, if the live object has findings and a generation; else null.
         digest: What a missing or unmanaged object is, in one line; null for other objects, and if it is unknown.
         manifest: What Git would have to say of an unmanaged object, without defaults, status and server metadata; null
             for other objects, for Secrets, and if it is longer than 100,000 characters.
@@ -414,6 +415,7 @@ class ObjectDocument(IdentityDocument, kw_only=True):
     is_skipped: bool = field(name="byChoice", default=False)
     uid: str | None = None
     resource_version: str | None = None
+    generation: int | None = None
     digest: str | None = None
     manifest: dict[str, Any] | None = None
     findings: list[FindingDocument]

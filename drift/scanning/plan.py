@@ -90,7 +90,8 @@ class Pair:
         # Only commands that revert findings need these.
         if not findings:
             return report
-        return replace(report, uid=self.live.uid, resource_version=self.live.resource_version)
+        live = self.live
+        return replace(report, uid=live.uid, resource_version=live.resource_version, generation=live.generation)
 
 
 @dataclass(frozen=True, slots=True)

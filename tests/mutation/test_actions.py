@@ -85,6 +85,7 @@ def _report(subject: Subject, manifest: Object, live: Object, document: int = 1)
         findings=findings,
         uid=read.uid,
         resource_version=read.resource_version,
+        generation=read.generation,
     )
 
 

@@ -89,6 +89,24 @@ def test_an_edit_by_hand_can_be_looked_at_kept_and_reverted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "generation", "tested"),
+    [
+        ("spec.replicas", 3, '"/metadata/generation","value":3'),
+        ("spec.replicas", None, '"/metadata/resourceVersion","value":"7"'),
+        ("metadata.labels.a", 3, '"/metadata/resourceVersion","value":"7"'),
+    ],
+)
+def test_what_has_no_live_value_is_reverted_if_the_object_is_unchanged(
+    path: str, generation: int | None, tested: str
+) -> None:
+    removed = replace(FINDING, change=Change.REMOVED, path=path, live=None)
+
+    assert f'[{{"op":"test","path":{tested}}},' in str(
+        _commands(removed, replace(OBJECT, generation=generation)).revert
+    )
+
+
+@pytest.mark.parametrize(
     ("finding", "item", "look"),
     [
         (_changed(Change.MISSING), OBJECT, "git log -p -- apps/web.yaml"),
