@@ -152,6 +152,11 @@ class ObjectKey:
     namespace: str | None
     name: str
 
+    @property
+    def order(self) -> tuple[str, str, str, str]:
+        """Sort key: cluster-scoped objects first, then by namespace."""
+        return (self.namespace or "", self.group, self.kind, self.name)
+
     def __str__(self) -> str:
         """Returns ``Kind.group namespace/name``, which kubectl accepts on its command line."""
         kind = f"{self.kind}.{self.group}" if self.group else self.kind
@@ -466,8 +471,7 @@ class ObjectReport(_OfObject):
 
 def report_order(item: ObjectReport) -> tuple[str, str, str, str, str]:
     """Sort key of a report's objects."""
-    key = item.key
-    return (item.cluster or "", key.namespace or "", key.group, key.kind, key.name)
+    return (item.cluster or "", *item.key.order)
 
 
 @dataclass(frozen=True, slots=True)

@@ -703,9 +703,7 @@ def _add_guard(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_exclude(guarding)
     _add_config(guarding)
-    guarding.add_argument(
-        "--output", choices=("text", "markdown", "json", "github"), default="text", help="(default: %(default)s)"
-    )
+    _add_form(guarding, "text", "markdown", "json", "github")
 
 
 def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -735,10 +733,8 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
             "user that an audit log named (default: %(default)s)"
         ),
     )
-    history.add_argument("--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    history.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
-    )
+    _add_form(history, "text", "json")
+    _add_color(history)
 
 
 def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose: str) -> None:
@@ -803,6 +799,15 @@ def _add_output(to: "argparse.ArgumentParser | argparse._ArgumentGroup", verbose
         action="store_true",
         help="print only the --output formats, and only errors on standard error",
     )
+    _add_color(to)
+
+
+def _add_form(to: argparse.ArgumentParser, *forms: str) -> None:
+    """Adds the flag of commands that write one result to standard output."""
+    to.add_argument("--output", choices=forms, default=forms[0], help="(default: %(default)s)")
+
+
+def _add_color(to: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
     to.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour the text (default: %(default)s)"
     )

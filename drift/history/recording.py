@@ -271,8 +271,8 @@ def _resolved_findings(changes: EpisodeChanges, at: str) -> tuple[Resolved, ...]
     return tuple(sorted(resolved, key=_sort_key))
 
 
-def _sort_key(gone: Resolved) -> tuple[str, str, str, str, str]:
-    return (gone.key.namespace or "", gone.key.group, gone.key.kind, gone.key.name, gone.path)
+def _sort_key(gone: Resolved) -> tuple[str, ...]:
+    return (*gone.key.order, gone.path)
 
 
 def _past_scans(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:

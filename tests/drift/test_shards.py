@@ -20,9 +20,10 @@ from drift.report.merge import merge
 from drift.report.render import Style, render
 from drift.scanning import Options, scan_manifests
 from tests.drift.conftest import Application
-from tests.drift.gitops.test_revisions import forget_revision, git, record_revision
+from tests.drift.gitops.test_revisions import forget_revision, record_revision
 from tests.drift.scanning.memory import INFO, Memory, body, manifests
 from tests.drift.test_access import account
+from tests.git import git
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 

@@ -1,13 +1,13 @@
 """`drift guard`: what a merge does to each open edit by hand."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drift.cli import main
+from tests.git import git
 
 MANIFESTS = """\
 apiVersion: apps/v1
@@ -63,19 +63,14 @@ CONTAINER = "spec.template.spec.containers[name=web]"
 ENV = f"Deployment/web {CONTAINER}.env"
 
 
-def _git(*arguments: str) -> None:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)  # noqa: S607
-
-
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Git work tree with the manifests on branch main, and a report on edits by hand."""
     monkeypatch.chdir(tmp_path)
-    _git("init", "--quiet", "--initial-branch=main", ".")
+    git(Path(), "init", "--quiet", "--initial-branch=main", ".")
     (tmp_path / "shop.yaml").write_text(MANIFESTS)
-    _git("add", "shop.yaml")
-    _git("commit", "--quiet", "--message=first")
+    git(Path(), "add", "shop.yaml")
+    git(Path(), "commit", "--quiet", "--message=first")
     (tmp_path / "live.yaml").write_text(LIVE)
     assert main(["report", "shop.yaml", "--live", "live.yaml", "--output", "json=report.json"]) == 1
     return tmp_path
@@ -140,7 +135,7 @@ def test_what_is_adopted_is_codified(repository: Path, capsys: Out) -> None:
 
 def test_a_base_that_is_not_what_the_report_saw_conflicts(repository: Path, capsys: Out) -> None:
     (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.28"))
-    _git("commit", "--quiet", "--all", "--message=second")
+    git(Path(), "commit", "--quiet", "--all", "--message=second")
     (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31"))
 
     status, effects = _guard(capsys)
@@ -149,10 +144,10 @@ def test_a_base_that_is_not_what_the_report_saw_conflicts(repository: Path, caps
 
 
 def test_two_revisions_are_compared(repository: Path, capsys: Out) -> None:
-    _git("switch", "--quiet", "--create", "feature")
+    git(Path(), "switch", "--quiet", "--create", "feature")
     (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31"))
-    _git("commit", "--quiet", "--all", "--message=second")
-    _git("switch", "--quiet", "main")
+    git(Path(), "commit", "--quiet", "--all", "--message=second")
+    git(Path(), "switch", "--quiet", "main")
 
     assert _guard(capsys)[0] == 0
     assert _guard(capsys, "--head", "feature")[0] == 1
@@ -192,8 +187,8 @@ def test_what_the_report_leaves_out_is_left_out(repository: Path, capsys: Out, f
     (repository / "charts" / "Chart.yaml").write_text("name: x\n")
     if not flags:
         (repository / "drift.yaml").write_text("exclude: [charts, live.yaml]\n")
-    _git("add", ".")
-    _git("commit", "--quiet", "--message=second")
+    git(Path(), "add", ".")
+    git(Path(), "commit", "--quiet", "--message=second")
     assert main(
         ["report", ".", "--live", "live.yaml", "--exclude=charts", "--exclude=live.yaml", "--output=json=report.json"]
     )

@@ -1,12 +1,12 @@
 """`drift guard` renders kustomizations and charts at both revisions; what it cannot render, it does not judge."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from drift.cli import main
+from tests.git import git
 
 KUSTOMIZED = {
     "base/a.yaml": 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {mode: fast, level: "1"}\n',
@@ -27,19 +27,14 @@ LIVE = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prod-a, namespace: sho
 Out = pytest.CaptureFixture[str]
 
 
-def _git(*arguments: str) -> None:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)  # noqa: S607
-
-
 def _repository(files: dict[str, str], *sources: str) -> None:
     """Makes the working directory a repository, and a report on one edit by hand: data.mode is slow, and not fast."""
     for name, text in {"live.yaml": LIVE, **files}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
-    _git("init", "--quiet", "--initial-branch=main", ".")
-    _git("add", ".")
-    _git("commit", "--quiet", "--message=first")
+    git(Path(), "init", "--quiet", "--initial-branch=main", ".")
+    git(Path(), "add", ".")
+    git(Path(), "commit", "--quiet", "--message=first")
     assert main(["report", *sources, "--live", "live.yaml", "--output", "json=report.json"]) == 1
 
 
@@ -75,7 +70,7 @@ def test_a_kustomization_is_built_at_both_revisions(
         Path(file).write_text(KUSTOMIZED[file])
 
     Path("base/a.yaml").write_text(KUSTOMIZED["base/a.yaml"].replace("fast", "faster"))
-    _git("commit", "--quiet", "--all", "--message=second")
+    git(Path(), "commit", "--quiet", "--all", "--message=second")
     assert _effect(capsys, "--base", "main^", "--head", "main")[:2] == (1, "overwrites")
     assert _effect(capsys)[:2] == (0, "leaves")
 
@@ -90,7 +85,7 @@ def test_a_chart_is_rendered_with_the_values_of_each_revision(
     assert _effect(capsys)[:2] == (0, "leaves")
     Path("prod.yaml").write_text("mode: faster\n")
     assert _effect(capsys)[:2] == (1, "overwrites")
-    _git("commit", "--quiet", "--all", "--message=second")
+    git(Path(), "commit", "--quiet", "--all", "--message=second")
     assert _effect(capsys, "--base", "main^", "--head", "main")[:2] == (1, "overwrites")
     Path("prod.yaml").write_text("mode: slow\n")
     assert _effect(capsys, "--base", "main^")[:2] == (0, "codifies")

@@ -6,8 +6,8 @@ import pytest
 
 from tests.drift.conftest import Application, Scanned
 from tests.drift.gitops.argocd import CHART, SOURCE, VALUES, Operation, Sources, at, history, record
-from tests.drift.gitops.test_revisions import git
 from tests.drift.samples import deployment
+from tests.git import git
 from tools.sandbox.syncers import Syncer
 
 CONFIG = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: NAMESPACE}\ndata: {%s}\n"

@@ -1,7 +1,6 @@
 """With the last synced revision as the base, every difference has a cause."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment
+from tests.git import git
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
@@ -18,12 +18,6 @@ THEN = deployment(
     spec="replicas: 2", container="resources: {limits: {cpu: 1}, requests: {cpu: 100m}}\nenv: [{name: A, value: a}]"
 )
 CONFIG = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: NAMESPACE}\ndata: {key: value}\n"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Values that SOPS encrypts: fields are compared, values are neither compared nor shown."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from drift.cli import main
 from drift.errors import ManifestError
 from drift.gitops.sops import ENCRYPTED, mask_encrypted
 from drift.sources.load import load_texts
+from tests.git import git
 
 CIPHER = "ENC[AES256_GCM,data:cGxhbg==,iv:aXY=,tag:dGFn,type:str]"
 SOPS = {"mac": CIPHER, "version": "3.9.0", "encrypted_regex": "^(data|stringData)$"}
@@ -133,12 +132,9 @@ def test_defaults_beside_an_encrypted_value_are_no_drift() -> None:
     ],
 )
 def test_a_value_that_was_encrypted_at_the_last_sync_is_not_shown(now: dict[str, str], found: tuple[Any, ...]) -> None:
-    git = shutil.which("git")
-    assert git is not None
     Path("git.json").write_text(json.dumps(body(data={"a": CIPHER, "b": "open"}, sops=SOPS)))
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
-        subprocess.run([git, *arguments], check=True)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        git(Path(), *arguments)
 
     status, document = compare(
         body(data=now, sops=SOPS), body(data={"a": PLAIN, "b": "open"}), "--synced-revision", "HEAD"

@@ -1,7 +1,6 @@
 """Fixtures for what Flux and Argo CD apply."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from drift.cli import main
 from tests.conftest import CRDS
 from tests.drift.conftest import Scanned
+from tests.git import git
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.controller_crds import ARGOCD, FLUX
 from tools.sandbox.flux_oracle import find_flux_oracle
@@ -60,9 +60,7 @@ class GitOps:
             (self.root / name).write_text(text.replace("NAMESPACE", self.namespace))
 
     def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-        command = ["git", "-C", str(self.root), *identity, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return git(self.root, *arguments)
 
     def commit(self, files: dict[str, str]) -> str:
         """Writes and commits files, and returns the commit."""

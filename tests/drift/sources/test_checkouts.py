@@ -1,21 +1,15 @@
 """A repository is found by any form of its URL, and its files are copied without running anything of it."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from drift.errors import SourceError, UsageError
 from drift.sources.checkouts import Checkouts, repository_id
+from tests.git import git
 
 URL = "https://github.com/acme/apps"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def repository(folder: Path, files: dict[str, str], remote: str = URL) -> str:

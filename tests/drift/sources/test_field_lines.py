@@ -1,8 +1,6 @@
 """The line of a field in the file of its manifest."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from drift.sources import field_lines
 from drift.sources.field_lines import FieldLines
 from drift.sources.git_revision import Revisions
 from drift.sources.load import load_manifests
+from tests.git import git
 
 TEXT = """\
 # The first document is another one.
@@ -115,11 +114,8 @@ def test_a_file_in_json_has_lines_too(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_commit_has_its_own_lines(file: Path) -> None:
-    git = shutil.which("git")
-    assert git is not None
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
-        subprocess.run([git, "-C", str(file.parent), *arguments], check=True)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        git(file.parent, *arguments)
     file.write_text("a: 1\n")
     revisions = Revisions([str(file)])
     manifest = revisions.load("HEAD")[0]

@@ -1,6 +1,5 @@
 """The commit of the manifests, and manifests at another revision."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,7 @@ import pytest
 from drift.errors import UsageError
 from drift.sources.git import manifests_info
 from drift.sources.git_revision import load_manifests_at
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+from tests.git import git
 
 
 def _config_map(name: str) -> str:
@@ -25,16 +19,16 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     (folder / "apps").mkdir(parents=True)
     (folder / "apps" / "a.yaml").write_text(_config_map("first"))
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "--message=first")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=first")
     return folder
 
 
 def test_the_commit_of_a_clean_folder(repository: Path) -> None:
     info = manifests_info([str(repository / "apps")])
 
-    assert (info.git_commit, info.git_dirty) == (_git(repository, "rev-parse", "HEAD"), False)
+    assert (info.git_commit, info.git_dirty) == (git(repository, "rev-parse", "HEAD"), False)
 
 
 def test_an_untracked_file_makes_the_folder_dirty(repository: Path) -> None:
@@ -53,7 +47,7 @@ def test_without_a_work_tree_there_is_no_commit(path: str, tmp_path: Path) -> No
 
 def test_manifests_are_read_at_a_revision(repository: Path) -> None:
     (repository / "apps" / "a.yaml").write_text(_config_map("second"))
-    _git(repository, "commit", "--quiet", "--all", "--message=second")
+    git(repository, "commit", "--quiet", "--all", "--message=second")
 
     then = load_manifests_at("HEAD~1", [str(repository / "apps")])
 

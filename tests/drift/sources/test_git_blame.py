@@ -1,14 +1,13 @@
 """Findings name the author of their line in Git."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from drift.cli import main
 from drift.sources.git_blame import blame, read_porcelain
+from tests.git import git
 
 OLD = """apiVersion: v1
 kind: ConfigMap
@@ -17,15 +16,6 @@ data:
   b: "1"
   c: "2"
 """
-
-
-def git(folder: Path, *arguments: str, author: str = "Jane Roe") -> str:
-    date = {"GIT_AUTHOR_DATE": "2026-05-12T10:00:00+02:00", "GIT_COMMITTER_DATE": "2026-05-12T10:00:00+02:00"}
-    identity = ("-c", f"user.name={author}", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True, env={**os.environ, **date}
-    ).stdout.strip()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The local files from which sources are rendered: a watch renders them again when one of these changes."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from drift.config.settings import RequestKind, SourceRequest
 from drift.sources.inputs import rendered_files
 from drift.watch.manifest_files import Fingerprint, fingerprint
 from tests.drift.sources.test_kustomize import write
+from tests.git import git
 
 FILES = {
     "overlay/kustomization.yaml": """\
@@ -30,12 +30,6 @@ configMapGenerator: [{name: web, files: [settings=../settings/web.ini]}]
     "chart/templates/web.yaml": "",
     "values/prod.yaml": "",
 }
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def state(*requests: SourceRequest, checkouts: tuple[str, ...] = ()) -> Fingerprint:

@@ -1,7 +1,5 @@
 """Overlays and charts are an error with the command to render them. Kustomizations that only list files are read."""
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from drift.cli import main
 from drift.errors import UsageError
 from drift.sources.git_revision import load_manifests_at
 from drift.sources.load import load_manifests
+from tests.git import git
 
 Write = Callable[..., Path]
 
@@ -182,12 +181,9 @@ def test_twenty_folders_are_named_and_the_rest_counted(write: Write) -> None:
 
 
 def test_kustomizations_at_a_git_revision_are_checked_too(write: Write) -> None:
-    git = shutil.which("git")
-    assert git is not None
     folder = write(**BASE, **{"base/unlisted.yaml": config_map("unlisted"), "prod/kustomization.yaml": OVERLAY})
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
-        subprocess.run([git, "-C", str(folder), *arguments], check=True)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        git(folder, *arguments)
 
     assert [manifest.name for manifest in load_manifests_at("HEAD", ["base"]).manifests] == ["a"]
     with pytest.raises(UsageError, match=r"drift report"):

@@ -19,6 +19,7 @@ from drift.sources.kustomize import build, read_built
 from drift.sources.load import load_manifests, load_texts
 from drift.sources.programs import Runner
 from tests.drift.conftest import Application
+from tests.git import git
 
 FILES = {
     "base/kustomization.yaml": (
@@ -121,17 +122,12 @@ def test_an_overlay_is_in_sync_until_a_generated_config_map_is_deleted(synced: A
     assert missing["source"] == {"file": "base/kustomization.yaml", "document": 1, "line": 4}
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
-
-
 def test_an_unsynced_commit_in_a_base_and_an_edit_by_hand_have_different_causes(synced: Application) -> None:
     folder = synced.manifests
-    _git(folder, "init", "--quiet")
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "--message", "synced")
-    commit = _git(folder, "rev-parse", "HEAD")
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "synced")
+    commit = git(folder, "rev-parse", "HEAD")
     web = folder / "base/web.yaml"
     web.write_text(web.read_text().replace("nginx:1", "nginx:2"))
     synced.patch("deployment", "prod-web", {"spec": {"replicas": 9}})
