@@ -43,6 +43,11 @@ unchecked:
 _WITH_SECRETS = """\
 # Nothing is left out. Rules for what is not drift go into a drift.yaml of your own: the setting `drift.config`.
 """
+_FLUX_SECRETS = """\
+# Values that Flux takes from Secrets are compared, and shown nowhere.
+flux:
+  readSecrets: true
+"""
 
 _FLUX = frozenset(
     {
@@ -130,6 +135,8 @@ class DriftReporter(Checked):
         )
         if job.config is None:
             text = _WITH_SECRETS if job.read_secrets else _WITHOUT_SECRETS
+            if job.read_secrets and props.sources is not None and props.sources.flux:
+                text += _FLUX_SECRETS
             k8s.KubeConfigMap(self, "config", metadata=metadata, data={_CONFIG_FILE: text})
         # The pod asks for the token itself, for one of its containers.
         k8s.KubeServiceAccount(self, "account", metadata=metadata, automount_service_account_token=False)

@@ -119,6 +119,9 @@ def test_a_drift_job_reads_secrets_only_by_a_setting() -> None:
         ["configmaps", "namespaces", "persistentvolumeclaims", "secrets", "serviceaccounts"]
     ]
     assert not [rule for rule in rules if "toolkit" in rule["apiGroups"][0] or "argoproj" in rule["apiGroups"][0]]
+    made = synthesized(drift_reporter(job=job, sources=k.ClusterSources(flux=("all",))))
+    (config,) = [each["data"]["drift.yaml"] for each in made.values() if each["kind"] == "ConfigMap"]
+    assert yaml.safe_load(config) == {"flux": {"readSecrets": True}}
 
 
 def test_a_drift_job_fetches_each_repository_and_finds_it_by_its_url() -> None:
