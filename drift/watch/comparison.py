@@ -1,6 +1,6 @@
 """Compares the manifests with the watched cluster: everything at once, or one object as it was after one event."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +12,7 @@ from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.judgement import apply_policy
-from drift.scanning import ComparisonCache, scan_manifests
+from drift.scanning import ComparisonCache, ScanStep, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.model import Desired
 from drift.watch.audit import AuditWindow
@@ -64,14 +64,18 @@ class Comparison:
         """The settings of the comparison."""
         return self._desired.settings
 
-    def compare_all(self) -> Report:
-        """Scans everything, like ``drift report``."""
+    def compare_all(self, observe: Callable[[ScanStep], object]) -> Report:
+        """Scans everything, like ``drift report``.
+
+        Args:
+            observe: Called with the progress, a few hundred times a second. It may call `compare_change`.
+        """
         self._source.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
         report = scan_manifests(
             self._desired.sources.manifests,
             self._source,
             info=self._desired.info,
-            options=self._options,
+            options=replace(self._options, observe=observe),
             cache=self._cache,
         )
         self._source.end_scan()

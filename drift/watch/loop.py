@@ -5,7 +5,7 @@ One thread does all of this, so that messages are handled in order and the state
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -30,6 +30,8 @@ from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 _BATCH: Final = 0.5
 #: Seconds between two checks of the status.
 _TICK: Final = 0.5
+#: Seconds between two reports at least, if only single objects have changed.
+_PUBLISH_INTERVAL: Final = 0.1
 #: Scans may take this share of the time at most.
 _SHARE: Final = 0.5
 #: Seconds between two scans that the history counts, if the manifests do not change.
@@ -96,6 +98,13 @@ class Watcher:
         self._comparison = Comparison(desired, self._source, audit)
         self._open_findings = OpenFindings()
         self._items: dict[ObjectKey, ObjectReport] = {}
+        #: The report of the last scan, and what events have changed since that scan began and since it was published.
+        self._report: Report | None = None
+        self._newer: dict[ObjectKey, ObjectReport] = {}
+        self._unpublished: dict[ObjectKey, ObjectReport] = {}
+        self._published_at = 0.0
+        #: A message that was taken from the queue, but is to be handled later.
+        self._postponed: _Message | None = None
         self._changes: list[FindingChange] = []
         self._logged_problems: set[str] = set()
         self._problems: tuple[str, ...] = ()
@@ -136,6 +145,9 @@ class Watcher:
     # -- messages
 
     def _next(self, seconds: float) -> _Message | None:
+        message, self._postponed = self._postponed, None
+        if message is not None:
+            return message
         try:
             return self._messages.get(timeout=seconds) if seconds > 0 else self._messages.get_nowait()
         except Empty:
@@ -150,6 +162,18 @@ class Watcher:
                 break
             message = self._next(0)
         self._publish_changes()
+        self._publish_items()
+
+    def _handle_events(self) -> None:
+        """Handles the events that have arrived, up to the first other message, which may need another scan."""
+        if self._report is None:
+            # What the first scan finds may be of any age.
+            return
+        while isinstance(message := self._next(0), EventReceived):
+            self._handle(message)
+        self._postponed = message
+        self._publish_changes()
+        self._publish_items()
 
     def _finish(self) -> None:
         """Handles the messages that arrived before the end, and scans again if anything changed."""
@@ -202,7 +226,7 @@ class Watcher:
         item = self._comparison.compare_change(change)
         if item is None or item == self._items.get(item.key):
             return
-        self._items[item.key] = item
+        self._items[item.key] = self._newer[item.key] = self._unpublished[item.key] = item
         self._changes += self._open_findings.update_object(item, at, writers(change.before, change.after))
         self._mark_changed(at)
 
@@ -245,37 +269,51 @@ class Watcher:
         return not self._stopped.is_set() and monotonic() >= self._due()
 
     def _scan(self) -> None:
-        """Scans everything and publishes the report."""
+        """Scans everything and publishes the report. Takes time, so events are handled meanwhile."""
         self.status.set_busy()
         # The findings existed when the scan began. Events that arrive during the scan are later.
         began, changed_since, at = monotonic(), self._changed_since, datetime.now(UTC)
         self._changed_since = None
+        self._newer = {}
         try:
-            report = self._comparison.compare_all()
+            report = self._comparison.compare_all(lambda _: self._handle_events())
         finally:
             self._scanned_at = monotonic()
             self._scan_seconds = self._scanned_at - began
         at = at if changed_since is None else min(at, changed_since[1])
+        # The scan may have read these objects before they changed.
+        self._report = report = _with_objects(report, self._newer)
         self._items = {item.key: item for item in report.objects}
         self._changes += self._open_findings.update_all(report, at)
         self._publish_changes()
-        self._publish_report(self._record(report))
+        self._publish_report(report, is_scan=True)
 
-    def _record(self, report: Report) -> Report:
+    def _publish_items(self) -> None:
+        """Publishes the objects that events have changed. The next scan finds what else the changes affect."""
+        if self._report is None or not self._unpublished or monotonic() - self._published_at < _PUBLISH_INTERVAL:
+            return
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._report = replace(_with_objects(self._report, self._unpublished), generated_at=now)
+        self._publish_report(self._report, is_scan=False)
+
+    def _record(self, report: Report, *, is_scan: bool) -> Report:
         if self._recorder is None:
             return report
-        count_as_scan = self._recorded_at is None or monotonic() - self._recorded_at > _RECORD_INTERVAL
+        count_as_scan = is_scan and (self._recorded_at is None or monotonic() - self._recorded_at > _RECORD_INTERVAL)
         if count_as_scan:
             self._recorded_at = monotonic()
         return self._recorder.record(
             report, self._comparison.settings, open_now=self._open_findings.open, count_as_scan=count_as_scan
         )
 
-    def _publish_report(self, report: Report) -> None:
+    def _publish_report(self, report: Report, *, is_scan: bool) -> None:
+        report = self._record(report, is_scan=is_scan)
         reflectors = self._source.in_use()
         notes = [note for reflector in reflectors if (note := reflector.note()) is not None]
         report = replace(report, notes=(*report.notes, *notes))
-        self.status.set_report(report, reflectors, self._source.requests_sent)
+        self.status.set_report(report, reflectors, self._source.requests_sent, is_scan=is_scan)
+        self._unpublished = {}
+        self._published_at = monotonic()
 
     # -- the watch itself
 
@@ -313,6 +351,11 @@ class Watcher:
             else:
                 if changed:
                     self.enqueue(_DiscoveryChanged())
+
+
+def _with_objects(report: Report, items: Mapping[ObjectKey, ObjectReport]) -> Report:
+    """Returns a report with some of its objects replaced."""
+    return replace(report, objects=tuple(items.get(item.key, item) for item in report.objects)) if items else report
 
 
 def _content(live: LiveObject | None) -> Object | None:

@@ -61,13 +61,18 @@ class WatchStatus:
 
     # -- for the comparing thread
 
-    def set_report(self, report: Report, reflectors: tuple[Reflector, ...], requests: int = 0) -> None:
-        """Publishes the report of a full scan, and how many requests were sent since the start of the watch."""
+    def set_report(
+        self, report: Report, reflectors: tuple[Reflector, ...], requests: int = 0, *, is_scan: bool = True
+    ) -> None:
+        """Publishes a report, and how many requests were sent since the start of the watch.
+
+        With ``is_scan`` false, it is the report of the last full scan, with the objects that have changed since.
+        """
         last = self._last_scan
         is_same = last is not None and _findings(last.report) == _findings(report)
         changed_at = last.changed_at if last is not None and is_same else datetime.now(UTC).isoformat()
         self._last_scan = _LastScan(report, reflectors, changed_at)
-        self._counts = replace(self._counts, scans=self._counts.scans + 1, requests=requests)
+        self._counts = replace(self._counts, scans=self._counts.scans + is_scan, requests=requests)
 
     def set_manifest_error(self, error: str) -> None:
         """Sets why the manifests on disk cannot be compared."""

@@ -136,7 +136,7 @@ class WatchedCluster:
     def list(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool = False, at_most: int | None = None
     ) -> Iterator[LiveObject]:
-        """Returns the objects of a kind.
+        """Returns the objects of a kind as they are now, whatever events change while the caller iterates.
 
         Raises:
             TooManyObjectsError: The first list had more than ``at_most`` objects.
@@ -144,7 +144,7 @@ class WatchedCluster:
         """
         objects = self._objects(self._store_for_kind(resource, namespace, metadata_only=metadata_only, at_most=at_most))
         chosen = objects.values() if namespace is None else [objects.get(namespace, {})]
-        return (live for named in chosen for live in named.values())
+        return iter([live for named in chosen for live in named.values()])
 
     # -- for the watch
 

@@ -1,0 +1,157 @@
+"""The report has a change at once: before the next scan, and also while a scan runs."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from drift.api import read_manifests
+from drift.config.settings import Settings
+from drift.kube.live import read_live
+from drift.kube.paging import Listing, ListScope
+from drift.kube.resources import Resource, Resources
+from drift.kube.watch import Event
+from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged
+from drift.scanning import ScanStep
+from drift.sources.resolve import from_files
+from drift.watch.comparison import Comparison, DesiredState
+from drift.watch.loop import Watcher
+from drift.watch.manifest_files import GitInfoChanged
+from drift.watch.open_findings import FindingChange
+from drift.watch.timing import Timing
+from tests.drift.watch.conftest import eventually
+
+if TYPE_CHECKING:
+    from drift.kube.api_server import ApiServer
+
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset({"get", "list", "watch"}))
+INFO = ManifestsInfo(("manifests.yaml",), None, None)
+OBJECTS = 250
+#: No scan follows a change in the time of a test.
+NEVER = 100_000.0
+
+
+def _config_map(number: int, value: str = "1") -> dict[str, Any]:
+    owned: dict[str, Any] = {"f:data": {"f:a": {}}}
+    entry = {"manager": "kustomize-controller", "operation": "Apply", "apiVersion": "v1", "fieldsV1": owned}
+    metadata = {"name": f"config-{number}", "namespace": "shop", "managedFields": [entry]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": value}}
+
+
+class Server:
+    """Has the ConfigMaps, and sends the events that a test puts in."""
+
+    info = ClusterInfo(None, "https://server", "v1.36.3")
+    resources = Resources([CONFIG_MAPS])
+    default_namespace = "default"
+    request_count = 0
+
+    def __init__(self) -> None:
+        self.events: SimpleQueue[Event | None] = SimpleQueue()
+
+    def schema(self, resource: Resource) -> None:
+        del resource
+
+    def list_scope(self, place: ListScope, *, at_most: int | None = None) -> Listing:
+        del place, at_most
+        return Listing(tuple(read_live(_config_map(number), "v1", "ConfigMap") for number in range(OBJECTS)), "1")
+
+    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> "Server":
+        del place, version, seconds, silence
+        return self
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events.get, None)
+
+    def stop(self) -> None:
+        self.events.put(None)
+
+    def edit(self, number: int, value: str) -> None:
+        self.events.put(Event("2", read_live(_config_map(number, value), "v1", "ConfigMap")))
+
+
+class Output:
+    def __init__(self) -> None:
+        self.changes: list[FindingChange] = []
+
+    def findings_changed(self, changes: Sequence[FindingChange]) -> None:
+        self.changes += changes
+
+    def log(self, message: str, *, is_detail: bool = False) -> None:
+        """Ignores it."""
+
+
+@contextmanager
+def _watching(server: Server, output: Output, folder: Path, debounce: float) -> Iterator[Watcher]:
+    (folder / "manifests.json").write_text(
+        "\n".join(json.dumps(_config_map(number)) for number in range(OBJECTS)), "utf-8"
+    )
+    sources = from_files(read_manifests([folder]))
+    desired = DesiredState(sources, INFO, Settings(unmanaged=Unmanaged.OFF))
+    timing = Timing(debounce=debounce, rescan_interval=NEVER, discovery_interval=NEVER)
+    watcher = Watcher(cast("ApiServer", server), desired, output=output, timing=timing)
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    try:
+        eventually(lambda: watcher.status.report() is not None)
+        yield watcher
+    finally:
+        watcher.stop()
+        thread.join()
+
+
+def _live_values(watcher: Watcher) -> list[tuple[str, Any]]:
+    report = watcher.status.report()
+    assert report is not None
+    return [(item.key.name, finding.live) for item in report.objects for finding in item.findings]
+
+
+def test_a_change_is_in_the_report_before_the_next_scan(tmp_path: Path) -> None:
+    server, output = Server(), Output()
+    with _watching(server, output, tmp_path, NEVER) as watcher:
+        first, revision = watcher.status.report(), watcher.status.revision
+        server.edit(7, "2")
+        eventually(lambda: _live_values(watcher) == [("config-7", "2")])
+        assert watcher.status.revision != revision
+
+        # The same finding, with another value.
+        server.edit(7, "3")
+        eventually(lambda: _live_values(watcher) == [("config-7", "3")])
+        server.edit(7, "1")
+        eventually(lambda: _live_values(watcher) == [])
+
+        last = watcher.status.report()
+        assert first is not None
+        assert last is not None
+        assert [item.key for item in last.objects] == [item.key for item in first.objects]
+        assert watcher.status.counts.scans == 1
+    assert [str(change.transition) for change in output.changes] == ["opened", "resolved"]
+
+
+def test_a_change_during_a_scan_does_not_wait_for_its_end_and_is_not_undone_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, output, compare_all, steps = Server(), Output(), Comparison.compare_all, list[int]()
+
+    def compare(comparison: Comparison, observe: Callable[[ScanStep], object]) -> Report:
+        def step(progress: ScanStep) -> None:
+            observe(progress)
+            steps.append(progress.done)
+            # In the second scan, after the first hundred objects have been compared.
+            if progress.done and steps.count(progress.done) > 1 and not output.changes:
+                server.edit(0, "2")
+                eventually(lambda: (observe(progress), bool(output.changes))[1])
+
+        return compare_all(comparison, step)
+
+    monkeypatch.setattr(Comparison, "compare_all", compare)
+    with _watching(server, output, tmp_path, 0) as watcher:
+        watcher.enqueue(GitInfoChanged(INFO))
+        eventually(lambda: watcher.status.counts.scans >= 2)
+        assert _live_values(watcher) == [("config-0", "2")]
+    assert [str(change.transition) for change in output.changes] == ["opened"]
