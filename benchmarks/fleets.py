@@ -28,7 +28,7 @@ from benchmarks.measure import (
     raise_file_limit,
     run,
 )
-from benchmarks.page import write_page
+from benchmarks.page import table, write_page
 from benchmarks.results import Drifted, Result
 from tools.sandbox.cluster import Cluster
 
@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints the results, and writes the page."""
     options = _parser().parse_args(arguments)
     results = [Result.from_json(json.loads(line)) for line in options.results or ()] or _measure_all(options)
+    for syncing in options.syncing:
+        print(f"\nSynced {syncing.value}:\n\n" + table([one for one in results if one.syncing == syncing.value]))
     if not options.no_write:
         write_page(results, machine=f"{os.cpu_count()} cores, Python {platform.python_version()}")
 
@@ -72,7 +74,7 @@ def _measure_all(options: argparse.Namespace) -> list[Result]:
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         programs = install_reporter(Path(folder))
-        for syncing in Syncing:
+        for syncing in options.syncing:
             for result in _measure(syncing, programs, options):
                 print(json.dumps(result.as_json()), flush=True)
                 results.append(result)
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=SIZES)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--kubectl-up-to", type=int, default=KUBECTL_SIZES, metavar="OBJECTS")
+    parser.add_argument("--syncing", type=lambda text: [Syncing(text)], default=list(Syncing), metavar="HOW")
     parser.add_argument(
         "--results", type=argparse.FileType("r"), help="the output of an earlier run, instead of measuring"
     )

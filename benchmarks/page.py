@@ -43,12 +43,13 @@ def write_page(results: Sequence[Result], machine: str) -> None:
         kubectl=max((result.objects for result in results if result.tool.startswith("kubectl")), default=0),
     )
     for syncing in dict.fromkeys(result.syncing for result in results):
-        text += f"\n## Synced {syncing}\n\n" + _table([result for result in results if result.syncing == syncing])
+        text += f"\n## Synced {syncing}\n\n" + table([result for result in results if result.syncing == syncing])
     PAGE.write_text(text, "utf-8")
     _plot(results)
 
 
-def _table(results: Sequence[Result]) -> str:
+def table(results: Sequence[Result]) -> str:
+    """Returns a Markdown table of results that were synced in the same way. Each state has a floor."""
     floors = {(result.objects, result.drifted): result.wall for result in results if result.tool == "floor"}
     rows = [
         f"| {result.objects:,} | {result.drifted.value} | {result.tool} | {result.wall:.2f} s "
