@@ -56,9 +56,7 @@ def test_an_environment_is_a_file_of_ten_lines(repository: Path, checkout: Path)
     shutil.copytree(repository / "tests/rescan", checkout / "tests/rescan")
     for name in ("pyproject.toml", "tests/__init__.py", "tests/conftest.py"):
         shutil.copy2(repository / name, checkout / name)
-    mapped = run([sys.executable, "main.py", "--settings-map"], checkout)
-    assert mapped.returncode == 0, mapped.stderr
-    tests = [f"tests/rescan/test_{name}.py" for name in ("rules", "settings_map", "snapshot")]
+    tests = [f"tests/rescan/test_{name}.py" for name in ("rules", "snapshot")]
     plain = ("-q", "--numprocesses=0", "--no-header", "-p", "no:cacheprovider", "-m", "not slow")
     tested = run([sys.executable, "-m", "pytest", *plain, *tests], checkout, PYTHONPATH=str(checkout))
     assert tested.returncode == 0, tested.stdout
