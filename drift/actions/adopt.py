@@ -95,7 +95,9 @@ def adopt(
             _adopt(selected, report, files, generator_of, renamed)
             adopted.append(selected)
         except (RefusedError, EditError) as error:
-            refused.append(Refused(selected, str(error)))
+            renderer = renderer_of(selected.item, sources)
+            changed = f"; or {renderer.name} changes what the file has" if renderer is not None else ""
+            refused.append(Refused(selected, f"{error}{changed}"))
     for deleted in files.deleted:
         _remove_from_kustomizations(deleted, files)
     order = {id(selected): number for number, selected in enumerate(findings)}
