@@ -72,11 +72,13 @@ class Deletions:
     """The deletions in a log.
 
     Attributes:
-        log: The writes.
+        log: The writes to the objects of the report.
+        others: The deletions of other objects.
         resources: The kinds that the cluster serves.
     """
 
     log: WriteLog
+    others: WriteLog
     resources: Resources
 
     def of(self, place: Place) -> Deletion:
@@ -102,10 +104,15 @@ class Deletions:
 
     def _direct(self, life: _Life) -> Sequence[Write]:
         """Returns the deletions of an object by its name, or with its collection."""
-        name, collection = life.place.name, self.log.of(life.place.collection)
+        name, collection = life.place.name, life.place.collection
         found = [
-            *(write for write in self.log.of(life.place) if write.verb == "delete"),
-            *(write for write in collection if write.names is None or name in write.names),
+            *(write for log in (self.log, self.others) for write in log.of(life.place) if write.verb == "delete"),
+            *(
+                write
+                for log in (self.log, self.others)
+                for write in log.of(collection)
+                if write.names is None or name in write.names
+            ),
         ]
         return _in_order(filter(life.has, found))
 
@@ -161,7 +168,8 @@ class Deletions:
         """
         deletions = _in_order(
             write
-            for other, write in self.log.deletions()
+            for log in (self.log, self.others)
+            for other, write in log.deletions()
             if _may_own(other, life.place)
             and write.received <= first.completed
             and write.completed >= (life.created or _ALWAYS)

@@ -22,7 +22,7 @@ from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_ev
 from drift.audit.named import Named, rfc3339
 from drift.audit.pseudonyms import Pseudonyms
 from drift.audit.users import Syncers
-from drift.audit.writes import Place, Write, WriteLog
+from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
 from drift.model import Cause, Change, Evidence, Finding, ObjectKey, ObjectReport, Report, Status
 
@@ -90,8 +90,8 @@ class AuditJoin:
         self._pseudonyms = pseudonyms
         self._targets: dict[Place, tuple[Target, ...]] = {}
         self._places: dict[ObjectKey, Place] = {}
-        self._log = WriteLog()
-        self._deletions = Deletions(self._log, resources)
+        self._log, self._others = WriteLog(MAX_WRITES), WriteLog(MAX_OTHER_DELETIONS)
+        self._deletions = Deletions(self._log, self._others, resources)
         for item in report.objects:
             if item.findings:
                 self._want(item, resources)
@@ -118,9 +118,12 @@ class AuditJoin:
         """Takes a write into account, if it is about an object of the report, or deletes one."""
         place = Place.of(event)
         targets = self._targets.get(place)
-        is_of_use = targets is not None or (self.wanted.deletions and event.verb in {"delete", "deletecollection"})
-        if is_of_use and event.subresource != "status":
-            self._log.add(place, Write.of(event, targets or ()))
+        if event.subresource == "status":
+            return
+        if targets is not None:
+            self._log.add(place, Write.of(event, targets))
+        elif self.wanted.deletions and event.verb in {"delete", "deletecollection"}:
+            self._others.add(place, Write.of(event, ()))
 
     def apply(self, report: Report) -> Report:
         """Returns the report that the join was made for, with the users of its findings."""

@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from sys import intern
 from typing import Final
 
 from drift.audit.effects import Effect, Target, effect_of
 from drift.audit.events import AuditEvent
 from drift.model import Actor, Json, as_object
 
-#: Writes kept of one log. Older ones are forgotten first, as if the log began later.
-_MAX_WRITES: Final = 200_000
+#: Writes kept of the objects of a report, and deletions kept of other objects.
+MAX_WRITES: Final = 200_000
+MAX_OTHER_DELETIONS: Final = 50_000
 _MAX_DIGITS: Final = 19
 
 
@@ -122,11 +124,12 @@ class Write:
             order=_order(metadata.get("resourceVersion")),
             verb=event.verb,
             subresource=event.subresource,
-            manager=event.manager,
+            # Few users and programs make most of the writes.
+            manager=intern(event.manager),
             is_manager_given=event.is_manager_given,
-            user=event.user,
+            user=intern(event.user),
             impersonated_by=event.impersonated_by,
-            user_agent=event.user_agent,
+            user_agent=event.user_agent and intern(event.user_agent),
             is_creation=event.subresource is None
             and (event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)),
             took_nothing=_took_nothing(event),
@@ -166,9 +169,14 @@ class Write:
 
 
 class WriteLog:
-    """The writes to each object. Holds a limited number of them."""
+    """The writes to each object.
 
-    def __init__(self) -> None:
+    Args:
+        limit: The number of writes that are kept. Older ones are forgotten first, as if the log began later.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._writes: dict[Place, list[Write]] = {}
         self._count = 0
 
@@ -176,7 +184,7 @@ class WriteLog:
         """Adds a write, in any order. If there are too many, the older half is forgotten."""
         self._writes.setdefault(place, []).append(write)
         self._count += 1
-        if self._count > _MAX_WRITES:
+        if self._count > self._limit:
             self._forget()
 
     def _forget(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 from drift.api import open_dump, scan
 from drift.audit.join import AuditOptions
 from drift.audit.users import Syncers
+from drift.audit.writes import Place, Write, WriteLog
 from drift.config.settings import Settings
 from drift.gitops.managers import Managers
 from drift.globs import Glob
@@ -342,3 +344,20 @@ def test_a_recorded_sync_is_not_overruled() -> None:
 
     assert overruled(is_revision_known=False) == ["helm", "kubectl", "kubectl-client-side-apply", "ours"]
     assert overruled(is_revision_known=True) == []
+
+
+def test_a_log_of_writes_forgets_the_oldest_ones() -> None:
+    log, place = WriteLog(4), Place("", "configmaps", "shop", "web")
+    times = [datetime(2026, 1, 31, 12, 0, second, tzinfo=UTC) for second in (3, 1, 5, 2, 4, 6)]
+
+    for time in times:
+        one: dict[str, Any] = {
+            "verb": "patch",
+            "subresource": None,
+            "manager": "editor",
+            "is_manager_given": True,
+            "user": JANE,
+        }
+        log.add(place, Write(time, time, None, impersonated_by=None, user_agent=None, **one))
+
+    assert [write.received.second for write in log.of(place)] == [4, 5, 6]
