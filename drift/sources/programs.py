@@ -27,8 +27,6 @@ TIMEOUT_SECONDS: Final = 120.0
 _AT_ONCE: Final = 2
 #: One more than that, so that the next source can be prepared meanwhile.
 _MAX_JOBS: Final = 3
-#: kustomize and helm run for a fraction of a second; collecting their garbage takes longer than doing without.
-_GO_SETTINGS: Final = {"GOGC": "400"}
 #: The most that a program may print. The manifests of a large cluster are about a tenth of it.
 MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -119,6 +117,9 @@ class Runner:
                 raise SourceError(f"{program.name} was not run: {self._too_late}")
             process = _start(program, arguments, messages)
             self._running.add(process)
+            if self._is_stopped.is_set():
+                # It was stopped while this program started.
+                _kill(process)
             timer = threading.Timer(min(timeout, left), _kill, [process])
             timer.start()
             try:
@@ -172,7 +173,7 @@ def _start(program: Program, arguments: Sequence[str], messages: IO[bytes]) -> s
     try:
         return subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
             [program.path, *arguments],
-            env={**_GO_SETTINGS, **os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=messages,

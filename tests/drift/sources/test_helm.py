@@ -14,6 +14,7 @@ from drift.sources.programs import Runner
 from drift.sources.random_values import may_change
 from tests.drift.conftest import Application
 from tests.drift.sources.test_kustomize import EMPTY, write
+from tests.drift.test_planted_secrets import everything, said
 
 CHART = {
     "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.2.3\n",
@@ -153,18 +154,15 @@ def test_a_newer_release_that_failed_is_said_and_what_it_changed_waits_for_a_syn
     )  # fmt: skip
 
 
-def test_no_value_of_a_release_is_on_any_stream(
-    installed: Application, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_no_value_of_a_release_is_on_any_stream(installed: Application, tmp_path: Path) -> None:
     installed.kubectl("patch", "secret", "shop", "-p", '{"stringData": {"fixed": "planted-by-hand"}}')
-    forms = [f"{form}={tmp_path / form}" for form in ("json", "html", "markdown", "sarif", "junit")]
+    place = ["--kubeconfig", str(installed.cluster.kubeconfig), "--namespace", installed.namespace]
 
-    status, _ = report(
-        installed, "--helm-release", "shop", "-v", *(part for form in forms for part in ("--output", form))
-    )
+    status, shown = everything(["--helm-release", "shop", *place], tmp_path)
 
     assert status == 1
-    shown = "".join(capsys.readouterr()) + "".join((tmp_path / form.partition("=")[0]).read_text() for form in forms)
+    for action in ("adopt", "revert", "guard"):
+        shown += said([action, str(tmp_path / "report.json")])[1]
     assert "data.fixed" in shown
     for value in ("planted-in-chart", "planted-by-hand", "cGxhbnRlZC1pbi1jaGFydA", "cGxhbnRlZC1ieS1oYW5k"):
         assert value not in shown
