@@ -30,6 +30,7 @@ class FieldLines:
 
     def __init__(self, revisions: "Revisions | None" = None) -> None:
         self._revisions = revisions
+        self._bytes = lru_cache(_MAX_FILES)(self._read)
         self._texts = lru_cache(_MAX_FILES)(self._split)
         self._documents = lru_cache(_MAX_DOCUMENTS)(self._document)
 
@@ -84,7 +85,7 @@ class FieldLines:
             node = other if other_depth > depth else node
         return node.line
 
-    def _bytes(self, file: str) -> bytes:
+    def _read(self, file: str) -> bytes:
         try:
             return read_file(Path(file))
         except OSError:

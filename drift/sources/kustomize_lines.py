@@ -8,6 +8,7 @@ word, so that a line is never that of something else.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import PurePath
 from posixpath import normpath
@@ -23,6 +24,8 @@ ReadFile = Callable[[str], bytes]
 
 #: What tells the items of a list apart; the first that an item has.
 _ITEM_KEYS: Final = ("name", "containerPort", "port", "mountPath", "devicePath", "ip", "key", "topologyKey", "host")
+#: An overlay with findings is searched once for each of them.
+_document: Final = lru_cache(64)(first_document)
 _GENERATORS: Final = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}
 _LABEL_FIELDS: Final = frozenset({"labels", "matchLabels", "selector"})
 #: ``NAME:TAG@DIGEST``; a registry may have a port.
@@ -98,7 +101,7 @@ def line_in_layers(field: Field, read: ReadFile) -> Place | None:
     generated_by = manifest.source.file if manifest.source is not None else ""
     layers = [*([generated_by] if PurePath(generated_by).name in KUSTOMIZATIONS else []), *manifest.layers]
     for file in reversed(layers):
-        kustomization = first_document(read(file))
+        kustomization = _document(read(file))
         if kustomization is not None:
             places = chain.from_iterable(find(field, file, kustomization, read) for find in _FINDERS)
             place = next(places, None)
@@ -135,7 +138,7 @@ def _patches(entry: Node, file: str, read: ReadFile) -> Iterator[tuple[str, Node
     else:
         return
     for lines, part in reversed(split_documents(text)):
-        node = first_document(part, lines_before + lines)
+        node = _document(part, lines_before + lines)
         if node is not None:
             yield where, node
 
@@ -187,7 +190,7 @@ def _replaced(field: Field, file: str, kustomization: Node, read: ReadFile) -> I
     for entry in reversed(_items(kustomization, "replacements")):
         path = _scalar(entry, "path")
         where = file if path is None else _beside(file, path)
-        document = entry if path is None else first_document(read(where))
+        document = entry if path is None else _document(read(where))
         for replacement in [] if document is None else document.items or [document]:
             for target in _items(replacement, "targets"):
                 select = target.child("select")

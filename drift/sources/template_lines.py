@@ -7,6 +7,7 @@ write. A line is that of a field if it is the only one that can be. All else is 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from drift.documents.parse import read_documents
@@ -134,7 +135,12 @@ def _may_be(text: str | None, value: Json) -> bool:
     return re.fullmatch(".*".join(map(re.escape, parts)), written, re.DOTALL) is not None
 
 
-def _objects(template: bytes) -> Iterator[_Object]:
+@lru_cache(16)
+def _objects(template: bytes) -> tuple[_Object, ...]:
+    return tuple(_read(template))
+
+
+def _read(template: bytes) -> Iterator[_Object]:
     text = _ACTION.sub(lambda found: re.sub(r"[^\n]", _HIDDEN, found[0]), template.decode("utf-8", "replace"))
     reader = _Reader()
     for number, line in enumerate(text.split("\n"), start=1):
