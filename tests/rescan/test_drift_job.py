@@ -23,7 +23,6 @@ from rescan.settings import AccessMode, Environment, NetworkPolicy
 from tests.pushed import Receiver, receive
 from tests.rescan.changes import changed
 from tests.rescan.golden import synthesize
-from tests.rescan.test_sandbox import inside
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.syncers import Syncer, sync
 
@@ -342,7 +341,7 @@ def start(cluster: Cluster, environment: Environment, folder: Path) -> Job:
 @pytest.fixture
 def job(cluster: Cluster, namespace: str, custom_resources: None, tmp_path: Path) -> Job:
     del custom_resources
-    return start(cluster, inside(PROD, namespace), tmp_path)
+    return start(cluster, changed(PROD, {"namespace": namespace}), tmp_path)
 
 
 @dataclass
@@ -482,7 +481,7 @@ def test_shards_write_reports_that_merge_and_push_metrics_of_their_own(
         "drift.access_mode": AccessMode.READ_WRITE_MANY,
         "drift.pushgateway_url": receiver.url,
     }
-    job = start(cluster, changed(inside(PROD, namespace), sharded), tmp_path)
+    job = start(cluster, changed(PROD, {"namespace": namespace} | sharded), tmp_path)
     cluster.kubectl("set", "env", "deployment/rescan-app", "DEBUG=1", "--namespace", namespace)
 
     for index in range(2):
