@@ -171,6 +171,7 @@ bench: install ## Measure the figures in docs/speed.md
 	python -m benchmarks.large_object
 	python -m benchmarks.synth
 	python -m benchmarks.audit_log
+	python -m benchmarks.sources
 
 SOAK_SECONDS ?= 600
 

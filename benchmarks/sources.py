@@ -1,8 +1,8 @@
 """Measures how long 200 sources take to render: ``python -m benchmarks.sources``.
 
-Half of them are kustomizations, the other half charts. The floor is what cannot be saved: the programs themselves, once
-for each kustomization and twice for each chart, two at a time, their output thrown away. Whole processes take turns, so
-that other load on the machine affects both alike.
+Half of them are kustomizations, the other half charts. Every second chart has a random password. The floor is the
+programs themselves, once for each kustomization and twice for each chart, two at a time, their output thrown away.
+Whole processes take turns, so that other load on the machine affects both alike.
 """
 
 import json
@@ -17,7 +17,7 @@ from benchmarks.measure import Cost, median_cost, run
 from tools.sandbox.renderers import HELM_4, KUSTOMIZE, find_renderer
 
 SOURCES = 200
-RUNS = 5
+RUNS = 3
 _DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -76,6 +76,7 @@ kind: ConfigMap
 metadata: {name: {{ .Release.Name }}}
 data: {color: {{ .Values.color | quote }}}
 """
+_RANDOM = "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Release.Name }}}\nstringData: {a: {{ %s | quote }}}\n"
 _VALUES = "replicas: 2\nimage: nginx:1.29\ncolor: blue\nresources: {requests: {cpu: 100m, memory: 64Mi}}\n"
 
 
@@ -93,7 +94,7 @@ def write_sources(root: Path) -> tuple[list[str], list[str]]:
                 "prod/kustomization.yaml": _OVERLAY % number,
             },
         )
-    for name in charts:
+    for number, name in enumerate(charts):
         _write(
             root / name,
             {
@@ -101,6 +102,7 @@ def write_sources(root: Path) -> tuple[list[str], list[str]]:
                 "values.yaml": _VALUES,
                 "templates/_helpers.tpl": _HELPERS,
                 "templates/web.yaml": _TEMPLATE,
+                "templates/secret.yaml": _RANDOM % ("randAlphaNum 8" if number % 2 else '"fixed"'),
             },
         )
     paths = [*(f"{name}/prod" for name in kustomizations), *charts]
