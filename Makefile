@@ -173,6 +173,13 @@ bench: install ## Measure the figures in docs/speed.md
 	python -m benchmarks.audit_log
 	python -m benchmarks.sources
 
+.PHONY: bench-main
+bench-main: install ## Measure the main figures in about eight minutes, each beside its floor
+	python -m benchmarks.start
+	python -m benchmarks.large_object --sizes 20000
+	python -m benchmarks.fleets --sizes 10000 --syncing server-side --kubectl-up-to 0 --no-write
+	python -m benchmarks.watching
+
 SOAK_SECONDS ?= 600
 
 .PHONY: soak
