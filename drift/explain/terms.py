@@ -43,7 +43,7 @@ def explain(name: str, width: int) -> str:
         UsageError: The term is unknown.
     """
     normalized = "-".join(name.lower().split())
-    found = [term for term in all_terms() if term.name == normalized]
+    found = [term for term in all_terms() if term.name.lower() == normalized]
     if not found:
         known = {term.name for term in all_terms()}
         raise UsageError(f"{name!r} is not a term{did_you_mean(normalized, known)}")
