@@ -1,7 +1,8 @@
 """Measures what an audit log adds to ``drift report``: ``python -m benchmarks.audit_log [MEGABYTES]``.
 
 Three logs of the same size: nine reads for each write; only writes; only writes with bodies. They are about 5,000
-Deployments. Twenty of them drifted. Each log is also read with one object missing: then all deletions count.
+Deployments. Twenty of them drifted. Each log is also read with one object missing, which a user or the garbage
+collector deleted. If it was the garbage collector, the log is read twice, and all deletions count.
 """
 
 import argparse
@@ -22,6 +23,8 @@ LOGS: Final = {"reads and writes": (0.1, False), "only writes": (1.0, False), "w
 OBJECTS: Final = 5000
 DRIFTED: Final = 20
 RUNS: Final = 3
+#: How many objects are missing, and whether the garbage collector deleted them.
+MISSING: Final = {"none": (0, False), "one": (1, False), "one, with its owner": (1, True)}
 VERBS: Final = ("patch", "patch", "update", "delete")
 SIDECAR: Final = {"image": "registry.example.com/web:1", "env": [{"name": f"E{i}", "value": "v"} for i in range(8)]}
 BODY: Final = {"metadata": {"labels": {f"l{i}": "v" for i in range(20)}}, "spec": {"containers": [SIDECAR] * 3}}
@@ -59,6 +62,14 @@ def events(writes: float, *, bodies: bool) -> Iterator[bytes]:
             "stageTimestamp": "2026-01-31T12:00:00.234567Z",
         }
         yield json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
+def collection() -> bytes:
+    """Returns a line of a log: the garbage collector deletes the first object."""
+    event = json.loads(next(events(1.0, bodies=False)))
+    user = {"username": "system:serviceaccount:kube-system:generic-garbage-collector"}
+    changed = {"verb": "delete", "user": user, "objectRef": {**event["objectRef"], "name": "web-0"}}
+    return json.dumps({**event, **changed}, separators=(",", ":")).encode() + b"\n"
 
 
 def write_log(file: Path, size: int, writes: float, *, bodies: bool) -> None:
@@ -104,15 +115,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name), Path(name, "audit.log")
         git = _write_list(folder / "git.json", [_deployment(number, "web:1") for number in range(DRIFTED)])
-        lives = {
-            missing: _write_list(
-                folder / f"live-{missing}.json", [_deployment(number, "web:2") for number in range(missing, DRIFTED)]
-            )
-            for missing in (0, 1)
-        }
         for what, (writes, bodies) in LOGS.items():
             write_log(log, size * 1_000_000, writes, bodies=bodies)
-            for missing, live in lives.items():
+            for missing, (first, is_collected) in MISSING.items():
+                live = _write_list(folder / "live.json", [_deployment(it, "web:2") for it in range(first, DRIFTED)])
+                if is_collected:
+                    with log.open("ab") as out:
+                        out.write(collection())
                 report = [sys.executable, "-m", "drift", "report", git, "--live", live, "--unmanaged=off", "--quiet"]
                 joined = [*report, "--audit-log", str(log)]
                 before, after = _median(report), _median(joined)

@@ -176,7 +176,9 @@ class Deletions:
             and not _is_consequence(write)
         )
         note = "deleted by the garbage collector, as its owner was"
-        if life.created is not None and is_one_person(deletions):
+        forgotten = [log.forgotten_until for log in (self.log, self.others) if log.forgotten_until is not None]
+        is_complete = life.created is not None and all(time < life.created for time in forgotten)
+        if is_complete and is_one_person(deletions):
             return Deletion(deletions, Evidence.LIKELY, note)
         recent = [write for write in deletions if write.completed >= first.received - _COLLECTED_WITHIN]
         return Deletion(recent, Evidence.CANDIDATE, note)

@@ -45,6 +45,10 @@ _GOOGLE_METHOD: Final = re.compile(rb'methodName"\s*:\s*"[^"]*\.(create|delete|d
 _NAME_IN_REFERENCE: Final = re.compile(rb'bjectRef\\*"\s*:\s*(?:\\*")?\{[^{}]*?\bname\\*"\s*:\s*\\*"([^"\\]*)\\*"')
 #: As the API server names the files that it rotates: audit-2026-01-31T12-00-00.000.log, with .gz if it compresses them.
 _ROTATION: Final = re.compile(r"-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}")
+#: The namespace in ``objectRef``. It comes before the name, in which a client may write anything.
+_NAMESPACE_IN_REFERENCE: Final = re.compile(
+    rb'bjectRef\\*"\s*:\s*(?:\\*")?\{(?:(?!\bname\\*")[^{}])*?\bnamespace\\*"\s*:\s*\\*"([^"\\]*)\\*"'
+)
 _MAX_LINE: Final = 32 * 1024 * 1024
 #: A document of many lines is not read as a stream.
 _MAX_DOCUMENT: Final = 32 * 1024 * 1024
@@ -174,18 +178,28 @@ class Wanted:
 
     Attributes:
         names: The names of the objects whose events are wanted.
-        deletions: Whether the deletions of all objects are wanted.
+        deletions_in: The namespaces in which all deletions are wanted, and cluster-scoped ones; None for no such wish.
         everything: Whether all events are wanted.
     """
 
     names: frozenset[str] = frozenset()
-    deletions: bool = False
+    deletions_in: frozenset[str] | None = None
     everything: bool = False
 
     def filter(self) -> Callable[[bytes], bool]:
         """Returns a function that returns whether a line may hold a wanted write, without parsing it."""
         names = frozenset(name.encode("utf-8", "surrogatepass") for name in self.names)
-        return lambda line: self.everything or (self.deletions and _may_delete(line)) or may_concern(line, names)
+        if self.everything:
+            return lambda _: True
+        if self.deletions_in is None:
+            return lambda line: may_concern(line, names)
+        namespaces = frozenset(name.encode("utf-8", "surrogatepass") for name in self.deletions_in)
+        return lambda line: may_delete(line, namespaces) or (bool(names) and may_concern(line, names))
+
+
+def can_read_again(files: Sequence[str]) -> bool:
+    """Returns whether all files of a log can be read twice, unlike standard input and pipes."""
+    return all(file != "-" and Path(file).is_file() for file in files)
 
 
 def read_events(files: Sequence[str], wanted: Wanted, tally: ReadTally) -> Iterator[AuditEvent]:
@@ -272,11 +286,13 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
-def _may_delete(line: bytes) -> bool:
+def may_delete(line: bytes, namespaces: frozenset[bytes]) -> bool:
+    """Returns whether a line may hold a deletion in one of these namespaces, or a cluster-scoped one."""
     # The expressions are slow on a line that they do not match.
-    return b"delete" in line and any(
+    is_deletion = b"delete" in line and any(
         match[1].startswith(b"delete") for verb in (_WRITE_VERB, _GOOGLE_METHOD) for match in verb.finditer(line)
     )
+    return is_deletion and _may_refer(line, _NAMESPACE_IN_REFERENCE, namespaces)
 
 
 def may_concern(line: bytes, names: frozenset[bytes]) -> bool:
@@ -287,12 +303,17 @@ def may_concern(line: bytes, names: frozenset[bytes]) -> bool:
     """
     if _WRITE_VERB.search(line) is None:
         return _GOOGLE_METHOD.search(line) is not None
+    return _may_refer(line, _NAME_IN_REFERENCE, names)
+
+
+def _may_refer(line: bytes, part: re.Pattern[bytes], wanted: frozenset[bytes]) -> bool:
+    """Returns whether a part of any ``objectRef`` in a line is wanted, or cannot be read."""
     at = line.find(b"bjectRef")
     if at < 0:
         return True
     while at >= 0:
-        reference = _NAME_IN_REFERENCE.match(line, at)
-        if reference is None or reference[1] in names:
+        reference = part.match(line, at)
+        if reference is None or reference[1] in wanted:
             return True
         at = line.find(b"bjectRef", at + 1)
     return False

@@ -18,10 +18,10 @@ from drift.audit.causes import Causes
 from drift.audit.deletions import Deletions
 from drift.audit.edits import Trail
 from drift.audit.effects import Target
-from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_events
+from drift.audit.events import AuditEvent, ReadTally, Wanted, can_read_again, find_logs, read_events
 from drift.audit.named import Named, rfc3339
 from drift.audit.pseudonyms import Pseudonyms
-from drift.audit.users import Syncers
+from drift.audit.users import Syncers, is_garbage_collector
 from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
 from drift.model import Cause, Change, Evidence, Finding, ObjectKey, ObjectReport, Report, Status
@@ -60,8 +60,13 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, syncer
     if not join.wanted.names:
         return report
     tally = ReadTally()
-    for event in read_events(files, join.wanted, tally):
+    is_read_twice = can_read_again(files)
+    for event in read_events(files, replace(join.wanted, deletions_in=None) if is_read_twice else join.wanted, tally):
         join.add(event)
+    if is_read_twice and join.needs_owners():
+        # It may have been rotated. Its notes are in the first tally.
+        for event in read_events(find_logs(options.paths), replace(join.wanted, names=frozenset()), ReadTally()):
+            join.add_other(event)
     report = join.apply(replace(report, notes=(*report.notes, *tally.notes())))
     if tally.begins is None or not any(map(_lacks_user, report.objects)):
         return report
@@ -95,10 +100,10 @@ class AuditJoin:
         for item in report.objects:
             if item.findings:
                 self._want(item, resources)
-        #: The events that are of use.
+        #: The events that are of use. The deletions of other objects matter only if `needs_owners`.
         self.wanted = Wanted(
             frozenset(place.name for place in self._targets if place.name is not None),
-            deletions=any(_is_deletion(finding) for item in report.objects for finding in item.findings),
+            _namespaces_of_deleted(report),
         )
 
     def _want(self, item: ObjectReport, resources: Resources) -> None:
@@ -118,12 +123,28 @@ class AuditJoin:
         """Takes a write into account, if it is about an object of the report, or deletes one."""
         place = Place.of(event)
         targets = self._targets.get(place)
-        if event.subresource == "status":
-            return
-        if targets is not None:
+        if targets is None:
+            self.add_other(event)
+        elif event.subresource != "status":
             self._log.add(place, Write.of(event, targets))
-        elif self.wanted.deletions and event.verb in {"delete", "deletecollection"}:
+
+    def add_other(self, event: AuditEvent) -> None:
+        """Takes a write into account if it deletes what may own a deleted object of the report."""
+        place, namespaces = Place.of(event), self.wanted.deletions_in
+        if (
+            namespaces is not None
+            and (place.namespace is None or place.namespace in namespaces)
+            and place not in self._targets
+            and event.subresource != "status"
+            and event.verb in {"delete", "deletecollection"}
+        ):
             self._others.add(place, Write.of(event, ()))
+
+    def needs_owners(self) -> bool:
+        """Returns whether the garbage collector deleted an object: who did that, the deletion of its owner tells."""
+        return self.wanted.deletions_in is not None and any(
+            is_garbage_collector(write) for _, write in self._log.deletions()
+        )
 
     def apply(self, report: Report) -> Report:
         """Returns the report that the join was made for, with the users of its findings."""
@@ -162,6 +183,12 @@ class AuditJoin:
         if finding.change is Change.UNMANAGED:
             return trail.creation(finding), None
         return () if target is None else trail.edit(*target), None
+
+
+def _namespaces_of_deleted(report: Report) -> frozenset[str] | None:
+    """Returns the namespaces of deleted objects, in which their owners are, too; None if no object is deleted."""
+    deleted = [item.key.namespace for item in report.objects if any(map(_is_deletion, item.findings))]
+    return frozenset(name for name in deleted if name is not None) if deleted else None
 
 
 def _is_deletion(finding: Finding) -> bool:

@@ -179,6 +179,8 @@ class WriteLog:
         self._limit = limit
         self._writes: dict[Place, list[Write]] = {}
         self._count = 0
+        #: All writes until then are forgotten; None if none is.
+        self.forgotten_until: datetime | None = None
 
     def add(self, place: Place, write: Write) -> None:
         """Adds a write, in any order. If there are too many, the older half is forgotten."""
@@ -189,7 +191,7 @@ class WriteLog:
 
     def _forget(self) -> None:
         times = sorted(write.received for writes in self._writes.values() for write in writes)
-        limit = times[len(times) // 2]
+        limit = self.forgotten_until = times[len(times) // 2]
         kept = {place: [one for one in writes if one.received > limit] for place, writes in self._writes.items()}
         self._writes = {place: writes for place, writes in kept.items() if writes}
         self._count = sum(map(len, self._writes.values()))

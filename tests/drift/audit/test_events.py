@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, may_concern, read_events
+from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, may_concern, may_delete, read_events
 from drift.errors import UsageError
 from drift.model import Json
 
@@ -128,6 +128,22 @@ def test_a_line_of_any_shape_is_passed_over_if_it_is_about_another_object(shape:
         assert may_concern(lines[0], frozenset({b"web"}))
         assert not may_concern(lines[0], frozenset({b"other"}))
         assert not may_concern(lines[0].replace(b"patch", b"watch"), frozenset({b"web"}))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_deletion_of_any_shape_is_passed_over_if_it_is_in_another_namespace(shape: str) -> None:
+    lines = SHAPES[shape].encode().replace(b"patch", b"delete").splitlines()
+    if len(lines) == 1:
+        assert may_delete(lines[0], frozenset({b"shop"}))
+        assert not may_delete(lines[0], frozenset({b"other"}))
+        assert not may_delete(SHAPES[shape].encode(), frozenset({b"shop"}))
+
+
+def test_a_cluster_scoped_deletion_is_never_passed_over() -> None:
+    for name in ("admin", 'x","namespace":"shop'):
+        reference = {"resource": "clusterroles", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
+        deletion = {**EVENT, "verb": "delete", "objectRef": reference, "requestObject": {"namespace": "shop"}}
+        assert may_delete(json.dumps(deletion).encode(), frozenset({b"other"}))
 
 
 def test_a_user_agent_hides_no_event() -> None:

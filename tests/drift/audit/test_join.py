@@ -1,7 +1,8 @@
 """Deletions and causes, from logs that are written here."""
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,8 @@ from typing import Any, Final
 import pytest
 
 from drift.api import open_dump, scan
+from drift.audit import join
+from drift.audit.events import AuditEvent, ReadTally, Wanted, read_events
 from drift.audit.join import AuditOptions
 from drift.audit.users import Syncers
 from drift.audit.writes import Place, Write, WriteLog
@@ -67,10 +70,10 @@ class Joined:
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         return str(file)
 
-    def report(self, *events: dict[str, Any], **options: Any) -> Report:
-        log = self._folder / "audit.log"
-        log.write_text("".join(f"{json.dumps(one)}\n" for one in events))
-        return scan([self._manifests], open_dump([self._dump]), audit=AuditOptions((str(log),)), **options)
+    def report(self, *events: dict[str, Any], log: str | None = None, **options: Any) -> Report:
+        file = self._folder / "audit.log"
+        file.write_text("".join(f"{json.dumps(one)}\n" for one in events))
+        return scan([self._manifests], open_dump([self._dump]), audit=AuditOptions((log or str(file),)), **options)
 
     def finding(self, *events: dict[str, Any], **options: Any) -> Finding:
         report = self.report(*events, **options)
@@ -172,6 +175,47 @@ def test_what_the_cluster_deletes_is_the_work_of_who_deleted_what_it_belonged_to
     finding = deleted.finding(*events)
 
     assert (users(finding), finding.note) == (expected, note)
+
+
+def test_a_log_is_read_again_only_for_what_the_garbage_collector_deleted(
+    deleted: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Wanted] = []
+
+    def watched(files: Sequence[str], wanted: Wanted, tally: ReadTally) -> Iterator[AuditEvent]:
+        read.append(wanted)
+        return read_events(files, wanted, tally)
+
+    monkeypatch.setattr(join, "read_events", watched)
+    by_hand = event(20, JANE, "delete", "configmaps/web")
+
+    assert users(deleted.finding(CREATED, OF_BROKER, by_hand)) == [(JANE, "exact")]
+    assert [wanted.deletions_in for wanted in read] == [None]
+    assert users(deleted.finding(CREATED, OF_BROKER, COLLECTED)) == [(JANE, "likely")]
+    assert [wanted.deletions_in for wanted in read[1:]] == [None, {"shop"}]
+
+
+def test_standard_input_is_read_once(deleted: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = {**OTHER, "objectRef": {**OTHER["objectRef"], "namespace": "elsewhere"}}
+    log = b"".join(json.dumps(one).encode() + b"\n" for one in (CREATED, elsewhere, OF_BROKER, COLLECTED))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(log)))
+
+    assert users(deleted.finding(log="-")) == [(JANE, "likely")]
+
+
+def test_a_cluster_scoped_object_may_have_been_the_owner(deleted: Joined) -> None:
+    cluster_scoped = {"resource": "clusterroles", "apiGroup": "rbac.authorization.k8s.io", "name": "admin"}
+    removed = {**OTHER, "objectRef": cluster_scoped}
+
+    assert users(deleted.finding(CREATED, removed, COLLECTED)) == [(SAM, "likely")]
+    assert users(deleted.finding(CREATED, removed, OF_BROKER, COLLECTED)) == [(SAM, "candidate"), (JANE, "candidate")]
+
+
+def test_no_name_is_certain_if_the_log_forgot_deletions(deleted: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join, "MAX_OTHER_DELETIONS", 2)
+    first = event(10, SAM, "delete", "configmaps/first")
+
+    assert users(deleted.finding(CREATED, first, OF_QUEUE, OF_BROKER, COLLECTED)) == [(JANE, "candidate")]
 
 
 def test_the_garbage_collector_is_known_by_its_user_agent_if_controllers_share_a_user(deleted: Joined) -> None:
