@@ -93,7 +93,8 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
 def _namespace_note(report: Report, namespace: str | None) -> Iterator[str]:
     """Yields a note if ``--namespace`` makes no difference: users of kubectl may take it for a filter."""
     names = {item.namespace for item in report.objects if item.source is not None and item.namespace is not None}
-    if namespace is not None and names and namespace not in names:
+    # Another shard may have objects of that namespace.
+    if namespace is not None and names and namespace not in names and report.shard is None:
         yield (
             f"--namespace {namespace} is for manifests that name no namespace, and all of these name one; "
             "--only-namespace chooses what the report shows"

@@ -57,7 +57,6 @@ def _built_in_types() -> SchemaDocument:
 
 
 #: The namespaces that a note names.
-_MAX_NAMES: Final = 5
 
 
 @cache
@@ -102,7 +101,7 @@ class UnmanagedSearch:
     options: Options
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _refused: dict[str, list[str | None]] = field(default_factory=dict, init=False)
+    _refused: dict[Resource, list[str | None]] = field(default_factory=dict, init=False)
 
     def searches(self, resource: Resource) -> bool:
         """Whether to search for unmanaged objects of a kind that the manifests use."""
@@ -248,20 +247,19 @@ class UnmanagedSearch:
         why = "this account may not list them" if error.is_refused else str(error)
         text = f"{NOT_SEARCHED}{resource.plural}{where}: {why}"
         if error.is_refused and not is_in_git:
-            self._refused.setdefault(resource.plural, []).append(namespace)
+            self._refused.setdefault(resource, []).append(namespace)
         else:
             (self.notes if down and not is_in_git else self.errors).append(text)
 
     def refused_notes(self) -> Iterator[str]:
-        """Yields one sentence on all kinds that the account may not list, for each set of namespaces."""
-        kinds: dict[tuple[str | None, ...], list[str]] = {}
-        for plural, namespaces in self._refused.items():
-            kinds.setdefault(tuple(namespaces), []).append(plural)
-        for places, plurals in kinds.items():
-            names = [place for place in places if place is not None]
-            more = f" and {len(names) - _MAX_NAMES} more namespaces" if len(names) > _MAX_NAMES else ""
-            where = f" in {', '.join(names[:_MAX_NAMES])}{more}" if names else ""
-            yield f"{NOT_SEARCHED}{', '.join(plurals)}{where}: this account may not list them"
+        """Yields one sentence on the namespaced kinds that the account may not list, and one on the others.
+
+        Each shard of a scan that searches for them writes the same.
+        """
+        for where, namespaced in (("", False), (" in some namespaces", True)):
+            kinds = dict.fromkeys(each.plural for each in self._refused if each.namespaced is namespaced)
+            if kinds:
+                yield f"{NOT_SEARCHED}{', '.join(kinds)}{where}: this account may not list them"
 
 
 def candidate_owners(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[TrackingOwner]:
@@ -337,5 +335,6 @@ def _report(
 def _manifest(key: ObjectKey, live: LiveObject) -> Object | None:
     """Returns what Git would have to say of an unmanaged object, or None if the report does not show it."""
     schema = _built_in_types().kind(key.group, live.api_version.rpartition("/")[2], key.kind)
-    manifest = export(live.body, schema or UNKNOWN)
+    # The items of a list have neither, because the list has them.
+    manifest = export({**live.body, "apiVersion": live.api_version, "kind": live.kind}, schema or UNKNOWN)
     return manifest if manifest is not None and len(json.dumps(manifest)) <= _MAX_MANIFEST else None

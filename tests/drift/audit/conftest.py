@@ -108,7 +108,7 @@ def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path
     namespace = audited_namespace(request.param)
     cluster.create_namespace(namespace)
     yield _synced(cluster, namespace, tmp_path)
-    cluster.kubectl("delete", "namespace", namespace)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def audited(cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
     mark = cluster.audit_mark()
     cluster.create_namespace(namespace)
     yield Scene(Application(cluster, namespace, manifests, tmp_path), mark)
-    cluster.kubectl("delete", "namespace", namespace)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def without_bodies(log: Path) -> Path:

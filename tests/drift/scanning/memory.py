@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from drift.errors import RequestError
@@ -64,7 +65,9 @@ class Memory:
         for count, live in enumerate(self._of(resource, namespace)):
             if count >= self._after:
                 self._refuse(resource, self._refuses)
-            yield live
+            # As in the items of a list of a server.
+            body = {name: value for name, value in live.body.items() if name not in {"apiVersion", "kind"}}
+            yield replace(live, body=body)
         self._refuse(resource, self._refuses)
 
     def _of(self, resource: Resource, namespace: str | None) -> "Sequence[LiveObject]":
