@@ -1,6 +1,7 @@
 """Custom resources whose replicas are set through the scale subresource, and are not in Git."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -76,43 +77,41 @@ def _resource(workspace: Application) -> str:
     return f"widgets.{workspace.namespace}.example.com"
 
 
-def test_a_custom_resource_that_can_be_scaled_is_silent(scalable: Application) -> None:
+def test_replicas_of_a_custom_resource_are_found_whoever_set_them_and_nothing_else(
+    scalable: Application, path: str
+) -> None:
     scanned = scalable.report()
 
     assert (scanned.status, scanned.findings) == (0, [])
 
-
-def test_replicas_of_a_custom_resource_set_by_kubectl_scale_are_found(scalable: Application, path: str) -> None:
-    scalable.kubectl("scale", f"{_resource(scalable)}/gadget", "--replicas=3")
-
-    scanned = scalable.report()
-
-    # Git does not have the object `size` either.
-    expected = "spec.size" if path == ".spec.size.count" else "spec.replicas"
-    assert scanned.status == 1
-    assert scanned.findings == [("Widget/gadget", "added", expected, "unknown")]
-
-
-def test_replicas_of_a_custom_resource_are_found_in_a_dump(scalable: Application) -> None:
-    scalable.kubectl("scale", f"{_resource(scalable)}/gadget", "--replicas=3")
-    dump = scalable.scratch / "dump"
-    dump.mkdir()
-    for kind in (_resource(scalable), f"crd/{_resource(scalable)}"):
-        text = scalable.kubectl("get", kind, "--output=yaml", "--show-managed-fields")
-        (dump / f"{len(list(dump.iterdir()))}.yaml").write_text(text)
-
-    findings = scalable.report("--live", str(dump), "--unmanaged=off").findings
-
-    assert [(kind, change, cause) for kind, change, _, cause in findings] == [("Widget/gadget", "added", "unknown")]
-
-
-def test_replicas_set_by_hand_in_the_object_are_manual_drift(scalable: Application) -> None:
-    scalable.kubectl("patch", _resource(scalable), "gadget", "--type=merge", "--patch", '{"spec": {"replicas": 4}}')
-
+    _patch(scalable, "4")
     scanned = scalable.report()
 
     assert scanned.findings == [("Widget/gadget", "added", "spec.replicas", "manual")]
     assert scanned.managers == ["kubectl-patch"]
+
+    _patch(scalable, "null")
+    scalable.kubectl("scale", f"{_resource(scalable)}/gadget", "--replicas=3")
+    scanned = scalable.report()
+
+    # Git does not have the object `size` either.
+    expected = [("Widget/gadget", "added", "spec.size" if "size" in path else "spec.replicas", "unknown")]
+    assert (scanned.status, scanned.findings) == (1, expected)
+    assert scalable.report("--live", str(_dump(scalable)), "--unmanaged=off").findings == expected
+
+
+def _patch(workspace: Application, replicas: str) -> None:
+    patch = f'{{"spec": {{"replicas": {replicas}}}}}'
+    workspace.kubectl("patch", _resource(workspace), "gadget", "--type=merge", "--patch", patch)
+
+
+def _dump(workspace: Application) -> Path:
+    folder = workspace.scratch / "dump"
+    folder.mkdir()
+    for kind in (_resource(workspace), f"crd/{_resource(workspace)}"):
+        text = workspace.kubectl("get", kind, "--output=yaml", "--show-managed-fields")
+        (folder / f"{len(list(folder.iterdir()))}.yaml").write_text(text)
+    return folder
 
 
 @pytest.mark.parametrize("syncer", [Syncer.ARGOCD, Syncer.ADOPTED, Syncer.HELM])

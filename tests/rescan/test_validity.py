@@ -59,7 +59,7 @@ def test_the_schema_would_find_a_mistake() -> None:
 
 
 @pytest.mark.tenth
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(environments())
 def test_any_settings_synthesize_to_valid_manifests(environment: Environment) -> None:
     assert broken_rules(environment) == []

@@ -47,8 +47,12 @@ FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 AGGREGATED_ROLES = ("admin", "edit", "view")
 
 
-def audited_namespace(level: str, number: int = 1) -> str:
-    """Returns the name of one of two namespaces whose requests are audited at a level other than Metadata."""
+#: How many namespaces the API server audits with bodies at each level. One that is being deleted cannot be used again.
+AUDITED_NAMESPACES = 20
+
+
+def audited_namespace(level: str, number: int) -> str:
+    """Returns the name of one of the namespaces whose requests are audited at a level other than Metadata."""
     return f"audited-{level.lower()}-{number}"
 
 
@@ -58,7 +62,10 @@ AUDIT_POLICY = {
     "omitStages": ["RequestReceived"],
     "rules": [
         *(
-            {"level": level, "namespaces": [audited_namespace(level, number) for number in (1, 2)]}
+            {
+                "level": level,
+                "namespaces": [audited_namespace(level, number) for number in range(1, AUDITED_NAMESPACES + 1)],
+            }
             for level in ("Request", "RequestResponse")
         ),
         {"level": "Metadata"},

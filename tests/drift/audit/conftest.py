@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.drift.conftest import Application
-from tools.sandbox.cluster import PEOPLE, Cluster, audited_namespace
+from tools.sandbox.cluster import AUDITED_NAMESPACES, PEOPLE, Cluster, audited_namespace
 
 A, B, C, D, E = PEOPLE
+#: Of the audited namespaces. The first ones are for other tests.
+_NUMBERS = cycle(range(3, AUDITED_NAMESPACES + 1))
 MANIFESTS = """
 apiVersion: apps/v1
 kind: Deployment
@@ -105,7 +108,7 @@ def scene(cluster: Cluster, namespace: str, tmp_path: Path) -> Scene:
 @pytest.fixture(params=["Request", "RequestResponse"])
 def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
     """A scene whose requests are audited with bodies."""
-    namespace = audited_namespace(request.param)
+    namespace = audited_namespace(request.param, next(_NUMBERS))
     cluster.create_namespace(namespace)
     yield _synced(cluster, namespace, tmp_path)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
@@ -114,7 +117,7 @@ def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path
 @pytest.fixture
 def audited(cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
     """A scene that nothing is synced to, whose requests are audited at level RequestResponse."""
-    namespace, manifests = audited_namespace("RequestResponse"), tmp_path / "manifests"
+    namespace, manifests = audited_namespace("RequestResponse", next(_NUMBERS)), tmp_path / "manifests"
     manifests.mkdir()
     mark = cluster.audit_mark()
     cluster.create_namespace(namespace)
