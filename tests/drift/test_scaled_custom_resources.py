@@ -77,7 +77,7 @@ def _resource(workspace: Application) -> str:
     return f"widgets.{workspace.namespace}.example.com"
 
 
-def test_replicas_of_a_custom_resource_are_found_whoever_set_them_and_nothing_else(
+def test_replicas_of_a_custom_resource_set_by_hand_or_by_scaling_are_found_and_nothing_else(
     scalable: Application, path: str
 ) -> None:
     scanned = scalable.report()
