@@ -1,11 +1,12 @@
 """GitHub workflow annotations: the worst findings, on the lines of their manifests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from posixpath import normpath
 from typing import Final
 
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
+from drift.report.groups import Group, group_name, grouped, member_names
 from drift.report.view import (
     cause_and_managers,
     object_name,
@@ -36,6 +37,8 @@ _UNCHECKED_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] + 0.5
 #: A document that cannot be read may hide many objects, and its line is known.
 _UNREAD_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] - 0.5
 _STDIN: Final = "<stdin>"
+#: The objects of a group that its annotation names.
+_MAX_MEMBERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Annotation:
         title: The title.
         message: The text.
         place: The file that it belongs to and the line in it, or None.
+        findings: The number of findings that it stands for.
     """
 
     rank: float
@@ -55,6 +59,7 @@ class Annotation:
     title: str
     message: str
     place: Place | None = None
+    findings: int = 1
 
     def __str__(self) -> str:
         properties = {"title": self.title}
@@ -66,10 +71,15 @@ class Annotation:
 
 
 def to_annotations(report: Report) -> str:
-    """Returns at most ten workflow commands, worst first, and the summary as a plain log line."""
-    annotations = sorted(_annotations(report), key=lambda annotation: annotation.rank)
+    """Returns at most ten workflow commands, worst first, and the summary as a plain log line.
+
+    If there are more findings, the same finding of many objects is one command, so that it does not hide the others.
+    """
+    annotations = _annotations(report, report.objects)
+    if len(annotations) > _MAX_ANNOTATIONS:
+        annotations = _annotations(report, grouped(report.objects))
     shown = annotations if len(annotations) <= _MAX_ANNOTATIONS else annotations[: _MAX_ANNOTATIONS - 1]
-    left_out = len(annotations) - len(shown)
+    left_out = sum(one.findings for one in annotations[len(shown) :])
     if left_out:
         message = f"{plural(left_out, 'more finding')} not shown here; {summary(report)}"
         shown.append(Annotation(len(SEVERITY_RANK), "notice", "drift", message))
@@ -78,24 +88,54 @@ def to_annotations(report: Report) -> str:
     return "".join(map(str, shown)) + "".join(f"{line}\n" for line in lines)
 
 
-def _annotations(report: Report) -> Iterator[Annotation]:
+def _annotations(report: Report, entries: Sequence[Group | ObjectReport]) -> list[Annotation]:
+    annotations = list(_of_errors(report))
+    for entry in entries:
+        if isinstance(entry, Group):
+            annotations += _of_group(entry, report.generated_at)
+        else:
+            annotations += _of_object(entry, report.generated_at)
+    return sorted(annotations, key=lambda annotation: annotation.rank)
+
+
+def _of_errors(report: Report) -> Iterator[Annotation]:
     for unread in report.unread:
         found = place_in_file(unread)
         place, problem = (None, unread) if found is None else (Place(*found[:2]), found[3])
         yield Annotation(_UNREAD_RANK, "error", "not read", sentence(problem), place)
     for error in report.errors:
         yield Annotation(_UNCHECKED_RANK, "error", "not checked", sentence(error))
-    for item in report.objects:
-        name = short(object_name(item))
-        begin = None if item.source is None else Place(item.source.file, item.source.line)
-        if item.status is Status.UNCHECKED and not item.is_skipped:
-            yield Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), begin)
-        for finding in item.findings:
-            if finding.is_drift:
-                title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
-                rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-                message = _message(item, finding, report.generated_at)
-                yield Annotation(rank, level, title, message, place_of(item, finding))
+
+
+def _of_object(item: ObjectReport, now: str) -> Iterator[Annotation]:
+    name = short(object_name(item))
+    begin = None if item.source is None else Place(item.source.file, item.source.line)
+    if item.status is Status.UNCHECKED and not item.is_skipped:
+        yield Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), begin)
+    for finding in item.findings:
+        if finding.is_drift:
+            rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
+            yield Annotation(rank, level, _title(name, finding), _message(item, finding, now), place_of(item, finding))
+
+
+def _of_group(group: Group, now: str) -> Iterator[Annotation]:
+    finding, names = group.finding, list(dict.fromkeys(member_names(group)))
+    if not finding.is_drift:
+        return
+    more = f" and {len(names) - _MAX_MEMBERS} more" if len(names) > _MAX_MEMBERS else ""
+    message = f"{_message(group.item, finding, now)}\n{', '.join(map(short, names[:_MAX_MEMBERS]))}{more}"
+    yield Annotation(
+        SEVERITY_RANK[finding.severity],
+        _LEVEL[finding.severity],
+        _title(short(group_name(group)), finding),
+        message,
+        place_of(*group.members[0]),
+        len(group.members),
+    )
+
+
+def _title(name: str, finding: Finding) -> str:
+    return f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
 
 
 def _message(item: ObjectReport, finding: Finding, now: str) -> str:
