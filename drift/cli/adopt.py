@@ -14,9 +14,10 @@ from drift.actions.settings_map import SUFFIX, read_settings_map
 from drift.cli.console import say, write_stdout
 from drift.cli.outputs import replace_file
 from drift.cli.render import read_saved_report
+from drift.counts import plural
 from drift.errors import UsageError
 from drift.model import SourceKind
-from drift.report.view import plural, visible
+from drift.report.view import visible
 from drift.sources.kustomizations import kind_of_path
 
 #: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.

@@ -6,7 +6,8 @@ from drift.actions.revert import revert
 from drift.actions.selection import select_to_fix
 from drift.cli.console import say, write_stdout
 from drift.cli.render import read_saved_report
-from drift.report.view import plural, visible
+from drift.counts import plural
+from drift.report.view import visible
 
 
 def run(options: argparse.Namespace) -> int:

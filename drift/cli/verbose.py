@@ -7,9 +7,9 @@ from typing import Final
 from drift.cli.console import say
 from drift.config.load import DEFAULT_FILE
 from drift.config.settings import Settings
+from drift.counts import plural
 from drift.gitops.managers import known_appliers
 from drift.model import Report, SourceKind
-from drift.report.view import plural
 from drift.scanning import LiveSource
 from drift.sources.model import Desired
 from drift.sources.programs import find_program

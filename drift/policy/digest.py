@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from drift.counts import first_few, plural
 from drift.model import Object, ObjectKey, Security, Severity, as_object
 from drift.policy import rbac
 from drift.redaction import without_passwords
@@ -88,13 +89,7 @@ def _texts(body: Object, name: str) -> list[str]:
 
 def _few(names: Iterable[str], most: int = _MAX_NAMES) -> str:
     """Returns ``a, b, c and 2 more``, each name once."""
-    unique = [name for name in dict.fromkeys(names) if name]
-    more = len(unique) - most
-    return ", ".join(unique[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return first_few([name for name in dict.fromkeys(names) if name], most)
 
 
 def _join(*facts: str | None) -> str:
@@ -160,7 +155,7 @@ def _schedule(body: Object) -> list[str]:
     spec = _in(body, "spec")
     return [
         *([f"schedule {_text(spec, 'schedule')}"] if "schedule" in spec else []),
-        *([_count(spec["replicas"], "replica")] if type(spec.get("replicas")) is int else []),
+        *([plural(spec["replicas"], "replica")] if type(spec.get("replicas")) is int else []),
         *(["suspended"] if spec.get("suspend") is True else []),
     ]
 
@@ -271,7 +266,7 @@ def _webhooks(body: Object) -> str:
     webhooks = _items(body, "webhooks")
     if not webhooks:
         return "no webhooks"
-    more = f"; {_count(len(webhooks) - 1, 'more webhook')}" if len(webhooks) > 1 else ""
+    more = f"; {plural(len(webhooks) - 1, 'more webhook')}" if len(webhooks) > 1 else ""
     return f"{_webhook(webhooks[0])}{more}"
 
 
@@ -331,14 +326,14 @@ def _certificate_request(body: Object) -> str:
 
 def _config_map(body: Object) -> str:
     keys = [*_in(body, "data"), *_in(body, "binaryData")]
-    return f"{_count(len(keys), 'key')}: {_few(key[:_MAX_NAME] for key in keys)}" if keys else "no keys"
+    return f"{plural(len(keys), 'key')}: {_few(key[:_MAX_NAME] for key in keys)}" if keys else "no keys"
 
 
 def _secret(body: Object) -> str:
     """The type and the number of keys. Metadata has no type, but names the keys in ``managedFields``."""
     fields = [_in(entry, "fieldsV1", "f:data") for entry in _items(_in(body, "metadata"), "managedFields")]
     keys = {*_in(body, "data"), *(name[2:] for names in fields for name in names if name.startswith("f:"))}
-    return f"{_text(body, 'type') or 'Secret'} with {_count(len(keys), 'key')}"
+    return f"{_text(body, 'type') or 'Secret'} with {plural(len(keys), 'key')}"
 
 
 def _namespace(body: Object) -> str:

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Final
 
+from drift.counts import first_few
 from drift.model import Json, Object, Security, as_object
 
 GROUP: Final = "rbac.authorization.k8s.io"
 #: Verb, API group, resource and name of an object; "" names every object. For a URL, the group is None.
 _Permission = tuple[str, str | None, str, str]
+#: The names that a rule is described by, of each of its parts.
+_MAX_NAMES: Final = 6
 #: Roles with more permissions than this are not compared.
 _MAX_PERMISSIONS: Final = 20_000
 #: With these verbs, an account can give itself any permission.
@@ -49,13 +52,10 @@ def rule_text(rule: Object) -> str:
         for resource in _texts(rule, "resources")
     ]
     names = [*resources, *_texts(rule, "nonResourceURLs")]
-    where = f" in {_few(groups)}" if groups and not suffix else ""
+    where = f" in {first_few(groups, _MAX_NAMES)}" if groups and not suffix else ""
     only = _texts(rule, "resourceNames")
-    return f"{_few(_texts(rule, 'verbs'))} on {_few(names)}{where}{f' named {_few(only)}' if only else ''}"
-
-
-def _few(names: list[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    named = f" named {first_few(only, _MAX_NAMES)}" if only else ""
+    return f"{first_few(_texts(rule, 'verbs'), _MAX_NAMES)} on {first_few(names, _MAX_NAMES)}{where}{named}"
 
 
 def _width(rule: Object) -> tuple[bool, int, bool, bool, int]:

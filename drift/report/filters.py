@@ -6,9 +6,10 @@ The verdict and its numbers are always of everything, and so are all other forma
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from drift.counts import plural
 from drift.globs import Glob
 from drift.model import SEVERITY_RANK, Cause, Finding, ObjectReport, Report, Severity
-from drift.report.view import finding_order, plural, visible, worst_first
+from drift.report.view import finding_order, visible, worst_first
 from drift.spelling import closest, suggestion
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from posixpath import normpath
 from typing import Final
 
+from drift.counts import first_few, plural
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
-from drift.report.groups import Group, group_name, grouped, member_names
+from drift.report.groups import MAX_MEMBERS, Group, group_name, grouped, member_names
 from drift.report.view import (
     cause_and_managers,
     object_name,
     open_for,
     place_in_file,
     place_of,
-    plural,
     reason_of,
     resolved_line,
     sentence,
@@ -37,8 +37,6 @@ _UNCHECKED_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] + 0.5
 #: A document that cannot be read may hide many objects, and its line is known.
 _UNREAD_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] - 0.5
 _STDIN: Final = "<stdin>"
-#: The objects of a group that its annotation names.
-_MAX_MEMBERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +120,7 @@ def _of_group(group: Group, now: str) -> Iterator[Annotation]:
     finding, names = group.finding, list(dict.fromkeys(member_names(group)))
     if not finding.is_drift:
         return
-    more = f" and {len(names) - _MAX_MEMBERS} more" if len(names) > _MAX_MEMBERS else ""
-    message = f"{_message(group.item, finding, now)}\n{', '.join(map(short, names[:_MAX_MEMBERS]))}{more}"
+    message = f"{_message(group.item, finding, now)}\n{first_few(list(map(short, names)), MAX_MEMBERS)}"
     yield Annotation(
         SEVERITY_RANK[finding.severity],
         _LEVEL[finding.severity],

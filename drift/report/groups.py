@@ -9,6 +9,8 @@ from typing import Final
 from drift.model import Actor, Change, Finding, ObjectKey, ObjectReport
 from drift.report.view import finding_order, visible, worst_first
 
+#: The objects of a group that a short format names.
+MAX_MEMBERS: Final = 5
 #: From this many objects on, a group is shorter than its objects.
 _MIN_OBJECTS: Final = 3
 #: Containers often have the name of their Deployment.

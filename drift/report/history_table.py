@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
+from drift.counts import first_few, plural
 from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.gaps import Gap, ScopeGaps
 from drift.history.queries import (
@@ -23,7 +24,7 @@ from drift.history.queries import (
 from drift.model import Json
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE, LineWriter, line_writer
-from drift.report.view import duration, key_name, managers_and_users, plural, sentence, short
+from drift.report.view import duration, key_name, managers_and_users, sentence, short
 
 _NAMED_OBJECTS: Final = 3
 #: Characters of a time that are its date.
@@ -148,13 +149,7 @@ def _group_name(group: EpisodeGroup, by: By, unnamed: str) -> str:
     name = short(group.name) if group.name is not None else unnamed
     # The kind of the objects need not be said again after the kind.
     objects = [key_name(key).removeprefix(f"{name} ") for key in group.objects]
-    return f"{name}: {_first_few([short(text) for text in objects])}"
-
-
-def _first_few(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED_OBJECTS
-    named = ", ".join(names[:_NAMED_OBJECTS])
-    return f"{named} and {more} more" if more > 0 else named
+    return f"{name}: {first_few([short(text) for text in objects], _NAMED_OBJECTS)}"
 
 
 def _write_gaps(line: LineWriter, scopes: Sequence[ScopeGaps]) -> None:
@@ -177,7 +172,7 @@ def _gap_lines(gaps: ScopeGaps) -> Iterator[str]:
         if first.key is None:
             yield f"{sentence(first.reason)} ({since})"
         else:
-            names = _first_few([short(gap.key.name) for gap in (first, *others) if gap.key is not None])
+            names = first_few([short(gap.key.name) for gap in (first, *others) if gap.key is not None], _NAMED_OBJECTS)
             where = "" if first.key.namespace is None else f" {short(first.key.namespace)}/"
             yield f"{short(first.key.kind)}{where or ' '}{names}: {sentence(first.reason)} ({since})"
 

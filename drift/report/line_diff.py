@@ -7,9 +7,10 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Final
 
+from drift.counts import plural
 from drift.model import Change, Finding, Json
 from drift.report.inline_diff import Pieces, differing_pieces
-from drift.report.view import cut, excerpt_start, has_values, plural, visible
+from drift.report.view import cut, excerpt_start, has_values, visible
 from drift.report.yaml_text import to_yaml
 
 #: A structured value up to this many characters of JSON fits on the finding's own line.

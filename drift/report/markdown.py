@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.advice.advisor import Advisor
+from drift.counts import plural
 from drift.model import Finding, ObjectReport, Report, SourceInfo
 from drift.report.filters import NO_FILTERS, Filters
 from drift.report.formats import COMMENT_LIMIT
@@ -27,7 +28,6 @@ from drift.report.view import (
     object_name,
     only_drift,
     open_for,
-    plural,
     reason_of,
     resolved_name,
     sentence,

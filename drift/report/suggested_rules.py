@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from drift.counts import first_few
 from drift.documents.scalars import read_plain
 from drift.policy.suggestions import Suggestion
 
@@ -27,8 +28,7 @@ def _rule(suggestion: Suggestion) -> str:
     text = "  - " + "\n    ".join([*lines, 'reason: ""  # why is this not drift?']) + "\n"
     if len(suggestion.covers) > 1:
         names = [f"{key.namespace}/{key.name}" if key.namespace else key.name for key in suggestion.covers]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        text = f"  # {len(names)} objects: {', '.join(names[:_SHOWN])}{more}\n{text}"
+        text = f"  # {len(names)} objects: {first_few(names, _SHOWN)}\n{text}"
     return text
 
 

@@ -7,9 +7,10 @@ from itertools import chain, groupby
 from typing import Final, Protocol, TypeVar
 
 from drift.advice.advisor import Advisor
+from drift.counts import first_few
 from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
 from drift.report.filters import NO_FILTERS, Filters
-from drift.report.groups import Group, group_name, grouped, member_names
+from drift.report.groups import MAX_MEMBERS, Group, group_name, grouped, member_names
 from drift.report.inline_diff import Pieces, differing_pieces
 from drift.report.line_diff import DiffLine, Mark, in_pieces, line_diff
 from drift.report.view import (
@@ -63,8 +64,6 @@ _ABOVE_DIFF: Final = {
     Change.REMOVED: "in Git, not in the cluster",
 }
 _FIXES: Final = "-v shows the commands that keep a change or revert it"
-#: The objects of a group that are named.
-_MAX_MEMBERS: Final = 5
 #: The column in which a finding begins, after its severity.
 _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
@@ -222,8 +221,8 @@ class _ReportWriter:
                 self._all_commands(item, finding)
         else:
             names = list(dict.fromkeys(member_names(group)))
-            more = f" and {len(names) - _MAX_MEMBERS} more (-v lists all)" if len(names) > _MAX_MEMBERS else ""
-            self._line((f"  {', '.join(names[:_MAX_MEMBERS])}{more}", "dim"), indent=_SHIFT)
+            how = " (-v lists all)" if len(names) > MAX_MEMBERS else ""
+            self._line((f"  {first_few(names, MAX_MEMBERS)}{how}", "dim"), indent=_SHIFT)
         self._line()
 
     def _heading(self, name: str, item: ObjectReport) -> None:

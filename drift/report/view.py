@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Final
 
 from drift.advice.advisor import Commands
+from drift.counts import first_few, plural
 from drift.model import (
     SEVERITY_RANK,
     Actor,
@@ -441,7 +442,7 @@ def reason_of(item: ObjectReport) -> str | None:
     paths: dict[str, list[str]] = {}
     for one in item.not_compared:
         paths.setdefault(one.reason, []).append(one.path)
-    parts += [f"not compared: {_first(found)} ({reason})" for reason, found in paths.items()]
+    parts += [f"not compared: {first_few(found, _MAX_PATHS)} ({reason})" for reason, found in paths.items()]
     return sentence("; ".join(parts)) if parts else None
 
 
@@ -460,11 +461,6 @@ def field_place(item: ObjectReport, finding: Finding) -> str | None:
     if item.source is not None and (finding.file, finding.line) == (item.source.file, item.source.line):
         return None
     return short(f"{finding.file}:{finding.line}")
-
-
-def _first(paths: Sequence[str]) -> str:
-    more = len(paths) - _MAX_PATHS
-    return ", ".join(paths[:_MAX_PATHS]) + (f" and {more} more" if more > 0 else "")
 
 
 def age(time: str, now: str) -> str | None:
@@ -522,11 +518,6 @@ def cluster_names(report: Report) -> Sequence[str]:
         visible(cluster.context if cluster.context and contexts[cluster.context] == 1 else cluster.server)
         for cluster in clusters
     ]
-
-
-def plural(count: int, noun: str) -> str:
-    """Returns ``1 object`` or ``2 objects``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def place_in_file(problem: str) -> tuple[str, int, int, str] | None:

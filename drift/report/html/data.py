@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from drift.advice.advisor import Advisor, Commands
+from drift.counts import plural
 from drift.model import (
     Actor,
     Cause,
@@ -34,7 +35,6 @@ from drift.report.view import (
     has_values,
     is_shown,
     lifecycle_mark,
-    plural,
     reason_of,
     sentence,
     short,

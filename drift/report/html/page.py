@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from drift import __version__
 from drift.advice.advisor import Advisor
+from drift.counts import plural
 from drift.model import SEVERITY_RANK, Json, PastScan, Report, Status, Verdict
 from drift.report.filters import NO_FILTERS, Filters
 from drift.report.groups import Group
@@ -23,7 +24,6 @@ from drift.report.view import (
     CAUSE_TEXT,
     is_shown,
     most_active,
-    plural,
     sentence,
     short,
     source_lines,
