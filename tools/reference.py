@@ -13,7 +13,7 @@ from typing import Final
 
 from drift.cli.parser import build_parser
 from drift.explain.texts import EXIT_STATUSES
-from drift.report.json_report import json_schema
+from drift.report.json_schema import json_schema
 
 ROOT: Final = Path(__file__).parents[1]
 ENVIRONMENT: Final = (

@@ -1,13 +1,17 @@
-"""What is known of a user in an audit log: a person, a program, a part of the cluster, or who syncs Git."""
+"""The users in an audit log: which of them sync Git, and what a report shows of them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import hmac
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from drift.audit.writes import Write
 from drift.gitops.managers import Managers, applies_as_command, is_controller, is_gitops_applier, is_kubectl_apply
 from drift.globs import Glob
-from drift.model import Actor
+from drift.model import Actor, Evidence, Finding
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _KUBE_SYSTEM: Final = f"{_SERVICE_ACCOUNT}kube-system:"
@@ -115,3 +119,96 @@ class Syncers:
         """Returns whether no commit is recorded for syncs under a field manager: people and pipelines run it."""
         is_command = applies_as_command(manager) or not self.is_sync_manager(manager)
         return not self.is_revision_known and (is_command or manager in self.managers.appliers)
+
+
+class AuditUsers(StrEnum):
+    """What a report shows of the users in an audit log."""
+
+    FULL = "full"
+    HASHED = "hashed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Replaces the names of people. Programs of the cluster, whose names begin with ``system:``, keep theirs.
+
+    Attributes:
+        users: What to show.
+        key: Makes pseudonyms the same in every run; by default they are those of one run.
+    """
+
+    users: AuditUsers = AuditUsers.FULL
+    key: bytes = field(default_factory=lambda: pseudonym_key(None), repr=False)
+
+    def name(self, user: str | None) -> str | None:
+        """Returns what to show instead of a user."""
+        if user is None or self.users is AuditUsers.NONE:
+            return None
+        if self.users is AuditUsers.FULL or is_program(user):
+            return user
+        return f"user-{hmac.digest(self.key, user.encode('utf-8', 'surrogatepass'), 'sha256').hex()[:12]}"
+
+    def agent(self, user_agent: str | None) -> str | None:
+        """Returns what to show instead of a User-Agent, which may hold anything."""
+        return user_agent if self.users is AuditUsers.FULL else None
+
+
+def pseudonym_key(text: str | None) -> bytes:
+    """Returns the key of pseudonyms from a text, or a random one without a text."""
+    return text.encode("utf-8", "surrogateescape") if text else secrets.token_bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A field manager of a finding, with the write that names its user.
+
+    Attributes:
+        actor: The field manager.
+        write: The write; None if the log does not name the user.
+        evidence: What the name rests on; None without one.
+    """
+
+    actor: Actor
+    write: Write | None = None
+    evidence: Evidence | None = None
+
+    @classmethod
+    def by(cls, write: Write, evidence: Evidence, operation: str = "Update") -> "Named":
+        """Returns the user of a write, under its field manager, at its time."""
+        return cls(Actor(write.manager, operation, write.subresource, rfc3339(write.received)), write, evidence)
+
+    @classmethod
+    def for_finding(cls, write: Write, finding: Finding, evidence: Evidence) -> "Named":
+        """Returns the user of a write, under the field manager of the finding that it was made under."""
+        actor = next((actor for actor in finding.actors if write.was_by(actor)), None)
+        named = cls.by(write, evidence)
+        return named if actor is None else replace(named, actor=replace(actor, time=named.actor.time))
+
+    def shown(self, pseudonyms: Pseudonyms) -> Actor:
+        """Returns the field manager with its user."""
+        if self.write is None:
+            return self.actor
+        return replace(
+            self.actor,
+            user=pseudonyms.name(self.write.user),
+            impersonated_by=pseudonyms.name(self.write.impersonated_by),
+            user_agent=pseudonyms.agent(self.write.user_agent),
+            evidence=self.evidence,
+        )
+
+
+def one_each(writes: Iterable[Write]) -> Sequence[Write]:
+    """Returns the latest write of each user, in the order of the writes."""
+    latest = {write.person: write for write in writes}
+    return sorted(latest.values(), key=lambda write: (write.received, write.user))
+
+
+def is_one_person(writes: Iterable[Write]) -> bool:
+    """Returns whether one user alone made some writes."""
+    return len({write.person for write in writes}) == 1
+
+
+def rfc3339(time: datetime) -> str:
+    """Returns a time as ``managedFields`` writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

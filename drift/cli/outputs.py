@@ -13,9 +13,8 @@ from drift.cli.console import is_terminal, uses_color, write_stdout
 from drift.errors import UsageError
 from drift.globs import Glob
 from drift.model import Report
-from drift.report.filters import Filters
-from drift.report.formats import Format
-from drift.report.render import Style, render
+from drift.report.formats import Format, Style, render
+from drift.report.selection import Filters
 
 #: A format and its file, or None for standard output.
 Output = tuple[Format, Path | None]

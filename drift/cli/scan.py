@@ -261,7 +261,7 @@ def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "Au
 def audit_options(options: argparse.Namespace) -> "AuditOptions":
     """Returns the audit log and how to show its users, as the flags name them."""
     from drift.audit.join import AuditOptions  # noqa: PLC0415
-    from drift.audit.pseudonyms import AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
+    from drift.audit.users import AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
 
     pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY)))
     return AuditOptions(tuple(options.audit_log), pseudonyms)
@@ -283,8 +283,7 @@ def _push(report: Report, gateway: "Pushgateway") -> None:
 
 
 def _suggest(report: Report) -> None:
-    from drift.policy.suggestions import suggest_rules  # noqa: PLC0415
-    from drift.report.suggested_rules import to_yaml  # noqa: PLC0415
+    from drift.policy.suggestions import suggest_rules, to_yaml  # noqa: PLC0415
 
     write_stdout(to_yaml(suggest_rules(report)))
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from drift.counts import first_few, plural
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
-from drift.report.groups import MAX_MEMBERS, Group, group_name, grouped, member_names
+from drift.report.selection import MAX_MEMBERS, Group, group_name, grouped, member_names
 from drift.report.view import (
     cause_and_managers,
     object_name,

@@ -10,10 +10,10 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Status
+from drift.report.selection import finding_order
 from drift.report.view import (
     cause_and_managers,
     field_place,
-    finding_order,
     object_name,
     open_for,
     reason_of,

@@ -11,22 +11,30 @@ from typing import Final
 from drift.advice.advisor import Advisor
 from drift.counts import plural
 from drift.model import Finding, ObjectReport, Report, SourceInfo
-from drift.report.filters import NO_FILTERS, Filters
+from drift.report.diff import DiffLine, line_diff
 from drift.report.formats import COMMENT_LIMIT
-from drift.report.groups import Group, entry_order, group_name, grouped, member_names
-from drift.report.line_diff import DiffLine, line_diff
-from drift.report.view import (
+from drift.report.selection import (
+    NO_FILTERS,
+    Filters,
+    Group,
     by_source,
+    entry_order,
+    finding_order,
+    group_name,
+    grouped,
+    member_names,
+    not_listed,
+    only_drift,
+    worst_first,
+)
+from drift.report.view import (
     cause_and_managers,
     cluster_names,
     command_lines,
     excerpts,
     field_place,
-    finding_order,
     has_values,
-    not_listed,
     object_name,
-    only_drift,
     open_for,
     reason_of,
     resolved_name,
@@ -37,7 +45,6 @@ from drift.report.view import (
     summary,
     visible,
     what_differs,
-    worst_first,
 )
 
 #: Bytes kept free for the lines that count what is left out.

@@ -8,9 +8,9 @@ from urllib.parse import quote
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
 from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Place, Report, Severity, Status, Verdict
+from drift.report.selection import finding_order, worst_first
 from drift.report.view import (
     cause_and_managers,
-    finding_order,
     object_name,
     place_in_file,
     place_of,
@@ -18,7 +18,6 @@ from drift.report.view import (
     sentence,
     short,
     what_differs,
-    worst_first,
 )
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -9,24 +9,31 @@ from typing import Final, Protocol, TypeVar
 from drift.advice.advisor import Advisor
 from drift.counts import first_few
 from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
-from drift.report.filters import NO_FILTERS, Filters
-from drift.report.groups import MAX_MEMBERS, Group, group_name, grouped, member_names
-from drift.report.inline_diff import Pieces, differing_pieces
-from drift.report.line_diff import DiffLine, Mark, in_pieces, line_diff
+from drift.report.diff import DiffLine, Mark, Pieces, differing_pieces, in_pieces, line_diff
+from drift.report.selection import (
+    MAX_MEMBERS,
+    NO_FILTERS,
+    Filters,
+    Group,
+    by_source,
+    finding_order,
+    group_name,
+    grouped,
+    member_names,
+    not_listed,
+    only_drift,
+    worst_first,
+)
 from drift.report.view import (
     CHANGE_SIGN,
     Side,
     age,
-    by_source,
     cause_and_managers,
     cluster_names,
     command_lines,
     field_place,
-    finding_order,
     lifecycle_mark,
-    not_listed,
     object_name,
-    only_drift,
     open_for,
     reason_of,
     resolved_line,
@@ -34,7 +41,6 @@ from drift.report.view import (
     summary,
     visible,
     what_differs_in_parts,
-    worst_first,
 )
 
 SEVERITY_STYLE: Final = {

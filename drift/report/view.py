@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from itertools import groupby
@@ -16,7 +16,6 @@ from typing import Final
 from drift.advice.advisor import Commands
 from drift.counts import first_few, plural
 from drift.model import (
-    SEVERITY_RANK,
     Actor,
     Cause,
     Change,
@@ -55,13 +54,6 @@ _EVIDENCE_WORD: Final = {
     Evidence.CANDIDATE: ", possibly ",
 }
 _CHANGES_WITH_VALUES: Final = {Change.CHANGED, Change.ADDED, Change.REMOVED}
-_STATUS_RANK: Final = {
-    Status.UNCHECKED: 1,
-    Status.MISSING: 0,
-    Status.DRIFTED: 0,
-    Status.UNMANAGED: 0,
-    Status.IN_SYNC: 2,
-}
 _LIFECYCLE_MARKS: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
 #: Units in seconds, and their names in durations and in ages.
 _UNITS: Final = ((86400, "d", "d"), (3600, "h", "h"), (60, "min", "m"), (1, "s", "s"))
@@ -85,56 +77,6 @@ _PLACE: Final = re.compile(
 )
 
 
-def is_shown(item: ObjectReport) -> bool:
-    """Returns whether the object is listed: not if it is in sync, or if rules ignore all of its findings."""
-    if item.reason is not None:
-        return item.is_noteworthy
-    if not item.findings:
-        return item.status is not Status.IN_SYNC
-    return any(finding.ignored is None for finding in item.findings)
-
-
-def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool = False) -> list[ObjectReport]:
-    """Returns the objects that are not in sync, with the findings that are drift.
-
-    Args:
-        items: The objects.
-        with_controllers: Whether to keep what controllers changed, also in objects that are in sync.
-    """
-    kept = (
-        replace(
-            item,
-            findings=tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None)),
-        )
-        for item in items
-    )
-    return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
-
-
-def not_listed(report: Report, *, with_controllers: bool = False) -> str | None:
-    """Returns how much of a report `only_drift` leaves out, or None if it leaves out nothing."""
-    by_controllers = sum(
-        finding.cause is Cause.CONTROLLER and finding.ignored is None
-        for item in report.objects
-        for finding in item.findings
-    )
-    remarks = sum(item.status is Status.IN_SYNC and item.reason is not None for item in report.objects)
-    counts = (
-        (report.count_ignored(), "finding", "ignored by rules"),
-        (0 if with_controllers else by_controllers, "change", "made by controllers"),
-        (remarks, "remark", "on objects in sync"),
-    )
-    return ", ".join(f"{plural(count, noun)} {what}" for count, noun, what in counts if count) or None
-
-
-def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
-    """Sort key of objects: by the worst finding that no rule ignores, then by name."""
-    ranks = (SEVERITY_RANK[finding.severity] for finding in item.findings if finding.ignored is None)
-    worst = min(ranks, default=len(SEVERITY_RANK))
-    key = item.key
-    return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
-
-
 _FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: The number of characters of a commit that are shown.
 _COMMIT: Final = 12
@@ -147,30 +89,6 @@ _KIND_OF_SOURCE: Final = {
     SourceKind.FLUX_HELM_RELEASE: "Flux",
     SourceKind.ARGOCD_APPLICATION: "Argo CD",
 }
-
-
-def by_source(
-    report: Report, items: Iterable[ObjectReport]
-) -> Sequence[tuple[SourceInfo | None, Sequence[ObjectReport]]]:
-    """Returns objects in groups by their first source. The source with the worst object comes first.
-
-    Sources that are as bad as each other stay in the order of the report, and objects of no source come after them. If
-    the report has only one source, there is one group without one. Groups without objects are left out, unless there is
-    something to say about their source.
-    """
-    if len(report.sources) < 2:  # noqa: PLR2004 - several
-        return [(None, [*items])]
-    groups: dict[str | None, list[ObjectReport]] = {source.name: [] for source in report.sources}
-    for item in items:
-        name = item.origins[0] if item.origins and item.origins[0] in groups else None
-        groups.setdefault(name, []).append(item)
-    known = [(source, groups[source.name]) for source in report.sources if groups[source.name] or source.message]
-    return sorted([*known, *([(None, groups[None])] if None in groups else [])], key=_worst_source_first)
-
-
-def _worst_source_first(group: tuple[SourceInfo | None, Sequence[ObjectReport]]) -> tuple[int, int]:
-    _, items = group
-    return min((worst_first(item)[:2] for item in items), default=(len(_STATUS_RANK), len(SEVERITY_RANK)))
 
 
 def source_lines(report: Report) -> Mapping[str, str]:
@@ -207,11 +125,6 @@ def _repeats_revision(source: SourceInfo) -> bool:
     return (
         source.ready is True and source.synced_revision is not None and source.synced_revision in (source.message or "")
     )
-
-
-def finding_order(finding: Finding) -> tuple[int, str]:
-    """Sort key of one object's findings: the worst first, then by path."""
-    return (SEVERITY_RANK[finding.severity], finding.path)
 
 
 def object_name(item: ObjectReport) -> str:

@@ -13,9 +13,8 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from drift.model import Json, Report
-from drift.report.formats import Format
+from drift.report.formats import Format, Style, render
 from drift.report.metrics import Labels, family, to_metrics
-from drift.report.render import Style, render
 from drift.watch.reflector import Reflector, ReflectorState
 from drift.watch.status import WatchStatus
 

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from drift.cli import main
 from drift.model import Report, Shard, Status, Unmanaged, Verdict
-from drift.report.formats import Format
+from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report
 from drift.report.merge import merge
-from drift.report.render import Style, render
 from drift.scanning import Options, scan_manifests
 from tests.drift.conftest import Application
 from tests.drift.gitops.test_revisions import forget_revision, record_revision

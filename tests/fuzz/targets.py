@@ -23,12 +23,10 @@ from drift.history.episodes import Scope
 from drift.history.store import History, read_history
 from drift.kube.connection import connect
 from drift.model import Report, Unmanaged
-from drift.policy.suggestions import suggest_rules
-from drift.report.formats import Format
+from drift.policy.suggestions import suggest_rules, to_yaml
+from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report
 from drift.report.merge import merge
-from drift.report.render import Style, render
-from drift.report.suggested_rules import to_yaml
 from drift.sources.load import LoadedManifests, load_manifests, load_texts
 from drift.watch.audit import AuditWindow
 from tests.drift.report.reports import RICH

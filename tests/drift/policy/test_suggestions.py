@@ -9,8 +9,7 @@ from drift.errors import ConfigError
 from drift.model import Cause, Change, ObjectKey, Report, Status, Verdict
 from drift.paths import ItemKey, render
 from drift.policy.judgement import apply_policy
-from drift.policy.suggestions import suggest_rules
-from drift.report.suggested_rules import to_yaml
+from drift.policy.suggestions import suggest_rules, to_yaml
 from tests.drift.policy.findings import DEPLOYMENT, finding, item, report
 
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Report
-from drift.report.formats import Format
+from drift.report.formats import Format, Style, render
 from drift.report.html.page import asset
-from drift.report.render import Style, render
 from tests.drift.report.reports import EMPTY, HOSTILE, INCIDENT, RICH
 
 CASES: Final[Mapping[str, Report]] = {"rich": RICH, "hostile": HOSTILE, "empty": EMPTY}

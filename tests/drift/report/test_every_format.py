@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from drift.model import Actor, ObjectKey, Report, Source, Status
 from drift.redaction import Redacted
-from drift.report.formats import Format
+from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report
-from drift.report.render import Style, render
 from tests.drift.report.golden import CASES, FILES, golden_file, rendered
 from tests.drift.report.reports import EMPTY, HOSTILE, HOSTILE_TEXTS, RICH, finding, hostile, item, report
 

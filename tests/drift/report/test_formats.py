@@ -31,9 +31,10 @@ from drift.model import (
     Verdict,
 )
 from drift.redaction import Redacted
-from drift.report.filters import Filters
-from drift.report.json_report import json_schema, to_document, to_json
+from drift.report.json_report import to_document, to_json
+from drift.report.json_schema import json_schema
 from drift.report.markdown import to_markdown
+from drift.report.selection import Filters
 from drift.report.text import to_text
 from tests.drift.report.reports import RICH as HISTORY
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.errors import SavedReportError
-from drift.report.formats import Format
+from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report, to_json
 from drift.report.merge import merge
-from drift.report.render import Style, render
 from tests.drift.report.reports import RICH
 
 VALUES: st.SearchStrategy[Any] = (

@@ -7,10 +7,10 @@ from itertools import islice, permutations
 import jsonschema
 
 from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Status, Verdict
-from drift.report.formats import Format
-from drift.report.json_report import json_schema, read_report, to_json
+from drift.report.formats import Format, Style, render
+from drift.report.json_report import read_report, to_json
+from drift.report.json_schema import json_schema
 from drift.report.merge import merge
-from drift.report.render import Style, render
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report, resolved
 
 EAST = ClusterInfo("east", "https://east.example.com", "v1.36.3")

@@ -7,10 +7,10 @@ import pytest
 
 from drift.model import Report, Severity, SourceInfo, SourceKind, Status
 from drift.policy.cross_check import cross_check
-from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
+from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, Style, render
 from drift.report.markdown import to_markdown
-from drift.report.render import Style, render
-from drift.report.view import by_source, is_shown, object_name, source_lines, worst_first
+from drift.report.selection import by_source, is_shown, worst_first
+from drift.report.view import object_name, source_lines
 from tests.drift.report.reports import RICH, finding, item
 from tests.drift.report.reports import report as report_of
 

@@ -1,17 +1,18 @@
-"""Line diffs of long values, with hunks, context and a limit on their length."""
+"""How the difference of two values is shown: as a line diff, with the words that differ, and as YAML."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from drift.counts import plural
+from drift.documents.scalars import read_plain
 from drift.model import Change, Finding, Json
-from drift.report.inline_diff import Pieces, differing_pieces
 from drift.report.view import cut, excerpt_start, has_values, visible
-from drift.report.yaml_text import to_yaml
 
 #: A structured value up to this many characters of JSON fits on the finding's own line.
 _ONE_LINE: Final = 72
@@ -24,6 +25,10 @@ _MAX_RUN: Final = 15
 #: If more lines differ, equal lines among them are not matched: that takes long and helps little.
 _MAX_MATCHED: Final = 500
 _NO_NEWLINE: Final = "\\ no newline at the end"
+
+
+#: A text in pieces: the first equals the other text, the next differs, and so on by turns. Joined, they are the text.
+Pieces = tuple[str, ...]
 
 
 class Mark(StrEnum):
@@ -74,7 +79,7 @@ def line_diff(finding: Finding) -> tuple[DiffLine, ...]:
     except (RecursionError, _TooLargeError):
         return ()
     if finding.change is Change.CHANGED:
-        return tuple(_limited(list(_hunks(*_lines(*texts)))))
+        return tuple(_limited(list(_hunks(*_split_lines(*texts)))))
     mark = Mark.LIVE if finding.change is Change.ADDED else Mark.GIT
     return tuple(_limited(list(_run(mark, [cut(visible(line)) for line in texts[0].removesuffix("\n").split("\n")]))))
 
@@ -117,7 +122,7 @@ def _needs_lines(value: Json) -> bool:
     return size > _ONE_LINE
 
 
-def _lines(desired: str, live: str) -> tuple[list[str], list[str]]:
+def _split_lines(desired: str, live: str) -> tuple[list[str], list[str]]:
     """Splits both texts into lines; if only one text ends in a newline, a line says so."""
     sides = (desired.split("\n"), live.split("\n"))
     for text, lines in zip((desired, live), sides, strict=True):
@@ -149,8 +154,8 @@ _Opcode = tuple[str, int, int, int, int]
 def _groups(desired: Sequence[str], live: Sequence[str]) -> Iterator[list[_Opcode]]:
     """Returns the hunks of `SequenceMatcher.get_grouped_opcodes`, for texts of any length."""
     # Equal lines at both ends are cut off first, except for the context: matching takes quadratic time.
-    head = _common_prefix(desired, live)
-    tail = _common_prefix(desired[head:][::-1], live[head:][::-1])
+    head = _equal_at_start(desired, live)
+    tail = _equal_at_start(desired[head:][::-1], live[head:][::-1])
     offset = max(head - _CONTEXT, 0)
     left = desired[offset : len(desired) - max(tail - _CONTEXT, 0)]
     right = live[offset : len(live) - max(tail - _CONTEXT, 0)]
@@ -169,7 +174,7 @@ def _groups(desired: Sequence[str], live: Sequence[str]) -> Iterator[list[_Opcod
         yield [(tag, i + offset, j + offset, k + offset, m + offset) for tag, i, j, k, m in group if (i, k) != (j, m)]
 
 
-def _common_prefix(lines: Sequence[str], others: Sequence[str]) -> int:
+def _equal_at_start(lines: Sequence[str], others: Sequence[str]) -> int:
     """Returns how many lines at the beginning are equal."""
     pairs = zip(lines, others, strict=False)
     return next((index for index, (one, two) in enumerate(pairs) if one != two), min(len(lines), len(others)))
@@ -212,3 +217,114 @@ def _span(start: int, stop: int) -> str:
     """Returns a range of lines as a unified diff writes it."""
     length = stop - start
     return f"{start + bool(length)},{length}" if length != 1 else f"{start + 1}"
+
+
+#: Words, runs of spaces, and single characters between them: half a word is hard to read.
+_TOKEN: Final = re.compile(r"\w+|\s+|.", re.DOTALL)
+#: If more tokens differ, equal ones among them are not matched: that takes long and helps little.
+_MAX_MATCHED_TOKENS: Final = 40
+
+
+def differing_pieces(desired: str, live: str) -> tuple[Pieces, Pieces]:
+    """Returns both texts in pieces that are equal and different by turns; one piece if they share no word."""
+    left, right = _TOKEN.findall(desired), _TOKEN.findall(live)
+    head = _equal_at_start(left, right)
+    tail = _equal_at_start(left[head:][::-1], right[head:][::-1])
+    opcodes = _opcodes(left, right, head, tail)
+    if not any(tag == "equal" and _has_word(left[start:end]) for tag, start, end, _, _ in opcodes):
+        return (desired,), (live,)
+    return (
+        _pieces(left, [(tag, start, end) for tag, start, end, _, _ in opcodes]),
+        _pieces(right, [(tag, start, end) for tag, _, _, start, end in opcodes]),
+    )
+
+
+def _opcodes(left: Sequence[str], right: Sequence[str], head: int, tail: int) -> Sequence[_Opcode]:
+    left_end, right_end = len(left) - tail, len(right) - tail
+    inner: Sequence[_Opcode] = [("replace", head, left_end, head, right_end)]
+    git, live = left[head:left_end], right[head:right_end]
+    # Most values differ in one place.
+    if max(len(git), len(live)) <= _MAX_MATCHED_TOKENS and not set(git).isdisjoint(live):
+        matcher = SequenceMatcher(None, git, live, autojunk=False)
+        inner = [(tag, a + head, b + head, c + head, d + head) for tag, a, b, c, d in matcher.get_opcodes()]
+    return [("equal", 0, head, 0, head), *inner, ("equal", left_end, len(left), right_end, len(right))]
+
+
+def _has_word(tokens: Sequence[str]) -> bool:
+    return any(token[0].isalnum() for token in tokens)
+
+
+def _pieces(tokens: Sequence[str], spans: Sequence[tuple[str, int, int]]) -> Pieces:
+    pieces = [""]
+    for tag, start, end in spans:
+        text = "".join(tokens[start:end])
+        # The pieces at even positions are the equal ones.
+        if text and (tag == "equal") != (len(pieces) % 2 == 1):
+            pieces.append("")
+        pieces[-1] += text
+    return tuple(pieces)
+
+
+#: Longer texts are not cached: they take memory and rarely repeat.
+_MAX_CACHED: Final = 100
+_PLAIN: Final = re.compile(r"[A-Za-z/](?:[A-Za-z0-9 ./_:@=,+-]*[A-Za-z0-9./_@=+-])?")
+
+
+def to_yaml(value: Json) -> str:
+    """Returns the value as YAML with sorted keys, ending in a newline.
+
+    Raises:
+        RecursionError: The value is nested too deeply.
+        TypeError: The value contains something that JSON does not have.
+    """
+    if isinstance(value, str):
+        return f"{scalar(value)}\n"
+    first, *others = _yaml_lines(value, "")
+    return "\n".join([first[1:], *others] if first else others) + "\n"
+
+
+def _yaml_lines(value: Json, indent: str) -> Iterator[str]:
+    """Yields the lines of a value; the first one continues the line of a key or a dash and starts with a space."""
+    if isinstance(value, dict) and value:
+        yield ""
+        for key in sorted(value):
+            below = value[key]
+            # A list has the same indentation as the field that contains it.
+            first, *others = _yaml_lines(below, indent if isinstance(below, list) else f"{indent}  ")
+            yield f"{indent}{scalar(key)}:{first}"
+            yield from others
+    elif isinstance(value, list) and value:
+        yield ""
+        for item in value:
+            first, *others = _yaml_lines(item, f"{indent}  ")
+            if not first:
+                # The item's own first line follows the dash.
+                first, *others = others
+                first = first[len(indent) + 1 :]
+            yield f"{indent}-{first}"
+            yield from others
+    elif isinstance(value, str) and _fits_literally(value):
+        yield " |" if value.endswith("\n") else " |-"
+        yield from (f"{indent}{line}" if line else "" for line in value.removesuffix("\n").split("\n"))
+    else:
+        yield f" {scalar(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+
+
+def _fits_literally(text: str) -> bool:
+    """Returns whether a text with several lines can be a literal block."""
+    lines = text.removesuffix("\n").split("\n")
+    return len(lines) > 1 and lines[0][:1] not in {"", " "} and lines[-1] != "" and all(map(str.isprintable, lines))
+
+
+def scalar(text: str) -> str:
+    """Returns a text as a scalar on one line, quoted unless YAML reads it as the same text without quotes."""
+    return _cached_scalar(text) if len(text) <= _MAX_CACHED else _scalar(text)
+
+
+def _scalar(text: str) -> str:
+    if _PLAIN.fullmatch(text) and ": " not in text and read_plain(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+_cached_scalar: Final = lru_cache(4096)(_scalar)

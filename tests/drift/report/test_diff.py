@@ -1,14 +1,16 @@
-"""Line diffs of long values, and their limits."""
+"""How the difference of two values is shown."""
 
 import re
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drift.documents.parse import read_documents
 from drift.model import Change
 from drift.redaction import Redacted
-from drift.report.line_diff import Mark, line_diff
+from drift.report.diff import Mark, differing_pieces, line_diff, scalar, to_yaml
 from tests.drift.report.reports import finding
 
 CONTAINER = {"name": "debug", "image": "busybox:1.36", "command": ["sh", "-c", "sleep 1\nexec top\n"], "stdin": True}
@@ -147,3 +149,98 @@ def test_applying_the_diff_to_one_side_gives_the_other(desired: list[str], live:
             if line.mark is not Mark.GIT:
                 made.append(text)
     assert [*made, *left[position:]] == right
+
+
+TEXTS = st.text("ab1 .-é", max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "pieces"),
+    [
+        ("api:v2.14.0", "api:v2.14.1-hotfix", (("api:v2.14.", "0"), ("api:v2.14.", "1-hotfix"))),
+        ("cpu 100m", "cpu 250m", (("cpu ", "100m"), ("cpu ", "250m"))),
+        ("a, b, c", "x, b, y", (("", "a", ", b, ", "c"), ("", "x", ", b, ", "y"))),
+        ("a", "a b", (("a",), ("a", " b"))),
+        ("same", "same", (("same",), ("same",))),
+    ],
+)
+def test_whole_words_that_differ_are_marked(desired: str, live: str, pieces: tuple[object, object]) -> None:
+    assert differing_pieces(desired, live) == pieces
+
+
+@pytest.mark.parametrize(("desired", "live"), [("2", "5"), ('["get"]', '["*"]'), ("", "x"), ("a.b", "c.d")])
+def test_nothing_is_marked_if_no_word_is_the_same(desired: str, live: str) -> None:
+    assert differing_pieces(desired, live) == ((desired,), (live,))
+
+
+def test_long_texts_are_marked_from_the_first_to_the_last_difference() -> None:
+    words = [str(number) for number in range(400)]
+    desired, live = " ".join(words), " ".join(["x", *words[1:200], "y", *words[201:399], "z"])
+
+    assert differing_pieces(f"- {desired} end", f"- {live} end") == (("- ", desired, " end"), ("- ", live, " end"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS, TEXTS)
+def test_the_pieces_are_the_texts_and_the_equal_ones_are_on_both_sides(desired: str, live: str) -> None:
+    git, cluster = differing_pieces(desired, live)
+
+    assert ("".join(git), "".join(cluster)) == (desired, live)
+    if len(git) > 1 or len(cluster) > 1:
+        assert "".join(git[::2]) == "".join(cluster[::2])
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"])) | st.sampled_from(
+    [
+        "",
+        "yes",
+        "1e3",
+        "0x1",
+        "null",
+        "~",
+        "a: b",
+        "a #b",
+        "- a",
+        "a\nb\n",
+        "a\n\n b",
+        " a\nb",
+        "a\n\n",
+        "\n",
+        "a:",
+        "1:30",
+    ]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.integers(-(2**20), 2**20).map(lambda quarters: quarters / 4)
+    | TEXT,
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXT, below, max_size=4),
+    max_leaves=20,
+)
+
+
+def test_it_has_kubectls_layout() -> None:
+    value = {"b": [{"name": "x", "args": ["-c", "a\nb"]}, [1, [2]], {}], "a": {"t": "x y\nz\n", "n": None, "e": []}}
+
+    assert to_yaml(value) == (
+        'a:\n  e: []\n  "n": null\n  t: |\n    x y\n    z\n'
+        'b:\n- args:\n  - "-c"\n  - |-\n    a\n    b\n  name: x\n- - 1\n  - - 2\n- {}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("busybox:1.36", "busybox:1.36"), ("on", '"on"'), ("1", '"1"'), ("a:", '"a:"')]
+)
+def test_ambiguous_texts_are_quoted(text: str, written: str) -> None:
+    assert scalar(text) == written
+
+
+@settings(max_examples=300, deadline=None)
+@given(VALUES)
+def test_it_reads_back_as_the_same_value(value: object) -> None:
+    written = to_yaml(value)
+
+    assert yaml.safe_load(written) == value
+    assert [document.value for document in read_documents(written.encode(), "x")] == [value]

@@ -1,0 +1,327 @@
+"""Which objects and findings a report for people shows, in which order and in which groups."""
+
+import json
+import re
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from drift.counts import plural
+from drift.globs import Glob
+from drift.model import (
+    SEVERITY_RANK,
+    Actor,
+    Cause,
+    Change,
+    Finding,
+    ObjectKey,
+    ObjectReport,
+    Report,
+    Severity,
+    SourceInfo,
+    Status,
+)
+from drift.report.view import visible
+from drift.spelling import closest, suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the user wants to see; a filter that is empty or None hides nothing.
+
+    Attributes:
+        severity: The lowest severity.
+        limit: The number of findings, the worst ones.
+        kinds: Kinds as in a manifest; upper and lower case make no difference.
+        causes: Causes of findings.
+        namespaces: Namespaces; an empty one is that of cluster-scoped objects.
+    """
+
+    severity: Severity | None = None
+    limit: int | None = None
+    kinds: tuple[Glob, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    namespaces: tuple[Glob, ...] = ()
+
+    @property
+    def with_controllers(self) -> bool:
+        """Whether the user asks for what controllers changed, which is never drift."""
+        return self.severity is Severity.INFO or Cause.CONTROLLER in self.causes
+
+    def _flags(self) -> Iterator[str]:
+        """Yields the flags in use."""
+        yield from ("--severity",) if self.severity is not None else ()
+        yield from ("--kind",) if self.kinds else ()
+        yield from ("--cause",) if self.causes else ()
+        yield from ("--only-namespace",) if self.namespaces else ()
+        yield from ("--limit",) if self.limit is not None else ()
+
+    def _has(self, item: ObjectReport) -> bool:
+        kind, namespace = item.kind.casefold(), item.namespace or ""
+        return (not self.kinds or any(glob.matches(kind) for glob in self.kinds)) and (
+            not self.namespaces or any(glob.matches(namespace) for glob in self.namespaces)
+        )
+
+    def _has_finding(self, finding: Finding) -> bool:
+        return (not self.causes or finding.cause in self.causes) and (
+            self.severity is None or SEVERITY_RANK[finding.severity] <= SEVERITY_RANK[self.severity]
+        )
+
+    def apply(self, report: Report) -> tuple[Sequence[ObjectReport], str | None]:
+        """Returns the objects to show, worst first, with the findings to show; and what is hidden, or None.
+
+        Objects without findings, such as unchecked ones, have neither severity nor cause and do not count as findings.
+        """
+        kept: list[ObjectReport] = []
+        shown = hidden = hidden_objects = 0
+        for item in sorted(report.objects, key=worst_first):
+            findings = [one for one in sorted(item.findings, key=finding_order) if self._has_finding(one)]
+            findings = findings if self._has(item) else []
+            if self.limit is not None:
+                findings = findings[: max(self.limit - shown, 0)]
+            shown += len(findings)
+            hidden += sum(one.is_drift for one in item.findings) - sum(one.is_drift for one in findings)
+            if findings or (not item.findings and self._has(item)):
+                kept.append(replace(item, findings=tuple(findings)))
+            elif not item.findings and item.is_noteworthy:
+                hidden_objects += 1
+        counts = [
+            *([plural(hidden, "finding")] if hidden else []),
+            *([f"{plural(hidden_objects, 'object')} without findings"] if hidden_objects else []),
+        ]
+        counted = [f"{' and '.join(counts)} not shown ({', '.join(self._flags())})"] if counts else []
+        return kept, "; ".join([*counted, *self._without_objects(report)]) or None
+
+    def _without_objects(self, report: Report) -> Iterator[str]:
+        """Yields the filters that match no object: they may be mistyped."""
+        kinds, namespaces = {item.kind for item in report.objects}, {item.namespace or "" for item in report.objects}
+        for flag, globs, known, names in (
+            ("--kind", self.kinds, kinds, {kind.casefold() for kind in kinds}),
+            ("--only-namespace", self.namespaces, namespaces, namespaces),
+        ):
+            for glob in globs:
+                if not any(map(glob.matches, names)):
+                    yield visible(f"{flag} {glob.text} matches no object{suggestion(closest(glob.text, known))}")
+
+
+#: Shows everything.
+NO_FILTERS = Filters()
+
+
+_STATUS_RANK: Final = {
+    Status.UNCHECKED: 1,
+    Status.MISSING: 0,
+    Status.DRIFTED: 0,
+    Status.UNMANAGED: 0,
+    Status.IN_SYNC: 2,
+}
+
+
+def is_shown(item: ObjectReport) -> bool:
+    """Returns whether the object is listed: not if it is in sync, or if rules ignore all of its findings."""
+    if item.reason is not None:
+        return item.is_noteworthy
+    if not item.findings:
+        return item.status is not Status.IN_SYNC
+    return any(finding.ignored is None for finding in item.findings)
+
+
+def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool = False) -> list[ObjectReport]:
+    """Returns the objects that are not in sync, with the findings that are drift.
+
+    Args:
+        items: The objects.
+        with_controllers: Whether to keep what controllers changed, also in objects that are in sync.
+    """
+    kept = (
+        replace(
+            item,
+            findings=tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None)),
+        )
+        for item in items
+    )
+    return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
+
+
+def not_listed(report: Report, *, with_controllers: bool = False) -> str | None:
+    """Returns how much of a report `only_drift` leaves out, or None if it leaves out nothing."""
+    by_controllers = sum(
+        finding.cause is Cause.CONTROLLER and finding.ignored is None
+        for item in report.objects
+        for finding in item.findings
+    )
+    remarks = sum(item.status is Status.IN_SYNC and item.reason is not None for item in report.objects)
+    counts = (
+        (report.count_ignored(), "finding", "ignored by rules"),
+        (0 if with_controllers else by_controllers, "change", "made by controllers"),
+        (remarks, "remark", "on objects in sync"),
+    )
+    return ", ".join(f"{plural(count, noun)} {what}" for count, noun, what in counts if count) or None
+
+
+def worst_first(item: ObjectReport) -> tuple[int, int, str, str, str, str]:
+    """Sort key of objects: by the worst finding that no rule ignores, then by name."""
+    ranks = (SEVERITY_RANK[finding.severity] for finding in item.findings if finding.ignored is None)
+    worst = min(ranks, default=len(SEVERITY_RANK))
+    key = item.key
+    return (_STATUS_RANK[item.status], worst, item.cluster or "", key.namespace or "", key.kind, key.name)
+
+
+def finding_order(finding: Finding) -> tuple[int, str]:
+    """Sort key of one object's findings: the worst first, then by path."""
+    return (SEVERITY_RANK[finding.severity], finding.path)
+
+
+def by_source(
+    report: Report, items: Iterable[ObjectReport]
+) -> Sequence[tuple[SourceInfo | None, Sequence[ObjectReport]]]:
+    """Returns objects in groups by their first source. The source with the worst object comes first.
+
+    Sources that are as bad as each other stay in the order of the report, and objects of no source come after them. If
+    the report has only one source, there is one group without one. Groups without objects are left out, unless there is
+    something to say about their source.
+    """
+    if len(report.sources) < 2:  # noqa: PLR2004 - several
+        return [(None, [*items])]
+    groups: dict[str | None, list[ObjectReport]] = {source.name: [] for source in report.sources}
+    for item in items:
+        name = item.origins[0] if item.origins and item.origins[0] in groups else None
+        groups.setdefault(name, []).append(item)
+    known = [(source, groups[source.name]) for source in report.sources if groups[source.name] or source.message]
+    return sorted([*known, *([(None, groups[None])] if None in groups else [])], key=_worst_source_first)
+
+
+def _worst_source_first(group: tuple[SourceInfo | None, Sequence[ObjectReport]]) -> tuple[int, int]:
+    _, items = group
+    return min((worst_first(item)[:2] for item in items), default=(len(_STATUS_RANK), len(SEVERITY_RANK)))
+
+
+#: The objects of a group that a short format names.
+MAX_MEMBERS: Final = 5
+#: From this many objects on, a group is shorter than its objects.
+_MIN_OBJECTS: Final = 3
+#: Containers often have the name of their Deployment.
+_CONTAINER: Final = re.compile(r'\.(containers|initContainers)\[name=(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The same finding of several objects of one kind.
+
+    Attributes:
+        finding: What the findings have in common, with the latest times of the field managers. Without a place.
+        members: The objects, each with its own finding, sorted by name.
+    """
+
+    finding: Finding
+    members: tuple[tuple[ObjectReport, Finding], ...]
+
+    @property
+    def item(self) -> ObjectReport:
+        """The first object, with only what all of them have in common."""
+        first = self.members[0][0]
+        same = all(item.digest == first.digest for item, _ in self.members)
+        return replace(first, findings=(self.finding,), source=None, digest=first.digest if same else None)
+
+    @property
+    def objects(self) -> int:
+        """The number of objects. One object may have the finding in several containers."""
+        return len({(item.cluster, item.key) for item, _ in self.members})
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """The namespaces of the objects, sorted; empty if the objects are cluster-scoped."""
+        return sorted({item.namespace for item, _ in self.members if item.namespace is not None})
+
+
+def grouped(items: Sequence[ObjectReport]) -> Sequence[Group | ObjectReport]:
+    """Returns groups, and the objects with the findings that are in no group; the worst first.
+
+    Findings belong together if they have the same kind, path, change, values, cause, severity and field managers.
+    Ignored findings stay with their objects.
+    """
+    found: dict[Hashable, list[tuple[ObjectReport, Finding]]] = {}
+    for item in sorted(items, key=worst_first):
+        for finding in item.findings:
+            if finding.ignored is None:
+                found.setdefault(_group_key(item, finding), []).append((item, finding))
+    several = (members for members in found.values() if len(members) >= _MIN_OBJECTS)
+    groups = [Group(_common_finding([one for _, one in members]), tuple(members)) for members in several]
+    groups = [group for group in groups if group.objects >= _MIN_OBJECTS]
+    in_groups = {(item.cluster, item.key, finding.id) for group in groups for item, finding in group.members}
+    rest = (_without(item, in_groups) for item in items)
+    return sorted([*groups, *(item for item in rest if item is not None)], key=entry_order)
+
+
+def _without(item: ObjectReport, in_groups: set[tuple[str | None, ObjectKey, str]]) -> ObjectReport | None:
+    """Returns an object without the findings that are in groups; None if its groups say everything about it."""
+    findings = tuple(
+        one for one in item.findings if one.ignored is not None or (item.cluster, item.key, one.id) not in in_groups
+    )
+    if len(findings) == len(item.findings):
+        return item
+    return replace(item, findings=findings) if findings else None
+
+
+def entry_order(entry: Group | ObjectReport) -> tuple[object, ...]:
+    """Sort key of groups and objects: as `worst_first`, but groups before objects of the same severity."""
+    status, severity, *name = worst_first(entry.item if isinstance(entry, Group) else entry)
+    return (status, severity, isinstance(entry, ObjectReport), *name)
+
+
+def _group_key(item: ObjectReport, finding: Finding) -> Hashable:
+    # What an unmanaged object is matters more than that it is one of many. A missing object is in Git.
+    digest = item.digest if finding.change is Change.UNMANAGED else None
+    return (
+        (item.cluster, item.key.group, item.kind, item.status, item.reason, item.not_compared, digest),
+        (_common_path(finding), finding.change, finding.cause, finding.severity, finding.security, finding.lifecycle),
+        (json.dumps([finding.desired, finding.live], sort_keys=True), finding.redacted, finding.note),
+        frozenset(replace(actor, time=None) for actor in finding.actors),
+    )
+
+
+def _common_path(finding: Finding) -> str:
+    return _CONTAINER.sub(r".\1[]", finding.path)
+
+
+def _common_finding(findings: Sequence[Finding]) -> Finding:
+    first = min(findings, key=finding_order)
+    return replace(
+        first,
+        path=first.path if all(one.path == first.path for one in findings) else _common_path(first),
+        actors=tuple(_latest(actor, findings) for actor in first.actors),
+        first_seen=min((one.first_seen for one in findings if one.first_seen is not None), default=None),
+        file=None,
+        line=None,
+        git=first.git if all(one.git == first.git for one in findings) else None,
+    )
+
+
+def _latest(actor: Actor, findings: Sequence[Finding]) -> Actor:
+    """Returns a field manager with the time of its latest change to one of the objects."""
+    same = [one.time for finding in findings for one in finding.actors if replace(one, time=actor.time) == actor]
+    return replace(actor, time=max((time for time in same if time is not None), default=None))
+
+
+def group_name(group: Group) -> str:
+    """Returns ``the same change in 60 Deployments in shop``, or ``60 Pods in 4 namespaces`` for whole objects."""
+    item, namespaces = group.item, group.namespaces
+    name = f"{group.objects} {_plural(item.kind)}"
+    where = (
+        f" in {namespaces[0]}" if len(namespaces) == 1 else f" in {len(namespaces)} namespaces" if namespaces else ""
+    )
+    change = "the same change in " if group.finding.path else ""
+    return visible(f"{change}{name}{where}{'' if item.cluster is None else f' in {item.cluster}'}")
+
+
+def member_names(group: Group) -> Sequence[str]:
+    """Returns the names of the objects of a group, with their namespaces unless all objects are in one."""
+    is_clear = len(group.namespaces) < 2  # noqa: PLR2004 - several
+    return [visible(item.name if is_clear else f"{item.namespace}/{item.name}") for item, _ in group.members]
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith(("s", "x", "ch", "sh")):
+        return kind if kind.endswith("points") else f"{kind}es"
+    is_consonant = kind[-2:-1] not in {*"aeiou"}
+    return f"{kind[:-1]}ies" if kind.endswith("y") and is_consonant else f"{kind}s"
