@@ -15,7 +15,7 @@ from drift.advice.refusals import renderer_of, why_not_adopted
 from drift.documents.edit import EditError, insert_item, remove, remove_document, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
-from drift.gitops.sops import has_metadata
+from drift.gitops.flux_values import has_metadata
 from drift.model import Change, Finding, Json, ObjectKey, ObjectReport, Report, Source, SourceInfo, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
 from drift.schema.types import ABSENT

@@ -13,8 +13,8 @@ from drift.compare.ownership import ClaimFinder, Ownership, owner_node
 from drift.compare.project import Projection, project
 from drift.compare.remove_tracking import remove_tracking, without_tracking_metadata
 from drift.compare.show import incomparables_in
+from drift.gitops.flux_values import SOPS_VALUES
 from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
-from drift.gitops.sops import SOPS_VALUES
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
 from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from drift.errors import DriftError, RequestError
-from drift.gitops.argocd_status import application_record
-from drift.gitops.flux_status import kustomization_record
-from drift.gitops.gitops_object import GitOpsObject, gitops_object_of
-from drift.gitops.sync_record import SyncedSource, SyncRecord
+from drift.gitops.sync_record import SyncedSource, SyncRecord, application_record, kustomization_record
+from drift.gitops.tracked_by import GitOpsObject, gitops_object_of
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import Manifest, Object, ObjectKey

@@ -8,10 +8,10 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from drift.gitops.argocd_labels import MANAGERS, TRACKING_ID, USUAL_LABELS
-from drift.gitops.hooks import hook_of
+from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, USUAL_LABELS
 from drift.gitops.managers import is_controller
-from drift.gitops.owners import TrackingOwner, actors_of, may_be_applied, tracking_owners
+from drift.gitops.opt_outs import hook_of
+from drift.gitops.tracked_by import TrackingOwner, actors_of, may_be_applied, tracking_owners
 from drift.model import Actor, Cause, Json, Object, ObjectKey
 
 #: Field managers that run hooks. Other appliers ignore the annotations.

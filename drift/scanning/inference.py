@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from drift.errors import ConnectError
-from drift.gitops.label_tracking import TrackingLabels
+from drift.gitops.argocd_tracking import TrackingLabels
 from drift.gitops.managers import Election, ManagerName, Managers
-from drift.gitops.owners import TrackingOwners
+from drift.gitops.tracked_by import TrackingOwners
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from drift.errors import ConnectError
-from drift.gitops.gitops_object import GitOpsObject, gitops_object_of
-from drift.gitops.owners import TrackingOwners
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
+from drift.gitops.tracked_by import GitOpsObject, TrackingOwners, gitops_object_of
 from drift.model import Manifest, Object, ObjectKey
 from drift.scanning.inference import OtherShards
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drift.config.settings import SkippedKind
-from drift.gitops.gitops_object import GitOpsObject
-from drift.gitops.ignore_differences import IgnoreDifferences
+from drift.gitops.opt_outs import IgnoreDifferences
 from drift.gitops.revisions import Repository
+from drift.gitops.tracked_by import GitOpsObject
 from drift.model import WHOLE, Manifest, ObjectKey, Place, Shard, Unmanaged
 
 

@@ -8,11 +8,10 @@ from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
 from drift.compare.show import steps
-from drift.gitops.ignore_differences import IgnoreDifferences, apply_ignore_differences
+from drift.gitops.flux_values import has_variables, is_applied_by_flux
 from drift.gitops.managers import Managers
-from drift.gitops.opt_outs import apply_opt_outs
+from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
-from drift.gitops.variables import has_variables, is_applied_by_flux
 from drift.model import Change, Finding, Manifest, Object, ObjectReport, Status
 from drift.paths import render
 from drift.policy.autoscaling import concerns_replicas, judge_replicas

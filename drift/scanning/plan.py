@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from drift.gitops.sops import hashed_prefix, mask_names
-from drift.gitops.variables import VariableKey, prefix_key, variable_key
+from drift.gitops.flux_values import VariableKey, hashed_prefix, mask_names, prefix_key, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
 from drift.model import Decision, Finding, Manifest, NotCompared, Object, ObjectKey, ObjectReport, Shard, Status

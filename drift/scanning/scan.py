@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.errors import ConnectError, RequestError, ScanError
-from drift.gitops.ignore_differences import read_ignore_differences
+from drift.gitops.flux_values import ENCRYPTED, SOPS_VALUES
 from drift.gitops.managers import Managers, applies_as_command
+from drift.gitops.opt_outs import read_ignore_differences
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
-from drift.gitops.sops import ENCRYPTED, SOPS_VALUES
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource

@@ -10,7 +10,7 @@ from typing import Final
 from drift.compare.export import export
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
-from drift.gitops.owners import TrackingOwner, tracking_owners
+from drift.gitops.tracked_by import TrackingOwner, tracking_owners
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import NOT_SEARCHED, Cause, Object, ObjectKey, ObjectReport, Status, Unmanaged

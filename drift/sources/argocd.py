@@ -10,10 +10,9 @@ from functools import cache, partial
 from typing import Final
 
 from drift.errors import SourceError
-from drift.gitops.argocd_status import application_record
-from drift.gitops.gitops_object import GitOpsObject
-from drift.gitops.ignore_differences import application_ignores
-from drift.gitops.sync_record import at, items, resource_ids, text
+from drift.gitops.opt_outs import application_ignores
+from drift.gitops.sync_record import application_record, at, items, resource_ids, text
+from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject
 from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
 from drift.redaction import without_passwords

@@ -12,10 +12,9 @@ from functools import partial
 from typing import Final
 
 from drift.errors import RequestError, SourceError
-from drift.gitops.flux_status import commit_of, kustomization_record
-from drift.gitops.gitops_object import GitOpsObject
-from drift.gitops.ignore_differences import flux_ignores
-from drift.gitops.sync_record import at, items, text
+from drift.gitops.opt_outs import flux_ignores
+from drift.gitops.sync_record import at, commit_of, items, kustomization_record, text
+from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject, LiveSource
 from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
 from drift.sources.checkouts import Checkouts, Copy, WorkTree

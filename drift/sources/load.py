@@ -14,9 +14,8 @@ from drift.documents.document import Document
 from drift.documents.files import files_below, is_excluded, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
-from drift.gitops.hooks import hook_of
-from drift.gitops.sops import mask_encrypted
-from drift.gitops.variables import example_name
+from drift.gitops.flux_values import example_name, mask_encrypted
+from drift.gitops.opt_outs import hook_of
 from drift.globs import FileGlob
 from drift.model import Incomparable, Json, Manifest, Object, Source
 from drift.redaction import is_name, is_secret, redact_secret

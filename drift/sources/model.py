@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from drift.gitops.gitops_object import GitOpsObject
-from drift.gitops.ignore_differences import IgnoreDifferences
+from drift.gitops.opt_outs import IgnoreDifferences
+from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.limits import Deadline
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource

@@ -1,16 +1,63 @@
-"""Which GitOps owners live objects name in their tracking labels and annotations."""
+"""The Kustomization, Application or release that live objects name in tracking labels and annotations."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from drift.gitops.argocd_labels import USUAL_LABELS, argocd_tracking
-from drift.gitops.gitops_object import GitOpsObject, gitops_object_of
-from drift.gitops.label_tracking import TrackingLabels
+from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabels, argocd_tracking
 from drift.gitops.managers import is_gitops_applier
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import ManagedFieldsError, read_entries
-from drift.model import Actor, Object, ObjectKey
+from drift.model import Actor, Json, Object, ObjectKey
+
+_FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
+#: Argo CD adds the namespace to the name of an Application outside this namespace.
+_ARGOCD_NAMESPACE: Final = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
+class GitOpsObject:
+    """A Flux Kustomization or an Argo CD Application."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Returns ``Kustomization NAMESPACE/NAME``."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def gitops_object_of(live: Object) -> GitOpsObject | None:
+    """Returns the Kustomization or Application that a live object names, or None if it names none."""
+    name, namespace = (_text(live, "labels", f"{_FLUX_LABEL}{part}") for part in ("name", "namespace"))
+    if name and namespace:
+        return GitOpsObject("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
+    application = _application(live)
+    if application is None:
+        return None
+    namespace, _, name = application.rpartition("_")
+    return GitOpsObject("argoproj.io", "Application", namespace or _ARGOCD_NAMESPACE, name)
+
+
+def _application(live: Object) -> str | None:
+    """Returns the Argo CD Application in the tracking annotation, or in a label with a usual key."""
+    tracking = _text(live, "annotations", TRACKING_ID)
+    if ":" in tracking:
+        return tracking.partition(":")[0]
+    found = argocd_tracking(live)
+    return None if found is None else found.application
+
+
+def _text(live: Object, field: str, name: str) -> str:
+    """Returns a label or annotation; "" if it is missing or not a string."""
+    value: Json = live
+    for part in ("metadata", field, name):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
 
 #: Endings of the tracking labels and annotations whose value names the owner, and not, say, the owner's namespace.
 _OWNER_NAME_ENDINGS: Final = ("/name", "/instance", "/tracking-id", "/app", "/app-name", "/release-name")
