@@ -41,7 +41,7 @@ def with_setting(settings: Any, setting: str, value: object) -> Any:
 
 def variants(environment: Environment) -> Iterator[Variant]:
     """One or more for each setting: another number or text, another choice, what is optional with and without."""
-    for setting, value, declared in _settings(environment):
+    for setting, value, declared in settings_of(environment):
         for other in others(value, declared):
             yield Variant(setting, value, other, with_setting(environment, setting, other))
         if isinstance(value, Mapping):
@@ -51,14 +51,14 @@ def variants(environment: Environment) -> Iterator[Variant]:
                 yield Variant(f"{setting}[{key}]", item, other, changed)
 
 
-def _settings(owner: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def settings_of(owner: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The path, the value and the declared type of each setting, groups before their members."""
     declared = typing.get_type_hints(type(owner), include_extras=True)
     for field in fields(owner):
         value = getattr(owner, field.name)
         yield f"{prefix}{field.name}", value, declared[field.name]
         if is_dataclass(value):
-            yield from _settings(value, f"{prefix}{field.name}.")
+            yield from settings_of(value, f"{prefix}{field.name}.")
 
 
 def others(value: Any, declared: Any) -> Iterator[Any]:

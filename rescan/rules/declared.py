@@ -5,6 +5,7 @@ It checks an environment's settings as well as the props of a construct.
 
 import contextlib
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,8 @@ def mistakes(settings: object, prefix: str = "") -> Iterator[Mistake]:
 
     `prefix` is put before the names of settings: `workload.`.
     """
-    declared = typing.get_type_hints(type(settings), include_extras=True)
+    props: typing.Any = type(settings)
+    declared = _types(props)
     for name, value in unknown(settings).items():
         near = difflib.get_close_matches(name, declared, n=1)
         fix = f"there is no such setting; did you mean {near[0]}?" if near else "there is no such setting; leave it out"
@@ -41,6 +43,11 @@ def mistakes(settings: object, prefix: str = "") -> Iterator[Mistake]:
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
             for breach in list(rule(settings)):
                 yield rule_name(rule), replace(breach, setting=f"{prefix}{breach.setting}")
+
+
+@functools.cache
+def _types(props: type) -> Mapping[str, typing.Any]:
+    return typing.get_type_hints(props, include_extras=True)
 
 
 def _mistakes(value: object, declared: typing.Any, setting: str) -> Iterator[Mistake]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from cdk8s import App, Chart
@@ -27,6 +26,7 @@ from rescan.settings import (
     Workload,
 )
 from rescan.wiki import Wiki
+from tests.rescan.schemas import validate
 from tests.rescan.server import Server
 from tools.sandbox.cluster import Cluster
 
@@ -77,7 +77,7 @@ def test_the_drift_job_for_other_repositories_is_committed_and_valid(name: str, 
     assert text == drift_job.manifests()[name], "run `make synth`"
     objects = list(yaml.safe_load_all(text))
     for each in objects:
-        kubernetes_validate.validate(each, "1.27", strict=True)
+        validate(each)
         assert ("namespace" in each["metadata"]) is not each["kind"].startswith("Cluster")
     (role,) = [each for each in objects if each["kind"] == kind]
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
@@ -178,7 +178,7 @@ def test_two_of_everything_fit_into_one_chart() -> None:
         assert rule["http"]["paths"][0]["backend"]["service"] == {"name": name, "port": {"number": 80}}
         assert found[f"shop/networkpolicy-{name}.yaml"]["spec"]["podSelector"] == {"matchLabels": {"app": name}}
     for manifest in found.values():
-        kubernetes_validate.validate(manifest, "1.27", strict=True)
+        validate(manifest)
 
 
 def test_objects_get_the_namespace_and_labels_of_their_chart_and_a_namespace_gets_none() -> None:

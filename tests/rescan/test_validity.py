@@ -1,6 +1,7 @@
 """What the code synthesizes is valid Kubernetes, by schemas of others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from main import build
+from rescan.examples import EXAMPLES
 from rescan.manifests import manifest_files
 from rescan.rules import broken_rules
 from rescan.settings import Environment
+from rescan.variants import arms, settings_of
 from tests.rescan.changes import changed
 from tests.rescan.effort import examples
+from tests.rescan.schemas import NEWEST, OLDEST, validate
 from tests.rescan.strategies import environments
 
-OLDEST, NEWEST = "1.27", kubernetes_validate.latest_version()
 NO_KUBERNETES_KINDS = (
     "argoproj.io/",
     "external-secrets.io/",
@@ -30,25 +33,21 @@ NO_KUBERNETES_KINDS = (
 """Custom resources, which the sandbox checks against their CRDs, and kustomize's own file."""
 
 
-def validate(manifest: dict[str, Any], version: str) -> None:
-    if not manifest["apiVersion"].startswith(NO_KUBERNETES_KINDS):
-        kubernetes_validate.validate(manifest, version, strict=True)
-
-
-def manifests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted(folder.rglob("*.yaml")):
-        yield path.relative_to(folder).as_posix(), yaml.safe_load(path.read_text())
+def kubernetes_objects(texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for text in texts:
+        manifest = yaml.load(text, yaml.CSafeLoader)
+        if not manifest["apiVersion"].startswith(NO_KUBERNETES_KINDS):
+            yield manifest
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_file_keeps_the_strict_schema(synthesized: Path, examples: Path, version: str) -> None:
-    checked = 0
-    for folder in (synthesized, examples):
-        for _, manifest in manifests(folder):
-            validate(manifest, version)
-            checked += 1
-    assert checked > 50
+    texts = (path.read_text() for folder in (synthesized, examples) for path in folder.rglob("*.yaml"))
+    found = list(kubernetes_objects(texts))
+    assert len(found) > 50
+    for manifest in found:
+        validate(manifest, version)
 
 
 def test_the_schema_would_find_a_mistake() -> None:
@@ -63,15 +62,18 @@ def test_the_schema_would_find_a_mistake() -> None:
 @given(environments())
 def test_any_settings_synthesize_to_valid_manifests(environment: Environment) -> None:
     assert broken_rules(environment) == []
-    for text in manifest_files(build([environment])).values():
-        manifest = yaml.safe_load(text)
+    for manifest in kubernetes_objects(manifest_files(build([environment])).values()):
         validate(manifest, OLDEST)
         validate(manifest, NEWEST)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(environments(), st.text())
-def test_a_broken_rule_is_one_line_whatever_the_value(environment: Environment, text: str) -> None:
-    broken = changed(environment, {"workload.image.tag": text, "storage.size": text, "namespace": text})
+def with_any_texts(environment: Environment) -> st.SearchStrategy[Environment]:
+    """The environment with any text, of the right format or not, in some of the settings that are texts."""
+    names = [name for name, _, declared in settings_of(environment) if str in arms(declared)]
+    return st.dictionaries(st.sampled_from(names), st.text(), min_size=1).map(partial(changed, environment))
 
-    assert all(len(str(found).splitlines()) == 1 for found in broken_rules(broken))
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(EXAMPLES).flatmap(with_any_texts))
+def test_a_broken_rule_is_one_line_whatever_the_value(environment: Environment) -> None:
+    assert all(len(str(found).splitlines()) == 1 for found in broken_rules(environment))
