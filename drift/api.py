@@ -244,7 +244,7 @@ def scan(
         settings,
     )
     if blame:
-        from drift.sources.git_blame import add_git_lines  # noqa: PLC0415
+        from drift.sources.git import add_git_lines  # noqa: PLC0415
 
         judged = add_git_lines(judged)
     # Sorted, so that merged shards give the same report as a single scan.

@@ -13,9 +13,9 @@ from drift.config.settings import SourceRequest
 from drift.errors import SourceError, UnreadableManifestsError, UsageError
 from drift.globs import FileGlob
 from drift.model import Manifest, Report, SourceInfo, SourceKind
-from drift.sources.git_revision import load_manifests_at
+from drift.sources.git import load_manifests_at
 from drift.sources.load import load_manifests
-from drift.sources.rendered_at import render_at
+from drift.sources.path_renderer import render_at
 
 _INCOMPLETE = 3
 

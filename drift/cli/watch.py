@@ -28,9 +28,8 @@ from drift.kube.impersonation import from_flags
 from drift.kube.limits import Limits
 from drift.kube.messages import ignore_message
 from drift.sources.git import manifests_info
-from drift.sources.inputs import rendered_files
 from drift.sources.load import LoadedManifests
-from drift.sources.resolve import cluster_states, file_paths
+from drift.sources.resolve import cluster_states, file_paths, rendered_files
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.log_lines import to_json_line, to_text_line

@@ -2,31 +2,32 @@
 
 What is not supported is an error: a source is never read in another way than Argo CD reads it.
 https://argo-cd.readthedocs.io/en/stable/user-guide/application_sources/
+https://argo-cd.readthedocs.io/en/stable/user-guide/directory/
 """
 
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from drift.errors import SourceError
-from drift.gitops.sync_record import text
+from drift.documents.files import read_file
+from drift.documents.parse import read_documents
+from drift.errors import DriftError, SourceError
+from drift.gitops.sync_record import items, text
 from drift.model import Manifest, Object, as_object
 from drift.redaction import without_passwords
-from drift.sources.argocd_directory import read_directory
-from drift.sources.argocd_parameters import helm_flags, inline_values, with_parameters
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import ControllerKind, MissingObjectError
-from drift.sources.flux_build import build_changed, read_kustomization
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
 from drift.sources.kustomizations import CHART, KUSTOMIZATIONS
-from drift.sources.kustomize import read_built
+from drift.sources.kustomize import build_changed, read_built, read_kustomization
+from drift.sources.load import load_texts
 from drift.sources.model import SourceContext
 
 CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
@@ -313,3 +314,187 @@ def _add_dependencies(folder: Path, original: Path) -> None:
 def _links_in(folder: str, names: Iterable[str]) -> list[str]:
     """Returns the links in a folder, which may lead anywhere."""
     return [name for name in names if Path(folder, name).is_symlink()]
+
+
+_MANIFEST_FILE: Final = re.compile(r".*\.(yaml|yml|json|jsonnet)")
+_SKIPPED_FILE: Final = re.compile(rb"^#\s*\+argocd:skip-file-rendering", re.MULTILINE)
+_GLOB: Final = {"*": ".*", "?": ".", "{": "(?:", "}": ")"}
+
+
+def read_directory(options: Object, folder: Path, shown: str, notes: list[str]) -> tuple[Manifest, ...]:
+    """Returns the manifests of a directory.
+
+    Args:
+        options: ``directory`` of the source.
+        folder: The directory.
+        shown: The same for messages.
+        notes: A sentence is added for each file that Argo CD skips.
+
+    Raises:
+        SourceError: A file cannot be read, or not as Argo CD would.
+    """
+    include, exclude = (_glob(text(options, name)) for name in ("include", "exclude"))
+    manifests: list[Manifest] = []
+    for name in _files_in(folder, recurse=options.get("recurse") is True):
+        is_chosen = include is None or include.fullmatch(name) is not None
+        if not is_chosen or (exclude is not None and exclude.fullmatch(name)):
+            continue
+        if name.endswith(".jsonnet"):
+            raise SourceError(f"{name} is jsonnet, which is not supported")
+        try:
+            content = read_file(folder / name)
+        except OSError as error:
+            raise SourceError(f"{name} cannot be read: {error.strerror}") from None
+        if _SKIPPED_FILE.search(content):
+            continue
+        try:
+            manifests += load_texts([(f"{shown}/{name}", content)]).manifests
+        except DriftError as error:
+            if _begins_with_an_object(content, name):
+                raise SourceError(str(error)) from None
+            notes.append(f"{shown}/{name}: Argo CD skips this file, because it does not begin with an object")
+    return tuple(manifests)
+
+
+def _files_in(folder: Path, *, recurse: bool) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if _MANIFEST_FILE.fullmatch(name):
+                yield (Path(parent) / name).relative_to(folder).as_posix()
+        if not recurse:
+            return
+
+
+def _begins_with_an_object(content: bytes, name: str) -> bool:
+    try:
+        first = next((document.value for document in read_documents(content, name) if document.value is not None), None)
+    except DriftError:
+        return False
+    return isinstance(first, dict) and isinstance(first.get("kind"), str)
+
+
+def _glob(pattern: str) -> re.Pattern[str] | None:
+    """Returns the expression of a glob in which ``*`` also matches slashes and ``{a,b}`` is one of several."""
+    if not pattern:
+        return None
+    if re.search(r"[\[\]\\]", pattern):
+        raise SourceError(f"the pattern {pattern} is not supported")
+    expression, depth = "", 0
+    for character in pattern:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        special = _GLOB | ({",": "|"} if depth else {})
+        expression += special.get(character) or re.escape(character)
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error:
+        raise SourceError(f"the pattern {pattern} is not valid") from None
+
+
+#: ``NAME=NEW:TAG``, ``NAME=NEW@DIGEST``, or without the first part.
+_IMAGE: Final = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<new>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
+#: In an image, what keeps the value of the kustomization.
+_KEPT: Final = "*"
+
+
+def with_parameters(kustomization: Object, options: Object, folder: Path) -> Object:
+    """Returns a kustomization as ``kustomize edit`` changes it for Argo CD."""
+    changed = dict(kustomization)
+    for name in ("namePrefix", "nameSuffix", "namespace"):
+        if text(options, name):
+            changed[name] = text(options, name)
+    images = _with_images(list(items(changed, "images")), _texts(options, "images"))
+    if images:
+        changed["images"] = images
+    replicas = {text(item, "name"): item for item in items(changed, "replicas")}
+    for item in items(options, "replicas"):
+        count = item.get("count")
+        replicas[text(item, "name")] = {
+            "name": item.get("name"),
+            "count": int(count) if isinstance(count, str) else count,
+        }
+    if replicas:
+        changed["replicas"] = list(replicas.values())
+    _add_labels(changed, options)
+    annotations = as_object(options.get("commonAnnotations"))
+    if annotations:
+        changed["commonAnnotations"] = _merged(
+            changed, "commonAnnotations", options, "forceCommonAnnotations", annotations
+        )
+    components = [
+        name
+        for name in _texts(options, "components")
+        if options.get("ignoreMissingComponents") is not True or (folder / name).exists()
+    ]
+    for name, values in (("components", components), ("patches", list(items(options, "patches")))):
+        if values:
+            changed[name] = [*(changed.get(name) or ()), *values]
+    return changed
+
+
+def _add_labels(kustomization: Object, options: Object) -> None:
+    labels = as_object(options.get("commonLabels"))
+    if not labels:
+        return
+    if options.get("labelWithoutSelector") is True:
+        entry = {"pairs": labels, "includeTemplates": options.get("labelIncludeTemplates") is True}
+        kustomization["labels"] = [*(kustomization.get("labels") or ()), entry]
+    else:
+        kustomization["commonLabels"] = _merged(kustomization, "commonLabels", options, "forceCommonLabels", labels)
+
+
+def _merged(kustomization: Object, name: str, options: Object, force: str, values: Object) -> Object:
+    before = as_object(kustomization.get(name))
+    if before.keys() & values.keys() and options.get(force) is not True:
+        raise SourceError(f"its kustomization has a label or annotation that kustomize.{name} has too")
+    return {**before, **values}
+
+
+def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[Object]:
+    merged = {text(image, "name"): image for image in images}
+    for change in changes:
+        found = _IMAGE.fullmatch(change)
+        if found is None:
+            raise SourceError(f"the image {change} is not valid")
+        name = found["name"] or found["new"]
+        before = merged.get(name, {})
+        image = {"newName": found["new"] if found["name"] else "", "newTag": found["tag"], "digest": found["digest"]}
+        merged[name] = {"name": name} | {
+            key: before.get(key) if value == _KEPT else value for key, value in image.items() if value
+        }
+    return list(merged.values())
+
+
+def _texts(value: Object, name: str) -> Iterator[str]:
+    found = value.get(name)
+    return (item for item in (found if isinstance(found, list) else ()) if isinstance(item, str))
+
+
+def inline_values(options: Object, folder: Path) -> Iterator[str]:
+    """Writes the values in an Application to a file."""
+    values = options.get("valuesObject")
+    content = json.dumps(values) if isinstance(values, dict) and values else text(options, "values")
+    if content:
+        file = folder / "values.yaml"
+        file.write_text(content, encoding="utf-8")
+        yield str(file)
+
+
+def helm_flags(options: Object) -> Iterator[str]:
+    """Yields the flags of ``helm template``.
+
+    Raises:
+        SourceError: A parameter contains a variable of Argo CD.
+    """
+    parameters = {text(item, "name"): item for item in items(options, "parameters")}
+    for name, item in parameters.items():
+        value = text(item, "value")
+        if "$" in value:
+            raise SourceError(f"the parameter {name} contains a variable, which is not supported")
+        is_list = value.startswith("{") and value.endswith("}")
+        # As Argo CD does: a comma would begin the next parameter.
+        escaped = value if is_list else re.sub(r"(?<!\\),", r"\\,", value)
+        yield from ("--set-string" if item.get("forceString") is True else "--set", f"{name}={escaped}")
+    for name, flag in (("skipTests", "--skip-tests"), ("skipSchemaValidation", "--skip-schema-validation")):
+        if options.get(name) is True:
+            yield flag

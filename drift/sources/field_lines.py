@@ -13,7 +13,7 @@ from drift.sources.kustomizations import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from drift.documents.positions import Node
-    from drift.sources.git_revision import Revisions
+    from drift.sources.git import Revisions
 
 #: The line of a field in a longer document, such as a list of a thousand objects, is not worth the time.
 _MAX_BYTES: Final = 4 * 1024 * 1024

@@ -1,32 +1,34 @@
-"""Builds a path of a repository as Flux's kustomize-controller does, with the fields of a Kustomization.
+"""Builds a path of a repository as Flux's source-controller and kustomize-controller do, in a copy of the repository.
 
-Flux adds these fields to the path's own kustomization, or to one that it generates, and builds that. The build happens
-in a copy of the repository. https://fluxcd.io/flux/components/kustomize/kustomizations/
+Flux leaves out some files: by its defaults, by ``.sourceignore``, and by ``spec.ignore`` of the source. It adds the
+fields of the Kustomization to the path's own kustomization, or to one that it generates, and builds that.
+https://fluxcd.io/flux/components/source/gitrepositories/#excluding-files
+https://fluxcd.io/flux/components/kustomize/kustomizations/
 """
 
-import json
 import os
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Final, Self
 
 from drift.documents.parse import read_documents
-from drift.errors import DriftError, SourceError
+from drift.errors import SourceError
 from drift.model import Incomparable, Json, Object, as_object
-from drift.sources.kustomizations import KUSTOMIZATIONS
-from drift.sources.kustomize import ANNOTATIONS, Built, build
+from drift.sources.kustomize import Built, build_changed, read_kustomization
 from drift.sources.programs import Runner
-from drift.sources.secret_values import PLACEHOLDER, check_identity
-from drift.sources.source_ignore import IGNORE_FILE, kept_files
-from drift.sources.substitution import SubstitutionError, check_names, substitute
+from drift.sources.substitution import (
+    PLACEHOLDER,
+    SubstitutionError,
+    check_identity,
+    check_names,
+    compile_glob,
+    redact_substituted,
+    substitute,
+)
 
-#: The order in which kustomize looks for them.
-_FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_GENERATED_ENDINGS: Final = frozenset({".yaml", ".yml"})
 #: Flux drops any other field, instead of refusing it as kustomize does.
 _FIELDS: Final = """
     apiVersion kind metadata openapi namePrefix nameSuffix namespace commonLabels labels commonAnnotations
@@ -113,31 +115,13 @@ def build_path(root: Path, spec: Object, variables: Variables | None, runner: Ru
     return built if variables is None else _substituted(built, variables), folder
 
 
-def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
-    """Builds a folder of a copy with another kustomization in place of its own.
-
-    Args:
-        root: The copy, to which the build is confined.
-        file: The file of the kustomization.
-        kustomization: The other one.
-        runner: Runs programs.
-        any_file: As for `drift.sources.kustomize.build`.
-
-    Raises:
-        SourceError: kustomize cannot build it, or it names a file outside the copy.
-    """
-    _check_paths(root, file.parent, kustomization)
-    metadata = list(_texts(kustomization, "buildMetadata"))
-    with _written(file, {**kustomization, "buildMetadata": list(dict.fromkeys([*metadata, *ANNOTATIONS]))}):
-        return replace(build(file.parent, runner, any_file=any_file), kept=frozenset(metadata))
-
-
-def finish(body: Object, spec: Object, variables: Variables | None) -> Object:
+def finish(body: Object, masked: Json, spec: Object, variables: Variables | None) -> Object:
     """Returns an object of the build as Flux applies it, with an `Incomparable` for each value that is not known.
 
     Raises:
         SourceError: The name or the kind of the object is not known.
     """
+    body = body if masked is None else redact_substituted(body, masked)
     reason = variables.unknown if variables is not None else None
     if reason is not None:
         check_identity(body, reason)
@@ -167,34 +151,6 @@ def _mark(value: Json, unknown: Incomparable) -> Json:
 
 
 # -- the kustomization
-
-
-def read_kustomization(folder: Path) -> tuple[Path, Object]:
-    """Returns the file of the kustomization of a folder and the kustomization, or what Flux generates in its place."""
-    for name in _FILE_NAMES:
-        file = folder / name
-        if file.is_file():
-            return file, _read(file)
-    resources = [f"./{name}" for name in _resources_below(folder)]
-    return folder / _FILE_NAMES[0], {"resources": resources}
-
-
-def _read(file: Path) -> Object:
-    try:
-        documents = list(read_documents(file.read_bytes(), file.name))
-    except DriftError as error:
-        raise SourceError(str(error)) from None
-    return as_object(documents[0].value) if documents else {}
-
-
-def _resources_below(folder: Path) -> Iterator[str]:
-    """Yields the files that Flux lists if there is no kustomization, and the folders that have one of their own."""
-    for parent, folders, names in os.walk(folder):
-        here = Path(parent)
-        own = [name for name in folders if any((here / name / file).is_file() for file in KUSTOMIZATIONS)]
-        folders[:] = sorted(set(folders) - set(own))
-        for name in sorted([*own, *(name for name in names if Path(name).suffix in _GENERATED_ENDINGS)]):
-            yield (here / name).relative_to(folder).as_posix()
 
 
 def _with_spec(kustomization: Object, file: Path, spec: Object) -> Object:
@@ -249,49 +205,6 @@ def _objects(value: Object, field: str) -> Iterator[Object]:
 def _texts(value: Object, field: str) -> Iterator[str]:
     items = value.get(field)
     return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, str))
-
-
-@contextmanager
-def _written(file: Path, value: Object) -> Iterator[None]:
-    """Replaces a file for the time of a build."""
-    before = file.read_bytes() if file.is_file() else None
-    file.write_text(json.dumps(value), encoding="utf-8")
-    try:
-        yield
-    finally:
-        if before is None:
-            file.unlink()
-        else:
-            file.write_bytes(before)
-
-
-def _check_paths(root: Path, folder: Path, kustomization: Object) -> None:
-    """Checks that a kustomization, and those that it includes, name no file outside the repository.
-
-    Raises:
-        SourceError: One does. kustomize would read it, Flux does not.
-    """
-    pending, seen = [(folder, kustomization)], {folder}
-    while pending:
-        here, value = pending.pop()
-        for text in _all_texts(value):
-            # ``files: [key=path]`` of a generator.
-            for name in {text, text.rpartition("=")[2]}:
-                path = Path(os.path.normpath(here / name)) if "\n" not in text and name else here
-                if not path.is_relative_to(root):
-                    if os.path.lexists(path):
-                        raise SourceError(f"a kustomization names {name}, which is outside the repository")
-                elif path not in seen and len(str(path)) < os.pathconf("/", "PC_PATH_MAX") and path.is_dir():
-                    seen.add(path)
-                    pending += [(path, _read(path / file)) for file in _FILE_NAMES if (path / file).is_file()]
-
-
-def _all_texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _all_texts(item)
 
 
 def _check_generated(output: bytes) -> None:
@@ -353,3 +266,127 @@ def _is_disabled(text: str) -> bool:
         for document in read_documents(text.encode(), "the built object")
         for field in ("labels", "annotations")
     )
+
+
+IGNORE_FILE: Final = ".sourceignore"
+#: What Flux leaves out unless a later pattern includes it again.
+_DEFAULTS: Final = """\
+.git/
+.gitignore
+.gitmodules
+.gitattributes
+*.jpg
+*.jpeg
+*.gif
+*.png
+*.wmv
+*.flv
+*.tar.gz
+*.zip
+.github/
+.circleci/
+.travis.yml
+.gitlab-ci.yml
+appveyor.yml
+.drone.yml
+cloudbuild.yaml
+codeship-services.yml
+codeship-steps.yml
+**/.goreleaser.yml
+**/.sops.yaml
+**/.flux.yaml
+"""
+_ANY_FOLDERS: Final = "**"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """One line.
+
+    Attributes:
+        folder: The parts of the folder whose files it is about.
+        parts: Between the slashes; None for a part that is not valid.
+        texts: The same, as written.
+        includes: Whether it includes files instead.
+        only_folders: Whether it matches only folders, and so what is in them.
+    """
+
+    folder: tuple[str, ...]
+    parts: tuple[re.Pattern[str] | None, ...]
+    texts: tuple[str, ...]
+    includes: bool
+    only_folders: bool
+
+    @classmethod
+    def parse(cls, line: str, folder: tuple[str, ...]) -> Self:
+        includes = line.startswith("!")
+        text = line[1:] if includes else line
+        if not text.endswith("\\ "):
+            text = text.rstrip(" ")
+        only_folders = text.endswith("/")
+        texts = tuple((text[:-1] if only_folders else text).split("/"))
+        return cls(folder, tuple(map(compile_glob, texts)), texts, includes, only_folders)
+
+    def matches(self, file: tuple[str, ...]) -> bool:
+        """Returns whether it matches a file, or a folder above it."""
+        if len(file) <= len(self.folder) or file[: len(self.folder)] != self.folder:
+            return False
+        path = file[len(self.folder) :]
+        return self._matches_path(path) if len(self.parts) > 1 else self._matches_name(path)
+
+    def _matches_name(self, path: Sequence[str]) -> bool:
+        names = path[:-1] if self.only_folders else path
+        return any(self._matches_part(0, name) for name in names)
+
+    def _matches_path(self, path: Sequence[str]) -> bool:
+        position, matched, skips = 0, False, False
+        for index, text in enumerate(self.texts):
+            if not text:
+                skips = False
+            elif text == _ANY_FOLDERS:
+                if index == len(self.texts) - 1:
+                    break
+                skips = True
+            elif _ANY_FOLDERS in text or position == len(path):
+                return False
+            else:
+                rest = range(position, len(path) if skips else position + 1)
+                found = next((place for place in rest if self._matches_part(index, path[place])), None)
+                if found is None and not skips:
+                    return False
+                matched = found is not None
+                position = len(path) if found is None else found + 1
+                skips = False
+        return matched and not (self.only_folders and position == len(path))
+
+    def _matches_part(self, index: int, name: str) -> bool:
+        part = self.parts[index]
+        return part is not None and part.fullmatch(name) is not None
+
+
+def kept_files(files: Iterable[str], ignore_files: Mapping[str, str], ignore: str | None) -> Iterator[str]:
+    """Yields the files that Flux keeps.
+
+    Args:
+        files: Paths relative to the root of the repository.
+        ignore_files: The text of each ``.sourceignore``, by its path.
+        ignore: ``spec.ignore`` of the source, or None.
+    """
+    patterns = [*_parse(_DEFAULTS, ())]
+    # A parent's patterns come before those of its folders, which are in the order of their names.
+    for file in sorted(ignore_files, key=lambda name: PurePosixPath(name).parent.parts):
+        patterns += _parse(ignore_files[file], PurePosixPath(file).parent.parts)
+    patterns += _parse(ignore or "", ())
+    patterns.reverse()
+    for file in files:
+        parts = PurePosixPath(file).parts
+        last = next((pattern for pattern in patterns if pattern.matches(parts)), None)
+        if last is None or last.includes:
+            yield file
+
+
+def _parse(text: str, folder: tuple[str, ...]) -> Iterator[_Pattern]:
+    for line in text.split("\n"):
+        line = line.removesuffix("\r")  # noqa: PLW2901
+        if line.strip() and not line.startswith("#"):
+            yield _Pattern.parse(line, folder)

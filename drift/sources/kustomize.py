@@ -8,7 +8,8 @@ and for the kustomizations that changed the object. These annotations are remove
 import json
 import os
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
@@ -22,19 +23,21 @@ from drift.model import Json, Manifest, Object, Source, as_object
 from drift.sources.kustomizations import KUSTOMIZATIONS
 from drift.sources.load import load_documents
 from drift.sources.programs import Program, Runner
-from drift.sources.secret_values import redact_substituted
 
 _ORIGIN: Final = "config.kubernetes.io/origin"
 _TRANSFORMATIONS: Final = "alpha.config.kubernetes.io/transformations"
 #: The annotations in which kustomize says where an object comes from and what changed it, if ``buildMetadata`` asks.
 ANNOTATIONS: Final = {"originAnnotations": _ORIGIN, "transformerAnnotations": _TRANSFORMATIONS}
+#: The order in which kustomize looks for them.
+_FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_GENERATED_ENDINGS: Final = frozenset({".yaml", ".yml"})
 #: The fields of a kustomization that list generators, by the kind that origins give.
 _GENERATORS: Final = {"ConfigMapGenerator": "configMapGenerator", "SecretGenerator": "secretGenerator"}
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What kustomize printed. It contains the values of Secrets until `read_built` redacts them.
+    """What kustomize printed. It contains the values of Secrets.
 
     Attributes:
         output: The objects as YAML, each with its origin as an annotation.
@@ -92,7 +95,7 @@ def _program(runner: Runner) -> Program:
 
 
 def read_built(
-    built: Built, folder: Path, shown: str, finish: Callable[[Object], Object] | None = None
+    built: Built, folder: Path, shown: str, finish: Callable[[Object, Json], Object] | None = None
 ) -> tuple[Manifest, ...]:
     """Returns the manifests that kustomize printed, each with the place in the file that describes it.
 
@@ -100,7 +103,7 @@ def read_built(
         built: The result of `build`.
         folder: The folder that was built.
         shown: The folder as the user named it. The files of manifests are named relative to it.
-        finish: Changes each object before it is read.
+        finish: Changes each object before anything else reads it, given the same object of `Built.masked`, or None.
 
     Raises:
         SourceError: kustomize printed something that is not a manifest.
@@ -113,11 +116,10 @@ def read_built(
         for document, mask in zip(documents, masks, strict=False):
             body = document.value
             if isinstance(body, dict):
-                body = body if built.masked is None else redact_substituted(body, mask)
+                body = body if finish is None else finish(body, mask)
                 source = origins.source(body)
                 layers = origins.layers(body)
                 body = _without_annotations(body, {ANNOTATIONS[name] for name in ANNOTATIONS.keys() - built.kept})
-                body = body if finish is None else finish(body)
                 loaded = load_documents([(source.file if source else shown, [replace(document, value=body)])])
                 manifests += [replace(manifest, source=source, layers=layers) for manifest in loaded.manifests]
     except SourceError:
@@ -258,3 +260,101 @@ def _group(body: Object) -> str:
 
 def _name(body: Object) -> str:
     return str(as_object(body.get("metadata")).get("name", ""))
+
+
+# -- builds with another kustomization
+
+
+def read_kustomization(folder: Path) -> tuple[Path, Object]:
+    """Returns the file of the kustomization of a folder and the kustomization, or what Flux generates in its place."""
+    for name in _FILE_NAMES:
+        file = folder / name
+        if file.is_file():
+            return file, _read(file)
+    resources = [f"./{name}" for name in _resources_below(folder)]
+    return folder / _FILE_NAMES[0], {"resources": resources}
+
+
+def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
+    """Builds a folder of a copy with another kustomization in place of its own.
+
+    Args:
+        root: The copy, to which the build is confined.
+        file: The file of the kustomization.
+        kustomization: The other one.
+        runner: Runs programs.
+        any_file: As for `drift.sources.kustomize.build`.
+
+    Raises:
+        SourceError: kustomize cannot build it, or it names a file outside the copy.
+    """
+    _check_paths(root, file.parent, kustomization)
+    metadata = list(_texts(kustomization, "buildMetadata"))
+    with _written(file, {**kustomization, "buildMetadata": list(dict.fromkeys([*metadata, *ANNOTATIONS]))}):
+        return replace(build(file.parent, runner, any_file=any_file), kept=frozenset(metadata))
+
+
+def _read(file: Path) -> Object:
+    try:
+        documents = list(read_documents(file.read_bytes(), file.name))
+    except DriftError as error:
+        raise SourceError(str(error)) from None
+    return as_object(documents[0].value) if documents else {}
+
+
+def _resources_below(folder: Path) -> Iterator[str]:
+    """Yields the files that Flux lists if there is no kustomization, and the folders that have one of their own."""
+    for parent, folders, names in os.walk(folder):
+        here = Path(parent)
+        own = [name for name in folders if any((here / name / file).is_file() for file in KUSTOMIZATIONS)]
+        folders[:] = sorted(set(folders) - set(own))
+        for name in sorted([*own, *(name for name in names if Path(name).suffix in _GENERATED_ENDINGS)]):
+            yield (here / name).relative_to(folder).as_posix()
+
+
+@contextmanager
+def _written(file: Path, value: Object) -> Iterator[None]:
+    """Replaces a file for the time of a build."""
+    before = file.read_bytes() if file.is_file() else None
+    file.write_text(json.dumps(value), encoding="utf-8")
+    try:
+        yield
+    finally:
+        if before is None:
+            file.unlink()
+        else:
+            file.write_bytes(before)
+
+
+def _check_paths(root: Path, folder: Path, kustomization: Object) -> None:
+    """Checks that a kustomization, and those that it includes, name no file outside the repository.
+
+    Raises:
+        SourceError: One does. kustomize would read it, Flux does not.
+    """
+    pending, seen = [(folder, kustomization)], {folder}
+    while pending:
+        here, value = pending.pop()
+        for text in _all_texts(value):
+            # ``files: [key=path]`` of a generator.
+            for name in {text, text.rpartition("=")[2]}:
+                path = Path(os.path.normpath(here / name)) if "\n" not in text and name else here
+                if not path.is_relative_to(root):
+                    if os.path.lexists(path):
+                        raise SourceError(f"a kustomization names {name}, which is outside the repository")
+                elif path not in seen and len(str(path)) < os.pathconf("/", "PC_PATH_MAX") and path.is_dir():
+                    seen.add(path)
+                    pending += [(path, _read(path / file)) for file in _FILE_NAMES if (path / file).is_file()]
+
+
+def _texts(value: Object, field: str) -> Iterator[str]:
+    items = value.get(field)
+    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, str))
+
+
+def _all_texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _all_texts(item)

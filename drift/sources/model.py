@@ -17,7 +17,7 @@ from drift.model import Manifest, Object, ObjectKey, SourceInfo
 from drift.sources.programs import Runner
 
 if TYPE_CHECKING:
-    from drift.sources.git_revision import Revisions
+    from drift.sources.git import Revisions
 
 
 @runtime_checkable

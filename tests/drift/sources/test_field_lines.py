@@ -11,7 +11,7 @@ from drift.cli import main
 from drift.model import Place
 from drift.sources import field_lines
 from drift.sources.field_lines import FieldLines
-from drift.sources.git_revision import Revisions
+from drift.sources.git import Revisions
 from drift.sources.load import load_manifests
 from tests.git import git
 

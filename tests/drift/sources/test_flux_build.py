@@ -231,7 +231,7 @@ def test_a_value_that_is_not_known_is_not_comparable(tmp_path: Path) -> None:
     variables = Variables({"text": "known"}, unknown="it comes from a Secret")
 
     result, _ = build_path(root, {"path": "apps"}, variables, Runner())
-    bodies = [finish(document.value, {}, variables) for document in read_documents(result.output, "built")]
+    bodies = [finish(document.value, None, {}, variables) for document in read_documents(result.output, "built")]
     [settings] = [body for body in bodies if body["metadata"]["name"] == "settings"]
     unknown = Incomparable("it comes from a Secret")
 
@@ -250,13 +250,13 @@ def test_an_object_whose_name_is_not_known_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match="the name, namespace or kind of an object is not known: it comes from a Secret"
     ):
-        [finish(body, {}, variables) for body in bodies]
+        [finish(body, None, {}, variables) for body in bodies]
 
 
 def test_common_metadata_is_added_to_every_object() -> None:
     body = {"kind": "ConfigMap", "metadata": {"name": "web", "labels": {"a": "1", "b": "2"}}}
 
-    finished = finish(body, {"commonMetadata": {"labels": {"b": "3"}, "annotations": {"c": "4"}}}, None)
+    finished = finish(body, None, {"commonMetadata": {"labels": {"b": "3"}, "annotations": {"c": "4"}}}, None)
 
     assert finished["metadata"] == {"name": "web", "labels": {"a": "1", "b": "3"}, "annotations": {"c": "4"}}
 

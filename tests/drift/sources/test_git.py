@@ -1,12 +1,13 @@
-"""The commit of the manifests, and manifests at another revision."""
+"""What Git says about the user's paths: their commit, other revisions of them, and who wrote a line."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from drift.cli import main
 from drift.errors import UsageError
-from drift.sources.git import manifests_info
-from drift.sources.git_revision import load_manifests_at
+from drift.sources.git import blame, load_manifests_at, manifests_info, read_porcelain
 from tests.git import git
 
 
@@ -70,3 +71,186 @@ def test_an_unknown_revision_is_an_error(repository: Path, revision: str) -> Non
 def test_a_folder_outside_of_git_has_no_revisions(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not in a Git work tree"):
         load_manifests_at("HEAD", [str(tmp_path)])
+
+
+OLD = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop}
+data:
+  b: "1"
+  c: "2"
+"""
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """A manifest with a second commit, by another author, that changed its fifth line."""
+    file = tmp_path / "repository" / "a b.yaml"
+    file.parent.mkdir()
+    file.write_text(OLD)
+    git(file.parent, "init", "--quiet", "--initial-branch=main")
+    git(file.parent, "add", ".")
+    git(file.parent, "commit", "--quiet", "--message=first")
+    file.write_text(OLD.replace('b: "1"', 'b: "3"'))
+    git(file.parent, "commit", "--quiet", "--all", "--message=scale up\n\nfor the launch", author="Sam Doe")
+    return file
+
+
+def test_a_line_has_the_author_and_the_commit_that_last_changed_it(manifest: Path) -> None:
+    lines = blame([(str(manifest), 5), (str(manifest), 6), (str(manifest), 5)])
+
+    changed, first = lines[str(manifest), 5], lines[str(manifest), 6]
+    assert (changed.author, changed.summary, changed.time) == ("Sam Doe", "scale up", "2026-05-12T10:00:00+02:00")
+    assert changed.commit == git(manifest.parent, "rev-parse", "HEAD")
+    assert (first.author, first.summary) == ("Jane Roe", "first")
+
+
+def test_a_line_that_git_does_not_have_has_no_author(manifest: Path) -> None:
+    manifest.write_text(manifest.read_text().replace('c: "2"', 'c: "4"'))
+    beside = manifest.with_name("new.yaml")
+    beside.write_text(OLD)
+    outside = manifest.parents[1] / "outside.yaml"
+    outside.write_text(OLD)
+
+    lines = blame([(str(manifest), 6), (str(manifest), 5), (str(beside), 1), (str(outside), 1), ("<stdin>", 1)])
+
+    assert list(lines) == [(str(manifest), 5)]
+
+
+def test_a_repository_runs_no_program(manifest: Path) -> None:
+    folder = manifest.parent
+    program = f"touch {folder / 'ran'}; cat"
+    (folder / ".gitattributes").write_text("*.yaml diff=evil\n")
+    for name in ("diff.evil.textconv", "core.fsmonitor", "core.pager"):
+        git(folder, "config", name, program)
+
+    assert blame([(str(manifest), 5)])
+    assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"",
+        b"\n\n\t",
+        b"a" * 40 + b"\n",
+        b"a" * 40 + b" 1 2 1\nauthor x\nauthor-time 99999999999999999999\nauthor-tz +0000\nsummary y\n\tz",
+        b"a" * 40 + b" 1 2 1\nauthor x\nauthor-time 1\nauthor-tz nonsense\nsummary y\n\tz",
+        b"a" * 40 + b" 1 2 1\n\tz",
+    ],
+)
+def test_other_output_of_git_names_no_one(output: bytes) -> None:
+    assert read_porcelain(output) == {}
+
+
+def test_a_report_names_the_author_of_the_line_of_the_field(
+    manifest: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(manifest.parent)
+    live = manifest.parents[1] / "live.yaml"
+    live.write_text(OLD.replace('"1"', '"9"').replace("\ndata:", "\ndata:\n  added: x"))
+    report = live.with_suffix(".json")
+
+    status = main(["report", manifest.name, "--live", str(live), "--blame", "--output=text", f"--output=json={report}"])
+
+    text, errors = capsys.readouterr()
+    assert (status, errors) == (1, "")
+    assert f"Git: Sam Doe, 2026-05-12, {git(manifest.parent, 'rev-parse', 'HEAD')[:8]} 'scale up'" in text
+    findings = json.loads(report.read_text())["objects"][0]["findings"]
+    assert {finding["path"]: finding["git"] and finding["git"]["author"] for finding in findings} == {
+        "data.added": None,
+        "data.b": "Sam Doe",
+    }
+
+
+DEPLOYMENT = """\
+# The web server.
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s, namespace: shop}
+spec:
+  replicas: %s
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: nginx:1
+        workingDir: /a
+"""
+
+
+@pytest.fixture
+def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a base and a chart by Jane Roe."""
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "base/web.yaml": DEPLOYMENT % ("web", 12),
+        "base/kustomization.yaml": "resources: [web.yaml]\n",
+        "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "chart/values.yaml": "replicas: 2\n",
+        "chart/templates/web.yaml": DEPLOYMENT % ("{{ .Release.Name }}", "{{ .Values.replicas }}"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message=first")
+    return tmp_path
+
+
+def authors(source: str) -> dict[str, str | None]:
+    """Returns line and author of each finding of a rendered source."""
+    edited = DEPLOYMENT.replace("nginx:1", "nginx:9").replace("/a", "/z") % ("web", 9)
+    Path("live.yaml").write_text(edited)
+    report = ("--blame", "--quiet", "--unmanaged=off", "--output=json=report.json")
+    assert main(["report", source, "--live=live.yaml", *report]) == 1
+    [item] = json.loads(Path("report.json").read_text())["objects"]
+    return {
+        f"{finding['file']}:{finding['line']}": finding["git"] and finding["git"]["author"]
+        for finding in item["findings"]
+    }
+
+
+def test_what_kustomize_builds_names_the_author_in_the_base_or_in_the_overlay_that_sets_the_field(
+    rendered: Path, kustomize: Path
+) -> None:
+    del kustomize
+    overlay = "resources: [../base]\nimages: [{name: nginx, newTag: '2'}]\nreplicas: [{name: web, count: 2}]\n"
+    (rendered / "prod").mkdir()
+    (rendered / "prod/kustomization.yaml").write_text(overlay)
+    web = rendered / "base/web.yaml"
+    web.write_text(web.read_text().replace("/a", "/b"))
+    git(rendered, "add", ".")
+    git(rendered, "commit", "--quiet", "--message=second", author="Sam Doe")
+
+    assert authors("base") == {
+        "base/web.yaml:6": "Jane Roe",
+        "base/web.yaml:13": "Jane Roe",
+        "base/web.yaml:14": "Sam Doe",
+    }
+    assert authors("prod") == {
+        "prod/kustomization.yaml:2": "Sam Doe",
+        "prod/kustomization.yaml:3": "Sam Doe",
+        "base/web.yaml:14": "Sam Doe",
+    }
+
+
+def test_what_a_chart_renders_names_the_author_in_the_template(rendered: Path, helm: Path) -> None:
+    del helm
+    template = rendered / "chart/templates/web.yaml"
+    template.write_text(template.read_text().replace(".Values.replicas", ".Values.replicas | int"))
+    git(rendered, "commit", "--quiet", "--all", "--message=second", author="Sam Doe")
+    named = {"chart/templates/web.yaml:6": "Sam Doe"}
+    plain = {"chart/templates/web.yaml:13": "Jane Roe", "chart/templates/web.yaml:14": "Jane Roe"}
+
+    assert authors("chart") == {**named, **plain}
+
+    # The names of the containers tell the two lines apart.
+    sidecar = "      {{- if .Values.sidecar }}\n      - {name: side}\n        image: side:1\n      {{- end }}\n"
+    template.write_text(template.read_text() + sidecar.replace("- {name: side}", "- name: side"))
+    git(rendered, "commit", "--quiet", "--all", "--message=third")
+
+    assert authors("chart") == {**named, **plain}

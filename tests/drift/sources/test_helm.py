@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from drift.sources.helm import Installation, read_chart, render_chart
+from drift.sources.helm import Installation, may_change, read_chart, render_chart
 from drift.sources.programs import Runner
-from drift.sources.random_values import may_change
 from tests.drift.conftest import Application
 from tests.drift.sources.test_kustomize import EMPTY, write
 from tests.drift.test_planted_secrets import everything, said

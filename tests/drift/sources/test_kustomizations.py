@@ -7,7 +7,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import UsageError
-from drift.sources.git_revision import load_manifests_at
+from drift.sources.git import load_manifests_at
 from drift.sources.load import load_manifests
 from tests.git import git
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drift.config.settings import RequestKind, SourceRequest
-from drift.sources.inputs import rendered_files
+from drift.sources.resolve import rendered_files
 from drift.watch.manifest_files import Fingerprint, fingerprint
 from tests.drift.sources.test_kustomize import write
 from tests.git import git
