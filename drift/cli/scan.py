@@ -130,7 +130,7 @@ def _scan(  # noqa: PLR0917
     with _progress("reading manifests", options):
         if ahead is not None and not options.live:
             # Loads the Kubernetes client while the other process reads.
-            from drift.kube.connection import load_client  # noqa: PLC0415
+            from drift.kube.client import load_client  # noqa: PLC0415
 
             load_client()
         paths = file_paths(requests)

@@ -3,14 +3,10 @@
 import logging
 import os
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -18,13 +14,15 @@ from urllib.parse import urlsplit
 import urllib3
 
 from drift.errors import ConnectError, UsageError
+from drift.kube.client import load_client
 from drift.kube.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
 from drift.kube.kubeconfig import read_kubeconfigs, used_cluster, used_user
 from drift.kube.proxies import choose_proxy, is_loopback, proxy_credentials
 from drift.redaction import without_passwords
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.client.configuration import Configuration
+    from kubernetes.client.rest import RESTClientObject
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 #: Patterns of the client's messages, which can quote credentials, and the messages that replace them.
@@ -57,7 +55,7 @@ class Connection:
     """A configured client that has not sent a request yet.
 
     Attributes:
-        client: The official client, with credentials.
+        client: The part of the official client that holds connections, with the configuration and the credentials.
         context: The context of the kubeconfig; None inside a pod.
         server: The API server's URL.
         namespace: The namespace of objects that name none.
@@ -67,7 +65,7 @@ class Connection:
         warnings: Sentences to show before the first request.
     """
 
-    client: "ApiClient"
+    client: "RESTClientObject"
     context: str | None
     server: str
     namespace: str
@@ -86,15 +84,16 @@ class Connection:
         """
         from kubernetes.config import ConfigException  # noqa: PLC0415
 
-        headers: dict[str, str] = {}
         try:
             with _errors_logged_by_the_client() as logged:
-                self.client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
+                token = self.client.configuration.auth_settings().get("BearerToken")
         except (ConfigException, OSError, ValueError) as error:
             raise ConnectError(f"{self.server}: no credentials: {_explain_client_error(error)}") from None
         if logged:
             raise ConnectError(f"{self.server}: no credentials: {_explain_client_error(logged[-1])}")
-        sent = urllib3.HTTPHeaderDict({name: self._header(value) for name, value in headers.items()})
+        sent = urllib3.HTTPHeaderDict()
+        if token is not None and token["value"] is not None:
+            sent[token["key"]] = self._header(token["value"])
         for name, value in self.impersonated.headers():
             sent.add(name, value)
         return sent
@@ -107,24 +106,6 @@ class Connection:
                 f"{self.server}: no credentials: the token contains an invalid character, such as a line break"
             )
         return stripped
-
-
-@cache
-def load_client() -> None:
-    """Imports what is used of the official client, which takes half of a small scan. `connect` imports it, too.
-
-    The client's package also imports its websockets, informers and dynamic client, which takes another fifth. So its
-    configuration is imported below a package that has not run. A program that imports the package later gets all of it.
-    """
-    name = "kubernetes"
-    spec = None if name in sys.modules else find_spec(name)
-    if spec is not None:
-        sys.modules[name] = module_from_spec(spec)
-    try:
-        import_module("kubernetes.config.kube_config")
-    finally:
-        if spec is not None:
-            del sys.modules[name]
 
 
 def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonation = NO_IMPERSONATION) -> Connection:
@@ -156,7 +137,7 @@ def _is_file(name: str) -> bool:
 
 
 def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Impersonation) -> Connection:
-    from kubernetes.client import Configuration  # noqa: PLC0415
+    from kubernetes.client.configuration import Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, kube_config  # noqa: PLC0415
 
     config = read_kubeconfigs(paths)
@@ -208,7 +189,7 @@ def _connection(
         UsageError: The proxy cannot be used, or credentials would be sent unencrypted to another machine.
         ConnectError: A certificate cannot be read, or the address is not a URL.
     """
-    from kubernetes.client import ApiClient  # noqa: PLC0415
+    from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415
 
     # Reports show the URL. The client does not send a password in it.
     server = without_passwords(configuration.host)
@@ -226,7 +207,7 @@ def _connection(
             f"{server}: its certificate is not verified (insecure-skip-tls-verify), so any server could answer"
         )
     try:
-        client = ApiClient(configuration)
+        client = RESTClientObject(configuration)
     except ImportError:
         raise UsageError(f"{without_passwords(proxy or '')}: SOCKS proxies need the package PySocks") from None
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -264,7 +245,7 @@ def _check_address(server: str, *, credentials: bool) -> None:
 
 
 def _from_service_account(impersonate: Impersonation) -> Connection:
-    from kubernetes.client import Configuration  # noqa: PLC0415
+    from kubernetes.client.configuration import Configuration  # noqa: PLC0415
     from kubernetes.config import ConfigException, incluster_config  # noqa: PLC0415
 
     configuration = Configuration()

@@ -183,7 +183,7 @@ def _open(connection: Connection, target: str, accept: str, *, connect: float, r
     headers = connection.credentials()
     headers["Accept"] = accept
     headers["User-Agent"] = "drift"
-    pool: urllib3.PoolManager = connection.client.rest_client.pool_manager
+    pool: urllib3.PoolManager = connection.client.pool_manager
     return pool.request(
         "GET",
         connection.server + target,

@@ -161,7 +161,8 @@ def scan_with(question: str, answer: bytes) -> Report:
     """
     pool = _Pool({**{name: json.dumps(value).encode() for name, value in ANSWERS.items()}, question: answer})
     client = mock.Mock()
-    client.rest_client.pool_manager = pool
+    client.pool_manager = pool
+    client.configuration.auth_settings.return_value = {}
     connection = Connection(client, None, "https://hostile.example.com", _NAMESPACE, lambda: connection)
     with _no_cache():
         return scan(_manifests(), ApiServer(connection))

@@ -34,18 +34,6 @@ def test_a_text_report_of_a_dump_loads_no_libraries_of_terminals_other_formats_c
     assert _last_line_of(code) == "[]"
 
 
-def test_only_the_configuration_of_the_official_client_is_loaded_and_other_programs_still_get_all_of_it() -> None:
-    code = (
-        "import sys\nfrom drift.kube.connection import load_client\nload_client()\n"
-        "before = 'kubernetes.config.kube_config' in sys.modules, 'kubernetes.dynamic' in sys.modules\n"
-        "import kubernetes\n"
-        "same = kubernetes.config is sys.modules['kubernetes.config']\n"
-        "print(*before, same, kubernetes.dynamic.DynamicClient.__name__)"
-    )
-
-    assert _last_line_of(code) == "True False True DynamicClient"
-
-
 def test_garbage_collection_runs_at_most_once(live: str) -> None:
     code = (
         "import gc\nfrom drift.cli.parser import build_parser\nfrom drift.cli.report import run\n"

@@ -244,13 +244,14 @@ def test_an_internal_error_names_its_position_but_not_its_message(
 
 
 def test_errors_logged_by_another_thread_are_ignored() -> None:
-    def authenticate(headers: dict[str, str], *_: object) -> None:
+    def authenticate() -> Any:
         other = threading.Thread(target=logging.getLogger().error, args=("exec: the other cluster's plugin failed",))
         other.start()
         other.join()
-        headers["authorization"] = "Bearer mine"
+        return {"BearerToken": {"key": "authorization", "value": "Bearer mine"}}
 
-    client = mock.Mock(update_params_for_auth=authenticate)
+    client = mock.Mock()
+    client.configuration.auth_settings = authenticate
     mine = Connection(client, None, "https://mine.example.com", "default", lambda: mine)
     before = list(logging.getLogger().handlers)
 

@@ -98,7 +98,7 @@ def test_a_request_needs_a_path(path: str) -> None:
     with pytest.raises(RequestError, match="is not a path of an API server"):
         Requests(server).get(path)
 
-    assert client.rest_client.pool_manager.request.call_count == 0
+    assert client.pool_manager.request.call_count == 0
 
 
 def _refuse(token: str, first: Callable[[], object] = lambda: None) -> Fault:
