@@ -45,10 +45,10 @@ class Style:
 
     Attributes:
         color: Whether text has ANSI colours.
-        width: Columns to fold text at; None does not fold.
-        verbose: Whether text lists ignored findings, and differences that are not reported.
-        markdown_limit: The maximum size of Markdown, in bytes.
-        filters: What text, Markdown and HTML show; None shows everything.
+        width: Columns to fold text at; None does not fold, for a pipe.
+        verbose: Whether text lists ignored findings, differences that are not reported, and all commands.
+        markdown_limit: The maximum size of Markdown in bytes of UTF-8, at least `SMALLEST_LIMIT`.
+        filters: What text, Markdown and HTML list; None for everything.
         height: Lines of the terminal, on which the worst of a longer text comes last; None for a file or a pipe.
         saved: The file of the JSON report, which the commands in a report name; None if it is not known.
     """
@@ -62,53 +62,43 @@ class Style:
     saved: str | None = None
 
 
-def render(report: Report, form: Format, style: Style) -> str:
-    """Returns the report in a format, ending in a newline."""
-    from drift.report.selection import NO_FILTERS  # noqa: PLC0415
+DEFAULT_STYLE: Final = Style()
 
-    filters = style.filters or NO_FILTERS
-    # Each format imports its own libraries, and few runs need more than one format.
+
+def render(report: Report, form: Format, style: Style) -> str:  # noqa: PLR0911 - one for each format
+    """Returns the report in a format, ending in a newline."""
     match form:
         case Format.TEXT:
             from drift.report.text import to_text  # noqa: PLC0415
 
-            text = to_text(
-                report,
-                color=style.color,
-                width=style.width,
-                verbose=style.verbose,
-                filters=filters,
-                height=style.height,
-                saved=style.saved,
-            )
+            return to_text(report, style)
         case Format.JSON:
             from drift.report.json_report import to_json  # noqa: PLC0415
 
-            text = to_json(report, style.saved)
+            return to_json(report, style.saved)
         case Format.MARKDOWN:
             from drift.report.markdown import to_markdown  # noqa: PLC0415
 
-            text = to_markdown(report, style.markdown_limit, filters=filters, saved=style.saved)
+            return to_markdown(report, style)
         case Format.HTML:
             from drift.report.html.page import to_html  # noqa: PLC0415
 
-            text = to_html(report, saved=style.saved, filters=filters)
+            return to_html(report, style)
         case Format.JUNIT:
             from drift.report.junit import to_junit  # noqa: PLC0415
 
-            text = to_junit(report)
+            return to_junit(report)
         case Format.SARIF:
             from drift.report.sarif import to_sarif  # noqa: PLC0415
 
-            text = to_sarif(report)
+            return to_sarif(report)
         case Format.GITHUB:
             from drift.report.github import to_annotations  # noqa: PLC0415
 
-            text = to_annotations(report)
+            return to_annotations(report)
         case Format.METRICS:
             from drift.report.metrics import to_metrics  # noqa: PLC0415
 
-            text = to_metrics(report)
+            return to_metrics(report)
         case _:
             assert_never(form)
-    return text

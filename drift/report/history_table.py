@@ -1,6 +1,5 @@
 """A history as text, worst first, or as JSON: its episodes, their statistics, and what was not checked."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from drift.history.queries import (
 )
 from drift.model import Json
 from drift.report.json_report import actor_document
-from drift.report.text import SEVERITY_STYLE, LineWriter, line_writer
+from drift.report.text import SEVERITY_STYLE, Line, Terminal
 from drift.report.view import duration, key_name, managers_and_users, sentence, short
 
 _NAMED_OBJECTS: Final = 3
@@ -75,39 +74,34 @@ def timeline_text(timeline: Timeline, by: By | None = None, *, color: bool, widt
         color: Whether to write ANSI colours.
         width: Columns to fold at; None does not fold, for a pipe.
     """
-    out = io.StringIO()
-    line = line_writer(out, width, color=color)
-    if by is None:
-        _write_episodes(line, timeline)
-        _write_gaps(line, timeline.gaps)
-        for text in _statistics_lines(timeline):
-            line((text, ""), indent=2)
-    else:
-        _write_groups(line, groups_of(timeline.episodes, by), by)
-    return out.getvalue()
+    line = Terminal(width, color).line
+    if by is not None:
+        return "".join(_group_lines(line, groups_of(timeline.episodes, by), by))
+    statistics = (line((text, "")) for text in _statistics_lines(timeline))
+    return "".join([*_episode_lines(line, timeline), *_gap_lines(line, timeline.gaps), *statistics])
 
 
-def _write_episodes(line: LineWriter, timeline: Timeline) -> None:
+def _episode_lines(line: Line, timeline: Timeline) -> Iterator[str]:
     now = datetime.fromisoformat(timeline.now)
     scopes: dict[Scope, list[Episode]] = {}
     for episode in worst_episodes_first(timeline.episodes):
         scopes.setdefault(episode.scope, []).append(episode)
     for scope, episodes in scopes.items():
-        line((short(str(scope)), "bold"), indent=2)
+        yield line((short(str(scope)), "bold"))
         for episode in episodes:
-            line(
+            yield line(
                 (f"{episode.severity:<{_INDENT}}", SEVERITY_STYLE[episode.severity]),
                 (f"{short(key_name(episode.key))}  {short(episode.path) or f'({episode.change})'}", ""),
                 indent=_INDENT,
             )
             managers = ", ".join(who for who, _ in managers_and_users(episode.actors))
-            line(
+            yield line(
                 (" " * _INDENT, ""),
                 (_state(episode, now), _STATE_STYLE[episode.state]),
                 (f"; {episode.cause}: {managers}" if managers else f"; {episode.cause}", "dim"),
                 indent=_INDENT,
             )
-        line()
+        yield "\n"
 
 
 def _state(episode: Episode, now: datetime) -> str:
@@ -118,8 +112,8 @@ def _state(episode: Episode, now: datetime) -> str:
     return f"open {again}for {lasted}, since {_to_the_second(episode.first_seen)}"
 
 
-def _write_groups(line: LineWriter, groups: Sequence[EpisodeGroup], by: By) -> None:
-    """Writes a table. Names of any length are in its last column, so that the others stay aligned."""
+def _group_lines(line: Line, groups: Sequence[EpisodeGroup], by: By) -> Iterator[str]:
+    """Yields the rows of a table. Names of any length are in its last column, so that the others stay aligned."""
     heading, unnamed = _GROUP_NAMES[by]
     rows = [
         ("worst", "open", "ended", "mean time", "latest"),
@@ -140,7 +134,7 @@ def _write_groups(line: LineWriter, groups: Sequence[EpisodeGroup], by: By) -> N
     styles = ["dim", *("" if group.worst is None else SEVERITY_STYLE[group.worst] for group in groups)]
     for row, name, style in zip(rows, names, styles, strict=True):
         worst, *others = (cell.ljust(width + 2) for cell, width in zip(row, widths, strict=True))
-        line((worst, style), ("".join(others) + name, "dim" if row is rows[0] else ""), indent=indent)
+        yield line((worst, style), ("".join(others) + name, "dim" if row is rows[0] else ""), indent=indent)
 
 
 def _group_name(group: EpisodeGroup, by: By, unnamed: str) -> str:
@@ -152,18 +146,17 @@ def _group_name(group: EpisodeGroup, by: By, unnamed: str) -> str:
     return f"{name}: {first_few([short(text) for text in objects], _NAMED_OBJECTS)}"
 
 
-def _write_gaps(line: LineWriter, scopes: Sequence[ScopeGaps]) -> None:
+def _gap_lines(line: Line, scopes: Sequence[ScopeGaps]) -> Iterator[str]:
     for one in scopes:
-        line((f"not checked: {short(str(one.scope))}", "bold"), indent=2)
-        lines = list(_gap_lines(one))
-        for text in lines[:_MAX_GAPS]:
-            line((f"  {text}", ""), indent=4)
-        if len(lines) > _MAX_GAPS:
-            line((f"  {len(lines) - _MAX_GAPS} more; --output json lists all", ""), indent=4)
-        line()
+        yield line((f"not checked: {short(str(one.scope))}", "bold"))
+        gaps = list(_gaps_of_scope(one))
+        yield from (line((f"  {text}", ""), indent=4) for text in gaps[:_MAX_GAPS])
+        if len(gaps) > _MAX_GAPS:
+            yield line((f"  {len(gaps) - _MAX_GAPS} more; --output json lists all", ""), indent=4)
+        yield "\n"
 
 
-def _gap_lines(gaps: ScopeGaps) -> Iterator[str]:
+def _gaps_of_scope(gaps: ScopeGaps) -> Iterator[str]:
     """Yields a line for each kind in a namespace that was not checked for one reason, in as many scans."""
     ordered = sorted(gaps.gaps, key=lambda gap: (-gap.scans, *_group_of_gap(gap)))
     for _, found in groupby(ordered, lambda gap: (gap.scans, _group_of_gap(gap))):

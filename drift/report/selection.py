@@ -48,14 +48,6 @@ class Filters:
         """Whether the user asks for what controllers changed, which is never drift."""
         return self.severity is Severity.INFO or Cause.CONTROLLER in self.causes
 
-    def _flags(self) -> Iterator[str]:
-        """Yields the flags in use."""
-        yield from ("--severity",) if self.severity is not None else ()
-        yield from ("--kind",) if self.kinds else ()
-        yield from ("--cause",) if self.causes else ()
-        yield from ("--only-namespace",) if self.namespaces else ()
-        yield from ("--limit",) if self.limit is not None else ()
-
     def _has(self, item: ObjectReport) -> bool:
         kind, namespace = item.kind.casefold(), item.namespace or ""
         return (not self.kinds or any(glob.matches(kind) for glob in self.kinds)) and (
@@ -68,28 +60,38 @@ class Filters:
         )
 
     def apply(self, report: Report) -> tuple[Sequence[ObjectReport], str | None]:
-        """Returns the objects to show, worst first, with the findings to show; and what is hidden, or None.
+        """Returns the objects to show, each with the findings to show, worst first; and what is hidden, or None.
 
         Objects without findings, such as unchecked ones, have neither severity nor cause and do not count as findings.
         """
         kept: list[ObjectReport] = []
         shown = hidden = hidden_objects = 0
-        for item in sorted(report.objects, key=worst_first):
-            findings = [one for one in sorted(item.findings, key=finding_order) if self._has_finding(one)]
-            findings = findings if self._has(item) else []
-            if self.limit is not None:
-                findings = findings[: max(self.limit - shown, 0)]
-            shown += len(findings)
-            hidden += sum(one.is_drift for one in item.findings) - sum(one.is_drift for one in findings)
-            if findings or (not item.findings and self._has(item)):
-                kept.append(replace(item, findings=tuple(findings)))
-            elif not item.findings and item.is_noteworthy:
-                hidden_objects += 1
+        # The objects are ordered in their groups; here, only a limit depends on their order.
+        for item in report.objects if self.limit is None else sorted(report.objects, key=worst_first):
+            is_wanted = self._has(item)
+            if not item.findings:
+                kept += [item] if is_wanted else []
+                hidden_objects += not is_wanted and item.is_noteworthy
+                continue
+            findings = filter(self._has_finding, sorted(item.findings, key=finding_order)) if is_wanted else ()
+            left = None if self.limit is None else max(self.limit - shown, 0)
+            chosen = tuple(findings)[:left]
+            shown += len(chosen)
+            hidden += sum(one.is_drift for one in item.findings) - sum(one.is_drift for one in chosen)
+            kept += [replace(item, findings=chosen)] if chosen else []
         counts = [
             *([plural(hidden, "finding")] if hidden else []),
             *([f"{plural(hidden_objects, 'object')} without findings"] if hidden_objects else []),
         ]
-        counted = [f"{' and '.join(counts)} not shown ({', '.join(self._flags())})"] if counts else []
+        flags = {
+            "--severity": self.severity is not None,
+            "--kind": self.kinds,
+            "--cause": self.causes,
+            "--only-namespace": self.namespaces,
+            "--limit": self.limit is not None,
+        }
+        used = ", ".join(flag for flag, is_used in flags.items() if is_used)
+        counted = [f"{' and '.join(counts)} not shown ({used})"] if counts else []
         return kept, "; ".join([*counted, *self._without_objects(report)]) or None
 
     def _without_objects(self, report: Report) -> Iterator[str]:
@@ -104,8 +106,7 @@ class Filters:
                     yield visible(f"{flag} {glob.text} matches no object{suggestion(closest(glob.text, known))}")
 
 
-#: Shows everything.
-NO_FILTERS = Filters()
+NO_FILTERS: Final = Filters()
 
 
 _STATUS_RANK: Final = {

@@ -1,28 +1,27 @@
 """The text report for a terminal, a log or a pipe: worst first, with the field managers below each finding."""
 
-import io
-from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import chain, groupby
-from typing import Final, Protocol, TypeVar
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain, groupby, pairwise, starmap
+from typing import Final
 
 from drift.advice.advisor import Advisor
 from drift.counts import first_few
-from drift.model import Change, Finding, ObjectReport, Report, Severity, Status, Verdict
+from drift.model import Change, Finding, ObjectReport, Report, Severity, SourceInfo, Status, Verdict
 from drift.report.diff import DiffLine, Mark, Pieces, differing_pieces, in_pieces, line_diff
+from drift.report.formats import DEFAULT_STYLE, Style
 from drift.report.selection import (
     MAX_MEMBERS,
     NO_FILTERS,
-    Filters,
     Group,
     by_source,
-    finding_order,
     group_name,
     grouped,
     member_names,
     not_listed,
     only_drift,
-    worst_first,
 )
 from drift.report.view import (
     CHANGE_SIGN,
@@ -33,6 +32,7 @@ from drift.report.view import (
     command_lines,
     field_place,
     lifecycle_mark,
+    member_place,
     object_name,
     open_for,
     reason_of,
@@ -63,6 +63,17 @@ _MARK_STYLE: Final = {
     Mark.HUNK: "cyan",
     Mark.LEFT_OUT: "dim",
 }
+#: Parameters of the ANSI sequence `Select Graphic Rendition`.
+_CODES: Final = {
+    "bold": 1,
+    "dim": 2,
+    "reverse": 7,
+    "red": 31,
+    "green": 32,
+    "yellow": 33,
+    "magenta": 35,
+    "cyan": 36,
+}
 #: The text on a finding's own line if a line diff follows.
 _ABOVE_DIFF: Final = {
     Change.CHANGED: "- Git, + live",
@@ -75,185 +86,218 @@ _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
 #: The indent of continuation lines and of subordinate lines.
 _SHIFT: Final = 2
+#: A folded line is only indented if this many columns remain.
+_MIN_COLUMNS: Final = 20
+#: A word with the spaces around it.
+_WORD: Final = re.compile(r"\s*\S+\s*")
 
-#: A text and its style.
+#: A text without control characters, and its style: names of `_CODES`.
 Part = tuple[str, str]
-_Entry = TypeVar("_Entry")
 
 
-class LineWriter(Protocol):
-    """Writes one line."""
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Formats lines.
 
-    def __call__(self, *parts: Part, indent: int | None = 0) -> None:
-        """Writes a line, and continues it below with an indent if it is too long.
+    Attributes:
+        width: Columns to fold at; None does not fold, for a pipe.
+        color: Whether to write ANSI colours.
+    """
+
+    width: int | None
+    color: bool
+
+    def line(self, *parts: Part, indent: int | None = _SHIFT) -> str:
+        """Returns a line, folded if it is too long, ending in a newline.
 
         Args:
-            parts: Texts without control characters, and their styles.
+            parts: The texts of the line.
             indent: Columns before each continuation line; None leaves a long line to the terminal, so that it can be
                 copied as one.
         """
+        plain = "".join(text for text, _ in parts)
+        if self.width is None or indent is None or _columns(plain) <= self.width:
+            return f"{self._rendered(parts)}\n"
+        indent = indent if self.width - indent >= _MIN_COLUMNS else 0
+        starts = [0, *(indent + start for start in _breaks(plain[indent:], self.width - indent)), len(plain)]
+        folded = ""
+        for start, end in pairwise(starts):
+            body = max(start, indent)
+            end_of_words = body + len(plain[body:end].rstrip())
+            margin = " " * indent if start else ""
+            folded += f"{margin}{self._rendered(_between(parts, start, end_of_words))}\n"
+        return folded
+
+    def _rendered(self, parts: Sequence[Part]) -> str:
+        return "".join(starmap(_colored, parts) if self.color else (text for text, _ in parts))
 
 
-def to_text(
-    report: Report,
-    *,
-    color: bool,
-    width: int | None = None,
-    verbose: bool = False,
-    height: int | None = None,
-    filters: Filters = NO_FILTERS,
-    saved: str | None = None,
-) -> str:
-    """Returns the report as text.
+#: `Terminal.line`.
+Line = Callable[..., str]
 
-    Args:
-        report: The report.
-        saved: The file of the JSON report, which commands name; None if it is not known.
-        color: Whether to write ANSI colours.
-        width: Columns to fold at; None does not fold, for a pipe.
-        height: Lines of the terminal; None for a pipe. If the text is longer, the worst comes last, beside the prompt.
-        filters: What to show.
-        verbose: Also lists ignored findings and differences that are not reported, with the reasons; and all commands.
+
+def _between(parts: Sequence[Part], start: int, end: int) -> Sequence[Part]:
+    """Returns what is between two positions of a line."""
+    starts = [0]
+    for text, _ in parts:
+        starts.append(starts[-1] + len(text))
+    return [
+        (text[max(start - begin, 0) : max(end - begin, 0)], style)
+        for begin, (text, style) in zip(starts, parts, strict=False)
+    ]
+
+
+def _breaks(text: str, width: int) -> Iterator[int]:
+    """Yields the positions of the words that begin a new line.
+
+    A path or a name that is too long stays whole, so that it can be searched and copied.
     """
-    objects, hidden = filters.apply(report)
-    if verbose:
-        shown, left_out = [item for item in objects if item.is_noteworthy], None
-    else:
-        shown = only_drift(objects, with_controllers=filters.with_controllers)
-        left_out = not_listed(report, with_controllers=filters.with_controllers)
-    advisor = Advisor.of(report, saved)
-
-    def text(*, worst_last: bool) -> str:
-        out = io.StringIO()
-        line = line_writer(out, width, color=color)
-        _ReportWriter(line, report, advisor, color=color, verbose=verbose, worst_last=worst_last).write(
-            shown, hidden, left_out
-        )
-        return out.getvalue()
-
-    found = text(worst_last=False)
-    is_too_long = height is not None and found.count("\n") >= height
-    return text(worst_last=True) if is_too_long else found
+    column = 0
+    for word in _WORD.finditer(text):
+        if column and column + _columns(word[0].rstrip()) > width:
+            yield word.start()
+            column = 0
+        column += _columns(word[0])
 
 
-def line_writer(out: io.StringIO, width: int | None, *, color: bool) -> LineWriter:
-    """Returns a writer for a terminal, or for a pipe if there are neither a width nor colours."""
-    if width is None and not color:
-        return partial(_write_plain, out)
-    # Importing Rich takes a twentieth of a small scan's time; logs and pipes do not need it.
-    from drift.report.terminal import TerminalWriter  # noqa: PLC0415
+def _columns(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - few reports need it
 
-    return TerminalWriter(out, width, color=color).line
+    return cell_len(text)
 
 
-def _write_plain(out: io.StringIO, *parts: Part, indent: int | None = 0) -> None:  # noqa: ARG001
-    out.write("".join(text for text, _ in parts) + "\n")
+def _colored(text: str, style: str) -> str:
+    return f"\x1b[{_parameters(style)}m{text}\x1b[0m" if text and style else text
 
 
-class _ReportWriter:
-    def __init__(
-        self, line: LineWriter, report: Report, advisor: Advisor, *, color: bool, verbose: bool, worst_last: bool
-    ) -> None:
-        self._line = line
-        self._color = color
-        self._worst_last = worst_last
+@cache
+def _parameters(style: str) -> str:
+    return ";".join(map(str, sorted(_CODES[name] for name in style.split())))
+
+
+def to_text(report: Report, style: Style = DEFAULT_STYLE) -> str:
+    """Returns the report as text. If it is longer than the terminal, the worst comes last, beside the prompt."""
+    return _TextReport(report, style).text()
+
+
+class _TextReport:
+    def __init__(self, report: Report, style: Style) -> None:
         self._report = report
-        self._advisor = advisor
-        self._verbose = verbose
+        self._style = style
+        self._advisor = Advisor.of(report, style.saved)
+        self._line = Terminal(style.width, style.color).line
 
-    def write(self, shown: Sequence[ObjectReport], hidden: str | None, left_out: str | None) -> None:
+    def text(self) -> str:
+        filters, height = self._style.filters or NO_FILTERS, self._style.height
+        objects, hidden = filters.apply(self._report)
+        if self._style.verbose:
+            shown, left_out = [item for item in objects if item.is_noteworthy], None
+        else:
+            shown = only_drift(objects, with_controllers=filters.with_controllers)
+            left_out = not_listed(self._report, with_controllers=filters.with_controllers)
         lines = source_lines(self._report)
+        sources = [
+            (self._source_heading(source, items, lines), [self._entry(entry) for entry in grouped(items)])
+            for source, items in by_source(self._report, shown)
+        ]
+        # The verdict comes first and last: a reader may see only one end of a long report.
+        head, tail = f"{self._verdict()}\n" if shown else "", self._tail(hidden, left_out, lines)
+        text = "".join([head, *(heading + "".join(entries) for heading, entries in sources), tail])
+        if height is None or text.count("\n") < height:
+            return text
         if shown:
-            # The verdict comes first and last: a reader may see only one end of a long report.
-            self._verdict()
-            if self._worst_last:
-                self._line(("the worst findings come last", "dim"), indent=_SHIFT)
-            self._line()
-        self._sources(shown, lines)
+            head = f"{self._verdict()}{self._line(('the worst findings come last', 'dim'))}\n"
+        return "".join([head, *(heading + "".join(entries[::-1]) for heading, entries in sources[::-1]), tail])
+
+    def _source_heading(
+        self, source: SourceInfo | None, items: Sequence[ObjectReport], lines: Mapping[str, str]
+    ) -> str:
+        if source is not None:
+            return self._line((f"== {lines[source.name]}", "bold"))
+        return self._line(("== in no source", "bold")) if len(self._report.sources) > 1 and items else ""
+
+    def _tail(self, hidden: str | None, left_out: str | None, lines: Mapping[str, str]) -> str:
+        return "".join(self._line(part) for part in self._last_lines(hidden, left_out, lines)) + self._verdict()
+
+    def _last_lines(self, hidden: str | None, left_out: str | None, lines: Mapping[str, str]) -> Iterator[Part]:
         if hidden is not None:
-            self._line((hidden, "bold"), indent=_SHIFT)
+            yield hidden, "bold"
         if len(self._report.sources) == 1:
-            for line in lines.values():
-                self._line((line, "dim"), indent=_SHIFT)
-        if self._verbose:
-            self._decisions()
-        for note in self._report.notes:
-            self._line((f"note: {visible(note)}", "dim"), indent=_SHIFT)
-        for error in self._report.problems:
-            self._line((f"not checked: {visible(error)}", "red"), indent=_SHIFT)
-        self._summary(left_out)
+            yield from ((line, "dim") for line in lines.values())
+        if self._style.verbose:
+            for item in self._report.objects:
+                for decision in item.decisions:
+                    text = f"{object_name(item)}: {visible(decision.path)} not reported: {visible(decision.why)}"
+                    yield text, "dim"
+        yield from ((f"note: {visible(note)}", "dim") for note in self._report.notes)
+        yield from ((f"not checked: {visible(error)}", "red") for error in self._report.problems)
+        if not self._style.verbose and self._advisor.is_fixable and self._report.has_drift:
+            yield _FIXES, "dim"
+        if left_out is not None:
+            yield f"{left_out}; show with -v", "dim"
+        resolved = resolved_line(self._report)
+        if resolved is not None:
+            yield resolved, "green"
 
-    def _sources(self, shown: Sequence[ObjectReport], lines: Mapping[str, str]) -> None:
-        for source, items in self._in_order(by_source(self._report, sorted(shown, key=worst_first))):
-            if source is not None:
-                self._line((f"== {lines[source.name]}", "bold"), indent=_SHIFT)
-            elif len(self._report.sources) > 1 and items:
-                self._line(("== in no source", "bold"), indent=_SHIFT)
-            for entry in self._in_order(grouped(items)):
-                if isinstance(entry, Group):
-                    self._group(entry)
-                else:
-                    self._object(entry)
+    def _verdict(self) -> str:
+        cluster = ", ".join(cluster_names(self._report))
+        where = f"{cluster}: " if cluster else ""
+        return self._line((f"{where}{summary(self._report)}", _VERDICT_STYLE[self._report.verdict]))
 
-    def _in_order(self, entries: Sequence[_Entry]) -> Sequence[_Entry]:
-        return entries[::-1] if self._worst_last else entries
+    def _entry(self, entry: Group | ObjectReport) -> str:
+        lines = self._group(entry) if isinstance(entry, Group) else self._object(entry)
+        return "".join(lines) + "\n"
 
-    def _object(self, item: ObjectReport) -> None:
-        self._heading(object_name(item), item)
-        shown = sorted(item.findings, key=finding_order)
-        for advice, findings in groupby(shown, key=partial(self._advisor.advice, item)):
+    def _object(self, item: ObjectReport) -> Iterator[str]:
+        yield from self._heading(object_name(item), item)
+        for advice, findings in groupby(item.findings, key=partial(self._advisor.advice, item)):
             for finding in findings:
-                self._finding(finding, field_place(item, finding))
-                self._all_commands(item, finding)
-            if advice is not None:
-                self._detail(f"next: {visible(advice)}")
-        if not self._verbose:
-            looks = dict.fromkeys(command for one in shown for command in self._commands(item, one)[:1])
-            for label, command in looks:
-                self._line((f"  {label}: {command}", "dim"), indent=None)
-        self._line()
+                yield from self._finding(finding, field_place(item, finding))
+                yield from self._all_commands(item, finding)
+            yield from self._next(advice)
+        if not self._style.verbose:
+            looks = dict.fromkeys(command for one in item.findings for command in self._commands(item, one)[:1])
+            yield from (self._line((f"  {label}: {command}", "dim"), indent=None) for label, command in looks)
 
-    def _group(self, group: Group) -> None:
-        self._heading(group_name(group), group.item)
-        self._finding(group.finding, None)
-        advice = self._advisor.advice(*group.members[0])
-        if advice is not None:
-            self._detail(f"next: {visible(advice)}")
-        if self._verbose:
+    def _group(self, group: Group) -> Iterator[str]:
+        yield from self._heading(group_name(group), group.item)
+        yield from self._finding(group.finding, None)
+        yield from self._next(self._advisor.advice(*group.members[0]))
+        if self._style.verbose:
             for (item, finding), name in zip(group.members, member_names(group), strict=True):
                 path = f"  {visible(finding.path)}" if finding.path != group.finding.path else ""
-                place = field_place(item, finding) or ("" if item.source is None else visible(str(item.source)))
-                self._line((f"  {name}{path}", ""), (f"  {place}", "dim"), indent=_INDENT)
-                self._all_commands(item, finding)
+                place = member_place(item, finding) or ""
+                yield self._line((f"  {name}{path}", ""), (f"  {place}", "dim"), indent=_INDENT)
+                yield from self._all_commands(item, finding)
         else:
             names = list(dict.fromkeys(member_names(group)))
             how = " (-v lists all)" if len(names) > MAX_MEMBERS else ""
-            self._line((f"  {first_few(names, MAX_MEMBERS)}{how}", "dim"), indent=_SHIFT)
-        self._line()
+            yield self._line((f"  {first_few(names, MAX_MEMBERS)}{how}", "dim"))
 
-    def _heading(self, name: str, item: ObjectReport) -> None:
-        self._line(
+    def _heading(self, name: str, item: ObjectReport) -> Iterator[str]:
+        yield self._line(
             (name, "bold"),
             (f"  {item.status}", "" if item.status is Status.IN_SYNC else "bold yellow"),
             ("" if item.source is None else f"  {visible(str(item.source))}", "dim"),
-            indent=_SHIFT,
         )
         reason = reason_of(item)
         if reason is not None:
-            self._line((f"  {reason}", ""), indent=_SHIFT)
+            yield self._line((f"  {reason}", ""))
 
     def _commands(self, item: ObjectReport, finding: Finding) -> Sequence[tuple[str, str]]:
         return command_lines(self._advisor.commands(item, finding))
 
-    def _all_commands(self, item: ObjectReport, finding: Finding) -> None:
-        for label, command in self._commands(item, finding) if self._verbose else ():
-            self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
+    def _all_commands(self, item: ObjectReport, finding: Finding) -> Iterator[str]:
+        for label, command in self._commands(item, finding) if self._style.verbose else ():
+            yield self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
 
-    def _finding(self, finding: Finding, place: str | None) -> None:
+    def _finding(self, finding: Finding, place: str | None) -> Iterator[str]:
         lines = line_diff(finding)
         difference: Sequence[Part] = ((_ABOVE_DIFF[finding.change], ""),) if lines else self._difference(finding)
         mark = lifecycle_mark(finding)
-        self._line(
+        yield self._line(
             ("  ", ""),
             (f"{finding.severity:<8} ", SEVERITY_STYLE[finding.severity]),
             (f"{mark} " if mark else "", "bold magenta"),
@@ -262,61 +306,40 @@ class _ReportWriter:
             (f"  {place}" if place else "", "dim"),
             indent=_INDENT,
         )
-        self._detail(self._cause_and_managers(finding), "dim")
+        yield self._detail(cause_and_managers(finding, self._age) + open_for(finding, self._report.generated_at), "dim")
         if finding.note is not None:
-            self._detail(f"note: {visible(finding.note)}")
-        self._lines(lines)
+            yield self._detail(f"note: {visible(finding.note)}")
+        yield from self._lines(lines)
         if finding.ignored is not None:
-            self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
+            yield self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
 
     def _difference(self, finding: Finding) -> Sequence[Part]:
         parts = what_differs_in_parts(finding)
         values = {side: text for text, side in parts if side is not None}
         pieces: dict[Side, Pieces] = {side: (text,) for side, text in values.items()}
-        if self._color and len(values) == len(Side):
+        if self._style.color and len(values) == len(Side):
             pieces = dict(zip(values, differing_pieces(*values.values()), strict=True))
         styled = ([(text, "")] if side is None else _styled(pieces[side], _SIDE_STYLE[side]) for text, side in parts)
         return [*chain.from_iterable(styled)]
 
-    def _lines(self, diff: Sequence[DiffLine]) -> None:
-        for line, pieces in in_pieces(diff) if self._color else [(line, (line.text,)) for line in diff]:
-            style = _MARK_STYLE[line.mark]
+    def _lines(self, diff: Sequence[DiffLine]) -> Iterator[str]:
+        for line, pieces in in_pieces(diff) if self._style.color else [(line, (line.text,)) for line in diff]:
             first, *rest = pieces
             marked = str(line).removesuffix(line.text) + first
             shift = 0 if line.mark is Mark.HUNK else _SHIFT
-            self._line((_MARGIN, ""), *_styled((marked, *rest), style), indent=_INDENT + shift)
+            yield self._line((_MARGIN, ""), *_styled((marked, *rest), _MARK_STYLE[line.mark]), indent=_INDENT + shift)
 
-    def _detail(self, text: str, style: str = "", shift: int = 0) -> None:
-        """Writes a line below a finding."""
-        self._line((_MARGIN, ""), (text, style), indent=_INDENT + shift)
+    def _next(self, advice: str | None) -> Iterator[str]:
+        if advice is not None:
+            yield self._detail(f"next: {visible(advice)}")
 
-    def _cause_and_managers(self, finding: Finding) -> str:
-        return cause_and_managers(finding, self._age) + open_for(finding, self._report.generated_at)
+    def _detail(self, text: str, style: str = "") -> str:
+        """Returns a line below a finding."""
+        return self._line((_MARGIN, ""), (text, style), indent=_INDENT)
 
     def _age(self, time: str) -> str:
         ago = age(time, self._report.generated_at)
         return visible(time) if ago is None else f"{ago} ago ({visible(time)})"
-
-    def _decisions(self) -> None:
-        for item in self._report.objects:
-            for decision in item.decisions:
-                text = f"{object_name(item)}: {visible(decision.path)} not reported: {visible(decision.why)}"
-                self._line((text, "dim"), indent=_SHIFT)
-
-    def _summary(self, left_out: str | None) -> None:
-        if not self._verbose and self._advisor.is_fixable and self._report.has_drift:
-            self._line((_FIXES, "dim"), indent=_SHIFT)
-        if left_out is not None:
-            self._line((f"{left_out}; show with -v", "dim"), indent=_SHIFT)
-        resolved = resolved_line(self._report)
-        if resolved is not None:
-            self._line((resolved, "green"), indent=_SHIFT)
-        self._verdict()
-
-    def _verdict(self) -> None:
-        cluster = ", ".join(cluster_names(self._report))
-        where = f"{cluster}: " if cluster else ""
-        self._line((f"{where}{summary(self._report)}", _VERDICT_STYLE[self._report.verdict]), indent=_SHIFT)
 
 
 def _styled(pieces: Pieces, style: str) -> Sequence[Part]:

@@ -376,6 +376,11 @@ def field_place(item: ObjectReport, finding: Finding) -> str | None:
     return short(f"{finding.file}:{finding.line}")
 
 
+def member_place(item: ObjectReport, finding: Finding) -> str | None:
+    """Returns the place of a finding in a list of objects: of its field, else of its object; None without a file."""
+    return field_place(item, finding) or (None if item.source is None else short(str(item.source)))
+
+
 def age(time: str, now: str) -> str | None:
     """Returns how long before ``now`` a time was, in its largest unit: ``2h``.
 

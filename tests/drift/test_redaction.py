@@ -11,6 +11,7 @@ from drift.kube.live import read_live
 from drift.model import ManifestsInfo, ObjectKey, ObjectReport, Report, Status
 from drift.policy.findings import object_findings
 from drift.redaction import Redacted, is_secret, redact_secret
+from drift.report.formats import Style
 from drift.report.json_report import to_json
 from drift.report.text import to_text
 from drift.schema.shipped import compact_schemas
@@ -75,7 +76,7 @@ def test_a_planted_value_is_not_in_the_report(body: dict[str, Any], other: dict[
         report = Report("2026-01-01T00:00:00Z", None, ManifestsInfo((), None, None), (item,))
 
         assert not _holds(to_json(report))
-        assert not _holds(to_text(report, color=False, verbose=True))
+        assert not _holds(to_text(report, Style(verbose=True)))
         assert not _holds(repr(report))
 
 

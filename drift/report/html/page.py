@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import resources
@@ -31,28 +31,27 @@ from drift.model import (
     Report,
     Security,
     Severity,
+    SourceInfo,
     Status,
     Verdict,
 )
 from drift.report.diff import DiffLine, Mark, in_pieces, line_diff
+from drift.report.formats import DEFAULT_STYLE, Style
 from drift.report.selection import (
     NO_FILTERS,
-    Filters,
     Group,
     by_source,
-    finding_order,
     group_name,
     grouped,
     is_shown,
-    worst_first,
 )
 from drift.report.view import (
     CAUSE_TEXT,
     excerpts,
-    field_place,
     git_line,
     has_values,
     lifecycle_mark,
+    member_place,
     most_active,
     reason_of,
     sentence,
@@ -88,25 +87,51 @@ _HEIGHT: Final = 100
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}")
 #: Characters that could end a script element or begin a comment in it.
 _IN_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+#: The class and the side of a line of a diff, by its first character.
+_KINDS_OF_LINES: Final = {
+    Mark.GIT: ("minus", "Git"),
+    Mark.LIVE: ("plus", "live"),
+    Mark.BOTH: ("both", ""),
+    Mark.HUNK: ("cut", ""),
+    Mark.LEFT_OUT: ("cut", ""),
+}
+_BY: Final = {
+    None: " by ",
+    Evidence.EXACT: " by ",
+    Evidence.LIKELY: " probably by ",
+    Evidence.CANDIDATE: " possibly by ",
+}
+_ONLY_IN: Final = {Change.ADDED: "not in Git", Change.REMOVED: "not in the cluster"}
+#: The heading above the objects that no source describes.
+_NO_SOURCE: Final = "in no source"
+#: Dates of earlier years have no four digits everywhere.
+_FIRST_YEAR: Final = 1000
+#: Lines of a diff that a finding shows before it is opened.
+_LINES_IN_ROW: Final = 6
+#: A path before its last field, which is the one that readers look for, and that field with its index.
+_LAST_FIELD: Final = re.compile(r'(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)', re.DOTALL)
 
 
-def to_html(report: Report, live: Json = None, saved: str | None = None, filters: Filters = NO_FILTERS) -> str:
+def to_html(report: Report, style: Style = DEFAULT_STYLE, live: Json = None) -> str:
     """Returns the report as one HTML file.
 
     Args:
         report: The report.
+        style: Its filters choose what is listed. Everything above the list is of the whole report.
         live: For the page of `drift watch`, which keeps itself current, the state that its server answers with: the
             ``revision`` of the report, and the times ``scanned`` and ``contact``. None for a file.
-        saved: The file of the JSON report, which commands name; None if it is not known.
-        filters: What the list of findings has. Everything above it is of the whole report.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
-    style, script = asset("page.css"), asset("page.js")
-    chosen, hidden = filters.apply(report)
-    entries = listed_entries(replace(report, objects=tuple(chosen)))
-    data = page_data(report, entries, Advisor.of(report, saved))
+    css, script = asset("page.css"), asset("page.js")
+    chosen, hidden = (style.filters or NO_FILTERS).apply(report)
+    entries = [
+        (source, entry)
+        for source, items in by_source(report, [item for item in chosen if is_shown(item) or item.findings])
+        for entry in grouped(items)
+    ]
+    data = _page_data(report, entries, style.saved)
     shown = [
         values
         for (_, entry), values in zip(entries, data["objects"], strict=True)
@@ -115,9 +140,9 @@ def to_html(report: Report, live: Json = None, saved: str | None = None, filters
     listed, left_out = _listed(shown)
     # Everything that is not `Markup` is escaped.
     values = {
-        "policy": _policy(style, script, connect="'self'" if live else "'none'"),
+        "policy": _policy(css, script, connect="'self'" if live else "'none'"),
         "live": live,
-        "style": Markup(style),  # noqa: S704 - a file of this package
+        "style": Markup(css),  # noqa: S704 - a file of this package
         "script": Markup(script),  # noqa: S704 - a file of this package
         "data": _script_data(data),
         "listed": listed,
@@ -126,7 +151,7 @@ def to_html(report: Report, live: Json = None, saved: str | None = None, filters
         "blank": _Blank(),
         "kinds": data["kinds"],
         "headings": data["sources"],
-        "no_source": NO_SOURCE,
+        "no_source": _NO_SOURCE,
         "causes": CAUSE_TEXT,
         "limits": _LIMITS,
         "version": __version__,
@@ -190,7 +215,7 @@ def _environment() -> Environment:
 
 def _moment(time: str, *, full: bool = False) -> Markup | str:
     """Returns a time element, in which the script shows the age; the text itself if it is not a time."""
-    at = instant(time)
+    at = _instant(time)
     if at is None:
         return short(time)
     attribute = Markup(" data-full") if full else ""
@@ -310,49 +335,9 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-#: The class and the side of a line of a diff, by its first character.
-_KINDS_OF_LINES: Final = {
-    Mark.GIT: ("minus", "Git"),
-    Mark.LIVE: ("plus", "live"),
-    Mark.BOTH: ("both", ""),
-    Mark.HUNK: ("cut", ""),
-    Mark.LEFT_OUT: ("cut", ""),
-}
-_BY: Final = {
-    None: " by ",
-    Evidence.EXACT: " by ",
-    Evidence.LIKELY: " probably by ",
-    Evidence.CANDIDATE: " possibly by ",
-}
-_ONLY_IN: Final = {Change.ADDED: "not in Git", Change.REMOVED: "not in the cluster"}
-#: The heading above the objects that no source describes.
-NO_SOURCE: Final = "in no source"
-#: Dates of earlier years have no four digits everywhere.
-_FIRST_YEAR: Final = 1000
-#: Lines of a diff that a finding shows before it is opened.
-_LINES_IN_ROW: Final = 6
-#: A path before its last field, which is the one that readers look for, and that field with its index.
-_LAST_FIELD: Final = re.compile(r'(.*\.)([^.[\]"]+(?:\[[^\]]*\])?)', re.DOTALL)
-
-
-#: A group or an object, after the position of its source in the report; None if it has none, or if all have the same.
-Entry = tuple[int | None, Group | ObjectReport]
-
-
-def listed_entries(report: Report) -> list[Entry]:
-    """Returns what the page lists, worst first: groups, and objects, also those with only ignored findings.
-
-    They are ordered by source. Each comes with the position of its source in the report; None without one.
-    """
-    listed = sorted((item for item in report.objects if is_shown(item) or item.findings), key=worst_first)
-    return [
-        (None if source is None else report.sources.index(source), entry)
-        for source, items in by_source(report, listed)
-        for entry in grouped(items)
-    ]
-
-
-def page_data(report: Report, entries: Sequence[Entry], advisor: Advisor) -> dict[str, Json]:
+def _page_data(
+    report: Report, entries: Sequence[tuple[SourceInfo | None, Group | ObjectReport]], saved: str | None
+) -> dict[str, Json]:
     """Returns everything that the list shows and filters.
 
     A group looks like an object with one finding, and has ``members``.
@@ -364,6 +349,9 @@ def page_data(report: Report, entries: Sequence[Entry], advisor: Advisor) -> dic
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
     lifecycles = {finding.lifecycle for item in report.objects for finding in item.findings if finding.is_drift}
+    # After the first scan everything is new, which is not worth a mark on each finding.
+    rows = _Rows(Advisor.of(report, saved), marks_new=lifecycles != {Lifecycle.NEW})
+    lines = source_lines(report)
     return {
         "causes": CAUSE_TEXT,
         "kinds": _KINDS_OF_LINES,
@@ -374,38 +362,94 @@ def page_data(report: Report, entries: Sequence[Entry], advisor: Advisor) -> dic
             "lifecycle": list(Lifecycle),
             "security": list(Security),
         },
-        "sources": _headings(report),
-        "noSource": NO_SOURCE,
-        # After the first scan everything is new, which is not worth a mark on each finding.
+        # The headings above the objects of each source; none if all objects have the same source.
+        "sources": [lines[source.name] for source in report.sources] if len(report.sources) > 1 else [],
+        "noSource": _NO_SOURCE,
         "objects": [
-            _entry(source, entry, advisor, marks_new=lifecycles != {Lifecycle.NEW}) for source, entry in entries
+            {"sourceIndex": None if source is None else report.sources.index(source), **rows.entry(entry)}
+            for source, entry in entries
         ],
     }
 
 
-def _headings(report: Report) -> list[str]:
-    """Returns the headings above the objects of each source; nothing if all objects have the same source."""
-    lines = source_lines(report)
-    return [lines[source.name] for source in report.sources] if len(report.sources) > 1 else []
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Makes the data of objects and groups.
+
+    Attributes:
+        advisor: What to do about the findings.
+        marks_new: Whether new findings have a mark.
+    """
+
+    advisor: Advisor
+    marks_new: bool
+
+    def entry(self, entry: Group | ObjectReport) -> dict[str, Json]:
+        if isinstance(entry, ObjectReport):
+            return self._object(entry)
+        item, members, title = entry.item, entry.members, short(group_name(entry))
+        of_all = {"id": None, "place": None, "pointer": None, **_commands(self.advisor.commands_for_all(members))}
+        return {
+            **self._object(replace(item, findings=())),
+            "title": title[:1].upper() + title[1:],
+            **dict.fromkeys(("kind", "namespace", "name")),
+            "findings": [{**self._finding(item, entry.finding), **of_all}],
+            "members": [_member(one, found, item, entry.finding) for one, found in members],
+        }
+
+    def _object(self, item: ObjectReport) -> dict[str, Json]:
+        return {
+            "title": None,
+            **_name(item),
+            "status": item.status,
+            "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
+            "digest": item.digest and sentence(item.digest),
+            "reason": reason_of(replace(item, digest=None)),
+            "findings": [self._finding(item, finding) for finding in item.findings],
+            "members": None,
+        }
+
+    def _finding(self, item: ObjectReport, finding: Finding) -> dict[str, Json]:
+        before, last = "", short(finding.path)
+        if match := _LAST_FIELD.fullmatch(last):
+            before, last = match.groups()
+        row, lines = _lines(finding)
+        badge = lifecycle_mark(finding).lower()
+        first_seen = None if finding.first_seen is None else _instant(finding.first_seen)
+        return {
+            "id": short(finding.id),
+            "severity": finding.severity,
+            "cause": finding.cause,
+            "lifecycle": finding.lifecycle,
+            "pathStart": before or None,
+            "pathEnd": last or None,
+            "difference": _ONLY_IN.get(finding.change) if row else what_differs(finding),
+            "row": row,
+            "lines": lines,
+            "note": None if finding.note is None else f"note: {sentence(finding.note)}",
+            "badge": badge if badge and self.marks_new else None,
+            "security": finding.security,
+            "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
+            "manager": _first_of(finding.actors),
+            "seen": "seen " if not finding.actors and first_seen else None,
+            "time": first_seen if not finding.actors else _time(finding.actors[0]),
+            "advice": self.advisor.advice(item, finding),
+            **_commands(self.advisor.commands(item, finding)),
+            "actors": [_actor(actor) for actor in finding.actors],
+            "gitLine": git_line(finding),
+            "firstSeen": first_seen,
+            "ongoing": finding.lifecycle and f", {finding.lifecycle}",
+            "ignored": None
+            if finding.ignored is None
+            else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
+            "place": member_place(item, finding),
+            "pointer": short(finding.pointer) or None,
+        }
 
 
-def _entry(source: int | None, entry: Group | ObjectReport, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
-    if isinstance(entry, ObjectReport):
-        return _object(source, entry, advisor, marks_new=marks_new)
-    item, members = entry.item, entry.members
-    finding = _finding(item, entry.finding, advisor, marks_new=marks_new)
-    of_all = {"id": None, "place": None, "pointer": None, **_commands_data(advisor.commands_for_all(members))}
-    return {
-        **_object(source, replace(item, findings=()), advisor, marks_new=marks_new),
-        "title": _capitalized(short(group_name(entry))),
-        **dict.fromkeys(("kind", "namespace", "name")),
-        "findings": [{**finding, **of_all}],
-        "members": [_member(one, found, item, entry.finding) for one, found in members],
-    }
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _name(item: ObjectReport) -> dict[str, Json]:
+    names = {"kind": item.kind, "namespace": item.namespace, "name": item.name, "cluster": item.cluster}
+    return {label: None if name is None else short(name) for label, name in names.items()}
 
 
 def _member(item: ObjectReport, finding: Finding, common_item: ObjectReport, common: Finding) -> dict[str, Json]:
@@ -415,78 +459,11 @@ def _member(item: ObjectReport, finding: Finding, common_item: ObjectReport, com
         "digest": item.digest and sentence(item.digest) if item.digest != common_item.digest else None,
         "path": short(finding.path) if finding.path != common.path else None,
         "id": short(finding.id),
-        "place": _place(item, finding),
+        "place": member_place(item, finding),
     }
 
 
-def _name(item: ObjectReport) -> dict[str, Json]:
-    key = item.key
-    return {
-        "kind": short(key.kind),
-        "namespace": None if key.namespace is None else short(key.namespace),
-        "name": short(key.name),
-        "cluster": None if item.cluster is None else short(item.cluster),
-    }
-
-
-def _place(item: ObjectReport, finding: Finding) -> str | None:
-    return field_place(item, finding) or (None if item.source is None else short(str(item.source)))
-
-
-def _object(source: int | None, item: ObjectReport, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
-    findings = sorted(item.findings, key=finding_order)
-    return {
-        "sourceIndex": source,
-        "title": None,
-        **_name(item),
-        "status": item.status,
-        "source": short(str(item.source)) if item.source else short(", ".join(item.origins)) or None,
-        "digest": item.digest and sentence(item.digest),
-        "reason": reason_of(item if item.digest is None else replace(item, digest=None)),
-        "findings": [_finding(item, finding, advisor, marks_new=marks_new) for finding in findings],
-        "members": None,
-    }
-
-
-def _finding(item: ObjectReport, finding: Finding, advisor: Advisor, *, marks_new: bool) -> dict[str, Json]:
-    before, last = "", short(finding.path)
-    if match := _LAST_FIELD.fullmatch(last):
-        before, last = match.groups()
-    row, lines = _lines(finding)
-    badge = lifecycle_mark(finding).lower()
-    first_seen = None if finding.first_seen is None else instant(finding.first_seen)
-    return {
-        "id": short(finding.id),
-        "severity": finding.severity,
-        "cause": finding.cause,
-        "lifecycle": finding.lifecycle,
-        "pathStart": before or None,
-        "pathEnd": last or None,
-        "difference": _ONLY_IN.get(finding.change) if row else what_differs(finding),
-        "row": row,
-        "lines": lines,
-        "note": None if finding.note is None else f"note: {sentence(finding.note)}",
-        "badge": badge if badge and marks_new else None,
-        "security": finding.security,
-        "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
-        "manager": _first_of(finding.actors),
-        "seen": "seen " if not finding.actors and first_seen else None,
-        "time": first_seen if not finding.actors else _time(finding.actors[0]),
-        "advice": advisor.advice(item, finding),
-        **_commands_data(advisor.commands(item, finding)),
-        "actors": [_actor(actor) for actor in finding.actors],
-        "gitLine": git_line(finding),
-        "firstSeen": first_seen,
-        "ongoing": finding.lifecycle and f", {finding.lifecycle}",
-        "ignored": None
-        if finding.ignored is None
-        else f"by {sentence(finding.ignored.rule)}: {sentence(finding.ignored.reason)}",
-        "place": _place(item, finding),
-        "pointer": short(finding.pointer) or None,
-    }
-
-
-def _commands_data(commands: Commands | None) -> dict[str, Json]:
+def _commands(commands: Commands | None) -> dict[str, Json]:
     commands = commands or Commands()
     also = f"also deploys {plural(commands.also_deploys, 'pending change')}" if commands.also_deploys else None
     return {
@@ -498,10 +475,7 @@ def _commands_data(commands: Commands | None) -> dict[str, Json]:
     }
 
 
-_Line = list[str]
-
-
-def _lines(finding: Finding) -> tuple[list[_Line], list[_Line]]:
+def _lines(finding: Finding) -> tuple[list[list[str]], list[list[str]]]:
     """Returns the lines that show a difference: those of the row, and all of them if they are too many for a row."""
     if not has_values(finding):
         return [], []
@@ -518,7 +492,7 @@ def _lines(finding: Finding) -> tuple[list[_Line], list[_Line]]:
     return _in_pieces([DiffLine(mark, value) for mark, value in values if value is not None]), []
 
 
-def _in_pieces(diff: Sequence[DiffLine]) -> list[_Line]:
+def _in_pieces(diff: Sequence[DiffLine]) -> list[list[str]]:
     return [[line.mark, *pieces] for line, pieces in in_pieces(diff)]
 
 
@@ -546,11 +520,11 @@ def _actor(actor: Actor) -> dict[str, Json]:
 
 
 def _time(actor: Actor) -> str | None:
-    return None if actor.time is None else instant(actor.time)
+    return None if actor.time is None else _instant(actor.time)
 
 
 @lru_cache(maxsize=1024)
-def instant(time: str) -> str | None:
+def _instant(time: str) -> str | None:
     """Returns a time in UTC to the second, as RFC 3339; None if the text is not a time."""
     try:
         moment = datetime.fromisoformat(time).astimezone(UTC)

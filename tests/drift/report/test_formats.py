@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import jsonschema
@@ -31,6 +30,7 @@ from drift.model import (
     Verdict,
 )
 from drift.redaction import Redacted
+from drift.report.formats import Style
 from drift.report.json_report import to_document, to_json
 from drift.report.json_schema import json_schema
 from drift.report.markdown import to_markdown
@@ -197,17 +197,17 @@ def test_a_redacted_value_in_a_report_is_an_error() -> None:
 
 
 def test_the_text_report() -> None:
-    assert to_text(RICH, color=False) == GOLDEN
+    assert to_text(RICH) == GOLDEN
 
 
 def test_ignored_findings_are_counted_and_listed_with_verbose() -> None:
     line = "           ignored by annotation x: not ours\n"
 
-    assert line not in to_text(RICH, color=False)
-    assert line in to_text(RICH, color=False, verbose=True)
+    assert line not in to_text(RICH)
+    assert line in to_text(RICH, Style(verbose=True))
 
 
-@pytest.mark.parametrize("to_format", [partial(to_text, color=False), to_markdown])
+@pytest.mark.parametrize("to_format", [to_text, to_markdown])
 def test_the_work_of_controllers_and_objects_in_sync_are_counted_and_listed_on_request(
     to_format: Callable[..., str],
 ) -> None:
@@ -223,9 +223,9 @@ def test_the_work_of_controllers_and_objects_in_sync_are_counted_and_listed_on_r
     assert "spec.scaled" not in to_format(report)
     assert "1 change made by controllers, 1 remark on objects in sync" in to_format(report)
     for filters in (Filters(severity=Severity.INFO), Filters(causes=(Cause.CONTROLLER,))):
-        assert "spec.scaled" in to_format(report, filters=filters)
-        assert "made by controllers" not in to_format(report, filters=filters)
-    verbose = to_text(report, color=False, verbose=True)
+        assert "spec.scaled" in to_format(report, Style(filters=filters))
+        assert "made by controllers" not in to_format(report, Style(filters=filters))
+    verbose = to_text(report, Style(verbose=True))
     assert "spec.scaled" in verbose
     assert "finished" in verbose
 
@@ -233,8 +233,8 @@ def test_the_work_of_controllers_and_objects_in_sync_are_counted_and_listed_on_r
 def test_decisions_are_listed_with_verbose() -> None:
     line = "ConfigMap n/a: spec.x not reported: the API server's default\n"
 
-    assert line not in to_text(RICH, color=False)
-    assert line in to_text(RICH, color=False, verbose=True)
+    assert line not in to_text(RICH)
+    assert line in to_text(RICH, Style(verbose=True))
 
 
 @pytest.mark.parametrize("steering", ["\x1b[2J", "\x07", "\r", "\n", "\u202e", "\u2066", "\x9b31m", "\x00", "\u200b"])
@@ -247,7 +247,7 @@ def test_no_text_from_a_cluster_controls_the_terminal(steering: str) -> None:
     item = replace(_item(evil, Status.DRIFTED, finding, lines, reason=evil), source=Source(evil, 1, 1))
     report = replace(RICH, objects=(item,), notes=(evil,), errors=(evil,))
 
-    for text in (to_text(report, color=False, verbose=True), to_text(report, color=False, width=80, verbose=True)):
+    for text in (to_text(report, Style(verbose=True)), to_text(report, Style(width=80, verbose=True))):
         assert {character for character in text if not character.isprintable()} == {"\n"}
         # A newline in a value would start a line at the margin; only drift's own lines may.
         assert not [line for line in text.splitlines() if line.startswith("b")]
@@ -255,22 +255,22 @@ def test_no_text_from_a_cluster_controls_the_terminal(steering: str) -> None:
 
 @pytest.mark.parametrize("time", ["", "yesterday", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"])
 def test_an_invalid_time_is_shown_as_it_is(time: str) -> None:
-    text = to_text(_only(FINDING, actors=(replace(ACTOR, time=time),)), color=False)
+    text = to_text(_only(FINDING, actors=(replace(ACTOR, time=time),)))
 
     assert f"kubectl-edit, {time}\n" in text
 
 
 def test_a_trailing_newline_is_visible() -> None:
-    assert 'Git x, live "x\\n"' in to_text(_only(FINDING, desired="x", live="x\n"), color=False)
+    assert 'Git x, live "x\\n"' in to_text(_only(FINDING, desired="x", live="x\n"))
 
 
 @pytest.mark.parametrize(("value", "shown"), [("2", '"2"'), (2, "2"), ("true", '"true"'), (True, "true"), ("", '""')])
 def test_a_string_that_looks_like_another_type_is_quoted(value: object, shown: str) -> None:
-    assert f"live {shown}\n" in to_text(_only(FINDING, desired="x", live=value), color=False)
+    assert f"live {shown}\n" in to_text(_only(FINDING, desired="x", live=value))
 
 
 def test_multi_line_values_are_a_diff_below_the_managers() -> None:
-    text = to_text(_only(FINDING, path="data.a", desired="a\nb\n", live="a\nc\n"), color=False)
+    text = to_text(_only(FINDING, path="data.a", desired="a\nb\n", live="a\nc\n"))
 
     assert (
         "  medium   ~ data.a  - Git, + live\n"
@@ -283,10 +283,10 @@ def test_multi_line_values_are_a_diff_below_the_managers() -> None:
 
 
 def test_values_and_diff_lines_are_coloured() -> None:
-    text = to_text(_only(FINDING), color=True)
+    text = to_text(_only(FINDING), Style(color=True))
 
     assert "Git \x1b[31m2\x1b[0m, live \x1b[32m5\x1b[0m" in text
-    assert "\x1b[32m+ c\x1b[0m" in to_text(_only(FINDING, desired="a\nb\n", live="a\nc\n"), color=True)
+    assert "\x1b[32m+ c\x1b[0m" in to_text(_only(FINDING, desired="a\nb\n", live="a\nc\n"), Style(color=True))
 
 
 def test_an_ignored_finding_does_not_make_its_object_the_worst() -> None:
@@ -299,13 +299,13 @@ def test_an_ignored_finding_does_not_make_its_object_the_worst() -> None:
         errors=(),
     )
 
-    assert to_text(report, color=False).splitlines()[2].startswith("B n/a")
+    assert to_text(report).splitlines()[2].startswith("B n/a")
 
 
 def test_long_values_are_cut_around_the_first_difference() -> None:
     same = "line of a file " * 100
 
-    text = to_text(_only(FINDING, desired=f"{same}port=80 {same}", live=f"{same}port=81 {same}"), color=False)
+    text = to_text(_only(FINDING, desired=f"{same}port=80 {same}", live=f"{same}port=81 {same}"))
 
     assert "port=80 " in text
     assert "port=81 " in text
@@ -313,14 +313,14 @@ def test_long_values_are_cut_around_the_first_difference() -> None:
 
 
 def test_a_long_value_with_a_different_end_shows_the_end() -> None:
-    text = to_text(_only(FINDING, desired="a" * 500, live="a" * 500 + "tail"), color=False)
+    text = to_text(_only(FINDING, desired="a" * 500, live="a" * 500 + "tail"))
 
     assert "tail" in text
 
 
 def test_colours_are_written_only_if_requested() -> None:
-    assert "\x1b[" in to_text(RICH, color=True)
-    assert "\x1b[" not in to_text(RICH, color=False)
+    assert "\x1b[" in to_text(RICH, Style(color=True))
+    assert "\x1b[" not in to_text(RICH)
 
 
 def _without_commands(text: str) -> list[str]:
@@ -334,7 +334,7 @@ def _fits(line: str, width: int) -> bool:
 
 
 def test_lines_are_folded_at_the_width_and_not_cut() -> None:
-    text = to_text(RICH, color=False, width=40)
+    text = to_text(RICH, Style(width=40))
 
     assert all(_fits(line, 40) for line in _without_commands(text))
     assert "".join(text.split()) == "".join(GOLDEN.split())
@@ -346,25 +346,25 @@ WIDE = "\u6f22\u5b57 e\u0301 \U0001f600 " * 30
 @pytest.mark.parametrize("width", [10, 31, 80, 200])
 @pytest.mark.parametrize("value", [WIDE, WIDE.replace(" ", ""), f"one\n{WIDE}\n"])
 def test_wide_and_combining_characters_are_measured_in_columns(value: str, width: int) -> None:
-    text = to_text(_only(FINDING, path=WIDE, desired="x\n", live=value, note=WIDE), color=True, width=width)
+    text = to_text(_only(FINDING, path=WIDE, desired="x\n", live=value, note=WIDE), Style(color=True, width=width))
 
     assert all(_fits(line, width) for line in _without_commands(Text.from_ansi(text).plain))
     assert Text.from_ansi(text).plain.count("\u0301") >= 60
 
 
 def test_a_folded_line_continues_below_its_own_beginning_and_a_long_word_stays_whole() -> None:
-    text = to_text(_only(FINDING, path="a" * 60, note=f"{'b' * 20} {'c' * 20}"), color=False, width=50)
+    text = to_text(_only(FINDING, path="a" * 60, note=f"{'b' * 20} {'c' * 20}"), Style(width=50))
 
     assert f"\n           {'a' * 60}\n" in text
     assert f"\n           note: {'b' * 20}\n           {'c' * 20}\n" in text
 
 
 def test_a_pipe_gets_the_same_text_as_a_very_wide_terminal() -> None:
-    assert to_text(RICH, color=False, verbose=True) == to_text(RICH, color=False, width=100_000, verbose=True)
+    assert to_text(RICH, Style(verbose=True)) == to_text(RICH, Style(width=100_000, verbose=True))
 
 
 def test_lines_are_not_folded_for_a_pipe() -> None:
-    assert max(map(len, to_text(_only(FINDING, path="a" * 300), color=False).splitlines())) > 300
+    assert max(map(len, to_text(_only(FINDING, path="a" * 300)).splitlines())) > 300
 
 
 @pytest.mark.parametrize(
@@ -381,9 +381,9 @@ def test_the_color_flag_decides_on_colours(
 
 
 def test_only_the_worst_findings_are_shown_and_the_verdict_is_of_everything() -> None:
-    whole = to_text(RICH, color=False)
-    severe = to_text(RICH, color=False, filters=Filters(severity=Severity.HIGH))
-    limited = to_markdown(RICH, filters=Filters(limit=2))
+    whole = to_text(RICH)
+    severe = to_text(RICH, Style(filters=Filters(severity=Severity.HIGH)))
+    limited = to_markdown(RICH, Style(filters=Filters(limit=2)))
 
     assert severe.splitlines()[0] == whole.splitlines()[0]
     assert "Service n/a  missing" in severe
@@ -400,8 +400,8 @@ def test_on_a_terminal_the_words_that_differ_stand_out_and_the_text_is_the_same(
     both = _only(image)
     both = replace(both, objects=(replace(both.objects[0], findings=(image, text)),))
 
-    coloured = to_text(both, color=True)
+    coloured = to_text(both, Style(color=True))
 
     marked = re.findall(r"\x1b\[7;3[12]m(.*?)\x1b\[0m", coloured)
     assert sorted(marked) == ["2", "3", "c", "d"]
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == to_text(both, color=False)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == to_text(both)

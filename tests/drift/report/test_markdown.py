@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.model import Report, Severity, Status
-from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT
+from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Style
 from drift.report.markdown import to_markdown
 from tests.drift.report.reports import HOSTILE, HOSTILE_TEXTS, RICH, finding, hostile, item, report
 
@@ -49,7 +49,7 @@ def outside_code(markdown: str) -> str:
 
 @pytest.mark.parametrize("limit", [SMALLEST_LIMIT, COMMENT_LIMIT, STEP_SUMMARY])
 def test_ten_thousand_objects_fit(limit: int) -> None:
-    text = to_markdown(many(10_000), limit)
+    text = to_markdown(many(10_000), Style(markdown_limit=limit))
 
     assert len(text.encode()) <= limit
     assert re.search(r"\*\*[0-9]+ more objects with [0-9]+ findings left out to fit here\.\*\*", text)
@@ -59,7 +59,7 @@ def test_ten_thousand_objects_fit(limit: int) -> None:
 @pytest.mark.parametrize("limit", [SMALLEST_LIMIT, COMMENT_LIMIT])
 @pytest.mark.parametrize("texts", [HOSTILE_TEXTS, ("\N{SNOWMAN}" * 100_000,), ("`" * 1_048_576,), ("\x00" * 100_000,)])
 def test_hostile_texts_fit(texts: tuple[str, ...], limit: int) -> None:
-    assert len(to_markdown(hostile(*texts), limit).encode()) <= limit
+    assert len(to_markdown(hostile(*texts), Style(markdown_limit=limit)).encode()) <= limit
 
 
 def test_shown_and_omitted_findings_add_up() -> None:
@@ -147,7 +147,7 @@ def test_a_diff_that_does_not_fit_is_replaced_by_an_excerpt() -> None:
     desired, live = ("\n".join(f"{line}{'x' * 120}" for line in text.split("\n")) for text in _file(40))
     one = report(item("ConfigMap", "a", Status.DRIFTED, finding(1, desired=desired, live=live)))
 
-    narrow = to_markdown(one, SMALLEST_LIMIT)
+    narrow = to_markdown(one, Style(markdown_limit=SMALLEST_LIMIT))
 
     assert "setting-0: git" in narrow
     assert "setting-2: git" not in narrow

@@ -7,6 +7,7 @@ import pytest
 
 from drift.globs import Glob
 from drift.model import Actor, Cause, Change, IgnoredBy, ObjectKey, ObjectReport, Severity, Status
+from drift.report.formats import Style
 from drift.report.html.page import to_html
 from drift.report.markdown import to_markdown
 from drift.report.selection import NO_FILTERS, Filters, Group, group_name, grouped, member_names
@@ -70,9 +71,9 @@ def test_a_filter_hides_the_rest_and_counts_it(filters: Filters, names: set[str]
 def test_every_format_for_people_shows_what_the_filters_leave_and_the_verdict_of_everything() -> None:
     filters = Filters(kinds=(Glob("deployment"),))
     texts: list[str] = [
-        to_text(MIXED, color=False, filters=filters),
-        to_markdown(MIXED, filters=filters),
-        to_html(MIXED, filters=filters),
+        to_text(MIXED, Style(filters=filters)),
+        to_markdown(MIXED, Style(filters=filters)),
+        to_html(MIXED, Style(filters=filters)),
     ]
 
     for text in texts:
@@ -198,17 +199,17 @@ def test_ignored_findings_are_in_no_group() -> None:
 
 
 def test_verbose_text_and_markdown_name_every_object() -> None:
-    verbose = to_text(INCIDENT, color=False, verbose=True)
+    verbose = to_text(INCIDENT, Style(verbose=True))
     markdown = to_markdown(INCIDENT)
 
     for name in (f"miner-{number:02}" for number in range(67)):
         assert f"  {name}" in verbose
         assert f"- `{name}`\n" in markdown
-    assert "62 more (-v lists all)" in to_text(INCIDENT, color=False)
+    assert "62 more (-v lists all)" in to_text(INCIDENT)
 
 
 def test_a_group_that_does_not_fit_into_markdown_names_what_fits() -> None:
-    text = to_markdown(INCIDENT, 4096)
+    text = to_markdown(INCIDENT, Style(markdown_limit=4096))
 
     assert len(text.encode()) <= 4096
     assert "more not shown here\n\n</details>" in text
@@ -216,14 +217,14 @@ def test_a_group_that_does_not_fit_into_markdown_names_what_fits() -> None:
 
 
 def test_the_worst_comes_last_on_a_terminal_that_is_too_small_for_the_report() -> None:
-    lines = to_text(INCIDENT, color=False, width=120, height=40).splitlines()
-    fits = to_text(INCIDENT, color=False, width=120, height=400)
+    lines = to_text(INCIDENT, Style(width=120, height=40)).splitlines()
+    fits = to_text(INCIDENT, Style(width=120, height=400))
 
     assert lines[1] == "the worst findings come last"
     assert lines.index("67 Pods in shop  unmanaged") > lines.index("Secret shop/db  drifted  ./apps/shop.yaml:14")
-    assert fits == to_text(INCIDENT, color=False, width=120)
+    assert fits == to_text(INCIDENT, Style(width=120))
     assert sorted(lines) == sorted([*fits.splitlines(), "the worst findings come last"])
 
 
 def test_a_report_without_many_equal_findings_has_no_groups() -> None:
-    assert "the same change" not in to_text(report(edited(0), edited(1)), color=False)
+    assert "the same change" not in to_text(report(edited(0), edited(1)))

@@ -118,7 +118,7 @@ def test_short_markdown_keeps_the_worst_objects_of_any_source() -> None:
     worst = sorted((item for item in report.objects if is_shown(item)), key=worst_first)
 
     for limit in range(SMALLEST_LIMIT, COMMENT_LIMIT, 400):
-        text = to_markdown(report, limit)
+        text = to_markdown(report, Style(markdown_limit=limit))
         assert len(text.encode()) <= limit
         shown = [f"{object_name(item)}` {item.status}" in text for item in worst]
         assert shown == sorted(shown, reverse=True)
