@@ -154,17 +154,19 @@ def source_context(
     settings: Settings | None = None,
 ) -> SourceContext:
     """Returns what sources need to be read; the arguments are those of `read_sources`."""
-    if deadline is None and isinstance(cluster, TimedSource):
-        deadline = cluster.deadline
     return SourceContext(
         cluster=cluster,
         namespace=namespace or cluster.default_namespace,
         # A dump holds no values of Secrets.
         stored=RememberedLists(cluster) if isinstance(cluster, StoredObjects) else None,
         checkouts=tuple(checkouts),
-        runner=Runner(deadline),
+        runner=Runner(deadline or _deadline(cluster)),
         reads_secrets=settings is not None and settings.reads_flux_secrets,
     )
+
+
+def _deadline(cluster: LiveSource) -> Deadline | None:
+    return cluster.deadline if isinstance(cluster, TimedSource) else None
 
 
 def scan(
@@ -209,7 +211,7 @@ def scan(
     if isinstance(manifests, Desired):
         desired = manifests
     elif isinstance(manifests, LoadedManifests):
-        desired = from_files(manifests)
+        desired = from_files(manifests, _deadline(cluster))
     else:
         requests = [SourceRequest(RequestKind.PATH, os.fspath(path)) for path in manifests]
         desired = read_sources(requests, cluster, namespace=namespace, settings=settings)

@@ -26,6 +26,31 @@ def as_object(value: Json) -> Object:
     return value if isinstance(value, dict) else {}
 
 
+def at(value: Json, *path: str) -> Json:
+    """Returns the value at a path of keys; None if it is missing."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def text_at(value: Json, *path: str) -> str:
+    """Returns the string at a path of keys; "" if it is missing or no string."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def texts_at(value: Json, *path: str) -> list[str]:
+    """Returns the strings of the list at a path of keys."""
+    found = at(value, *path)
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+
+
+def objects_at(value: Json, *path: str) -> list[Object]:
+    """Returns the objects of the list at a path of keys."""
+    found = at(value, *path)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
 class Status(StrEnum):
     """The result for one object as a whole."""
 

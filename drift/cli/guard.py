@@ -58,7 +58,7 @@ def _files_at(revision: str | None, paths: Sequence[str], exclude: Sequence[File
     if not paths:
         return ()
     if revision is not None:
-        return load_manifests_at(revision, paths, exclude).manifests
+        return load_manifests_at(revision, paths, exclude)
     loaded = load_manifests(paths, exclude=exclude)
     if loaded.errors:
         raise UnreadableManifestsError(loaded.errors)

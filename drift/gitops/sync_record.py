@@ -7,12 +7,12 @@ https://fluxcd.io/flux/components/kustomize/kustomizations/#last-applied-revisio
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from posixpath import normpath
 from typing import Final
 
-from drift.model import Json, Object, ObjectKey
+from drift.model import Json, Object, ObjectKey, at, objects_at, text_at
 
 #: Group, kind, namespace ("" for cluster-scoped objects) and name, as Argo CD lists them.
 ResourceId = tuple[str, str, str, str]
@@ -87,25 +87,6 @@ def resource_ids(key: ObjectKey) -> tuple[ResourceId, ...]:
     return (key.group, key.kind, key.namespace or "", key.name), (key.group, key.kind, "", key.name)
 
 
-def at(value: Json, *path: str) -> Json:
-    """Returns a field of unvalidated JSON, or None if it is missing."""
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def text(value: Json, *path: str) -> str:
-    """Returns a string field of unvalidated JSON; "" if it is missing or not a string."""
-    found = at(value, *path)
-    return found if isinstance(found, str) else ""
-
-
-def items(value: Json, *path: str) -> Iterator[Object]:
-    """Yields the objects in a list field of unvalidated JSON."""
-    found = at(value, *path)
-    yield from (item for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
-
-
 #: SHA-1 or SHA-256. Any other revision is the version of a chart or the digest of an OCI artifact.
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: The results of an operation that changed the object.
@@ -122,11 +103,11 @@ def application_record(application: Object) -> SyncRecord:
         application: The live object.
     """
     status = at(application, "status")
-    last = list(items(status, "history"))[-1:]
-    operation = _last_operation(status, text(last[0], "deployedAt") if last else "")
+    last = objects_at(status, "history")[-1:]
+    operation = _last_operation(status, text_at(last[0], "deployedAt") if last else "")
     results = {} if operation is None else _results(operation)
     synced = None if operation is None else _operation_sources(operation)
-    listed = {_id(item): text(item, "status") for item in items(status, "resources")}
+    listed = {_id(item): text_at(item, "status") for item in objects_at(status, "resources")}
     return SyncRecord(
         # During the first sync, objects that it has not reached were never synced. Without any sync, nothing is known:
         # the objects may be those of a deleted Application with this name.
@@ -147,7 +128,7 @@ def _last_operation(status: Json, deployed: str) -> Json:
         deployed: RFC 3339, the end of the last sync in the history; "" without a history.
     """
     operation = at(status, "operationState")
-    started = text(operation, "startedAt")
+    started = text_at(operation, "startedAt")
     is_older = bool(started) and started < deployed
     if at(operation, "operation", "sync") is None or at(operation, "operation", "sync", "dryRun") is True or is_older:
         return None
@@ -156,11 +137,11 @@ def _last_operation(status: Json, deployed: str) -> Json:
 
 def _results(operation: Json) -> dict[ResourceId, str]:
     """Returns the result of an operation for each object so far."""
-    return {_id(item): text(item, "status") for item in items(operation, "syncResult", "resources")}
+    return {_id(item): text_at(item, "status") for item in objects_at(operation, "syncResult", "resources")}
 
 
 def _id(item: Json) -> ResourceId:
-    return text(item, "group"), text(item, "kind"), text(item, "namespace"), text(item, "name")
+    return text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace"), text_at(item, "name")
 
 
 def _operation_sources(operation: Json) -> Sources:
@@ -174,11 +155,11 @@ def _sources(entry: Json) -> Sources:
     """Returns the Git sources of an entry of the history or of a sync result, or None if there are none."""
     revisions = at(entry, "revisions")
     if isinstance(revisions, list) and revisions:
-        pairs = list(zip(items(entry, "sources"), revisions, strict=False))
+        pairs = list(zip(objects_at(entry, "sources"), revisions, strict=False))
     else:
         pairs = [(at(entry, "source"), at(entry, "revision"))]
     found = tuple(
-        SyncedSource(revision, _folder(text(source, "path")))
+        SyncedSource(revision, _folder(text_at(source, "path")))
         for source, revision in pairs
         if isinstance(revision, str) and _COMMIT.fullmatch(revision) and _has_manifests(source)
     )
@@ -192,16 +173,16 @@ def _folder(path: str) -> str:
 
 def _has_manifests(source: Json) -> bool:
     """Returns whether a source is in Git and adds objects. Charts are not in Git; a ``ref`` source only lends files."""
-    is_reference = bool(text(source, "ref")) and not text(source, "path")
-    return not text(source, "chart") and not text(source, "repoURL").startswith("oci://") and not is_reference
+    is_reference = bool(text_at(source, "ref")) and not text_at(source, "path")
+    return not text_at(source, "chart") and not text_at(source, "repoURL").startswith("oci://") and not is_reference
 
 
 def _why_pending(
     application: Json, operation: Json, results: Mapping[ResourceId, str]
 ) -> Callable[[ObjectKey], str | None]:
-    name = f"Application {text(application, 'metadata', 'namespace')}/{text(application, 'metadata', 'name')}"
-    phase = text(operation, "phase")
-    selected = list(items(operation, "operation", "sync", "resources"))
+    name = f"Application {text_at(application, 'metadata', 'namespace')}/{text_at(application, 'metadata', 'name')}"
+    phase = text_at(operation, "phase")
+    selected = objects_at(operation, "operation", "sync", "resources")
 
     def why(key: ObjectKey) -> str | None:
         if any(results.get(found) == _FAILED for found in resource_ids(key)):
@@ -219,7 +200,7 @@ def _why_pending(
 
 def _selects(item: Object, key: ObjectKey) -> bool:
     """Returns whether a selective sync includes an object. ``*`` or a missing namespace matches everything."""
-    patterns = (text(item, "group"), text(item, "kind"), text(item, "namespace") or "*", text(item, "name"))
+    patterns = (text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace") or "*", text_at(item, "name"))
     names = (key.group, key.kind, key.namespace or "", key.name)
     return all(pattern in {"*", name} for pattern, name in zip(patterns, names, strict=True))
 
@@ -236,9 +217,9 @@ def kustomization_record(kustomization: Object) -> SyncRecord:
         kustomization: The live object, in any API version.
     """
     status = at(kustomization, "status")
-    applied, attempted = text(status, "lastAppliedRevision"), text(status, "lastAttemptedRevision")
+    applied, attempted = text_at(status, "lastAppliedRevision"), text_at(status, "lastAttemptedRevision")
     # An OCI artifact may name the commit that it was built from.
-    commit = commit_of(applied) or commit_of(text(status, "lastAppliedOriginRevision"))
+    commit = commit_of(applied) or commit_of(text_at(status, "lastAppliedOriginRevision"))
     is_another = (commit_of(attempted) or attempted) != (commit_of(applied) or applied)
     return SyncRecord(
         last=(SyncedSource(commit),) if commit else None,

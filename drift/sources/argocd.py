@@ -11,10 +11,10 @@ from typing import Final
 
 from drift.errors import SourceError
 from drift.gitops.opt_outs import application_ignores
-from drift.gitops.sync_record import application_record, at, items, resource_ids, text
+from drift.gitops.sync_record import application_record, resource_ids
 from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject
-from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
+from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.argocd_build import (
     COMMIT,
@@ -55,7 +55,7 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
             if target == ALL
             else "the cluster has no Application of Argo CD with this name; --argocd all takes all of them"
         )
-    with Checkouts(context.checkouts) as checkouts:
+    with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         any_file = cache(partial(may_read_any_file, context=context))
         jobs = [
             partial(_render_application, live, context, checkouts, partial(any_file, live.namespace or ""))
@@ -88,7 +88,7 @@ class _Application:
         self._body = live.body
         self._context = context
         self._checkouts = checkouts
-        target = text(live.body, "spec", "destination", "namespace") or context.namespace
+        target = text_at(live.body, "spec", "destination", "namespace") or context.namespace
         self._builder = ApplicationBuilder(live.name, target, context, checkouts, any_file)
         self._info = _info(live)
         self._identity = GitOpsObject(_APPLICATION.group, _APPLICATION.kind, live.namespace or "", live.name)
@@ -99,9 +99,9 @@ class _Application:
         if elsewhere is not None:
             yield Rendered(self._info, skipped=f"it is applied to another cluster ({elsewhere})")
             return
-        sources = tuple(items(self._body, "spec", "sources")) or (as_object(at(self._body, "spec", "source")),)
+        sources = tuple(objects_at(self._body, "spec", "sources")) or (as_object(at(self._body, "spec", "source")),)
         for number, source in enumerate(sources):
-            if text(source, "ref") and not text(source, "path") and not text(source, "chart"):
+            if text_at(source, "ref") and not text_at(source, "path") and not text_at(source, "chart"):
                 continue
             # Each source of a report has a name of its own.
             name = self._info.name if len(sources) == 1 else f"{self._info.name} source {number + 1}"
@@ -112,7 +112,7 @@ class _Application:
 
     def _elsewhere(self) -> str | None:
         destination = at(self._body, "spec", "destination")
-        named = text(destination, "server") or text(destination, "name")
+        named = text_at(destination, "server") or text_at(destination, "name")
         info = self._context.cluster.info
         is_here = named in _HERE or (info is not None and named.rstrip("/") == info.server.rstrip("/"))
         return None if is_here else without_passwords(named) or "without a name"
@@ -143,7 +143,7 @@ class _Application:
         ignores, remarks = application_ignores(self._body, info.name, info.name)
         if number == 0:
             notes += remarks
-        path = text(sources[number], "path")
+        path = text_at(sources[number], "path")
         shown = shown_path(tree, path)
         if not manifests:
             notes.append(f"{info.name}: there is no manifest in {shown}")
@@ -189,15 +189,15 @@ class _Application:
 
     def _wanted_commit(self, source: Object, number: int) -> str | None:
         """Returns the commit to which a source is pinned, or None if it follows a branch."""
-        wanted = text(source, "targetRevision")
-        if text(source, "chart") or COMMIT.fullmatch(wanted):
+        wanted = text_at(source, "targetRevision")
+        if text_at(source, "chart") or COMMIT.fullmatch(wanted):
             return wanted
         if RANGE.search(wanted):
             # Argo CD has looked up the newest tag.
             status = at(self._body, "status", "sync")
             revisions = at(status, "revisions")
             found = revisions[number] if isinstance(revisions, list) and number < len(revisions) else None
-            revision = found or text(status, "revision")
+            revision = found or text_at(status, "revision")
             if not isinstance(revision, str) or not COMMIT.fullmatch(revision):
                 raise SourceError(f"its revision {wanted} is a range of versions that Argo CD has not looked up yet")
             return revision
@@ -205,7 +205,7 @@ class _Application:
 
     def _synced(self) -> Revision | None:
         """Returns the last complete sync, or None if there was none."""
-        entries = list(items(self._body, "status", "history"))
+        entries = objects_at(self._body, "status", "history")
         return _recorded(entries[-1]) if entries else None
 
     def _base(self, number: int, count: int) -> tuple[Manifest, ...] | None:
@@ -241,17 +241,17 @@ def _recorded(entry: Object) -> Revision:
     """Returns the sources of an entry of the history, or of a sync result."""
     revisions = at(entry, "revisions")
     if isinstance(revisions, list) and revisions:
-        sources = tuple(items(entry, "sources"))
+        sources = tuple(objects_at(entry, "sources"))
         return Revision(sources, tuple(str(revision) for revision in revisions[: len(sources)]))
-    return Revision((as_object(at(entry, "source")),), (text(entry, "revision"),))
+    return Revision((as_object(at(entry, "source")),), (text_at(entry, "revision"),))
 
 
 def _to_be_pruned(application: Object) -> Iterator[ObjectKey]:
     """Yields the objects that Argo CD has applied and that its last comparison did not find in Git."""
-    for item in items(application, "status", "resources"):
+    for item in objects_at(application, "status", "resources"):
         if item.get("requiresPruning") is True:
             yield ObjectKey(
-                text(item, "group"), text(item, "kind"), text(item, "namespace") or None, text(item, "name")
+                text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace") or None, text_at(item, "name")
             )
 
 
@@ -263,9 +263,11 @@ def _info(live: LiveObject) -> SourceInfo:
     """Returns what Argo CD says about an Application."""
     status = as_object(live.body.get("status"))
     automated = at(live.body, "spec", "syncPolicy", "automated")
-    sync, health = text(status, "sync", "status"), text(status, "health", "status")
-    history = list(items(status, "history"))
-    problems = [text(item, "message") for item in items(status, "conditions") if text(item, "type").endswith("Error")]
+    sync, health = text_at(status, "sync", "status"), text_at(status, "health", "status")
+    history = objects_at(status, "history")
+    problems = [
+        text_at(item, "message") for item in objects_at(status, "conditions") if text_at(item, "type").endswith("Error")
+    ]
     said = ", ".join(filter(None, (sync, health)))
     return SourceInfo(
         SourceKind.ARGOCD_APPLICATION,
@@ -273,6 +275,6 @@ def _info(live: LiveObject) -> SourceInfo:
         suspended=not isinstance(automated, dict) or automated.get("enabled") is False,
         ready=(sync == "Synced" and health == "Healthy") if sync else None,
         message=one_line(": ".join(filter(None, (said, *problems[:1])))),
-        last_synced=(text(history[-1], "deployedAt") if history else "") or None,
+        last_synced=(text_at(history[-1], "deployedAt") if history else "") or None,
         stale_since=stale_since(live.body),
     )

@@ -19,8 +19,7 @@ from typing import Final
 from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
-from drift.gitops.sync_record import items, text
-from drift.model import Manifest, Object, as_object
+from drift.model import Manifest, Object, as_object, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import ControllerKind, MissingObjectError
@@ -98,13 +97,13 @@ class ApplicationBuilder:
         Raises:
             SourceError: There is none.
         """
-        url, chart = text(source, "repoURL"), text(source, "chart")
+        url, chart = text_at(source, "repoURL"), text_at(source, "chart")
         if not chart:
             return self._checkouts.find(url)
         try:
             return self._checkouts.find(url)
         except SourceError:
-            version, shown = text(source, "targetRevision"), without_passwords(url)
+            version, shown = text_at(source, "targetRevision"), without_passwords(url)
             raise SourceError(
                 f"its chart {chart} {version} is in a Helm repository, from which drift downloads nothing; run "
                 f"`helm pull {chart} --repo {shown} --version {version} --untar` and add "
@@ -114,7 +113,7 @@ class ApplicationBuilder:
     def _copy(self, revision: Revision, number: int) -> AbstractContextManager[Copy]:
         source = revision.sources[number]
         commit = revision.commits[number]
-        if text(source, "chart"):
+        if text_at(source, "chart"):
             commit = None
         elif commit is not None and not COMMIT.fullmatch(commit):
             raise SourceError(f"{commit} is not a commit of Git")
@@ -152,7 +151,7 @@ class ApplicationBuilder:
     def _render(self, revision: Revision, number: int, copy: Copy) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
         source = revision.sources[number]
         tree = self.tree(source)
-        commit = None if text(source, "chart") else revision.commits[number]
+        commit = None if text_at(source, "chart") else revision.commits[number]
         notes: list[str] = []
         try:
             folder = _folder_of(source, copy.root)
@@ -186,14 +185,14 @@ class ApplicationBuilder:
         _add_dependencies(folder, original)
         chart = read_chart(folder)
         wanted = revision.commits[number]
-        if text(source, "chart") and wanted is not None and not RANGE.search(wanted) and chart.version != wanted:
+        if text_at(source, "chart") and wanted is not None and not RANGE.search(wanted) and chart.version != wanted:
             raise SourceError(f"{original} has version {chart.version} of the chart, not {wanted}")
         info = self._context.cluster.info
         with TemporaryDirectory(prefix="drift-") as scratch, ExitStack() as copies:
             value_files = self._value_files(revision, number, copy, folder, copies)
             installation = Installation(
-                release=text(options, "releaseName") or self._name,
-                namespace=text(options, "namespace") or self._target,
+                release=text_at(options, "releaseName") or self._name,
+                namespace=text_at(options, "namespace") or self._target,
                 values=(*value_files, *inline_values(options, Path(scratch))),
                 kube_version=None if info is None else info.version,
                 api_versions=api_versions(self._context.cluster.resources),
@@ -212,7 +211,7 @@ class ApplicationBuilder:
             root, path = own.root, str(name)
             if path.startswith("$"):
                 reference, _, path = path[1:].partition("/")
-                found = [index for index, other in enumerate(revision.sources) if text(other, "ref") == reference]
+                found = [index for index, other in enumerate(revision.sources) if text_at(other, "ref") == reference]
                 if not found:
                     raise SourceError(f"the values file {name} names no source of the Application")
                 copy = copies.enter_context(self._copy(revision, found[0]))
@@ -244,7 +243,7 @@ def may_read_any_file(namespace: str, context: SourceContext) -> bool:
         config = CONFIG_MAP.get(namespace, OPTIONS, context.cluster)
     except MissingObjectError:
         return False
-    given = text(config, "data", "kustomize.buildOptions").replace("=", " ").split()
+    given = text_at(config, "data", "kustomize.buildOptions").replace("=", " ").split()
     unrestricted = ["--load-restrictor", "LoadRestrictionsNone"]
     if given not in ([], unrestricted):
         raise SourceError(f"kustomize.buildOptions of argocd-cm is not supported: {' '.join(given)}")
@@ -253,8 +252,8 @@ def may_read_any_file(namespace: str, context: SourceContext) -> bool:
 
 def _folder_of(source: Object, root: Path) -> Path:
     """Returns the folder of a source in a copy of its repository."""
-    chart = text(source, "chart")
-    path = os.path.normpath(f"/{chart or text(source, 'path')}").lstrip("/")
+    chart = text_at(source, "chart")
+    path = os.path.normpath(f"/{chart or text_at(source, 'path')}").lstrip("/")
     if (root / path).is_dir():
         return root / path
     if chart and (root / CHART).is_file():
@@ -272,7 +271,7 @@ def shown_path(tree: WorkTree, path: str) -> str:
 def _type_of(source: Object, folder: Path) -> str:
     """Returns the type of a source, as Argo CD finds it."""
     named = [kind for kind in _TYPES if source.get(kind)]
-    if text(source, "chart"):
+    if text_at(source, "chart"):
         named = [*dict.fromkeys(["helm", *named])]
     if len(named) > 1:
         raise SourceError(f"it has several types: {', '.join(named)}")
@@ -333,7 +332,7 @@ def read_directory(options: Object, folder: Path, shown: str, notes: list[str]) 
     Raises:
         SourceError: A file cannot be read, or not as Argo CD would.
     """
-    include, exclude = (_glob(text(options, name)) for name in ("include", "exclude"))
+    include, exclude = (_glob(text_at(options, name)) for name in ("include", "exclude"))
     manifests: list[Manifest] = []
     for name in _files_in(folder, recurse=options.get("recurse") is True):
         is_chosen = include is None or include.fullmatch(name) is not None
@@ -401,15 +400,15 @@ def with_parameters(kustomization: Object, options: Object, folder: Path) -> Obj
     """Returns a kustomization as ``kustomize edit`` changes it for Argo CD."""
     changed = dict(kustomization)
     for name in ("namePrefix", "nameSuffix", "namespace"):
-        if text(options, name):
-            changed[name] = text(options, name)
-    images = _with_images(list(items(changed, "images")), _texts(options, "images"))
+        if text_at(options, name):
+            changed[name] = text_at(options, name)
+    images = _with_images(objects_at(changed, "images"), _texts(options, "images"))
     if images:
         changed["images"] = images
-    replicas = {text(item, "name"): item for item in items(changed, "replicas")}
-    for item in items(options, "replicas"):
+    replicas = {text_at(item, "name"): item for item in objects_at(changed, "replicas")}
+    for item in objects_at(options, "replicas"):
         count = item.get("count")
-        replicas[text(item, "name")] = {
+        replicas[text_at(item, "name")] = {
             "name": item.get("name"),
             "count": int(count) if isinstance(count, str) else count,
         }
@@ -426,7 +425,7 @@ def with_parameters(kustomization: Object, options: Object, folder: Path) -> Obj
         for name in _texts(options, "components")
         if options.get("ignoreMissingComponents") is not True or (folder / name).exists()
     ]
-    for name, values in (("components", components), ("patches", list(items(options, "patches")))):
+    for name, values in (("components", components), ("patches", objects_at(options, "patches"))):
         if values:
             changed[name] = [*(changed.get(name) or ()), *values]
     return changed
@@ -451,7 +450,7 @@ def _merged(kustomization: Object, name: str, options: Object, force: str, value
 
 
 def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[Object]:
-    merged = {text(image, "name"): image for image in images}
+    merged = {text_at(image, "name"): image for image in images}
     for change in changes:
         found = _IMAGE.fullmatch(change)
         if found is None:
@@ -473,7 +472,7 @@ def _texts(value: Object, name: str) -> Iterator[str]:
 def inline_values(options: Object, folder: Path) -> Iterator[str]:
     """Writes the values in an Application to a file."""
     values = options.get("valuesObject")
-    content = json.dumps(values) if isinstance(values, dict) and values else text(options, "values")
+    content = json.dumps(values) if isinstance(values, dict) and values else text_at(options, "values")
     if content:
         file = folder / "values.yaml"
         file.write_text(content, encoding="utf-8")
@@ -486,9 +485,9 @@ def helm_flags(options: Object) -> Iterator[str]:
     Raises:
         SourceError: A parameter contains a variable of Argo CD.
     """
-    parameters = {text(item, "name"): item for item in items(options, "parameters")}
+    parameters = {text_at(item, "name"): item for item in objects_at(options, "parameters")}
     for name, item in parameters.items():
-        value = text(item, "value")
+        value = text_at(item, "value")
         if "$" in value:
             raise SourceError(f"the parameter {name} contains a variable, which is not supported")
         is_list = value.startswith("{") and value.endswith("}")

@@ -7,11 +7,10 @@ written as they are in Git, which is also what Flux and Argo CD read.
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -21,20 +20,10 @@ from typing import Final, Self
 from urllib.parse import unquote
 
 from drift.errors import SourceError, UsageError
+from drift.kube.limits import Deadline
 from drift.redaction import without_passwords
+from drift.sources.git import Git
 
-_TIMEOUT_SECONDS: Final = 60
-#: Settings of the user or of the clone that make Git run a program.
-_SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
-_ENVIRONMENT: Final = {
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    # A partial clone fetches missing files when it needs them.
-    "GIT_NO_LAZY_FETCH": "1",
-    "LC_ALL": "C",
-}
-#: They name another repository than that of the folder.
-_PLACES: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})
 #: Larger files are left out of copies. The API server accepts no object of this size.
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _BATCH: Final = 1000
@@ -79,16 +68,17 @@ def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
     Args:
         arguments: As for `Checkouts`.
     """
+    git = Git(is_isolated=True)
     for argument in arguments or (".",):
         path = _split(argument)[1]
-        top = _git(path, "rev-parse", "--show-toplevel")
+        top = git.text(path, "rev-parse", "--show-toplevel")
         # Without resolving the path: git-sync points a link to another folder.
-        root = path if top is None else path / os.path.relpath(top.strip(), path.resolve())
+        root = path if top is None else path / os.path.relpath(top, path.resolve())
         yield str(root)
-        tracked = _git(root, "ls-files", "-z", "--cached")
+        tracked = git.text(root, "ls-files", "-z", "--cached")
         yield from (str(root / name) for name in (tracked or "").split("\0") if name)
         names = (part for name in _STATE for part in ("--git-path", name))
-        yield from (str(root / file) for file in (_git(root, "rev-parse", *names) or "").splitlines())
+        yield from (str(root / file) for file in (git.text(root, "rev-parse", *names) or "").splitlines())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +112,15 @@ class Copy:
 class Checkouts:
     """The local work trees, and temporary copies of them. Use it as a context manager, which removes the copies."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], deadline: Deadline | None = None) -> None:
         """Reads nothing yet.
 
         Args:
             arguments: ``PATH`` or ``URL=PATH``; none for the work tree of the working directory.
+            deadline: When Git is stopped; None for never.
         """
         self._arguments = arguments
+        self._git = Git(deadline or Deadline(None), is_isolated=True)
         self._unused: defaultdict[tuple[WorkTree, str | None, str], deque[Copy]] = defaultdict(deque)
         self._behind: dict[tuple[WorkTree, str], int] = {}
         self._folder: Path | None = None
@@ -166,13 +158,12 @@ class Checkouts:
             return 0
         with self._lock:
             if (tree, commit) not in self._behind:
-                self._behind[tree, commit] = _commits_behind(tree, commit)
+                self._behind[tree, commit] = self._git.commits_behind(tree.root, commit)
             return self._behind[tree, commit]
 
     def tag(self, tree: WorkTree, name: str) -> str | None:
         """Returns the commit of a tag, or None if the work tree does not have it."""
-        found = _git(tree.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/tags/{name}^{{commit}}")
-        return found.strip() if found else None
+        return self._git.commit(tree.root, f"refs/tags/{name}")
 
     @contextmanager
     def copy(
@@ -209,15 +200,15 @@ class Checkouts:
         # Its real path, to tell where links lead.
         target = Path(tempfile.mkdtemp(dir=self._folder)).resolve()
         if commit is not None:
-            return _copy_commit(tree.root, commit, target)
-        return _copy_files(tree.root, _files_of(tree), target)
+            return _copy_commit(self._git, tree.root, commit, target)
+        return _copy_files(tree.root, _files_of(self._git, tree), target)
 
     @cached_property
     def _by_url(self) -> Mapping[tuple[str, str], WorkTree]:
         trees: dict[tuple[str, str], WorkTree] = {}
         for argument in self._arguments:
             url, path = _split(argument)
-            tree = _work_tree(path)
+            tree = _work_tree(self._git, path)
             if tree is None or (url is None and tree.commit is None):
                 raise UsageError(
                     f"--checkout {argument}: {path} is not "
@@ -227,19 +218,13 @@ class Checkouts:
                         else "a Git work tree with a commit; write URL=PATH for other folders"
                     )
                 )
-            for name in [url] if url is not None else _remotes(tree.root):
+            for name in [url] if url is not None else _remotes(self._git, tree.root):
                 trees.setdefault(repository_id(name), tree)
         if not self._arguments:
-            here = _work_tree(Path())
+            here = _work_tree(self._git, Path())
             if here is not None and here.commit is not None:
-                trees = {repository_id(name): here for name in _remotes(here.root)}
+                trees = {repository_id(name): here for name in _remotes(self._git, here.root)}
         return trees
-
-
-def _commits_behind(tree: WorkTree, commit: str) -> int:
-    if _git(tree.root, "merge-base", "--is-ancestor", "HEAD", commit) is None:
-        return 0
-    return int(_git(tree.root, "rev-list", "--count", f"HEAD..{commit}", "--") or 0)
 
 
 def _split(argument: str) -> tuple[str | None, Path]:
@@ -248,38 +233,37 @@ def _split(argument: str) -> tuple[str | None, Path]:
     return (url, Path(path)) if equals and url and not Path(argument).exists() else (None, Path(argument))
 
 
-def _work_tree(path: Path) -> WorkTree | None:
+def _work_tree(git: Git, path: Path) -> WorkTree | None:
     """Returns the work tree of a folder, the folder itself if it has none, or None if it does not exist."""
     if not path.is_dir():
         return None
-    root = _git(path, "rev-parse", "--show-toplevel")
-    commit = _git(path, "rev-parse", "--verify", "--quiet", "HEAD")
+    root, commit = git.text(path, "rev-parse", "--show-toplevel"), git.commit(path, "HEAD")
     if not root or not commit:
         return WorkTree(path.resolve(), None)
     # Git would filter changed files to compare them.
-    filters = (
-        _git(path, "config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$") or ""
-    ).split("\n")
+    filters = git.text(path, "config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$") or ""
     unfiltered = [
-        part for name in filters if name for part in ("-c", f"{name}={'false' if name.endswith('.required') else ''}")
+        part
+        for name in filters.splitlines()
+        for part in ("-c", f"{name}={'false' if name.endswith('.required') else ''}")
     ]
-    return WorkTree(Path(root.strip()), commit.strip(), bool(_git(path, *unfiltered, "status", "--porcelain")))
+    return WorkTree(Path(root), commit, bool(git.text(path, *unfiltered, "status", "--porcelain")))
 
 
-def _remotes(root: Path) -> list[str]:
-    lines = (_git(root, "config", "--get-regexp", r"^remote\..*\.(url|pushurl)$") or "").splitlines()
+def _remotes(git: Git, root: Path) -> list[str]:
+    lines = (git.text(root, "config", "--get-regexp", r"^remote\..*\.(url|pushurl)$") or "").splitlines()
     return [line.partition(" ")[2] for line in lines]
 
 
 # -- the files as they are
 
 
-def _files_of(tree: WorkTree) -> Iterable[str]:
+def _files_of(git: Git, tree: WorkTree) -> Iterable[str]:
     """Returns the files of a work tree that Git does not ignore."""
     if tree.commit is not None:
-        listed = _git(tree.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        listed = git.text(tree.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         if listed is None:
-            raise SourceError(f"git cannot list the files of {tree.root}")
+            raise git.error(SourceError(f"git cannot list the files of {tree.root}"))
         return sorted({name for name in listed.split("\0") if name})
     return (
         Path(parent, name).relative_to(tree.root).as_posix()
@@ -314,10 +298,14 @@ def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
 # -- the files of a commit
 
 
-def _copy_commit(root: Path, commit: str, target: Path) -> Copy:
-    listed = _git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", f"{commit}^{{commit}}")
+def _copy_commit(git: Git, root: Path, commit: str, target: Path) -> Copy:
+    listed = git.text(root, "ls-tree", "-r", "-z", "--long", "--full-tree", f"{commit}^{{commit}}")
     if listed is None:
-        raise SourceError(f"the checkout {root} does not have the commit {commit}; {fetch_command(root, commit)}")
+        raise git.error(
+            SourceError(
+                f"the checkout {root} does not have the commit {commit}; `git -C {root} fetch origin {commit}` gets it"
+            )
+        )
     left_out = _LeftOut()
     blobs: list[tuple[Path, str, bool]] = []
     for entry in listed.split("\0"):
@@ -332,7 +320,7 @@ def _copy_commit(root: Path, commit: str, target: Path) -> Copy:
         else:
             blobs.append((target / name, blob, mode == "120000"))
     links: dict[Path, str] = {}
-    for (copy, _, is_link), content in zip(blobs, _contents(root, [blob for _, blob, _ in blobs]), strict=True):
+    for (copy, _, is_link), content in zip(blobs, _contents(git, root, [blob for _, blob, _ in blobs]), strict=True):
         if is_link:
             links[copy] = os.fsdecode(content)
             continue
@@ -343,22 +331,17 @@ def _copy_commit(root: Path, commit: str, target: Path) -> Copy:
     return Copy(target, (*_link(links, target, None), *left_out.sentences()))
 
 
-def fetch_command(root: Path, commit: str) -> str:
-    """Returns the command that fetches a commit, for messages."""
-    return f"`git -C {root} fetch origin {commit}` gets it"
-
-
-def _contents(root: Path, blobs: Sequence[str]) -> Iterator[bytes]:
+def _contents(git: Git, root: Path, blobs: Sequence[str]) -> Iterator[bytes]:
     """Yields the contents of files in Git."""
     for begin in range(0, len(blobs), _BATCH):
         names = blobs[begin : begin + _BATCH]
-        output = _run(root, ("cat-file", "--batch"), "\n".join(names).encode())
+        output = git.run(root, "cat-file", "--batch", given="\n".join(names).encode()) or b""
         position = 0
         for name in names:
-            end = (output or b"").find(b"\n", position)
-            header = (output or b"")[position:end].split()
-            if output is None or len(header) != 3:  # noqa: PLR2004
-                raise SourceError(f"git cannot read {name} in {root}; is it a partial clone?")
+            end = output.find(b"\n", position)
+            header = output[position:end].split()
+            if len(header) != 3:  # noqa: PLR2004
+                raise git.error(SourceError(f"git cannot read {name} in {root}; is it a partial clone?"))
             size = int(header[2])
             yield output[end + 1 : end + 1 + size]
             position = end + 1 + size + 1
@@ -411,30 +394,3 @@ class _LeftOut:
 def _sentence(names: Sequence[str], problem: str) -> str:
     others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     return f"{names[0]}{others} {problem}"
-
-
-# -- git
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Returns the output of Git, or None if it fails."""
-    output = _run(folder, arguments)
-    return None if output is None else output.decode("utf-8", "surrogateescape")
-
-
-def _run(folder: Path, arguments: Sequence[str], given: bytes = b"") -> bytes | None:
-    git = shutil.which("git")
-    if git is None:
-        return None
-    command = [git, *_SAFE, "-C", str(folder), *arguments]
-    with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(  # noqa: S603
-            command,
-            input=given,
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-            env={name: value for name, value in os.environ.items() if name not in _PLACES} | _ENVIRONMENT,
-        )
-        return done.stdout if done.returncode == 0 else None
-    return None

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drift.errors import RequestError, SourceError, UsageError
-from drift.gitops.sync_record import at, items, text
 from drift.kube.live import LiveObject, LiveSource
-from drift.model import Object, as_object
+from drift.model import Object, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
 
 #: What stands for all objects, in all namespaces.
@@ -102,11 +101,11 @@ def state_of(body: Object) -> str:
         body.get("spec"),
         body.get("data"),
         [status.get(name) for name in ("lastAppliedRevision", "lastAttemptedRevision")],
-        [[entry.get(name) for name in ("id", "version", "digest")] for entry in items(status, "history")],
-        [text(condition(body, "Ready"), name) for name in ("status", "reason")],
-        text(status, "artifact", "revision"),
-        text(status, "sync", "status"),
-        text(status, "operationState", "finishedAt"),
+        [[entry.get(name) for name in ("id", "version", "digest")] for entry in objects_at(status, "history")],
+        [text_at(condition(body, "Ready"), name) for name in ("status", "reason")],
+        text_at(status, "artifact", "revision"),
+        text_at(status, "sync", "status"),
+        text_at(status, "operationState", "finishedAt"),
         stale_since(body) is None,
     ]
     return json.dumps(values, sort_keys=True)
@@ -115,7 +114,7 @@ def state_of(body: Object) -> str:
 def condition(body: Object, kind: str) -> Object:
     """Returns a condition in the status of an object; empty if it has none."""
     conditions = at(body, "status", "conditions")
-    found = (item for item in (conditions if isinstance(conditions, list) else ()) if text(item, "type") == kind)
+    found = (item for item in (conditions if isinstance(conditions, list) else ()) if text_at(item, "type") == kind)
     return next((item for item in found if isinstance(item, dict)), {})
 
 
@@ -123,9 +122,9 @@ def last_written(body: Object, subresource: str | None = None) -> str | None:
     """Returns when an object or one of its subresources was last changed, as RFC 3339; None if unknown."""
     entries = at(body, "metadata", "managedFields")
     times = [
-        text(entry, "time")
+        text_at(entry, "time")
         for entry in (entries if isinstance(entries, list) else ())
-        if subresource is None or text(entry, "subresource") == subresource
+        if subresource is None or text_at(entry, "subresource") == subresource
     ]
     return max(filter(None, times), default=None)
 
@@ -134,7 +133,7 @@ def stale_since(body: Object) -> str | None:
     """Returns when a controller looked at its object last, as RFC 3339, if that is more than a day ago, else None."""
     status = as_object(body.get("status"))
     # Older versions of Flux do not record it.
-    time = text(status, "reconciledAt") or text(next(items(status, "history"), {}), "lastReconciled")
+    time = text_at(status, "reconciledAt") or text_at(next(iter(objects_at(status, "history")), {}), "lastReconciled")
     try:
         then = datetime.fromisoformat(time)
     except ValueError:

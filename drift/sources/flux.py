@@ -13,10 +13,10 @@ from typing import Final
 
 from drift.errors import RequestError, SourceError
 from drift.gitops.opt_outs import flux_ignores
-from drift.gitops.sync_record import at, commit_of, items, kustomization_record, text
+from drift.gitops.sync_record import commit_of, kustomization_record
 from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject, LiveSource
-from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object
+from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object, at, objects_at, text_at
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import (
     ALL,
@@ -69,7 +69,7 @@ def render_flux(target: str, context: SourceContext) -> list[Rendered]:
             if target == ALL
             else "the cluster has no Kustomization or HelmRelease of Flux with this name; --flux all takes all of them"
         )
-    with Checkouts(context.checkouts) as checkouts:
+    with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         jobs = [_Kustomization(live, context, checkouts).render for live in kustomizations]
         return context.runner.run_all([*jobs, *(partial(_render_release, live, context) for live in releases)])
 
@@ -83,13 +83,13 @@ def flux_state(target: str, context: SourceContext) -> Hashable:
     cluster = context.cluster
     kustomizations = _KUSTOMIZATION.find(target, cluster)
     releases = _HELM_RELEASE.find(target, cluster)
-    sources = {(text(live.body, "spec", "sourceRef", "kind"), _source_name(live)) for live in kustomizations}
+    sources = {(text_at(live.body, "spec", "sourceRef", "kind"), _source_name(live)) for live in kustomizations}
     variables = {
         kind: {
-            (live.namespace or "", text(reference, "name"))
+            (live.namespace or "", text_at(reference, "name"))
             for live in kustomizations
-            for reference in items(live.body, "spec", "postBuild", "substituteFrom")
-            if text(reference, "kind") == kind
+            for reference in objects_at(live.body, "spec", "postBuild", "substituteFrom")
+            if text_at(reference, "kind") == kind
         }
         for kind in ("ConfigMap", "Secret")
     }
@@ -111,7 +111,7 @@ def _version_of_secret(name: tuple[str, str], cluster: LiveSource) -> Hashable:
 
 def _source_name(live: LiveObject) -> tuple[str, str]:
     reference = at(live.body, "spec", "sourceRef")
-    return text(reference, "namespace") or live.namespace or "", text(reference, "name")
+    return text_at(reference, "namespace") or live.namespace or "", text_at(reference, "name")
 
 
 def _storage_state(namespace: str, context: SourceContext) -> Hashable:
@@ -128,7 +128,7 @@ class _Kustomization:
         self._context = context
         self._checkouts = checkouts
         self._spec = as_object(live.body.get("spec"))
-        self._path = os.path.normpath(f"/{text(self._spec, 'path')}").lstrip("/")
+        self._path = os.path.normpath(f"/{text_at(self._spec, 'path')}").lstrip("/")
         self._info = _info(SourceKind.FLUX_KUSTOMIZATION, live)
         self._identity = GitOpsObject(_KUSTOMIZATION.group, _KUSTOMIZATION.kind, self._namespace, live.name)
 
@@ -209,15 +209,17 @@ class _Kustomization:
 
     def _applied_commit(self) -> str | None:
         status = as_object(self._body.get("status"))
-        attempted = commit_of(text(status, "lastAttemptedRevision"))
-        if attempted is not None and text(condition(self._body, "Ready"), "reason") in _AFTER_APPLYING:
+        attempted = commit_of(text_at(status, "lastAttemptedRevision"))
+        if attempted is not None and text_at(condition(self._body, "Ready"), "reason") in _AFTER_APPLYING:
             return attempted
-        return commit_of(text(status, "lastAppliedRevision")) or commit_of(text(status, "lastAppliedOriginRevision"))
+        return commit_of(text_at(status, "lastAppliedRevision")) or commit_of(
+            text_at(status, "lastAppliedOriginRevision")
+        )
 
     def _why_base_is_unknown(self, applied: str | None, changed_at: str | None) -> str | None:
         """Returns why the last applied objects cannot be built, as a sentence, or None if they can."""
         if applied is None:
-            revision = text(self._body, "status", "lastAppliedRevision")
+            revision = text_at(self._body, "status", "lastAppliedRevision")
             return f"{revision} is not a commit of Git" if revision else "it has not applied anything yet"
         generation = at(self._body, "metadata", "generation")
         ready = condition(self._body, "Ready")
@@ -246,9 +248,9 @@ class _Kustomization:
         secret: set[str] = set()
         unknown: str | None = None
         changed: list[str] = []
-        for reference in items(post_build, "substituteFrom"):
-            name = text(reference, "name")
-            is_secret = text(reference, "kind") == "Secret"
+        for reference in objects_at(post_build, "substituteFrom"):
+            name = text_at(reference, "name")
+            is_secret = text_at(reference, "kind") == "Secret"
             if is_secret and (not self._context.reads_secrets or self._context.stored is None):
                 # It may set any variable that nothing after it sets.
                 values.clear()
@@ -310,20 +312,24 @@ class _Repository:
             SourceError: It cannot be read, or it is of a kind that is not supported.
         """
         reference = as_object(spec.get("sourceRef"))
-        kind, name = text(reference, "kind"), text(reference, "name")
+        kind, name = text_at(reference, "kind"), text_at(reference, "name")
         if kind not in _SOURCES:
             raise SourceError(f"its source is of the kind {kind}, which is not supported")
-        body = _SOURCES[kind].get(text(reference, "namespace") or namespace, name, context.cluster)
+        body = _SOURCES[kind].get(text_at(reference, "namespace") or namespace, name, context.cluster)
         source = as_object(body.get("spec"))
         for field in _UNSUPPORTED:
             if source.get(field):
                 raise SourceError(f"{field} of {kind} {name} is not supported")
         ignore = source.get("ignore")
-        url = f"{text(source, 'endpoint')}/{text(source, 'bucketName')}" if kind == "Bucket" else text(source, "url")
+        url = (
+            f"{text_at(source, 'endpoint')}/{text_at(source, 'bucketName')}"
+            if kind == "Bucket"
+            else text_at(source, "url")
+        )
         revision = as_object(source.get("ref"))
         pinned = None
         if any(revision.get(field) for field in _PINS):
-            pinned = text(revision, "commit") or commit_of(text(body, "status", "artifact", "revision"))
+            pinned = text_at(revision, "commit") or commit_of(text_at(body, "status", "artifact", "revision"))
             if not pinned:
                 raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
         return cls(url, ignore if isinstance(ignore, str) else None, pinned)
@@ -331,8 +337,8 @@ class _Repository:
 
 def _inventory(kustomization: Object) -> Iterator[ObjectKey]:
     """Yields the objects that a Kustomization applied: ``NAMESPACE_NAME_GROUP_KIND``, with ``__`` for a colon."""
-    for entry in items(kustomization, "status", "inventory", "entries"):
-        rest, _, kind = text(entry, "id").rpartition("_")
+    for entry in objects_at(kustomization, "status", "inventory", "entries"):
+        rest, _, kind = text_at(entry, "id").rpartition("_")
         rest, _, group = rest.rpartition("_")
         namespace, _, name = rest.partition("_")
         yield ObjectKey(group, kind, namespace or None, name.replace("__", ":"))
@@ -359,15 +365,15 @@ def _shown(tree: WorkTree, path: str) -> str:
 def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
     """Returns what Flux says about one of its objects."""
     ready = condition(live.body, "Ready")
-    history = next(items(live.body, "status", "history"), {})
+    history = next(iter(objects_at(live.body, "status", "history")), {})
     return SourceInfo(
         kind,
         f"{live.kind} {live.namespace}/{live.name}",
-        synced_revision=text(live.body, "status", "lastAppliedRevision") or None,
+        synced_revision=text_at(live.body, "status", "lastAppliedRevision") or None,
         suspended=at(live.body, "spec", "suspend") is True,
-        ready={"True": True, "False": False}.get(text(ready, "status")),
-        message=one_line(text(ready, "message")),
-        last_synced=text(history, "lastReconciled") or last_written(live.body, "status"),
+        ready={"True": True, "False": False}.get(text_at(ready, "status")),
+        message=one_line(text_at(ready, "message")),
+        last_synced=text_at(history, "lastReconciled") or last_written(live.body, "status"),
         stale_since=stale_since(live.body),
     )
 
@@ -406,9 +412,11 @@ def _render_release(live: LiveObject, context: SourceContext) -> Rendered:
 def release_of(helm_release: Object) -> tuple[str, str]:
     """Returns the namespace of the storage and the name of the release of a HelmRelease."""
     spec = as_object(helm_release.get("spec"))
-    namespace = text(helm_release, "metadata", "namespace")
-    storage = text(helm_release, "status", "storageNamespace") or text(spec, "storageNamespace") or namespace
-    history = next(items(helm_release, "status", "history"), {})
-    target = text(spec, "targetNamespace")
-    default = f"{target}-{text(helm_release, 'metadata', 'name')}" if target else text(helm_release, "metadata", "name")
-    return storage, text(history, "name") or text(spec, "releaseName") or default
+    namespace = text_at(helm_release, "metadata", "namespace")
+    storage = text_at(helm_release, "status", "storageNamespace") or text_at(spec, "storageNamespace") or namespace
+    history = next(iter(objects_at(helm_release, "status", "history")), {})
+    target = text_at(spec, "targetNamespace")
+    default = (
+        f"{target}-{text_at(helm_release, 'metadata', 'name')}" if target else text_at(helm_release, "metadata", "name")
+    )
+    return storage, text_at(history, "name") or text_at(spec, "releaseName") or default

@@ -1,60 +1,121 @@
 """Asks Git about the user's own paths: their commit, their manifests at another one, and who wrote a line."""
 
 import io
+import os
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from drift.documents.files import is_excluded, is_left_out
-from drift.errors import UsageError
+from drift.errors import DriftError, SourceError, UsageError
 from drift.globs import FileGlob
+from drift.kube.limits import Deadline
 from drift.model import Change, Finding, GitLine, Manifest, ManifestsInfo, Report
 from drift.sources.kustomizations import select_files
-from drift.sources.load import LoadedManifests, load_texts
+from drift.sources.load import load_texts
+from drift.sources.programs import out_of_time
 
-_TIMEOUT_SECONDS: Final = 10
+#: How long a command may take, and one of those on which a report only depends for a remark.
+_SECONDS: Final = 60.0
+_FEW_SECONDS: Final = 10.0
+#: The settings of a clone must not run a program, or change what is printed.
+_SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+_NO_NETWORK: Final = ("-c", "protocol.allow=never")
+#: They name another repository than that of the folder.
+_PLACES: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})
+_ISOLATED: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 #: The last two parts of any kind of URL. The parts before may contain a user name and a password.
 _OWNER_AND_NAME: Final = re.compile(r"([^/:@]{1,255}/[^/:@]{1,255}?)(?:\.git)?/*\s*$")
+#: The commit of a line that is only in the work tree.
+_UNCOMMITTED: Final = "0" * 40
+#: Lines in one command: a command line has a limited length.
+_LINES_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Runs ``git``. It takes no optional locks, so that it never blocks a commit of a user, and runs no hooks.
+
+    Attributes:
+        deadline: When a command is stopped, if its own time is not over before.
+        seconds: How long a command may take.
+        is_isolated: Whether it uses the repository of the folder only: no other one that the environment names, and no
+            network, from which a partial clone fetches missing files.
+    """
+
+    deadline: Deadline = field(default_factory=lambda: Deadline(None))
+    seconds: float = _SECONDS
+    is_isolated: bool = False
+
+    def run(self, folder: Path, *arguments: str, given: bytes = b"") -> bytes | None:
+        """Returns what a command prints; None if it fails, takes too long, or Git is not installed."""
+        git = shutil.which("git")
+        seconds = min(self.seconds, self.deadline.remaining())
+        if git is None or not seconds:
+            return None
+        env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        if self.is_isolated:
+            env = {name: env[name] for name in env.keys() - _PLACES} | _ISOLATED
+        options = (*_SAFE, *(_NO_NETWORK if self.is_isolated else ()), "-C", str(folder))
+        # ValueError: a NUL in a name.
+        with suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            done = subprocess.run(  # noqa: S603
+                [git, *options, *arguments],
+                input=given,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+                env=env,
+            )
+            return done.stdout if done.returncode == 0 else None
+        return None
+
+    def text(self, folder: Path, *arguments: str) -> str | None:
+        """Returns what a command prints, as text without the last line break. None as for `run`."""
+        output = self.run(folder, *arguments)
+        return None if output is None else output.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def commit(self, folder: Path, revision: str) -> str | None:
+        """Returns the full hash of a revision; None if the work tree does not have it."""
+        return self.text(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+    def commits_behind(self, folder: Path, revision: str) -> int:
+        """Returns how many commits HEAD is behind a revision; 0 if HEAD is not an ancestor, or if this is unknown."""
+        if self.text(folder, "merge-base", "--is-ancestor", "HEAD", f"{revision}^{{commit}}") is None:
+            return 0
+        return int(self.text(folder, "rev-list", "--count", "--end-of-options", f"HEAD..{revision}") or 0)
+
+    def error(self, error: DriftError) -> DriftError:
+        """Returns the error if a command has failed; another one if the deadline is over, which explains it."""
+        return error if self.deadline.remaining() else SourceError(f"git was stopped: {out_of_time(self.deadline)}")
 
 
 def manifests_info(paths: Sequence[str]) -> ManifestsInfo:
-    """Returns the paths with their commit, if they are in a Git work tree and ``git`` is installed.
-
-    Git takes no optional locks, so that a scan never blocks a commit of a user.
-    """
+    """Returns the paths with their commit, if they are in a Git work tree and ``git`` is installed."""
+    git = Git(seconds=_FEW_SECONDS)
     files = [path for path in paths if path != "-"]
-    git = shutil.which("git")
-    if not files or git is None:
+    folder = _folder(Path(files[0])) if files else None
+    commit = None if folder is None else git.commit(folder, "HEAD")
+    if folder is None or commit is None:
         return ManifestsInfo(tuple(paths), None, None)
-    first = Path(files[0])
-    folder = first if first.is_dir() else first.parent
-    commit = _run(git, folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    if commit is None:
-        return ManifestsInfo(tuple(paths), None, None)
-    status = _run(git, folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in files))
-    return ManifestsInfo(tuple(paths), commit.strip(), None if status is None else bool(status.strip()))
+    status = git.text(folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in files))
+    return ManifestsInfo(tuple(paths), commit, None if status is None else bool(status))
 
 
 def commits_of(paths: Iterable[str]) -> Mapping[str, str | None]:
     """Returns the commit that each path is at, None outside a work tree. Asks Git once for each work tree."""
     roots = {path: _work_tree(Path(path)) for path in paths}
-    git = shutil.which("git")
-    found = {
-        root: _run(git, root, "rev-parse", "--verify", "--quiet", "HEAD")
-        for root in {*roots.values()}
-        if git is not None and root is not None
-    }
-    commits = {root: commit.strip() for root, commit in found.items() if commit}
-    return {path: None if root is None else commits.get(root) for path, root in roots.items()}
+    git = Git(seconds=_FEW_SECONDS)
+    commits = {root: None if root is None else git.commit(root, "HEAD") for root in {*roots.values()}}
+    return {path: commits[root] for path, root in roots.items()}
 
 
 def _work_tree(path: Path) -> Path | None:
@@ -64,22 +125,11 @@ def _work_tree(path: Path) -> Path | None:
 
 def origin_name(folder: Path) -> str | None:
     """Returns the origin of a work tree as ``owner/name``, or None if it has none."""
-    git = shutil.which("git")
-    url = None if git is None else _run(git, folder, "config", "--get", "remote.origin.url")
-    match = _OWNER_AND_NAME.search(url or "")
+    match = _OWNER_AND_NAME.search(Git(seconds=_FEW_SECONDS).text(folder, "config", "--get", "remote.origin.url") or "")
     return match[1] if match else None
 
 
-def _run(git: str, folder: Path, *arguments: str) -> str | None:
-    command = [git, "--no-optional-locks", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-_READ_SECONDS: Final = 60
+# -- manifests at other commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +151,11 @@ class Revisions:
     """The manifests at other commits. Each commit is read once."""
 
     def __init__(
-        self, paths: Sequence[str], exclude: Sequence[FileGlob] = (), rendered: Sequence[RenderedPath] = ()
+        self,
+        paths: Sequence[str],
+        exclude: Sequence[FileGlob] = (),
+        rendered: Sequence[RenderedPath] = (),
+        deadline: Deadline | None = None,
     ) -> None:
         """Reads nothing yet.
 
@@ -109,11 +163,13 @@ class Revisions:
             paths: Files or folders of manifests.
             exclude: Files and folders to leave out.
             rendered: Paths that must be rendered.
+            deadline: When Git is stopped.
         """
         self._files = tuple(paths)
         self._rendered = tuple(rendered)
-        self._paths = (*paths, *(path.path for path in rendered))
         self._exclude = tuple(exclude)
+        self._git = Git(deadline or Deadline(None))
+        self._folder = next((_folder(Path(path)) for path in (*paths, *(path.path for path in rendered))), Path())
         self._loaded: dict[str, tuple[Manifest, ...]] = {}
 
     @property
@@ -127,11 +183,11 @@ class Revisions:
         Raises:
             UsageError: The paths are not in a Git work tree, or it does not have the commit.
             ManifestError: A file of that commit cannot be read as manifests.
-            SourceError: A path of that commit cannot be rendered.
+            SourceError: A path of that commit cannot be rendered, or the deadline is over.
         """
         if commit not in self._loaded:
-            files = load_manifests_at(commit, self._files, self._exclude).manifests if self._files else ()
-            rendered = (manifest for path in self._rendered for manifest in _render_at(commit, path))
+            files = load_manifests_at(commit, self._files, self._exclude, self._git) if self._files else ()
+            rendered = (manifest for path in self._rendered for manifest in _render_at(commit, path, self._git))
             self._loaded[commit] = (*files, *rendered)
         return self._loaded[commit]
 
@@ -141,62 +197,51 @@ class Revisions:
         Args:
             file: ``COMMIT:PATH``, as in the source of a manifest.
         """
-        git, folder = self._work_tree
-        if git is None or folder is None or file.partition(":")[0] not in self._loaded:
+        if file.partition(":")[0] not in self._loaded:
             return None
-        return _read_git(git, folder, "cat-file", "blob", file)
+        return self._git.run(self._folder, "cat-file", "blob", file)
 
     def may_be_behind(self) -> bool:
         """Whether the repository of the first path has commits after HEAD, on a branch or just fetched."""
-        has_fetched = self._ask("rev-parse", "--verify", "--quiet", "FETCH_HEAD")
-        heads = ("--all", "FETCH_HEAD") if has_fetched else ("--all",)
-        return bool(self._ask("rev-list", "--max-count=1", "--ancestry-path", *heads, "^HEAD"))
+        heads = ("--all", "FETCH_HEAD") if self._git.commit(self._folder, "FETCH_HEAD") else ("--all",)
+        return bool(self._git.text(self._folder, "rev-list", "--max-count=1", "--ancestry-path", *heads, "^HEAD"))
 
     def commits_behind(self, revision: str) -> int:
         """Returns how many commits HEAD is behind a revision; 0 if HEAD is not an ancestor, or if this is unknown."""
-        if self._ask("merge-base", "--is-ancestor", "HEAD", f"{revision}^{{commit}}") is None:
-            return 0
-        return int(self._ask("rev-list", "--count", "--end-of-options", f"HEAD..{revision}") or 0)
+        return self._git.commits_behind(self._folder, revision)
 
     def commit(self, revision: str) -> str:
         """Returns the full hash of a revision, or the revision itself if the repository does not have it."""
-        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") or revision
-
-    def _ask(self, *arguments: str) -> str | None:
-        git, folder = self._work_tree
-        output = None if git is None or folder is None else _read_git(git, folder, *arguments)
-        return None if output is None else output.decode().strip()
-
-    @cached_property
-    def _work_tree(self) -> tuple[str | None, Path | None]:
-        return shutil.which("git"), next(map(_folder, map(Path, self._paths)), None)
+        return self._git.commit(self._folder, revision) or revision
 
 
-def load_manifests_at(revision: str, paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> LoadedManifests:
+def load_manifests_at(
+    revision: str, paths: Sequence[str], exclude: Sequence[FileGlob] = (), git: Git | None = None
+) -> tuple[Manifest, ...]:
     """Reads the manifests below some paths at a Git revision.
 
     Args:
         revision: Any revision that Git can resolve in the work tree of the paths.
         paths: Files or folders. A path that did not exist at the revision has no manifests.
         exclude: Files and folders to leave out.
+        git: Runs Git; None for a default.
 
     Raises:
         UsageError: A path is standard input or not in a Git work tree, or the work tree does not have the revision.
         ManifestError: A file of that revision cannot be read as manifests.
     """
-    git = _git()
     if "-" in paths:
         raise UsageError(f"standard input has no revision {revision}; name the files or folders instead of -")
-    loaded = [load_texts(_read_revision(git, revision, Path(path), exclude), path) for path in paths]
-    return LoadedManifests(tuple(manifest for each in loaded for manifest in each.manifests))
+    texts = ((path, _read_revision(git or Git(), revision, Path(path), exclude)) for path in paths)
+    return tuple(manifest for path, files in texts for manifest in load_texts(files, path).manifests)
 
 
 def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _render_at(revision: str, path: RenderedPath) -> Iterator[Manifest]:
-    with copy_at(revision, Path(path.path)) as copy:
+def _render_at(revision: str, path: RenderedPath, git: Git) -> Iterator[Manifest]:
+    with copy_at(revision, Path(path.path), git) as copy:
         for manifest in path.render(copy.path, copy.inside) if copy.path.exists() else ():
             source = manifest.source and replace(manifest.source, file=f"{revision}:{manifest.source.file}")
             layers = tuple(f"{revision}:{file}" for file in manifest.layers)
@@ -224,17 +269,16 @@ class RevisionCopy:
 
 
 @contextmanager
-def copy_at(revision: str, path: Path) -> Iterator[RevisionCopy]:
+def copy_at(revision: str, path: Path, git: Git) -> Iterator[RevisionCopy]:
     """Copies the whole repository of a path at a revision: what renders the path may use any of its files.
 
     Raises:
         UsageError: The path is not in a Git work tree, or the work tree does not have the revision.
     """
-    git = _git()
     root, commit, inside = _locate(git, revision, path)
-    archive = _read_git(git, root, "archive", "--format=tar", commit)
+    archive = git.run(root, "archive", "--format=tar", commit)
     if archive is None:
-        raise UsageError(f"{root}: git cannot read the revision {revision}")
+        raise git.error(UsageError(f"{root}: git cannot read the revision {revision}"))
     with tempfile.TemporaryDirectory(prefix="drift-") as folder, tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter=_inside)  # noqa: S202 - the filter keeps everything inside the folder
         yield RevisionCopy(Path(folder), root, inside)
@@ -248,33 +292,31 @@ def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
         return None
 
 
-def _locate(git: str, revision: str, path: Path) -> tuple[Path, str, str]:
+def _locate(git: Git, revision: str, path: Path) -> tuple[Path, str, str]:
     """Returns the root of the work tree of a path, the full hash of a revision, and the path inside the work tree."""
-    top = _read_git(git, _folder(path), "rev-parse", "--show-toplevel")
-    if top is None:
-        raise UsageError(f"{path}: not in a Git work tree, so it has no revision {revision}")
-    root = Path(top.decode().strip())
-    resolved = _read_git(git, root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if resolved is None:
-        raise UsageError(
-            f"the Git work tree at {root} has no revision {revision}; run `git -C {root} fetch origin {revision}`"
-        )
-    return root, resolved.decode().strip(), path.resolve().relative_to(root.resolve()).as_posix()
-
-
-def _git() -> str:
-    git = shutil.which("git")
-    if git is None:
+    if shutil.which("git") is None:
         raise UsageError("the synced revision cannot be read: git is not installed")
-    return git
+    top = git.text(_folder(path), "rev-parse", "--show-toplevel")
+    if top is None:
+        raise git.error(UsageError(f"{path}: not in a Git work tree, so it has no revision {revision}"))
+    root = Path(top)
+    commit = git.commit(root, revision)
+    if commit is None:
+        raise git.error(
+            UsageError(
+                f"the Git work tree at {root} has no revision {revision}; run `git -C {root} fetch origin {revision}`"
+            )
+        )
+    return root, commit, path.resolve().relative_to(root.resolve()).as_posix()
 
 
-def _read_revision(git: str, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
+def _read_revision(git: Git, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
     root, commit, inside = _locate(git, revision, path)
-    archive = _read_git(git, root, "archive", "--format=tar", commit, "--", inside)
+    archive = git.run(root, "archive", "--format=tar", commit, "--", inside)
     if archive is None:
-        if _read_git(git, root, "cat-file", "-e", f"{commit}:{'' if inside == '.' else inside}") is not None:
-            raise UsageError(f"{path}: git cannot read it at revision {revision}")
+        exists = git.run(root, "cat-file", "-e", f"{commit}:{'' if inside == '.' else inside}") is not None
+        if exists or not git.deadline.remaining():
+            raise git.error(UsageError(f"{path}: git cannot read it at revision {revision}"))
         return
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         members = {member.name: member for member in files if member.isfile()}
@@ -297,28 +339,7 @@ def _read_revision(git: str, revision: str, path: Path, exclude: Sequence[FileGl
             yield f"{revision}:{name}", read(name)
 
 
-def _read_git(git: str, folder: Path, *arguments: str) -> bytes | None:
-    """Returns the output of Git, or None if it fails."""
-    command = [git, "--no-optional-locks", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_READ_SECONDS, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-_BLAME_SECONDS: Final = 60
-#: The commit of a line that is only in the work tree.
-_UNCOMMITTED: Final = "0" * 40
-#: A repository's own settings must not run programs, name files or change the output.
-_SETTINGS: Final = (
-    *("-c", "core.fsmonitor=false"),
-    *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.quotePath=false"),
-    *("-c", "protocol.allow=never"),
-)
-#: Lines in one command: a command line has a limited length.
-_AT_ONCE: Final = 1000
+# -- who wrote a line
 
 
 def add_git_lines(report: Report) -> Report:
@@ -356,33 +377,19 @@ def blame(lines: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], GitLine]
     Args:
         lines: Files and lines, counted from 1.
     """
-    git = shutil.which("git")
     by_file: dict[str, set[int]] = {}
     for file, line in lines:
         by_file.setdefault(file, set()).add(line)
+    git = Git(is_isolated=True)
     found: dict[tuple[str, int], GitLine] = {}
-    for file, numbers in by_file.items() if git is not None else ():
-        wanted = sorted(numbers)
-        for start in range(0, len(wanted), _AT_ONCE):
-            output = _blame(str(git), Path(file), wanted[start : start + _AT_ONCE])
-            found |= {(file, line): commit for line, commit in read_porcelain(output).items()}
+    for file, numbers in by_file.items():
+        ranges = [f"-L{line},{line}" for line in sorted(numbers)]
+        path = Path(file)
+        for start in range(0, len(ranges), _LINES_AT_ONCE):
+            wanted = ranges[start : start + _LINES_AT_ONCE]
+            output = git.run(path.parent, "blame", "--porcelain", "--no-textconv", *wanted, "--", path.name)
+            found |= {(file, line): commit for line, commit in read_porcelain(output or b"").items()}
     return found
-
-
-def _blame(git: str, file: Path, lines: Sequence[int]) -> bytes:
-    ranges = [f"-L{line},{line}" for line in lines]
-    command = [git, "--no-optional-locks", *_SETTINGS, "-C", str(file.parent), "blame", "--porcelain", "--no-textconv"]
-    try:
-        done = subprocess.run(  # noqa: S603
-            [*command, *ranges, "--", file.name],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_BLAME_SECONDS,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return b""
-    return done.stdout if done.returncode == 0 else b""
 
 
 def read_porcelain(output: bytes) -> Mapping[int, GitLine]:

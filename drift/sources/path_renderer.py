@@ -7,7 +7,7 @@ from pathlib import Path
 from drift.config.settings import RequestKind, SourceRequest
 from drift.errors import SourceError
 from drift.model import Manifest, SourceInfo, SourceKind
-from drift.sources.git import copy_at
+from drift.sources.git import Git, copy_at
 from drift.sources.helm import Chart, Installation, api_versions, fill_random, read_chart, render_chart
 from drift.sources.helm_release import find_release, release_state
 from drift.sources.kustomizations import folder_of, is_chart, kind_of_path
@@ -144,7 +144,7 @@ def render_at(
         if revision is None:
             manifests = _render(Path(source.path), source.path, installation, {})
         else:
-            with copy_at(revision, Path(source.path)) as copy:
+            with copy_at(revision, Path(source.path), Git()) as copy:
                 places = {copy.work_tree.resolve(): copy.root}
                 manifests = _render(copy.path, source.path, installation, places) if copy.path.exists() else ()
     except SourceError as error:

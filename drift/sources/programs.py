@@ -81,11 +81,12 @@ class Runner:
         deadline: When all of them must have ended; by default, each has a time limit of its own only.
 
     Attributes:
+        deadline: The same; one that is never over by default.
         find: `find_program`, which looks for each program once.
     """
 
     def __init__(self, deadline: Deadline | None = None) -> None:
-        self._deadline = deadline or Deadline(None)
+        self.deadline = deadline or Deadline(None)
         self.find = cache(find_program)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -112,9 +113,9 @@ class Runner:
                 program's name.
         """
         with self._slots, tempfile.TemporaryFile() as messages:
-            left = self._deadline.remaining()
+            left = self.deadline.remaining()
             if self._is_stopped.is_set() or not left:
-                raise SourceError(f"{program.name} was not run: {self._too_late}")
+                raise SourceError(f"{program.name} was not run: {out_of_time(self.deadline)}")
             process = _start(program, arguments, messages)
             self._running.add(process)
             if self._is_stopped.is_set():
@@ -134,7 +135,7 @@ class Runner:
             if not is_whole:
                 raise SourceError(f"{program.name} printed more than {max_bytes // 1024 // 1024} MiB, and was stopped")
             if timed_out and status < 0:
-                limit = f"it did not end within {timeout:g} s" if timeout <= left else self._too_late
+                limit = f"it did not end within {timeout:g} s" if timeout <= left else out_of_time(self.deadline)
                 raise SourceError(f"{program.name} was stopped: {limit}")
             if status:
                 messages.seek(0)
@@ -164,9 +165,10 @@ class Runner:
         for process in tuple(self._running):
             _kill(process)
 
-    @property
-    def _too_late(self) -> str:
-        return f"the scan has taken {format_duration(self._deadline.seconds or 0)}; --deadline gives it more time"
+
+def out_of_time(deadline: Deadline) -> str:
+    """Returns that a deadline is over, as a sentence without a full stop."""
+    return f"the scan has taken {format_duration(deadline.seconds or 0)}; --deadline gives it more time"
 
 
 def _start(program: Program, arguments: Sequence[str], messages: IO[bytes]) -> subprocess.Popen[bytes]:

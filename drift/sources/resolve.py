@@ -16,6 +16,7 @@ from drift.config.settings import RequestKind, SourceRequest
 from drift.documents.files import files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
+from drift.kube.limits import Deadline
 from drift.model import Json, Manifest, SourceInfo, SourceKind
 from drift.sources.git import RenderedPath, Revisions, commits_of
 from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, kind_of_path
@@ -35,10 +36,16 @@ def file_paths(requests: Iterable[SourceRequest]) -> tuple[str, ...]:
     )
 
 
-def from_files(loaded: LoadedManifests) -> Desired:
-    """Returns the desired objects of files alone."""
+def from_files(loaded: LoadedManifests, deadline: Deadline | None = None) -> Desired:
+    """Returns the desired objects of files alone.
+
+    Args:
+        loaded: Their manifests.
+        deadline: When Git is stopped, which reads other revisions of them; None for none.
+    """
     has_history = bool(loaded.paths) and "-" not in loaded.paths
-    return Desired(tuple(_files(loaded)), Revisions(loaded.paths, loaded.exclude) if has_history else None)
+    revisions = Revisions(loaded.paths, loaded.exclude, deadline=deadline) if has_history else None
+    return Desired(tuple(_files(loaded)), revisions)
 
 
 def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: LoadedManifests | None) -> Desired:
@@ -77,7 +84,9 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     has_history = "-" not in read and (read or revisions)
     return Desired(
         tuple(source for sources in done for source in sources),
-        Revisions(read, () if loaded is None else loaded.exclude, revisions) if has_history else None,
+        Revisions(read, () if loaded is None else loaded.exclude, revisions, context.runner.deadline)
+        if has_history
+        else None,
     )
 
 

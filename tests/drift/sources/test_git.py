@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from drift.cli import main
-from drift.errors import UsageError
-from drift.sources.git import blame, load_manifests_at, manifests_info, read_porcelain
+from drift.errors import SourceError, UsageError
+from drift.kube.limits import Deadline
+from drift.sources.git import Revisions, blame, load_manifests_at, manifests_info, read_porcelain
 from tests.git import git
 
 
@@ -52,14 +53,22 @@ def test_manifests_are_read_at_a_revision(repository: Path) -> None:
 
     then = load_manifests_at("HEAD~1", [str(repository / "apps")])
 
-    assert [manifest.name for manifest in then.manifests] == ["first"]
+    assert [manifest.name for manifest in then] == ["first"]
+
+
+def test_after_the_deadline_git_is_not_asked(repository: Path) -> None:
+    revisions = Revisions([str(repository / "apps")], deadline=Deadline(60, spent=60))
+
+    with pytest.raises(SourceError, match=r"^git was stopped: the scan has taken 1m; --deadline gives it more time$"):
+        revisions.load("HEAD")
+    assert revisions.commits_behind("HEAD") == 0
 
 
 def test_a_path_that_did_not_exist_had_no_manifests(repository: Path) -> None:
     (repository / "later").mkdir()
     (repository / "later" / "b.yaml").write_text(_config_map("b"))
 
-    assert load_manifests_at("HEAD", [str(repository / "later")]).manifests == ()
+    assert load_manifests_at("HEAD", [str(repository / "later")]) == ()
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "deadbeef"])

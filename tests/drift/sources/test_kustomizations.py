@@ -185,6 +185,6 @@ def test_kustomizations_at_a_git_revision_are_checked_too(write: Write) -> None:
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         git(folder, *arguments)
 
-    assert [manifest.name for manifest in load_manifests_at("HEAD", ["base"]).manifests] == ["a"]
+    assert [manifest.name for manifest in load_manifests_at("HEAD", ["base"])] == ["a"]
     with pytest.raises(UsageError, match=r"drift report"):
         load_manifests_at("HEAD", ["prod"])
