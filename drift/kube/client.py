@@ -1,7 +1,7 @@
 """Imports what drift uses of the official client, without the libraries that only its other parts need."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -9,9 +9,9 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any, Final
 
-#: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support. These
-#: load pydantic, requests and oauthlib, which would take a third of a small report.
-_UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib")
+#: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support, and to
+#: read YAML. These load pydantic, requests and oauthlib, which would take a third of a small report.
+_UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
 
 
 @cache
@@ -62,9 +62,13 @@ def _on_first_call(names: Sequence[str]) -> Iterator[None]:
 
 
 class _Deferred(ModuleType):
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    """Stands in for a module while others import it, and forwards to it later."""
+
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if sys.modules.get(self.__name__) is not self:
+            return getattr(import_module(self.__name__), name)
 
         def call(*args: object, **kwargs: object) -> Any:
             return getattr(import_module(self.__name__), name)(*args, **kwargs)

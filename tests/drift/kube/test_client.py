@@ -17,7 +17,7 @@ def _printed(code: str) -> str:
 
 
 def test_the_client_is_imported_without_its_models_and_other_ways_to_log_in() -> None:
-    heavy = ("kubernetes.dynamic", "kubernetes.client.api_client", "pydantic", "requests", "oauthlib.oauth2")
+    heavy = ("kubernetes.dynamic", "kubernetes.client.api_client", "pydantic", "requests", "oauthlib.oauth2", "yaml")
     code = (
         "import sys\nfrom drift.kube.client import load_client\nload_client()\n"
         f"print('kubernetes.config.kube_config' in sys.modules, [name for name in {heavy} if name in sys.modules])"
@@ -31,13 +31,15 @@ def test_other_programs_get_all_of_the_client() -> None:
         "import sys\nfrom drift.kube.client import load_client\nload_client()\n"
         "import kubernetes\n"
         f"client = kubernetes.config.new_client_from_config_dict({CONFIG})\n"
-        "import oauthlib.oauth2, requests_oauthlib\n"
+        "import io, oauthlib.oauth2, requests_oauthlib\n"
+        "kubernetes.config.kube_config.KubeConfigMerger(io.StringIO('{}'))\n"
         "print(kubernetes.config is sys.modules['kubernetes.config'], type(client) is kubernetes.client.ApiClient,"
         " kubernetes.dynamic.DynamicClient.__name__, kubernetes.client.V1Pod.__name__, kubernetes.__version__,"
-        " oauthlib.oauth2.rfc6749.__name__, requests_oauthlib.OAuth2Session.__name__)"
+        " oauthlib.oauth2.rfc6749.__name__, requests_oauthlib.OAuth2Session.__name__,"
+        " kubernetes.config.kube_config.yaml.loader.SafeLoader.__name__)"
     )
 
-    expected = f"True True DynamicClient V1Pod {version('kubernetes')} oauthlib.oauth2.rfc6749 OAuth2Session"
+    expected = f"True True DynamicClient V1Pod {version('kubernetes')} oauthlib.oauth2.rfc6749 OAuth2Session SafeLoader"
     assert _printed(code) == expected
 
 
