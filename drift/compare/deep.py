@@ -1,14 +1,16 @@
 """DeepDiff, configured for trees whose lists are already aligned by key."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 from deepdiff import DeepDiff
 from deepdiff.operator import BaseOperator
 
 from drift.compare.atomic import AtomicValue
-from drift.model import Incomparable, Object
+from drift.model import Incomparable, Json
 from drift.redaction import Redacted
+
+_Key = TypeVar("_Key")
 
 
 class _Leaves(BaseOperator):
@@ -26,37 +28,34 @@ class _Leaves(BaseOperator):
 
     def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:
         if type(level.t1) is not type(level.t2) or level.t1 != level.t2:
-            diff_instance._report_result("values_changed", level)  # noqa: SLF001
+            diff_instance.custom_report_result("values_changed", level)
         return True
 
 
-def deep_diff(desired: Object, live: Object) -> Iterator[tuple[str, Any]]:
-    """Yields DeepDiff's name for each kind of difference, with its DeepDiff levels.
+_LEAVES: Final = _Leaves()
+
+
+def deep_diff(desired: Mapping[_Key, Json], live: Mapping[_Key, Json]) -> Iterator[tuple[str, _Key, Json, Json]]:
+    """Yields each difference: DeepDiff's name for its kind, its key, and both values.
 
     Args:
-        desired: The projected tree of the manifest.
-        live: The projected tree of the live object.
+        desired: The parts of the projected manifest that may differ, by any key. They are no trees, because DeepDiff
+            takes time for each level.
+        live: The same of the live object.
     """
     result = DeepDiff(
-        *_differing(desired, live),
+        desired,
+        live,
         view="tree",
-        custom_operators=[_Leaves()],
+        custom_operators=[_LEAVES],
         # The defaults of these two hide keys that begin with two underscores, and report two maps that share few keys
         # as one changed value.
         ignore_private_variables=False,
         threshold_to_diff_deeper=0,
+        # By default, each call asks the system for the number of its processors.
+        multiprocessing_workers=1,
     )
-    return iter(result.items())
-
-
-def _differing(desired: Object, live: Object) -> tuple[Object, Object]:
-    """Returns both trees without the parts that are the same object in both: DeepDiff takes time for each part."""
-    left: Object = {}
-    right = {name: value for name, value in live.items() if name not in desired}
-    for name, value in desired.items():
-        if name not in live:
-            left[name] = value
-        elif (other := live[name]) is not value:
-            is_inner = isinstance(value, dict) and isinstance(other, dict) and type(value) is type(other)
-            left[name], right[name] = _differing(value, other) if is_inner else (value, other)
-    return left, right
+    for kind, levels in result.items():
+        for level in levels:
+            (key,) = level.path(output_format="list")
+            yield kind, key, level.t1, level.t2

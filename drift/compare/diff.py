@@ -3,11 +3,13 @@
 The trees are already aligned by key, so DeepDiff compares them position by position and misses nothing.
 """
 
-from collections.abc import Hashable, Iterator
+from collections import deque
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from drift.compare.atomic import AtomicValue
+from drift.compare.normalize import ListMap
 from drift.model import Change, Json, Object
 from drift.paths import SET_FIELD, ItemKey, Path
 from drift.schema.types import ABSENT
@@ -45,80 +47,85 @@ def diff(desired: Object, live: Object) -> list[Difference]:
 
     Each names the topmost part that differs: a subtree that was added or removed is one difference.
     """
-    if desired is live:
+    parts = _Parts({}, {})
+    parts.add_differing(desired, live, (), ())
+    if not parts.desired and not parts.live:
         return []
-    found = list(_pair_rekeyed(list(_deep_diff(desired, live))))
-    return [part for difference in found for part in _narrowed(difference)]
-
-
-def _deep_diff(desired: Object, live: Object) -> Iterator[Difference]:
     # Imported on demand: DeepDiff takes longer to load than a small scan without drift takes in total.
     from drift.compare.deep import deep_diff  # noqa: PLC0415
 
-    for kind, levels in deep_diff(desired, live):
+    found: list[Difference] = []
+    for kind, (path, live_path), left, right in deep_diff(parts.desired, parts.live):
         # Aligned trees have no other kinds of differences. Fail rather than miss one.
         change = _CHANGES[kind]
-        for level in levels:
-            path = _path(level)
-            yield Difference(
-                path,
-                path,
-                change,
-                ABSENT if change is Change.ADDED else level.t1,
-                ABSENT if change is Change.REMOVED else level.t2,
-            )
+        in_git = ABSENT if change is Change.ADDED else left
+        in_cluster = ABSENT if change is Change.REMOVED else right
+        found += _narrowed(Difference(path, live_path, change, in_git, in_cluster))
+    return found
 
 
-def _path(level: Any) -> Path:
-    elements: list[str | ItemKey] = []
-    while level.up is not None:
-        relation = level.up.t1_child_rel or level.up.t2_child_rel
-        elements.append(relation.param)
-        level = level.up
-    return tuple(reversed(elements))
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The topmost parts of two trees that only one of them has, or that may differ, by their paths in both trees."""
+
+    desired: dict[tuple[Path, Path], Json]
+    live: dict[tuple[Path, Path], Json]
+
+    def add_differing(self, desired: Json, live: Json, path: Path, live_path: Path) -> None:
+        """Adds the parts of two trees at these paths. Equal parts are the same object in both."""
+        rekeyed: Mapping[ItemKey, ItemKey] = _rekeyed(desired, live) if isinstance(desired, ListMap) else {}
+        for name, value in desired.items():
+            live_name = rekeyed.get(name, name)
+            other = live.get(live_name, ABSENT)
+            if other is value:
+                continue
+            below = *path, name
+            live_below = below if live_path is path and live_name is name else (*live_path, live_name)
+            if isinstance(value, dict) and type(value) is type(other):
+                self.add_differing(value, other, below, live_below)
+                continue
+            self.desired[below, live_below] = value
+            if other is not ABSENT:
+                self.live[below, live_below] = other
+        paired = set(rekeyed.values())
+        for name, value in live.items():
+            if name not in desired and name not in paired:
+                self.live[(*path, name), (*live_path, name)] = value
 
 
-def _pair_rekeyed(found: list[Difference]) -> Iterator[Difference]:
-    """Turns a removed and an added item that differ only in their keys into changes of the key fields.
+def _rekeyed(desired: ListMap, live: ListMap) -> dict[ItemKey, ItemKey]:
+    """Pairs the removed and the added items of a list that differ in their keys, but describe the same thing.
 
     If a Service's port 81 becomes 80, a reader sees one change, although the number is the port's key.
     """
-    added: dict[Hashable, list[Difference]] = {}
-    for difference in found:
-        if difference.change is Change.ADDED:
-            identity = _identity_without_key(difference.path, difference.live)
-            if identity is not None:
-                added.setdefault(identity, []).append(difference)
-    replacements: dict[Path, Difference] = {}
-    for difference in found:
-        if difference.change is Change.REMOVED:
-            candidates = added.get(_identity_without_key(difference.path, difference.desired))
-            if candidates:
-                replacements[difference.path] = candidates.pop(0)
-    paired = {replacement.path for replacement in replacements.values()}
-    for difference in found:
-        if difference.path in replacements:
-            yield from _item_changes(difference, replacements[difference.path])
-        elif difference.path not in paired:
-            yield difference
+    added: dict[Hashable, deque[ItemKey]] = {}
+    for key, item in live.items():
+        if key not in desired and (identity := _identity_without_key(key, item)) is not None:
+            added.setdefault(identity, deque()).append(key)
+    if not added:
+        return {}
+    return {
+        key: candidates.popleft()
+        for key, item in desired.items()
+        if key not in live and (candidates := added.get(_identity_without_key(key, item)))
+    }
 
 
-def _identity_without_key(path: Path, item: Json) -> Hashable:
-    """Returns what a list item keeps if its key is edited: its list, and its name or else its other fields.
+def _identity_without_key(key: ItemKey, item: Json) -> Hashable:
+    """Returns what a list item keeps if its key is edited: its name, or else its other fields.
 
-    Returns None if the value is not a list item or has no other fields. Also returns None if the name is the key: a
-    container with another name is another container.
+    Returns None if the value has no other fields. Also returns None if the name is the key: a container with another
+    name is another container.
     """
-    key = path[-1]
-    if not isinstance(key, ItemKey) or not isinstance(item, dict):
+    if not isinstance(item, dict):
         return None
     keys = {name for name, _ in key}
     if "name" in keys:
         return None
     if "name" in item:
-        return path[:-1], _frozen(item["name"])
+        return True, _frozen(item["name"])
     rest = {name: value for name, value in item.items() if name not in keys}
-    return (path[:-1], None, _frozen(rest)) if rest else None
+    return (False, _frozen(rest)) if rest else None
 
 
 def _frozen(value: Json) -> Hashable:
@@ -155,8 +162,3 @@ def _holds_part_of_item(path: Path, value: Json) -> bool:
     if isinstance(item, ItemKey) and item[0][0] != SET_FIELD and all(name not in value for name, _ in item):
         return True
     return any(_holds_part_of_item((element,), below) for element, below in value.items())
-
-
-def _item_changes(removed: Difference, added: Difference) -> Iterator[Difference]:
-    for part in diff(removed.desired, added.live):
-        yield replace(part, path=removed.path + part.path, live_path=added.path + part.path)
