@@ -1,26 +1,26 @@
 """GitHub workflow annotations: the worst findings, on the lines of their manifests."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from posixpath import normpath
 from typing import Final
 
 from drift.counts import first_few, plural
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
+from drift.report.diff import what_differs
 from drift.report.selection import MAX_MEMBERS, Group, group_name, grouped, member_names
 from drift.report.view import (
-    cause_and_managers,
+    message_lines,
     object_name,
     open_for,
     place_in_file,
     place_of,
-    reason_of,
     resolved_line,
     sentence,
     severity_mark,
     short,
     summary,
-    what_differs,
 )
 
 #: GitHub shows this many annotations per step.
@@ -87,13 +87,9 @@ def to_annotations(report: Report) -> str:
 
 
 def _annotations(report: Report, entries: Sequence[Group | ObjectReport]) -> list[Annotation]:
-    annotations = list(_of_errors(report))
-    for entry in entries:
-        if isinstance(entry, Group):
-            annotations += _of_group(entry, report.generated_at)
-        else:
-            annotations += _of_object(entry, report.generated_at)
-    return sorted(annotations, key=lambda annotation: annotation.rank)
+    now = report.generated_at
+    found = (_of_group(one, now) if isinstance(one, Group) else _of_object(one, now) for one in entries)
+    return sorted(chain(_of_errors(report), *found), key=lambda annotation: annotation.rank)
 
 
 def _of_errors(report: Report) -> Iterator[Annotation]:
@@ -112,37 +108,22 @@ def _of_object(item: ObjectReport, now: str) -> Iterator[Annotation]:
         yield Annotation(_UNCHECKED_RANK, "error", f"{name}: unchecked", sentence(item.reason or ""), begin)
     for finding in item.findings:
         if finding.is_drift:
-            rank, level = SEVERITY_RANK[finding.severity], _LEVEL[finding.severity]
-            yield Annotation(rank, level, _title(name, finding), _message(item, finding, now), place_of(item, finding))
+            yield _of_finding(name, item, finding, now, place_of(item, finding))
 
 
 def _of_group(group: Group, now: str) -> Iterator[Annotation]:
-    finding, names = group.finding, list(dict.fromkeys(member_names(group)))
-    if not finding.is_drift:
-        return
-    message = f"{_message(group.item, finding, now)}\n{first_few(list(map(short, names)), MAX_MEMBERS)}"
-    yield Annotation(
-        SEVERITY_RANK[finding.severity],
-        _LEVEL[finding.severity],
-        _title(short(group_name(group)), finding),
-        message,
-        place_of(*group.members[0]),
-        len(group.members),
-    )
+    if group.finding.is_drift:
+        names = dict.fromkeys(map(short, member_names(group)))
+        one = _of_finding(short(group_name(group)), group.item, group.finding, now, place_of(*group.members[0]))
+        message = f"{one.message}\n{first_few(list(names), MAX_MEMBERS)}"
+        yield replace(one, message=message, findings=len(group.members))
 
 
-def _title(name: str, finding: Finding) -> str:
-    return f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
-
-
-def _message(item: ObjectReport, finding: Finding, now: str) -> str:
-    lines = [
-        f"{severity_mark(finding)}: {what_differs(finding)}",
-        sentence(cause_and_managers(finding)) + open_for(finding, now),
-        f"note: {sentence(finding.note)}" if finding.note else "",
-        reason_of(item) or "",
-    ]
-    return "\n".join(filter(None, lines))
+def _of_finding(name: str, item: ObjectReport, finding: Finding, now: str, place: Place | None) -> Annotation:
+    title = f"{name}: {short(finding.path)}" if finding.path else f"{name}: {finding.change}"
+    first = f"{severity_mark(finding)}: {what_differs(finding)}"
+    message = "\n".join([first, *message_lines(item, finding, open_for(finding, now))])
+    return Annotation(SEVERITY_RANK[finding.severity], _LEVEL[finding.severity], title, message, place)
 
 
 def _escape(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from drift import __version__
 from drift.model import Finding, ObjectReport, Report, Status
+from drift.report.diff import what_differs
 from drift.report.selection import finding_order
 from drift.report.view import (
     cause_and_managers,
@@ -20,7 +21,6 @@ from drift.report.view import (
     sentence,
     severity_mark,
     short,
-    what_differs,
 )
 
 _NO_SOURCE: Final = "not in Git"

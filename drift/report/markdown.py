@@ -11,7 +11,7 @@ from typing import Final
 from drift.advice.advisor import Advisor
 from drift.counts import plural
 from drift.model import Finding, ObjectReport, Report, SourceInfo
-from drift.report.diff import DiffLine, line_diff
+from drift.report.diff import DiffLine, excerpts, has_values, line_diff, what_differs
 from drift.report.formats import DEFAULT_STYLE, Style
 from drift.report.selection import (
     NO_FILTERS,
@@ -28,9 +28,7 @@ from drift.report.view import (
     cause_and_managers,
     cluster_names,
     command_lines,
-    excerpts,
     field_place,
-    has_values,
     member_place,
     object_name,
     open_for,
@@ -42,7 +40,6 @@ from drift.report.view import (
     source_lines,
     summary,
     visible,
-    what_differs,
 )
 
 #: Bytes kept free for the lines that count what is left out.

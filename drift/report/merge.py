@@ -1,6 +1,7 @@
 """Merging reports of several clusters or shards into one."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -32,6 +33,8 @@ _STATUS_RANK: Final = {
 #: The server of reports that were made from dumps.
 _DUMP: Final = ""
 _DUMP_NAME: Final = "a dump"
+#: How many missing shards a message names.
+_MAX_NAMED: Final = 20
 _Item = TypeVar("_Item", ObjectReport, Resolved)
 
 
@@ -50,42 +53,71 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     if len(reports) == 1 and reports[0].shard == shard:
         return reports[0]
     # The newest comes last and replaces the others. Reports of the same time are ordered by their content.
-    ordered = sorted(reports, key=lambda report: (datetime.fromisoformat(report.generated_at), to_json(report)))
+    times = Counter(report.generated_at for report in reports)
+    ordered = sorted(
+        reports,
+        key=lambda one: (datetime.fromisoformat(one.generated_at), times[one.generated_at] > 1 and to_json(one)),
+    )
     clusters = {cluster.server: cluster for report in ordered for cluster in _clusters(report)}
     kept = _best_objects(ordered)
-    servers = {*clusters, *(server for server, _ in kept)}
-    names = _names(clusters) if len(servers) > 1 else {}
+    names = _names(clusters) if len({*clusters, *(server for server, _ in kept)}) > 1 else {}
+    objects = (replace(item, cluster=_cluster_name(server, names)) for (server, _), item in kept.items())
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
-    sets = shard_sets(ordered) if shard is None else []
-    missing = [text for parts in sets for text in _sentences(parts.first, [*parts.missing()], names)]
-    unused = [text for parts in sets for text in _sentences(parts.first, parts.unused_rules(), names)]
+    scans = _scans_of_shards(ordered) if shard is None else []
+
+    def sentences(of: Callable[[Report], Sequence[str]]) -> Iterator[str]:
+        return (text for report in ordered for text in _sentences(report, of(report), names))
+
+    missing = (text for parts in scans for text in _sentences(parts[0], [*_missing(parts)], names))
+    unused = (text for parts in scans for text in _sentences(parts[0], _unused_in_all(parts), names))
     return Report(
         generated_at=ordered[-1].generated_at,
         cluster=next(iter(clusters.values())) if clusters and not names else None,
         manifests=_manifests(ordered),
-        objects=tuple(
-            sorted(
-                (
-                    replace(item, cluster=names.get(server, _DUMP_NAME) if names else None)
-                    for (server, _), item in kept.items()
-                ),
-                key=report_order,
-            )
-        ),
-        notes=_sorted(*unused, *(text for report in ordered for text in _sentences(report, report.notes, names))),
+        objects=tuple(sorted(objects, key=report_order)),
+        notes=_sorted(*unused, *sentences(lambda report: report.notes)),
         unread=tuple(dict.fromkeys(line for report in ordered for line in report.unread)),
-        errors=_sorted(*missing, *(text for report in ordered for text in _sentences(report, report.errors, names))),
+        errors=_sorted(*missing, *sentences(lambda report: report.errors)),
         clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
         # The shards of a scan run at the same time, so the slowest one counts.
-        duration_seconds=max((report.duration_seconds or 0 for report in ordered), default=0) or None,
+        duration_seconds=max(report.duration_seconds or 0 for report in ordered) or None,
         api_requests=sum(requests) if requests else None,
         shard=shard,
-        unused_rules=()
-        if shard is None
-        else _sorted(*(text for report in ordered for text in _sentences(report, report.unused_rules, names))),
+        unused_rules=() if shard is None else _sorted(*sentences(lambda report: report.unused_rules)),
         resolved=_resolved(ordered, names, kept),
         sources=_sources(ordered),
     )
+
+
+def _scans_of_shards(reports: Sequence[Report]) -> Sequence[Sequence[Report]]:
+    """Groups the reports of shards by scan: those with the same manifests, clusters and count."""
+    scans: dict[tuple[object, ...], list[Report]] = {}
+    for report in reports:
+        if report.shard is not None:
+            servers = tuple(sorted(cluster.server for cluster in _clusters(report)))
+            scans.setdefault((servers, report.manifests.paths, report.shard.count), []).append(report)
+    return [*scans.values()]
+
+
+def _missing(parts: Sequence[Report]) -> Iterator[str]:
+    """Yields one sentence that names the missing shards of a scan, or nothing if all are present."""
+    present = {part.shard.index for part in parts if part.shard is not None}
+    count = max(part.shard.count for part in parts if part.shard is not None)
+    if len(present) < count:
+        # The count comes from a file and may be huge, so the search stops after the shards that are named.
+        absent = (str(index) for index in range(1, count + 1) if index not in present)
+        more = " and others" if count - len(present) > _MAX_NAMED else ""
+        named = ", ".join(islice(absent, _MAX_NAMED))
+        yield f"missing shard {named}{more} of {count}; render the reports of all shards together"
+
+
+def _unused_in_all(parts: Sequence[Report]) -> Sequence[str]:
+    """Returns the notes on rules that match nothing in any shard of a scan, or nothing if a shard is missing."""
+    return [] if any(_missing(parts)) else sorted(set[str].intersection(*(set(part.unused_rules) for part in parts)))
+
+
+def _cluster_name(server: str, names: Mapping[str, str]) -> str | None:
+    return names.get(server, _DUMP_NAME) if names else None
 
 
 def _sources(ordered: Sequence[Report]) -> tuple[SourceInfo, ...]:
@@ -93,7 +125,7 @@ def _sources(ordered: Sequence[Report]) -> tuple[SourceInfo, ...]:
     found: dict[tuple[str, str], SourceInfo] = {}
     for report in ordered:
         for source in report.sources:
-            server = _DUMP if report.cluster is None else report.cluster.server
+            server = _server(report)
             known = found.get((server, source.name))
             # The shards of a scan count their unchecked objects by themselves.
             count = source.unchecked if known is None else max(source.unchecked, known.unchecked)
@@ -121,8 +153,7 @@ def _resolved(
     for report in ordered:
         for resolved, server in _with_servers(report, report.resolved):
             if (server, resolved.id) not in still_open:
-                cluster = names.get(server, _DUMP_NAME) if names else None
-                found[server, resolved.id] = replace(resolved, cluster=cluster)
+                found[server, resolved.id] = replace(resolved, cluster=_cluster_name(server, names))
     return tuple(found[key] for key in sorted(found))
 
 
@@ -130,13 +161,16 @@ def _clusters(report: Report) -> tuple[ClusterInfo, ...]:
     return report.clusters if report.cluster is None else (report.cluster,)
 
 
+def _server(report: Report) -> str:
+    return _DUMP if report.cluster is None else report.cluster.server
+
+
 def _with_servers(report: Report, items: Iterable[_Item]) -> Iterator[tuple[_Item, str]]:
     """Yields each item with the server of its cluster."""
-    own = _DUMP if report.cluster is None else report.cluster.server
     names = _names({cluster.server: cluster for cluster in report.clusters})
     servers = {name: server for server, name in names.items()}
     for item in items:
-        yield item, own if item.cluster is None else servers.get(item.cluster, _DUMP)
+        yield item, _server(report) if item.cluster is None else servers.get(item.cluster, _DUMP)
 
 
 def _names(clusters: Mapping[str, ClusterInfo]) -> dict[str, str]:
@@ -150,76 +184,21 @@ def _names(clusters: Mapping[str, ClusterInfo]) -> dict[str, str]:
 
 def _manifests(ordered: Sequence[Report]) -> ManifestsInfo:
     known = [report.manifests for report in ordered]
-    commits = {info.git_commit for info in known}
-    one_commit = len(commits) == 1
+    one_commit = len({info.git_commit for info in known}) == 1
+    dirty = {info.git_dirty for info in known} if one_commit else {None}
     return ManifestsInfo(
         paths=tuple(sorted({path for info in known for path in info.paths})),
         git_commit=known[0].git_commit if one_commit else None,
-        git_dirty=_any_dirty([info.git_dirty for info in known]) if one_commit else None,
+        git_dirty=True if True in dirty else None if None in dirty else False,
     )
-
-
-def _any_dirty(dirty: Sequence[bool | None]) -> bool | None:
-    return True if True in dirty else None if None in dirty else False
 
 
 def _sentences(report: Report, sentences: Sequence[str], names: Mapping[str, str]) -> Iterator[str]:
     """Yields notes or errors of a report, each with the cluster that it is about."""
     for sentence in sentences:
-        if not names or report.clusters:
-            yield sentence
-        else:
-            name = _DUMP_NAME if report.cluster is None else names[report.cluster.server]
-            yield f"{name}: {sentence}"
+        is_clear = not names or report.clusters
+        yield sentence if is_clear else f"{_cluster_name(_server(report), names)}: {sentence}"
 
 
 def _sorted(*sentences: str) -> tuple[str, ...]:
     return tuple(sorted(set(sentences)))
-
-
-#: How many missing shards a message names.
-_MAX_NAMED: Final = 20
-
-
-class ShardSet:
-    """The reports of one scan's shards. Shards may be missing, or present twice.
-
-    Args:
-        parts: At least one report, each of a shard with the same count.
-    """
-
-    def __init__(self, parts: Sequence[Report]) -> None:
-        self._parts = parts
-        self._shards = {part.shard for part in parts if part.shard is not None}
-        self._count = max(shard.count for shard in self._shards)
-
-    @property
-    def first(self) -> Report:
-        """One of the reports, for what all have in common."""
-        return self._parts[0]
-
-    def missing(self) -> Iterator[str]:
-        """Yields one sentence that names the missing shards, or nothing if all are present."""
-        if len(self._shards) < self._count:
-            # The count comes from a file and may be huge, so the search stops after the shards that are named.
-            absent = (index for index in range(1, self._count + 1) if Shard(index, self._count) not in self._shards)
-            which = ", ".join(map(str, islice(absent, _MAX_NAMED)))
-            more = " and others" if self._count - len(self._shards) > _MAX_NAMED else ""
-            yield f"missing shard {which}{more} of {self._count}; render the reports of all shards together"
-
-    def unused_rules(self) -> list[str]:
-        """Returns the notes on rules that match nothing in any shard, or nothing if a shard is missing."""
-        if len(self._shards) < self._count:
-            return []
-        return sorted(set[str].intersection(*(set(part.unused_rules) for part in self._parts)))
-
-
-def shard_sets(reports: Sequence[Report]) -> list[ShardSet]:
-    """Groups the reports of shards by scan: those with the same manifests, clusters and count."""
-    sets: dict[tuple[object, ...], list[Report]] = {}
-    for report in reports:
-        if report.shard is not None:
-            clusters = report.clusters if report.cluster is None else (report.cluster,)
-            servers = tuple(sorted(cluster.server for cluster in clusters))
-            sets.setdefault((servers, report.manifests.paths, report.shard.count), []).append(report)
-    return [ShardSet(parts) for parts in sets.values()]

@@ -7,18 +7,10 @@ from urllib.parse import quote
 
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Place, Report, Severity, Status, Verdict
+from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status, Verdict
+from drift.report.diff import what_differs
 from drift.report.selection import finding_order, worst_first
-from drift.report.view import (
-    cause_and_managers,
-    object_name,
-    place_in_file,
-    place_of,
-    reason_of,
-    sentence,
-    short,
-    what_differs,
-)
+from drift.report.view import message_lines, object_name, place_in_file, place_of, sentence, short
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL: Final = {
@@ -88,7 +80,7 @@ def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, .
         "ruleId": _rule_id(finding.cause, finding.change),
         "ruleIndex": rule,
         "level": _LEVEL[finding.severity],
-        "message": {"text": _message(item, finding)},
+        "message": {"text": _message(name, item, finding)},
         "locations": [_location(item, name, finding, paths)],
         "partialFingerprints": {"driftFinding/v1": finding.id},
         "properties": {"severity": finding.severity, "cause": finding.cause, "status": item.status},
@@ -104,33 +96,22 @@ def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, .
     return result
 
 
-def _message(item: ObjectReport, finding: Finding) -> str:
+def _message(name: str, item: ObjectReport, finding: Finding) -> str:
     path = f" {short(finding.path)}" if finding.path else ""
-    lines = [
-        f"{short(object_name(item))}{path}: {what_differs(finding)}",
-        sentence(cause_and_managers(finding)),
-        f"note: {sentence(finding.note)}" if finding.note else "",
-        reason_of(item) or "",
-    ]
+    lines = [f"{short(name)}{path}: {what_differs(finding)}", *message_lines(item, finding)]
     # SARIF messages may contain Markdown links; a value must not become one.
-    return "\n".join(filter(None, lines)).replace("](", "] (")
+    return "\n".join(lines).replace("](", "] (")
 
 
 def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str, ...]) -> dict[str, Json]:
-    logical = {"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}
-    physical = _physical(place_of(item, finding), paths)
-    return {**({"physicalLocation": physical} if physical else {}), "logicalLocations": [logical]}
-
-
-def _physical(place: Place | None, paths: tuple[str, ...]) -> dict[str, Json] | None:
     """Returns the field's location; for an object that is in no file, the first path that was compared."""
+    logical = {"logicalLocations": [{"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}]}
+    place = place_of(item, finding)
     file = place.file if place is not None else next(iter(paths), "")
     if not file or file in _STDIN:
-        return None
-    location: dict[str, Json] = {"artifactLocation": _artifact(file)}
-    if place is not None and place.line is not None:
-        location["region"] = {"startLine": place.line}
-    return location
+        return logical
+    region = {"region": {"startLine": place.line}} if place is not None and place.line is not None else {}
+    return {"physicalLocation": {"artifactLocation": _artifact(file), **region}, **logical}
 
 
 def _artifact(file: str) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from typing import Final
 from drift.advice.advisor import Advisor
 from drift.counts import first_few
 from drift.model import Change, Finding, ObjectReport, Report, Severity, SourceInfo, Status, Verdict
-from drift.report.diff import DiffLine, Mark, Pieces, differing_pieces, in_pieces, line_diff
+from drift.report.diff import DiffLine, Mark, Pieces, differing_pieces, in_pieces, line_diff, what_differs_in_parts
 from drift.report.formats import DEFAULT_STYLE, Style
 from drift.report.selection import (
     MAX_MEMBERS,
@@ -25,7 +25,6 @@ from drift.report.selection import (
 )
 from drift.report.view import (
     CHANGE_SIGN,
-    Side,
     age,
     cause_and_managers,
     cluster_names,
@@ -40,7 +39,6 @@ from drift.report.view import (
     source_lines,
     summary,
     visible,
-    what_differs_in_parts,
 )
 
 SEVERITY_STYLE: Final = {
@@ -55,7 +53,6 @@ _VERDICT_STYLE: Final = {
     Verdict.DRIFTED: "bold yellow",
     Verdict.INCOMPLETE: "bold red",
 }
-_SIDE_STYLE: Final = {Side.GIT: "red", Side.LIVE: "green"}
 _MARK_STYLE: Final = {
     Mark.BOTH: "dim",
     Mark.GIT: "red",
@@ -316,10 +313,10 @@ class _TextReport:
     def _difference(self, finding: Finding) -> Sequence[Part]:
         parts = what_differs_in_parts(finding)
         values = {side: text for text, side in parts if side is not None}
-        pieces: dict[Side, Pieces] = {side: (text,) for side, text in values.items()}
-        if self._style.color and len(values) == len(Side):
+        pieces: dict[Mark, Pieces] = {side: (text,) for side, text in values.items()}
+        if self._style.color and len(values) > 1:
             pieces = dict(zip(values, differing_pieces(*values.values()), strict=True))
-        styled = ([(text, "")] if side is None else _styled(pieces[side], _SIDE_STYLE[side]) for text, side in parts)
+        styled = ([(text, "")] if side is None else _styled(pieces[side], _MARK_STYLE[side]) for text, side in parts)
         return [*chain.from_iterable(styled)]
 
     def _lines(self, diff: Sequence[DiffLine]) -> Iterator[str]:

@@ -3,14 +3,12 @@
 There are no colours and no markup here. Each format escapes these texts in its own way.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 
 from drift.advice.advisor import Commands
@@ -21,7 +19,6 @@ from drift.model import (
     Change,
     Evidence,
     Finding,
-    Json,
     Lifecycle,
     ObjectKey,
     ObjectReport,
@@ -42,28 +39,19 @@ CAUSE_TEXT: Final = {
     Cause.UNKNOWN: "cause unknown",
 }
 CHANGE_SIGN: Final = {Change.CHANGED: "~", Change.ADDED: "+", Change.REMOVED: "-", Change.REORDERED: "~"}
-_WITHOUT_VALUES: Final = {
-    Change.MISSING: "in Git, not in the cluster",
-    Change.UNMANAGED: "in the cluster, not in Git",
-    Change.REORDERED: "the same items in another order",
-}
 _EVIDENCE_WORD: Final = {
     None: " ",
     Evidence.EXACT: " ",
     Evidence.LIKELY: ", probably ",
     Evidence.CANDIDATE: ", possibly ",
 }
-_CHANGES_WITH_VALUES: Final = {Change.CHANGED, Change.ADDED, Change.REMOVED}
 _LIFECYCLE_MARKS: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
-#: Units in seconds, and their names in durations and in ages.
-_UNITS: Final = ((86400, "d", "d"), (3600, "h", "h"), (60, "min", "m"), (1, "s", "s"))
+#: Units of time in seconds. An age has the first letter of the name.
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 #: Durations below this many seconds have one decimal.
 _BRIEF: Final = 10
 #: Clocks may differ by this many seconds.
 _CLOCK_SKEW: Final = 60
-#: How many characters of a value are shown, and how many of these come before the first difference.
-_MAX_VALUE: Final = 160
-_CONTEXT: Final = 20
 #: Longer than any name that Kubernetes accepts and any sentence that drift writes; one text cannot fill a report.
 _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
@@ -75,8 +63,6 @@ _MAX_PATHS: Final = 5
 _PLACE: Final = re.compile(
     r"(?P<file>.+?):(?P<line>[1-9][0-9]{0,8}):(?P<column>[1-9][0-9]{0,8}): (?P<text>.*)", re.DOTALL
 )
-
-
 _FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: The number of characters of a commit that are shown.
 _COMMIT: Final = 12
@@ -111,20 +97,16 @@ def _source_line(source: SourceInfo) -> str:
         if source.synced_revision and source.synced_revision != source.revision
         else None,
         f"at {short(source.last_synced)}" if source.last_synced else None,
-        sentence(source.message) if source.message and not _repeats_revision(source) else None,
+        # Flux may say no more than that it has applied the revision.
+        sentence(source.message)
+        if source.message and not (source.ready and source.synced_revision and source.synced_revision in source.message)
+        else None,
     )
     return f"{short(source.name)}: {', '.join(fact for fact in facts if fact)}"
 
 
 def _revision(text: str) -> str:
     return text[:_COMMIT] if _FULL_COMMIT.fullmatch(text) else short(text)
-
-
-def _repeats_revision(source: SourceInfo) -> bool:
-    """Whether Flux says no more than that it has applied the revision."""
-    return (
-        source.ready is True and source.synced_revision is not None and source.synced_revision in (source.message or "")
-    )
 
 
 def object_name(item: ObjectReport) -> str:
@@ -137,53 +119,6 @@ def key_name(key: ObjectKey, cluster: str | None = None) -> str:
     namespace = f"{key.namespace}/" if key.namespace is not None else ""
     suffix = f" in {cluster}" if cluster is not None else ""
     return visible(f"{key.kind} {namespace}{key.name}{suffix}")
-
-
-class Side(Enum):
-    """The side that a value comes from."""
-
-    GIT = auto()
-    LIVE = auto()
-
-
-def what_differs(finding: Finding) -> str:
-    """Returns the difference in one line, without its path."""
-    return "".join(text for text, _ in what_differs_in_parts(finding))
-
-
-def what_differs_in_parts(finding: Finding) -> tuple[tuple[str, Side | None], ...]:
-    """Like `what_differs`, in parts: each text, and the side if it is a value."""
-    if finding.change in _WITHOUT_VALUES:
-        return ((_WITHOUT_VALUES[finding.change], None),)
-    if finding.redacted:
-        return ((f"{finding.change} (value not shown)", None),)
-    desired, live = excerpts(finding)
-    git_part = () if desired is None else (("Git ", None), (desired, Side.GIT))
-    live_part = () if live is None else (("live ", None), (live, Side.LIVE))
-    if desired is None:
-        return (*live_part, (", not in Git", None))
-    if live is None:
-        return (*git_part, (", not in the cluster", None))
-    return (*git_part, (", ", None), *live_part)
-
-
-def has_values(finding: Finding) -> bool:
-    """Returns whether the finding has values that may be shown."""
-    return finding.change in _CHANGES_WITH_VALUES and not finding.redacted
-
-
-def excerpts(finding: Finding) -> tuple[str | None, str | None]:
-    """Returns the desired and the live value on one line each; None for the side that lacks the field.
-
-    Long values are cut around their first difference.
-    """
-    desired, live = _text(finding.desired), _text(finding.live)
-    if finding.change is Change.ADDED:
-        return None, cut(live)
-    if finding.change is Change.REMOVED:
-        return cut(desired), None
-    start = excerpt_start(desired, live)
-    return cut(desired, start), cut(live, start)
 
 
 def cause_and_managers(finding: Finding, when: Callable[[str], str] | None = None) -> str:
@@ -263,10 +198,8 @@ def most_active(report: Report) -> Sequence[Activity]:
 
 def _name_of(actor: Actor) -> str:
     # Service accounts and components of Kubernetes say less than their field managers.
-    is_known = actor.evidence in {Evidence.EXACT, Evidence.LIKELY} and not (actor.user or "system:").startswith(
-        "system:"
-    )
-    return (actor.user or "") if is_known else actor.manager
+    is_known = actor.evidence in {Evidence.EXACT, Evidence.LIKELY}
+    return actor.user if is_known and actor.user and not actor.user.startswith("system:") else actor.manager
 
 
 def user_text(actor: Actor) -> str:
@@ -287,12 +220,7 @@ def severity_mark(finding: Finding) -> str:
 
 
 def open_for(finding: Finding, now: str) -> str:
-    """Returns ``; open for 3 d 4 h`` for the end of a line, or "" for a new finding and without a history.
-
-    Args:
-        finding: With what the history knows of it.
-        now: The time of the report, RFC 3339.
-    """
+    """Returns ``; open for 3 d 4 h`` for the end of a line, or "" for a new finding and without a history."""
     if finding.lifecycle is not Lifecycle.ONGOING or finding.first_seen is None:
         return ""
     return f"; open for {duration_between(finding.first_seen, now)}"
@@ -308,22 +236,17 @@ def duration(seconds: float) -> str:
     if 0 < seconds < _BRIEF and seconds % 1:
         return f"{seconds:.1f} s"
     seconds = max(int(seconds), 0)
-    for position, (unit, name, _) in enumerate(_UNITS):
+    for (unit, name), (smaller, its_name) in pairwise(_UNITS):
         if seconds >= unit:
-            rest = seconds % unit
-            smaller = [
-                f"{rest // size} {word}" for size, word, _ in _UNITS[position + 1 : position + 2] if rest >= size
-            ]
-            return " ".join([f"{seconds // unit} {name}", *smaller])
-    return "0 s"
+            rest = seconds % unit // smaller
+            return f"{seconds // unit} {name} {rest} {its_name}" if rest else f"{seconds // unit} {name}"
+    return f"{seconds} s"
 
 
 def resolved_name(resolved: Resolved) -> str:
     """Returns the object and path of a resolved finding, and how long it was open."""
-    lasted = duration_between(resolved.first_seen, resolved.resolved_at)
-    return (
-        f"{short(key_name(resolved.key, resolved.cluster))} {short(resolved.path or resolved.change)}, after {lasted}"
-    )
+    name, lasted = key_name(resolved.key, resolved.cluster), duration_between(resolved.first_seen, resolved.resolved_at)
+    return f"{short(name)} {short(resolved.path or resolved.change)}, after {lasted}"
 
 
 def resolved_line(report: Report) -> str | None:
@@ -346,10 +269,7 @@ def command_lines(commands: Commands | None) -> Sequence[tuple[str, str]]:
 
 
 def reason_of(item: ObjectReport) -> str | None:
-    """Returns what an object is, the reason that it has beside its findings, and what of it is not compared.
-
-    None if there is nothing of these.
-    """
+    """Returns what an object is, its reason, and what of it is not compared; None if there is nothing of these."""
     reason = f"skipped: {item.reason}" if item.is_skipped and item.reason is not None else item.reason
     parts = [part for part in (item.digest, reason) if part is not None]
     paths: dict[str, list[str]] = {}
@@ -357,6 +277,19 @@ def reason_of(item: ObjectReport) -> str | None:
         paths.setdefault(one.reason, []).append(one.path)
     parts += [f"not compared: {first_few(found, _MAX_PATHS)} ({reason})" for reason, found in paths.items()]
     return sentence("; ".join(parts)) if parts else None
+
+
+def message_lines(item: ObjectReport, finding: Finding, opened: str = "") -> Sequence[str]:
+    """Returns the cause, the note, and what else is to be said of the object.
+
+    Args:
+        item: The object.
+        finding: The finding.
+        opened: For the end of the first line: the result of `open_for`.
+    """
+    note = f"note: {sentence(finding.note)}" if finding.note else ""
+    lines = [sentence(cause_and_managers(finding)) + opened, note, reason_of(item) or ""]
+    return [line for line in lines if line]
 
 
 def place_of(item: ObjectReport, finding: Finding) -> Place | None:
@@ -392,9 +325,9 @@ def age(time: str, now: str) -> str | None:
         return None
     if seconds < -_CLOCK_SKEW:
         return None
-    for unit, _, name in _UNITS[:-1]:
+    for unit, name in _UNITS[:-1]:
         if seconds >= unit:
-            return f"{seconds // unit:.0f}{name}"
+            return f"{seconds // unit:.0f}{name[0]}"
     return f"{max(seconds, 0):.0f}s"
 
 
@@ -464,38 +397,3 @@ def sentence(text: str) -> str:
 
 def _at_most(limit: int, text: str) -> str:
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
-
-
-def _text(value: Json) -> str:
-    return visible(value if _is_plain(value) else json.dumps(value, ensure_ascii=False))
-
-
-def excerpt_start(text: str, other: str) -> int:
-    """Returns where to cut two long texts so that both excerpts show their first difference."""
-    shorter = min(len(text), len(other))
-    if shorter <= _MAX_VALUE - _CONTEXT:
-        return 0
-    pairs = zip(text, other, strict=False)
-    same = next((index for index, (one, two) in enumerate(pairs) if one != two), shorter)
-    return same - _CONTEXT if same > _MAX_VALUE - _CONTEXT else 0
-
-
-def cut(text: str, start: int = 0) -> str:
-    """Returns the part of a text that is shown, from ``start`` on, and the text's length if it is cut."""
-    if start == 0 and len(text) <= _MAX_VALUE:
-        return text
-    before = "..." if start else ""
-    after = "..." if start + _MAX_VALUE < len(text) else ""
-    return f"{before}{text[start : start + _MAX_VALUE]}{after} ({len(text)} characters)"
-
-
-def _is_plain(value: Json) -> bool:
-    """Returns whether a string without quotes cannot be taken for a number, a keyword or a text with spaces."""
-    return (
-        isinstance(value, str)
-        and value.isprintable()
-        and value == value.strip()
-        and any(character.isalpha() for character in value)
-        and value not in {"true", "false", "null"}
-        and " " not in value
-    )

@@ -5,8 +5,9 @@ from typing import Final
 
 from drift.history.episodes import rfc3339
 from drift.model import Actor, Json, ObjectReport, Status
+from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
-from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible, what_differs
+from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible
 from drift.watch.open_findings import FindingChange, TrackedFinding, Transition
 
 _MINUTE: Final = 60

@@ -35,7 +35,7 @@ from drift.model import (
     Status,
     Verdict,
 )
-from drift.report.diff import DiffLine, Mark, in_pieces, line_diff
+from drift.report.diff import DiffLine, Mark, excerpts, has_values, in_pieces, line_diff, what_differs
 from drift.report.formats import DEFAULT_STYLE, Style
 from drift.report.selection import (
     NO_FILTERS,
@@ -47,9 +47,7 @@ from drift.report.selection import (
 )
 from drift.report.view import (
     CAUSE_TEXT,
-    excerpts,
     git_line,
-    has_values,
     lifecycle_mark,
     member_place,
     most_active,
@@ -60,7 +58,6 @@ from drift.report.view import (
     statuses,
     user_text,
     visible,
-    what_differs,
 )
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
