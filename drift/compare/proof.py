@@ -12,7 +12,6 @@ if it holds, the comparison would find nothing, because
 The tests compare every object for which the check holds, and fail if the two disagree.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -327,12 +326,18 @@ class _OwnedFields:
         return True
 
     def _list(self, fields: Object, desired: list[Json], live: list[Json], schema: Type) -> bool:
+        key_names: tuple[str, ...] = ()
+        positions: dict[tuple[Json, ...], int] = {}
         for element, children in fields.items():
             prefix = element[:2]
             if type(children) is not dict:
                 return False
             if prefix == "k:":
-                index = _item_index(element, live)
+                names, key = _parse_key(element)
+                if names != key_names:
+                    key_names = names
+                    positions = {tuple(map(item.get, names)): index for index, item in enumerate(live)}
+                index = positions[key]
                 if children and not self._value(children, desired[index], live[index], schema.items, ""):
                     return False
             elif element != "." and (prefix != "v:" or orjson.loads(element[2:]) not in desired):
@@ -372,20 +377,8 @@ def _is_scalar_default(  # noqa: PLR0917
     return not isinstance(value, dict | list) and type(value) is type(default) and bool(value == default)
 
 
-def _item_index(element: str, live: list[Object]) -> int:
-    """Returns the position of the list item that an element of FieldsV1 names by its key.
-
-    Raises:
-        ValueError: There is no such item.
-    """
-    key = _parse_key(element)
-    for index, item in enumerate(live):
-        if all(item.get(name) == value for name, value in key.items()):
-            return index
-    raise ValueError(element)
-
-
 @lru_cache(maxsize=4096)
-def _parse_key(element: str) -> Mapping[str, Json]:
+def _parse_key(element: str) -> tuple[tuple[str, ...], tuple[Json, ...]]:
+    """Returns the names and values of the key that an element of FieldsV1 gives for a list item."""
     key: dict[str, Json] = orjson.loads(element[2:])
-    return key
+    return tuple(key), tuple(key.values())
