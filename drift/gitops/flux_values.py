@@ -50,7 +50,9 @@ def mask_encrypted(document: Json) -> Json:
     if has_metadata(document):
         return {name: _mask(value) for name, value in document.items() if name != _FIELD}
     if document.get("kind") in _KINDS_WITH_FILES:
-        return {name: _mask_files(value) if name == "data" else value for name, value in document.items()}
+        data = document.get("data")
+        masked = _mask_files(data)
+        return document if masked is data else {**document, "data": masked}
     return document
 
 

@@ -168,7 +168,9 @@ class _Loading:
 
     def _add_document(self, document: Document, file: _File) -> None:
         name = file.name
-        document = replace(document, value=mask_encrypted(document.value))
+        value = mask_encrypted(document.value)
+        if value is not document.value:
+            document = replace(document, value=value)
         self.notes += [
             f"{name}:{line}: this key is given twice; as for kubectl, the last one counts"
             for line in document.repeated_keys
