@@ -53,8 +53,8 @@ def main() -> None:
         drift = str(install_reporter(folder / "installed") / "drift")
         prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
         write_manifests(options.objects, folder / "manifests")
-        progress(f"syncing {options.objects:,} objects")
-        Fleet(cluster, Syncing.SERVER_SIDE).sync(options.objects)
+        progress(f"creating {options.objects:,} objects")
+        Fleet(cluster, Syncing.SERVER_SIDE).load(options.objects)
         manifests = folder / "manifests"
         [least], _ = scan(drift, cluster, next(manifests.rglob("*.yaml")), folder, 1)
         [whole], _ = scan(drift, cluster, manifests, folder, 1)

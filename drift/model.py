@@ -9,6 +9,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
+import orjson
+
 #: A parsed JSON value: dict, list, str, int, float, bool or None. Values of Secrets are `Redacted` instead.
 Json = Any
 #: A Kubernetes object as parsed JSON.
@@ -234,6 +236,28 @@ class Incomparable:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedObject:
+    """A Kubernetes object as JSON, which takes a sixth of the memory of its dicts."""
+
+    json: bytes
+
+    @staticmethod
+    def pack(body: Object) -> "Object | PackedObject":
+        """Returns an object packed, or as it is if JSON cannot represent it: redacted values, for example."""
+        try:
+            dumped = orjson.dumps(body, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+        except TypeError:
+            return body
+        # orjson returns bytes that keep its larger buffer. A copy does not.
+        return PackedObject(bytes(memoryview(dumped)))
+
+    def unpack(self) -> Object:
+        """Returns the object. Each call returns another one."""
+        unpacked: Object = orjson.loads(self.json)
+        return unpacked
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One desired object.
 
@@ -243,7 +267,8 @@ class Manifest:
         namespace: ``metadata.namespace``, or None if the manifest does not set it.
         name: ``metadata.name``.
         source: The place in the file that people edit; None if no file has it, because a program generated it.
-        body: The whole object; the values of a Secret are redacted, and others may be `Incomparable`.
+        content: The whole object, as it is or packed; the values of a Secret are redacted, and others may be
+            `Incomparable`.
         origins: The names of the sources that describe it, as in `SourceInfo`; empty if it was not read for a source.
         layers: The files of the kustomizations that changed it, in the order in which kustomize ran them.
         is_template: Whether its file is a template of a chart.
@@ -254,10 +279,15 @@ class Manifest:
     namespace: str | None
     name: str
     source: Source | None
-    body: Object = field(repr=False)
+    content: "Object | PackedObject" = field(repr=False)
     origins: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     is_template: bool = False
+
+    @property
+    def body(self) -> Object:
+        """The whole object, unpacked at each call."""
+        return self.content.unpack() if isinstance(self.content, PackedObject) else self.content
 
     @property
     def group(self) -> str:

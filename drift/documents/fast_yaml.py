@@ -55,6 +55,17 @@ def begins_as_json(text: bytes) -> bool:
 
 def read_plain_documents(text: bytes) -> list[PlainDocument] | None:
     """Returns the documents of a UTF-8 text, or None if the text is ambiguous or not valid YAML."""
+    documents = parse_plain_documents(text)
+    try:
+        # orjson makes one string of equal keys. ryaml does not, and a fleet would take a third more memory.
+        return None if documents is None else [(line, value) for line, value in orjson.loads(orjson.dumps(documents))]
+    except TypeError:
+        # Half of a surrogate pair, or nested too deep for orjson.
+        return None
+
+
+def parse_plain_documents(text: bytes) -> list[PlainDocument] | None:
+    """Returns the documents like `read_plain_documents`, but JSON may be unable to represent them."""
     try:
         decoded = text.decode()
     except UnicodeDecodeError:
@@ -62,10 +73,8 @@ def read_plain_documents(text: bytes) -> list[PlainDocument] | None:
     if _is_ambiguous(decoded):
         return None
     try:
-        # orjson makes one string of equal keys. ryaml does not, and a fleet would take a third more memory.
-        values = orjson.loads(orjson.dumps(ryaml.loads_all(decoded)))
+        values = ryaml.loads_all(decoded)
     except (ValueError, TypeError, RecursionError):
-        # TypeError: half of a surrogate pair, or nested too deep for orjson.
         return None
     lines = _first_lines(decoded)
     return list(zip(lines, values, strict=True)) if len(lines) == len(values) else None

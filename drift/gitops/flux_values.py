@@ -61,8 +61,8 @@ def hashed_prefix(manifest: Manifest) -> str | None:
 
     Flux decrypts the file first, so the hash is another one in the cluster.
     """
-    data = manifest.body.get("data") if manifest.kind in _KINDS_WITH_FILES else None
-    found = _HASHED_NAME.fullmatch(manifest.name)
+    found = _HASHED_NAME.fullmatch(manifest.name) if manifest.kind in _KINDS_WITH_FILES else None
+    data = manifest.body.get("data") if found else None
     return found[1] if found and isinstance(data, dict) and ENCRYPTED_FILE in data.values() else None
 
 

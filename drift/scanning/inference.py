@@ -39,7 +39,7 @@ class Inference:
 
     def reserved_now(self, pair: Pair) -> ReservedMetadata | None:
         """Learns from a pair. Returns its reserved metadata, or None if its comparison must wait for all pairs."""
-        reserved = self.tracking.reserved_for(pair.manifest.body, pair.live)
+        reserved = self.tracking.reserved_for(pair.desired, pair.live)
         return None if reserved is None or self._needs_vote(pair.live) else reserved
 
     def learn_from_other_shard(self, manifest: Manifest, live: LiveObject) -> None:
@@ -60,7 +60,7 @@ class Inference:
 
     def reserved(self, pair: Pair) -> ReservedMetadata:
         """Returns the reserved metadata of a postponed pair, after `finish`."""
-        return self.tracking.reserved_for(pair.manifest.body, pair.live) or reserved_metadata()
+        return self.tracking.reserved_for(pair.desired, pair.live) or reserved_metadata()
 
     def _needs_vote(self, live: LiveObject) -> bool:
         return self._infers_applier and self._election.needs_vote(_managers_of(live))

@@ -134,7 +134,7 @@ class PairComparer:
         live, last_applied = pair.live.body, pair.live.last_applied
         return replace(
             pair,
-            manifest=replace(pair.manifest, body=redact_at(pair.manifest.body, hidden)),
+            desired=redact_at(pair.desired, hidden),
             live=replace(
                 pair.live,
                 body=redact_at(live, hidden),
@@ -148,7 +148,7 @@ class PairComparer:
         ):
             return ()
         base = self.last_sync.named_base(pair.manifest, pair.key)
-        return frozenset([*redacted_paths(pair.manifest.body), *redacted_paths(base)])
+        return frozenset([*redacted_paths(pair.desired), *redacted_paths(base)])
 
     def _base(self, pair: Pair) -> Object | None:
         base = self.last_sync.named_base(pair.manifest, pair.key)
@@ -161,7 +161,7 @@ class PairComparer:
         live = pair.live
         base = self._base(pair)
         schema = self.types.type(pair.resource)
-        return self._proofs[reserved].holds(pair.manifest.body, live.body, base, live.last_applied, schema)
+        return self._proofs[reserved].holds(pair.desired, live.body, base, live.last_applied, schema)
 
     def _compare_with_last_sync(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
         """Compares a pair. Reads what was last synced only if the result depends on it."""
@@ -181,7 +181,7 @@ class PairComparer:
         self, base: Object | None, pair: Pair, reserved: ReservedMetadata, *, out_of_sync: bool = False
     ) -> ObjectComparison:
         return compare_object(
-            pair.manifest.body,
+            pair.desired,
             pair.live.body,
             pair.live.last_applied,
             self.types.type(pair.resource),
@@ -198,7 +198,7 @@ class PairComparer:
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self.autoscalers.in_namespace(key.namespace))
         findings = apply_ignore_differences(
-            key, apply_opt_outs(findings, pair.manifest.body, live), self.ignore_differences, pair.manifest.origins
+            key, apply_opt_outs(findings, pair.desired, live), self.ignore_differences, pair.manifest.origins
         )
         if self.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))

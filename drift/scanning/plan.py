@@ -56,13 +56,15 @@ class Pair:
     """A manifest and its live object.
 
     Attributes:
-        manifest: The desired object.
+        manifest: The manifest.
+        desired: Its desired object.
         live: The live object, in the manifest's version.
         key: The key of both.
         resource: Their kind.
     """
 
     manifest: Manifest
+    desired: Object
     live: LiveObject
     key: ObjectKey
     resource: Resource
@@ -126,9 +128,9 @@ class PendingKind:
         """Returns a live object and its manifest, or None if no pending manifest describes the object."""
         namespace = self._namespace(live)
         manifest = self._namespaces.get(namespace, {}).get(live.name)
-        return (
-            None if manifest is None else Pair(manifest, live, self.kind.key(namespace, live.name), self.kind.resource)
-        )
+        if manifest is None:
+            return None
+        return Pair(manifest, manifest.body, live, self.kind.key(namespace, live.name), self.kind.resource)
 
     def describes(self, live: LiveObject) -> bool:
         """Whether a manifest describes a live object, pending or not."""
@@ -242,7 +244,7 @@ class ResourceMapper:
         hashed = {key: prefix for key, one in merged.items() if (prefix := hashed_prefix(one)) is not None}
         if hashed:
             names = {key.name for key in hashed}
-            merged = {key: replace(one, body=mask_names(one.body, names)) for key, one in merged.items()}
+            merged = {key: replace(one, content=mask_names(one.body, names)) for key, one in merged.items()}
         for key, manifest in merged.items():
             resource = self._resource(manifest)
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)

@@ -133,7 +133,7 @@ class _Scan:
         # The scan reads no objects of kinds that the user excludes, for whatever reason.
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
         managers = Managers(options.appliers, options.controllers, options.inferred_applier)
-        self._types = Types(source, schemas, [manifest.body for manifest in manifests])
+        self._types = Types(source, schemas, (one.body for one in manifests if one.kind == "CustomResourceDefinition"))
         self._search = UnmanagedSearch(Reader(source), resources, options)
         self._inference = Inference(source, resources, options, managers)
         self._others = OtherShards(self._plan.part(options.shard, others=True).kinds, self._search, self._inference)

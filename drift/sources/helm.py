@@ -257,7 +257,7 @@ def mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[
     """
     others = {_identity(manifest): manifest for manifest in second}
     kept = tuple(
-        replace(manifest, body=_common(manifest.body, others[_identity(manifest)].body))
+        replace(manifest, content=_common(manifest.body, others[_identity(manifest)].body))
         for manifest in first
         if _identity(manifest) in others
     )
@@ -273,7 +273,7 @@ def fill_random(manifests: Sequence[Manifest], release: Sequence[Manifest]) -> t
     """Returns the manifests of a chart with the random values that its release was installed with, as far as known."""
     installed = {_identity(manifest): manifest.body for manifest in release}
     return tuple(
-        replace(manifest, body=_filled(manifest.body, installed.get(_identity(manifest)))) for manifest in manifests
+        replace(manifest, content=_filled(manifest.body, installed.get(_identity(manifest)))) for manifest in manifests
     )
 
 

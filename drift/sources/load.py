@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from drift.documents.document import Document
 from drift.documents.files import files_below, is_excluded, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
@@ -17,7 +19,7 @@ from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
 from drift.gitops.opt_outs import hook_of
 from drift.globs import FileGlob
-from drift.model import Incomparable, Json, Manifest, Object, Source
+from drift.model import Incomparable, Json, Manifest, Object, PackedObject, Source
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
     CHART,
@@ -301,9 +303,9 @@ def _stdin() -> Iterator[Document | ManifestError]:
 
 
 def _documents(file: Path, plain: PlainFiles, *, named: bool = False) -> Iterator[Document | ManifestError]:
-    documents = plain.pop(file, None)
-    if documents is not None:
-        yield from number_documents(documents)
+    content = plain.pop(file, None)
+    if content is not None:
+        yield from number_documents(orjson.loads(content))
         return
     try:
         text = _bytes(file, named=named)
@@ -361,7 +363,7 @@ def _manifest(body: Object, document: Document, file: _File, place: str) -> Mani
         namespace=namespace,
         name=object_name,
         source=Source(file.name, document.number, document.line),
-        body=redact_secret(body) if may_be_secret else body,
+        content=redact_secret(body) if may_be_secret else PackedObject.pack(body),
         origins=() if file.path is None else (file.path,),
     )
 

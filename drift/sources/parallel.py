@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 
 import orjson
 
-from drift.documents.fast_yaml import PlainDocument, begins_as_json, read_plain_documents
+from drift.documents.fast_yaml import begins_as_json, parse_plain_documents
 from drift.documents.files import document_files, read_file
 from drift.globs import FileGlob
 from drift.model import Json
@@ -42,8 +42,8 @@ _SECRET: Final = re.compile(rb"kind[\"']?:\s*[\"']?Secret\b")
 #: Signals with which a user ends the process.
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-#: The documents of each file.
-PlainFiles = dict[Path, list[PlainDocument]]
+#: The list of `PlainDocument` of each file, as JSON.
+PlainFiles = dict[Path, bytes]
 
 
 class ParallelReader:
@@ -80,8 +80,8 @@ class ParallelReader:
             for line in results:
                 # An incomplete line means that the process was killed.
                 if line.endswith(b"\n"):
-                    index, content = orjson.loads(line)
-                    documents[self._files[index]] = content
+                    number, _, content = line.partition(b" ")
+                    documents[self._files[int(number)]] = content
         # Frees the memory for the scan.
         os.ftruncate(self._results, 0)
         return documents
@@ -223,10 +223,8 @@ def _run_second_process(files: Sequence[Path], batches: Sequence[range], queue: 
         with os.fdopen(results, "wb") as out:
             for index in _take_files(batches, queue):
                 content = _read(files[index])
-                # TypeError: half of a surrogate pair, or nested too deep for orjson.
-                with suppress(TypeError):
-                    if content is not None:
-                        out.write(orjson.dumps((index, content), option=orjson.OPT_APPEND_NEWLINE))
+                if content is not None:
+                    out.write(b"%d %s\n" % (index, content))
     finally:
         os._exit(0)
 
@@ -246,8 +244,8 @@ def _take_files(batches: Sequence[range], queue: int) -> Iterator[int]:
         yield from batches[int.from_bytes(number, "big")]
 
 
-def _read(file: Path) -> list[PlainDocument] | None:
-    """Returns the documents of a file, or None if it is not plain YAML or may contain a Secret."""
+def _read(file: Path) -> bytes | None:
+    """Returns the documents of a file as JSON, or None if it is not plain YAML or may contain a Secret."""
     try:
         text = read_file(file)
     except OSError:
@@ -255,8 +253,13 @@ def _read(file: Path) -> list[PlainDocument] | None:
     # JSON has its own reader.
     if begins_as_json(text) or _SECRET.search(text):
         return None
-    documents = read_plain_documents(text)
-    return None if documents is None or any(_may_be_secret(value) for _, value in documents) else documents
+    documents = parse_plain_documents(text)
+    # TypeError: half of a surrogate pair, or nested too deep for orjson.
+    with suppress(TypeError):
+        if documents is not None and not any(_may_be_secret(value) for _, value in documents):
+            # The copy frees orjson's larger buffer.
+            return bytes(memoryview(orjson.dumps(documents)))
+    return None
 
 
 def _may_be_secret(value: Json) -> bool:

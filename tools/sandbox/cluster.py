@@ -334,10 +334,15 @@ class Cluster:
         # So that there is a revision to compact.
         self.kubectl("create", "namespace", "forgotten")
         self.kubectl("delete", "namespace", "forgotten", "--wait=false")
-        revision = self._ask_etcd("/v3/kv/range", {"key": "MA=="})["header"]["revision"]
-        self._ask_etcd("/v3/kv/compaction", {"revision": revision, "physical": True})
+        revision = self.ask_etcd("/v3/kv/range", {"key": "MA=="})["header"]["revision"]
+        self.ask_etcd("/v3/kv/compaction", {"revision": revision, "physical": True})
 
-    def _ask_etcd(self, path: str, question: dict[str, Any]) -> dict[str, Any]:
+    def ask_etcd(self, path: str, question: dict[str, Any]) -> dict[str, Any]:
+        """Returns etcd's answer to a request for its JSON gateway, in which keys and values are Base64.
+
+        Raises:
+            StartError: etcd refused it.
+        """
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self.folder / "etcd.sock"))
             http = HTTPConnection("etcd")
