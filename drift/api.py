@@ -10,9 +10,8 @@ from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ConnectError, UsageError, first_problems
 from drift.gitops.managers import Managers
 from drift.globs import FileGlob
-from drift.kube.impersonation import NO_IMPERSONATION, Impersonation
+from drift.kube.kubeconfig import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import Deadline, Limits, call_with_timeout
-from drift.kube.messages import ignore_message
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.judgement import apply_policy
@@ -41,8 +40,8 @@ def open_cluster(
     *,
     impersonate: Impersonation = NO_IMPERSONATION,
     limits: Limits | None = None,
-    tell: Callable[[str], None] = ignore_message,
-    warn: Callable[[str], None] = ignore_message,
+    tell: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> "ApiServer":
     """Connects to a cluster as kubectl does. Needs only permission to get and list.
 

@@ -24,6 +24,10 @@ from typing import ClassVar, Final
 
 #: The number of problems with manifests that are listed; the others are counted.
 MAX_PROBLEMS: Final = 20
+#: `RequestError.reason` of a response that does not come from an API server.
+MALFORMED: Final = "Malformed"
+#: `RequestError.reason` of a response that is too large to be read.
+TOO_LARGE: Final = "TooLarge"
 
 
 class DriftError(Exception):
@@ -128,3 +132,13 @@ class RequestError(ScanError):
 
 class TooManyObjectsError(RequestError):
     """A list has more objects than the caller accepts; none were returned."""
+
+
+def malformed(path: str, problem: str) -> RequestError:
+    """Returns the error of a response with status 200 that cannot be used."""
+    return RequestError(f"GET {path}: {problem}", status=HTTPStatus.OK, reason=MALFORMED)
+
+
+def not_an_api_server(path: str) -> RequestError:
+    """Returns the error of a response from something that is not an API server."""
+    return malformed(path, "this is not the response of an API server; is this the right --context?")

@@ -18,9 +18,8 @@ from drift.config.load import load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
 from drift.globs import FileGlob, Glob
-from drift.kube.impersonation import NO_IMPERSONATION, from_flags
+from drift.kube.kubeconfig import NO_IMPERSONATION, from_flags
 from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
-from drift.kube.messages import ignore_message
 from drift.model import Report, Shard, Unmanaged, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, ScanStep
@@ -130,7 +129,7 @@ def _scan(  # noqa: PLR0917
     with _progress("reading manifests", options):
         if ahead is not None and not options.live:
             # Loads the Kubernetes client while the other process reads.
-            from drift.kube.client import load_client  # noqa: PLC0415
+            from drift.kube.connection import load_client  # noqa: PLC0415
 
             load_client()
         paths = file_paths(requests)
@@ -173,8 +172,8 @@ def _scan(  # noqa: PLR0917
             print_cost(report)
         return report if recorder is None else recorder.record(report, live)
 
-    limits, tell = _limits(options, deadline), say if explain else ignore_message
-    warn = ignore_message if options.quiet else say
+    limits, tell = _limits(options, deadline), say if explain else lambda _: None
+    warn: Callable[[str], None] = (lambda _: None) if options.quiet else say
     impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
         from drift.cli.several import scan_targets  # noqa: PLC0415

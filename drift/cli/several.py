@@ -9,7 +9,7 @@ from drift.cli.targets import ClusterTarget
 from drift.errors import ConnectError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import Connection, connect
-from drift.kube.impersonation import Impersonation
+from drift.kube.kubeconfig import Impersonation
 from drift.kube.limits import Limits, call_with_timeout
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
 from drift.report.merge import merge

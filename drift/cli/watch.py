@@ -24,9 +24,8 @@ from drift.errors import UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
 from drift.kube.api_server import ApiServer
-from drift.kube.impersonation import from_flags
+from drift.kube.kubeconfig import from_flags
 from drift.kube.limits import Limits
-from drift.kube.messages import ignore_message
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests
 from drift.sources.resolve import cluster_states, file_paths, rendered_files
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         options.context,
         impersonate=from_flags(options.as_user, options.as_group, options.as_uid),
         limits=Limits(scan_seconds=None),
-        tell=say if options.verbose else ignore_message,
+        tell=say if options.verbose else lambda _: None,
         warn=say,
     )
     inputs = _Inputs(options, requests, server)

@@ -10,7 +10,7 @@ from typing import Final
 from drift.cli.console import say
 from drift.cli.scan import audit_options
 from drift.errors import UsageError
-from drift.kube.proxies import is_loopback
+from drift.kube.kubeconfig import is_loopback
 from drift.watch.audit import AuditWindow, EventsArrived
 from drift.watch.audit_follower import LogFollower
 from drift.watch.audit_receiver import AuditReceiver, KeyPair

@@ -4,16 +4,13 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from drift.errors import RequestError
+from drift.errors import RequestError, not_an_api_server
 from drift.kube.connection import Connection
-from drift.kube.discovery import SchemaSource, discover
 from drift.kube.limits import Deadline, Limits
+from drift.kube.list_watch import Listing, ListScope, Watch, read_list, read_pages
 from drift.kube.live import LiveObject, check_object, read_live
-from drift.kube.messages import ignore_message, not_an_api_server
-from drift.kube.paging import Listing, ListScope, read_list, read_pages
 from drift.kube.requests import Requests
-from drift.kube.resources import Resource, Resources
-from drift.kube.watch import Watch
+from drift.kube.resources import Resource, Resources, SchemaSource, discover
 from drift.model import ClusterInfo, Object
 
 
@@ -32,7 +29,7 @@ class ApiServer:
         connection: Connection,
         limits: Limits | None = None,
         deadline: Deadline | None = None,
-        notify: Callable[[str], None] = ignore_message,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Asks the server for its version and the kinds that it serves.
 

@@ -1,28 +1,44 @@
-"""Configures the official client as kubectl would: kubeconfig, context, credential plugins, or the pod's account."""
+"""Configures the official client as kubectl would: kubeconfig, context, credential plugins, or the pod's account.
+
+Imports only what drift uses of the client.
+"""
 
 import logging
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 
 from drift.errors import ConnectError, UsageError
-from drift.kube.client import load_client
-from drift.kube.impersonation import NO_IMPERSONATION, Impersonation, from_kubeconfig
-from drift.kube.kubeconfig import read_kubeconfigs, used_cluster, used_user
-from drift.kube.proxies import choose_proxy, is_loopback, proxy_credentials
+from drift.kube.kubeconfig import (
+    NO_IMPERSONATION,
+    Impersonation,
+    choose_proxy,
+    from_kubeconfig,
+    is_loopback,
+    proxy_credentials,
+    read_kubeconfigs,
+    used_cluster,
+    used_user,
+)
 from drift.redaction import without_passwords
 
 if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.rest import RESTClientObject
+
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 #: Patterns of the client's messages, which can quote credentials, and the messages that replace them.
@@ -304,3 +320,70 @@ def _errors_logged_by_the_client() -> Iterator[list[str]]:
         yield collector.messages
     finally:
         root.removeHandler(collector)
+
+
+#: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support, and to
+#: read YAML. These load pydantic, requests and oauthlib, which would take a third of a small report.
+_UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
+
+
+@cache
+def load_client() -> None:
+    """Imports the client's configuration and its connections. `connect` imports it, too.
+
+    A program that imports the client later gets all of it. If a release of the client does not work without the
+    modules of `_UNUSED`, it is imported with them.
+    """
+    try:
+        with _package_not_run("kubernetes"), _on_first_call(_UNUSED):
+            _import_client()
+    except Exception:  # noqa: BLE001
+        _import_client()
+
+
+def _import_client() -> None:
+    import_module("kubernetes.config.kube_config")
+    import_module("kubernetes.client.rest")
+
+
+@contextmanager
+def _package_not_run(name: str) -> Iterator[None]:
+    """Lets modules of a package be imported without its ``__init__``, which imports all of them."""
+    spec = None if name in sys.modules else find_spec(name)
+    if spec is not None:
+        sys.modules[name] = module_from_spec(spec)
+    try:
+        yield
+    finally:
+        if spec is not None:
+            del sys.modules[name]
+
+
+@contextmanager
+def _on_first_call(names: Sequence[str]) -> Iterator[None]:
+    """Lets others import functions and classes of modules that are not loaded. The first call loads the module."""
+    deferred = {name: _Deferred(name) for name in names if name not in sys.modules}
+    sys.modules.update(deferred)
+    try:
+        yield
+    finally:
+        for name in deferred:
+            del sys.modules[name]
+        if "kubernetes.client.api_client" in deferred and "kubernetes.client" in sys.modules:
+            # The package remembers what was imported from it.
+            vars(sys.modules["kubernetes.client"]).pop("ApiClient", None)
+
+
+class _Deferred(ModuleType):
+    """Stands in for a module while others import it, and forwards to it later."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is not self:
+            return getattr(import_module(self.__name__), name)
+
+        def call(*args: object, **kwargs: object) -> Any:
+            return getattr(import_module(self.__name__), name)(*args, **kwargs)
+
+        return call

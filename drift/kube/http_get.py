@@ -17,10 +17,9 @@ from urllib.parse import urlsplit
 import orjson
 import urllib3
 
-from drift.errors import ConnectError, RequestError, ScanError
+from drift.errors import TOO_LARGE, ConnectError, RequestError, ScanError
 from drift.kube.connection import Connection
 from drift.kube.limits import Deadline, call_with_timeout, format_duration
-from drift.kube.messages import TOO_LARGE
 from drift.model import Object
 
 _CONNECT_SECONDS: Final = 10.0

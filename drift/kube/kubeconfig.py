@@ -1,18 +1,27 @@
-"""Reads and checks kubeconfig files for the official client.
+"""Reads what kubeconfig files, flags and the environment say: the cluster, the user, impersonation and the proxy.
 
-The client's own reader is not used: a small hostile file keeps it busy for minutes, and its errors quote credentials.
+The official client's reader is not used: a small hostile file keeps it busy for minutes, and its errors quote
+credentials. Impersonation is as with ``kubectl --as``, and proxies are chosen by the rules of Go's HTTP client, which
+kubectl uses.
+https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
+https://pkg.go.dev/golang.org/x/net/http/httpproxy
 """
 
+import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote, unquote, urlsplit
 
 from drift.documents.parse import read_documents
 from drift.errors import ConnectError, ManifestError, UsageError
+from drift.redaction import without_passwords
 
 if TYPE_CHECKING:
     from kubernetes.config.kube_config import ConfigNode
+
 
 _LISTS: Final = ("clusters", "contexts", "users")
 _SUPPORTED: Final = (
@@ -137,3 +146,219 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
         if any(isinstance(value, str) and "\0" in value for value in (item.get(part) or {}).values()):
             raise ConnectError(f"kubeconfig {file}: {part} of {item['name']!r} contains a NUL character")
     return items
+
+
+#: The characters allowed in a header name besides those that `quote` never escapes.
+_SAFE_IN_HEADER_NAMES: Final = "!#$&'*+^`|"
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """The user to impersonate; by default none.
+
+    Attributes:
+        user: The user name; None for no impersonation.
+        groups: All groups of the user. The API server adds ``system:authenticated``.
+        uid: The UID of the user.
+        extra: Extra attributes of the user, each a key with its values.
+    """
+
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+    uid: str | None = None
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def with_fallback(self, fallback: "Impersonation") -> "Impersonation":
+        """Fills in missing values, for example those of the flags from the kubeconfig.
+
+        Raises:
+            UsageError: There are groups, a UID or extra attributes, but no user.
+        """
+        merged = Impersonation(
+            self.user or fallback.user,
+            self.groups or fallback.groups,
+            self.uid or fallback.uid,
+            self.extra or fallback.extra,
+        )
+        if merged.user is None and merged != NO_IMPERSONATION:
+            settings = "--as-group and --as-uid" if self != NO_IMPERSONATION else "as-groups, as-uid and as-user-extra"
+            raise UsageError(f"{settings} need a user to impersonate: name one with --as USER")
+        return merged
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """The request headers, as client-go sends them: one per group and one per value of an extra attribute."""
+        if self.user is None:
+            return
+        yield "Impersonate-User", _header_value(self.user)
+        if self.uid is not None:
+            yield "Impersonate-Uid", _header_value(self.uid)
+        for group in self.groups:
+            yield "Impersonate-Group", _header_value(group)
+        for key, values in self.extra:
+            for value in values:
+                yield f"Impersonate-Extra-{quote(key.lower(), safe=_SAFE_IN_HEADER_NAMES)}", _header_value(value)
+
+
+NO_IMPERSONATION: Final = Impersonation()
+
+
+def from_flags(user: str | None, groups: list[str], uid: str | None) -> Impersonation:
+    """Reads ``--as``, ``--as-group`` and ``--as-uid``.
+
+    Raises:
+        UsageError: A value is not valid.
+    """
+    for flag, value in (("--as", user), ("--as-uid", uid), *(("--as-group", group) for group in groups)):
+        if value is not None and not (value.strip() and value.isprintable()):
+            raise UsageError(f"{flag} {value!r}: is empty or contains characters that cannot be sent")
+    return Impersonation(user, tuple(groups), uid)
+
+
+def from_kubeconfig(user: Mapping[str, Any], location: str) -> Impersonation:
+    """Reads ``as``, ``as-groups``, ``as-uid`` and ``as-user-extra`` of a user in a kubeconfig.
+
+    Raises:
+        ConnectError: A value is not valid.
+    """
+    extra = user.get("as-user-extra") or {}
+    if not isinstance(extra, dict):
+        raise ConnectError(f"{location}: as-user-extra is not a mapping of lists")
+    return Impersonation(
+        _string(user, "as", location),
+        _strings(user.get("as-groups"), f"{location}: as-groups"),
+        _string(user, "as-uid", location),
+        tuple((str(key), _strings(values, f"{location}: as-user-extra")) for key, values in extra.items()),
+    )
+
+
+def _string(user: Mapping[str, Any], name: str, location: str) -> str | None:
+    value = user.get(name)
+    if value is None or value == "":
+        return None
+    (string,) = _strings([value], f"{location}: {name}")
+    return string
+
+
+def _strings(values: object, location: str) -> tuple[str, ...]:
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(isinstance(value, str) and value.isprintable() for value in values):
+        raise ConnectError(f"{location}: is not valid; see `kubectl config view`")
+    return tuple(values)
+
+
+def _header_value(value: str) -> str:
+    """Encodes a header value: the HTTP client sends Latin-1, but API servers read UTF-8."""
+    return value.encode().decode("latin-1")
+
+
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_PORTS: Final[dict[str, int]] = {"http": 80, "https": 443}
+_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+
+
+def choose_proxy(server: str, configured: object, environment: Mapping[str, str]) -> str | None:
+    """Returns the URL of the proxy for a server, including its password, or None for a direct connection.
+
+    Args:
+        server: The URL of the API server.
+        configured: ``proxy-url`` of the kubeconfig, or None. It takes precedence, and ``NO_PROXY`` does not apply.
+        environment: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
+
+    Raises:
+        UsageError: It is not a valid URL of a proxy.
+    """
+    if configured:
+        return _check_proxy(configured, "proxy-url in the kubeconfig")
+    try:
+        target = urlsplit(server)
+        port = target.port or _PORTS[target.scheme]
+    except (ValueError, KeyError):
+        # The first request will fail with a clear error.
+        return None
+    for variable in (f"{target.scheme}_proxy".upper(), f"{target.scheme}_proxy"):
+        if environment.get(variable):
+            no_proxy = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+            return (
+                None
+                if _is_direct(target.hostname or "", str(port), no_proxy)
+                else _check_proxy(environment[variable], variable)
+            )
+    return None
+
+
+def proxy_credentials(proxy: str) -> dict[str, str] | None:
+    """Returns the ``Proxy-Authorization`` header for a proxy, or None if its URL names no user."""
+    # Imported only here, so that other modules can use this one without HTTP.
+    import urllib3  # noqa: PLC0415
+
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return None
+    return dict(urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _check_proxy(value: object, origin: str) -> str:
+    """Returns the URL of a proxy after checking it. A URL without a scheme is an HTTP proxy."""
+    if isinstance(value, str):
+        url = value if "://" in value else f"http://{value}"
+        try:
+            parts = urlsplit(url)
+            is_valid = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            is_valid = False
+        if is_valid and url.isprintable() and " " not in url:
+            return url
+        value = without_passwords(url)
+    raise UsageError(f"{origin} is not the URL of a proxy: {value!r}; for example http://proxy.example.com:3128")
+
+
+def _is_direct(host: str, port: str, no_proxy: str) -> bool:
+    """Whether a server needs no proxy: it is on this machine, or ``NO_PROXY`` lists it."""
+    address = _address(host)
+    if is_loopback(host):
+        return True
+    entries = [entry.strip().lower() for entry in no_proxy.split(",")]
+    return any(entry and _matches(entry, host, port, address) for entry in entries)
+
+
+def _matches(entry: str, host: str, port: str, address: _Address | None) -> bool:
+    """Whether an entry of ``NO_PROXY`` matches: ``*``, a CIDR range, an address or a domain, optionally with a port."""
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return address is not None and _is_in(address, entry)
+    name, separator, entry_port = entry.rpartition(":")
+    if not separator or (":" in name and not name.endswith("]")):
+        name, entry_port = entry, ""
+    name = name.removeprefix("[").removesuffix("]")
+    entry_address = _address(name)
+    if entry_address is not None:
+        matches_host = entry_address == address
+    else:
+        domain = name.removeprefix("*").removeprefix(".")
+        matches_host = bool(domain) and (host.endswith(f".{domain}") or (host == name == domain))
+    return matches_host and entry_port in {"", port}
+
+
+def _is_in(address: _Address, network: str) -> bool:
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _address(host: str) -> _Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address if mapped is None else mapped

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from drift.kube.messages import malformed
+from drift.errors import malformed
 from drift.kube.resources import Resource, Resources
 from drift.model import LAST_APPLIED, ClusterInfo, Json, Object, as_object
 from drift.redaction import is_secret, redact_secret

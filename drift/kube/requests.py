@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 
-from drift.errors import ConnectError, DriftError, RequestError, ScanError
+from drift.errors import MALFORMED, TOO_LARGE, ConnectError, DriftError, RequestError, ScanError, malformed
 from drift.kube.connection import Connection
 from drift.kube.http_get import (
     FailureReason,
@@ -32,7 +32,6 @@ from drift.kube.http_get import (
     response_error,
 )
 from drift.kube.limits import Deadline, Limits, call_with_timeout, format_duration
-from drift.kube.messages import MALFORMED, TOO_LARGE, ignore_message, malformed
 from drift.model import Object
 
 _JSON: Final = "application/json"
@@ -101,7 +100,7 @@ class Requests:
         connection: Connection,
         limits: Limits | None = None,
         deadline: Deadline | None = None,
-        notify: Callable[[str], None] = ignore_message,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Sends nothing yet.
 

@@ -25,8 +25,8 @@ from urllib3.exceptions import (
 from urllib3.util import Retry, Timeout, parse_url
 
 from drift import __version__
+from drift.kube.kubeconfig import is_loopback
 from drift.kube.limits import call_with_timeout
-from drift.kube.proxies import is_loopback
 from drift.model import Json
 
 #: HTTP statuses that are retried.

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from drift.errors import UsageError
-from drift.kube.proxies import is_loopback
+from drift.kube.kubeconfig import is_loopback
 from drift.watch.bounded_server import REQUEST_TIMEOUT, RESPONSE_TIMEOUT, BoundedServer
 from drift.watch.responses import TEXT, HttpResponse, RequestRouter
 from drift.watch.status import WatchStatus

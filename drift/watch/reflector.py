@@ -13,9 +13,8 @@ from typing import Final
 
 from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
 from drift.kube.api_server import ApiServer
+from drift.kube.list_watch import Event, ExpiredError, ListScope, Watch
 from drift.kube.live import LiveObject
-from drift.kube.paging import ListScope
-from drift.kube.watch import Event, ExpiredError, Watch
 from drift.watch.timing import Timing, backoff
 
 #: After this many failures in a row, the resourceVersion itself may be the cause, so everything is listed again.

@@ -8,10 +8,9 @@ from typing import Any, Final, Self
 
 from drift.errors import RequestError
 from drift.kube.api_server import ApiServer
+from drift.kube.list_watch import Event, ListScope
 from drift.kube.live import LiveObject
-from drift.kube.paging import ListScope
 from drift.kube.resources import Resource, Resources
-from drift.kube.watch import Event
 from drift.model import ClusterInfo
 from drift.watch.reflector import Backlog, Reflector, ReflectorMessage, ReflectorState
 from drift.watch.timing import Timing

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from drift.kube import paging, requests
+from drift.kube import list_watch, requests
 from tests.drift.faulty import deploy
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import Proxy, proxy
@@ -121,7 +121,7 @@ def proxied(_faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch)
     """
     application, running = _faulty
     running.forget()
-    monkeypatch.setattr(paging, "PAGE", 2)
+    monkeypatch.setattr(list_watch, "PAGE", 2)
     monkeypatch.setattr(requests, "_BACKOFF", requests._BACKOFF.new(backoff_factor=0.001, backoff_jitter=0))  # noqa: SLF001
     return application, running
 

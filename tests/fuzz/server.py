@@ -17,8 +17,8 @@ import urllib3
 from drift.api import scan
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import Connection
+from drift.kube.list_watch import read_event, split_lines
 from drift.kube.resources import Resource
-from drift.kube.watch import read_event, split_lines
 from drift.model import Report
 from drift.sources.load import LoadedManifests, load_manifests
 

@@ -61,7 +61,7 @@ from drift.kube.connection import connect
 from drift.kube.limits import Limits
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
-from drift.kube.paging import ListScope, read_list
+from drift.kube.list_watch import ListScope, read_list
 source = Requests(connect(sys.argv[1], None), Limits(response_bytes=int(sys.argv[2])))
 kind = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -12,7 +12,7 @@ from urllib3 import HTTPHeaderDict
 from drift.cli import main
 from drift.errors import ConnectError, UsageError
 from drift.kube.connection import connect
-from drift.kube.impersonation import Impersonation
+from drift.kube.kubeconfig import Impersonation
 from tests.drift.conftest import Application
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NAMESPACE}\ndata: {key: value}\n"

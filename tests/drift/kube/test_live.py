@@ -9,10 +9,9 @@ import pytest
 from drift.errors import RequestError
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
+from drift.kube.list_watch import ListScope, read_event
 from drift.kube.live import check_list, check_object
-from drift.kube.paging import ListScope
 from drift.kube.resources import Resource
-from drift.kube.watch import read_event
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of
 from tools.sandbox.cluster import Cluster

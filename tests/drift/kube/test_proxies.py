@@ -15,7 +15,7 @@ import yaml
 
 from drift.cli import main
 from drift.errors import UsageError
-from drift.kube.proxies import choose_proxy
+from drift.kube.kubeconfig import choose_proxy
 from tests.drift.conftest import Application
 from tools.sandbox.cluster import Cluster
 

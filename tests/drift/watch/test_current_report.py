@@ -12,10 +12,9 @@ import pytest
 
 from drift.api import read_manifests
 from drift.config.settings import Settings
+from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
-from drift.kube.paging import Listing, ListScope
 from drift.kube.resources import Resource, Resources
-from drift.kube.watch import Event
 from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged
 from drift.scanning import ScanStep
 from drift.sources.resolve import from_files

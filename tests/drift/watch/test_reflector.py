@@ -14,8 +14,7 @@ import yaml
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
-from drift.kube.paging import ListScope
-from drift.kube.watch import Watch
+from drift.kube.list_watch import ListScope, Watch
 from drift.watch.reflector import Backlog, EventReceived, Reflector, ReflectorMessage
 from drift.watch.timing import Timing
 from tests.drift.conftest import Application

@@ -4,7 +4,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from drift.errors import ScanError
-from drift.kube.paging import ListScope
+from drift.kube.list_watch import ListScope
 from drift.kube.resources import Resource
 from drift.model import Verdict
 from drift.watch.reflector import Reflector, ReflectorCondition, ReflectorState

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
-from drift.kube.paging import Listing, ListScope
 from drift.kube.resources import Resource
-from drift.kube.watch import Event
 from drift.watch.timing import Timing
 from drift.watch.watched_cluster import WatchedCluster
 
