@@ -1,15 +1,26 @@
 """Names who made a difference, and who created or deleted an object."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from drift.audit.effects import UNKNOWN, Effect, Target
-from drift.audit.users import Named, Syncers, is_garbage_collector, is_namespace_controller, is_one_person, one_each
-from drift.audit.writes import Owner, Place, Write, WriteLog, parse_time
+from drift.audit.events import parse_time
+from drift.audit.users import (
+    Named,
+    Syncers,
+    is_garbage_collector,
+    is_namespace_controller,
+    is_of_cluster,
+    is_one_person,
+    one_each,
+)
+from drift.audit.writes import Owner, Place, Write, WriteLog
 from drift.kube.resources import Resources
-from drift.model import Actor, Cause, Change, Evidence, Finding
+from drift.model import Actor, Cause, Change, Evidence, Finding, ObjectKey
+from drift.policy.severity import default_table
 
 #: A part of an added mapping, or None for the whole value, and the write that set it.
 _Setter = tuple[int | None, Write]
@@ -27,13 +38,9 @@ class Trail:
     writes: Sequence[Write]
     syncers: Syncers
 
-    def last_creation(self) -> Write | None:
-        """Returns the latest write that created the object, or None if the log has none."""
-        return next((write for write in reversed(self.writes) if write.is_creation), None)
-
     def creation(self, finding: Finding) -> Sequence[Named]:
         """Names who created an unmanaged object; if the log has no creation, who may have written its fields."""
-        created = self.last_creation()
+        created = _last_creation(self.writes)
         if created is None:
             return self._by_managers(finding, list(self.writes), is_complete=False)
         others = [Named(actor) for actor in finding.actors if not created.was_by(actor)]
@@ -67,6 +74,41 @@ class Trail:
         if has_owner:
             return self._by_managers(finding, writes, is_complete=start is not None)
         return self._without_owner(target, writes, is_complete=start is not None)
+
+    def judged(self, key: ObjectKey, finding: Finding, named: Sequence[Named]) -> Finding:
+        """Returns a finding with the cause that its users make certain, and with the severity that goes with it."""
+        causes = {
+            self._cause(one.write, finding)
+            for one in named
+            if one.write is not None and one.evidence is not Evidence.CANDIDATE
+        }
+        cause = causes.pop() if len(causes) == 1 else None
+        if cause is None or cause is finding.cause:
+            return finding
+        finding = replace(finding, cause=cause)
+        if finding.is_being_deleted:
+            return finding
+        return replace(finding, severity=default_table().of_finding(key, finding))
+
+    def _cause(self, write: Write, finding: Finding) -> Cause | None:
+        """Returns the cause of a difference that a write made, or None to leave it as it is."""
+        if finding.cause is Cause.PENDING_SYNC:
+            is_overruled = self.syncers.records_no_revision(write.manager) and self.syncers.is_by_hand(
+                write, self.writes
+            )
+            return Cause.MANUAL if is_overruled else None
+        if finding.cause is Cause.CONTROLLER:
+            return None
+        if self.syncers.is_by_syncer(write):
+            return Cause.PENDING_SYNC
+        if self.syncers.is_sync_manager(write.manager):
+            # Without knowing who syncs, it is a pipeline that applies Git, or a person who uses the applier's name.
+            return Cause.MANUAL if self.syncers.is_by_hand(write, self.writes) else None
+        if is_of_cluster(write.user) or self.syncers.is_controller(write):
+            # An object that is missing counts as drift whatever deleted it.
+            is_whole = finding.change is Change.MISSING or finding.is_being_deleted
+            return None if is_whole or finding.cause is Cause.MANUAL else Cause.CONTROLLER
+        return Cause.MANUAL
 
     def _authors(self, finding: Finding, number: int) -> list[Write]:
         """Returns the writes that made a value what it is, if their bodies prove it; else none."""
@@ -103,15 +145,7 @@ class Trail:
     def _setters(
         self, finding: Finding, setters: Sequence[_Setter], write: Write, effect: Effect, set_now: frozenset[int]
     ) -> Sequence[_Setter]:
-        """Returns the writes that a value is from, after one more.
-
-        Args:
-            finding: The finding of the value.
-            setters: The writes before.
-            write: The next one.
-            effect: What it did.
-            set_now: The parts of an added mapping that it set, if that is known.
-        """
+        """Returns the writes that a value is from, after one more, which set these parts of an added mapping."""
         if finding.change is not Change.ADDED:
             return [(None, write)]
         if effect.is_absent or (write.is_creation and self._is_sync(write)):
@@ -164,13 +198,7 @@ class Trail:
         return self.syncers.is_apply(write) and not self.syncers.is_by_hand(write, self.writes)
 
     def _by_managers(self, finding: Finding, writes: Sequence[Write], *, is_complete: bool) -> Sequence[Named]:
-        """Names the users that wrote under the field managers of a finding.
-
-        Args:
-            finding: The finding.
-            writes: The writes that may have made it.
-            is_complete: Whether no earlier write can have made it.
-        """
+        """Names the users that wrote under the field managers of a finding, by the writes that may have made it."""
         named = [one for actor in finding.actors for one in self._by_manager(actor, writes, is_complete=is_complete)]
         return named if any(one.write is not None for one in named) else ()
 
@@ -214,6 +242,10 @@ class Trail:
         return [Named.by(write, evidence) for write in one_each(writes)]
 
 
+def _last_creation(writes: Sequence[Write]) -> Write | None:
+    return next((write for write in reversed(writes) if write.is_creation), None)
+
+
 def _changed_parts(before: Sequence[bytes | None], after: Sequence[bytes | None]) -> frozenset[int]:
     """Returns the parts of a mapping that have another value after a write; none if that is not known."""
     if not before or not after:
@@ -224,12 +256,7 @@ def _changed_parts(before: Sequence[bytes | None], after: Sequence[bytes | None]
 
 
 def _has_changed(effect: Effect, before: bytes | None) -> bool | None:
-    """Returns whether a write changed a value; None if unknown.
-
-    Args:
-        effect: What the write did.
-        before: The digest of the value before; None if unknown.
-    """
+    """Returns whether a write changed a value, from the digest of the value before; None if unknown."""
     if effect.after is not None and before is not None:
         # The server may also change what the request did not name.
         return effect.after != before
@@ -308,7 +335,7 @@ class Deletions:
 
     def of(self, place: Place) -> Deletion:
         """Returns who deleted an object for the last time, or who deleted what it belonged to."""
-        created = next((write for write in reversed(self.log.of(place)) if write.is_creation), None)
+        created = _last_creation(self.log.of(place))
         return self._of(_Life(place, None if created is None else created.received))
 
     def _of(self, life: _Life) -> Deletion:
@@ -329,25 +356,18 @@ class Deletions:
 
     def _direct(self, life: _Life) -> Sequence[Write]:
         """Returns the deletions of an object by its name, or with its collection."""
-        name, collection = life.place.name, life.place.collection
+        name = life.place.name
         found = [
-            *(write for log in (self.log, self.others) for write in log.of(life.place) if write.verb == "delete"),
-            *(
-                write
-                for log in (self.log, self.others)
-                for write in log.of(collection)
-                if write.names is None or name in write.names
-            ),
+            *(write for write in self._to(life.place) if write.verb == "delete"),
+            *(write for write in self._to(life.place.collection) if write.names is None or name in write.names),
         ]
         return _in_order(filter(life.has, found))
 
-    def _with_namespace(self, life: _Life, first: Write | None) -> Deletion:
-        """Returns who deleted the namespace of an object.
+    def _to(self, place: Place) -> Iterator[Write]:
+        return chain(self.log.of(place), self.others.of(place))
 
-        Args:
-            life: The object.
-            first: Its deletion by the namespace controller; None if the log has no deletion.
-        """
+    def _with_namespace(self, life: _Life, first: Write | None) -> Deletion:
+        """Returns who deleted the namespace of an object; ``first`` is its deletion by the namespace controller."""
         namespace = life.place.namespace
         if namespace is None:
             return _NONE

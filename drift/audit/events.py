@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from sys import intern
 from typing import BinaryIO, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,47 +60,56 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _LEEWAY: Final = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
-    """A successful write to the API server.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedRequest:
+    """A successful write to the API server, without its object and its bodies.
 
     Attributes:
         received: When the API server received the request.
         completed: When it sent the response.
         verb: One of `WRITE_VERBS`.
-        group: The API group of the object, "" for the core group.
-        version: The version of the request.
-        resource: The plural name of the kind.
         subresource: For example ``scale``; None for the object itself.
-        namespace: None for a cluster-scoped object.
-        name: None for a whole collection.
         user: The user that the request was authorized for: the impersonated one if there is one.
         impersonated_by: The authenticated user, if it impersonated ``user``.
         user_agent: The program, as it calls itself.
         manager: The field manager, as the API server derives it.
         is_manager_given: Whether the request named its manager. If not, the log may lack the request's parameters.
-        code: The HTTP status.
         has_selector: Whether a collection was deleted in part.
-        request: The body of the request, with the values of Secrets redacted; None if the log does not have it.
-        response: The body of the response, likewise.
     """
 
     received: datetime
     completed: datetime
     verb: str
+    subresource: str | None
+    user: str
+    impersonated_by: str | None = None
+    user_agent: str | None = None
+    manager: str
+    is_manager_given: bool
+    has_selector: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent(AuditedRequest):
+    """A successful write to the API server.
+
+    Attributes:
+        group: The API group of the object, "" for the core group.
+        version: The version of the request.
+        resource: The plural name of the kind.
+        namespace: None for a cluster-scoped object.
+        name: None for a whole collection.
+        code: The HTTP status.
+        request: The body of the request, with the values of Secrets redacted; None if the log does not have it.
+        response: The body of the response, likewise.
+    """
+
     group: str
     version: str
     resource: str
-    subresource: str | None
     namespace: str | None
     name: str | None
-    user: str
-    impersonated_by: str | None
-    user_agent: str | None
-    manager: str
-    is_manager_given: bool
     code: int
-    has_selector: bool = False
     request: Json = field(default=None, repr=False)
     response: Json = field(default=None, repr=False)
 
@@ -127,10 +137,10 @@ class ReadTally:
         self.unreadable += 1
         self.first_unreadable = self.first_unreadable or place
 
-    def add_time(self, event: Object) -> None:
+    def addparse_time(self, event: Object) -> None:
         """Takes the time of an event into account, whatever the event is about."""
         self.events += 1
-        time = _time(event.get("requestReceivedTimestamp"))
+        time = parse_time(event.get("requestReceivedTimestamp"))
         if time is not None and (self.begins is None or time < self.begins):
             self.begins = time
 
@@ -269,7 +279,7 @@ def read_stream(stream: BinaryIO, file: str, wanted: Wanted, tally: ReadTally) -
         if not events:
             tally.add_unreadable(f"{file}:{number}")
         for event in events:
-            tally.add_time(event)
+            tally.addparse_time(event)
             write = to_write(event)
             if write is not None:
                 yield write
@@ -412,7 +422,7 @@ def _from_google(entry: Object) -> Object | None:
         namespace, path = path[1], path[2:]
     if not path or payload.get("serviceName") not in (None, "k8s.io"):
         return None
-    received, completed = _around(_time(entry.get("timestamp")))
+    received, completed = _around(parse_time(entry.get("timestamp")))
     code = as_object(payload.get("status")).get("code") or HTTPStatus.OK
     authentication = as_object(payload.get("authenticationInfo"))
     return {
@@ -446,7 +456,7 @@ def to_write(event: Object) -> AuditEvent | None:
     """Returns the write that an event records; None if it is not one that succeeded and that was meant to last."""
     verb, reference = event.get("verb"), as_object(event.get("objectRef"))
     code = as_object(event.get("responseStatus")).get("code")
-    received, completed = _time(event.get("requestReceivedTimestamp")), _time(event.get("stageTimestamp"))
+    received, completed = parse_time(event.get("requestReceivedTimestamp")), parse_time(event.get("stageTimestamp"))
     user = as_object(event.get("user")).get("username")
     resource = _text(reference.get("resource"))
     if verb not in WRITE_VERBS or event.get("stage") != "ResponseComplete" or received is None or resource is None:
@@ -474,11 +484,12 @@ def to_write(event: Object) -> AuditEvent | None:
         subresource=_text(reference.get("subresource")),
         namespace=None if is_namespace else _text(reference.get("namespace")),
         name=_text(reference.get("name")),
-        user=impersonated or user,
+        # Few users and programs make most of the writes.
+        user=intern(impersonated or user),
         impersonated_by=user if impersonated else None,
-        user_agent=agent,
+        user_agent=agent and intern(agent),
         # As the API server does it: https://github.com/kubernetes/apiserver/blob/v0.36.3/pkg/endpoints/handlers/create.go
-        manager=given or (agent or "").partition("/")[0][:128] or "unknown",
+        manager=intern(given or (agent or "").partition("/")[0][:128] or "unknown"),
         is_manager_given=bool(given),
         code=code,
         has_selector=bool(query.get("labelSelector") or query.get("fieldSelector")),
@@ -497,12 +508,7 @@ def _query(uri: Json) -> dict[str, list[str]]:
 
 
 def _body(body: Json, *, is_hidden: bool) -> Json:
-    """Returns a body with the values of Secrets redacted.
-
-    Args:
-        body: An object, a patch, or a list of the steps of a JSON patch.
-        is_hidden: Whether it is about Secrets.
-    """
+    """Returns an object, a patch or the steps of a JSON patch, with the values of Secrets redacted."""
     if isinstance(body, list):
         steps = [step for step in body if isinstance(step, dict)]
         return [{**step, "value": _hidden(step.get("value"))} for step in steps] if is_hidden else steps
@@ -531,11 +537,12 @@ def _text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _time(value: Json) -> datetime | None:
-    if not isinstance(value, str):
+def parse_time(time: Json) -> datetime | None:
+    """Returns a time in UTC; None if it is not a time."""
+    if not isinstance(time, str):
         return None
     try:
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        parsed = datetime.fromisoformat(time)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

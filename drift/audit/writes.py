@@ -1,14 +1,13 @@
 """What is kept of the audited writes to the objects of a report. No part of a body."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
+from datetime import datetime
 from http import HTTPStatus
-from sys import intern
 from typing import Final
 
 from drift.audit.effects import Effect, Target, effect_of
-from drift.audit.events import AuditEvent
+from drift.audit.events import AuditedRequest, AuditEvent, parse_time
 from drift.model import Actor, Json, as_object
 
 #: Writes kept of the objects of a report, and deletions kept of other objects.
@@ -71,43 +70,23 @@ class Owner:
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """An audited write.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write(AuditedRequest):
+    """What is kept of an audited write.
 
     Attributes:
-        received: When the API server received the request.
-        completed: When it sent the response.
         order: The ``resourceVersion`` that it made; None if the log does not have it.
-        verb: The verb.
-        subresource: None for the object itself.
-        manager: The field manager.
-        is_manager_given: As in `AuditEvent`.
-        user: The user.
-        impersonated_by: Who impersonated the user, or None.
-        user_agent: The program, as it calls itself.
         is_creation: Whether it created the object.
         took_nothing: Whether it set no field: it removed some, or changed nothing. False if the log does not tell.
-        has_selector: Whether it deleted a collection in part.
         names: The names of the objects that a deletion of a collection deleted; None if the log does not tell.
         effects: What it did to the place of each finding; empty if the log has no bodies.
         uid: The uid of the object; None if the log does not have it.
         owners: The owners of the object after it; None if the log does not tell.
     """
 
-    received: datetime
-    completed: datetime
-    order: int | None
-    verb: str
-    subresource: str | None
-    manager: str
-    is_manager_given: bool
-    user: str
-    impersonated_by: str | None
-    user_agent: str | None
+    order: int | None = None
     is_creation: bool = False
     took_nothing: bool = False
-    has_selector: bool = False
     names: frozenset[str] | None = None
     effects: tuple[Effect, ...] = ()
     uid: str | None = None
@@ -118,22 +97,12 @@ class Write:
         """Returns what is kept of an event about an object with some findings."""
         has_body = event.request is not None or event.response is not None
         metadata = as_object(as_object(event.response).get("metadata"))
+        is_new = event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)
         return cls(
-            received=event.received,
-            completed=event.completed,
+            **{one.name: getattr(event, one.name) for one in fields(AuditedRequest)},
             order=_order(metadata.get("resourceVersion")),
-            verb=event.verb,
-            subresource=event.subresource,
-            # Few users and programs make most of the writes.
-            manager=intern(event.manager),
-            is_manager_given=event.is_manager_given,
-            user=intern(event.user),
-            impersonated_by=event.impersonated_by,
-            user_agent=event.user_agent and intern(event.user_agent),
-            is_creation=event.subresource is None
-            and (event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)),
+            is_creation=event.subresource is None and is_new,
             took_nothing=_took_nothing(event),
-            has_selector=event.has_selector,
             names=_names(event),
             effects=tuple(effect_of(event, target) for target in targets) if has_body else (),
             uid=_uid(event),
@@ -210,17 +179,6 @@ class WriteLog:
         """Yields every deletion."""
         for place, writes in self._writes.items():
             yield from ((place, write) for write in writes if write.is_deletion)
-
-
-def parse_time(time: Json) -> datetime | None:
-    """Returns a time of ``managedFields``; None if it is none."""
-    if not isinstance(time, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(time)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _took_nothing(event: AuditEvent) -> bool:

@@ -402,6 +402,6 @@ def test_a_log_of_writes_forgets_the_oldest_ones() -> None:
             "is_manager_given": True,
             "user": JANE,
         }
-        log.add(place, Write(time, time, None, impersonated_by=None, user_agent=None, **one))
+        log.add(place, Write(received=time, completed=time, **one))
 
     assert [write.received.second for write in log.of(place)] == [4, 5, 6]
