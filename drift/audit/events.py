@@ -50,9 +50,8 @@ _ROTATION: Final = re.compile(r"-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}")
 _NAMESPACE_IN_REFERENCE: Final = re.compile(
     rb'bjectRef\\*"\s*:\s*(?:\\*")?\{(?:(?!\bname\\*")[^{}])*?\bnamespace\\*"\s*:\s*\\*"([^"\\]*)\\*"'
 )
+#: Bytes of a line, or of a document of many lines, which is not read as a stream.
 _MAX_LINE: Final = 32 * 1024 * 1024
-#: A document of many lines is not read as a stream.
-_MAX_DOCUMENT: Final = 32 * 1024 * 1024
 _MAX_NESTING: Final = 6
 _BUFFER: Final = 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -137,7 +136,7 @@ class ReadTally:
         self.unreadable += 1
         self.first_unreadable = self.first_unreadable or place
 
-    def addparse_time(self, event: Object) -> None:
+    def add_time(self, event: Object) -> None:
         """Takes the time of an event into account, whatever the event is about."""
         self.events += 1
         time = parse_time(event.get("requestReceivedTimestamp"))
@@ -207,11 +206,6 @@ class Wanted:
         return lambda line: may_delete(line, namespaces) or (bool(names) and may_concern(line, names))
 
 
-def can_read_again(files: Sequence[str]) -> bool:
-    """Returns whether all files of a log can be read twice, unlike standard input and pipes."""
-    return all(file != "-" and Path(file).is_file() for file in files)
-
-
 def read_events(files: Sequence[str], wanted: Wanted, tally: ReadTally) -> Iterator[AuditEvent]:
     """Yields the successful writes in a log, in the order of the files.
 
@@ -266,10 +260,10 @@ def read_stream(stream: BinaryIO, file: str, wanted: Wanted, tally: ReadTally) -
         documents = _parse_line(line)
         if documents is None and not has_begun and line.lstrip()[:1] in {b"{", b"["}:
             # A document of many lines.
-            rest = stream.read(_MAX_DOCUMENT)
-            if len(rest) == _MAX_DOCUMENT:
+            rest = stream.read(_MAX_LINE)
+            if len(rest) == _MAX_LINE:
                 tally.problems.append(
-                    f"audit log: {file} is one JSON document of more than {_MAX_DOCUMENT >> 20} MiB; "
+                    f"audit log: {file} is one JSON document of more than {_MAX_LINE >> 20} MiB; "
                     "write one event a line, for example with `jq -c .[]`"
                 )
                 return
@@ -279,7 +273,7 @@ def read_stream(stream: BinaryIO, file: str, wanted: Wanted, tally: ReadTally) -
         if not events:
             tally.add_unreadable(f"{file}:{number}")
         for event in events:
-            tally.addparse_time(event)
+            tally.add_time(event)
             write = to_write(event)
             if write is not None:
                 yield write

@@ -13,10 +13,11 @@ A write that did not touch the field, as far as its bodies tell, names no one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from drift.audit.authors import Deletions, Trail
 from drift.audit.effects import Target
-from drift.audit.events import AuditEvent, ReadTally, Wanted, can_read_again, find_logs, read_events
+from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_events
 from drift.audit.users import Named, Pseudonyms, Syncers, is_garbage_collector, rfc3339
 from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
@@ -56,7 +57,8 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, syncer
     if not join.wanted.names:
         return report
     tally = ReadTally()
-    is_read_twice = can_read_again(files)
+    # Standard input and pipes can be read only once.
+    is_read_twice = all(file != "-" and Path(file).is_file() for file in files)
     for event in read_events(files, replace(join.wanted, deletions_in=None) if is_read_twice else join.wanted, tally):
         join.add(event)
     if is_read_twice and join.needs_owners():
