@@ -114,15 +114,23 @@ def _faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def proxied(_faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch) -> tuple[Application, Proxy]:
+def short_retry_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries a request as often as ever, after milliseconds."""
+    monkeypatch.setattr(requests, "_BACKOFF", requests._BACKOFF.new(backoff_factor=0.001, backoff_jitter=0))  # noqa: SLF001
+
+
+@pytest.fixture
+def proxied(
+    _faulty: tuple[Application, Proxy], monkeypatch: pytest.MonkeyPatch, short_retry_delays: None
+) -> tuple[Application, Proxy]:
     """The application of `tests.drift.faulty`, behind a proxy, with pages of two objects and short retry delays.
 
     All tests of a module share it, and change only the rules of the proxy.
     """
+    del short_retry_delays
     application, running = _faulty
     running.forget()
     monkeypatch.setattr(list_watch, "PAGE", 2)
-    monkeypatch.setattr(requests, "_BACKOFF", requests._BACKOFF.new(backoff_factor=0.001, backoff_jitter=0))  # noqa: SLF001
     return application, running
 
 

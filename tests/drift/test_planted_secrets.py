@@ -227,6 +227,7 @@ def manifests(tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.mark.usefixtures("short_retry_delays")
 def test_the_error_text_of_an_api_server_is_in_no_output(talkative: str, manifests: str, tmp_path: Path) -> None:
     credentials = kubeconfig(tmp_path, f"http://admin:{CORE}@{talkative}", token=CORE)
 
@@ -238,6 +239,7 @@ def test_the_error_text_of_an_api_server_is_in_no_output(talkative: str, manifes
     assert not holds(text, CORE)
 
 
+@pytest.mark.usefixtures("short_retry_delays")
 @pytest.mark.parametrize(
     "server",
     [
