@@ -16,7 +16,7 @@ from drift.errors import RequestError
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
-from drift.model import Json, Object, as_object
+from drift.model import Json, Object, as_object, at, objects_at
 
 #: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
@@ -60,8 +60,7 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         keys: The keys that the tracking label may have, most likely first.
     """
     metadata = as_object(body.get("metadata"))
-    entries = metadata.get("managedFields")
-    if not isinstance(entries, list) or not any(as_object(entry).get("manager") in MANAGERS for entry in entries):
+    if not any(entry.get("manager") in MANAGERS for entry in objects_at(metadata, "managedFields")):
         return None
     annotation = as_object(metadata.get("annotations")).get(TRACKING_ID)
     labels = as_object(metadata.get("labels"))
@@ -233,7 +232,5 @@ class TrackingLabels:
         )
 
 
-def _labels(body: Object) -> Mapping[str, Json]:
-    metadata = body.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return labels if isinstance(labels, dict) else {}
+def _labels(body: Object) -> Object:
+    return as_object(at(body, "metadata", "labels"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.globs import Glob, escape
-from drift.model import Incomparable, Json, Manifest, Object, ObjectKey, as_object
+from drift.model import Incomparable, Json, Manifest, Object, ObjectKey, as_object, at, objects_at
 
 #: Stands for each encrypted value.
 ENCRYPTED: Final = Incomparable("encrypted with SOPS")
@@ -189,8 +189,5 @@ def _glob(text: str) -> Glob:
 
 def is_applied_by_flux(live: Object) -> bool:
     """Returns whether Flux's kustomize-controller applies a live object."""
-    metadata = as_object(live.get("metadata"))
-    managers = metadata.get("managedFields")
-    return _FLUX_LABEL in as_object(metadata.get("labels")) or any(
-        as_object(entry).get("manager") == _FLUX_MANAGER for entry in (managers if isinstance(managers, list) else ())
-    )
+    managers = (entry.get("manager") for entry in objects_at(live, "metadata", "managedFields"))
+    return _FLUX_LABEL in as_object(at(live, "metadata", "labels")) or _FLUX_MANAGER in managers

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.managed_fields import Entry
-from drift.model import LAST_APPLIED, Actor, Json, Object
+from drift.model import LAST_APPLIED, Actor, Json, Object, at
 
 #: The API server's name for the owner of fields that were set before the first apply, by anyone.
 BEFORE_FIRST_APPLY: Final = "before-first-apply"
@@ -150,9 +150,7 @@ def _applier_program(
 
 
 def _owns_last_applied(fields: Json) -> bool:
-    for name in ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}"):
-        fields = fields.get(name) if isinstance(fields, dict) else None
-    return fields is not None
+    return at(fields, "f:metadata", "f:annotations", f"f:{LAST_APPLIED}") is not None
 
 
 def _count_fields(fields: Json) -> int:

@@ -4,18 +4,60 @@ Annotations of objects say so, hooks of Argo CD and Helm, ``ignoreDifferences`` 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
-from drift.model import Cause, Change, Finding, IgnoredBy, Json, Manifest, Object, ObjectKey, as_object
+from drift.model import (
+    Cause,
+    Change,
+    Finding,
+    IgnoredBy,
+    Json,
+    Manifest,
+    Object,
+    ObjectKey,
+    as_object,
+    at,
+    objects_at,
+    texts_at,
+)
 from drift.paths import escape_pointer, render
 
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
 _ARGOCD: Final = "argocd.argoproj.io/"
 _SYNC_OPTIONS: Final = f"{_ARGOCD}sync-options"
 _PRUNED: Final = "prune=true"
+_HOOKS: Final = (f"{_ARGOCD}hook", "helm.sh/hook")
+#: Helm 2 installed custom resource definitions with this value. Current appliers do not treat it as a hook.
+_NO_HOOK: Final = "crd-install"
+_EXISTING: Final = frozenset(Change) - {Change.MISSING}
+#: Annotation, values (lower case), the changes that it exempts (None: all), and what it does.
+_OPT_OUTS: Final = (
+    (f"{_FLUX}reconcile", frozenset({"disabled"}), None, "Flux does not reconcile this object"),
+    (f"{_FLUX}ssa", frozenset({"ignore"}), None, "Flux does not apply this object"),
+    (f"{_FLUX}ssa", frozenset({"ifnotpresent"}), _EXISTING, "Flux only creates this object and never changes it"),
+    (f"{_FLUX}ssa", frozenset({"merge"}), frozenset({Change.ADDED}), "Flux keeps what others add to this object"),
+    (
+        f"{_ARGOCD}compare-options",
+        frozenset({"ignoreextraneous"}),
+        frozenset({Change.UNMANAGED}),
+        "Argo CD ignores this object when it is not in Git",
+    ),
+)
+#: Annotation, values (lower case), and what it does.
+_PRUNE_OPT_OUTS: Final = (
+    (f"{_FLUX}prune", frozenset({"disabled"}), "Flux does not prune this object"),
+    (_SYNC_OPTIONS, frozenset({"prune=false"}), "Argo CD does not prune this object"),
+    (_SYNC_OPTIONS, frozenset({"prune=confirm"}), "Argo CD prunes this object only after confirmation"),
+    ("helm.sh/resource-policy", frozenset({"keep"}), "Helm does not delete this object"),
+    ("kapp.k14s.io/delete-strategy", frozenset({"orphan"}), "kapp does not delete this object"),
+)
+#: One step of a jq path: .name, .["name"], [], [0], each with an optional question mark.
+_JQ_STEP: Final = re.compile(
+    r"""\.?(?:\[\s*"([^"]+)"\s*\]|\[\s*(\d*)\s*\]|([A-Za-z_][A-Za-z0-9_]*))\??|\."([^"]+)"\??"""
+)
 
 
 def expected_absence(manifest: Object) -> str | None:
@@ -23,12 +65,10 @@ def expected_absence(manifest: Object) -> str | None:
     hook = hook_of(manifest)
     if hook is not None:
         return f"a hook ({hook}), which may be deleted after it ran"
-    spec = manifest.get("spec")
-    if manifest.get("kind") == "Job" and isinstance(spec, dict) and spec.get("ttlSecondsAfterFinished") is not None:
-        return (
-            f"finished: the Job is deleted {spec['ttlSecondsAfterFinished']} s after it ends (ttlSecondsAfterFinished)"
-        )
-    return None
+    seconds = at(manifest, "spec", "ttlSecondsAfterFinished") if manifest.get("kind") == "Job" else None
+    if seconds is None:
+        return None
+    return f"finished: the Job is deleted {seconds} s after it ends (ttlSecondsAfterFinished)"
 
 
 def prune_opt_out(live: Object, kept: str | None = None) -> str | None:
@@ -38,15 +78,8 @@ def prune_opt_out(live: Object, kept: str | None = None) -> str | None:
         live: The live object, or at least its metadata.
         kept: The setting that tells what applied the object not to prune, or None.
     """
-    annotations = _annotations(live)
-    found = (
-        f"{name}: {annotations[name]}"
-        for name, values, _ in _PRUNE_OPT_OUTS
-        if name in annotations and _parts(annotations[name]) & values
-    )
-    # For Argo CD, the annotation of an object overrides the option of its Application.
-    is_pruned = _PRUNED in _parts(annotations.get(_SYNC_OPTIONS, ""))
-    return next(found, None if is_pruned else kept)
+    ignored = _prune_opt_out(_annotations(live), kept)
+    return None if ignored is None else ignored.rule.removeprefix("annotation ")
 
 
 def apply_opt_outs(
@@ -70,20 +103,25 @@ def _apply(finding: Finding, annotations: dict[str, str], kept: str | None) -> F
             # A finding about the annotation itself shows who set it, so the annotation must not hide it.
             return finding
         if _parts(annotations.get(name, "")) & values and (changes is None or finding.change in changes):
-            return _ignored(finding, name, annotations[name], reason)
+            return _ignored(finding, IgnoredBy(f"annotation {name}: {annotations[name]}", reason))
     # These annotations matter only for objects that the applier created and would prune.
     if (finding.change, finding.cause) == (Change.UNMANAGED, Cause.PENDING_SYNC):
-        for name, values, reason in _PRUNE_OPT_OUTS:
-            if _parts(annotations.get(name, "")) & values:
-                return _ignored(finding, name, annotations[name], reason)
-        if kept is not None and _PRUNED not in _parts(annotations.get(_SYNC_OPTIONS, "")):
-            reason = "what applied this object does not prune"
-            return replace(finding, ignored=finding.ignored or IgnoredBy(kept, reason))
+        return _ignored(finding, _prune_opt_out(annotations, kept))
     return finding
 
 
-def _ignored(finding: Finding, name: str, value: str, reason: str) -> Finding:
-    return replace(finding, ignored=finding.ignored or IgnoredBy(f"annotation {name}: {value}", reason))
+def _ignored(finding: Finding, by: IgnoredBy | None) -> Finding:
+    return finding if by is None or finding.ignored is not None else replace(finding, ignored=by)
+
+
+def _prune_opt_out(annotations: Mapping[str, str], kept: str | None) -> IgnoredBy | None:
+    for name, values, reason in _PRUNE_OPT_OUTS:
+        if _parts(annotations.get(name, "")) & values:
+            return IgnoredBy(f"annotation {name}: {annotations[name]}", reason)
+    # For Argo CD, the annotation of an object overrides the option of its Application.
+    if kept is None or _PRUNED in _parts(annotations.get(_SYNC_OPTIONS, "")):
+        return None
+    return IgnoredBy(kept, "what applied this object does not prune")
 
 
 def _parts(value: str) -> set[str]:
@@ -97,75 +135,31 @@ def _is_about(finding: Finding, annotation: str) -> bool:
     )
 
 
-_EXISTING: Final = frozenset(Change) - {Change.MISSING}
-#: Annotation, values (lower case), the changes that it exempts (None: all), and what it does.
-_OPT_OUTS: Final = (
-    (f"{_FLUX}reconcile", frozenset({"disabled"}), None, "Flux does not reconcile this object"),
-    (f"{_FLUX}ssa", frozenset({"ignore"}), None, "Flux does not apply this object"),
-    (f"{_FLUX}ssa", frozenset({"ifnotpresent"}), _EXISTING, "Flux only creates this object and never changes it"),
-    (
-        f"{_FLUX}ssa",
-        frozenset({"merge"}),
-        frozenset({Change.ADDED}),
-        "Flux keeps what others add to this object",
-    ),
-    (
-        f"{_ARGOCD}compare-options",
-        frozenset({"ignoreextraneous"}),
-        frozenset({Change.UNMANAGED}),
-        "Argo CD ignores this object when it is not in Git",
-    ),
-)
-#: Annotation, values (lower case), and what it does.
-_PRUNE_OPT_OUTS: Final = (
-    (f"{_FLUX}prune", frozenset({"disabled"}), "Flux does not prune this object"),
-    (_SYNC_OPTIONS, frozenset({"prune=false"}), "Argo CD does not prune this object"),
-    (_SYNC_OPTIONS, frozenset({"prune=confirm"}), "Argo CD prunes this object only after confirmation"),
-    ("helm.sh/resource-policy", frozenset({"keep"}), "Helm does not delete this object"),
-    ("kapp.k14s.io/delete-strategy", frozenset({"orphan"}), "kapp does not delete this object"),
-)
-
-
 def _annotations(body: Object | None) -> dict[str, str]:
-    metadata = (body or {}).get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if not isinstance(annotations, dict):
-        return {}
+    annotations = as_object(at(body, "metadata", "annotations"))
     return {name: value for name, value in annotations.items() if isinstance(value, str)}
 
 
-_ARGOCD_HOOK: Final = "argocd.argoproj.io/hook"
-_HELM_HOOK: Final = "helm.sh/hook"
-#: Helm 2 installed custom resource definitions with this value. Current appliers do not treat it as a hook.
-_NO_HOOK: Final = "crd-install"
-
-
 def hook_of(body: Object) -> str | None:
-    """Returns the annotation that makes an object a hook, as ``NAME: VALUE``, or None if it is not a hook."""
-    metadata = body.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if not isinstance(annotations, dict):
-        return None
-    for name in (_ARGOCD_HOOK, _HELM_HOOK):
-        value = annotations.get(name)
-        if isinstance(value, str) and value != _NO_HOOK:
-            return f"{name}: {value}"
-    return None
+    """Returns the annotation that makes an object a hook, as ``NAME: VALUE``, or None if it is not a hook.
+
+    A hook of Argo CD or Helm runs during a sync, and the applier neither compares nor prunes it.
+    """
+    annotations = _annotations(body)
+    found = ((name, annotations[name]) for name in _HOOKS if name in annotations)
+    return next((f"{name}: {value}" for name, value in found if value != _NO_HOOK), None)
 
 
-#: One step of a jq path: .name, .["name"], [], [0], each with an optional question mark.
-_JQ_STEP: Final = re.compile(
-    r"""\.?(?:\[\s*"([^"]+)"\s*\]|\[\s*(\d*)\s*\]|([A-Za-z_][A-Za-z0-9_]*))\??|\."([^"]+)"\??"""
-)
+# -- differences that are not compared
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreDifferences:
-    """Differences that the owner of an object ignores: an entry of an Application's ``spec.ignoreDifferences``, say.
+    """Differences that Argo CD or Flux ignores, such as an entry of an Application's ``spec.ignoreDifferences``.
 
     Attributes:
         rule: What has it, for example ``ignoreDifferences of web``.
-        reason: A sentence about its owner.
+        reason: A sentence about the Application, Kustomization or HelmRelease.
         objects: Patterns for the group, kind, namespace ("" for cluster-scoped objects) and name of an object.
         pointers: Patterns for the JSON pointers of findings; they also match everything below.
         managers: Field managers whose changes are ignored.
@@ -180,7 +174,7 @@ class IgnoreDifferences:
     origin: str | None = None
 
     def covers(self, key: ObjectKey, finding: Finding) -> bool:
-        """Returns whether the owner of an object ignores a finding of it."""
+        """Returns whether a finding of an object is ignored."""
         names = (key.group, key.kind, key.namespace or "", key.name)
         if not all(pattern.fullmatch(name) for pattern, name in zip(self.objects, names, strict=True)):
             return False
@@ -239,16 +233,16 @@ def application_ignores(
         As for `read_ignore_differences`.
     """
     notes: list[str] = []
-    spec, metadata = as_object(application.get("spec")), as_object(application.get("metadata"))
-    name = str(metadata.get("name"))
-    return [_entry(name, entry, place, origin, notes) for entry in _objects(spec, "ignoreDifferences")], notes
+    name = str(at(application, "metadata", "name"))
+    entries = objects_at(application, "spec", "ignoreDifferences")
+    return [_entry(name, entry, place, origin, notes) for entry in entries], notes
 
 
-def flux_ignores(owner: str, entries: Json, origin: str | None = None) -> tuple[list[IgnoreDifferences], list[str]]:
+def flux_ignores(name: str, entries: Json, origin: str | None = None) -> tuple[list[IgnoreDifferences], list[str]]:
     """Reads ``spec.ignore`` of a Kustomization, or ``spec.driftDetection.ignore`` of a HelmRelease.
 
     Args:
-        owner: ``Kustomization NAMESPACE/NAME``.
+        name: ``Kustomization NAMESPACE/NAME``.
         entries: The list.
         origin: As for `IgnoreDifferences`.
 
@@ -257,7 +251,7 @@ def flux_ignores(owner: str, entries: Json, origin: str | None = None) -> tuple[
     """
     found: list[IgnoreDifferences] = []
     notes: list[str] = []
-    for entry in _objects({"entries": entries}, "entries"):
+    for entry in objects_at({"": entries}, ""):
         target = as_object(entry.get("target"))
         try:
             # Flux's own selectors are regular expressions, too.
@@ -265,15 +259,17 @@ def flux_ignores(owner: str, entries: Json, origin: str | None = None) -> tuple[
         except re.error:
             patterns = []
         if not patterns or target.get("labelSelector") or target.get("annotationSelector"):
-            notes.append(
-                f"{owner}: an entry of its ignore rules is not supported: give group, kind, namespace and name"
-            )
+            notes.append(f"{name}: an entry of its ignore rules is not supported: give group, kind, namespace and name")
             continue
-        group, kind, namespace, name = patterns
-        pointers = tuple(_below(re.escape(pointer)) for pointer in _texts(entry, "paths"))
-        reason = f"Flux {owner} ignores this difference"
+        group, kind, namespace, object_name = patterns
         found.append(
-            IgnoreDifferences(f"ignore of {owner}", reason, (group, kind, namespace, name), pointers, origin=origin)
+            IgnoreDifferences(
+                rule=f"ignore of {name}",
+                reason=f"Flux {name} ignores this difference",
+                objects=(group, kind, namespace, object_name),
+                pointers=tuple(_below(re.escape(pointer)) for pointer in texts_at(entry, "paths")),
+                origin=origin,
+            )
         )
     return found, notes
 
@@ -281,28 +277,25 @@ def flux_ignores(owner: str, entries: Json, origin: str | None = None) -> tuple[
 def apply_ignore_differences(
     key: ObjectKey, findings: Sequence[Finding], entries: Sequence[IgnoreDifferences], origins: Collection[str] = ()
 ) -> tuple[Finding, ...]:
-    """Returns the findings of an object; those that its owner ignores are ignored here too.
+    """Returns the findings of an object; those that Argo CD or Flux ignores are ignored here, too.
 
     Args:
         key: The object.
         findings: Its findings.
-        entries: Those of all owners.
+        entries: What they ignore.
         origins: The sources of the object.
     """
     applicable = [entry for entry in entries if entry.origin is None or entry.origin in origins]
-    return tuple(_ignore(key, finding, applicable) for finding in findings)
 
+    def ignored_by(finding: Finding) -> IgnoredBy | None:
+        return next((IgnoredBy(entry.rule, entry.reason) for entry in applicable if entry.covers(key, finding)), None)
 
-def _ignore(key: ObjectKey, finding: Finding, entries: Sequence[IgnoreDifferences]) -> Finding:
-    entry = next((entry for entry in entries if entry.covers(key, finding)), None)
-    if entry is None or finding.ignored is not None:
-        return finding
-    return replace(finding, ignored=IgnoredBy(entry.rule, entry.reason))
+    return tuple(_ignored(finding, ignored_by(finding)) for finding in findings)
 
 
 def _entry(name: str, entry: Object, place: str, origin: str | None, notes: list[str]) -> IgnoreDifferences:
-    pointers = [_below(re.escape(pointer)) for pointer in _texts(entry, "jsonPointers")]
-    for expression in _texts(entry, "jqPathExpressions"):
+    pointers = [_below(re.escape(pointer)) for pointer in texts_at(entry, "jsonPointers")]
+    for expression in texts_at(entry, "jqPathExpressions"):
         pattern = _jq_pattern(expression)
         if pattern is None:
             notes.append(
@@ -321,19 +314,9 @@ def _entry(name: str, entry: Object, place: str, origin: str | None, notes: list
         reason=f"Argo CD Application {name} ignores this difference",
         objects=(group, kind, namespace, object_name),
         pointers=tuple(pointers),
-        managers=tuple(_texts(entry, "managedFieldsManagers")),
+        managers=tuple(texts_at(entry, "managedFieldsManagers")),
         origin=origin,
     )
-
-
-def _objects(value: Object, name: str) -> Iterator[Object]:
-    found: Json = value.get(name)
-    return (item for item in (found if isinstance(found, list) else ()) if isinstance(item, dict))
-
-
-def _texts(entry: Object, name: str) -> Iterator[str]:
-    values: Json = entry.get(name)
-    return (value for value in (values if isinstance(values, list) else ()) if isinstance(value, str))
 
 
 def _below(pattern: str) -> re.Pattern[str]:

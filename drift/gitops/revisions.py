@@ -16,7 +16,8 @@ from drift.model import Manifest, Object, ObjectKey
 
 Manifests = Mapping[ObjectKey, Manifest]
 
-_SHORT: Final = 12
+#: How many digits of a commit are shown.
+SHORT: Final = 12
 _READERS: Final[Mapping[str, Callable[[Object], SyncRecord]]] = {
     "Kustomization": kustomization_record,
     "Application": application_record,
@@ -103,60 +104,60 @@ class SyncedRevisions:
 
     def manifests(self, live: Object, key: ObjectKey) -> Manifests | None:
         """Returns the manifests from which a live object was last synced, or None if they are unknown."""
-        owner = gitops_object_of(live)
-        return None if owner is None else self._base(owner, key)
+        by = gitops_object_of(live)
+        return None if by is None else self._base(by, key)
 
     def contradicts(self, live: Object, key: ObjectKey) -> bool:
         """Returns whether the GitOps controller itself says that a live object differs from Git."""
-        owner = gitops_object_of(live)
-        record = None if owner is None else self._record(owner)
+        by = gitops_object_of(live)
+        record = None if by is None else self._record(by)
         return record is not None and record.contradicts(key)
 
-    def keeps(self, owner: GitOpsObject) -> str | None:
+    def keeps(self, by: GitOpsObject) -> str | None:
         """Returns the setting of a Kustomization or Application that keeps what Git has dropped, or None."""
-        record = self._record(owner)
+        record = self._record(by)
         return None if record is None else record.keeps
 
-    def was_synced(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> bool | None:
+    def was_synced(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> bool | None:
         """Returns whether a missing object was synced before, or None if that is unknown.
 
         Args:
             key: The object.
-            owners: The Kustomizations and Applications of the other objects.
+            objects: The Kustomizations and Applications of the other objects.
         """
-        bases = [self._base(owner, key) for owner in self._candidates(key, owners)]
+        bases = [self._base(by, key) for by in self._candidates(key, objects)]
         answers = {key in base for base in bases if base is not None}
         return answers.pop() if len(answers) == 1 else None
 
-    def why_pending(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> str | None:
+    def why_pending(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> str | None:
         """Returns why an object was not synced yet, as a sentence, or None if that is unknown."""
-        records = [self._record(owner) for owner in self._candidates(key, owners)]
+        records = [self._record(by) for by in self._candidates(key, objects)]
         reasons = {record.why_pending(key) for record in records if record is not None}
         return reasons.pop() if len(reasons) == 1 else None
 
-    def ahead(self, owners: Iterable[GitOpsObject]) -> SyncedAhead | None:
+    def ahead(self, objects: Iterable[GitOpsObject]) -> SyncedAhead | None:
         """Returns the synced commit that the checkout is behind, or None if there is none, or more than one.
 
         Args:
-            owners: The Kustomizations and Applications of the objects.
+            objects: The Kustomizations and Applications of the objects.
         """
         if not self._repository.may_be_behind():
             return None
         found: dict[str, tuple[int, GitOpsObject]] = {}
-        for owner in sorted(owners, key=str):
-            record = self._record(owner)
+        for by in sorted(objects, key=str):
+            record = self._record(by)
             commits = record.commits() if record is not None else ()
             behind = [(self._repository.commits_behind(commit), commit) for commit in sorted(commits)]
             if behind:
                 count, commit = max(behind)
-                found.setdefault(commit, (count, owner))
-        newer = {commit: by for commit, by in found.items() if by[0]}
+                found.setdefault(commit, (count, by))
+        newer = {commit: last for commit, last in found.items() if last[0]}
         if len(found) == 1 and newer:
-            [(commit, (count, owner))] = newer.items()
-            return self._ahead(commit, _behind(count, commit, f"which {owner} synced last"))
-        for commit, (count, owner) in newer.items():
+            [(commit, (count, by))] = newer.items()
+            return self._ahead(commit, how_far_behind(count, commit, f"which {by} synced last"))
+        for commit, (count, by) in newer.items():
             # Each object would need a commit of its own, and for some objects it is unknown.
-            self._notes[f"{_behind(count, commit, f'which {owner} synced last')}; update the checkout"] = None
+            self._notes[f"{how_far_behind(count, commit, f'which {by} synced last')}; update the checkout"] = None
         return None
 
     def ahead_at(self, revision: str) -> SyncedAhead | None:
@@ -165,7 +166,7 @@ class SyncedRevisions:
         if not count:
             return None
         commit = self._repository.commit(revision)
-        return self._ahead(commit, _behind(count, commit, "the synced revision"))
+        return self._ahead(commit, how_far_behind(count, commit, "the synced revision"))
 
     def _ahead(self, commit: str, sentence: str) -> SyncedAhead | None:
         try:
@@ -175,41 +176,41 @@ class SyncedRevisions:
             return None
         return SyncedAhead(commit, manifests, sentence) if manifests else None
 
-    def _candidates(self, key: ObjectKey, owners: Iterable[GitOpsObject]) -> list[GitOpsObject]:
-        """Returns the owners that list an object, or all of them if none does."""
-        known = sorted(owners, key=str)
-        return [owner for owner in known if (record := self._record(owner)) and record.lists(key)] or known
+    def _candidates(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> list[GitOpsObject]:
+        """Returns the objects that list an object, or all of them if none does."""
+        known = sorted(objects, key=str)
+        return [by for by in known if (record := self._record(by)) and record.lists(key)] or known
 
-    def _base(self, owner: GitOpsObject, key: ObjectKey) -> Manifests | None:
-        record = self._record(owner)
+    def _base(self, by: GitOpsObject, key: ObjectKey) -> Manifests | None:
+        record = self._record(by)
         if record is None:
-            if owner in self._unread:
-                self._notes[self._unread[owner]] = None
+            if by in self._unread:
+                self._notes[self._unread[by]] = None
             return None
         sources = record.sources(key)
         if sources is None:
             return None
         found = self._manifests_of(sources)
         if isinstance(found, str):
-            self._notes[f"cannot find out what {owner} synced last: {found}"] = None
+            self._notes[f"cannot find out what {by} synced last: {found}"] = None
             return None
         return found
 
-    def _record(self, owner: GitOpsObject) -> SyncRecord | None:
-        if owner not in self._records:
-            self._records[owner] = self._read(owner)
-        return self._records[owner]
+    def _record(self, by: GitOpsObject) -> SyncRecord | None:
+        if by not in self._records:
+            self._records[by] = self._read(by)
+        return self._records[by]
 
-    def _read(self, owner: GitOpsObject) -> SyncRecord | None:
-        resource = self._resources.preferred(owner.group, owner.kind)
+    def _read(self, by: GitOpsObject) -> SyncRecord | None:
+        resource = self._resources.preferred(by.group, by.kind)
         if resource is None:
             return None
         try:
-            live = self._source.get(resource, owner.namespace, owner.name)
+            live = self._source.get(resource, by.namespace, by.name)
         except RequestError as error:
-            self._unread[owner] = f"cannot read which revision {owner} synced last: {error}"
+            self._unread[by] = f"cannot read which revision {by} synced last: {error}"
             return None
-        return None if live is None else _READERS[owner.kind](live.body)
+        return None if live is None else _READERS[by.kind](live.body)
 
     def _manifests_of(self, sources: tuple[SyncedSource, ...]) -> Manifests | str:
         """Returns the manifests of sources that were synced together, or the reason why they cannot be read."""
@@ -243,6 +244,6 @@ class SyncedRevisions:
         return self._manifests[commit]
 
 
-def _behind(count: int, commit: str, what: str) -> str:
-    commits = "one commit" if count == 1 else f"{count} commits"
-    return f"the checkout is {commits} behind {commit[:_SHORT]}, {what}"
+def how_far_behind(count: int, commit: str, what: str) -> str:
+    """Returns how far a checkout is behind a commit, as a sentence without a full stop."""
+    return f"the checkout is {'one commit' if count == 1 else f'{count} commits'} behind {commit[:SHORT]}, {what}"

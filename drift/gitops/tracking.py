@@ -8,10 +8,10 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.gitops.managers import is_editor
-from drift.model import Actor, Json, as_object
+from drift.model import Actor, Json, as_object, at, objects_at
 
-#: Labels and annotations whose value names the object's owner, such as a Kustomization or a release, and the program
-#: that writes them, or the programs, by their names in ``managers.json``.
+#: Labels and annotations whose value names a Kustomization, an Application or a release, and the programs that write
+#: them, by their names in ``managers.json``.
 _WRITTEN_BY: Final = {
     "argocd.argoproj.io/instance": ("argocd",),
     "argocd.argoproj.io/tracking-id": ("argocd",),
@@ -41,7 +41,7 @@ class ReservedMetadata:
     Each mapping is keyed by the field of ``metadata``: labels, annotations or finalizers.
 
     Attributes:
-        tracking: How appliers mark the objects that they own.
+        tracking: How appliers mark the objects that they apply.
         bookkeeping: What controllers write for their own use.
         any_writer: What is no drift, no matter which manager wrote it: the API server adds it to anyone's request, or
             it only asks a controller to act.
@@ -56,7 +56,7 @@ class ReservedMetadata:
     overwritten: Mapping[str, Names] = field(default_factory=dict)
 
     def is_tracking(self, field: str, name: str, value: object) -> bool:
-        """Returns whether an applier puts this on the objects that it owns.
+        """Returns whether an applier puts this on the objects that it applies.
 
         Args:
             field: The field of ``metadata``.
@@ -81,13 +81,9 @@ class ReservedMetadata:
         """
         found: set[str] = set()
         for group in ("labels", "annotations"):
-            live_names = live.get(group) if isinstance(live, dict) else None
-            if not isinstance(live, dict) or not isinstance(live_names, dict):
-                continue
-            desired_names = desired.get(group) if isinstance(desired, dict) else None
-            for name in _WRITTEN_BY.keys() & self.tracking[group].exact & live_names.keys():
-                in_git = isinstance(desired_names, dict) and name in desired_names
-                if not in_git and not _is_put_by_hand(live, group, name):
+            only_live = as_object(at(live, group)).keys() - as_object(at(desired, group)).keys()
+            for name in _WRITTEN_BY.keys() & self.tracking[group].exact & only_live:
+                if not _is_put_by_hand(as_object(live), group, name):
                     found.update(_WRITTEN_BY[name])
         return frozenset(found)
 
@@ -112,20 +108,13 @@ def _is_put_by_hand(metadata: Mapping[str, Json], field: str, name: str) -> bool
 
     Tools that create an object own all that it has: a user may have made it from one that an applier managed.
     """
-    owners = [
+    managers = [
         Actor(manager, str(entry.get("operation")), None, None)
-        for entry in metadata.get("managedFields") or ()
-        if isinstance(entry, dict)
-        and isinstance(manager := entry.get("manager"), str)
-        and f"f:{name}" in _at(entry, "fieldsV1", "f:metadata", f"f:{field}")
+        for entry in objects_at(metadata, "managedFields")
+        if isinstance(manager := entry.get("manager"), str)
+        and f"f:{name}" in as_object(at(entry, "fieldsV1", "f:metadata", f"f:{field}"))
     ]
-    return bool(owners) and all(map(is_editor, owners))
-
-
-def _at(value: Json, *names: str) -> Mapping[str, Json]:
-    for name in names:
-        value = as_object(value).get(name)
-    return as_object(value)
+    return bool(managers) and all(map(is_editor, managers))
 
 
 def _has(names: Mapping[str, Names], field: str, name: str, value: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, USUAL_LABELS
 from drift.gitops.managers import is_controller
 from drift.gitops.opt_outs import hook_of
-from drift.gitops.tracked_by import TrackingOwner, actors_of, may_be_applied, tracking_owners
+from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
 from drift.model import Actor, Cause, Json, Object, ObjectKey
 
 #: Field managers that run hooks. Other appliers ignore the annotations.
@@ -23,26 +23,28 @@ class ManagedScope:
     """What the manifests manage.
 
     Attributes:
-        owners: The GitOps owners of their live objects.
+        trackers: The trackers of their live objects.
         namespaces: The namespaces of their objects.
         keys: Their objects.
         tracking_labels: The keys that Argo CD's tracking label may have.
     """
 
-    owners: frozenset[TrackingOwner] = frozenset()
+    trackers: frozenset[Tracker] = frozenset()
     namespaces: frozenset[str] = frozenset()
     keys: frozenset[ObjectKey] = frozenset()
     tracking_labels: Sequence[str] = USUAL_LABELS
 
-    def shared(self, owners: frozenset[TrackingOwner]) -> TrackingOwner | None:
-        """Returns the first of these owners that owns a manifest too, or None.
+    def shared(self, trackers: frozenset[Tracker]) -> Tracker | None:
+        """Returns the first of these trackers that has a manifest too, or None.
 
-        An Application is the same owner in a label and in an annotation.
+        An Application is the same tracker in a label and in an annotation.
         """
-        found = sorted(owners & self.owners)
+        found = sorted(trackers & self.trackers)
         if not found:
-            applications = {owner for name, owner in self.owners if self._is_argocd(name)}
-            found = sorted(owner for owner in owners if self._is_argocd(owner[0]) and owner[1] in applications)
+            applications = {tracker for name, tracker in self.trackers if self._is_argocd(name)}
+            found = sorted(
+                tracker for tracker in trackers if self._is_argocd(tracker[0]) and tracker[1] in applications
+            )
         return found[0] if found else None
 
     def _is_argocd(self, name: str) -> bool:
@@ -93,14 +95,14 @@ def judge_unmanaged(
     reason = reason or _hook_reason(body, actors, appliers)
     if reason:
         return reason
-    owners = tracking_owners(body, scope.tracking_labels)
-    shared = scope.shared(owners)
+    trackers = trackers_of(body, scope.tracking_labels)
+    shared = scope.shared(trackers)
     if shared is not None:
         return UnmanagedObject(
             Cause.PENDING_SYNC, actors, f"it has the {shared[0]}: the applier created it and should have pruned it"
         )
-    if owners:
-        return f"another applier manages it ({min(owners)[0]})"
+    if trackers:
+        return f"another applier manages it ({min(trackers)[0]})"
     if any(actor.manager in appliers for actor in actors):
         return UnmanagedObject(Cause.PENDING_SYNC, actors, "the applier created it and should have pruned it")
     if not actors:

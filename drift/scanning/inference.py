@@ -1,11 +1,11 @@
-"""What a scan infers from all live objects: their applier, their owners, and the key of Argo CD's tracking label."""
+"""What a scan infers from all live objects: their applier, their trackers, and the key of Argo CD's tracking label."""
 
 from collections.abc import Sequence
 
 from drift.errors import ConnectError
 from drift.gitops.argocd_tracking import TrackingLabels
 from drift.gitops.managers import Election, ManagerName, Managers
-from drift.gitops.tracked_by import TrackingOwners
+from drift.gitops.tracked_by import Trackers
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
@@ -28,12 +28,12 @@ class Inference:
 
     Attributes:
         tracking: Knows which labels Argo CD tracks objects by.
-        owners: The owners of the live objects.
+        trackers: The trackers of the live objects.
     """
 
     def __init__(self, source: LiveSource, resources: Resources, options: Options, managers: Managers) -> None:
         self.tracking = TrackingLabels(source, resources)
-        self.owners = TrackingOwners(self.tracking)
+        self.trackers = Trackers(self.tracking)
         self._election = Election(managers)
         self._infers_applier = options.infers_applier
 
@@ -44,7 +44,7 @@ class Inference:
 
     def learn_from_other_shard(self, manifest: Manifest, live: LiveObject) -> None:
         """Learns from a pair that another shard reports on."""
-        self.owners.add_from_other_shard(live.body)
+        self.trackers.add_from_other_shard(live.body)
         self._vote(manifest, live)
 
     def needs_other_shards(self, postponed: Sequence[Pair]) -> bool:
@@ -102,7 +102,7 @@ class OtherShards:
         """Reads the objects, unless that was done before.
 
         Args:
-            metadata_only: Whether metadata is enough. It is for owners, but not for the applier.
+            metadata_only: Whether metadata is enough. It is for trackers, but not for the applier.
         """
         if self._is_read:
             return

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from drift.errors import ConnectError
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
-from drift.gitops.tracked_by import GitOpsObject, TrackingOwners, gitops_object_of
+from drift.gitops.tracked_by import GitOpsObject, Trackers, gitops_object_of
 from drift.model import Manifest, Object, ObjectKey
 from drift.scanning.inference import OtherShards
 
@@ -19,8 +19,8 @@ class LastSync:
         by_source: What was last synced from each source that knows it, by the name of the source.
         named: The manifests at the revision that the user names; None if the user names none.
         recorded: Reads the revisions that GitOps controllers record; None to ignore these records.
-        owners: The owners of the live objects.
-        others: Adds the owners of the objects of other shards.
+        trackers: The trackers of the live objects.
+        others: Adds the trackers of the objects of other shards.
         applied: The objects that the GitOps controllers of the sources list as applied.
         keepers: The Kustomizations and Applications of the sources that prune nothing, with the setting that says so.
 
@@ -33,7 +33,7 @@ class LastSync:
         by_source: Mapping[str, Mapping[ObjectKey, Manifest]],
         named: Mapping[ObjectKey, Manifest] | None,
         recorded: SyncedRevisions | None,
-        owners: TrackingOwners,
+        trackers: Trackers,
         others: OtherShards,
         *,
         applied: frozenset[ObjectKey] = frozenset(),
@@ -44,7 +44,7 @@ class LastSync:
         self._keepers = keepers or {}
         self._named = named
         self._recorded = recorded
-        self._owners = owners
+        self._trackers = trackers
         self._others = others
 
     @property
@@ -98,15 +98,15 @@ class LastSync:
         if self._recorded is None:
             return None
         self._others.read_once()
-        return self._recorded.was_synced(key, self._owners.gitops_objects)
+        return self._recorded.was_synced(key, self._trackers.gitops_objects)
 
     def why_kept(self, live: Object) -> str | None:
         """Returns why an object that Git has dropped is not pruned, as a setting and what has it, or None if it is."""
-        owner = gitops_object_of(live)
-        if owner is None:
+        by = gitops_object_of(live)
+        if by is None:
             return None
-        setting = self._keepers.get(owner) or (self._recorded.keeps(owner) if self._recorded is not None else None)
-        return None if setting is None else f"{setting} of {owner}"
+        setting = self._keepers.get(by) or (self._recorded.keeps(by) if self._recorded is not None else None)
+        return None if setting is None else f"{setting} of {by}"
 
     def _base_of_source(self, manifest: Manifest) -> Mapping[ObjectKey, Manifest] | None:
         """Returns what was last synced from the first source of a manifest that knows it, or None if none does."""
@@ -114,7 +114,7 @@ class LastSync:
 
     def why_pending(self, key: ObjectKey) -> str | None:
         """Returns why an object was not synced yet, as a sentence, or None if unknown."""
-        return None if self._recorded is None else self._recorded.why_pending(key, self._owners.gitops_objects)
+        return None if self._recorded is None else self._recorded.why_pending(key, self._trackers.gitops_objects)
 
     def newer_commit(self, revision: str | None) -> SyncedAhead | None:
         """Returns the synced commit if the checkout is behind it, else None.
@@ -128,7 +128,7 @@ class LastSync:
             return self._recorded.ahead_at(revision)
         try:
             self._others.read_once()
-            return self._recorded.ahead(self._owners.gitops_objects)
+            return self._recorded.ahead(self._trackers.gitops_objects)
         except ConnectError:
             # The report already says what could not be read.
             return None

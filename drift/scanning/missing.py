@@ -24,7 +24,7 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, fie
 
     Args:
         absent: The manifest.
-        last_sync: What was last synced. It must know the owners of all live objects.
+        last_sync: What was last synced. It must know the trackers of all live objects.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
         field_place: As in `Options`.
     """

@@ -29,7 +29,7 @@ from drift.scanning.pairs import PairComparer, PairResult
 from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Reader, Unread
 from drift.scanning.types import Types
-from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_owners, report_unmanaged
+from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_trackers, report_unmanaged
 
 #: Report the progress after this many objects.
 _PROGRESS_INTERVAL: Final = 100
@@ -143,7 +143,7 @@ class _Scan:
             None
             if options.repository is None
             else SyncedRevisions(source, options.repository, mapper.by_key, resources),
-            self._inference.owners,
+            self._inference.trackers,
             self._others,
             applied=options.applied,
             keepers=options.keepers,
@@ -171,7 +171,7 @@ class _Scan:
         plan = self._plan.part(self._options.shard)
         results = self._scan_planned(plan)
         applier = self._compare_postponed(results)
-        # Why an object is missing depends on the owners of all others.
+        # Why an object is missing depends on the trackers of all others.
         missing = [
             report_missing(absent, self._last_sync, self._cluster, self._options.field_place)
             for absent in results.absent
@@ -285,7 +285,7 @@ class _Scan:
         return applier
 
     def _compare(self, pair: Pair, reserved: ReservedMetadata, comparer: PairComparer) -> PairResult:
-        self._inference.owners.add(pair.key, pair.live.body, reserved, pair.manifest.origins)
+        self._inference.trackers.add(pair.key, pair.live.body, reserved, pair.manifest.origins)
         return comparer.compare(pair, reserved)
 
     # -- unmanaged
@@ -293,10 +293,13 @@ class _Scan:
     def _report_unmanaged(self, found: Sequence[Candidate]) -> Sequence[ObjectReport]:
         candidates = [candidate for candidate in found if not self._plan.may_describe(candidate.key)]
         tracking_labels = self._inference.tracking.keys
-        if candidate_owners(candidates, tracking_labels) - self._inference.owners.known:
+        if candidate_trackers(candidates, tracking_labels) - self._inference.trackers.known:
             self._others.read_once()
         scope = ManagedScope(
-            self._inference.owners.known, frozenset(self._plan.searched), self._plan.described, tracking_labels
+            frozenset(self._inference.trackers.known),
+            frozenset(self._plan.searched),
+            self._plan.described,
+            tracking_labels,
         )
         return [
             *report_unmanaged(
@@ -326,7 +329,7 @@ class _Scan:
         yield from self._types.notes
         yield from self._search.refused_notes()
         yield from self._search.notes
-        yield from self._inference.owners.notes()
+        yield from self._inference.trackers.notes()
         yield from self._last_sync.notes
         if self._source.info is None:
             yield from _managed_fields_notes(results.without_managed_fields, results.with_managed_fields)

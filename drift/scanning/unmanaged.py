@@ -10,7 +10,7 @@ from typing import Final
 from drift.compare.export import export
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
-from drift.gitops.tracked_by import TrackingOwner, tracking_owners
+from drift.gitops.tracked_by import Tracker, trackers_of
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import NOT_SEARCHED, Cause, Object, ObjectKey, ObjectReport, Status, Unmanaged
@@ -262,14 +262,14 @@ class UnmanagedSearch:
                 yield f"{NOT_SEARCHED}{', '.join(kinds)}{where}: this account may not list them"
 
 
-def candidate_owners(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[TrackingOwner]:
-    """Returns the owners that the tracking labels and annotations of candidates name.
+def candidate_trackers(candidates: Iterable[Candidate], tracking_labels: Sequence[str]) -> frozenset[Tracker]:
+    """Returns the trackers that the tracking labels and annotations of candidates name.
 
     Args:
         candidates: Live objects that no manifest describes.
         tracking_labels: The possible keys of Argo CD's tracking label.
     """
-    return frozenset(owner for one in candidates for owner in tracking_owners(one.live.body, tracking_labels))
+    return frozenset(tracker for one in candidates for tracker in trackers_of(one.live.body, tracking_labels))
 
 
 def report_unmanaged(
