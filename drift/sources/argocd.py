@@ -21,14 +21,12 @@ from drift.sources.argocd_build import (
     CONFIG_MAP,
     OPTIONS,
     RANGE,
-    SHORT,
     ApplicationBuilder,
     Revision,
     may_read_any_file,
-    shown_path,
 )
 from drift.sources.checkouts import Checkouts
-from drift.sources.controller_objects import ALL, ControllerKind, one_line, stale_since, state_of
+from drift.sources.controller_objects import ALL, ControllerKind, behind_note, one_line, stale_since, state_of
 from drift.sources.model import Rendered, SourceContext
 
 _APPLICATION: Final = ControllerKind("argoproj.io", "Application")
@@ -127,12 +125,8 @@ class _Application:
         wanted = Revision(sources, tuple(commit for commit, _ in read))
         notes: list[str] = []
         commit, behind = read[number]
-        if behind:
-            commits = "one commit" if behind == 1 else f"{behind} commits"
-            notes.append(
-                f"{info.name}: the checkout is {commits} behind {(applied or '')[:SHORT]}, which Argo CD synced last, "
-                f"so this report compares with that commit; `git -C {tree.root} pull` updates the checkout"
-            )
+        if behind and applied is not None:
+            notes.append(behind_note(info.name, tree, behind, applied, "Argo CD synced last"))
         manifests, said = self._builder.manifests(wanted, number)
         notes += said
         base: tuple[Manifest, ...] | None = None
@@ -144,7 +138,7 @@ class _Application:
         if number == 0:
             notes += remarks
         path = text_at(sources[number], "path")
-        shown = shown_path(tree, path)
+        shown = tree.shown(path)
         if not manifests:
             notes.append(f"{info.name}: there is no manifest in {shown}")
         keeps = application_record(self._body).keeps
@@ -183,9 +177,7 @@ class _Application:
 
     def _behind(self, source: Object, commit: str | None) -> int:
         tree = self._builder.tree(source)
-        if commit is None or tree.is_dirty or not COMMIT.fullmatch(commit):
-            return 0
-        return self._checkouts.commits_behind(tree, commit)
+        return self._checkouts.commits_behind(tree, commit) if commit and COMMIT.fullmatch(commit) else 0
 
     def _wanted_commit(self, source: Object, number: int) -> str | None:
         """Returns the commit to which a source is pinned, or None if it follows a branch."""

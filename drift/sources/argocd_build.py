@@ -19,6 +19,7 @@ from typing import Final
 from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
+from drift.gitops.revisions import SHORT
 from drift.model import Manifest, Object, as_object, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
@@ -32,8 +33,6 @@ from drift.sources.model import SourceContext
 CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
 #: The ConfigMap with the options of Argo CD.
 OPTIONS: Final = "argocd-cm"
-#: How many digits of a commit are shown.
-SHORT: Final = 12
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: A range of versions, which stands for the newest tag in it.
 RANGE: Final = re.compile(r"[*^~<>=|]|\.x\b")
@@ -156,7 +155,7 @@ class ApplicationBuilder:
         try:
             folder = _folder_of(source, copy.root)
             path = folder.relative_to(copy.root).as_posix()
-            shown = shown_path(tree, path) if commit is None else f"{commit[:SHORT]}:{path}"
+            shown = tree.shown(path) if commit is None else f"{commit[:SHORT]}:{path}"
             kind = _type_of(source, folder)
             _check_fields(source, kind, folder, self._name)
             if kind == "helm":
@@ -166,8 +165,7 @@ class ApplicationBuilder:
             else:
                 rendered = read_directory(as_object(source.get("directory")), folder, shown, notes)
         except SourceError as error:
-            left_out = "".join(f"; {sentence}" for sentence in copy.left_out)
-            raise SourceError(f"{error}{left_out}".replace(str(copy.root), str(tree.root))) from None
+            raise copy.error(error) from None
         manifests = (replace(manifest, namespace=manifest.namespace or self._target) for manifest in rendered)
         return tuple(manifests), tuple(notes)
 
@@ -259,13 +257,6 @@ def _folder_of(source: Object, root: Path) -> Path:
     if chart and (root / CHART).is_file():
         return root
     raise SourceError(f"the path {path} does not exist in the repository")
-
-
-def shown_path(tree: WorkTree, path: str) -> str:
-    """Returns a path in a work tree as a user would name it."""
-    full = os.path.normpath(tree.root / path)
-    relative = os.path.relpath(full)
-    return full if relative.startswith("..") else relative
 
 
 def _type_of(source: Object, folder: Path) -> str:

@@ -95,6 +95,12 @@ class WorkTree:
     commit: str | None
     is_dirty: bool = False
 
+    def shown(self, path: str) -> str:
+        """Returns a path in it as a user would name it."""
+        full = os.path.normpath(self.root / path)
+        relative = os.path.relpath(full)
+        return full if relative.startswith("..") else relative
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -102,11 +108,18 @@ class Copy:
 
     Attributes:
         root: Its top folder, which the caller may change.
+        original: The top folder of what was copied.
         left_out: What it does not have, a sentence each.
     """
 
     root: Path
+    original: Path
     left_out: tuple[str, ...] = ()
+
+    def error(self, error: SourceError) -> SourceError:
+        """Returns an error of a build in it as one about the original, with what may have caused it."""
+        left_out = "".join(f"; {sentence}" for sentence in self.left_out)
+        return SourceError(f"{error}{left_out}".replace(str(self.root), str(self.original)))
 
 
 class Checkouts:
@@ -153,8 +166,8 @@ class Checkouts:
         return found
 
     def commits_behind(self, tree: WorkTree, commit: str) -> int:
-        """Returns how many commits a work tree is behind a commit; 0 unless that commit descends from it."""
-        if tree.commit in {None, commit}:
+        """Returns how many commits a work tree is behind a commit; 0 if it has changes, or is no ancestor of it."""
+        if tree.is_dirty or tree.commit in {None, commit}:
             return 0
         with self._lock:
             if (tree, commit) not in self._behind:
@@ -292,7 +305,7 @@ def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
                 shutil.copyfile(file, copy)
             except OSError as error:
                 raise SourceError(f"{file}: cannot be read: {error.strerror}") from None
-    return Copy(target, (*_link(links, target, root), *left_out.sentences()))
+    return Copy(target, root, (*_link(links, target, root), *left_out.sentences()))
 
 
 # -- the files of a commit
@@ -328,7 +341,7 @@ def _copy_commit(git: Git, root: Path, commit: str, target: Path) -> Copy:
         copy.write_bytes(content)
         if content.startswith(_LFS_POINTER):
             left_out.pointers.append(copy.relative_to(target).as_posix())
-    return Copy(target, (*_link(links, target, None), *left_out.sentences()))
+    return Copy(target, root, (*_link(links, target, None), *left_out.sentences()))
 
 
 def _contents(git: Git, root: Path, blobs: Sequence[str]) -> Iterator[bytes]:

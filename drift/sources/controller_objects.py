@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drift.errors import RequestError, SourceError, UsageError
+from drift.gitops.revisions import how_far_behind
 from drift.kube.live import LiveObject, LiveSource
 from drift.model import Object, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
+from drift.sources.checkouts import WorkTree
 
 #: What stands for all objects, in all namespaces.
 ALL: Final = "all"
@@ -146,3 +148,19 @@ def one_line(message: str) -> str | None:
     line = without_passwords(" ".join(message.split()))
     line = "".join(character if character.isprintable() else "?" for character in line)
     return (line if len(line) <= _MAX_MESSAGE else f"{line[: _MAX_MESSAGE - 3]}...") or None
+
+
+def behind_note(name: str, tree: WorkTree, count: int, commit: str, what: str) -> str:
+    """Returns that a source is read at a commit that its checkout is behind.
+
+    Args:
+        name: The source.
+        tree: The checkout.
+        count: How many commits it is behind.
+        commit: The full hash.
+        what: What its controller did at that commit, such as ``Flux applied last``.
+    """
+    return (
+        f"{name}: {how_far_behind(count, commit, f'which {what}')}, so this report compares with that commit; "
+        f"`git -C {tree.root} pull` updates the checkout"
+    )

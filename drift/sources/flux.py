@@ -13,6 +13,7 @@ from typing import Final
 
 from drift.errors import RequestError, SourceError
 from drift.gitops.opt_outs import flux_ignores
+from drift.gitops.revisions import SHORT
 from drift.gitops.sync_record import commit_of, kustomization_record
 from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject, LiveSource
@@ -22,6 +23,7 @@ from drift.sources.controller_objects import (
     ALL,
     ControllerKind,
     MissingObjectError,
+    behind_note,
     condition,
     last_written,
     one_line,
@@ -47,7 +49,6 @@ _AFTER_APPLYING: Final = frozenset({"HealthCheckFailed", "PruneFailed"})
 _CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
 _SECRET: Final = ControllerKind("", "Secret")
 _OTHER_CLUSTER: Final = "it is applied to another cluster (spec.kubeConfig)"
-_SHORT: Final = 12
 
 
 def render_flux(target: str, context: SourceContext) -> list[Rendered]:
@@ -143,18 +144,21 @@ class _Kustomization:
     def _render(self) -> Rendered:
         repository = _Repository.read(self._spec, self._namespace, self._context)
         tree = self._checkouts.find(repository.url)
+        shown = tree.shown(self._path)
         variables, changed_at = self._variables()
         applied = self._applied_commit()
-        follows_checkout = repository.pinned is None and applied is not None and not tree.is_dirty
-        behind = self._checkouts.commits_behind(tree, applied) if follows_checkout and applied is not None else 0
-        commit = applied if behind else repository.pinned
-        notes = [self._behind(tree, behind, applied)] if behind else []
+        notes: list[str] = []
+        commit = repository.pinned
+        behind = self._checkouts.commits_behind(tree, applied) if applied is not None and commit is None else 0
+        if applied is not None and behind:
+            commit = applied
+            notes.append(behind_note(self._info.name, tree, behind, applied, "Flux applied last"))
         why_unknown = self._why_base_is_unknown(applied, changed_at)
         commits = [commit]
         if why_unknown is None and applied not in {commit, None if tree.is_dirty else tree.commit}:
             commits.append(applied)
         build = partial(self._try_build, repository, tree, variables)
-        desired, *rest = self._context.runner.run_all([partial(build, at) for at in commits])
+        desired, *rest = self._context.runner.run_all([partial(build, one) for one in commits])
         if isinstance(desired, SourceError):
             raise desired
         base: tuple[Manifest, ...] | SourceError = rest[0] if rest else desired
@@ -165,12 +169,12 @@ class _Kustomization:
         ignores, remarks = flux_ignores(self._info.name, self._spec.get("ignore"), self._info.name)
         notes += remarks
         if not desired:
-            notes.append(f"{self._info.name}: there is no manifest in {_shown(tree, self._path)}")
+            notes.append(f"{self._info.name}: there is no manifest in {shown}")
         keeps = kustomization_record(self._body).keeps
         return Rendered(
             replace(
                 self._info,
-                path=_shown(tree, self._path),
+                path=shown,
                 revision=commit or tree.commit,
                 synced_revision=applied or self._info.synced_revision,
             ),
@@ -197,13 +201,12 @@ class _Kustomization:
     def _build(
         self, tree: WorkTree, copy: Copy, commit: str | None, variables: Variables | None
     ) -> tuple[Manifest, ...]:
-        shown = _shown(tree, self._path) if commit is None else f"{commit[:_SHORT]}:{self._path}"
+        shown = tree.shown(self._path) if commit is None else f"{commit[:SHORT]}:{self._path}"
         try:
             built, folder = build_path(copy.root, self._spec, variables, self._context.runner)
             return read_built(built, folder, shown, partial(finish, spec=self._spec, variables=variables))
         except SourceError as error:
-            left_out = "".join(f"; {sentence}" for sentence in copy.left_out)
-            raise SourceError(f"{error}{left_out}".replace(str(copy.root), str(tree.root))) from None
+            raise copy.error(error) from None
 
     # -- what was applied last
 
@@ -229,13 +232,6 @@ class _Kustomization:
         if changed_at is not None and self._info.last_synced is not None and changed_at > self._info.last_synced:
             return "an object of substituteFrom has changed since"
         return None
-
-    def _behind(self, tree: WorkTree, count: int, commit: str | None) -> str:
-        commits = "one commit" if count == 1 else f"{count} commits"
-        return (
-            f"{self._info.name}: the checkout is {commits} behind {(commit or '')[:_SHORT]}, which Flux applied last, "
-            f"so this report compares with that commit; `git -C {tree.root} pull` updates the checkout"
-        )
 
     # -- postBuild
 
@@ -353,13 +349,6 @@ def _decoded(value: str) -> str:
 
 def _text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _shown(tree: WorkTree, path: str) -> str:
-    """Returns a path in a work tree as a user would name it."""
-    full = os.path.join(tree.root, path)  # noqa: PTH118
-    relative = os.path.relpath(full)
-    return full if relative.startswith("..") else relative
 
 
 def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
