@@ -20,12 +20,12 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
-from drift.model import Manifest, Object, as_object, objects_at, text_at
+from drift.model import Manifest, Object, as_object, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import ControllerKind, MissingObjectError
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
-from drift.sources.kustomizations import CHART, KUSTOMIZATIONS
+from drift.sources.kustomizations import CHART, has_kustomization
 from drift.sources.kustomize import build_changed, read_built, read_kustomization
 from drift.sources.load import load_texts
 from drift.sources.model import SourceContext
@@ -270,7 +270,7 @@ def _type_of(source: Object, folder: Path) -> str:
         return named[0]
     if (folder / CHART).is_file():
         return "helm"
-    return "kustomize" if any((folder / name).is_file() for name in KUSTOMIZATIONS) else "directory"
+    return "kustomize" if has_kustomization(folder) else "directory"
 
 
 def _check_fields(source: Object, kind: str, folder: Path, application: str) -> None:
@@ -285,7 +285,7 @@ def _check_fields(source: Object, kind: str, folder: Path, application: str) -> 
     unsupported = sorted(name for name, value in options.items() if value and name not in _FIELDS[kind].split())
     if unsupported:
         raise SourceError(f"{', '.join(f'{kind}.{name}' for name in unsupported)} is not supported")
-    if kind == "kustomize" and not any((folder / name).is_file() for name in KUSTOMIZATIONS):
+    if kind == "kustomize" and not has_kustomization(folder):
         raise SourceError("there is no kustomization in its path")
     for name in (".argocd-source.yaml", f".argocd-source-{application}.yaml"):
         if (folder / name).is_file():
@@ -393,7 +393,7 @@ def with_parameters(kustomization: Object, options: Object, folder: Path) -> Obj
     for name in ("namePrefix", "nameSuffix", "namespace"):
         if text_at(options, name):
             changed[name] = text_at(options, name)
-    images = _with_images(objects_at(changed, "images"), _texts(options, "images"))
+    images = _with_images(objects_at(changed, "images"), texts_at(options, "images"))
     if images:
         changed["images"] = images
     replicas = {text_at(item, "name"): item for item in objects_at(changed, "replicas")}
@@ -413,7 +413,7 @@ def with_parameters(kustomization: Object, options: Object, folder: Path) -> Obj
         )
     components = [
         name
-        for name in _texts(options, "components")
+        for name in texts_at(options, "components")
         if options.get("ignoreMissingComponents") is not True or (folder / name).exists()
     ]
     for name, values in (("components", components), ("patches", objects_at(options, "patches"))):
@@ -453,11 +453,6 @@ def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[O
             key: before.get(key) if value == _KEPT else value for key, value in image.items() if value
         }
     return list(merged.values())
-
-
-def _texts(value: Object, name: str) -> Iterator[str]:
-    found = value.get(name)
-    return (item for item in (found if isinstance(found, list) else ()) if isinstance(item, str))
 
 
 def inline_values(options: Object, folder: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from drift.documents.parse import read_documents
 from drift.errors import SourceError
-from drift.model import Incomparable, Json, Object, as_object
+from drift.model import Incomparable, Json, Object, as_object, objects_at, text_at, texts_at
 from drift.sources.kustomize import Built, build_changed, read_kustomization
 from drift.sources.programs import Runner
 from drift.sources.substitution import (
@@ -134,10 +134,6 @@ def finish(body: Object, masked: Json, spec: Object, variables: Variables | None
     return {**body, "metadata": metadata}
 
 
-def _metadata(body: Object, name: str) -> Json:
-    return as_object(body.get("metadata")).get(name)
-
-
 def _mark(value: Json, unknown: Incomparable) -> Json:
     if isinstance(value, str):
         return unknown if PLACEHOLDER in value else value
@@ -162,17 +158,17 @@ def _with_spec(kustomization: Object, file: Path, spec: Object) -> Object:
         if isinstance(spec.get(flux), str):
             merged[ours] = spec[flux]
     patches = [
-        {name: patch[name] for name in ("patch", "target") if name in patch} for patch in _objects(spec, "patches")
+        {name: patch[name] for name in ("patch", "target") if name in patch} for patch in objects_at(spec, "patches")
     ]
-    components = [name for name in _texts(spec, "components") if _is_wanted(name, file.parent, spec)]
+    components = [name for name in texts_at(spec, "components") if _is_wanted(name, file.parent, spec)]
     for name, values in (("patches", patches), ("components", components)):
         if values:
             merged[name] = [*(merged.get(name) or ()), *values]
-    images = _with_images(list(_objects(merged, "images")), list(_objects(spec, "images")))
+    images = _with_images(objects_at(merged, "images"), objects_at(spec, "images"))
     if images:
         merged["images"] = images
     if spec.get("buildMetadata"):
-        merged["buildMetadata"] = list(_texts(spec, "buildMetadata"))
+        merged["buildMetadata"] = texts_at(spec, "buildMetadata")
     return merged
 
 
@@ -195,16 +191,6 @@ def _with_images(images: list[Object], changes: Sequence[Object]) -> list[Object
         if change.get("newTag") or change.get("digest"):
             found |= {name: change.get(name, "") for name in ("newTag", "digest")}
     return merged
-
-
-def _objects(value: Object, field: str) -> Iterator[Object]:
-    items = value.get(field)
-    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
-
-
-def _texts(value: Object, field: str) -> Iterator[str]:
-    items = value.get(field)
-    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, str))
 
 
 def _check_generated(output: bytes) -> None:
@@ -262,7 +248,7 @@ def _is_disabled(text: str) -> bool:
     if _SUBSTITUTE not in text:
         return False
     return any(
-        as_object(_metadata(as_object(document.value), field)).get(_SUBSTITUTE) == "disabled"
+        text_at(document.value, "metadata", field, _SUBSTITUTE) == "disabled"
         for document in read_documents(text.encode(), "the built object")
         for field in ("labels", "annotations")
     )

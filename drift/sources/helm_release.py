@@ -18,7 +18,7 @@ from typing import Final
 from drift.errors import DriftError, RequestError, SourceError
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource
-from drift.model import Manifest, Object, SourceInfo, SourceKind, as_object
+from drift.model import Manifest, Object, SourceInfo, SourceKind, as_object, at, text_at
 from drift.sources.helm import read_templates
 from drift.sources.model import Rendered, SourceContext, StoredObjects
 
@@ -50,8 +50,6 @@ class Release:
     """A release as Helm installed it.
 
     Attributes:
-        namespace: Its namespace.
-        name: Its name.
         number: The newest revision that is deployed, else the newest one.
         chart: The name of the chart of that revision.
         chart_version: Its version.
@@ -62,8 +60,6 @@ class Release:
             same; None if no revision was ever deployed.
     """
 
-    namespace: str
-    name: str
     number: int
     chart: str
     chart_version: str
@@ -119,10 +115,10 @@ def find_release(namespace: str, name: str, context: SourceContext) -> Release |
 
 
 def _targeted(target: str, context: SourceContext) -> Sequence[_Revision]:
+    if target == ALL:
+        return _revisions(context, None, None)
     namespace, _, name = target.rpartition("/")
-    return (
-        _revisions(context, None, None) if target == ALL else _revisions(context, namespace or context.namespace, name)
-    )
+    return _revisions(context, namespace or context.namespace, name)
 
 
 def _by_release(revisions: Sequence[_Revision]) -> Iterator[Sequence[_Revision]]:
@@ -173,8 +169,8 @@ def _stored(context: SourceContext) -> StoredObjects:
 
 def _revision(live: LiveObject, resource: Resource) -> _Revision | None:
     stored = _STORED.fullmatch(live.name)
-    status = as_object(as_object(live.body.get("metadata")).get("labels")).get("status")
-    if stored is None or live.namespace is None or not isinstance(status, str):
+    status = text_at(live.body, "metadata", "labels", "status")
+    if stored is None or live.namespace is None or not status:
         return None
     return _Revision(live.namespace, stored["name"], int(stored["number"]), status, resource, live.name)
 
@@ -209,33 +205,26 @@ def _read(revisions: Sequence[_Revision], context: SourceContext) -> Release:
     chosen = deployed or newest
     content = _content(chosen, context)
     manifests = _manifests(content, chosen)
-    is_newest = chosen is newest
     problem: str | None = None
-    synced: tuple[Manifest, ...] | None = None
+    synced: tuple[Manifest, ...] | None = manifests
     if deployed is None:
-        problem = f"revision {newest.number} is {newest.status}, and none was deployed before"
-    elif is_newest:
-        synced = manifests
-    else:
-        problem = f"revision {newest.number} is {newest.status}; {chosen.number} is deployed"
+        problem, synced = f"revision {newest.number} is {newest.status}, and none was deployed before", None
+    elif deployed is not newest:
+        problem = f"revision {newest.number} is {newest.status}; {deployed.number} is deployed"
         synced = _manifests(_content(newest, context), newest)
-    info, chart = as_object(content.get("info")), as_object(as_object(content.get("chart")).get("metadata"))
-    deployed_at = info.get("last_deployed")
     return Release(
-        chosen.namespace,
-        chosen.name,
-        chosen.number,
-        str(chart.get("name")),
-        str(chart.get("version")),
-        deployed_at if isinstance(deployed_at, str) else None,
-        manifests,
-        problem,
-        synced,
+        number=chosen.number,
+        chart=str(at(content, "chart", "metadata", "name")),
+        chart_version=str(at(content, "chart", "metadata", "version")),
+        deployed_at=text_at(content, "info", "last_deployed") or None,
+        manifests=manifests,
+        problem=problem,
+        synced=synced,
     )
 
 
 def _manifests(content: Object, revision: _Revision) -> tuple[Manifest, ...]:
-    text = content.get("manifest")
+    text = at(content, "manifest")
     if not isinstance(text, str):
         raise SourceError(f"revision {revision.number} has no manifest")
     try:
@@ -256,8 +245,8 @@ def _content(revision: _Revision, context: SourceContext) -> Object:
         body = _stored(context).get_stored(revision.resource, revision.namespace, revision.stored_as)
     except RequestError as error:
         raise SourceError(_why_unread(error, revision.resource, revision.namespace)) from None
-    stored = None if body is None else as_object(body.get("data")).get("release")
-    if not isinstance(stored, str):
+    stored = text_at(body, "data", "release")
+    if not stored:
         raise SourceError(f"revision {revision.number} was removed while it was read")
     try:
         # The Secret adds another base64 to Helm's own.

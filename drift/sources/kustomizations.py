@@ -15,7 +15,7 @@ from drift.documents.document import Document
 from drift.documents.files import ENDINGS, files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
-from drift.model import Json, SourceKind
+from drift.model import Json, SourceKind, as_object, at
 
 #: The file names that kustomize looks for.
 KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
@@ -77,6 +77,15 @@ def is_chart(path: Path) -> bool:
 def has_kustomization(folder: Path) -> bool:
     """Returns whether a folder has a file with one of the names that kustomize looks for."""
     return any((folder / name).is_file() for name in KUSTOMIZATIONS)
+
+
+def named_paths(kustomization: Json) -> Iterator[str]:
+    """Yields every text of a kustomization that may be a path, also the second half of ``key=path``."""
+    if isinstance(kustomization, dict | list):
+        for item in kustomization.values() if isinstance(kustomization, dict) else kustomization:
+            yield from named_paths(item)
+    elif isinstance(kustomization, str) and "\n" not in kustomization:
+        yield from filter(None, {kustomization, kustomization.rpartition("=")[2]})
 
 
 def is_kustomize_api(api_version: Json) -> bool:
@@ -141,9 +150,7 @@ def _is_local_config(value: Json) -> bool:
         body = pending.pop()
         if not isinstance(body, dict):
             continue
-        metadata = body.get("metadata")
-        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-        if isinstance(annotations, dict) and _LOCAL_CONFIG in annotations:
+        if _LOCAL_CONFIG in as_object(at(body, "metadata", "annotations")):
             return True
         items = body.get("items")
         pending += items if isinstance(items, list) else []

@@ -19,8 +19,8 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.documents.positions import locate
 from drift.errors import DriftError, SourceError
-from drift.model import Json, Manifest, Object, Source, as_object
-from drift.sources.kustomizations import KUSTOMIZATIONS
+from drift.model import Json, Manifest, Object, Source, as_object, at, objects_at, text_at, texts_at
+from drift.sources.kustomizations import KUSTOMIZATIONS, has_kustomization, named_paths
 from drift.sources.load import load_documents
 from drift.sources.programs import Program, Runner
 
@@ -133,8 +133,8 @@ def read_built(
 
 
 def _build_metadata(folder: Path) -> frozenset[str]:
-    values = [as_object(value).get("buildMetadata") for name in KUSTOMIZATIONS for value in _values(folder / name)]
-    return frozenset(str(item) for value in values if isinstance(value, list) for item in value)
+    values = (value for name in KUSTOMIZATIONS for value in _values(folder / name))
+    return frozenset(item for value in values for item in texts_at(value, "buildMetadata"))
 
 
 def _without_annotations(body: Object, names: Collection[str]) -> Object:
@@ -185,12 +185,8 @@ class _Origins:
 
     def layers(self, body: Object) -> tuple[str, ...]:
         """Returns the local files of the kustomizations that changed an object, in the order in which they did."""
-        changes = _annotation(body, _TRANSFORMATIONS)
-        files = [
-            str(change["configuredIn"])
-            for change in map(as_object, changes if isinstance(changes, list) else ())
-            if "configuredIn" in change and "repo" not in change
-        ]
+        changes = objects_at({"": _annotation(body, _TRANSFORMATIONS)}, "")
+        files = [str(one["configuredIn"]) for one in changes if "configuredIn" in one and "repo" not in one]
         return tuple(self._named(self._absolute(file)) for file in dict.fromkeys(files))
 
     def _absolute(self, path: str) -> Path:
@@ -211,11 +207,11 @@ class _Origins:
     def _in_kustomization(self, file: Path, field_name: str, name: str) -> Source:
         text = _text(file)
         [value, *_] = [*_values(file), None]
-        generators = as_object(value).get(field_name)
+        generators = at(value, field_name)
         names = [
-            (len(generator["name"]), index)
+            (len(text_at(generator, "name")), index)
             for index, generator in enumerate(generators if isinstance(generators, list) else ())
-            if isinstance(generator, dict) and isinstance(generator.get("name"), str) and generator["name"] in name
+            if text_at(generator, "name") and text_at(generator, "name") in name
         ]
         position = locate(text, (field_name, max(names)[1], "name") if names else (field_name,)) if field_name else None
         return Source(self._named(file), 1, position[0] if position else 1)
@@ -235,9 +231,8 @@ def _objects_in(file: Path) -> Sequence[_Described]:
 
 
 def _annotation(body: Object, name: str) -> Json:
-    text = as_object(as_object(body.get("metadata")).get("annotations")).get(name)
-    values = [document.value for document in read_documents(text.encode(), name)] if isinstance(text, str) else []
-    return values[0] if values else None
+    text = text_at(body, "metadata", "annotations", name)
+    return next((document.value for document in read_documents(text.encode(), name)), None)
 
 
 def _values(file: Path) -> Sequence[Json]:
@@ -283,13 +278,13 @@ def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner,
         file: The file of the kustomization.
         kustomization: The other one.
         runner: Runs programs.
-        any_file: As for `drift.sources.kustomize.build`.
+        any_file: As for `build`.
 
     Raises:
         SourceError: kustomize cannot build it, or it names a file outside the copy.
     """
     _check_paths(root, file.parent, kustomization)
-    metadata = list(_texts(kustomization, "buildMetadata"))
+    metadata = texts_at(kustomization, "buildMetadata")
     with _written(file, {**kustomization, "buildMetadata": list(dict.fromkeys([*metadata, *ANNOTATIONS]))}):
         return replace(build(file.parent, runner, any_file=any_file), kept=frozenset(metadata))
 
@@ -306,7 +301,7 @@ def _resources_below(folder: Path) -> Iterator[str]:
     """Yields the files that Flux lists if there is no kustomization, and the folders that have one of their own."""
     for parent, folders, names in os.walk(folder):
         here = Path(parent)
-        own = [name for name in folders if any((here / name / file).is_file() for file in KUSTOMIZATIONS)]
+        own = [name for name in folders if has_kustomization(here / name)]
         folders[:] = sorted(set(folders) - set(own))
         for name in sorted([*own, *(name for name in names if Path(name).suffix in _GENERATED_ENDINGS)]):
             yield (here / name).relative_to(folder).as_posix()
@@ -335,26 +330,11 @@ def _check_paths(root: Path, folder: Path, kustomization: Object) -> None:
     pending, seen = [(folder, kustomization)], {folder}
     while pending:
         here, value = pending.pop()
-        for text in _all_texts(value):
-            # ``files: [key=path]`` of a generator.
-            for name in {text, text.rpartition("=")[2]}:
-                path = Path(os.path.normpath(here / name)) if "\n" not in text and name else here
-                if not path.is_relative_to(root):
-                    if os.path.lexists(path):
-                        raise SourceError(f"a kustomization names {name}, which is outside the repository")
-                elif path not in seen and len(str(path)) < os.pathconf("/", "PC_PATH_MAX") and path.is_dir():
-                    seen.add(path)
-                    pending += [(path, _read(path / file)) for file in _FILE_NAMES if (path / file).is_file()]
-
-
-def _texts(value: Object, field: str) -> Iterator[str]:
-    items = value.get(field)
-    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, str))
-
-
-def _all_texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _all_texts(item)
+        for name in named_paths(value):
+            path = Path(os.path.normpath(here / name))
+            if not path.is_relative_to(root):
+                if os.path.lexists(path):
+                    raise SourceError(f"a kustomization names {name}, which is outside the repository")
+            elif path not in seen and len(str(path)) < os.pathconf("/", "PC_PATH_MAX") and path.is_dir():
+                seen.add(path)
+                pending += [(path, _read(path / file)) for file in _FILE_NAMES if (path / file).is_file()]

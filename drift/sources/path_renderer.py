@@ -84,11 +84,8 @@ class PathRenderer:
             raise SourceError("helm renders no object from it; do its values turn everything off?")
         info = replace(info, revision=chart.version)
         try:
-            release = (
-                find_release(installation.namespace, installation.release, self._context)
-                if self._context.stored is not None
-                else None
-            )
+            has_stored = self._context.stored is not None
+            release = find_release(installation.namespace, installation.release, self._context) if has_stored else None
         except SourceError as error:
             title = f"{installation.namespace}/{installation.release}"
             note = f"{self.name}: cannot tell an upgrade that is pending from an edit by hand: release {title}: {error}"
@@ -105,13 +102,11 @@ class PathRenderer:
         return Rendered(info, fill_random(manifests, release.manifests), release.synced or (), notes=notes)
 
     def _installation(self, chart: Chart) -> Installation:
-        request, cluster = self._request, self._context.cluster
-        return Installation(
-            release=request.release or chart.name,
-            namespace=request.namespace or self._context.namespace,
-            values=request.values,
-            set_values=request.set_values,
-            kube_version=None if cluster.info is None else cluster.info.version,
+        cluster = self._context.cluster
+        installation = _installation(self._request, chart, None if cluster.info is None else cluster.info.version)
+        return replace(
+            installation,
+            namespace=installation.namespace or self._context.namespace,
             api_versions=api_versions(cluster.resources),
         )
 
@@ -120,6 +115,16 @@ class PathRenderer:
         if not manifests:
             raise SourceError("kustomize builds no object from it")
         return manifests
+
+
+def _installation(request: SourceRequest, chart: Chart, kube_version: str | None) -> Installation:
+    return Installation(
+        release=request.release or chart.name,
+        namespace=request.namespace or "",
+        values=request.values,
+        set_values=request.set_values,
+        kube_version=kube_version,
+    )
 
 
 def render_at(
@@ -139,54 +144,48 @@ def render_at(
     """
     if source.path is None or source.kind not in {SourceKind.KUSTOMIZE, SourceKind.HELM_CHART}:
         raise SourceError(f"{source.name}: what {source.kind} applies is known only to the cluster")
-    installation = _installation(source, requests, kube_version) if source.kind is SourceKind.HELM_CHART else None
+    request = _request_of(source, requests) if source.kind is SourceKind.HELM_CHART else None
     try:
         if revision is None:
-            manifests = _render(Path(source.path), source.path, installation, {})
+            manifests = _render(Path(source.path), source.path, request, kube_version, {})
         else:
             with copy_at(revision, Path(source.path), Git()) as copy:
                 places = {copy.work_tree.resolve(): copy.root}
-                manifests = _render(copy.path, source.path, installation, places) if copy.path.exists() else ()
+                manifests = _render(copy.path, source.path, request, kube_version, places) if copy.path.exists() else ()
     except SourceError as error:
         raise SourceError(f"{source.name}{f' at {revision}' if revision else ''}: {error}") from None
     return tuple(replace(manifest, origins=(source.name,)) for manifest in manifests)
 
 
-def _installation(source: SourceInfo, requests: Sequence[SourceRequest], kube_version: str | None) -> Installation:
+def _request_of(source: SourceInfo, requests: Sequence[SourceRequest]) -> SourceRequest:
     request = next((one for one in requests if one.kind is RequestKind.PATH and str(one) == source.name), None)
     if request is None or request.namespace is None:
         raise SourceError(
             f"{source.name}: how this chart is installed is not known; "
             "name it in drift.yaml under sources, with its namespace and values"
         )
-    return Installation(
-        release=request.release or "",
-        namespace=request.namespace,
-        values=request.values,
-        set_values=request.set_values,
-        kube_version=kube_version,
-    )
+    return request
 
 
 def _render(
-    path: Path, shown: str, installation: Installation | None, places: Mapping[Path, Path]
+    path: Path, shown: str, request: SourceRequest | None, kube_version: str | None, places: Mapping[Path, Path]
 ) -> tuple[Manifest, ...]:
     """Renders a path.
 
     Args:
         path: Where it is.
         shown: Its name for messages.
-        installation: How a chart is installed; None for a kustomization.
+        request: How a chart is installed; None for a kustomization.
+        kube_version: The version of the cluster.
         places: The folder that takes the place of another one, for values files.
     """
     folder = folder_of(str(path))
-    if installation is None:
+    if request is None:
         return read_built(build(folder, Runner()), folder, shown)
     chart = read_chart(folder)
-    values = tuple(str(_in_place(Path(file).resolve(), places)) for file in installation.values)
-    installation = replace(installation, release=installation.release or chart.name, values=values)
-    manifests, _ = render_chart(chart, installation, shown, Runner())
-    return manifests
+    values = tuple(str(_in_place(Path(file).resolve(), places)) for file in request.values)
+    installation = replace(_installation(request, chart, kube_version), values=values)
+    return render_chart(chart, installation, shown, Runner())[0]
 
 
 def _in_place(file: Path, places: Mapping[Path, Path]) -> Path:

@@ -17,9 +17,9 @@ from drift.documents.files import files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.kube.limits import Deadline
-from drift.model import Json, Manifest, SourceInfo, SourceKind
+from drift.model import Manifest, SourceInfo, SourceKind
 from drift.sources.git import RenderedPath, Revisions, commits_of
-from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, kind_of_path
+from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, kind_of_path, named_paths
 from drift.sources.load import LoadedManifests
 from drift.sources.model import Desired, Rendered, SourceContext, with_origin
 
@@ -240,13 +240,4 @@ def _named(folder: Path) -> Iterator[str]:
             values = [document.value for document in read_documents(read_file(folder / file), file)]
         except (OSError, DriftError):
             continue
-        for text in _texts(values):
-            yield from (part for part in {text, text.rpartition("=")[2]} if part and not part.startswith("/"))
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
+        yield from (name for name in named_paths(values) if not name.startswith("/"))
