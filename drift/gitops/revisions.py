@@ -10,8 +10,8 @@ from typing import Final, Protocol
 from drift.errors import DriftError, RequestError
 from drift.gitops.sync_record import SyncedSource, SyncRecord, application_record, kustomization_record
 from drift.gitops.tracked_by import GitOpsObject, gitops_object_of
-from drift.kube.live import LiveObject
-from drift.kube.resources import Resource, Resources
+from drift.kube.live import LiveSource
+from drift.kube.resources import Resources
 from drift.model import Manifest, Object, ObjectKey
 
 Manifests = Mapping[ObjectKey, Manifest]
@@ -22,13 +22,6 @@ _READERS: Final[Mapping[str, Callable[[Object], SyncRecord]]] = {
     "Kustomization": kustomization_record,
     "Application": application_record,
 }
-
-
-class _Source(Protocol):
-    @property
-    def resources(self) -> Resources: ...
-
-    def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None: ...
 
 
 class Repository(Protocol):
@@ -75,7 +68,7 @@ class SyncedRevisions:
 
     def __init__(
         self,
-        source: _Source,
+        source: LiveSource,
         repository: Repository,
         by_key: Callable[[Sequence[Manifest]], Manifests],
         resources: Resources | None = None,

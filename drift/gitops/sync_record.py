@@ -24,23 +24,19 @@ class SyncedSource:
 
     Attributes:
         commit: The full hash.
-        path: The folder, relative to the root of the repository; "" for the whole repository.
+        path: The folder, relative to the root of the repository, which is ".".
     """
 
     commit: str
-    path: str = ""
+    path: str = "."
 
     def contains(self, file: str) -> bool:
         """Returns whether a file is in the folder. Its path is relative to the root of the repository."""
-        return not self.path or file == self.path or file.startswith(f"{self.path}/")
+        return self.path in {".", file} or file.startswith(f"{self.path}/")
 
 
 #: The sources of one sync. Empty if nothing was synced yet, None if unknown.
 Sources = tuple[SyncedSource, ...] | None
-
-
-def _unknown_reason(key: ObjectKey) -> None:
-    del key
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class SyncRecord:
     listed: frozenset[ResourceId] = frozenset()
     out_of_sync: frozenset[ResourceId] = frozenset()
     is_syncing: bool = False
-    why_pending: Callable[[ObjectKey], str | None] = _unknown_reason
+    why_pending: Callable[[ObjectKey], str | None] = lambda _: None
     keeps: str | None = None
 
     def sources(self, key: ObjectKey) -> Sources:
@@ -105,8 +101,10 @@ def application_record(application: Object) -> SyncRecord:
     status = at(application, "status")
     last = objects_at(status, "history")[-1:]
     operation = _last_operation(status, text_at(last[0], "deployedAt") if last else "")
-    results = {} if operation is None else _results(operation)
-    synced = None if operation is None else _operation_sources(operation)
+    results = {_id(item): text_at(item, "status") for item in objects_at(operation, "syncResult", "resources")}
+    # `argocd app sync --local` synced local files.
+    is_local = bool(at(operation, "operation", "sync", "manifests"))
+    synced = None if is_local else _sources(at(operation, "syncResult"))
     listed = {_id(item): text_at(item, "status") for item in objects_at(status, "resources")}
     return SyncRecord(
         # During the first sync, objects that it has not reached were never synced. Without any sync, nothing is known:
@@ -135,20 +133,8 @@ def _last_operation(status: Json, deployed: str) -> Json:
     return operation
 
 
-def _results(operation: Json) -> dict[ResourceId, str]:
-    """Returns the result of an operation for each object so far."""
-    return {_id(item): text_at(item, "status") for item in objects_at(operation, "syncResult", "resources")}
-
-
 def _id(item: Json) -> ResourceId:
     return text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace"), text_at(item, "name")
-
-
-def _operation_sources(operation: Json) -> Sources:
-    if at(operation, "operation", "sync", "manifests"):
-        # `argocd app sync --local` synced local files.
-        return None
-    return _sources(at(operation, "syncResult"))
 
 
 def _sources(entry: Json) -> Sources:
@@ -159,16 +145,11 @@ def _sources(entry: Json) -> Sources:
     else:
         pairs = [(at(entry, "source"), at(entry, "revision"))]
     found = tuple(
-        SyncedSource(revision, _folder(text_at(source, "path")))
+        SyncedSource(revision, normpath(text_at(source, "path").strip("/") or "."))
         for source, revision in pairs
         if isinstance(revision, str) and _COMMIT.fullmatch(revision) and _has_manifests(source)
     )
     return found or None
-
-
-def _folder(path: str) -> str:
-    normal = normpath(path.strip("/") or ".")
-    return "" if normal == "." else normal
 
 
 def _has_manifests(source: Json) -> bool:

@@ -1,9 +1,10 @@
 """Finds the objects in the cluster that tell a GitOps controller what to apply."""
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from drift.errors import RequestError, SourceError, UsageError
@@ -68,13 +69,11 @@ class ControllerKind:
 
     def states(self, names: Iterable[tuple[str, str]], cluster: LiveSource) -> Hashable:
         """Returns a value that changes when one of the objects with a namespace and a name does; it may be missing."""
-        return frozenset((namespace, name, self._state(namespace, name, cluster)) for namespace, name in names)
 
-    def _state(self, namespace: str, name: str, cluster: LiveSource) -> str:
-        try:
-            return state_of(self.get(namespace, name, cluster))
-        except SourceError as error:
-            return str(error)
+        def state(name: tuple[str, str]) -> str:
+            return state_of(self.get(*name, cluster))
+
+        return frozenset((name, or_error(partial(state, name))) for name in names)
 
     def get(self, namespace: str, name: str, cluster: LiveSource) -> Object:
         """Returns one object.
@@ -90,6 +89,14 @@ class ControllerKind:
         if live is None:
             raise MissingObjectError(f"{self.kind} {namespace}/{name} does not exist")
         return live.body
+
+
+def or_error(read: Callable[[], Hashable]) -> Hashable:
+    """Returns what a function returns, or the text of its SourceError."""
+    try:
+        return read()
+    except SourceError as error:
+        return str(error)
 
 
 def state_of(body: Object) -> str:
@@ -115,19 +122,17 @@ def state_of(body: Object) -> str:
 
 def condition(body: Object, kind: str) -> Object:
     """Returns a condition in the status of an object; empty if it has none."""
-    conditions = at(body, "status", "conditions")
-    found = (item for item in (conditions if isinstance(conditions, list) else ()) if text_at(item, "type") == kind)
-    return next((item for item in found if isinstance(item, dict)), {})
+    conditions = objects_at(body, "status", "conditions")
+    return next((item for item in conditions if text_at(item, "type") == kind), {})
 
 
 def last_written(body: Object, subresource: str | None = None) -> str | None:
     """Returns when an object or one of its subresources was last changed, as RFC 3339; None if unknown."""
-    entries = at(body, "metadata", "managedFields")
-    times = [
+    times = (
         text_at(entry, "time")
-        for entry in (entries if isinstance(entries, list) else ())
+        for entry in objects_at(body, "metadata", "managedFields")
         if subresource is None or text_at(entry, "subresource") == subresource
-    ]
+    )
     return max(filter(None, times), default=None)
 
 

@@ -27,6 +27,7 @@ from drift.sources.controller_objects import (
     condition,
     last_written,
     one_line,
+    or_error,
     stale_since,
     state_of,
 )
@@ -94,32 +95,23 @@ def flux_state(target: str, context: SourceContext) -> Hashable:
         }
         for kind in ("ConfigMap", "Secret")
     }
+    storages = {release_of(live.body)[0] for live in releases}
     return (
         frozenset(state_of(live.body) for live in (*kustomizations, *releases)),
         *(kind.states((name for of, name in sources if of == word), cluster) for word, kind in _SOURCES.items()),
         _CONFIG_MAP.states(variables["ConfigMap"], cluster),
-        frozenset(_version_of_secret(name, cluster) for name in variables["Secret"] if context.reads_secrets),
-        frozenset(_storage_state(namespace, context) for namespace, _ in {release_of(live.body) for live in releases}),
+        frozenset(_version_of(name, cluster) for name in variables["Secret"] if context.reads_secrets),
+        frozenset(or_error(partial(storage_state, namespace, context)) for namespace in storages),
     )
 
 
-def _version_of_secret(name: tuple[str, str], cluster: LiveSource) -> Hashable:
-    try:
-        return name, at(_SECRET.get(*name, cluster), "metadata", "resourceVersion")
-    except SourceError as error:
-        return name, str(error)
+def _version_of(secret: tuple[str, str], cluster: LiveSource) -> Hashable:
+    return secret, or_error(lambda: at(_SECRET.get(*secret, cluster), "metadata", "resourceVersion"))
 
 
 def _source_name(live: LiveObject) -> tuple[str, str]:
     reference = at(live.body, "spec", "sourceRef")
     return text_at(reference, "namespace") or live.namespace or "", text_at(reference, "name")
-
-
-def _storage_state(namespace: str, context: SourceContext) -> Hashable:
-    try:
-        return storage_state(namespace, context)
-    except SourceError as error:
-        return str(error)
 
 
 class _Kustomization:

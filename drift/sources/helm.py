@@ -17,7 +17,7 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError, UsageError
 from drift.kube.resources import Resources
-from drift.model import Incomparable, Json, Manifest, Object, Source, as_object
+from drift.model import Incomparable, Json, Manifest, Object, Source, as_object, at
 from drift.sources.kustomizations import CHART
 from drift.sources.load import load_documents
 from drift.sources.programs import Runner
@@ -175,7 +175,7 @@ def _template(chart: Chart, installation: Installation, runner: Runner) -> bytes
 
 def _read(output: bytes, chart: Chart, namespace: str, shown: str) -> tuple[Manifest, ...]:
     try:
-        return read_templates(output, namespace, Templates(chart.path, shown).source)
+        return read_templates(output, namespace, partial(_place, chart.path, shown))
     except DriftError as error:
         raise SourceError(f"helm printed something that is not a manifest: {error}") from None
 
@@ -220,32 +220,20 @@ def read_templates(
     return tuple(manifests)
 
 
-class Templates:
-    """Finds the templates of a chart as files of the user.
-
-    Args:
-        chart: The folder or the archive of the chart.
-        shown: The same as the user named it.
-    """
-
-    def __init__(self, chart: Path, shown: str) -> None:
-        self._chart = chart
-        self._shown = shown
-
-    def source(self, template: str, body: Object) -> Source | None:
-        """Returns the place of the next object of a template; None if the chart has no such file."""
-        inside = template.partition("/")[2]
-        if self._chart.is_file():
-            return Source(self._shown, 1, 1) if inside else None
-        try:
-            text = read_file(self._chart / inside) if inside else b""
-        except OSError:
-            # A template of a packed dependency.
-            return Source(f"{self._shown}/{CHART}", 1, 1)
-        if not inside:
-            return None
-        line = object_line(text, str(body.get("kind")), str(as_object(body.get("metadata")).get("name")))
-        return Source(f"{self._shown}/{inside}", 1, line or 1)
+def _place(chart: Path, shown: str, template: str, body: Object) -> Source | None:
+    """Returns the place of an object in a template of a chart; None if the chart has no such file."""
+    inside = template.partition("/")[2]
+    if not inside:
+        return None
+    if chart.is_file():
+        return Source(shown, 1, 1)
+    try:
+        text = read_file(chart / inside)
+    except OSError:
+        # A template of a packed dependency.
+        return Source(f"{shown}/{CHART}", 1, 1)
+    line = object_line(text, str(body.get("kind")), str(at(body, "metadata", "name")))
+    return Source(f"{shown}/{inside}", 1, line or 1)
 
 
 def mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
@@ -256,17 +244,16 @@ def mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[
         on these, a sentence each.
     """
     others = {_identity(manifest): manifest for manifest in second}
-    kept = tuple(
-        replace(manifest, content=_common(manifest.body, others[_identity(manifest)].body))
-        for manifest in first
-        if _identity(manifest) in others
-    )
-    random = [manifest for manifest in first if _identity(manifest) not in others]
-    notes = tuple(
-        f"{manifest.place}: {manifest.kind} is not compared: its chart gives it another name each time"
-        for manifest in random
-    )
-    return kept, notes
+    kept: list[Manifest] = []
+    notes: list[str] = []
+    for manifest in first:
+        other = others.get(_identity(manifest))
+        if other is None:
+            named = f"{manifest.place}: {manifest.kind}"
+            notes.append(f"{named} is not compared: its chart gives it another name each time")
+        else:
+            kept.append(replace(manifest, content=_common(manifest.body, other.body)))
+    return tuple(kept), tuple(notes)
 
 
 def fill_random(manifests: Sequence[Manifest], release: Sequence[Manifest]) -> tuple[Manifest, ...]:
