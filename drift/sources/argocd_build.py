@@ -97,11 +97,11 @@ class ApplicationBuilder:
             SourceError: There is none.
         """
         url, chart = text_at(source, "repoURL"), text_at(source, "chart")
-        if not chart:
-            return self._checkouts.find(url)
         try:
             return self._checkouts.find(url)
         except SourceError:
+            if not chart:
+                raise
             version, shown = text_at(source, "targetRevision"), without_passwords(url)
             raise SourceError(
                 f"its chart {chart} {version} is in a Helm repository, from which drift downloads nothing; run "
@@ -142,10 +142,9 @@ class ApplicationBuilder:
         for source, commit in zip(revision.sources, revision.commits, strict=True):
             try:
                 tree = self.tree(source)
+                yield commit or (None if tree.is_dirty else tree.commit)
             except SourceError:
                 yield commit
-            else:
-                yield commit or (None if tree.is_dirty else tree.commit)
 
     def _render(self, revision: Revision, number: int, copy: Copy) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
         source = revision.sources[number]

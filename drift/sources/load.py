@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from drift.counts import first_few
 from drift.documents.document import Document
 from drift.documents.files import files_below, is_excluded, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
@@ -19,7 +20,7 @@ from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
 from drift.gitops.opt_outs import hook_of
 from drift.globs import FileGlob
-from drift.model import Incomparable, Json, Manifest, Object, PackedObject, Source
+from drift.model import Incomparable, Json, Manifest, Object, PackedObject, Source, as_object
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
     CHART,
@@ -157,7 +158,7 @@ class _Loading:
     foreign_files: list[str] = field(default_factory=list)
 
     def add(self, file: _File) -> None:
-        documents = [document for document in file.documents if not _is_empty(document)]
+        documents = [one for one in file.documents if isinstance(one, ManifestError) or one.value is not None]
         is_foreign = all(isinstance(document, Document) and _is_foreign(document, file) for document in documents)
         if documents and is_foreign and not file.is_named:
             self.foreign_files.append(file.name)
@@ -205,40 +206,27 @@ class _Loading:
         return LoadedManifests(
             tuple(self.manifests),
             skipped=(*self.skipped, *(f"{name}: no Kubernetes object in it" for name in self.foreign_files)),
-            notes=(
-                *self.unnamed,
-                *self.notes,
-                *_foreign_note(self.foreign_files),
-                *_unread_note(self.errors),
-            ),
+            notes=(*self.unnamed, *self.notes, *_foreign_note(self.foreign_files), *_unread_note(self.errors)),
             errors=tuple(self.errors),
             paths=tuple(paths),
             exclude=tuple(exclude),
         )
 
 
-def _foreign_note(files: Sequence[str]) -> tuple[str, ...]:
-    if not files:
-        return ()
-    count = "one file" if len(files) == 1 else f"{len(files)} files"
-    more = len(files) - _NAMED_FILES
-    rest = f" and {more} more (-v lists them)" if more > 0 else ""
-    return (f"skipped {count} without a Kubernetes object: {', '.join(files[:_NAMED_FILES])}{rest}",)
+def _foreign_note(files: Sequence[str]) -> Iterator[str]:
+    if files:
+        count = "one file" if len(files) == 1 else f"{len(files)} files"
+        hint = " (-v lists them)" if len(files) > _NAMED_FILES else ""
+        yield f"skipped {count} without a Kubernetes object: {first_few(files, _NAMED_FILES)}{hint}"
 
 
-def _unread_note(errors: Sequence[str]) -> tuple[str, ...]:
-    if not errors:
-        return ()
-    count = "one document" if len(errors) == 1 else f"{len(errors)} documents"
-    note = (
-        f"{count} could not be read, so what else Git wants is not known: no object is called unmanaged, and no "
-        "finding counts as resolved; --exclude GLOB leaves out files that are not manifests"
-    )
-    return (note,)
-
-
-def _is_empty(document: Document | ManifestError) -> bool:
-    return isinstance(document, Document) and document.value is None
+def _unread_note(errors: Sequence[str]) -> Iterator[str]:
+    if errors:
+        count = "one document" if len(errors) == 1 else f"{len(errors)} documents"
+        yield (
+            f"{count} could not be read, so what else Git wants is not known: no object is called unmanaged, and no "
+            "finding counts as resolved; --exclude GLOB leaves out files that are not manifests"
+        )
 
 
 def _is_foreign(document: Document, file: _File) -> bool:
@@ -253,8 +241,8 @@ def _has_type(body: Object) -> bool:
 
 
 def _has_generated_name(body: Object) -> bool:
-    metadata = body.get("metadata")
-    return isinstance(metadata, dict) and "name" not in metadata and bool(metadata.get("generateName"))
+    metadata = as_object(body.get("metadata"))
+    return "name" not in metadata and bool(metadata.get("generateName"))
 
 
 def _is_kustomization(api_version: Json, name: str) -> bool:
@@ -348,8 +336,7 @@ def _is_list(value: Object) -> bool:
 
 
 def _manifest(body: Object, document: Document, file: _File, place: str) -> Manifest:
-    metadata = body.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = as_object(body.get("metadata"))
     api_version = _word(body.get("apiVersion"), "apiVersion", place)
     kind = _word(body.get("kind"), "kind", place)
     may_be_secret = is_secret(api_version, kind)

@@ -31,6 +31,24 @@ spec:
 """
 
 
+def web(container: str, metadata: str = "name: web") -> str:
+    """A Deployment of two replicas, with these lines in its container, and without a namespace by default."""
+    return f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{{metadata}}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers:
+        - name: web
+{_indent(container, 10)}
+"""
+
+
 def _indent(text: str, columns: int) -> str:
     return "\n".join(" " * columns + line for line in text.strip("\n").splitlines())
 

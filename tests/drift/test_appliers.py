@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.drift.conftest import Application, Scanned
+from tests.drift.samples import web
 from tests.mutation.server import Refused, Server
 from tools.sandbox.syncers import Syncer, json_stream
 
@@ -18,22 +19,14 @@ kind: ConfigMap
 metadata: {name: settings, namespace: NAMESPACE}
 data: {mode: fast}
 """
-WEB = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: NAMESPACE, labels: {app: web}}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-        - name: web
-          image: nginx:1.29
-          ports: [{containerPort: 80}]
-          env: [{name: MODE, value: fast}]
-"""
+WEB = "\n" + web(
+    """
+image: nginx:1.29
+ports: [{containerPort: 80}]
+env: [{name: MODE, value: fast}]
+""",
+    metadata="name: web, namespace: NAMESPACE, labels: {app: web}",
+)
 OTHERS = """
 apiVersion: v1
 kind: Service

@@ -17,6 +17,7 @@ from drift.api import open_cluster, source_context
 from drift.config.settings import RequestKind, SourceRequest
 from drift.sources.resolve import cluster_states
 from tests.drift.conftest import Application
+from tests.drift.samples import web
 from tests.drift.sources.conftest import URL, GitOps
 from tests.drift.test_planted_secrets import CORE, everything, holds, said
 from tests.drift.watch.conftest import Start, eventually, start
@@ -27,22 +28,11 @@ from tools.sandbox.syncers import Syncer, sync
 __all__ = ["start"]  # a fixture
 pytestmark = pytest.mark.usefixtures("controller_crds", "flux_oracle")
 
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: web
-        image: "nginx:${tag}"
-        env: [{name: MODE, value: "${mode:=fast}"}]
-        envFrom: [{configMapRef: {name: settings}}]
-"""
+DEPLOYMENT = web("""\
+image: "nginx:${tag}"
+env: [{name: MODE, value: "${mode:=fast}"}]
+envFrom: [{configMapRef: {name: settings}}]
+""")
 FILES = {
     "base/kustomization.yaml": "resources: [web.yaml]\nconfigMapGenerator: [{name: settings, literals: [color=red]}]\n",
     "base/web.yaml": DEPLOYMENT,

@@ -11,22 +11,11 @@ from drift.model import Incomparable
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
 from drift.sources.kustomize import ANNOTATIONS
 from drift.sources.programs import Runner
+from tests.drift.samples import web
 from tools.sandbox.errors import SandboxError
 from tools.sandbox.flux_oracle import ask
 
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: web, image: "nginx:1.29", env: [{name: PORT, value: "${port}"}, {name: SHELL, value: "$${HOME}"}]}
-"""
+DEPLOYMENT = web('image: "nginx:1.29"\nenv: [{name: PORT, value: "${port}"}, {name: SHELL, value: "$${HOME}"}]')
 CONFIG = """\
 apiVersion: v1
 kind: ConfigMap
