@@ -17,6 +17,21 @@ from drift.cli.console import say, write_stderr
 from drift.cli.parser import parse
 from drift.errors import DriftError
 
+#: The module of each command. Its function is ``run_COMMAND``.
+_MODULES: Final = {
+    "report": "report",
+    "watch": "watch",
+    "history": "history",
+    "render": "outputs",
+    "adopt": "fix",
+    "revert": "fix",
+    "guard": "fix",
+    "explain": "help",
+    "completion": "completion",
+    "help": "help",
+    "version": "help",
+}
+
 #: The same status as for an incomplete scan: the state of the cluster is unknown.
 _INTERNAL_ERROR = 3
 _BROKEN_PIPE = 141
@@ -57,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         with _sigterm_raises():
-            # Imported only now, so that --help does not load libraries that it does not use. Each command has a module
-            # of its name, and the parser accepts no other name.
-            status: int = import_module(f"drift.cli.{options.command}").run(options)
+            # Imported only now, so that --help does not load libraries that it does not use.
+            module = import_module(f"drift.cli.{_MODULES[options.command]}")
+            status: int = getattr(module, f"run_{options.command}")(options)
             return status
     except DriftError as error:
         for line in error.lines:

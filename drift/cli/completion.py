@@ -44,7 +44,7 @@ _BY_METAVAR: Final[dict[str, Any]] = {
 _CONTEXTS: Final = shtab.cmd("kubectl config get-contexts -o name 2>/dev/null")
 
 
-def run(options: argparse.Namespace) -> int:
+def run_completion(options: argparse.Namespace) -> int:
     """Prints the script.
 
     Returns:

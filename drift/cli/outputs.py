@@ -1,4 +1,4 @@
-"""``--output``: writes reports to standard output, or to files that are replaced atomically."""
+"""Reports as files: ``--output`` writes them in each format, ``drift render`` and others read the JSON ones."""
 
 import argparse
 import errno
@@ -8,9 +8,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from drift.cli.console import is_terminal, uses_color, write_stdout
-from drift.errors import UsageError
+from drift.errors import SavedReportError, UsageError
 from drift.globs import Glob
 from drift.model import Report
 from drift.report.formats import Format, Style, render
@@ -136,3 +137,44 @@ def replace_file(file: Path, text: str) -> None:
     except BaseException:
         written.unlink(missing_ok=True)
         raise
+
+
+_STDIN: Final = "-"
+
+
+def run_render(options: argparse.Namespace) -> int:
+    """Reads the reports and writes them as one.
+
+    Returns:
+        0, even if the reports show drift.
+
+    Raises:
+        UsageError: The flags do not go together, or a file cannot be written.
+        SavedReportError: A file is not a report.
+    """
+    # Imported only here: `drift report` needs neither.
+    from drift.report.merge import merge  # noqa: PLC0415
+
+    outputs = chosen_outputs(options)
+    report = merge([read_saved_report(name) for name in options.reports])
+    saved = [name for name in options.reports if name != _STDIN]
+    write_outputs(report, outputs, options, saved[0] if saved == options.reports and len(saved) == 1 else None)
+    return 0
+
+
+def read_saved_report(name: str) -> Report:
+    """Reads a saved JSON report.
+
+    Args:
+        name: A file, or ``-`` for standard input.
+
+    Raises:
+        SavedReportError: The file cannot be read, or is not a report.
+    """
+    from drift.report.json_report import read_report  # noqa: PLC0415
+
+    try:
+        content = sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
+    except OSError as error:
+        raise SavedReportError(f"{name}: cannot be read: {error.strerror}") from None
+    return read_report(content, "standard input" if name == _STDIN else name)

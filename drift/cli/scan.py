@@ -1,41 +1,52 @@
-"""The work of ``drift report``: reads manifests, compares them with a cluster or a dump, and writes reports."""
+"""The work of ``drift report``: reads manifests, compares them with a cluster or a dump, and writes reports.
+
+With ``-v`` it says what it uses: files, settings, the cluster, and how many requests were sent.
+"""
 
 import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from drift.api import open_cluster, open_dump, read_sources, scan
-from drift.cli.console import say, write_stdout
+from drift.cli.choices import (
+    ClusterTarget,
+    audit_options,
+    chosen_shard,
+    chosen_sources,
+    chosen_targets,
+    scope_names,
+    with_flags,
+)
+from drift.cli.console import Progress, say, write_stdout
 from drift.cli.outputs import chosen_outputs, write_outputs
-from drift.cli.progress import Progress
-from drift.cli.shard import chosen_shard
-from drift.cli.sources import chosen_sources, scope_names
-from drift.cli.targets import ClusterTarget, chosen_targets
-from drift.cli.verbose import print_cost, print_inputs
-from drift.config.load import load_settings
+from drift.config.load import DEFAULT_FILE, load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
+from drift.counts import plural
 from drift.errors import ScanError, UsageError
-from drift.globs import FileGlob, Glob
+from drift.gitops.managers import known_appliers
 from drift.kube.kubeconfig import NO_IMPERSONATION, from_flags
 from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
-from drift.model import Report, Shard, Unmanaged, Verdict
+from drift.model import Report, Shard, SourceKind, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, ScanStep
 from drift.scanning.missing import missing_namespaces
 from drift.sources.git import manifests_info
 from drift.sources.load import load_manifests
+from drift.sources.model import Desired
 from drift.sources.parallel import ParallelReader
+from drift.sources.programs import find_program
 from drift.sources.resolve import file_paths
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
-    from drift.cli.run_recorder import RunRecorder
+    from drift.cli.history import RunRecorder
     from drift.notify.pushgateway import Pushgateway
 
+
 _Read = TypeVar("_Read")
-_AUDIT_KEY = "DRIFT_AUDIT_KEY"
 _DRIFT = 1
 _NOT_RECORDED = 2
 _UNREAD = 2
@@ -224,7 +235,7 @@ def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence
         UsageError: The flags do not go together.
     """
     if options.history is not None:
-        from drift.cli.run_recorder import RunRecorder  # noqa: PLC0415
+        from drift.cli.history import RunRecorder  # noqa: PLC0415
 
         return RunRecorder(options, settings, sources)
     if options.history_scope is not None:
@@ -255,15 +266,6 @@ def _audit(options: argparse.Namespace, targets: Sequence[ClusterTarget]) -> "Au
     # A mistake in a path does not need a scan.
     find_logs(options.audit_log)
     return audit_options(options)
-
-
-def audit_options(options: argparse.Namespace) -> "AuditOptions":
-    """Returns the audit log and how to show its users, as the flags name them."""
-    from drift.audit.join import AuditOptions  # noqa: PLC0415
-    from drift.audit.users import AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
-
-    pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY)))
-    return AuditOptions(tuple(options.audit_log), pseudonyms)
 
 
 def _gateway() -> "Pushgateway":
@@ -300,12 +302,43 @@ def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
     )
 
 
-def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
-    """Returns the settings with the flags applied: --unmanaged replaces a setting, the others add to one."""
-    return replace(
-        settings,
-        appliers=(*options.applier, *settings.appliers),
-        syncers=(*map(Glob, options.syncer), *settings.syncers),
-        unmanaged=Unmanaged(options.unmanaged) if options.unmanaged else settings.unmanaged,
-        exclude=(*map(FileGlob, options.exclude), *settings.exclude),
-    )
+#: The programs that render a source, in the order in which they are looked for.
+_PROGRAMS: Final = {SourceKind.KUSTOMIZE: ("kustomize", "kubectl"), SourceKind.HELM_CHART: ("helm",)}
+
+
+def print_inputs(options: argparse.Namespace, settings: Settings, desired: Desired, live: LiveSource) -> None:
+    """Prints what a scan compares, before it starts."""
+    file = options.config or DEFAULT_FILE
+    say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
+    for source in desired.rendered:
+        say(f"source {source.info.name} ({source.info.kind}): {plural(source.info.objects, 'object')}")
+    for names in dict.fromkeys(
+        _PROGRAMS[source.info.kind] for source in desired.rendered if source.info.kind in _PROGRAMS
+    ):
+        program = find_program(*names)
+        if program is not None:
+            say(f"rendered with {program.path}, version {program.version()}")
+    if live.info is None:
+        say(f"compared with the dump {', '.join(options.live)}")
+    else:
+        context = f"context {live.info.context}" if live.info.context else "the pod's service account"
+        user = f", as {live.info.impersonated}" if live.info.impersonated is not None else ""
+        say(f"compared with {live.info.server} ({live.info.version}), {context}{user}")
+    say(f"default namespace: {options.namespace or live.default_namespace}")
+    say(f"search for unmanaged objects (--unmanaged): {settings.unmanaged}")
+    own = f"{', '.join(settings.appliers)}; also " if settings.appliers else ""
+    say(f"appliers: {own}{', '.join(known_appliers())}")
+    if settings.controllers:
+        say(f"additional controllers: {', '.join(settings.controllers)}")
+    if settings.syncers:
+        say(f"users that sync Git: {', '.join(glob.text for glob in settings.syncers)}")
+
+
+def print_cost(report: Report) -> None:
+    """Prints how many requests a scan sent, how long it took and which commit it compared."""
+    if report.cluster is not None:
+        seconds = report.duration_seconds or 0
+        say(f"{plural(report.api_requests or 0, 'request')} sent, all get or list; compared in {seconds:.1f} s")
+    if report.manifests.git_commit is not None:
+        changes = " with uncommitted changes" if report.manifests.git_dirty else ""
+        say(f"manifests at commit {report.manifests.git_commit}{changes}")

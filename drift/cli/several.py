@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
 
-from drift.cli.targets import ClusterTarget
+from drift.cli.choices import ClusterTarget
 from drift.errors import ConnectError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import Connection, connect

@@ -1,4 +1,4 @@
-"""``drift watch``: runs until SIGTERM or SIGINT, and keeps the report current."""
+"""``drift watch``: runs until SIGTERM or SIGINT, and keeps the report current, with users from audit logs."""
 
 import argparse
 import math
@@ -8,27 +8,29 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Final
 
 from drift.api import open_cluster, read_manifests, read_sources, source_context
+from drift.cli.choices import audit_options, chosen_sources, scope_names, with_flags
 from drift.cli.console import is_terminal, say, write_stdout
-from drift.cli.scan import with_flags
-from drift.cli.sources import chosen_sources, scope_names
-from drift.cli.watch_audit import audit_sources, audit_window
 from drift.config.load import DEFAULT_FILE, load_settings
 from drift.config.settings import Settings, SourceRequest
 from drift.errors import UsageError
 from drift.history.scope import scope_of
 from drift.history.store import History
 from drift.kube.api_server import ApiServer
-from drift.kube.kubeconfig import from_flags
+from drift.kube.kubeconfig import from_flags, is_loopback
 from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests
 from drift.sources.resolve import cluster_states, file_paths, rendered_files
+from drift.watch.audit import AuditWindow, EventsArrived
+from drift.watch.audit_follower import LogFollower
+from drift.watch.audit_receiver import AuditReceiver, KeyPair
 from drift.watch.comparison import DesiredState
 from drift.watch.http_server import HttpServer
 from drift.watch.log_lines import to_json_line, to_text_line
@@ -47,7 +49,7 @@ _ENDED: Final = b"\0"
 _ASK_SECONDS: Final = 10.0
 
 
-def run(options: argparse.Namespace) -> int:
+def run_watch(options: argparse.Namespace) -> int:
     """Watches until SIGTERM or SIGINT; SIGHUP reloads the manifests.
 
     Returns:
@@ -252,3 +254,87 @@ class _Output:
     def log(self, words: str, *, is_detail: bool = False) -> None:
         if self._verbose or not is_detail:
             say(words)
+
+
+_LOOPBACK: Final = "127.0.0.1"
+_TOKEN: Final = "DRIFT_AUDIT_TOKEN"  # noqa: S105 - the name of a variable
+
+
+def audit_window(options: argparse.Namespace) -> AuditWindow | None:
+    """Returns what joins findings with the audit events of the flags; None without any.
+
+    Raises:
+        UsageError: The flags do not go together, or a log is no file.
+    """
+    _check_webhook(options)
+    for path in options.audit_log:
+        if not Path(path).is_file():
+            raise UsageError(f"--audit-log: {path} is not a file; drift watch follows files")
+    if not options.audit_log and options.audit_webhook is None:
+        if options.syncer:
+            raise UsageError("--syncer needs --audit-log or --audit-webhook")
+        return None
+    return AuditWindow(audit_options(options))
+
+
+def _check_webhook(options: argparse.Namespace) -> None:
+    flags = {
+        "--audit-listen": options.audit_listen,
+        "--audit-tls-cert": options.audit_tls_cert,
+        "--audit-tls-key": options.audit_tls_key,
+    }
+    given = [flag for flag, value in flags.items() if value is not None]
+    if options.audit_webhook is None:
+        if given:
+            raise UsageError(f"{given[0]} needs --audit-webhook PORT")
+        return
+    if not os.environ.get(_TOKEN):
+        raise UsageError(f"--audit-webhook: {_TOKEN} is not set; set it to the token of the API server")
+    if (options.audit_tls_cert is None) != (options.audit_tls_key is None):
+        raise UsageError("--audit-tls-cert and --audit-tls-key need each other")
+    if options.audit_tls_cert is None and not is_loopback(options.audit_listen or _LOOPBACK):
+        raise UsageError(
+            f"--audit-listen {options.audit_listen}: without TLS, the network can read the token and the events; "
+            "give --audit-tls-cert and --audit-tls-key"
+        )
+
+
+def audit_sources(
+    options: argparse.Namespace, audit: AuditWindow | None, arrived: Callable[[EventsArrived], None]
+) -> Sequence[LogFollower | AuditReceiver]:
+    """Returns what gets audit events: a follower for each log, and the receiver of the webhook.
+
+    Args:
+        options: The flags.
+        audit: The result of `audit_window`.
+        arrived: Called when events have arrived, in any thread.
+
+    Raises:
+        UsageError: A log cannot be read, or the webhook cannot be served.
+    """
+    if audit is None:
+        return ()
+
+    told = set[str]()
+
+    def take(origin: str, data: bytes) -> bool:
+        events = audit.add(data)
+        arrived(events)
+        if events.has_unreadable and origin not in told:
+            told.add(origin)
+            say(f"{origin}: skipped what is not an audit event")
+        return not events.has_unreadable
+
+    followers = [LogFollower(file, partial(take, f"--audit-log {file}")) for file in options.audit_log]
+    if options.audit_webhook is None:
+        return followers
+    is_tls = options.audit_tls_cert is not None
+    receiver = AuditReceiver(
+        options.audit_listen or _LOOPBACK,
+        options.audit_webhook,
+        os.environ[_TOKEN],
+        partial(take, "--audit-webhook"),
+        KeyPair(options.audit_tls_cert, options.audit_tls_key) if is_tls else None,
+    )
+    say(f"receiving audit events at {receiver.url}")
+    return [*followers, receiver]

@@ -36,10 +36,10 @@ def test_a_text_report_of_a_dump_loads_no_libraries_of_terminals_other_formats_c
 
 def test_garbage_collection_runs_at_most_once(live: str) -> None:
     code = (
-        "import gc\nfrom drift.cli.parser import build_parser\nfrom drift.cli.report import run\n"
+        "import gc\nfrom drift.cli.parser import build_parser\nfrom drift.cli.report import run_report\n"
         f"options = build_parser().parse_args(['report', {live!r}, '--live', {live!r}])\n"
         "searches = []\ngc.callbacks.append(lambda phase, info: searches.append(phase))\n"
-        "run(options)\n"
+        "run_report(options)\n"
         "print(searches.count('start') <= 1, gc.isenabled())"
     )
 

@@ -16,7 +16,7 @@ SHOW_CURSOR, HIDE_CURSOR, CLEAR_LINE = "\x1b[?25h", "\x1b[?25l", "\x1b[2K"
 #: Each step lasts until the test types a line, so nothing depends on how fast the screen is drawn.
 STEPS = """
 import sys
-from drift.cli.progress import Progress
+from drift.cli.console import Progress
 from drift.scanning import ScanStep
 
 with Progress("reading manifests") as progress:

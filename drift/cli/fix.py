@@ -1,0 +1,211 @@
+"""The commands that act on the findings of a saved report.
+
+``drift adopt`` prints a patch that makes Git say what is live, or edits the files. ``drift revert`` prints the commands
+that make the cluster say what Git says, and runs nothing. ``drift guard`` says what merging a change does to the drift
+that is open.
+"""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from drift.actions.adopt import Generator, adopt
+from drift.actions.files import FileChange, patch, shows_secrets
+from drift.actions.guard import Effect, guard
+from drift.actions.guard_formats import FORMATS
+from drift.actions.revert import revert
+from drift.actions.selection import select, select_to_fix
+from drift.actions.settings_map import SUFFIX, read_settings_map
+from drift.cli.console import say, write_stdout
+from drift.cli.outputs import read_saved_report, replace_file
+from drift.config.load import load_settings
+from drift.config.settings import SourceRequest
+from drift.counts import plural
+from drift.errors import SourceError, UnreadableManifestsError, UsageError
+from drift.globs import FileGlob
+from drift.model import Manifest, Report, SourceInfo, SourceKind
+from drift.report.view import visible
+from drift.sources.git import load_manifests_at
+from drift.sources.kustomizations import kind_of_path
+from drift.sources.load import load_manifests
+from drift.sources.path_renderer import render_at
+
+#: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
+_OUTPUT = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
+_DEFAULT_OUTPUT = "dist"
+
+
+def run_adopt(options: argparse.Namespace) -> int:
+    """Adopts the findings that the user names, or all edits by hand.
+
+    Returns:
+        0; 1 if a finding was refused.
+
+    Raises:
+        SavedReportError: The file is not a complete report of one cluster.
+        UsageError: A name matches no finding, or a file cannot be written.
+    """
+    report = read_saved_report(options.report)
+    findings = select_to_fix(report, options.names)
+    adoption = adopt(findings, report, _read, _generator_of, _is_plain)
+    hidden = [] if options.write else [change for change in adoption.changes if shows_secrets(change)]
+    changes = [change for change in adoption.changes if change not in hidden]
+    if options.write:
+        for change in changes:
+            _write(change)
+    else:
+        # git apply accepts neither absolute paths nor those that begin with a dot.
+        write_stdout(patch([replace(change, file=os.path.relpath(change.file)) for change in changes]))
+    for refused in adoption.refused:
+        say(f"not adopted: {refused}")
+    for kustomization, text in adoption.patches:
+        say(f"add to {kustomization}:")
+        sys.stderr.write("".join(f"{visible(line)}\n" for line in text.splitlines()))
+    for change in hidden:
+        say(f"{change.file}: not in the patch, which would show values of a Secret beside the change; use --write")
+    if not hidden:
+        done = "adopted" if options.write else "the patch adopts"
+        files = plural(len(changes), "file")
+        say(f"{done} {len(adoption.adopted)} of {plural(len(findings), 'finding')}, in {files}")
+    return 1 if adoption.refused or hidden else 0
+
+
+def _is_plain(path: str) -> bool:
+    return kind_of_path(path) is SourceKind.FILES
+
+
+def _read(file: str) -> str:
+    # Without newline="", Python would read line ends of Windows as newlines.
+    with Path(file).open(encoding="utf-8", newline="") as opened:
+        return opened.read()
+
+
+def _write(change: FileChange) -> None:
+    try:
+        if change.after is None:
+            Path(change.file).unlink()
+        else:
+            replace_file(Path(change.file), change.after)
+    except OSError as error:
+        raise UsageError(f"{change.file}: cannot be written: {error.strerror}") from None
+
+
+def _generator_of(file: str) -> Generator | None:
+    """Returns what synthesizes a file, by a map beside one of its folders or by a cdk8s.yaml above it.
+
+    Raises:
+        UsageError: The map cannot be read.
+    """
+    path = Path(file).resolve()
+    for folder in path.parents:
+        found = folder.parent / (folder.name + SUFFIX)
+        if found.is_file():
+            place = os.path.relpath(found)
+            settings = read_settings_map(found.read_bytes(), place)
+            return Generator(place, settings.command, settings)
+        settings_file = folder / "cdk8s.yaml"
+        try:
+            text = settings_file.read_text("utf-8")
+        except (OSError, UnicodeError):
+            continue
+        output = _OUTPUT.search(text)
+        if path.is_relative_to(folder / (output[1] if output else _DEFAULT_OUTPUT)):
+            return Generator(str(settings_file), "cdk8s synth")
+    return None
+
+
+def run_revert(options: argparse.Namespace) -> int:
+    """Prints a shell script.
+
+    Returns:
+        0; 1 if a finding was refused.
+
+    Raises:
+        SavedReportError: The file is not a complete report of one cluster.
+        UsageError: A name matches no finding.
+    """
+    report = read_saved_report(options.report)
+    findings = select_to_fix(report, options.names)
+    reversal = revert(findings, report)
+    for command in reversal.commands:
+        for selected in command.findings:
+            write_stdout(f"# {visible(str(selected))}\n")
+        write_stdout(f"{command.text}\n")
+        if command.sync is not None:
+            write_stdout(f"# or: {command.sync}\n")
+    for refused in reversal.refused:
+        say(f"not reverted: {refused}")
+    count = sum(len(command.findings) for command in reversal.commands)
+    say(f"the script reverts {count} of {plural(len(findings), 'finding')}; nothing was run")
+    return 1 if reversal.refused else 0
+
+
+_INCOMPLETE = 3
+
+
+def run_guard(options: argparse.Namespace) -> int:
+    """Compares the manifests of two revisions where the report has drift.
+
+    Returns:
+        0; 1 if the change would undo an edit by hand; 3 if that cannot be told for one.
+
+    Raises:
+        SavedReportError: The file is not a complete report of one cluster.
+        UsageError: A revision does not exist.
+        ManifestError: A manifest is invalid.
+    """
+    report = read_saved_report(options.report)
+    settings = load_settings(options.config)
+    exclude = (*map(FileGlob, options.exclude), *settings.exclude)
+    findings = select(report, ())
+    names = {name for selected in findings for name in selected.item.origins}
+    sources = [one for one in report.sources if one.kind is not SourceKind.FILES and one.name in names]
+    rendered, unknown = _rendered(report, sources, settings.sources, options.base, options.head)
+    paths = _paths(report)
+    base, head = (_files_at(revision, paths, exclude) for revision in (options.base, options.head))
+    guarded = guard(findings, [*base, *rendered[0]], [*head, *rendered[1]], unknown)
+    write_stdout(FORMATS[options.output](guarded))
+    if any(one.is_blocking for one in guarded):
+        return 1
+    return _INCOMPLETE if any(one.effect is Effect.UNKNOWN for one in guarded) else 0
+
+
+def _paths(report: Report) -> tuple[str, ...]:
+    if not report.manifests.paths:
+        raise UsageError("the report names no files or folders, so there is nothing to compare at two revisions")
+    other = {source.path for source in report.sources if source.kind is not SourceKind.FILES}
+    return tuple(path for path in report.manifests.paths if path not in other)
+
+
+def _files_at(revision: str | None, paths: Sequence[str], exclude: Sequence[FileGlob]) -> Sequence[Manifest]:
+    if not paths:
+        return ()
+    if revision is not None:
+        return load_manifests_at(revision, paths, exclude)
+    loaded = load_manifests(paths, exclude=exclude)
+    if loaded.errors:
+        raise UnreadableManifestsError(loaded.errors)
+    return loaded.manifests
+
+
+def _rendered(
+    report: Report, sources: Sequence[SourceInfo], requests: Sequence[SourceRequest], *revisions: str | None
+) -> tuple[Sequence[Sequence[Manifest]], frozenset[str]]:
+    """Returns the manifests of rendered sources at each revision, and the names of the sources that are unknown."""
+    version = report.cluster.version if report.cluster is not None else None
+    manifests: list[list[Manifest]] = [[] for _ in revisions]
+    unknown: set[str] = set()
+    for source in sources:
+        try:
+            at_revisions = [render_at(revision, source, requests, version) for revision in revisions]
+        except SourceError as error:
+            say(str(error))
+            unknown.add(source.name)
+        else:
+            for known, found in zip(manifests, at_revisions, strict=True):
+                known.extend(found)
+    return manifests, frozenset(unknown)
