@@ -14,6 +14,7 @@ from drift.model import Actor, Json, as_object
 MAX_WRITES: Final = 200_000
 MAX_OTHER_DELETIONS: Final = 50_000
 _MAX_DIGITS: Final = 19
+_OF_REQUEST: Final = tuple(field.name for field in fields(AuditedRequest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Write(AuditedRequest):
         metadata = as_object(as_object(event.response).get("metadata"))
         is_new = event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)
         return cls(
-            **{one.name: getattr(event, one.name) for one in fields(AuditedRequest)},
+            **{name: getattr(event, name) for name in _OF_REQUEST},
             order=_order(metadata.get("resourceVersion")),
             is_creation=event.subresource is None and is_new,
             took_nothing=_took_nothing(event),
