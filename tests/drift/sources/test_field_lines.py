@@ -1,7 +1,8 @@
 """The line of a field in the file of its manifest."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from drift.cli import main
 from drift.model import Place
 from drift.sources import field_lines
-from drift.sources.field_lines import FieldLines
+from drift.sources.field_lines import FieldLines, _BlockYaml
 from drift.sources.git import Revisions
 from drift.sources.load import load_manifests
 from tests.git import git
@@ -122,6 +123,92 @@ def test_a_file_of_another_commit_has_its_own_lines(file: Path) -> None:
 
     assert FieldLines(revisions).find(manifest, ("data", "a")) == Place("HEAD:a.yaml", 5)
     assert FieldLines(Revisions([str(file)])).find(manifest, ("data", "a")) == Place("HEAD:a.yaml", 2)
+
+
+ODD = """\
+--- # first
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: a
+data:
+  x: "first
+  y: no key
+  z: last"
+  y: "1"
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  # a comment: here
+    name: b
+    labels: &labels
+      app.kubernetes.io/name: b
+    annotations:
+      <<: *labels
+      "quoted": x
+      plain: y
+data:
+  text: |
+    kind: Secret
+  - no item
+
+  folded: >-
+    a: b
+
+    c: d
+  last: x
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: c
+spec:
+  containers:
+  - name: one
+    args:
+    - "a
+    - b"
+    - - c
+    -
+      d: e
+    - |
+      - f
+    - g
+  -   image: two
+      name: two
+  volumes:
+      - name: v
+        secret: {secretName: s}
+      - # a comment
+        name: w
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: d
+data:
+  a: eA==
+stringData:
+  b: x
+"""
+
+
+def test_lines_are_found_without_a_yaml_parser_as_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "odd.yaml").write_text(ODD)
+    folders = [str(tmp_path), str(Path(__file__).parents[2] / "corpus")]
+    fields = [(manifest, path) for manifest in load_manifests(folders).manifests for path in _paths(manifest.body, ())]
+
+    found = list(starmap(FieldLines().find, fields))
+    monkeypatch.setattr(_BlockYaml, "line", lambda *_: None)
+
+    assert found == list(starmap(FieldLines().find, fields))
+
+
+def _paths(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    for step, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _paths(part, (*path, step))
 
 
 DEPLOYMENT = """\
