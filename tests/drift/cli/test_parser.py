@@ -7,7 +7,8 @@ import pytest
 
 from drift import __version__
 from drift.cli import main
-from drift.cli.parser import build_parser, duration, help_text, parse
+from drift.cli.flags import duration
+from drift.cli.parser import build_parser, help_text, parse
 from tools.reference import commands
 
 COMMANDS = [command.name.removeprefix("drift").strip() or None for command in commands(build_parser())]
