@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from drift.compare.objects import compare_object
 from drift.model import ObjectKey
 from drift.policy.findings import object_findings
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument
+from drift.schema.types import SchemaDocument, compact_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.judgement import apply_policy
 from drift.scanning import LiveSource, NoCache, Options, ScanStep, scan_manifests
-from drift.schema.shipped import built_in_kinds, compact_schemas
+from drift.schema.types import built_in_kinds, compact_schemas
 from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests

@@ -12,7 +12,7 @@ from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from drift.model import Change, Finding, Json, Object, ObjectReport, SourceInfo, SourceKind, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, parse
-from drift.schema.shipped import built_in_kinds
+from drift.schema.types import built_in_kinds
 from drift.sources.kustomizations import KUSTOMIZATIONS
 
 _DELETE: Final = {"$patch": "delete"}

@@ -10,7 +10,7 @@ from typing import Final, TypeGuard
 
 from drift.compare.normalize import ListMap
 from drift.model import Json, Object
-from drift.schema.conditional import MIRRORED_FIELDS, filled_in
+from drift.schema.facts import MIRRORED_FIELDS, filled_in
 from drift.schema.types import Shape, Type
 
 #: The most pairs of items that one atomic value compares to align its lists. Beyond it, items pair up by position.

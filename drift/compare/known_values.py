@@ -12,8 +12,7 @@ from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Actor, Cause, Json, Object
 from drift.paths import Path
-from drift.schema.conditional import LABELLED_BY_TEMPLATE, AnyOf
-from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, Facts
+from drift.schema.facts import ALLOCATED, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, AnyOf, Facts
 from drift.schema.types import ABSENT, Shape, Type
 
 DEFAULT: Final = "the API server's default"

@@ -20,8 +20,7 @@ from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tre
 from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
-from drift.schema.shipped import object_meta
-from drift.schema.types import ABSENT, Type
+from drift.schema.types import ABSENT, Type, object_meta
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles,
 from drift.gitops.tracking import ReservedMetadata
 from drift.model import Actor, Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
-from drift.schema.shipped import object_meta
-from drift.schema.types import ABSENT, Shape, Type
+from drift.schema.types import ABSENT, Shape, Type, object_meta
 
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 _NAMES: Final = frozenset({"name", "namespace"})

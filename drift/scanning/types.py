@@ -7,8 +7,15 @@ from typing import Any
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Object
-from drift.schema.shipped import compact_schemas, defined_kind, openapi_document, schema_version
-from drift.schema.types import UNKNOWN, SchemaDocument, Type
+from drift.schema.types import (
+    UNKNOWN,
+    SchemaDocument,
+    Type,
+    compact_schemas,
+    defined_kind,
+    openapi_document,
+    schema_version,
+)
 
 
 def _is_newer(version: str, other: str) -> bool:

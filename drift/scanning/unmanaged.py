@@ -21,8 +21,7 @@ from drift.redaction import is_secret
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
-from drift.schema.shipped import built_in_kinds, compact_schemas
-from drift.schema.types import UNKNOWN, SchemaDocument
+from drift.schema.types import UNKNOWN, SchemaDocument, built_in_kinds, compact_schemas
 
 #: Kinds that people often create by hand. With --unmanaged namespace, they are searched in the manifests' namespaces.
 SEARCHED_KINDS: Final = (

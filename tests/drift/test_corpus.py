@@ -19,8 +19,7 @@ from drift.kube.resources import Resource
 from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
 from drift.redaction import Redacted
 from drift.scanning import LiveSource, Options, scan_manifests
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument, Type
+from drift.schema.types import SchemaDocument, Type, compact_schemas
 from drift.sources.git import manifests_info
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
 from tools.sandbox.cluster import Cluster

@@ -14,8 +14,7 @@ from drift.redaction import Redacted, is_secret, redact_secret
 from drift.report.formats import Style
 from drift.report.json_report import to_json
 from drift.report.text import to_text
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument, Type
+from drift.schema.types import SchemaDocument, Type, compact_schemas
 
 PLANTED = "hunter2-planted"
 ENCODED = base64.b64encode(PLANTED.encode()).decode()

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from drift.schema.conditional import RULES
-from drift.schema.facts import known_facts
-from drift.schema.shipped import built_in_kinds, compact_schemas
-from drift.schema.types import ABSENT, SchemaDocument
+from drift.schema.facts import RULES, known_facts
+from drift.schema.types import ABSENT, SchemaDocument, built_in_kinds, compact_schemas
 from tools.learn.client import Client
 from tools.learn.defaults import UnexplainedError, is_explained, learn_defaults
 from tools.learn.learn import FOLDER, learn, observe_all

@@ -5,8 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from drift.schema.conditional import MIRRORED_FIELDS, RULES, AnyOf
-from drift.schema.facts import ALLOCATED
+from drift.schema.facts import ALLOCATED, MIRRORED_FIELDS, RULES, AnyOf
 from drift.schema.types import ABSENT
 from tools.learn.observe import Observation
 
@@ -69,7 +68,7 @@ def learn_defaults(observations: Iterable[Observation]) -> dict[str, dict[str, J
             continue
         defaults[pair[0]][pair[1]] = filled[0].value
     if unexplained:
-        raise UnexplainedError("drift.schema.conditional needs rules for these:\n" + "\n".join(unexplained))
+        raise UnexplainedError("drift.schema.facts needs rules for these:\n" + "\n".join(unexplained))
     return dict(defaults)
 
 

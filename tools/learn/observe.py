@@ -47,7 +47,7 @@ class Observer:
 
     Args:
         client: The client for the server.
-        kinds: The served kinds, as from `drift.schema.shipped.built_in_kinds`.
+        kinds: The served kinds, as from `drift.schema.types.built_in_kinds`.
         facts: Only the pointers are used.
     """
 

@@ -7,8 +7,7 @@ from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.kube.live import read_live
 from drift.schema.facts import known_facts
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument, Type
+from drift.schema.types import SchemaDocument, Type, compact_schemas
 
 DOCUMENT = SchemaDocument(compact_schemas())
 Fields = dict[str, Any]

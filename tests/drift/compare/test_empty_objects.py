@@ -6,8 +6,7 @@ import pytest
 
 from drift.compare.objects import compare_object
 from drift.paths import render
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument
+from drift.schema.types import SchemaDocument, compact_schemas
 from tests.drift.compare.managed_fields import entry
 
 DOCUMENT = SchemaDocument(compact_schemas())

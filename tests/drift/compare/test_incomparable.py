@@ -8,8 +8,7 @@ from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import contains_redacted, to_json
 from drift.kube.live import read_live
 from drift.model import Incomparable, NotCompared
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument
+from drift.schema.types import SchemaDocument, compact_schemas
 
 DOCUMENT = SchemaDocument(compact_schemas())
 ENCRYPTED = Incomparable("encrypted in Git")

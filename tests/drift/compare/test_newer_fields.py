@@ -9,8 +9,7 @@ from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.schema.facts import known_facts
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument, Type
+from drift.schema.types import SchemaDocument, Type, compact_schemas
 
 SPEC = "io.k8s.api.apps.v1.DeploymentSpec"
 

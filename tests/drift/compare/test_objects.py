@@ -14,8 +14,7 @@ from drift.kube.live import read_live
 from drift.model import Finding, ObjectKey
 from drift.policy.findings import object_findings
 from drift.schema.facts import known_facts
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument, Type
+from drift.schema.types import SchemaDocument, Type, compact_schemas
 
 DOCUMENT = SchemaDocument(compact_schemas())
 Owner = tuple[str, str, dict[str, Any]]

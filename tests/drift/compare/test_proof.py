@@ -10,8 +10,7 @@ from drift.gitops.tracking import reserved_metadata
 from drift.model import Object
 from drift.scanning import pairs
 from drift.schema.facts import known_facts
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument
+from drift.schema.types import SchemaDocument, compact_schemas
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import TAKING_OVER, Syncer
 

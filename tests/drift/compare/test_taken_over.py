@@ -5,8 +5,7 @@ from typing import Any
 from drift.compare.objects import compare_object
 from drift.gitops.managers import NO_OTHERS, Managers
 from drift.model import Cause
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import SchemaDocument
+from drift.schema.types import SchemaDocument, compact_schemas
 from tests.drift.compare.managed_fields import entry
 
 DOCUMENT = SchemaDocument(compact_schemas())

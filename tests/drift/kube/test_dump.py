@@ -10,7 +10,7 @@ from drift.cli import main
 from drift.errors import DumpError, RequestError
 from drift.kube.dump import Dump
 from drift.kube.resources import Resource
-from drift.schema.shipped import built_in_kinds
+from drift.schema.types import built_in_kinds
 
 BUILT_IN = [Resource.from_data(kind) for kind in built_in_kinds()]
 

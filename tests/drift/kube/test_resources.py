@@ -13,7 +13,7 @@ from drift.errors import ConnectError
 from drift.kube.connection import connect
 from drift.kube.limits import RESPONSE_BYTES
 from drift.kube.resources import Resource, Resources, SchemaSource
-from drift.schema.shipped import built_in_kinds
+from drift.schema.types import built_in_kinds
 from tests.drift.kube.hostile_server import hostile, requests, send
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import pytest
 from drift.compare.objects import compare_object
 from drift.model import Finding, ObjectKey
 from drift.policy.findings import object_findings
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import UNKNOWN, SchemaDocument, Type
+from drift.schema.types import UNKNOWN, SchemaDocument, Type, compact_schemas
 
 FROM_SECRET = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
 IN_CLEAR = {"name": "PASSWORD", "value": "hunter2-planted"}

@@ -1,13 +1,12 @@
-"""Servers and dumps of other Kubernetes versions than the shipped schemas: how lists merge, and which facts apply."""
+"""Facts for other versions of Kubernetes, and defaults that depend on other fields, which may be hostile."""
 
 import itertools
 from typing import Any
 
 import pytest
 
-from drift.schema.facts import known_facts
-from drift.schema.shipped import compact_schemas
-from drift.schema.types import ABSENT, SchemaDocument, Shape, Type
+from drift.schema.facts import RULES, filled_in, known_facts
+from drift.schema.types import ABSENT, SchemaDocument, Shape, Type, compact_schemas
 
 FLOWCONTROL = "io.k8s.api.flowcontrol.{}.LimitedPriorityLevelConfiguration"
 CONTAINER = "io.k8s.api.core.v1.Container"
@@ -167,3 +166,22 @@ def test_the_pull_policy_of_an_image_volume_depends_on_its_reference(reference: 
     image = pod.field("spec").field("volumes").items.field("image")
 
     assert known_facts().default(image, "pullPolicy", {"reference": reference}) == policy
+
+
+class Malformed(dict[str, Any]):
+    """An object in which every field has the same value."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__({"name": "a"})
+        self._value = value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        del key, default
+        return self._value
+
+
+@pytest.mark.parametrize("value", [{"x": ["y"]}, [{"x": "y"}], {}, [], "", "x", 7, 1.5, True, None], ids=repr)
+def test_no_value_of_another_field_breaks_a_default(value: object) -> None:
+    for (parent, field), rule in RULES.items():
+        rule(Malformed(value))
+        filled_in(parent, field, Malformed(value))
