@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -158,25 +159,18 @@ def read_report(text: str | bytes, name: str) -> Report:
         raise SavedReportError(f"{name}: {_problem(str(error))}") from None
     except msgspec.DecodeError as error:
         raise SavedReportError(f"{name}: not JSON: {error}") from None
-    objects = msgspec.convert([*document.objects, *document.in_sync], list[ObjectReport], from_attributes=True)
-    values = {
-        "generated_at": document.generated_at,
-        "cluster": document.cluster,
-        "manifests": document.manifests,
-        "objects": sorted(objects, key=report_order),
-        "notes": document.notes,
-        "errors": [error for error in document.errors if error not in document.manifests.unread],
-        "unread": document.manifests.unread,
-        "clusters": document.clusters,
-        "duration_seconds": document.scan.duration_seconds,
-        "api_requests": document.scan.api_requests,
-        "sources": document.sources,
-        "resolved": document.resolved,
-        "past": document.past,
-        "shard": document.shard,
-        "unused_rules": document.shard.unused_rules if document.shard else (),
-    }
-    return msgspec.convert(values, Report, from_attributes=True)
+    report = msgspec.convert(document, Report, from_attributes=True)
+    in_sync = msgspec.convert(document.in_sync, list[ObjectReport], from_attributes=True)
+    unread = document.manifests.unread
+    return replace(
+        report,
+        objects=tuple(sorted([*report.objects, *in_sync], key=report_order)),
+        errors=tuple(error for error in document.errors if error not in unread),
+        unread=tuple(unread),
+        duration_seconds=document.scan.duration_seconds,
+        api_requests=document.scan.api_requests,
+        unused_rules=tuple(document.shard.unused_rules) if document.shard else (),
+    )
 
 
 def _check_version(text: str, name: str) -> None:

@@ -5,7 +5,7 @@ attributes that both allow.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from drift import __version__
@@ -79,20 +79,22 @@ def _count(cases: Iterable[ET.Element], result: str) -> str:
 
 def _case(item: ObjectReport, now: str) -> ET.Element:
     case = ET.Element("testcase", classname=short(item.key.kind), name=short(object_name(item)), time="0")
-    drift = [finding for finding in item.findings if finding.is_drift]
-    ignored = [finding for finding in item.findings if finding.ignored is not None]
+    drift = sorted((finding for finding in item.findings if finding.is_drift), key=finding_order)
+    ignored = [
+        f"{f'{short(finding.path)} ' if finding.path else ''}ignored by {short(rule.rule)}: {sentence(rule.reason)}"
+        for finding in item.findings
+        if (rule := finding.ignored) is not None
+    ]
     if item.status is Status.UNCHECKED and not item.is_skipped:
         _result(case, "error", Status.UNCHECKED, item.reason or "", [item.reason or ""])
     elif item.status is Status.UNCHECKED:
         ET.SubElement(case, "skipped").text = reason_of(item)
     elif drift:
-        findings = sorted(drift, key=finding_order)
-        lines = [line for finding in findings for line in _finding_lines(item, finding, now)]
         reason = reason_of(item)
-        message = f"{severity_mark(findings[0])}: {_path_and_difference(findings[0])}"
-        _result(case, "failure", item.status, message, lines if reason is None else [reason, *lines])
+        lines = [*([reason] if reason else []), *(line for one in drift for line in _finding_lines(item, one, now))]
+        _result(case, "failure", item.status, _first_line(drift[0]), lines)
     elif ignored:
-        ET.SubElement(case, "skipped").text = "\n".join(map(_ignored_line, ignored))
+        ET.SubElement(case, "skipped").text = "\n".join(ignored)
     return case
 
 
@@ -107,21 +109,14 @@ def _result(case: ET.Element, result: str, kind: str, message: str, lines: Seque
     element.text = "\n".join(map(sentence, lines))
 
 
-def _finding_lines(item: ObjectReport, finding: Finding, now: str) -> list[str]:
+def _finding_lines(item: ObjectReport, finding: Finding, now: str) -> Iterator[str]:
     place = field_place(item, finding)
-    lines = [
-        f"{severity_mark(finding)}: {_path_and_difference(finding)}" + (f" ({place})" if place else ""),
-        f"    {cause_and_managers(finding)}{open_for(finding, now)}",
-    ]
-    return [*lines, f"    note: {sentence(finding.note)}"] if finding.note else lines
+    yield _first_line(finding) + (f" ({place})" if place else "")
+    yield f"    {cause_and_managers(finding)}{open_for(finding, now)}"
+    if finding.note:
+        yield f"    note: {sentence(finding.note)}"
 
 
-def _path_and_difference(finding: Finding) -> str:
-    return f"{short(finding.path)}: {what_differs(finding)}" if finding.path else what_differs(finding)
-
-
-def _ignored_line(finding: Finding) -> str:
-    if finding.ignored is None:
-        return ""
-    path = f"{short(finding.path)} " if finding.path else ""
-    return f"{path}ignored by {short(finding.ignored.rule)}: {sentence(finding.ignored.reason)}"
+def _first_line(finding: Finding) -> str:
+    path = f"{short(finding.path)}: " if finding.path else ""
+    return f"{severity_mark(finding)}: {path}{what_differs(finding)}"
