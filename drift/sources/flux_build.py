@@ -8,7 +8,6 @@ https://fluxcd.io/flux/components/kustomize/kustomizations/
 
 import os
 import re
-from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,8 @@ from typing import Final, Self
 
 from drift.documents.parse import read_documents
 from drift.errors import SourceError
-from drift.model import Incomparable, Json, Object, as_object, objects_at, text_at, texts_at
+from drift.gitops.flux_values import ENCRYPTED_FILE, mask_encrypted
+from drift.model import Incomparable, Json, Object, as_object, at, objects_at, text_at, texts_at
 from drift.sources.kustomize import Built, build_changed, read_kustomization
 from drift.sources.programs import Runner
 from drift.sources.substitution import (
@@ -36,8 +36,6 @@ _FIELDS: Final = """
     components crds bases configMapGenerator secretGenerator helmGlobals helmCharts helmChartInflationGenerator
     generatorOptions configurations generators transformers validators buildMetadata
 """
-#: In the content of a file that SOPS encrypts.
-_ENCRYPTED: Final = b"ENC[AES256_GCM,"
 #: Fields that build nothing by themselves.
 _NOT_CONTENT: Final = frozenset({"apiVersion", "kind", "namespace", "buildMetadata"})
 _SUBSTITUTE: Final = "kustomize.toolkit.fluxcd.io/substitute"
@@ -202,19 +200,11 @@ def _check_generated(output: bytes) -> None:
     if b"kind: SecretGenerator" not in output:
         return
     for document in read_documents(output, "the built objects"):
-        body = as_object(document.value)
-        data = as_object(body.get("data")) if body.get("kind") == "Secret" else {}
-        if any(isinstance(value, str) and _ENCRYPTED in _decoded(value) for value in data.values()):
+        is_secret = at(document.value, "kind") == "Secret"
+        if is_secret and ENCRYPTED_FILE in as_object(at(mask_encrypted(document.value), "data")).values():
             raise SourceError(
                 "a secretGenerator reads a file that SOPS encrypts, so the name that Flux gives the Secret is not known"
             )
-
-
-def _decoded(value: str) -> bytes:
-    try:
-        return b64decode(value)
-    except ValueError:
-        return b""
 
 
 # -- variables

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -66,17 +67,18 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     paths = [request.target for request in requests if request.kind is RequestKind.PATH]
     commits = commits_of(path for path in paths if path not in files)
     for request in requests:
-        if request.kind is RequestKind.PATH and request.target in files:
+        reader = _in_cluster(request.kind)
+        if reader is not None:
+            rendered.append(partial(_read, reader, request, context))
+        elif request.target in files:
             rendered.append(files.pop(request.target))
-        elif request.kind is RequestKind.PATH:
+        else:
             # Most scans read files only, and start faster without this.
             from drift.sources.path_renderer import PathRenderer  # noqa: PLC0415
 
             renderer = PathRenderer(request, context, commits.get(request.target))
             rendered.append(renderer.render)
             revisions.append(RenderedPath(renderer.name, request.target, renderer.manifests))
-        else:
-            rendered.append(_job(request, context))
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
     results = iter(context.runner.run_all(jobs) if jobs else ())
     done = _without_replaced([[item] if isinstance(item, Rendered) else next(results) for item in rendered])
@@ -111,19 +113,6 @@ def _state(request: SourceRequest, context: SourceContext) -> Hashable:
     from drift.sources.path_renderer import PathRenderer  # noqa: PLC0415
 
     return PathRenderer(request, context, None).release_state()
-
-
-def _job(request: SourceRequest, context: SourceContext) -> _Job:
-    def run() -> Sequence[Rendered]:
-        reader = _in_cluster(request.kind)
-        if reader is None:
-            raise ValueError("a path is no object in the cluster")
-        try:
-            return [with_origin(source) for source in reader.render(request.target, context)]
-        except SourceError as error:
-            return [Rendered(SourceInfo(reader.kind, str(request)), failure=f"{request}: {error}")]
-
-    return run
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +150,13 @@ def _in_cluster(kind: RequestKind) -> _InCluster | None:
             return None
         case _:
             assert_never(kind)
+
+
+def _read(reader: _InCluster, request: SourceRequest, context: SourceContext) -> Sequence[Rendered]:
+    try:
+        return [with_origin(source) for source in reader.render(request.target, context)]
+    except SourceError as error:
+        return [Rendered(SourceInfo(reader.kind, str(request)), failure=f"{request}: {error}")]
 
 
 def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rendered]]:
