@@ -8,8 +8,8 @@ from drift.actions.selection import Refused, Selected
 from drift.advice.advisor import Advisor
 from drift.advice.kubectl import revert_fields, revert_object
 from drift.advice.refusals import why_not_reverted
-from drift.counts import plural
 from drift.model import Report
+from drift.words import plural
 
 
 @dataclass(frozen=True, slots=True)

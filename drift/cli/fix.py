@@ -22,9 +22,8 @@ from drift.actions.selection import select, select_to_fix
 from drift.actions.settings_map import SUFFIX, read_settings_map
 from drift.cli.console import say, write_stdout
 from drift.cli.outputs import read_saved_report, replace_file
-from drift.config.load import load_settings
+from drift.config.reader import load_settings
 from drift.config.settings import SourceRequest
-from drift.counts import plural
 from drift.errors import SourceError, UnreadableManifestsError, UsageError
 from drift.globs import FileGlob
 from drift.model import Manifest, Report, SourceInfo, SourceKind
@@ -33,6 +32,7 @@ from drift.sources.git import load_manifests_at
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.load import load_manifests
 from drift.sources.path_renderer import render_at
+from drift.words import plural
 
 #: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
 _OUTPUT = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)

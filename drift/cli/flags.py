@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from drift.model import Cause, Severity
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format
-from drift.spelling import did_you_mean
+from drift.words import did_you_mean
 
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"

@@ -27,7 +27,7 @@ from drift.cli.flags import (
     report_url,
 )
 from drift.report.formats import MessageFormat
-from drift.spelling import closest, did_you_mean, suggestion
+from drift.words import closest, did_you_mean, suggestion
 
 _EPILOG: Final = """\
 examples:

@@ -22,9 +22,8 @@ from drift.cli.choices import (
 )
 from drift.cli.console import Progress, say, write_stdout
 from drift.cli.outputs import chosen_outputs, write_outputs
-from drift.config.load import DEFAULT_FILE, load_settings
+from drift.config.reader import DEFAULT_FILE, load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
-from drift.counts import plural
 from drift.errors import ScanError, UsageError
 from drift.gitops.managers import known_appliers
 from drift.kube.kubeconfig import NO_IMPERSONATION, from_flags
@@ -39,6 +38,7 @@ from drift.sources.model import Desired
 from drift.sources.parallel import ParallelReader
 from drift.sources.programs import find_program
 from drift.sources.resolve import file_paths
+from drift.words import plural
 
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions

@@ -17,7 +17,7 @@ from typing import Final
 from drift.api import open_cluster, read_manifests, read_sources, source_context
 from drift.cli.choices import audit_options, chosen_sources, scope_names, with_flags
 from drift.cli.console import is_terminal, say, write_stdout
-from drift.config.load import DEFAULT_FILE, load_settings
+from drift.config.reader import DEFAULT_FILE, load_settings
 from drift.config.settings import Settings, SourceRequest
 from drift.errors import UsageError
 from drift.history.scope import scope_of

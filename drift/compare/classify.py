@@ -16,7 +16,7 @@ from drift.model import Actor, Cause, Change, Decision, Json
 from drift.paths import ItemKey, Path, render
 from drift.schema.facts import SCALED
 from drift.schema.types import ABSENT, Shape, Type
-from drift.spelling import closest, suggestion
+from drift.words import closest, suggestion
 
 
 @dataclass(frozen=True, slots=True)

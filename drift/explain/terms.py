@@ -11,7 +11,7 @@ from drift.errors import UsageError
 from drift.explain import texts
 from drift.model import Severity
 from drift.policy.severity import default_table
-from drift.spelling import did_you_mean
+from drift.words import did_you_mean
 
 _EXIT_STATUS: Final = "exit status"
 _SETTING: Final = "setting of drift.yaml"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from drift.counts import first_few, plural
 from drift.model import Object, ObjectKey, Security, Severity, as_object
 from drift.policy import rbac
 from drift.redaction import without_passwords
+from drift.words import first_few, plural
 
 #: The longest digest, in characters.
 _MAX_TEXT: Final = 240

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Final
 
-from drift.counts import first_few
 from drift.model import Json, Object, Security, as_object
+from drift.words import first_few
 
 GROUP: Final = "rbac.authorization.k8s.io"
 #: Verb, API group, resource and name of an object; "" names every object. For a URL, the group is None.

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.counts import first_few
 from drift.documents.scalars import read_plain
 from drift.globs import escape, escape_path
 from drift.model import Finding, ObjectKey, Report
+from drift.words import first_few
 
 #: If this many objects of a kind differ at one path, suggest one rule for all objects of the kind.
 MANY: Final = 3

@@ -9,10 +9,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from drift.counts import plural
 from drift.documents.scalars import read_plain
 from drift.model import Change, Finding, Json
 from drift.report.view import visible
+from drift.words import plural
 
 _WITHOUT_VALUES: Final = {
     Change.MISSING: "in Git, not in the cluster",

@@ -6,7 +6,6 @@ from itertools import chain
 from posixpath import normpath
 from typing import Final
 
-from drift.counts import first_few, plural
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
 from drift.report.diff import what_differs
 from drift.report.selection import MAX_MEMBERS, Group, group_name, grouped, member_names
@@ -22,6 +21,7 @@ from drift.report.view import (
     short,
     summary,
 )
+from drift.words import first_few, plural
 
 #: GitHub shows this many annotations per step.
 _MAX_ANNOTATIONS: Final = 10

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
-from drift.counts import first_few, plural
 from drift.history.episodes import Episode, EpisodeState, Scope
 from drift.history.gaps import Gap, ScopeGaps
 from drift.history.queries import (
@@ -24,6 +23,7 @@ from drift.model import Json
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE, Line, Terminal
 from drift.report.view import duration, key_name, managers_and_users, sentence, short
+from drift.words import first_few, plural
 
 _NAMED_OBJECTS: Final = 3
 #: Characters of a time that are its date.

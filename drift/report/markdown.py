@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.advice.advisor import Advisor
-from drift.counts import plural
 from drift.model import Finding, ObjectReport, Report, SourceInfo
 from drift.report.diff import DiffLine, excerpts, has_values, line_diff, what_differs
 from drift.report.formats import DEFAULT_STYLE, Style
@@ -41,6 +40,7 @@ from drift.report.view import (
     summary,
     visible,
 )
+from drift.words import plural
 
 #: Bytes kept free for the lines that count what is left out.
 _RESERVED: Final = 600

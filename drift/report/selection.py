@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from drift.counts import plural
 from drift.globs import Glob
 from drift.model import (
     SEVERITY_RANK,
@@ -22,7 +21,7 @@ from drift.model import (
     Status,
 )
 from drift.report.view import visible
-from drift.spelling import closest, suggestion
+from drift.words import closest, plural, suggestion
 
 
 @dataclass(frozen=True, slots=True)

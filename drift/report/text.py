@@ -8,7 +8,6 @@ from itertools import chain, groupby, pairwise, starmap
 from typing import Final
 
 from drift.advice.advisor import Advisor
-from drift.counts import first_few
 from drift.model import Change, Finding, ObjectReport, Report, Severity, SourceInfo, Status, Verdict
 from drift.report.diff import DiffLine, Mark, Pieces, differing_pieces, in_pieces, line_diff, what_differs_in_parts
 from drift.report.formats import DEFAULT_STYLE, Style
@@ -40,6 +39,7 @@ from drift.report.view import (
     summary,
     visible,
 )
+from drift.words import first_few
 
 SEVERITY_STYLE: Final = {
     Severity.CRITICAL: "bold red",

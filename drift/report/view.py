@@ -12,7 +12,6 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from drift.advice.advisor import Commands
-from drift.counts import first_few, plural
 from drift.model import (
     Actor,
     Cause,
@@ -31,6 +30,7 @@ from drift.model import (
     Verdict,
 )
 from drift.policy.cross_check import standstill
+from drift.words import first_few, plural
 
 CAUSE_TEXT: Final = {
     Cause.MANUAL: "changed in the cluster",

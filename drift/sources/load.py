@@ -12,7 +12,6 @@ from typing import Final
 
 import orjson
 
-from drift.counts import first_few
 from drift.documents.document import Document
 from drift.documents.files import files_below, is_excluded, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
@@ -32,6 +31,7 @@ from drift.sources.kustomizations import (
     select_files,
 )
 from drift.sources.parallel import ParallelReader, PlainFiles
+from drift.words import first_few
 
 #: The number of skipped files that a note names.
 _NAMED_FILES: Final = 3

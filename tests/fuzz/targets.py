@@ -14,7 +14,7 @@ from unittest import mock
 from drift.api import open_dump, scan
 from drift.audit.join import AuditOptions
 from drift.audit.users import Syncers
-from drift.config.load import parse_settings
+from drift.config.reader import parse_settings
 from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.gitops.managers import NO_OTHERS

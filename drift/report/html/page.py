@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from drift import __version__
 from drift.advice.advisor import Advisor, Commands
-from drift.counts import plural
 from drift.model import (
     SEVERITY_RANK,
     Actor,
@@ -59,6 +58,7 @@ from drift.report.view import (
     user_text,
     visible,
 )
+from drift.words import plural
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
 _COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from drift.config.load import parse_settings
+from drift.config.reader import parse_settings
 from drift.config.settings import Settings
 from drift.globs import PathGlob
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from drift.config.load import parse_settings
+from drift.config.reader import parse_settings
 from drift.config.settings import Settings
 from drift.model import Cause, Change, IgnoredBy, ObjectKey, Security, Severity, Status, Verdict
 from drift.policy.judgement import apply_policy

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.config.load import parse_settings
+from drift.config.reader import parse_settings
 from drift.errors import ConfigError
 from drift.model import Cause, Change, ObjectKey, Report, Status, Verdict
 from drift.paths import ItemKey, render

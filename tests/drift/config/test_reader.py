@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drift.config.load import load_settings, parse_settings
+from drift.config.reader import load_settings, parse_settings
 from drift.config.settings import DRIFT_CAUSES, Settings
 from drift.errors import ConfigError
 from drift.model import Cause, Change, Severity, Unmanaged
