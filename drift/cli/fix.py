@@ -26,9 +26,10 @@ from drift.config.reader import load_settings
 from drift.config.settings import SourceRequest
 from drift.errors import SourceError, UnreadableManifestsError, UsageError
 from drift.globs import FileGlob
+from drift.kube.limits import SCAN_SECONDS, Deadline
 from drift.model import Manifest, Report, SourceInfo, SourceKind
 from drift.report.view import visible
-from drift.sources.git import load_manifests_at
+from drift.sources.git import Git, load_manifests_at
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.load import load_manifests
 from drift.sources.path_renderer import render_at
@@ -164,9 +165,10 @@ def run_guard(options: argparse.Namespace) -> int:
     findings = select(report, ())
     names = {name for selected in findings for name in selected.item.origins}
     sources = [one for one in report.sources if one.kind is not SourceKind.FILES and one.name in names]
-    rendered, unknown = _rendered(report, sources, settings.sources, options.base, options.head)
+    git = Git(Deadline(options.deadline or SCAN_SECONDS))
+    rendered, unknown = _rendered(report, sources, settings.sources, git, options.base, options.head)
     paths = _paths(report)
-    base, head = (_files_at(revision, paths, exclude) for revision in (options.base, options.head))
+    base, head = (_files_at(revision, paths, exclude, git) for revision in (options.base, options.head))
     guarded = guard(findings, [*base, *rendered[0]], [*head, *rendered[1]], unknown)
     write_stdout(FORMATS[options.output](guarded))
     if any(one.is_blocking for one in guarded):
@@ -181,11 +183,11 @@ def _paths(report: Report) -> tuple[str, ...]:
     return tuple(path for path in report.manifests.paths if path not in other)
 
 
-def _files_at(revision: str | None, paths: Sequence[str], exclude: Sequence[FileGlob]) -> Sequence[Manifest]:
+def _files_at(revision: str | None, paths: Sequence[str], exclude: Sequence[FileGlob], git: Git) -> Sequence[Manifest]:
     if not paths:
         return ()
     if revision is not None:
-        return load_manifests_at(revision, paths, exclude)
+        return load_manifests_at(revision, paths, exclude, git)
     loaded = load_manifests(paths, exclude=exclude)
     if loaded.errors:
         raise UnreadableManifestsError(loaded.errors)
@@ -193,7 +195,7 @@ def _files_at(revision: str | None, paths: Sequence[str], exclude: Sequence[File
 
 
 def _rendered(
-    report: Report, sources: Sequence[SourceInfo], requests: Sequence[SourceRequest], *revisions: str | None
+    report: Report, sources: Sequence[SourceInfo], requests: Sequence[SourceRequest], git: Git, *revisions: str | None
 ) -> tuple[Sequence[Sequence[Manifest]], frozenset[str]]:
     """Returns the manifests of rendered sources at each revision, and the names of the sources that are unknown."""
     version = report.cluster.version if report.cluster is not None else None
@@ -201,7 +203,7 @@ def _rendered(
     unknown: set[str] = set()
     for source in sources:
         try:
-            at_revisions = [render_at(revision, source, requests, version) for revision in revisions]
+            at_revisions = [render_at(revision, source, requests, version, git) for revision in revisions]
         except SourceError as error:
             say(str(error))
             unknown.add(source.name)

@@ -489,6 +489,12 @@ def _add_guard(commands: _Commands) -> None:
     guarding.add_argument(
         "--head", metavar="REV", help="the Git revision after the change (default: the files of the work tree)"
     )
+    guarding.add_argument(
+        "--deadline",
+        type=duration,
+        metavar="DURATION",
+        help="timeout of Git and of the programs that render, for all revisions together (default: 10m)",
+    )
     add_exclude(guarding)
     add_config(guarding)
     add_form(guarding, "text", "markdown", "json", "github")

@@ -128,7 +128,7 @@ def _installation(request: SourceRequest, chart: Chart, kube_version: str | None
 
 
 def render_at(
-    revision: str | None, source: SourceInfo, requests: Sequence[SourceRequest], kube_version: str | None
+    revision: str | None, source: SourceInfo, requests: Sequence[SourceRequest], kube_version: str | None, git: Git
 ) -> tuple[Manifest, ...]:
     """Returns the manifests of a source at a revision.
 
@@ -137,6 +137,7 @@ def render_at(
         source: The source.
         requests: The sources of drift.yaml, which say how a chart is installed.
         kube_version: The version of the cluster.
+        git: Runs Git. Its deadline is that of other programs, too.
 
     Raises:
         SourceError: It cannot be rendered, or not without the cluster.
@@ -144,14 +145,25 @@ def render_at(
     """
     if source.path is None or source.kind not in {SourceKind.KUSTOMIZE, SourceKind.HELM_CHART}:
         raise SourceError(f"{source.name}: what {source.kind} applies is known only to the cluster")
+    runner, shown = Runner(git.deadline), source.path
     request = _request_of(source, requests) if source.kind is SourceKind.HELM_CHART else None
+
+    def render(path: Path, places: Mapping[Path, Path]) -> Sequence[Manifest]:
+        folder = folder_of(str(path))
+        if request is None:
+            return read_built(build(folder, runner), folder, shown)
+        chart = read_chart(folder)
+        values = tuple(str(_in_place(Path(file).resolve(), places)) for file in request.values)
+        return render_chart(chart, replace(_installation(request, chart, kube_version), values=values), shown, runner)[
+            0
+        ]
+
     try:
         if revision is None:
-            manifests = _render(Path(source.path), source.path, request, kube_version, {})
+            manifests = render(Path(shown), {})
         else:
-            with copy_at(revision, Path(source.path), Git()) as copy:
-                places = {copy.work_tree.resolve(): copy.root}
-                manifests = _render(copy.path, source.path, request, kube_version, places) if copy.path.exists() else ()
+            with copy_at(revision, Path(shown), git) as copy:
+                manifests = render(copy.path, {copy.work_tree.resolve(): copy.root}) if copy.path.exists() else ()
     except SourceError as error:
         raise SourceError(f"{source.name}{f' at {revision}' if revision else ''}: {error}") from None
     return tuple(replace(manifest, origins=(source.name,)) for manifest in manifests)
@@ -167,26 +179,6 @@ def _request_of(source: SourceInfo, requests: Sequence[SourceRequest]) -> Source
     return request
 
 
-def _render(
-    path: Path, shown: str, request: SourceRequest | None, kube_version: str | None, places: Mapping[Path, Path]
-) -> tuple[Manifest, ...]:
-    """Renders a path.
-
-    Args:
-        path: Where it is.
-        shown: Its name for messages.
-        request: How a chart is installed; None for a kustomization.
-        kube_version: The version of the cluster.
-        places: The folder that takes the place of another one, for values files.
-    """
-    folder = folder_of(str(path))
-    if request is None:
-        return read_built(build(folder, Runner()), folder, shown)
-    chart = read_chart(folder)
-    values = tuple(str(_in_place(Path(file).resolve(), places)) for file in request.values)
-    installation = replace(_installation(request, chart, kube_version), values=values)
-    return render_chart(chart, installation, shown, Runner())[0]
-
-
 def _in_place(file: Path, places: Mapping[Path, Path]) -> Path:
+    """Returns a file in the folder that takes the place of its own."""
     return next((new / file.relative_to(old) for old, new in places.items() if file.is_relative_to(old)), file)

@@ -119,6 +119,12 @@ def test_a_change_of_the_field(  # noqa: PLR0917
     assert (effects[finding], found) == (effect, status)
 
 
+@pytest.mark.usefixtures("repository")
+def test_the_deadline_ends_it(capsys: Out) -> None:
+    assert main(["guard", "report.json", "--base", "main", "--deadline", "0.000001s"]) == 3
+    assert "git was stopped" in capsys.readouterr().err
+
+
 def test_what_is_adopted_is_codified(repository: Path, capsys: Out) -> None:
     assert main(["adopt", "report.json", "--write"]) == 1
 
