@@ -14,7 +14,7 @@ from drift.kube.kubeconfig import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import Deadline, Limits, call_with_timeout
 from drift.kube.resources import Resource
 from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
-from drift.policy.judgement import apply_policy
+from drift.policy.rules import apply_policy
 from drift.scanning import LiveSource, NoCache, Options, ScanStep, scan_manifests
 from drift.schema.types import built_in_kinds, compact_schemas
 from drift.sources.field_lines import FieldLines

@@ -284,7 +284,7 @@ def _push(report: Report, gateway: "Pushgateway") -> None:
 
 
 def _suggest(report: Report) -> None:
-    from drift.policy.suggestions import suggest_rules, to_yaml  # noqa: PLC0415
+    from drift.policy.rules import suggest_rules, to_yaml  # noqa: PLC0415
 
     write_stdout(to_yaml(suggest_rules(report)))
 

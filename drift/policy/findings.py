@@ -1,22 +1,25 @@
 """Converts classified differences to findings: readable paths, plain values, a fingerprint, no secret values."""
 
 import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.compare.classify import ClassifiedDifference
 from drift.compare.diff import Difference
 from drift.compare.objects import ObjectComparison
+from drift.compare.project import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
-from drift.model import SEVERITY_RANK, Cause, Change, Finding, Object, ObjectKey, Severity
-from drift.paths import render
+from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, Object, ObjectKey, Severity
+from drift.paths import Path, render
 from drift.policy.digest import Digest
-from drift.policy.secret_env import replaces_secret
 from drift.policy.security import security_of
 from drift.policy.severity import default_table
 from drift.policy.unmanaged import UnmanagedObject
 
+#: The path of the field that an autoscaler sets.
+REPLICAS: Final = ("spec", "replicas")
+_REPLICAS: Final = ".".join(REPLICAS)
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -37,7 +40,7 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
     redacted = (
         contains_redacted(difference.desired)
         or contains_redacted(difference.live)
-        or replaces_secret(difference, compared.projection)
+        or _replaces_secret(difference, compared.projection)
     )
     if difference.change is Change.REMOVED:
         where = pointer(compared.projection.desired, difference.path)
@@ -150,3 +153,131 @@ def fingerprint(cluster: str, key: ObjectKey, path: str, change: Change) -> str:
     """Returns the id of a finding, the same in every scan: 16 hexadecimal digits, derived from names only."""
     parts = (cluster, key.group, key.kind, key.namespace or "", key.name, path, change)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+# -- environment variables that come from a Secret on one side
+
+
+def _replaces_secret(difference: Difference, projection: Projection) -> bool:
+    """Returns whether a difference would show a value that the other side takes from a Secret.
+
+    Args:
+        difference: A difference without redacted values.
+        projection: The trees in which it was found.
+    """
+    if difference.path[-1:] == ("value",):
+        sides = (_at(projection.desired, difference.path[:-1]), _at(projection.live, difference.live_path[:-1]))
+        return any(isinstance(entry, dict) and _is_from_secret(entry) for entry in sides)
+    desired, live = _entries(to_json(difference.desired)), _entries(to_json(difference.live))
+    literal = [{entry["name"] for entry in side if "value" in entry} for side in (desired, live)]
+    # Without a schema, the reference to the Secret may have been removed as a default, which leaves only the name.
+    hidden = [
+        {entry["name"] for entry in side if _is_from_secret(entry) or len(entry) == 1} for side in (desired, live)
+    ]
+    return bool(literal[0] & hidden[1] or literal[1] & hidden[0])
+
+
+def _is_from_secret(entry: Json) -> bool:
+    source = entry.get("valueFrom")
+    return isinstance(source, dict) and "secretKeyRef" in source
+
+
+def _entries(value: Json) -> list[Json]:
+    """Returns every part of a value that may be an environment variable; custom resources have them anywhere."""
+    found = []
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("name"), str):
+                found.append(part)
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+    return found
+
+
+def _at(tree: Json, path: Path) -> Json:
+    for element in path:
+        tree = getattr(tree, "value", tree)
+        if not isinstance(tree, dict) or element not in tree:
+            return None
+        tree = tree[element]
+    return getattr(tree, "value", tree)
+
+
+# -- replicas with a HorizontalPodAutoscaler: drift only outside its range
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """A HorizontalPodAutoscaler.
+
+    Attributes:
+        name: Its name.
+        target: The object that it scales.
+        minimum: ``minReplicas``.
+        maximum: ``maxReplicas``.
+    """
+
+    name: str
+    target: ObjectKey
+    minimum: int
+    maximum: int
+
+
+def read_autoscaler(body: Object) -> Autoscaler | None:
+    """Reads a HorizontalPodAutoscaler of any version; returns None if it is invalid."""
+    metadata, spec = body.get("metadata"), body.get("spec")
+    if not isinstance(metadata, dict) or not isinstance(spec, dict):
+        return None
+    reference, maximum = spec.get("scaleTargetRef"), spec.get("maxReplicas")
+    if not isinstance(reference, dict) or not isinstance(maximum, int):
+        return None
+    minimum = spec.get("minReplicas")
+    group = str(reference.get("apiVersion", "")).rpartition("/")[0]
+    target = ObjectKey(group, str(reference.get("kind")), metadata.get("namespace"), str(reference.get("name")))
+    return Autoscaler(str(metadata.get("name")), target, minimum if isinstance(minimum, int) else 1, maximum)
+
+
+def concerns_replicas(findings: Iterable[Finding]) -> bool:
+    """Returns whether any finding is about replicas, so that the autoscalers are needed."""
+    return any(finding.path == _REPLICAS for finding in findings)
+
+
+def judge_replicas(
+    key: ObjectKey, findings: Sequence[Finding], autoscalers: Iterable[Autoscaler]
+) -> tuple[Finding, ...]:
+    """Returns the findings of an object, with the cause of a finding about replicas adapted to its autoscaler.
+
+    Args:
+        key: The object.
+        findings: Its findings.
+        autoscalers: The autoscalers in its namespace.
+    """
+    autoscaler = next((candidate for candidate in autoscalers if candidate.target == key), None)
+    return tuple(_judge(key, finding, autoscaler) if finding.path == _REPLICAS else finding for finding in findings)
+
+
+def _judge(key: ObjectKey, finding: Finding, autoscaler: Autoscaler | None) -> Finding:
+    if finding.change is Change.REMOVED:
+        return finding
+    if autoscaler is None:
+        # The controller manager scales only for an autoscaler, and that one must have been deleted.
+        return _with_cause(key, finding, Cause.UNKNOWN) if finding.cause is Cause.CONTROLLER else finding
+    bounds = f"[{autoscaler.minimum}, {autoscaler.maximum}]"
+    if _is_in_range(finding.live, autoscaler):
+        finding = _with_cause(key, finding, Cause.CONTROLLER)
+        return replace(finding, note=f"HorizontalPodAutoscaler {autoscaler.name} keeps it within {bounds}")
+    if finding.cause is Cause.CONTROLLER:
+        finding = _with_cause(key, finding, Cause.UNKNOWN)
+    return replace(finding, note=f"outside {bounds}, the range of HorizontalPodAutoscaler {autoscaler.name}")
+
+
+def _is_in_range(replicas: Json, autoscaler: Autoscaler) -> bool:
+    return isinstance(replicas, int) and autoscaler.minimum <= replicas <= autoscaler.maximum
+
+
+def _with_cause(key: ObjectKey, finding: Finding, cause: Cause) -> Finding:
+    finding = replace(finding, cause=cause)
+    return replace(finding, severity=default_table().of_finding(key, finding))

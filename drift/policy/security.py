@@ -1,7 +1,7 @@
 """Whether a difference loosens or tightens security: a table of the settings that do, by path."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
@@ -10,9 +10,8 @@ from typing import Final
 
 from drift.globs import Glob, PathGlob
 from drift.model import Change, Json, Object, ObjectKey, Security, as_object
-from drift.paths import ItemKey, parse
+from drift.paths import ItemKey, Path, parse, render, set_member
 from drift.policy import rbac
-from drift.policy.parts import parts
 
 #: Compares the desired value of a setting with the live one. None stands for a setting that is absent.
 _Comparison = Callable[[Json, Json], Security | None]
@@ -358,3 +357,62 @@ def _of_kind(group: str, kind: str) -> tuple[_Setting, ...]:
         for setting in _SETTINGS
         if (setting.group is None or setting.group == group) and setting.kind.matches(kind)
     )
+
+
+# -- the parts of a value that was added or removed as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a value.
+
+    Attributes:
+        path: Its path, from the root of the object.
+        value: The part.
+        in_item: Whether it belongs to a list item within the value, and is not that item itself.
+    """
+
+    path: str
+    value: Json
+    in_item: bool
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it has no parts itself."""
+        return not (isinstance(self.value, dict | list) and self.value)
+
+
+def parts(path: str, value: Json) -> Iterator[Part]:
+    """Yields all parts of a JSON value, without the value itself. All scalars of a list item are its key.
+
+    Args:
+        path: The path of the value.
+        value: The value.
+    """
+    for subpath, part in _parts(value, ()):
+        in_item = any(isinstance(element, ItemKey) for element in subpath[:-1])
+        yield Part(_join(path, subpath), part, in_item)
+
+
+def _parts(value: Json, path: Path) -> Iterator[tuple[Path, Json]]:
+    items: Iterable[tuple[str | ItemKey, Json]]
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = [(_item_key(item), item) for item in value]
+    else:
+        return
+    for element, part in items:
+        yield (*path, element), part
+        yield from _parts(part, (*path, element))
+
+
+def _item_key(item: Json) -> ItemKey:
+    if not isinstance(item, dict):
+        return set_member(item)
+    return ItemKey(sorted((name, value) for name, value in item.items() if isinstance(value, str | int)))
+
+
+def _join(path: str, subpath: Path) -> str:
+    text = render(subpath)
+    return path + text if text.startswith("[") or not path else f"{path}.{text}"

@@ -11,8 +11,7 @@ from drift.config.reader import read_severity_rule
 from drift.config.settings import SeverityRule
 from drift.globs import PathGlobs
 from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, Security, Severity
-from drift.policy.parts import parts
-from drift.policy.security import gives_full_control
+from drift.policy.security import gives_full_control, parts
 
 #: Group, kind, path, change and cause.
 _Lookup = tuple[str, str, str, Change, Cause]

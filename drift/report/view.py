@@ -29,7 +29,7 @@ from drift.model import (
     Status,
     Verdict,
 )
-from drift.policy.cross_check import standstill
+from drift.policy.rules import standstill
 from drift.words import first_few, plural
 
 CAUSE_TEXT: Final = {

@@ -6,7 +6,7 @@ from typing import Final
 from drift.errors import RequestError, TooManyObjectsError
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resources
-from drift.policy.autoscaling import Autoscaler, read_autoscaler
+from drift.policy.findings import Autoscaler, read_autoscaler
 
 #: Pairs (namespaces, autoscalers): after so many namespaces have been listed one by one, try to list all namespaces at
 #: once, but give up if there are more than so many autoscalers.

@@ -14,8 +14,7 @@ from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, a
 from drift.gitops.tracking import ReservedMetadata
 from drift.model import Change, Finding, Manifest, Object, ObjectReport, Status
 from drift.paths import render
-from drift.policy.autoscaling import concerns_replicas, judge_replicas
-from drift.policy.findings import conceal, deletion_findings, object_findings
+from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
 from drift.redaction import is_secret, redact_at, redacted_paths
 from drift.scanning.autoscalers import Autoscalers
 from drift.scanning.cache import NoCache

@@ -11,7 +11,7 @@ from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
-from drift.policy.judgement import apply_policy
+from drift.policy.rules import apply_policy
 from drift.scanning import ComparisonCache, ScanStep, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.model import Desired

@@ -23,7 +23,7 @@ from drift.history.episodes import Scope
 from drift.history.store import History, read_history
 from drift.kube.connection import connect
 from drift.model import Report, Unmanaged
-from drift.policy.suggestions import suggest_rules, to_yaml
+from drift.policy.rules import suggest_rules, to_yaml
 from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report
 from drift.report.merge import merge

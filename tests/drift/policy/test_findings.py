@@ -1,9 +1,23 @@
-"""The fingerprints of findings."""
+"""Fingerprints of findings, hidden values of Secrets, and replicas that an autoscaler sets."""
 
-from drift.model import Change, ObjectKey
-from drift.policy.findings import fingerprint
+import json
+from typing import Any
 
-KEY = ObjectKey("apps", "Deployment", "n", "a")
+import pytest
+
+from drift.compare.objects import compare_object
+from drift.model import Cause, Change, Finding, ObjectKey, Severity
+from drift.policy.findings import (
+    Autoscaler,
+    concerns_replicas,
+    fingerprint,
+    judge_replicas,
+    object_findings,
+    read_autoscaler,
+)
+from drift.schema.types import UNKNOWN, SchemaDocument, Type, compact_schemas
+
+KEY = ObjectKey("apps", "Deployment", "shop", "web")
 
 
 def test_a_fingerprint_is_derived_from_names() -> None:
@@ -26,3 +40,107 @@ def test_a_fingerprint_is_derived_from_names() -> None:
         ),
     }
     assert len(others | {one}) == 8
+
+
+FROM_SECRET = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+IN_CLEAR = {"name": "PASSWORD", "value": "hunter2-planted"}
+OTHER = {"name": "MODE", "value": "fast"}
+KIND = SchemaDocument(compact_schemas()).kind("apps", "v1", "Deployment")
+
+
+def _deployment(*env: dict[str, Any]) -> dict[str, Any]:
+    containers = [{"name": "web", "image": "nginx", "env": list(env)}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "a", "namespace": "n"},
+        "spec": {"template": {"spec": {"containers": containers}}},
+    }
+
+
+def _findings(desired: dict[str, Any], live: dict[str, Any], schema: Type | None) -> tuple[Finding, ...]:
+    assert schema is not None
+    compared = compare_object(desired, live, None, schema)
+    return object_findings(compared, ObjectKey("apps", "Deployment", "n", "a"), "")
+
+
+@pytest.mark.parametrize("schema", [KIND, UNKNOWN], ids=["typed", "compared as a whole"])
+@pytest.mark.parametrize(("desired", "live"), [(FROM_SECRET, IN_CLEAR), (IN_CLEAR, FROM_SECRET)])
+def test_a_value_that_replaces_a_reference_to_a_secret_is_redacted(
+    desired: dict[str, Any], live: dict[str, Any], schema: Type | None
+) -> None:
+    found = _findings(_deployment(OTHER, desired), _deployment(OTHER, live), schema)
+
+    assert found
+    assert "hunter2-planted" not in json.dumps([(finding.desired, finding.live) for finding in found])
+    assert schema is UNKNOWN or any(finding.redacted for finding in found)
+
+
+def test_other_variables_are_shown() -> None:
+    found = _findings(
+        _deployment(FROM_SECRET, OTHER), _deployment(FROM_SECRET, {"name": "MODE", "value": "slow"}), KIND
+    )
+
+    assert [(finding.desired, finding.live, finding.redacted) for finding in found] == [("fast", "slow", False)]
+
+
+HPA = Autoscaler("web", KEY, 2, 5)
+
+
+def _replicas(live: int | None, cause: Cause, change: Change = Change.CHANGED) -> Finding:
+    return Finding(
+        id="0123456789abcdef",
+        change=change,
+        path="spec.replicas",
+        pointer="/spec/replicas",
+        desired=1,
+        live=live,
+        redacted=False,
+        cause=cause,
+        severity=Severity.MEDIUM,
+    )
+
+
+@pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.UNKNOWN, Cause.CONTROLLER, Cause.PENDING_SYNC])
+@pytest.mark.parametrize("live", [2, 3, 5])
+def test_inside_the_range_the_cause_is_the_controller(live: int, cause: Cause) -> None:
+    (judged,) = judge_replicas(KEY, (_replicas(live, cause),), [HPA])
+
+    assert (judged.cause, judged.severity) == (Cause.CONTROLLER, Severity.INFO)
+
+
+@pytest.mark.parametrize(("cause", "expected"), [(Cause.MANUAL, Cause.MANUAL), (Cause.CONTROLLER, Cause.UNKNOWN)])
+@pytest.mark.parametrize("live", [0, 1, 6])
+def test_outside_the_range_it_is_drift(live: int, cause: Cause, expected: Cause) -> None:
+    (judged,) = judge_replicas(KEY, (_replicas(live, cause),), [HPA])
+
+    assert judged.cause is expected
+    assert judged.is_drift
+    assert judged.note is not None
+
+
+def test_without_an_autoscaler_it_is_drift() -> None:
+    other = Autoscaler("other", ObjectKey("apps", "Deployment", "shop", "other"), 1, 9)
+
+    (judged,) = judge_replicas(KEY, (_replicas(3, Cause.CONTROLLER),), [other])
+
+    assert judged.cause is Cause.UNKNOWN
+
+
+def test_other_findings_are_left_alone() -> None:
+    removed = _replicas(None, Cause.UNKNOWN, Change.REMOVED)
+
+    assert judge_replicas(KEY, (removed,), [HPA]) == (removed,)
+    assert not concerns_replicas(())
+
+
+def test_an_autoscaler_is_read_in_any_version() -> None:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    body = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"scaleTargetRef": reference, "maxReplicas": 5}}
+
+    assert read_autoscaler(body) == Autoscaler("web", KEY, 1, 5)
+
+
+@pytest.mark.parametrize("body", [{}, {"metadata": {}, "spec": {}}, {"metadata": [], "spec": 3}])
+def test_an_invalid_autoscaler_is_none(body: dict[str, Any]) -> None:
+    assert read_autoscaler(body) is None

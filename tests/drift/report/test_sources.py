@@ -6,7 +6,7 @@ from itertools import takewhile
 import pytest
 
 from drift.model import Report, Severity, SourceInfo, SourceKind, Status
-from drift.policy.cross_check import cross_check
+from drift.policy.rules import cross_check
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, Style, render
 from drift.report.markdown import to_markdown
 from drift.report.selection import by_source, is_shown, worst_first
