@@ -73,7 +73,7 @@ def parse_settings(text: bytes, name: str) -> Settings:
         return read_settings(documents[0].value if documents else None)
     except SettingError as error:
         # Imported only here: it needs PyYAML, and most settings are valid.
-        from drift.documents.positions import locate  # noqa: PLC0415
+        from drift.documents.exact_yaml import locate  # noqa: PLC0415
 
         found = locate(text, error.place)
         place = f"{name}:{found[0]}:{found[1]}" if found else name

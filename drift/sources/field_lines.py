@@ -15,7 +15,7 @@ from drift.model import Json, Manifest, Object, Place, Source
 from drift.sources.kustomizations import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
-    from drift.documents.positions import Node
+    from drift.documents.exact_yaml import Node
     from drift.sources.git import Revisions
 
 #: The line of a field in a longer document, such as a list of a thousand objects, is not worth the time.
@@ -122,7 +122,7 @@ class FieldLines:
         if text is None:
             return None
         # Imported only here: it needs PyYAML, which takes 10 ms to load.
-        from drift.documents.positions import first_document  # noqa: PLC0415
+        from drift.documents.exact_yaml import first_document  # noqa: PLC0415
 
         return first_document(text[1], text[0])
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from posixpath import normpath
 from typing import Final
 
-from drift.documents.document import Document
+from drift.documents import Document
 from drift.documents.files import ENDINGS, files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError

@@ -15,9 +15,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Final
 
+from drift.documents.exact_yaml import locate
 from drift.documents.files import read_file
 from drift.documents.parse import read_documents
-from drift.documents.positions import locate
 from drift.errors import DriftError, SourceError
 from drift.model import Json, Manifest, Object, Source, as_object, at, objects_at, text_at, texts_at
 from drift.sources.kustomizations import KUSTOMIZATIONS, has_kustomization, named_paths

@@ -14,8 +14,8 @@ from pathlib import PurePath
 from posixpath import normpath
 from typing import Final
 
+from drift.documents.exact_yaml import Node, first_document
 from drift.documents.parse import split_documents
-from drift.documents.positions import Node, first_document
 from drift.model import Incomparable, Json, Manifest, Place, as_object
 from drift.redaction import Redacted
 from drift.sources.kustomizations import KUSTOMIZATIONS

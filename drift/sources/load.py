@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from drift.documents.document import Document
+from drift.documents import Document
 from drift.documents.files import files_below, is_excluded, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError

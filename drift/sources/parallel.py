@@ -22,8 +22,8 @@ from typing import Final, NoReturn
 
 import orjson
 
-from drift.documents.fast_yaml import begins_as_json, parse_plain_documents
 from drift.documents.files import document_files, read_file
+from drift.documents.parse import begins_as_json, parse_plain_documents
 from drift.globs import FileGlob
 from drift.model import Json
 from drift.redaction import is_secret

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drift.documents.positions import locate
+from drift.documents.exact_yaml import locate
 
 TEXT = b"""\
 # settings
