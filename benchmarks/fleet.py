@@ -307,6 +307,16 @@ class Fleet:
         query = {"fieldManager": "kubectl-edit"}
         self._send("PATCH", _path(body), edits[body["kind"]], query, "application/merge-patch+json")
 
+    def edit_config_map(self, number: int, value: str) -> None:
+        """Sets a value in the ConfigMap of an application by hand.
+
+        Raises:
+            RuntimeError: The server refused it.
+        """
+        path = f"/api/v1/namespaces/{namespace_of(number)}/configmaps/{_name_of(number)}"
+        query = {"fieldManager": "kubectl-edit"}
+        self._send("PATCH", path, {"data": {"LOG_LEVEL": value}}, query, "application/merge-patch+json")
+
     def _send(
         self,
         method: str,

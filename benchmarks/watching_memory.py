@@ -1,105 +1,56 @@
 """Measures the memory of ``drift watch`` over many edits: ``python -m benchmarks.watching_memory [EDITS]``.
 
-Runs ``drift watch`` with a history as a process, and edits one ConfigMap of a sandbox cluster EDITS times (default
-20,000; every second edit reverts the one before). Prints the resident memory of the process, each time after the watch
-has seen all edits so far. The memory must not grow once the caches are full.
+Runs ``drift watch`` with a history as a process, and edits the ConfigMaps of a small fleet in a sandbox cluster EDITS
+times (default 100,000, about half an hour; every second edit of a ConfigMap reverts the one before). Prints the
+resident memory of the process ten times, each time after the watch has seen all edits so far. The memory must not grow
+once the caches are full.
 """
 
-import base64
-import json
-import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import urllib3
-import yaml
 
+from benchmarks.fleet import NAMESPACES, Fleet, Syncing, namespace_of, prepare, write_manifests
+from benchmarks.watching import counter, resident, wait_until_current, watching
 from tools.sandbox.cluster import Cluster
-from tools.sandbox.syncers import Syncer, sync
 
-REPOSITORY = Path(__file__).parents[1]
-EDITS = 20_000
-PRINTED_AFTER = (0, 100, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000)
-OK = 200
-CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: default}\ndata: {a: '1', b: '2'}\n"
-PATH = "/api/v1/namespaces/default/configmaps/config?fieldManager=kubectl-edit"
+EDITS: Final = 100_000
+OBJECTS: Final = 500
+_APPLICATIONS: Final = OBJECTS // 5
+#: What Git has.
+_IN_SYNC: Final = "info"
 
 
 def main() -> None:
     """Measures and prints a Markdown table."""
     edits = int(sys.argv[1]) if len(sys.argv) > 1 else EDITS
-    with Cluster.start() as cluster, tempfile.TemporaryDirectory() as folder:
-        manifests = Path(folder) / "manifests.yaml"
-        manifests.write_text(CONFIG, encoding="utf-8")
-        sync(cluster, Syncer.FLUX, manifests)
-        with _watching(cluster, manifests, Path(folder) / "history.db") as (process, url):
-            _measure(process, url, _Editor(cluster), edits)
+    with Cluster.start() as cluster, tempfile.TemporaryDirectory() as name:
+        manifests = Path(name) / "manifests"
+        prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
+        write_manifests(OBJECTS, manifests)
+        fleet = Fleet(cluster, Syncing.SERVER_SIDE)
+        fleet.load(OBJECTS)
+        with watching(cluster, manifests, f"--history={Path(name) / 'history.db'}") as (process, url):
+            wait_until_current(url)
+            _measure(process.pid, url, fleet, edits)
 
 
-@contextmanager
-def _watching(cluster: Cluster, manifests: Path, history: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    command = [sys.executable, "-m", "drift", "watch", str(manifests), "--metrics-port=0", "--quiet"]
-    with subprocess.Popen(
-        [*command, f"--kubeconfig={cluster.kubeconfig}", f"--history={history}"],
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            if process.stderr is None:
-                raise TypeError("no standard error")
-            yield process, next(line for line in process.stderr if "see http" in line).split("see ")[1].strip()
-        finally:
-            process.terminate()
-
-
-class _Editor:
-    """Edits the ConfigMap with one HTTP request per edit."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
-        authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
-        token = config["users"][0]["user"]["token"]
-        self._http = urllib3.PoolManager(ca_cert_data=authority)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/merge-patch+json"}
-        self._url = cluster.server + PATH
-
-    def edit(self, value: str) -> None:
-        body = json.dumps({"data": {"a": value}})
-        response = self._http.request("PATCH", self._url, body=body, headers=self._headers)
-        if response.status != OK:
-            raise RuntimeError(f"the edit failed: {response.status}")
-
-
-def _measure(process: "subprocess.Popen[str]", url: str, editor: _Editor, edits: int) -> None:
+def _measure(process: int, url: str, fleet: Fleet, edits: int) -> None:
     http = urllib3.PoolManager()
-    while http.request("GET", f"{url}healthz").status != OK:
-        time.sleep(0.1)
-    print("| edits | memory | behind by |\n|---|---|---|", flush=True)
+    print("| edits | memory | behind by |\n|--:|--:|--:|", flush=True)
     for number in range(edits + 1):
-        if number in PRINTED_AFTER or number == edits:
-            behind = number - _seen(http, url)
-            while _seen(http, url) < number:
+        if number % (edits // 10) == 0:
+            # Each edit opens or resolves a finding.
+            behind = number - counter(http, url, "opened_findings", "resolved_findings")
+            while counter(http, url, "opened_findings", "resolved_findings") < number:
                 time.sleep(0.05)
-            print(f"| {number:,} | {_resident(process.pid):.1f} MB | {behind:,} edits |", flush=True)
-        editor.edit("1" if number % 2 else f"edited-{number}")
-
-
-def _seen(http: urllib3.PoolManager, url: str) -> int:
-    """Returns the number of opened and resolved findings that the watch has counted: one for each edit."""
-    text = http.request("GET", f"{url}metrics").data.decode()
-    counts = re.findall(r"^drift_watch_(?:opened|resolved)_findings_total (\d+)", text, re.MULTILINE)
-    return sum(map(int, counts))
-
-
-def _resident(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+            print(f"| {number:,} | {resident(process):.1f} MB | {behind:,} edits |", flush=True)
+        is_revert = number // _APPLICATIONS % 2
+        fleet.edit_config_map(number % _APPLICATIONS, _IN_SYNC if is_revert else f"edited-{number}")
 
 
 if __name__ == "__main__":
