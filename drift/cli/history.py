@@ -17,11 +17,9 @@ from drift.cli.console import is_terminal, uses_color, write_stderr, write_stdou
 from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.globs import Glob
-from drift.history.changes import ScanCoverage
-from drift.history.episodes import Scope
+from drift.history.episodes import ScanCoverage, Scope
 from drift.history.queries import By, EpisodeFilter, parse_since
-from drift.history.scope import require_scope_name, scope_of
-from drift.history.store import History, read_history
+from drift.history.store import History, read_history, require_scope_name, scope_of
 from drift.kube.live import LiveSource
 from drift.model import Report
 from drift.report.formats import MessageFormat
@@ -112,8 +110,7 @@ class RunRecorder:
         if self._form is None or not self._recorded:
             return
         # Imported only here: most runs send nothing.
-        from drift.notify.delivery import deliver  # noqa: PLC0415
-        from drift.notify.webhook import Webhook  # noqa: PLC0415
+        from drift.notify.webhook import Webhook, deliver  # noqa: PLC0415
 
         url = os.environ.get(_URL)
         if not url:

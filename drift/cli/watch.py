@@ -20,25 +20,20 @@ from drift.cli.console import is_terminal, say, write_stdout
 from drift.config.reader import DEFAULT_FILE, load_settings
 from drift.config.settings import Settings, SourceRequest
 from drift.errors import UsageError
-from drift.history.scope import scope_of
-from drift.history.store import History
+from drift.history.store import History, scope_of
 from drift.kube.api_server import ApiServer
 from drift.kube.kubeconfig import from_flags, is_loopback
 from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests
 from drift.sources.resolve import cluster_states, file_paths, rendered_files
-from drift.watch.audit import AuditWindow, EventsArrived
-from drift.watch.audit_follower import LogFollower
-from drift.watch.audit_receiver import AuditReceiver, KeyPair
+from drift.watch.audit import AuditReceiver, AuditWindow, EventsArrived, KeyPair, LogFollower
 from drift.watch.comparison import DesiredState
+from drift.watch.findings import FindingChange, Recorder, to_json_line, to_text_line
 from drift.watch.http_server import HttpServer
-from drift.watch.log_lines import to_json_line, to_text_line
 from drift.watch.loop import Watcher
 from drift.watch.manifest_files import Fingerprint, ManifestWatcher, fingerprint
-from drift.watch.open_findings import FindingChange
-from drift.watch.recorder import Recorder
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
 
 #: Seconds to make the last report after a signal to stop. A second signal ends the process at once.
 _GRACE: Final = 5.0

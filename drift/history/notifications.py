@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from drift.history.changes import EpisodeChanges
-from drift.history.episodes import Episode, EpisodeState, Scope
+from drift.history.episodes import Episode, EpisodeChanges, EpisodeState, Scope
 from drift.history.rows import episode_of, is_null, member_of, text_of, value_of
 from drift.model import SEVERITY_RANK, Severity
 

@@ -6,26 +6,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from drift.history.changes import (
+from drift.history.episodes import (
     DriftFinding,
+    Episode,
     EpisodeChanges,
+    EpisodeState,
     OpenEpisode,
     ScanCoverage,
-    episode_changes,
-    narrower_search,
-)
-from drift.history.episodes import (
-    Episode,
-    EpisodeState,
     Scope,
+    episode_changes,
     merge_actors,
     merge_causes,
+    narrower_search,
     rfc3339,
     shown,
     stored,
 )
-from drift.history.gaps import record_gaps
 from drift.history.notifications import insert_notifications
+from drift.history.queries import record_gaps
 from drift.history.rows import (
     EPISODES,
     UnreadableRowError,

@@ -1,21 +1,21 @@
-"""The API of the history: record scans and episodes, read them back, and keep notifications until delivery."""
+"""The API of the history: record scans and episodes of a scope, read them back, keep notifications."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from drift.errors import BrokenHistoryError, HistoryError
-from drift.history.changes import DEFAULT_COVERAGE, ScanCoverage
+from drift.errors import BrokenHistoryError, HistoryError, UsageError
 from drift.history.database import move_aside, read_transaction, write_transaction
-from drift.history.episodes import Episode, Scope
-from drift.history.gaps import ScopeGaps, read_gaps
+from drift.history.episodes import DEFAULT_COVERAGE, Episode, ScanCoverage, Scope
 from drift.history.notifications import Notification, delete_notifications, pending_notifications
+from drift.history.queries import ScopeGaps, read_gaps
 from drift.history.recording import record_scan, update_episodes
 from drift.history.rows import EPISODES, UnreadableRowError, episode_of, is_null, time_of, value_of
-from drift.model import Report
+from drift.model import ClusterInfo, Report
+from drift.sources.git import origin_name
 
 _Result = TypeVar("_Result")
 
@@ -155,3 +155,47 @@ def _explain_unreadable_rows(file: Path) -> Iterator[None]:
         yield
     except UnreadableRowError as error:
         raise HistoryError(f"{file}: unexpected content: {error}; update drift, or move the file away") from None
+
+
+_STDIN: Final = "-"
+
+
+def scope_of(cluster: ClusterInfo | None, sources: Sequence[str], namespace: str, name: str | None) -> Scope:
+    """Returns the scope of a scan.
+
+    Args:
+        cluster: The cluster; None for dumps, which all share one scope.
+        sources: The paths as the user named them, and other sources as on the command line (``--helm-release all``).
+            Inside a Git work tree, the scope contains the repository and the
+            path in it, so that it does not depend on where the repository is checked out. Elsewhere, it contains the
+            absolute path.
+        namespace: The namespace of objects that name none.
+        name: ``--history-scope``, which replaces the paths and the namespace; None without the flag.
+
+    Raises:
+        UsageError: The manifests are read from standard input and there is no name.
+    """
+    require_scope_name(sources, name)
+    places = ", ".join(sorted({source if source.startswith("--") else _place(source) for source in sources}))
+    server = cluster.server if cluster else ""
+    return Scope(server, name if name is not None else f"{places} (namespace {namespace})")
+
+
+def require_scope_name(sources: Sequence[str], name: str | None) -> None:
+    """Checks that there is a name if the manifests are read from standard input.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name is None and _STDIN in sources:
+        raise UsageError("--history needs a name for manifests from standard input; add --history-scope NAME")
+
+
+def _place(path: str) -> str:
+    absolute = Path(path).resolve()
+    folder = absolute if absolute.is_dir() else absolute.parent
+    top = next((folder for folder in (folder, *folder.parents) if (folder / ".git").exists()), None)
+    if top is None:
+        return str(absolute)
+    origin, inside = origin_name(top), absolute.relative_to(top).as_posix()
+    return f"{origin}:{inside}" if origin else inside

@@ -1,11 +1,16 @@
-"""The content of a message, shared by all formats: the notifications of a scan, and one line on the whole scan."""
+"""The message about the notifications of a scan, and the request body in the format and limits of its receiver."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final, assert_never
 
+from drift import __version__
 from drift.history.notifications import Notification, NotificationKind
-from drift.model import SEVERITY_RANK, Finding, Report
+from drift.model import SEVERITY_RANK, Finding, Json, Report
+from drift.report.formats import MessageFormat
+from drift.report.json_report import to_document
 from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary
 
 
@@ -98,3 +103,186 @@ def severity_text(notification: Notification) -> str:
 
 def _sort_key(notification: Notification) -> tuple[int, str, str]:
     return (SEVERITY_RANK[notification.episode.severity], *object_and_path(notification))
+
+
+#: Characters of a name or an explanation.
+_NAME: Final = 200
+#: Characters of who is behind a finding, on both sides.
+_EXPLANATION: Final = 400
+#: Notifications in one message to a program. The report has all findings.
+_GENERIC_ITEMS: Final = 500
+#: Notifications of each kind in one message to people, the worst ones.
+_WORST: Final = 3
+#: Limits of Slack in characters. A message has at most six of the fifty blocks that Slack allows.
+_SLACK_HEADER: Final = 150
+_SLACK_SECTION: Final = 3000
+#: Room in a section for the line that counts what does not fit.
+_SLACK_REST: Final = 100
+#: Limit of the lines. Teams accepts 28 KB; the rest is for the frame and the lines that count what does not fit.
+_TEAMS_BYTES: Final = 24_000
+
+
+def request_body(message: Message, form: MessageFormat) -> Json:
+    """Returns the JSON body of the request."""
+    match form:
+        case MessageFormat.JSON:
+            return _generic(message)
+        case MessageFormat.SLACK:
+            return _slack(message)
+        case MessageFormat.TEAMS:
+            return _teams(message)
+        case _:
+            assert_never(form)
+
+
+def _generic(message: Message) -> Json:
+    """JSON for other programs: a document of ``drift/v1``."""
+    report = message.report
+    document = to_document(report)
+    shown = message.notifications[:_GENERIC_ITEMS]
+    return {
+        "apiVersion": "drift/v1",
+        "kind": "DriftNotification",
+        "generatedAt": report.generated_at,
+        "tool": {"name": "drift-reporter", "version": __version__},
+        "title": message.title,
+        "reportUrl": message.report_url,
+        "cluster": document["cluster"],
+        "scope": message.scope,
+        "manifests": document["manifests"],
+        "summary": document["summary"],
+        **{str(kind): [_generic_item(one) for one in shown if one.kind is kind] for kind in NotificationKind},
+        "leftOut": len(message.notifications) - len(shown),
+    }
+
+
+def _generic_item(notification: Notification) -> Json:
+    episode = notification.episode
+    return {
+        "id": episode.id,
+        "apiVersion": episode.api_version,
+        "kind": episode.key.kind,
+        "namespace": episode.key.namespace,
+        "name": episode.key.name,
+        "path": episode.path,
+        "change": episode.change,
+        "cause": episode.cause,
+        "severity": episode.severity,
+        "severityBefore": notification.severity_before,
+        "managers": list(dict.fromkeys(actor.manager for actor in episode.actors)),
+        "firstSeen": episode.first_seen,
+        "resolvedAt": episode.ended_at,
+    }
+
+
+def _slack(message: Message) -> Json:
+    """Blocks for an incoming webhook of Slack. Names are escaped, in code spans."""
+    return {
+        # For push notifications, and for clients that show no blocks.
+        "text": _slack_escape(message.title),
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": message.title[:_SLACK_HEADER], "emoji": False}},
+            _slack_section(_slack_code(message.state)),
+            *(_slack_section(_slack_group(message, kind, group)) for kind, group in message.groups()),
+            *([_slack_section(_slack_link(message.report_url, "Open the report"))] if message.report_url else []),
+        ],
+    }
+
+
+def _slack_group(message: Message, kind: NotificationKind, notifications: Sequence[Notification]) -> str:
+    text = f"*{kind}*"
+    for number, notification in enumerate(notifications):
+        line = _slack_line(message, notification)
+        if number == _WORST or len(text) + len(line) > _SLACK_SECTION - _SLACK_REST:
+            return f"{text}\n...and {len(notifications) - number} more"
+        text += line
+    return text
+
+
+def _slack_line(message: Message, notification: Notification) -> str:
+    name, path = map(_slack_code, object_and_path(notification))
+    why = _slack_code(explanation(message, notification), _EXPLANATION)
+    url = message.link(notification)
+    link = f" {_slack_link(url, 'show')}" if url else ""
+    return f"\n• *{severity_text(notification)}* {name} {path}: {why}{link}"
+
+
+def _slack_section(text: str) -> Json:
+    # Verbatim: Slack makes links and mentions only of what is marked up as such.
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+
+
+def _slack_link(url: str, text: str) -> str:
+    return f"<{_slack_escape(url.replace('|', '%7C'))}|{text}>"
+
+
+def _slack_code(text: str, limit: int = _NAME) -> str:
+    """Returns a code span. Backticks cannot be escaped in it, so they are replaced."""
+    return f"`{_slack_escape(text[:limit].replace('`', chr(39)))}`"
+
+
+def _slack_escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _teams(message: Message) -> Json:
+    """An Adaptive Card for a workflow of Microsoft Teams. Names are text runs, which have no markup."""
+    lines: list[Json] = [_teams_text(message.title, weight="Bolder", size="Medium"), _teams_text(message.state)]
+    groups = list(message.groups())
+    room = _TEAMS_BYTES - _teams_size(lines)
+    for position, (kind, notifications) in enumerate(groups):
+        # Room that one group does not need is left for the next ones.
+        shown = _teams_group(message, kind, notifications, room // (len(groups) - position))
+        room -= _teams_size(shown)
+        lines += shown
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": lines,
+        **({"actions": [_open(message.report_url, "Open the report")]} if message.report_url else {}),
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _teams_group(
+    message: Message, kind: NotificationKind, notifications: Sequence[Notification], room: int
+) -> list[Json]:
+    lines: list[Json] = [_teams_text(str(kind), weight="Bolder")]
+    room -= _teams_size(lines)
+    for number, notification in enumerate(notifications):
+        line = _teams_line(message, notification)
+        room -= _teams_size(line)
+        if number == _WORST or room < 0:
+            return [*lines, _teams_text(f"...and {len(notifications) - number} more")]
+        lines.append(line)
+    return lines
+
+
+def _teams_line(message: Message, notification: Notification) -> Json:
+    name, path = object_and_path(notification)
+    url = message.link(notification)
+    link = {"selectAction": _open(url, "Show the finding")} if url else {}
+    return _teams_runs(
+        {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
+        {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace", **link},
+        {"type": "TextRun", "text": f" {explanation(message, notification)[:_EXPLANATION]}", "isSubtle": True},
+    )
+
+
+def _open(url: str, title: str) -> Json:
+    return {"type": "Action.OpenUrl", "title": title, "url": url}
+
+
+def _teams_text(text: str, **style: str) -> Json:
+    return _teams_runs({"type": "TextRun", "text": text[: 2 * _NAME], **style})
+
+
+def _teams_runs(*runs: Json) -> Json:
+    return {"type": "RichTextBlock", "inlines": list(runs)}
+
+
+def _teams_size(value: Json) -> int:
+    return len(json.dumps(value))

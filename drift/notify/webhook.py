@@ -1,4 +1,4 @@
-"""Sends JSON to a webhook, with retries and a total timeout.
+"""Sends JSON to a webhook, with retries and a total timeout, and keeps notifications until they are sent.
 
 The URL of a webhook is a secret: everyone who has it can post. No message, error or log line contains any part of it.
 """
@@ -25,9 +25,13 @@ from urllib3.exceptions import (
 from urllib3.util import Retry, Timeout, parse_url
 
 from drift import __version__
+from drift.history.episodes import Scope
+from drift.history.store import History
 from drift.kube.kubeconfig import is_loopback
 from drift.kube.limits import call_with_timeout
-from drift.model import Json
+from drift.model import Json, Report
+from drift.notify.message import message_of, request_body
+from drift.report.formats import MessageFormat
 
 #: HTTP statuses that are retried.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -167,3 +171,34 @@ def _no_logging() -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(drop)
+
+
+def deliver(
+    history: History,
+    scope: Scope,
+    report: Report,
+    *,
+    webhook: Webhook,
+    form: MessageFormat,
+    report_url: str | None = None,
+    retry_policy: RetryPolicy = _DEFAULT_POLICY,
+) -> str | None:
+    """Sends the pending notifications of a scope, if there are any.
+
+    If the delivery fails, they stay in the history and are sent with the next ones.
+
+    Returns:
+        Why the delivery failed, in a few words without the URL; None if nothing is pending any more.
+
+    Raises:
+        HistoryError: The file cannot be used.
+    """
+    pending = history.pending_notifications(scope)
+    message = message_of(report, scope.name, pending, report_url)
+    if message.notifications:
+        problem = webhook.send(request_body(message, form), retry_policy)
+        if problem is not None:
+            return problem
+    if pending:
+        history.mark_delivered(pending)
+    return None

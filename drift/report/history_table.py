@@ -8,11 +8,12 @@ from itertools import groupby
 from typing import Final
 
 from drift.history.episodes import Episode, EpisodeState, Scope
-from drift.history.gaps import Gap, ScopeGaps
 from drift.history.queries import (
     By,
     DurationSummary,
     EpisodeGroup,
+    Gap,
+    ScopeGaps,
     Statistics,
     episode_statistics,
     groups_of,

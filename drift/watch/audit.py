@@ -1,17 +1,33 @@
-"""Names the users behind the findings of a watch, from the latest audit events."""
+"""Names the users behind the findings of a watch, from the latest audit events.
 
+They come from a log, also after it is rotated, or the API server sends them to a webhook as ``EventList`` in JSON.
+
+https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/#webhook-backend
+"""
+
+import hmac
 import io
+import os
+import ssl
 import threading
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socket import socket
 from time import monotonic
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 from drift.audit.events import AuditEvent, ReadTally, Wanted, read_stream
 from drift.audit.join import AuditJoin, AuditOptions, join_log
 from drift.audit.users import Syncers
+from drift.errors import UsageError
 from drift.kube.resources import Resources
 from drift.model import Evidence, Finding, Report
+from drift.watch.http_server import REQUEST_TIMEOUT, BoundedServer
 
 #: Events that are kept, and how many of the latest keep their bodies, for how many seconds.
 _MAX_EVENTS: Final = 20_000
@@ -114,3 +130,210 @@ _NOT_NAMED: Final = len(_RANKS)
 def _rank(finding: Finding) -> int:
     """Returns 0 for the best evidence that a finding has."""
     return min((_RANKS[actor.evidence] for actor in finding.actors if actor.evidence), default=_NOT_NAMED)
+
+
+#: Seconds between two looks at the end of a log.
+_POLL_SECONDS: Final = 0.5
+_CHUNK: Final = 4 * 1024 * 1024
+#: The longest line that is taken.
+_MAX_LINE: Final = 32 * 1024 * 1024
+
+
+class LogFollower(threading.Thread):
+    """Reads what is appended to a log from now on, also after it is rotated.
+
+    Args:
+        file: The log.
+        take: Called with complete lines.
+    """
+
+    def __init__(self, file: str, take: Callable[[bytes], object]) -> None:
+        super().__init__(name=f"audit {file}", daemon=True)
+        self._path = Path(file)
+        self._take = take
+        self._stopped = threading.Event()
+        self._rest = b""
+        try:
+            self._stream: BinaryIO = self._path.open("rb")
+        except OSError as error:
+            raise UsageError(f"--audit-log: {file} cannot be read: {error.strerror or error}") from None
+        self._stream.seek(0, os.SEEK_END)
+
+    def run(self) -> None:
+        """Reads until it is stopped."""
+        while not self._stopped.wait(_POLL_SECONDS):
+            self.poll()
+        self.close()
+
+    def close(self) -> None:
+        """Closes the log."""
+        self._stream.close()
+
+    def stop(self) -> None:
+        """Ends the thread soon."""
+        self._stopped.set()
+
+    def poll(self) -> None:
+        """Reads what has been appended."""
+        self._read()
+        try:
+            current, opened = self._path.stat(), os.fstat(self._stream.fileno())
+            if (current.st_dev, current.st_ino) != (opened.st_dev, opened.st_ino):
+                following = self._path.open("rb")
+                # The last lines may have been written since.
+                self._read()
+                self._stream.close()
+                self._stream, self._rest = following, b""
+                self._read()
+            elif current.st_size < self._stream.tell():
+                # Truncated in place.
+                self._stream.seek(0)
+                self._rest = b""
+        except OSError:
+            # Between two files of a rotation there may be none.
+            return
+
+    def _read(self) -> None:
+        while chunk := self._stream.read(_CHUNK):
+            lines, end, self._rest = (self._rest + chunk).rpartition(b"\n")
+            if len(self._rest) > _MAX_LINE:
+                self._rest = b""
+            if lines:
+                self._take(lines + end)
+
+
+#: The largest request. By default an API server sends 400 events at once, of at most 10 MiB.
+_MAX_REQUEST: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its private key, in files that may be renewed.
+
+    Attributes:
+        certificate: The file of the certificate, with those of its issuers, in PEM.
+        key: The file of the private key, in PEM, not encrypted.
+    """
+
+    certificate: str
+    key: str
+
+    def load(self) -> ssl.SSLContext:
+        """Returns a context for a server.
+
+        Raises:
+            UsageError: The files cannot be used.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # Without a password here, OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(self.certificate, self.key, password="")
+        except OSError as error:
+            # An SSLError is one, too.
+            is_absent = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
+            reason = error.strerror if is_absent else "not a certificate and its private key in PEM, without a password"
+            raise UsageError(
+                f"--audit-tls-cert {self.certificate}, --audit-tls-key {self.key}: cannot be used: {reason}"
+            ) from None
+        return context
+
+    def state(self) -> tuple[int, ...]:
+        """Returns what changes when the files are renewed.
+
+        Raises:
+            OSError: A file is gone.
+        """
+        stats = [Path(file).stat() for file in (self.certificate, self.key)]
+        return tuple(part for stat in stats for part in (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+class AuditReceiver:
+    """The server of an audit webhook.
+
+    Args:
+        address: The address to listen on.
+        port: The port; 0 chooses a free one.
+        token: What a request must have as its bearer token.
+        take: Called with the body of each request. Returns whether it has nothing but audit events.
+        key_pair: For TLS; None for plain HTTP.
+
+    Raises:
+        UsageError: The address, the port or the certificate cannot be used.
+    """
+
+    def __init__(
+        self, address: str, port: int, token: str, take: Callable[[bytes], bool], key_pair: KeyPair | None = None
+    ) -> None:
+        expected = f"Bearer {token}".encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            server: _Server
+            timeout = REQUEST_TIMEOUT
+
+            def version_string(self) -> str:
+                return "drift"
+
+            def do_POST(self) -> None:
+                given = self.headers.get("Authorization", "").encode("utf-8", "replace")
+                length = self.headers.get("Content-Length", "")
+                if not hmac.compare_digest(given, expected):
+                    self._answer(HTTPStatus.UNAUTHORIZED)
+                elif not length.isdecimal():
+                    self._answer(HTTPStatus.LENGTH_REQUIRED)
+                elif int(length) > _MAX_REQUEST:
+                    self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                else:
+                    body = self.rfile.read(int(length))
+                    self.server.request_received(self.connection)
+                    is_whole = len(body) == int(length)
+                    self._answer(HTTPStatus.OK if is_whole and take(body) else HTTPStatus.BAD_REQUEST)
+
+            def _answer(self, status: HTTPStatus) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Logs nothing: a request may hold anything."""
+
+        try:
+            self._server = _Server(address, port, Handler, key_pair)
+        except OSError as error:
+            place = f"--audit-listen {address} --audit-webhook {port}"
+            raise UsageError(f"{place}: cannot listen there: {error.strerror or error}") from None
+        #: The address that requests go to.
+        self.url = f"{'http' if key_pair is None else 'https'}://{self._server.place}/"
+
+    def start(self) -> None:
+        """Serves in a thread."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stops serving."""
+        self._server.stop()
+
+
+class _Server(BoundedServer):
+    def __init__(
+        self, address: str, port: int, handler: type[BaseHTTPRequestHandler], key_pair: KeyPair | None
+    ) -> None:
+        self._key_pair = key_pair
+        self._context = None if key_pair is None else key_pair.load()
+        self._state = None if key_pair is None else key_pair.state()
+        super().__init__(address, port, handler)
+
+    def get_request(self) -> tuple[socket, Any]:
+        """Accepts a connection. The handshake follows in the thread of the client, with its timeout."""
+        connection, address = super().get_request()
+        self._renew()
+        if self._context is not None:
+            connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def _renew(self) -> None:
+        """Reads the certificate again if it was renewed. Keeps the old one while the files do not go together."""
+        if self._key_pair is not None:
+            with suppress(OSError, UsageError):
+                state = self._key_pair.state()
+                if state != self._state:
+                    self._context, self._state = self._key_pair.load(), state

@@ -3,6 +3,7 @@
 One thread does all of this, so that messages are handled in order and the state needs no locks.
 """
 
+import gc
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +19,10 @@ from drift.kube.live import LiveObject
 from drift.model import Object, ObjectKey, ObjectReport, Report
 from drift.watch.audit import AuditWindow, EventsArrived
 from drift.watch.comparison import Comparison, DesiredState
+from drift.watch.findings import FindingChange, OpenFindings, Recorder, Transition, writers
 from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, ManifestsUnreadable
-from drift.watch.open_findings import FindingChange, OpenFindings, Transition, writers
-from drift.watch.recorder import Recorder
-from drift.watch.reflector import EventReceived, ListReceived, StateChanged
-from drift.watch.status import WatchStatus, manifest_error_note
-from drift.watch.timing import Timing
+from drift.watch.reflector import EventReceived, ListReceived, StateChanged, Timing
+from drift.watch.responses import WatchStatus, manifest_error_note
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
 #: Seconds of messages that are handled before the loop checks whether a scan is due.
@@ -113,6 +112,8 @@ class Watcher:
         self._changed_since: tuple[float, datetime] | None = None
         self._scanned_at = self._scan_seconds = 0.0
         self._recorded_at: float | None = None
+        #: Whether the manifests and first lists are exempt from garbage collection.
+        self._is_settled = False
 
     def enqueue(self, message: _Message) -> None:
         """Adds a message. Call it from any thread, or from a signal handler."""
@@ -235,6 +236,7 @@ class Watcher:
         try:
             self._comparison = Comparison(desired, self._source, self._audit)
             self._recorded_at = None
+            self._is_settled = False
             self._scan()
         except DriftError as error:
             self._comparison = before
@@ -287,6 +289,9 @@ class Watcher:
         self._changes += self._open_findings.update_all(report, at)
         self._publish_changes()
         self._publish_report(report, is_scan=True)
+        if not self._is_settled:
+            self._is_settled = True
+            _leave_to_reference_counts()
 
     def _publish_items(self) -> None:
         """Publishes the objects that events have changed. The next scan finds what else the changes affect."""
@@ -351,6 +356,13 @@ class Watcher:
             else:
                 if changed:
                     self.enqueue(_DiscoveryChanged())
+
+
+def _leave_to_reference_counts() -> None:
+    """Exempts what exists now from garbage collection, which would stop all threads for most of a second each time."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _with_objects(report: Report, items: Mapping[ObjectKey, ObjectReport]) -> Report:

@@ -17,7 +17,7 @@ from drift.errors import DriftError
 from drift.model import ManifestsInfo
 from drift.sources.git import manifests_info
 from drift.watch.comparison import DesiredState
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
 
 #: Polling may take this share of the time at most, however many files there are.
 _SHARE: Final = 0.1

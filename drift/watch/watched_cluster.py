@@ -12,8 +12,7 @@ from drift.kube.list_watch import Event, ListScope
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo
-from drift.watch.reflector import Backlog, Reflector, ReflectorMessage, ReflectorState
-from drift.watch.timing import Timing
+from drift.watch.reflector import Backlog, Reflector, ReflectorMessage, ReflectorState, Timing
 
 #: Seconds to wait for a first list even if the scan's time for first lists is used up.
 _MIN_LIST_TIMEOUT: Final = 0.5

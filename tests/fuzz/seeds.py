@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from drift.history.changes import ScanCoverage
-from drift.history.episodes import Scope
+from drift.history.episodes import ScanCoverage, Scope
 from drift.history.store import History
 from drift.model import Unmanaged
 from drift.report.json_report import to_json

@@ -18,8 +18,7 @@ from drift.config.reader import parse_settings
 from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.gitops.managers import NO_OTHERS
-from drift.history.changes import ScanCoverage
-from drift.history.episodes import Scope
+from drift.history.episodes import ScanCoverage, Scope
 from drift.history.store import History, read_history
 from drift.kube.connection import connect
 from drift.model import Report, Unmanaged

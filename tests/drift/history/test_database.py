@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import HistoryError
-from drift.history import database, migrations
+from drift.history import database
 from drift.history.store import History, read_history
 from drift.model import Status
 from tests.drift.history.scans import SCOPE, at
@@ -230,12 +230,12 @@ def test_an_unreadable_past_scan_is_a_history_error(file: Path, value: str) -> N
 def test_a_file_with_a_newer_schema_is_refused_and_not_changed(file: Path) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     with sqlite3.connect(file) as connection:
-        connection.execute(f"PRAGMA user_version = {migrations.SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {database.SCHEMA_VERSION + 1}")
     connection.close()
     content = file.read_bytes()
 
     for use in (lambda: History(file, pytest.fail).record(at(2), SCOPE), lambda: read_history(file).episodes):
-        with pytest.raises(HistoryError, match=rf"has schema version {migrations.SCHEMA_VERSION + 1}, .* update drift"):
+        with pytest.raises(HistoryError, match=rf"has schema version {database.SCHEMA_VERSION + 1}, .* update drift"):
             use()
 
     assert file.read_bytes() == content
@@ -244,9 +244,9 @@ def test_a_file_with_a_newer_schema_is_refused_and_not_changed(file: Path) -> No
 def test_a_failed_migration_leaves_the_file_unchanged(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
     monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)"))
+        database, "MIGRATIONS", (*database.MIGRATIONS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)"))
     )
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", migrations.SCHEMA_VERSION + 1)
+    monkeypatch.setattr(database, "SCHEMA_VERSION", database.SCHEMA_VERSION + 1)
 
     with pytest.raises(HistoryError, match="table half already exists"):
         History(file, pytest.fail).record(at(2, DRIFTED), SCOPE)

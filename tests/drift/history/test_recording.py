@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drift.history import migrations
+from drift.history import database
 from drift.history.episodes import EpisodeState
 from drift.history.queries import DurationSummary, episode_statistics
 from drift.history.store import History, read_history
@@ -61,9 +61,9 @@ def test_the_caller_can_mark_the_start_of_a_finding_as_unknown(history: History,
 
 def test_the_migration_marks_unknown_starts(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        for statement in (one for step in migrations.MIGRATIONS[:2] for one in step):
+        for statement in (one for step in database.MIGRATIONS[:2] for one in step):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 2")
         connection.execute("INSERT INTO scopes VALUES (1, 'https://prod.example.com', 'apps')")
         for day in (1, 2):

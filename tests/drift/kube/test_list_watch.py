@@ -19,7 +19,7 @@ from drift.kube.limits import Limits
 from drift.kube.list_watch import ListScope, read_event, split_lines
 from drift.kube.resources import Resource
 from drift.redaction import Redacted
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
 from tests.drift.conftest import Application
 from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of, names
 from tests.drift.kube.hostile_server import hostile, requests

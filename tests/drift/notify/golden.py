@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from drift import __version__
-from drift.notify.bodies import request_body
+from drift.notify.message import request_body
 from drift.report.formats import MessageFormat
 from tests.drift.notify.messages import MESSAGE
 

@@ -1,13 +1,20 @@
 """Delivery retries within a total timeout, and never reveals the URL."""
 
+import base64
+import json
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from drift.cli import main
 from drift.notify.webhook import RetryPolicy, Webhook
+from drift.report.formats import MessageFormat
 from tests.drift.notify.receiver import Response, receiving, status
 
 QUICK = RetryPolicy(attempt_seconds=0.3, total_seconds=2.0, pauses=(0.01, 0.01))
@@ -190,3 +197,181 @@ def test_valid_urls(url: str) -> None:
 
 def test_repr_does_not_contain_the_url() -> None:
     assert "s3cr3t" not in repr(Webhook("https://example.com/s3cr3t"))
+
+
+PLANTED = "planted-secret-4711"
+MANIFESTS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: shop}
+data: {key: git-value}
+"""
+LIVE = MANIFESTS.replace("git-value", "live-value")
+Stderr = Callable[[], str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(MANIFESTS)
+    Path("live.yaml").write_text(LIVE)
+    return tmp_path
+
+
+def scan(live: str = "live.yaml", *flags: str, form: str = "json") -> int:
+    return main(["report", "m.yaml", "--live", live, "--history", "h.db", "--notify", form, *flags])
+
+
+@pytest.fixture
+def to(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda url: monkeypatch.setenv("DRIFT_WEBHOOK_URL", url)
+
+
+To = Callable[[str], None]
+
+
+def changes(document: dict[str, Any]) -> list[str]:
+    return [f"{kind} {it['path']}" for kind in ("new", "worsened", "resolved") for it in document[kind]]
+
+
+def test_each_change_is_sent_once_and_nothing_without_changes(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert (scan(), scan(), scan("m.yaml"), scan("m.yaml")) == (1, 1, 0, 0)
+
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["resolved data.key"]]
+
+
+def test_a_message_links_to_the_report(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert scan("live.yaml", "--report-url", "https://ci.example.com/1/report.html") == 1
+
+    assert receiver.documents[0]["reportUrl"] == "https://ci.example.com/1/report.html"
+
+
+@pytest.mark.parametrize(
+    "url", ["report.html", "file:///report.html", "https://", "https://a/#b", "https://a/\n", "https://[a"]
+)
+def test_a_report_url_is_one_that_a_browser_can_open(url: str, stderr: Stderr) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        scan("live.yaml", "--report-url", url)
+    assert "is not an http or https URL without a fragment" in stderr()
+
+
+def test_a_report_url_without_notifications_is_a_mistake(stderr: Stderr) -> None:
+    assert main(["report", "m.yaml", "--live", "live.yaml", "--report-url", "https://a"]) == 2
+    assert "--report-url is for notifications" in stderr()
+
+
+def test_a_higher_severity_is_sent(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        scan()
+        Path("drift.yaml").write_text("severity: [{kind: ConfigMap, path: '**', severity: critical}]")
+        scan()
+
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["worsened data.key"]]
+
+
+def test_a_failed_delivery_is_repeated(to: To, stderr: Stderr) -> None:
+    with receiving(status(403), status(200)) as receiver:
+        to(receiver.url)
+        assert scan() == 1
+        assert stderr() == (
+            "drift: notification not sent: the receiver in DRIFT_WEBHOOK_URL: it responded with status 403; the next "
+            "run tries again\n"
+        )
+        assert scan() == 1
+        assert stderr() == ""
+        assert scan() == 1
+
+    assert [changes(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
+
+
+@pytest.mark.parametrize("url", ["http://example.com/s3cr3t", "s3cr3t", "http://[s3cr3t"])
+def test_an_invalid_url_is_not_quoted_and_the_report_is_written(
+    url: str, to: To, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to(url)
+
+    assert scan("live.yaml", "-v") == 1
+
+    out, err = capsys.readouterr()
+    assert "ConfigMap shop/a  drifted" in out
+    assert len([line for line in err.splitlines() if "DRIFT_WEBHOOK_URL: " in line]) == 1
+    assert "s3cr3t" not in out + err
+
+
+def test_without_a_url_the_report_is_written_and_changes_are_sent_later(
+    to: To, monkeypatch: pytest.MonkeyPatch, stderr: Stderr
+) -> None:
+    monkeypatch.delenv("DRIFT_WEBHOOK_URL", raising=False)
+    assert scan() == 1
+    assert "DRIFT_WEBHOOK_URL is not set" in stderr()
+
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        scan()
+
+    assert [changes(document) for document in receiver.documents] == [["new data.key"]]
+
+
+def test_nothing_is_sent_without_the_flag(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert main(["report", "m.yaml", "--live", "live.yaml", "--history", "h.db"]) == 1
+
+    assert receiver.bodies == []
+
+
+def test_notify_needs_a_history(stderr: Stderr) -> None:
+    assert main(["report", "m.yaml", "--live", "live.yaml", "--notify", "slack"]) == 2
+    assert "--notify needs --history FILE" in stderr()
+
+
+def test_nothing_is_sent_if_the_history_cannot_be_written(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        status_ = main(["report", "m.yaml", "--live", "live.yaml", "--history", "no/h.db", "--notify", "json"])
+
+    assert status_ == 2
+    assert receiver.bodies == []
+
+
+@pytest.mark.parametrize("form", MessageFormat)
+def test_no_value_or_secret_is_sent(form: MessageFormat, to: To, capsys: pytest.CaptureFixture[str]) -> None:
+    coded = base64.b64encode(PLANTED.encode()).decode()
+    copy = json.dumps({"data": {"a": coded}, "env": PLANTED}).replace('"', '\\"')
+    secret = f"""\
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: s
+  namespace: shop
+  annotations: {{"kubectl.kubernetes.io/last-applied-configuration": "{copy}"}}
+data: {{a: {coded}}}
+stringData: {{b: "{PLANTED}"}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: p, namespace: shop}}
+spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{PLANTED}"}}]}}]}}
+"""
+    Path("m.yaml").write_text(MANIFESTS + secret)
+    Path("live.yaml").write_text(LIVE + secret.replace(PLANTED, f"{PLANTED}-2").replace(coded, coded[:-4] + "MTIz"))
+
+    with receiving(status(200)) as receiver:
+        to(receiver.url)
+        assert scan("live.yaml", "--quiet", "-v", form=form) == 1
+        assert scan("m.yaml", "--quiet", form=form) == 0
+
+    assert len(receiver.bodies) == 2
+    for body in receiver.bodies:
+        assert b"Secret" in body
+        # A message to people names only the worst findings.
+        assert b"PASSWORD" in body or form is not MessageFormat.JSON
+        for hidden in (PLANTED, coded[:16], "git-value", "live-value"):
+            assert hidden.encode() not in body
+    assert "s3cr3t" not in "".join(capsys.readouterr())

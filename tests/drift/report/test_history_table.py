@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from drift.history.episodes import EpisodeState, Scope
-from drift.history.gaps import Gap, ScopeGaps
-from drift.history.queries import By
+from drift.history.queries import By, Gap, ScopeGaps
 from drift.model import Actor, Evidence, ObjectKey, Severity
 from drift.report.history_table import Timeline, timeline_json, timeline_text
 from tests.drift.history.scans import SCOPE, episode

@@ -20,8 +20,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from drift.model import Cause, Report, Severity, SourceInfo, SourceKind, Status
 from drift.report.html.page import to_html
 from drift.watch.http_server import HttpServer
-from drift.watch.status import WatchStatus
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
+from drift.watch.responses import WatchStatus
 from tests.drift.report.reports import HOSTILE, INCIDENT, finding, item
 from tools.browser import MISSING, chromium, set_media, set_window, stop_clock
 from tools.screenshot import on_call

@@ -23,12 +23,12 @@ from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
 from drift.sources.resolve import from_files
 from drift.watch.comparison import DesiredState
+from drift.watch.findings import FindingChange
 from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
 from drift.watch.manifest_files import ManifestWatcher, fingerprint
-from drift.watch.open_findings import FindingChange
-from drift.watch.status import WatchStatus
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
+from drift.watch.responses import WatchStatus
 from tests.drift.conftest import Application
 
 #: Seconds until a test fails. No test asserts a duration.

@@ -19,10 +19,10 @@ from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged
 from drift.scanning import ScanStep
 from drift.sources.resolve import from_files
 from drift.watch.comparison import Comparison, DesiredState
+from drift.watch.findings import FindingChange
 from drift.watch.loop import Watcher
 from drift.watch.manifest_files import GitInfoChanged
-from drift.watch.open_findings import FindingChange
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
 from tests.drift.watch.conftest import eventually
 
 if TYPE_CHECKING:

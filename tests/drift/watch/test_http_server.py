@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from drift.model import Status
-from drift.watch import bounded_server
+from drift.watch import http_server
 from drift.watch.http_server import HttpServer, is_local
-from drift.watch.status import WatchStatus
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
+from drift.watch.responses import WatchStatus
 from tests.drift.report.reports import finding, item, report
 from tests.drift.watch.conftest import Client, eventually
 
@@ -64,7 +64,7 @@ def test_an_invalid_request_causes_no_traceback(client: Client) -> None:
 
 #: Bytes of one value.
 LARGE = 16 * 1024 * 1024
-MANY = 4 * bounded_server.MAX_CLIENTS
+MANY = 4 * http_server.MAX_CLIENTS
 
 
 @pytest.fixture
@@ -116,14 +116,14 @@ def test_health_and_metrics_are_served_despite_many_clients_that(
     for _ in range(3):
         assert large.text("/healthz") == "ok\n"
         assert "drift_watch_up" in large.text("/metrics")
-    eventually(lambda: clients() <= bounded_server.MAX_CLIENTS)
+    eventually(lambda: clients() <= http_server.MAX_CLIENTS)
     assert len(slow) == MANY
 
 
 def test_a_slow_request_is_dropped_at_its_deadline(
     large: Client, connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_server, "REQUEST_TIMEOUT", 0.5)
+    monkeypatch.setattr(http_server, "REQUEST_TIMEOUT", 0.5)
     slow = connect(b"GET /healthz HTTP/1.1\r\n")
 
     def is_dropped() -> bool:
@@ -141,7 +141,7 @@ def test_a_slow_request_is_dropped_at_its_deadline(
 def test_a_response_that_is_not_read_ends_at_its_deadline(
     connect: Callable[[bytes], socket.socket], clients: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_server, "RESPONSE_TIMEOUT", 0.5)
+    monkeypatch.setattr(http_server, "RESPONSE_TIMEOUT", 0.5)
     slow = connect(b"GET /report.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
     received = len(slow.recv(1))
 

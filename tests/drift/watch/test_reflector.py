@@ -15,8 +15,7 @@ from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
 from drift.kube.list_watch import ListScope, Watch
-from drift.watch.reflector import Backlog, EventReceived, Reflector, ReflectorMessage
-from drift.watch.timing import Timing
+from drift.watch.reflector import Backlog, EventReceived, Reflector, ReflectorMessage, Timing, backoff
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, InProcess, eventually
 
@@ -352,3 +351,15 @@ def test_a_waiting_reflector_can_be_stopped(workspace: Application) -> None:
 
     reflector._thread.join(30)  # noqa: SLF001 - the only sign that it has ended
     assert not reflector._thread.is_alive()  # noqa: SLF001
+
+
+TIMING = Timing(min_backoff=1, max_backoff=10)
+
+
+def test_the_backoff_doubles_up_to_a_maximum() -> None:
+    for waits, longest in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (5000, 10)]:
+        drawn = [backoff(waits, TIMING) for _ in range(100)]
+
+        assert all(longest / 2 <= seconds <= longest for seconds in drawn)
+        # Clients that lost the same server do not all return at once.
+        assert len({*drawn}) > 1

@@ -1,14 +1,21 @@
-"""The endpoints of ``drift watch`` and their formats."""
+"""The endpoints of ``drift watch``, their formats, and what makes a report incomplete after its scan."""
 
 import json
 from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING, cast
 
-from drift.model import Status
-from drift.watch.responses import RequestRouter
-from drift.watch.status import WatchStatus
-from drift.watch.timing import Timing
+from drift.errors import ScanError
+from drift.kube.list_watch import ListScope
+from drift.kube.resources import Resource
+from drift.model import Status, Verdict
+from drift.watch.reflector import Reflector, ReflectorCondition, ReflectorState, Timing
+from drift.watch.responses import RequestRouter, WatchStatus
 from tests.drift.report.reports import finding, hostile, item, report
 from tests.drift.watch.conftest import Client
+
+if TYPE_CHECKING:
+    from drift.kube.api_server import ApiServer
 
 
 def test_before_the_first_scan_report_and_health_are_unavailable(client: Client) -> None:
@@ -94,3 +101,74 @@ def test_the_revision_changes_with_the_findings_and_problems_and_not_with_each_s
 
     assert revisions[0] == revisions[1]
     assert len({*revisions, status.revision}) == 3
+
+
+TIMING = Timing(stale_after=30, stuck_after=60)
+SCOPE = ListScope(Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset()), "shop")
+
+
+def _status(state: ReflectorState = ReflectorState.LIVE, seconds: float = 0) -> WatchStatus:
+    """Returns the status after a scan whose reflector has been in a state for some seconds."""
+    reflector = Reflector(cast("ApiServer", None), SCOPE, TIMING, lambda _: None)
+    reflector.condition = ReflectorCondition(state, monotonic() - seconds, ScanError("no route to host"))
+    status = WatchStatus(TIMING)
+    status.set_report(report(), (reflector,))
+    return status
+
+
+def _verdict(status: WatchStatus) -> Verdict:
+    shown = status.report()
+    assert shown is not None
+    return shown.verdict
+
+
+def test_there_is_a_problem_but_no_report_before_the_first_scan() -> None:
+    status = WatchStatus(TIMING)
+
+    assert status.report() is None
+    assert status.problems() == ["the first scan is not done yet"]
+
+
+def test_a_watch_that_is_up_or_only_briefly_interrupted_is_no_problem() -> None:
+    for status in (_status(), _status(ReflectorState.LOST, 29), _status(ReflectorState.POLLING, 999)):
+        assert status.problems() == []
+        assert _verdict(status) is Verdict.IN_SYNC
+
+
+def test_a_watch_interrupted_for_long_makes_the_report_incomplete() -> None:
+    status = _status(ReflectorState.LOST, 31)
+
+    (problem,) = status.problems()
+    assert problem.startswith("configmaps in shop: the watch has been interrupted for more than 30 s")
+    assert problem.endswith("no route to host")
+    assert _verdict(status) is Verdict.INCOMPLETE
+
+
+def test_a_kind_that_is_not_listed_yet_makes_the_report_incomplete() -> None:
+    assert _status(ReflectorState.STARTING).problems() == ["configmaps in shop: not listed yet"]
+
+
+def test_a_comparison_that_is_stuck_makes_the_report_incomplete_until_it_goes_on() -> None:
+    status = WatchStatus(Timing(stuck_after=-1))
+    status.set_report(report(), ())
+
+    status.set_busy()
+    assert status.problems() == ["the comparison has been stuck for more than -1 s"]
+    assert _verdict(status) is Verdict.INCOMPLETE
+
+    status.set_idle()
+    assert status.problems() == []
+
+
+def test_unreadable_manifests_are_a_problem_until_they_are_reloaded() -> None:
+    status = _status()
+
+    status.set_manifest_error("a.yaml:1: no")
+    shown = status.report()
+    assert shown is not None
+    assert shown.notes[-1].endswith("the last good ones are compared: a.yaml:1: no")
+    assert status.problems() == ["manifests: a.yaml:1: no"]
+
+    status.set_reloaded()
+    assert status.problems() == []
+    assert (status.counts.reloads, status.counts.scans) == (1, 1)

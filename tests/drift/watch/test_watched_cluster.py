@@ -8,7 +8,7 @@ import pytest
 from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
 from drift.kube.resources import Resource
-from drift.watch.timing import Timing
+from drift.watch.reflector import Timing
 from drift.watch.watched_cluster import WatchedCluster
 
 if TYPE_CHECKING:

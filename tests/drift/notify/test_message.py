@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from drift.model import ClusterInfo
-from drift.notify.bodies import request_body
-from drift.notify.message import message_of
+from drift.notify.message import message_of, request_body
 from drift.report.formats import MessageFormat
 from tests.drift.notify.golden import body, golden_file
 from tests.drift.notify.messages import MESSAGE, SCAN, URL, hostile, notification

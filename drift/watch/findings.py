@@ -1,14 +1,22 @@
-"""Tracks which findings are open and reports what opens and closes, and who wrote the object then."""
+"""The findings of a watch: which are open, who opened and closed them, their lines, and their episodes in a history."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from drift.history.episodes import merge_actors, merge_causes
+from drift.config.settings import Settings
+from drift.errors import HistoryError
+from drift.history.episodes import Episode, EpisodeState, ScanCoverage, Scope, merge_actors, merge_causes, rfc3339
+from drift.history.store import History
 from drift.kube.live import LiveObject
 from drift.managed_fields import Entry, ManagedFieldsError, read_entries
-from drift.model import Actor, Finding, ObjectKey, ObjectReport, Report, Status
+from drift.model import Actor, Finding, Json, ObjectKey, ObjectReport, Report, Status
+from drift.report.diff import what_differs
+from drift.report.json_report import finding_document
+from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible
 
 
 class Transition(StrEnum):
@@ -178,3 +186,164 @@ def _entries(live: LiveObject | None) -> tuple[Entry, ...]:
         return read_entries((metadata.get("managedFields") if isinstance(metadata, dict) else None) or [])
     except ManagedFieldsError:
         return ()
+
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+
+
+def to_text_line(change: FindingChange) -> str:
+    """Returns one line without a line break. Text from the cluster is escaped."""
+    tracked, finding = change.tracked, change.tracked.finding
+    parts = [
+        f"{rfc3339(tracked.resolved or tracked.opened)} {change.transition:<8} {finding.severity:<8}",
+        object_name(_object(tracked)),
+    ]
+    if finding.path:
+        parts.append(f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}")
+    if change.transition is Transition.RESOLVED:
+        ended_by = f", ended by {_names(tracked.resolved_by)}" if tracked.resolved_by else ""
+        since = "" if tracked.exact else "more than "
+        parts.append(f"after {since}{_duration(tracked.seconds)}; {_cause(tracked)}{ended_by}")
+    else:
+        security = f"{finding.security} security; " if finding.security is not None else ""
+        parts += [what_differs(finding), f"{security}{_cause(tracked)}"]
+    return "  ".join(parts)
+
+
+def to_json_line(change: FindingChange) -> str:
+    """Returns one JSON object on one line, without a line break."""
+    tracked = change.tracked
+    document: dict[str, Json] = {
+        "event": change.transition,
+        "object": {
+            "apiVersion": tracked.api_version,
+            "kind": tracked.key.kind,
+            "namespace": tracked.key.namespace,
+            "name": tracked.key.name,
+        },
+        "finding": finding_document(tracked.finding),
+        "openedAt": rfc3339(tracked.opened),
+        "exact": tracked.exact,
+        "resolvedAt": None if tracked.resolved is None else rfc3339(tracked.resolved),
+        "seconds": None if tracked.resolved is None else round(tracked.seconds, 3),
+        "resolvedBy": [
+            {"manager": actor.manager, "operation": actor.operation, "time": actor.time}
+            for actor in tracked.resolved_by
+        ],
+    }
+    # ASCII only: some readers take characters such as U+2028 for a line break.
+    return json.dumps(document)
+
+
+def _object(tracked: TrackedFinding) -> ObjectReport:
+    return ObjectReport(tracked.api_version, tracked.key, None, Status.DRIFTED)
+
+
+def _cause(tracked: TrackedFinding) -> str:
+    cause = CAUSE_TEXT[tracked.finding.cause]
+    return f"{cause}: {_names(tracked.finding.actors)}" if tracked.finding.actors else cause
+
+
+def _names(actors: tuple[Actor, ...]) -> str:
+    return ", ".join(visible(actor.manager) for actor in actors)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.1f} min"
+    return f"{seconds / _HOUR:.1f} h"
+
+
+#: Episodes written in one transaction, so that other programs do not wait long for the file.
+_BATCH: Final = 500
+
+
+class Recorder:
+    """Writes to the history of one scope. The watch continues if the history cannot be written.
+
+    ``warn`` is called when writing fails for the first time, and when it works again.
+    """
+
+    def __init__(self, history: History, scope: Scope, warn: Callable[[str], None]) -> None:
+        self._history = history
+        self._scope = scope
+        self._warn = warn
+        self._is_broken = False
+
+    def record_changes(self, changes: Sequence[FindingChange]) -> None:
+        """Records what opened and closed. What existed before the watch is recorded by the scan that found it."""
+        episodes = [self._episode(change.tracked) for change in changes if change.transition is not Transition.FOUND]
+        try:
+            for start in range(0, len(episodes), _BATCH):
+                self._history.update_episodes(episodes[start : start + _BATCH])
+        except HistoryError as error:
+            self._warn_once(error)
+
+    def record(
+        self, report: Report, settings: Settings, *, open_now: Sequence[TrackedFinding], count_as_scan: bool
+    ) -> Report:
+        """Records a scan.
+
+        The findings in ``open_now`` provide the times of new findings. What does not count as a scan only updates the
+        episodes.
+
+        Returns:
+            The report with ages and lifecycles from the history, or unchanged if the history cannot be used.
+        """
+        coverage = ScanCoverage(settings.unmanaged, settings.skips)
+        try:
+            recorded = self._history.record(
+                _with_first_seen(report, open_now),
+                self._scope,
+                coverage,
+                count_as_scan=count_as_scan,
+                start_unknown=frozenset(tracked.finding.id for tracked in open_now if not tracked.exact),
+            )
+        except HistoryError as error:
+            self._warn_once(error)
+            return report
+        if self._is_broken:
+            self._is_broken = False
+            self._warn("the history can be written again")
+        return recorded
+
+    def _warn_once(self, error: HistoryError) -> None:
+        if not self._is_broken:
+            self._is_broken = True
+            self._warn(f"{error}; the watch continues without the history")
+
+    def _episode(self, tracked: TrackedFinding) -> Episode:
+        opened = rfc3339(tracked.opened)
+        ended = None if tracked.resolved is None else rfc3339(tracked.resolved)
+        end_state = EpisodeState.REVERTED if tracked.reverted else EpisodeState.RESOLVED
+        return Episode.of_finding(
+            tracked.finding,
+            scope=self._scope,
+            api_version=tracked.api_version,
+            key=tracked.key,
+            first_seen=opened,
+            last_seen=ended or opened,
+            ended_at=ended,
+            state=EpisodeState.OPEN if ended is None else end_state,
+            start_known=tracked.exact,
+        )
+
+
+def _with_first_seen(report: Report, open_now: Sequence[TrackedFinding]) -> Report:
+    """Returns the report with the times at which the watch saw its findings open."""
+    opened = {tracked.finding.id: rfc3339(tracked.opened) for tracked in open_now}
+    return replace(
+        report,
+        objects=tuple(
+            replace(
+                item,
+                findings=tuple(replace(one, first_seen=opened.get(one.id, one.first_seen)) for one in item.findings),
+            )
+            if item.findings
+            else item
+            for item in report.objects
+        ),
+    )
