@@ -1,6 +1,5 @@
 """Runs promtool on the alerts: their syntax, and when they fire."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import yaml
 
 from drift.report.metrics import to_metrics
 from tests.drift.report.reports import report
+from tests.go_programs import go_program
 from tests.rescan.golden import GOLDEN
 
 pytestmark = pytest.mark.slow
@@ -20,20 +20,13 @@ FOLDER = Path(__file__).parent
 UNIT_TESTS = sorted(FOLDER.glob("*.yaml"))
 PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
 # Without cloud service discovery and optimization, the build takes a third of the time.
-BUILD_FLAGS = ("-mod=readonly", "-tags=remove_all_sd", "-gcflags=all=-N -l")
+BUILD_FLAGS = ("-tags=remove_all_sd", "-gcflags=all=-N -l")
 
 
 @pytest.fixture(scope="session")
-def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds promtool at the version in go.mod: minutes at first, seconds with a warm Go cache."""
-    go = shutil.which("go")
-    assert go, "promtool is built with Go: install Go (https://go.dev/dl)"
-    program = tmp_path_factory.mktemp("promtool") / "promtool"
-    environment = {**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    command = [go, "build", *BUILD_FLAGS, "-o", str(program), PACKAGE]
-    done = subprocess.run(command, cwd=FOLDER, env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return program
+def promtool() -> Path:
+    """promtool, at the version in go.mod."""
+    return go_program(PACKAGE, FOLDER, *BUILD_FLAGS)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The page on linters answers every finding of kube-score, and no finding that is gone."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.go_programs import go_program
 from tests.rescan.golden import GOLDEN
 
 pytestmark = pytest.mark.slow
@@ -30,16 +30,9 @@ Findings = set[tuple[str, str]]
 
 
 @pytest.fixture(scope="session")
-def kube_score(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds kube-score at the version in go.mod."""
-    go = shutil.which("go")
-    assert go, "kube-score is built with Go: install Go (https://go.dev/dl)"
-    program = tmp_path_factory.mktemp("kube-score") / "kube-score"
-    environment = {**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    command = [go, "build", "-mod=readonly", "-o", str(program), PACKAGE]
-    done = subprocess.run(command, cwd=FOLDER, env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return program
+def kube_score() -> Path:
+    """kube-score, at the version in go.mod."""
+    return go_program(PACKAGE, FOLDER)
 
 
 def answered(tool: str) -> Findings:

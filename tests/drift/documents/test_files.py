@@ -66,7 +66,7 @@ def test_pipes_of_the_shell_are_read(tmp_path: Path) -> None:
     command = f"{sys.executable} -m drift report <(cat a.yaml) --live <(cat a.yaml)"
 
     done = subprocess.run(
-        ["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        ["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -77,7 +77,7 @@ def test_a_named_pipe_is_read_if_the_user_names_it(tmp_path: Path) -> None:
     writer = subprocess.Popen(["/bin/sh", "-c", "echo a: 1 > pipe"], cwd=tmp_path)
 
     assert read_file(tmp_path / "pipe", named=True) == b"a: 1\n"
-    assert writer.wait(timeout=60) == 0
+    assert writer.wait(timeout=600) == 0
 
 
 def test_a_broken_link_is_ignored(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from drift.errors import SourceError
 from drift.kube.limits import Deadline
 from drift.sources.programs import Program, Runner, find_program, reason_in
 
+#: Seconds. On a busy machine a program may take more than the first to start.
+TIMES = (0.5, 5, 50)
+
 
 def _program(folder: Path, script: str) -> Program:
     file = folder / "render"
@@ -30,33 +33,44 @@ def test_returns_what_a_program_prints(tmp_path: Path) -> None:
 
 def test_a_program_that_hangs_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
     program = _program(tmp_path, f"sleep 300 & echo $! > {tmp_path}/child; wait")
-    start = time.monotonic()
 
-    with pytest.raises(SourceError, match=r"^render was stopped: it did not end within 0\.5 s$"):
-        Runner().run(program, [], timeout=0.5)
+    for seconds in TIMES:
+        with pytest.raises(SourceError, match=rf"^render was stopped: it did not end within {seconds} s$"):
+            Runner().run(program, [], timeout=seconds)
+        if (tmp_path / "child").exists():
+            break
 
-    assert time.monotonic() - start < 60
     child = int((tmp_path / "child").read_text())
-    while _is_running(child) and time.monotonic() - start < 60:
+    end = time.monotonic() + 120
+    while _is_running(child):
+        assert time.monotonic() < end
         time.sleep(0.01)
-    assert not _is_running(child)
 
 
 def test_programs_end_with_the_scan_and_none_starts_afterwards(tmp_path: Path) -> None:
     program = _program(tmp_path, f"touch {tmp_path}/$1; sleep 300")
-    runner = Runner(Deadline(1.5))
-    outcomes: list[str] = []
+    names = ("one", "two", "three")
 
-    def job(name: str) -> None:
-        with pytest.raises(SourceError) as raised:
-            runner.run(program, [name])
-        outcomes.append(str(raised.value))
+    def outcomes(seconds: float) -> list[str]:
+        runner = Runner(Deadline(seconds))
 
-    runner.run_all([partial(job, name) for name in ("one", "two", "three")])
+        def job(name: str) -> str:
+            with pytest.raises(SourceError) as raised:
+                runner.run(program, [name])
+            return str(raised.value)
 
-    too_late = "the scan has taken 1.5s; --deadline gives it more time"
-    assert sorted(outcomes) == [f"render was not run: {too_late}", *[f"render was stopped: {too_late}"] * 2]
-    assert sum((tmp_path / name).exists() for name in ("one", "two", "three")) == 2
+        return sorted(runner.run_all([partial(job, name) for name in names]))
+
+    seconds, found, started = 0.0, [""], 0
+    for seconds in TIMES:
+        found = outcomes(seconds)
+        started = sum((tmp_path / name).exists() for name in names)
+        if started == 2:
+            break
+
+    too_late = f"the scan has taken {seconds:g}s; --deadline gives it more time"
+    assert found == [f"render was not run: {too_late}", *[f"render was stopped: {too_late}"] * 2]
+    assert started == 2
 
 
 def test_two_programs_run_at_a_time(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_only_loopback_hosts_are_local(host: str, local: bool) -> None:
 
 
 def test_an_invalid_request_causes_no_traceback(client: Client) -> None:
-    connection = http.client.HTTPConnection(client.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(client.url.removeprefix("http://"), timeout=180)
     connection.putrequest("GET", "/" + "x" * 70_000, skip_host=True)
     connection.endheaders()
 
@@ -84,7 +84,7 @@ def connect(large: Client) -> Iterator[Callable[[bytes], socket.socket]]:
     with ExitStack() as stack:
 
         def connect(sent: bytes) -> socket.socket:
-            made = stack.enter_context(closing(socket.create_connection((parts.hostname, parts.port), timeout=30)))
+            made = stack.enter_context(closing(socket.create_connection((parts.hostname, parts.port), timeout=180)))
             made.sendall(sent)
             return made
 
