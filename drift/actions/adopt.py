@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.actions.files import FileChange, Files, ReadText, RefusedError
-from drift.actions.new_files import place_of, write_manifest
-from drift.actions.rendered import how_to_change, kustomize_patches
+from drift.actions.files import FileChange, Files, ReadText, RefusedError, place_of, write_manifest
+from drift.actions.rendered import SettingsMap, how_to_change, instruction, kustomize_patches
 from drift.actions.selection import Refused, Selected
-from drift.actions.settings_map import SettingsMap, instruction
 from drift.advice.refusals import renderer_of, why_not_adopted
 from drift.documents.edit import EditError, insert_item, remove, remove_document, set_value
 from drift.documents.parse import read_documents

@@ -1,6 +1,7 @@
-"""Says what merging a change of the manifests does to the drift that is open."""
+"""Says what merging a change of the manifests does to the drift that is open, and writes it in several formats."""
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,6 +9,9 @@ from typing import Final
 from drift.actions.adopt import is_as_reported, value_at_path
 from drift.actions.selection import Selected
 from drift.model import Cause, Change, Json, Manifest, Object, ObjectReport, as_object
+from drift.report.github import Annotation
+from drift.report.markdown import code
+from drift.report.view import cause_and_managers, place_of, visible
 from drift.schema.types import ABSENT
 
 
@@ -29,6 +33,7 @@ MEANINGS: Final[Mapping[Effect, str]] = {
     Effect.LEAVES: "the change does not touch it",
     Effect.UNKNOWN: "the values are hidden, or the manifests cannot be rendered without the cluster",
 }
+_NOTHING: Final = "No edit by hand is open."
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +129,67 @@ def _same_as_reported(value: Json, reported: Json) -> bool:
     if value is ABSENT or reported is ABSENT:
         return value is reported
     return is_as_reported(value, reported)
+
+
+# -- formats
+
+
+def _text(guarded: Sequence[Guarded]) -> str:
+    width = max(map(len, Effect))
+    lines = [f"{one.effect:<{width}}  {visible(str(one.selected))} ({_by(one)})" for one in guarded]
+    meanings = [f"{effect:<{width}}  {MEANINGS[effect]}" for effect in _used(guarded)]
+    return "\n".join([*lines, "", *meanings] if lines else [_NOTHING]) + "\n"
+
+
+def _markdown(guarded: Sequence[Guarded]) -> str:
+    rows = [f"| {one.effect} | {_cell(str(one.selected))} | {_cell(_by(one))} |" for one in guarded]
+    meanings = [f"- **{effect}**: {MEANINGS[effect]}" for effect in _used(guarded)]
+    table = ["| this change | finding | who |", "|---|---|---|", *rows, "", *meanings]
+    return "\n".join(table if rows else [_NOTHING]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return code(visible(text)).replace("|", "\\|")
+
+
+def _json(guarded: Sequence[Guarded]) -> str:
+    findings = [
+        {
+            "effect": one.effect,
+            "id": one.selected.finding.id,
+            "apiVersion": one.selected.item.api_version,
+            "kind": one.selected.item.kind,
+            "namespace": one.selected.item.namespace,
+            "name": one.selected.item.name,
+            "path": one.selected.finding.path,
+        }
+        for one in guarded
+    ]
+    return json.dumps({"findings": findings}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _github(guarded: Sequence[Guarded]) -> str:
+    return "".join(str(_annotation(one)) for one in guarded if one.is_blocking)
+
+
+def _annotation(one: Guarded) -> Annotation:
+    title = f"{one.effect}: {visible(str(one.selected))}"
+    place = place_of(one.selected.item, one.selected.finding)
+    return Annotation(0, "error", title, f"{MEANINGS[one.effect]} ({_by(one)})", place)
+
+
+def _by(one: Guarded) -> str:
+    return cause_and_managers(one.selected.finding)
+
+
+def _used(guarded: Sequence[Guarded]) -> Iterator[Effect]:
+    return (effect for effect in Effect if any(one.effect is effect for one in guarded))
+
+
+#: How each format is written.
+FORMATS: Final[Mapping[str, Callable[[Sequence[Guarded]], str]]] = {
+    "text": _text,
+    "markdown": _markdown,
+    "json": _json,
+    "github": _github,
+}

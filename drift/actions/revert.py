@@ -6,7 +6,7 @@ from itertools import groupby
 
 from drift.actions.selection import Refused, Selected
 from drift.advice.advisor import Advisor
-from drift.advice.kubectl import revert_fields, revert_object
+from drift.advice.commands import revert_fields, revert_object
 from drift.advice.refusals import why_not_reverted
 from drift.model import Report
 from drift.words import plural

@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.advice.kubectl import look, look_at_events, revert_fields, revert_object
+from drift.advice.commands import (
+    SyncerState,
+    look,
+    look_at_events,
+    revert_fields,
+    revert_object,
+    state_of,
+    status_command,
+    sync_command,
+    syncs_one_object,
+)
 from drift.advice.refusals import PATCHABLE, STDIN, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
-from drift.advice.syncers import SyncerState, state_of, status_command, sync_command, syncs_one_object
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, Verdict
 
 #: The name of the saved report in commands, if nothing says where it is saved.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.advice.syncers import SyncerState, state_of
+from drift.advice.commands import SyncerState, state_of
 from drift.model import Cause, Change, Finding, Security, SourceInfo
 
 

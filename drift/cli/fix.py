@@ -15,11 +15,10 @@ from pathlib import Path
 
 from drift.actions.adopt import Generator, adopt
 from drift.actions.files import FileChange, patch, shows_secrets
-from drift.actions.guard import Effect, guard
-from drift.actions.guard_formats import FORMATS
+from drift.actions.guard import FORMATS, Effect, guard
+from drift.actions.rendered import SUFFIX, read_settings_map
 from drift.actions.revert import revert
 from drift.actions.selection import select, select_to_fix
-from drift.actions.settings_map import SUFFIX, read_settings_map
 from drift.cli.console import say, write_stdout
 from drift.cli.outputs import read_saved_report, replace_file
 from drift.config.reader import load_settings
