@@ -31,7 +31,7 @@ from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, c
 from drift.model import Report, Shard, SourceKind, Verdict
 from drift.report.formats import Format
 from drift.scanning import LiveSource, ScanStep
-from drift.scanning.missing import missing_namespaces
+from drift.scanning.last_sync import missing_namespaces
 from drift.sources.git import manifests_info
 from drift.sources.load import load_manifests
 from drift.sources.model import Desired

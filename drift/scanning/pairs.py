@@ -1,4 +1,4 @@
-"""Compares a manifest with its live object and makes the object's report."""
+"""Compares a manifest with its live object and makes the object's report, or takes that of an earlier scan."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,17 +12,58 @@ from drift.gitops.flux_values import has_variables, is_applied_by_flux
 from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
+from drift.kube.live import LiveObject
 from drift.model import Change, Finding, Manifest, Object, ObjectReport, Status
 from drift.paths import render
 from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
 from drift.redaction import is_secret, redact_at, redacted_paths
-from drift.scanning.autoscalers import Autoscalers
-from drift.scanning.cache import NoCache
 from drift.scanning.last_sync import LastSync
 from drift.scanning.options import FieldPlace
 from drift.scanning.plan import Pair
-from drift.scanning.types import Types
+from drift.scanning.read import Autoscalers, Types
 from drift.schema.facts import known_facts
+
+
+class NoCache:
+    """Caches nothing: for a single scan.
+
+    Attributes:
+        inferred_applier: The applier that the last full scan inferred, or None.
+    """
+
+    inferred_applier: str | None = None
+
+    def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
+        """Returns None."""
+        del manifest, live
+        return None
+
+    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
+        """Returns the report unchanged."""
+        del manifest, live
+        return report
+
+
+class ComparisonCache(NoCache):
+    """Caches the report of a manifest and its live object until either of the two is replaced by another value.
+
+    It is valid for one set of options, manifests and schemas. If these change, use a new cache.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[Manifest, LiveObject, ObjectReport]] = {}
+
+    def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
+        """Returns the cached report, or None if there is none for exactly these two values."""
+        cached = self._entries.get(id(manifest))
+        # The cache holds a reference to the manifest, so no other object can have its id.
+        return cached[2] if cached is not None and cached[0] is manifest and cached[1] is live else None
+
+    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
+        """Caches the report in place of an earlier one of the same manifest, and returns it."""
+        self._entries[id(manifest)] = (manifest, live, report)
+        return report
+
 
 _VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
 

@@ -1,14 +1,26 @@
-"""Reads the live objects of a kind: one by one, namespace by namespace, or all namespaces at once."""
+"""What a scan reads of a cluster or dump: live objects, the types of their kinds, and autoscalers."""
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from drift.errors import RequestError, TooManyObjectsError
 from drift.kube.live import LiveObject, LiveSource
-from drift.kube.resources import Resource
+from drift.kube.resources import Resource, Resources
+from drift.model import Object
+from drift.policy.findings import Autoscaler, read_autoscaler
 from drift.redaction import is_secret
+from drift.schema.types import (
+    UNKNOWN,
+    SchemaDocument,
+    Type,
+    compact_schemas,
+    defined_kind,
+    openapi_document,
+    schema_version,
+)
 
 #: From this many namespaces on, try to list all namespaces at once.
 _MANY_NAMESPACES: Final = 3
@@ -118,3 +130,159 @@ class Reader:
                     yield live
         except RequestError as error:
             yield Unread((namespace,), error)
+
+
+def _is_newer(version: str, other: str) -> bool:
+    """Whether a version of Kubernetes, for example ``v1.36.3-gke.1``, has a higher minor version than another."""
+    return _minor(version) > _minor(other)
+
+
+def _minor(version: str) -> tuple[int, int]:
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+
+
+class Types:
+    """Looks up types, and reads each schema document once.
+
+    Args:
+        source: The cluster or dump.
+        schemas: The schema of the built-in kinds, for a dump.
+        manifests: The desired objects. With a dump, CRDs among them give the types of custom resources.
+
+    Attributes:
+        notes: One sentence for each schema that is missing or too old.
+    """
+
+    def __init__(self, source: LiveSource, schemas: Mapping[str, Any] | None, manifests: Iterable[Object]) -> None:
+        self._source = source
+        self._schemas = schemas
+        self._shipped = None if schemas is None else SchemaDocument(schemas)
+        self._documents: dict[str, SchemaDocument | None] = {}
+        self._custom_types: dict[Resource, Type | None] = {}
+        self._crds = self._read_crds(manifests)
+        self.notes: list[str] = []
+        if source.info is not None and _is_newer(source.info.version, schema_version()):
+            self.notes.append(
+                f"the server runs Kubernetes {source.info.version}, newer than {schema_version()}, the newest version "
+                "that this release of drift knows: defaults of newer fields may be reported as changes"
+            )
+
+    def type(self, resource: Resource) -> Type:
+        """Returns the type of a kind, or `UNKNOWN` if no schema has it.
+
+        Raises:
+            ConnectError: The API server can no longer be reached.
+        """
+        if resource.root not in self._documents:
+            self._documents[resource.root] = self._document(resource)
+        document = self._documents[resource.root]
+        described = document and document.kind(resource.group, resource.version, resource.kind)
+        return described or self._custom_type(resource) or self._newest_shipped(resource) or UNKNOWN
+
+    def _newest_shipped(self, resource: Resource) -> Type | None:
+        """Returns the newest version's type, for a dump in a version that Kubernetes has removed: few fields differ."""
+        if self._shipped is None:
+            return None
+        return self._shipped.newest_kind(resource.group, resource.kind)
+
+    def _document(self, resource: Resource) -> SchemaDocument | None:
+        document = self._source.schema(resource)
+        if document is not None:
+            return SchemaDocument(document)
+        if self._source.info is None:
+            return self._shipped
+        shipped = SchemaDocument(compact_schemas())
+        if shipped.kind(resource.group, resource.version, resource.kind) is not None:
+            self.notes.append(
+                f"the server has no schema for {resource.api_version}; using that of Kubernetes {schema_version()}"
+            )
+            return shipped
+        self.notes.append(
+            f"the server has no schema for {resource.api_version}, so each of its lists is compared as one value"
+        )
+        return None
+
+    def _custom_type(self, resource: Resource) -> Type | None:
+        """Returns the type of a custom resource from its CRD, live or in Git. Only for dumps."""
+        crd = self._crds.get((resource.group, resource.kind))
+        if crd is None or self._schemas is None:
+            return None
+        if resource not in self._custom_types:
+            document = openapi_document(crd, resource.version, self._schemas)
+            self._custom_types[resource] = (
+                None
+                if document is None
+                else SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
+            )
+        return self._custom_types[resource]
+
+    def _read_crds(self, manifests: Iterable[Object]) -> dict[tuple[str, str], Object]:
+        resource = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        if self._schemas is None or resource is None:
+            return {}
+        # The live CRD comes last and wins, because the API server took the live object's defaults from it.
+        bodies = [*manifests, *(live.body for live in self._source.list(resource, None))]
+        return {kind: body for body in bodies if (kind := defined_kind(body)) is not None}
+
+
+#: Pairs (namespaces, autoscalers): after so many namespaces have been listed one by one, try to list all namespaces at
+#: once, but give up if there are more than so many autoscalers.
+_LIST_ALL_AFTER: Final = ((1, 500), (10, 5000))
+
+
+class Autoscalers:
+    """Finds the autoscalers of a namespace, with few requests.
+
+    Args:
+        source: The cluster or dump.
+        resources: The kinds that the scan may read.
+
+    Attributes:
+        notes: One sentence for each namespace whose autoscalers could not be read.
+    """
+
+    def __init__(self, source: LiveSource, resources: Resources) -> None:
+        self.notes: list[str] = []
+        self._source = source
+        self._resource = resources.preferred("autoscaling", "HorizontalPodAutoscaler")
+        self._listed: dict[str | None, tuple[Autoscaler, ...]] = {}
+        self._by_namespace: dict[str | None, tuple[Autoscaler, ...]] | None = None
+        self._attempts = list(_LIST_ALL_AFTER)
+
+    def in_namespace(self, namespace: str | None) -> tuple[Autoscaler, ...]:
+        """Returns the autoscalers of a namespace, or () if there are none or they cannot be read."""
+        is_new = namespace not in self._listed
+        if is_new and self._attempts and len(self._listed) >= self._attempts[0][0]:
+            self._by_namespace = self._list_everywhere(at_most=self._attempts.pop(0)[1])
+        if self._by_namespace is not None:
+            return self._by_namespace.get(namespace, ())
+        if is_new:
+            try:
+                self._listed[namespace] = tuple(found for _, found in self._list(namespace))
+            except RequestError as error:
+                self._listed[namespace] = ()
+                self.notes.append(f"cannot read autoscalers in {namespace}, which may have set replicas: {error}")
+        return self._listed[namespace]
+
+    def _list_everywhere(self, at_most: int) -> dict[str | None, tuple[Autoscaler, ...]] | None:
+        """Returns the autoscalers of all namespaces, or None if the account may not list them or there are too many."""
+        everywhere: dict[str | None, tuple[Autoscaler, ...]] = {}
+        try:
+            for namespace, autoscaler in self._list(None, at_most=at_most):
+                everywhere[namespace] = (*everywhere.get(namespace, ()), autoscaler)
+        except TooManyObjectsError:
+            return None
+        except RequestError:
+            # From now on, list one namespace after the other; each failure gets a note of its own.
+            self._attempts.clear()
+            return None
+        return everywhere
+
+    def _list(self, namespace: str | None, at_most: int | None = None) -> Iterator[tuple[str | None, Autoscaler]]:
+        if self._resource is None:
+            return
+        for live in self._source.list(self._resource, namespace, at_most=at_most):
+            autoscaler = read_autoscaler(live.body)
+            if autoscaler is not None:
+                yield live.namespace, autoscaler

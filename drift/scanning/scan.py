@@ -19,16 +19,12 @@ from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
 from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status, report_order
 from drift.policy.unmanaged import ManagedScope
-from drift.scanning.autoscalers import Autoscalers
-from drift.scanning.cache import NoCache
 from drift.scanning.inference import Inference, OtherShards
-from drift.scanning.last_sync import LastSync
-from drift.scanning.missing import report_missing
+from drift.scanning.last_sync import LastSync, report_missing
 from drift.scanning.options import Options, ScanStep
-from drift.scanning.pairs import PairComparer, PairResult
+from drift.scanning.pairs import NoCache, PairComparer, PairResult
 from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
-from drift.scanning.read import Reader, Unread
-from drift.scanning.types import Types
+from drift.scanning.read import Autoscalers, Reader, Types, Unread
 from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_trackers, report_unmanaged
 
 #: Report the progress after this many objects.

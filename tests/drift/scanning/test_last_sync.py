@@ -1,6 +1,6 @@
 """A namespace that does not exist is named: a mistyped one looks like a deletion of everything in it."""
 
-from drift.scanning.missing import missing_namespaces
+from drift.scanning.last_sync import missing_namespaces
 from tests.drift.scanning.memory import Memory, body, scan
 
 
