@@ -3,11 +3,11 @@
 import argparse
 import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from drift.cli.console import say
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import UsageError
 from drift.globs import FileGlob, Glob
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
 
 _AUDIT_KEY: Final = "DRIFT_AUDIT_KEY"
+_NO_SOURCE: Final = (
+    "no source of manifests: name files, folders, kustomizations or charts, or use --flux all, --argocd all or "
+    "--helm-release all; sources: in drift.yaml does the same"
+)
+_INDEX: Final = "JOB_COMPLETION_INDEX"
+_COUNT: Final = "JOB_COMPLETIONS"
+#: Six digits are more shards than any cluster has namespaces.
+_FLAG: Final = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
+_NUMBER: Final = re.compile(r"\d{1,6}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,6 @@ def _spread(values: Sequence[str | None], count: int) -> Sequence[str | None]:
     return values if len(values) == count else [values[0]] * count
 
 
-_CHOICES: Final = (
-    "no source of manifests: name files, folders, kustomizations or charts, or use --flux all, --argocd all or "
-    "--helm-release all; sources: in drift.yaml does the same"
-)
-
-
 def chosen_sources(options: argparse.Namespace, settings: Settings) -> tuple[SourceRequest, ...]:
     """Returns the sources of the command line, else those of the settings.
 
@@ -95,7 +98,7 @@ def chosen_sources(options: argparse.Namespace, settings: Settings) -> tuple[Sou
         )
     chosen = tuple(requests) or settings.sources
     if not chosen:
-        raise UsageError(_CHOICES)
+        raise UsageError(_NO_SOURCE)
     return chosen
 
 
@@ -116,13 +119,6 @@ def _only_chart(requests: Sequence[SourceRequest]) -> int:
 def scope_names(requests: Sequence[SourceRequest]) -> list[str]:
     """Returns what identifies the sources in a history: the paths, and other sources as on the command line."""
     return [request.target if request.kind is RequestKind.PATH else str(request) for request in requests]
-
-
-_INDEX: Final = "JOB_COMPLETION_INDEX"
-_COUNT: Final = "JOB_COMPLETIONS"
-#: Six digits are more shards than any cluster has namespaces.
-_FLAG: Final = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
-_NUMBER: Final = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def chosen_shard(flag: str | None, *, quiet: bool) -> Shard | None:
@@ -149,7 +145,7 @@ def chosen_shard(flag: str | None, *, quiet: bool) -> Shard | None:
     if shard is None:
         raise UsageError(f"{_INDEX}={index} with {_COUNT}={count}: must be numbers with 0 <= {_INDEX} < {_COUNT}")
     if not quiet:
-        sys.stderr.write(f"drift: scanning {shard}, from {_INDEX}={index} and {_COUNT}={count}\n")
+        say(f"scanning {shard}, from {_INDEX}={index} and {_COUNT}={count}")
     return _unless_whole(shard)
 
 

@@ -45,11 +45,7 @@ _CONTEXTS: Final = shtab.cmd("kubectl config get-contexts -o name 2>/dev/null")
 
 
 def run_completion(options: argparse.Namespace) -> int:
-    """Prints the script.
-
-    Returns:
-        0.
-    """
+    """Prints the script."""
     parser = build_parser()
     for action in _actions(parser):
         if action.dest == "context":

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from drift.scanning import ScanStep
 
+#: Seconds before the bar appears. Most scans end before.
+_DELAY: Final = 1.0
+
 
 def write_stderr(text: str) -> None:
     """Writes to standard error, and ignores it if that fails."""
@@ -63,10 +66,6 @@ def is_terminal(stream: TextIO | None) -> bool:
 def uses_color(choice: str, *, on_terminal: bool) -> bool:
     """Whether to colour the output with ``--color auto``, ``always`` or ``never``; see https://no-color.org."""
     return choice == "always" or (choice == "auto" and on_terminal and not os.environ.get("NO_COLOR"))
-
-
-#: Seconds before the bar appears. Most scans end before.
-_DELAY: Final = 1.0
 
 
 class Progress(AbstractContextManager["Progress"]):

@@ -38,6 +38,8 @@ from drift.words import plural
 _OUTPUT = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _DEFAULT_OUTPUT = "dist"
 
+_INCOMPLETE = 3
+
 
 def run_adopt(options: argparse.Namespace) -> int:
     """Adopts the findings that the user names, or all edits by hand.
@@ -142,9 +144,6 @@ def run_revert(options: argparse.Namespace) -> int:
     count = sum(len(command.findings) for command in reversal.commands)
     say(f"the script reverts {count} of {plural(len(findings), 'finding')}; nothing was run")
     return 1 if reversal.refused else 0
-
-
-_INCOMPLETE = 3
 
 
 def run_guard(options: argparse.Namespace) -> int:

@@ -25,12 +25,12 @@ from drift.model import Report
 from drift.report.formats import MessageFormat
 from drift.report.history_table import Timeline, timeline_json, timeline_text
 
+_URL: Final = "DRIFT_WEBHOOK_URL"
+_Recorded = list[tuple[Scope, Report]]
+
 
 def run_history(options: argparse.Namespace) -> int:
     """Prints the timeline.
-
-    Returns:
-        0.
 
     Raises:
         UsageError: ``--since`` is not a time.
@@ -60,10 +60,6 @@ def run_history(options: argparse.Namespace) -> int:
     width = shutil.get_terminal_size().columns if terminal else None
     write_stdout(timeline_text(timeline, by, color=color, width=width))
     return 0
-
-
-_URL: Final = "DRIFT_WEBHOOK_URL"
-_Recorded = list[tuple[Scope, Report]]
 
 
 class RunRecorder:

@@ -20,6 +20,8 @@ from drift.report.selection import Filters
 #: A format and its file, or None for standard output.
 Output = tuple[Format, Path | None]
 
+_STDIN: Final = "-"
+
 
 def chosen_outputs(options: argparse.Namespace) -> list[Output]:
     """Returns the formats of ``--output``; by default text on standard output.
@@ -139,14 +141,8 @@ def replace_file(file: Path, text: str) -> None:
         raise
 
 
-_STDIN: Final = "-"
-
-
 def run_render(options: argparse.Namespace) -> int:
-    """Reads the reports and writes them as one.
-
-    Returns:
-        0, even if the reports show drift.
+    """Reads the reports and writes them as one. The exit status is 0, even if they show drift.
 
     Raises:
         UsageError: The flags do not go together, or a file cannot be written.

@@ -45,12 +45,14 @@ if TYPE_CHECKING:
     from drift.cli.history import RunRecorder
     from drift.notify.pushgateway import Pushgateway
 
-
 _Read = TypeVar("_Read")
 _DRIFT = 1
 _NOT_RECORDED = 2
 _UNREAD = 2
 _INCOMPLETE = 3
+
+#: The programs that render a source, in the order in which they are looked for.
+_PROGRAMS: Final = {SourceKind.KUSTOMIZE: ("kustomize", "kubectl"), SourceKind.HELM_CHART: ("helm",)}
 
 
 def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int:
@@ -300,10 +302,6 @@ def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
         scan_seconds=seconds,
         spent_seconds=seconds - deadline.remaining(),
     )
-
-
-#: The programs that render a source, in the order in which they are looked for.
-_PROGRAMS: Final = {SourceKind.KUSTOMIZE: ("kustomize", "kubectl"), SourceKind.HELM_CHART: ("helm",)}
 
 
 def print_inputs(options: argparse.Namespace, settings: Settings, desired: Desired, live: LiveSource) -> None:

@@ -43,6 +43,9 @@ _ENDED: Final = b"\0"
 #: Seconds between two questions whether sources in the cluster, such as Helm's releases, have changed.
 _ASK_SECONDS: Final = 10.0
 
+_LOOPBACK: Final = "127.0.0.1"
+_TOKEN: Final = "DRIFT_AUDIT_TOKEN"  # noqa: S105 - the name of a variable
+
 
 def run_watch(options: argparse.Namespace) -> int:
     """Watches until SIGTERM or SIGINT; SIGHUP reloads the manifests.
@@ -249,10 +252,6 @@ class _Output:
     def log(self, words: str, *, is_detail: bool = False) -> None:
         if self._verbose or not is_detail:
             say(words)
-
-
-_LOOPBACK: Final = "127.0.0.1"
-_TOKEN: Final = "DRIFT_AUDIT_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def audit_window(options: argparse.Namespace) -> AuditWindow | None:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.rest import RESTClientObject
 
-
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 #: Patterns of the client's messages, which can quote credentials, and the messages that replace them.
 _CLIENT_MESSAGES: Final = tuple(
@@ -64,6 +63,10 @@ _CLIENT_MESSAGES: Final = tuple(
         (r"(?:Service certification file does|Cert file exists but).*", "it has no ca.crt"),
     )
 )
+
+#: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support, and to
+#: read YAML. These load pydantic, requests and oauthlib, which would take a third of a small report.
+_UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,11 +323,6 @@ def _errors_logged_by_the_client() -> Iterator[list[str]]:
         yield collector.messages
     finally:
         root.removeHandler(collector)
-
-
-#: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support, and to
-#: read YAML. These load pydantic, requests and oauthlib, which would take a third of a small report.
-_UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
 
 
 @cache

@@ -22,15 +22,8 @@ from drift.redaction import without_passwords
 if TYPE_CHECKING:
     from kubernetes.config.kube_config import ConfigNode
 
-
 _LISTS: Final = ("clusters", "contexts", "users")
-_SUPPORTED: Final = (
-    "token",
-    "tokenFile",
-    "exec",
-    "client-certificate",
-    "client-certificate-data",
-)
+_SUPPORTED: Final = ("token", "tokenFile", "exec", "client-certificate", "client-certificate-data")
 _CLUSTER_TYPES: Final = (
     ("insecure-skip-tls-verify", bool, "true or false"),
     ("tls-server-name", str, "a string"),
@@ -38,6 +31,11 @@ _CLUSTER_TYPES: Final = (
 )
 #: API servers accept no passwords since Kubernetes 1.19. kubectl has no cloud auth providers since 1.26.
 _UNSUPPORTED: Final = ("username", "password", "auth-provider")
+#: The characters allowed in a header name besides those that `quote` never escapes.
+_SAFE_IN_HEADER_NAMES: Final = "!#$&'*+^`|"
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+_PORTS: Final[dict[str, int]] = {"http": 80, "https": 443}
+_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
 def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
@@ -148,10 +146,6 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
     return items
 
 
-#: The characters allowed in a header name besides those that `quote` never escapes.
-_SAFE_IN_HEADER_NAMES: Final = "!#$&'*+^`|"
-
-
 @dataclass(frozen=True, slots=True)
 class Impersonation:
     """The user to impersonate; by default none.
@@ -250,12 +244,6 @@ def _strings(values: object, location: str) -> tuple[str, ...]:
 def _header_value(value: str) -> str:
     """Encodes a header value: the HTTP client sends Latin-1, but API servers read UTF-8."""
     return value.encode().decode("latin-1")
-
-
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_PORTS: Final[dict[str, int]] = {"http": 80, "https": 443}
-_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
 def choose_proxy(server: str, configured: object, environment: Mapping[str, str]) -> str | None:

@@ -28,6 +28,9 @@ _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;
 _FULL: Final = "application/json"
 #: How often the continue token of one list may expire. A server keeps each for minutes.
 _MAX_EXPIRIES: Final = 5
+_METADATA_EVENTS: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+#: Longer than any object that etcd can store, including its managed fields.
+_MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +201,6 @@ class _Pager:
             raise malformed(path, "the server sent the same continue token again")
         resource_version = str(metadata.get("resourceVersion") or "")
         return _Page(items, next_token, remaining if isinstance(remaining, int) else None, resource_version)
-
-
-_METADATA_EVENTS: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-#: Longer than any object that etcd can store, including its managed fields.
-_MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
 class ExpiredError(Exception):

@@ -23,8 +23,13 @@ from drift.words import closest
 if TYPE_CHECKING:
     from drift.kube.requests import Requests
 
-
 _MAX_SIMILAR: Final = 3
+
+_DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+#: Servers before 1.26 have no aggregated discovery and return these kinds.
+_UNAGGREGATED: Final = {"/api": "APIVersions", "/apis": "APIGroupList"}
+_AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
+_INDEX: Final = "/openapi/v3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +153,6 @@ class Resources:
     def is_broken(self, api_version: str) -> bool:
         """Whether discovery failed for this group and version."""
         return api_version in self.broken
-
-
-_DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
-#: Servers before 1.26 have no aggregated discovery and return these kinds.
-_UNAGGREGATED: Final = {"/api": "APIVersions", "/apis": "APIGroupList"}
-_AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
-_INDEX: Final = "/openapi/v3"
 
 
 def discover(requests: "Requests") -> Resources:
