@@ -99,12 +99,18 @@ class Advisor:
         """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift."""
         return advice(finding, self._source(item))
 
+    def look(self, item: ObjectReport, finding: Finding) -> str | None:
+        """Returns the first of `commands` alone, which is much faster."""
+        if not finding.is_drift or item.cluster not in self.contexts:
+            return None
+        return _printable(self._look(item, finding, self.contexts[item.cluster]))
+
     def commands(self, item: ObjectReport, finding: Finding) -> Commands | None:
         """Returns the commands for a finding; None if it does not count as drift, or if its cluster is not known."""
         if not finding.is_drift or item.cluster not in self.contexts:
             return None
         context = self.contexts[item.cluster]
-        shown = _printable(self._look(item, finding, context))
+        shown = self.look(item, finding)
         if not self.is_fixable:
             return Commands(shown)
         source = self._source(item)

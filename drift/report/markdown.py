@@ -71,10 +71,11 @@ def to_markdown(report: Report, style: Style = DEFAULT_STYLE) -> str:
     sources = _list("Sources", [*source_lines(report).values()], space // _NOTES_SHARE)
     space -= sum(map(_size, (sources, errors, notes, resolved)))
     sections = _Sections(report, Advisor.of(report, style.saved))
-    objects, rest = sections.of(shown, space)
+    entries = [(source, grouped(items)) for source, items in by_source(report, shown)]
+    objects, rest = sections.of(entries, space)
     if rest:
         # A finding matters more than the commands for another one.
-        objects, rest = replace(sections, shows_commands=False).of(shown, space)
+        objects, rest = replace(sections, shows_commands=False).of(entries, space)
     if hidden is not None:
         rest += f"\n**{hidden}**\n"
     return head + sources + errors + objects + rest + resolved + notes + tail
@@ -137,25 +138,27 @@ class _Sections:
     def _has_sources(self) -> bool:
         return len(self.report.sources) > 1
 
-    def of(self, items: Sequence[ObjectReport], space: int) -> tuple[str, str]:
+    def of(
+        self, sources: Sequence[tuple[SourceInfo | None, Sequence[Group | ObjectReport]]], space: int
+    ) -> tuple[str, str]:
         """Returns the sections of the worst objects and groups that fit into the space, and a sentence on the others.
 
         The sections are below the sources that the objects come from.
         """
-        sources = [(self._source(source), grouped(members)) for source, members in by_source(self.report, items)]
+        headings = [self._source(source) for source, _ in sources]
         entries = [(number, entry) for number, (_, members) in enumerate(sources) for entry in members]
         worst = sorted(entries, key=lambda numbered: entry_order(numbered[1]))
         sections: list[list[str]] = [[] for _ in sources]
         rest = ""
         for position, (number, entry) in enumerate(worst):
-            space -= 0 if sections[number] else _size(sources[number][0])
+            space -= 0 if sections[number] else _size(headings[number])
             section = self._entry(entry, space // _OBJECT_SHARE)
             if section is None:
                 rest = _left_out([one for _, one in worst[position:]])
                 break
             sections[number].append(section)
             space -= _size(section)
-        blocks = (heading + "".join(texts) for (heading, _), texts in zip(sources, sections, strict=True) if texts)
+        blocks = (heading + "".join(texts) for heading, texts in zip(headings, sections, strict=True) if texts)
         return "".join(blocks), rest
 
     def _source(self, source: SourceInfo | None) -> str:

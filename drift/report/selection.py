@@ -13,6 +13,7 @@ from drift.model import (
     Cause,
     Change,
     Finding,
+    Json,
     ObjectKey,
     ObjectReport,
     Report,
@@ -275,9 +276,18 @@ def _group_key(item: ObjectReport, finding: Finding) -> Hashable:
     return (
         (item.cluster, item.key.group, item.kind, item.status, item.reason, item.not_compared, digest),
         (_common_path(finding), finding.change, finding.cause, finding.severity, finding.security, finding.lifecycle),
-        (json.dumps([finding.desired, finding.live], sort_keys=True), finding.redacted, finding.note),
-        frozenset(replace(actor, time=None) for actor in finding.actors),
+        (_value_key(finding.desired), _value_key(finding.live), finding.redacted, finding.note),
+        frozenset(map(_actor_key, finding.actors)),
     )
+
+
+def _value_key(value: Json) -> str:
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else repr(value)
+
+
+def _actor_key(actor: Actor) -> Hashable:
+    who = (actor.user, actor.impersonated_by, actor.user_agent, actor.evidence)
+    return (actor.manager, actor.operation, actor.subresource, *who)
 
 
 def _common_path(finding: Finding) -> str:
@@ -299,8 +309,9 @@ def _common_finding(findings: Sequence[Finding]) -> Finding:
 
 def _latest(actor: Actor, findings: Sequence[Finding]) -> Actor:
     """Returns a field manager with the time of its latest change to one of the objects."""
-    same = [one.time for finding in findings for one in finding.actors if replace(one, time=actor.time) == actor]
-    return replace(actor, time=max((time for time in same if time is not None), default=None))
+    key = _actor_key(actor)
+    times = [one.time for finding in findings for one in finding.actors if one.time and _actor_key(one) == key]
+    return replace(actor, time=max(times, default=None))
 
 
 def group_name(group: Group) -> str:

@@ -255,8 +255,8 @@ class _TextReport:
                 yield from self._all_commands(item, finding)
             yield from self._next(advice)
         if not self._style.verbose:
-            looks = dict.fromkeys(command for one in item.findings for command in self._commands(item, one)[:1])
-            yield from (self._line((f"  {label}: {command}", "dim"), indent=None) for label, command in looks)
+            looks = dict.fromkeys(self._advisor.look(item, finding) for finding in item.findings)
+            yield from (self._line((f"  look: {look}", "dim"), indent=None) for look in looks if look is not None)
 
     def _group(self, group: Group) -> Iterator[str]:
         yield from self._heading(group_name(group), group.item)
@@ -283,12 +283,10 @@ class _TextReport:
         if reason is not None:
             yield self._line((f"  {reason}", ""))
 
-    def _commands(self, item: ObjectReport, finding: Finding) -> Sequence[tuple[str, str]]:
-        return command_lines(self._advisor.commands(item, finding))
-
     def _all_commands(self, item: ObjectReport, finding: Finding) -> Iterator[str]:
-        for label, command in self._commands(item, finding) if self._style.verbose else ():
-            yield self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
+        if self._style.verbose:
+            for label, command in command_lines(self._advisor.commands(item, finding)):
+                yield self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
 
     def _finding(self, finding: Finding, place: str | None) -> Iterator[str]:
         lines = line_diff(finding)
