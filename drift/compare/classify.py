@@ -6,7 +6,7 @@ from typing import Final
 
 from drift.compare.atomic import is_plain_dict
 from drift.compare.diff import Difference
-from drift.compare.known_values import KnownValues
+from drift.compare.live_only import KnownValues
 from drift.compare.normalize import value_at
 from drift.compare.ownership import AS_APPLIER_NOTE, Claim, owner_node
 from drift.compare.project import Projection

@@ -1,23 +1,23 @@
-"""Compares one manifest with its live object, through all stages of the comparison."""
+"""Compares one manifest with its live object, through all stages, and writes the manifest of an unmanaged object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.kind_specifics import remove_kind_specifics
-from drift.compare.known_values import KnownValues, copied_template_labels
+from drift.compare.live_only import KnownValues, copied_template_labels
 from drift.compare.normalize import ListMap, normalize_object, value_at
 from drift.compare.ownership import ClaimFinder, Ownership, owner_node
-from drift.compare.project import Projection, project
-from drift.compare.remove_tracking import remove_tracking, without_tracking_metadata
-from drift.compare.show import incomparables_in
+from drift.compare.project import Projection, project, remove_tracking, without_tracking_metadata
+from drift.compare.show import contains_redacted, incomparables_in, to_json
 from drift.gitops.flux_values import SOPS_VALUES
 from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.model import LAST_APPLIED, Change, Decision, Json, NotCompared, Object, as_object
+from drift.model import LAST_APPLIED, Cause, Change, Decision, Json, NotCompared, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import ABSENT, Type, object_meta
@@ -235,3 +235,39 @@ def _duplicates(value: Json, path: Path) -> list[str]:
         if isinstance(child, dict):
             found += _duplicates(child, (*path, name))
     return found
+
+
+#: The parts of metadata that people set. The rest belongs to the API server and to controllers.
+_METADATA: Final = frozenset({"labels", "annotations"})
+
+
+def export(live: Object, schema: Type) -> Object | None:
+    """Returns a manifest with all that people set, and without defaults, status and server metadata.
+
+    That is what an empty manifest lacks, by the same comparison that finds drift.
+
+    Args:
+        live: The live object with its ``managedFields``, redacted.
+        schema: The kind's type.
+
+    Returns:
+        None if the object holds a value that must not be shown.
+    """
+    metadata = as_object(live.get("metadata"))
+    manifest: Object = {
+        "apiVersion": live.get("apiVersion"),
+        "kind": live.get("kind"),
+        "metadata": {name: metadata[name] for name in ("name", "namespace") if name in metadata},
+    }
+    for judged in compare_object(manifest, live, None, schema).differences:
+        path, value = judged.difference.path, judged.difference.live
+        if judged.difference.change is not Change.ADDED or judged.cause is Cause.CONTROLLER:
+            continue
+        if contains_redacted(value):
+            return None
+        match path:
+            case (str() as name,) if name != "status":
+                manifest[name] = to_json(value)
+            case ("metadata", str() as name) if name in _METADATA:
+                manifest["metadata"][name] = to_json(value)
+    return manifest

@@ -18,7 +18,7 @@ from typing import Final
 import orjson
 
 from drift.compare.normalize import SERVER_METADATA
-from drift.compare.remove_tracking import without_tracking_metadata
+from drift.compare.project import without_tracking_metadata
 from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
 from drift.model import Actor, Json, Object

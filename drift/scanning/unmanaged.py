@@ -7,7 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
-from drift.compare.export import export
+from drift.compare.objects import export
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.tracked_by import Tracker, trackers_of
