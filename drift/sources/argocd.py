@@ -56,7 +56,7 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
     with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         any_file = cache(partial(may_read_any_file, context=context))
         jobs = [
-            partial(_render_application, live, context, checkouts, partial(any_file, live.namespace or ""))
+            _Application(live, context, checkouts, partial(any_file, live.namespace or "")).render
             for live in applications
         ]
         return [rendered for sources in context.runner.run_all(jobs) for rendered in sources]
@@ -73,12 +73,6 @@ def argocd_state(target: str, context: SourceContext) -> Hashable:
     return frozenset(state_of(live.body) for live in applications), CONFIG_MAP.states(options, context.cluster)
 
 
-def _render_application(
-    live: LiveObject, context: SourceContext, checkouts: Checkouts, any_file: Callable[[], bool]
-) -> list[Rendered]:
-    return list(_Application(live, context, checkouts, any_file).render())
-
-
 class _Application:
     def __init__(
         self, live: LiveObject, context: SourceContext, checkouts: Checkouts, any_file: Callable[[], bool]
@@ -91,8 +85,11 @@ class _Application:
         self._info = _info(live)
         self._identity = GitOpsObject(_APPLICATION.group, _APPLICATION.kind, live.namespace or "", live.name)
 
-    def render(self) -> Iterator[Rendered]:
-        """Yields the result of each source that has manifests."""
+    def render(self) -> list[Rendered]:
+        """Returns the result of each source that has manifests."""
+        return list(self._sources())
+
+    def _sources(self) -> Iterator[Rendered]:
         elsewhere = self._elsewhere()
         if elsewhere is not None:
             yield Rendered(self._info, skipped=f"it is applied to another cluster ({elsewhere})")

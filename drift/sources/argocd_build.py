@@ -162,7 +162,7 @@ class ApplicationBuilder:
             elif kind == "kustomize":
                 rendered = self._kustomize(as_object(source.get("kustomize")), copy.root, folder, shown)
             else:
-                rendered = read_directory(as_object(source.get("directory")), folder, shown, notes)
+                rendered = _read_directory(as_object(source.get("directory")), folder, shown, notes)
         except SourceError as error:
             raise copy.error(error) from None
         manifests = (replace(manifest, namespace=manifest.namespace or self._target) for manifest in rendered)
@@ -170,7 +170,7 @@ class ApplicationBuilder:
 
     def _kustomize(self, options: Object, root: Path, folder: Path, shown: str) -> tuple[Manifest, ...]:
         file, kustomization = read_kustomization(folder)
-        wanted = with_parameters(kustomization, options, folder)
+        wanted = _with_parameters(kustomization, options, folder)
         built = build_changed(root, file, wanted, self._context.runner, any_file=self._may_read_any_file())
         return read_built(built, folder, shown)
 
@@ -190,10 +190,10 @@ class ApplicationBuilder:
             installation = Installation(
                 release=text_at(options, "releaseName") or self._name,
                 namespace=text_at(options, "namespace") or self._target,
-                values=(*value_files, *inline_values(options, Path(scratch))),
+                values=(*value_files, *_inline_values(options, Path(scratch))),
                 kube_version=None if info is None else info.version,
                 api_versions=api_versions(self._context.cluster.resources),
-                flags=tuple(helm_flags(options)),
+                flags=tuple(_helm_flags(options)),
                 has_crds=options.get("skipCrds") is not True,
                 has_hooks=True,
             )
@@ -273,11 +273,7 @@ def _type_of(source: Object, folder: Path) -> str:
 
 
 def _check_fields(source: Object, kind: str, folder: Path, application: str) -> None:
-    """Checks that Argo CD renders a source with nothing but what is supported.
-
-    Raises:
-        SourceError: It does.
-    """
+    """Raises a SourceError if Argo CD renders a source with anything that is not supported."""
     if kind == "plugin":
         raise SourceError("it is rendered by a plugin of Argo CD, which drift does not run")
     options = as_object(source.get(kind))
@@ -310,18 +306,8 @@ _SKIPPED_FILE: Final = re.compile(rb"^#\s*\+argocd:skip-file-rendering", re.MULT
 _GLOB: Final = {"*": ".*", "?": ".", "{": "(?:", "}": ")"}
 
 
-def read_directory(options: Object, folder: Path, shown: str, notes: list[str]) -> tuple[Manifest, ...]:
-    """Returns the manifests of a directory.
-
-    Args:
-        options: ``directory`` of the source.
-        folder: The directory.
-        shown: The same for messages.
-        notes: A sentence is added for each file that Argo CD skips.
-
-    Raises:
-        SourceError: A file cannot be read, or not as Argo CD would.
-    """
+def _read_directory(options: Object, folder: Path, shown: str, notes: list[str]) -> tuple[Manifest, ...]:
+    """Returns the manifests of a directory, and adds a note for each file that Argo CD skips."""
     include, exclude = (_glob(text_at(options, name)) for name in ("include", "exclude"))
     manifests: list[Manifest] = []
     for name in _files_in(folder, recurse=options.get("recurse") is True):
@@ -386,7 +372,7 @@ _IMAGE: Final = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<new>[^@]+?)(?::(?P<tag>[^:
 _KEPT: Final = "*"
 
 
-def with_parameters(kustomization: Object, options: Object, folder: Path) -> Object:
+def _with_parameters(kustomization: Object, options: Object, folder: Path) -> Object:
     """Returns a kustomization as ``kustomize edit`` changes it for Argo CD."""
     changed = dict(kustomization)
     for name in ("namePrefix", "nameSuffix", "namespace"):
@@ -454,7 +440,7 @@ def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[O
     return list(merged.values())
 
 
-def inline_values(options: Object, folder: Path) -> Iterator[str]:
+def _inline_values(options: Object, folder: Path) -> Iterator[str]:
     """Writes the values in an Application to a file."""
     values = options.get("valuesObject")
     content = json.dumps(values) if isinstance(values, dict) and values else text_at(options, "values")
@@ -464,12 +450,8 @@ def inline_values(options: Object, folder: Path) -> Iterator[str]:
         yield str(file)
 
 
-def helm_flags(options: Object) -> Iterator[str]:
-    """Yields the flags of ``helm template``.
-
-    Raises:
-        SourceError: A parameter contains a variable of Argo CD.
-    """
+def _helm_flags(options: Object) -> Iterator[str]:
+    """Yields the flags of ``helm template`` for the parameters of a source."""
     parameters = {text_at(item, "name"): item for item in objects_at(options, "parameters")}
     for name, item in parameters.items():
         value = text_at(item, "value")

@@ -78,9 +78,9 @@ def remove_ignored_files(root: Path, ignore: str | None) -> None:
                 path.unlink()
             elif name in names:
                 files.append(relative)
-                if name == IGNORE_FILE:
+                if name == _IGNORE_FILE:
                     ignore_files[relative] = path.read_text(encoding="utf-8", errors="replace")
-    for name in set(files) - set(kept_files(files, ignore_files, ignore)):
+    for name in set(files) - set(_kept_files(files, ignore_files, ignore)):
         (root / name).unlink()
 
 
@@ -192,11 +192,7 @@ def _with_images(images: list[Object], changes: Sequence[Object]) -> list[Object
 
 
 def _check_generated(output: bytes) -> None:
-    """Checks that no Secret was generated of a file that SOPS encrypts: Flux decrypts it first.
-
-    Raises:
-        SourceError: One was, so that its values and the hash in its name are others than those of Flux.
-    """
+    """Raises a SourceError if a Secret was generated of a file that SOPS encrypts: Flux decrypts it first."""
     if b"kind: SecretGenerator" not in output:
         return
     for document in read_documents(output, "the built objects"):
@@ -244,7 +240,7 @@ def _is_disabled(text: str) -> bool:
     )
 
 
-IGNORE_FILE: Final = ".sourceignore"
+_IGNORE_FILE: Final = ".sourceignore"
 #: What Flux leaves out unless a later pattern includes it again.
 _DEFAULTS: Final = """\
 .git/
@@ -340,14 +336,8 @@ class _Pattern:
         return part is not None and part.fullmatch(name) is not None
 
 
-def kept_files(files: Iterable[str], ignore_files: Mapping[str, str], ignore: str | None) -> Iterator[str]:
-    """Yields the files that Flux keeps.
-
-    Args:
-        files: Paths relative to the root of the repository.
-        ignore_files: The text of each ``.sourceignore``, by its path.
-        ignore: ``spec.ignore`` of the source, or None.
-    """
+def _kept_files(files: Iterable[str], ignore_files: Mapping[str, str], ignore: str | None) -> Iterator[str]:
+    """Yields the files that Flux keeps, given the text of each ``.sourceignore`` and ``spec.ignore`` of the source."""
     patterns = [*_parse(_DEFAULTS, ())]
     # A parent's patterns come before those of its folders, which are in the order of their names.
     for file in sorted(ignore_files, key=lambda name: PurePosixPath(name).parent.parts):

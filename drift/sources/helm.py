@@ -134,7 +134,7 @@ def render_chart(
     manifests = _read(first, chart, installation.namespace, shown)
     if others in ([], [first]):
         return manifests, ()
-    return mark_random(manifests, _read(others[0], chart, installation.namespace, shown))
+    return _mark_random(manifests, _read(others[0], chart, installation.namespace, shown))
 
 
 def _may_change(chart: Chart, installation: Installation) -> bool:
@@ -236,13 +236,8 @@ def _place(chart: Path, shown: str, template: str, body: Object) -> Source | Non
     return Source(f"{shown}/{inside}", 1, line or 1)
 
 
-def mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
-    """Compares two renderings of one chart.
-
-    Returns:
-        The manifests with `RANDOM` in place of each value that differs, without objects whose names differ; and remarks
-        on these, a sentence each.
-    """
+def _mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
+    """Returns manifests with `RANDOM` for each value that differs in a second rendering, and remarks on the others."""
     others = {_identity(manifest): manifest for manifest in second}
     kept: list[Manifest] = []
     notes: list[str] = []

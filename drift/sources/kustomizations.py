@@ -55,7 +55,7 @@ def kind_of_path(path: str) -> SourceKind:
         return SourceKind.HELM_CHART
     if folder.is_dir() and has_kustomization(folder):
         try:
-            if not is_list_only(path, files_below(folder), lambda name: read_file(folder / name)):
+            if not _is_list_only(path, files_below(folder), lambda name: read_file(folder / name)):
                 return SourceKind.KUSTOMIZE
         except OSError:
             # The reader of the files says what is wrong.
@@ -107,14 +107,8 @@ def select_files(folder: str, files: Collection[str], read: ReadFile) -> Selecte
     return _Selector(folder, files, read).select()
 
 
-def is_list_only(folder: str, files: Collection[str], read: ReadFile) -> bool:
-    """Returns whether the kustomization of a folder, if it has one, only lists files, so that these can be read as is.
-
-    Args:
-        folder: As for `select_files`.
-        files: As for `select_files`.
-        read: As for `select_files`.
-    """
+def _is_list_only(folder: str, files: Collection[str], read: ReadFile) -> bool:
+    """Returns whether the kustomization of a folder, if it has one, only lists files, which can be read as they are."""
     selector = _Selector(folder, files, read)
     if not selector.has_root:
         return True

@@ -322,10 +322,9 @@ def _written(file: Path, value: Object) -> Iterator[None]:
 
 
 def _check_paths(root: Path, folder: Path, kustomization: Object) -> None:
-    """Checks that a kustomization, and those that it includes, name no file outside the repository.
+    """Raises a SourceError if a kustomization, or one that it includes, names a file outside the repository.
 
-    Raises:
-        SourceError: One does. kustomize would read it, Flux does not.
+    kustomize would read it, but Flux and Argo CD do not.
     """
     pending, seen = [(folder, kustomization)], {folder}
     while pending:

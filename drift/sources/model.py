@@ -61,7 +61,6 @@ class SourceContext:
         namespace: The namespace of objects that name none.
         stored: The same cluster, for state that programs keep in Secrets; None for a dump, which has no values.
         checkouts: Local Git work trees, as ``PATH`` or ``URL=PATH``.
-        synced_revision: The Git revision of the paths that the user says was synced last, or None.
         runner: Runs the programs that render sources.
         reads_secrets: Whether the values of Secrets of ``substituteFrom`` may be read.
     """
@@ -70,7 +69,6 @@ class SourceContext:
     namespace: str
     stored: StoredObjects | None = None
     checkouts: tuple[str, ...] = ()
-    synced_revision: str | None = None
     runner: Runner = field(default_factory=Runner)
     reads_secrets: bool = False
 

@@ -23,7 +23,7 @@ from drift.redaction import Redacted, is_secret
 
 #: The names that Flux accepts. One invalid name makes it fail, used or not.
 _NAME: Final = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
-#: These have a value for a variable that is not set, so that strict mode accepts them.
+#: Operators with a value for a variable that is not set.
 _DEFAULTS: Final = frozenset({"=", ":=", ":-", ":?", ":+"})
 
 
@@ -46,7 +46,6 @@ def substitute(
     text: str,
     variables: Mapping[str, str],
     *,
-    strict: bool = False,
     placeholder: str | None = None,
     is_complete: bool = False,
 ) -> str:
@@ -55,15 +54,14 @@ def substitute(
     Args:
         text: The YAML of one object.
         variables: The values by name.
-        strict: Whether a variable that is not set and has no default is an error. Else it is empty.
         placeholder: What stands for a value that is not known or not shown, and for what is made of it; None if
             `variables` has all of them.
         is_complete: Whether only values of `variables` are the placeholder, and those of no other variables.
 
     Raises:
-        SubstitutionError: The text has an expression that Flux does not accept, or a variable is not set.
+        SubstitutionError: The text has an expression that Flux does not accept.
     """
-    return _Evaluator(text, variables, strict=strict, placeholder=placeholder, is_complete=is_complete).text()
+    return _Evaluator(text, variables, placeholder=placeholder, is_complete=is_complete).text()
 
 
 _Accept = Callable[[str, int], bool]
@@ -98,13 +96,10 @@ class _Operator:
 class _Evaluator:
     """Reads a text from left to right and evaluates it at once."""
 
-    def __init__(
-        self, text: str, variables: Mapping[str, str], *, strict: bool, placeholder: str | None, is_complete: bool
-    ) -> None:
+    def __init__(self, text: str, variables: Mapping[str, str], *, placeholder: str | None, is_complete: bool) -> None:
         self._text = text
         self._position = 0
         self._variables = variables
-        self._strict = strict
         self._placeholder = placeholder
         self._is_complete = is_complete
 
@@ -168,18 +163,18 @@ class _Evaluator:
             self._position += 1
             name = self._word()
             self._expect("}")
-            return self._operate("#", lambda value, _: str(len(_encode(value))), self._value(name, "#"), [])
+            return self._operate("#", lambda value, _: str(len(_encode(value))), self._value(name), [])
         name = self._word()
         if self._next() == "}":
             self._position += 1
-            return self._value(name, "")
+            return self._value(name)
         operator = self._operator()
         symbol = self._take(operator.accept)
         if not symbol:
             raise self._error()
         arguments = operator.arguments(self)
         self._expect("}")
-        return self._operate(symbol, _OPERATIONS[symbol], self._value(name, symbol), arguments)
+        return self._operate(symbol, _OPERATIONS[symbol], self._value(name), arguments)
 
     def _operate(self, symbol: str, operation: "_Operation", value: str, arguments: list[str]) -> str:
         if self._placeholder is not None:
@@ -203,14 +198,10 @@ class _Evaluator:
             raise self._error()
         return operator
 
-    def _value(self, name: str, symbol: str) -> str:
+    def _value(self, name: str) -> str:
         if name in self._variables:
             return self._variables[name]
-        if self._placeholder is not None and not self._is_complete:
-            return self._placeholder
-        if self._strict and symbol not in _DEFAULTS:
-            raise SubstitutionError(f"the variable {name} is not set")
-        return ""
+        return "" if self._placeholder is None or self._is_complete else self._placeholder
 
     # -- arguments
 

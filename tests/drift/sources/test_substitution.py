@@ -67,14 +67,13 @@ def texts(count: int) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("flux_oracle")
-@pytest.mark.parametrize("strict", [False, True])
-def test_texts_become_what_flux_makes_of_them(strict: bool) -> None:
+def test_texts_become_what_flux_makes_of_them() -> None:
     given = texts(20_000)
-    expected = json.loads(ask({"texts": given, "variables": VARIABLES, "strict": strict}))
+    expected = json.loads(ask({"texts": given, "variables": VARIABLES, "strict": False}))
 
     for text, result in zip(given, expected, strict=True):
         try:
-            substituted = substitute(text, VARIABLES, strict=strict)
+            substituted = substitute(text, VARIABLES)
         except SubstitutionError:
             assert result is None, text
         else:
