@@ -124,12 +124,15 @@ def helm(request: pytest.FixtureRequest, _helms: dict[str, Path], monkeypatch: p
 
 
 @pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """The name of a new namespace, deleted afterwards. A test removes its cluster-wide objects itself."""
+def namespace(cluster: Cluster) -> str:
+    """The name of a new namespace. A test removes its cluster-wide objects itself.
+
+    The namespace ends with the cluster: to delete one, the controller manager searches it for every kind of object,
+    which takes longer than most tests.
+    """
     name = f"test-{secrets.token_hex(4)}"
     cluster.create_namespace(name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,6 @@ def fleet(cluster: Cluster, custom_resources: None, tmp_path_factory: pytest.Tem
     for owner in ("apps", "second"):
         forget_revision(cluster, owner)
     cluster.kubectl("delete", "clusterrole", own)
-    cluster.kubectl("delete", "namespace", *names, "--wait=false")
 
 
 def _namespaces(own: str) -> list[str]:

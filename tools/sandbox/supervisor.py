@@ -25,6 +25,8 @@ from types import FrameType
 from typing import Any
 
 Action = Callable[..., dict[str, Any]]
+#: Environment of the Go programs: a tenth less processor time of an API server, for 270 MB more of memory.
+LESS_GARBAGE_COLLECTION = {"GOGC": "400"}
 
 
 class Processes:
@@ -37,6 +39,7 @@ class Processes:
         """Starts a process that writes to a log file. Returns its id, or why it did not start."""
         # A clean environment: etcd reads settings from ETCD_* variables, for example.
         environment = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
+        environment |= LESS_GARBAGE_COLLECTION
         try:
             with Path(log).open("ab") as output:
                 process = subprocess.Popen(

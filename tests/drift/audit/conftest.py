@@ -1,7 +1,6 @@
 """Fixtures for edits that several people make in a real cluster, with its real audit log."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -106,23 +105,21 @@ def scene(cluster: Cluster, namespace: str, tmp_path: Path) -> Scene:
 
 
 @pytest.fixture(params=["Request", "RequestResponse"])
-def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
+def scene_with_bodies(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Scene:
     """A scene whose requests are audited with bodies."""
     namespace = audited_namespace(request.param, next(_NUMBERS))
     cluster.create_namespace(namespace)
-    yield _synced(cluster, namespace, tmp_path)
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    return _synced(cluster, namespace, tmp_path)
 
 
 @pytest.fixture
-def audited(cluster: Cluster, tmp_path: Path) -> Iterator[Scene]:
+def audited(cluster: Cluster, tmp_path: Path) -> Scene:
     """A scene that nothing is synced to, whose requests are audited at level RequestResponse."""
     namespace, manifests = audited_namespace("RequestResponse", next(_NUMBERS)), tmp_path / "manifests"
     manifests.mkdir()
     mark = cluster.audit_mark()
     cluster.create_namespace(namespace)
-    yield Scene(Application(cluster, namespace, manifests, tmp_path), mark)
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    return Scene(Application(cluster, namespace, manifests, tmp_path), mark)
 
 
 def without_bodies(log: Path) -> Path:

@@ -1,7 +1,6 @@
 """A namespace whose only manifests configure a GitOps controller is not searched for unmanaged objects."""
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
@@ -33,15 +32,14 @@ spec: {sourceRepos: ["*"]}
 
 
 @pytest.fixture
-def controllers(workspace: Application, custom_resources: None) -> Iterator[str]:
+def controllers(workspace: Application, custom_resources: None) -> str:
     """The namespace of a GitOps controller, with objects that are not in the manifests."""
     del custom_resources
     name = f"controllers-{secrets.token_hex(4)}"
     workspace.cluster.create_namespace(name)
     workspace.cluster.kubectl("apply", "-f", "-", stdin=CONFIG % ("installation", name))
     workspace.cluster.kubectl("create", f"--namespace={name}", "serviceaccount", "installation")
-    yield name
-    workspace.cluster.kubectl("delete", "namespace", name, "--wait=false")
+    return name
 
 
 def unmanaged(workspace: Application) -> list[str]:

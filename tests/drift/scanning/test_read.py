@@ -27,13 +27,11 @@ ONLY_MANIFESTS = Settings(unmanaged=Unmanaged.OFF)
 
 
 @pytest.fixture(scope="module")
-def namespaces(cluster: Cluster) -> Iterator[list[str]]:
+def namespaces(cluster: Cluster) -> list[str]:
     names = [f"many-{secrets.token_hex(4)}" for _ in range(MANY_NAMESPACES)]
     for name in names:
         cluster.create_namespace(name)
-    yield names
-    for name in names:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+    return names
 
 
 def _sync(cluster: Cluster, folder: Path, kind: str, namespaces: list[str], count: int = 2) -> Path:
@@ -64,13 +62,14 @@ def _scan(cluster: Cluster, file: Path, settings: Settings, kubeconfig: Path | N
 def test_three_namespaces_are_read_with_one_list_of_all_namespaces(
     cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
-    file = _sync(cluster, tmp_path, "ConfigMap", namespaces)
+    # Of a kind that other tests leave few objects of: with more than a page of them, the plan is another.
+    file = _sync(cluster, tmp_path, "ResourceQuota", namespaces)
     mark = cluster.audit_mark()
 
     report = _scan(cluster, file, ONLY_MANIFESTS)
 
     assert report.verdict is Verdict.IN_SYNC
-    assert _lists(cluster, mark, "configmaps") == {"": 1}
+    assert _lists(cluster, mark, "resourcequotas") == {"": 1}
 
 
 def test_secrets_of_other_namespaces_are_never_read(cluster: Cluster, namespaces: list[str], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +81,11 @@ def status(commit: str, *, ready: str = "True", message: str = "") -> dict[str, 
 
 
 @pytest.fixture
-def namespace_of_another(cluster: Cluster) -> Iterator[str]:
+def namespace_of_another(cluster: Cluster) -> str:
     """Another namespace."""
     name = f"test-{secrets.token_hex(4)}"
     cluster.create_namespace(name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    return name
 
 
 @pytest.fixture
