@@ -110,7 +110,6 @@ def _faulty(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
         assert application.report("--quiet", kubeconfig=running.kubeconfig(folder)).status == 1
         yield application, running
-    cluster.kubectl("delete", "namespace", application.namespace, "--wait=false")
 
 
 @pytest.fixture

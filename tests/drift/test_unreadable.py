@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from drift.cli import main
+from drift.kube import list_watch
 from tests.drift.conftest import Application
 from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
 from tools.sandbox.proxy import FOREVER, Exchange, Proxy
@@ -13,8 +14,9 @@ from tools.sandbox.syncers import Syncer
 
 
 @pytest.fixture
-def broken_group(workspace: Application) -> Iterator[str]:
-    """An API group whose server is down. It is removed first: namespaces cannot be deleted while it exists."""
+def broken_group(workspace: Application, short_retry_delays: None) -> Iterator[str]:
+    """An API group whose server is down. Other namespaces cannot be deleted while it exists."""
+    del short_retry_delays
     group = f"{workspace.namespace}.example.org"
     service = {
         "apiVersion": "apiregistration.k8s.io/v1",
@@ -73,9 +75,11 @@ def _unavailable(exchange: Exchange) -> None:
 
 
 def test_an_api_that_goes_down_after_discovery_is_a_note_unless_it_is_built_in(
-    proxied: tuple[Application, Proxy], custom_resources: None
+    proxied: tuple[Application, Proxy], custom_resources: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del custom_resources  # only installs the CRDs
+    # The whole cluster has many objects, so not in pages of two.
+    monkeypatch.setattr(list_watch, "PAGE", 500)
     application, running = proxied
     running.on("^/apis/external-secrets[.]io/.*/secretstores", _unavailable, times=FOREVER)
 
