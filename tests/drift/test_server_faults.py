@@ -184,16 +184,21 @@ def test_the_deadline_ends_a_slow_scan(proxied: tuple[Application, Proxy], stder
     assert stderr() == ""
 
 
-#: 150 MiB of spaces in as many KiB.
-BOMB = body(gzip.compress(b" " * (150 * 1024 * 1024)), Content_Encoding="gzip")
+def endless() -> Fault:
+    return faults.endless
 
 
-@pytest.mark.parametrize("huge", [faults.endless, BOMB], ids=["endless", "compressed"])
+def bomb() -> Fault:
+    """150 MiB of spaces in as many KiB."""
+    return body(gzip.compress(b" " * (150 * 1024 * 1024)), Content_Encoding="gzip")
+
+
+@pytest.mark.parametrize("huge", [endless, bomb], ids=["endless", "compressed"])
 def test_a_huge_response_is_read_only_up_to_the_limit(
-    proxied: tuple[Application, Proxy], huge: Fault, stderr: Callable[[], str]
+    proxied: tuple[Application, Proxy], huge: Callable[[], Fault], stderr: Callable[[], str]
 ) -> None:
     application, running = proxied
-    running.on("/services/web$", huge)
+    running.on("/services/web$", huge())
 
     scanned = application.report("--unmanaged", "off", kubeconfig=running.kubeconfig(application.scratch))
 

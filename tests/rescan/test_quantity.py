@@ -3,7 +3,6 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubernetes.utils import parse_quantity
 
 from rescan import quantity
 
@@ -44,6 +43,8 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
     )
 )
 def test_the_number_is_the_one_that_the_kubernetes_client_reads(text: str) -> None:
+    from kubernetes.utils import parse_quantity  # noqa: PLC0415 - it loads the whole client
+
     assert quantity.parse(text) == Fraction(parse_quantity(text))  # type: ignore[no-untyped-call]  # of the client
 
 

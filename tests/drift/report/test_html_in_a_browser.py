@@ -30,7 +30,7 @@ AXE = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 WIDE = (1240, 1000)
 NARROW = (400, 800)
 #: In seconds, long enough for a busy machine.
-TIMEOUT = 20
+TIMEOUT = 180
 
 _HEADINGS = "return [...document.querySelectorAll('.objects h3')].map((heading) => heading.textContent)"
 
