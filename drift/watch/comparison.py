@@ -12,7 +12,7 @@ from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
 from drift.policy.rules import apply_policy
-from drift.scanning import ComparisonCache, ScanStep, scan_manifests
+from drift.scanning import ComparisonCache, scan_manifests
 from drift.scanning.plan import ResourceMapper
 from drift.sources.model import Desired
 from drift.watch.audit import AuditWindow
@@ -64,23 +64,25 @@ class Comparison:
         """The settings of the comparison."""
         return self._desired.settings
 
-    def compare_all(self, observe: Callable[[ScanStep], object]) -> Report:
+    def compare_all(self, handle_events: Callable[[], object]) -> Report:
         """Scans everything, like ``drift report``.
 
         Args:
-            observe: Called with the progress, a few hundred times a second. It may call `compare_change`.
+            handle_events: Called a few hundred times a second. It may call `compare_change`.
         """
         self._source.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
         report = scan_manifests(
             self._desired.sources.manifests,
             self._source,
             info=self._desired.info,
-            options=replace(self._options, observe=observe),
+            options=replace(self._options, observe=lambda _: handle_events()),
             cache=self._cache,
         )
         self._source.end_scan()
-        report = with_sources(report, self._desired.sources)
-        return self._with_policy(self._with_users(report, is_whole=True))
+        handle_events()
+        report = self._with_users(with_sources(report, self._desired.sources), is_whole=True)
+        handle_events()
+        return self._with_policy(report)
 
     def compare_change(self, change: ObjectChange) -> ObjectReport | None:
         """Compares one object as it was right after a change, even if it has changed again since.

@@ -265,7 +265,9 @@ class Watcher:
         return min(regular, max(self._changed_since[0] + self._timing.debounce, earliest))
 
     def _seconds_until_due(self) -> float:
-        return min(max(self._due() - monotonic(), 0.001), _TICK)
+        now = monotonic()
+        until_published = self._published_at + _PUBLISH_INTERVAL - now if self._unpublished else _TICK
+        return min(max(min(self._due() - now, until_published), 0.001), _TICK)
 
     def _is_due(self) -> bool:
         return not self._stopped.is_set() and monotonic() >= self._due()
@@ -278,7 +280,7 @@ class Watcher:
         self._changed_since = None
         self._newer = {}
         try:
-            report = self._comparison.compare_all(lambda _: self._handle_events())
+            report = self._comparison.compare_all(self._handle_events)
         finally:
             self._scanned_at = monotonic()
             self._scan_seconds = self._scanned_at - began
