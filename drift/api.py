@@ -192,7 +192,7 @@ def scan(
         synced_revision: The Git revision that was last synced; None for the one that Flux or Argo CD records.
         settings: As in ``drift.yaml``; None for the defaults.
         shard: The part of the scan to do; None for all of it.
-        explain: Whether the report lists every `Decision`, also for objects in sync.
+        explain: Whether the report lists each `Decision`.
         audit: The audit log that names the users behind the findings; None names none.
         blame: Whether findings name the commit that last changed their line in the local repository.
         observe: Called with the progress of the scan.

@@ -13,8 +13,8 @@ from drift.compare.ownership import Claim, ClaimFinder, Ownership, owners_below
 from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
-from drift.model import Actor, Cause, Decision, Json, Object
-from drift.paths import ItemKey, Path, render
+from drift.model import Actor, Cause, Json, Object
+from drift.paths import ItemKey, Path
 from drift.schema.facts import ALLOCATED, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, SCALED, AnyOf, Facts
 from drift.schema.types import ABSENT, Absent, Shape, Type
 
@@ -210,7 +210,7 @@ class LiveOnlyFields:
         known: Recognizes defaults, allocated values and tracking labels.
         is_scalable: Whether the object is a custom resource with the ``scale`` subresource.
         claims: Who set each reported field, by path. Filled in as fields are filtered.
-        decisions: What is not reported, and why. Shared with the projection, which adds its decisions.
+        skipped: The paths of what is not reported, and why. Shared with the projection, which adds others.
         has_admitted: Whether a part is not reported because it was set while the applier's request was admitted.
     """
 
@@ -218,7 +218,7 @@ class LiveOnlyFields:
     known: KnownValues
     is_scalable: bool
     claims: dict[Path, Claim] = field(default_factory=dict)
-    decisions: list[Decision] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
     has_admitted: bool = False
 
     def filter_field(  # noqa: PLR0917
@@ -265,7 +265,7 @@ class LiveOnlyFields:
         return self._skip(path, "set while the applier's own request was admitted: a default, or a webhook's work")
 
     def _skip(self, path: Path, reason: str) -> Absent:
-        self.decisions.append(Decision(render(path), reason))
+        self.skipped.append((path, reason))
         return ABSENT
 
     def _filter_scaled(self, value: Json, parent: Type, path: Path) -> Json | Absent:

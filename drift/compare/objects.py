@@ -30,7 +30,7 @@ class ObjectComparison:
     Attributes:
         differences: The differences with their causes, in the order of the object's fields.
         projection: The two trees in which they were found.
-        decisions: Differences that are not reported, and why.
+        other_decisions: Differences that are not reported, and why, besides those that the projection skipped.
         remarks: Other information on this object for the reader, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
         not_compared: The fields whose values in Git cannot be compared, sorted by path.
@@ -41,12 +41,18 @@ class ObjectComparison:
 
     differences: tuple[ClassifiedDifference, ...]
     projection: Projection
-    decisions: tuple[Decision, ...]
+    other_decisions: tuple[Decision, ...]
     remarks: tuple[str, ...]
     lacks_owners: bool
     not_compared: tuple[NotCompared, ...] = ()
     concealed: frozenset[str] = frozenset()
     has_admitted: bool = False
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The differences that are not reported, and why."""
+        skipped = (Decision(render(path), why) for path, why in self.projection.skipped)
+        return (*self.other_decisions, *skipped)
 
 
 def compare_object(
@@ -123,7 +129,7 @@ def compare_object(
     return ObjectComparison(
         differences=classification.differences,
         projection=projection,
-        decisions=(*decisions, *tracking_decisions, *projection.decisions, *classification.decisions),
+        other_decisions=(*decisions, *tracking_decisions, *classification.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,
         not_compared=not_compared,

@@ -6,7 +6,7 @@ owner, with the other tracking labels and annotations; everything else is carrie
 Python object on both sides, so that the diff skips them at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drift.compare.atomic import (
@@ -157,7 +157,7 @@ class Projection:
         live: The tree of the live object, without the fields that are not reported.
         claims: Who set each live-only part, by its path. The parts are leaves or atomic values.
         reordered: The list maps whose common items are in a different order: desired and live, by path.
-        decisions: What was left out of the live tree, and why.
+        skipped: The paths of what was left out of the live tree, and why. Few reports show them.
         has_admitted: Whether a part was left out because it was set while the applier's request was admitted.
     """
 
@@ -165,7 +165,7 @@ class Projection:
     live: Object
     claims: Mapping[Path, Claim]
     reordered: Mapping[Path, tuple[ListMap, ListMap]]
-    decisions: tuple[Decision, ...]
+    skipped: Sequence[tuple[Path, str]]
     has_admitted: bool
 
 
@@ -183,7 +183,7 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> 
     projector = _Projector(live_only)
     both = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(
-        both[0], both[1], live_only.claims, projector.reordered, tuple(live_only.decisions), live_only.has_admitted
+        both[0], both[1], live_only.claims, projector.reordered, live_only.skipped, live_only.has_admitted
     )
 
 
@@ -194,7 +194,6 @@ class _Projector:
         self._live_only = live_only
         self._known = live_only.known
         self._ownership = live_only.ownership
-        self._decisions = live_only.decisions
         self.reordered: dict[Path, tuple[ListMap, ListMap]] = {}
 
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:
@@ -229,7 +228,7 @@ class _Projector:
                     left[name] = desired_value
                     same = False
                 continue
-            live_value = self._without_filled_in(desired, live, schema, (*path, name))
+            live_value = live[name]
             if (
                 type(desired_value) is type(live_value)
                 and type(desired_value) in SINGLE_FORM
@@ -237,6 +236,7 @@ class _Projector:
             ):
                 left[name] = right[name] = desired_value
                 continue
+            live_value = self._without_filled_in(desired, live, schema, (*path, name))
             child = owners_below(node, name, schema)
             left[name], right[name] = self.value(desired_value, live_value, schema.field(name), child, (*path, name))
             same &= left[name] is right[name]
@@ -304,7 +304,7 @@ class _Projector:
         return AtomicValue(left), AtomicValue(right)
 
     def _skip(self, path: Path, reason: str) -> None:
-        self._decisions.append(Decision(render(path), reason))
+        self._live_only.skipped.append((path, reason))
 
 
 def _may_be_absent(desired: Json) -> bool:

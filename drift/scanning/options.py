@@ -63,7 +63,7 @@ class Options:
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
         shard: The part of the namespaces to scan.
         field_place: Returns the file and line of a field of a manifest, by its keys and list indexes, or None.
-        explain: Whether to report every decision, including those about objects that are obviously in sync.
+        explain: Whether to report every decision.
         observe: Called with the progress, at most about a hundred times a second.
     """
 

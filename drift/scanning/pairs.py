@@ -101,7 +101,7 @@ class PairComparer:
         field_place: As in `Options`.
         may_have_variables: As in `Options`.
         with_secret_values: As in `Options`.
-        explain: Whether to report every decision, even if the object is obviously in sync.
+        explain: Whether to report every decision.
     """
 
     managers: Managers
@@ -151,7 +151,7 @@ class PairComparer:
             Status.DRIFTED if has_drifted else Status.IN_SYNC,
             "; ".join(comparison.remarks) or None,
             findings=findings,
-            decisions=comparison.decisions,
+            decisions=comparison.decisions if self.explain else (),
             not_compared=comparison.not_compared,
         )
         if not (comparison.differences or comparison.has_admitted or comparison.lacks_owners):
