@@ -24,6 +24,11 @@ from drift.policy.severity import default_table
 
 #: A part of an added mapping, or None for the whole value, and the write that set it.
 _Setter = tuple[int | None, Write]
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
+#: The garbage collector deletes soon after it sees that an owner is gone.
+_COLLECTED_WITHIN: Final = timedelta(minutes=1)
+#: Owners of owners that are followed.
+_MAX_DEPTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +266,6 @@ def _has_changed(effect: Effect, before: bytes | None) -> bool | None:
         # The server may also change what the request did not name.
         return effect.after != before
     return effect.is_touched
-
-
-_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
-#: The garbage collector deletes soon after it sees that an owner is gone.
-_COLLECTED_WITHIN: Final = timedelta(minutes=1)
-#: Owners of owners that are followed.
-_MAX_DEPTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

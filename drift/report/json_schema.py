@@ -30,20 +30,18 @@ _BY_STATUS: Final = {
         },
     ]
 }
-
-
-class RFC3339(str):
-    """A time with a time zone, as it is written."""
-
-    __slots__ = ()
-
-
 _Count = Annotated[int, Meta(ge=0)]
 _Number = Annotated[int, Meta(ge=1)]
 _Seconds = _Count | Annotated[float, Meta(ge=0)]
 #: Reading does not depend on these two, so only the JSON Schema has them.
 _Fingerprint = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{16}$"})]
 _RecordedTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class RFC3339(str):
+    """A time with a time zone, as it is written."""
+
+    __slots__ = ()
 
 
 class _Document(Struct, rename="camel"):

@@ -24,6 +24,20 @@ from drift.model import (
 from drift.report.view import visible
 from drift.words import closest, plural, suggestion
 
+_STATUS_RANK: Final = {
+    Status.UNCHECKED: 1,
+    Status.MISSING: 0,
+    Status.DRIFTED: 0,
+    Status.UNMANAGED: 0,
+    Status.IN_SYNC: 2,
+}
+#: The objects of a group that a short format names.
+MAX_MEMBERS: Final = 5
+#: From this many objects on, a group is shorter than its objects.
+_MIN_OBJECTS: Final = 3
+#: Containers often have the name of their Deployment.
+_CONTAINER: Final = re.compile(r'\.(containers|initContainers)\[name=(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -109,15 +123,6 @@ class Filters:
 NO_FILTERS: Final = Filters()
 
 
-_STATUS_RANK: Final = {
-    Status.UNCHECKED: 1,
-    Status.MISSING: 0,
-    Status.DRIFTED: 0,
-    Status.UNMANAGED: 0,
-    Status.IN_SYNC: 2,
-}
-
-
 def is_shown(item: ObjectReport) -> bool:
     """Returns whether the object is listed: not if it is in sync, or if rules ignore all of its findings."""
     if item.reason is not None:
@@ -195,14 +200,6 @@ def by_source(
 def _worst_source_first(group: tuple[SourceInfo | None, Sequence[ObjectReport]]) -> tuple[int, int]:
     _, items = group
     return min((worst_first(item)[:2] for item in items), default=(len(_STATUS_RANK), len(SEVERITY_RANK)))
-
-
-#: The objects of a group that a short format names.
-MAX_MEMBERS: Final = 5
-#: From this many objects on, a group is shorter than its objects.
-_MIN_OBJECTS: Final = 3
-#: Containers often have the name of their Deployment.
-_CONTAINER: Final = re.compile(r'\.(containers|initContainers)\[name=(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
 
 
 @dataclass(frozen=True, slots=True)

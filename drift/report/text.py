@@ -90,6 +90,8 @@ _WORD: Final = re.compile(r"\s*\S+\s*")
 
 #: A text without control characters, and its style: names of `_CODES`.
 Part = tuple[str, str]
+#: `Terminal.line`.
+Line = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,6 @@ class Terminal:
 
     def _rendered(self, parts: Sequence[Part]) -> str:
         return "".join(starmap(_colored, parts) if self.color else (text for text, _ in parts))
-
-
-#: `Terminal.line`.
-Line = Callable[..., str]
 
 
 def _between(parts: Sequence[Part], start: int, end: int) -> Sequence[Part]:
