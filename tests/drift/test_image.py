@@ -1,5 +1,6 @@
 """Runs the steps of the Dockerfile in folders, without a container engine."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -96,7 +97,8 @@ def _wheels(lock: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
             _check(*download, "--dest", f"{name}/wheels", "--requirement", str(lock), folder=folder.parent)
-            if not folder.exists():  # Another worker may have downloaded them meanwhile.
+            # Another worker may have downloaded them meanwhile.
+            with contextlib.suppress(OSError):
                 Path(name, "wheels").rename(folder)
     return folder
 
