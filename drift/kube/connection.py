@@ -329,8 +329,8 @@ def _errors_logged_by_the_client() -> Iterator[list[str]]:
 def load_client() -> None:
     """Imports the client's configuration and its connections. `connect` imports it, too.
 
-    A program that imports the client later gets all of it. If a release of the client does not work without the
-    modules of `_UNUSED`, it is imported with them.
+    Other threads must not import the modules of `_UNUSED` meanwhile. A program that imports the client later gets all
+    of it. If a release of the client does not work without these modules, it is imported with them.
     """
     try:
         with _package_not_run("kubernetes"), _on_first_call(_UNUSED):
