@@ -116,7 +116,7 @@ def test_a_bound_volume_whose_claim_is_in_git_is_in_sync(workspace: Application,
     workspace.sync(syncer, owner="data")
     volume = workspace.namespace
     try:
-        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+        workspace.kubectl("wait", "pvc/data", "--for=jsonpath={.status.phase}=Bound", "--timeout=180s")
         untouched = workspace.report("--quiet")
         workspace.patch("pv", volume, {"spec": {"capacity": {"storage": "2Gi"}}})
         edited = workspace.report("--quiet")

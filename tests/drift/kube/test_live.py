@@ -20,7 +20,7 @@ from tools.sandbox.proxy import FOREVER, Answer, Proxy, body, changed
 CONFIG_MAP = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset({"get", "list", "watch"}))
 WIDGET = Resource("example.org", "v1", "Widget", "widgets", namespaced=True, verbs=frozenset({"list"}))
 METADATA = {"name": "a", "namespace": "shop", "resourceVersion": "7"}
-SHORT = ("--request-timeout", "2s", "--unmanaged", "off")
+FLAGS = ("--unmanaged", "off")
 
 
 def a_list(kind: str = "ConfigMapList", api_version: str = "v1", *items: Any, **more: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def test_a_wrong_list_makes_the_scan_incomplete_and_no_object_missing(
     application, running = proxied
     running.on("/configmaps[?]", body(json.dumps(WRONG_LISTS[case]).encode()), times=FOREVER)
 
-    scanned = application.report(*SHORT, kubeconfig=running.kubeconfig(application.scratch))
+    scanned = application.report(*FLAGS, kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.status == 3
     assert scanned.document["summary"]["objects"]["missing"] == 0
@@ -147,7 +147,7 @@ def test_a_wrong_object_is_unchecked_with_one_clear_error(
 
     running.on("/services/web$", changed(change_body), times=FOREVER)
 
-    scanned = application.report(*SHORT, kubeconfig=running.kubeconfig(application.scratch))
+    scanned = application.report(*FLAGS, kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.status == 3
     assert drift_of(scanned.document) == DRIFT - {("Service/web", "spec.selector")}

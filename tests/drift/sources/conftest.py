@@ -35,11 +35,8 @@ def controller_crds(cluster: Cluster) -> Iterator[None]:
 
 
 def install_controller_crds(cluster: Cluster) -> None:
-    for module in (*FLUX, *ARGOCD):
-        for file in module.files():
-            cluster.kubectl(
-                "apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", str(file)
-            )
+    files = [f"--filename={file}" for module in (*FLUX, *ARGOCD) for file in module.files()]
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", *files)
     cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=180s", "crd", "--all")
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
 

@@ -17,7 +17,7 @@ from drift.kube.limits import Limits
 from drift.kube.list_watch import ListScope, Watch
 from drift.watch.reflector import Backlog, EventReceived, Reflector, ReflectorMessage, Timing, backoff
 from tests.drift.conftest import Application
-from tests.drift.watch.conftest import CONFIG, SHORT, Begin, InProcess, eventually
+from tests.drift.watch.conftest import CONFIG, PATIENCE, SHORT, Begin, InProcess, eventually
 
 # Python's ssl module does not close a socket that is reset between connect and handshake.
 pytestmark = pytest.mark.filterwarnings(
@@ -310,7 +310,7 @@ def test_a_reflector_waits_for_the_comparison_and_loses_no_event(workspace: Appl
     backlog = Backlog(2_000)
     reflector = Reflector(server, ListScope(resource, workspace.namespace), Timing(), messages.append, backlog=backlog)
     reflector.start()
-    assert reflector.wait(30)
+    assert reflector.wait(PATIENCE)
     editor = Editor(workspace)
 
     def events() -> list[EventReceived]:
@@ -351,7 +351,7 @@ def test_a_waiting_reflector_can_be_stopped(workspace: Application) -> None:
         server, ListScope(resource, workspace.namespace), Timing(), messages.append, backlog=Backlog(1)
     )
     reflector.start()
-    assert reflector.wait(30)
+    assert reflector.wait(PATIENCE)
     editor = Editor(workspace)
     for number in range(5):
         editor.edit(a=str(number))
@@ -359,7 +359,7 @@ def test_a_waiting_reflector_can_be_stopped(workspace: Application) -> None:
 
     reflector.stop()
 
-    reflector._thread.join(30)  # noqa: SLF001 - the only sign that it has ended
+    reflector._thread.join(PATIENCE)  # noqa: SLF001 - the only sign that it has ended
     assert not reflector._thread.is_alive()  # noqa: SLF001
 
 

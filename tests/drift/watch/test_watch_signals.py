@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
-from tests.drift.watch.conftest import CONFIG, REPOSITORY, Process, Start, eventually
+from tests.drift.watch.conftest import CONFIG, PATIENCE, REPOSITORY, Process, Start, eventually
 
 
 def _signal(watching: Process, number: signal.Signals) -> None:
@@ -65,7 +65,7 @@ def test_changes_before_the_signal_are_recorded(workspace: Application, start: S
     _signal(watching, number)
 
     assert watching.process is not None
-    assert watching.process.wait(timeout=30) == 0
+    assert watching.process.wait(timeout=PATIENCE) == 0
     assert not any("Traceback" in line for line in watching.err)
     with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
         assert connection.execute("SELECT path, state FROM episodes").fetchall() == [("data.a", "open")]
@@ -80,7 +80,7 @@ def test_a_second_sigint_ends_it_at_once_without_a_traceback(workspace: Applicat
         _signal(watching, number)
 
     assert watching.process is not None
-    assert watching.process.wait(timeout=30) == 0
+    assert watching.process.wait(timeout=PATIENCE) == 0
     assert not any("Traceback" in line for line in watching.err)
 
 
@@ -105,7 +105,7 @@ def test_it_ends_when_its_terminal_is_closed(workspace: Application) -> None:
             eventually(lambda: _handles_sighup(process.pid))
             os.close(main)
             process.send_signal(signal.SIGHUP)
-            assert process.wait(timeout=60) == 0
+            assert process.wait(timeout=PATIENCE) == 0
         finally:
             process.kill()
 
