@@ -29,7 +29,7 @@ GATED = {
 }
 # Cluster-wide objects with a finalizer that a controller removes late.
 SLOWLY_DELETED = (("servicecidr", "corpus-range"), ("persistentvolume", "corpus-disk", "corpus-iscsi"))
-#: A namespace with one service account.
+#: A namespace with one ConfigMap.
 ANNEX = "corpus-annex"
 # Fields that controllers fill in shortly after an object is created.
 FILLED_IN = (
@@ -125,7 +125,7 @@ def _end_now(cluster: Cluster) -> None:
         patch = ("--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
         # A controller may be faster, and older servers lack some.
         cluster.kubectl("patch", *what, *patch, check=False)
-    cluster.kubectl("delete", "serviceaccount", "annex", f"--namespace={ANNEX}", "--ignore-not-found")
+    cluster.kubectl("delete", "configmap", "annex", f"--namespace={ANNEX}", "--ignore-not-found")
     namespace = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ANNEX}})
     path = f"/api/v1/namespaces/{ANNEX}/finalize"
     cluster.kubectl("replace", f"--raw={path}", "--filename=-", stdin=namespace, check=False)
