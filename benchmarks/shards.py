@@ -1,4 +1,4 @@
-"""Measures a scan in shards on one machine: ``python -m benchmarks.shards [--objects N] [--shards N]``.
+"""Measures a scan in shards on one machine: ``python -m benchmarks.shards [--objects N] [--shards N]``, five minutes.
 
 Runs one ``drift report`` per shard, all at the same time, as the workers of an Indexed Job do on machines of their own,
 and merges their reports. Prints what each worker takes, and what follows for an Indexed Job with a million objects.
