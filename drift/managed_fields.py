@@ -12,6 +12,9 @@ from functools import lru_cache
 from drift.model import Actor, Json
 from drift.paths import ItemKey, set_member
 
+#: Manager, operation and subresource.
+ManagerName = tuple[str, str, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -126,11 +129,23 @@ def _own_string_data(root: OwnerNode, entries: Sequence[Entry], index: int) -> N
                 key.owners = [index]
 
 
-def manager_names(managed_fields: Json) -> tuple[tuple[str, str, str | None], ...]:
+def manager_names(managed_fields: Json) -> tuple[ManagerName, ...]:
     """Returns manager, operation and subresource of each entry; () if ``managedFields`` is not valid."""
-    if not isinstance(managed_fields, list) or not all(isinstance(entry, dict) for entry in managed_fields):
+    if not isinstance(managed_fields, list):
         return ()
-    names = tuple((entry.get("manager"), entry.get("operation"), entry.get("subresource")) for entry in managed_fields)
+    try:
+        return _read_names(
+            tuple(
+                [(entry.get("manager"), entry.get("operation"), entry.get("subresource")) for entry in managed_fields]
+            )
+        )
+    except (AttributeError, TypeError):
+        return ()
+
+
+# Cached, because most objects of a kind have the same managers.
+@lru_cache(maxsize=4096)
+def _read_names(names: tuple[tuple[Json, Json, Json], ...]) -> tuple[ManagerName, ...]:
     if not all(isinstance(text, str) for name in names for text in name if text is not None):
         return ()
     return tuple(

@@ -19,8 +19,9 @@ import orjson
 
 from drift.compare.normalize import SERVER_METADATA
 from drift.compare.project import without_tracking_metadata
-from drift.gitops.managers import NO_OTHERS, ManagerName, Managers, Role, Roles, assign_roles, has_several_appliers
+from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
+from drift.managed_fields import ManagerName, manager_names
 from drift.model import Actor, Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
 from drift.schema.types import ABSENT, Shape, Type, object_meta
@@ -28,8 +29,6 @@ from drift.schema.types import ABSENT, Shape, Type, object_meta
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 _NAMES: Final = frozenset({"name", "namespace"})
 _RESERVED_FIELDS: Final = ("annotations", "labels")
-#: The fields of a ``managedFields`` entry that must be strings if present.
-_ENTRY_STRINGS: Final = ("manager", "operation", "subresource", "time", "apiVersion")
 _ALWAYS_ALLOCATED: Final = ALLOCATED - NOT_IN_TEMPLATES
 
 
@@ -184,7 +183,8 @@ class InSyncProof:
             return False
         version = live.get("apiVersion", desired["apiVersion"])
         for entry, role in zip(entries, roles.of_entry, strict=True):
-            if entry["apiVersion"] != version and entry.get("subresource") is None:
+            entry_version = entry["apiVersion"]
+            if entry_version != version and (not entry.get("subresource") or type(entry_version) is not str):
                 # Its field names may differ from those of this version.
                 return False
             effective_role = role
@@ -207,9 +207,9 @@ class InSyncProof:
             desired: The manifest's metadata.
             live: The live object's metadata.
         """
-        if any(type(entry.get(name, "")) is not str for entry in entries for name in _ENTRY_STRINGS):
+        names = manager_names(entries)
+        if not names or any(type(entry.get("time", "")) is not str for entry in entries):
             return None
-        names = tuple((entry["manager"], entry["operation"], entry.get("subresource") or None) for entry in entries)
         key = (names, self.reserved.programs(live, desired))
         roles = self._roles.get(key)
         if roles is None:

@@ -16,7 +16,8 @@ from drift.errors import RequestError
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
-from drift.model import Json, Object, as_object, at, objects_at
+from drift.managed_fields import manager_names
+from drift.model import Json, Object, as_object, at
 
 #: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
@@ -60,7 +61,7 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         keys: The keys that the tracking label may have, most likely first.
     """
     metadata = as_object(body.get("metadata"))
-    if not any(entry.get("manager") in MANAGERS for entry in objects_at(metadata, "managedFields")):
+    if not any(manager in MANAGERS for manager, _, _ in manager_names(metadata.get("managedFields"))):
         return None
     annotation = as_object(metadata.get("annotations")).get(TRACKING_ID)
     labels = as_object(metadata.get("labels"))

@@ -154,7 +154,7 @@ def has_variables(value: Json) -> bool:
         return any(map(has_variables, value.values()))
     if isinstance(value, list):
         return any(map(has_variables, value))
-    return isinstance(value, str) and _VARIABLE.search(value) is not None
+    return isinstance(value, str) and "${" in value and _VARIABLE.search(value) is not None
 
 
 def example_name(name: str) -> str:

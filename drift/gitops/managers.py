@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final
 
-from drift.managed_fields import Entry
+from drift.managed_fields import Entry, ManagerName
 from drift.model import LAST_APPLIED, Actor, Json, Object, at
 
 #: The API server's name for the owner of fields that were set before the first apply, by anyone.
@@ -19,9 +19,6 @@ BEFORE_FIRST_APPLY: Final = "before-first-apply"
 
 #: Hand tools that write a whole object.
 _CREATORS: Final = frozenset({"kubectl-create", "kubectl-expose", "kubectl-replace", "kubectl-run"})
-
-#: Manager, operation and subresource.
-ManagerName = tuple[str, str, str | None]
 
 
 class Role(Enum):

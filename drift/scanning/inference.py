@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from drift.errors import ConnectError
 from drift.gitops.argocd_tracking import TrackingLabels
-from drift.gitops.managers import Election, ManagerName, Managers
+from drift.gitops.managers import Election, Managers
 from drift.gitops.tracked_by import Trackers
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
-from drift.managed_fields import ManagedFieldsError, manager_names, read_entries
+from drift.managed_fields import ManagedFieldsError, ManagerName, manager_names, read_entries
 from drift.model import Manifest
 from drift.scanning.options import Options
 from drift.scanning.plan import Pair, PlannedKind

@@ -159,7 +159,7 @@ class Types:
         self._schemas = schemas
         self._shipped = None if schemas is None else SchemaDocument(schemas)
         self._documents: dict[str, SchemaDocument | None] = {}
-        self._custom_types: dict[Resource, Type | None] = {}
+        self._types: dict[Resource, Type] = {}
         self._crds = self._read_crds(manifests)
         self.notes: list[str] = []
         if source.info is not None and _is_newer(source.info.version, schema_version()):
@@ -174,6 +174,12 @@ class Types:
         Raises:
             ConnectError: The API server can no longer be reached.
         """
+        found = self._types.get(resource)
+        if found is None:
+            found = self._types[resource] = self._find_type(resource)
+        return found
+
+    def _find_type(self, resource: Resource) -> Type:
         if resource.root not in self._documents:
             self._documents[resource.root] = self._document(resource)
         document = self._documents[resource.root]
@@ -208,14 +214,10 @@ class Types:
         crd = self._crds.get((resource.group, resource.kind))
         if crd is None or self._schemas is None:
             return None
-        if resource not in self._custom_types:
-            document = openapi_document(crd, resource.version, self._schemas)
-            self._custom_types[resource] = (
-                None
-                if document is None
-                else SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
-            )
-        return self._custom_types[resource]
+        document = openapi_document(crd, resource.version, self._schemas)
+        if document is None:
+            return None
+        return SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
 
     def _read_crds(self, manifests: Iterable[Object]) -> dict[tuple[str, str], Object]:
         resource = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
