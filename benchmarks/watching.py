@@ -1,8 +1,8 @@
-"""Measures how soon ``drift watch`` reports an edit: ``python -m benchmarks.watching [OBJECTS]``, about two minutes.
+"""Measures how soon ``drift watch`` reports an edit: ``python -m benchmarks.watching [OBJECTS]``, two minutes.
 
-Runs ``drift watch`` as a process against a sandbox cluster with OBJECTS objects in sync (default 10,000, at least 1,000), and measures
-the time from the API server's response to an edit until ``/report.json`` has it: one edit after the other, and then
-while other edits keep full scans running.
+Runs ``drift watch`` as a process against a sandbox cluster with OBJECTS objects in sync (default 10,000, at least
+1,000), and measures the time from the API server's response to an edit until ``/report.json`` has it: one edit after
+the other, and then while other edits keep full scans running.
 """
 
 import json
