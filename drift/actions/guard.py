@@ -14,6 +14,8 @@ from drift.report.markdown import code
 from drift.report.view import cause_and_managers, place_of, visible
 from drift.schema.types import ABSENT
 
+_NOTHING: Final = "No edit by hand is open."
+
 
 class Effect(StrEnum):
     """What a merge does to an open finding."""
@@ -33,7 +35,6 @@ MEANINGS: Final[Mapping[Effect, str]] = {
     Effect.LEAVES: "the change does not touch it",
     Effect.UNKNOWN: "the values are hidden, or the manifests cannot be rendered without the cluster",
 }
-_NOTHING: Final = "No edit by hand is open."
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from drift.paths import parse
 #: The file of manifests that came from standard input.
 STDIN: Final = "<stdin>"
 _DELETION: Final = "metadata.deletionTimestamp"
+#: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
+PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})
 
 
 def needs_version(finding: Finding) -> bool:
@@ -97,10 +99,6 @@ def why_not_reverted(item: ObjectReport, finding: Finding) -> str | None:
 def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:
     """Returns why no edit of a manifest ends a finding and what to do, or None if the report holds no reason."""
     return next((reason for applies, reason in _NOT_ADOPTED if applies(item, finding)), None)
-
-
-#: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
-PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})
 
 
 def renderer_of(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> SourceInfo | None:

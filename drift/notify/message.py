@@ -13,6 +13,22 @@ from drift.report.formats import MessageFormat
 from drift.report.json_report import to_document
 from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary
 
+#: Characters of a name or an explanation.
+_NAME: Final = 200
+#: Characters of who is behind a finding, on both sides.
+_EXPLANATION: Final = 400
+#: Notifications in one message to a program. The report has all findings.
+_GENERIC_ITEMS: Final = 500
+#: Notifications of each kind in one message to people, the worst ones.
+_WORST: Final = 3
+#: Limits of Slack in characters. A message has at most six of the fifty blocks that Slack allows.
+_SLACK_HEADER: Final = 150
+_SLACK_SECTION: Final = 3000
+#: Room in a section for the line that counts what does not fit.
+_SLACK_REST: Final = 100
+#: Limit of the lines. Teams accepts 28 KB; the rest is for the frame and the lines that count what does not fit.
+_TEAMS_BYTES: Final = 24_000
+
 
 # Without slots, for the cached property.
 @dataclass(frozen=True)
@@ -103,23 +119,6 @@ def severity_text(notification: Notification) -> str:
 
 def _sort_key(notification: Notification) -> tuple[int, str, str]:
     return (SEVERITY_RANK[notification.episode.severity], *object_and_path(notification))
-
-
-#: Characters of a name or an explanation.
-_NAME: Final = 200
-#: Characters of who is behind a finding, on both sides.
-_EXPLANATION: Final = 400
-#: Notifications in one message to a program. The report has all findings.
-_GENERIC_ITEMS: Final = 500
-#: Notifications of each kind in one message to people, the worst ones.
-_WORST: Final = 3
-#: Limits of Slack in characters. A message has at most six of the fifty blocks that Slack allows.
-_SLACK_HEADER: Final = 150
-_SLACK_SECTION: Final = 3000
-#: Room in a section for the line that counts what does not fit.
-_SLACK_REST: Final = 100
-#: Limit of the lines. Teams accepts 28 KB; the rest is for the frame and the lines that count what does not fit.
-_TEAMS_BYTES: Final = 24_000
 
 
 def request_body(message: Message, form: MessageFormat) -> Json:

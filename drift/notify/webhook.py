@@ -35,7 +35,6 @@ from drift.report.formats import MessageFormat
 
 #: HTTP statuses that are retried.
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
-_PAUSES: Final = (1.0, 2.0, 4.0)
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
 _PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (NameResolutionError, "its host name cannot be resolved"),
@@ -58,7 +57,7 @@ class RetryPolicy:
 
     attempt_seconds: float = 10.0
     total_seconds: float = 30.0
-    pauses: tuple[float, ...] = _PAUSES
+    pauses: tuple[float, ...] = (1.0, 2.0, 4.0)
 
 
 _DEFAULT_POLICY: Final = RetryPolicy()

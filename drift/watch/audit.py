@@ -33,6 +33,15 @@ from drift.watch.http_server import REQUEST_TIMEOUT, BoundedServer
 _MAX_EVENTS: Final = 20_000
 _MAX_BODIES: Final = 200
 _BODY_SECONDS: Final = 60.0
+#: By evidence, 0 for the best. A finding without a user has the last rank.
+_RANKS: Final = {evidence: rank for rank, evidence in enumerate(Evidence)}
+_NOT_NAMED: Final = len(_RANKS)
+#: Seconds between two looks at the end of a log, the bytes of one read, and the longest line that is taken.
+_POLL_SECONDS: Final = 0.5
+_CHUNK: Final = 4 * 1024 * 1024
+_MAX_LINE: Final = 32 * 1024 * 1024
+#: The largest webhook request. By default an API server sends 400 events at once, of at most 10 MiB.
+_MAX_REQUEST: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +132,9 @@ class AuditWindow:
         return replace(joined, objects=objects)
 
 
-_RANKS: Final = {evidence: rank for rank, evidence in enumerate(Evidence)}
-_NOT_NAMED: Final = len(_RANKS)
-
-
 def _rank(finding: Finding) -> int:
     """Returns 0 for the best evidence that a finding has."""
     return min((_RANKS[actor.evidence] for actor in finding.actors if actor.evidence), default=_NOT_NAMED)
-
-
-#: Seconds between two looks at the end of a log.
-_POLL_SECONDS: Final = 0.5
-_CHUNK: Final = 4 * 1024 * 1024
-#: The longest line that is taken.
-_MAX_LINE: Final = 32 * 1024 * 1024
 
 
 class LogFollower(threading.Thread):
@@ -200,10 +198,6 @@ class LogFollower(threading.Thread):
                 self._rest = b""
             if lines:
                 self._take(lines + end)
-
-
-#: The largest request. By default an API server sends 400 events at once, of at most 10 MiB.
-_MAX_REQUEST: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

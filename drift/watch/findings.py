@@ -18,6 +18,11 @@ from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible
 
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+#: Episodes written in one transaction, so that other programs do not wait long for the file.
+_BATCH: Final = 500
+
 
 class Transition(StrEnum):
     """What happened to a finding."""
@@ -188,10 +193,6 @@ def _entries(live: LiveObject | None) -> tuple[Entry, ...]:
         return ()
 
 
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-
-
 def to_text_line(change: FindingChange) -> str:
     """Returns one line without a line break. Text from the cluster is escaped."""
     tracked, finding = change.tracked, change.tracked.finding
@@ -255,10 +256,6 @@ def _duration(seconds: float) -> str:
     if seconds < _HOUR:
         return f"{seconds / _MINUTE:.1f} min"
     return f"{seconds / _HOUR:.1f} h"
-
-
-#: Episodes written in one transaction, so that other programs do not wait long for the file.
-_BATCH: Final = 500
 
 
 class Recorder:

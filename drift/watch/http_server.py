@@ -26,6 +26,19 @@ RESPONSE_TIMEOUT: Final = 60.0
 MAX_CLIENTS: Final = 32
 #: Threads, including those of dropped clients, which may still render a report.
 _MAX_THREADS: Final = 4 * MAX_CLIENTS
+_SECURITY: Final = {
+    # The report is one file with inline styles and scripts. It asks only this server whether it is current.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 @dataclass(slots=True)
@@ -148,21 +161,6 @@ class BoundedServer(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Prints no traceback if a client disconnects."""
-
-
-_SECURITY: Final = {
-    # The report is one file with inline styles and scripts. It asks only this server whether it is current.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 class HttpServer:

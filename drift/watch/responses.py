@@ -22,6 +22,39 @@ from drift.report.metrics import Labels, family, to_metrics
 from drift.watch.reflector import Reflector, ReflectorState, Timing
 from drift.watch.watched_cluster import stale_reason
 
+TEXT: Final = "text/plain; charset=utf-8"
+_TYPES: Final[Mapping[str, str]] = {
+    "json": "application/json; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "junit": "application/xml; charset=utf-8",
+    "sarif": "application/sarif+json; charset=utf-8",
+    "markdown": "text/markdown; charset=utf-8",
+}
+#: Media types of the Accept header, and the formats that they select.
+_ACCEPTED: Final[Mapping[str, str]] = {
+    "text/html": "html",
+    "application/json": "json",
+    "text/plain": "text",
+    "text/markdown": "markdown",
+}
+_SUFFIXES: Final[Mapping[str, str]] = {".json": "json", ".html": "html", ".txt": "text", ".md": "markdown"}
+_OPEN_METRICS: Final = "application/openmetrics-text"
+_FIRST_SCAN: Final = "the first scan is not done yet"
+#: The page before the first scan. It loads itself again until there is a report.
+_WAITING: Final = f"""\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="1">
+<title>drift watch</title>
+<p>drift watch: {_FIRST_SCAN}.</p>
+</html>
+"""
+_RETRY: Final[Mapping[str, str]] = {"Retry-After": "1"}
+_END: Final = "# EOF\n"
+_STATES: Final = {state: state.name.lower() for state in ReflectorState}
+
 
 @dataclass(frozen=True, slots=True)
 class WatchCounts:
@@ -172,40 +205,6 @@ def _findings(report: Report) -> Report:
 def manifest_error_note(error: str) -> str:
     """Returns the sentence that explains why an older version of the manifests is compared."""
     return f"the changed manifests cannot be read, so the last good ones are compared: {error}"
-
-
-TEXT: Final = "text/plain; charset=utf-8"
-_TYPES: Final[Mapping[str, str]] = {
-    "json": "application/json; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "junit": "application/xml; charset=utf-8",
-    "sarif": "application/sarif+json; charset=utf-8",
-    "markdown": "text/markdown; charset=utf-8",
-}
-#: Media types of the Accept header, and the formats that they select.
-_ACCEPTED: Final[Mapping[str, str]] = {
-    "text/html": "html",
-    "application/json": "json",
-    "text/plain": "text",
-    "text/markdown": "markdown",
-}
-_SUFFIXES: Final[Mapping[str, str]] = {".json": "json", ".html": "html", ".txt": "text", ".md": "markdown"}
-_OPEN_METRICS: Final = "application/openmetrics-text"
-_FIRST_SCAN: Final = "the first scan is not done yet"
-#: The page before the first scan. It loads itself again until there is a report.
-_WAITING: Final = f"""\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="refresh" content="1">
-<title>drift watch</title>
-<p>drift watch: {_FIRST_SCAN}.</p>
-</html>
-"""
-_RETRY: Final[Mapping[str, str]] = {"Retry-After": "1"}
-_END: Final = "# EOF\n"
-_STATES: Final = {state: state.name.lower() for state in ReflectorState}
 
 
 @dataclass(frozen=True, slots=True)
