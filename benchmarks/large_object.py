@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from drift.compare.objects import compare_object
-from drift.model import ObjectKey
+from drift.objects import ObjectKey
 from drift.policy.findings import object_findings
 from drift.schema.types import SchemaDocument, compact_schemas
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from drift.model import Actor, Json
+from drift.model import Actor
+from drift.objects import Json
 from drift.paths import ItemKey, set_member
 
 #: Manager, operation and subresource.

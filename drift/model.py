@@ -1,4 +1,4 @@
-"""The values that the stages of a scan pass on: manifests, findings, reports. Imports no other module of drift.
+"""Reports, their findings, and the words of both.
 
 All of them are frozen. A stage returns new values and never changes those of an earlier stage.
 """
@@ -7,50 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-#: A parsed JSON value: dict, list, str, int, float, bool or None. Values of Secrets are `Redacted` instead.
-Json = Any
-#: A Kubernetes object as parsed JSON.
-Object = dict[str, Json]
+from drift.objects import Json, Manifest, Object, ObjectKey, Source
 
 #: The beginning of a note on a part of the cluster in which a scan did not search for unmanaged objects.
 NOT_SEARCHED: Final = "did not search for unmanaged "
-
-#: The annotation in which ``kubectl apply`` stores the manifest that it applied last.
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-
-
-def as_object(value: Json) -> Object:
-    """Returns a value that is an object, and an empty object for any other: what others wrote may hold anything."""
-    return value if isinstance(value, dict) else {}
-
-
-def at(value: Json, *path: str) -> Json:
-    """Returns the value at a path of keys; None if it is missing."""
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def text_at(value: Json, *path: str) -> str:
-    """Returns the string at a path of keys; "" if it is missing or no string."""
-    found = at(value, *path)
-    return found if isinstance(found, str) else ""
-
-
-def texts_at(value: Json, *path: str) -> list[str]:
-    """Returns the strings of the list at a path of keys."""
-    found = at(value, *path)
-    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
-
-
-def objects_at(value: Json, *path: str) -> list[Object]:
-    """Returns the objects of the list at a path of keys."""
-    found = at(value, *path)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 class Status(StrEnum):
@@ -161,143 +123,6 @@ class Shard:
 
 #: The whole scan, not split.
 WHOLE: Final = Shard()
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectKey:
-    """The identity of an object. It has no version, because the same object can be read in several versions.
-
-    Attributes:
-        group: The API group, "" for the core group.
-        kind: The kind, as in a manifest.
-        namespace: None for a cluster-scoped object.
-        name: ``metadata.name``.
-    """
-
-    group: str
-    kind: str
-    namespace: str | None
-    name: str
-
-    @property
-    def order(self) -> tuple[str, str, str, str]:
-        """Sort key: cluster-scoped objects first, then by namespace."""
-        return (self.namespace or "", self.group, self.kind, self.name)
-
-    def __str__(self) -> str:
-        """Returns ``Kind.group namespace/name``, which kubectl accepts on its command line."""
-        kind = f"{self.kind}.{self.group}" if self.group else self.kind
-        return f"{kind} {self.namespace}/{self.name}" if self.namespace is not None else f"{kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Source:
-    """The place in a file where a manifest begins.
-
-    Attributes:
-        file: The path as the user gave it, or a path in the folder that the user gave; ``<stdin>`` for ``-``.
-        document: The number of the YAML document in the file, counted from 1.
-        line: The line on which the object begins, counted from 1.
-    """
-
-    file: str
-    document: int
-    line: int
-
-    def __str__(self) -> str:
-        """Returns ``file:line``."""
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The place of a field in the files that people edit.
-
-    Attributes:
-        file: As in a `Source`.
-        line: Counted from 1; None if it is not known.
-    """
-
-    file: str
-    line: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Incomparable:
-    """Stands in the body of a manifest for a value that cannot be compared with the live one, nor be shown.
-
-    Whether the field exists is compared. Like a redacted value, it cannot be serialized to JSON.
-
-    Attributes:
-        reason: Why, as a sentence without a full stop: encrypted in Git, or another value in each rendering.
-    """
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PackedObject:
-    """A Kubernetes object as JSON, which takes a sixth of the memory of its dicts."""
-
-    json: bytes
-
-    @staticmethod
-    def pack(body: Object) -> "Object | PackedObject":
-        """Returns an object packed, or as it is if JSON cannot represent it: redacted values, for example."""
-        try:
-            dumped = orjson.dumps(body, option=orjson.OPT_PASSTHROUGH_DATACLASS)
-        except TypeError:
-            return body
-        # orjson returns bytes that keep its larger buffer. A copy does not.
-        return PackedObject(bytes(memoryview(dumped)))
-
-    def unpack(self) -> Object:
-        """Returns the object. Each call returns another one."""
-        unpacked: Object = orjson.loads(self.json)
-        return unpacked
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """One desired object.
-
-    Attributes:
-        api_version: ``apiVersion``, for example ``apps/v1``.
-        kind: ``kind``.
-        namespace: ``metadata.namespace``, or None if the manifest does not set it.
-        name: ``metadata.name``.
-        source: The place in the file that people edit; None if no file has it, because a program generated it.
-        content: The whole object, as it is or packed; the values of a Secret are redacted, and others may be
-            `Incomparable`.
-        origins: The names of the sources that describe it, as in `SourceInfo`; empty if it was not read for a source.
-        layers: The files of the kustomizations that changed it, in the order in which kustomize ran them.
-        is_template: Whether its file is a template of a chart.
-    """
-
-    api_version: str
-    kind: str
-    namespace: str | None
-    name: str
-    source: Source | None
-    content: "Object | PackedObject" = field(repr=False)
-    origins: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    is_template: bool = False
-
-    @property
-    def body(self) -> Object:
-        """The whole object, unpacked at each call."""
-        return self.content.unpack() if isinstance(self.content, PackedObject) else self.content
-
-    @property
-    def group(self) -> str:
-        """The API group, "" for the core group."""
-        return self.api_version.rpartition("/")[0]
-
-    @property
-    def place(self) -> str:
-        """Where it is described, for messages: its file and line, or the source that generated it."""
-        return str(self.source) if self.source is not None else ", ".join(self.origins)
 
 
 @dataclass(frozen=True, slots=True, order=True)

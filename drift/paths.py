@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from drift.model import Json
+from drift.objects import Json
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+")

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from drift.model import Incomparable, Json, Object
+from drift.objects import Incomparable, Json, Object
 
 _RUN_KEY: Final = secrets.token_bytes(32)
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from drift.compare.objects import compare_object
 from drift.compare.proof import InSyncProof
-from drift.model import Object, ObjectKey
+from drift.objects import Object, ObjectKey
 from drift.policy.findings import deletion_findings
 from drift.schema.types import Type
 from tools.sandbox.binaries import Binaries

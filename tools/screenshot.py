@@ -13,17 +13,16 @@ from drift.model import (
     Finding,
     Lifecycle,
     ManifestsInfo,
-    ObjectKey,
     ObjectReport,
     PastScan,
     Report,
     Resolved,
     Security,
     Severity,
-    Source,
     Status,
     report_order,
 )
+from drift.objects import ObjectKey, Source
 from drift.report.html.page import to_html
 from tools.browser import chromium, set_media, set_window, stop_clock
 

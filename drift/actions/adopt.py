@@ -14,7 +14,8 @@ from drift.documents.edit import EditError, insert_item, remove, remove_document
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from drift.gitops.flux_values import has_metadata
-from drift.model import Change, Finding, Json, ObjectKey, ObjectReport, Report, Source, SourceInfo, as_object
+from drift.model import Change, Finding, ObjectReport, Report, SourceInfo
+from drift.objects import Json, ObjectKey, Source, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
 from drift.schema.types import ABSENT
 from drift.sources.kustomizations import KUSTOMIZATIONS

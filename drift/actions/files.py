@@ -11,7 +11,8 @@ from drift.advice.refusals import STDIN
 from drift.documents.edit import EditError, add_document, insert_item, lines_of, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
-from drift.model import Json, Object, ObjectReport, Report, SourceInfo, SourceKind, as_object
+from drift.model import ObjectReport, Report, SourceInfo, SourceKind
+from drift.objects import Json, Object, as_object
 from drift.redaction import is_secret
 from drift.sources.kustomizations import KUSTOMIZATIONS
 

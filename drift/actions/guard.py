@@ -8,7 +8,8 @@ from typing import Final
 
 from drift.actions.adopt import is_as_reported, value_at_path
 from drift.actions.selection import Selected
-from drift.model import Cause, Change, Json, Manifest, Object, ObjectReport, as_object
+from drift.model import Cause, Change, ObjectReport
+from drift.objects import Json, Manifest, Object, as_object
 from drift.report.github import Annotation
 from drift.report.markdown import code
 from drift.report.view import cause_and_managers, place_of, visible

@@ -18,7 +18,8 @@ from drift.advice.refusals import renderer_of, why_not_adopted
 from drift.documents.edit import add_document
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
-from drift.model import Change, Finding, Json, Object, ObjectReport, SourceInfo, SourceKind, as_object
+from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.objects import Json, Object, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, parse
 from drift.schema.types import built_in_kinds
 from drift.sources.kustomizations import KUSTOMIZATIONS

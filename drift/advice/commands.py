@@ -12,7 +12,8 @@ from enum import Enum, auto
 from typing import Final
 
 from drift.advice.refusals import needs_version
-from drift.model import Change, Finding, Json, Object, ObjectReport, SourceInfo, SourceKind
+from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.objects import Json, Object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, parse
 
 #: The name of a source that a controller in the cluster syncs.

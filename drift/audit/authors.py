@@ -19,7 +19,8 @@ from drift.audit.users import (
 )
 from drift.audit.writes import Owner, Place, Write, WriteLog
 from drift.kube.resources import Resources
-from drift.model import Actor, Cause, Change, Evidence, Finding, ObjectKey
+from drift.model import Actor, Cause, Change, Evidence, Finding
+from drift.objects import ObjectKey
 from drift.policy.severity import default_table
 
 #: A part of an added mapping, or None for the whole value, and the write that set it.

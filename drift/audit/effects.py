@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from drift.audit.events import AuditEvent
-from drift.model import Change, Finding, Json, as_object
+from drift.model import Change, Finding
+from drift.objects import Json, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
 from drift.redaction import Redacted
 

@@ -35,7 +35,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from drift.errors import UsageError
-from drift.model import Json, Object, as_object
+from drift.objects import Json, Object, as_object
 from drift.redaction import Redacted, is_secret, redact_secret
 
 WRITE_VERBS: Final = frozenset({"apply", "create", "delete", "deletecollection", "patch", "update"})

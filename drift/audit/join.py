@@ -14,6 +14,7 @@ A write that did not touch the field, as far as its bodies tell, names no one.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drift.audit.authors import Deletions, Trail
 from drift.audit.effects import Target
@@ -21,7 +22,10 @@ from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_ev
 from drift.audit.users import Named, Pseudonyms, Syncers, is_garbage_collector, rfc3339
 from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
-from drift.model import Cause, Change, Evidence, Finding, ObjectKey, ObjectReport, Report, Status
+from drift.model import Cause, Change, Evidence, Finding, ObjectReport, Report, Status
+
+if TYPE_CHECKING:
+    from drift.objects import ObjectKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Final
 
 from drift.audit.effects import Effect, Target, effect_of
 from drift.audit.events import AuditedRequest, AuditEvent, parse_time
-from drift.model import Actor, Json, as_object
+from drift.model import Actor
+from drift.objects import Json, as_object
 
 #: Writes kept of the objects of a report, and deletions kept of other objects.
 MAX_WRITES: Final = 200_000

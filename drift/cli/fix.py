@@ -26,7 +26,8 @@ from drift.config.settings import SourceRequest
 from drift.errors import SourceError, UnreadableManifestsError, UsageError
 from drift.globs import FileGlob
 from drift.kube.limits import SCAN_SECONDS, Deadline
-from drift.model import Manifest, Report, SourceInfo, SourceKind
+from drift.model import Report, SourceInfo, SourceKind
+from drift.objects import Manifest
 from drift.report.view import visible
 from drift.sources.git import Git, load_manifests_at
 from drift.sources.kustomizations import kind_of_path

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeGuard
 
 from drift.compare.normalize import ListMap
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from drift.schema.facts import MIRRORED_FIELDS, filled_in
 from drift.schema.types import Shape, Type
 

@@ -12,7 +12,8 @@ from drift.compare.ownership import AS_APPLIER_NOTE, Claim, owner_node
 from drift.compare.project import Projection
 from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
-from drift.model import Actor, Cause, Change, Decision, Json
+from drift.model import Actor, Cause, Change, Decision
+from drift.objects import Json
 from drift.paths import ItemKey, Path, render
 from drift.schema.facts import SCALED
 from drift.schema.types import ABSENT, Shape, Type

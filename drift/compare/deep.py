@@ -7,7 +7,7 @@ from deepdiff import DeepDiff
 from deepdiff.operator import BaseOperator
 
 from drift.compare.atomic import AtomicValue
-from drift.model import Incomparable, Json
+from drift.objects import Incomparable, Json
 from drift.redaction import Redacted
 
 _Key = TypeVar("_Key")

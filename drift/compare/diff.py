@@ -10,7 +10,8 @@ from typing import Final
 
 from drift.compare.atomic import AtomicValue
 from drift.compare.normalize import ListMap
-from drift.model import Change, Json, Object
+from drift.model import Change
+from drift.objects import Json, Object
 from drift.paths import SET_FIELD, ItemKey, Path
 from drift.schema.types import ABSENT
 

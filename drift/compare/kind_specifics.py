@@ -13,7 +13,8 @@ from typing import Final
 from drift.compare.normalize import ListMap
 from drift.compare.ownership import owner_node
 from drift.managed_fields import OwnerNode
-from drift.model import Decision, Json, Object, as_object
+from drift.model import Decision
+from drift.objects import Json, Object, as_object
 from drift.paths import ItemKey, Path, render
 
 _Result = tuple[Object, Object, list[Decision]]

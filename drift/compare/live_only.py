@@ -13,7 +13,8 @@ from drift.compare.ownership import Claim, ClaimFinder, Ownership, owners_below
 from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
-from drift.model import Actor, Cause, Json, Object
+from drift.model import Actor, Cause
+from drift.objects import Json, Object
 from drift.paths import ItemKey, Path
 from drift.schema.facts import ALLOCATED, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, SCALED, AnyOf, Facts
 from drift.schema.types import ABSENT, Absent, Shape, Type

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
-from drift.model import LAST_APPLIED, Incomparable, Json, Object
+from drift.objects import LAST_APPLIED, Incomparable, Json, Object
 from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
 from drift.schema.facts import ALLOCATED, Facts

@@ -17,7 +17,8 @@ from drift.gitops.flux_values import SOPS_VALUES
 from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
-from drift.model import LAST_APPLIED, Cause, Change, Decision, Json, NotCompared, Object, as_object
+from drift.model import Cause, Change, Decision, NotCompared
+from drift.objects import LAST_APPLIED, Json, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import ABSENT, Type, object_meta

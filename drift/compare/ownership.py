@@ -7,7 +7,8 @@ from typing import Final
 from drift.compare.normalize import value_at
 from drift.gitops.managers import Role, Roles, is_gitops_applier
 from drift.managed_fields import Entry, OwnerNode
-from drift.model import Cause, Json, Object
+from drift.model import Cause
+from drift.objects import Json, Object
 from drift.paths import ItemKey, Path
 from drift.schema.types import ABSENT, Shape, Type
 

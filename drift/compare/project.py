@@ -22,7 +22,8 @@ from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
 from drift.compare.ownership import Claim, Ownership, owner_node, owners_below
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
-from drift.model import Decision, Json, Object, as_object
+from drift.model import Decision
+from drift.objects import Json, Object, as_object
 from drift.paths import ItemKey, Path, render
 from drift.schema.types import ABSENT, Type
 from drift.schema.values import Canonical

@@ -22,7 +22,8 @@ from drift.compare.project import without_tracking_metadata
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import ManagerName, manager_names
-from drift.model import Actor, Json, Object
+from drift.model import Actor
+from drift.objects import Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
 from drift.schema.types import ABSENT, Shape, Type, object_meta
 

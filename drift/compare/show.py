@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from drift.compare.atomic import AtomicValue
 from drift.compare.normalize import ListMap
-from drift.model import Incomparable, Json
+from drift.objects import Incomparable, Json
 from drift.paths import ItemKey, Path, escape_pointer
 from drift.redaction import Redacted
 from drift.schema.types import ABSENT

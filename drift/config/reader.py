@@ -23,7 +23,8 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import ConfigError, ManifestError
 from drift.globs import FileGlob, Glob, PathGlob
-from drift.model import Cause, Change, Json, Severity, Unmanaged
+from drift.model import Cause, Change, Severity, Unmanaged
+from drift.objects import Json
 from drift.words import did_you_mean
 
 #: The file in the current folder that is read if the user names none.

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from drift.globs import FileGlob, Glob, PathGlob
-from drift.model import Cause, Change, Finding, ObjectKey, Severity, Unmanaged
+from drift.model import Cause, Change, Finding, Severity, Unmanaged
+from drift.objects import ObjectKey
 
 #: The causes that set exit status 1 by default: all causes of drift.
 DRIFT_CAUSES = frozenset({Cause.MANUAL, Cause.PENDING_SYNC, Cause.UNKNOWN})

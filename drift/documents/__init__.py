@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from drift.model import Json
+from drift.objects import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import yaml
 
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
-from drift.model import Json, Object
+from drift.objects import Json, Object
 
 #: The keys and list indexes that lead from the root of a document to a value.
 Steps = Sequence[str | int]

@@ -12,7 +12,7 @@ import yaml
 
 from drift.documents import Document, scalars
 from drift.errors import ManifestError
-from drift.model import Json
+from drift.objects import Json
 
 #: Maximum nesting. Kubernetes objects stay far below; the schema of a CRD may have forty levels.
 MAX_DEPTH: Final = 200

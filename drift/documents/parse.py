@@ -16,7 +16,7 @@ import ryaml
 
 from drift.documents import Document, scalars
 from drift.errors import ManifestError
-from drift.model import Json
+from drift.objects import Json
 
 if TYPE_CHECKING:
     from drift.documents.exact_yaml import YamlReader

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Final
 
-from drift.model import Json
+from drift.objects import Json
 
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"), True),

@@ -17,7 +17,7 @@ from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
 from drift.managed_fields import manager_names
-from drift.model import Json, Object, as_object, at
+from drift.objects import Json, Object, as_object, at
 
 #: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"

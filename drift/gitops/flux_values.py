@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.globs import Glob, escape
-from drift.model import Incomparable, Json, Manifest, Object, ObjectKey, as_object, at, objects_at
+from drift.objects import Incomparable, Json, Manifest, Object, ObjectKey, as_object, at, objects_at
 
 #: Stands for each encrypted value.
 ENCRYPTED: Final = Incomparable("encrypted with SOPS")

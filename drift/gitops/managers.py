@@ -12,7 +12,8 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.managed_fields import Entry, ManagerName
-from drift.model import LAST_APPLIED, Actor, Json, Object, at
+from drift.model import Actor
+from drift.objects import LAST_APPLIED, Json, Object, at
 
 #: The API server's name for the owner of fields that were set before the first apply, by anyone.
 BEFORE_FIRST_APPLY: Final = "before-first-apply"

@@ -9,20 +9,8 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
-from drift.model import (
-    Cause,
-    Change,
-    Finding,
-    IgnoredBy,
-    Json,
-    Manifest,
-    Object,
-    ObjectKey,
-    as_object,
-    at,
-    objects_at,
-    texts_at,
-)
+from drift.model import Cause, Change, Finding, IgnoredBy
+from drift.objects import Json, Manifest, Object, ObjectKey, as_object, at, objects_at, texts_at
 from drift.paths import escape_pointer, render
 
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"

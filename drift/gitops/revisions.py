@@ -12,7 +12,7 @@ from drift.gitops.sync_record import SyncedSource, SyncRecord, application_recor
 from drift.gitops.tracked_by import GitOpsObject, gitops_object_of
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resources
-from drift.model import Manifest, Object, ObjectKey
+from drift.objects import Manifest, Object, ObjectKey
 
 Manifests = Mapping[ObjectKey, Manifest]
 

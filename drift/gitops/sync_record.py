@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from posixpath import normpath
 from typing import Final
 
-from drift.model import Json, Object, ObjectKey, at, objects_at, text_at
+from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
 
 #: Group, kind, namespace ("" for cluster-scoped objects) and name, as Argo CD lists them.
 ResourceId = tuple[str, str, str, str]

@@ -9,7 +9,8 @@ from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabe
 from drift.gitops.managers import is_gitops_applier
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import ManagedFieldsError, read_entries
-from drift.model import Actor, Object, ObjectKey, as_object, at, text_at
+from drift.model import Actor
+from drift.objects import Object, ObjectKey, as_object, at, text_at
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
 #: Argo CD adds the namespace to the name of an Application outside this namespace.

@@ -8,7 +8,8 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.gitops.managers import is_editor
-from drift.model import Actor, Json, as_object, at, objects_at
+from drift.model import Actor
+from drift.objects import Json, as_object, at, objects_at
 
 #: Labels and annotations whose value names a Kustomization, an Application or a release, and the programs that write
 #: them, by their names in ``managers.json``.

@@ -15,7 +15,6 @@ from drift.model import (
     Cause,
     Change,
     Finding,
-    ObjectKey,
     ObjectReport,
     Report,
     Severity,
@@ -23,6 +22,7 @@ from drift.model import (
     Unmanaged,
     Verdict,
 )
+from drift.objects import ObjectKey
 
 #: Field managers that an episode keeps: the first one, which made the change, and the latest ones.
 _MOST_ACTORS: Final = 20

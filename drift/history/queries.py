@@ -15,7 +15,8 @@ from drift.errors import UsageError
 from drift.globs import Glob
 from drift.history.episodes import Episode, EpisodeState, Scope, rfc3339, shown, stored
 from drift.history.rows import count_of, key_of, text_of, time_of, value_of
-from drift.model import NOT_SEARCHED, SEVERITY_RANK, Evidence, ObjectKey, Report, Severity, Status
+from drift.model import NOT_SEARCHED, SEVERITY_RANK, Evidence, Report, Severity, Status
+from drift.objects import ObjectKey
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

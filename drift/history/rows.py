@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from drift.history.episodes import Episode, EpisodeState, Scope, shown, stored
-from drift.model import Actor, Cause, Change, Evidence, ObjectKey, Severity, Unmanaged
+from drift.model import Actor, Cause, Change, Evidence, Severity, Unmanaged
+from drift.objects import ObjectKey
 
 #: Characters of an unexpected value in an error message.
 _SHOWN: Final = 40

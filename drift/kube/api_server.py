@@ -11,7 +11,8 @@ from drift.kube.list_watch import Listing, ListScope, Watch, read_list, read_pag
 from drift.kube.live import LiveObject, check_object, read_live
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource, Resources, SchemaSource, discover
-from drift.model import ClusterInfo, Object
+from drift.model import ClusterInfo
+from drift.objects import Object
 
 
 class ApiServer:

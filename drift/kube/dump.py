@@ -12,7 +12,7 @@ from drift.documents.parse import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
 from drift.kube.live import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
-from drift.model import Json
+from drift.objects import Json
 from drift.redaction import is_name, is_secret
 
 

@@ -20,7 +20,7 @@ import urllib3
 from drift.errors import TOO_LARGE, ConnectError, RequestError, ScanError
 from drift.kube.connection import Connection
 from drift.kube.limits import Deadline, call_with_timeout, format_duration
-from drift.model import Object
+from drift.objects import Object
 
 _CONNECT_SECONDS: Final = 10.0
 _CHUNK_BYTES: Final = 256 * 1024

@@ -20,7 +20,7 @@ from drift.kube.limits import call_in_background
 from drift.kube.live import LiveObject, check_list, check_object, read_live
 from drift.kube.requests import Requests
 from drift.kube.resources import Resource
-from drift.model import Object
+from drift.objects import Object
 
 #: Objects per page, as with kubectl.
 PAGE: Final = 500

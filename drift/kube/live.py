@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 
 from drift.errors import malformed
 from drift.kube.resources import Resource, Resources
-from drift.model import LAST_APPLIED, ClusterInfo, Json, Object, as_object
+from drift.model import ClusterInfo
+from drift.objects import LAST_APPLIED, Json, Object, as_object
 from drift.redaction import is_secret, redact_secret
 
 _METADATA_GROUP: Final = "meta.k8s.io/"

@@ -32,7 +32,7 @@ from drift.kube.http_get import (
     response_error,
 )
 from drift.kube.limits import Deadline, Limits, call_with_timeout, format_duration
-from drift.model import Object
+from drift.objects import Object
 
 _JSON: Final = "application/json"
 #: Maximum number of values in a response. Parsed, each takes up to a hundred bytes; as text, as few as three.

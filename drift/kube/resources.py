@@ -17,7 +17,7 @@ import orjson
 
 from drift.errors import RequestError, not_an_api_server
 from drift.kube.limits import RESPONSE_BYTES
-from drift.model import Json
+from drift.objects import Json
 from drift.words import closest
 
 if TYPE_CHECKING:

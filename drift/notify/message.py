@@ -8,7 +8,8 @@ from typing import Final, assert_never
 
 from drift import __version__
 from drift.history.notifications import Notification, NotificationKind
-from drift.model import SEVERITY_RANK, Finding, Json, Report
+from drift.model import SEVERITY_RANK, Finding, Report
+from drift.objects import Json
 from drift.report.formats import MessageFormat
 from drift.report.json_report import to_document
 from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary

@@ -29,8 +29,9 @@ from drift.history.episodes import Scope
 from drift.history.store import History
 from drift.kube.kubeconfig import is_loopback
 from drift.kube.limits import call_with_timeout
-from drift.model import Json, Report
+from drift.model import Report
 from drift.notify.message import message_of, request_body
+from drift.objects import Json
 from drift.report.formats import MessageFormat
 
 #: HTTP statuses that are retried.

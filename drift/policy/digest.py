@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from drift.model import Object, ObjectKey, Security, Severity, as_object
+from drift.model import Security, Severity
+from drift.objects import Object, ObjectKey, as_object
 from drift.policy import rbac
 from drift.redaction import without_passwords
 from drift.words import first_few, plural

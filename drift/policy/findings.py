@@ -10,7 +10,8 @@ from drift.compare.diff import Difference
 from drift.compare.objects import ObjectComparison
 from drift.compare.project import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
-from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, Object, ObjectKey, Severity
+from drift.model import SEVERITY_RANK, Cause, Change, Finding, Severity
+from drift.objects import Json, Object, ObjectKey
 from drift.paths import Path, render
 from drift.policy.digest import Digest
 from drift.policy.security import security_of

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Final
 
-from drift.model import Json, Object, Security, as_object
+from drift.model import Security
+from drift.objects import Json, Object, as_object
 from drift.words import first_few
 
 GROUP: Final = "rbac.authorization.k8s.io"

@@ -10,7 +10,8 @@ from typing import Final
 from drift.config.settings import IgnoreRule, Settings
 from drift.documents.scalars import read_plain
 from drift.globs import escape, escape_path
-from drift.model import Cause, Finding, IgnoredBy, ObjectKey, ObjectReport, Report, SourceInfo, SourceKind, Status
+from drift.model import Cause, Finding, IgnoredBy, ObjectReport, Report, SourceInfo, SourceKind, Status
+from drift.objects import ObjectKey
 from drift.policy.severity import SeverityTable, default_table
 from drift.words import first_few
 

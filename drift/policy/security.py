@@ -9,7 +9,8 @@ from itertools import chain
 from typing import Final
 
 from drift.globs import Glob, PathGlob
-from drift.model import Change, Json, Object, ObjectKey, Security, as_object
+from drift.model import Change, Security
+from drift.objects import Json, Object, ObjectKey, as_object
 from drift.paths import ItemKey, Path, parse, render, set_member
 from drift.policy import rbac
 

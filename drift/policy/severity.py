@@ -10,7 +10,8 @@ from typing import Any, Final
 from drift.config.reader import read_severity_rule
 from drift.config.settings import SeverityRule
 from drift.globs import PathGlobs
-from drift.model import SEVERITY_RANK, Cause, Change, Finding, Json, ObjectKey, Security, Severity
+from drift.model import SEVERITY_RANK, Cause, Change, Finding, Security, Severity
+from drift.objects import Json, ObjectKey
 from drift.policy.security import gives_full_control, parts
 
 #: Group, kind, path, change and cause.

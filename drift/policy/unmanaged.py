@@ -12,7 +12,8 @@ from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, USUAL_LABELS
 from drift.gitops.managers import is_controller
 from drift.gitops.opt_outs import hook_of
 from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
-from drift.model import Actor, Cause, Json, Object, ObjectKey
+from drift.model import Actor, Cause
+from drift.objects import Json, Object, ObjectKey
 
 #: Field managers that run hooks. Other appliers ignore the annotations.
 _HOOK_MANAGERS: Final = (*MANAGERS, "helm", "helm-controller")

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Final
 
 from drift.documents.scalars import read_plain
-from drift.model import Change, Finding, Json
+from drift.model import Change, Finding
+from drift.objects import Json
 from drift.report.view import visible
 from drift.words import plural
 

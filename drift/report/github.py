@@ -6,7 +6,8 @@ from itertools import chain
 from posixpath import normpath
 from typing import Final
 
-from drift.model import SEVERITY_RANK, Finding, ObjectReport, Place, Report, Severity, Status
+from drift.model import SEVERITY_RANK, Finding, ObjectReport, Report, Severity, Status
+from drift.objects import Place
 from drift.report.diff import what_differs
 from drift.report.selection import MAX_MEMBERS, Group, group_name, grouped, member_names
 from drift.report.view import (

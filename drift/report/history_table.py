@@ -20,7 +20,7 @@ from drift.history.queries import (
     seconds_open,
     worst_episodes_first,
 )
-from drift.model import Json
+from drift.objects import Json
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE, Line, Terminal
 from drift.report.view import duration, key_name, managers_and_users, sentence, short

@@ -18,7 +18,6 @@ from drift.model import (
     Change,
     Evidence,
     Finding,
-    Json,
     Lifecycle,
     ObjectReport,
     Report,
@@ -29,6 +28,7 @@ from drift.model import (
     Verdict,
     report_order,
 )
+from drift.objects import Json
 from drift.report.json_schema import RFC3339, ActorDocument, CommandsDocument, FindingDocument, ReportDocument
 
 _API_VERSION: Final = "drift/v1"

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from drift.model import Cause, Change, Evidence, Lifecycle, ObjectKey, Security, Severity, SourceKind, Status, Verdict
+from drift.model import Cause, Change, Evidence, Lifecycle, Security, Severity, SourceKind, Status, Verdict
+from drift.objects import ObjectKey
 
 #: What the classes cannot say.
 _VALUES_IF_REDACTED: Final = {

@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 from drift.model import (
     ClusterInfo,
     ManifestsInfo,
-    ObjectKey,
     ObjectReport,
     Report,
     Resolved,
@@ -19,6 +18,7 @@ from drift.model import (
     Status,
     report_order,
 )
+from drift.objects import ObjectKey
 from drift.report.json_report import to_json
 
 #: If two reports have the same object, the lower rank wins: a comparison is better than a failed check, and "unmanaged"

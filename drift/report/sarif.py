@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, Finding, Json, Lifecycle, ObjectReport, Report, Severity, Status, Verdict
+from drift.model import Cause, Change, Finding, Lifecycle, ObjectReport, Report, Severity, Status, Verdict
+from drift.objects import Json
 from drift.report.diff import what_differs
 from drift.report.selection import finding_order, worst_first
 from drift.report.view import message_lines, object_name, place_in_file, place_of, sentence, short

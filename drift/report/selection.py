@@ -7,20 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.globs import Glob
-from drift.model import (
-    SEVERITY_RANK,
-    Actor,
-    Cause,
-    Change,
-    Finding,
-    Json,
-    ObjectKey,
-    ObjectReport,
-    Report,
-    Severity,
-    SourceInfo,
-    Status,
-)
+from drift.model import SEVERITY_RANK, Actor, Cause, Change, Finding, ObjectReport, Report, Severity, SourceInfo, Status
+from drift.objects import Json, ObjectKey
 from drift.report.view import visible
 from drift.words import closest, plural, suggestion
 

@@ -19,9 +19,7 @@ from drift.model import (
     Evidence,
     Finding,
     Lifecycle,
-    ObjectKey,
     ObjectReport,
-    Place,
     Report,
     Resolved,
     SourceInfo,
@@ -29,6 +27,7 @@ from drift.model import (
     Status,
     Verdict,
 )
+from drift.objects import ObjectKey, Place
 from drift.policy.rules import standstill
 from drift.words import first_few, plural
 

@@ -10,7 +10,7 @@ from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
 from drift.managed_fields import ManagedFieldsError, ManagerName, manager_names, read_entries
-from drift.model import Manifest
+from drift.objects import Manifest
 from drift.scanning.options import Options
 from drift.scanning.plan import Pair, PlannedKind
 from drift.scanning.read import Unread

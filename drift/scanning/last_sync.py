@@ -9,7 +9,8 @@ from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.tracked_by import GitOpsObject, Trackers, gitops_object_of
 from drift.kube.live import LiveSource
-from drift.model import Cause, Manifest, Object, ObjectKey, ObjectReport, Report, Status
+from drift.model import Cause, ObjectReport, Report, Status
+from drift.objects import Manifest, Object, ObjectKey
 from drift.policy.digest import digest
 from drift.policy.findings import missing_finding
 from drift.scanning.inference import OtherShards

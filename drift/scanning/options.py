@@ -7,7 +7,8 @@ from drift.config.settings import SkippedKind
 from drift.gitops.opt_outs import IgnoreDifferences
 from drift.gitops.revisions import Repository
 from drift.gitops.tracked_by import GitOpsObject
-from drift.model import WHOLE, Manifest, ObjectKey, Place, Shard, Unmanaged
+from drift.model import WHOLE, Shard, Unmanaged
+from drift.objects import Manifest, ObjectKey, Place
 
 
 @dataclass(frozen=True, slots=True)

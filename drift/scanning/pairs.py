@@ -13,7 +13,8 @@ from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveObject
-from drift.model import Change, Finding, Manifest, Object, ObjectReport, Status
+from drift.model import Change, Finding, ObjectReport, Status
+from drift.objects import Manifest, Object
 from drift.paths import render
 from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
 from drift.redaction import is_secret, redact_at, redacted_paths

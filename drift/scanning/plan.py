@@ -7,7 +7,8 @@ from typing import Final
 from drift.gitops.flux_values import VariableKey, hashed_prefix, mask_names, prefix_key, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
-from drift.model import Decision, Finding, Manifest, NotCompared, Object, ObjectKey, ObjectReport, Shard, Status
+from drift.model import Decision, Finding, NotCompared, ObjectReport, Shard, Status
+from drift.objects import Manifest, Object, ObjectKey
 from drift.scanning.options import Options
 
 #: Argo CD's own kinds. Argo Workflows and Rollouts use the same group, but their objects are ordinary manifests.

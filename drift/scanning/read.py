@@ -9,7 +9,7 @@ from typing import Any, Final
 from drift.errors import RequestError, TooManyObjectsError
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource, Resources
-from drift.model import Object
+from drift.objects import Object
 from drift.policy.findings import Autoscaler, read_autoscaler
 from drift.redaction import is_secret
 from drift.schema.types import (

@@ -17,7 +17,8 @@ from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resource
-from drift.model import Manifest, ManifestsInfo, ObjectReport, Report, Status, report_order
+from drift.model import ManifestsInfo, ObjectReport, Report, Status, report_order
+from drift.objects import Manifest
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.inference import Inference, OtherShards
 from drift.scanning.last_sync import LastSync, report_missing

@@ -13,7 +13,8 @@ from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
 from drift.gitops.tracked_by import Tracker, trackers_of
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
-from drift.model import NOT_SEARCHED, Cause, Object, ObjectKey, ObjectReport, Status, Unmanaged
+from drift.model import NOT_SEARCHED, Cause, ObjectReport, Status, Unmanaged
+from drift.objects import Object, ObjectKey
 from drift.policy.digest import digest
 from drift.policy.findings import unmanaged_finding
 from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from drift.schema.types import ABSENT, Shape, Type, compact_schemas
 
 Rule = Callable[[Object], Json]

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from drift.model import Json, Object, as_object
+from drift.objects import Json, Object, as_object
 
 _REF_PREFIX: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."

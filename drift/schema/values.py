@@ -4,7 +4,7 @@ import re
 from decimal import Context, Decimal, DecimalException
 from typing import Final, Self
 
-from drift.model import Json
+from drift.objects import Json
 from drift.schema.types import Scalar
 
 _QUANTITY: Final = re.compile(

@@ -14,7 +14,8 @@ from drift.gitops.opt_outs import application_ignores
 from drift.gitops.sync_record import application_record, resource_ids
 from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject
-from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object, at, objects_at, text_at
+from drift.model import SourceInfo, SourceKind
+from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.argocd_build import (
     COMMIT,

@@ -20,7 +20,7 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
-from drift.model import Manifest, Object, as_object, objects_at, text_at, texts_at
+from drift.objects import Manifest, Object, as_object, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import ControllerKind, MissingObjectError

@@ -10,7 +10,7 @@ from typing import Final
 from drift.errors import RequestError, SourceError, UsageError
 from drift.gitops.revisions import how_far_behind
 from drift.kube.live import LiveObject, LiveSource
-from drift.model import Object, as_object, at, objects_at, text_at
+from drift.objects import Object, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import WorkTree
 

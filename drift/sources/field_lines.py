@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from drift.documents.files import read_file
 from drift.documents.parse import split_documents
-from drift.model import Json, Manifest, Object, Place, Source
+from drift.objects import Json, Manifest, Object, Place, Source
 from drift.sources.kustomizations import KUSTOMIZATIONS
 
 if TYPE_CHECKING:

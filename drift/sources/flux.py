@@ -17,7 +17,8 @@ from drift.gitops.revisions import SHORT
 from drift.gitops.sync_record import commit_of, kustomization_record
 from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject, LiveSource
-from drift.model import Manifest, Object, ObjectKey, SourceInfo, SourceKind, as_object, at, objects_at, text_at
+from drift.model import SourceInfo, SourceKind
+from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import (
     ALL,

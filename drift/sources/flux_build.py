@@ -16,7 +16,7 @@ from typing import Final, Self
 from drift.documents.parse import read_documents
 from drift.errors import SourceError
 from drift.gitops.flux_values import ENCRYPTED_FILE, mask_encrypted
-from drift.model import Incomparable, Json, Object, as_object, at, objects_at, text_at, texts_at
+from drift.objects import Incomparable, Json, Object, as_object, at, objects_at, text_at, texts_at
 from drift.sources.kustomize import Built, build_changed, read_kustomization
 from drift.sources.programs import Runner
 from drift.sources.substitution import (

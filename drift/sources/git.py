@@ -18,7 +18,8 @@ from drift.documents.files import is_excluded, is_left_out
 from drift.errors import DriftError, SourceError, UsageError
 from drift.globs import FileGlob
 from drift.kube.limits import Deadline
-from drift.model import Change, Finding, GitLine, Manifest, ManifestsInfo, Report
+from drift.model import Change, Finding, GitLine, ManifestsInfo, Report
+from drift.objects import Manifest
 from drift.sources.kustomizations import select_files
 from drift.sources.load import load_texts
 from drift.sources.programs import out_of_time

@@ -17,7 +17,7 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError, UsageError
 from drift.kube.resources import Resources
-from drift.model import Incomparable, Json, Manifest, Object, Source, as_object, at
+from drift.objects import Incomparable, Json, Manifest, Object, Source, as_object, at
 from drift.sources.kustomizations import CHART
 from drift.sources.load import load_documents
 from drift.sources.programs import Runner

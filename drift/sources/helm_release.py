@@ -18,7 +18,8 @@ from typing import Final
 from drift.errors import DriftError, RequestError, SourceError
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource
-from drift.model import Manifest, Object, SourceInfo, SourceKind, as_object, at, text_at
+from drift.model import SourceInfo, SourceKind
+from drift.objects import Manifest, Object, as_object, at, text_at
 from drift.sources.helm import read_templates
 from drift.sources.model import Rendered, SourceContext, StoredObjects
 

@@ -15,7 +15,8 @@ from drift.documents import Document
 from drift.documents.files import ENDINGS, files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
-from drift.model import Json, SourceKind, as_object, at
+from drift.model import SourceKind
+from drift.objects import Json, as_object, at
 
 #: The file names that kustomize looks for.
 KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})

@@ -19,7 +19,7 @@ from drift.documents.exact_yaml import locate
 from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
-from drift.model import Json, Manifest, Object, Source, as_object, at, objects_at, text_at, texts_at
+from drift.objects import Json, Manifest, Object, Source, as_object, at, objects_at, text_at, texts_at
 from drift.sources.kustomizations import KUSTOMIZATIONS, has_kustomization, named_paths
 from drift.sources.load import load_documents
 from drift.sources.programs import Program, Runner

@@ -16,7 +16,7 @@ from typing import Final
 
 from drift.documents.exact_yaml import Node, first_document
 from drift.documents.parse import split_documents
-from drift.model import Incomparable, Json, Manifest, Place, as_object
+from drift.objects import Incomparable, Json, Manifest, Place, as_object
 from drift.redaction import Redacted
 from drift.sources.kustomizations import KUSTOMIZATIONS
 

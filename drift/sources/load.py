@@ -19,7 +19,7 @@ from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
 from drift.gitops.opt_outs import hook_of
 from drift.globs import FileGlob
-from drift.model import Incomparable, Json, Manifest, Object, PackedObject, Source, as_object
+from drift.objects import Incomparable, Json, Manifest, Object, PackedObject, Source, as_object
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
     CHART,

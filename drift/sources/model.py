@@ -13,7 +13,8 @@ from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.limits import Deadline
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
-from drift.model import Manifest, Object, ObjectKey, SourceInfo
+from drift.model import SourceInfo
+from drift.objects import Manifest, Object, ObjectKey
 from drift.sources.programs import Runner
 
 if TYPE_CHECKING:

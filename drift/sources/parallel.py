@@ -25,7 +25,7 @@ import orjson
 from drift.documents.files import document_files, read_file
 from drift.documents.parse import begins_as_json, parse_plain_documents
 from drift.globs import FileGlob
-from drift.model import Json
+from drift.objects import Json
 from drift.redaction import is_secret
 
 #: Minimum size of the files. Below, one process reads them in about a tenth of a second.

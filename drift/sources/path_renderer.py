@@ -6,7 +6,8 @@ from pathlib import Path
 
 from drift.config.settings import RequestKind, SourceRequest
 from drift.errors import SourceError
-from drift.model import Manifest, SourceInfo, SourceKind
+from drift.model import SourceInfo, SourceKind
+from drift.objects import Manifest
 from drift.sources.git import Git, copy_at
 from drift.sources.helm import Chart, Installation, api_versions, fill_random, read_chart, render_chart
 from drift.sources.helm_release import find_release, release_state

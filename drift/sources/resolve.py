@@ -11,18 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from drift.config.settings import RequestKind, SourceRequest
 from drift.documents.files import files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.kube.limits import Deadline
-from drift.model import Manifest, SourceInfo, SourceKind
+from drift.model import SourceInfo, SourceKind
 from drift.sources.git import RenderedPath, Revisions, commits_of
 from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, kind_of_path, named_paths
 from drift.sources.load import LoadedManifests
 from drift.sources.model import Desired, Rendered, SourceContext, with_origin
+
+if TYPE_CHECKING:
+    from drift.objects import Manifest
 
 #: Renders one source. The result has one item for each object of a GitOps controller.
 _Job = Callable[[], Sequence[Rendered]]

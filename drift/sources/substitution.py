@@ -18,7 +18,7 @@ from secrets import token_hex
 from typing import Final
 
 from drift.errors import SourceError
-from drift.model import Incomparable, Json, Object, as_object
+from drift.objects import Incomparable, Json, Object, as_object
 from drift.redaction import Redacted, is_secret
 
 #: The names that Flux accepts. One invalid name makes it fail, used or not.

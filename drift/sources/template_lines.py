@@ -12,7 +12,7 @@ from typing import Final
 
 from drift.documents.parse import read_documents
 from drift.errors import DriftError
-from drift.model import Json, Manifest, as_object
+from drift.objects import Json, Manifest, as_object
 
 _ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 #: Stands for each character of an action.

@@ -10,7 +10,8 @@ from drift.config.settings import Settings
 from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
-from drift.model import Manifest, ManifestsInfo, ObjectKey, ObjectReport, Report, Unmanaged
+from drift.model import ManifestsInfo, ObjectReport, Report, Unmanaged
+from drift.objects import Manifest, ObjectKey
 from drift.policy.rules import apply_policy
 from drift.scanning import ComparisonCache, scan_manifests
 from drift.scanning.plan import ResourceMapper

@@ -13,7 +13,8 @@ from drift.history.episodes import Episode, EpisodeState, ScanCoverage, Scope, m
 from drift.history.store import History
 from drift.kube.live import LiveObject
 from drift.managed_fields import Entry, ManagedFieldsError, read_entries
-from drift.model import Actor, Finding, Json, ObjectKey, ObjectReport, Report, Status
+from drift.model import Actor, Finding, ObjectReport, Report, Status
+from drift.objects import Json, ObjectKey
 from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible

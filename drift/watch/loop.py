@@ -16,7 +16,8 @@ from typing import Final, Protocol
 from drift.errors import DriftError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.live import LiveObject
-from drift.model import Object, ObjectKey, ObjectReport, Report
+from drift.model import ObjectReport, Report
+from drift.objects import Object, ObjectKey
 from drift.watch.audit import AuditWindow, EventsArrived
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.findings import FindingChange, OpenFindings, Recorder, Transition, writers

@@ -16,7 +16,8 @@ from time import monotonic
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from drift.model import Json, Report
+from drift.model import Report
+from drift.objects import Json
 from drift.report.formats import Format, Style, render
 from drift.report.metrics import Labels, family, to_metrics
 from drift.watch.reflector import Reflector, ReflectorState, Timing

@@ -13,7 +13,7 @@ import yaml
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.resources import Resource
-from drift.model import Json, Manifest
+from drift.objects import Json, Manifest
 from drift.schema.types import SchemaDocument, Shape, Type, built_in_kinds
 from drift.sources.load import load_manifests
 from tools.sandbox.cluster import Cluster

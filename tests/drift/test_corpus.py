@@ -16,7 +16,8 @@ from drift.kube.connection import connect
 from drift.kube.dump import Dump
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource
-from drift.model import Cause, Json, Manifest, Report, Status, Unmanaged
+from drift.model import Cause, Report, Status, Unmanaged
+from drift.objects import Json, Manifest
 from drift.redaction import Redacted
 from drift.scanning import LiveSource, Options, scan_manifests
 from drift.schema.types import SchemaDocument, Type, compact_schemas

@@ -8,7 +8,8 @@ import pytest
 
 from drift.compare.objects import compare_object
 from drift.kube.live import read_live
-from drift.model import ManifestsInfo, ObjectKey, ObjectReport, Report, Status
+from drift.model import ManifestsInfo, ObjectReport, Report, Status
+from drift.objects import ObjectKey
 from drift.policy.findings import object_findings
 from drift.redaction import Redacted, is_secret, redact_secret
 from drift.report.formats import Style

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from drift.paths import ItemKey, Path, render, set_member
 from tests.mutation.schema import Node
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from drift.paths import Path, escape_pointer, render, set_member
 from tests.mutation.differences import item_key, take_apart
 from tests.mutation.schema import Node

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from drift.paths import Path
 from tests.mutation.differences import ABSENT, RawDifference, same
 from tests.mutation.edits import Edit

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from drift.model import Object
+from drift.objects import Object
 from tools.sandbox.cluster import Cluster
 
 _DIFF = ("diff", "--server-side", "--field-manager=kustomize-controller", "--force-conflicts")

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drift.compare.classify import ClassifiedDifference
-from drift.model import Cause, Change, Json
+from drift.model import Cause, Change
+from drift.objects import Json
 from drift.paths import Path, render
 from drift.redaction import Redacted
 from tests.mutation.differences import RawDifference

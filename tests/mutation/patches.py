@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from drift.paths import SET_FIELD, ItemKey, Path, escape_pointer
 from tests.mutation.differences import ABSENT
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from drift.model import Json
+from drift.objects import Json
 
 _PREFIX: Final = "#/components/schemas/"
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import urllib3
 import yaml
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 
 #: The field manager of every edit.
 EDITOR: Final = "editor"

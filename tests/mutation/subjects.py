@@ -12,7 +12,7 @@ from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.live import read_live
 from drift.kube.resources import Resource
-from drift.model import Manifest, Object
+from drift.objects import Manifest, Object
 from drift.schema.facts import known_facts
 from drift.schema.types import SchemaDocument, Type
 from tests.corpus.syncing import corpus_manifests

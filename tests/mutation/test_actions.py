@@ -21,7 +21,8 @@ from drift.actions.revert import revert
 from drift.actions.selection import Selected
 from drift.compare.objects import compare_object
 from drift.kube.live import read_live
-from drift.model import ManifestsInfo, Object, ObjectKey, ObjectReport, Report, Source, Status
+from drift.model import ManifestsInfo, ObjectReport, Report, Status
+from drift.objects import Object, ObjectKey, Source
 from drift.policy.findings import object_findings
 from drift.sources.load import load_texts
 from tests.corpus.syncing import synced_corpus

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from drift.model import Object
+from drift.objects import Object
 from tests.corpus.syncing import corpus_manifests, synced_corpus
 from tests.mutation.differences import ABSENT, RawDifference, raw_differences
 from tests.mutation.edits import Action, Shape

@@ -21,7 +21,8 @@ import yaml
 
 from drift.api import open_cluster, scan
 from drift.audit.join import AuditOptions
-from drift.model import Actor, Cause, Change, Evidence, Finding, Object, ObjectReport, Report
+from drift.model import Actor, Cause, Change, Evidence, Finding, ObjectReport, Report
+from drift.objects import Object
 from drift.paths import ItemKey, parse
 from drift.paths import Path as FieldPath
 from tests.corpus.syncing import CORPUS, synced_corpus

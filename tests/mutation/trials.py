@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from drift.model import Cause, Object
+from drift.model import Cause
+from drift.objects import Object
 from tests.mutation.differences import raw_differences
 from tests.mutation.edits import Action, Edit, Shape, edits_of, pairs_of
 from tests.mutation.exceptions import Case, Trial, exception_for

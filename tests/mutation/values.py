@@ -3,7 +3,7 @@
 import random
 from typing import Final
 
-from drift.model import Json, Object
+from drift.objects import Json, Object
 from tests.mutation.schema import Node
 
 _DEEP: Final = 4

@@ -23,7 +23,6 @@ from drift.model import (
     Change,
     Evidence,
     Finding,
-    Json,
     Lifecycle,
     ObjectReport,
     PastScan,
@@ -34,6 +33,7 @@ from drift.model import (
     Status,
     Verdict,
 )
+from drift.objects import Json
 from drift.report.diff import DiffLine, Mark, excerpts, has_values, in_pieces, line_diff, what_differs
 from drift.report.formats import DEFAULT_STYLE, Style
 from drift.report.selection import (

@@ -16,15 +16,14 @@ from drift.model import (
     ClusterInfo,
     Finding,
     ManifestsInfo,
-    ObjectKey,
     ObjectReport,
     Report,
     Severity,
-    Source,
     SourceInfo,
     SourceKind,
     Status,
 )
+from drift.objects import ObjectKey, Source
 from drift.report.json_report import to_json
 from tests.drift.conftest import Application
 from tests.drift.samples import deployment

@@ -14,15 +14,14 @@ from drift.model import (
     ClusterInfo,
     Finding,
     ManifestsInfo,
-    ObjectKey,
     ObjectReport,
     Report,
     Severity,
-    Source,
     SourceInfo,
     SourceKind,
     Status,
 )
+from drift.objects import ObjectKey, Source
 
 ID = "0123456789abcdef"
 FINDING = Finding(

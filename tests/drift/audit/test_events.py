@@ -10,7 +10,7 @@ import pytest
 
 from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, may_concern, may_delete, read_events
 from drift.errors import UsageError
-from drift.model import Json
+from drift.objects import Json
 
 EVENT: dict[str, Any] = {
     "kind": "Event",

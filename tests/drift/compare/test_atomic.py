@@ -6,7 +6,7 @@ import pytest
 
 from drift.compare.atomic import AtomicValue
 from drift.compare.objects import compare_object
-from drift.model import Json
+from drift.objects import Json
 from drift.schema.types import SchemaDocument
 
 ITEM = {

@@ -7,7 +7,8 @@ import pytest
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import contains_redacted, to_json
 from drift.kube.live import read_live
-from drift.model import Incomparable, NotCompared
+from drift.model import NotCompared
+from drift.objects import Incomparable
 from drift.schema.types import SchemaDocument, compact_schemas
 
 DOCUMENT = SchemaDocument(compact_schemas())

@@ -11,7 +11,8 @@ from drift.compare.normalize import normalize_object
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.show import to_json
 from drift.kube.live import read_live
-from drift.model import Finding, ObjectKey
+from drift.model import Finding
+from drift.objects import ObjectKey
 from drift.policy.findings import object_findings
 from drift.schema.facts import known_facts
 from drift.schema.types import SchemaDocument, Type, compact_schemas

@@ -11,7 +11,7 @@ import pytest
 from drift.compare.classify import APPLIED_EMPTY, NOT_KEPT
 from drift.compare.objects import compare_object
 from drift.compare.ownership import AS_APPLIER_NOTE, NO_BASE_NOTE, OUT_OF_SYNC_NOTE
-from drift.model import LAST_APPLIED
+from drift.objects import LAST_APPLIED
 from tests.drift.compare.managed_fields import Fields, built_in, causes, compare, entry
 
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps"}

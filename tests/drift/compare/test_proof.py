@@ -7,7 +7,7 @@ import pytest
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
-from drift.model import Object
+from drift.objects import Object
 from drift.scanning import pairs
 from drift.schema.facts import known_facts
 from drift.schema.types import SchemaDocument, compact_schemas

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drift.config import reader
 from drift.config.reader import SettingError, json_schema, read_settings
 from drift.globs import PATH_GRAMMAR
-from drift.model import Json
+from drift.objects import Json
 
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())

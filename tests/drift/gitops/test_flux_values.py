@@ -11,7 +11,7 @@ import yaml
 from drift.cli import main
 from drift.errors import ManifestError
 from drift.gitops.flux_values import ENCRYPTED, has_variables, mask_encrypted, variable_key
-from drift.model import Manifest, ObjectKey
+from drift.objects import Manifest, ObjectKey
 from drift.scanning.options import Options
 from drift.sources.load import load_texts
 from tests.git import git

@@ -4,7 +4,8 @@ import pytest
 
 from drift.gitops.managers import Election, Managers, Role, Roles, assign_roles
 from drift.managed_fields import Entry
-from drift.model import Actor, Object
+from drift.model import Actor
+from drift.objects import Object
 
 
 def _entry(manager: str, operation: str = "Update", subresource: str | None = None) -> Entry:

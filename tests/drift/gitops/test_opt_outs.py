@@ -14,7 +14,8 @@ from drift.gitops.opt_outs import (
     read_ignore_differences,
 )
 from drift.gitops.sync_record import application_record
-from drift.model import Actor, Cause, Change, Finding, Manifest, ObjectKey, Severity
+from drift.model import Actor, Cause, Change, Finding, Severity
+from drift.objects import Manifest, ObjectKey
 from drift.sources.load import load_texts
 
 CHANGED = Finding(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from drift.gitops.sync_record import kustomization_record
-from drift.model import ObjectKey
+from drift.objects import ObjectKey
 from tests.drift.conftest import Application, Scanned
 from tests.drift.gitops.argocd import CHART, SOURCE, VALUES, Operation, Sources, at, history, record
 from tests.drift.samples import deployment

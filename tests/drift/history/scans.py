@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from drift.history.episodes import Episode, EpisodeState, Scope
-from drift.model import Actor, Cause, Change, Finding, Lifecycle, ObjectKey, ObjectReport, Report, Severity
+from drift.model import Actor, Cause, Change, Finding, Lifecycle, ObjectReport, Report, Severity
+from drift.objects import ObjectKey
 from tests.drift.report.reports import report
 
 SCOPE = Scope("https://prod.example.com", "apps")

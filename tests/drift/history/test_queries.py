@@ -11,7 +11,8 @@ from drift.globs import Glob
 from drift.history.episodes import EpisodeState
 from drift.history.queries import DurationSummary, EpisodeFilter, Gap, ScopeGaps, episode_statistics, parse_since
 from drift.history.store import History, read_history
-from drift.model import NOT_SEARCHED, Cause, ObjectKey, ObjectReport, Severity, Status
+from drift.model import NOT_SEARCHED, Cause, ObjectReport, Severity, Status
+from drift.objects import ObjectKey
 from tests.drift.history.scans import SCOPE, at, episode
 from tests.drift.report.reports import finding, item, report
 

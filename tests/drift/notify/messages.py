@@ -2,8 +2,9 @@
 
 from drift.history.episodes import EpisodeState
 from drift.history.notifications import Notification, NotificationKind
-from drift.model import Actor, Change, Evidence, GitLine, ObjectKey, Report, Severity, Status
+from drift.model import Actor, Change, Evidence, GitLine, Report, Severity, Status
 from drift.notify.message import Message, message_of
+from drift.objects import ObjectKey
 from tests.drift.history.scans import episode
 from tests.drift.report.reports import finding, item, report
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from drift.model import Actor, Cause, Change, Finding, ManifestsInfo, ObjectKey, ObjectReport, Report, Severity, Status
+from drift.model import Actor, Cause, Change, Finding, ManifestsInfo, ObjectReport, Report, Severity, Status
+from drift.objects import ObjectKey
 
 DEPLOYMENT = ObjectKey("apps", "Deployment", "shop", "web")
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from drift.model import ObjectKey, Security, Severity
+from drift.model import Security, Severity
+from drift.objects import ObjectKey
 from drift.policy.digest import digest
 
 RBAC = "rbac.authorization.k8s.io"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from drift.compare.objects import compare_object
-from drift.model import Cause, Change, Finding, ObjectKey, Severity
+from drift.model import Cause, Change, Finding, Severity
+from drift.objects import ObjectKey
 from drift.policy.findings import (
     Autoscaler,
     concerns_replicas,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from drift.config.reader import parse_settings
 from drift.config.settings import Settings
 from drift.errors import ConfigError
-from drift.model import Cause, Change, IgnoredBy, ObjectKey, Report, Security, Severity, Status, Verdict
+from drift.model import Cause, Change, IgnoredBy, Report, Security, Severity, Status, Verdict
+from drift.objects import ObjectKey
 from drift.paths import ItemKey, render
 from drift.policy.rules import apply_policy, suggest_rules, to_yaml
 from tests.drift.policy.findings import DEPLOYMENT, finding, item, report

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from drift.model import Cause, Change, Json, ObjectKey, Security, Severity
+from drift.model import Cause, Change, Security, Severity
+from drift.objects import Json, ObjectKey
 from drift.policy.security import security_of
 from drift.policy.severity import default_table
 

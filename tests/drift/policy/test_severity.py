@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from drift.config.settings import SeverityRule
-from drift.model import Cause, Change, Json, ObjectKey, Severity
+from drift.model import Cause, Change, Severity
+from drift.objects import Json, ObjectKey
 from drift.policy.severity import default_table
 
 RBAC = "rbac.authorization.k8s.io"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from drift.model import Cause, Change, Json, ObjectKey, Severity
+from drift.model import Cause, Change, Severity
+from drift.objects import Json, ObjectKey
 from drift.policy.severity import default_table
 
 DEPLOYMENT = ObjectKey("apps", "Deployment", "prod", "web")

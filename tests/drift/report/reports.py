@@ -15,19 +15,18 @@ from drift.model import (
     Lifecycle,
     ManifestsInfo,
     NotCompared,
-    ObjectKey,
     ObjectReport,
     PastScan,
     Report,
     Resolved,
     Security,
     Severity,
-    Source,
     SourceInfo,
     SourceKind,
     Status,
     report_order,
 )
+from drift.objects import ObjectKey, Source
 
 #: Texts that one of the formats could take for markup, a command or a terminator.
 HOSTILE_TEXTS: Final = (

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.model import Actor, ObjectKey, Report, Source, Status
+from drift.model import Actor, Report, Status
+from drift.objects import ObjectKey, Source
 from drift.redaction import Redacted
 from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report

@@ -21,14 +21,13 @@ from drift.model import (
     Finding,
     IgnoredBy,
     ManifestsInfo,
-    ObjectKey,
     ObjectReport,
     Report,
     Severity,
-    Source,
     Status,
     Verdict,
 )
+from drift.objects import ObjectKey, Source
 from drift.redaction import Redacted
 from drift.report.formats import Style
 from drift.report.json_report import to_document, to_json

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from drift.model import Cause, IgnoredBy, Severity, Source, Status
+from drift.model import Cause, IgnoredBy, Severity, Status
+from drift.objects import Source
 from drift.report.github import to_annotations
 from tests.drift.report.reports import HOSTILE, HOSTILE_TEXTS, RICH, finding, hostile, item, report
 

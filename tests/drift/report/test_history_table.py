@@ -7,7 +7,8 @@ import pytest
 
 from drift.history.episodes import EpisodeState, Scope
 from drift.history.queries import By, Gap, ScopeGaps
-from drift.model import Actor, Evidence, ObjectKey, Severity
+from drift.model import Actor, Evidence, Severity
+from drift.objects import ObjectKey
 from drift.report.history_table import Timeline, timeline_json, timeline_text
 from tests.drift.history.scans import SCOPE, episode
 from tests.drift.report.reports import HOSTILE_TEXTS

@@ -14,17 +14,7 @@ from typing import Any
 import pytest
 import tinyhtml5
 
-from drift.model import (
-    Actor,
-    Cause,
-    Evidence,
-    Lifecycle,
-    ObjectReport,
-    Report,
-    SourceInfo,
-    SourceKind,
-    Status,
-)
+from drift.model import Actor, Cause, Evidence, Lifecycle, ObjectReport, Report, SourceInfo, SourceKind, Status
 from drift.report.html.page import asset, to_html
 from tests.drift.report.golden import CASES
 from tests.drift.report.reports import HOSTILE, INCIDENT, RICH, finding, item, report

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from drift.model import ClusterInfo, Report, Source, Status
+from drift.model import ClusterInfo, Report, Status
+from drift.objects import Source
 from drift.report.metrics import to_metrics
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, hostile, item, report
 

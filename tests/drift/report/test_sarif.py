@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, ManifestsInfo, Report, Severity, Source, Status
+from drift.model import Cause, Change, ManifestsInfo, Report, Severity, Status
+from drift.objects import Source
 from drift.report.sarif import to_sarif
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from drift.globs import Glob
-from drift.model import Actor, Cause, Change, IgnoredBy, ObjectKey, ObjectReport, Severity, Status
+from drift.model import Actor, Cause, Change, IgnoredBy, ObjectReport, Severity, Status
+from drift.objects import ObjectKey
 from drift.report.formats import Style
 from drift.report.html.page import to_html
 from drift.report.markdown import to_markdown

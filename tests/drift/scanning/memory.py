@@ -8,7 +8,8 @@ from typing import Any
 from drift.errors import RequestError
 from drift.kube.live import LiveObject, read_live
 from drift.kube.resources import Resource, Resources
-from drift.model import ClusterInfo, Manifest, ManifestsInfo, Report, Unmanaged
+from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged
+from drift.objects import Manifest
 from drift.scanning import Options, scan_manifests
 from drift.sources.load import load_texts
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from drift.model import Place
+from drift.objects import Place
 from drift.sources import field_lines
 from drift.sources.field_lines import FieldLines, _BlockYaml
 from drift.sources.git import Revisions

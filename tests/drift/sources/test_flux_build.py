@@ -7,7 +7,7 @@ import pytest
 
 from drift.documents.parse import read_documents
 from drift.errors import SourceError
-from drift.model import Incomparable
+from drift.objects import Incomparable
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
 from drift.sources.kustomize import ANNOTATIONS
 from drift.sources.programs import Runner

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from drift.api import read_manifests
 from drift.cli import main
-from drift.model import Source, SourceKind
+from drift.model import SourceKind
+from drift.objects import Source
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.kustomize import build, read_built
 from drift.sources.load import load_manifests, load_texts

@@ -10,7 +10,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import ManifestError, UsageError
-from drift.model import Source
+from drift.objects import Source
 from drift.redaction import Redacted
 from drift.sources.load import LoadedManifests, load_manifests, load_texts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drift.cli import main
-from drift.model import Json, Manifest
+from drift.objects import Json, Manifest
 from drift.sources.field_lines import FieldLines
 from drift.sources.helm import Installation, read_chart, render_chart
 from drift.sources.kustomize import build, read_built

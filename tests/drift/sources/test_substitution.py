@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from drift.errors import SourceError
-from drift.model import Incomparable, Json
+from drift.objects import Incomparable, Json
 from drift.redaction import Redacted, redact_at, redacted_paths
 from drift.sources.substitution import PLACEHOLDER, SubstitutionError, check_names, redact_substituted, substitute
 from tools.sandbox.flux_oracle import ask

@@ -21,13 +21,13 @@ from drift.model import (
     Finding,
     IgnoredBy,
     ManifestsInfo,
-    ObjectKey,
     ObjectReport,
     Report,
     Security,
     Severity,
     Status,
 )
+from drift.objects import ObjectKey
 from drift.watch.findings import (
     FindingChange,
     OpenFindings,

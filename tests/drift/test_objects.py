@@ -1,4 +1,4 @@
-from drift.model import Incomparable, Manifest, Object, PackedObject
+from drift.objects import Incomparable, Manifest, Object, PackedObject
 from drift.redaction import Redacted
 
 
