@@ -5,7 +5,7 @@ The format is FieldsV1 (sigs.k8s.io/structured-merge-diff): ``f:NAME`` is a fiel
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -97,13 +97,12 @@ def _read_entry(entry: Json) -> Entry:
     return Entry(actor, texts["apiVersion"] or "", fields)
 
 
-def build_tree(entries: Iterable[Entry]) -> OwnerNode:
+def build_tree(entries: Sequence[Entry]) -> OwnerNode:
     """Merges the field sets of all entries into one tree. Its nodes refer to the entries by index.
 
     Raises:
         ManagedFieldsError: A field set is not valid FieldsV1.
     """
-    entries = tuple(entries)
     root = OwnerNode()
     for index, entry in enumerate(entries):
         _add(root, entry.fields, index)

@@ -1,7 +1,4 @@
-"""Paths into an object that name list items by key and not by index.
-
-Normalized objects and the field sets of ``managedFields`` use the same keys.
-"""
+"""Paths into an object that name list items by their keys, as ``managedFields`` does, and not by index."""
 
 import json
 import re
@@ -17,6 +14,11 @@ _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 _PAIR: Final = rf"([^=\[\],\"]*)=({_QUOTED}|{_PLAIN_VALUE.pattern})"
 _ELEMENT: Final = re.compile(rf"\.?({_PLAIN.pattern})|\[({_QUOTED})\]|\[({_PAIR}(?:,{_PAIR})*)\]", re.DOTALL)
 
+#: The field name in the key of a member of a set.
+SET_FIELD: Final = ""
+#: The extra field in the key of a list item whose key an earlier item has too: 2 for the second item with that key.
+OCCURRENCE: Final = "occurrence"
+
 
 class ItemKey(tuple[tuple[str, Json], ...]):
     """The key of a list item: its key fields and their values, sorted by field; ("", value) for a member of a set."""
@@ -28,19 +30,14 @@ class ItemKey(tuple[tuple[str, Json], ...]):
         return "[" + ",".join(f"{field}={_quote_value(value)}" for field, value in self) + "]"
 
     def occurrence(self, number: int) -> "ItemKey":
-        """Returns the key of the item that has this key as the second, third, ... one in its list."""
+        """Returns the key of the second, third, ... item with this key in a list."""
         return self if number == 1 else ItemKey((*self, (OCCURRENCE, number)))
 
     @property
     def first(self) -> "ItemKey":
-        """The key without the occurrence. The API server records the owners of all items with this key under it."""
+        """The key without the occurrence: ``managedFields`` has one entry for all items with the same key."""
         return ItemKey(self[:-1]) if len(self) > 1 and self[-1][0] == OCCURRENCE else self
 
-
-#: The field name in the key of a member of a set.
-SET_FIELD: Final = ""
-#: The field name in the key of an item that repeats the key of an earlier one: 2 for the second one in the list.
-OCCURRENCE: Final = "occurrence"
 
 #: From the root of the object down. A string is the name of a field or the key of a map.
 Path = tuple[str | ItemKey, ...]
@@ -52,7 +49,7 @@ def set_member(value: Json) -> ItemKey:
 
 
 def render(path: Iterable[str | ItemKey]) -> str:
-    """Returns a readable path, ``spec.containers[name=app].env``, with names quoted that are not plain words."""
+    """Returns a readable path, ``spec.containers[name=app].env``. Names with special characters are quoted."""
     text = ""
     for element in path:
         part = str(element) if isinstance(element, ItemKey) else _name(element)
@@ -61,10 +58,10 @@ def render(path: Iterable[str | ItemKey]) -> str:
 
 
 def parse(text: str) -> Path:
-    """Returns the path that `render` made a text from. All values in the keys of list items are text.
+    """Returns the path that `render` wrote. The values in the keys of list items become strings, also numbers.
 
     Raises:
-        ValueError: The text is no path.
+        ValueError: The text is not a path.
     """
     elements: list[str | ItemKey] = []
     end = 0

@@ -106,7 +106,7 @@ def without_passwords(text: str) -> str:
 def is_secret(api_version: str, kind: str) -> bool:
     """Returns whether objects of this kind are redacted like a Secret.
 
-    Misspelt kinds and ``apiVersion``s that do not exist are redacted too. Custom resources are not, also if their kind
+    Misspelt kinds and ``apiVersion``s that do not exist are redacted too. Custom resources are not, even if their kind
     is called Secret: their group is a domain.
     """
     dotted = _DOTTED_API_VERSION.fullmatch(api_version)
@@ -152,7 +152,7 @@ def redacted_paths(body: Json, path: tuple[str | None, ...] = ()) -> Iterator[tu
 
 
 def redact_at(body: Json, paths: Iterable[tuple[str | None, ...]]) -> Json:
-    """Returns a copy of an object in which the values at some paths, as of `redacted_paths`, are redacted."""
+    """Returns a copy of an object with the values at these paths redacted; `redacted_paths` yields such paths."""
     for path in paths:
         body = _redact_at(body, path)
     return body
@@ -238,7 +238,7 @@ def _redact_whole(value: Json) -> Redacted | Incomparable:
     return Redacted(b"\xff" + repr(value).encode("utf-8", "surrogatepass"))
 
 
-def _text(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
+def _matches(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
@@ -255,11 +255,11 @@ def _is_integer(value: Json) -> bool:
 
 
 def _is_type(value: Json) -> bool:
-    return value == "Opaque" or _text(_QUALIFIED)(value)
+    return value == "Opaque" or _matches(_QUALIFIED)(value)
 
 
 def _are_finalizers(value: Json) -> bool:
-    is_open = _text(_QUALIFIED)
+    is_open = _matches(_QUALIFIED)
     return isinstance(value, list) and all(item in ("foregroundDeletion", "orphan") or is_open(item) for item in value)
 
 
@@ -283,14 +283,14 @@ _FIELDS: Final[Mapping[str, Callable[[Json], bool]]] = {
     "immutable": _is_bool,
 }
 _METADATA: Final[Mapping[str, Callable[[Json], bool]]] = {
-    "name": _text(_NAME),
-    "namespace": _text(_NAME),
-    "generateName": _text(_NAME),
-    "uid": _text(re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")),
-    "resourceVersion": _text(re.compile(r"[0-9]{1,20}")),
+    "name": _matches(_NAME),
+    "namespace": _matches(_NAME),
+    "generateName": _matches(_NAME),
+    "uid": _matches(re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")),
+    "resourceVersion": _matches(re.compile(r"[0-9]{1,20}")),
     "generation": _is_integer,
-    "creationTimestamp": _text(_TIME),
-    "deletionTimestamp": _text(_TIME),
+    "creationTimestamp": _matches(_TIME),
+    "deletionTimestamp": _matches(_TIME),
     "deletionGracePeriodSeconds": _is_integer,
     "finalizers": _are_finalizers,
     "ownerReferences": _are_owners,
@@ -301,10 +301,10 @@ _LABELS_AND_ANNOTATIONS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "annotations": _is_open_annotation,
 }
 _OWNER: Final[Mapping[str, Callable[[Json], bool]]] = {
-    "apiVersion": _text(re.compile(rf"v[0-9][a-z0-9]*|[a-z]+/v[0-9][a-z0-9]*|{_DOTTED_API_VERSION.pattern}")),
-    "kind": _text(re.compile(r"[A-Z][A-Za-z0-9]{0,62}")),
-    "name": _text(_NAME),
-    "uid": _text(_NAME),
+    "apiVersion": _matches(re.compile(rf"v[0-9][a-z0-9]*|[a-z]+/v[0-9][a-z0-9]*|{_DOTTED_API_VERSION.pattern}")),
+    "kind": _matches(re.compile(r"[A-Z][A-Za-z0-9]{0,62}")),
+    "name": _matches(_NAME),
+    "uid": _matches(_NAME),
     "controller": _is_bool,
     "blockOwnerDeletion": _is_bool,
 }

@@ -21,7 +21,7 @@ from drift.model import Cause, Change, Decision, NotCompared
 from drift.objects import LAST_APPLIED, Json, Object, as_object
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
-from drift.schema.types import ABSENT, Type, object_meta
+from drift.schema.types import ABSENT, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def compare_object(
         reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
     """
     facts = known_facts()
-    schema = schema.with_metadata(object_meta())
+    schema = schema.with_metadata()
     reserved = reserved or reserved_metadata()
     desired_tree = normalize_object(desired, schema, facts)
     live_tree = normalize_object(live, schema, facts)

@@ -25,7 +25,7 @@ from drift.managed_fields import ManagerName, manager_names
 from drift.model import Actor
 from drift.objects import Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
-from drift.schema.types import ABSENT, Shape, Type, object_meta
+from drift.schema.types import ABSENT, Shape, Type
 
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 _NAMES: Final = frozenset({"name", "namespace"})
@@ -63,7 +63,7 @@ class InSyncProof:
             last_applied: The parsed last-applied annotation; None if there is none.
             schema: The kind's type.
         """
-        schema = schema.with_metadata(object_meta())
+        schema = schema.with_metadata()
         try:
             return (
                 self._has_all(desired, live, schema)

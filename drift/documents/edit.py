@@ -7,7 +7,7 @@ because an alias repeats the value elsewhere, the edit is refused.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import count
@@ -52,10 +52,7 @@ def set_value(text: str, document: int, steps: Steps, value: Json) -> str:
     def change(root: Json) -> Json:
         if not steps:
             return value
-        parent = _at(root, steps[:-1])
-        if not isinstance(parent, dict | list):
-            raise EditError("the file has no such field")
-        parent[steps[-1]] = value  # type: ignore[index]
+        _parent_at(root, steps)[steps[-1]] = value
         return root
 
     return _checked(text, document, change, lambda edited: _update(edited, document, steps, value))
@@ -90,10 +87,7 @@ def remove(text: str, document: int, steps: Steps) -> str:
     """Returns the text without a field or a list item. Arguments and errors as in `set_value`."""
 
     def change(root: Json) -> Json:
-        parent = _at(root, steps[:-1])
-        if not isinstance(parent, dict | list):
-            raise EditError("the file has no such field")
-        del parent[steps[-1]]  # type: ignore[arg-type]
+        del _parent_at(root, steps)[steps[-1]]
         return root
 
     return _checked(text, document, change, lambda edited: _remove(edited, document, steps))
@@ -150,7 +144,7 @@ def lines_of(text: str, document: int, steps: Steps) -> range:
     return range(first, text.count("\n", 0, _content_end(text, place.node)) + 1)
 
 
-def _checked(text: str, document: int, change: Any, edit: Any) -> str:
+def _checked(text: str, document: int, change: Callable[[Json], Json], edit: Callable[[str], str]) -> str:
     """Applies an edit to the text and to its values, and compares the two results.
 
     Args:
@@ -163,7 +157,7 @@ def _checked(text: str, document: int, change: Any, edit: Any) -> str:
     expected: list[Json] = json.loads(json.dumps(_values(text)))
     try:
         expected[document - 1] = change(expected[document - 1])
-        edited: str = edit(text)
+        edited = edit(text)
         result = _values(edited)
     except (LookupError, TypeError):
         raise EditError("the file has no such field") from None
@@ -200,6 +194,13 @@ def _at(value: Json, steps: Steps) -> Json:
     for step in steps:
         value = value[step]
     return value
+
+
+def _parent_at(value: Json, steps: Steps) -> Json:
+    found = _at(value, steps[:-1])
+    if not isinstance(found, dict | list):
+        raise EditError("the file has no such field")
+    return found
 
 
 def _list_at(value: Json, steps: Steps) -> list[Json]:
@@ -378,7 +379,7 @@ def _insert_key(text: str, document: int, steps: Steps, value: Json) -> str:
     if not isinstance(node, yaml.MappingNode) or not node.value:
         return _replace(text, parent, {name: value})
     if node.flow_style:
-        return _insert_in_flow(text, node, f"{writer.key(name)}: {writer.scalar_or_flow(value, None, None)}")
+        return _insert_in_flow(text, node, f"{writer.key(name)}: {writer.scalar_or_flow(value)}")
     column = node.value[0][0].start_mark.column
     at = _line_end(text, _content_end(text, node))
     return f"{text[:at]}{writer.line_break}{' ' * column}{writer.entry(name, value, column)}{text[at:]}"
@@ -392,7 +393,7 @@ def _insert_item(text: str, document: int, steps: Steps, index: int, value: Json
     if not isinstance(node, yaml.SequenceNode) or not node.value:
         return _replace(text, place, [value])
     if node.flow_style:
-        return _insert_in_flow(text, node, writer.scalar_or_flow(value, None, None), index)
+        return _insert_in_flow(text, node, writer.scalar_or_flow(value), index)
     column = node.start_mark.column
     item = f"{' ' * column}- {writer.block(value, column + _INDENT)}"
     if index == 0:
@@ -444,9 +445,9 @@ def _remove(text: str, document: int, steps: Steps) -> str:
     line = _line_start(text, start)
     if text[line:start].strip():
         # It follows the dash of a list item: the next entry takes its place.
-        following = parent.value[place.position + 1] if place.position + 1 < len(parent.value) else None
-        if following is None:
+        if place.position + 1 == len(parent.value):
             raise EditError("the way in which this part of the file is written does not allow the edit")
+        following = parent.value[place.position + 1]
         start_of_next = following[0].start_mark.index if place.key is not None else _dash(text, parent, following)
         return text[:start] + text[start_of_next:]
     next_line = text.find("\n", end)
@@ -473,7 +474,7 @@ class _Writer:
     def key(self, name: str) -> str:
         return json.dumps(name, ensure_ascii=False) if self._is_json else _scalar(name, None)
 
-    def scalar_or_flow(self, value: Json, quote: str | None, column: int | None) -> str:
+    def scalar_or_flow(self, value: Json, quote: str | None = None, column: int | None = None) -> str:
         """Writes a value on one line, or a long text as a literal block scalar.
 
         Args:
@@ -484,7 +485,7 @@ class _Writer:
         if isinstance(value, dict):
             return "{" + ", ".join(self._flow_entries(value)) + "}"
         if isinstance(value, list):
-            return "[" + ", ".join(self.scalar_or_flow(item, None, None) for item in value) + "]"
+            return "[" + ", ".join(self.scalar_or_flow(item) for item in value) + "]"
         if self._is_json:
             return json.dumps(value, ensure_ascii=False)
         if isinstance(value, str) and column is not None and "\n" in value[:-1] and _LITERAL.fullmatch(value):
@@ -495,13 +496,13 @@ class _Writer:
         return _scalar(value, quote)
 
     def _flow_entries(self, value: Object) -> Iterable[str]:
-        return (f"{self.key(name)}: {self.scalar_or_flow(field, None, None)}" for name, field in value.items())
+        return (f"{self.key(name)}: {self.scalar_or_flow(field)}" for name, field in value.items())
 
     def entry(self, name: str, value: Json, column: int) -> str:
         """Writes a key with its value in block style. The key is at this column."""
         if isinstance(value, dict | list) and value:
             return f"{self.key(name)}:{self.below_key(value, column)}"
-        return f"{self.key(name)}: {self.scalar_or_flow(value, None, column + _INDENT)}"
+        return f"{self.key(name)}: {self.scalar_or_flow(value, column=column + _INDENT)}"
 
     def below_key(self, value: Json, column: int) -> str:
         """Writes a list or mapping on the lines below its key, which is at this column."""
@@ -515,7 +516,7 @@ class _Writer:
             return following.join(self.entry(name, field, column) for name, field in value.items())
         if isinstance(value, list) and value:
             return following.join(f"- {self.block(item, column + _INDENT)}" for item in value)
-        return self.scalar_or_flow(value, None, column)
+        return self.scalar_or_flow(value, column=column)
 
 
 def _scalar(value: Json, quote: str | None) -> str:

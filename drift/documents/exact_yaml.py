@@ -247,7 +247,7 @@ class Node:
         lines_before: The number of lines before the text.
     """
 
-    def __init__(self, node: Any, mark: Any, lines_before: int = 0) -> None:
+    def __init__(self, node: Any, mark: Any, lines_before: int) -> None:
         self._node = node
         self._mark = mark
         self._lines_before = lines_before
@@ -270,7 +270,7 @@ class Node:
         return self._node.value if isinstance(self._node, yaml.ScalarNode) else None
 
     @property
-    def block(self) -> "tuple[str, int] | None":
+    def block(self) -> tuple[str, int] | None:
         """The text of a scalar that is a document itself, and the number of lines before it.
 
         None if it is folded or has quotes on several lines, so that its lines are not those of the file.
@@ -289,7 +289,7 @@ class Node:
         return [Node(node, node.start_mark, self._lines_before) for node in nodes]
 
     def child(self, step: str | int) -> "Node | None":
-        """Returns the value of a key, or an item of a list; None if there is none, or if a merge key brings it."""
+        """Returns the value of a key, or an item of a list; None if the text has none, as for a key from a merge."""
         if isinstance(self._node, yaml.MappingNode):
             # The last of repeated keys wins.
             for key, value in reversed(self._node.value):

@@ -12,7 +12,7 @@ from drift.globs import FileGlob
 
 #: The file name suffixes that kubectl reads.
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
-#: Maximum size of a file. A dump of 50,000 objects has half of it.
+#: Maximum size of a file. A dump of 50,000 objects is half as large.
 MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
 #: Where a shell puts the pipes of ``<(command)``.
 _PIPE_FOLDERS: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
@@ -73,12 +73,12 @@ def files_below(
 
 
 def is_left_out(name: str, folder: str, exclude: Sequence[FileGlob]) -> bool:
-    """Whether a file is not read, because one of its folders begins with a dot, or because a glob excludes it.
+    """Whether a file is skipped, because the name of one of its folders begins with a dot, or a glob excludes it.
 
     Args:
-        name: The path of the file in the folder; of a folder, with a slash at its end.
+        name: The path of the file, relative to `folder`. The path of a folder ends in a slash.
         folder: The folder, as the user named it.
-        exclude: Globs for paths in the folder, and for paths from where the user named the folder.
+        exclude: Globs for paths relative to `folder`, or for those that begin with it.
     """
     *parents, _ = name.split("/")
     return any(parent.startswith(".") for parent in parents) or (

@@ -52,15 +52,11 @@ class AnyOf:
     values: tuple[Json, ...]
 
 
-def _pull_policy(container: Object) -> Json:
-    return _pull_policy_of(container.get("image"))
+def _same_as(other: str) -> Rule:
+    return lambda siblings: siblings.get(other, ABSENT)
 
 
-def _image_volume_pull_policy(volume: Object) -> Json:
-    return _pull_policy_of(volume.get("reference"))
-
-
-def _pull_policy_of(image: Json) -> Json:
+def _pull_policy(image: Json) -> Json:
     """Returns Always for the tag ``latest``, set or implied, and IfNotPresent for any other image or an invalid one."""
     reference = _IMAGE.fullmatch(str(image or ""))
     if reference is None or _IMAGE_ID.fullmatch(reference["name"]):
@@ -68,23 +64,9 @@ def _pull_policy_of(image: Json) -> Json:
     return "Always" if (reference["tag"] or ("" if reference["digest"] else "latest")) == "latest" else "IfNotPresent"
 
 
-def _target_port(port: Object) -> Json:
-    return port.get("port", ABSENT)
-
-
 def _service_account(pod: Object) -> Json:
     """The deprecated alias of serviceAccountName, which the server keeps equal to it."""
     return pod.get("serviceAccountName", "default")
-
-
-def _service_account_name(pod: Object) -> Json:
-    del pod
-    return "default"
-
-
-def _requests(resources: Object) -> Json:
-    # Set when a Pod is created, also from a template. The server fills in each resource separately (_FILLED_BY_KEY).
-    return resources.get("limits", ABSENT)
 
 
 def _empty_dir(volume: Object) -> Json:
@@ -103,10 +85,6 @@ def _container_requests(item: Object) -> Json:
     return {name: value for part in parts for name, value in part.items()} or ABSENT
 
 
-def _data_source_reference(claim: Object) -> Json:
-    return claim.get("dataSource", ABSENT)
-
-
 def _template_labels(controller: Object) -> Json:
     part: Json = controller
     for name in ("template", "metadata", "labels"):
@@ -122,18 +100,9 @@ def _subject_group(subject: Object) -> Json:
     return _RBAC_GROUP if subject.get("kind") in ("User", "Group") else ABSENT
 
 
-def _deployment_rolling_update(strategy: Object) -> Json:
-    rolls = strategy.get("type", "RollingUpdate") == "RollingUpdate"
-    return {"maxSurge": _QUARTER, "maxUnavailable": _QUARTER} if rolls else ABSENT
-
-
-def _daemon_set_rolling_update(strategy: Object) -> Json:
-    rolls = strategy.get("type", "RollingUpdate") == "RollingUpdate"
-    return {"maxSurge": 0, "maxUnavailable": 1} if rolls else ABSENT
-
-
-def _stateful_set_rolling_update(strategy: Object) -> Json:
-    return {"partition": 0} if strategy.get("type", "RollingUpdate") == "RollingUpdate" else ABSENT
+def _rolling_update(default: Object) -> Rule:
+    """Returns the rule for an update strategy: the default applies only if its type is RollingUpdate."""
+    return lambda strategy: default if strategy.get("type", "RollingUpdate") == "RollingUpdate" else ABSENT
 
 
 def _external_traffic_policy(service: Object) -> Json:
@@ -195,7 +164,7 @@ MIRRORED_FIELDS: Final[Mapping[tuple[str, str], str]] = {
     (_CORE + "PodSpec", "serviceAccountName"): "serviceAccount",
 }
 #: More specific defaults for types that several fields have: (type, field that holds the object) -> defaults.
-DEFAULTS_BY_PARENT_FIELD: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
+_DEFAULTS_BY_PARENT_FIELD: Final[Mapping[tuple[str, str], Mapping[str, Json]]] = {
     # For scaling down, an absent window means five minutes, not 0.
     (_AUTOSCALING + "HPAScalingRules", "scaleDown"): {"policies": _SCALE_DOWN, "stabilizationWindowSeconds": ABSENT},
     (_AUTOSCALING + "HPAScalingRules", "scaleUp"): {"policies": _SCALE_UP, "stabilizationWindowSeconds": 0},
@@ -215,25 +184,28 @@ _FILLED_BY_KEY: Final = frozenset(
 )
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
-    (_CORE + "Container", "imagePullPolicy"): _pull_policy,
-    (_CORE + "EphemeralContainer", "imagePullPolicy"): _pull_policy,
-    (_CORE + "ImageVolumeSource", "pullPolicy"): _image_volume_pull_policy,
+    (_CORE + "Container", "imagePullPolicy"): lambda container: _pull_policy(container.get("image")),
+    (_CORE + "EphemeralContainer", "imagePullPolicy"): lambda container: _pull_policy(container.get("image")),
+    (_CORE + "ImageVolumeSource", "pullPolicy"): lambda volume: _pull_policy(volume.get("reference")),
     (_CORE + "LimitRangeItem", "default"): _container_limits,
     (_CORE + "LimitRangeItem", "defaultRequest"): _container_requests,
-    (_CORE + "PersistentVolumeClaimSpec", "dataSourceRef"): _data_source_reference,
+    (_CORE + "PersistentVolumeClaimSpec", "dataSourceRef"): _same_as("dataSource"),
     (_CORE + "PodSpec", "serviceAccount"): _service_account,
-    (_CORE + "PodSpec", "serviceAccountName"): _service_account_name,
+    (_CORE + "PodSpec", "serviceAccountName"): lambda _: "default",
     (_CORE + "ReplicationControllerSpec", "selector"): _template_labels,
-    (_CORE + "ResourceRequirements", "requests"): _requests,
+    # Set when a Pod is created, also from a template. The server fills in each resource separately (_FILLED_BY_KEY).
+    (_CORE + "ResourceRequirements", "requests"): _same_as("limits"),
     (_CORE + "Volume", "emptyDir"): _empty_dir,
-    (_CORE + "ServicePort", "targetPort"): _target_port,
+    (_CORE + "ServicePort", "targetPort"): _same_as("port"),
     (_CORE + "ServiceSpec", "externalTrafficPolicy"): _external_traffic_policy,
     (_CORE + "ServiceSpec", "internalTrafficPolicy"): _internal_traffic_policy,
     (_CORE + "ServiceSpec", "allocateLoadBalancerNodePorts"): _allocates_node_ports,
     (_CORE + "ServiceSpec", "sessionAffinityConfig"): _client_ip_timeout,
-    (_APPS + "DeploymentStrategy", "rollingUpdate"): _deployment_rolling_update,
-    (_APPS + "DaemonSetUpdateStrategy", "rollingUpdate"): _daemon_set_rolling_update,
-    (_APPS + "StatefulSetUpdateStrategy", "rollingUpdate"): _stateful_set_rolling_update,
+    (_APPS + "DeploymentStrategy", "rollingUpdate"): _rolling_update(
+        {"maxSurge": _QUARTER, "maxUnavailable": _QUARTER}
+    ),
+    (_APPS + "DaemonSetUpdateStrategy", "rollingUpdate"): _rolling_update({"maxSurge": 0, "maxUnavailable": 1}),
+    (_APPS + "StatefulSetUpdateStrategy", "rollingUpdate"): _rolling_update({"partition": 0}),
     (_AUTOSCALING + "HPAScalingRules", "policies"): _scaling_policies,
     (_AUTOSCALING + "HPAScalingRules", "stabilizationWindowSeconds"): _stabilization_window,
     (_JOB, "backoffLimit"): _backoff_limit,
@@ -260,8 +232,8 @@ def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:
 _CSR: Final = "io.k8s.api.certificates.v1.CertificateSigningRequestSpec"
 
 #: Fields, by schema type, whose values are allocated or generated for one object: addresses, ports, selectors.
-#: If Git does not set such a field, no value in it is a difference, whichever manager owns it. For instance, the user
-#: who created an object owns all of these fields even if an applier took the object over later.
+#: If Git does not set such a field, its live value is no difference, whichever manager owns it. For instance, the user
+#: who created an object still owns all of these fields after an applier has taken the object over.
 ALLOCATED: Final = frozenset(
     {
         (_CORE + "ServicePort", "nodePort"),
@@ -278,7 +250,7 @@ ALLOCATED: Final = frozenset(
         (_CORE + "ObjectReference", "uid"),
         (_CORE + "PodSpec", "priority"),
         # Derived from the Job's UID.
-        ("io.k8s.api.batch.v1.JobSpec", "selector"),
+        (_JOB, "selector"),
         # The user that requested the certificate.
         (_CSR, "extra"),
         (_CSR, "groups"),
@@ -297,13 +269,13 @@ NOT_IN_TEMPLATES: Final = frozenset(
     }
 )
 
-#: Fields that the ``scale`` subresource sets. If such a field had no owner before, the API server records none. A value
-#: other than the default was then set by an unknown manager.
+#: Fields that the ``scale`` subresource sets. If such a field had no owner before, the API server records none, so an
+#: unknown manager set any value other than the default.
 SCALED: Final = frozenset(
     {
-        ("io.k8s.api.apps.v1.DeploymentSpec", "replicas"),
-        ("io.k8s.api.apps.v1.ReplicaSetSpec", "replicas"),
-        ("io.k8s.api.apps.v1.StatefulSetSpec", "replicas"),
+        (_APPS + "DeploymentSpec", "replicas"),
+        (_APPS + "ReplicaSetSpec", "replicas"),
+        (_APPS + "StatefulSetSpec", "replicas"),
         (_CORE + "ReplicationControllerSpec", "replicas"),
     }
 )
@@ -341,7 +313,7 @@ class Facts:
             # A default in the schema of a map's values does not add keys.
             return ABSENT
         type_name = self._known_name(parent.name)
-        more_specific = DEFAULTS_BY_PARENT_FIELD.get((type_name, parent_field), {})
+        more_specific = _DEFAULTS_BY_PARENT_FIELD.get((type_name, parent_field), {})
         if field in more_specific:
             return more_specific[field]
         rule = RULES.get((type_name, field))

@@ -146,12 +146,12 @@ class Type:
             or bool(self._schema.get("x-kubernetes-preserve-unknown-fields"))
         )
 
-    def with_metadata(self, metadata: "Type") -> "Type":
-        """Returns this type with a type for its ``metadata`` if it declares none, as that of a schemaless resource."""
+    def with_metadata(self) -> "Type":
+        """Returns this type, with the common type of ``metadata`` if it declares none (a resource without a schema)."""
         if self.field("metadata") is not UNKNOWN:
             return self
         described = Type(self._document, self._schema, self.name, self.default)
-        described._children["metadata"] = metadata
+        described._children["metadata"] = _object_meta()
         return described
 
     @property
@@ -359,8 +359,7 @@ def built_in_kinds() -> list[dict[str, Any]]:
 
 
 @cache
-def object_meta() -> Type:
-    """Returns the type of ``metadata`` that every kind has, also one without a schema."""
+def _object_meta() -> Type:
     named: Mapping[str, Json] = compact_schemas()["components"]["schemas"]
     return SchemaDocument({"components": {"schemas": _shared(named)}}).metadata
 
@@ -387,7 +386,10 @@ def defined_kind(definition: Object) -> tuple[str, str] | None:
 def openapi_document(definition: Object, version: str, built_in: Mapping[str, Any]) -> dict[str, Any] | None:
     """Returns the OpenAPI v3 document that an API server would serve for one version of a custom resource.
 
-    ``built_in`` describes the metadata.
+    Args:
+        definition: The CustomResourceDefinition.
+        version: The version.
+        built_in: A document that describes the metadata.
 
     Returns:
         The document, or None if the definition lacks the version or a schema for it.

@@ -41,7 +41,7 @@ _NANOSECONDS: Final = {
     "h": Decimal(3_600_000_000_000),
 }
 _TIME_FRACTION: Final = re.compile(r"\.0+(?=Z$|[+-]\d\d:\d\d$)")
-#: No quantity or duration is longer; longer strings are compared unchanged.
+#: The longest string that is read as a quantity or a duration. Longer ones are compared unchanged.
 _MAX_LENGTH: Final = 64
 #: Enough digits for a string of that length times any unit. The default precision of 28 would round.
 _EXACT: Final = Context(prec=256)
@@ -69,14 +69,14 @@ def canonical(value: Json, scalar: Scalar) -> Json:
 
     Returns:
         A `Canonical` if the type allows several forms of a value. The value itself if the type is plain, or if the
-        value is not of this type: the server would reject it, or its schema is newer.
+        value does not fit the type: the server would reject it, or has a newer schema.
     """
     if scalar is Scalar.QUANTITY:
-        return _number(parse_quantity(value), value)
+        return _canonical_number(parse_quantity(value), value)
     if scalar is Scalar.INT_OR_STRING:
         return _int_or_string(value)
     if scalar is Scalar.DURATION:
-        return _number(parse_duration(value), value)
+        return _canonical_number(parse_duration(value), value)
     if scalar is Scalar.TIME and isinstance(value, str):
         return Canonical(_TIME_FRACTION.sub("", value), value)
     return value
@@ -111,11 +111,10 @@ def parse_duration(value: Json) -> Decimal | None:
     return -total if value.startswith("-") else total
 
 
-def _number(number: Decimal | None, written: Json) -> Json:
+def _canonical_number(number: Decimal | None, written: Json) -> Json:
     if number is None:
         return written
-    number = number.normalize(_EXACT)
-    return Canonical(str(number or Decimal(0)), written)
+    return Canonical(str(number.normalize(_EXACT) or Decimal(0)), written)
 
 
 def _int_or_string(value: Json) -> Json:
