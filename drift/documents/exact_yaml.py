@@ -309,6 +309,11 @@ class Node:
             node = child
         return node, len(path)
 
+    def scalar_at(self, *path: str) -> str | None:
+        """Returns the text of the scalar at a path; None if there is none."""
+        node, depth = self.innermost(path)
+        return node.scalar if depth == len(path) else None
+
 
 def first_document(text: bytes, lines_before: int = 0) -> Node | None:
     """Returns the first document of a YAML or JSON text; None if it is empty, not valid or nested too deeply."""

@@ -226,13 +226,12 @@ def application_ignores(
     return [_entry(name, entry, place, origin, notes) for entry in entries], notes
 
 
-def flux_ignores(name: str, entries: Json, origin: str | None = None) -> tuple[list[IgnoreDifferences], list[str]]:
+def flux_ignores(name: str, entries: Json) -> tuple[list[IgnoreDifferences], list[str]]:
     """Reads ``spec.ignore`` of a Kustomization, or ``spec.driftDetection.ignore`` of a HelmRelease.
 
     Args:
-        name: ``Kustomization NAMESPACE/NAME``.
+        name: The source, as ``Kustomization NAMESPACE/NAME``. The entries are about its objects only.
         entries: The list.
-        origin: As for `IgnoreDifferences`.
 
     Returns:
         The entries, and a note on each that is not supported because it selects objects by labels or annotations.
@@ -256,7 +255,7 @@ def flux_ignores(name: str, entries: Json, origin: str | None = None) -> tuple[l
                 reason=f"Flux {name} ignores this difference",
                 objects=(group, kind, namespace, object_name),
                 pointers=tuple(_below(re.escape(pointer)) for pointer in texts_at(entry, "paths")),
-                origin=origin,
+                origin=name,
             )
         )
     return found, notes

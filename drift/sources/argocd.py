@@ -1,4 +1,4 @@
-"""Renders what Argo CD would apply: the Applications in the cluster say what, local checkouts have it.
+"""Renders what Argo CD would apply: the Applications in the cluster, from local checkouts.
 
 Each source of an Application is rendered from its checkout as it is now, and again at the revision and with the
 parameters that Argo CD synced last, so that the difference between the two is exactly what it has still to sync.
@@ -18,20 +18,19 @@ from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.argocd_build import (
+    ARGOCD_CM,
     COMMIT,
-    CONFIG_MAP,
-    OPTIONS,
-    RANGE,
+    VERSION_RANGE,
     ApplicationBuilder,
     Revision,
     may_read_any_file,
 )
 from drift.sources.checkouts import Checkouts
-from drift.sources.controller_objects import ALL, ControllerKind, behind_note, one_line, stale_since, state_of
-from drift.sources.model import Rendered, SourceContext
+from drift.sources.controller_objects import CONFIG_MAP, ControllerKind, behind_note, one_line, stale_since, state_of
+from drift.sources.model import ALL, Rendered, SourceContext
 
 _APPLICATION: Final = ControllerKind("argoproj.io", "Application")
-_HERE: Final = frozenset(
+_THIS_CLUSTER: Final = frozenset(
     {"https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local", "in-cluster"}
 )
 
@@ -64,14 +63,14 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
 
 
 def argocd_state(target: str, context: SourceContext) -> Hashable:
-    """Returns a value that changes when the Applications do, what they synced last, or the options of Argo CD.
+    """Returns a value that changes when the Applications, what they synced last, or the settings of Argo CD do.
 
     Raises:
         SourceError: The account may not read them.
     """
     applications = _APPLICATION.find(target, context.cluster)
-    options = {(live.namespace or "", OPTIONS) for live in applications}
-    return frozenset(state_of(live.body) for live in applications), CONFIG_MAP.states(options, context.cluster)
+    settings = {(live.namespace or "", ARGOCD_CM) for live in applications}
+    return frozenset(state_of(live.body) for live in applications), CONFIG_MAP.states(settings, context.cluster)
 
 
 class _Application:
@@ -81,8 +80,8 @@ class _Application:
         self._body = live.body
         self._context = context
         self._checkouts = checkouts
-        target = text_at(live.body, "spec", "destination", "namespace") or context.namespace
-        self._builder = ApplicationBuilder(live.name, target, context, checkouts, any_file)
+        namespace = text_at(live.body, "spec", "destination", "namespace") or context.namespace
+        self._builder = ApplicationBuilder(live.name, namespace, context, checkouts, any_file)
         self._info = _info(live)
         self._identity = GitOpsObject(_APPLICATION.group, _APPLICATION.kind, live.namespace or "", live.name)
 
@@ -91,9 +90,9 @@ class _Application:
         return list(self._sources())
 
     def _sources(self) -> Iterator[Rendered]:
-        elsewhere = self._elsewhere()
-        if elsewhere is not None:
-            yield Rendered(self._info, skipped=f"it is applied to another cluster ({elsewhere})")
+        other_cluster = self._other_cluster()
+        if other_cluster is not None:
+            yield Rendered(self._info, skipped=f"it is applied to another cluster ({other_cluster})")
             return
         sources = tuple(objects_at(self._body, "spec", "sources")) or (as_object(at(self._body, "spec", "source")),)
         for number, source in enumerate(sources):
@@ -106,11 +105,12 @@ class _Application:
             except SourceError as error:
                 yield Rendered(replace(self._info, name=name), failure=f"{name}: {error}")
 
-    def _elsewhere(self) -> str | None:
+    def _other_cluster(self) -> str | None:
+        """Returns the cluster to which it is applied, if that is not the one of the scan."""
         destination = at(self._body, "spec", "destination")
         named = text_at(destination, "server") or text_at(destination, "name")
         info = self._context.cluster.info
-        is_here = named in _HERE or (info is not None and named.rstrip("/") == info.server.rstrip("/"))
+        is_here = named in _THIS_CLUSTER or (info is not None and named.rstrip("/") == info.server.rstrip("/"))
         return None if is_here else without_passwords(named) or "without a name"
 
     def _render(self, info: SourceInfo, sources: tuple[Object, ...], number: int) -> Rendered:
@@ -155,19 +155,19 @@ class _Application:
     def _commits(
         self, sources: Sequence[Object], number: int, last: Sequence[str | None]
     ) -> Iterator[tuple[str | None, int]]:
-        """Yields the commit at which each source is read, and how many commits its checkout is behind that.
+        """Yields the commit at which to read each source, and how many commits its checkout is behind it.
 
         Args:
             sources: All sources.
             number: The one that is rendered.
-            last: The commit of each that was synced last.
+            last: The commit of each source at the last sync.
         """
         for index, source in enumerate(sources):
             try:
                 commit = self._wanted_commit(source, index)
                 behind = self._behind(source, last[index]) if commit is None else 0
             except SourceError:
-                # Another source without a checkout is in the way only if this one uses its files.
+                # The checkout of another source is needed only if this one uses its files.
                 if index == number:
                     raise
                 commit, behind = None, 0
@@ -182,7 +182,7 @@ class _Application:
         wanted = text_at(source, "targetRevision")
         if text_at(source, "chart") or COMMIT.fullmatch(wanted):
             return wanted
-        if RANGE.search(wanted):
+        if VERSION_RANGE.search(wanted):
             # Argo CD has looked up the newest tag.
             status = at(self._body, "status", "sync")
             revisions = at(status, "revisions")
@@ -194,7 +194,7 @@ class _Application:
         return self._checkouts.tag(self._builder.tree(source), wanted) if wanted else None
 
     def _synced(self) -> Revision | None:
-        """Returns the last complete sync, or None if there was none."""
+        """Returns the sources of the last complete sync, or None if there was none."""
         entries = objects_at(self._body, "status", "history")
         return _recorded(entries[-1]) if entries else None
 

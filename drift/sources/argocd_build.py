@@ -1,6 +1,6 @@
 """Renders one source of an Application at one revision, as Argo CD's repo-server does.
 
-What is not supported is an error: a source is never read in another way than Argo CD reads it.
+A setting that is not supported is an error: drift never guesses what Argo CD would render.
 https://argo-cd.readthedocs.io/en/stable/user-guide/application_sources/
 https://argo-cd.readthedocs.io/en/stable/user-guide/directory/
 """
@@ -23,21 +23,20 @@ from drift.gitops.revisions import SHORT
 from drift.objects import Manifest, Object, as_object, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
-from drift.sources.controller_objects import ControllerKind, MissingObjectError
+from drift.sources.controller_objects import CONFIG_MAP, MissingObjectError
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
 from drift.sources.kustomizations import CHART, has_kustomization
 from drift.sources.kustomize import build_changed, read_built, read_kustomization
 from drift.sources.load import load_texts
 from drift.sources.model import SourceContext
 
-CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
-#: The ConfigMap with the options of Argo CD.
-OPTIONS: Final = "argocd-cm"
+#: The ConfigMap with the settings of Argo CD.
+ARGOCD_CM: Final = "argocd-cm"
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-#: A range of versions, which stands for the newest tag in it.
-RANGE: Final = re.compile(r"[*^~<>=|]|\.x\b")
+#: A range of versions. Argo CD reads the newest tag in it.
+VERSION_RANGE: Final = re.compile(r"[*^~<>=|]|\.x\b")
 _TYPES: Final = ("helm", "kustomize", "directory", "plugin")
-#: The fields of each type that are supported. A source that sets another one is not rendered.
+#: The supported fields of each type. A source that sets another one is not rendered.
 _FIELDS: Final = {
     "directory": "recurse include exclude",
     "kustomize": """
@@ -50,14 +49,17 @@ _FIELDS: Final = {
         """,
 }
 
+#: Manifests, and notes for the report.
+_WithNotes = tuple[tuple[Manifest, ...], tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The sources of an Application at one time.
+    """The sources of an Application, and what to read of each.
 
     Attributes:
         sources: As in its spec.
-        commits: The commit of each, or the version of its chart; None for the files as they are.
+        commits: The commit of each source, or the version of its chart; None for the files as they are.
     """
 
     sources: tuple[Object, ...]
@@ -68,8 +70,8 @@ class ApplicationBuilder:
     """Renders the sources of one Application.
 
     Args:
-        name: The Application.
-        target: The namespace of objects that name none.
+        name: The name of the Application.
+        namespace: The namespace of objects that name none.
         context: The cluster.
         checkouts: The work trees.
         may_read_any_file: Whether kustomizations may read files outside their folders; it may raise SourceError.
@@ -78,17 +80,17 @@ class ApplicationBuilder:
     def __init__(
         self,
         name: str,
-        target: str,
+        namespace: str,
         context: SourceContext,
         checkouts: Checkouts,
         may_read_any_file: Callable[[], bool],
     ) -> None:
         self._name = name
-        self._target = target
+        self._namespace = namespace
         self._context = context
         self._checkouts = checkouts
         self._may_read_any_file = may_read_any_file
-        self._done: dict[str, tuple[tuple[Manifest, ...], tuple[str, ...]]] = {}
+        self._rendered: dict[str, _WithNotes] = {}
 
     def tree(self, source: Object) -> WorkTree:
         """Returns the work tree of a source.
@@ -109,36 +111,36 @@ class ApplicationBuilder:
                 f"--checkout {shown}=FOLDER, the folder that has the chart"
             ) from None
 
-    def _copy(self, revision: Revision, number: int) -> AbstractContextManager[Copy]:
-        source = revision.sources[number]
-        commit = revision.commits[number]
+    def _copy(self, revision: Revision, index: int) -> AbstractContextManager[Copy]:
+        source = revision.sources[index]
+        commit = revision.commits[index]
         if text_at(source, "chart"):
             commit = None
         elif commit is not None and not COMMIT.fullmatch(commit):
             raise SourceError(f"{commit} is not a commit of Git")
         return self._checkouts.copy(self.tree(source), commit)
 
-    def manifests(self, revision: Revision, number: int) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
+    def manifests(self, revision: Revision, index: int) -> _WithNotes:
         """Renders a source, if it was not rendered before.
 
         Args:
             revision: The sources of the Application.
-            number: Which of them.
+            index: The index of the source to render.
 
         Returns:
-            Its manifests, and remarks, a sentence each.
+            Its manifests, and notes for the report, a sentence each.
 
         Raises:
             SourceError: It cannot be rendered, or not as Argo CD would.
         """
-        key = json.dumps([number, revision.sources, [*self._checked_out(revision)]])
-        if key not in self._done:
-            with self._copy(revision, number) as copy:
-                self._done[key] = self._render(revision, number, copy)
-        return self._done[key]
+        key = json.dumps([index, revision.sources, [*self._checked_out(revision)]])
+        if key not in self._rendered:
+            with self._copy(revision, index) as copy:
+                self._rendered[key] = self._render(revision, index, copy)
+        return self._rendered[key]
 
     def _checked_out(self, revision: Revision) -> Iterator[str | None]:
-        """Yields the commits of the sources, also of those that are compared as they are, if nothing has changed."""
+        """Yields the commit of the files of each source; None if they have uncommitted changes."""
         for source, commit in zip(revision.sources, revision.commits, strict=True):
             try:
                 tree = self.tree(source)
@@ -146,10 +148,10 @@ class ApplicationBuilder:
             except SourceError:
                 yield commit
 
-    def _render(self, revision: Revision, number: int, copy: Copy) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
-        source = revision.sources[number]
+    def _render(self, revision: Revision, index: int, copy: Copy) -> _WithNotes:
+        source = revision.sources[index]
         tree = self.tree(source)
-        commit = None if text_at(source, "chart") else revision.commits[number]
+        commit = None if text_at(source, "chart") else revision.commits[index]
         notes: list[str] = []
         try:
             folder = _folder_of(source, copy.root)
@@ -158,14 +160,14 @@ class ApplicationBuilder:
             kind = _type_of(source, folder)
             _check_fields(source, kind, folder, self._name)
             if kind == "helm":
-                rendered = self._helm(revision, number, copy, folder, shown, tree.root / path)
+                rendered = self._helm(revision, index, copy, folder, shown)
             elif kind == "kustomize":
                 rendered = self._kustomize(as_object(source.get("kustomize")), copy.root, folder, shown)
             else:
                 rendered = _read_directory(as_object(source.get("directory")), folder, shown, notes)
         except SourceError as error:
             raise copy.error(error) from None
-        manifests = (replace(manifest, namespace=manifest.namespace or self._target) for manifest in rendered)
+        manifests = (replace(manifest, namespace=manifest.namespace or self._namespace) for manifest in rendered)
         return tuple(manifests), tuple(notes)
 
     def _kustomize(self, options: Object, root: Path, folder: Path, shown: str) -> tuple[Manifest, ...]:
@@ -174,22 +176,26 @@ class ApplicationBuilder:
         built = build_changed(root, file, wanted, self._context.runner, any_file=self._may_read_any_file())
         return read_built(built, folder, shown)
 
-    def _helm(  # noqa: PLR0917
-        self, revision: Revision, number: int, copy: Copy, folder: Path, shown: str, original: Path
-    ) -> tuple[Manifest, ...]:
-        source = revision.sources[number]
+    def _helm(self, revision: Revision, index: int, copy: Copy, folder: Path, shown: str) -> tuple[Manifest, ...]:
+        source = revision.sources[index]
         options = as_object(source.get("helm"))
+        original = copy.original / folder.relative_to(copy.root)
         _add_dependencies(folder, original)
         chart = read_chart(folder)
-        wanted = revision.commits[number]
-        if text_at(source, "chart") and wanted is not None and not RANGE.search(wanted) and chart.version != wanted:
+        wanted = revision.commits[index]
+        if (
+            text_at(source, "chart")
+            and wanted is not None
+            and not VERSION_RANGE.search(wanted)
+            and chart.version != wanted
+        ):
             raise SourceError(f"{original} has version {chart.version} of the chart, not {wanted}")
         info = self._context.cluster.info
         with TemporaryDirectory(prefix="drift-") as scratch, ExitStack() as copies:
-            value_files = self._value_files(revision, number, copy, folder, copies)
+            value_files = self._value_files(revision, index, copy, folder, copies)
             installation = Installation(
                 release=text_at(options, "releaseName") or self._name,
-                namespace=text_at(options, "namespace") or self._target,
+                namespace=text_at(options, "namespace") or self._namespace,
                 values=(*value_files, *_inline_values(options, Path(scratch))),
                 kube_version=None if info is None else info.version,
                 api_versions=api_versions(self._context.cluster.resources),
@@ -200,19 +206,19 @@ class ApplicationBuilder:
             manifests, _ = render_chart(chart, installation, shown, self._context.runner)
         return manifests
 
-    def _value_files(
-        self, revision: Revision, number: int, own: Copy, folder: Path, copies: ExitStack
-    ) -> Iterator[str]:
-        options = as_object(revision.sources[number].get("helm"))
+    def _value_files(self, revision: Revision, index: int, own: Copy, folder: Path, copies: ExitStack) -> Iterator[str]:
+        options = as_object(revision.sources[index].get("helm"))
         for name in options.get("valueFiles") or ():
             root, path = own.root, str(name)
             if path.startswith("$"):
                 reference, _, path = path[1:].partition("/")
-                found = [index for index, other in enumerate(revision.sources) if text_at(other, "ref") == reference]
-                if not found:
+                referenced = next(
+                    (number for number, other in enumerate(revision.sources) if text_at(other, "ref") == reference),
+                    None,
+                )
+                if referenced is None:
                     raise SourceError(f"the values file {name} names no source of the Application")
-                copy = copies.enter_context(self._copy(revision, found[0]))
-                root, start = copy.root, copy.root
+                root = start = copies.enter_context(self._copy(revision, referenced)).root
             else:
                 start = root if path.startswith("/") else folder
             if "://" in path or re.search(r"[*?\[{$]", path):
@@ -230,14 +236,14 @@ def may_read_any_file(namespace: str, context: SourceContext) -> bool:
     """Returns whether the build options of Argo CD let kustomizations read files outside their folders.
 
     Args:
-        namespace: That of Argo CD.
+        namespace: The namespace of Argo CD.
         context: The cluster.
 
     Raises:
-        SourceError: There are other options.
+        SourceError: The build options contain something else.
     """
     try:
-        config = CONFIG_MAP.get(namespace, OPTIONS, context.cluster)
+        config = CONFIG_MAP.get(namespace, ARGOCD_CM, context.cluster)
     except MissingObjectError:
         return False
     given = text_at(config, "data", "kustomize.buildOptions").replace("=", " ").split()
@@ -259,7 +265,7 @@ def _folder_of(source: Object, root: Path) -> Path:
 
 
 def _type_of(source: Object, folder: Path) -> str:
-    """Returns the type of a source, as Argo CD finds it."""
+    """Returns the type of a source by the rules of Argo CD."""
     named = [kind for kind in _TYPES if source.get(kind)]
     if text_at(source, "chart"):
         named = [*dict.fromkeys(["helm", *named])]
@@ -273,7 +279,7 @@ def _type_of(source: Object, folder: Path) -> str:
 
 
 def _check_fields(source: Object, kind: str, folder: Path, application: str) -> None:
-    """Raises a SourceError if Argo CD renders a source with anything that is not supported."""
+    """Raises a SourceError if a source has a setting that is not supported."""
     if kind == "plugin":
         raise SourceError("it is rendered by a plugin of Argo CD, which drift does not run")
     options = as_object(source.get(kind))
@@ -288,16 +294,16 @@ def _check_fields(source: Object, kind: str, folder: Path, application: str) -> 
 
 
 def _add_dependencies(folder: Path, original: Path) -> None:
-    """Copies the charts that a chart depends on, which Git often ignores, if they are there."""
+    """Copies the downloaded dependencies of a chart, which Git often ignores, from the checkout."""
     charts = original / "charts"
     if (folder / "charts").exists() or not charts.is_dir():
         return
     if (folder / CHART).read_bytes() == (original / CHART).read_bytes():
-        shutil.copytree(charts, folder / "charts", ignore=_links_in)
+        shutil.copytree(charts, folder / "charts", ignore=_symlinks)
 
 
-def _links_in(folder: str, names: Iterable[str]) -> list[str]:
-    """Returns the links in a folder, which may lead anywhere."""
+def _symlinks(folder: str, names: Iterable[str]) -> list[str]:
+    """Returns the symbolic links in a folder. They may lead anywhere."""
     return [name for name in names if Path(folder, name).is_symlink()]
 
 
@@ -368,7 +374,7 @@ def _glob(pattern: str) -> re.Pattern[str] | None:
 
 #: ``NAME=NEW:TAG``, ``NAME=NEW@DIGEST``, or without the first part.
 _IMAGE: Final = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<new>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
-#: In an image, what keeps the value of the kustomization.
+#: A part of an image that stays as in the kustomization.
 _KEPT: Final = "*"
 
 
@@ -391,11 +397,8 @@ def _with_parameters(kustomization: Object, options: Object, folder: Path) -> Ob
     if replicas:
         changed["replicas"] = list(replicas.values())
     _add_labels(changed, options)
-    annotations = as_object(options.get("commonAnnotations"))
-    if annotations:
-        changed["commonAnnotations"] = _merged(
-            changed, "commonAnnotations", options, "forceCommonAnnotations", annotations
-        )
+    if as_object(options.get("commonAnnotations")):
+        changed["commonAnnotations"] = _merged(changed, options, "commonAnnotations", "forceCommonAnnotations")
     components = [
         name
         for name in texts_at(options, "components")
@@ -415,11 +418,11 @@ def _add_labels(kustomization: Object, options: Object) -> None:
         entry = {"pairs": labels, "includeTemplates": options.get("labelIncludeTemplates") is True}
         kustomization["labels"] = [*(kustomization.get("labels") or ()), entry]
     else:
-        kustomization["commonLabels"] = _merged(kustomization, "commonLabels", options, "forceCommonLabels", labels)
+        kustomization["commonLabels"] = _merged(kustomization, options, "commonLabels", "forceCommonLabels")
 
 
-def _merged(kustomization: Object, name: str, options: Object, force: str, values: Object) -> Object:
-    before = as_object(kustomization.get(name))
+def _merged(kustomization: Object, options: Object, name: str, force: str) -> Object:
+    before, values = as_object(kustomization.get(name)), as_object(options.get(name))
     if before.keys() & values.keys() and options.get(force) is not True:
         raise SourceError(f"its kustomization has a label or annotation that kustomize.{name} has too")
     return {**before, **values}
@@ -441,7 +444,7 @@ def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[O
 
 
 def _inline_values(options: Object, folder: Path) -> Iterator[str]:
-    """Writes the values in an Application to a file."""
+    """Writes the values in the Application to a file, if there are any, and yields its path."""
     values = options.get("valuesObject")
     content = json.dumps(values) if isinstance(values, dict) and values else text_at(options, "values")
     if content:
@@ -458,7 +461,7 @@ def _helm_flags(options: Object) -> Iterator[str]:
         if "$" in value:
             raise SourceError(f"the parameter {name} contains a variable, which is not supported")
         is_list = value.startswith("{") and value.endswith("}")
-        # As Argo CD does: a comma would begin the next parameter.
+        # Argo CD escapes commas, because Helm splits parameters at them.
         escaped = value if is_list else re.sub(r"(?<!\\),", r"\\,", value)
         yield from ("--set-string" if item.get("forceString") is True else "--set", f"{name}={escaped}")
     for name, flag in (("skipTests", "--skip-tests"), ("skipSchemaValidation", "--skip-schema-validation")):

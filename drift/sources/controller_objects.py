@@ -1,4 +1,4 @@
-"""Finds the objects in the cluster that tell a GitOps controller what to apply."""
+"""Reads the objects in the cluster that tell a GitOps controller what to apply, and what their status says."""
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -13,21 +13,20 @@ from drift.kube.live import LiveObject, LiveSource
 from drift.objects import Object, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import WorkTree
+from drift.sources.model import ALL
 
-#: What stands for all objects, in all namespaces.
-ALL: Final = "all"
-_LONG: Final = timedelta(days=1)
+_STALE_AFTER: Final = timedelta(days=1)
 #: The length of a message of a controller in the report.
 _MAX_MESSAGE: Final = 300
 
 
 class MissingObjectError(SourceError):
-    """An object does not exist that a GitOps controller needs."""
+    """An object that a GitOps controller needs does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControllerKind:
-    """A kind of a GitOps controller.
+    """A kind of object that a GitOps controller reads.
 
     Attributes:
         group: Its API group.
@@ -68,7 +67,7 @@ class ControllerKind:
         return named
 
     def states(self, names: Iterable[tuple[str, str]], cluster: LiveSource) -> Hashable:
-        """Returns a value that changes when one of the objects with a namespace and a name does; it may be missing."""
+        """Returns a value that changes when one of these objects does. Each name is a namespace and a name."""
 
         def state(name: tuple[str, str]) -> str:
             return state_of(self.get(*name, cluster))
@@ -89,6 +88,9 @@ class ControllerKind:
         if live is None:
             raise MissingObjectError(f"{self.kind} {namespace}/{name} does not exist")
         return live.body
+
+
+CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
 
 
 def or_error(read: Callable[[], Hashable]) -> Hashable:
@@ -137,7 +139,7 @@ def last_written(body: Object, subresource: str | None = None) -> str | None:
 
 
 def stale_since(body: Object) -> str | None:
-    """Returns when a controller looked at its object last, as RFC 3339, if that is more than a day ago, else None."""
+    """Returns when a controller last reconciled its object, as RFC 3339; None if less than a day ago, or unknown."""
     status = as_object(body.get("status"))
     # Older versions of Flux do not record it.
     time = text_at(status, "reconciledAt") or text_at(next(iter(objects_at(status, "history")), {}), "lastReconciled")
@@ -145,7 +147,7 @@ def stale_since(body: Object) -> str | None:
         then = datetime.fromisoformat(time)
     except ValueError:
         return None
-    return time if then.tzinfo is not None and datetime.now(UTC) - then > _LONG else None
+    return time if then.tzinfo is not None and datetime.now(UTC) - then > _STALE_AFTER else None
 
 
 def one_line(message: str) -> str | None:
@@ -156,7 +158,7 @@ def one_line(message: str) -> str | None:
 
 
 def behind_note(name: str, tree: WorkTree, count: int, commit: str, what: str) -> str:
-    """Returns that a source is read at a commit that its checkout is behind.
+    """Returns the note that a source is read at a newer commit than that of its checkout.
 
     Args:
         name: The source.

@@ -225,18 +225,13 @@ def _entry_pattern(indentation: int) -> re.Pattern[bytes]:
 def _body(document: "Node", manifest: Manifest) -> "Node | None":
     """Returns the part of a document that describes an object; None if the file has changed since it was read."""
     items = document.child("items")
-    if items is None or not (_scalar(document, "kind") or "").endswith("List"):
+    if items is None or not (document.scalar_at("kind") or "").endswith("List"):
         return document if _describes(document, manifest) else None
     found = [item for item in items.items if _describes(item, manifest)]
-    return next((item for item in found if _scalar(item, "metadata", "namespace") == manifest.namespace), None)
+    return next((item for item in found if item.scalar_at("metadata", "namespace") == manifest.namespace), None)
 
 
 def _describes(node: "Node", manifest: Manifest) -> bool:
-    name = _scalar(node, "metadata", "name")
+    name = node.scalar_at("metadata", "name")
     # kustomize may add a prefix and a suffix to the name. The items of a typed list may leave out their kind.
-    return bool(name and name in manifest.name) and _scalar(node, "kind") in {None, manifest.kind}
-
-
-def _scalar(node: "Node", *path: str) -> str | None:
-    found, depth = node.innermost(path)
-    return found.scalar if depth == len(path) else None
+    return bool(name and name in manifest.name) and node.scalar_at("kind") in {None, manifest.kind}

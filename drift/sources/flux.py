@@ -1,4 +1,4 @@
-"""Renders what Flux would apply: the Kustomizations and HelmReleases in the cluster say what, a local checkout has it.
+"""Renders what Flux would apply: the Kustomizations and HelmReleases in the cluster, from local checkouts.
 
 A Kustomization is built from the checkout as it is now, and again at the revision that Flux applied last, so that the
 difference between the two is exactly what Flux has still to apply.
@@ -21,7 +21,7 @@ from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
 from drift.sources.checkouts import Checkouts, Copy, WorkTree
 from drift.sources.controller_objects import (
-    ALL,
+    CONFIG_MAP,
     ControllerKind,
     MissingObjectError,
     behind_note,
@@ -35,7 +35,7 @@ from drift.sources.controller_objects import (
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
 from drift.sources.helm_release import find_release, storage_state
 from drift.sources.kustomize import read_built
-from drift.sources.model import Rendered, SourceContext
+from drift.sources.model import ALL, Rendered, SourceContext
 
 _KUSTOMIZATION: Final = ControllerKind("kustomize.toolkit.fluxcd.io", "Kustomization")
 _HELM_RELEASE: Final = ControllerKind("helm.toolkit.fluxcd.io", "HelmRelease")
@@ -48,7 +48,6 @@ _UNSUPPORTED: Final = ("include", "sparseCheckout")
 _PINS: Final = ("commit", "tag", "semver", "name")
 #: Why a Kustomization is not ready although the revision that it attempted last has been applied.
 _AFTER_APPLYING: Final = frozenset({"HealthCheckFailed", "PruneFailed"})
-_CONFIG_MAP: Final = ControllerKind("", "ConfigMap")
 _SECRET: Final = ControllerKind("", "Secret")
 _OTHER_CLUSTER: Final = "it is applied to another cluster (spec.kubeConfig)"
 
@@ -99,8 +98,11 @@ def flux_state(target: str, context: SourceContext) -> Hashable:
     storages = {release_of(live.body)[0] for live in releases}
     return (
         frozenset(state_of(live.body) for live in (*kustomizations, *releases)),
-        *(kind.states((name for of, name in sources if of == word), cluster) for word, kind in _SOURCES.items()),
-        _CONFIG_MAP.states(variables["ConfigMap"], cluster),
+        *(
+            source.states((name for kind, name in sources if kind == source.kind), cluster)
+            for source in _SOURCES.values()
+        ),
+        CONFIG_MAP.states(variables["ConfigMap"], cluster),
         frozenset(_version_of(name, cluster) for name in variables["Secret"] if context.reads_secrets),
         frozenset(or_error(partial(storage_state, namespace, context)) for namespace in storages),
     )
@@ -140,12 +142,13 @@ class _Kustomization:
         shown = tree.shown(self._path)
         variables, changed_at = self._variables()
         applied = self._applied_commit()
+        name = self._info.name
         notes: list[str] = []
         commit = repository.pinned
         behind = self._checkouts.commits_behind(tree, applied) if applied is not None and commit is None else 0
         if applied is not None and behind:
             commit = applied
-            notes.append(behind_note(self._info.name, tree, behind, applied, "Flux applied last"))
+            notes.append(behind_note(name, tree, behind, applied, "Flux applied last"))
         why_unknown = self._why_base_is_unknown(applied, changed_at)
         commits = [commit]
         if why_unknown is None and applied not in {commit, None if tree.is_dirty else tree.commit}:
@@ -154,15 +157,19 @@ class _Kustomization:
         desired, *rest = self._context.runner.run_all([partial(build, one) for one in commits])
         if isinstance(desired, SourceError):
             raise desired
-        base: tuple[Manifest, ...] | SourceError = rest[0] if rest else desired
-        if isinstance(base, SourceError):
-            why_unknown = str(base)
+        base: tuple[Manifest, ...] | None = None
+        if why_unknown is None:
+            built = rest[0] if rest else desired
+            if isinstance(built, SourceError):
+                why_unknown = str(built)
+            else:
+                base = built
         if why_unknown is not None:
-            notes.append(f"{self._info.name}: what Flux applied last is not known: {why_unknown}")
-        ignores, remarks = flux_ignores(self._info.name, self._spec.get("ignore"), self._info.name)
+            notes.append(f"{name}: what Flux applied last is not known: {why_unknown}")
+        ignores, remarks = flux_ignores(name, self._spec.get("ignore"))
         notes += remarks
         if not desired:
-            notes.append(f"{self._info.name}: there is no manifest in {shown}")
+            notes.append(f"{name}: there is no manifest in {shown}")
         keeps = kustomization_record(self._body).keeps
         return Rendered(
             replace(
@@ -172,7 +179,7 @@ class _Kustomization:
                 synced_revision=applied or self._info.synced_revision,
             ),
             desired,
-            None if why_unknown is not None or isinstance(base, SourceError) else base,
+            base,
             tuple(notes),
             applied=frozenset(_inventory(self._body)),
             has_secret_values=variables is not None and bool(variables.secret),
@@ -183,7 +190,7 @@ class _Kustomization:
     def _try_build(
         self, repository: "_Repository", tree: WorkTree, variables: Variables | None, commit: str | None
     ) -> tuple[Manifest, ...] | SourceError:
-        """Returns the manifests at a commit, or None for the files as they are; or why they cannot be built."""
+        """Returns the manifests at a commit (None: the files as they are), or why they cannot be built."""
         prepare = partial(remove_ignored_files, ignore=repository.ignore)
         try:
             with self._checkouts.copy(tree, commit, prepare, f"flux {repository.ignore}") as copy:
@@ -229,7 +236,7 @@ class _Kustomization:
     # -- postBuild
 
     def _variables(self) -> tuple[Variables | None, str | None]:
-        """Returns the variables, and when an object that has some was last changed."""
+        """Returns the variables, and when an object of substituteFrom was last changed."""
         post_build = self._spec.get("postBuild")
         if not isinstance(post_build, dict):
             return None, None
@@ -241,7 +248,7 @@ class _Kustomization:
             name = text_at(reference, "name")
             is_secret = text_at(reference, "kind") == "Secret"
             if is_secret and (not self._context.reads_secrets or self._context.stored is None):
-                # It may set any variable that nothing after it sets.
+                # It may override every variable before it.
                 values.clear()
                 secret.clear()
                 unknown = f"it comes from the Secret {self._namespace}/{name}, which drift does not read"
@@ -259,7 +266,7 @@ class _Kustomization:
 
     def _config_map(self, name: str, *, optional: bool) -> Object:
         try:
-            return _CONFIG_MAP.get(self._namespace, name, self._context.cluster)
+            return CONFIG_MAP.get(self._namespace, name, self._context.cluster)
         except MissingObjectError:
             if optional:
                 return {}
@@ -281,10 +288,10 @@ class _Kustomization:
 
 @dataclass(frozen=True, slots=True)
 class _Repository:
-    """Where the files of a Kustomization are.
+    """The source of a Kustomization.
 
     Attributes:
-        url: Of the repository.
+        url: Its URL.
         ignore: The patterns of files that are not in its artifact, or None.
         pinned: The commit of its tag or other fixed revision; None if it follows a branch.
     """
@@ -378,11 +385,15 @@ def _render_release(live: LiveObject, context: SourceContext) -> Rendered:
         return Rendered(
             info, failure=f"{info.name}: there is no Helm release {namespace}/{name}; Flux has not installed it"
         )
-    chart = f"{release.number} ({release.chart} {release.chart_version})"
-    ignores, notes = flux_ignores(info.name, at(spec, "driftDetection", "ignore"), info.name)
+    ignores, notes = flux_ignores(info.name, at(spec, "driftDetection", "ignore"))
     notes += [] if release.problem is None else [f"{info.name}: {release.problem}"]
     return Rendered(
-        replace(info, revision=chart, synced_revision=chart, last_synced=release.deployed_at or info.last_synced),
+        replace(
+            info,
+            revision=release.revision,
+            synced_revision=release.revision,
+            last_synced=release.deployed_at or info.last_synced,
+        ),
         release.manifests,
         release.synced or (),
         tuple(notes),
@@ -392,13 +403,11 @@ def _render_release(live: LiveObject, context: SourceContext) -> Rendered:
 
 
 def release_of(helm_release: Object) -> tuple[str, str]:
-    """Returns the namespace of the storage and the name of the release of a HelmRelease."""
+    """Returns the namespace in which the release of a HelmRelease is stored, and the name of the release."""
     spec = as_object(helm_release.get("spec"))
     namespace = text_at(helm_release, "metadata", "namespace")
     storage = text_at(helm_release, "status", "storageNamespace") or text_at(spec, "storageNamespace") or namespace
     history = next(iter(objects_at(helm_release, "status", "history")), {})
-    target = text_at(spec, "targetNamespace")
-    default = (
-        f"{target}-{text_at(helm_release, 'metadata', 'name')}" if target else text_at(helm_release, "metadata", "name")
-    )
+    target, name = text_at(spec, "targetNamespace"), text_at(helm_release, "metadata", "name")
+    default = f"{target}-{name}" if target else name
     return storage, text_at(history, "name") or text_at(spec, "releaseName") or default

@@ -1,8 +1,8 @@
-"""Reads what Helm installed from the storage of its releases: no chart, no repository and no rendering are needed.
+"""Reads what Helm installed from the storage of its releases. It needs no chart, no repository and no rendering.
 
 Helm keeps each revision of a release in a Secret or a ConfigMap of its namespace, with its name, number and status as
-labels: https://helm.sh/docs/topics/advanced/#storage-backends. Only the metadata of all of them is listed; the contents
-of the revisions in question are requested one by one. They contain the values of the release and of its Secrets.
+labels: https://helm.sh/docs/topics/advanced/#storage-backends. The list has only their metadata. The contents of the
+revisions to compare are requested one by one; they contain the values of the release and of its Secrets.
 """
 
 import base64
@@ -11,7 +11,7 @@ import json
 import re
 import zlib
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -21,14 +21,12 @@ from drift.kube.resources import Resource
 from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest, Object, as_object, at, text_at
 from drift.sources.helm import read_templates
-from drift.sources.model import Rendered, SourceContext, StoredObjects
+from drift.sources.model import ALL, Rendered, SourceContext, StoredObjects
 
-#: What stands for all releases, in all namespaces.
-ALL: Final = "all"
 _STORED: Final = re.compile(r"sh\.helm\.release\.v1\.(?P<name>.+)\.v(?P<number>[0-9]{1,9})")
 _DEPLOYED: Final = "deployed"
-#: The history of a release that was uninstalled.
-_GONE: Final = frozenset({"uninstalled", "uninstalling"})
+#: The statuses of a release that was uninstalled and keeps its history.
+_UNINSTALLED: Final = frozenset({"uninstalled", "uninstalling"})
 #: An object in the cluster has at most 1.5 MiB; base64 and gzip make more of it.
 _MAX_MANIFEST_BYTES: Final = 128 * 1024 * 1024
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -68,6 +66,11 @@ class Release:
     manifests: tuple[Manifest, ...] = field(repr=False)
     problem: str | None = None
     synced: tuple[Manifest, ...] | None = field(default=None, repr=False)
+
+    @property
+    def revision(self) -> str:
+        """The revision and its chart, for the report."""
+        return f"{self.number} ({self.chart} {self.chart_version})"
 
 
 def render_releases(target: str, context: SourceContext) -> list[Rendered]:
@@ -110,7 +113,7 @@ def find_release(namespace: str, name: str, context: SourceContext) -> Release |
     Raises:
         SourceError: It cannot be read.
     """
-    # Without the name in the request, it is the same one for all charts in the namespace.
+    # The request has no name, so that one list serves all charts in the namespace.
     stored = [revision for revision in _revisions(context, namespace, None) if revision.name == name]
     return next((_read(revisions, context) for revisions in _by_release(stored)), None)
 
@@ -128,7 +131,7 @@ def _by_release(revisions: Sequence[_Revision]) -> Iterator[Sequence[_Revision]]
     for revision in sorted(revisions, key=lambda item: item.number, reverse=True):
         releases.setdefault((revision.namespace, revision.name), []).append(revision)
     for _, found in sorted(releases.items()):
-        if found[0].status not in _GONE:
+        if found[0].status not in _UNINSTALLED:
             yield found
 
 
@@ -184,10 +187,9 @@ def _rendered(revisions: Sequence[_Revision], context: SourceContext) -> Rendere
         release = _read(revisions, context)
     except SourceError as error:
         return Rendered(info, failure=f"{title}: {error}")
-    info = SourceInfo(
-        SourceKind.HELM_RELEASE,
-        title,
-        revision=f"{release.number} ({release.chart} {release.chart_version})",
+    info = replace(
+        info,
+        revision=release.revision,
         ready=release.problem is None,
         message=release.problem,
         last_synced=release.deployed_at,

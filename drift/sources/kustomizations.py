@@ -18,8 +18,8 @@ from drift.errors import ManifestError, UsageError
 from drift.model import SourceKind
 from drift.objects import Json, as_object, at
 
-#: The file names that kustomize looks for.
-KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+#: The file names that kustomize looks for, in its order.
+KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART: Final = "Chart.yaml"
 _GROUP: Final = "kustomize.config.k8s.io/"
 _LIST_ONLY_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "resources"})

@@ -28,8 +28,6 @@ _ORIGIN: Final = "config.kubernetes.io/origin"
 _TRANSFORMATIONS: Final = "alpha.config.kubernetes.io/transformations"
 #: The annotations in which kustomize says where an object comes from and what changed it, if ``buildMetadata`` asks.
 ANNOTATIONS: Final = {"originAnnotations": _ORIGIN, "transformerAnnotations": _TRANSFORMATIONS}
-#: The order in which kustomize looks for them.
-_FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _GENERATED_ENDINGS: Final = frozenset({".yaml", ".yml"})
 #: The fields of a kustomization that list generators, by the kind that origins give.
 _GENERATORS: Final = {"ConfigMapGenerator": "configMapGenerator", "SecretGenerator": "secretGenerator"}
@@ -262,12 +260,12 @@ def _name(body: Object) -> str:
 
 def read_kustomization(folder: Path) -> tuple[Path, Object]:
     """Returns the file of the kustomization of a folder and the kustomization, or what Flux generates in its place."""
-    for name in _FILE_NAMES:
+    for name in KUSTOMIZATIONS:
         file = folder / name
         if file.is_file():
             return file, _read(file)
     resources = [f"./{name}" for name in _resources_below(folder)]
-    return folder / _FILE_NAMES[0], {"resources": resources}
+    return folder / KUSTOMIZATIONS[0], {"resources": resources}
 
 
 def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
@@ -336,4 +334,4 @@ def _check_paths(root: Path, folder: Path, kustomization: Object) -> None:
                     raise SourceError(f"a kustomization names {name}, which is outside the repository")
             elif path not in seen and len(str(path)) < os.pathconf("/", "PC_PATH_MAX") and path.is_dir():
                 seen.add(path)
-                pending += [(path, _read(path / file)) for file in _FILE_NAMES if (path / file).is_file()]
+                pending += [(path, _read(path / file)) for file in KUSTOMIZATIONS if (path / file).is_file()]

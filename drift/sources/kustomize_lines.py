@@ -6,7 +6,7 @@ word, so that a line is never that of something else.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -18,9 +18,7 @@ from drift.documents.exact_yaml import Node, first_document
 from drift.documents.parse import split_documents
 from drift.objects import Incomparable, Json, Manifest, Place, as_object
 from drift.redaction import Redacted
-from drift.sources.kustomizations import KUSTOMIZATIONS
-
-ReadFile = Callable[[str], bytes]
+from drift.sources.kustomizations import KUSTOMIZATIONS, ReadFile
 
 #: What tells the items of a list apart; the first that an item has.
 _ITEM_KEYS: Final = ("name", "containerPort", "port", "mountPath", "devicePath", "ip", "key", "topologyKey", "host")
@@ -126,7 +124,7 @@ def _patched(field: Field, file: str, kustomization: Node, read: ReadFile) -> It
 
 def _patches(entry: Node, file: str, read: ReadFile) -> Iterator[tuple[str, Node]]:
     """Yields the file and the documents of a patch, the last one first."""
-    path = entry.scalar or _scalar(entry, "path")
+    path = entry.scalar or entry.scalar_at("path")
     inline = entry if entry.scalar and "\n" in entry.scalar else entry.child("patch")
     if inline is not None:
         block = inline.block
@@ -151,7 +149,7 @@ def _line_in(field: Field, node: Node) -> int | None:
 def _line_in_operations(field: Field, patch: Node) -> int | None:
     """Returns the line of the last operation of a JSON patch (RFC 6902) that set a field."""
     for operation in reversed(patch.items):
-        pointer = (_scalar(operation, "path") or "").split("/")[1:]
+        pointer = (operation.scalar_at("path") or "").split("/")[1:]
         steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer]
         value = operation.child("value")
         is_on_path = len(steps) <= len(field.path) and all(
@@ -169,7 +167,7 @@ def _line_in_operations(field: Field, patch: Node) -> int | None:
 
 
 def _selects(target: Node, manifest: Manifest) -> bool:
-    kind, name = _scalar(target, "kind"), _scalar(target, "name")
+    kind, name = target.scalar_at("kind"), target.scalar_at("name")
     try:
         return kind in {None, manifest.kind} and re.search(name or "", manifest.name) is not None
     except re.error:
@@ -177,9 +175,9 @@ def _selects(target: Node, manifest: Manifest) -> bool:
 
 
 def _is_about(node: Node, manifest: Manifest) -> bool:
-    name = _scalar(node, "metadata", "name")
+    name = node.scalar_at("metadata", "name")
     # kustomize may add a prefix and a suffix to the name.
-    return bool(name and name in manifest.name) and _scalar(node, "kind") == manifest.kind
+    return bool(name and name in manifest.name) and node.scalar_at("kind") == manifest.kind
 
 
 # -- other fields of a kustomization
@@ -188,7 +186,7 @@ def _is_about(node: Node, manifest: Manifest) -> bool:
 def _replaced(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
     keys = [step for step in field.path if isinstance(step, str)]
     for entry in reversed(_items(kustomization, "replacements")):
-        path = _scalar(entry, "path")
+        path = entry.scalar_at("path")
         where = file if path is None else _beside(file, path)
         document = entry if path is None else _document(read(where))
         for replacement in [] if document is None else document.items or [document]:
@@ -207,7 +205,7 @@ def _image(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iter
         return
     changes = (("newTag", image["newTag"]), ("digest", image["digest"]), ("newName", image["name"]))
     for entry in reversed(_items(kustomization, "images")):
-        if image["name"] in {_scalar(entry, "name"), _scalar(entry, "newName")}:
+        if image["name"] in {entry.scalar_at("name"), entry.scalar_at("newName")}:
             parts = [(entry.child(name), wanted) for name, wanted in changes]
             yield from (Place(file, part.line) for part, wanted in parts if part is not None and part.scalar == wanted)
 
@@ -215,7 +213,7 @@ def _image(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iter
 def _replicas(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
     del read
     for entry in reversed(_items(kustomization, "replicas")) if tuple(field.path) == ("spec", "replicas") else ():
-        count, name = entry.child("count"), _scalar(entry, "name")
+        count, name = entry.child("count"), entry.scalar_at("name")
         if count is not None and name and name in field.manifest.name and field.is_set_by(count):
             yield Place(file, count.line)
 
@@ -242,7 +240,7 @@ def _generated(field: Field, file: str, kustomization: Node, read: ReadFile) -> 
         return
     key = str(field.path[1])
     for entry in reversed(_items(kustomization, generator)):
-        if (_scalar(entry, "name") or "?") not in field.manifest.name:
+        if (entry.scalar_at("name") or "?") not in field.manifest.name:
             continue
         for name in ("literals", "files"):
             for item in reversed(_items(entry, name)):
@@ -267,11 +265,6 @@ def _items(node: Node, name: str) -> list[Node]:
     return [] if found is None else found.items
 
 
-def _scalar(node: Node, *path: str) -> str | None:
-    found, depth = node.innermost(path)
-    return found.scalar if depth == len(path) else None
-
-
 def _beside(file: str, path: str) -> str:
     """Returns the path of a file that another one names, as in the source of a manifest."""
     commit, colon, inside = file.rpartition(":")
@@ -290,7 +283,7 @@ def _is_like(node: Node, item: Json) -> bool:
     if not isinstance(item, dict):
         return node.scalar is not None and node.scalar == _text(item)
     key = next((name for name in _ITEM_KEYS if name in item), None)
-    return key is not None and _scalar(node, key) == _text(item[key])
+    return key is not None and node.scalar_at(key) == _text(item[key])
 
 
 def _follow(body: Json, path: Sequence[str | int]) -> Json:

@@ -6,7 +6,7 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from drift.gitops.opt_outs import IgnoreDifferences
 from drift.gitops.tracked_by import GitOpsObject
@@ -19,6 +19,9 @@ from drift.sources.programs import Runner
 
 if TYPE_CHECKING:
     from drift.sources.git import Revisions
+
+#: The name that selects all objects of a source, in all namespaces: ``--flux all``.
+ALL: Final = "all"
 
 
 @runtime_checkable
