@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.actions.files import FileChange, Files, ReadText, RefusedError, place_of, write_manifest
+from drift.actions.files import FileChange, Files, ReadText, RefusedError, file_for_manifest, write_manifest
 from drift.actions.rendered import SettingsMap, how_to_change, instruction, kustomize_patches
 from drift.actions.selection import Refused, Selected
 from drift.advice.refusals import renderer_of, why_not_adopted
@@ -114,7 +114,7 @@ _Renamed = dict[tuple[ObjectKey, Path], tuple[str | int, ...]]
 
 def _adopt(selected: Selected, report: Report, files: Files, generator_of: GeneratorOf, renamed: _Renamed) -> None:
     if selected.finding.change is Change.UNMANAGED:
-        file = place_of(selected.item, report)
+        file = file_for_manifest(selected.item, report)
         generator = generator_of(file)
         if generator is not None:
             raise RefusedError(f"{file} would be synthesized; {_change_settings(generator)}")

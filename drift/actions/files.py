@@ -18,9 +18,9 @@ from drift.sources.kustomizations import KUSTOMIZATIONS
 
 #: Reads a text file, with its line breaks. Raises OSError if it cannot, and UnicodeError if it is not UTF-8.
 ReadText = Callable[[str], str]
-_NOWHERE: Final = "/dev/null"
-#: What a kustomization may have and still leave objects as they are that are added to its resources.
-_HARMLESS: Final = frozenset(
+_NO_FILE: Final = "/dev/null"
+#: Fields of a kustomization that do not change the objects added to its resources.
+_HARMLESS_FIELDS: Final = frozenset(
     {
         *("apiVersion", "kind", "metadata", "resources", "bases", "configMapGenerator", "secretGenerator"),
         *("generatorOptions", "patches", "patchesStrategicMerge", "patchesJson6902"),
@@ -57,7 +57,7 @@ class Files:
     _after: dict[str, str | None] = field(default_factory=dict)
 
     def text(self, file: str) -> str:
-        """Returns the text of a file as it is by now.
+        """Returns the text of a file after the edits so far.
 
         Raises:
             RefusedError: It cannot be read, or an edit has deleted it.
@@ -75,7 +75,7 @@ class Files:
         return text
 
     def exists(self, file: str) -> bool:
-        """Returns whether there is a file of this name by now."""
+        """Returns whether a file can be read, or could be before an edit deleted it."""
         try:
             self.text(file)
         except RefusedError:
@@ -104,8 +104,18 @@ def patch(changes: Sequence[FileChange]) -> str:
     return "".join(map(_diff, changes))
 
 
+def _diff(change: FileChange) -> str:
+    lines = unified_diff(
+        _lines(change.before or ""),
+        _lines(change.after or ""),
+        _NO_FILE if change.before is None else f"a/{change.file}",
+        _NO_FILE if change.after is None else f"b/{change.file}",
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
 def shows_secrets(change: FileChange) -> bool:
-    """Returns whether the patch of a file would show values of a Secret: it has the lines around each change, too."""
+    """Returns whether a patch, which includes the lines around each change, would show values of a Secret."""
     if change.before is None:
         return False
     try:
@@ -130,22 +140,12 @@ def _lines_of_secrets(text: str) -> Iterator[range]:
                     yield lines_of(text, document.number, (*steps, name))
 
 
-def _diff(change: FileChange) -> str:
-    lines = unified_diff(
-        _lines(change.before or ""),
-        _lines(change.after or ""),
-        _NOWHERE if change.before is None else f"a/{change.file}",
-        _NOWHERE if change.after is None else f"b/{change.file}",
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
 def _lines(text: str) -> list[str]:
     # Only a newline ends a line for git; str.splitlines knows others.
     return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
-# -- the manifest of an object that Git does not have, beside the others of its namespace
+# -- new manifests for unmanaged objects, beside the other manifests of their namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,28 +162,31 @@ class _Place:
     file: str | None
     neighbour: str
 
+    def file_for(self, item: ObjectReport) -> str:
+        name = _NOT_IN_A_FILE_NAME.sub("-", f"{item.kind.lower()}-{item.name}")
+        return self.file or _join(self.folder, f"{name}.yaml")
 
-def place_of(item: ObjectReport, report: Report) -> str:
+
+def file_for_manifest(item: ObjectReport, report: Report) -> str:
     """Returns the file for the manifest of an unmanaged object.
 
     Raises:
-        RefusedError: Git has no other manifest of the namespace, or they are rendered in a way that a file cannot join.
+        RefusedError: Git has no other manifest of the namespace, or they are rendered and a new file would not be.
     """
-    place = _place(item, report)
-    name = _NOT_IN_A_FILE_NAME.sub("-", f"{item.kind.lower()}-{item.name}")
-    return place.file or _join(place.folder, f"{name}.yaml")
+    return _place(item, report).file_for(item)
 
 
 def write_manifest(item: ObjectReport, report: Report, files: Files) -> None:
     """Adds the manifest of an unmanaged object to the files, and to the kustomization in its folder.
 
     Raises:
-        RefusedError: The manifest is not in the report, or does not fit there.
+        RefusedError: The manifest is not in the report, or there is no place for it.
         EditError: A file does not allow the edit.
     """
     if item.manifest is None:
         raise RefusedError("the report does not show its manifest")
-    place, file = _place(item, report), place_of(item, report)
+    place = _place(item, report)
+    file = place.file_for(item)
     if place.file is not None:
         files.edit(file, add_document(files.text(file), item.manifest))
         return
@@ -193,8 +196,8 @@ def write_manifest(item: ObjectReport, report: Report, files: Files) -> None:
     text = add_document("", item.manifest, like=like)
     for kustomization in (_join(place.folder, name) for name in sorted(KUSTOMIZATIONS)):
         if files.exists(kustomization):
-            listed = _listed(files.text(kustomization), kustomization, file.rpartition("/")[2], item)
-            files.edit(kustomization, listed)
+            added = _with_resource(files.text(kustomization), kustomization, file.rpartition("/")[2], item)
+            files.edit(kustomization, added)
     files.edit(file, text)
 
 
@@ -208,16 +211,16 @@ def _place(item: ObjectReport, report: Report) -> _Place:
     if not neighbours:
         where = f"of namespace {item.namespace}" if item.namespace else "of a cluster-scoped object"
         raise RefusedError(f"no file holds another manifest {where}, which would tell where this one belongs")
-    places = [_beside(one, sources) for one in neighbours]
-    # The folder of most manifests; of several, the first in the order of the report.
-    folder, _ = Counter(None if place is None else (place.folder, place.file) for place in places).most_common(1)[0]
-    if folder is None:
+    places = [_place_of_manifest(one, sources) for one in neighbours]
+    # Where most manifests are; if several places have as many, the first in the order of the report.
+    most, _ = Counter(None if place is None else (place.folder, place.file) for place in places).most_common(1)[0]
+    if most is None:
         raise RefusedError("the manifests of its namespace are rendered; add it to what they are rendered from")
-    return next(place for place in places if place is not None and (place.folder, place.file) == folder)
+    return next(place for place in places if place is not None and (place.folder, place.file) == most)
 
 
-def _beside(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> _Place | None:
-    """Returns the place of an object's manifest; None if it is rendered from something else than listed files."""
+def _place_of_manifest(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> _Place | None:
+    """Returns where the manifest of an object is; None if it is rendered, unless from a local kustomization."""
     file = item.source.file if item.source is not None else ""
     source = next((sources[name] for name in item.origins if name in sources), None)
     if source is not None and source.kind is SourceKind.KUSTOMIZE:
@@ -228,8 +231,8 @@ def _beside(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> _Place | N
     return _Place(folder, file if source is not None and source.path == file else None, file)
 
 
-def _listed(text: str, kustomization: str, name: str, item: ObjectReport) -> str:
-    """Returns a kustomization that also lists a file."""
+def _with_resource(text: str, kustomization: str, name: str, item: ObjectReport) -> str:
+    """Returns a kustomization with a file added to its resources."""
     try:
         (document,) = read_documents(text.encode(), kustomization)
     except (ManifestError, ValueError):
@@ -238,7 +241,7 @@ def _listed(text: str, kustomization: str, name: str, item: ObjectReport) -> str
     changing = sorted(
         field
         for field, value in fields.items()
-        if field not in _HARMLESS and not (field == "namespace" and value == item.namespace)
+        if field not in _HARMLESS_FIELDS and not (field == "namespace" and value == item.namespace)
     )
     if changing:
         raise RefusedError(f"{kustomization} would change it ({', '.join(changing)}); add its manifest by hand")

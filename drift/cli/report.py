@@ -19,11 +19,11 @@ def run_report(options: argparse.Namespace) -> int:
         from drift.globs import FileGlob  # noqa: PLC0415
         from drift.sources.parallel import parallel_reader  # noqa: PLC0415
 
-        with parallel_reader(options.sources, [*map(FileGlob, options.exclude)]) as ahead:
+        with parallel_reader(options.sources, [*map(FileGlob, options.exclude)]) as reader:
             # Imported only here: loading these libraries takes as long as reading thousands of manifests.
             from drift.cli.scan import run as scan  # noqa: PLC0415
 
-            return scan(options, ahead)
+            return scan(options, reader)
 
 
 @contextmanager

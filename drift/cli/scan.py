@@ -33,7 +33,7 @@ from drift.report.formats import Format
 from drift.scanning import LiveSource, ScanStep
 from drift.scanning.last_sync import missing_namespaces
 from drift.sources.git import manifests_info
-from drift.sources.load import load_manifests
+from drift.sources.load import LoadedManifests, load_manifests
 from drift.sources.model import Desired
 from drift.sources.parallel import ParallelReader
 from drift.sources.programs import find_program
@@ -46,21 +46,21 @@ if TYPE_CHECKING:
     from drift.notify.pushgateway import Pushgateway
 
 _Read = TypeVar("_Read")
-_DRIFT = 1
-_NOT_RECORDED = 2
-_UNREAD = 2
-_INCOMPLETE = 3
-
-#: The programs that render a source, in the order in which they are looked for.
+#: Exit statuses.
+_DRIFT: Final = 1
+_NOT_RECORDED: Final = 2
+_UNREAD: Final = 2
+_INCOMPLETE: Final = 3
+#: The programs that can render a kind of source; the first one that is installed does.
 _PROGRAMS: Final = {SourceKind.KUSTOMIZE: ("kustomize", "kubectl"), SourceKind.HELM_CHART: ("helm",)}
 
 
-def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int:
+def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
     """Scans once and writes the reports.
 
     Args:
         options: The flags.
-        ahead: The second process that reads manifests, if it has started.
+        reader: The second process, which has started to read manifests; None if there is none.
 
     Returns:
         The exit status.
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
     settings = with_flags(load_settings(options.config), options)
     requests = chosen_sources(options, settings)
     recorder = _recorder(options, settings, scope_names(requests))
-    report = _scan(options, settings, requests, targets, shard, recorder, audit, ahead)
+    report = _scan(options, settings, requests, targets, shard, recorder, audit, reader)
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace, ahead: ParallelReader | None = None) -> int
 
 
 def _namespace_note(report: Report, namespace: str | None) -> Iterator[str]:
-    """Yields a note if ``--namespace`` makes no difference: users of kubectl may take it for a filter."""
+    """Yields a note if ``--namespace`` has no effect: users of kubectl may take it for a filter."""
     names = {item.namespace for item in report.objects if item.source is not None and item.namespace is not None}
     # Another shard may have objects of that namespace.
     if namespace is not None and names and namespace not in names and report.shard is None:
@@ -114,7 +114,7 @@ def _namespace_note(report: Report, namespace: str | None) -> Iterator[str]:
 
 
 def _say_unread(report: Report) -> None:
-    """Prints what could not be read, which only the text report would say on a terminal or in a log."""
+    """Prints what could not be read: of the formats, only text on standard output shows it to the user."""
     for line in report.unread:
         say(line)
 
@@ -135,23 +135,12 @@ def _scan(  # noqa: PLR0917
     shard: Shard | None,
     recorder: "RunRecorder | None",
     audit: "AuditOptions | None",
-    ahead: ParallelReader | None,
+    reader: ParallelReader | None,
 ) -> Report:
     deadline = Deadline(options.deadline or SCAN_SECONDS)
     # Read before the server is contacted: mistakes in manifests do not need a cluster.
-    with _progress("reading manifests", options):
-        if ahead is not None and not options.live:
-            # Loads the Kubernetes client while the other process reads.
-            from drift.kube.connection import load_client  # noqa: PLC0415
-
-            load_client()
-        paths = file_paths(requests)
-        loaded = (
-            _in_time(lambda: load_manifests(paths, ahead, settings.exclude), deadline, "the manifests")
-            if paths
-            else None
-        )
-    explain = options.verbose and not options.quiet
+    loaded = _read_files(options, settings, requests, reader, deadline)
+    is_verbose = options.verbose and not options.quiet
 
     def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
         desired = read_sources(
@@ -163,8 +152,8 @@ def _scan(  # noqa: PLR0917
             loaded=loaded,
             deadline=deadline if options.live else None,
         )
-        if explain:
-            print_inputs(options, settings, desired, live)
+        if is_verbose:
+            _print_inputs(options, settings, desired, live)
             for note in () if loaded is None else loaded.skipped:
                 say(f"skipped {note}")
         report = scan(
@@ -181,11 +170,11 @@ def _scan(  # noqa: PLR0917
         )
         notes = (*missing_namespaces(report, live), *_namespace_note(report, options.namespace))
         report = replace(report, notes=(*report.notes, *notes))
-        if explain:
-            print_cost(report)
+        if is_verbose:
+            _print_cost(report)
         return report if recorder is None else recorder.record(report, live)
 
-    limits, tell = _limits(options, deadline), say if explain else lambda _: None
+    limits, tell = _limits(options, deadline), say if is_verbose else lambda _: None
     warn: Callable[[str], None] = (lambda _: None) if options.quiet else say
     impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
@@ -214,8 +203,28 @@ def _scan(  # noqa: PLR0917
         return scan_one(live, progress.observe)
 
 
+def _read_files(
+    options: argparse.Namespace,
+    settings: Settings,
+    requests: Sequence[SourceRequest],
+    reader: ParallelReader | None,
+    deadline: Deadline,
+) -> LoadedManifests | None:
+    """Returns the manifests in files; None if no source is a file or folder."""
+    with _progress("reading manifests", options):
+        if reader is not None and not options.live:
+            # Loads the Kubernetes client while the other process reads.
+            from drift.kube.connection import load_client  # noqa: PLC0415
+
+            load_client()
+        paths = file_paths(requests)
+        if not paths:
+            return None
+        return _in_time(lambda: load_manifests(paths, reader, settings.exclude), deadline, "the manifests")
+
+
 def _in_time(read: Callable[[], _Read], deadline: Deadline, what: str) -> _Read:
-    """Returns what `read` returns; a pipe or a very large file may take too long.
+    """Calls ``read`` with the deadline as its timeout: a pipe or a very large file may take too long.
 
     Raises:
         ScanError: The deadline has passed.
@@ -304,7 +313,7 @@ def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
     )
 
 
-def print_inputs(options: argparse.Namespace, settings: Settings, desired: Desired, live: LiveSource) -> None:
+def _print_inputs(options: argparse.Namespace, settings: Settings, desired: Desired, live: LiveSource) -> None:
     """Prints what a scan compares, before it starts."""
     file = options.config or DEFAULT_FILE
     say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
@@ -332,7 +341,7 @@ def print_inputs(options: argparse.Namespace, settings: Settings, desired: Desir
         say(f"users that sync Git: {', '.join(glob.text for glob in settings.syncers)}")
 
 
-def print_cost(report: Report) -> None:
+def _print_cost(report: Report) -> None:
     """Prints how many requests a scan sent, how long it took and which commit it compared."""
     if report.cluster is not None:
         seconds = report.duration_seconds or 0

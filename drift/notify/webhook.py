@@ -34,8 +34,8 @@ from drift.notify.message import message_of, request_body
 from drift.objects import Json
 from drift.report.formats import MessageFormat
 
-#: HTTP statuses that are retried.
-_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_RETRIED_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+#: Loggers of urllib3 that would write the URL.
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
 _PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (NameResolutionError, "its host name cannot be resolved"),
@@ -98,7 +98,8 @@ class Webhook:
         try:
             # A server that sends single bytes slowly never runs into a read timeout.
             return call_with_timeout(
-                retry_policy.total_seconds, lambda: _deliver(self.url, json.dumps(body).encode(), retry_policy)
+                retry_policy.total_seconds,
+                lambda: _post_with_retries(self.url, json.dumps(body).encode(), retry_policy),
             )
         except TimeoutError:
             return "no response in time"
@@ -107,20 +108,20 @@ class Webhook:
             return f"it failed ({type(error).__name__})"
 
 
-def _deliver(url: str, body: bytes, policy: RetryPolicy) -> str | None:
+def _post_with_retries(url: str, body: bytes, policy: RetryPolicy) -> str | None:
     end = monotonic() + policy.total_seconds
     with _no_logging(), urllib3.PoolManager(retries=False) as pool:
-        problem, wait = _attempt(pool, url, body, policy)
+        problem, wait = _post(pool, url, body, policy)
         for pause in policy.pauses:
             if wait is None or monotonic() + max(wait, pause) >= end:
                 break
             sleep(max(wait, pause))
-            problem, wait = _attempt(pool, url, body, policy)
+            problem, wait = _post(pool, url, body, policy)
     return problem
 
 
-def _attempt(pool: urllib3.PoolManager, url: str, body: bytes, policy: RetryPolicy) -> tuple[str | None, float | None]:
-    """Sends once. Returns the problem and the seconds to wait before a retry; None for no retry."""
+def _post(pool: urllib3.PoolManager, url: str, body: bytes, policy: RetryPolicy) -> tuple[str | None, float | None]:
+    """Returns why one attempt failed, or None, and the seconds to wait before a retry; None for no retry."""
     try:
         response = pool.request(
             "POST",
@@ -146,7 +147,7 @@ def _result(status: int, retry_after: str | None) -> tuple[str | None, float | N
         return None, None
     if 300 <= status < 400:  # noqa: PLR2004
         return f"it responded with status {status}, and redirects are not followed", None
-    return f"it responded with status {status}", _wait(retry_after) if status in _RETRIED else None
+    return f"it responded with status {status}", _wait(retry_after) if status in _RETRIED_STATUSES else None
 
 
 def _wait(retry_after: str | None) -> float:
@@ -158,8 +159,6 @@ def _wait(retry_after: str | None) -> float:
 
 @contextmanager
 def _no_logging() -> Iterator[None]:
-    """Disables the logging of urllib3, which would contain the URL."""
-
     def drop(_: logging.LogRecord) -> bool:
         return False
 

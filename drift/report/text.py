@@ -1,7 +1,7 @@
 """The text report for a terminal, a log or a pipe: worst first, with the field managers below each finding."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, groupby, pairwise, starmap
@@ -77,7 +77,7 @@ _ABOVE_DIFF: Final = {
     Change.ADDED: "in the cluster, not in Git",
     Change.REMOVED: "in Git, not in the cluster",
 }
-_FIXES: Final = "-v shows the commands that keep a change or revert it"
+_HOW_TO_FIX: Final = "-v shows the commands that keep a change or revert it"
 #: The column in which a finding begins, after its severity.
 _INDENT: Final = 11
 _MARGIN: Final = " " * _INDENT
@@ -88,7 +88,7 @@ _MIN_COLUMNS: Final = 20
 #: A word with the spaces around it.
 _WORD: Final = re.compile(r"\s*\S+\s*")
 
-#: A text without control characters, and its style: names of `_CODES`.
+#: A text without control characters, and its style: names of `_CODES`, or "".
 Part = tuple[str, str]
 #: `Terminal.line`.
 Line = Callable[..., str]
@@ -118,6 +118,7 @@ class Terminal:
         if self.width is None or indent is None or _columns(plain) <= self.width:
             return f"{self._rendered(parts)}\n"
         indent = indent if self.width - indent >= _MIN_COLUMNS else 0
+        # The first line keeps its own first columns; the others have a margin in their place.
         starts = [0, *(indent + start for start in _breaks(plain[indent:], self.width - indent)), len(plain)]
         folded = ""
         for start, end in pairwise(starts):
@@ -132,7 +133,7 @@ class Terminal:
 
 
 def _between(parts: Sequence[Part], start: int, end: int) -> Sequence[Part]:
-    """Returns what is between two positions of a line."""
+    """Returns the parts of a line between two of its positions."""
     starts = [0]
     for text, _ in parts:
         starts.append(starts[-1] + len(text))
@@ -143,11 +144,9 @@ def _between(parts: Sequence[Part], start: int, end: int) -> Sequence[Part]:
 
 
 def _breaks(text: str, width: int) -> Iterator[int]:
-    """Yields the positions of the words that begin a new line.
-
-    A path or a name that is too long stays whole, so that it can be searched and copied.
-    """
+    """Yields the positions of the words that begin a new line."""
     column = 0
+    # A path or a name that is too long stays whole, so that it can be searched and copied.
     for word in _WORD.finditer(text):
         if column and column + _columns(word[0].rstrip()) > width:
             yield word.start()
@@ -182,6 +181,7 @@ class _TextReport:
         self._report = report
         self._style = style
         self._advisor = Advisor.of(report, style.saved)
+        self._source_lines = source_lines(report)
         self._line = Terminal(style.width, style.color).line
 
     def text(self) -> str:
@@ -192,13 +192,13 @@ class _TextReport:
         else:
             shown = only_drift(objects, with_controllers=filters.with_controllers)
             left_out = not_listed(self._report, with_controllers=filters.with_controllers)
-        lines = source_lines(self._report)
         sources = [
-            (self._source_heading(source, items, lines), [self._entry(entry) for entry in grouped(items)])
+            (self._source_heading(source, items), [self._entry(entry) for entry in grouped(items)])
             for source, items in by_source(self._report, shown)
         ]
         # The verdict comes first and last: a reader may see only one end of a long report.
-        head, tail = f"{self._verdict()}\n" if shown else "", self._tail(hidden, left_out, lines)
+        head = f"{self._verdict()}\n" if shown else ""
+        tail = "".join(map(self._line, self._last_lines(hidden, left_out))) + self._verdict()
         text = "".join([head, *(heading + "".join(entries) for heading, entries in sources), tail])
         if height is None or text.count("\n") < height:
             return text
@@ -206,21 +206,16 @@ class _TextReport:
             head = f"{self._verdict()}{self._line(('the worst findings come last', 'dim'))}\n"
         return "".join([head, *(heading + "".join(entries[::-1]) for heading, entries in sources[::-1]), tail])
 
-    def _source_heading(
-        self, source: SourceInfo | None, items: Sequence[ObjectReport], lines: Mapping[str, str]
-    ) -> str:
+    def _source_heading(self, source: SourceInfo | None, items: Sequence[ObjectReport]) -> str:
         if source is not None:
-            return self._line((f"== {lines[source.name]}", "bold"))
+            return self._line((f"== {self._source_lines[source.name]}", "bold"))
         return self._line(("== in no source", "bold")) if len(self._report.sources) > 1 and items else ""
 
-    def _tail(self, hidden: str | None, left_out: str | None, lines: Mapping[str, str]) -> str:
-        return "".join(self._line(part) for part in self._last_lines(hidden, left_out, lines)) + self._verdict()
-
-    def _last_lines(self, hidden: str | None, left_out: str | None, lines: Mapping[str, str]) -> Iterator[Part]:
+    def _last_lines(self, hidden: str | None, left_out: str | None) -> Iterator[Part]:
         if hidden is not None:
             yield hidden, "bold"
         if len(self._report.sources) == 1:
-            yield from ((line, "dim") for line in lines.values())
+            yield from ((line, "dim") for line in self._source_lines.values())
         if self._style.verbose:
             for item in self._report.objects:
                 for decision in item.decisions:
@@ -229,7 +224,7 @@ class _TextReport:
         yield from ((f"note: {visible(note)}", "dim") for note in self._report.notes)
         yield from ((f"not checked: {visible(error)}", "red") for error in self._report.problems)
         if not self._style.verbose and self._advisor.is_fixable and self._report.has_drift:
-            yield _FIXES, "dim"
+            yield _HOW_TO_FIX, "dim"
         if left_out is not None:
             yield f"{left_out}; show with -v", "dim"
         resolved = resolved_line(self._report)
@@ -250,8 +245,8 @@ class _TextReport:
         for advice, findings in groupby(item.findings, key=partial(self._advisor.advice, item)):
             for finding in findings:
                 yield from self._finding(finding, field_place(item, finding))
-                yield from self._all_commands(item, finding)
-            yield from self._next(advice)
+                yield from self._verbose_commands(item, finding)
+            yield from self._advice(advice)
         if not self._style.verbose:
             looks = dict.fromkeys(self._advisor.look(item, finding) for finding in item.findings)
             yield from (self._line((f"  look: {look}", "dim"), indent=None) for look in looks if look is not None)
@@ -259,13 +254,13 @@ class _TextReport:
     def _group(self, group: Group) -> Iterator[str]:
         yield from self._heading(group_name(group), group.item)
         yield from self._finding(group.finding, None)
-        yield from self._next(self._advisor.advice(*group.members[0]))
+        yield from self._advice(self._advisor.advice(*group.members[0]))
         if self._style.verbose:
             for (item, finding), name in zip(group.members, member_names(group), strict=True):
                 path = f"  {visible(finding.path)}" if finding.path != group.finding.path else ""
                 place = member_place(item, finding) or ""
                 yield self._line((f"  {name}{path}", ""), (f"  {place}", "dim"), indent=_INDENT)
-                yield from self._all_commands(item, finding)
+                yield from self._verbose_commands(item, finding)
         else:
             names = list(dict.fromkeys(member_names(group)))
             how = " (-v lists all)" if len(names) > MAX_MEMBERS else ""
@@ -281,7 +276,7 @@ class _TextReport:
         if reason is not None:
             yield self._line((f"  {reason}", ""))
 
-    def _all_commands(self, item: ObjectReport, finding: Finding) -> Iterator[str]:
+    def _verbose_commands(self, item: ObjectReport, finding: Finding) -> Iterator[str]:
         if self._style.verbose:
             for label, command in command_lines(self._advisor.commands(item, finding)):
                 yield self._line((f"{_MARGIN}{label}: {command}", "dim"), indent=None)
@@ -302,11 +297,12 @@ class _TextReport:
         yield self._detail(cause_and_managers(finding, self._age) + open_for(finding, self._report.generated_at), "dim")
         if finding.note is not None:
             yield self._detail(f"note: {visible(finding.note)}")
-        yield from self._lines(lines)
+        yield from self._diff_lines(lines)
         if finding.ignored is not None:
             yield self._detail(f"ignored by {visible(finding.ignored.rule)}: {visible(finding.ignored.reason)}")
 
     def _difference(self, finding: Finding) -> Sequence[Part]:
+        """Returns `what_differs`; in colour, the words stand out that only one of two values has."""
         parts = what_differs_in_parts(finding)
         values = {side: text for text, side in parts if side is not None}
         pieces: dict[Mark, Pieces] = {side: (text,) for side, text in values.items()}
@@ -315,14 +311,14 @@ class _TextReport:
         styled = ([(text, "")] if side is None else _styled(pieces[side], _MARK_STYLE[side]) for text, side in parts)
         return [*chain.from_iterable(styled)]
 
-    def _lines(self, diff: Sequence[DiffLine]) -> Iterator[str]:
+    def _diff_lines(self, diff: Sequence[DiffLine]) -> Iterator[str]:
         for line, pieces in in_pieces(diff) if self._style.color else [(line, (line.text,)) for line in diff]:
             first, *rest = pieces
             marked = str(line).removesuffix(line.text) + first
             shift = 0 if line.mark is Mark.HUNK else _SHIFT
             yield self._line((_MARGIN, ""), *_styled((marked, *rest), _MARK_STYLE[line.mark]), indent=_INDENT + shift)
 
-    def _next(self, advice: str | None) -> Iterator[str]:
+    def _advice(self, advice: str | None) -> Iterator[str]:
         if advice is not None:
             yield self._detail(f"next: {visible(advice)}")
 

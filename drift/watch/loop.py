@@ -26,14 +26,14 @@ from drift.watch.reflector import EventReceived, ListReceived, StateChanged, Tim
 from drift.watch.responses import WatchStatus, manifest_error_note
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
 
-#: Seconds of messages that are handled before the loop checks whether a scan is due.
-_BATCH: Final = 0.5
+#: Seconds of handling messages after which the loop checks whether a scan is due.
+_BATCH_SECONDS: Final = 0.5
 #: Seconds between two checks of the status.
 _TICK: Final = 0.5
-#: Seconds between two reports at least, if only single objects have changed.
+#: The least seconds between two reports if only single objects have changed.
 _PUBLISH_INTERVAL: Final = 0.1
-#: Scans may take this share of the time at most.
-_SHARE: Final = 0.5
+#: The largest share of the time that scans may take.
+_SCAN_SHARE: Final = 0.5
 #: Seconds between two scans that the history counts, if the manifests do not change.
 _RECORD_INTERVAL: Final = 3600.0
 #: Metadata that changes with every write, even if the content of the object stays the same.
@@ -93,28 +93,27 @@ class Watcher:
         self._output = output
         self._recorder = recorder
         self._messages: SimpleQueue[_Message] = SimpleQueue()
-        self._source = WatchedCluster(server, self._timing, self.enqueue)
+        self._cluster = WatchedCluster(server, self._timing, self.enqueue)
         self._audit = audit
-        self._comparison = Comparison(desired, self._source, audit)
+        self._comparison = Comparison(desired, self._cluster, audit)
         self._open_findings = OpenFindings()
         self._items: dict[ObjectKey, ObjectReport] = {}
-        #: The report of the last scan, and what events have changed since that scan began and since it was published.
+        #: The last report, and the objects that events have changed since its scan began and since it was published.
         self._report: Report | None = None
-        self._newer: dict[ObjectKey, ObjectReport] = {}
+        self._newer_than_scan: dict[ObjectKey, ObjectReport] = {}
         self._unpublished: dict[ObjectKey, ObjectReport] = {}
         self._published_at = 0.0
-        #: A message that was taken from the queue, but is to be handled later.
+        #: A message that was taken from the queue and waits until the scan has ended.
         self._postponed: _Message | None = None
-        self._changes: list[FindingChange] = []
-        self._logged_problems: set[str] = set()
+        self._finding_changes: list[FindingChange] = []
         self._problems: tuple[str, ...] = ()
         self._stopped = threading.Event()
-        #: The first change since the last scan: on the monotonic clock, and by date.
-        self._changed_since: tuple[float, datetime] | None = None
+        #: When something first changed since the last scan: on the monotonic clock, and by date.
+        self._first_change: tuple[float, datetime] | None = None
         self._scanned_at = self._scan_seconds = 0.0
         self._recorded_at: float | None = None
         #: Whether the manifests and first lists are exempt from garbage collection.
-        self._is_settled = False
+        self._is_frozen = False
 
     def enqueue(self, message: _Message) -> None:
         """Adds a message. Call it from any thread, or from a signal handler."""
@@ -136,13 +135,13 @@ class Watcher:
             self._scan()
             while not self._stopped.is_set():
                 self.status.set_idle()
-                self._handle_messages(self._next(self._seconds_until_due()))
+                self._handle_messages(self._next(self._seconds_to_wait()))
                 self._check_status()
                 if self._is_due():
                     self._scan()
             self._finish()
         finally:
-            self._source.stop()
+            self._cluster.stop()
 
     # -- messages
 
@@ -160,11 +159,11 @@ class Watcher:
         began = monotonic()
         while message is not None:
             self._handle(message)
-            if monotonic() - began > _BATCH:
+            if monotonic() - began > _BATCH_SECONDS:
                 break
             message = self._next(0)
-        self._publish_changes()
-        self._publish_items()
+        self._publish_findings()
+        self._publish_objects()
 
     def _handle_events(self) -> None:
         """Handles the events that have arrived, up to the first other message, which may need another scan."""
@@ -174,27 +173,27 @@ class Watcher:
         while isinstance(message := self._next(0), EventReceived):
             self._handle(message)
         self._postponed = message
-        self._publish_changes()
-        self._publish_items()
+        self._publish_findings()
+        self._publish_objects()
 
     def _finish(self) -> None:
         """Handles the messages that arrived before the end, and scans again if anything changed."""
         self._handle_messages(self._next(0))
-        if self._changed_since is not None:
+        if self._first_change is not None:
             self._scan()
 
     def _handle(self, message: _Message) -> None:
         match message:
             case EventReceived():
                 try:
-                    change = self._source.take_event(message.reflector, message.event)
+                    change = self._cluster.take_event(message.reflector, message.event)
                     self._handle_changes([] if change is None else [change], message.at)
                 finally:
-                    self._source.backlog.remove(message.event.size)
+                    self._cluster.backlog.remove(message.event.size)
             case ListReceived():
-                self._handle_changes(self._source.take_list(message.reflector, message.objects), message.at)
+                self._handle_changes(self._cluster.take_list(message.reflector, message.objects), message.at)
             case StateChanged():
-                self._mark_changed(datetime.now(UTC))
+                self._mark_changed()
                 if message.log_message is not None:
                     self._output.log(message.log_message, is_detail=message.is_detail)
             case ManifestsReloaded():
@@ -203,17 +202,17 @@ class Watcher:
                 self._set_manifest_error(message.error)
             case GitInfoChanged():
                 self._comparison.set_manifests_info(message.info)
-                self._mark_changed(datetime.now(UTC))
+                self._mark_changed()
             case EventsArrived():
                 self._handle_audit_events(message)
             case _DiscoveryChanged():
                 self._comparison.clear_cache()
-                self._mark_changed(datetime.now(UTC))
+                self._mark_changed()
 
     def _handle_audit_events(self, message: EventsArrived) -> None:
         """Scans again if the events may name the users behind a finding."""
         if any(key.name in message.names and item.findings for key, item in self._items.items()):
-            self._mark_changed(datetime.now(UTC))
+            self._mark_changed()
 
     def _handle_changes(self, changes: Iterable[ObjectChange], at: datetime) -> None:
         for change in changes:
@@ -228,21 +227,21 @@ class Watcher:
         item = self._comparison.compare_change(change)
         if item is None or item == self._items.get(item.key):
             return
-        self._items[item.key] = self._newer[item.key] = self._unpublished[item.key] = item
-        self._changes += self._open_findings.update_object(item, at, writers(change.before, change.after))
+        self._items[item.key] = self._newer_than_scan[item.key] = self._unpublished[item.key] = item
+        self._finding_changes += self._open_findings.update_object(item, at, writers(change.before, change.after))
         self._mark_changed(at)
 
     def _reload(self, desired: DesiredState) -> None:
         before = self._comparison
         try:
-            self._comparison = Comparison(desired, self._source, self._audit)
+            self._comparison = Comparison(desired, self._cluster, self._audit)
             self._recorded_at = None
-            self._is_settled = False
+            self._is_frozen = False
             self._scan()
         except DriftError as error:
             self._comparison = before
             self._set_manifest_error(str(error))
-            self._mark_changed(datetime.now(UTC))
+            self._mark_changed()
             return
         self.status.set_reloaded()
         self._output.log("reloaded the manifests")
@@ -253,19 +252,21 @@ class Watcher:
 
     # -- scans
 
-    def _mark_changed(self, at: datetime) -> None:
-        if self._changed_since is None:
-            self._changed_since = (monotonic(), at)
+    def _mark_changed(self, at: datetime | None = None) -> None:
+        """Makes a scan due. Without ``at``, the change is now."""
+        if self._first_change is None:
+            self._first_change = (monotonic(), at or datetime.now(UTC))
 
     def _due(self) -> float:
         """Returns when the next scan is due, on the monotonic clock."""
         regular = self._scanned_at + self._timing.rescan_interval
-        if self._changed_since is None:
+        if self._first_change is None:
             return regular
-        earliest = self._scanned_at + self._scan_seconds * (1 - _SHARE) / _SHARE
-        return min(regular, max(self._changed_since[0] + self._timing.debounce, earliest))
+        earliest = self._scanned_at + self._scan_seconds * (1 - _SCAN_SHARE) / _SCAN_SHARE
+        return min(regular, max(self._first_change[0] + self._timing.debounce, earliest))
 
-    def _seconds_until_due(self) -> float:
+    def _seconds_to_wait(self) -> float:
+        """Returns how long to wait for a message: not beyond the next scan, report or check of the status."""
         now = monotonic()
         until_published = self._published_at + _PUBLISH_INTERVAL - now if self._unpublished else _TICK
         return min(max(min(self._due() - now, until_published), 0.001), _TICK)
@@ -277,26 +278,26 @@ class Watcher:
         """Scans everything and publishes the report. Takes time, so events are handled meanwhile."""
         self.status.set_busy()
         # The findings existed when the scan began. Events that arrive during the scan are later.
-        began, changed_since, at = monotonic(), self._changed_since, datetime.now(UTC)
-        self._changed_since = None
-        self._newer = {}
+        began, first_change, at = monotonic(), self._first_change, datetime.now(UTC)
+        self._first_change = None
+        self._newer_than_scan = {}
         try:
             report = self._comparison.compare_all(self._handle_events)
         finally:
             self._scanned_at = monotonic()
             self._scan_seconds = self._scanned_at - began
-        at = at if changed_since is None else min(at, changed_since[1])
+        at = at if first_change is None else min(at, first_change[1])
         # The scan may have read these objects before they changed.
-        self._report = report = _with_objects(report, self._newer)
+        self._report = report = _with_objects(report, self._newer_than_scan)
         self._items = {item.key: item for item in report.objects}
-        self._changes += self._open_findings.update_all(report, at)
-        self._publish_changes()
+        self._finding_changes += self._open_findings.update_all(report, at)
+        self._publish_findings()
         self._publish_report(report, is_scan=True)
-        if not self._is_settled:
-            self._is_settled = True
-            _leave_to_reference_counts()
+        if not self._is_frozen:
+            self._is_frozen = True
+            _freeze_objects()
 
-    def _publish_items(self) -> None:
+    def _publish_objects(self) -> None:
         """Publishes the objects that events have changed. The next scan finds what else the changes affect."""
         if self._report is None or not self._unpublished or monotonic() - self._published_at < _PUBLISH_INTERVAL:
             return
@@ -316,10 +317,10 @@ class Watcher:
 
     def _publish_report(self, report: Report, *, is_scan: bool) -> None:
         report = self._record(report, is_scan=is_scan)
-        reflectors = self._source.in_use()
+        reflectors = self._cluster.in_use()
         notes = [note for reflector in reflectors if (note := reflector.note()) is not None]
         report = replace(report, notes=(*report.notes, *notes))
-        self.status.set_report(report, reflectors, self._source.requests_sent, is_scan=is_scan)
+        self.status.set_report(report, reflectors, self._cluster.requests_sent, is_scan=is_scan)
         self._unpublished = {}
         self._published_at = monotonic()
 
@@ -327,21 +328,20 @@ class Watcher:
 
     def _check_status(self) -> None:
         """Logs the problems and requests a scan whenever the problems change."""
-        problems = tuple(self.status.problems())
-        if problems == self._problems:
+        problems, known = tuple(self.status.problems()), self._problems
+        if problems == known:
             return
         self._problems = problems
-        self._mark_changed(datetime.now(UTC))
+        self._mark_changed()
         for problem in problems:
-            if problem not in self._logged_problems:
+            if problem not in known:
                 self._output.log(f"incomplete: {problem}")
-        if self._logged_problems and not problems:
+        if known and not problems:
             self._output.log("complete again")
-        self._logged_problems = set(problems)
 
-    def _publish_changes(self) -> None:
-        if self._changes:
-            changes, self._changes = self._changes, []
+    def _publish_findings(self) -> None:
+        if self._finding_changes:
+            changes, self._finding_changes = self._finding_changes, []
             transitions = Counter(change.transition for change in changes)
             self.status.add_findings(opened=transitions[Transition.OPENED], resolved=transitions[Transition.RESOLVED])
             if self._recorder is not None:
@@ -352,7 +352,7 @@ class Watcher:
         """Runs discovery at intervals, in a thread."""
         while not self._stopped.wait(self._timing.discovery_interval):
             try:
-                changed = self._source.discover_again()
+                changed = self._cluster.discover_again()
             except ScanError:
                 # The reflectors have the same problem and report it.
                 pass
@@ -361,7 +361,7 @@ class Watcher:
                     self.enqueue(_DiscoveryChanged())
 
 
-def _leave_to_reference_counts() -> None:
+def _freeze_objects() -> None:
     """Exempts what exists now from garbage collection, which would stop all threads for most of a second each time."""
     gc.unfreeze()
     gc.collect()
@@ -374,7 +374,7 @@ def _with_objects(report: Report, items: Mapping[ObjectKey, ObjectReport]) -> Re
 
 
 def _content(live: LiveObject | None) -> Object | None:
-    """Returns the part of an object without a manifest that may affect the report."""
+    """Returns the part of an object that may affect the report, if no manifest defines the object."""
     if live is None:
         return None
     body = {name: value for name, value in live.body.items() if name != "status"}

@@ -62,30 +62,25 @@ from drift.words import plural
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
 _COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
-#: How many are shown, and how many characters of a commit and of a cluster in the title.
-_LIMITS: Final = {
-    "sentences": 50,
-    "names": 5,
-    "commit": 12,
-    "title": 48,
-    "resolved": 100,
-    "members": 500,
-}
-#: What is listed for readers without scripts: objects, findings, and findings of one object.
+#: For the templates: the most sentences, names, resolved findings and members of a group, and the most characters of a
+#: commit and of a cluster in the title.
+_LIMITS: Final = {"sentences": 50, "names": 5, "resolved": 100, "members": 500, "commit": 12, "title": 48}
+#: The most objects, findings, and findings of one object that are listed for readers without scripts.
 _MAX_OBJECTS: Final = 200
 _MAX_FINDINGS: Final = 400
 _MAX_FINDINGS_OF_OBJECT: Final = 20
-#: The chart: more bars would be too narrow to see. The page scales its coordinates.
+#: Scans in the chart: more bars would be too narrow to see.
 _MAX_SCANS: Final = 60
-_STEP: Final = 10
-_BAR: Final = 8
-_HEIGHT: Final = 100
+#: Sizes in the chart's own coordinates, which the page scales. A bar is centred in its step.
+_STEP_WIDTH: Final = 10
+_BAR_WIDTH: Final = 8
+_CHART_HEIGHT: Final = 100
 #: Only a fingerprint becomes an element's id: any other text could be the same as one of the page's own ids.
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}")
 #: Characters that could end a script element or begin a comment in it.
 _IN_SCRIPT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-#: The class and the side of a line of a diff, by its first character.
-_KINDS_OF_LINES: Final = {
+#: The CSS class of a line of a diff and the side that it is from, by its first character.
+_LINE_KINDS: Final = {
     Mark.GIT: ("minus", "Git"),
     Mark.LIVE: ("plus", "live"),
     Mark.BOTH: ("both", ""),
@@ -101,7 +96,7 @@ _BY: Final = {
 _ONLY_IN: Final = {Change.ADDED: "not in Git", Change.REMOVED: "not in the cluster"}
 #: The heading above the objects that no source describes.
 _NO_SOURCE: Final = "in no source"
-#: Dates of earlier years have no four digits everywhere.
+#: On some platforms, strftime writes earlier years with fewer than four digits.
 _FIRST_YEAR: Final = 1000
 #: Lines of a diff that a finding shows before it is opened.
 _LINES_IN_ROW: Final = 6
@@ -114,9 +109,9 @@ def to_html(report: Report, style: Style = DEFAULT_STYLE, live: Json = None) -> 
 
     Args:
         report: The report.
-        style: Its filters choose what is listed. Everything above the list is of the whole report.
-        live: For the page of `drift watch`, which keeps itself current, the state that its server answers with: the
-            ``revision`` of the report, and the times ``scanned`` and ``contact``. None for a file.
+        style: Its filters choose what is listed. Everything above the list is about the whole report.
+        live: For the page of `drift watch`, which refreshes itself: the ``revision`` of the report, and the times
+            ``scanned`` and ``contact``, as ``/live.json`` has them. None for a file.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
@@ -130,14 +125,14 @@ def to_html(report: Report, style: Style = DEFAULT_STYLE, live: Json = None) -> 
     ]
     data = _page_data(report, entries, style.saved)
     shown = [
-        values
-        for (_, entry), values in zip(entries, data["objects"], strict=True)
+        item
+        for (_, entry), item in zip(entries, data["objects"], strict=True)
         if isinstance(entry, Group) or is_shown(entry)
     ]
     listed, left_out = _listed(shown)
     # Everything that is not `Markup` is escaped.
     values = {
-        "policy": _policy(css, script, connect="'self'" if live else "'none'"),
+        "policy": _content_security_policy(css, script, connect="'self'" if live else "'none'"),
         "live": live,
         "style": Markup(css),  # noqa: S704 - a file of this package
         "script": Markup(script),  # noqa: S704 - a file of this package
@@ -204,22 +199,22 @@ def _environment() -> Environment:
         "sentence": sentence,
         "plural": plural,
         "rank": SEVERITY_RANK.__getitem__,
-        "moment": _moment,
-        "utc": _utc,
+        "moment": _time_element,
+        "utc": _readable_utc,
     }
     return environment
 
 
-def _moment(time: str, *, full: bool = False) -> Markup | str:
+def _time_element(time: str, *, full: bool = False) -> Markup | str:
     """Returns a time element, in which the script shows the age; the text itself if it is not a time."""
-    at = _instant(time)
+    at = _to_utc(time)
     if at is None:
         return short(time)
     attribute = Markup(" data-full") if full else ""
-    return Markup('<time datetime="{}"{}>{}</time>').format(at, attribute, _utc(at))
+    return Markup('<time datetime="{}"{}>{}</time>').format(at, attribute, _readable_utc(at))
 
 
-def _utc(time: str) -> str:
+def _readable_utc(time: str) -> str:
     """Returns an RFC 3339 time in UTC as people write it; "" for ""."""
     return time.replace("T", " ").replace("Z", " UTC")
 
@@ -229,7 +224,7 @@ def _without_control_characters(value: Any) -> Any:
 
 
 def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str, Json]], int]:
-    """Returns the worst entries, for readers without scripts, without ignored findings; and how many are left out."""
+    """Returns what is listed for readers without scripts, worst first, and the number of entries left out."""
     listed: list[Mapping[str, Json]] = []
     left_out = count = 0
     used: set[str] = set()
@@ -256,11 +251,12 @@ def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str
 
 
 def _rank(prefix: str, finding: Mapping[str, Json]) -> str:
-    """Returns the class for the severity of a finding."""
+    """Returns the CSS class for the severity of a finding."""
     return f"{prefix}{SEVERITY_RANK[finding['severity']]}"
 
 
 def _anchor(fingerprint: str | None, used: set[str]) -> str | None:
+    """Returns the id of the element of a finding, and adds it to those in use; None if it cannot be one."""
     if fingerprint is None or fingerprint in used or not _FINGERPRINT.fullmatch(fingerprint):
         return None
     used.add(fingerprint)
@@ -278,24 +274,24 @@ def _trend(past: Sequence[PastScan]) -> Mapping[str, Any] | None:
         "first": scans[0],
         "last": scans[-1],
         "maximum": maximum,
-        "width": len(scans) * _STEP,
-        "height": _HEIGHT,
+        "width": len(scans) * _STEP_WIDTH,
+        "height": _CHART_HEIGHT,
         "bars": [(scan, _bar(number, scan, maximum)) for number, scan in enumerate(scans)],
     }
 
 
 def _bar(number: int, scan: PastScan, maximum: int) -> list[Mapping[str, str]]:
-    height = _HEIGHT * scan.open / maximum if maximum else 0
+    height = _CHART_HEIGHT * scan.open / maximum if maximum else 0
     new = height * min(scan.new, scan.open) / scan.open if scan.open else 0
     rectangles = [
-        ("back", 0.0, float(_HEIGHT)),
-        ("new", _HEIGHT - height, new),
-        ("old", _HEIGHT - height + new, height - new),
-        ("partial", 0.0, 0.0 if scan.complete else float(_HEIGHT)),
+        ("back", 0.0, float(_CHART_HEIGHT)),
+        ("new", _CHART_HEIGHT - height, new),
+        ("old", _CHART_HEIGHT - height + new, height - new),
+        ("partial", 0.0, 0.0 if scan.complete else float(_CHART_HEIGHT)),
     ]
-    x = number * _STEP + (_STEP - _BAR) / 2
+    x = number * _STEP_WIDTH + (_STEP_WIDTH - _BAR_WIDTH) / 2
     return [
-        {"kind": kind, "x": f"{x:g}", "y": f"{y:.1f}", "width": str(_BAR), "height": f"{size:.1f}"}
+        {"kind": kind, "x": f"{x:g}", "y": f"{y:.1f}", "width": str(_BAR_WIDTH), "height": f"{size:.1f}"}
         for kind, y, size in rectangles
         if size > 0
     ]
@@ -311,13 +307,13 @@ def _script_data(value: Json) -> Markup:
     return Markup(text)  # noqa: S704 - escaped in the line above
 
 
-def _policy(style: str, script: str, connect: str) -> str:
-    """Returns a Content Security Policy that allows only the page's own style and script, and requests to a source."""
+def _content_security_policy(style: str, script: str, connect: str) -> str:
+    """Returns a policy that allows only the page's own style and script, and requests to ``connect``."""
     return "; ".join(
         [
             "default-src 'none'",
-            f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
+            f"style-src '{_csp_hash(style)}'",
+            f"script-src '{_csp_hash(script)}'",
             f"connect-src {connect}",
             "img-src data:",
             "base-uri 'none'",
@@ -328,7 +324,7 @@ def _policy(style: str, script: str, connect: str) -> str:
     )
 
 
-def _digest(text: str) -> str:
+def _csp_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -337,10 +333,9 @@ def _page_data(
 ) -> dict[str, Json]:
     """Returns everything that the list shows and filters.
 
-    A group looks like an object with one finding, and has ``members``.
-
-    A field is null if it is not shown. Values and diffs are lists of lines; each line is the first character of
-    `Mark`, and then pieces that are equal to the other side and different from it by turns.
+    A group looks like an object with one finding, and has ``members``. A field is null if it is not shown. Values and
+    diffs are lists of lines; each line is a list of a `Mark` and of `Pieces` that are equal to the other side and
+    different from it by turns.
 
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
@@ -351,7 +346,7 @@ def _page_data(
     lines = source_lines(report)
     return {
         "causes": CAUSE_TEXT,
-        "kinds": _KINDS_OF_LINES,
+        "kinds": _LINE_KINDS,
         "order": {
             "severity": list(Severity),
             "cause": list(Cause),
@@ -412,7 +407,7 @@ class _Rows:
             before, last = match.groups()
         row, lines = _lines(finding)
         badge = lifecycle_mark(finding).lower()
-        first_seen = None if finding.first_seen is None else _instant(finding.first_seen)
+        first_seen = None if finding.first_seen is None else _to_utc(finding.first_seen)
         return {
             "id": short(finding.id),
             "severity": finding.severity,
@@ -427,9 +422,9 @@ class _Rows:
             "badge": badge if badge and self.marks_new else None,
             "security": finding.security,
             "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
-            "manager": _first_of(finding.actors),
+            "manager": _first_manager(finding.actors),
             "seen": "seen " if not finding.actors and first_seen else None,
-            "time": first_seen if not finding.actors else _time(finding.actors[0]),
+            "time": first_seen if not finding.actors else _time_of(finding.actors[0]),
             "advice": self.advisor.advice(item, finding),
             **_commands(self.advisor.commands(item, finding)),
             "actors": [_actor(actor) for actor in finding.actors],
@@ -473,7 +468,7 @@ def _commands(commands: Commands | None) -> dict[str, Json]:
 
 
 def _lines(finding: Finding) -> tuple[list[list[str]], list[list[str]]]:
-    """Returns the lines that show a difference: those of the row, and all of them if they are too many for a row."""
+    """Returns the lines of a difference that the row of the finding shows, and all of them if that is not all."""
     if not has_values(finding):
         return [], []
     diff = line_diff(finding)
@@ -493,7 +488,7 @@ def _in_pieces(diff: Sequence[DiffLine]) -> list[list[str]]:
     return [[line.mark, *pieces] for line, pieces in in_pieces(diff)]
 
 
-def _first_of(actors: Sequence[Actor]) -> str | None:
+def _first_manager(actors: Sequence[Actor]) -> str | None:
     """Returns the first manager, or the user if that is certain, and the number of others."""
     if not actors:
         return None
@@ -505,7 +500,7 @@ def _first_of(actors: Sequence[Actor]) -> str | None:
 def _actor(actor: Actor) -> dict[str, Json]:
     how = short(actor.operation) + (f", {short(actor.subresource)}" if actor.subresource else "")
     user = short(user_text(actor)) or None
-    time = _time(actor)
+    time = _time_of(actor)
     return {
         "manager": short(actor.manager),
         "how": f" ({how})",
@@ -516,12 +511,12 @@ def _actor(actor: Actor) -> dict[str, Json]:
     }
 
 
-def _time(actor: Actor) -> str | None:
-    return None if actor.time is None else _instant(actor.time)
+def _time_of(actor: Actor) -> str | None:
+    return None if actor.time is None else _to_utc(actor.time)
 
 
 @lru_cache(maxsize=1024)
-def _instant(time: str) -> str | None:
+def _to_utc(time: str) -> str | None:
     """Returns a time in UTC to the second, as RFC 3339; None if the text is not a time."""
     try:
         moment = datetime.fromisoformat(time).astimezone(UTC)
