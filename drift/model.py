@@ -11,7 +11,7 @@ from typing import Final
 
 from drift.objects import Json, Manifest, Object, ObjectKey, Source
 
-#: The beginning of a note on a part of the cluster in which a scan did not search for unmanaged objects.
+#: Begins each note that names kinds in which a scan did not search for unmanaged objects.
 NOT_SEARCHED: Final = "did not search for unmanaged "
 
 
@@ -46,7 +46,7 @@ class Cause(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What the name of a user rests on; see `drift.audit.join`."""
+    """How certain it is that a user made a difference; see `drift.audit.join`."""
 
     EXACT = "exact"
     LIKELY = "likely"
@@ -138,7 +138,7 @@ class Actor:
         user: The user in the audit log; None without one, or if users are not shown.
         impersonated_by: Who impersonated the user, or None.
         user_agent: The program in the audit log, as it calls itself; None like the user.
-        evidence: What the name of the user rests on; None if the audit log names none.
+        evidence: How certain the user is; None if the audit log names no user.
     """
 
     manager: str
@@ -196,10 +196,10 @@ class Finding:
         first_seen: RFC 3339, when the open finding was first seen; None without a history.
         lifecycle: Whether it is new since the last scan; None without a history.
         file: The file that sets the field, as in a source; None for an unmanaged object.
-        line: The line of the field in it, or of the innermost part around the field that Git has, counted from 1; None
-            if it is not known which line kustomize or Helm made the field of.
-        git: The commit of its line in Git; None if it was not asked for, or if Git does not have the field.
-        security: What the live state does to security, compared with Git; None if that is unknown, or nothing.
+        line: The line of the field in the file, counted from 1. If Git does not have the field, the line of the closest
+            parent that it has. None if the field is rendered by kustomize or Helm and its line is not known.
+        git: The commit that last changed the line; None if commits were not requested, or Git does not have the field.
+        security: What the live state does to security, compared with Git; None for nothing, or if that is unknown.
     """
 
     id: str
@@ -254,7 +254,7 @@ class NotCompared:
 
 
 class _OfObject:
-    """The parts of the key, by name."""
+    """Kind, namespace and name of the object that a result is about."""
 
     __slots__ = ()
     key: ObjectKey
@@ -282,20 +282,20 @@ class ObjectReport(_OfObject):
     Attributes:
         api_version: The version in which it was compared.
         key: The object.
-        source: Where its manifest was read; None for an unmanaged object, and for a manifest that no file has.
+        source: Where its manifest begins; None for an unmanaged object, and for a manifest that a program generated.
         status: The result for the object as a whole.
         reason: Why it is unchecked, or another remark, as a sentence; None if the findings say everything.
         findings: Sorted by path.
         decisions: Differences that are not reported.
-        is_skipped: Whether it is unchecked because the user asked for that; the scan is still complete then.
+        is_skipped: Whether it is unchecked because the user excluded it, so that the scan is still complete.
         cluster: The context of its cluster if the report covers several clusters, else None.
         origins: The names of the sources that describe it, as in `SourceInfo`; empty for an unmanaged object.
         not_compared: The fields whose values could not be compared, sorted by path.
         uid: ``metadata.uid`` of the live object; None if there is none.
         resource_version: ``metadata.resourceVersion`` of the live object when it was read; None if there is none.
         generation: ``metadata.generation`` of the live object when it was read; None if there is none.
-        digest: What a missing or unmanaged object is, in one line; None for other objects, and if it is unknown.
-        manifest: What Git would have to say of an unmanaged object; None for other objects, and if it is too large or
+        digest: What a missing or unmanaged object is, in one line; None for other objects, and for unknown kinds.
+        manifest: The manifest to add to Git for an unmanaged object; None for other objects, and if it is too large or
             has a value that must not be shown.
     """
 
@@ -435,7 +435,7 @@ class ManifestsInfo:
 
 
 class SourceKind(StrEnum):
-    """What a source of manifests is."""
+    """The kind of a source of manifests."""
 
     FILES = "files"
     KUSTOMIZE = "kustomize"
@@ -493,17 +493,18 @@ class Report:
         manifests: The manifests that were compared.
         objects: Every object, also those in sync; sorted by key.
         notes: Remarks on the scan as a whole, one sentence each.
-        errors: What else could not be checked, one sentence each; any error makes the scan incomplete.
+        errors: What could not be read or searched, one sentence each; any error makes the scan incomplete.
         clusters: The clusters of a merged report; empty for a report on one cluster.
         duration_seconds: How long the scan took; None if not measured.
         api_requests: The number of requests to the API server, including discovery; None for dumps.
         resolved: Findings of the scan before that are gone, from the history.
         past: The latest scans in the history, oldest first, including this one; empty without a history.
         shard: The part of the scan that the report covers, or None for a scan that is not split.
-        unused_rules: Notes that apply to the whole scan only if every shard has them.
+        unused_rules: Notes on ignore rules that matched nothing in this shard. They apply to the whole scan only if
+            every shard has them.
         sources: Where the manifests come from, in the order of the user; empty in reports of older versions.
-        unread: Documents that could not be read, or that describe an object for the second time, one line each; they
-            make the scan incomplete and its exit status 2.
+        unread: Documents in Git that could not be read or that define an object again, one line each; they make the
+            scan incomplete and its exit status 2.
     """
 
     generated_at: str
@@ -531,12 +532,12 @@ class Report:
 
     @property
     def knows_desired(self) -> bool:
-        """Whether all that Git wants could be read: if not, an object without a manifest may be in Git nevertheless."""
+        """Whether all manifests could be read. If not, an object that counts as unmanaged may be in Git."""
         return not self.unread and all(source.is_rendered for source in self.sources)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What makes the scan incomplete, beside unchecked objects: what could not be read in Git or in the cluster."""
+        """What could not be read in Git or in the cluster. Any problem makes the scan incomplete."""
         return (*self.unread, *self.errors)
 
     @property

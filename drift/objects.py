@@ -15,12 +15,12 @@ LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def as_object(value: Json) -> Object:
-    """Returns a value that is an object, and an empty object for any other: what others wrote may hold anything."""
+    """Returns the value if it is a JSON object, else an empty one: Git and the cluster may hold anything."""
     return value if isinstance(value, dict) else {}
 
 
 def at(value: Json, *path: str) -> Json:
-    """Returns the value at a path of keys; None if it is missing."""
+    """Returns the value at a path of keys; None if it is missing. Without keys, returns the value itself."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
@@ -33,13 +33,13 @@ def text_at(value: Json, *path: str) -> str:
 
 
 def texts_at(value: Json, *path: str) -> list[str]:
-    """Returns the strings of the list at a path of keys."""
+    """Returns the strings in the list at a path of keys; [] if it is missing or no list."""
     found = at(value, *path)
     return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
 
 
 def objects_at(value: Json, *path: str) -> list[Object]:
-    """Returns the objects of the list at a path of keys."""
+    """Returns the objects in the list at a path of keys; [] if it is missing or no list."""
     found = at(value, *path)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
@@ -76,7 +76,7 @@ class Source:
     """The place in a file where a manifest begins.
 
     Attributes:
-        file: The path as the user gave it, or a path in the folder that the user gave; ``<stdin>`` for ``-``.
+        file: The path as the user gave it, or below the folder that the user gave; ``<stdin>`` for ``-``.
         document: The number of the YAML document in the file, counted from 1.
         line: The line on which the object begins, counted from 1.
     """
@@ -105,12 +105,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Incomparable:
-    """Stands in the body of a manifest for a value that cannot be compared with the live one, nor be shown.
+    """Replaces a value in a manifest that can neither be compared nor shown.
 
-    Whether the field exists is compared. Like a redacted value, it cannot be serialized to JSON.
+    Only the existence of the field is compared. Like a redacted value, it cannot be serialized to JSON.
 
     Attributes:
-        reason: Why, as a sentence without a full stop: encrypted in Git, or another value in each rendering.
+        reason: Why, as a sentence without a full stop: encrypted in Git, or different in each rendering.
     """
 
     reason: str
@@ -118,7 +118,7 @@ class Incomparable:
 
 @dataclass(frozen=True, slots=True)
 class PackedObject:
-    """A Kubernetes object as JSON, which takes a sixth of the memory of its dicts."""
+    """A Kubernetes object as JSON text, which takes a sixth of the memory of parsed JSON."""
 
     json: bytes
 
@@ -133,7 +133,7 @@ class PackedObject:
         return PackedObject(bytes(memoryview(dumped)))
 
     def unpack(self) -> Object:
-        """Returns the object. Each call returns another one."""
+        """Returns a new copy of the object."""
         unpacked: Object = orjson.loads(self.json)
         return unpacked
 
@@ -147,8 +147,8 @@ class Manifest:
         kind: ``kind``.
         namespace: ``metadata.namespace``, or None if the manifest does not set it.
         name: ``metadata.name``.
-        source: The place in the file that people edit; None if no file has it, because a program generated it.
-        content: The whole object, as it is or packed; the values of a Secret are redacted, and others may be
+        source: The place in the file that people edit; None for an object that a program generated.
+        content: The whole object, packed or not. The values of a Secret are redacted; other values may be
             `Incomparable`.
         origins: The names of the sources that describe it, as in `SourceInfo`; empty if it was not read for a source.
         layers: The files of the kustomizations that changed it, in the order in which kustomize ran them.

@@ -1,9 +1,9 @@
 """Finds the Argo CD Application of a live object, and the label by which Argo CD tracks objects.
 
 `application.resourceTrackingMethod` in Argo CD's ConfigMap selects the tracking annotation (the default since 3.0), the
-tracking label (the default before) or both. The key of the label is a setting, too, and charts and people use the
-default key, `app.kubernetes.io/instance`. So the labels that Argo CD set are determined for each live object. Most
-objects are clear on their own. If one is not, the ConfigMap is read, once. If it cannot be read, the decision is
+tracking label (the default before) or both. The key of the label is a setting, too, and charts and people also use the
+default key, `app.kubernetes.io/instance`. So this module decides for each live object which of its labels Argo CD set.
+Most objects are clear on their own. If one is not, the ConfigMap is read, once. If it cannot be read, the decision is
 postponed until all objects are known.
 """
 
@@ -30,6 +30,12 @@ MANAGERS: Final = ("argocd-controller", "argocd-application-controller")
 
 #: Argo CD truncates longer names of Applications in the label, but not in the annotation.
 _LONGEST_LABEL: Final = 63
+_NAMESPACE: Final = "argocd"
+_CONFIG_MAP: Final = "argocd-cm"
+#: A label that only one object has proves nothing.
+_MIN_OBJECTS: Final = 2
+#: Argo CD does not set the tracking label on this kind.
+_NEVER_LABELLED: Final = "CustomResourceDefinition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,9 @@ class ArgoCDTracking:
 
     Attributes:
         application: The Application as written in the annotation (``NAMESPACE_NAME`` outside Argo CD's namespace) or
-            the label; None if the object has neither, which means that the label has another key.
-        by_annotation: Whether the annotation names it.
-        label: The key of the label that names it, or None.
+            the label; None if the object has neither, because the label has a key that is not known yet.
+        by_annotation: Whether the annotation names the Application.
+        label: The key of the label that names the Application, or None.
     """
 
     application: str | None
@@ -49,7 +55,7 @@ class ArgoCDTracking:
 
     @property
     def label_value(self) -> str | None:
-        """The value of the label if it names the same Application as the annotation."""
+        """The value that Argo CD writes into the label: the Application, truncated; None if it is unknown."""
         return None if self.application is None else self.application[:_LONGEST_LABEL].rstrip("-_.")
 
 
@@ -74,14 +80,6 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         if isinstance(name, str) and name:
             return ArgoCDTracking(name, by_annotation=False, label=key)
     return ArgoCDTracking(None, by_annotation=False, label=None)
-
-
-_NAMESPACE: Final = "argocd"
-_CONFIG_MAP: Final = "argocd-cm"
-#: A label that only one object has proves nothing.
-_MIN_OBJECTS: Final = 2
-#: Argo CD does not set the tracking label on this kind.
-_NEVER_LABELLED: Final = "CustomResourceDefinition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +115,13 @@ class TrackingLabels:
         self._has_read_settings = False
         self._config: _Settings | None = None
         self._reserved: dict[tuple[str, str, bool], ReservedMetadata] = {}
-        #: Objects without the annotation: their number, and the labels that they all have.
-        self._count = 0
-        self._common: frozenset[str] = frozenset()
+        #: The number of objects without the annotation, and the labels that all of them have.
+        self._unannotated = 0
+        self._common_labels: frozenset[str] = frozenset()
         #: The labels that differ from Git on every postponed object.
         self._candidates: frozenset[str] | None = None
-        #: By Application: the number of its objects with annotation and label, minus those with the annotation only.
-        self._labelled: Counter[str] = Counter()
+        #: By Application: the number of its objects with annotation and label, minus those with only the annotation.
+        self._label_balance: Counter[str] = Counter()
         self._is_complete = False
 
     def reserved_for(self, manifest: Object, live: LiveObject) -> ReservedMetadata | None:
@@ -148,8 +146,8 @@ class TrackingLabels:
     def complete(self) -> None:
         """Infers the key of the label on postponed objects. Call it when `reserved_for` has seen all objects."""
         self._is_complete = True
-        if INSTANCE_LABEL not in self._common and self._count >= _MIN_OBJECTS and self._candidates:
-            keys = self._candidates & self._common
+        if INSTANCE_LABEL not in self._common_labels and self._unannotated >= _MIN_OBJECTS and self._candidates:
+            keys = self._candidates & self._common_labels
             if len(keys) == 1:
                 self.keys = tuple(keys)
 
@@ -157,15 +155,15 @@ class TrackingLabels:
         if found.by_annotation:
             # A label that names another Application was edited by hand and says nothing about the tracking method.
             if found.label is not None or labels.keys().isdisjoint(self.keys):
-                self._labelled[str(found.application)] += 1 if found.label is not None else -1
+                self._label_balance[str(found.application)] += 1 if found.label is not None else -1
             return
-        self._common = self._common & labels.keys() if self._count else frozenset(labels)
-        self._count += 1
+        self._common_labels = self._common_labels & labels.keys() if self._unannotated else frozenset(labels)
+        self._unannotated += 1
 
     def _with_annotation(
         self, found: ArgoCDTracking, labels: Mapping[str, Json], desired: Mapping[str, Json]
     ) -> ReservedMetadata | None:
-        """Decides whether the method is annotation+label. If it is annotation, a label like that came from Git."""
+        """Decides whether Argo CD also set a label with the name of the Application, or only the annotation."""
         candidates = [
             name for name, value in labels.items() if value == found.label_value and desired.get(name) != value
         ]
@@ -174,34 +172,35 @@ class TrackingLabels:
         config = self._settings()
         if config is not None:
             is_tracking = config.both and config.key in candidates
-            return self._with(config.key, labels, overwrites=True) if is_tracking else reserved_metadata()
+            return self._with_label(config.key, labels, overwrites=True) if is_tracking else reserved_metadata()
         key = found.label
         if key not in candidates or key in desired:
             return reserved_metadata()
         if not self._is_complete:
             return None
-        is_tracking = self._labelled[str(found.application)] > 0
-        return self._with(key, labels, overwrites=False) if is_tracking else reserved_metadata()
+        is_tracking = self._label_balance[str(found.application)] > 0
+        return self._with_label(key, labels, overwrites=False) if is_tracking else reserved_metadata()
 
     def _without_annotation(
         self, live: Object, labels: Mapping[str, Json], desired: Mapping[str, Json]
     ) -> ReservedMetadata | None:
-        """Finds the tracking label. Without the annotation, Argo CD must have set one."""
+        """Finds the tracking label, which Argo CD must have set because there is no annotation."""
         candidates = frozenset(name for name, value in labels.items() if desired.get(name) != value)
         key = next((key for key in self.keys if key in candidates), None)
         if key is not None:
             # If there are other candidates and Git sets this label too, the difference may be a change not synced yet.
-            return self._with(key, labels, overwrites=len(candidates) == 1)
+            return self._with_label(key, labels, overwrites=len(candidates) == 1)
         if not candidates or self._is_complete or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
             return reserved_metadata()
         if self._settings() is not None:
             found = argocd_tracking(live, self.keys)
             key = None if found is None else found.label
-            return reserved_metadata() if key not in candidates else self._with(str(key), labels, overwrites=True)
+            return reserved_metadata() if key not in candidates else self._with_label(str(key), labels, overwrites=True)
         self._candidates = candidates if self._candidates is None else self._candidates & candidates
         return None
 
-    def _with(self, key: str, labels: Mapping[str, Json], *, overwrites: bool) -> ReservedMetadata:
+    def _with_label(self, key: str, labels: Mapping[str, Json], *, overwrites: bool) -> ReservedMetadata:
+        # The same value for the same label, because ReservedMetadata is compared by identity.
         value = str(labels[key])
         if (key, value, overwrites) not in self._reserved:
             self._reserved[key, value, overwrites] = reserved_metadata().with_label(key, value, overwrites=overwrites)
@@ -210,6 +209,7 @@ class TrackingLabels:
     def _settings(self) -> _Settings | None:
         """Returns the settings in Argo CD's ConfigMap, or None if it is missing or may not be read. Reads it once."""
         if not self._has_read_settings:
+            # Set first: after a ConnectError, there is no second attempt.
             self._has_read_settings = True
             self._config = self._read_settings()
             if self._config is not None:

@@ -64,7 +64,7 @@ def prune_opt_out(live: Object, kept: str | None = None) -> str | None:
 
     Args:
         live: The live object, or at least its metadata.
-        kept: The setting that tells what applied the object not to prune, or None.
+        kept: The setting of its Kustomization or Application that turns pruning off, or None.
     """
     ignored = _prune_opt_out(_annotations(live), kept)
     return None if ignored is None else ignored.rule.removeprefix("annotation ")
@@ -238,7 +238,7 @@ def flux_ignores(name: str, entries: Json) -> tuple[list[IgnoreDifferences], lis
     """
     found: list[IgnoreDifferences] = []
     notes: list[str] = []
-    for entry in objects_at({"": entries}, ""):
+    for entry in objects_at(entries):
         target = as_object(entry.get("target"))
         try:
             # Flux's own selectors are regular expressions, too.

@@ -64,7 +64,10 @@ class SyncedAhead:
 
 
 class SyncedRevisions:
-    """Finds and reads the manifests that were last synced. Reads each Kustomization, Application and commit once."""
+    """Finds and reads the manifests that were last synced. Reads each Kustomization, Application and commit once.
+
+    The owner of an object is the Kustomization or Application that applies it.
+    """
 
     def __init__(
         self,
@@ -97,18 +100,18 @@ class SyncedRevisions:
 
     def manifests(self, live: Object, key: ObjectKey) -> Manifests | None:
         """Returns the manifests from which a live object was last synced, or None if they are unknown."""
-        by = gitops_object_of(live)
-        return None if by is None else self._base(by, key)
+        owner = gitops_object_of(live)
+        return None if owner is None else self._base(owner, key)
 
     def contradicts(self, live: Object, key: ObjectKey) -> bool:
         """Returns whether the GitOps controller itself says that a live object differs from Git."""
-        by = gitops_object_of(live)
-        record = None if by is None else self._record(by)
+        owner = gitops_object_of(live)
+        record = None if owner is None else self._record(owner)
         return record is not None and record.contradicts(key)
 
-    def keeps(self, by: GitOpsObject) -> str | None:
+    def keeps(self, owner: GitOpsObject) -> str | None:
         """Returns the setting of a Kustomization or Application that keeps what Git has dropped, or None."""
-        record = self._record(by)
+        record = self._record(owner)
         return None if record is None else record.keeps
 
     def was_synced(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> bool | None:
@@ -118,13 +121,13 @@ class SyncedRevisions:
             key: The object.
             objects: The Kustomizations and Applications of the other objects.
         """
-        bases = [self._base(by, key) for by in self._candidates(key, objects)]
+        bases = [self._base(owner, key) for owner in self._candidates(key, objects)]
         answers = {key in base for base in bases if base is not None}
         return answers.pop() if len(answers) == 1 else None
 
     def why_pending(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> str | None:
         """Returns why an object was not synced yet, as a sentence, or None if that is unknown."""
-        records = [self._record(by) for by in self._candidates(key, objects)]
+        records = [self._record(owner) for owner in self._candidates(key, objects)]
         reasons = {record.why_pending(key) for record in records if record is not None}
         return reasons.pop() if len(reasons) == 1 else None
 
@@ -137,20 +140,20 @@ class SyncedRevisions:
         if not self._repository.may_be_behind():
             return None
         found: dict[str, tuple[int, GitOpsObject]] = {}
-        for by in sorted(objects, key=str):
-            record = self._record(by)
+        for owner in sorted(objects, key=str):
+            record = self._record(owner)
             commits = record.commits() if record is not None else ()
             behind = [(self._repository.commits_behind(commit), commit) for commit in sorted(commits)]
             if behind:
                 count, commit = max(behind)
-                found.setdefault(commit, (count, by))
+                found.setdefault(commit, (count, owner))
         newer = {commit: last for commit, last in found.items() if last[0]}
         if len(found) == 1 and newer:
-            [(commit, (count, by))] = newer.items()
-            return self._ahead(commit, how_far_behind(count, commit, f"which {by} synced last"))
-        for commit, (count, by) in newer.items():
+            [(commit, (count, owner))] = newer.items()
+            return self._ahead(commit, how_far_behind(count, commit, f"which {owner} synced last"))
+        for commit, (count, owner) in newer.items():
             # Each object would need a commit of its own, and for some objects it is unknown.
-            self._notes[f"{how_far_behind(count, commit, f'which {by} synced last')}; update the checkout"] = None
+            self._notes[f"{how_far_behind(count, commit, f'which {owner} synced last')}; update the checkout"] = None
         return None
 
     def ahead_at(self, revision: str) -> SyncedAhead | None:
@@ -172,38 +175,38 @@ class SyncedRevisions:
     def _candidates(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> list[GitOpsObject]:
         """Returns the objects that list an object, or all of them if none does."""
         known = sorted(objects, key=str)
-        return [by for by in known if (record := self._record(by)) and record.lists(key)] or known
+        return [owner for owner in known if (record := self._record(owner)) and record.lists(key)] or known
 
-    def _base(self, by: GitOpsObject, key: ObjectKey) -> Manifests | None:
-        record = self._record(by)
+    def _base(self, owner: GitOpsObject, key: ObjectKey) -> Manifests | None:
+        record = self._record(owner)
         if record is None:
-            if by in self._unread:
-                self._notes[self._unread[by]] = None
+            if owner in self._unread:
+                self._notes[self._unread[owner]] = None
             return None
         sources = record.sources(key)
         if sources is None:
             return None
         found = self._manifests_of(sources)
         if isinstance(found, str):
-            self._notes[f"cannot find out what {by} synced last: {found}"] = None
+            self._notes[f"cannot find out what {owner} synced last: {found}"] = None
             return None
         return found
 
-    def _record(self, by: GitOpsObject) -> SyncRecord | None:
-        if by not in self._records:
-            self._records[by] = self._read(by)
-        return self._records[by]
+    def _record(self, owner: GitOpsObject) -> SyncRecord | None:
+        if owner not in self._records:
+            self._records[owner] = self._read(owner)
+        return self._records[owner]
 
-    def _read(self, by: GitOpsObject) -> SyncRecord | None:
-        resource = self._resources.preferred(by.group, by.kind)
+    def _read(self, owner: GitOpsObject) -> SyncRecord | None:
+        resource = self._resources.preferred(owner.group, owner.kind)
         if resource is None:
             return None
         try:
-            live = self._source.get(resource, by.namespace, by.name)
+            live = self._source.get(resource, owner.namespace, owner.name)
         except RequestError as error:
-            self._unread[by] = f"cannot read which revision {by} synced last: {error}"
+            self._unread[owner] = f"cannot read which revision {owner} synced last: {error}"
             return None
-        return None if live is None else _READERS[by.kind](live.body)
+        return None if live is None else _READERS[owner.kind](live.body)
 
     def _manifests_of(self, sources: tuple[SyncedSource, ...]) -> Manifests | str:
         """Returns the manifests of sources that were synced together, or the reason why they cannot be read."""

@@ -35,9 +35,9 @@ from drift.kube.limits import Deadline, Limits, call_with_timeout, format_durati
 from drift.objects import Object
 
 _JSON: Final = "application/json"
-#: Maximum number of values in a response. Parsed, each takes up to a hundred bytes; as text, as few as three.
+#: Maximum number of JSON values in a response. A value of three bytes can take a hundred once it is parsed.
 _MAX_VALUES: Final = 4_000_000
-#: Statuses that pass: the API server, or a proxy in front of it, is overloaded, starting or restarting.
+#: Temporary failures: the API server, or a proxy in front of it, is overloaded, starting or restarting.
 _TEMPORARY: Final = frozenset({429, 500, 502, 503, 504})
 #: The first retry is immediate, because most failures are a single bad connection.
 _BACKOFF: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=_TEMPORARY)
@@ -61,7 +61,7 @@ class AttemptError(Exception):
 
     Attributes:
         error: The error of the request if there is no retry.
-        summary: The same in a few words.
+        summary: The failure in a few words.
         max_retries: How often the request may be retried.
         retry_after: The seconds that the server asks to wait first, or None.
     """
@@ -209,16 +209,17 @@ class Requests:
             raise failure.error from None
 
     def _open_stream(self, path: str, target: str, accept: str, idle_seconds: float) -> urllib3.BaseHTTPResponse:
-        for is_last in (False, True):
+        connection = self._connection
+        self.count += 1
+        response = open_stream(connection, target, accept, idle_seconds=idle_seconds)
+        if isinstance(response, Response) and response.status == HTTPStatus.UNAUTHORIZED:
+            self._renew_credentials(connection)
             connection = self._connection
             self.count += 1
             response = open_stream(connection, target, accept, idle_seconds=idle_seconds)
-            if not isinstance(response, Response):
-                return response
-            if is_last or response.status != HTTPStatus.UNAUTHORIZED:
-                raise response_error(connection, path, response)
-            self._renew_credentials(connection)
-        raise AssertionError
+        if isinstance(response, Response):
+            raise response_error(connection, path, response)
+        return response
 
     def _attempt(self, path: str, target: str, accept: str) -> bytes | bytearray:
         connection = self._connection
@@ -235,7 +236,7 @@ class Requests:
     def _send(self, path: str, target: str, accept: str) -> Response:
         seconds_left = self.deadline.remaining()
         if not seconds_left:
-            raise AttemptError(self._deadline_passed(), "no time is left", 0)
+            raise AttemptError(self._deadline_error(), "no time is left", 0)
         connection = self._connection
         self.count += 1
         try:
@@ -269,7 +270,7 @@ class Requests:
                 self._connection = call_with_timeout(seconds, refused.renew)
             except TimeoutError:
                 timed_out = ConnectError(f"{problem}; getting new ones timed out")
-                error = timed_out if self.deadline.remaining() else self._deadline_passed()
+                error = timed_out if self.deadline.remaining() else self._deadline_error()
                 raise AttemptError(error, "no credentials", 0) from None
             except DriftError as error:
                 raise AttemptError(ConnectError(f"{problem}; getting new ones failed: {error}"), "401", 0) from None
@@ -277,10 +278,10 @@ class Requests:
 
     def _no_response(self, path: str, failure: NoResponseError) -> ScanError:
         return (
-            no_response_error(self._connection, path, failure) if self.deadline.remaining() else self._deadline_passed()
+            no_response_error(self._connection, path, failure) if self.deadline.remaining() else self._deadline_error()
         )
 
-    def _deadline_passed(self) -> ConnectError:
+    def _deadline_error(self) -> ConnectError:
         seconds = format_duration(self.deadline.seconds or 0)
         return ConnectError(f"the scan did not finish within {seconds}, so the rest was not read; raise --deadline")
 

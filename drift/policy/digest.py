@@ -4,12 +4,12 @@ Objects from a cluster may hold anything, so a value of an unexpected type is le
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
 from drift.model import Security, Severity
-from drift.objects import Object, ObjectKey, as_object
+from drift.objects import Object, ObjectKey, as_object, at, objects_at, texts_at
 from drift.policy import rbac
 from drift.redaction import without_passwords
 from drift.words import first_few, plural
@@ -19,7 +19,7 @@ _MAX_TEXT: Final = 240
 _MAX_NAME: Final = 120
 _MAX_NAMES: Final = 3
 _MAX_RULES: Final = 100
-#: Who the API server takes for a request without credentials.
+#: The user and the group of a request without credentials.
 _ANONYMOUS: Final = frozenset({"system:anonymous", "system:unauthenticated"})
 _PROFILE: Final = "pod-security.kubernetes.io/enforce"
 _CLOUD_IDENTITIES: Final = (
@@ -34,9 +34,9 @@ class Digest:
     """What an object is.
 
     Attributes:
-        text: One line, at most 240 characters. It may hold any characters of the object.
-        severity: The severity that the object has at least if it is not in Git; None for that of its kind.
-        security: What it does to security if it is not in Git; None if that is unknown, or nothing.
+        text: One line, at most 240 characters. It quotes the object and is not escaped.
+        severity: The lowest severity that the object can have if it is not in Git; None if only its kind decides.
+        security: What the object does to security if it is not in Git; None for nothing, or if that is unknown.
     """
 
     text: str
@@ -57,17 +57,14 @@ def digest(key: ObjectKey, body: Object) -> Digest | None:
         found = Digest(found)
     if found is None or not found.text:
         return None
-    text = found.text if len(found.text) <= _MAX_TEXT else f"{found.text[: _MAX_TEXT - 3]}..."
-    return Digest(text, found.severity, found.security)
+    return found if len(found.text) <= _MAX_TEXT else replace(found, text=f"{found.text[: _MAX_TEXT - 3]}...")
 
 
 # -- reading
 
 
 def _in(body: Object, *path: str) -> Object:
-    for name in path:
-        body = as_object(body.get(name))
-    return body
+    return as_object(at(body, *path))
 
 
 def _text(body: Object, name: str) -> str:
@@ -78,14 +75,8 @@ def _text(body: Object, name: str) -> str:
     return str(value)[:_MAX_NAME] if isinstance(value, str | int | float) else ""
 
 
-def _items(body: Object, name: str) -> list[Object]:
-    value = body.get(name)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _texts(body: Object, name: str) -> list[str]:
-    value = body.get(name)
-    return [item[:_MAX_NAME] for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return [item[:_MAX_NAME] for item in texts_at(body, name)]
 
 
 def _few(names: Iterable[str], most: int = _MAX_NAMES) -> str:
@@ -97,13 +88,13 @@ def _join(*facts: str | None) -> str:
     return "; ".join(fact for fact in facts if fact)
 
 
-def _selector(selector: Object, of_all: str) -> str:
+def _selector(selector: Object, if_empty: str) -> str:
     labels = [f"{name}={value}" for name, value in as_object(selector.get("matchLabels")).items()]
     expressions = [
         f"{_text(one, 'key')} {_text(one, 'operator')} {_few(_texts(one, 'values'))}".strip()
-        for one in _items(selector, "matchExpressions")
+        for one in objects_at(selector, "matchExpressions")
     ]
-    return _few([*labels, *expressions]) or of_all
+    return _few([*labels, *expressions]) or if_empty
 
 
 # -- permissions
@@ -113,24 +104,23 @@ def _binding(body: Object) -> Digest:
     role = _in(body, "roleRef")
     subjects = [
         f"{_text(one, 'kind')} {'/'.join(filter(None, (_text(one, 'namespace'), _text(one, 'name'))))}"
-        for one in _items(body, "subjects")
+        for one in objects_at(body, "subjects")
     ]
     reference = (_text(role, "kind"), _text(role, "name"))
-    names = {_text(one, "name") for one in _items(body, "subjects")}
+    names = {_text(one, "name") for one in objects_at(body, "subjects")}
     is_critical = reference == ("ClusterRole", "cluster-admin") or not names.isdisjoint(_ANONYMOUS)
     text = f"grants {' '.join(reference)} to {_few(subjects) or 'no subject'}"
     return Digest(text, Severity.CRITICAL if is_critical and subjects else None, Security.LOOSENS if subjects else None)
 
 
 def _role(body: Object) -> Digest:
-    rules = _items(body, "rules")[:_MAX_RULES]
-    widest = rbac.widest_rule(rules)
     if "aggregationRule" in body:
         return Digest("collects the rules of other cluster roles by their labels")
+    rules = objects_at(body, "rules")
+    widest = rbac.widest_rule(rules[:_MAX_RULES])
     if widest is None:
         return Digest("grants nothing")
-    more = len(_items(body, "rules")) - 1
-    text = f"allows {rbac.rule_text(widest)}{f' (the widest of {more + 1} rules)' if more else ''}"
+    text = f"allows {rbac.rule_text(widest)}{f' (the widest of {len(rules)} rules)' if len(rules) > 1 else ''}"
     return Digest(text, Severity.CRITICAL if rbac.grants_everything(widest) else None)
 
 
@@ -162,11 +152,15 @@ def _schedule(body: Object) -> list[str]:
 
 
 def _pods(spec: Object, *facts: str) -> Digest:
-    containers = [*_items(spec, "initContainers"), *_items(spec, "containers"), *_items(spec, "ephemeralContainers")]
+    containers = [
+        *objects_at(spec, "initContainers"),
+        *objects_at(spec, "containers"),
+        *objects_at(spec, "ephemeralContainers"),
+    ]
     images = _few(_text(container, "image") for container in containers)
     contexts = [_in(container, "securityContext") for container in containers]
     added = chain.from_iterable(_texts(_in(context, "capabilities"), "add") for context in contexts)
-    paths = [_text(_in(volume, "hostPath"), "path") for volume in _items(spec, "volumes") if "hostPath" in volume]
+    paths = [_text(_in(volume, "hostPath"), "path") for volume in objects_at(spec, "volumes") if "hostPath" in volume]
     powers = [
         "privileged" if any(context.get("privileged") is True for context in contexts) else "",
         *(name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name) is True),
@@ -194,7 +188,7 @@ def _service(body: Object) -> Digest:
     kind = _text(spec, "type") or "ClusterIP"
     if kind == "ExternalName":
         return Digest(f"ExternalName {_text(spec, 'externalName')}")
-    ports = _few(map(_port, _items(spec, "ports")))
+    ports = _few(map(_port, objects_at(spec, "ports")))
     addresses = _few(_texts(spec, "externalIPs"))
     name = "headless" if _text(spec, "clusterIP") == "None" else kind
     text = _join(f"{name}, ports {ports}" if ports else f"{name}, no ports", addresses and f"external IPs {addresses}")
@@ -210,15 +204,15 @@ def _port(port: Object) -> str:
 
 def _ingress(body: Object) -> Digest:
     spec = _in(body, "spec")
-    hosts = [_text(rule, "host") or "any host" for rule in _items(spec, "rules")] or ["any host"]
-    encrypted = set(chain.from_iterable(_texts(entry, "hosts") for entry in _items(spec, "tls")))
+    hosts = [_text(rule, "host") or "any host" for rule in objects_at(spec, "rules")] or ["any host"]
+    encrypted = set(chain.from_iterable(_texts(entry, "hosts") for entry in objects_at(spec, "tls")))
     plain = _few(host for host in hosts if host not in encrypted)
     tls = "with TLS" if not plain else f"without TLS for {plain}" if encrypted else "without TLS"
     return Digest(f"serves {_few(hosts)} {tls}", security=Security.LOOSENS)
 
 
 def _route(body: Object) -> str:
-    parents = _few(_text(parent, "name") for parent in _items(_in(body, "spec"), "parentRefs"))
+    parents = _few(_text(parent, "name") for parent in objects_at(body, "spec", "parentRefs"))
     return f"routes {_few(_texts(_in(body, 'spec'), 'hostnames')) or 'any host'} of {parents or 'no gateway'}"
 
 
@@ -226,8 +220,8 @@ def _network_policy(body: Object) -> Digest:
     spec = _in(body, "spec")
     types = _texts(spec, "policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
     pods = _selector(_in(spec, "podSelector"), "all pods")
-    rules = [_direction(_items(spec, kind.lower()), kind) for kind in types if kind in {"Ingress", "Egress"}]
-    denies_only = not any(_items(spec, kind.lower()) for kind in types)
+    rules = [_direction(objects_at(spec, kind.lower()), kind) for kind in types if kind in {"Ingress", "Egress"}]
+    denies_only = not any(objects_at(spec, kind.lower()) for kind in types)
     return Digest(f"{pods}: {_join(*rules)}", security=Security.TIGHTENS if denies_only else None)
 
 
@@ -237,8 +231,8 @@ def _direction(rules: Sequence[Object], kind: str) -> str:
         return f"denies all {kind.lower()}"
     if any(not rule.get(peers) and not rule.get("ports") for rule in rules):
         return f"allows all {kind.lower()}"
-    places = _few(_peer(peer) for rule in rules for peer in (_items(rule, peers) or [{}]))
-    ports = _few(_text(port, "port") for rule in rules for port in _items(rule, "ports"))
+    places = _few(_peer(peer) for rule in rules for peer in (objects_at(rule, peers) or [{}]))
+    ports = _few(_text(port, "port") for rule in rules for port in objects_at(rule, "ports"))
     return f"allows {kind.lower()} {peers} {places}{f' on ports {ports}' if ports else ''}"
 
 
@@ -254,8 +248,8 @@ def _peer(peer: Object) -> str:
 
 def _endpoints(body: Object) -> str:
     addresses = [
-        *(_text(one, "ip") for subset in _items(body, "subsets") for one in _items(subset, "addresses")),
-        *(address for one in _items(body, "endpoints") for address in _texts(one, "addresses")),
+        *(_text(one, "ip") for subset in objects_at(body, "subsets") for one in objects_at(subset, "addresses")),
+        *(address for one in objects_at(body, "endpoints") for address in _texts(one, "addresses")),
     ]
     return f"sends traffic to {_few(addresses) or 'no address'}"
 
@@ -264,7 +258,7 @@ def _endpoints(body: Object) -> str:
 
 
 def _webhooks(body: Object) -> str:
-    webhooks = _items(body, "webhooks")
+    webhooks = objects_at(body, "webhooks")
     if not webhooks:
         return "no webhooks"
     more = f"; {plural(len(webhooks) - 1, 'more webhook')}" if len(webhooks) > 1 else ""
@@ -272,7 +266,7 @@ def _webhooks(body: Object) -> str:
 
 
 def _webhook(webhook: Object) -> str:
-    rules = _items(webhook, "rules")
+    rules = objects_at(webhook, "rules")
     operations = _few((operation.lower() for rule in rules for operation in _texts(rule, "operations")), 4)
     resources = _few(resource for rule in rules for resource in _texts(rule, "resources"))
     policy = _text(webhook, "failurePolicy") or "Fail"
@@ -291,7 +285,7 @@ def _client(config: Object) -> str:
 
 def _admission_policy(body: Object) -> str:
     spec = _in(body, "spec")
-    rules = _items(_in(spec, "matchConstraints"), "resourceRules")
+    rules = objects_at(spec, "matchConstraints", "resourceRules")
     resources = _few(resource for rule in rules for resource in _texts(rule, "resources"))
     return f"checks {resources or 'nothing'}, failurePolicy {_text(spec, 'failurePolicy') or 'Fail'}"
 
@@ -304,7 +298,7 @@ def _admission_binding(body: Object) -> str:
 
 def _crd(body: Object) -> str:
     spec = _in(body, "spec")
-    versions = _few(_text(version, "name") for version in _items(spec, "versions"))
+    versions = _few(_text(version, "name") for version in objects_at(spec, "versions"))
     return f"defines {_text(_in(spec, 'names'), 'kind')} of {_text(spec, 'group')}, versions {versions}"
 
 
@@ -332,7 +326,7 @@ def _config_map(body: Object) -> str:
 
 def _secret(body: Object) -> str:
     """The type and the number of keys. Metadata has no type, but names the keys in ``managedFields``."""
-    fields = [_in(entry, "fieldsV1", "f:data") for entry in _items(_in(body, "metadata"), "managedFields")]
+    fields = [_in(entry, "fieldsV1", "f:data") for entry in objects_at(body, "metadata", "managedFields")]
     keys = {*_in(body, "data"), *(name[2:] for names in fields for name in names if name.startswith("f:"))}
     return f"{_text(body, 'type') or 'Secret'} with {plural(len(keys), 'key')}"
 
@@ -391,7 +385,7 @@ def _quota(body: Object) -> str:
 
 
 def _limit_range(body: Object) -> str:
-    return f"limits for {_few(_text(limit, 'type') for limit in _items(_in(body, 'spec'), 'limits')) or 'nothing'}"
+    return f"limits for {_few(_text(limit, 'type') for limit in objects_at(body, 'spec', 'limits')) or 'nothing'}"
 
 
 def _priority_class(body: Object) -> str:

@@ -11,7 +11,7 @@ from drift.compare.objects import ObjectComparison
 from drift.compare.project import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
 from drift.model import SEVERITY_RANK, Cause, Change, Finding, Severity
-from drift.objects import Json, Object, ObjectKey
+from drift.objects import Json, Object, ObjectKey, at
 from drift.paths import Path, render
 from drift.policy.digest import Digest
 from drift.policy.security import security_of
@@ -84,8 +84,7 @@ def _note(difference: Difference) -> str | None:
 
 def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:
     """Returns a finding if an object that is in Git is being deleted, else ()."""
-    metadata = live.get("metadata")
-    since = metadata.get("deletionTimestamp") if isinstance(metadata, dict) else None
+    since = at(live, "metadata", "deletionTimestamp")
     if not isinstance(since, str):
         return ()
     path = "metadata.deletionTimestamp"
@@ -160,7 +159,7 @@ def fingerprint(cluster: str, key: ObjectKey, path: str, change: Change) -> str:
 
 
 def _replaces_secret(difference: Difference, projection: Projection) -> bool:
-    """Returns whether a difference would show a value that the other side takes from a Secret.
+    """Returns whether a difference has the plain value of a variable that the other object takes from a Secret.
 
     Args:
         difference: A difference without redacted values.
@@ -264,7 +263,7 @@ def _judge(key: ObjectKey, finding: Finding, autoscaler: Autoscaler | None) -> F
     if finding.change is Change.REMOVED:
         return finding
     if autoscaler is None:
-        # The controller manager scales only for an autoscaler, and that one must have been deleted.
+        # The controller manager set the replicas for an autoscaler that has been deleted since.
         return _with_cause(key, finding, Cause.UNKNOWN) if finding.cause is Cause.CONTROLLER else finding
     bounds = f"[{autoscaler.minimum}, {autoscaler.maximum}]"
     if _is_in_range(finding.live, autoscaler):

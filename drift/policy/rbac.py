@@ -5,13 +5,13 @@ from itertools import product
 from typing import Final
 
 from drift.model import Security
-from drift.objects import Json, Object, as_object
+from drift.objects import Json, Object, as_object, texts_at
 from drift.words import first_few
 
 GROUP: Final = "rbac.authorization.k8s.io"
 #: Verb, API group, resource and name of an object; "" names every object. For a URL, the group is None.
 _Permission = tuple[str, str | None, str, str]
-#: The names that a rule is described by, of each of its parts.
+#: The most names that the text of a rule gives for each of its fields.
 _MAX_NAMES: Final = 6
 #: Roles with more permissions than this are not compared.
 _MAX_PERMISSIONS: Final = 20_000
@@ -35,7 +35,7 @@ def compare_rules(desired: Json, live: Json) -> Security | None:
 
 def grants_everything(rule: Object) -> bool:
     """Returns whether a rule of a role gives full control, directly or because the account can extend its own role."""
-    verbs, resources = set(_texts(rule, "verbs")), set(_texts(rule, "resources"))
+    verbs, resources = set(texts_at(rule, "verbs")), set(texts_at(rule, "resources"))
     return bool(resources) and ((_ALL in verbs and _ALL in resources) or not verbs.isdisjoint(_ESCALATING_VERBS))
 
 
@@ -46,21 +46,21 @@ def widest_rule(rules: Iterable[Object]) -> Object | None:
 
 def rule_text(rule: Object) -> str:
     """Returns ``get, list on pods, deployments.apps``."""
-    groups = [group for group in _texts(rule, "apiGroups") if group]
-    suffix = f".{groups[0]}" if len(groups) == 1 and len(_texts(rule, "apiGroups")) == 1 else ""
+    groups = [group for group in texts_at(rule, "apiGroups") if group]
+    suffix = f".{groups[0]}" if len(groups) == 1 and len(texts_at(rule, "apiGroups")) == 1 else ""
     resources = [
         resource if resource == _ALL and suffix == f".{_ALL}" else f"{resource}{suffix}"
-        for resource in _texts(rule, "resources")
+        for resource in texts_at(rule, "resources")
     ]
-    names = [*resources, *_texts(rule, "nonResourceURLs")]
+    names = [*resources, *texts_at(rule, "nonResourceURLs")]
     where = f" in {first_few(groups, _MAX_NAMES)}" if groups and not suffix else ""
-    only = _texts(rule, "resourceNames")
+    only = texts_at(rule, "resourceNames")
     named = f" named {first_few(only, _MAX_NAMES)}" if only else ""
-    return f"{first_few(_texts(rule, 'verbs'), _MAX_NAMES)} on {first_few(names, _MAX_NAMES)}{where}{named}"
+    return f"{first_few(texts_at(rule, 'verbs'), _MAX_NAMES)} on {first_few(names, _MAX_NAMES)}{where}{named}"
 
 
 def _width(rule: Object) -> tuple[bool, int, bool, bool, int]:
-    verbs, resources = set(_texts(rule, "verbs")), set(_texts(rule, "resources"))
+    verbs, resources = set(texts_at(rule, "verbs")), set(texts_at(rule, "resources"))
     wildcards = sum(_ALL in names for names in (verbs, resources))
     writes = _ALL in verbs or not verbs.isdisjoint(_WRITING_VERBS)
     return (
@@ -68,7 +68,7 @@ def _width(rule: Object) -> tuple[bool, int, bool, bool, int]:
         wildcards,
         not resources.isdisjoint(_SENSITIVE),
         writes,
-        -len(_texts(rule, "resourceNames")),
+        -len(texts_at(rule, "resourceNames")),
     )
 
 
@@ -83,16 +83,16 @@ def _permissions(rules: Json) -> frozenset[_Permission] | None:
 
 
 def _count(rule: Object) -> int:
-    verbs, groups, resources = (len(_texts(rule, name)) for name in ("verbs", "apiGroups", "resources"))
-    names = len(_texts(rule, "resourceNames")) or 1
-    return verbs * (groups * resources * names + len(_texts(rule, "nonResourceURLs")))
+    verbs, groups, resources = (len(texts_at(rule, name)) for name in ("verbs", "apiGroups", "resources"))
+    names = len(texts_at(rule, "resourceNames")) or 1
+    return verbs * (groups * resources * names + len(texts_at(rule, "nonResourceURLs")))
 
 
 def _permissions_of(rule: Object) -> Iterator[_Permission]:
-    verbs = _texts(rule, "verbs")
-    names = _texts(rule, "resourceNames") or [""]
-    yield from product(verbs, _texts(rule, "apiGroups"), _texts(rule, "resources"), names)
-    for verb, url in product(verbs, _texts(rule, "nonResourceURLs")):
+    verbs = texts_at(rule, "verbs")
+    names = texts_at(rule, "resourceNames") or [""]
+    yield from product(verbs, texts_at(rule, "apiGroups"), texts_at(rule, "resources"), names)
+    for verb, url in product(verbs, texts_at(rule, "nonResourceURLs")):
         yield verb, None, url, ""
 
 
@@ -104,8 +104,3 @@ def _is_covered(permission: _Permission, by: frozenset[_Permission]) -> bool:
     _, slash, subresource = resource.partition("/")
     resources = (resource, _ALL, f"{_ALL}/{subresource}") if slash else (resource, _ALL)
     return any(one in by for one in product((verb, _ALL), (group, _ALL), resources, (name, "")))
-
-
-def _texts(rule: Object, name: str) -> list[str]:
-    values = rule.get(name)
-    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []

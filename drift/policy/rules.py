@@ -58,7 +58,7 @@ class _Policy:
     def __init__(self, settings: Settings, rules: Sequence[IgnoreRule]) -> None:
         self._table: SeverityTable | None = None
         if settings.severity:
-            self._table = replace(default_table(), first=settings.severity)
+            self._table = replace(default_table(), user_rules=settings.severity)
         self._rules = rules
         self._used: set[int] = set()
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from drift.globs import Glob, PathGlob
 from drift.model import Change, Security
-from drift.objects import Json, Object, ObjectKey, as_object
+from drift.objects import Json, Object, ObjectKey, as_object, texts_at
 from drift.paths import ItemKey, Path, parse, render, set_member
 from drift.policy import rbac
 
@@ -30,6 +30,9 @@ _RESTRICTIONS: Final = frozenset(
     }
 )
 _GRANTS: Final = frozenset({(rbac.GROUP, "RoleBinding"), (rbac.GROUP, "ClusterRoleBinding")})
+#: The only results that count for the settings of a list item that was added or removed as a whole: a new container
+#: that runs as a user other than root does not tighten security.
+_COUNTED: Final = {Change.ADDED: Security.LOOSENS, Change.REMOVED: Security.TIGHTENS}
 _CACHE_SIZE: Final = 10_000
 
 
@@ -51,7 +54,7 @@ def security_of(key: ObjectKey, path: str, change: Change, desired: Json, live: 
         result
         for part, before, after, is_new in _changed_settings(path, change, desired, live)
         for compare in _comparisons(key.group, key.kind, part)
-        if (result := compare(before, after)) is not None and (not is_new or result is _EXPOSED.get(change))
+        if (result := compare(before, after)) is not None and (not is_new or result is _COUNTED.get(change))
     }
     return Security.LOOSENS if Security.LOOSENS in found else next(iter(found), None)
 
@@ -63,10 +66,6 @@ def gives_full_control(key: ObjectKey, path: str, live: Json) -> bool:
     if path == "rules" and isinstance(live, list):
         return any(rbac.grants_everything(as_object(rule)) for rule in live)
     return path == "roleRef" and _role_level(live) == _ROLES["cluster-admin"]
-
-
-#: What a list item that was added or removed can do. A container without a security context is no looser than none.
-_EXPOSED: Final = {Change.ADDED: Security.LOOSENS, Change.REMOVED: Security.TIGHTENS}
 
 
 def _of_missing(key: ObjectKey) -> Security | None:
@@ -142,7 +141,7 @@ def _by_reach(reaches: Callable[[Json, Json], bool]) -> _Comparison:
 
 
 def _strings(value: Json) -> frozenset[str]:
-    return frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
+    return frozenset(texts_at(value))
 
 
 def _adds(before: Json, after: Json) -> bool:
@@ -157,7 +156,7 @@ def _isolates_less(before: Json, after: Json) -> bool:
     return not _strings(before) <= _strings(after)
 
 
-def _subjects(before: Json, after: Json) -> bool:
+def _binds_more(before: Json, after: Json) -> bool:
     names = [
         {
             tuple(str(as_object(subject).get(name)) for name in ("kind", "namespace", "name"))
@@ -174,7 +173,7 @@ def _role_level(role: Json) -> float | None:
     return _ROLES.get(name) if reference.get("kind") == "ClusterRole" and isinstance(name, str) else None
 
 
-def _sources(before: Json, after: Json) -> bool:
+def _accepts_more(before: Json, after: Json) -> bool:
     """Whether a load balancer accepts addresses that it did not accept before. No range is every address."""
     if not before:
         return False
@@ -305,7 +304,7 @@ _SETTINGS: Final = (
         ("spec.ports[]", _present),
         ("spec.externalIPs[]", _present),
         ("spec.externalIPs", _by_reach(_adds)),
-        ("spec.loadBalancerSourceRanges", _by_reach(_sources)),
+        ("spec.loadBalancerSourceRanges", _by_reach(_accepts_more)),
         kind="Service",
         group="",
     ),
@@ -326,7 +325,7 @@ _SETTINGS: Final = (
     ),
     *_table(
         ("rules", rbac.compare_rules),
-        ("subjects", _by_reach(_subjects)),
+        ("subjects", _by_reach(_binds_more)),
         ("roleRef", _by_level(_role_level)),
         ('metadata.labels["rbac.authorization.k8s.io/aggregate-to-*"]', _by_name({None: 0, "false": 0, "true": 1})),
         group=rbac.GROUP,

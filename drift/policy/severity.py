@@ -28,7 +28,7 @@ class SeverityTable:
         rules: The shipped rules.
         default: The severity if no rule matches.
         stops: Values by path that stop a workload; a change to one of them is at least high.
-        first: The user's rules, which are tried first.
+        user_rules: The user's rules, which are tried first.
         cache: The results for single paths: those of the user's rules and those of all rules.
         candidates: The rules that may match, by group, kind, change and cause: the user's and the shipped ones.
     """
@@ -36,7 +36,7 @@ class SeverityTable:
     rules: tuple[SeverityRule, ...]
     default: Severity
     stops: Mapping[str, Json] = field(default_factory=dict)
-    first: tuple[SeverityRule, ...] = ()
+    user_rules: tuple[SeverityRule, ...] = ()
     cache: dict[_Lookup, tuple[Severity | None, Severity | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -56,8 +56,8 @@ class SeverityTable:
         """Returns the severity of a difference.
 
         An added or removed value is as severe as its most severe part: an added volume is as severe as the host path in
-        it. What loosens security is at least high, and critical if it gives full
-        control. A user's rule for the value as a whole takes precedence.
+        it. A difference that loosens security is at least high, and critical if it gives full control. A user's rule
+        for the value as a whole takes precedence.
 
         Args:
             key: The object.
@@ -97,8 +97,8 @@ class SeverityTable:
         lookup = (key.group, key.kind, path, change, cause)
         found = self.cache.get(lookup)
         if found is None:
-            first, rules = self._rules_for(key, change, cause)
-            by_user = first.severity(path)
+            user_rules, rules = self._rules_for(key, change, cause)
+            by_user = user_rules.severity(path)
             found = by_user, by_user or rules.severity(path)
             if len(self.cache) >= _CACHE_SIZE:
                 self.cache.clear()
@@ -110,11 +110,11 @@ class SeverityTable:
         lookup = (key.group, key.kind, change, cause)
         found = self.candidates.get(lookup)
         if found is None:
-            first, shipped = (
+            user_rules, shipped = (
                 _Rules([rule for rule in rules if rule.may_match(key, change, cause)])
-                for rules in (self.first, self.rules)
+                for rules in (self.user_rules, self.rules)
             )
-            found = self.candidates[lookup] = first, shipped
+            found = self.candidates[lookup] = user_rules, shipped
         return found
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:

@@ -1,7 +1,7 @@
 """Decides which live objects without a manifest are unmanaged, and which belong to the cluster or to another owner."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -13,9 +13,9 @@ from drift.gitops.managers import is_controller
 from drift.gitops.opt_outs import hook_of
 from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
 from drift.model import Actor, Cause
-from drift.objects import Json, Object, ObjectKey
+from drift.objects import Json, Object, ObjectKey, as_object
 
-#: Field managers that run hooks. Other appliers ignore the annotations.
+#: The field managers of appliers that run hooks. To other appliers, a hook is an ordinary object.
 _HOOK_MANAGERS: Final = (*MANAGERS, "helm", "helm-controller")
 
 
@@ -24,9 +24,9 @@ class ManagedScope:
     """What the manifests manage.
 
     Attributes:
-        trackers: The trackers of their live objects.
-        namespaces: The namespaces of their objects.
-        keys: Their objects.
+        trackers: The trackers that the live objects of the manifests name.
+        namespaces: The namespaces of the manifests.
+        keys: The objects that the manifests describe.
         tracking_labels: The keys that Argo CD's tracking label may have.
     """
 
@@ -36,9 +36,9 @@ class ManagedScope:
     tracking_labels: Sequence[str] = USUAL_LABELS
 
     def shared(self, trackers: frozenset[Tracker]) -> Tracker | None:
-        """Returns the first of these trackers that has a manifest too, or None.
+        """Returns the first of these trackers that also tracks an object with a manifest, or None.
 
-        An Application is the same tracker in a label and in an annotation.
+        A label and an annotation that name the same Application count as one tracker.
         """
         found = sorted(trackers & self.trackers)
         if not found:
@@ -58,8 +58,8 @@ class UnmanagedObject:
 
     Attributes:
         cause: Pending-sync if the applier created the object and should have pruned it.
-        actors: Its field managers, latest first.
-        note: One sentence about it, or None.
+        actors: Its field managers, latest first; without controllers if the cause is manual.
+        note: One sentence that explains the cause, or None.
     """
 
     cause: Cause
@@ -72,7 +72,7 @@ def judge_unmanaged(
     body: Object,
     scope: ManagedScope,
     appliers: Collection[str] = (),
-    controllers: Iterable[str] = (),
+    controllers: Collection[str] = (),
 ) -> UnmanagedObject | str:
     """Decides whether a live object without a manifest is unmanaged.
 
@@ -86,12 +86,11 @@ def judge_unmanaged(
     Returns:
         The unmanaged object, or one sentence on why it does not need a manifest.
     """
-    metadata = body.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    controllers = tuple(controllers)
+    metadata = as_object(body.get("metadata"))
     actors = actors_of(metadata)
     people = tuple(actor for actor in actors if not is_controller(actor, controllers))
-    # If the manifests use a namespace of Kubernetes, report what people create there.
+    # In a namespace of Kubernetes itself, such as kube-system, report only what people create, and only if the
+    # manifests use that namespace.
     reason = _system_reason(kind, metadata, except_namespaces=scope.namespaces if people else frozenset())
     reason = reason or _hook_reason(body, actors, appliers)
     if reason:

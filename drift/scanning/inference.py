@@ -9,8 +9,8 @@ from drift.gitops.tracked_by import Trackers
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
-from drift.managed_fields import ManagedFieldsError, ManagerName, manager_names, read_entries
-from drift.objects import Manifest
+from drift.managed_fields import ManagedFieldsError, manager_names, read_entries
+from drift.objects import Manifest, at
 from drift.scanning.options import Options
 from drift.scanning.plan import Pair, PlannedKind
 from drift.scanning.read import Unread
@@ -63,7 +63,8 @@ class Inference:
         return self.tracking.reserved_for(pair.desired, pair.live) or reserved_metadata()
 
     def _needs_vote(self, live: LiveObject) -> bool:
-        return self._infers_applier and self._election.needs_vote(_managers_of(live))
+        managed_fields = at(live.body, "metadata", "managedFields")
+        return self._infers_applier and self._election.needs_vote(manager_names(managed_fields))
 
     def _vote(self, manifest: Manifest, live: LiveObject) -> None:
         if self._needs_vote(live):
@@ -72,11 +73,6 @@ class Inference:
             except ManagedFieldsError:
                 return
             self._election.vote(entries, manifest.body, live.body)
-
-
-def _managers_of(live: LiveObject) -> tuple[ManagerName, ...]:
-    metadata = live.body.get("metadata")
-    return manager_names(metadata.get("managedFields")) if isinstance(metadata, dict) else ()
 
 
 class OtherShards:

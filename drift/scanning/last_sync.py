@@ -110,12 +110,12 @@ class LastSync:
         return self._recorded.was_synced(key, self._trackers.gitops_objects)
 
     def why_kept(self, live: Object) -> str | None:
-        """Returns why an object that Git has dropped is not pruned, as a setting and what has it, or None if it is."""
-        by = gitops_object_of(live)
-        if by is None:
+        """Returns the setting that keeps an object that Git has dropped from being pruned, or None if it is pruned."""
+        owner = gitops_object_of(live)
+        if owner is None:
             return None
-        setting = self._keepers.get(by) or (self._recorded.keeps(by) if self._recorded is not None else None)
-        return None if setting is None else f"{setting} of {by}"
+        setting = self._keepers.get(owner) or (self._recorded.keeps(owner) if self._recorded is not None else None)
+        return None if setting is None else f"{setting} of {owner}"
 
     def _base_of_source(self, manifest: Manifest) -> Mapping[ObjectKey, Manifest] | None:
         """Returns what was last synced from the first source of a manifest that knows it, or None if none does."""

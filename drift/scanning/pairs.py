@@ -1,4 +1,4 @@
-"""Compares a manifest with its live object and makes the object's report, or takes that of an earlier scan."""
+"""Compares a manifest with its live object, and returns the report of the object, new or from a cache."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,9 +24,11 @@ from drift.scanning.plan import Pair
 from drift.scanning.read import Autoscalers, Types
 from drift.schema.facts import known_facts
 
+_VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
+
 
 class NoCache:
-    """Caches nothing: for a single scan.
+    """The cache of a single scan, which keeps no reports.
 
     Attributes:
         inferred_applier: The applier that the last full scan inferred, or None.
@@ -46,7 +48,7 @@ class NoCache:
 
 
 class ComparisonCache(NoCache):
-    """Caches the report of a manifest and its live object until either of the two is replaced by another value.
+    """Keeps the report of each manifest for later scans, which use it if the live object is still the same value.
 
     It is valid for one set of options, manifests and schemas. If these change, use a new cache.
     """
@@ -66,9 +68,6 @@ class ComparisonCache(NoCache):
         return report
 
 
-_VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
-
-
 @dataclass(frozen=True, slots=True)
 class PairResult:
     """The result of comparing one pair.
@@ -76,9 +75,9 @@ class PairResult:
     Attributes:
         report: The report of the object.
         has_managed_fields: Whether the live object has ``managedFields``; None if it was not compared in this scan.
-        without_base: The managers of fields that Git does not have, once per field, if the scan cannot tell a webhook's
-            work from a field that was removed from Git.
-        differs_in_variables: Whether a value in Git that differs has a variable, which Flux seems to replace.
+        without_base: For each field with `NO_BASE_NOTE` (a webhook added it, or Git had it before; the scan cannot tell
+            which), the managers of the field.
+        differs_in_variables: Whether a field differs whose value in Git has a variable that Flux seems to replace.
     """
 
     report: ObjectReport
@@ -92,8 +91,8 @@ class PairComparer:
     """Compares pairs, each independently of the others.
 
     Attributes:
-        managers: The field managers that are appliers or controllers.
-        types: The types of the kinds.
+        managers: The field managers that the user names, and the inferred applier.
+        types: Looks up the schemas of kinds.
         last_sync: What was last synced.
         autoscalers: The autoscalers of the cluster.
         ignore_differences: What Argo CD and Flux ignore.
@@ -138,7 +137,7 @@ class PairComparer:
         try:
             return self._compare(self._without_secret_values(pair), reserved)
         except RecursionError:
-            # One malicious object must not prevent the report of all others.
+            # One malicious object must not stop the whole scan.
             return PairResult(pair.report(Status.UNCHECKED, "nested too deeply to compare"))
 
     def _compare(self, pair: Pair, reserved: ReservedMetadata) -> PairResult:
@@ -168,22 +167,23 @@ class PairComparer:
         return PairResult(report, not comparison.lacks_owners, tuple(without_base), differs_in_variables)
 
     def _without_secret_values(self, pair: Pair) -> Pair:
-        """Returns a pair in which what Flux took from Secrets is redacted in both objects, as in the manifest."""
-        hidden = self._hidden(pair)
-        if not hidden:
+        """Returns a pair in which the values that Flux took from Secrets are redacted in the live object, too."""
+        paths = self._secret_paths(pair)
+        if not paths:
             return pair
         live, last_applied = pair.live.body, pair.live.last_applied
         return replace(
             pair,
-            desired=redact_at(pair.desired, hidden),
+            desired=redact_at(pair.desired, paths),
             live=replace(
                 pair.live,
-                body=redact_at(live, hidden),
-                last_applied=None if last_applied is None else redact_at(last_applied, hidden),
+                body=redact_at(live, paths),
+                last_applied=None if last_applied is None else redact_at(last_applied, paths),
             ),
         )
 
-    def _hidden(self, pair: Pair) -> Collection[tuple[str | None, ...]]:
+    def _secret_paths(self, pair: Pair) -> Collection[tuple[str | None, ...]]:
+        """Returns the paths of values that came from Secrets, in an object that is no Secret itself."""
         if self.with_secret_values.isdisjoint(pair.manifest.origins) or is_secret(
             pair.manifest.api_version, pair.manifest.kind
         ):
@@ -193,8 +193,8 @@ class PairComparer:
 
     def _base(self, pair: Pair) -> Object | None:
         base = self.last_sync.named_base(pair.manifest, pair.key)
-        hidden = self._hidden(pair) if base is not None else ()
-        return redact_at(base, hidden) if hidden else base
+        paths = self._secret_paths(pair) if base is not None else ()
+        return redact_at(base, paths) if paths else base
 
     def _is_obviously_in_sync(self, pair: Pair, reserved: ReservedMetadata) -> bool:
         if reserved not in self._proofs:
@@ -243,12 +243,13 @@ class PairComparer:
         )
         if self.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))
-        # What only the cluster has may have been in Git, from a Secret.
-        hides = bool(self._hidden(pair))
-        added = {finding.path for finding in findings if hides and finding.change is Change.ADDED}
-        if comparison.concealed or added:
-            # The steps before depend on the values.
-            findings = conceal(findings, comparison.concealed | added)
+        concealed = comparison.concealed
+        if self._secret_paths(pair):
+            # A field that only the cluster has may come from an earlier manifest with the value of a Secret.
+            concealed |= {finding.path for finding in findings if finding.change is Change.ADDED}
+        if concealed:
+            # Last, because the steps above need the values.
+            findings = conceal(findings, concealed)
         return self._with_lines(findings, pair, comparison)
 
     def _with_lines(

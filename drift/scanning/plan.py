@@ -20,6 +20,7 @@ _VARIABLE_NAME: Final = (
 _HASHED_NAME: Final = (
     "generated from a file that is encrypted with SOPS, so the hash in its name is another one in the cluster"
 )
+#: The end of the API groups of all Flux kinds.
 _FLUX_GROUPS: Final = ".toolkit.fluxcd.io"
 
 
@@ -45,11 +46,6 @@ class PlannedKind:
     def key(self, namespace: str | None, name: str) -> ObjectKey:
         """Returns the key of one of its objects."""
         return ObjectKey(self.resource.group, self.resource.kind, namespace, name)
-
-    @property
-    def count(self) -> int:
-        """The number of manifests."""
-        return sum(map(len, self.namespaces.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +110,8 @@ class MissingObject:
 class PendingKind:
     """The manifests of a kind that have no result yet.
 
-    Args:
-        kind: All manifests of the kind.
-
     Attributes:
-        kind: The same.
+        kind: All manifests of the kind, pending or not.
     """
 
     def __init__(self, kind: PlannedKind) -> None:
@@ -134,7 +127,7 @@ class PendingKind:
         return Pair(manifest, manifest.body, live, self.kind.key(namespace, live.name), self.kind.resource)
 
     def describes(self, live: LiveObject) -> bool:
-        """Whether a manifest describes a live object, pending or not."""
+        """Whether any manifest describes a live object, pending or not."""
         return live.name in self.kind.namespaces.get(self._namespace(live), ())
 
     def remove(self, pair: Pair) -> None:
@@ -149,7 +142,7 @@ class PendingKind:
         """Yields the pending manifests by name, for each namespace."""
         yield from self._namespaces.items()
 
-    def absent(self) -> Iterator["MissingObject"]:
+    def absent(self) -> Iterator[MissingObject]:
         """Yields the pending manifests as absent: all live objects of the kind have been read."""
         for namespace, manifests in self.rest():
             for name, manifest in manifests.items():

@@ -48,7 +48,7 @@ class Reader:
 
     def __init__(self, source: LiveSource) -> None:
         self._source = source
-        # Set if the account may list a kind in its namespaces, but not in all: the other kinds will be no different.
+        # Set once the account may list a kind in single namespaces, but not in all: other kinds will be no different.
         self._has_namespaced_rights_only = False
 
     def get_or_list(
@@ -132,12 +132,8 @@ class Reader:
             yield Unread((namespace,), error)
 
 
-def _is_newer(version: str, other: str) -> bool:
-    """Whether a version of Kubernetes, for example ``v1.36.3-gke.1``, has a higher minor version than another."""
-    return _minor(version) > _minor(other)
-
-
 def _minor(version: str) -> tuple[int, int]:
+    """Returns (1, 36) for ``v1.36.3-gke.1``."""
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
     return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
@@ -162,7 +158,7 @@ class Types:
         self._types: dict[Resource, Type] = {}
         self._crds = self._read_crds(manifests)
         self.notes: list[str] = []
-        if source.info is not None and _is_newer(source.info.version, schema_version()):
+        if source.info is not None and _minor(source.info.version) > _minor(schema_version()):
             self.notes.append(
                 f"the server runs Kubernetes {source.info.version}, newer than {schema_version()}, the newest version "
                 "that this release of drift knows: defaults of newer fields may be reported as changes"
@@ -228,8 +224,8 @@ class Types:
         return {kind: body for body in bodies if (kind := defined_kind(body)) is not None}
 
 
-#: Pairs (namespaces, autoscalers): after so many namespaces have been listed one by one, try to list all namespaces at
-#: once, but give up if there are more than so many autoscalers.
+#: Pairs (namespaces, autoscalers): after this many namespaces have been listed one by one, try to list all of them at
+#: once, but give up if there are more than this many autoscalers.
 _LIST_ALL_AFTER: Final = ((1, 500), (10, 5000))
 
 

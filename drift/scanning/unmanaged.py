@@ -56,9 +56,6 @@ def _built_in_types() -> SchemaDocument:
     return SchemaDocument(compact_schemas())
 
 
-#: The namespaces that a note names.
-
-
 @cache
 def _built_in_groups() -> frozenset[str]:
     """The API groups of Kubernetes itself."""
@@ -164,9 +161,9 @@ class UnmanagedSearch:
             self.errors.append(f"the search for unmanaged objects did not finish: {error}")
 
     def dropped(self, keys: Iterable[ObjectKey]) -> Iterator[Candidate]:
-        """Yields the live objects among those that were synced once and that no source describes any more.
+        """Yields objects that were synced once and that no source describes any more, if they still exist.
 
-        They may be in namespaces that are not searched, because they have no manifests any more.
+        Their namespaces may have no manifests any more, so `search` does not cover them.
         """
         names: dict[Resource, dict[str | None, set[str]]] = {}
         for key in keys:
@@ -174,36 +171,43 @@ class UnmanagedSearch:
             if resource is not None and self.options.unmanaged is not Unmanaged.OFF:
                 names.setdefault(resource, {}).setdefault(key.namespace, set()).add(key.name)
         try:
-            for resource, by_namespace in sorted(names.items(), key=lambda item: item[0].full_name):
-                for live in self.reader.get_or_list(resource, by_namespace, metadata_only=True):
-                    if isinstance(live, Unread):
-                        for namespace in live.namespaces:
-                            self.note_failure(resource, namespace, live.error, is_in_git=True)
-                    elif live.name in by_namespace.get(live.namespace, ()):
-                        yield from self.candidates(resource, live)
+            for resource, live in self._read_named(names, metadata_only=True):
+                if isinstance(live, Unread):
+                    for namespace in live.namespaces:
+                        self.note_failure(resource, namespace, live.error, is_in_git=True)
+                else:
+                    yield from self.candidates(resource, live)
         except ConnectError as error:
             self.errors.append(f"the search for objects that Git has dropped did not finish: {error}")
 
     def read_whole(self, candidates: Sequence[Candidate]) -> Mapping[ObjectKey, LiveObject]:
-        """Reads unmanaged objects as a whole: the search needs only their metadata, and most candidates are managed.
+        """Reads unmanaged objects completely: the search read only the metadata of candidates, since most are managed.
 
-        Secrets are not requested again, so that the values of those that Git does not have stay on the server.
+        Secrets are not requested, so that the values of those that Git does not have stay on the server.
         """
-        kept = {one.key: one.live for one in candidates if is_secret(one.resource.api_version, one.resource.kind)}
+        found = {one.key: one.live for one in candidates if is_secret(one.resource.api_version, one.resource.kind)}
         names: dict[Resource, dict[str | None, set[str]]] = {}
         for one in candidates:
-            if one.key not in kept:
+            if one.key not in found:
                 names.setdefault(one.resource, {}).setdefault(one.live.namespace, set()).add(one.live.name)
         try:
-            for resource, by_namespace in sorted(names.items(), key=lambda item: item[0].full_name):
-                for live in self.reader.get_or_list(resource, by_namespace):
-                    if isinstance(live, Unread):
-                        self.notes.append(f"could not read what unmanaged {resource.plural} are: {live.error}")
-                    elif live.name in by_namespace.get(live.namespace, ()):
-                        kept[ObjectKey(resource.group, resource.kind, live.namespace, live.name)] = live
+            for resource, live in self._read_named(names):
+                if isinstance(live, Unread):
+                    self.notes.append(f"could not read what unmanaged {resource.plural} are: {live.error}")
+                else:
+                    found[Candidate(resource, live).key] = live
         except ConnectError as error:
             self.notes.append(f"could not read what unmanaged objects are: {error}")
-        return kept
+        return found
+
+    def _read_named(
+        self, names: Mapping[Resource, Mapping[str | None, Collection[str]]], *, metadata_only: bool = False
+    ) -> Iterator[tuple[Resource, LiveObject | Unread]]:
+        for resource, by_namespace in sorted(names.items(), key=lambda item: item[0].full_name):
+            for live in self.reader.get_or_list(resource, by_namespace, metadata_only=metadata_only):
+                # The reader may list a namespace instead, which also returns objects with other names.
+                if isinstance(live, Unread) or live.name in by_namespace.get(live.namespace, ()):
+                    yield resource, live
 
     def _other_kinds(
         self, plan: Plan, namespaces: Iterable[str]
