@@ -8,8 +8,8 @@ from drift.compare.atomic import is_plain_dict
 from drift.compare.diff import Difference
 from drift.compare.live_only import KnownValues
 from drift.compare.normalize import value_at
-from drift.compare.ownership import AS_APPLIER_NOTE, Claim, owner_node
-from drift.compare.project import Projection
+from drift.compare.ownership import AS_APPLIER_NOTE, Attribution, owner_node
+from drift.compare.projection import Projection, is_reordered
 from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
 from drift.model import Actor, Cause, Change, Decision
@@ -50,13 +50,13 @@ class Classification:
     decisions: tuple[Decision, ...]
 
 
-#: Why a field of Git can be absent although no one removed it.
+#: Why a field that Git sets can be absent in the cluster although no one removed it.
 NOT_KEPT: Final = (
     "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
 )
-#: What is not known of a field that the applier owns and the cluster lacks, and that the server drops if it is empty.
+#: The note on a field that the applier owns but the cluster lacks, if the server drops it when it is empty.
 APPLIED_EMPTY: Final = "it was empty when it was last applied, or this server does not keep it beside the other fields"
-#: Why it is not known who removed a field that Git has.
+#: The note on a field that Git sets and the cluster lacks, if no edit can have removed it.
 SPEC_NEVER_CHANGED: Final = (
     "spec has not changed since the object was created, so no edit removed it: Git added it later, or this server does "
     "not keep it"
@@ -75,7 +75,7 @@ def classify(
     projection: Projection,
     known: KnownValues,
     schema: Type,
-    generation: Json = None,
+    generation: Json,
 ) -> Classification:
     """Determines the cause of each difference. Splits a difference whose parts have several causes.
 
@@ -102,7 +102,7 @@ def classify(
 class _Classifier:
     def __init__(self, known: KnownValues, projection: Projection, schema: Type, generation: Json) -> None:
         self._known = known
-        self._ownership = known.claim_finder.ownership
+        self._ownership = known.attribution_finder.ownership
         self._projection = projection
         self._schema = schema
         self._is_first_generation = generation == 1
@@ -124,7 +124,7 @@ class _Classifier:
         if ownership.roles.is_server_side and len(ownership.applied(owners)) < len(owners):
             return False
         desired = _unwrapped(difference.desired)
-        return self._base_at(difference.path) == desired and ownership.may_be_admitted(difference.path, desired)
+        return self._base_at(difference.path) == desired and ownership.may_be_set_on_admission(difference.path, desired)
 
     def classify(self, difference: Difference) -> Iterator[ClassifiedDifference]:
         if difference.change is Change.ADDED:
@@ -141,36 +141,36 @@ class _Classifier:
         if not isinstance(base, dict):
             return ClassifiedDifference(difference, Cause.UNKNOWN, ())
         desired, live = self._projection.reordered[path]
-        git_changed, live_changed = _is_reordered(base, desired), _is_reordered(base, live)
+        git_changed, live_changed = is_reordered(base, desired), is_reordered(base, live)
         if git_changed == live_changed:
             return ClassifiedDifference(difference, Cause.UNKNOWN, ())
         return ClassifiedDifference(difference, Cause.PENDING_SYNC if git_changed else Cause.MANUAL, ())
 
     def _added(self, difference: Difference) -> Iterator[ClassifiedDifference]:
-        claims = list(self._claims_below(difference.live_path, difference.live))
-        causes = {claim.cause for claim in claims}
-        notes = {claim.note for claim in claims}
+        attributions = list(self._attributions_below(difference.live_path, difference.live))
+        causes = {attribution.cause for attribution in attributions}
+        notes = {attribution.note for attribution in attributions}
         # A report shows only the names of redacted values, so each gets a difference of its own.
         is_split = len(causes) > 1 or contains_redacted(difference.live)
         if is_split and isinstance(difference.live, dict):
             for element, part in difference.live.items():
                 path = (*difference.live_path, element)
-                if any(True for _ in self._claims_below(path, part)):
+                if any(True for _ in self._attributions_below(path, part)):
                     yield from self._added(replace(difference, path=path, live_path=path, live=part))
             return
-        owners = sorted({index for claim in claims for index in claim.owners})
+        owners = sorted({index for attribution in attributions for index in attribution.owners})
         cause = causes.pop() if causes else Cause.UNKNOWN
         note = notes.pop() if len(notes) == 1 and cause is Cause.UNKNOWN else None
         yield ClassifiedDifference(difference, cause, self._actors(owners), note)
 
-    def _claims_below(self, path: Path, live: Json) -> Iterator[Claim]:
-        """Yields the claims at a path and below. Walks the live part: an object can have 20,000 claims."""
-        claim = self._projection.claims.get(path)
-        if claim is not None:
-            yield claim
+    def _attributions_below(self, path: Path, live: Json) -> Iterator[Attribution]:
+        """Yields the attributions at a path and below. Walks the live part: an object can have 20,000 attributions."""
+        attribution = self._projection.attributions.get(path)
+        if attribution is not None:
+            yield attribution
         if isinstance(live, dict):
             for element, part in live.items():
-                yield from self._claims_below((*path, element), part)
+                yield from self._attributions_below((*path, element), part)
 
     def _changed(self, difference: Difference) -> ClassifiedDifference:
         owners = self._owners(difference.live_path)
@@ -191,11 +191,11 @@ class _Classifier:
         return ClassifiedDifference(difference, cause, self._actors(owners, role), note)
 
     def _is_left_behind(self, difference: Difference, owners: Sequence[int]) -> bool:
-        """Whether a value is from before the applier: a former applier's, or a default that its creator owns.
+        """Whether a live value dates from before the applier: a former applier's, or a default that its creator owns.
 
-        The applier has not set the field since, so Git has added it.
+        The applier has not set the field since, so Git added it later.
         """
-        finder, path = self._known.claim_finder, difference.live_path
+        finder, path = self._known.attribution_finder, difference.live_path
         if finder.is_left_by_former_applier(owners):
             return True
         siblings = value_at(self._projection.live, path[:-1])
@@ -203,11 +203,11 @@ class _Classifier:
             finder.precede_apply(owners)
             and is_plain_dict(siblings)
             and not isinstance(path[-1], ItemKey)
-            and self._known.has_default(_unwrapped(difference.live), self._parent(path), path, siblings)
+            and self._known.is_default_at(_unwrapped(difference.live), self._parent(path), path, siblings)
         )
 
     def _differ_from_base(self, difference: Difference, has_writer: bool) -> tuple[bool, bool]:
-        """Whether Git and the cluster differ from what was last synced; neither if that is not known.
+        """Whether Git, and whether the cluster, differs from the last sync; (False, False) if that is not known.
 
         Args:
             difference: A value that differs between Git and the cluster.
@@ -225,7 +225,7 @@ class _Classifier:
         siblings = above if is_plain_dict(above) else {}
         is_filled_in = self._known.reason(live, parent, node, path, siblings) is not None
         has_writer = has_writer or (parent.name, path[-1]) in SCALED
-        return not self._known.has_default(desired, parent, path, siblings), has_writer and not is_filled_in
+        return not self._known.is_default_at(desired, parent, path, siblings), has_writer and not is_filled_in
 
     def _parent(self, path: Path) -> Type:
         return _type_at(self._schema, path[:-1])
@@ -252,7 +252,7 @@ class _Classifier:
         return ClassifiedDifference(difference, cause, self._actors(later))
 
     def _is_applied_but_absent(self, path: Path) -> bool:
-        """Whether the applier's Apply entry owns a field that is not live; removing it would have ended ownership."""
+        """Whether the applier's Apply entry owns a field that is not live. Removing it would end the ownership."""
         node = owner_node(self._ownership.tree, path)
         if node is None:
             return False
@@ -264,12 +264,12 @@ class _Classifier:
 
     def _is_edited_since_apply(self) -> bool:
         """Whether another manager may have written the object after the last server-side apply."""
-        finder, entries = self._known.claim_finder, self._ownership.entries
+        finder, entries = self._known.attribution_finder, self._ownership.entries
         others = self._ownership.with_role(range(len(entries)), Role.OTHER)
         return any(entries[index].actor.subresource is None and not finder.precede_apply([index]) for index in others)
 
     def _may_have_been_empty(self, path: Path) -> bool:
-        """Whether the server drops a field if it is applied with a zero value or empty, and keeps other values."""
+        """Whether the server drops a field if it is applied empty or with a zero value."""
         if isinstance(path[-1], ItemKey):
             return False
         parent = self._parent(path)
@@ -320,7 +320,7 @@ class _Classifier:
 
 
 def _undeclared(schema: Type, path: Path) -> str | None:
-    """Returns that the server's schema does not declare a field at a path, and what was meant; None if it does."""
+    """Returns a note if the server's schema does not declare a field on a path, with the likely right name, or None."""
     for index, element in enumerate(path):
         parent = _type_at(schema, path[:index])
         if not isinstance(element, ItemKey) and not parent.declares(element):
@@ -332,11 +332,6 @@ def _type_at(schema: Type, path: Path) -> Type:
     for element in path:
         schema = schema.items if isinstance(element, ItemKey) else schema.field(element)
     return schema
-
-
-def _is_reordered(items: Json, others: Json) -> bool:
-    """Whether the common items of two list maps are in a different order."""
-    return [key for key in items if key in others] != [key for key in others if key in items]
 
 
 def _unwrapped(value: Json) -> Json:

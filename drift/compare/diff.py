@@ -113,10 +113,10 @@ def _rekeyed(desired: ListMap, live: ListMap) -> dict[ItemKey, ItemKey]:
 
 
 def _identity_without_key(key: ItemKey, item: Json) -> Hashable:
-    """Returns what a list item keeps if its key is edited: its name, or else its other fields.
+    """Returns what stays the same if the key of a list item is edited: its name, or else its other fields.
 
-    Returns None if the value has no other fields. Also returns None if the name is the key: a container with another
-    name is another container.
+    Returns None if there are no other fields, or if the name is the key: a container with another name is another
+    container.
     """
     if not isinstance(item, dict):
         return None
@@ -144,8 +144,8 @@ def _frozen(value: Json) -> Hashable:
 def _narrowed(difference: Difference) -> Iterator[Difference]:
     """Descends to the added parts of list items that Git does not have.
 
-    An item without its key fields was not added by the manager that added a part of it: for instance a container that
-    a webhook injected and a user edited.
+    If an item lacks its key fields, only a part of it was added: for instance, a user edited a container that a webhook
+    had injected.
     """
     value = difference.live
     if difference.change is Change.ADDED and _holds_part_of_item(difference.path, value):

@@ -18,8 +18,8 @@ from drift.objects import Json, Object, as_object
 from drift.paths import ItemKey, Path, render
 
 _Result = tuple[Object, Object, list[Decision]]
-#: desired, live, the object's name -> both without the fields to skip, and the decisions.
-_KindFunction = Callable[[Object, Object, str], _Result]
+#: desired, live -> both without the fields to skip, and the decisions.
+_KindFunction = Callable[[Object, Object], _Result]
 
 _CONTROLLER_LABELS: Final = re.compile(r"(?:batch\.kubernetes\.io/)?(?:controller-uid|job-name)")
 
@@ -37,7 +37,7 @@ _CONTAINER_LISTS: Final = tuple(_LISTS.values())
 
 
 def remove_kind_specifics(
-    group: str, kind: str, name: str, desired: Object, live: Object, *, owners: OwnerNode | None = None
+    group: str, kind: str, name: str, desired: Object, live: Object, *, owners: OwnerNode | None
 ) -> _Result:
     """Returns both trees without the fields that controllers or admission set on objects of this kind.
 
@@ -55,9 +55,11 @@ def remove_kind_specifics(
     decisions: list[Decision] = []
     if (group, kind) == ("", "Pod"):
         live, decisions = _without_limit_ranges(desired, live, owners)
+    elif (group, kind) == ("", "ServiceAccount"):
+        live, decisions = _without_generated_tokens(desired, live, name)
     function = _BY_KIND.get((group, kind))
     if function is not None:
-        desired, live, more = function(desired, live, name)
+        desired, live, more = function(desired, live)
         decisions += more
     path = _POD_SPECS.get((group, kind))
     if path is not None and _get(live, *path, "hostNetwork") is True:
@@ -69,18 +71,16 @@ def remove_kind_specifics(
 # -- ClusterRole, Job, ServiceAccount
 
 
-def _aggregated_rules(desired: Object, live: Object, name: str) -> _Result:
+def _aggregated_rules(desired: Object, live: Object) -> _Result:
     """The controller manager fills in the rules of an aggregated ClusterRole."""
-    del name
     if "aggregationRule" not in desired or "rules" not in live:
         return desired, live, []
     decision = Decision("rules", "aggregated from other ClusterRoles by its aggregationRule")
     return _without(desired, "rules"), _without(live, "rules"), [decision]
 
 
-def _job_selector(desired: Object, live: Object, name: str) -> _Result:
+def _job_selector(desired: Object, live: Object) -> _Result:
     """The API server derives a Job's selector and matching labels from its UID, unless Git sets a selector."""
-    del name
     if _get(desired, "spec", "selector") is not None or _get(live, "spec", "selector") is None:
         return desired, live, []
     live = _without(live, "spec", "selector")
@@ -101,7 +101,7 @@ def _job_selector(desired: Object, live: Object, name: str) -> _Result:
     return desired, {"metadata": {}, **live}, decisions
 
 
-def _service_account_tokens(desired: Object, live: Object, name: str) -> _Result:
+def _without_generated_tokens(desired: Object, live: Object, name: str) -> tuple[Object, list[Decision]]:
     """Controllers add token and dockercfg Secrets with generated names to ServiceAccounts."""
     generated_name = re.compile(rf"{re.escape(name)}-(?:token|dockercfg)-[a-z0-9]+")
     decisions = []
@@ -116,15 +116,14 @@ def _service_account_tokens(desired: Object, live: Object, name: str) -> _Result
         if kept is not live.get(field):
             decisions.append(Decision(field, "token Secrets that a controller generated"))
             live = {**live, field: kept} if kept else _without(live, field)
-    return desired, live, decisions
+    return live, decisions
 
 
 # -- Pod
 
 
-def _pod_admission(desired: Object, live: Object, name: str) -> _Result:
+def _pod_admission(desired: Object, live: Object) -> _Result:
     """Admission adds copied requests, the service account's token and two default tolerations to every Pod."""
-    del name
     live, requests = _without_copied_requests(desired, live)
     live, volumes = _without_token_volume(desired, live)
     live, tolerations = _without_default_tolerations(desired, live)
@@ -290,12 +289,11 @@ def _is_host_port(port: Object) -> bool:
 # -- CA bundles
 
 
-def _ca_bundles(desired: Object, live: Object, name: str) -> _Result:
+def _ca_bundles(desired: Object, live: Object) -> _Result:
     """cert-manager or an operator fills in a CA bundle that Git leaves out or sets to a placeholder."""
-    del name
     decisions: list[Decision] = []
-    pair = _without_ca_bundles(desired, live, (), decisions)
-    return pair[0], pair[1], decisions
+    desired, live = _without_ca_bundles(desired, live, (), decisions)
+    return desired, live, decisions
 
 
 def _without_ca_bundles(
@@ -394,7 +392,6 @@ _BY_KIND: Final[Mapping[tuple[str, str], _KindFunction]] = {
     ("rbac.authorization.k8s.io", "ClusterRole"): _aggregated_rules,
     ("batch", "Job"): _job_selector,
     ("", "Pod"): _pod_admission,
-    ("", "ServiceAccount"): _service_account_tokens,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _ca_bundles,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _ca_bundles,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _ca_bundles,

@@ -1,4 +1,4 @@
-"""Decides what to report of a field that only the live object has, by its value and its owners.
+"""Decides which fields that only the live object has are drift, by their values and owners.
 
 Values that the API server, a controller or an applier sets are no drift if Git omits them.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 from drift.compare.atomic import AtomicValue, is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
-from drift.compare.ownership import Claim, ClaimFinder, Ownership, owners_below
+from drift.compare.ownership import Attribution, AttributionFinder, Ownership, owners_below
 from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
@@ -30,13 +30,13 @@ class KnownValues:
     """Recognizes the known values of one live object.
 
     Attributes:
-        claim_finder: Finds who set a field of the object.
+        attribution_finder: Finds who set a field of the object.
         facts: Defaults and omitempty fields that the schema does not declare.
         reserved: The labels and annotations that appliers and Kubernetes put on objects.
-        template_labels: The labels of the object's template that the server copies to the object, live and in Git.
+        template_labels: The labels of the object's template that the server copies to the object: live, then in Git.
     """
 
-    claim_finder: ClaimFinder
+    attribution_finder: AttributionFinder
     facts: Facts
     reserved: ReservedMetadata
     template_labels: Sequence[Object]
@@ -50,7 +50,7 @@ class KnownValues:
         siblings: Object,
         desired: Object | None = None,
     ) -> str | None:
-        """Returns why a live-only field is no difference, or None if its value is not a known one.
+        """Returns why a live-only field is no difference, or None if its value is not known.
 
         Args:
             value: The live value.
@@ -68,14 +68,14 @@ class KnownValues:
             return "copied from its template's labels, since Git sets no labels"
         if self._is_allocated(parent, name, node, path):
             return ALLOCATED_VALUE
-        # The server computes some defaults from other fields: those that were applied, or those after an edit.
-        is_default = self.has_default(value, parent, path, siblings) or (
-            desired is not None and self.has_default(value, parent, path, desired)
+        # Some defaults depend on other fields, which may have been edited after the server filled in the default.
+        is_default = self.is_default_at(value, parent, path, siblings) or (
+            desired is not None and self.is_default_at(value, parent, path, desired)
         )
         return DEFAULT if is_default else None
 
-    def has_default(self, value: Json, parent: Type, path: Path, siblings: Object) -> bool:
-        """Whether the server would set this value in a field that an object with these other fields lacks."""
+    def is_default_at(self, value: Json, parent: Type, path: Path, siblings: Object) -> bool:
+        """Whether the server would fill in this value at a path, in an object with these other fields."""
         return self.is_default(value, parent, str(path[-1]), siblings, _parent_field(path))
 
     def metadata_reason(self, path: Path, value: Json, node: OwnerNode | None) -> str | None:
@@ -92,22 +92,22 @@ class KnownValues:
         if name in self.reserved.any_writer[field]:
             return _BOOKKEEPING
         bookkeeping = self.reserved.bookkeeping[field]
-        claim = None if node is None else self.claim_finder.find(value, node, path)
+        attribution = None if node is None else self.attribution_finder.find(value, node, path)
         # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
-        if claim is not None and self.claim_finder.ownership.roles.has_applier:
-            by_hand = self._written_by_hand(claim)
-            # A controller that is not known may have written a name that only controllers use.
+        if attribution is not None and self.attribution_finder.ownership.roles.has_applier:
+            by_hand = self._written_by_hand(attribution)
+            # An unknown controller may have written a name that only controllers use.
             if any(map(is_hand_tool, by_hand)) or (by_hand and name not in bookkeeping.exact):
                 return None
         if self.reserved.is_tracking(field, name, value):
             return "a tracking label or annotation of the applier"
         return _BOOKKEEPING if name in bookkeeping else None
 
-    def _written_by_hand(self, claim: Claim) -> Sequence[Actor]:
-        """Returns the managers of a manual change, without appliers that managed the object before this one."""
-        if claim.cause is not Cause.MANUAL:
+    def _written_by_hand(self, attribution: Attribution) -> Sequence[Actor]:
+        """Returns the managers of a manual change, without former appliers of the object."""
+        if attribution.cause is not Cause.MANUAL:
             return ()
-        actors = [self.claim_finder.ownership.entries[index].actor for index in claim.owners]
+        actors = [self.attribution_finder.ownership.entries[index].actor for index in attribution.owners]
         return [actor for actor in actors if not is_gitops_applier(actor) and actor.manager != BEFORE_FIRST_APPLY]
 
     def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
@@ -120,14 +120,14 @@ class KnownValues:
         in_template = len(path) != len(("spec", name))
         if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
             return False
-        ownership = self.claim_finder.ownership
+        ownership = self.attribution_finder.ownership
         if ownership.base_has(path):
             return False
         child = owners_below(node, name, parent)
         applier = ownership.with_role(child.all_owners(), Role.APPLIER) if child else ()
         if not applier:
             return True
-        if ownership.applied(applier) or self.claim_finder.is_zero_in_git(path):
+        if ownership.applied(applier) or self.attribution_finder.is_zero_in_git(path):
             return False
         return value_at(ownership.last_client_side_apply, path) is ABSENT
 
@@ -163,7 +163,7 @@ class KnownValues:
 
 
 def copied_template_labels(desired: Object, live: Object, schema: Type) -> Sequence[Object]:
-    """Returns the labels of the template, live and in Git, that the server copies to an object without labels in Git.
+    """Returns the template labels, live and in Git, that the server copies to an object for which Git sets no labels.
 
     Args:
         desired: The normalized manifest.
@@ -210,7 +210,7 @@ class LiveOnlyFields:
         ownership: The owners of the object's fields.
         known: Recognizes defaults, allocated values and tracking labels.
         is_scalable: Whether the object is a custom resource with the ``scale`` subresource.
-        claims: Who set each reported field, by path. Filled in as fields are filtered.
+        attributions: Who set each reported field, by path. Filled in as fields are filtered.
         skipped: The paths of what is not reported, and why. Shared with the projection, which adds others.
         has_admitted: Whether a part is not reported because it was set while the applier's request was admitted.
     """
@@ -218,27 +218,27 @@ class LiveOnlyFields:
     ownership: Ownership
     known: KnownValues
     is_scalable: bool
-    claims: dict[Path, Claim] = field(default_factory=dict)
+    attributions: dict[Path, Attribution] = field(default_factory=dict)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     has_admitted: bool = False
 
-    def filter_field(  # noqa: PLR0917
-        self, value: Json, parent: Type, node: OwnerNode | None, path: Path, siblings: Object, desired: Object | None
+    def filter_field(
+        self, parent: Type, node: OwnerNode | None, path: Path, siblings: Object, desired: Object | None
     ) -> Json | Absent:
         """Returns the part of a live-only field that is reported, or `ABSENT`.
 
         Args:
-            value: The live value.
             parent: The type of the object that has the field.
             node: The owners of that object.
             path: The path of the field.
             siblings: The live object that has the field.
             desired: The same object in Git, which lacks the field; None if Git lacks the object too.
         """
+        name = str(path[-1])
+        value = siblings[name]
         reason = self.known.reason(value, parent, node, path, siblings, desired)
         if reason is not None:
             return self._skip(path, reason)
-        name = str(path[-1])
         child = owners_below(node, name, parent)
         if child is None and self.ownership.tree is not None and not self.ownership.base_has(path):
             scaled = self._filter_scaled(value, parent, path)
@@ -270,15 +270,15 @@ class LiveOnlyFields:
         return ABSENT
 
     def _filter_scaled(self, value: Json, parent: Type, path: Path) -> Json | Absent:
-        """Returns what the ``scale`` subresource may have set in a value without an owner.
+        """Returns the part of a value without an owner that the ``scale`` subresource may have set, or `ABSENT`.
 
-        If the field did not exist before, the API server records no owner for it. For a custom resource, its definition
-        names the field (``specReplicasPath``) but may not be readable. Any other field without an owner is a default
-        there, and the schema declares those.
+        The API server records no owner if scaling adds the field. In a custom resource, the field is the one that its
+        CustomResourceDefinition names (``specReplicasPath``), which may not be readable. All other fields there without
+        an owner are defaults, which the schema declares.
         """
         name = str(path[-1])
         if (parent.name, name) in SCALED:
-            self.claims[path] = Claim(Cause.UNKNOWN, ())
+            self.attributions[path] = Attribution(Cause.UNKNOWN, ())
             return value
         if not self.is_scalable or path[0] != "spec":
             return ABSENT
@@ -293,7 +293,7 @@ class LiveOnlyFields:
             return fields or ABSENT
         if not isinstance(value, int) or isinstance(value, bool) or not schema.is_custom:
             return ABSENT
-        self.claims[path] = Claim(Cause.UNKNOWN, ())
+        self.attributions[path] = Attribution(Cause.UNKNOWN, ())
         return value
 
     def _filter_owned(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
@@ -301,7 +301,7 @@ class LiveOnlyFields:
         if node is None and ownership.tree is not None and not ownership.base_has(path):
             others = ownership.with_role(ownership.other_version_entries, Role.OTHER)
             if others and not schema.is_custom:
-                self.claims[path] = Claim(Cause.MANUAL, others)
+                self.attributions[path] = Attribution(Cause.MANUAL, others)
                 return value
             return self._skip(path, "no field manager owns it: a default or an allocated value")
         if isinstance(value, dict) and value and not schema.atomic and self._has_owners_by_part(schema, node):
@@ -309,19 +309,19 @@ class LiveOnlyFields:
             has_meaning = schema.empty_has_meaning or isinstance(path[-1], ItemKey)
             if parts is not ABSENT or isinstance(value, ListMap) or not has_meaning:
                 return parts
-            # The server set all of its fields, but a manager added the object itself.
+            # The server filled in all of its fields, but a manager added the object.
             value = {}
-        claim = self.known.claim_finder.find(value, node, path)
-        if claim is None:
+        attribution = self.known.attribution_finder.find(value, node, path)
+        if attribution is None:
             return self.skip_admitted(path)
-        self.claims[path] = claim
+        self.attributions[path] = attribution
         return AtomicValue(value) if schema.atomic or isinstance(value, list) else value
 
     def _has_owners_by_part(self, schema: Type, node: OwnerNode | None) -> bool:
-        """Whether a value that is not empty has owners by part. False if its owners own it as a whole.
+        """Whether the parts of a value have their own owners, or none; False if its owners own it as a whole.
 
-        An Apply entry that owns a map or a list, but nothing in it, applied an empty one. What it holds now was filled
-        in, such as the labels of a Namespace or the requests of a LimitRange.
+        An Apply entry that owns a map or a list but nothing in it applied an empty one. The server filled in the
+        present content, such as the labels of a Namespace or the requests of a LimitRange.
         """
         if node is None or node.children:
             return True
@@ -337,8 +337,8 @@ class LiveOnlyFields:
                     items.put(key, kept, value.positions[key])
             return items or ABSENT
         fields: Object = {}
-        for name, field_value in value.items():
-            kept = self.filter_field(field_value, schema, node, (*path, name), value, None)
+        for name in value:
+            kept = self.filter_field(schema, node, (*path, name), value, None)
             if kept is not ABSENT:
                 fields[name] = kept
         return fields or ABSENT

@@ -30,7 +30,10 @@ SERVER_METADATA: Final = frozenset(
         "uid",
     }
 )
-_IDENTITY: Final = frozenset({"name", "namespace"})
+#: The fields of ``metadata`` that identify an object; both sides always have the same.
+NAME_FIELDS: Final = frozenset({"name", "namespace"})
+#: The fields that every API object has.
+OBJECT_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 #: Types of items in atomic lists that the server or its controllers reorder.
 _UNORDERED: Final = frozenset(
     {
@@ -90,10 +93,10 @@ def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bo
     """
     normalizer = _Normalizer(facts, keep_zeros=keep_zeros)
     metadata = body.get("metadata")
-    rest = {name: value for name, value in body.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
+    rest = {name: value for name, value in body.items() if name not in OBJECT_FIELDS}
     tree = normalizer.struct(rest, schema)
     if isinstance(metadata, dict):
-        own = {name: value for name, value in metadata.items() if name not in _IDENTITY}
+        own = {name: value for name, value in metadata.items() if name not in NAME_FIELDS}
         # Keep metadata even if it is empty, so that a first label is reported at metadata.labels and not at metadata.
         # Its fields are known even without a schema.
         tree["metadata"] = normalizer.struct(own, schema.field("metadata"), is_metadata=True)
@@ -229,7 +232,7 @@ def _is_plain_scalar(schema: Type) -> bool:
 
 def _is_embedded_object(schema: Type) -> bool:
     """Whether a struct with metadata is an API object inside another, such as a StatefulSet's claim template."""
-    return {"apiVersion", "kind", "metadata", "status"}.issubset(schema.field_names)
+    return OBJECT_FIELDS.issubset(schema.field_names)
 
 
 def _resources_part(name: str, schema: Type, parent: _Part) -> _Part:

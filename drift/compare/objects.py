@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
 
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.kind_specifics import remove_kind_specifics
 from drift.compare.live_only import KnownValues, copied_template_labels
 from drift.compare.normalize import ListMap, normalize_object, value_at
-from drift.compare.ownership import ClaimFinder, Ownership, owner_node
-from drift.compare.project import Projection, project, remove_tracking, without_tracking_metadata
+from drift.compare.ownership import AttributionFinder, Ownership, owner_node
+from drift.compare.projection import Projection, project, remove_tracking, without_tracking_metadata
 from drift.compare.show import contains_redacted, incomparables_in, to_json
 from drift.gitops.flux_values import SOPS_VALUES
 from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
@@ -118,7 +117,7 @@ def compare_object(
     live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, reserved)
     with_zeros = cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True))
     labels = copied_template_labels(desired_tree, live_tree, schema)
-    known = KnownValues(ClaimFinder(ownership, with_zeros), facts, reserved, labels)
+    known = KnownValues(AttributionFinder(ownership, with_zeros), facts, reserved, labels)
     projection = project(desired_tree, live_tree, schema, known)
     generation = as_object(live.get("metadata")).get("generation")
     differences, not_compared = _without_incomparable(diff(projection.desired, projection.live))
@@ -244,10 +243,6 @@ def _duplicates(value: Json, path: Path) -> list[str]:
     return found
 
 
-#: The parts of metadata that people set. The rest belongs to the API server and to controllers.
-_METADATA: Final = frozenset({"labels", "annotations"})
-
-
 def export(live: Object, schema: Type) -> Object | None:
     """Returns a manifest with all that people set, and without defaults, status and server metadata.
 
@@ -275,6 +270,7 @@ def export(live: Object, schema: Type) -> Object | None:
         match path:
             case (str() as name,) if name != "status":
                 manifest[name] = to_json(value)
-            case ("metadata", str() as name) if name in _METADATA:
+            # People set no other part of metadata: the rest belongs to the API server and to controllers.
+            case ("metadata", ("labels" | "annotations") as name):
                 manifest["metadata"][name] = to_json(value)
     return manifest

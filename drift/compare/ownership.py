@@ -63,11 +63,11 @@ class Ownership:
         """Whether a base is known and has a field. If Git lacks the field, Git dropped it after the last sync."""
         return value_at(self.base, path) is not ABSENT
 
-    def may_be_admitted(self, path: Path, desired: Json) -> bool:
-        """Whether admission may have set a value that the applier owns, while it handled the applier's own request.
+    def may_be_set_on_admission(self, path: Path, desired: Json) -> bool:
+        """Whether admission of the applier's own request may have set a live value that the applier owns.
 
-        If the applier is known to have sent the live value, it has not. If it is not known what was sent and people run
-        the applier by hand, the value may be an edit.
+        If it is known what the applier sent, it must have sent the value that Git has now. Otherwise, the applier must
+        not be a command: people who run it by hand may have set the value.
 
         Args:
             path: The path of the value.
@@ -81,7 +81,7 @@ class Ownership:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Attribution:
     """Who set a live-only field.
 
     Attributes:
@@ -96,7 +96,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimFinder:
+class AttributionFinder:
     """Finds who set a live-only field.
 
     Attributes:
@@ -107,7 +107,7 @@ class ClaimFinder:
     ownership: Ownership
     with_zeros: Callable[[], Object]
 
-    def find(self, value: Json, node: OwnerNode | None, path: Path) -> Claim | None:
+    def find(self, value: Json, node: OwnerNode | None, path: Path) -> Attribution | None:
         """Returns who set a live-only leaf, or None if it was set while the applier's own request was admitted.
 
         The order of the checks is that of the table in docs/semantics.md.
@@ -123,9 +123,9 @@ class ClaimFinder:
         applied = ownership.applied(applier)
         others = ownership.with_role(owners, Role.OTHER)
         if ownership.base_has(path) and not (others and value_at(ownership.base, path) != value):
-            return Claim(Cause.PENDING_SYNC, applied or applier)
+            return Attribution(Cause.PENDING_SYNC, applied or applier)
         if node is None:
-            return Claim(Cause.UNKNOWN, ())
+            return Attribution(Cause.UNKNOWN, ())
         is_dropped = applier and (self.is_zero_in_git(path) or self._is_left_by_client_side_apply(path))
         for cause, deciding in (
             (Cause.PENDING_SYNC, applied or (applier if is_dropped else ())),
@@ -134,32 +134,31 @@ class ClaimFinder:
             (Cause.CONTROLLER, ownership.with_role(owners, Role.CONTROLLER)),
         ):
             if deciding:
-                return Claim(cause, deciding)
+                return Attribution(cause, deciding)
         if ownership.base is None and not ownership.roles.is_server_side:
-            return Claim(Cause.UNKNOWN, applier, NO_BASE_NOTE)
-        if ownership.may_be_admitted(path, ABSENT):
+            return Attribution(Cause.UNKNOWN, applier, NO_BASE_NOTE)
+        if ownership.may_be_set_on_admission(path, ABSENT):
             return None
-        return Claim(Cause.UNKNOWN, applier, OUT_OF_SYNC_NOTE if ownership.out_of_sync else AS_APPLIER_NOTE)
+        return Attribution(Cause.UNKNOWN, applier, OUT_OF_SYNC_NOTE if ownership.out_of_sync else AS_APPLIER_NOTE)
 
     def is_zero_in_git(self, path: Path) -> bool:
-        """Whether Git sets a live-only leaf to zero and there is no base to tell whether that is a change."""
+        """Whether Git sets this field to a zero value, which the server drops. Always False if there is a base."""
         if self.ownership.base is not None:
             return False
         # With hostNetwork, the API server replaces a hostPort of 0 by the containerPort.
         return path[-1] != "hostPort" and value_at(self.with_zeros(), path) is not ABSENT
 
-    def is_left_by_former_applier(self, owners: Iterable[int]) -> bool:
-        """Whether appliers of other programs alone own a field, and wrote it before the applier, as Helm before Flux.
+    def is_left_by_former_applier(self, owners: Sequence[int]) -> bool:
+        """Whether only former appliers own a field, for instance Helm before Flux.
 
-        What they wrote later is an edit by hand.
+        What another applier wrote after the present one is an edit by hand.
         """
-        owners = tuple(owners)
         return self.precede_apply(owners) and all(
             is_gitops_applier(self.ownership.entries[index].actor) for index in owners
         )
 
     def precede_apply(self, owners: Iterable[int]) -> bool:
-        """Whether these entries are Updates that are older than the last server-side apply of the applier."""
+        """Whether these entries are all Updates, and older than the applier's last server-side apply."""
         ownership = self.ownership
         entries = ownership.entries
         appliers = ownership.applied(ownership.with_role(range(len(entries)), Role.APPLIER))
@@ -184,7 +183,7 @@ class ClaimFinder:
 def owners_below(node: OwnerNode | None, name: str, parent: Type) -> OwnerNode | None:
     """Returns the owners of a field, or None if it has none.
 
-    A value without a schema may be atomic for the API server. If an entry owns it as a whole, it owns all its fields.
+    A value without a schema may be atomic for the API server: an entry that owns it as a whole owns all its fields.
 
     Args:
         node: The owners of the object that has the field.

@@ -17,8 +17,8 @@ from typing import Final
 
 import orjson
 
-from drift.compare.normalize import SERVER_METADATA
-from drift.compare.project import without_tracking_metadata
+from drift.compare.normalize import NAME_FIELDS, OBJECT_FIELDS, SERVER_METADATA
+from drift.compare.projection import without_tracking_metadata
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import ManagerName, manager_names
@@ -27,8 +27,6 @@ from drift.objects import Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
 from drift.schema.types import ABSENT, Shape, Type
 
-_IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
-_NAMES: Final = frozenset({"name", "namespace"})
 _RESERVED_FIELDS: Final = ("annotations", "labels")
 _ALWAYS_ALLOCATED: Final = ALLOCATED - NOT_IN_TEMPLATES
 
@@ -68,7 +66,7 @@ class InSyncProof:
             return (
                 self._has_all(desired, live, schema)
                 and self._has_no_scaled_replicas(desired, live, schema)
-                and (synced_manifest is None or self._has_all_names(synced_manifest, desired, schema))
+                and (synced_manifest is None or self._has_fields_of(synced_manifest, desired, schema))
                 and self._owns_nothing_else(desired, live, last_applied if synced_manifest is None else None, schema)
             )
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
@@ -80,13 +78,13 @@ class InSyncProof:
     def _has_all(self, desired: Object, live: Object, schema: Type) -> bool:
         if "deletionTimestamp" in live["metadata"]:
             return False
-        own = {name: value for name, value in desired.items() if name not in _IDENTITY}
-        metadata = {name: value for name, value in desired["metadata"].items() if name not in _NAMES}
-        return self._fields(metadata, live["metadata"], schema.field("metadata"), strict=False) and self._fields(
-            own, live, schema, strict=False
-        )
+        metadata = {name: value for name, value in desired["metadata"].items() if name not in NAME_FIELDS}
+        if not self._has_fields(metadata, live["metadata"], schema.field("metadata"), strict=False):
+            return False
+        own = {name: value for name, value in desired.items() if name not in OBJECT_FIELDS}
+        return self._has_fields(own, live, schema, strict=False)
 
-    def _fields(self, desired: Object, live: Object, schema: Type, *, strict: bool) -> bool:
+    def _has_fields(self, desired: Object, live: Object, schema: Type, *, strict: bool) -> bool:
         """Whether every desired field is live with the same value and, if ``strict``, there are no other fields."""
         if strict and len(desired) != len(live):
             return False
@@ -99,53 +97,53 @@ class InSyncProof:
                 return False
             if kind is dict:
                 child = schema.field(name)
-                if not self._fields(
+                if not self._has_fields(
                     desired_value, live_value, child, strict=strict or child.atomic or child.shape is Shape.UNKNOWN
                 ):
                     return False
             elif kind is list:
-                if not self._list(desired_value, live_value, schema.field(name), strict=strict):
+                if not self._has_items(desired_value, live_value, schema.field(name), strict=strict):
                     return False
             elif desired_value != live_value:
                 return False
         return True
 
     def _may_equal_absence(self, value: Json, parent: Type, name: str) -> bool:
-        """Whether the comparison may ignore an empty value, so that ownership of it proves nothing."""
+        """Whether the comparison may treat an empty value in Git as absent, and report the live one as added."""
         if value is None or isinstance(value, list):
             return True
         return self._facts.is_omitempty(parent, name) or (
             isinstance(value, dict) and parent.field(name).shape is Shape.MAP
         )
 
-    def _list(self, desired: list[Json], live: list[Json], schema: Type, *, strict: bool) -> bool:
+    def _has_items(self, desired: list[Json], live: list[Json], schema: Type, *, strict: bool) -> bool:
         if len(desired) != len(live):
             return False
         if schema.shape is Shape.LIST_MAP:
-            return self._list_map(desired, live, schema, strict=strict)
+            return self._has_keyed_items(desired, live, schema, strict=strict)
         if schema.shape is Shape.SET and len(set(desired)) != len(desired):
             return False
         items = schema.items
-        return all(self._atomic_item(left, right, items) for left, right in zip(desired, live, strict=True))
+        return all(self._has_item(left, right, items) for left, right in zip(desired, live, strict=True))
 
-    def _atomic_item(self, desired: Json, live: Json, schema: Type) -> bool:
+    def _has_item(self, desired: Json, live: Json, schema: Type) -> bool:
         kind = type(desired)
         if kind is not type(live):
             return False
         if kind is dict:
-            return self._fields(desired, live, schema, strict=True)
+            return self._has_fields(desired, live, schema, strict=True)
         if kind is list:
-            return self._list(desired, live, schema, strict=True)
+            return self._has_items(desired, live, schema, strict=True)
         return bool(desired == live)
 
-    def _list_map(self, desired: list[Json], live: list[Json], schema: Type, *, strict: bool) -> bool:
+    def _has_keyed_items(self, desired: list[Json], live: list[Json], schema: Type, *, strict: bool) -> bool:
         items, seen = schema.items, set()
         for desired_item, live_item in zip(desired, live, strict=True):
             key = self._key(desired_item, schema)
             if key is None or key != self._key(live_item, schema) or key in seen:
                 return False
             seen.add(key)
-            if not self._fields(desired_item, live_item, items, strict=strict or items.atomic):
+            if not self._has_fields(desired_item, live_item, items, strict=strict or items.atomic):
                 return False
         return True
 
@@ -161,17 +159,17 @@ class InSyncProof:
         return tuple(parts)
 
     def _has_no_scaled_replicas(self, desired: Object, live: Object, schema: Type) -> bool:
-        """Whether Git sets the live replicas, or they are the default. Scaling may leave no owner."""
+        """Whether Git sets the live replicas, or they are the default. Scaling may record no owner."""
         spec = live.get("spec")
         if schema.is_scalable:
             # Any integer in spec may be the replicas.
-            return self._fields(desired.get("spec", {}), spec or {}, schema.field("spec"), strict=True)
+            return self._has_fields(desired.get("spec", {}), spec or {}, schema.field("spec"), strict=True)
         if not isinstance(spec, dict) or "replicas" not in spec or "replicas" in desired.get("spec", ()):
             return True
         parent = schema.field("spec")
         if (parent.name, "replicas") not in SCALED:
             return True
-        return _is_scalar_default(self._facts, spec["replicas"], parent, "replicas", spec, "spec")
+        return _is_scalar_default(self._facts, parent, "replicas", spec, "spec")
 
     # -- Git has everything that is owned
 
@@ -192,7 +190,7 @@ class InSyncProof:
             if role is Role.APPLIER and not roles.is_server_side:
                 if last_applied is not None:
                     base = without_tracking_metadata(last_applied, self.reserved)
-                    if not self._has_all_names(base, desired, schema):
+                    if not self._has_fields_of(base, desired, schema):
                         return False
                 # The server recorded the applier as the owner of allocated values too, as it does for a controller.
                 effective_role = Role.CONTROLLER
@@ -223,24 +221,24 @@ class InSyncProof:
 
     # -- Git has everything that it had at the last sync
 
-    def _has_all_names(self, base: Object, desired: Object, schema: Type) -> bool:
-        metadata = {name: value for name, value in base.get("metadata", {}).items() if name not in _NAMES}
-        own = {name: value for name, value in base.items() if name not in _IDENTITY}
-        return self._contains_names(metadata, desired["metadata"], schema.field("metadata")) and self._contains_names(
-            own, desired, schema
-        )
+    def _has_fields_of(self, base: Object, desired: Object, schema: Type) -> bool:
+        metadata = {name: value for name, value in base.get("metadata", {}).items() if name not in NAME_FIELDS}
+        if not self._contains_fields(metadata, desired["metadata"], schema.field("metadata")):
+            return False
+        own = {name: value for name, value in base.items() if name not in OBJECT_FIELDS}
+        return self._contains_fields(own, desired, schema)
 
-    def _contains_names(self, base: Json, desired: Json, schema: Type) -> bool:
+    def _contains_fields(self, base: Json, desired: Json, schema: Type) -> bool:
         if isinstance(base, dict):
             return isinstance(desired, dict) and all(
-                (name in desired and self._contains_names(value, desired[name], schema.field(name)))
+                (name in desired and self._contains_fields(value, desired[name], schema.field(name)))
                 or (not value and isinstance(value, dict))
                 for name, value in base.items()
             )
         if isinstance(base, list) and schema.shape is Shape.LIST_MAP:
             items = schema.items
             by_key = {self._key(item, schema): item for item in desired}
-            return all(self._contains_names(item, by_key[self._key(item, schema)], items) for item in base)
+            return all(self._contains_fields(item, by_key[self._key(item, schema)], items) for item in base)
         # Any other list is the same in Git and in the cluster.
         return True
 
@@ -264,16 +262,16 @@ class _OwnedFields:
         """
         for name, children in fields.items():
             if name == "f:metadata":
-                if not self._metadata(children, desired["metadata"], live["metadata"], schema.field("metadata")):
+                if not self._metadata_in_git(children, desired["metadata"], live["metadata"], schema.field("metadata")):
                     return False
             elif name == "f:status":
                 if type(children) is not dict:
                     return False
-            elif not self._value({name: children}, desired, live, schema, ""):
+            elif not self._value_in_git({name: children}, desired, live, schema, ""):
                 return False
         return True
 
-    def _metadata(self, fields: Object, desired: Object, live: Object, schema: Type) -> bool:
+    def _metadata_in_git(self, fields: Object, desired: Object, live: Object, schema: Type) -> bool:
         for name, children in fields.items():
             field = name[2:]
             if field in _RESERVED_FIELDS:
@@ -285,7 +283,7 @@ class _OwnedFields:
             elif (
                 name != "."
                 and field not in SERVER_METADATA
-                and not self._value({name: children}, desired, live, schema, "metadata")
+                and not self._value_in_git({name: children}, desired, live, schema, "metadata")
             ):
                 return False
         return True
@@ -297,7 +295,7 @@ class _OwnedFields:
         value = in_cluster.get(name) if isinstance(in_cluster, dict) else None
         return self._role is not Role.OTHER and (name in bookkeeping or self._reserved.is_tracking(field, name, value))
 
-    def _value(self, fields: Object, desired: Json, live: Json, schema: Type, parent_field: str) -> bool:
+    def _value_in_git(self, fields: Object, desired: Json, live: Json, schema: Type, parent_field: str) -> bool:
         """Whether everything owned below a value is in Git, or is one that the comparison ignores.
 
         Args:
@@ -308,10 +306,10 @@ class _OwnedFields:
             parent_field: The field that holds the value; "" for a list item.
         """
         if isinstance(desired, dict):
-            return self._object(fields, desired, live, schema, parent_field)
-        return isinstance(desired, list) and self._list(fields, desired, live, schema)
+            return self._object_in_git(fields, desired, live, schema, parent_field)
+        return isinstance(desired, list) and self._list_in_git(fields, desired, live, schema)
 
-    def _object(self, fields: Object, desired: Object, live: Object, schema: Type, parent_field: str) -> bool:
+    def _object_in_git(self, fields: Object, desired: Object, live: Object, schema: Type, parent_field: str) -> bool:
         for element, children in fields.items():
             name = element[2:]
             if element == ".":
@@ -319,13 +317,13 @@ class _OwnedFields:
             if element[:2] != "f:" or type(children) is not dict:
                 return False
             if name in desired:
-                if children and not self._value(children, desired[name], live[name], schema.field(name), name):
+                if children and not self._value_in_git(children, desired[name], live[name], schema.field(name), name):
                     return False
             elif not self._is_ignored(name, children, live, schema, parent_field):
                 return False
         return True
 
-    def _list(self, fields: Object, desired: list[Json], live: list[Json], schema: Type) -> bool:
+    def _list_in_git(self, fields: Object, desired: list[Json], live: list[Json], schema: Type) -> bool:
         key_names: tuple[str, ...] = ()
         positions: dict[tuple[Json, ...], int] = {}
         for element, children in fields.items():
@@ -338,7 +336,7 @@ class _OwnedFields:
                     key_names = names
                     positions = {tuple(map(item.get, names)): index for index, item in enumerate(live)}
                 index = positions[key]
-                if children and not self._value(children, desired[index], live[index], schema.items, ""):
+                if children and not self._value_in_git(children, desired[index], live[index], schema.items, ""):
                     return False
             elif element != "." and (prefix != "v:" or orjson.loads(element[2:]) not in desired):
                 return False
@@ -358,7 +356,7 @@ class _OwnedFields:
             return self._role is not Role.APPLIER
         value = live[name]
         if not isinstance(value, dict):
-            return _is_scalar_default(self._facts, value, schema, name, live, parent_field)
+            return _is_scalar_default(self._facts, schema, name, live, parent_field)
         child = schema.field(name)
         if not value:
             return schema.shape is not Shape.MAP and not child.empty_has_meaning
@@ -370,10 +368,8 @@ class _OwnedFields:
         )
 
 
-def _is_scalar_default(  # noqa: PLR0917
-    facts: Facts, value: Json, parent: Type, name: str, siblings: Object, parent_field: str
-) -> bool:
-    default = facts.default(parent, name, siblings, parent_field)
+def _is_scalar_default(facts: Facts, parent: Type, name: str, siblings: Object, parent_field: str) -> bool:
+    value, default = siblings[name], facts.default(parent, name, siblings, parent_field)
     return not isinstance(value, dict | list) and type(value) is type(default) and bool(value == default)
 
 

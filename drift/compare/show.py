@@ -53,7 +53,7 @@ def incomparables_in(value: Json) -> Iterator[Incomparable]:
 
 
 def steps(tree: Json, path: Path) -> tuple[str | int, ...]:
-    """Returns the keys and list indexes on a path, as far as the tree has it, into the object that was normalized.
+    """Returns a path as keys and list indexes of the object that was normalized, as far as the tree has it.
 
     Args:
         tree: The normalized or projected tree.
@@ -79,11 +79,4 @@ def pointer(tree: Json, path: Path) -> str:
         tree: The normalized or projected tree.
         path: A path that exists in the tree.
     """
-    text = ""
-    for element in path:
-        if isinstance(element, ItemKey):
-            text += f"/{tree.positions[element]}"
-        else:
-            text += f"/{escape_pointer(element)}"
-        tree = tree[element]
-    return text
+    return "".join(f"/{escape_pointer(str(step))}" for step in steps(tree, path))

@@ -8,7 +8,7 @@ from typing import Final
 from drift.compare.classify import ClassifiedDifference
 from drift.compare.diff import Difference
 from drift.compare.objects import ObjectComparison
-from drift.compare.project import Projection
+from drift.compare.projection import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
 from drift.model import SEVERITY_RANK, Cause, Change, Finding, Severity
 from drift.objects import Json, Object, ObjectKey, at

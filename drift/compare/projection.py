@@ -1,9 +1,9 @@
-"""Projects two normalized trees to two trees that differ only where a difference is reported.
+"""Removes from two normalized trees what is not drift, so that they differ only where a difference is reported.
 
-First, copies of tracking labels are removed, and values that the applier overwrites restored: kapp copies its labels to
-pod templates, claim templates and selectors, and Argo CD did so up to 0.10. Then live-only fields are filtered by their
-owner, with the other tracking labels and annotations; everything else is carried over. Equal parts become the same
-Python object on both sides, so that the diff skips them at once.
+1. `remove_tracking` removes copies of tracking labels from the live tree and restores values that the applier
+   overwrites. kapp copies its labels to pod templates, claim templates and selectors; Argo CD did so up to 0.10.
+2. `project` filters live-only fields by their owners and carries over everything else. Equal parts become the same
+   Python object on both sides, so that the diff skips them at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from drift.compare.atomic import (
 )
 from drift.compare.live_only import ALLOCATED_VALUE, DEFAULT, KnownValues, LiveOnlyFields
 from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
-from drift.compare.ownership import Claim, Ownership, owner_node, owners_below
+from drift.compare.ownership import Attribution, Ownership, owner_node, owners_below
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Decision
@@ -52,7 +52,7 @@ def remove_tracking(
 def without_tracking_metadata(tree: Object, reserved: ReservedMetadata) -> Object:
     """Returns a tree without the tracking labels and annotations that the applier added to the manifest.
 
-    Argo CD adds them before it applies, so the last-applied annotation has them, but Git never had.
+    Argo CD adds them before it applies, so the last-applied annotation has them, but Git does not.
 
     Args:
         tree: An object.
@@ -98,12 +98,12 @@ class _Remover:
 
     def remove_copies(self, desired: Object, live: Object) -> Object:
         """Returns the live object without the copies of its own tracking labels."""
-        kept: Object = {}
+        kept = dict(live)
         for name, value in live.items():
             # The projection skips the object's own tracking labels.
-            is_own = name == "metadata"
-            node = owner_node(self.ownership.tree, (name,))
-            kept[name] = value if is_own else self._without_copies(desired.get(name), value, node, (name,))
+            if name != "metadata":
+                node = owner_node(self.ownership.tree, (name,))
+                kept[name] = self._without_copies(desired.get(name), value, node, (name,))
         return kept
 
     def _without_copies(self, desired: Json, live: Json, node: OwnerNode | None, path: Path) -> Json:
@@ -156,22 +156,22 @@ class Projection:
     Attributes:
         desired: The tree of the manifest.
         live: The tree of the live object, without the fields that are not reported.
-        claims: Who set each live-only part, by its path. The parts are leaves or atomic values.
+        attributions: Who set each live-only part, by its path. The parts are leaves or atomic values.
         reordered: The list maps whose common items are in a different order: desired and live, by path.
-        skipped: The paths of what was left out of the live tree, and why. Few reports show them.
-        has_admitted: Whether a part was left out because it was set while the applier's request was admitted.
+        skipped: The paths of the parts that were left out of the live tree, and why. Few reports show them.
+        has_admitted: Whether a part was left out because it was set during the admission of the applier's request.
     """
 
     desired: Object
     live: Object
-    claims: Mapping[Path, Claim]
+    attributions: Mapping[Path, Attribution]
     reordered: Mapping[Path, tuple[ListMap, ListMap]]
     skipped: Sequence[tuple[Path, str]]
     has_admitted: bool
 
 
 def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> Projection:
-    """Leaves out of the live object what Git does not need to set.
+    """Returns both trees without the parts of the live object that Git does not need to set.
 
     Args:
         desired: The normalized manifest.
@@ -179,12 +179,12 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> 
         schema: The kind's type.
         known: Recognizes defaults, allocated values and tracking labels of the live object.
     """
-    ownership = known.claim_finder.ownership
+    ownership = known.attribution_finder.ownership
     live_only = LiveOnlyFields(ownership, known, schema.is_scalable)
     projector = _Projector(live_only)
-    both = projector.fields(desired, live, schema, ownership.tree, ())
+    desired, live = projector.fields(desired, live, schema, ownership.tree, ())
     return Projection(
-        both[0], both[1], live_only.claims, projector.reordered, live_only.skipped, live_only.has_admitted
+        desired, live, live_only.attributions, projector.reordered, live_only.skipped, live_only.has_admitted
     )
 
 
@@ -246,7 +246,7 @@ class _Projector:
                 if is_mirrored(live_value, schema, name, desired):
                     self._skip((*path, name), "a copy of another field that Git sets")
                     continue
-                kept = self._live_only.filter_field(live_value, schema, node, (*path, name), live, desired)
+                kept = self._live_only.filter_field(schema, node, (*path, name), live, desired)
                 if kept is not ABSENT:
                     right[name] = kept
                     same = False
@@ -283,7 +283,7 @@ class _Projector:
                 if kept is not ABSENT:
                     right.put(key, kept, live.positions[key])
                     same = False
-        if not desired.is_set and [key for key in desired if key in live] != [key for key in live if key in desired]:
+        if not desired.is_set and is_reordered(desired, live):
             self.reordered[path] = (desired, live)
         return (left, left) if same else (left, right)
 
@@ -306,6 +306,11 @@ class _Projector:
 
     def _skip(self, path: Path, reason: str) -> None:
         self._live_only.skipped.append((path, reason))
+
+
+def is_reordered(items: Json, others: Json) -> bool:
+    """Whether the common items of two list maps are in a different order."""
+    return [key for key in items if key in others] != [key for key in others if key in items]
 
 
 def _may_be_absent(desired: Json) -> bool:
