@@ -1,6 +1,6 @@
-"""Tells what one audited write did to the place of a finding, from the bodies in its event. Keeps nothing of a body.
+"""Finds what one audited write did to the field of a finding, from the bodies in its event.
 
-Values are reduced to digests with a random key, which only this process can compare.
+It keeps no values, only digests with a random key, which only this process can compare.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ _RUN_KEY: Final = secrets.token_bytes(32)
 _ABSENT: Final = object()
 _UNKNOWN: Final = object()
 _REPLICAS: Final = "spec.replicas"
-#: Subresources whose response is the whole object.
-_WHOLE: Final = frozenset({None, "ephemeralcontainers", "finalize", "resize"})
+#: Subresources that the API server answers with the whole object.
+_ANSWERED_WITH_OBJECT: Final = frozenset({None, "ephemeralcontainers", "finalize", "resize"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def is_field_of_live(self) -> bool:
-        """Whether it is a field that the live object has, and not a whole list item."""
+        """Whether the live object has it, and it is not a whole list item."""
         is_field = bool(self.path) and not isinstance(self.path[-1], ItemKey)
         return is_field and self.finding.change in {Change.ADDED, Change.CHANGED}
 
@@ -69,16 +69,16 @@ class Effect:
         is_touched: Whether the request named the place; None if unknown.
         is_live: Whether the value afterwards is the live one; None if unknown.
         is_absent: Whether the place was absent afterwards.
-        is_answer: Whether this is from the response, which has all that the server changed.
-        parts: If a whole mapping was added: a digest of each value in it, in the order of the report; None for a value
-            that it lacked afterwards.
+        is_from_response: Whether it is known from the response, which includes what the server changed.
+        parts: For an added mapping, a digest of each value in it, in the order of the report; None for a value that
+            was absent afterwards.
     """
 
     after: bytes | None = None
     is_touched: bool | None = None
     is_live: bool | None = None
     is_absent: bool = False
-    is_answer: bool = False
+    is_from_response: bool = False
     parts: tuple[bytes | None, ...] = ()
 
 
@@ -90,19 +90,19 @@ def effect_of(event: AuditEvent, target: Target) -> Effect:
     """Returns what a write did to the place of a finding."""
     if event.subresource == "scale":
         return _effect_of_scaling(event, target)
-    if event.subresource not in _WHOLE or event.version != target.version:
+    if event.subresource not in _ANSWERED_WITH_OBJECT or event.version != target.version:
         return UNKNOWN
     sent = _sent(event, target)
     if isinstance(event.response, dict) and event.response.get("kind") == target.kind:
         found = _lookup(event.response, target.path)
-        value, is_moved = found, False
+        value, is_key_edited = found, False
         if found is _ABSENT and target.is_field_of_live:
-            # The path names the key in Git of an item whose key was edited; the pointer leads to the live one.
+            # If the key of a list item was edited, the path has the key in Git, and the pointer leads to the live item.
             value = _at_pointer(event.response, target.finding.pointer)
-            # A field that is drift only because its item has another key is the work of who edited the key.
-            is_moved = value is not _ABSENT and target.finding.change is Change.ADDED
-        effect = _effect(value, target, is_touched=sent.is_touched)
-        return replace(effect, after=_digest(["moved", value]) if is_moved else effect.after, is_answer=True)
+            # Then the field is drift because of the write that edited the key.
+            is_key_edited = value is not _ABSENT and target.finding.change is Change.ADDED
+        effect = replace(_effect(value, target, is_touched=sent.is_touched), is_from_response=True)
+        return replace(effect, after=_digest(["moved", value])) if is_key_edited else effect
     return (
         Effect(is_touched=sent.is_touched)
         if sent.value is _UNKNOWN
@@ -119,8 +119,8 @@ def _effect_of_scaling(event: AuditEvent, target: Target) -> Effect:
 
 def _effect(value: Json, target: Target, *, is_touched: bool | None) -> Effect:
     if target.finding.change is Change.REORDERED:
-        # Only the order counts, whatever else is edited in the items.
-        value = [_name_of(item) for item in value] if isinstance(value, list) else value
+        # Only the order counts, not the other fields of the items.
+        value = [_item_identity(item) for item in value] if isinstance(value, list) else value
     if target.finding.change is Change.ADDED and value is not _ABSENT:
         value = _shown_part(value, target.finding.live)
     parts: tuple[bytes | None, ...] = ()
@@ -130,7 +130,7 @@ def _effect(value: Json, target: Target, *, is_touched: bool | None) -> Effect:
 
 
 def _parts(value: Json, shown: Json) -> Iterator[Json]:
-    """Yields the value at each end of a mapping that a report shows, or `_ABSENT`."""
+    """Yields the value of each leaf of a mapping that a report shows, or `_ABSENT`."""
     if isinstance(shown, dict) and shown:
         for name, below in shown.items():
             yield from _parts(value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT, below)
@@ -145,13 +145,13 @@ def _is_live(value: Json, finding: Finding) -> bool | None:
         # An empty value or a default may stand for an absent field.
         return True if value is _ABSENT or not value else None
     if isinstance(finding.live, dict | list):
-        # A report may show the parts of a value in another form and order, so only the same value tells something.
+        # A report may show the parts of a value in another form and order, so a different value proves nothing.
         return True if value is not _ABSENT and _contains(value, finding.live) else None
     return bool(value == finding.live)
 
 
 def _contains(whole: Json, part: Json) -> bool:
-    """Returns whether a value has everything that a report shows of it; the report leaves out what is no drift."""
+    """Returns whether a value has everything that a report shows of it. The report omits parts without drift."""
     if isinstance(part, dict):
         return isinstance(whole, dict) and all(
             name in whole and _contains(whole[name], below) for name, below in part.items()
@@ -166,14 +166,14 @@ def _contains(whole: Json, part: Json) -> bool:
 
 
 def _shown_part(value: Json, shown: Json) -> Json:
-    """Returns the part of a value that a report shows, without what controllers or appliers put beside it."""
+    """Returns the parts of a value that a report shows, without those of controllers and appliers."""
     if not isinstance(value, dict) or not isinstance(shown, dict) or not shown:
         return value
     parts = {name: _shown_part(value[name], below) for name, below in shown.items() if name in value}
     return {name: part for name, part in parts.items() if part is not _ABSENT} or _ABSENT
 
 
-def _name_of(item: Json) -> Json:
+def _item_identity(item: Json) -> Json:
     if not isinstance(item, dict):
         return item
     keys = ("name", "key", "containerPort", "port", "mountPath", "ip", "type", "uid")
@@ -265,22 +265,22 @@ def _sent(event: AuditEvent, target: Target) -> _Sent:
     if isinstance(request, dict) and event.verb in {"create", "update"}:
         return _Sent(None, _lookup(request, target.path))
     if isinstance(request, dict):
-        sent = _by_patch(request, target.path)
+        sent = _sent_by_patch(request, target.path)
         is_apply = "apiVersion" in request and "kind" in request
         if is_apply and sent.is_touched is False:
-            # Applying a manifest removes what it no longer has, but a new object has nothing else.
+            # Applying a manifest may remove fields that it no longer has. A new object has only its fields.
             return _Sent(None, _ABSENT if event.code == HTTPStatus.CREATED else _UNKNOWN)
         return _Sent(None, sent.value) if is_apply else sent
     if isinstance(request, list):
         sent = _NOT_SENT
         for step in request:
-            following = _by_step(step, target)
+            following = _sent_by_step(step, target)
             sent = sent if following.is_touched is False else following
         return sent
     return _Sent(None)
 
 
-def _by_step(step: dict[str, Json], target: Target) -> _Sent:
+def _sent_by_step(step: dict[str, Json], target: Target) -> _Sent:
     """Reads a step of a JSON patch (RFC 6902)."""
     operation, pointer = step.get("op"), step.get("path")
     if operation == "test":
@@ -305,11 +305,11 @@ def _by_step(step: dict[str, Json], target: Target) -> _Sent:
     rest = target.path[len(tokens) :]
     value = _ABSENT if operation == "remove" else _lookup(step.get("value"), rest)
     is_kept = is_merged and value is _ABSENT
-    # If something above is replaced, the place may stay as it was.
+    # If a field above it is replaced, the place may keep its value.
     return _NOT_SENT if is_kept else _Sent(is_touched=None if rest else True, value=value)
 
 
-def _by_patch(patch: Json, path: Path) -> _Sent:
+def _sent_by_patch(patch: Json, path: Path) -> _Sent:
     """Reads a merge patch or a strategic merge patch."""
     is_strategic = False
     for position, element in enumerate(path, 1):

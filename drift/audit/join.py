@@ -1,14 +1,14 @@
-"""Joins the findings of a report with audited writes: who made each difference, with the evidence for it.
+"""Adds to the findings of a report the users that an audit log names, with the evidence for each.
 
-What a name rests on, best first:
+The evidence, best first:
 
-* ``exact``: the bodies of the requests show which write made the difference; or it is a deletion or a creation, which
-  the verb alone tells.
-* ``likely``: the log has no bodies, but reaches back to the time when the field was as in Git, and one user alone wrote
-  to the object under the field's manager since then.
-* ``candidate``: anything less: several users, or a log that begins too late. All of them are named.
+* ``exact``: the bodies of the requests show which write made the difference; or the verb does, for a creation and a
+  deletion.
+* ``likely``: the log has no bodies, but goes back to the time when the field was as in Git, and since then only one
+  user wrote to the object under the field's manager.
+* ``candidate``: several users, or a log that begins too late. The report names all of them.
 
-A write that did not touch the field, as far as its bodies tell, names no one.
+A write whose bodies show that it did not touch the field names no one.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from drift.audit.authors import Deletions, Trail
 from drift.audit.effects import Target
 from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_events
-from drift.audit.users import Named, Pseudonyms, Syncers, is_garbage_collector, rfc3339
+from drift.audit.users import Attribution, Pseudonyms, Syncers, is_garbage_collector, rfc3339
 from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
 from drift.model import Cause, Change, Evidence, Finding, ObjectReport, Report, Status
@@ -42,7 +42,7 @@ class AuditOptions:
 
 
 def join_log(report: Report, options: AuditOptions, resources: Resources, syncers: Syncers) -> Report:
-    """Names the users behind the findings of a report.
+    """Adds the users in an audit log to the findings of a report.
 
     Args:
         report: The report.
@@ -51,7 +51,7 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, syncer
         syncers: Tells syncs of Git from other writes.
 
     Returns:
-        The report with users, causes that the log makes certain, and notes on the log.
+        The report with users, the causes that the log proves, and notes on the log.
 
     Raises:
         UsageError: The log cannot be read.
@@ -66,7 +66,7 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, syncer
     for event in read_events(files, replace(join.wanted, deletions_in=None) if is_read_twice else join.wanted, tally):
         join.add(event)
     if is_read_twice and join.needs_owners():
-        # It may have been rotated. Its notes are in the first tally.
+        # The log may have been rotated since. The first tally has its notes already.
         for event in read_events(find_logs(options.paths), replace(join.wanted, names=frozenset()), ReadTally()):
             join.add_other(event)
     report = join.apply(replace(report, notes=(*report.notes, *tally.notes())))
@@ -83,7 +83,7 @@ def _lacks_user(item: ObjectReport) -> bool:
 
 
 class AuditJoin:
-    """The writes to the objects of a report, and the users that they name.
+    """Collects the writes to the objects of a report, and finds the users of its findings.
 
     Args:
         report: The report.
@@ -101,28 +101,28 @@ class AuditJoin:
         self._deletions = Deletions(self._log, self._others, resources)
         for item in report.objects:
             if item.findings:
-                self._want(item, resources)
-        #: The events that are of use. The deletions of other objects matter only if `needs_owners`.
+                self._add_object(item, resources)
+        #: The events to add. The deletions of other objects count only if `needs_owners`.
         self.wanted = Wanted(
             frozenset(place.name for place in self._targets if place.name is not None),
             _namespaces_of_deleted(report),
         )
 
-    def _want(self, item: ObjectReport, resources: Resources) -> None:
+    def _add_object(self, item: ObjectReport, resources: Resources) -> None:
         key = item.key
         served = resources.preferred(key.group, key.kind)
         if served is None:
             return
         place = Place(key.group, served.plural, key.namespace, key.name)
         self._places[key] = place
-        made = (Target.of(finding, key.kind, item.api_version) for finding in item.findings)
-        self._targets[place] = tuple(target for target in made if target is not None)
+        found = (Target.of(finding, key.kind, item.api_version) for finding in item.findings)
+        self._targets[place] = tuple(target for target in found if target is not None)
         self._targets.setdefault(place.collection, ())
         if key.namespace is not None:
             self._targets.setdefault(Place.of_namespace(key.namespace), ())
 
     def add(self, event: AuditEvent) -> None:
-        """Takes a write into account, if it is about an object of the report, or deletes one."""
+        """Adds a write to an object of the report, its collection or its namespace; another one as `add_other`."""
         place = Place.of(event)
         targets = self._targets.get(place)
         if targets is None:
@@ -131,7 +131,7 @@ class AuditJoin:
             self._log.add(place, Write.of(event, targets))
 
     def add_other(self, event: AuditEvent) -> None:
-        """Takes a write into account if it deletes what may own a deleted object of the report."""
+        """Adds a write, if it deletes a possible owner of a deleted object of the report."""
         place, namespaces = Place.of(event), self.wanted.deletions_in
         if (
             namespaces is not None
@@ -143,13 +143,13 @@ class AuditJoin:
             self._others.add(place, Write.of(event, ()))
 
     def needs_owners(self) -> bool:
-        """Returns whether the garbage collector deleted an object: who did that, the deletion of its owner tells."""
+        """Returns whether the garbage collector deleted an object, so that the deletion of its owner names the user."""
         return self.wanted.deletions_in is not None and any(
             is_garbage_collector(write) for _, write in self._log.deletions()
         )
 
     def apply(self, report: Report) -> Report:
-        """Returns the report that the join was made for, with the users of its findings."""
+        """Returns the report of this join with the users of its findings."""
         return replace(report, objects=tuple(map(self._object, report.objects)))
 
     def _object(self, item: ObjectReport) -> ObjectReport:
@@ -163,7 +163,7 @@ class AuditJoin:
             named, note = self._named(place, finding, trail, targets.get(finding.id))
             if not named:
                 return finding
-            judged = trail.judged(item.key, finding, named)
+            judged = trail.with_cause(item.key, finding, named)
             actors = tuple(one.shown(self._pseudonyms) for one in named)
             return replace(judged, actors=actors, note=finding.note or note)
 
@@ -173,21 +173,21 @@ class AuditJoin:
 
     def _named(
         self, place: Place, finding: Finding, trail: Trail, target: tuple[int, Target] | None
-    ) -> tuple[Sequence[Named], str | None]:
-        """Returns the users behind a finding, and how it came about, if that is known."""
+    ) -> tuple[Sequence[Attribution], str | None]:
+        """Returns the users of a finding, and a note on a deletion."""
         if _is_deletion(finding):
             if finding.cause is Cause.PENDING_SYNC:
-                # It was not in Git at the last sync, so what was deleted before is another object of that name.
+                # Git did not have it at the last sync, so an earlier deletion was of another object of that name.
                 return (), None
             deletion = self._deletions.of(place)
             return deletion.named(), deletion.note
         if finding.change is Change.UNMANAGED:
-            return trail.creation(finding), None
-        return () if target is None else trail.edit(*target), None
+            return trail.creators(finding), None
+        return () if target is None else trail.editors(*target), None
 
 
 def _namespaces_of_deleted(report: Report) -> frozenset[str] | None:
-    """Returns the namespaces of deleted objects, in which their owners are, too; None if no object is deleted."""
+    """Returns the namespaces of deleted objects and their owners; None if no object was deleted."""
     deleted = [item.key.namespace for item in report.objects if any(map(_is_deletion, item.findings))]
     return frozenset(name for name in deleted if name is not None) if deleted else None
 

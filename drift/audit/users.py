@@ -1,4 +1,4 @@
-"""The users in an audit log: which of them sync Git, and what a report shows of them."""
+"""The users in an audit log: which of them sync from Git, and what a report shows of them."""
 
 import hmac
 import secrets
@@ -16,7 +16,7 @@ from drift.model import Actor, Evidence, Finding
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _KUBE_SYSTEM: Final = f"{_SERVICE_ACCOUNT}kube-system:"
 _CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
-#: Users of the cluster's own certificate that people share.
+#: Users of the administrator certificate of a cluster, which people share.
 _SHARED_BY_PEOPLE: Final = frozenset({"system:admin"})
 
 
@@ -25,22 +25,22 @@ def is_program(user: str) -> bool:
     return user.startswith("system:") and user not in _SHARED_BY_PEOPLE
 
 
-def is_of_cluster(user: str) -> bool:
+def is_cluster_component(user: str) -> bool:
     """Returns whether a user is a part of the cluster itself."""
     return is_program(user) and (not user.startswith(_SERVICE_ACCOUNT) or user.startswith(_KUBE_SYSTEM))
 
 
 def is_garbage_collector(write: Write) -> bool:
     """Returns whether a write deletes an object because its owners are gone."""
-    return _is_loop(write, "generic-garbage-collector")
+    return _is_control_loop(write, "generic-garbage-collector")
 
 
 def is_namespace_controller(write: Write) -> bool:
     """Returns whether a write deletes an object because its namespace is deleted."""
-    return _is_loop(write, "namespace-controller")
+    return _is_control_loop(write, "namespace-controller")
 
 
-def _is_loop(write: Write, name: str) -> bool:
+def _is_control_loop(write: Write, name: str) -> bool:
     """Returns whether one control loop of kube-controller-manager wrote.
 
     Each has a service account, or they share a user (--use-service-account-credentials) and differ by User-Agent:
@@ -57,7 +57,7 @@ class Syncers:
     Attributes:
         managers: The field managers that are appliers or controllers.
         users: More users that sync Git, such as those of pipelines.
-        is_revision_known: Whether the scan was told what was last synced, so that the log decides nothing about it.
+        is_revision_known: Whether the scan knows the last synced revision, so that the log need not prove it.
     """
 
     managers: Managers
@@ -65,12 +65,12 @@ class Syncers:
     is_revision_known: bool = False
 
     def is_sync_manager(self, manager: str) -> bool:
-        """Returns whether a field manager applies Git: a known applier, or one that the user or a scan names."""
+        """Returns whether a field manager applies Git: a known applier, or one that the settings or the scan name."""
         known = is_gitops_applier(Actor(manager, "Apply", None, None))
         return known or manager in self.managers.appliers or manager == self.managers.inferred
 
     def is_apply_manager(self, manager: str) -> bool:
-        """Returns whether programs apply whole manifests under a field manager, from Git or not."""
+        """Returns whether a field manager applies whole manifests, from Git or not."""
         return self.is_sync_manager(manager) or any(
             is_kubectl_apply(Actor(manager, operation, None, None)) for operation in ("Apply", "Update")
         )
@@ -84,39 +84,39 @@ class Syncers:
         return is_controller(Actor(write.manager, "Update", write.subresource, None), self.managers.controllers)
 
     def is_by_syncer(self, write: Write) -> bool:
-        """Returns whether a syncer wrote: a GitOps controller, whose service account tells it, or a user of `users`."""
+        """Returns whether the user is one of `users`, or the service account of a GitOps controller."""
         return any(
             user is not None
             and (
                 any(glob.matches(user) for glob in self.users)
                 or (user.startswith(_SERVICE_ACCOUNT) and self.is_sync_manager(user.rpartition(":")[2]))
             )
-            for user in write.person
+            for user in write.requester
         )
 
     def is_sync(self, write: Write) -> bool:
-        """Returns whether a write applies what is in Git, as far as its user tells.
+        """Returns whether a write applies what is in Git, judged by its user.
 
-        Unless the settings name the users that sync, so does any service account that applies manifests.
+        If the settings name no users that sync, any service account that applies manifests counts.
         """
-        is_pipeline = not self.users and is_program(write.user) and not is_of_cluster(write.user)
+        is_pipeline = not self.users and is_program(write.user) and not is_cluster_component(write.user)
         return self.is_apply(write) and (is_pipeline or self.is_by_syncer(write))
 
     def is_by_hand(self, write: Write, others: Iterable[Write]) -> bool:
-        """Returns whether a write applies a manifest and is certainly no sync.
+        """Returns whether a write applies a manifest and is certainly not a sync.
 
-        That takes to know who syncs: from the settings, or because others sync under the same field manager.
+        This is certain only if the settings name the users that sync, or others sync under the same field manager.
 
         Args:
             write: A write.
             others: The writes to the same object.
         """
-        if not self.is_apply(write) or self.is_sync(write) or is_of_cluster(write.user):
+        if not self.is_apply(write) or self.is_sync(write) or is_cluster_component(write.user):
             return False
         return bool(self.users) or any(other.manager == write.manager and self.is_sync(other) for other in others)
 
     def records_no_revision(self, manager: str) -> bool:
-        """Returns whether no commit is recorded for syncs under a field manager: people and pipelines run it."""
+        """Returns whether syncs under a field manager record no commit, because people or pipelines run it."""
         is_command = applies_as_command(manager) or not self.is_sync_manager(manager)
         return not self.is_revision_known and (is_command or manager in self.managers.appliers)
 
@@ -135,7 +135,7 @@ class Pseudonyms:
 
     Attributes:
         users: What to show.
-        key: Makes pseudonyms the same in every run; by default they are those of one run.
+        key: Runs with the same key show the same pseudonyms. By default, each run has its own.
     """
 
     users: AuditUsers = AuditUsers.FULL
@@ -150,7 +150,7 @@ class Pseudonyms:
         return f"user-{hmac.digest(self.key, user.encode('utf-8', 'surrogatepass'), 'sha256').hex()[:12]}"
 
     def agent(self, user_agent: str | None) -> str | None:
-        """Returns what to show instead of a User-Agent, which may hold anything."""
+        """Returns what to show instead of a User-Agent, which may contain anything."""
         return user_agent if self.users is AuditUsers.FULL else None
 
 
@@ -160,13 +160,13 @@ def pseudonym_key(text: str | None) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Attribution:
     """A field manager of a finding, with the write that names its user.
 
     Attributes:
         actor: The field manager.
         write: The write; None if the log does not name the user.
-        evidence: What the name rests on; None without one.
+        evidence: The evidence for the user; None without one.
     """
 
     actor: Actor
@@ -174,13 +174,13 @@ class Named:
     evidence: Evidence | None = None
 
     @classmethod
-    def by(cls, write: Write, evidence: Evidence, operation: str = "Update") -> "Named":
+    def by(cls, write: Write, evidence: Evidence, operation: str = "Update") -> "Attribution":
         """Returns the user of a write, under its field manager, at its time."""
         return cls(Actor(write.manager, operation, write.subresource, rfc3339(write.received)), write, evidence)
 
     @classmethod
-    def for_finding(cls, write: Write, finding: Finding, evidence: Evidence) -> "Named":
-        """Returns the user of a write, under the field manager of the finding that it was made under."""
+    def for_finding(cls, write: Write, finding: Finding, evidence: Evidence) -> "Attribution":
+        """Returns the user of a write, under its field manager as the finding names it."""
         actor = next((actor for actor in finding.actors if write.was_by(actor)), None)
         named = cls.by(write, evidence)
         return named if actor is None else replace(named, actor=replace(actor, time=named.actor.time))
@@ -198,15 +198,15 @@ class Named:
         )
 
 
-def one_each(writes: Iterable[Write]) -> Sequence[Write]:
+def latest_per_user(writes: Iterable[Write]) -> Sequence[Write]:
     """Returns the latest write of each user, in the order of the writes."""
-    latest = {write.person: write for write in writes}
+    latest = {write.requester: write for write in writes}
     return sorted(latest.values(), key=lambda write: (write.received, write.user))
 
 
-def is_one_person(writes: Iterable[Write]) -> bool:
-    """Returns whether one user alone made some writes."""
-    return len({write.person for write in writes}) == 1
+def is_one_user(writes: Iterable[Write]) -> bool:
+    """Returns whether exactly one user made the writes."""
+    return len({write.requester for write in writes}) == 1
 
 
 def rfc3339(time: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What is kept of the audited writes to the objects of a report. No part of a body."""
+"""The audited writes to the objects of a report, without their bodies."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -74,21 +74,21 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(AuditedRequest):
-    """What is kept of an audited write.
+    """An audited write.
 
     Attributes:
-        order: The ``resourceVersion`` that it made; None if the log does not have it.
+        resource_version: The ``resourceVersion`` that it resulted in; None if the log does not have it.
         is_creation: Whether it created the object.
-        took_nothing: Whether it set no field: it removed some, or changed nothing. False if the log does not tell.
-        names: The names of the objects that a deletion of a collection deleted; None if the log does not tell.
+        set_nothing: Whether it only removed fields, or changed nothing. False if the log does not tell.
+        names: The names of the objects that ``deletecollection`` deleted; None if the log does not tell.
         effects: What it did to the place of each finding; empty if the log has no bodies.
         uid: The uid of the object; None if the log does not have it.
         owners: The owners of the object after it; None if the log does not tell.
     """
 
-    order: int | None = None
+    resource_version: int | None = None
     is_creation: bool = False
-    took_nothing: bool = False
+    set_nothing: bool = False
     names: frozenset[str] | None = None
     effects: tuple[Effect, ...] = ()
     uid: str | None = None
@@ -96,15 +96,15 @@ class Write(AuditedRequest):
 
     @classmethod
     def of(cls, event: AuditEvent, targets: Sequence[Target]) -> "Write":
-        """Returns what is kept of an event about an object with some findings."""
+        """Returns the write that an event records, to an object with some findings."""
         has_body = event.request is not None or event.response is not None
         metadata = as_object(as_object(event.response).get("metadata"))
         is_new = event.verb == "create" or (event.verb in {"apply", "patch"} and event.code == HTTPStatus.CREATED)
         return cls(
             **{name: getattr(event, name) for name in _OF_REQUEST},
-            order=_order(metadata.get("resourceVersion")),
+            resource_version=_resource_version(metadata.get("resourceVersion")),
             is_creation=event.subresource is None and is_new,
-            took_nothing=_took_nothing(event),
+            set_nothing=_set_nothing(event),
             names=_names(event),
             effects=tuple(effect_of(event, target) for target in targets) if has_body else (),
             uid=_uid(event),
@@ -118,16 +118,16 @@ class Write(AuditedRequest):
 
     @property
     def second(self) -> datetime:
-        """When it was received, in whole seconds, as ``managedFields`` counts."""
+        """When it was received, in whole seconds as in ``managedFields``."""
         return self.received.replace(microsecond=0)
 
     @property
-    def person(self) -> tuple[str, str | None]:
+    def requester(self) -> tuple[str, str | None]:
         """The user, and who impersonated it."""
         return self.user, self.impersonated_by
 
     def was_by(self, actor: Actor) -> bool:
-        """Whether the write can be one of a field manager in ``managedFields``."""
+        """Whether it may be a write of a field manager in ``managedFields``."""
         if self.subresource != actor.subresource:
             return False
         # Without the parameters of the request, kubectl-edit and kubectl-set are both kubectl.
@@ -135,7 +135,7 @@ class Write(AuditedRequest):
         return self.manager == actor.manager or is_prefix
 
     def is_at(self, second: datetime) -> bool:
-        """Whether it was made in a second, as ``managedFields`` counts them."""
+        """Whether the API server handled it during a second, the unit of ``managedFields``."""
         return self.second <= second <= self.completed.replace(microsecond=0)
 
 
@@ -150,7 +150,7 @@ class WriteLog:
         self._limit = limit
         self._writes: dict[Place, list[Write]] = {}
         self._count = 0
-        #: All writes until then are forgotten; None if none is.
+        #: The time up to which all writes are forgotten; None if none are.
         self.forgotten_until: datetime | None = None
 
     def add(self, place: Place, write: Write) -> None:
@@ -170,10 +170,10 @@ class WriteLog:
     def of(self, place: Place) -> Sequence[Write]:
         """Returns the writes to an object or a collection, in the order in which they took effect."""
         writes = sorted(self._writes.get(place, ()), key=lambda write: (write.completed, write.received))
-        # Requests may overlap, and several API servers have several clocks: the versions that they made tell the order.
-        places = [place for place, write in enumerate(writes) if write.order is not None]
-        ordered = sorted((writes[place] for place in places), key=lambda write: write.order or 0)
-        for position, write in zip(places, ordered, strict=True):
+        # Requests may overlap, and the clocks of API servers differ: the resourceVersions tell the order.
+        positions = [position for position, write in enumerate(writes) if write.resource_version is not None]
+        ordered = sorted((writes[position] for position in positions), key=lambda write: write.resource_version or 0)
+        for position, write in zip(positions, ordered, strict=True):
             writes[position] = write
         return writes
 
@@ -183,7 +183,7 @@ class WriteLog:
             yield from ((place, write) for write in writes if write.is_deletion)
 
 
-def _took_nothing(event: AuditEvent) -> bool:
+def _set_nothing(event: AuditEvent) -> bool:
     """Returns whether the response has an older time for the field manager than the request.
 
     The API server updates the time if a request sets a field, not if it only removes some or changes nothing.
@@ -200,7 +200,7 @@ def _took_nothing(event: AuditEvent) -> bool:
     return bool(times) and not any(time is None or first <= time <= last for time in times)
 
 
-def _order(version: Json) -> int | None:
+def _resource_version(version: Json) -> int | None:
     return int(version) if isinstance(version, str) and version.isdecimal() and len(version) <= _MAX_DIGITS else None
 
 
@@ -210,14 +210,14 @@ def _names(event: AuditEvent) -> frozenset[str] | None:
 
 
 def _uid(event: AuditEvent) -> str | None:
-    """Returns the uid in a response: of the object, or of the Status that tells what was deleted."""
+    """Returns the uid in a response: of the object, or in the details of the Status of a deletion."""
     response = as_object(event.response)
     uid = as_object(response.get("metadata")).get("uid") or as_object(response.get("details")).get("uid")
     return uid if isinstance(uid, str) else None
 
 
 def _owners(event: AuditEvent) -> tuple[Owner, ...] | None:
-    """Returns the owners that a body names. A part of an object may leave them out, a whole one has none then."""
+    """Returns the owners in a body. A request may leave them out; a response without them means no owners."""
     if event.subresource is not None or event.verb == "deletecollection":
         return None
     response, request = as_object(event.response), as_object(event.request)
