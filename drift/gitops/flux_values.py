@@ -59,7 +59,7 @@ def mask_encrypted(document: Json) -> Json:
 def hashed_prefix(manifest: Manifest) -> str | None:
     """Returns the name of an object without the hash that kustomize computes from an encrypted file, else None.
 
-    Flux decrypts the file first, so the hash is another one in the cluster.
+    Flux decrypts the file first, so the object has another hash in the cluster.
     """
     found = _HASHED_NAME.fullmatch(manifest.name) if manifest.kind in _KINDS_WITH_FILES else None
     data = manifest.body.get("data") if found else None
@@ -67,7 +67,7 @@ def hashed_prefix(manifest: Manifest) -> str | None:
 
 
 def mask_names(body: Object, names: Iterable[str]) -> Object:
-    """Returns an object that cannot be compared where it refers to one of these objects, which have another name."""
+    """Returns the object with an `Incomparable` for each reference to one of these names, which the cluster lacks."""
     names = frozenset(names)
     return {field: value if field == "metadata" else _mask_names(value, names) for field, value in body.items()}
 
@@ -115,7 +115,7 @@ def _mask(value: Json) -> Json:
 #: A variable with or without a default or another operator. ``$${CLUSTER}`` stands for the text ``${CLUSTER}``.
 _VARIABLE: Final = re.compile(r"(?<!\$)\$\{[A-Za-z_][A-Za-z0-9_]*[^{}]*\}")
 _PLAIN_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-#: A name with more variables is taken for any name, so that matching takes no time.
+#: A name with more variables counts as ``*``, because a glob with many ``*`` is slow.
 _MAX_VARIABLES: Final = 4
 _ANY: Final = Glob("*")
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/name"
@@ -163,11 +163,11 @@ def example_name(name: str) -> str:
 
 
 def variable_key(manifest: Manifest, key: ObjectKey) -> VariableKey | None:
-    """Returns the key of a manifest if it has variables, so that it is not known which object it describes, else None.
+    """Returns the key of a manifest as globs if its key has variables, else None.
 
     Args:
         manifest: The manifest.
-        key: Its key as it is written.
+        key: Its key, with the variables.
     """
     if not has_variables([manifest.api_version, key.kind, key.namespace, key.name]):
         return None

@@ -93,15 +93,13 @@ def assign_roles(
     """
     programs = [_program(actor) for actor in actors]
     applier = _applier_program(actors, programs, tracked_by, field_sets)
+    is_named = [actor.manager in managers.appliers and actor.subresource is None for actor in actors]
+    is_known = [program is not None and program == applier for program in programs]
+    is_inferred = [actor.manager == managers.inferred and actor.subresource is None for actor in actors]
     is_kubectl = [is_kubectl_apply(actor) and not tracked_by for actor in actors]
-    by_precedence = [
-        [actor.manager in managers.appliers and actor.subresource is None for actor in actors],
-        [program is not None and program == applier for program in programs],
-        [actor.manager == managers.inferred and actor.subresource is None for actor in actors],
-        is_kubectl,
-    ]
+    by_precedence = (is_named, is_known, is_inferred, is_kubectl)
     applies = next((matches for matches in by_precedence if any(matches)), [False] * len(actors))
-    is_command = applies is is_kubectl or (applies is by_precedence[1] and applier in _known_managers().commands)
+    is_command = applies is is_kubectl or (applies is is_known and applier in _known_managers().commands)
     return Roles(
         tuple(
             Role.APPLIER
@@ -112,7 +110,7 @@ def assign_roles(
             for actor, is_applier in zip(actors, applies, strict=True)
         ),
         any(is_applier and actor.operation == "Apply" for actor, is_applier in zip(actors, applies, strict=True)),
-        is_command and any(applies),
+        is_command,
     )
 
 

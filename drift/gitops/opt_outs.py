@@ -292,9 +292,7 @@ def _entry(name: str, entry: Object, place: str, origin: str | None, notes: list
         else:
             pointers.append(_below(pattern))
     globs = (re.compile(translate(str(entry.get(field) or ""))) for field in ("group", "kind"))
-    exact = (
-        re.compile(re.escape(value) if (value := str(entry.get(f) or "")) else ".*") for f in ("namespace", "name")
-    )
+    exact = (re.compile(re.escape(str(entry[field])) if entry.get(field) else ".*") for field in ("namespace", "name"))
     group, kind, namespace, object_name = (*globs, *exact)
     return IgnoreDifferences(
         rule=f"ignoreDifferences of {name}",

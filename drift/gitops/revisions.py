@@ -173,7 +173,7 @@ class SyncedRevisions:
         return SyncedAhead(commit, manifests, sentence) if manifests else None
 
     def _candidates(self, key: ObjectKey, objects: Iterable[GitOpsObject]) -> list[GitOpsObject]:
-        """Returns the objects that list an object, or all of them if none does."""
+        """Returns the Kustomizations and Applications that list an object, or all of them if none does."""
         known = sorted(objects, key=str)
         return [owner for owner in known if (record := self._record(owner)) and record.lists(key)] or known
 

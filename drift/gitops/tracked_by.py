@@ -68,7 +68,7 @@ class Trackers:
 
     def __init__(self, tracking: TrackingLabels) -> None:
         self._tracking = tracking
-        #: Tracked objects, by namespace, sources and name of the label or annotation, then by the tracker it names.
+        #: Tracked objects by namespace, sources and label or annotation, then by the value of the label or annotation.
         self._objects: dict[tuple[str, tuple[str, ...], str], dict[str, list[ObjectKey]]] = {}
         self.known: set[Tracker] = set()
         self.gitops_objects: set[GitOpsObject] = set()
@@ -98,7 +98,7 @@ class Trackers:
         return trackers
 
     def notes(self) -> Iterator[str]:
-        """Yields a sentence for each object that names another tracker than most of its source in its namespace do."""
+        """Yields a sentence for each object whose tracker is not that of most objects of its source and namespace."""
         for (_, _, name), trackers in sorted(self._objects.items()):
             (usual, most), *_ = Counter({tracker: len(keys) for tracker, keys in trackers.items()}).most_common(1)
             for tracker, keys in sorted(trackers.items()):

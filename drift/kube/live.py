@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from drift.errors import malformed
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo
-from drift.objects import LAST_APPLIED, Json, Object, as_object
+from drift.objects import LAST_APPLIED, Json, Object, as_object, at
 from drift.redaction import is_secret, redact_secret
 
 _METADATA_GROUP: Final = "meta.k8s.io/"
@@ -57,11 +57,11 @@ class LiveObject:
     @property
     def generation(self) -> int | None:
         """``metadata.generation``, which counts the changes of the spec; None for kinds without one."""
-        generation = as_object(self.body.get("metadata")).get("generation")
+        generation = at(self.body, "metadata", "generation")
         return generation if type(generation) is int else None
 
     def _metadata_text(self, name: str) -> str | None:
-        text = as_object(self.body.get("metadata")).get(name)
+        text = at(self.body, "metadata", name)
         return text if isinstance(text, str) else None
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
@@ -150,10 +151,6 @@ class Resources:
         in_version = [self.find(api_version, resource.kind) or resource for resource in found[:_MAX_SIMILAR]]
         return [f"{resource.kind} in {resource.api_version}" for resource in in_version]
 
-    def is_broken(self, api_version: str) -> bool:
-        """Whether discovery failed for this group and version."""
-        return api_version in self.broken
-
 
 def discover(requests: "Requests") -> Resources:
     """Asks an API server which kinds it serves. This takes two requests, and more before Kubernetes 1.26.
@@ -245,7 +242,6 @@ class SchemaSource:
 
     def __init__(self, requests: "Requests") -> None:
         self._requests = requests
-        self._addresses: dict[str, str] | None = None
 
     def document(self, resource: Resource) -> dict[str, Any] | None:
         """Returns the document that describes a resource, or None if the server has none or does not return it.
@@ -260,18 +256,13 @@ class SchemaSource:
         cached = None if file is None else _read(file)
         return self._fetch(address, file) if cached is None else cached
 
-    @property
+    @cached_property
     def addresses(self) -> dict[str, str]:
         """The URL of each document by group and version. A document that changes gets another URL.
 
         Raises:
             ConnectError: The server is gone.
         """
-        if self._addresses is None:
-            self._addresses = self._read_index()
-        return self._addresses
-
-    def _read_index(self) -> dict[str, str]:
         try:
             paths = self._requests.get(_INDEX).get("paths") or {}
             addresses = {path: str(entry["serverRelativeURL"]) for path, entry in paths.items()}

@@ -17,12 +17,15 @@ from drift.scanning.inference import OtherShards
 from drift.scanning.options import FieldPlace
 from drift.scanning.plan import MissingObject
 
-#: What was synced of an object that was not in Git at that time.
+#: Stands for an object that was not in Git at the last sync.
 _NOTHING: Object = {"metadata": {}}
+#: Namespaces that are looked up, one request each.
+_MAX_NAMESPACES: Final = 5
+_CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
 
 
 class LastSync:
-    """Answers what was last synced, which tells a manual change from a change in Git that was not synced yet.
+    """Knows what was last synced, which tells a manual change from a change in Git that was not synced yet.
 
     Args:
         by_source: What was last synced from each source that knows it, by the name of the source.
@@ -62,7 +65,7 @@ class LastSync:
         return () if self._recorded is None else self._recorded.notes
 
     def named_base(self, manifest: Manifest, key: ObjectKey) -> Object | None:
-        """Returns an object as its source or the user says it was synced last, or None if neither says.
+        """Returns an object as it was last synced, according to its source or else the user; None if neither says.
 
         Args:
             manifest: Its manifest, which names its sources.
@@ -150,11 +153,6 @@ def _body(manifests: Mapping[ObjectKey, Manifest] | None, key: ObjectKey) -> Obj
     return _NOTHING if manifest is None else manifest.body
 
 
-#: Namespaces that are looked up, one request each.
-_MAX_NAMESPACES: Final = 5
-_CAUSES = {None: Cause.UNKNOWN, True: Cause.MANUAL, False: Cause.PENDING_SYNC}
-
-
 def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, field_place: FieldPlace) -> ObjectReport:
     """Reports a manifest without a live object: missing, or in sync if the manifest itself says so.
 
@@ -185,8 +183,8 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, fie
 def missing_namespaces(report: Report, live: LiveSource) -> Iterator[str]:
     """Yields a sentence on each namespace in which all objects are missing because it does not exist itself.
 
-    A mistyped namespace looks like a deletion otherwise. Nothing is said if the account may not read namespaces, or if
-    the Namespace is in Git and missing, too.
+    Without the sentence, a mistyped namespace looks like a deletion. There is none if the account may not read
+    namespaces, or if the Namespace itself is a missing manifest.
     """
     resource = live.resources.preferred("", "Namespace")
     if resource is None or live.info is None:

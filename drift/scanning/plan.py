@@ -318,7 +318,7 @@ class ResourceMapper:
         if other is not None:
             reason = f"{manifest.api_version} is not served here; move the manifest to {other.api_version}"
             return _unchecked(manifest, key, reason)
-        if resources.is_broken(manifest.api_version):
+        if manifest.api_version in resources.broken:
             reason = f"cannot read objects of {manifest.api_version}: that API does not answer"
             return _unchecked(manifest, key, reason)
         similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
