@@ -111,11 +111,11 @@ def _effect_on_object(item: ObjectReport, change: Change, base: Json, head: Json
     if head is ABSENT:
         return Effect.LEAVES
     # An unmanaged object that the change adds: the sync takes it over, with whatever Git says.
-    return Effect.CODIFIES if _says(head, item) else Effect.OVERWRITES
+    return Effect.CODIFIES if _matches_live(head, item) else Effect.OVERWRITES
 
 
-def _says(head: Object, item: ObjectReport) -> bool:
-    """Whether a manifest says what is live of an unmanaged object. It may leave its namespace to the command line."""
+def _matches_live(head: Object, item: ObjectReport) -> bool:
+    """Whether a manifest, which may leave out its namespace, says what is live of an unmanaged object."""
     if item.manifest is None:
         return False
     metadata = {**as_object(head.get("metadata")), "namespace": item.namespace}

@@ -19,7 +19,7 @@ class Command:
     Attributes:
         findings: The findings that it ends, all of one object.
         text: The command, quoted.
-        sync: What the syncer of the object can be told instead, with what else that deploys; None if there is none.
+        sync: The command that makes its GitOps controller sync the object instead, and what else that deploys; or None.
     """
 
     findings: tuple[Selected, ...]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.commands import (
-    SyncerState,
+    ControllerState,
+    controller_state,
     look,
     look_at_events,
     revert_fields,
     revert_object,
-    state_of,
     status_command,
     sync_command,
     syncs_one_object,
@@ -25,7 +25,7 @@ from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo
 REPORT_FILE: Final = "report.json"
 #: A command that changes the cluster and is longer than this is replaced by one that prints it.
 _MAX_REVERT: Final = 300
-#: Longer than the names of Kubernetes and the paths of files can make a command.
+#: Longer commands are left out; names of Kubernetes and paths of files cannot make one this long.
 _MAX_COMMAND: Final = 1500
 
 
@@ -34,12 +34,12 @@ class Commands:
     """Commands for a POSIX shell, quoted, each on one line without control characters.
 
     Attributes:
-        look: Shows the object, the history of its file, or the state of its syncer. Changes nothing.
+        look: Shows the object, the history of its file, or the state of its GitOps controller. Changes nothing.
         keep: Changes the manifest so that Git says what is live, or prints the patch for its kustomization; None if
             `drift adopt` would refuse.
         revert: Changes the cluster so that it says what Git says, if nothing has changed since the report. If that
             command is long, prints it instead. None if `drift revert` would refuse.
-        sync: Makes the syncer of the object sync it; None if it has none, or a suspended one.
+        sync: Makes the GitOps controller of the object sync it; None if it has none, or a suspended one.
         also_deploys: The number of other changes, not synced yet, that `sync` deploys.
     """
 
@@ -52,7 +52,7 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class Advisor:
-    """Knows what of a report all commands depend on. Make it with `Advisor.of`.
+    """The parts of a report that all advice depends on. Make it with `Advisor.of`.
 
     Attributes:
         sources: The sources of the report by name.
@@ -100,7 +100,7 @@ class Advisor:
         return advice(finding, self._source(item))
 
     def look(self, item: ObjectReport, finding: Finding) -> str | None:
-        """Returns the first of `commands` alone, which is much faster."""
+        """Returns only the ``look`` command of `commands`, which is much faster."""
         if not finding.is_drift or item.cluster not in self.contexts:
             return None
         return _printable(self._look(item, finding, self.contexts[item.cluster]))
@@ -145,7 +145,7 @@ class Advisor:
         file = None if item.source is None or item.source.file == STDIN else item.source.file
         if finding.cause is Cause.PENDING_SYNC and source is not None:
             status = status_command(source, item, context)
-            if status is not None and (file is None or state_of(source) is not SyncerState.ACTIVE):
+            if status is not None and (file is None or controller_state(source) is not ControllerState.ACTIVE):
                 return status
         if finding.cause is Cause.PENDING_SYNC or finding.change is Change.MISSING:
             if file is not None and self.is_in_git:

@@ -38,7 +38,7 @@ _SYNC: Final[Mapping[SourceKind, _Command]] = {
         *("--resource", f"{item.key.group}:{item.kind}:{f'{item.namespace}/' if item.namespace else ''}{item.name}"),
     ),
 }
-#: These take the context of the kubeconfig.
+#: Kinds of source whose command line takes ``--context``.
 _WITH_CONTEXT: Final = frozenset({SourceKind.FLUX_KUSTOMIZATION, SourceKind.FLUX_HELM_RELEASE})
 
 
@@ -123,7 +123,7 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
 
 
 def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterator[Object]:
-    """Yields a test that the object is unchanged, if there is a finding whose values do not tell."""
+    """Yields a test that the object is unchanged, if the values of a finding do not show it."""
     paths = [parse(finding.path) for finding in findings if needs_version(finding)]
     if not paths:
         return
@@ -158,8 +158,8 @@ def _order(pointer: str) -> list[tuple[int, str]]:
 # -- Flux and Argo CD
 
 
-class SyncerState(Enum):
-    """Whether the syncer of a source syncs it."""
+class ControllerState(Enum):
+    """Whether the GitOps controller of a source syncs it."""
 
     UNKNOWN = auto()
     ACTIVE = auto()
@@ -167,22 +167,22 @@ class SyncerState(Enum):
     FAILING = auto()
 
 
-def state_of(source: SourceInfo | None) -> SyncerState:
-    """Returns the state of a source's syncer; unknown if nothing in the cluster syncs it."""
+def controller_state(source: SourceInfo | None) -> ControllerState:
+    """Returns the state of a source's GitOps controller; unknown if nothing in the cluster syncs the source."""
     if source is None or source.suspended is None:
-        return SyncerState.UNKNOWN
+        return ControllerState.UNKNOWN
     if source.suspended:
-        return SyncerState.SUSPENDED
-    return SyncerState.FAILING if source.ready is False else SyncerState.ACTIVE
+        return ControllerState.SUSPENDED
+    return ControllerState.FAILING if source.ready is False else ControllerState.ACTIVE
 
 
 def status_command(source: SourceInfo, item: ObjectReport, context: str | None) -> str | None:
-    """Returns the command that shows what the syncer of a source says, or None."""
+    """Returns the command that shows what the GitOps controller says about a source, or None."""
     return _command(_STATUS, source, item, context)
 
 
 def sync_command(source: SourceInfo, item: ObjectReport, context: str | None) -> str | None:
-    """Returns the command that makes the syncer of a source sync an object, or None if it would not."""
+    """Returns the command that makes the GitOps controller sync an object, or None if it would not."""
     return None if source.suspended else _command(_SYNC, source, item, context)
 
 

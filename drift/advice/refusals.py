@@ -14,7 +14,7 @@ PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATIO
 
 
 def needs_version(finding: Finding) -> bool:
-    """Whether no value of the report tells that the live object is unchanged.
+    """Whether the values of the report cannot show that the live object is unchanged.
 
     The live object has no value for a field that only Git has, and the report leaves defaults out of lists and objects.
     """

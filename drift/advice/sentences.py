@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drift.advice.commands import SyncerState, state_of
+from drift.advice.commands import ControllerState, controller_state
 from drift.model import Cause, Change, Finding, Security, SourceInfo
 
 
@@ -16,17 +16,17 @@ class _Advice:
         text: The sentence, without a full stop; ``{source}`` stands for the name of the source.
         causes: The causes that it is for; empty for all.
         changes: The changes that it is for; empty for all.
-        states: The states of the syncer that it is for; empty for all.
+        states: The states of the GitOps controller that it is for; empty for all.
         applies: What else must hold of the finding.
     """
 
     text: str
     causes: frozenset[Cause] = frozenset()
     changes: frozenset[Change] = frozenset()
-    states: frozenset[SyncerState] = frozenset()
+    states: frozenset[ControllerState] = frozenset()
     applies: Callable[[Finding], bool] = lambda _: True
 
-    def is_for(self, finding: Finding, state: SyncerState) -> bool:
+    def is_for(self, finding: Finding, state: ControllerState) -> bool:
         return (
             (not self.causes or finding.cause in self.causes)
             and (not self.changes or finding.change in self.changes)
@@ -37,8 +37,8 @@ class _Advice:
 
 _PENDING: Final = frozenset({Cause.PENDING_SYNC})
 _UNKNOWN: Final = frozenset({Cause.UNKNOWN})
-_SUSPENDED: Final = frozenset({SyncerState.SUSPENDED})
-#: The first row that fits a finding counts.
+_SUSPENDED: Final = frozenset({ControllerState.SUSPENDED})
+#: The first row that fits a finding is its advice.
 _TABLE: Final[Sequence[_Advice]] = (
     _Advice(
         "wait until its finalizers are done, and find out who deleted it before you sync",
@@ -48,9 +48,9 @@ _TABLE: Final[Sequence[_Advice]] = (
     _Advice(
         "fix what {source} reports; until then it does not deploy this",
         _PENDING,
-        states=frozenset({SyncerState.FAILING}),
+        states=frozenset({ControllerState.FAILING}),
     ),
-    _Advice("wait for the next sync of {source}, or sync it now", _PENDING, states=frozenset({SyncerState.ACTIVE})),
+    _Advice("wait for the next sync of {source}, or sync it now", _PENDING, states=frozenset({ControllerState.ACTIVE})),
     _Advice(
         "delete it, or let your GitOps controller prune it: Git has dropped it",
         _PENDING,
@@ -109,6 +109,6 @@ def advice(finding: Finding, source: SourceInfo | None) -> str | None:
     """
     if not finding.is_drift:
         return None
-    state = state_of(source)
+    state = controller_state(source)
     found = next(row for row in _TABLE if row.is_for(finding, state))
     return found.text.format(source="" if source is None else source.name)

@@ -33,9 +33,9 @@ _MODULES: Final = {
 }
 
 #: The same status as for an incomplete scan: the state of the cluster is unknown.
-_INTERNAL_ERROR = 3
-_BROKEN_PIPE = 141
-_INTERRUPTED = 130
+_INTERNAL_ERROR: Final = 3
+_BROKEN_PIPE: Final = 141
+_INTERRUPTED: Final = 130
 #: The exit status that shells, Docker and Kubernetes report for a process ended by SIGTERM.
 _TERMINATED: Final = 128 + signal.SIGTERM
 

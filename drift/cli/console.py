@@ -73,17 +73,17 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, what: str, *, quiet: bool = False, color: bool = True) -> None:
         self._what = what
-        self._is_shown = not quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        self._is_enabled = not quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._color = color
         self._timer = threading.Timer(_DELAY, self._show)
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._has_ended = False
-        self._shown: tuple[Bar, TaskID] | None = None
+        self._bar: tuple[Bar, TaskID] | None = None
 
     def __enter__(self) -> Self:
         """Starts the timer."""
-        if self._is_shown:
+        if self._is_enabled:
             self._timer.start()
         return self
 
@@ -94,19 +94,19 @@ class Progress(AbstractContextManager["Progress"]):
         self._timer.cancel()
         with self._lock:
             self._has_ended = True
-            if self._shown is not None:
-                self._shown[0].stop()
+            if self._bar is not None:
+                self._bar[0].stop()
 
     def observe(self, step: "ScanStep") -> None:
         """Updates the bar after a step of the scan."""
-        if not self._is_shown:
+        if not self._is_enabled:
             return
         from drift.report.view import visible  # noqa: PLC0415
 
         activity = "comparing" if step.total is not None else "unmanaged objects:"
         self._what = f"{activity} {visible(step.what)}"
-        if self._shown is not None:
-            bar, task = self._shown
+        if self._bar is not None:
+            bar, task = self._bar
             completed = None if step.total is None else step.done
             bar.update(task, description=self._what, completed=completed, total=step.total)
 
@@ -132,5 +132,5 @@ class Progress(AbstractContextManager["Progress"]):
         )
         with self._lock:
             if not self._has_ended:
-                self._shown = (bar, bar.add_task(self._what, total=None))
+                self._bar = (bar, bar.add_task(self._what, total=None))
                 bar.start()

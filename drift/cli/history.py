@@ -25,8 +25,7 @@ from drift.model import Report
 from drift.report.formats import MessageFormat
 from drift.report.history_table import Timeline, timeline_json, timeline_text
 
-_URL: Final = "DRIFT_WEBHOOK_URL"
-_Recorded = list[tuple[Scope, Report]]
+_URL_VARIABLE: Final = "DRIFT_WEBHOOK_URL"
 
 
 def run_history(options: argparse.Namespace) -> int:
@@ -65,10 +64,10 @@ def run_history(options: argparse.Namespace) -> int:
 class RunRecorder:
     """Records the scans of one run in the history, and sends notifications about them.
 
+    ``sources`` identifies the sources of the manifests.
+
     Attributes:
         failed: Whether a scan could not be recorded.
-
-    ``sources`` is what identifies the sources of the manifests.
 
     Raises:
         UsageError: The scan needs a name (``--history-scope``).
@@ -82,7 +81,7 @@ class RunRecorder:
         self._form = None if options.notify is None else MessageFormat(options.notify)
         self._history = History(Path(options.history), _warn)
         self._coverage = ScanCoverage(settings.unmanaged, settings.skips)
-        self._recorded: _Recorded = []
+        self._recorded: list[tuple[Scope, Report]] = []
 
     def record(self, report: Report, source: LiveSource) -> Report:
         """Records the scan of one cluster, and returns its report with the ages and states from the history."""
@@ -108,9 +107,9 @@ class RunRecorder:
         # Imported only here: most runs send nothing.
         from drift.notify.webhook import Webhook, deliver  # noqa: PLC0415
 
-        url = os.environ.get(_URL)
+        url = os.environ.get(_URL_VARIABLE)
         if not url:
-            _warn(f"notification not sent: {_URL} is not set; the next run that has it sends what is new now")
+            _warn(f"notification not sent: {_URL_VARIABLE} is not set; the next run that has it sends what is new now")
             return
         for scope, report in self._recorded:
             try:
@@ -125,7 +124,7 @@ class RunRecorder:
             except HistoryError as error:
                 problem = str(error)
             if problem is not None:
-                _warn(f"notification not sent: the receiver in {_URL}: {problem}; the next run tries again")
+                _warn(f"notification not sent: the receiver in {_URL_VARIABLE}: {problem}; the next run tries again")
 
 
 def _warn(message: str) -> None:

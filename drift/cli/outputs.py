@@ -39,7 +39,7 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
 
 
 def _check_writable(form: Format, file: Path) -> None:
-    """Finds a wrong folder before the scan, which may take minutes."""
+    """Raises the error of a wrong folder before the scan, which may take minutes."""
     try:
         if file.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

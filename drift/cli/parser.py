@@ -132,6 +132,12 @@ _VERSION_EPILOG: Final = """\
 examples:
   drift version
 """
+_COMPLETION_EPILOG: Final = """\
+examples, for the current shell or its startup file:
+  bash  source <(drift completion bash)
+  zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
+  fish  drift completion fish | source
+"""
 _SOURCE_HINT: Final = "name files and folders without a flag"
 _NAMESPACES_HINT: Final = "the manifests name the namespaces; `--unmanaged cluster` searches all of them"
 #: What to do instead of some flags of kubectl.
@@ -144,13 +150,6 @@ _KUBECTL_FLAGS: Final = {
     "--kustomize": _SOURCE_HINT,
 }
 _METRICS_PORT: Final = 9480
-_COMPLETION_EPILOG: Final = """\
-examples, for the current shell or its startup file:
-  bash  source <(drift completion bash)
-  zsh   autoload -Uz compinit && compinit && eval "$(drift completion zsh)"
-  fish  drift completion fish | source
-"""
-
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 

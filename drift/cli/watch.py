@@ -40,8 +40,8 @@ _GRACE: Final = 5.0
 #: Messages to the main thread, through a pipe: the number of a signal, or that the watching thread has ended.
 _RELOAD: Final = bytes([signal.SIGHUP])
 _ENDED: Final = b"\0"
-#: Seconds between two questions whether sources in the cluster, such as Helm's releases, have changed.
-_ASK_SECONDS: Final = 10.0
+#: Seconds between two checks whether sources in the cluster, such as Helm releases, have changed.
+_CHECK_SECONDS: Final = 10.0
 
 _LOOPBACK: Final = "127.0.0.1"
 _TOKEN: Final = "DRIFT_AUDIT_TOKEN"  # noqa: S105 - the name of a variable
@@ -129,7 +129,7 @@ class _Inputs:
         self._settings: Settings | None = None
         self._rendered = rendered_files(requests, options.checkout)
         self._states: Mapping[SourceRequest, Hashable] = {}
-        self._asked_at = -math.inf
+        self._checked_at = -math.inf
 
     def load(self) -> DesiredState:
         """Reads the settings and the sources."""
@@ -156,9 +156,9 @@ class _Inputs:
         return (*fingerprint(paths), *self._states_in_cluster())
 
     def _states_in_cluster(self) -> Iterable[Hashable]:
-        """Asks the cluster now and then. If it does not answer about a source, nothing is known to have changed."""
-        if monotonic() - self._asked_at > _ASK_SECONDS:
-            self._asked_at = monotonic()
+        """Reads the states of sources now and then. A source whose state cannot be read counts as unchanged."""
+        if monotonic() - self._checked_at > _CHECK_SECONDS:
+            self._checked_at = monotonic()
             context = source_context(self._server, self._options.namespace, settings=self._settings)
             self._states = {**self._states, **dict(cluster_states(self._requests, context))}
         return tuple(self._states.get(request) for request in self._requests)
@@ -249,13 +249,13 @@ class _Output:
         if not self._quiet:
             write_stdout("".join(f"{self._line(change)}\n" for change in changes))
 
-    def log(self, words: str, *, is_detail: bool = False) -> None:
+    def log(self, message: str, *, is_detail: bool = False) -> None:
         if self._verbose or not is_detail:
-            say(words)
+            say(message)
 
 
 def audit_window(options: argparse.Namespace) -> AuditWindow | None:
-    """Returns what joins findings with the audit events of the flags; None without any.
+    """Returns what names users from the audit events that the flags choose; None without any.
 
     Raises:
         UsageError: The flags do not go together, or a log is no file.
@@ -309,13 +309,13 @@ def audit_sources(
     if audit is None:
         return ()
 
-    told = set[str]()
+    warned = set[str]()
 
     def take(origin: str, data: bytes) -> bool:
         events = audit.add(data)
         arrived(events)
-        if events.has_unreadable and origin not in told:
-            told.add(origin)
+        if events.has_unreadable and origin not in warned:
+            warned.add(origin)
             say(f"{origin}: skipped what is not an audit event")
         return not events.has_unreadable
 

@@ -174,7 +174,7 @@ def line_diff(finding: Finding) -> tuple[DiffLine, ...]:
 def in_pieces(diff: Sequence[DiffLine]) -> Sequence[tuple[DiffLine, Pieces]]:
     """Returns the lines of a diff with the pieces of their texts; see `differing_pieces`.
 
-    As many lines of Git as of the cluster, one after the other, are compared by pairs.
+    Lines of Git and as many lines of the cluster right after them are compared one by one.
     """
     pieces: list[Pieces] = [(line.text,) for line in diff]
     position = 0
@@ -230,7 +230,7 @@ def _hunks(desired: Sequence[str], live: Sequence[str]) -> Iterator[DiffLine]:
             if tag == "equal":
                 yield from (DiffLine(Mark.BOTH, _cut(visible(line))) for line in desired[desired_start:desired_end])
             else:
-                removed, added = _excerpts(desired[desired_start:desired_end], live[live_start:live_end])
+                removed, added = _excerpt_lines(desired[desired_start:desired_end], live[live_start:live_end])
                 yield from _run(Mark.GIT, removed)
                 yield from _run(Mark.LIVE, added)
 
@@ -268,7 +268,7 @@ def _equal_at_start(left: Sequence[str], right: Sequence[str]) -> int:
     return next((index for index, (one, two) in enumerate(pairs) if one != two), min(len(left), len(right)))
 
 
-def _excerpts(desired: Sequence[str], live: Sequence[str]) -> tuple[list[str], list[str]]:
+def _excerpt_lines(desired: Sequence[str], live: Sequence[str]) -> tuple[list[str], list[str]]:
     """Returns the lines of both sides; long lines are cut around the first difference from their counterpart."""
     left, right = list(map(_show_trailing_spaces, desired)), list(map(_show_trailing_spaces, live))
     starts = list(map(_excerpt_start, left, right)) if len(left) == len(right) else [0] * max(len(left), len(right))

@@ -142,7 +142,7 @@ def _group_name(group: EpisodeGroup, by: By, unnamed: str) -> str:
     if by is By.OBJECT:
         return short(key_name(group.objects[0]))
     name = short(group.name) if group.name is not None else unnamed
-    # The kind of the objects need not be said again after the kind.
+    # In groups by kind, the names of the objects do not repeat it.
     objects = [key_name(key).removeprefix(f"{name} ") for key in group.objects]
     return f"{name}: {first_few([short(text) for text in objects], _NAMED_OBJECTS)}"
 
@@ -228,18 +228,18 @@ def _statistics_lines(timeline: Timeline) -> Iterator[str]:
 
 
 def _means(groups: Mapping[str, DurationSummary]) -> str:
-    return "; ".join(f"{name} {_mean(lasting)}" for name, lasting in groups.items() if lasting.mean_seconds is not None)
+    return "; ".join(f"{name} {_mean(summary)}" for name, summary in groups.items() if summary.mean_seconds is not None)
 
 
-def _mean(lasting: DurationSummary) -> str:
-    return f"{duration(lasting.mean_seconds or 0)} ({lasting.count - lasting.unknown})"
+def _mean(summary: DurationSummary) -> str:
+    return f"{duration(summary.mean_seconds or 0)} ({summary.count - summary.unknown})"
 
 
 def _person(group: EpisodeGroup) -> dict[str, Json]:
     return {
         "user": group.name,
         "open": group.open,
-        "ended": _lasting_document(group.ended),
+        "ended": _summary_document(group.ended),
         "objects": len(group.objects),
         "latest": group.latest,
     }
@@ -250,7 +250,7 @@ def _group_document(group: EpisodeGroup) -> dict[str, Json]:
         "name": group.name,
         "open": group.open,
         "worst": group.worst,
-        "ended": _lasting_document(group.ended),
+        "ended": _summary_document(group.ended),
         "objects": [str(key) for key in group.objects],
         "latest": group.latest,
     }
@@ -273,19 +273,19 @@ def _statistics_document(totals: Statistics) -> dict[str, Json]:
     return {
         "open": totals.open,
         "ignored": totals.ignored,
-        "reverted": _lasting_document(totals.reverted),
-        "resolved": _lasting_document(totals.resolved),
-        "resolvedByCause": {name: _lasting_document(lasting) for name, lasting in totals.by_cause.items()},
-        "resolvedBySeverity": {name: _lasting_document(lasting) for name, lasting in totals.by_severity.items()},
+        "reverted": _summary_document(totals.reverted),
+        "resolved": _summary_document(totals.resolved),
+        "resolvedByCause": {name: _summary_document(summary) for name, summary in totals.by_cause.items()},
+        "resolvedBySeverity": {name: _summary_document(summary) for name, summary in totals.by_severity.items()},
     }
 
 
-def _lasting_document(lasting: DurationSummary) -> dict[str, Json]:
-    mean = lasting.mean_seconds
+def _summary_document(summary: DurationSummary) -> dict[str, Json]:
+    mean = summary.mean_seconds
     return {
-        "count": lasting.count,
+        "count": summary.count,
         "meanSeconds": None if mean is None else round(mean, 3),
-        "startUnknown": lasting.unknown,
+        "startUnknown": summary.unknown,
     }
 
 

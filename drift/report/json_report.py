@@ -150,7 +150,7 @@ def read_report(text: str | bytes, name: str) -> Report:
         if isinstance(text, bytes):
             text = text.decode(json.detect_encoding(text))
         _check_version(text, name)
-        document = msgspec.json.decode(text, type=ReportDocument, dec_hook=_checked)
+        document = msgspec.json.decode(text, type=ReportDocument, dec_hook=_read_time)
     except RecursionError:
         raise SavedReportError(f"{name}: nested too deeply to be a report") from None
     except UnicodeError:
@@ -186,17 +186,17 @@ def _check_version(text: str, name: str) -> None:
 
 def _plain(value: object, kind: type[Struct]) -> dict[str, Json]:
     document = msgspec.convert(value, kind, from_attributes=True, dec_hook=lambda _, time: RFC3339(time))
-    plain: dict[str, Json] = msgspec.to_builtins(document, enc_hook=_text)
+    plain: dict[str, Json] = msgspec.to_builtins(document, enc_hook=_write_time)
     return plain
 
 
-def _text(value: object) -> str:
+def _write_time(value: object) -> str:
     if isinstance(value, RFC3339):
         return str(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
-def _checked(_: type, value: object) -> RFC3339:
+def _read_time(_: type, value: object) -> RFC3339:
     """Returns a time of a saved report."""
     if not isinstance(value, str):
         raise ValueError("expected `str`")  # noqa: TRY004

@@ -145,7 +145,7 @@ class _Sections:
 
         The sections are below the sources that the objects come from.
         """
-        headings = [self._source(source) for source, _ in sources]
+        headings = [self._source_heading(source) for source, _ in sources]
         entries = [(number, entry) for number, (_, members) in enumerate(sources) for entry in members]
         worst = sorted(entries, key=lambda numbered: entry_order(numbered[1]))
         sections: list[list[str]] = [[] for _ in sources]
@@ -161,7 +161,7 @@ class _Sections:
         blocks = (heading + "".join(texts) for heading, texts in zip(headings, sections, strict=True) if texts)
         return "".join(blocks), rest
 
-    def _source(self, source: SourceInfo | None) -> str:
+    def _source_heading(self, source: SourceInfo | None) -> str:
         """Returns the heading of the objects of a source; "" if the report has only one source."""
         name = "In no source" if source is None else f"From {_prose(short(source.name))}"
         return f"\n### {name}\n" if self._has_sources else ""
@@ -170,7 +170,7 @@ class _Sections:
         """Returns the section of a group or an object with as much as fits, or None if not even one finding fits."""
         return self._group(entry, space) if isinstance(entry, Group) else self._object(entry, space)
 
-    def _head(self, name: str, item: ObjectReport, place: str = "") -> str:
+    def _heading(self, name: str, item: ObjectReport, place: str = "") -> str:
         reason = reason_of(item)
         lines = [
             f"{'####' if self._has_sources else '###'} {code(short(name))} {item.status}",
@@ -181,7 +181,7 @@ class _Sections:
 
     def _group(self, group: Group, space: int) -> str | None:
         block = self._finding(group.item, group.finding, line_diff(group.finding), ())
-        head = f"{self._head(group_name(group), group.item)}{block}\n"
+        head = f"{self._heading(group_name(group), group.item)}{block}\n"
         head += f"<details><summary>{plural(group.objects, 'object')}</summary>\n\n"
         end = "\n</details>\n"
         places = (member_place(item, finding) for item, finding in group.members)
@@ -194,7 +194,7 @@ class _Sections:
 
     def _object(self, item: ObjectReport, space: int) -> str | None:
         place = ", ".join(item.origins) if item.source is None else str(item.source)
-        text = self._head(object_name(item), item, place)
+        text = self._heading(object_name(item), item, place)
         for number, finding in enumerate(item.findings):
             # Keep space for the line that counts the findings left out: the next finding may need it.
             left = space - _size(text) - _MAX_FACT

@@ -65,7 +65,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
     scans = _scans_of_shards(ordered) if shard is None else []
 
-    def sentences(of: Callable[[Report], Sequence[str]]) -> Iterator[str]:
+    def from_all(of: Callable[[Report], Sequence[str]]) -> Iterator[str]:
         return (text for report in ordered for text in _sentences(report, of(report), names))
 
     missing = (text for parts in scans for text in _sentences(parts[0], [*_missing(parts)], names))
@@ -75,15 +75,15 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         cluster=next(iter(clusters.values())) if clusters and not names else None,
         manifests=_manifests(ordered),
         objects=tuple(sorted(objects, key=report_order)),
-        notes=_sorted(*unused, *sentences(lambda report: report.notes)),
+        notes=_sorted(*unused, *from_all(lambda report: report.notes)),
         unread=tuple(dict.fromkeys(line for report in ordered for line in report.unread)),
-        errors=_sorted(*missing, *sentences(lambda report: report.errors)),
+        errors=_sorted(*missing, *from_all(lambda report: report.errors)),
         clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
         # The shards of a scan run at the same time, so the slowest one counts.
         duration_seconds=max(report.duration_seconds or 0 for report in ordered) or None,
         api_requests=sum(requests) if requests else None,
         shard=shard,
-        unused_rules=() if shard is None else _sorted(*sentences(lambda report: report.unused_rules)),
+        unused_rules=() if shard is None else _sorted(*from_all(lambda report: report.unused_rules)),
         resolved=_resolved(ordered, names, kept),
         sources=_sources(ordered),
     )

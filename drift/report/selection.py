@@ -50,13 +50,13 @@ class Filters:
         """Whether the user asks for what controllers changed, which is never drift."""
         return self.severity is Severity.INFO or Cause.CONTROLLER in self.causes
 
-    def _has(self, item: ObjectReport) -> bool:
+    def _matches(self, item: ObjectReport) -> bool:
         kind, namespace = item.kind.casefold(), item.namespace or ""
         return (not self.kinds or any(glob.matches(kind) for glob in self.kinds)) and (
             not self.namespaces or any(glob.matches(namespace) for glob in self.namespaces)
         )
 
-    def _has_finding(self, finding: Finding) -> bool:
+    def _matches_finding(self, finding: Finding) -> bool:
         return (not self.causes or finding.cause in self.causes) and (
             self.severity is None or SEVERITY_RANK[finding.severity] <= SEVERITY_RANK[self.severity]
         )
@@ -70,12 +70,12 @@ class Filters:
         shown = hidden = hidden_objects = 0
         # The objects are ordered in their groups; here, only a limit depends on their order.
         for item in report.objects if self.limit is None else sorted(report.objects, key=worst_first):
-            is_wanted = self._has(item)
+            is_wanted = self._matches(item)
             if not item.findings:
                 kept += [item] if is_wanted else []
                 hidden_objects += not is_wanted and item.is_noteworthy
                 continue
-            findings = filter(self._has_finding, sorted(item.findings, key=finding_order)) if is_wanted else ()
+            findings = filter(self._matches_finding, sorted(item.findings, key=finding_order)) if is_wanted else ()
             left = None if self.limit is None else max(self.limit - shown, 0)
             chosen = tuple(findings)[:left]
             shown += len(chosen)

@@ -94,8 +94,8 @@ class AuditWindow:
         Args:
             report: The result of a scan, or of one object.
             resources: The kinds that the cluster serves.
-            syncers: Tells syncs of Git from other writes.
-            is_whole: Whether the report has all findings. Of others, nothing is remembered then.
+            syncers: The users whose writes are syncs of Git.
+            is_whole: Whether the report has all findings; the users of others are then forgotten.
         """
         if self._is_first and is_whole and self._options.paths:
             self._is_first = False
@@ -111,7 +111,7 @@ class AuditWindow:
         return self._remember(report, joined, is_whole=is_whole)
 
     def _remember(self, report: Report, joined: Report, *, is_whole: bool) -> Report:
-        """Returns the report with what was known before of findings that stayed as they were."""
+        """Returns the report in which unchanged findings keep the users found before, unless better ones are found."""
         named: dict[str, tuple[Finding, Finding]] = {}
         plain = {finding.id: finding for item in report.objects for finding in item.findings}
 

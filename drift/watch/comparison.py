@@ -49,9 +49,9 @@ class Comparison:
         ManifestError: A manifest of that revision cannot be read.
     """
 
-    def __init__(self, desired: DesiredState, source: WatchedCluster, audit: AuditWindow | None = None) -> None:
+    def __init__(self, desired: DesiredState, cluster: WatchedCluster, audit: AuditWindow | None = None) -> None:
         self._desired = desired
-        self._source = source
+        self._cluster = cluster
         self._audit = audit
         self._cache = ComparisonCache()
         sources = desired.sources
@@ -71,15 +71,15 @@ class Comparison:
         Args:
             handle_events: Called a few hundred times a second. It may call `compare_change`.
         """
-        self._source.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
+        self._cluster.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
         report = scan_manifests(
             self._desired.sources.manifests,
-            self._source,
+            self._cluster,
             info=self._desired.info,
             options=replace(self._options, observe=lambda _: handle_events()),
             cache=self._cache,
         )
-        self._source.end_scan()
+        self._cluster.end_scan()
         handle_events()
         report = self._with_users(with_sources(report, self._desired.sources), is_whole=True)
         handle_events()
@@ -105,7 +105,7 @@ class Comparison:
             options = replace(options, synced=self._synced_manifests(change, change.before))
         report = scan_manifests(
             [manifest, *(other for other in self._applications if other is not manifest)],
-            self._source.right_after(change),
+            self._cluster.right_after(change),
             info=self._desired.info,
             options=options,
             cache=self._cache,
@@ -133,7 +133,7 @@ class Comparison:
         settings = self._desired.settings
         managers = Managers(settings.appliers, settings.controllers, self._cache.inferred_applier)
         syncers = Syncers(managers, settings.syncers, self._desired.synced_revision is not None)
-        return self._audit.join(report, self._source.resources, syncers, is_whole=is_whole)
+        return self._audit.join(report, self._cluster.resources, syncers, is_whole=is_whole)
 
     def _with_policy(self, report: Report) -> Report:
         return apply_policy(report, self._desired.settings)
@@ -142,12 +142,12 @@ class Comparison:
         """Returns the manifests of the revision that the object was last synced from, or None if it is unknown."""
         if self._options.repository is None:
             return None
-        by_key = ResourceMapper(self._source, self._options).by_key
-        found = SyncedRevisions(self._source, self._options.repository, by_key).manifests(live.body, self._key(change))
+        by_key = ResourceMapper(self._cluster, self._options).by_key
+        found = SyncedRevisions(self._cluster, self._options.repository, by_key).manifests(live.body, self._key(change))
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
-        return ResourceMapper(self._source, self._options).by_key(self._desired.sources.manifests)
+        return ResourceMapper(self._cluster, self._options).by_key(self._desired.sources.manifests)
 
     def _find(self, change: ObjectChange) -> Manifest | None:
         """Returns the manifest of the changed object if it has the API version that is watched."""

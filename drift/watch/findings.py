@@ -17,7 +17,7 @@ from drift.model import Actor, Finding, ObjectReport, Report, Status
 from drift.objects import Json, ObjectKey
 from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
-from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, object_name, visible
+from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, key_name, visible
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -199,7 +199,7 @@ def to_text_line(change: FindingChange) -> str:
     tracked, finding = change.tracked, change.tracked.finding
     parts = [
         f"{rfc3339(tracked.resolved or tracked.opened)} {change.transition:<8} {finding.severity:<8}",
-        object_name(_object(tracked)),
+        key_name(tracked.key),
     ]
     if finding.path:
         parts.append(f"{CHANGE_SIGN[finding.change]} {visible(finding.path)}")
@@ -236,10 +236,6 @@ def to_json_line(change: FindingChange) -> str:
     }
     # ASCII only: some readers take characters such as U+2028 for a line break.
     return json.dumps(document)
-
-
-def _object(tracked: TrackedFinding) -> ObjectReport:
-    return ObjectReport(tracked.api_version, tracked.key, None, Status.DRIFTED)
 
 
 def _cause(tracked: TrackedFinding) -> str:

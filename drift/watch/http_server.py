@@ -26,7 +26,7 @@ RESPONSE_TIMEOUT: Final = 60.0
 MAX_CLIENTS: Final = 32
 #: Threads, including those of dropped clients, which may still render a report.
 _MAX_THREADS: Final = 4 * MAX_CLIENTS
-_SECURITY: Final = {
+_SECURITY_HEADERS: Final = {
     # The report is one file with inline styles and scripts. It asks only this server whether it is current.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(RESPONSE_TIMEOUT)
         body = response.body
         self.send_response(response.status)
-        headers = {"Content-Type": response.content_type, "Content-Length": str(len(body)), **_SECURITY}
+        headers = {"Content-Type": response.content_type, "Content-Length": str(len(body)), **_SECURITY_HEADERS}
         for name, value in {**headers, **(response.headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()

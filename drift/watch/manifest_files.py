@@ -19,8 +19,8 @@ from drift.sources.git import manifests_info
 from drift.watch.comparison import DesiredState
 from drift.watch.reflector import Timing
 
-#: Polling may take this share of the time at most, however many files there are.
-_SHARE: Final = 0.1
+#: The largest share of the time that polling may take, however many files there are.
+_POLL_SHARE: Final = 0.1
 #: Seconds between two attempts to read what cannot be read, and between two queries of the checked-out commit.
 _RETRY_SECONDS: Final = 10.0
 
@@ -131,7 +131,7 @@ class ManifestWatcher:
                 return
             began = monotonic()
             self.poll(force=force)
-            wait = max(self._timing.files_interval, (monotonic() - began) / _SHARE)
+            wait = max(self._timing.files_interval, (monotonic() - began) / _POLL_SHARE)
 
     def poll(self, *, force: bool = False) -> None:
         """Checks the files once. Changed files are read once they have stayed the same for one interval.

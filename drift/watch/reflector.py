@@ -63,7 +63,7 @@ class Timing:
 
 
 def backoff(waits: int, timing: Timing) -> float:
-    """Returns the seconds to wait after some earlier waits: from the upper half of a range that doubles each time."""
+    """Returns the seconds to wait after this many waits: from the upper half of a range that doubles each time."""
     # The exponent is bounded because 2.0 ** 1024 overflows.
     longest = min(timing.max_backoff, timing.min_backoff * 2.0 ** min(waits, 32))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - not for cryptography

@@ -54,7 +54,6 @@ _WAITING: Final = f"""\
 """
 _RETRY: Final[Mapping[str, str]] = {"Retry-After": "1"}
 _END: Final = "# EOF\n"
-_STATES: Final = {state: state.name.lower() for state in ReflectorState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ class WatchStatus:
         """Returns why the last report is not complete and current; empty if it is."""
         last = self._last_scan
         if last is None:
-            return ["the first scan is not done yet"]
+            return [_FIRST_SCAN]
         problems = [*last.report.problems, *self._errors_since_scan(last)]
         if self._manifest_error is not None:
             problems.append(f"manifests: {self._manifest_error}")
@@ -358,7 +357,7 @@ def watch_metrics(status: WatchStatus, *, open_metrics: bool) -> str:
 
 
 def _by_state(reflectors: Sequence[Reflector]) -> Mapping[Labels, float]:
-    return Counter((("kind", _kind(one)), ("state", _STATES[one.condition.state])) for one in reflectors)
+    return Counter((("kind", _kind(one)), ("state", one.condition.state.name.lower())) for one in reflectors)
 
 
 def _sum(reflectors: Sequence[Reflector], attribute: str) -> Mapping[Labels, float]:

@@ -298,11 +298,7 @@ def _bar(number: int, scan: PastScan, maximum: int) -> list[Mapping[str, str]]:
 
 
 def _script_data(value: Json) -> Markup:
-    """Returns JSON for a script element with a type that browsers do not run.
-
-    Raises:
-        TypeError: The value holds a redacted value, which is a bug in drift.
-    """
+    """Returns JSON for a script element with a type that browsers do not run."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
     return Markup(text)  # noqa: S704 - escaped in the line above
 
