@@ -133,7 +133,7 @@ def redact_secret(body: Object) -> Object:
         A new object that always has ``data``, so that each key is compared separately.
     """
     metadata = body.get("metadata")
-    known = {name: _checked(body[name], is_open) for name, is_open in _FIELDS.items() if name in body}
+    known = {name: _redact_unless(body[name], is_open) for name, is_open in _FIELDS.items() if name in body}
     if isinstance(metadata, dict):
         known["metadata"] = _redact_metadata(metadata)
     return {**known, **_redact_unknown(body, {*_FIELDS, "metadata", "data", "stringData"}), "data": _redact_data(body)}
@@ -170,7 +170,7 @@ def _redact_at(value: Json, path: tuple[str | None, ...]) -> Json:
 
 
 def _redact_metadata(metadata: Object) -> Object:
-    known = {name: _checked(metadata[name], is_open) for name, is_open in _METADATA.items() if name in metadata}
+    known = {name: _redact_unless(metadata[name], is_open) for name, is_open in _METADATA.items() if name in metadata}
     given = {name: is_open for name, is_open in _LABELS_AND_ANNOTATIONS.items() if metadata.get(name) is not None}
     names = {name: _redact_names(metadata[name], is_open) for name, is_open in given.items()}
     return {**known, **names, **_redact_unknown(metadata, {*_METADATA, *_LABELS_AND_ANNOTATIONS})}
@@ -227,7 +227,7 @@ def _has_keys(value: Json, pattern: re.Pattern[str]) -> bool:
     return isinstance(value, dict) and all(pattern.fullmatch(key) for key in value)
 
 
-def _checked(value: Json, is_open: Callable[[Json], bool]) -> Json:
+def _redact_unless(value: Json, is_open: Callable[[Json], bool]) -> Json:
     return value if value is None or is_open(value) else _redact_whole(value)
 
 
@@ -242,16 +242,8 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _is_string(value: Json) -> bool:
-    return isinstance(value, str)
-
-
-def _is_bool(value: Json) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_integer(value: Json) -> bool:
-    return isinstance(value, int)
+def _is_a(kind: type) -> Callable[[Json], bool]:
+    return lambda value: isinstance(value, kind)
 
 
 def _is_type(value: Json) -> bool:
@@ -277,10 +269,10 @@ def _are_managed_fields(value: Json) -> bool:
 #: Fields that are shown if they have a valid format.
 _FIELDS: Final[Mapping[str, Callable[[Json], bool]]] = {
     # The reader of objects has checked these two.
-    "apiVersion": _is_string,
-    "kind": _is_string,
+    "apiVersion": _is_a(str),
+    "kind": _is_a(str),
     "type": _is_type,
-    "immutable": _is_bool,
+    "immutable": _is_a(bool),
 }
 _METADATA: Final[Mapping[str, Callable[[Json], bool]]] = {
     "name": _matches(_NAME),
@@ -288,10 +280,10 @@ _METADATA: Final[Mapping[str, Callable[[Json], bool]]] = {
     "generateName": _matches(_NAME),
     "uid": _matches(re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")),
     "resourceVersion": _matches(re.compile(r"[0-9]{1,20}")),
-    "generation": _is_integer,
+    "generation": _is_a(int),
     "creationTimestamp": _matches(_TIME),
     "deletionTimestamp": _matches(_TIME),
-    "deletionGracePeriodSeconds": _is_integer,
+    "deletionGracePeriodSeconds": _is_a(int),
     "finalizers": _are_finalizers,
     "ownerReferences": _are_owners,
     "managedFields": _are_managed_fields,
@@ -305,6 +297,6 @@ _OWNER: Final[Mapping[str, Callable[[Json], bool]]] = {
     "kind": _matches(re.compile(r"[A-Z][A-Za-z0-9]{0,62}")),
     "name": _matches(_NAME),
     "uid": _matches(_NAME),
-    "controller": _is_bool,
-    "blockOwnerDeletion": _is_bool,
+    "controller": _is_a(bool),
+    "blockOwnerDeletion": _is_a(bool),
 }

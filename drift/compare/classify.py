@@ -102,7 +102,7 @@ def classify(
 class _Classifier:
     def __init__(self, known: KnownValues, projection: Projection, schema: Type, generation: Json) -> None:
         self._known = known
-        self._ownership = known.attribution_finder.ownership
+        self._ownership = known.ownership
         self._projection = projection
         self._schema = schema
         self._is_first_generation = generation == 1
@@ -176,10 +176,10 @@ class _Classifier:
         owners = self._owners(difference.live_path)
         roles = {self._ownership.roles.of_entry[index] for index in owners}
         # The last sync is better evidence than the owners: the side that differs from it has changed.
-        left_behind = bool(owners) and self._is_left_behind(difference, owners)
-        git_changed, live_changed = self._differ_from_base(difference, bool(roles) and not left_behind)
+        predates_applier = bool(owners) and self._predates_applier(difference, owners)
+        git_changed, live_changed = self._differ_from_base(difference, bool(roles) and not predates_applier)
         role, note = None, None
-        if (git_changed and not live_changed) or (left_behind and self._ownership.base is None):
+        if (git_changed and not live_changed) or (predates_applier and self._ownership.base is None):
             role, cause = Role.APPLIER, Cause.PENDING_SYNC
         elif live_changed and not git_changed and roles == {Role.APPLIER}:
             cause, note = Cause.UNKNOWN, AS_APPLIER_NOTE
@@ -190,7 +190,7 @@ class _Classifier:
             cause = Cause.UNKNOWN if role is None else _CAUSE_BY_ROLE[role]
         return ClassifiedDifference(difference, cause, self._actors(owners, role), note)
 
-    def _is_left_behind(self, difference: Difference, owners: Sequence[int]) -> bool:
+    def _predates_applier(self, difference: Difference, owners: Sequence[int]) -> bool:
         """Whether a live value dates from before the applier: a former applier's, or a default that its creator owns.
 
         The applier has not set the field since, so Git added it later.

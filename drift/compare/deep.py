@@ -39,9 +39,9 @@ def deep_diff(desired: Mapping[_Key, Json], live: Mapping[_Key, Json]) -> Iterat
     """Yields each difference: DeepDiff's name for its kind, its key, and both values.
 
     Args:
-        desired: The parts of the projected manifest that may differ, by any key. They are no trees, because DeepDiff
+        desired: The parts of the projected manifest that may differ, by any key. The mapping is flat, because DeepDiff
             takes time for each level.
-        live: The same of the live object.
+        live: The corresponding parts of the live object.
     """
     result = DeepDiff(
         desired,

@@ -71,7 +71,7 @@ def remove_kind_specifics(
 # -- ClusterRole, Job, ServiceAccount
 
 
-def _aggregated_rules(desired: Object, live: Object) -> _Result:
+def _without_aggregated_rules(desired: Object, live: Object) -> _Result:
     """The controller manager fills in the rules of an aggregated ClusterRole."""
     if "aggregationRule" not in desired or "rules" not in live:
         return desired, live, []
@@ -79,7 +79,7 @@ def _aggregated_rules(desired: Object, live: Object) -> _Result:
     return _without(desired, "rules"), _without(live, "rules"), [decision]
 
 
-def _job_selector(desired: Object, live: Object) -> _Result:
+def _without_derived_selector(desired: Object, live: Object) -> _Result:
     """The API server derives a Job's selector and matching labels from its UID, unless Git sets a selector."""
     if _get(desired, "spec", "selector") is not None or _get(live, "spec", "selector") is None:
         return desired, live, []
@@ -122,7 +122,7 @@ def _without_generated_tokens(desired: Object, live: Object, name: str) -> tuple
 # -- Pod
 
 
-def _pod_admission(desired: Object, live: Object) -> _Result:
+def _without_pod_admission(desired: Object, live: Object) -> _Result:
     """Admission adds copied requests, the service account's token and two default tolerations to every Pod."""
     live, requests = _without_copied_requests(desired, live)
     live, volumes = _without_token_volume(desired, live)
@@ -289,24 +289,24 @@ def _is_host_port(port: Object) -> bool:
 # -- CA bundles
 
 
-def _ca_bundles(desired: Object, live: Object) -> _Result:
+def _without_ca_bundles(desired: Object, live: Object) -> _Result:
     """cert-manager or an operator fills in a CA bundle that Git leaves out or sets to a placeholder."""
     decisions: list[Decision] = []
-    desired, live = _without_ca_bundles(desired, live, (), decisions)
+    desired, live = _without_ca_bundles_below(desired, live, (), decisions)
     return desired, live, decisions
 
 
-def _without_ca_bundles(
+def _without_ca_bundles_below(
     desired: Json, live: Json, path: tuple[str, ...], decisions: list[Decision]
 ) -> tuple[Json, Json]:
     if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
-        pairs = [_without_ca_bundles(*pair, path, decisions) for pair in zip(desired, live, strict=True)]
+        pairs = [_without_ca_bundles_below(*pair, path, decisions) for pair in zip(desired, live, strict=True)]
         return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     if not isinstance(desired, dict) or not isinstance(live, dict):
         return desired, live
     left, right = _copy(desired), _copy(live)
     for key in desired.keys() & live.keys():
-        left[key], right[key] = _without_ca_bundles(desired[key], live[key], (*path, str(key)), decisions)
+        left[key], right[key] = _without_ca_bundles_below(desired[key], live[key], (*path, str(key)), decisions)
     if "caBundle" in right and _is_placeholder(left.get("caBundle")):
         del right["caBundle"]
         left.pop("caBundle", None)
@@ -389,11 +389,11 @@ _POD_SPECS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 _BY_KIND: Final[Mapping[tuple[str, str], _KindFunction]] = {
-    ("rbac.authorization.k8s.io", "ClusterRole"): _aggregated_rules,
-    ("batch", "Job"): _job_selector,
-    ("", "Pod"): _pod_admission,
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _ca_bundles,
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _ca_bundles,
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): _ca_bundles,
-    ("apiregistration.k8s.io", "APIService"): _ca_bundles,
+    ("rbac.authorization.k8s.io", "ClusterRole"): _without_aggregated_rules,
+    ("batch", "Job"): _without_derived_selector,
+    ("", "Pod"): _without_pod_admission,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _without_ca_bundles,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _without_ca_bundles,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _without_ca_bundles,
+    ("apiregistration.k8s.io", "APIService"): _without_ca_bundles,
 }

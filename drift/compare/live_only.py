@@ -22,7 +22,6 @@ from drift.schema.types import ABSENT, Absent, Shape, Type
 DEFAULT: Final = "the API server's default"
 ALLOCATED_VALUE: Final = "allocated for this object alone"
 _BOOKKEEPING: Final = "for internal use by Kubernetes"
-_METADATA_PATH_LENGTH: Final = len(("metadata", "labels", "app"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,11 @@ class KnownValues:
     facts: Facts
     reserved: ReservedMetadata
     template_labels: Sequence[Object]
+
+    @property
+    def ownership(self) -> Ownership:
+        """The owners of the object's fields."""
+        return self.attribution_finder.ownership
 
     def reason(  # noqa: PLR0917
         self,
@@ -83,7 +87,7 @@ class KnownValues:
 
         Returns None for any other path, for an unknown name, and for one that a user added by hand.
         """
-        if len(path) != _METADATA_PATH_LENGTH or path[0] != "metadata":
+        if path[:-2] != ("metadata",):
             return None
         field, element = str(path[1]), path[2]
         name = element if isinstance(element, str) else element[0][1]
@@ -94,7 +98,7 @@ class KnownValues:
         bookkeeping = self.reserved.bookkeeping[field]
         attribution = None if node is None else self.attribution_finder.find(value, node, path)
         # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
-        if attribution is not None and self.attribution_finder.ownership.roles.has_applier:
+        if attribution is not None and self.ownership.roles.has_applier:
             by_hand = self._written_by_hand(attribution)
             # An unknown controller may have written a name that only controllers use.
             if any(map(is_hand_tool, by_hand)) or (by_hand and name not in bookkeeping.exact):
@@ -107,7 +111,7 @@ class KnownValues:
         """Returns the managers of a manual change, without former appliers of the object."""
         if attribution.cause is not Cause.MANUAL:
             return ()
-        actors = [self.attribution_finder.ownership.entries[index].actor for index in attribution.owners]
+        actors = [self.ownership.entries[index].actor for index in attribution.owners]
         return [actor for actor in actors if not is_gitops_applier(actor) and actor.manager != BEFORE_FIRST_APPLY]
 
     def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
@@ -120,7 +124,7 @@ class KnownValues:
         in_template = len(path) != len(("spec", name))
         if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
             return False
-        ownership = self.attribution_finder.ownership
+        ownership = self.ownership
         if ownership.base_has(path):
             return False
         child = owners_below(node, name, parent)
@@ -207,7 +211,6 @@ class LiveOnlyFields:
     """Filters the live-only fields of one object, and collects why.
 
     Attributes:
-        ownership: The owners of the object's fields.
         known: Recognizes defaults, allocated values and tracking labels.
         is_scalable: Whether the object is a custom resource with the ``scale`` subresource.
         attributions: Who set each reported field, by path. Filled in as fields are filtered.
@@ -215,7 +218,6 @@ class LiveOnlyFields:
         has_admitted: Whether a part is not reported because it was set while the applier's request was admitted.
     """
 
-    ownership: Ownership
     known: KnownValues
     is_scalable: bool
     attributions: dict[Path, Attribution] = field(default_factory=dict)
@@ -240,7 +242,7 @@ class LiveOnlyFields:
         if reason is not None:
             return self._skip(path, reason)
         child = owners_below(node, name, parent)
-        if child is None and self.ownership.tree is not None and not self.ownership.base_has(path):
+        if child is None and self.known.ownership.tree is not None and not self.known.ownership.base_has(path):
             scaled = self._filter_scaled(value, parent, path)
             if scaled is not ABSENT:
                 return scaled
@@ -297,7 +299,7 @@ class LiveOnlyFields:
         return value
 
     def _filter_owned(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
-        ownership = self.ownership
+        ownership = self.known.ownership
         if node is None and ownership.tree is not None and not ownership.base_has(path):
             others = ownership.with_role(ownership.other_version_entries, Role.OTHER)
             if others and not schema.is_custom:
@@ -326,7 +328,7 @@ class LiveOnlyFields:
         if node is None or node.children:
             return True
         is_granular = schema.shape is not Shape.UNKNOWN
-        return is_granular and len(self.ownership.applied(node.owners)) == len(node.owners)
+        return is_granular and len(self.known.ownership.applied(node.owners)) == len(node.owners)
 
     def _filter_parts(self, value: Json, schema: Type, node: OwnerNode | None, path: Path) -> Json | Absent:
         if isinstance(value, ListMap):

@@ -104,7 +104,7 @@ def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bo
 
 
 class _Part(Enum):
-    """The position of a value in the ``resources`` of a custom resource. Few CRDs declare these quantities."""
+    """The position of a value in the ``resources`` of a custom resource. Few CRDs declare that these are quantities."""
 
     NONE = auto()
     RESOURCES = auto()
@@ -236,7 +236,7 @@ def _is_embedded_object(schema: Type) -> bool:
 
 
 def _resources_part(name: str, schema: Type, parent: _Part) -> _Part:
-    """Returns the position of a field below a value at another position.
+    """Returns the position of a field, given that of the object that has it.
 
     An amount that a CRD declares as a string or a number is stored as it was written, and so is a value that does not
     have the name of a resource.

@@ -157,7 +157,7 @@ def _without_incomparable(differences: Sequence[Difference]) -> tuple[list[Diffe
 def _concealed(differences: Sequence[Difference], desired: Object, base: Object | None) -> frozenset[str]:
     """Returns the paths of differences whose live values may be the plain text of values that SOPS encrypts in Git.
 
-    What only the cluster has may have been in Git, encrypted.
+    A field that only the cluster has may have been encrypted in Git before.
     """
     trees = [tree for tree in (desired, base) if differences and tree and _is_encrypted(tree)]
     if not trees:

@@ -179,10 +179,9 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> 
         schema: The kind's type.
         known: Recognizes defaults, allocated values and tracking labels of the live object.
     """
-    ownership = known.attribution_finder.ownership
-    live_only = LiveOnlyFields(ownership, known, schema.is_scalable)
+    live_only = LiveOnlyFields(known, schema.is_scalable)
     projector = _Projector(live_only)
-    desired, live = projector.fields(desired, live, schema, ownership.tree, ())
+    desired, live = projector.fields(desired, live, schema, known.ownership.tree, ())
     return Projection(
         desired, live, live_only.attributions, projector.reordered, live_only.skipped, live_only.has_admitted
     )
@@ -194,7 +193,7 @@ class _Projector:
     def __init__(self, live_only: LiveOnlyFields) -> None:
         self._live_only = live_only
         self._known = live_only.known
-        self._ownership = live_only.ownership
+        self._ownership = live_only.known.ownership
         self.reordered: dict[Path, tuple[ListMap, ListMap]] = {}
 
     def value(self, desired: Json, live: Json, schema: Type, node: OwnerNode | None, path: Path) -> tuple[Json, Json]:

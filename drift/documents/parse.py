@@ -1,7 +1,7 @@
 """Parses YAML and JSON as kubectl does, with the position of each document and each error.
 
-Most manifests are plain YAML, which a fast library reads. YAML libraries disagree about ``on``, ``012`` or ``1_000``,
-merge keys and tags, and this one disagrees with kubectl. A cheap check finds every text that contains one of these, for
+Most manifests are plain YAML, which a fast library reads. That library does not read ``on``, ``012`` or ``1_000``,
+merge keys and tags as kubectl does. A cheap check finds every text that contains one of these and leaves it to
 `drift.documents.exact_yaml`. It may reject a harmless text, but it never accepts an ambiguous one.
 """
 
@@ -52,6 +52,11 @@ _MAX_BRACKETS: Final = 5000
 #: A cache of lines that passed the check, because most files of a folder share many lines.
 _CHECKED_LINES: Final[set[str]] = set()
 _MAX_CHECKED_LINES: Final = 100_000
+_INTEGER_BITS: Final = 64
+#: A line that begins a document. A block scalar cannot contain one, because its lines are indented.
+_MARKER: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
+#: A line with content, other than a directive, a comment and a marker without content.
+_CONTENT_LINE: Final = re.compile(rb"^(?!%|[ \t]*(?:#|\r?$)|---[ \t]*(?:#|\r?$))", re.MULTILINE)
 
 #: The line on which a document's content begins, counted from 1, and the content.
 PlainDocument = tuple[int, Json]
@@ -122,13 +127,6 @@ def _first_lines(text: str) -> list[int]:
         counted_to = begin
         lines.append(line)
     return lines
-
-
-_INTEGER_BITS: Final = 64
-#: A line that begins a document. A block scalar cannot contain one, because its lines are indented.
-_MARKER: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
-#: A line with content, other than a directive, a comment and a marker without content.
-_CONTENT_LINE: Final = re.compile(rb"^(?!%|[ \t]*(?:#|\r?$)|---[ \t]*(?:#|\r?$))", re.MULTILINE)
 
 
 def read_documents(text: bytes, name: str) -> Iterator[Document]:

@@ -39,6 +39,9 @@ _RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 _AUTOSCALING: Final = "io.k8s.api.autoscaling.v2."
 _JOB: Final = "io.k8s.api.batch.v1.JobSpec"
 _DEVICES: Final = "io.k8s.api.resource.v1."
+_CSR: Final = "io.k8s.api.certificates.v1.CertificateSigningRequestSpec"
+#: The name of an alpha or beta type.
+_UNSTABLE: Final = re.compile(r"(io\.k8s\.[\w.-]+\.v\d+)(?:alpha|beta)\d+(\.\w+)")
 _MAX_INT32: Final = 2**31 - 1
 _QUARTER: Final = "25%"
 _SCALE_DOWN: Final = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
@@ -229,8 +232,6 @@ def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
-_CSR: Final = "io.k8s.api.certificates.v1.CertificateSigningRequestSpec"
-
 #: Fields, by schema type, whose values are allocated or generated for one object: addresses, ports, selectors.
 #: If Git does not set such a field, its live value is no difference, whichever manager owns it. For instance, the user
 #: who created an object still owns all of these fields after an applier has taken the object over.
@@ -279,7 +280,6 @@ SCALED: Final = frozenset(
         (_CORE + "ReplicationControllerSpec", "replicas"),
     }
 )
-_UNSTABLE: Final = re.compile(r"(io\.k8s\.[\w.-]+\.v\d+)(?:alpha|beta)\d+(\.\w+)")
 
 
 @dataclass(frozen=True, slots=True)

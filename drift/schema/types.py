@@ -28,6 +28,25 @@ _MEANINGFUL_WHEN_EMPTY: Final = re.compile(
     r"io\.k8s\.(?:apimachinery\.pkg\.apis\.meta\.v1\.LabelSelector|api\.core\.v1\.\w+VolumeSource"
     r"|apiextensions-apiserver\.pkg\.apis\.apiextensions\.v1\.\w+)"
 )
+#: The patch strategies of lists that server-side apply merges.
+_MERGES: Final = frozenset({"merge", "merge,retainKeys"})
+#: Keywords that a schema may add to a reference, to override the type for this use.
+_MERGE_RULES: Final = ("x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type")
+#: The JSON types of the keywords that this module reads.
+_KEYWORDS: Final[Mapping[str, type]] = {
+    "$ref": str,
+    "allOf": list,
+    "format": str,
+    "items": dict,
+    "properties": dict,
+    "type": str,
+    "x-kubernetes-group-version-kind": list,
+    "x-kubernetes-list-map-keys": list,
+    "x-kubernetes-list-type": str,
+    "x-kubernetes-map-type": str,
+    "x-kubernetes-patch-merge-key": str,
+    "x-kubernetes-patch-strategy": str,
+}
 
 
 class Shape(Enum):
@@ -213,27 +232,6 @@ def _list_keys(schema: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(sorted(keys)) if all(isinstance(key, str) for key in keys) else ()
 
 
-#: The patch strategies of lists that server-side apply merges.
-_MERGES: Final = frozenset({"merge", "merge,retainKeys"})
-#: Keywords that a schema may add to a reference, to override the type for this use.
-_MERGE_RULES: Final = ("x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type")
-#: The JSON types of the keywords that this module reads.
-_KEYWORDS: Final[Mapping[str, type]] = {
-    "$ref": str,
-    "allOf": list,
-    "format": str,
-    "items": dict,
-    "properties": dict,
-    "type": str,
-    "x-kubernetes-group-version-kind": list,
-    "x-kubernetes-list-map-keys": list,
-    "x-kubernetes-list-type": str,
-    "x-kubernetes-map-type": str,
-    "x-kubernetes-patch-merge-key": str,
-    "x-kubernetes-patch-strategy": str,
-}
-
-
 def _readable(schema: Json) -> Mapping[str, Json]:
     """Returns a schema without keywords of the wrong JSON type, since a server's answer may be malformed."""
     keywords = as_object(schema)
@@ -280,13 +278,13 @@ class SchemaDocument:
         return kinds
 
     def _find_scalable(self, paths: Mapping[str, Json]) -> frozenset[str | None]:
-        return frozenset(
-            self._kinds.get((str(kind.get("group")), str(kind.get("version")), str(kind.get("kind"))))
-            for path, operations in paths.items()
-            if path.endswith("/{name}/scale")
-            # The document gives the kind of the object here, not Scale.
-            for kind in [as_object(as_object(as_object(operations).get("get")).get("x-kubernetes-group-version-kind"))]
-        )
+        found = set()
+        for path, operations in paths.items():
+            if path.endswith("/{name}/scale"):
+                # The document gives the kind of the object here, not Scale.
+                kind = as_object(as_object(as_object(operations).get("get")).get("x-kubernetes-group-version-kind"))
+                found.add(self._kinds.get((str(kind.get("group")), str(kind.get("version")), str(kind.get("kind")))))
+        return frozenset(found)
 
     def kind(self, group: str, version: str, kind: str) -> Type | None:
         """Returns the type of a kind, or None if the document lacks it."""
