@@ -1,7 +1,7 @@
-"""Reads audit logs: files, folders, rotated sets, gzip and standard input, in the formats that clouds wrap events in.
+"""Reads audit logs: files, folders, rotated sets, gzip and standard input, in the formats of Kubernetes and of clouds.
 
-The shape of an event tells the formats apart, not the name of its file. A log is read as a stream, and may be of any
-size: a line that cannot be a write to a wanted object is passed over before its JSON is parsed. Sources of the formats:
+The shape of an event tells its format, not the name of the file. A log is read as a stream, so it may have any size. A
+line that cannot be a write to a wanted object is skipped before its JSON is parsed. Sources of the formats:
 
 * Kubernetes, one ``Event`` of ``audit.k8s.io/v1`` a line, or an ``EventList``:
   https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
@@ -39,7 +39,7 @@ from drift.objects import Json, Object, as_object
 from drift.redaction import Redacted, is_secret, redact_secret
 
 WRITE_VERBS: Final = frozenset({"apply", "create", "delete", "deletecollection", "patch", "update"})
-#: A line without this is no write. Azure's columns are in upper case. An event within a string has backslashes.
+#: A line without this is not a write. Azure's columns are in upper case. An event within a string has backslashes.
 _WRITE_VERB: Final = re.compile(rb'erb\\*"\s*:\s*\\*"(apply|create|delete|patch|update)')
 _GOOGLE_METHOD: Final = re.compile(rb'methodName"\s*:\s*"[^"]*\.(create|delete|deletecollection|patch|update)"')
 #: The name in ``objectRef``, which has no objects inside.
@@ -119,7 +119,7 @@ class ReadTally:
 
     Attributes:
         events: The number of events of any kind that were parsed.
-        unreadable: The number of lines that are no audit events.
+        unreadable: The number of lines that are not audit events.
         first_unreadable: The file and line of the first of them.
         begins: The earliest event. Before it, the log says nothing.
         problems: One sentence for each file that could not be read to its end.
@@ -132,19 +132,19 @@ class ReadTally:
     problems: list[str] = field(default_factory=list)
 
     def add_unreadable(self, place: str) -> None:
-        """Counts a line, or another unit of a log, that is no audit event."""
+        """Counts a line, or another unit of a log, that is not an audit event."""
         self.unreadable += 1
         self.first_unreadable = self.first_unreadable or place
 
     def add_time(self, event: Object) -> None:
-        """Takes the time of an event into account, whatever the event is about."""
+        """Counts an event of any kind, and keeps the time of the earliest one."""
         self.events += 1
         time = parse_time(event.get("requestReceivedTimestamp"))
         if time is not None and (self.begins is None or time < self.begins):
             self.begins = time
 
     def notes(self) -> Iterator[str]:
-        """Yields one sentence for each thing that a reader of the report has to know about the log."""
+        """Yields the notes on the log for the report, a sentence each."""
         yield from self.problems
         if self.unreadable:
             lines = "one line is" if self.unreadable == 1 else f"{self.unreadable} lines are"
@@ -187,7 +187,7 @@ class Wanted:
 
     Attributes:
         names: The names of the objects whose events are wanted.
-        deletions_in: The namespaces in which all deletions are wanted, and cluster-scoped ones; None for no such wish.
+        deletions_in: The namespaces in which all deletions are wanted, and cluster-scoped ones; None for no deletions.
         everything: Whether all events are wanted.
     """
 
@@ -212,7 +212,7 @@ def read_events(files: Sequence[str], wanted: Wanted, tally: ReadTally) -> Itera
     Args:
         files: The result of `find_logs`.
         wanted: The events that are wanted.
-        tally: Is filled.
+        tally: Counts what is read.
 
     Raises:
         UsageError: A file cannot be opened.
@@ -246,7 +246,7 @@ def read_stream(stream: BinaryIO, file: str, wanted: Wanted, tally: ReadTally) -
         stream: The log.
         file: Its name, for messages.
         wanted: The events that are wanted.
-        tally: Is filled.
+        tally: Counts what is read.
     """
     may_be_wanted = wanted.filter()
     has_begun = False
@@ -302,8 +302,8 @@ def may_delete(line: bytes, namespaces: frozenset[bytes]) -> bool:
 def may_concern(line: bytes, names: frozenset[bytes]) -> bool:
     """Returns whether a line may hold a write to an object with one of these names, without parsing it.
 
-    A line can only be passed over for what every reader of JSON sees in it: whatever a client wrote into its User-Agent
-    adds names, and hides none.
+    A line is skipped only if it has no write verb, or no ``objectRef`` with such a name. So what a client writes into
+    its User-Agent may cause a line to be read, but never to be skipped.
     """
     if _WRITE_VERB.search(line) is None:
         return _GOOGLE_METHOD.search(line) is not None
@@ -324,7 +324,7 @@ def _may_refer(line: bytes, part: re.Pattern[bytes], wanted: frozenset[bytes]) -
 
 
 def _parse_line(line: bytes) -> list[Json] | None:
-    """Returns the JSON documents in a text, or None if it is not JSON. A prefix, as logs have, is left out."""
+    """Returns the JSON documents in a text after any prefix, such as a time; None if it is not JSON."""
     start = line.find(b"{") if line.lstrip()[:1] not in {b"{", b"["} else 0
     if start < 0:
         return None
@@ -447,7 +447,7 @@ def _around(time: datetime | None) -> tuple[str | None, str | None]:
 
 
 def to_write(event: Object) -> AuditEvent | None:
-    """Returns the write that an event records; None if it is not one that succeeded and that was meant to last."""
+    """Returns the write that an event records; None for a read, a request that failed, or a dry run."""
     verb, reference = event.get("verb"), as_object(event.get("objectRef"))
     code = as_object(event.get("responseStatus")).get("code")
     received, completed = parse_time(event.get("requestReceivedTimestamp")), parse_time(event.get("stageTimestamp"))

@@ -48,7 +48,7 @@ def run_history(options: argparse.Namespace) -> int:
         scans=recorded.scans,
         last_scan=recorded.last_scan,
         now=now.isoformat().replace("+00:00", "Z"),
-        gaps=tuple(episode_filter.of_gaps(recorded.gaps)),
+        gaps=tuple(episode_filter.select_gaps(recorded.gaps)),
     )
     by = None if options.by == "finding" else By(options.by)
     if options.output == "json":

@@ -139,8 +139,8 @@ def merge_causes(before: Cause, now: Cause) -> Cause:
 def merge_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, ...]:
     """Returns the field managers of an episode, in the order in which they were first seen.
 
-    A later time of a manager replaces an earlier one, and a manager whose user is known replaces itself without one. If
-    there are too many, the first and the latest ones are kept.
+    A later time of a manager replaces an earlier one, and an entry with a user replaces that of the same manager
+    without one. If there are too many, the first and the latest ones are kept.
     """
     actors: dict[tuple[str | None, ...], Actor] = {}
     for actor in (*before, *now):
@@ -250,7 +250,7 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
     items = {item.key: item for item in report.objects}
     reported_ids = {finding.id for item in report.objects for finding in item.findings}
     is_complete = report.verdict is not Verdict.INCOMPLETE
-    # A manifest that cannot be read or rendered may describe what another one seems to have resolved.
+    # The object of a finding may be in a manifest that cannot be read or rendered.
     may_resolve = report.knows_desired
     return EpisodeChanges(
         opened=tuple(found for id_, found in drift.items() if id_ not in episodes),
@@ -283,7 +283,7 @@ def _end_state(
     *,
     is_complete: bool,
 ) -> EpisodeState | None:
-    """Returns how an episode ended whose finding is no drift in this scan, or None if the scan cannot tell."""
+    """Returns how an episode ended whose finding is not drift in this scan; None if the scan cannot tell."""
     episode = was_open.episode
     if episode.id in reported_ids:
         return EpisodeState.IGNORED

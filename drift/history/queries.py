@@ -1,7 +1,4 @@
-"""Selects recorded episodes, computes statistics, and keeps what scans could not check, and for how many in a row.
-
-An episode says what a scan saw. Only a gap says what no scan has ever looked at.
-"""
+"""Selects and counts recorded episodes, and keeps the gaps: what scans could not check, and for how many in a row."""
 
 import re
 import sqlite3
@@ -46,11 +43,11 @@ class EpisodeFilter:
             and self.selects(episode.key)
         )
 
-    def of_gaps(self, scopes: "Iterable[ScopeGaps]") -> "Iterator[ScopeGaps]":
-        """Yields the gaps of the selected objects; without a filter for objects, also those that are no objects."""
-        is_any = self.objects is None and self.namespaces is None
+    def select_gaps(self, scopes: "Iterable[ScopeGaps]") -> "Iterator[ScopeGaps]":
+        """Yields the gaps of the selected objects. Those of kinds count only if no object or namespace is selected."""
+        selects_all = self.objects is None and self.namespaces is None
         for one in scopes:
-            gaps = tuple(gap for gap in one.gaps if (is_any if gap.key is None else self.selects(gap.key)))
+            gaps = tuple(gap for gap in one.gaps if (selects_all if gap.key is None else self.selects(gap.key)))
             if gaps:
                 yield replace(one, gaps=gaps)
 
@@ -239,8 +236,8 @@ class Gap:
     Attributes:
         key: The object; None for a kind or a part of the search, which the reason names.
         reason: Why, as a sentence.
-        since: RFC 3339, the first scan in a row that did not check it.
-        scans: The number of these scans.
+        since: RFC 3339, the first of the scans in a row that did not check it.
+        scans: The number of scans in that row.
     """
 
     key: ObjectKey | None
@@ -256,7 +253,7 @@ class ScopeGaps:
     Attributes:
         scope: The scope.
         scans: The number of its recorded scans.
-        gaps: Those that have lasted longest first.
+        gaps: The oldest first.
     """
 
     scope: Scope
@@ -268,7 +265,7 @@ _Identity = tuple[ObjectKey | None, str]
 
 
 def gaps_after(report: Report, before: Iterable[Gap]) -> tuple[Gap, ...]:
-    """Returns what a scan did not check, with what was not checked before it either."""
+    """Returns the gaps after a scan. One that existed before keeps its start, and counts one more scan."""
     known: Mapping[_Identity, Gap] = {_identity(gap): gap for gap in before}
     found = {_identity(gap): gap for gap in _gaps(report)}
     return tuple(
@@ -278,7 +275,7 @@ def gaps_after(report: Report, before: Iterable[Gap]) -> tuple[Gap, ...]:
 
 
 def _identity(gap: Gap) -> _Identity:
-    """Returns what makes two gaps the same. An object may be unchecked for another reason than before."""
+    """Returns what identifies a gap. For an object, the reason may change from scan to scan."""
     return (gap.key, "" if gap.key is not None else gap.reason)
 
 
@@ -294,8 +291,8 @@ def _gaps(report: Report) -> Iterator[Gap]:
 
 
 def record_gaps(connection: sqlite3.Connection, scope: int, report: Report) -> None:
-    """Replaces the gaps of a scope by those after a scan."""
-    gaps = gaps_after(report, _read(connection, scope))
+    """Replaces the gaps of a scope with those after a scan."""
+    gaps = gaps_after(report, _read_gaps(connection, scope))
     connection.execute("DELETE FROM gaps WHERE scope = ?", (scope,))
     connection.executemany(
         "INSERT INTO gaps (scope, api_group, kind, namespace, name, reason, since, scans)"
@@ -305,7 +302,7 @@ def record_gaps(connection: sqlite3.Connection, scope: int, report: Report) -> N
 
 
 def _columns(key: ObjectKey | None) -> tuple[str | None, ...]:
-    """Returns the columns of an object; they are empty for what is no object."""
+    """Returns the columns of the key of a gap; empty strings and NULL for a gap without an object."""
     if key is None:
         return ("", "", None, "")
     return (
@@ -330,13 +327,13 @@ def read_gaps(connection: sqlite3.Connection) -> tuple[ScopeGaps, ...]:
         ScopeGaps(
             Scope(value_of(row, "cluster", str), value_of(row, "name", str)),
             count_of(row, "scans"),
-            _read(connection, value_of(row, "number", int)),
+            _read_gaps(connection, value_of(row, "number", int)),
         )
         for row in scopes
     )
 
 
-def _read(connection: sqlite3.Connection, scope: int) -> tuple[Gap, ...]:
+def _read_gaps(connection: sqlite3.Connection, scope: int) -> tuple[Gap, ...]:
     rows = connection.execute(
         "SELECT * FROM gaps WHERE scope = ? ORDER BY since, kind, namespace, name, number", (scope,)
     ).fetchall()

@@ -266,11 +266,7 @@ def _resolved_findings(changes: EpisodeChanges, at: str) -> tuple[Resolved, ...]
         )
         for episode in ended
     )
-    return tuple(sorted(resolved, key=_sort_key))
-
-
-def _sort_key(gone: Resolved) -> tuple[str, ...]:
-    return (*gone.key.order, gone.path)
+    return tuple(sorted(resolved, key=lambda one: (*one.key.order, one.path)))
 
 
 def _past_scans(connection: sqlite3.Connection, scope: int) -> tuple[PastScan, ...]:

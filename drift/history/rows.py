@@ -15,7 +15,7 @@ from drift.model import Actor, Cause, Change, Evidence, Severity, Unmanaged
 from drift.objects import ObjectKey
 
 #: Characters of an unexpected value in an error message.
-_SHOWN: Final = 40
+_MAX_SHOWN: Final = 40
 
 _Value = TypeVar("_Value", str, int)
 _Member = TypeVar("_Member", bound=StrEnum)
@@ -187,7 +187,7 @@ def actors_of(row: sqlite3.Row) -> tuple[Actor, ...]:
 
 
 def _actor(manager: object, operation: object, *others: object) -> Actor:
-    """Returns an actor from the row's list: older ones, and those without a user, end after the time."""
+    """Returns an actor from its list in a row. Without a user, and in older files, it ends after the time."""
     if not (isinstance(manager, str) and isinstance(operation, str)):
         raise TypeError
     if len(others) not in {2, 6} or not all(isinstance(text, str | None) for text in others):
@@ -207,7 +207,7 @@ def _raw(row: sqlite3.Row, column: str) -> Any:
 
 def _unexpected(column: str, value: object) -> UnreadableRowError:
     text = repr(value)
-    return UnreadableRowError(f"{column} is {text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}")
+    return UnreadableRowError(f"{column} is {text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + '...'}")
 
 
 def actors_text(actors: Sequence[Actor]) -> str:

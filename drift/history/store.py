@@ -15,7 +15,7 @@ from drift.history.queries import ScopeGaps, read_gaps
 from drift.history.recording import record_scan, update_episodes
 from drift.history.rows import EPISODES, UnreadableRowError, episode_of, is_null, time_of, value_of
 from drift.model import ClusterInfo, Report
-from drift.sources.git import origin_name
+from drift.sources.git import origin_name, work_tree_of
 
 _Result = TypeVar("_Result")
 
@@ -166,9 +166,8 @@ def scope_of(cluster: ClusterInfo | None, sources: Sequence[str], namespace: str
     Args:
         cluster: The cluster; None for dumps, which all share one scope.
         sources: The paths as the user named them, and other sources as on the command line (``--helm-release all``).
-            Inside a Git work tree, the scope contains the repository and the
-            path in it, so that it does not depend on where the repository is checked out. Elsewhere, it contains the
-            absolute path.
+            Inside a Git work tree, the scope has the repository and the path in it, so that it does not depend on
+            where the repository is checked out. Elsewhere, it has the absolute path.
         namespace: The namespace of objects that name none.
         name: ``--history-scope``, which replaces the paths and the namespace; None without the flag.
 
@@ -193,8 +192,7 @@ def require_scope_name(sources: Sequence[str], name: str | None) -> None:
 
 def _place(path: str) -> str:
     absolute = Path(path).resolve()
-    folder = absolute if absolute.is_dir() else absolute.parent
-    top = next((folder for folder in (folder, *folder.parents) if (folder / ".git").exists()), None)
+    top = work_tree_of(absolute)
     if top is None:
         return str(absolute)
     origin, inside = origin_name(top), absolute.relative_to(top).as_posix()

@@ -109,7 +109,7 @@ class Copy:
     Attributes:
         root: Its top folder, which the caller may change.
         original: The top folder of what was copied.
-        left_out: What it does not have, a sentence each.
+        left_out: What the copy lacks, a sentence each.
     """
 
     root: Path
@@ -117,7 +117,7 @@ class Copy:
     left_out: tuple[str, ...] = ()
 
     def error(self, error: SourceError) -> SourceError:
-        """Returns an error of a build in it as one about the original, with what may have caused it."""
+        """Returns an error of a build in the copy with the paths of the original, and with what the copy lacks."""
         left_out = "".join(f"; {sentence}" for sentence in self.left_out)
         return SourceError(f"{error}{left_out}".replace(str(self.root), str(self.original)))
 
@@ -222,14 +222,12 @@ class Checkouts:
         for argument in self._arguments:
             url, path = _split(argument)
             tree = _work_tree(self._git, path)
-            if tree is None or (url is None and tree.commit is None):
+            if tree is None:
+                raise UsageError(f"--checkout {argument}: {path} is not a folder")
+            if url is None and tree.commit is None:
                 raise UsageError(
-                    f"--checkout {argument}: {path} is not "
-                    + (
-                        "a folder"
-                        if tree is None
-                        else "a Git work tree with a commit; write URL=PATH for other folders"
-                    )
+                    f"--checkout {argument}: {path} is not a Git work tree with a commit; "
+                    "write URL=PATH for other folders"
                 )
             for name in [url] if url is not None else _remotes(self._git, tree.root):
                 trees.setdefault(repository_id(name), tree)
@@ -369,7 +367,7 @@ def _is_safe(name: str) -> bool:
 
 
 def _link(links: Mapping[Path, str], target: Path, root: Path | None) -> Iterator[str]:
-    """Creates symbolic links, and yields a sentence on those that lead out of the repository.
+    """Creates symbolic links, except those that lead out of the repository, on which it yields a sentence.
 
     Args:
         links: Where each link leads, by its path.

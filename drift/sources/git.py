@@ -24,14 +24,16 @@ from drift.sources.kustomizations import select_files
 from drift.sources.load import load_texts
 from drift.sources.programs import out_of_time
 
-#: How long a command may take, and one of those on which a report only depends for a remark.
-_SECONDS: Final = 60.0
-_FEW_SECONDS: Final = 10.0
-#: The settings of a clone must not run a program, or change what is printed.
+#: How many seconds a command may take, and one that only adds a remark to the report.
+_TIMEOUT: Final = 60.0
+_SHORT_TIMEOUT: Final = 10.0
+#: The configuration of a clone must not run a program or change the output.
 _SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _NO_NETWORK: Final = ("-c", "protocol.allow=never")
-#: They name another repository than that of the folder.
-_PLACES: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})
+#: Environment variables that name another repository than that of the folder.
+_REPOSITORY_VARIABLES: Final = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
+)
 _ISOLATED: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 #: The last two parts of any kind of URL. The parts before may contain a user name and a password.
 _OWNER_AND_NAME: Final = re.compile(r"([^/:@]{1,255}/[^/:@]{1,255}?)(?:\.git)?/*\s*$")
@@ -46,14 +48,14 @@ class Git:
     """Runs ``git``. It takes no optional locks, so that it never blocks a commit of a user, and runs no hooks.
 
     Attributes:
-        deadline: When a command is stopped, if its own time is not over before.
+        deadline: When a command is stopped, if `seconds` are not over before.
         seconds: How long a command may take.
-        is_isolated: Whether it uses the repository of the folder only: no other one that the environment names, and no
-            network, from which a partial clone fetches missing files.
+        is_isolated: Whether it ignores repositories that the environment names, and the network, from which a partial
+            clone would fetch missing files.
     """
 
     deadline: Deadline = field(default_factory=lambda: Deadline(None))
-    seconds: float = _SECONDS
+    seconds: float = _TIMEOUT
     is_isolated: bool = False
 
     def run(self, folder: Path, *arguments: str, given: bytes = b"") -> bytes | None:
@@ -64,7 +66,7 @@ class Git:
             return None
         env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
         if self.is_isolated:
-            env = {name: env[name] for name in env.keys() - _PLACES} | _ISOLATED
+            env = {name: env[name] for name in env.keys() - _REPOSITORY_VARIABLES} | _ISOLATED
         options = (*_SAFE, *(_NO_NETWORK if self.is_isolated else ()), "-C", str(folder))
         # ValueError: a NUL in a name.
         with suppress(OSError, ValueError, subprocess.TimeoutExpired):
@@ -95,13 +97,13 @@ class Git:
         return int(self.text(folder, "rev-list", "--count", "--end-of-options", f"HEAD..{revision}") or 0)
 
     def error(self, error: DriftError) -> DriftError:
-        """Returns the error if a command has failed; another one if the deadline is over, which explains it."""
+        """Returns the error of a command that failed; if the deadline is over, an error that says so."""
         return error if self.deadline.remaining() else SourceError(f"git was stopped: {out_of_time(self.deadline)}")
 
 
 def manifests_info(paths: Sequence[str]) -> ManifestsInfo:
     """Returns the paths with their commit, if they are in a Git work tree and ``git`` is installed."""
-    git = Git(seconds=_FEW_SECONDS)
+    git = Git(seconds=_SHORT_TIMEOUT)
     files = [path for path in paths if path != "-"]
     folder = _folder(Path(files[0])) if files else None
     commit = None if folder is None else git.commit(folder, "HEAD")
@@ -113,20 +115,23 @@ def manifests_info(paths: Sequence[str]) -> ManifestsInfo:
 
 def commits_of(paths: Iterable[str]) -> Mapping[str, str | None]:
     """Returns the commit that each path is at, None outside a work tree. Asks Git once for each work tree."""
-    roots = {path: _work_tree(Path(path)) for path in paths}
-    git = Git(seconds=_FEW_SECONDS)
+    roots = {path: work_tree_of(Path(path)) for path in paths}
+    git = Git(seconds=_SHORT_TIMEOUT)
     commits = {root: None if root is None else git.commit(root, "HEAD") for root in {*roots.values()}}
     return {path: commits[root] for path, root in roots.items()}
 
 
-def _work_tree(path: Path) -> Path | None:
+def work_tree_of(path: Path) -> Path | None:
+    """Returns the top folder of the Git work tree that a path is in; None if it is in none."""
     full = path.resolve()
     return next((folder for folder in (full, *full.parents) if (folder / ".git").exists()), None)
 
 
 def origin_name(folder: Path) -> str | None:
     """Returns the origin of a work tree as ``owner/name``, or None if it has none."""
-    match = _OWNER_AND_NAME.search(Git(seconds=_FEW_SECONDS).text(folder, "config", "--get", "remote.origin.url") or "")
+    match = _OWNER_AND_NAME.search(
+        Git(seconds=_SHORT_TIMEOUT).text(folder, "config", "--get", "remote.origin.url") or ""
+    )
     return match[1] if match else None
 
 
@@ -203,7 +208,7 @@ class Revisions:
         return self._git.run(self._folder, "cat-file", "blob", file)
 
     def may_be_behind(self) -> bool:
-        """Whether the repository of the first path has commits after HEAD, on a branch or just fetched."""
+        """Returns whether the repository of the first path has newer commits than HEAD, on a branch or just fetched."""
         heads = ("--all", "FETCH_HEAD") if self._git.commit(self._folder, "FETCH_HEAD") else ("--all",)
         return bool(self._git.text(self._folder, "rev-list", "--max-count=1", "--ancestry-path", *heads, "^HEAD"))
 

@@ -1,7 +1,7 @@
 """Renders a Helm chart with ``helm template``, for the version and the APIs of the cluster.
 
-A chart may generate random values, such as passwords, or use a clock. One that may is rendered twice: a value that
-differs between the two cannot be compared. https://helm.sh/docs/chart_template_guide/function_list/
+A chart may generate random values, such as passwords, or use a clock. Such a chart is rendered twice, and a value that
+differs between the two is not compared. https://helm.sh/docs/chart_template_guide/function_list/
 """
 
 import re
@@ -49,7 +49,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """How a chart is installed: what ``helm template`` needs to know beside the chart.
+    """How a chart is installed: what ``helm template`` needs besides the chart.
 
     Attributes:
         release: The name of the release.
@@ -106,7 +106,7 @@ def _chart_in_archive(file: Path) -> bytes:
 
 
 def api_versions(resources: Resources) -> tuple[str, ...]:
-    """Returns the APIs of a cluster as charts ask for them."""
+    """Returns the APIs of a cluster, for ``.Capabilities.APIVersions`` of a chart."""
     return tuple(
         sorted({name for kind in resources.all() for name in (kind.api_version, f"{kind.api_version}/{kind.kind}")})
     )
@@ -130,14 +130,14 @@ def render_chart(
         SourceError: Helm is not installed or fails.
     """
     template = partial(_template, chart, installation, runner)
-    first, *others = runner.run_all([template, template] if _may_change(chart, installation) else [template])
+    first, *others = runner.run_all([template, template] if _needs_two_renderings(chart, installation) else [template])
     manifests = _read(first, chart, installation.namespace, shown)
     if others in ([], [first]):
         return manifests, ()
     return _mark_random(manifests, _read(others[0], chart, installation.namespace, shown))
 
 
-def _may_change(chart: Chart, installation: Installation) -> bool:
+def _needs_two_renderings(chart: Chart, installation: Installation) -> bool:
     for file in installation.values:
         if not Path(file).is_file():
             raise UsageError(f"--values {file}: no such file")
@@ -183,11 +183,11 @@ def _read(output: bytes, chart: Chart, namespace: str, shown: str) -> tuple[Mani
 def read_templates(
     output: bytes, namespace: str, source: Callable[[str, Object], Source | None]
 ) -> tuple[Manifest, ...]:
-    """Reads what Helm rendered, also as it is stored in a release.
+    """Reads the output of ``helm template``, or the manifest that Helm stores in a release.
 
     Args:
         output: YAML documents, each with a comment that names its template.
-        namespace: The namespace of the release, where objects belong that name none.
+        namespace: The namespace of the release, for objects that name none.
         source: Returns the place of an object. Called with the template, as in ``CHART/templates/FILE``.
 
     Raises:
@@ -264,7 +264,7 @@ def _identity(manifest: Manifest) -> tuple[str, str, str | None, str]:
 
 
 def _common(first: Json, second: Json) -> Json:
-    """Returns the first value with `RANDOM` in place of each part that the second one has otherwise."""
+    """Returns the first value with `RANDOM` in place of each part that differs in the second one."""
     if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
         return {name: _common(value, second[name]) for name, value in first.items()}
     if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
@@ -285,12 +285,12 @@ def _filled(value: Json, installed: Json) -> Json:
 
 
 _ACTION: Final = re.compile(rb"\{\{.*?\}\}", re.DOTALL)
-#: A chart that has one of these words in a comment or a name is only rendered once more than needed.
+#: A match in a comment or a name only costs a second rendering.
 _CHANGING: Final = re.compile(
     rb"""(?<![.\w])(?:
         rand[A-Z]\w* | shuffle | uuidv4 | gen[A-Z]\w* | htpasswd | bcrypt | encryptAES | getHostByName |
         now | ago | date\w* | htmlDate\w* | unixEpoch |
-        keys | values  # In the order of a map of Go, which is another one each time.
+        keys | values  # In the order of a Go map, which is random.
     )\b""",
     re.VERBOSE,
 )
@@ -299,16 +299,16 @@ _ARCHIVES: Final = (".tgz", ".tar.gz")
 
 
 def may_change(chart: Path, given: Iterable[bytes]) -> bool:
-    """Returns whether a chart may render other values if it is rendered again.
+    """Returns whether a chart may render other values the next time.
 
     Args:
         chart: Its folder or archive.
-        given: The values that it is given, which may be templates, too.
+        given: Its values, which may contain templates.
     """
     try:
         return any(map(_uses_changing, given)) or any(map(_uses_changing, _texts(chart)))
     except (OSError, EOFError, tarfile.TarError):
-        # Helm says what is wrong.
+        # Helm will say what is wrong.
         return True
 
 
@@ -317,7 +317,7 @@ def _uses_changing(text: bytes) -> bool:
 
 
 def _texts(path: Path) -> Iterator[bytes]:
-    """Yields the files of a chart and of the charts in it. CRDs are no templates."""
+    """Yields the files of a chart and of the charts in it, except CRDs, which are not templates."""
     if path.is_file():
         yield from _texts_of_archive(path)
         return

@@ -59,7 +59,7 @@ def kind_of_path(path: str) -> SourceKind:
             if not _is_list_only(path, files_below(folder), lambda name: read_file(folder / name)):
                 return SourceKind.KUSTOMIZE
         except OSError:
-            # The reader of the files says what is wrong.
+            # Reading the files reports the error.
             return SourceKind.FILES
     return SourceKind.FILES
 
@@ -81,7 +81,7 @@ def has_kustomization(folder: Path) -> bool:
 
 
 def named_paths(kustomization: Json) -> Iterator[str]:
-    """Yields every text of a kustomization that may be a path, also the second half of ``key=path``."""
+    """Yields every text of a kustomization that may be a path, including the path of ``key=path``."""
     if isinstance(kustomization, dict | list):
         for item in kustomization.values() if isinstance(kustomization, dict) else kustomization:
             yield from named_paths(item)

@@ -1,7 +1,7 @@
 """Reads manifests from files, folders and standard input.
 
 Like kubectl, it reads files ending in .yaml, .yml or .json, and descends into folders in sorted order. A document that
-cannot be read hides no other one: it is an error in the result.
+cannot be read is an error in the result; the others are read nevertheless.
 """
 
 import sys
@@ -68,7 +68,7 @@ def load_manifests(
 
     Args:
         paths: Files, folders, or ``-`` for standard input.
-        reader: Files that a second process reads already.
+        reader: Reads files in a second process; None for none.
         exclude: Files and folders to leave out.
 
     Raises:

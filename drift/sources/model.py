@@ -37,15 +37,15 @@ class StoredObjects(Protocol):
 
 @runtime_checkable
 class TimedSource(Protocol):
-    """A source of live objects that is not read any more after a deadline: a cluster, but not a dump."""
+    """A source of live objects that is read only until a deadline: a cluster, but not a dump."""
 
     @property
     def deadline(self) -> Deadline:
-        """When it is read last."""
+        """The end of reading."""
 
 
 class RememberedLists:
-    """Reads like another one, but sends the same list once: charts in one namespace ask for the same releases."""
+    """Remembers each list that it reads: charts in one namespace ask for the same releases."""
 
     def __init__(self, stored: StoredObjects) -> None:
         self._list = cache(lambda *arguments: tuple(stored.list_labelled(*arguments)))

@@ -138,7 +138,7 @@ def render_at(
         source: The source.
         requests: The sources of drift.yaml, which say how a chart is installed.
         kube_version: The version of the cluster.
-        git: Runs Git. Its deadline is that of other programs, too.
+        git: Runs Git. Its deadline also applies to other programs.
 
     Raises:
         SourceError: It cannot be rendered, or not without the cluster.
@@ -155,9 +155,8 @@ def render_at(
             return read_built(build(folder, runner), folder, shown)
         chart = read_chart(folder)
         values = tuple(str(_in_place(Path(file).resolve(), places)) for file in request.values)
-        return render_chart(chart, replace(_installation(request, chart, kube_version), values=values), shown, runner)[
-            0
-        ]
+        installation = replace(_installation(request, chart, kube_version), values=values)
+        return render_chart(chart, installation, shown, runner)[0]
 
     try:
         if revision is None:
@@ -181,5 +180,5 @@ def _request_of(source: SourceInfo, requests: Sequence[SourceRequest]) -> Source
 
 
 def _in_place(file: Path, places: Mapping[Path, Path]) -> Path:
-    """Returns a file in the folder that takes the place of its own."""
+    """Returns a file at its place in the copy, if it is in a folder that was copied."""
     return next((new / file.relative_to(old) for old, new in places.items() if file.is_relative_to(old)), file)

@@ -1,7 +1,7 @@
 """Finds lines in a template of a chart, which is YAML only after Helm has run it.
 
 The keys on the lines of a template, with their indentation, are those of the object, except for what actions of Helm
-write. A line is that of a field if it is the only one that can be. All else is not known.
+write. A line is reported only if no other line can be that of the field.
 """
 
 import re

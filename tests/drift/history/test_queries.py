@@ -156,7 +156,7 @@ def test_filters_select_the_gaps_of_their_objects(file: Path) -> None:
     gaps = _record(file, (ROLE, item("Pod", "web", Status.UNCHECKED, reason="r")), notes=(PODS,))
 
     def selected(**filters: Glob) -> list[str]:
-        chosen = EpisodeFilter(**filters).of_gaps(gaps)  # type: ignore[arg-type]
+        chosen = EpisodeFilter(**filters).select_gaps(gaps)  # type: ignore[arg-type]
         return ["" if gap.key is None else gap.key.name for one in chosen for gap in one.gaps]
 
     assert selected() == ["", "web", "reader"]
