@@ -130,7 +130,7 @@ class Connection:
 def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonation = NO_IMPERSONATION) -> Connection:
     """Configures a client: from the given file, KUBECONFIG, ~/.kube/config or the pod's service account, in this order.
 
-    What ``impersonate`` leaves open, the kubeconfig supplies.
+    The kubeconfig supplies what ``impersonate`` leaves open.
 
     Raises:
         UsageError: The file or the context does not exist, or the authentication method is not supported.

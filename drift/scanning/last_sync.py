@@ -34,7 +34,7 @@ class LastSync:
         trackers: The trackers of the live objects.
         others: Adds the trackers of the objects of other shards.
         applied: The objects that the GitOps controllers of the sources list as applied.
-        keepers: The Kustomizations and Applications of the sources that prune nothing, with the setting that says so.
+        keepers: As in `Options`.
 
     Attributes:
         applied: The objects that were synced from the sources, whether these still describe them or not.

@@ -30,7 +30,7 @@ def _ignore(step: ScanStep) -> None:
     del step
 
 
-def _begin(manifest: Manifest, path: Sequence[str | int]) -> Place | None:
+def _place_of_manifest(manifest: Manifest, path: Sequence[str | int]) -> Place | None:
     del path
     return None if manifest.source is None else Place(manifest.source.file, manifest.source.line)
 
@@ -56,8 +56,8 @@ class Options:
         bases: What was last synced from each source that knows it, by the name of the source. Takes the place of the
             revisions above for the objects of that source.
         applied: The objects that the GitOps controllers of the sources list as applied.
-        keepers: The Kustomizations and Applications of the sources that prune nothing, with the setting that says so.
-        files: The names of the sources whose files are the manifests. Two of these must not describe one object.
+        keepers: The Kustomizations and Applications that do not prune, with the setting that turns pruning off.
+        files: The names of the sources that are plain files. Two of these must not define the same object.
         with_secret_values: The names of the sources whose manifests have redacted values of Secrets in other objects.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
@@ -87,7 +87,7 @@ class Options:
     with_secret_values: frozenset[str] = frozenset()
     catch_up: bool = False
     shard: Shard = WHOLE
-    field_place: FieldPlace = _begin
+    field_place: FieldPlace = _place_of_manifest
     explain: bool = False
     observe: Callable[[ScanStep], object] = _ignore
 

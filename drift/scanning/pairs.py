@@ -1,6 +1,6 @@
 """Compares a manifest with its live object, and returns the report of the object, new or from a cache."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -19,7 +19,7 @@ from drift.paths import render
 from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
 from drift.redaction import is_secret, redact_at, redacted_paths
 from drift.scanning.last_sync import LastSync
-from drift.scanning.options import FieldPlace
+from drift.scanning.options import Options
 from drift.scanning.plan import Pair
 from drift.scanning.read import Autoscalers, Types
 from drift.schema.facts import known_facts
@@ -98,10 +98,7 @@ class PairComparer:
         ignore_differences: What Argo CD and Flux ignore.
         cache: The reports of earlier scans.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
-        field_place: As in `Options`.
-        may_have_variables: As in `Options`.
-        with_secret_values: As in `Options`.
-        explain: Whether to report every decision.
+        options: The options of the scan.
     """
 
     managers: Managers
@@ -111,10 +108,7 @@ class PairComparer:
     ignore_differences: Sequence[IgnoreDifferences]
     cache: NoCache
     cluster: str
-    field_place: FieldPlace
-    may_have_variables: Callable[[Manifest], bool]
-    with_secret_values: frozenset[str]
-    explain: bool
+    options: Options
     _proofs: dict[ReservedMetadata, InSyncProof] = field(default_factory=dict, init=False)
 
     def with_inferred(self, applier: str) -> "PairComparer":
@@ -141,7 +135,7 @@ class PairComparer:
             return PairResult(pair.report(Status.UNCHECKED, "nested too deeply to compare"))
 
     def _compare(self, pair: Pair, reserved: ReservedMetadata) -> PairResult:
-        if not self.explain and self._is_obviously_in_sync(pair, reserved):
+        if not self.options.explain and self._is_obviously_in_sync(pair, reserved):
             report = self.cache.keep(pair.manifest, pair.live, pair.report(Status.IN_SYNC))
             return PairResult(report, has_managed_fields=True)
         comparison = self._compare_with_last_sync(pair, reserved)
@@ -151,7 +145,7 @@ class PairComparer:
             Status.DRIFTED if has_drifted else Status.IN_SYNC,
             "; ".join(comparison.remarks) or None,
             findings=findings,
-            decisions=comparison.decisions if self.explain else (),
+            decisions=comparison.decisions if self.options.explain else (),
             not_compared=comparison.not_compared,
         )
         if not (comparison.differences or comparison.has_admitted or comparison.lacks_owners):
@@ -184,7 +178,7 @@ class PairComparer:
 
     def _secret_paths(self, pair: Pair) -> Collection[tuple[str | None, ...]]:
         """Returns the paths of values that came from Secrets, in an object that is no Secret itself."""
-        if self.with_secret_values.isdisjoint(pair.manifest.origins) or is_secret(
+        if self.options.with_secret_values.isdisjoint(pair.manifest.origins) or is_secret(
             pair.manifest.api_version, pair.manifest.kind
         ):
             return ()
@@ -241,7 +235,7 @@ class PairComparer:
         findings = apply_ignore_differences(
             key, apply_opt_outs(findings, pair.desired, live), self.ignore_differences, pair.manifest.origins
         )
-        if self.may_have_variables(pair.manifest) and is_applied_by_flux(live):
+        if self.options.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))
         concealed = comparison.concealed
         if self._secret_paths(pair):
@@ -260,7 +254,7 @@ class PairComparer:
         desired = comparison.projection.desired
         paths = {render(one.difference.path): one.difference.path for one in comparison.differences}
         places = {
-            path: self.field_place(pair.manifest, steps(desired, paths.get(path, ())))
+            path: self.options.field_place(pair.manifest, steps(desired, paths.get(path, ())))
             for path in {finding.path for finding in findings}
         }
         return tuple(

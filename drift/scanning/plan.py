@@ -274,10 +274,10 @@ class ResourceMapper:
     def _merge(
         self, manifests: Sequence[Manifest]
     ) -> tuple[Mapping[ObjectKey, Manifest], Mapping[ObjectKey, str], Sequence[str]]:
-        """Returns one manifest for each object, why some are not compared, and a line for each that is given twice.
+        """Returns one manifest for each object, why some are not compared, and a line for each that is defined twice.
 
-        Two sources may describe an object if they describe it alike. Two files, or two objects of one other source, may
-        not: it depends on the applier what happens then.
+        Two sources may define an object if both definitions are equal. Two files may not, nor may one source define it
+        twice: the result would depend on the applier.
         """
         merged: dict[ObjectKey, Manifest] = {}
         conflicts: dict[ObjectKey, str] = {}
@@ -330,7 +330,7 @@ class ResourceMapper:
 
 
 def _are_alike(manifest: Manifest, other: Manifest) -> bool:
-    """Whether two manifests describe an object alike. Only one of them may name its namespace."""
+    """Whether two manifests of an object are equal, apart from a namespace that only one of them names."""
     return manifest.api_version == other.api_version and _without_namespace(manifest) == _without_namespace(other)
 
 

@@ -81,7 +81,7 @@ class _Results:
         reports: The reports of objects.
         absent: The manifests without a live object.
         postponed: The pairs to compare after all others.
-        candidates: The live objects without a manifest.
+        candidates: The live objects that no manifest describes, and that may be unmanaged.
         errors: One sentence for each namespace that could not be read.
         is_connected: Whether the API server could be reached until the end.
         with_managed_fields: The number of compared objects with ``managedFields``.
@@ -127,7 +127,7 @@ class _Scan:
         self._cache = cache
         mapper = ResourceMapper(source, options)
         self._plan = mapper.resolve(manifests)
-        # The scan reads no objects of kinds that the user excludes, for whatever reason.
+        # The scan does not read excluded kinds at all, not even to find autoscalers or the settings of Argo CD.
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
         managers = Managers(options.appliers, options.controllers, options.inferred_applier)
         self._types = Types(source, schemas, (one.body for one in manifests if one.kind == "CustomResourceDefinition"))
@@ -156,10 +156,7 @@ class _Scan:
             ignore_differences=(*options.ignore_differences, *ignore_differences),
             cache=cache,
             cluster=self._cluster,
-            field_place=options.field_place,
-            may_have_variables=options.may_have_variables,
-            with_secret_values=options.with_secret_values,
-            explain=options.explain,
+            options=options,
         )
 
     def run(self, info: ManifestsInfo) -> tuple[Report, SyncedAhead | None]:

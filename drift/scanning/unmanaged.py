@@ -68,7 +68,7 @@ class Candidate:
 
     Attributes:
         resource: Its kind.
-        live: The object, with its metadata only.
+        live: The object with only its metadata; a Secret with all but its values.
     """
 
     resource: Resource
@@ -290,10 +290,10 @@ def report_unmanaged(
 
     Args:
         candidates: Live objects that no manifest of their version describes.
-        scope: What belongs to the manifests.
+        scope: What the manifests manage.
         options: The options of the scan.
         was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
-        why_kept: Returns the setting that tells what applied an object not to prune it, or None.
+        why_kept: Returns the setting that keeps an object from being pruned, or None.
         read: Reads unmanaged objects as a whole.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
@@ -337,8 +337,8 @@ def _report(
 
 
 def _manifest(key: ObjectKey, live: LiveObject) -> Object | None:
-    """Returns what Git would have to say of an unmanaged object, or None if the report does not show it."""
+    """Returns the manifest to add to Git for an unmanaged object, or None if the report does not show it."""
     schema = _built_in_types().kind(key.group, live.api_version.rpartition("/")[2], key.kind)
-    # The items of a list have neither, because the list has them.
+    # The items of a list have no apiVersion and no kind.
     manifest = export({**live.body, "apiVersion": live.api_version, "kind": live.kind}, schema or UNKNOWN)
     return manifest if manifest is not None and len(json.dumps(manifest)) <= _MAX_MANIFEST else None
