@@ -258,20 +258,14 @@ def _owners(tree: OwnerNode | None, *path: str | ItemKey) -> set[int]:
 # -- every kind that runs Pods
 
 
-def _without_host_ports(desired: Json, live: Object, path: tuple[str, ...]) -> tuple[Object, list[Decision]]:
-    """With hostNetwork, the API server sets hostPort to containerPort; before Kubernetes 1.28 also in templates.
-
-    Args:
-        desired: The desired Pod spec.
-        live: The live object.
-        path: The path of its Pod spec.
-    """
+def _without_host_ports(desired_spec: Json, live: Object, spec_path: tuple[str, ...]) -> tuple[Object, list[Decision]]:
+    """With hostNetwork, the API server sets hostPort to containerPort; before Kubernetes 1.28 also in templates."""
     decisions: list[Decision] = []
     for field in _CONTAINER_LISTS:
-        containers = _get(live, *path, field)
+        containers = _get(live, *spec_path, field)
         for key, container in containers.items() if isinstance(containers, ListMap) else ():
-            ports_path: Path = (*path, field, key, "ports")
-            ports, desired_ports = _get(container, "ports"), _get(desired, field, key, "ports")
+            ports_path: Path = (*spec_path, field, key, "ports")
+            ports, desired_ports = _get(container, "ports"), _get(desired_spec, field, key, "ports")
             if not isinstance(ports, ListMap) or not isinstance(desired_ports, ListMap):
                 continue
             for port, item in ports.items():

@@ -198,18 +198,12 @@ class InSyncProof:
                 return False
         return True
 
-    def _roles_of(self, entries: list[Object], desired: Object, live: Object) -> Roles | None:
-        """Returns the role of each entry, or None if there is no applier or an entry is malformed.
-
-        Args:
-            entries: The ``managedFields``.
-            desired: The manifest's metadata.
-            live: The live object's metadata.
-        """
+    def _roles_of(self, entries: list[Object], desired_metadata: Object, live_metadata: Object) -> Roles | None:
+        """Returns the role of each entry, or None if there is no applier or an entry is malformed."""
         names = manager_names(entries)
         if not names or any(type(entry.get("time", "")) is not str for entry in entries):
             return None
-        key = (names, self.reserved.programs(live, desired))
+        key = (names, self.reserved.programs(live_metadata, desired_metadata))
         roles = self._roles.get(key)
         if roles is None:
             actors = [Actor(*name, None) for name in names]
@@ -244,7 +238,11 @@ class InSyncProof:
 
 
 class _OwnedFields:
-    """Checks what one field manager owns against Git, on objects that have everything that Git has."""
+    """Checks what one field manager owns against Git, on objects that have everything that Git has.
+
+    In its methods, ``fields`` and ``children`` are field sets (FieldsV1). ``parent_field`` is the field that holds the
+    value; "" for a list item.
+    """
 
     def __init__(self, facts: Facts, reserved: ReservedMetadata, role: Role) -> None:
         self._facts = facts
@@ -252,14 +250,7 @@ class _OwnedFields:
         self._role = role
 
     def is_in_git(self, fields: Object, desired: Object, live: Object, schema: Type) -> bool:
-        """Whether every owned field is in Git, or is one that the comparison ignores.
-
-        Args:
-            fields: The field set (FieldsV1).
-            desired: The manifest.
-            live: The live object.
-            schema: The kind's type.
-        """
+        """Whether every owned field of an object is in Git, or is one that the comparison ignores."""
         for name, children in fields.items():
             if name == "f:metadata":
                 if not self._metadata_in_git(children, desired["metadata"], live["metadata"], schema.field("metadata")):
@@ -296,15 +287,6 @@ class _OwnedFields:
         return self._role is not Role.OTHER and (name in bookkeeping or self._reserved.is_tracking(field, name, value))
 
     def _value_in_git(self, fields: Object, desired: Json, live: Json, schema: Type, parent_field: str) -> bool:
-        """Whether everything owned below a value is in Git, or is one that the comparison ignores.
-
-        Args:
-            fields: The field set (FieldsV1) below the value.
-            desired: The value in Git.
-            live: The value in the cluster.
-            schema: The type of both.
-            parent_field: The field that holds the value; "" for a list item.
-        """
         if isinstance(desired, dict):
             return self._object_in_git(fields, desired, live, schema, parent_field)
         return isinstance(desired, list) and self._list_in_git(fields, desired, live, schema)
@@ -343,15 +325,7 @@ class _OwnedFields:
         return True
 
     def _is_ignored(self, name: str, children: Object, live: Object, schema: Type, parent_field: str) -> bool:
-        """Whether an owned live-only field is a default or an allocated value.
-
-        Args:
-            name: The field.
-            children: The field set (FieldsV1) below it.
-            live: The live object that has the field.
-            schema: The type of that object.
-            parent_field: The field that holds that object; "" for a list item.
-        """
+        """Whether an owned field that only the live object has is a default or an allocated value."""
         if (schema.name, name) in _ALWAYS_ALLOCATED:
             return self._role is not Role.APPLIER
         value = live[name]

@@ -145,14 +145,7 @@ def lines_of(text: str, document: int, steps: Steps) -> range:
 
 
 def _checked(text: str, document: int, change: Callable[[Json], Json], edit: Callable[[str], str]) -> str:
-    """Applies an edit to the text and to its values, and compares the two results.
-
-    Args:
-        text: The whole file.
-        document: The number of the document.
-        change: Changes the value of the document and returns it.
-        edit: Returns the edited text.
-    """
+    """Returns the edited text, if reading it gives the same as changing the value of the document."""
     # A copy in which no two places share a value, as the values of aliases do.
     expected: list[Json] = json.loads(json.dumps(_values(text)))
     try:

@@ -150,12 +150,7 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
 
 
 def read_valid_documents(text: bytes, name: str) -> Iterator[Document | ManifestError]:
-    """Returns the documents of a file, and an error in place of each that cannot be read.
-
-    Args:
-        text: As for `read_documents`.
-        name: As for `read_documents`.
-    """
+    """Like `read_documents`, but yields an error in place of each document that cannot be read."""
     try:
         yield from list(read_documents(text, name))
     except ManifestError as error:
