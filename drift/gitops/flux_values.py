@@ -16,17 +16,19 @@ from drift.objects import Incomparable, Json, Manifest, Object, ObjectKey, as_ob
 
 #: Stands for each encrypted value.
 ENCRYPTED: Final = Incomparable("encrypted with SOPS")
-#: Stands for a file that kustomize has put into a ConfigMap or Secret. Flux decrypts it before.
+#: Stands for a file that kustomize puts into a ConfigMap or Secret. Flux decrypts the file first.
 ENCRYPTED_FILE: Final = Incomparable("encrypted with SOPS, in a file")
-#: Stands for the name of an object with such a file, where other objects refer to it.
+#: Stands for a reference to a ConfigMap or Secret with such a file, whose name has another hash in the cluster.
 _NAME_OF_ENCRYPTED: Final = Incomparable("a name that depends on a file that is encrypted with SOPS")
 SOPS_VALUES: Final = frozenset({ENCRYPTED, ENCRYPTED_FILE})
 _FIELD: Final = "sops"
 _BEGIN: Final = "ENC["
 _END: Final = "]"
-_MARK: Final = b"ENC[AES256_GCM,data:"
-#: Its base64, whose first and last characters depend on what is around it.
-_MARKS: Final = tuple(base64.b64encode(b"x" * shift + _MARK).decode()[4:-4] for shift in range(3))
+_CIPHERTEXT_START: Final = b"ENC[AES256_GCM,data:"
+#: The same in base64, at each of the three offsets, without the characters that depend on the text around it.
+_CIPHERTEXT_BASE64: Final = tuple(
+    base64.b64encode(b"x" * shift + _CIPHERTEXT_START).decode()[4:-4] for shift in range(3)
+)
 #: The keys that SOPS adds to a dotenv file.
 _DOTENV_PREFIX: Final = "sops_"
 #: kustomize appends ten of these characters, a hash of the content, to the name of what it generates.
@@ -93,14 +95,14 @@ def _mask_files(data: Json) -> Json:
 def _is_encrypted_file(value: Json) -> bool:
     if not isinstance(value, str):
         return False
-    if _MARK.decode() in value:
+    if _CIPHERTEXT_START.decode() in value:
         return True
     if " " in value:
         # Text, such as a large dashboard, and not base64.
         return False
     # kustomize wraps long base64.
     text = value.replace("\n", "")
-    return any(mark in text for mark in _MARKS)
+    return any(start in text for start in _CIPHERTEXT_BASE64)
 
 
 def _mask(value: Json) -> Json:

@@ -152,7 +152,7 @@ class SyncedRevisions:
             [(commit, (count, owner))] = newer.items()
             return self._ahead(commit, how_far_behind(count, commit, f"which {owner} synced last"))
         for commit, (count, owner) in newer.items():
-            # Each object would need a commit of its own, and for some objects it is unknown.
+            # The objects were synced from different commits, and for some objects the commit is unknown.
             self._notes[f"{how_far_behind(count, commit, f'which {owner} synced last')}; update the checkout"] = None
         return None
 

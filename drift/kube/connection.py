@@ -65,7 +65,7 @@ _CLIENT_MESSAGES: Final = tuple(
 )
 
 #: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support, and to
-#: read YAML. These load pydantic, requests and oauthlib, which would take a third of a small report.
+#: read YAML. These load pydantic, requests and oauthlib, which would take a third of the time of a small report.
 _UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
 
 

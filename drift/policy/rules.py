@@ -178,7 +178,7 @@ def _escaped(character: str) -> str:
     return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
-# -- what a GitOps controller says about a source, beside what the report found in its objects
+# -- what a GitOps controller says about a source, compared with the findings in its objects
 
 
 def cross_check(sources: Sequence[SourceInfo], objects: Sequence[ObjectReport]) -> Iterator[str]:
@@ -205,8 +205,8 @@ def cross_check(sources: Sequence[SourceInfo], objects: Sequence[ObjectReport]) 
             yield f"{source.name}: {'; '.join(said)}"
 
 
-def standstill(source: SourceInfo) -> str | None:
-    """Returns why the controller of a source changes nothing by itself, in some words, or None if it does."""
+def why_stopped(source: SourceInfo) -> str | None:
+    """Returns why the controller of a source does not sync by itself, in a few words, or None if it does."""
     if source.suspended:
         return "automatic sync is off" if source.kind is SourceKind.ARGOCD_APPLICATION else "suspended"
     return None if source.stale_since is None else f"not reconciled since {source.stale_since[:_DATE]}"

@@ -118,7 +118,7 @@ def _user(value: Json) -> float | None:
 
 
 _loose_if_true: Final = _by_level(lambda value: value is True)
-#: Loose if they are absent.
+#: For these two, an absent setting is loose.
 _tight_if_true: Final = _by_level(lambda value: value is not True)
 _tight_if_false: Final = _by_level(lambda value: value is not False)
 _present: Final = _by_level(lambda value: value is not None)

@@ -28,7 +28,7 @@ from drift.model import (
     Verdict,
 )
 from drift.objects import ObjectKey, Place
-from drift.policy.rules import standstill
+from drift.policy.rules import why_stopped
 from drift.words import first_few, plural
 
 CAUSE_TEXT: Final = {
@@ -89,7 +89,7 @@ def source_lines(report: Report) -> Mapping[str, str]:
 def _source_line(source: SourceInfo) -> str:
     kind = _KIND_OF_SOURCE[source.kind]
     facts = (
-        visible(stopped) if (stopped := standstill(source)) else None,
+        visible(stopped) if (stopped := why_stopped(source)) else None,
         f"{kind}, {plural(source.objects, 'object')}" if source.is_rendered else f"{kind}, not read",
         f"revision {_revision(source.revision)}" if source.revision else None,
         f"last synced {_revision(source.synced_revision)}"
