@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from drift.actions.adopt import Generator, adopt
 from drift.actions.files import FileChange, patch, shows_secrets
@@ -36,10 +37,10 @@ from drift.sources.path_renderer import render_at
 from drift.words import plural
 
 #: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
-_OUTPUT = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
-_DEFAULT_OUTPUT = "dist"
-
-_INCOMPLETE = 3
+_CDK8S_OUTPUT: Final = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
+_DEFAULT_OUTPUT: Final = "dist"
+#: The exit status.
+_INCOMPLETE: Final = 3
 
 
 def run_adopt(options: argparse.Namespace) -> int:
@@ -98,7 +99,7 @@ def _write(change: FileChange) -> None:
 
 
 def _generator_of(file: str) -> Generator | None:
-    """Returns what synthesizes a file, by a map beside one of its folders or by a cdk8s.yaml above it.
+    """Returns what synthesizes a file: a map beside one of its folders or a cdk8s.yaml above it says so.
 
     Raises:
         UsageError: The map cannot be read.
@@ -115,7 +116,7 @@ def _generator_of(file: str) -> Generator | None:
             text = settings_file.read_text("utf-8")
         except (OSError, UnicodeError):
             continue
-        output = _OUTPUT.search(text)
+        output = _CDK8S_OUTPUT.search(text)
         if path.is_relative_to(folder / (output[1] if output else _DEFAULT_OUTPUT)):
             return Generator(str(settings_file), "cdk8s synth")
     return None

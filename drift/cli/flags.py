@@ -179,7 +179,7 @@ def add_namespace(live: _Flags) -> None:
     )
 
 
-def add_what_counts(scan: _Flags) -> None:
+def add_comparison(scan: _Flags) -> None:
     """Adds the flags of every command that compares."""
     add_list(
         scan,
@@ -200,14 +200,14 @@ def add_what_counts(scan: _Flags) -> None:
     add_config(scan)
 
 
-def add_memory(memory: _Flags) -> None:
+def add_history(history: _Flags) -> None:
     """Adds the flags of the history."""
-    memory.add_argument(
+    history.add_argument(
         "--history",
         metavar="FILE",
         help="record findings in this file, and report their ages and which are new or resolved",
     )
-    memory.add_argument(
+    history.add_argument(
         "--history-scope",
         metavar="NAME",
         help="the name of this scan in the file (default: the manifests' paths and the namespace)",
@@ -293,7 +293,7 @@ def add_output(to: _Flags, verbose: str) -> None:
     add_color(to)
 
 
-def add_form(to: argparse.ArgumentParser, *forms: str) -> None:
+def add_output_format(to: argparse.ArgumentParser, *forms: str) -> None:
     """Adds the flag of commands that write one result to standard output."""
     to.add_argument("--output", choices=forms, default=forms[0], help="(default: %(default)s)")
 

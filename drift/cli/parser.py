@@ -10,18 +10,18 @@ from drift.cli.console import write_stderr
 from drift.cli.flags import (
     add_audit_users,
     add_color,
+    add_comparison,
     add_config,
     add_exclude,
-    add_form,
+    add_history,
     add_impersonation,
     add_list,
-    add_memory,
     add_namespace,
     add_output,
+    add_output_format,
     add_people,
     add_saved_report,
     add_sources,
-    add_what_counts,
     duration,
     port,
     report_url,
@@ -29,31 +29,28 @@ from drift.cli.flags import (
 from drift.report.formats import MessageFormat
 from drift.words import closest, did_you_mean, suggestion
 
-_EPILOG: Final = """\
-examples:
-  drift report manifests/ --context production
-  drift help report
-  drift explain pending-sync
-
+_EXIT_STATUS: Final = """\
 exit status:
   0  in sync
   1  drift
   2  usage, configuration or manifest error
   3  the scan is incomplete: something could not be read, so "in sync" cannot be claimed
 """
-_REPORT_EPILOG: Final = """\
+_EPILOG: Final = f"""\
+examples:
+  drift report manifests/ --context production
+  drift help report
+  drift explain pending-sync
+
+{_EXIT_STATUS}"""
+_REPORT_EPILOG: Final = f"""\
 examples:
   drift report manifests/ --context production
   drift report clusters/production --history drift.db --output text --output json=report.json
   drift report --flux all --audit-log audit.log
   drift report manifests/ --live live.yaml
 
-exit status:
-  0  in sync
-  1  drift
-  2  usage, configuration or manifest error
-  3  the scan is incomplete: something could not be read, so "in sync" cannot be claimed
-"""
+{_EXIT_STATUS}"""
 _RENDER_EPILOG: Final = """\
 examples:
   drift render report.json --output html=report.html
@@ -318,7 +315,7 @@ def _add_report(commands: _Commands) -> None:
         help="timeout of the whole scan; it then reports what it has read, as incomplete (default: 10m)",
     )
     scan = report.add_argument_group("comparison")
-    add_what_counts(scan)
+    add_comparison(scan)
     scan.add_argument(
         "--shard",
         metavar="I/N",
@@ -328,14 +325,14 @@ def _add_report(commands: _Commands) -> None:
         ),
     )
     add_people(report.add_argument_group("people"))
-    memory = report.add_argument_group("history")
-    add_memory(memory)
-    memory.add_argument(
+    history = report.add_argument_group("history")
+    add_history(history)
+    history.add_argument(
         "--notify",
         choices=tuple(map(str, MessageFormat)),
         help="send new, worsened and resolved findings to the webhook at DRIFT_WEBHOOK_URL; needs --history",
     )
-    memory.add_argument(
+    history.add_argument(
         "--report-url",
         type=report_url,
         metavar="URL",
@@ -372,7 +369,7 @@ def _add_watch(commands: _Commands) -> None:
     live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig")
     add_impersonation(live)
     add_namespace(live)
-    add_what_counts(watch.add_argument_group("comparison"))
+    add_comparison(watch.add_argument_group("comparison"))
     people = watch.add_argument_group("people")
     add_list(
         people,
@@ -401,7 +398,7 @@ def _add_watch(commands: _Commands) -> None:
     )
     people.add_argument("--audit-tls-key", metavar="FILE", help="the private key of the certificate, in PEM")
     add_audit_users(people)
-    add_memory(watch.add_argument_group("history"))
+    add_history(watch.add_argument_group("history"))
     served = watch.add_argument_group("HTTP server")
     served.add_argument(
         "--metrics-port",
@@ -496,7 +493,7 @@ def _add_guard(commands: _Commands) -> None:
     )
     add_exclude(guarding)
     add_config(guarding)
-    add_form(guarding, "text", "markdown", "json", "github")
+    add_output_format(guarding, "text", "markdown", "json", "github")
 
 
 def _add_history(commands: _Commands) -> None:
@@ -525,5 +522,5 @@ def _add_history(commands: _Commands) -> None:
             "user that an audit log named (default: %(default)s)"
         ),
     )
-    add_form(history, "text", "json")
+    add_output_format(history, "text", "json")
     add_color(history)

@@ -241,7 +241,7 @@ def _teams(message: Message) -> Json:
         "version": "1.4",
         "msteams": {"width": "Full"},
         "body": lines,
-        **({"actions": [_open(message.report_url, "Open the report")]} if message.report_url else {}),
+        **({"actions": [_open_url(message.report_url, "Open the report")]} if message.report_url else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -264,7 +264,7 @@ def _teams_group(
 def _teams_line(message: Message, notification: Notification) -> Json:
     name, path = object_and_path(notification)
     url = message.link(notification)
-    link = {"selectAction": _open(url, "Show the finding")} if url else {}
+    link = {"selectAction": _open_url(url, "Show the finding")} if url else {}
     return _teams_runs(
         {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
         {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace", **link},
@@ -272,7 +272,7 @@ def _teams_line(message: Message, notification: Notification) -> Json:
     )
 
 
-def _open(url: str, title: str) -> Json:
+def _open_url(url: str, title: str) -> Json:
     return {"type": "Action.OpenUrl", "title": title, "url": url}
 
 

@@ -216,11 +216,11 @@ class CommandsDocument(_Document):
     """Commands for a POSIX shell, quoted, each on one line; null where there is none.
 
     Attributes:
-        look: Shows the object, the history of its file, or the state of its syncer.
+        look: Shows the object, the history of its file, or the state of its GitOps controller.
         keep: Changes the manifest so that Git says what is live, or prints the patch for its kustomization.
         revert: Changes the cluster so that it says what Git says, and fails if it has changed since the report; a long
             command is replaced by one that prints it.
-        sync: Makes the syncer of the object sync it.
+        sync: Makes the GitOps controller of the object sync it.
         also_deploys: The number of other changes that wait for a sync, and that the command sync deploys too.
     """
 
