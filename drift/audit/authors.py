@@ -122,36 +122,40 @@ class Trail:
         """Returns the writes that made a difference, if their bodies prove it; else none."""
         setters: Sequence[_Setter] = ()
         is_uncertain = False
-        last = before = None
+        last_change: Effect | None = None
+        # Digests of the value and its parts after the writes so far.
+        value: bytes | None = None
         parts: Sequence[bytes | None] = ()
-        versions: set[int] = set()
+        seen_versions: set[int] = set()
+        is_removal = finding.change is Change.REMOVED
         for write in self.writes:
             if write.is_deletion:
-                setters, is_uncertain, last, before, parts = (), False, None, None, ()
+                setters, is_uncertain, last_change, value, parts = (), False, None, None, ()
                 continue
             effect = write.effects[index] if write.effects else UNKNOWN
-            changed = _has_changed(effect, before)
-            is_removal = finding.change is Change.REMOVED
-            if write.resource_version in versions or (before is None and write.set_nothing and not is_removal):
+            changed = _has_changed(effect, value)
+            if write.resource_version in seen_versions or (value is None and write.set_nothing and not is_removal):
                 # A write that changes nothing returns the version that an earlier write made.
                 changed = False
             if write.resource_version is not None:
-                versions.add(write.resource_version)
+                seen_versions.add(write.resource_version)
             if write.is_creation:
                 setters, is_uncertain, changed = (), False, None if effect.after is None else True
             if changed:
-                set_now = _changed_parts([None] * len(effect.parts) if write.is_creation else parts, effect.parts)
-                setters = self._setters(finding, setters, write, effect, set_now)
-                last, is_uncertain = effect, False
+                changed_parts = _changed_parts([None] * len(effect.parts) if write.is_creation else parts, effect.parts)
+                setters = self._setters(finding, setters, write, effect, changed_parts)
+                last_change, is_uncertain = effect, False
             elif changed is None:
                 is_uncertain = True
             if effect.after is not None or changed is not False:
-                before, parts = effect.after, effect.parts
+                value, parts = effect.after, effect.parts
         authors = [write for _, write in setters]
-        return authors if last is not None and self._proves(finding, authors, last, is_uncertain=is_uncertain) else []
+        if last_change is None or not self._proves(finding, authors, last_change, is_uncertain=is_uncertain):
+            return []
+        return authors
 
     def _setters(
-        self, finding: Finding, setters: Sequence[_Setter], write: Write, effect: Effect, set_now: frozenset[int]
+        self, finding: Finding, setters: Sequence[_Setter], write: Write, effect: Effect, changed_parts: frozenset[int]
     ) -> Sequence[_Setter]:
         """Returns the writes that set a value, given those before this write and the parts that it set."""
         if finding.change is not Change.ADDED:
@@ -159,8 +163,9 @@ class Trail:
         if effect.is_absent or (write.is_creation and self._is_sync(write)):
             # A field of a created object is a default, or Git had it then.
             return ()
-        if set_now:
-            return [*(one for one in setters if one[0] not in set_now), *((part, write) for part in sorted(set_now))]
+        if changed_parts:
+            kept = [one for one in setters if one[0] not in changed_parts]
+            return [*kept, *((part, write) for part in sorted(changed_parts))]
         return [*setters, (None, write)] if isinstance(finding.live, dict | list) else [(None, write)]
 
     def _proves(self, finding: Finding, setters: Sequence[Write], last: Effect, *, is_uncertain: bool) -> bool:
@@ -326,12 +331,12 @@ class Deletions:
 
     Attributes:
         log: The writes to the objects of the report.
-        others: The deletions of other objects.
+        other_deletions: The deletions of other objects, which may be owners.
         resources: The kinds that the cluster serves.
     """
 
     log: WriteLog
-    others: WriteLog
+    other_deletions: WriteLog
     resources: Resources
 
     def of(self, place: Place) -> Deletion:
@@ -365,7 +370,7 @@ class Deletions:
         return _in_order(filter(life.ended_with, found))
 
     def _writes_to(self, place: Place) -> Iterator[Write]:
-        return chain(self.log.of(place), self.others.of(place))
+        return chain(self.log.of(place), self.other_deletions.of(place))
 
     def _with_namespace(self, life: _Lifetime, first: Write | None) -> Deletion:
         """Returns who deleted the namespace of an object. ``first``: its deletion by the namespace controller."""
@@ -414,7 +419,7 @@ class Deletions:
         """
         deletions = _in_order(
             write
-            for log in (self.log, self.others)
+            for log in (self.log, self.other_deletions)
             for other, write in log.deletions()
             if _may_own(other, life.place)
             and write.received <= first.completed
@@ -422,7 +427,7 @@ class Deletions:
             and not _is_consequence(write)
         )
         note = "deleted by the garbage collector, as its owner was"
-        forgotten = [log.forgotten_until for log in (self.log, self.others) if log.forgotten_until is not None]
+        forgotten = [log.forgotten_until for log in (self.log, self.other_deletions) if log.forgotten_until is not None]
         is_complete = life.created is not None and all(time < life.created for time in forgotten)
         if is_complete and is_one_user(deletions):
             return Deletion(deletions, Evidence.LIKELY, note)

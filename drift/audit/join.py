@@ -65,10 +65,10 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, syncer
     is_read_twice = all(file != "-" and Path(file).is_file() for file in files)
     for event in read_events(files, replace(join.wanted, deletions_in=None) if is_read_twice else join.wanted, tally):
         join.add(event)
-    if is_read_twice and join.needs_owners():
+    if is_read_twice and join.needs_owner_deletions():
         # The log may have been rotated since. The first tally has its notes already.
         for event in read_events(find_logs(options.paths), replace(join.wanted, names=frozenset()), ReadTally()):
-            join.add_other(event)
+            join.add_owner_deletion(event)
     report = join.apply(replace(report, notes=(*report.notes, *tally.notes())))
     if tally.begins is None or not any(map(_lacks_user, report.objects)):
         return report
@@ -97,12 +97,12 @@ class AuditJoin:
         self._pseudonyms = pseudonyms
         self._targets: dict[Place, tuple[Target, ...]] = {}
         self._places: dict[ObjectKey, Place] = {}
-        self._log, self._others = WriteLog(MAX_WRITES), WriteLog(MAX_OTHER_DELETIONS)
-        self._deletions = Deletions(self._log, self._others, resources)
+        self._log, self._other_deletions = WriteLog(MAX_WRITES), WriteLog(MAX_OTHER_DELETIONS)
+        self._deletions = Deletions(self._log, self._other_deletions, resources)
         for item in report.objects:
             if item.findings:
                 self._add_object(item, resources)
-        #: The events to add. The deletions of other objects count only if `needs_owners`.
+        #: The events to add. The deletions of other objects count only if `needs_owner_deletions`.
         self.wanted = Wanted(
             frozenset(place.name for place in self._targets if place.name is not None),
             _namespaces_of_deleted(report),
@@ -122,15 +122,15 @@ class AuditJoin:
             self._targets.setdefault(Place.of_namespace(key.namespace), ())
 
     def add(self, event: AuditEvent) -> None:
-        """Adds a write to an object of the report, its collection or its namespace; another one as `add_other`."""
+        """Adds a write to an object of the report, its collection or its namespace; others as `add_owner_deletion`."""
         place = Place.of(event)
         targets = self._targets.get(place)
         if targets is None:
-            self.add_other(event)
+            self.add_owner_deletion(event)
         elif event.subresource != "status":
             self._log.add(place, Write.of(event, targets))
 
-    def add_other(self, event: AuditEvent) -> None:
+    def add_owner_deletion(self, event: AuditEvent) -> None:
         """Adds a write, if it deletes a possible owner of a deleted object of the report."""
         place, namespaces = Place.of(event), self.wanted.deletions_in
         if (
@@ -140,9 +140,9 @@ class AuditJoin:
             and event.subresource != "status"
             and event.verb in {"delete", "deletecollection"}
         ):
-            self._others.add(place, Write.of(event, ()))
+            self._other_deletions.add(place, Write.of(event, ()))
 
-    def needs_owners(self) -> bool:
+    def needs_owner_deletions(self) -> bool:
         """Returns whether the garbage collector deleted an object, so that the deletion of its owner names the user."""
         return self.wanted.deletions_in is not None and any(
             is_garbage_collector(write) for _, write in self._log.deletions()

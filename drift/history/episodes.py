@@ -176,14 +176,6 @@ def shown(time: str) -> str:
 _WIDTH: Final = {Unmanaged.OFF: 0, Unmanaged.NAMESPACE: 1, Unmanaged.CLUSTER: 2}
 
 
-def _nothing(_: ObjectKey) -> bool:
-    return False
-
-
-def _everything(_: ObjectKey) -> bool:
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class ScanCoverage:
     """What a scan looked at. It decides what the absence of an object means.
@@ -195,8 +187,8 @@ class ScanCoverage:
     """
 
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
-    left_out: Callable[[ObjectKey], bool] = _nothing
-    covers: Callable[[ObjectKey], bool] = _everything
+    left_out: Callable[[ObjectKey], bool] = lambda _: False
+    covers: Callable[[ObjectKey], bool] = lambda _: True
 
 
 DEFAULT_COVERAGE: Final = ScanCoverage()

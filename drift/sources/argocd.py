@@ -115,8 +115,7 @@ class _Application:
 
     def _render(self, info: SourceInfo, sources: tuple[Object, ...], number: int) -> Rendered:
         synced = self._synced()
-        is_known = synced is not None and len(synced.commits) == len(sources)
-        last = synced.commits if synced is not None and is_known else (None,) * len(sources)
+        last = synced.commits if synced is not None and len(synced.commits) == len(sources) else (None,) * len(sources)
         applied = last[number]
         tree = self._builder.tree(sources[number])
         read = tuple(self._commits(sources, number, last))

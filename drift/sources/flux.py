@@ -259,7 +259,8 @@ class _Kustomization:
             values |= {key: _decoded(value) for key, value in given.items()} if is_secret else given
             secret = secret | given.keys() if is_secret else secret - given.keys()
             changed += filter(None, [last_written(body)])
-        own = {key: _text_of(value) for key, value in as_object(post_build.get("substitute")).items()}
+        substitute = as_object(post_build.get("substitute"))
+        own = {key: value if isinstance(value, str) else "" for key, value in substitute.items()}
         values = {key: value.replace("\n", "") for key, value in {**values, **own}.items()}
         always = post_build.get("substituteStrategy") == "Always"
         return Variables(values, frozenset(secret - own.keys()), unknown, always), max(changed, default=None)
@@ -345,10 +346,6 @@ def _decoded(value: str) -> str:
         return b64decode(value).decode("utf-8", "surrogateescape")
     except ValueError:
         return ""
-
-
-def _text_of(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:

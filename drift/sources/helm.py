@@ -82,14 +82,14 @@ def read_chart(path: Path) -> Chart:
     """
     try:
         text = read_file(path / CHART) if path.is_dir() else _chart_in_archive(path)
-        [value, *_] = [document.value for document in read_documents(text, str(path))] or [None]
+        documents = list(read_documents(text, str(path)))
     except OSError as error:
         raise SourceError(f"{CHART} cannot be read: {error.strerror or error}") from None
     except (tarfile.TarError, EOFError) as error:
         raise SourceError(f"not a chart archive: {error}") from None
     except DriftError as error:
         raise SourceError(f"{CHART} cannot be read: {error}") from None
-    fields = as_object(value)
+    fields = as_object(documents[0].value) if documents else {}
     name, version = fields.get("name"), fields.get("version")
     if not isinstance(name, str) or not name:
         raise SourceError(f"its {CHART} has no name")

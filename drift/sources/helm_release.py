@@ -146,7 +146,8 @@ def _revisions(context: SourceContext, namespace: str | None, name: str | None) 
         try:
             for live in stored.list_labelled(resource, namespace, selector):
                 revision = _revision(live, resource)
-                found += [] if revision is None else [revision]
+                if revision is not None:
+                    found.append(revision)
         except RequestError as error:
             if kind == "ConfigMap" and error.status == HTTPStatus.FORBIDDEN:
                 # Few clusters have Helm store its releases there.

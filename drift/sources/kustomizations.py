@@ -205,7 +205,7 @@ class _Selector:
                 self._render_commands[chart] = f"drift report {self._path(chart)}"
         for root in roots:
             seen: set[str] = set()
-            is_of_chart = _is_below(root, charts) or root in charts
+            is_of_chart = _is_in_or_below(root, charts)
             if not is_of_chart and not self._resolve(root, seen) and seen.isdisjoint(self._errors):
                 self._render_commands[root] = f"drift report {self._path(root)}"
         if self._render_commands:

@@ -204,8 +204,7 @@ class _Origins:
 
     def _in_kustomization(self, file: Path, field_name: str, name: str) -> Source:
         text = _text(file)
-        [value, *_] = [*_values(file), None]
-        generators = at(value, field_name)
+        generators = at(next(iter(_values(file)), None), field_name)
         names = [
             (len(text_at(generator, "name")), index)
             for index, generator in enumerate(generators if isinstance(generators, list) else ())

@@ -82,14 +82,14 @@ def load_manifests(
     if not loaded.manifests and loaded.errors:
         raise UnreadableManifestsError(loaded.errors)
     if not loaded.manifests:
-        raise UsageError(_nothing_to_compare(paths, loading.unnamed))
+        raise UsageError(_nothing_to_compare(paths, loading.generated_names))
     return loaded
 
 
-def _nothing_to_compare(paths: Sequence[str], unnamed: Sequence[str]) -> str:
-    if unnamed:
-        more = f" (and {len(unnamed) - 1} more)" if len(unnamed) > 1 else ""
-        return f"{unnamed[0]}{more}, and there is no other manifest"
+def _nothing_to_compare(paths: Sequence[str], generated_names: Sequence[str]) -> str:
+    if generated_names:
+        more = f" (and {len(generated_names) - 1} more)" if len(generated_names) > 1 else ""
+        return f"{generated_names[0]}{more}, and there is no other manifest"
     if [*paths] == ["-"]:
         return "no manifest on standard input; check the command before the pipe"
     return f"no manifest found in {', '.join(paths)} (looked at files ending in .yaml, .yml and .json)"
@@ -151,17 +151,17 @@ class _Loading:
     """The result so far."""
 
     manifests: list[Manifest] = field(default_factory=list)
-    unnamed: list[str] = field(default_factory=list)
+    generated_names: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    foreign_files: list[str] = field(default_factory=list)
+    files_without_objects: list[str] = field(default_factory=list)
 
     def add(self, file: _File) -> None:
         documents = [one for one in file.documents if isinstance(one, ManifestError) or one.value is not None]
         is_foreign = all(isinstance(document, Document) and _is_foreign(document, file) for document in documents)
         if documents and is_foreign and not file.is_named:
-            self.foreign_files.append(file.name)
+            self.files_without_objects.append(file.name)
             return
         for document in documents:
             if isinstance(document, ManifestError):
@@ -198,15 +198,20 @@ class _Loading:
             reason = f"is a hook ({hook}) with" if hook else "has"
             kind = _word(body.get("kind"), "kind", place)
             problem = f"it {reason} generateName, so each sync creates another object"
-            self.unnamed.append(f"{position}: {kind} is not compared: {problem}")
+            self.generated_names.append(f"{position}: {kind} is not compared: {problem}")
         else:
             self.manifests.append(_manifest(body, document, file, place))
 
     def result(self, paths: Sequence[str], exclude: Sequence[FileGlob]) -> LoadedManifests:
         return LoadedManifests(
             tuple(self.manifests),
-            skipped=(*self.skipped, *(f"{name}: no Kubernetes object in it" for name in self.foreign_files)),
-            notes=(*self.unnamed, *self.notes, *_foreign_note(self.foreign_files), *_unread_note(self.errors)),
+            skipped=(*self.skipped, *(f"{name}: no Kubernetes object in it" for name in self.files_without_objects)),
+            notes=(
+                *self.generated_names,
+                *self.notes,
+                *_foreign_note(self.files_without_objects),
+                *_unread_note(self.errors),
+            ),
             errors=tuple(self.errors),
             paths=tuple(paths),
             exclude=tuple(exclude),

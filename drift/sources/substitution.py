@@ -67,12 +67,12 @@ def substitute(
 _Accept = Callable[[str, int], bool]
 
 
-def _first(characters: str, second: str = "") -> _Accept:
+def _one_of(characters: str, second: str = "") -> _Accept:
     """Accepts one character and, after it, one of a second set."""
     return lambda character, index: character in characters if index == 0 else index == 1 and character in second
 
 
-def _but(characters: str) -> _Accept:
+def _all_except(characters: str) -> _Accept:
     return lambda character, _: character not in characters
 
 
@@ -109,7 +109,7 @@ class _Evaluator:
             if self._begins_expression():
                 parts.append(self._expression())
             else:
-                parts.append(self._take(_but(""), nests=True, escapes="$"))
+                parts.append(self._take(_all_except(""), nests=True, escapes="$"))
         return "".join(parts)
 
     # -- characters
@@ -220,43 +220,43 @@ class _Evaluator:
 
     def one_argument(self) -> list[str]:
         """Returns one argument, which must not be empty."""
-        return [self.argument(_but("}"))]
+        return [self.argument(_all_except("}"))]
 
     def default_arguments(self) -> list[str]:
         """Returns the parts of a default value."""
         parts = []
         while self._next() != "}":
-            parts.append(self.argument(_but("}")))
+            parts.append(self.argument(_all_except("}")))
         return parts
 
     def substring_arguments(self) -> list[str]:
         """Returns the offset and, if there is one, the length."""
-        arguments = [self.argument(_but(":}"))]
+        arguments = [self.argument(_all_except(":}"))]
         if self._next() != "}":
             if not self._take(lambda character, _: character == ":"):
                 raise self._error()
-            arguments.append(self.argument(_but("}")))
+            arguments.append(self.argument(_all_except("}")))
         return arguments
 
     def replace_arguments(self) -> list[str]:
         """Returns the old text and, if there is one, the new one."""
-        arguments = [self.argument(_but("/"), escapes="$\\")]
+        arguments = [self.argument(_all_except("/"), escapes="$\\")]
         if not self._take(lambda character, _: character == "/"):
             raise self._error()
         if self._next() != "}":
-            arguments.append(self.argument(_but("}"), escapes="$\\"))
+            arguments.append(self.argument(_all_except("}"), escapes="$\\"))
         return arguments
 
 
-_DEFAULT: Final = _Operator(_first(":", "=-?+"), _Evaluator.default_arguments)
-_SUBSTRING: Final = _Operator(_first(":"), _Evaluator.substring_arguments)
+_DEFAULT: Final = _Operator(_one_of(":", "=-?+"), _Evaluator.default_arguments)
+_SUBSTRING: Final = _Operator(_one_of(":"), _Evaluator.substring_arguments)
 _OPERATORS: Final[Mapping[str, _Operator]] = {
-    "=": _Operator(_first("="), _Evaluator.default_arguments),
-    ",": _Operator(_first(",^", ",^"), _Evaluator.no_arguments),
-    "^": _Operator(_first(",^", ",^"), _Evaluator.no_arguments),
-    "/": _Operator(_first("/", "/#%"), _Evaluator.replace_arguments),
-    "#": _Operator(_first("#", "#"), _Evaluator.one_argument),
-    "%": _Operator(_first("%", "%"), _Evaluator.one_argument),
+    "=": _Operator(_one_of("="), _Evaluator.default_arguments),
+    ",": _Operator(_one_of(",^", ",^"), _Evaluator.no_arguments),
+    "^": _Operator(_one_of(",^", ",^"), _Evaluator.no_arguments),
+    "/": _Operator(_one_of("/", "/#%"), _Evaluator.replace_arguments),
+    "#": _Operator(_one_of("#", "#"), _Evaluator.one_argument),
+    "%": _Operator(_one_of("%", "%"), _Evaluator.one_argument),
 }
 
 
