@@ -54,7 +54,7 @@ class KnownValues:
         siblings: Object,
         desired: Object | None = None,
     ) -> str | None:
-        """Returns why a live-only field is no difference, or None if its value is not known.
+        """Returns why a live-only field is no difference, or None if it may be one.
 
         Args:
             value: The live value.

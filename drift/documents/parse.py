@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 #: Line breaks other than a newline, and byte order marks.
 _BREAKS: Final = re.compile("[\r\x85\u2028\u2029\ufeff]")
 #: Content on the line of a document marker, an end-of-document marker, a directive.
-_MARKERS: Final = re.compile(r"^(?:---[^\n]*[^\s#][^\n]*|\.\.\.|%)", re.MULTILINE)
-_DOCUMENT: Final = re.compile(r"\n---[^\n]*")
+_UNUSUAL_MARKERS: Final = re.compile(r"^(?:---[^\n]*[^\s#][^\n]*|\.\.\.|%)", re.MULTILINE)
+_MARKER_LINE: Final = re.compile(r"\n---[^\n]*")
 _CONTENT: Final = re.compile(r"^[ \t]*[^\s#]", re.MULTILINE)
 #: What can come before a plain scalar, an anchor, an alias or a tag, and what can come after a plain scalar.
 _BEFORE: Final = r"(?:^|[:\-?][ \t]|[\]}\"']:|[\[{,])[ \t]*"
@@ -54,7 +54,7 @@ _CHECKED_LINES: Final[set[str]] = set()
 _MAX_CHECKED_LINES: Final = 100_000
 _INTEGER_BITS: Final = 64
 #: A line that begins a document. A block scalar cannot contain one, because its lines are indented.
-_MARKER: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
+_DOCUMENT_START: Final = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 #: A line with content, other than a directive, a comment and a marker without content.
 _CONTENT_LINE: Final = re.compile(rb"^(?!%|[ \t]*(?:#|\r?$)|---[ \t]*(?:#|\r?$))", re.MULTILINE)
 
@@ -102,7 +102,7 @@ def _is_ambiguous(text: str) -> bool:
     # The check looks at each line separately, and most lines occur many times.
     new = set(text.split("\n")) - _CHECKED_LINES
     lines = "\n".join(new)
-    if _MARKERS.search(lines) is not None or _AMBIGUOUS.search(lines) is not None:
+    if _UNUSUAL_MARKERS.search(lines) is not None or _AMBIGUOUS.search(lines) is not None:
         return True
     if len(_CHECKED_LINES) < _MAX_CHECKED_LINES:
         _CHECKED_LINES.update(new)
@@ -112,7 +112,7 @@ def _is_ambiguous(text: str) -> bool:
 def _first_lines(text: str) -> list[int]:
     """Returns the first line of content of each document; for an empty document, the line after its marker."""
     text = f"\n{text}"
-    markers = list(_DOCUMENT.finditer(text))
+    markers = list(_MARKER_LINE.finditer(text))
     starts = [0, *(marker.end() for marker in markers)]
     ends = [*(marker.start() for marker in markers), len(text)]
     lines: list[int] = []
@@ -169,7 +169,7 @@ def read_valid_documents(text: bytes, name: str) -> Iterator[Document | Manifest
 
 def split_documents(text: bytes) -> list[tuple[int, bytes]]:
     """Returns the texts of the documents in a YAML text, each with the number of lines before it."""
-    starts = [0, *(marker.start() for marker in _MARKER.finditer(text)), len(text)]
+    starts = [0, *(marker.start() for marker in _DOCUMENT_START.finditer(text)), len(text)]
     parts: list[tuple[int, bytes]] = []
     line = 0
     for number, (begin, end) in enumerate(pairwise(starts)):
