@@ -121,9 +121,9 @@ class ApiServer:
         """
         return read_list(self._requests, scope, at_most)
 
-    def watch(self, scope: ListScope, resource_version: str, *, seconds: int, silence: float) -> Watch:
+    def watch(self, scope: ListScope, resource_version: str, *, seconds: int, idle_seconds: float) -> Watch:
         """Watches a scope from a resourceVersion on. The request is sent when the caller starts to iterate."""
-        return Watch(self._requests, scope, resource_version, seconds=seconds, idle_seconds=silence)
+        return Watch(self._requests, scope, resource_version, seconds=seconds, idle_seconds=idle_seconds)
 
     def discover_again(self) -> bool:
         """Asks again which kinds and schemas the server has.

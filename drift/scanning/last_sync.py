@@ -48,12 +48,12 @@ class LastSync:
         trackers: Trackers,
         others: OtherShards,
         *,
-        applied: frozenset[ObjectKey] = frozenset(),
-        keepers: Mapping[GitOpsObject, str] | None = None,
+        applied: frozenset[ObjectKey],
+        keepers: Mapping[GitOpsObject, str],
     ) -> None:
         self._by_source = by_source
         self.applied = applied.union(*by_source.values())
-        self._keepers = keepers or {}
+        self._keepers = keepers
         self._named = named
         self._recorded = recorded
         self._trackers = trackers

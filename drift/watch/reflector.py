@@ -312,7 +312,10 @@ class Reflector:
             return
         began, has_event = monotonic(), False
         watch = self._watch = self._server.watch(
-            self.place, self._resource_version, seconds=self._timing.watch_timeout, silence=self._timing.idle_timeout
+            self.place,
+            self._resource_version,
+            seconds=self._timing.watch_timeout,
+            idle_seconds=self._timing.idle_timeout,
         )
         try:
             for number, event in enumerate(watch):

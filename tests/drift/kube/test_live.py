@@ -186,7 +186,7 @@ def test_a_watch_event_outside_of_the_scope_is_an_error(
     line = json.dumps({"type": "ADDED", "object": an_object(**metadata)}).encode()
     running.on("watch=1", body(line + b"\n"))
     server = ApiServer(connect(str(running.kubeconfig(application.scratch)), None))
-    events = iter(server.watch(ListScope(CONFIG_MAP, "shop", "a"), "1", seconds=5, silence=5))
+    events = iter(server.watch(ListScope(CONFIG_MAP, "shop", "a"), "1", seconds=5, idle_seconds=5))
 
     assert next(events).live is None
     with pytest.raises(RequestError, match="sent an object that was not requested"):

@@ -59,8 +59,8 @@ class Server:
         del place, at_most
         return Listing(tuple(read_live(_config_map(number), "v1", "ConfigMap") for number in range(OBJECTS)), "1")
 
-    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> "Server":
-        del place, version, seconds, silence
+    def watch(self, place: ListScope, version: str, *, seconds: int, idle_seconds: float) -> "Server":
+        del place, version, seconds, idle_seconds
         return self
 
     def __iter__(self) -> Iterator[Event]:

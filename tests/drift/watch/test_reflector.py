@@ -84,11 +84,11 @@ def test_a_short_interruption_does_not_make_the_report_incomplete(
 class _Forgetful(ApiServer):
     """Starts the first watch of each place at an expired resourceVersion."""
 
-    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> Watch:
+    def watch(self, place: ListScope, version: str, *, seconds: int, idle_seconds: float) -> Watch:
         seen: set[ListScope] = self.__dict__.setdefault("seen", set())
         version = version if place in seen else "1"
         seen.add(place)
-        return super().watch(place, version, seconds=seconds, silence=silence)
+        return super().watch(place, version, seconds=seconds, idle_seconds=idle_seconds)
 
 
 def test_an_expired_resource_version_leads_to_a_new_list(config: Application, watch: Begin) -> None:

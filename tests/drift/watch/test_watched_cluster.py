@@ -42,8 +42,8 @@ class Server:
         bodies = [{"metadata": {"name": "a", "namespace": name}} for name in chosen]
         return Listing(tuple(read_live(body, "v1", "ConfigMap") for body in bodies), "7")
 
-    def watch(self, place: ListScope, version: str, *, seconds: int, silence: float) -> Silence:
-        del place, version, seconds, silence
+    def watch(self, place: ListScope, version: str, *, seconds: int, idle_seconds: float) -> Silence:
+        del place, version, seconds, idle_seconds
         return Silence()
 
 
