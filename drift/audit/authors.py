@@ -38,7 +38,7 @@ class Trail:
 
     Attributes:
         writes: In the order in which they took effect.
-        syncers: Tells syncs of Git from other writes.
+        syncers: Tells syncs from other writes.
     """
 
     writes: Sequence[Write]

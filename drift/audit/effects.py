@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a write did to the place of a finding, as far as its bodies tell.
+    """What a write did to the place of a finding, according to its bodies.
 
     Attributes:
         after: A digest of the value afterwards; None if unknown.

@@ -48,7 +48,7 @@ def join_log(report: Report, options: AuditOptions, resources: Resources, syncer
         report: The report.
         options: The audit log.
         resources: The kinds that the cluster serves.
-        syncers: Tells syncs of Git from other writes.
+        syncers: Tells syncs from other writes.
 
     Returns:
         The report with users, the causes that the log proves, and notes on the log.

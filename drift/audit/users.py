@@ -52,11 +52,11 @@ def _is_control_loop(write: Write, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Syncers:
-    """Tells syncs of Git from other writes.
+    """Tells syncs, which apply what is in Git, from other writes.
 
     Attributes:
         managers: The field managers that are appliers or controllers.
-        users: More users that sync Git, such as those of pipelines.
+        users: Other users that sync, such as the service accounts of pipelines.
         is_revision_known: Whether the scan knows the last synced revision, so that the log need not prove it.
     """
 

@@ -12,15 +12,13 @@ from typing import Final
 
 from drift.errors import BrokenHistoryError, HistoryError
 
-#: How long a run waits for the lock of another one. A transaction takes milliseconds.
+#: Seconds that a run waits for the lock of another one. A transaction takes milliseconds.
 _LOCK_TIMEOUT: Final = 30
 _MAGIC: Final = b"SQLite format 3\0"
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: Suffixes of the files that belong to a database. The database itself is moved last, so that a new database at
 #: its path cannot pick up the old journal files.
 _SUFFIXES: Final = ("-wal", "-shm", "-journal", "")
-
-
 #: Closing a file drops all POSIX locks of the process on it, including those of other threads. So threads take turns.
 _THREAD_LOCK: Final = threading.RLock()
 
@@ -88,7 +86,7 @@ def move_aside(file: Path) -> Path | None:
     """
     try:
         with _THREAD_LOCK, _locked(file.parent):
-            # Another run may have moved the damaged file meanwhile, and this one may be new.
+            # Another run may have moved the damaged file already, so that this is a new one.
             if not _is_damaged(file):
                 return None
             target = _free_name(file)
@@ -102,7 +100,7 @@ def move_aside(file: Path) -> Path | None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Locks out other runs. It locks the folder, because a lock on the file would conflict with those of SQLite."""
+    """Keeps other runs out. It locks the folder, because a lock on the file would conflict with SQLite's locks."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

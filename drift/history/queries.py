@@ -199,7 +199,7 @@ def _worst_first(group: EpisodeGroup) -> tuple[bool, int, int, int, str]:
 
 
 def worst_episodes_first(episodes: Iterable[Episode]) -> Sequence[Episode]:
-    """Returns the open episodes, the most severe and then the oldest first, and then the others, the latest first."""
+    """Returns the open episodes by severity and age, the oldest first, and then those that ended, the latest first."""
     chosen = sorted(episodes, key=lambda episode: episode.first_seen)
     still_open = [episode for episode in chosen if episode.state is EpisodeState.OPEN]
     ended = [episode for episode in chosen if episode.state is not EpisodeState.OPEN]

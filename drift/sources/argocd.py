@@ -98,7 +98,7 @@ class _Application:
         for number, source in enumerate(sources):
             if text_at(source, "ref") and not text_at(source, "path") and not text_at(source, "chart"):
                 continue
-            # Each source of a report has a name of its own.
+            # The names of the sources in a report must differ.
             name = self._info.name if len(sources) == 1 else f"{self._info.name} source {number + 1}"
             try:
                 yield self._render(replace(self._info, name=name), sources, number)
@@ -198,7 +198,7 @@ class _Application:
         return _recorded(entries[-1]) if entries else None
 
     def _base(self, number: int, count: int) -> tuple[Manifest, ...] | None:
-        """Returns the objects that were synced last from a source; None if there are no records of a sync.
+        """Returns the objects that were last synced from a source; None if no sync is recorded.
 
         Raises:
             SourceError: They cannot be rendered.

@@ -46,10 +46,10 @@ _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/v1\n"
 
 
 def repository_id(url: str) -> tuple[str, str]:
-    """Returns the host and the path of a repository, the same for all forms of its URL.
+    """Returns the host and the path of a repository, which are the same for all forms of its URL.
 
-    User, password, port and scheme make no difference, nor does ``.git`` at the end, nor the case of the host. The host
-    of a local path is "".
+    User, password, port, scheme, a final ``.git`` and the case of the host make no difference. The host of a local path
+    is "".
     """
     url = url.strip()
     found = _WITH_SCHEME.fullmatch(url) or _LIKE_SCP.fullmatch(url)
@@ -166,7 +166,7 @@ class Checkouts:
         return found
 
     def commits_behind(self, tree: WorkTree, commit: str) -> int:
-        """Returns how many commits a work tree is behind a commit; 0 if it has changes, or is no ancestor of it."""
+        """Returns how many commits a work tree is behind a commit; 0 if it has changes or is not an ancestor."""
         if tree.is_dirty or tree.commit in {None, commit}:
             return 0
         with self._lock:

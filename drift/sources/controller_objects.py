@@ -158,7 +158,7 @@ def one_line(message: str) -> str | None:
 
 
 def behind_note(name: str, tree: WorkTree, count: int, commit: str, what: str) -> str:
-    """Returns the note that a source is read at a newer commit than that of its checkout.
+    """Returns the note on a source whose checkout is behind, so that it is read at a newer commit.
 
     Args:
         name: The source.

@@ -147,8 +147,8 @@ class _Entry:
 class _BlockYaml:
     """Finds lines in a document in YAML's block style, as most are, much faster than PyYAML.
 
-    It recognizes keys and items by their indentation. It gives up if these are not those of the manifest, as with flow
-    style, quoted keys, merge keys, and scalars on several lines that look like keys.
+    It recognizes keys and items by their indentation. It gives up if the manifest has other ones, as with flow style,
+    quoted keys, merge keys, and scalars on several lines that look like keys.
     """
 
     def __init__(self, lines_before: int, text: bytes) -> None:

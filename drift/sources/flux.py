@@ -42,7 +42,7 @@ _HELM_RELEASE: Final = ControllerKind("helm.toolkit.fluxcd.io", "HelmRelease")
 _SOURCES: Final = {
     kind: ControllerKind("source.toolkit.fluxcd.io", kind) for kind in ("GitRepository", "OCIRepository", "Bucket")
 }
-#: Fields of a GitRepository that change what is in its artifact.
+#: Fields of a GitRepository that change the contents of its artifact.
 _UNSUPPORTED: Final = ("include", "sparseCheckout")
 #: Fields of ``spec.ref`` that name one commit, not the newest one of a branch.
 _PINS: Final = ("commit", "tag", "semver", "name")

@@ -36,7 +36,7 @@ _FIELDS: Final = """
     components crds bases configMapGenerator secretGenerator helmGlobals helmCharts helmChartInflationGenerator
     generatorOptions configurations generators transformers validators buildMetadata
 """
-#: Fields that build nothing by themselves.
+#: Fields that alone build no object.
 _NOT_CONTENT: Final = frozenset({"apiVersion", "kind", "namespace", "buildMetadata"})
 _SUBSTITUTE: Final = "kustomize.toolkit.fluxcd.io/substitute"
 _SEPARATOR: Final = re.compile(r"^---\n", re.MULTILINE)
@@ -48,10 +48,10 @@ class Variables:
 
     Attributes:
         values: By name.
-        secret: The names of those whose values are those of Secrets, which must not be shown.
-        unknown: Why there may be others whose values are not known, as a sentence without a full stop; None if
+        secret: The names of the variables from Secrets, whose values must not be shown.
+        unknown: Why other variables may be set to unknown values, as a sentence without a full stop; None if
             there are none.
-        always: Whether Flux substitutes also if there are no variables (``substituteStrategy: Always``).
+        always: Whether Flux substitutes even if there are no variables (``substituteStrategy: Always``).
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -273,14 +273,14 @@ _ANY_FOLDERS: Final = "**"
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """One line.
+    """A line of an ignore file.
 
     Attributes:
         folder: The parts of the folder whose files it is about.
         parts: Between the slashes; None for a part that is not valid.
         texts: The same, as written.
         includes: Whether it includes files instead.
-        only_folders: Whether it matches only folders, and so what is in them.
+        only_folders: Whether it matches only folders, with everything in them.
     """
 
     folder: tuple[str, ...]
@@ -339,7 +339,7 @@ class _Pattern:
 def _kept_files(files: Iterable[str], ignore_files: Mapping[str, str], ignore: str | None) -> Iterator[str]:
     """Yields the files that Flux keeps, given the text of each ``.sourceignore`` and ``spec.ignore`` of the source."""
     patterns = [*_parse(_DEFAULTS, ())]
-    # A parent's patterns come before those of its folders, which are in the order of their names.
+    # The patterns of a folder come before those of its subfolders, which are sorted by name.
     for file in sorted(ignore_files, key=lambda name: PurePosixPath(name).parent.parts):
         patterns += _parse(ignore_files[file], PurePosixPath(file).parent.parts)
     patterns += _parse(ignore or "", ())

@@ -1,4 +1,4 @@
-"""Asks Git about the user's own paths: their commit, their manifests at another one, and who wrote a line."""
+"""Asks Git about the paths of the user: their commit, their manifests at other commits, and who wrote a line."""
 
 import io
 import os
@@ -30,7 +30,7 @@ _SHORT_TIMEOUT: Final = 10.0
 #: The configuration of a clone must not run a program or change the output.
 _SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _NO_NETWORK: Final = ("-c", "protocol.allow=never")
-#: Environment variables that name another repository than that of the folder.
+#: Environment variables that make Git use another repository than the one of the folder.
 _REPOSITORY_VARIABLES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 )

@@ -60,7 +60,7 @@ class Installation:
         api_versions: The APIs of the cluster: ``GROUP/VERSION`` and ``GROUP/VERSION/KIND``.
         flags: Further flags of ``helm template``.
         has_crds: Whether the CRDs of the chart are installed.
-        has_hooks: Whether the hooks of the chart are objects like the others, as for Argo CD.
+        has_hooks: Whether the hooks of the chart are rendered like other objects, as Argo CD does.
     """
 
     release: str
@@ -237,7 +237,7 @@ def _place(chart: Path, shown: str, template: str, body: Object) -> Source | Non
 
 
 def _mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
-    """Returns manifests with `RANDOM` for each value that differs in a second rendering, and remarks on the others."""
+    """Returns manifests with `RANDOM` for each value that differs in a second rendering, and remarks."""
     others = {_identity(manifest): manifest for manifest in second}
     kept: list[Manifest] = []
     notes: list[str] = []
@@ -252,7 +252,7 @@ def _mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple
 
 
 def fill_random(manifests: Sequence[Manifest], release: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """Returns the manifests of a chart with the random values that its release was installed with, as far as known."""
+    """Returns the manifests of a chart with the random values of its installed release, where they are known."""
     installed = {_identity(manifest): manifest.body for manifest in release}
     return tuple(
         replace(manifest, content=_filled(manifest.body, installed.get(_identity(manifest)))) for manifest in manifests

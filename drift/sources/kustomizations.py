@@ -90,7 +90,7 @@ def named_paths(kustomization: Json) -> Iterator[str]:
 
 
 def is_kustomize_api(api_version: Json) -> bool:
-    """Whether an apiVersion is kustomize's, unlike that of Flux's Kustomization, which is a cluster object."""
+    """Returns whether an apiVersion belongs to kustomize. That of Flux's Kustomization, a cluster object, does not."""
     return isinstance(api_version, str) and api_version.startswith(_GROUP)
 
 
@@ -198,7 +198,7 @@ class _Selector:
 
     def select(self) -> SelectedFiles:
         charts = sorted(parent for parent, name in map(_split, self._files) if name == CHART)
-        # The outermost kustomizations: the others are only read if one of these lists them.
+        # The outermost kustomizations. One below is read only if one of these lists it.
         roots = [folder for folder in sorted(self._kustomizations) if not _is_below(folder, self._kustomizations)]
         for chart in charts:
             if not _is_below(chart, charts) and not _is_below(chart, roots):

@@ -268,12 +268,12 @@ def read_kustomization(folder: Path) -> tuple[Path, Object]:
 
 
 def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
-    """Builds a folder of a copy with another kustomization in place of its own.
+    """Builds a folder of a copy with a changed kustomization.
 
     Args:
         root: The copy, to which the build is confined.
         file: The file of the kustomization.
-        kustomization: The other one.
+        kustomization: The changed one.
         runner: Runs programs.
         any_file: As for `build`.
 
@@ -295,7 +295,7 @@ def _read(file: Path) -> Object:
 
 
 def _resources_below(folder: Path) -> Iterator[str]:
-    """Yields the files that Flux lists if there is no kustomization, and the folders that have one of their own."""
+    """Yields what Flux lists in a generated kustomization: YAML files, and folders that have a kustomization."""
     for parent, folders, names in os.walk(folder):
         here = Path(parent)
         own = [name for name in folders if has_kustomization(here / name)]

@@ -1,8 +1,8 @@
 """Finds the line of a kustomization, or of a file that it names, that set a field of an object.
 
 kustomize says which kustomizations changed an object, not what each of them did. Each is searched, the last one first,
-for an entry that sets the field to the value that was built. An entry that sets another value did not have the last
-word, so that a line is never that of something else.
+for an entry that sets the field to the value that was built. An entry that sets another value was overridden later, so
+it is skipped.
 """
 
 import re
@@ -20,9 +20,9 @@ from drift.objects import Incomparable, Json, Manifest, Place, as_object
 from drift.redaction import Redacted
 from drift.sources.kustomizations import KUSTOMIZATIONS, ReadFile
 
-#: What tells the items of a list apart; the first that an item has.
+#: The fields that identify an item of a list. The first one that the item has counts.
 _ITEM_KEYS: Final = ("name", "containerPort", "port", "mountPath", "devicePath", "ip", "key", "topologyKey", "host")
-#: An overlay with findings is searched once for each of them.
+#: Cached, because an overlay is searched once for each finding.
 _document: Final = lru_cache(64)(first_document)
 _GENERATORS: Final = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}
 _LABEL_FIELDS: Final = frozenset({"labels", "matchLabels", "selector"})
@@ -132,7 +132,7 @@ def _patches(entry: Node, file: str, read: ReadFile) -> Iterator[tuple[str, Node
             return
         where, text, lines_before = file, block[0].encode(), block[1]
     elif path is not None:
-        where, text, lines_before = _beside(file, path), read(_beside(file, path)), 0
+        where, text, lines_before = _relative_to(file, path), read(_relative_to(file, path)), 0
     else:
         return
     for lines, part in reversed(split_documents(text)):
@@ -187,7 +187,7 @@ def _replaced(field: Field, file: str, kustomization: Node, read: ReadFile) -> I
     keys = [step for step in field.path if isinstance(step, str)]
     for entry in reversed(_items(kustomization, "replacements")):
         path = entry.scalar_at("path")
-        where = file if path is None else _beside(file, path)
+        where = file if path is None else _relative_to(file, path)
         document = entry if path is None else _document(read(where))
         for replacement in [] if document is None else document.items or [document]:
             for target in _items(replacement, "targets"):
@@ -248,7 +248,7 @@ def _generated(field: Field, file: str, kustomization: Node, read: ReadFile) -> 
                 if text.startswith(f"{key}=") or (name == "files" and "=" not in text and PurePath(text).name == key):
                     yield Place(file, item.line)
         for item in reversed([*_items(entry, "envs"), *filter(None, [entry.child("env")])]):
-            where = _beside(file, item.scalar or "")
+            where = _relative_to(file, item.scalar or "")
             for number, line in enumerate(read(where).decode("utf-8", "replace").splitlines(), start=1):
                 if line.strip().startswith(f"{key}="):
                     yield Place(where, number)
@@ -265,14 +265,14 @@ def _items(node: Node, name: str) -> list[Node]:
     return [] if found is None else found.items
 
 
-def _beside(file: str, path: str) -> str:
-    """Returns the path of a file that another one names, as in the source of a manifest."""
+def _relative_to(file: str, path: str) -> str:
+    """Returns a path that a file names, in the form of the source of a manifest (``COMMIT:PATH``)."""
     commit, colon, inside = file.rpartition(":")
     return f"{commit}{colon}{normpath(PurePath(inside).parent / path)}"
 
 
 def _item_like(node: Node, body: Json, index: int) -> Node | None:
-    """Returns the item of a list that stands for an item of the object, whose index may be another one."""
+    """Returns the item of a list that describes an item of the object. Its index may differ."""
     item = _follow(body, (index,))
     is_only = isinstance(body, list) and len(body) == 1 == len(node.items)
     found = node.items if is_only else [one for one in node.items if _is_like(one, item)]

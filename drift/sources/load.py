@@ -241,7 +241,7 @@ def _is_foreign(document: Document, file: _File) -> bool:
 
 
 def _has_type(body: Object) -> bool:
-    """Whether a mapping is meant to be a Kubernetes object. A saved report, which may be beside manifests, is not."""
+    """Returns whether a mapping is meant to be a Kubernetes object. A report that was saved among manifests is not."""
     return ("apiVersion" in body or "kind" in body) and body.get("apiVersion") != _REPORT_API
 
 

@@ -95,7 +95,7 @@ class Rendered:
         ignore_differences: What its GitOps controller ignores.
         has_secret_values: Whether values of Secrets are in its manifests, redacted.
         keeps: Its Kustomization or Application, and the setting that tells it not to prune, or None if it prunes.
-        replaces: The name of another source that this one describes, too, or None.
+        replaces: The name of another source with the same objects, which this one replaces, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
             cluster; None if it is not.
     """

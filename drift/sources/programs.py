@@ -25,7 +25,7 @@ from drift.redaction import without_passwords
 TIMEOUT_SECONDS: Final = 120.0
 #: Programs that run at the same time; each needs a processor.
 _AT_ONCE: Final = 2
-#: One more than that, so that the next source can be prepared meanwhile.
+#: One more, which prepares the next source while the programs run.
 _MAX_JOBS: Final = 3
 #: The most that a program may print. The manifests of a large cluster are about a tenth of it.
 MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
@@ -78,7 +78,7 @@ class Runner:
     """Runs the programs of one scan: two at a time, and until its deadline.
 
     Args:
-        deadline: When all of them must have ended; by default, each has a time limit of its own only.
+        deadline: When all programs must have ended; by default, only the timeout of each program applies.
 
     Attributes:
         deadline: The same; one that is never over by default.

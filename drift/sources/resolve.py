@@ -163,7 +163,7 @@ def _read(reader: _InCluster, request: SourceRequest, context: SourceContext) ->
 
 
 def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rendered]]:
-    """Leaves out the sources that others describe, too: the Helm releases of Flux's HelmReleases, and repetitions."""
+    """Leaves out repeated sources, and those that another one replaces: the releases of Flux's HelmReleases."""
     replaced = {source.replaces for sources in rendered for source in sources}
     seen: set[str] = set()
     kept: list[list[Rendered]] = []

@@ -54,9 +54,9 @@ def substitute(
     Args:
         text: The YAML of one object.
         variables: The values by name.
-        placeholder: What stands for a value that is not known or not shown, and for what is made of it; None if
+        placeholder: Stands for a value that is not known or not shown, and for every result that contains it; None if
             `variables` has all of them.
-        is_complete: Whether only values of `variables` are the placeholder, and those of no other variables.
+        is_complete: Whether a variable that is not in `variables` is not set, instead of not known.
 
     Raises:
         SubstitutionError: The text has an expression that Flux does not accept.
@@ -312,7 +312,7 @@ def _trim_prefix(value: str, pattern: str, *, longest: bool) -> str:
 def _trim(*, longest: bool, from_end: bool) -> _Operation:
     def trim(value: str, arguments: list[str]) -> str:
         if from_end:
-            # Flux reverses the pattern, too, so that a class such as [a-z] is not one any more.
+            # Flux reverses the pattern, too. This breaks character classes such as [a-z].
             return _trim_prefix(value[::-1], arguments[0][::-1], longest=longest)[::-1]
         return _trim_prefix(value, arguments[0], longest=longest)
 

@@ -20,7 +20,7 @@ _HIDDEN: Final = "\0"
 _MARKER: Final = re.compile(r"---(?:\s|$)")
 _DASHES: Final = re.compile(r"(?: *- +)*(?: *-$)?")
 _KEY: Final = re.compile(r"""(?P<space> *)(?P<quote>["']?)(?P<key>[\w./$-]+)(?P=quote) *:(?:\s+(?P<value>.*))?$""")
-#: The lines of a block scalar are no keys.
+#: The lines of a block scalar are not keys.
 _BLOCK: Final = re.compile(r"[|>][-+0-9]*(?:\s+#.*)?")
 
 
@@ -54,7 +54,7 @@ class _Key:
 
 @dataclass(slots=True)
 class _Object:
-    """The lines of a template between two markers, as far as they are keys."""
+    """The lines with keys between two document markers of a template."""
 
     keys: list[_Key] = field(default_factory=list)
 
@@ -102,13 +102,13 @@ def line_in_template(template: bytes, manifest: Manifest, path: Sequence[str | i
 
 def _object(template: bytes, kind: str, name: str) -> _Object | None:
     found = [one for one in _objects(template) if one.may_be(kind, name)]
-    # A name that the template has in full is that of no other object.
+    # An exact name wins over one that an action may render.
     found = [one for one in found if one.name == name] or found
     return found[0] if len(found) == 1 else None
 
 
 def _fit(key: _Key, path: Sequence[str | int], body: Json) -> int | None:
-    """Returns how many list items on the way to a field a key has by name; None if it is not that of the field."""
+    """Returns how many list items on the path of a key match by name; None if it is not the key of the field."""
     fit = 0
     if len(key.path) != len(path):
         return None
