@@ -276,6 +276,9 @@ def _has_changed(effect: Effect, before: bytes | None) -> bool | None:
     return effect.is_touched
 
 
+# -- deletions
+
+
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """Who deleted an object.

@@ -1,4 +1,4 @@
-"""Selects and counts recorded episodes, and keeps the gaps: what scans could not check, and for how many in a row."""
+"""Selects and counts recorded episodes, and reads the gaps: what scans could not check, and for how many in a row."""
 
 import re
 import sqlite3
@@ -11,8 +11,8 @@ from typing import Final
 from drift.errors import UsageError
 from drift.globs import Glob
 from drift.history.episodes import Episode, EpisodeState, Scope, rfc3339, shown, stored
-from drift.history.rows import count_of, key_of, text_of, time_of, value_of
-from drift.model import NOT_SEARCHED, SEVERITY_RANK, Evidence, Report, Severity, Status
+from drift.history.rows import count_of, key_of, time_of, value_of
+from drift.model import SEVERITY_RANK, Evidence, Severity
 from drift.objects import ObjectKey
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
@@ -261,58 +261,6 @@ class ScopeGaps:
     gaps: tuple[Gap, ...]
 
 
-_Identity = tuple[ObjectKey | None, str]
-
-
-def gaps_after(report: Report, before: Iterable[Gap]) -> tuple[Gap, ...]:
-    """Returns the gaps after a scan. One that existed before keeps its start, and counts one more scan."""
-    known: Mapping[_Identity, Gap] = {_identity(gap): gap for gap in before}
-    found = {_identity(gap): gap for gap in _gaps(report)}
-    return tuple(
-        replace(gap, since=known[name].since, scans=known[name].scans + 1) if name in known else gap
-        for name, gap in found.items()
-    )
-
-
-def _identity(gap: Gap) -> _Identity:
-    """Returns what identifies a gap. For an object, the reason may change from scan to scan."""
-    return (gap.key, "" if gap.key is not None else gap.reason)
-
-
-def _gaps(report: Report) -> Iterator[Gap]:
-    unchecked = [item for item in report.objects if item.status is Status.UNCHECKED]
-    reasons = {item.reason for item in unchecked if item.reason}
-    for item in unchecked:
-        yield Gap(item.key, text_of(item.reason or ""), report.generated_at)
-    # The error of a kind that cannot be read is also the reason of each of its objects.
-    errors = (error for error in report.errors if error.partition(": ")[2] not in reasons)
-    for text in (*errors, *(note for note in report.notes if note.startswith(NOT_SEARCHED))):
-        yield Gap(None, text_of(text), report.generated_at)
-
-
-def record_gaps(connection: sqlite3.Connection, scope: int, report: Report) -> None:
-    """Replaces the gaps of a scope with those after a scan."""
-    gaps = gaps_after(report, _read_gaps(connection, scope))
-    connection.execute("DELETE FROM gaps WHERE scope = ?", (scope,))
-    connection.executemany(
-        "INSERT INTO gaps (scope, api_group, kind, namespace, name, reason, since, scans)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(scope, *_columns(gap.key), gap.reason, stored(gap.since), gap.scans) for gap in gaps],
-    )
-
-
-def _columns(key: ObjectKey | None) -> tuple[str | None, ...]:
-    """Returns the columns of the key of a gap; empty strings and NULL for a gap without an object."""
-    if key is None:
-        return ("", "", None, "")
-    return (
-        text_of(key.group),
-        text_of(key.kind),
-        None if key.namespace is None else text_of(key.namespace),
-        text_of(key.name),
-    )
-
-
 def read_gaps(connection: sqlite3.Connection) -> tuple[ScopeGaps, ...]:
     """Returns the gaps of all scopes that have any.
 
@@ -327,13 +275,18 @@ def read_gaps(connection: sqlite3.Connection) -> tuple[ScopeGaps, ...]:
         ScopeGaps(
             Scope(value_of(row, "cluster", str), value_of(row, "name", str)),
             count_of(row, "scans"),
-            _read_gaps(connection, value_of(row, "number", int)),
+            read_gaps_of(connection, value_of(row, "number", int)),
         )
         for row in scopes
     )
 
 
-def _read_gaps(connection: sqlite3.Connection, scope: int) -> tuple[Gap, ...]:
+def read_gaps_of(connection: sqlite3.Connection, scope: int) -> tuple[Gap, ...]:
+    """Returns the gaps of the scope with a number.
+
+    Raises:
+        UnreadableRowError: A value is invalid.
+    """
     rows = connection.execute(
         "SELECT * FROM gaps WHERE scope = ? ORDER BY since, kind, namespace, name, number", (scope,)
     ).fetchall()

@@ -1,7 +1,10 @@
-"""Writes episodes in one transaction: those of a scan, and those that a watch saw open or end between two scans."""
+"""Writes the episodes and gaps of a scan, and the episodes that a watch saw open or end between two scans.
+
+The caller opens the transaction.
+"""
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,7 +26,7 @@ from drift.history.episodes import (
     stored,
 )
 from drift.history.notifications import insert_notifications
-from drift.history.queries import record_gaps
+from drift.history.queries import Gap, read_gaps_of
 from drift.history.rows import (
     EPISODES,
     UnreadableRowError,
@@ -34,10 +37,23 @@ from drift.history.rows import (
     insert_episode,
     member_of,
     scope_number,
+    text_of,
     time_of,
     value_of,
 )
-from drift.model import Cause, Finding, Lifecycle, PastScan, Report, Resolved, Unmanaged, Verdict
+from drift.model import (
+    NOT_SEARCHED,
+    Cause,
+    Finding,
+    Lifecycle,
+    PastScan,
+    Report,
+    Resolved,
+    Status,
+    Unmanaged,
+    Verdict,
+)
+from drift.objects import ObjectKey
 
 #: Ended episodes and scans are deleted after a year and a month, so that a yearly audit finds its whole year.
 RETENTION: Final = timedelta(days=400)
@@ -80,7 +96,7 @@ def record_scan(
         insert_notifications(connection, numbers, changes)
     if count_as_scan:
         _insert_scan(connection, number, report, at, changes)
-        record_gaps(connection, number, report)
+        _record_gaps(connection, number, report)
     _delete_expired(connection, at)
     return _with_history(
         report,
@@ -216,6 +232,58 @@ def _delete_expired(connection: sqlite3.Connection, now: str) -> None:
     connection.execute("DELETE FROM episodes WHERE ended_at < ?", (limit,))
     connection.execute("DELETE FROM scans WHERE at < ?", (limit,))
     connection.execute("DELETE FROM gaps WHERE scope NOT IN (SELECT scope FROM scans)")
+
+
+# -- gaps
+
+
+def _record_gaps(connection: sqlite3.Connection, scope: int, report: Report) -> None:
+    """Replaces the gaps of a scope with those after a scan."""
+    gaps = _gaps_after(report, read_gaps_of(connection, scope))
+    connection.execute("DELETE FROM gaps WHERE scope = ?", (scope,))
+    connection.executemany(
+        "INSERT INTO gaps (scope, api_group, kind, namespace, name, reason, since, scans)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(scope, *_key_columns(gap.key), gap.reason, stored(gap.since), gap.scans) for gap in gaps],
+    )
+
+
+def _gaps_after(report: Report, before: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Returns the gaps after a scan. One that existed before keeps its start, and counts one more scan."""
+    known = {_gap_identity(gap): gap for gap in before}
+    found = {_gap_identity(gap): gap for gap in _gaps(report)}
+    return tuple(
+        replace(gap, since=known[name].since, scans=known[name].scans + 1) if name in known else gap
+        for name, gap in found.items()
+    )
+
+
+def _gap_identity(gap: Gap) -> tuple[ObjectKey | None, str]:
+    """Returns what identifies a gap. For an object, the reason may change from scan to scan."""
+    return (gap.key, "" if gap.key is not None else gap.reason)
+
+
+def _gaps(report: Report) -> Iterator[Gap]:
+    unchecked = [item for item in report.objects if item.status is Status.UNCHECKED]
+    reasons = {item.reason for item in unchecked if item.reason}
+    for item in unchecked:
+        yield Gap(item.key, text_of(item.reason or ""), report.generated_at)
+    # The error of a kind that cannot be read is also the reason of each of its objects.
+    errors = (error for error in report.errors if error.partition(": ")[2] not in reasons)
+    for text in (*errors, *(note for note in report.notes if note.startswith(NOT_SEARCHED))):
+        yield Gap(None, text_of(text), report.generated_at)
+
+
+def _key_columns(key: ObjectKey | None) -> tuple[str | None, ...]:
+    """Returns the columns of the key of a gap; empty strings and NULL for a gap without an object."""
+    if key is None:
+        return ("", "", None, "")
+    return (
+        text_of(key.group),
+        text_of(key.kind),
+        None if key.namespace is None else text_of(key.namespace),
+        text_of(key.name),
+    )
 
 
 # -- the report

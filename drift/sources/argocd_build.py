@@ -293,19 +293,7 @@ def _check_fields(source: Object, kind: str, folder: Path, application: str) -> 
             raise SourceError(f"{name}, which changes its parameters, is not supported")
 
 
-def _add_dependencies(folder: Path, original: Path) -> None:
-    """Copies the downloaded dependencies of a chart, which Git often ignores, from the checkout."""
-    charts = original / "charts"
-    if (folder / "charts").exists() or not charts.is_dir():
-        return
-    if (folder / CHART).read_bytes() == (original / CHART).read_bytes():
-        shutil.copytree(charts, folder / "charts", ignore=_symlinks)
-
-
-def _symlinks(folder: str, names: Iterable[str]) -> list[str]:
-    """Returns the symbolic links in a folder. They may lead anywhere."""
-    return [name for name in names if Path(folder, name).is_symlink()]
-
+# -- directories
 
 _MANIFEST_FILE: Final = re.compile(r".*\.(yaml|yml|json|jsonnet)")
 _SKIPPED_FILE: Final = re.compile(rb"^#\s*\+argocd:skip-file-rendering", re.MULTILINE)
@@ -371,6 +359,8 @@ def _glob(pattern: str) -> re.Pattern[str] | None:
     except re.error:
         raise SourceError(f"the pattern {pattern} is not valid") from None
 
+
+# -- kustomizations
 
 #: ``NAME=NEW:TAG``, ``NAME=NEW@DIGEST``, or without the first part.
 _IMAGE: Final = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<new>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
@@ -441,6 +431,23 @@ def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[O
             key: before.get(key) if value == _KEPT else value for key, value in image.items() if value
         }
     return list(merged.values())
+
+
+# -- charts
+
+
+def _add_dependencies(folder: Path, original: Path) -> None:
+    """Copies the downloaded dependencies of a chart, which Git often ignores, from the checkout."""
+    charts = original / "charts"
+    if (folder / "charts").exists() or not charts.is_dir():
+        return
+    if (folder / CHART).read_bytes() == (original / CHART).read_bytes():
+        shutil.copytree(charts, folder / "charts", ignore=_symlinks)
+
+
+def _symlinks(folder: str, names: Iterable[str]) -> list[str]:
+    """Returns the symbolic links in a folder. They may lead anywhere."""
+    return [name for name in names if Path(folder, name).is_symlink()]
 
 
 def _inline_values(options: Object, folder: Path) -> Iterator[str]:

@@ -236,6 +236,9 @@ def _place(chart: Path, shown: str, template: str, body: Object) -> Source | Non
     return Source(f"{shown}/{inside}", 1, line or 1)
 
 
+# -- random values
+
+
 def _mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
     """Returns manifests with `RANDOM` for each value that differs in a second rendering, and remarks."""
     others = {_identity(manifest): manifest for manifest in second}

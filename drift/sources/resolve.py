@@ -189,6 +189,9 @@ def _files(loaded: LoadedManifests) -> Iterable[Rendered]:
         )
 
 
+# -- the files to watch
+
+
 def rendered_files(requests: Iterable[SourceRequest], checkouts: Sequence[str]) -> tuple[str, ...]:
     """Returns the files from which sources are rendered, and folders in which any YAML or JSON file may be one.
 
