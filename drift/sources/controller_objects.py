@@ -128,6 +128,11 @@ def condition(body: Object, kind: str) -> Object:
     return next((item for item in conditions if text_at(item, "type") == kind), {})
 
 
+def newest_history(body: Object) -> Object:
+    """Returns the newest entry in the history of an object of Flux; empty if it has none."""
+    return next(iter(objects_at(body, "status", "history")), {})
+
+
 def last_written(body: Object, subresource: str | None = None) -> str | None:
     """Returns when an object or one of its subresources was last changed, as RFC 3339; None if unknown."""
     times = (
@@ -140,9 +145,8 @@ def last_written(body: Object, subresource: str | None = None) -> str | None:
 
 def stale_since(body: Object) -> str | None:
     """Returns when a controller last reconciled its object, as RFC 3339; None if less than a day ago, or unknown."""
-    status = as_object(body.get("status"))
-    # Older versions of Flux do not record it.
-    time = text_at(status, "reconciledAt") or text_at(next(iter(objects_at(status, "history")), {}), "lastReconciled")
+    # Older versions of Flux record neither.
+    time = text_at(body, "status", "reconciledAt") or text_at(newest_history(body), "lastReconciled")
     try:
         then = datetime.fromisoformat(time)
     except ValueError:

@@ -27,6 +27,7 @@ from drift.sources.controller_objects import (
     behind_note,
     condition,
     last_written,
+    newest_history,
     one_line,
     or_error,
     stale_since,
@@ -351,7 +352,6 @@ def _decoded(value: str) -> str:
 def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
     """Returns what Flux says about one of its objects."""
     ready = condition(live.body, "Ready")
-    history = next(iter(objects_at(live.body, "status", "history")), {})
     return SourceInfo(
         kind,
         f"{live.kind} {live.namespace}/{live.name}",
@@ -359,7 +359,7 @@ def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
         suspended=at(live.body, "spec", "suspend") is True,
         ready={"True": True, "False": False}.get(text_at(ready, "status")),
         message=one_line(text_at(ready, "message")),
-        last_synced=text_at(history, "lastReconciled") or last_written(live.body, "status"),
+        last_synced=text_at(newest_history(live.body), "lastReconciled") or last_written(live.body, "status"),
         stale_since=stale_since(live.body),
     )
 
@@ -404,7 +404,6 @@ def release_of(helm_release: Object) -> tuple[str, str]:
     spec = as_object(helm_release.get("spec"))
     namespace = text_at(helm_release, "metadata", "namespace")
     storage = text_at(helm_release, "status", "storageNamespace") or text_at(spec, "storageNamespace") or namespace
-    history = next(iter(objects_at(helm_release, "status", "history")), {})
     target, name = text_at(spec, "targetNamespace"), text_at(helm_release, "metadata", "name")
     default = f"{target}-{name}" if target else name
-    return storage, text_at(history, "name") or text_at(spec, "releaseName") or default
+    return storage, text_at(newest_history(helm_release), "name") or text_at(spec, "releaseName") or default
