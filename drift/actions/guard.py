@@ -29,7 +29,7 @@ class Effect(StrEnum):
 
 
 #: What each effect means, as a sentence after the finding.
-MEANINGS: Final[Mapping[Effect, str]] = {
+_MEANINGS: Final[Mapping[Effect, str]] = {
     Effect.OVERWRITES: "the change sets this field, and the next sync replaces the live value",
     Effect.CONFLICTS: "the base of the change is not what the report was made from, and the change sets this field",
     Effect.CODIFIES: "after the merge, Git says what is live",
@@ -139,13 +139,13 @@ def _same_as_reported(value: Json, reported: Json) -> bool:
 def _text(guarded: Sequence[Guarded]) -> str:
     width = max(map(len, Effect))
     lines = [f"{one.effect:<{width}}  {visible(str(one.selected))} ({_by(one)})" for one in guarded]
-    meanings = [f"{effect:<{width}}  {MEANINGS[effect]}" for effect in _used(guarded)]
+    meanings = [f"{effect:<{width}}  {_MEANINGS[effect]}" for effect in _used(guarded)]
     return "\n".join([*lines, "", *meanings] if lines else [_NOTHING]) + "\n"
 
 
 def _markdown(guarded: Sequence[Guarded]) -> str:
     rows = [f"| {one.effect} | {_cell(str(one.selected))} | {_cell(_by(one))} |" for one in guarded]
-    meanings = [f"- **{effect}**: {MEANINGS[effect]}" for effect in _used(guarded)]
+    meanings = [f"- **{effect}**: {_MEANINGS[effect]}" for effect in _used(guarded)]
     table = ["| this change | finding | who |", "|---|---|---|", *rows, "", *meanings]
     return "\n".join(table if rows else [_NOTHING]) + "\n"
 
@@ -177,7 +177,7 @@ def _github(guarded: Sequence[Guarded]) -> str:
 def _annotation(one: Guarded) -> Annotation:
     title = f"{one.effect}: {visible(str(one.selected))}"
     place = place_of(one.selected.item, one.selected.finding)
-    return Annotation(0, "error", title, f"{MEANINGS[one.effect]} ({_by(one)})", place)
+    return Annotation(0, "error", title, f"{_MEANINGS[one.effect]} ({_by(one)})", place)
 
 
 def _by(one: Guarded) -> str:

@@ -22,7 +22,7 @@ from drift.advice.sentences import advice
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, Verdict
 
 #: The name of the saved report in commands, if nothing says where it is saved.
-REPORT_FILE: Final = "report.json"
+_REPORT_FILE: Final = "report.json"
 #: A command that changes the cluster and is longer than this is replaced by one that prints it.
 _MAX_REVERT: Final = 300
 #: Longer commands are left out; names of Kubernetes and paths of files cannot make one this long.
@@ -92,7 +92,7 @@ class Advisor:
             is_in_git=report.manifests.git_commit is not None
             or any(source.suspended is not None for source in report.sources),
             is_fixable=report.verdict is not Verdict.INCOMPLETE and not report.clusters,
-            saved=saved or REPORT_FILE,
+            saved=saved or _REPORT_FILE,
         )
 
     def advice(self, item: ObjectReport, finding: Finding) -> str | None:

@@ -17,15 +17,15 @@ from drift.sources.kustomizations import kind_of_path
 if TYPE_CHECKING:
     from drift.audit.join import AuditOptions
 
-_AUDIT_KEY: Final = "DRIFT_AUDIT_KEY"
+_AUDIT_KEY_VARIABLE: Final = "DRIFT_AUDIT_KEY"
 _NO_SOURCE: Final = (
     "no source of manifests: name files, folders, kustomizations or charts, or use --flux all, --argocd all or "
     "--helm-release all; sources: in drift.yaml does the same"
 )
-_INDEX: Final = "JOB_COMPLETION_INDEX"
-_COUNT: Final = "JOB_COMPLETIONS"
+_JOB_INDEX: Final = "JOB_COMPLETION_INDEX"
+_JOB_COUNT: Final = "JOB_COMPLETIONS"
 #: Six digits are more shards than any cluster has namespaces.
-_FLAG: Final = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
+_SHARD: Final = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,6}", re.ASCII)
 
 
@@ -131,25 +131,27 @@ def chosen_shard(flag: str | None, *, quiet: bool) -> Shard | None:
         UsageError: The flag or the environment does not name a shard.
     """
     if flag is not None:
-        parts = _FLAG.fullmatch(flag)
-        shard = None if parts is None else _checked(int(parts[1]), int(parts[2]))
+        parts = _SHARD.fullmatch(flag)
+        shard = None if parts is None else _shard(int(parts[1]), int(parts[2]))
         if shard is None:
             raise UsageError(f"--shard {flag}: must be I/N with 1 <= I <= N, for example 1/4")
         return _unless_whole(shard)
-    index, count = os.environ.get(_INDEX), os.environ.get(_COUNT)
+    index, count = os.environ.get(_JOB_INDEX), os.environ.get(_JOB_COUNT)
     if index is None or count is None:
         return None
     numbers = _NUMBER.fullmatch(index) and _NUMBER.fullmatch(count)
     # Kubernetes counts the pods of an Indexed Job from 0.
-    shard = _checked(int(index) + 1, int(count)) if numbers else None
+    shard = _shard(int(index) + 1, int(count)) if numbers else None
     if shard is None:
-        raise UsageError(f"{_INDEX}={index} with {_COUNT}={count}: must be numbers with 0 <= {_INDEX} < {_COUNT}")
+        raise UsageError(
+            f"{_JOB_INDEX}={index} with {_JOB_COUNT}={count}: must be numbers with 0 <= {_JOB_INDEX} < {_JOB_COUNT}"
+        )
     if not quiet:
-        say(f"scanning {shard}, from {_INDEX}={index} and {_COUNT}={count}")
+        say(f"scanning {shard}, from {_JOB_INDEX}={index} and {_JOB_COUNT}={count}")
     return _unless_whole(shard)
 
 
-def _checked(index: int, count: int) -> Shard | None:
+def _shard(index: int, count: int) -> Shard | None:
     return Shard(index, count) if 1 <= index <= count else None
 
 
@@ -173,5 +175,5 @@ def audit_options(options: argparse.Namespace) -> "AuditOptions":
     from drift.audit.join import AuditOptions  # noqa: PLC0415
     from drift.audit.users import AuditUsers, Pseudonyms, pseudonym_key  # noqa: PLC0415
 
-    pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY)))
+    pseudonyms = Pseudonyms(AuditUsers(options.audit_users), pseudonym_key(os.environ.get(_AUDIT_KEY_VARIABLE)))
     return AuditOptions(tuple(options.audit_log), pseudonyms)

@@ -61,7 +61,7 @@ def run_watch(options: argparse.Namespace) -> int:
     requests = chosen_sources(options, load_settings(options.config))
     if any(request.target == "-" for request in requests):
         raise UsageError("drift watch reloads manifests when they change, so it cannot read them from standard input")
-    audit = audit_window(options)
+    audit = _audit_window(options)
     # Read before the server is contacted: mistakes in manifests do not need a cluster.
     loaded = _read_files(options, requests)
     if options.verbose and loaded is not None:
@@ -85,7 +85,7 @@ def run_watch(options: argparse.Namespace) -> int:
         recorder=_recorder(options, server, requests),
         audit=audit,
     )
-    sources = audit_sources(options, audit, watcher.enqueue)
+    sources = _audit_sources(options, audit, watcher.enqueue)
     service = HttpServer(watcher.status, options.listen, options.metrics_port)
     # From here on threads run, which an exception in the main thread would not end.
     signals = _Signals()
@@ -254,12 +254,8 @@ class _Output:
             say(message)
 
 
-def audit_window(options: argparse.Namespace) -> AuditWindow | None:
-    """Returns what names users from the audit events that the flags choose; None without any.
-
-    Raises:
-        UsageError: The flags do not go together, or a log is no file.
-    """
+def _audit_window(options: argparse.Namespace) -> AuditWindow | None:
+    """Returns what names users from the audit events that the flags choose; None without any."""
     _check_webhook(options)
     for path in options.audit_log:
         if not Path(path).is_file():
@@ -293,22 +289,12 @@ def _check_webhook(options: argparse.Namespace) -> None:
         )
 
 
-def audit_sources(
+def _audit_sources(
     options: argparse.Namespace, audit: AuditWindow | None, arrived: Callable[[EventsArrived], None]
 ) -> Sequence[LogFollower | AuditReceiver]:
-    """Returns what gets audit events: a follower for each log, and the receiver of the webhook.
-
-    Args:
-        options: The flags.
-        audit: The result of `audit_window`.
-        arrived: Called when events have arrived, in any thread.
-
-    Raises:
-        UsageError: A log cannot be read, or the webhook cannot be served.
-    """
+    """Returns a follower for each log, and the receiver of the webhook. Their threads call ``arrived``."""
     if audit is None:
         return ()
-
     warned = set[str]()
 
     def take(origin: str, data: bytes) -> bool:

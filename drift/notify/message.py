@@ -14,10 +14,10 @@ from drift.report.formats import MessageFormat
 from drift.report.json_report import to_document
 from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary
 
-#: Characters of a name or an explanation.
-_NAME: Final = 200
-#: Characters of who is behind a finding, on both sides.
-_EXPLANATION: Final = 400
+#: Characters of a name.
+_MAX_NAME: Final = 200
+#: Characters of who is behind a finding, in the cluster and in Git.
+_MAX_WHO: Final = 400
 #: Notifications in one message to a program. The report has all findings.
 _GENERIC_ITEMS: Final = 500
 #: Notifications of each kind in one message to people, the worst ones.
@@ -91,14 +91,14 @@ def message_of(
     return Message(report, scope, tuple(sorted(current, key=_sort_key)), report_url)
 
 
-def object_and_path(notification: Notification) -> tuple[str, str]:
+def _object_and_path(notification: Notification) -> tuple[str, str]:
     """Returns the object, and the path or the change of the whole object."""
     episode = notification.episode
     return short(key_name(episode.key)), short(episode.path or episode.change)
 
 
-def explanation(message: Message, notification: Notification) -> str:
-    """Returns who is behind a finding and when, in the cluster and in Git; how long it was open if it is resolved."""
+def _who(message: Message, notification: Notification) -> str:
+    """Returns who is behind a finding and when, or how long it was open if it is resolved."""
     episode = notification.episode
     if notification.kind is NotificationKind.RESOLVED:
         return f"after {duration_between(episode.first_seen, episode.ended_at or episode.last_seen)}"
@@ -110,7 +110,7 @@ def explanation(message: Message, notification: Notification) -> str:
     return f"{CAUSE_TEXT[episode.cause]}: {managers}" if managers else CAUSE_TEXT[episode.cause]
 
 
-def severity_text(notification: Notification) -> str:
+def _severity_text(notification: Notification) -> str:
     """Returns the severity; ``low to high`` if it worsened."""
     severity = notification.episode.severity
     if notification.kind is NotificationKind.WORSENED and notification.severity_before is not None:
@@ -119,7 +119,7 @@ def severity_text(notification: Notification) -> str:
 
 
 def _sort_key(notification: Notification) -> tuple[int, str, str]:
-    return (SEVERITY_RANK[notification.episode.severity], *object_and_path(notification))
+    return (SEVERITY_RANK[notification.episode.severity], *_object_and_path(notification))
 
 
 def request_body(message: Message, form: MessageFormat) -> Json:
@@ -200,11 +200,11 @@ def _slack_group(message: Message, kind: NotificationKind, notifications: Sequen
 
 
 def _slack_line(message: Message, notification: Notification) -> str:
-    name, path = map(_slack_code, object_and_path(notification))
-    why = _slack_code(explanation(message, notification), _EXPLANATION)
+    name, path = map(_slack_code, _object_and_path(notification))
+    why = _slack_code(_who(message, notification), _MAX_WHO)
     url = message.link(notification)
     link = f" {_slack_link(url, 'show')}" if url else ""
-    return f"\n• *{severity_text(notification)}* {name} {path}: {why}{link}"
+    return f"\n• *{_severity_text(notification)}* {name} {path}: {why}{link}"
 
 
 def _slack_section(text: str) -> Json:
@@ -216,7 +216,7 @@ def _slack_link(url: str, text: str) -> str:
     return f"<{_slack_escape(url.replace('|', '%7C'))}|{text}>"
 
 
-def _slack_code(text: str, limit: int = _NAME) -> str:
+def _slack_code(text: str, limit: int = _MAX_NAME) -> str:
     """Returns a code span. Backticks cannot be escaped in it, so they are replaced."""
     return f"`{_slack_escape(text[:limit].replace('`', chr(39)))}`"
 
@@ -262,13 +262,13 @@ def _teams_group(
 
 
 def _teams_line(message: Message, notification: Notification) -> Json:
-    name, path = object_and_path(notification)
+    name, path = _object_and_path(notification)
     url = message.link(notification)
     link = {"selectAction": _open_url(url, "Show the finding")} if url else {}
     return _teams_runs(
-        {"type": "TextRun", "text": f"{severity_text(notification)} ", "weight": "Bolder"},
-        {"type": "TextRun", "text": f"{name[:_NAME]} {path[:_NAME]}", "fontType": "Monospace", **link},
-        {"type": "TextRun", "text": f" {explanation(message, notification)[:_EXPLANATION]}", "isSubtle": True},
+        {"type": "TextRun", "text": f"{_severity_text(notification)} ", "weight": "Bolder"},
+        {"type": "TextRun", "text": f"{name[:_MAX_NAME]} {path[:_MAX_NAME]}", "fontType": "Monospace", **link},
+        {"type": "TextRun", "text": f" {_who(message, notification)[:_MAX_WHO]}", "isSubtle": True},
     )
 
 
@@ -277,7 +277,7 @@ def _open_url(url: str, title: str) -> Json:
 
 
 def _teams_text(text: str, **style: str) -> Json:
-    return _teams_runs({"type": "TextRun", "text": text[: 2 * _NAME], **style})
+    return _teams_runs({"type": "TextRun", "text": text[: 2 * _MAX_NAME], **style})
 
 
 def _teams_runs(*runs: Json) -> Json:

@@ -148,15 +148,15 @@ def git_line(finding: Finding) -> str | None:
     return f"{author}, {visible(line.time[:10])}, {visible(line.commit[:_HASH])} {summary!r}"
 
 
-def managers_and_users(everyone: Iterable[Actor]) -> Iterator[tuple[str, str | None]]:
+def managers_and_users(actors: Iterable[Actor]) -> Iterator[tuple[str, str | None]]:
     """Yields each field manager with its users, for example ``kubectl-edit by jane@example.com``, and its time."""
     groups: dict[tuple[str, str | None], list[Actor]] = {}
-    for actor in everyone:
+    for actor in actors:
         groups.setdefault((actor.manager, actor.subresource), []).append(actor)
-    for (manager, subresource), actors in groups.items():
+    for (manager, subresource), of_manager in groups.items():
         name = visible(f"{manager} ({subresource})" if subresource else manager)
-        times = [actor.time for actor in actors if actor.time is not None]
-        yield f"{name}{_by_users(manager, actors)}", max(times, default=None)
+        times = [actor.time for actor in of_manager if actor.time is not None]
+        yield f"{name}{_by_users(manager, of_manager)}", max(times, default=None)
 
 
 def _by_users(manager: str, actors: Sequence[Actor]) -> str:
@@ -338,7 +338,7 @@ def summary(report: Report) -> str:
 def _summary(report: Report) -> str:
     if report.verdict is Verdict.IN_SYNC:
         return f"in sync: {statuses(report)}"
-    parts = [part for part in (findings_by_severity(report), statuses(report)) if part]
+    parts = [part for part in (_findings_by_severity(report), statuses(report)) if part]
     return ": ".join([report.verdict, "; ".join(parts)] if parts else [report.verdict])
 
 
@@ -353,7 +353,7 @@ def statuses(report: Report) -> str:
     return f"{text}, {skipped} skipped" if skipped else text
 
 
-def findings_by_severity(report: Report) -> str:
+def _findings_by_severity(report: Report) -> str:
     """Returns ``3 findings (1 critical, 2 low)``, of those that are drift; "" if there are none."""
     counts = report.count_by_severity()
     severities = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)

@@ -1,4 +1,4 @@
-"""The state of the watch, and what is served of it: the report in several formats, its health and its metrics.
+"""The state of the watch, and the HTTP responses made from it: the report in several formats, health and metrics.
 
 The comparing thread writes the state and any thread reads it. Every shared value is immutable and replaced as a whole.
 Labels of metrics name kinds, never objects.
@@ -274,7 +274,7 @@ class RequestRouter:
     def _metrics(self, accept: str) -> HttpResponse:
         open_metrics = _OPEN_METRICS in accept
         content_type = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8" if open_metrics else f"{TEXT}; version=0.0.4"
-        return HttpResponse(HTTPStatus.OK, content_type, watch_metrics(self._status, open_metrics=open_metrics))
+        return HttpResponse(HTTPStatus.OK, content_type, _watch_metrics(self._status, open_metrics=open_metrics))
 
     def _health(self) -> HttpResponse:
         problems = self._status.problems()
@@ -329,7 +329,7 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def watch_metrics(status: WatchStatus, *, open_metrics: bool) -> str:
+def _watch_metrics(status: WatchStatus, *, open_metrics: bool) -> str:
     """Returns all metrics, ending in ``# EOF``.
 
     OpenMetrics names counters differently from the Prometheus text format.
