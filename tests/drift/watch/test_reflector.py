@@ -139,7 +139,8 @@ def test_an_account_without_the_watch_permission_polls_and_the_report_says_so(
     eventually(lambda: not watching.findings(), watching.findings)
 
     eventually(lambda: watching.is_healthy, watching.state)
-    assert any("may not watch them, so they are listed every 0.3 s" in message for message in watching.log)
+    said = "may not watch them, so they are listed every 0.3 s"
+    eventually(lambda: any(said in message for message in watching.log), watching.state)
     eventually(lambda: watching.happened == [("opened", "data.a"), ("resolved", "data.a")], watching.state)
 
 

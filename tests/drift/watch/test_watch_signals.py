@@ -47,8 +47,8 @@ def test_sighup_with_broken_manifests_keeps_the_last_good_ones(workspace: Applic
     workspace.write("kind: [broken\n", "broken.yaml")
     _signal(watching, signal.SIGHUP)
 
-    eventually(lambda: not watching.is_healthy)
-    assert _said(watching, "broken.yaml")
+    eventually(lambda: _said(watching, "broken.yaml"), lambda: watching.err)
+    assert not watching.is_healthy
     assert watching.process is not None
     assert watching.process.poll() is None
 
