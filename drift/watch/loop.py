@@ -108,8 +108,8 @@ class Watcher:
         self._finding_changes: list[FindingChange] = []
         self._problems: tuple[str, ...] = ()
         self._stopped = threading.Event()
-        #: When something first changed since the last scan: on the monotonic clock, and by date.
-        self._first_change: tuple[float, datetime] | None = None
+        #: The first request for a scan since the last one: on the monotonic clock, and by date.
+        self._first_request: tuple[float, datetime] | None = None
         self._scanned_at = self._scan_seconds = 0.0
         self._recorded_at: float | None = None
         #: Whether the manifests and first lists are exempt from garbage collection.
@@ -134,11 +134,13 @@ class Watcher:
         try:
             self._scan()
             while not self._stopped.is_set():
-                self.status.set_idle()
-                self._handle_messages(self._next(self._seconds_to_wait()))
                 self._check_status()
                 if self._is_due():
                     self._scan()
+                else:
+                    self._freeze_once()
+                    self.status.set_idle()
+                    self._handle_messages(self._next(self._seconds_to_wait()))
             self._finish()
         finally:
             self._cluster.stop()
@@ -179,7 +181,7 @@ class Watcher:
     def _finish(self) -> None:
         """Handles the messages that arrived before the end, and scans again if anything changed."""
         self._handle_messages(self._next(0))
-        if self._first_change is not None:
+        if self._first_request is not None:
             self._scan()
 
     def _handle(self, message: _Message) -> None:
@@ -187,13 +189,13 @@ class Watcher:
             case EventReceived():
                 try:
                     change = self._cluster.take_event(message.reflector, message.event)
-                    self._handle_changes([] if change is None else [change], message.at)
+                    self._handle_object_changes([] if change is None else [change], message.at)
                 finally:
                     self._cluster.backlog.remove(message.event.size)
             case ListReceived():
-                self._handle_changes(self._cluster.take_list(message.reflector, message.objects), message.at)
+                self._handle_object_changes(self._cluster.take_list(message.reflector, message.objects), message.at)
             case StateChanged():
-                self._mark_changed()
+                self._request_scan()
                 if message.log_message is not None:
                     self._output.log(message.log_message, is_detail=message.is_detail)
             case ManifestsReloaded():
@@ -202,25 +204,25 @@ class Watcher:
                 self._set_manifest_error(message.error)
             case GitInfoChanged():
                 self._comparison.set_manifests_info(message.info)
-                self._mark_changed()
+                self._request_scan()
             case EventsArrived():
                 self._handle_audit_events(message)
             case _DiscoveryChanged():
                 self._comparison.clear_cache()
-                self._mark_changed()
+                self._request_scan()
 
     def _handle_audit_events(self, message: EventsArrived) -> None:
         """Scans again if the events may name the users behind a finding."""
         if any(key.name in message.names and item.findings for key, item in self._items.items()):
-            self._mark_changed()
+            self._request_scan()
 
-    def _handle_changes(self, changes: Iterable[ObjectChange], at: datetime) -> None:
+    def _handle_object_changes(self, changes: Iterable[ObjectChange], at: datetime) -> None:
         for change in changes:
             if self._comparison.has_manifest(change):
                 self._compare(change, at)
             elif change.place.name is not None or _content(change.before) != _content(change.after):
                 # An object that was read by its name affects others: a Flux source records the synced revision.
-                self._mark_changed(at)
+                self._request_scan(at)
 
     def _compare(self, change: ObjectChange, at: datetime) -> None:
         """Compares an object as it was right after a change, so that an edit reverted a moment later is not missed."""
@@ -229,7 +231,7 @@ class Watcher:
             return
         self._items[item.key] = self._newer_than_scan[item.key] = self._unpublished[item.key] = item
         self._finding_changes += self._open_findings.update_object(item, at, writers(change.before, change.after))
-        self._mark_changed(at)
+        self._request_scan(at)
 
     def _reload(self, desired: DesiredState) -> None:
         before = self._comparison
@@ -241,7 +243,7 @@ class Watcher:
         except DriftError as error:
             self._comparison = before
             self._set_manifest_error(str(error))
-            self._mark_changed()
+            self._request_scan()
             return
         self.status.set_reloaded()
         self._output.log("reloaded the manifests")
@@ -252,18 +254,18 @@ class Watcher:
 
     # -- scans
 
-    def _mark_changed(self, at: datetime | None = None) -> None:
-        """Makes a scan due. Without ``at``, the change is now."""
-        if self._first_change is None:
-            self._first_change = (monotonic(), at or datetime.now(UTC))
+    def _request_scan(self, at: datetime | None = None) -> None:
+        """Makes a scan due, for a change at a time; None for now."""
+        if self._first_request is None:
+            self._first_request = (monotonic(), at or datetime.now(UTC))
 
     def _due(self) -> float:
         """Returns when the next scan is due, on the monotonic clock."""
         regular = self._scanned_at + self._timing.rescan_interval
-        if self._first_change is None:
+        if self._first_request is None:
             return regular
         earliest = self._scanned_at + self._scan_seconds * (1 - _SCAN_SHARE) / _SCAN_SHARE
-        return min(regular, max(self._first_change[0] + self._timing.debounce, earliest))
+        return min(regular, max(self._first_request[0] + self._timing.debounce, earliest))
 
     def _seconds_to_wait(self) -> float:
         """Returns how long to wait for a message: not beyond the next scan, report or check of the status."""
@@ -278,24 +280,21 @@ class Watcher:
         """Scans everything and publishes the report. Takes time, so events are handled meanwhile."""
         self.status.set_busy()
         # The findings existed when the scan began. Events that arrive during the scan are later.
-        began, first_change, at = monotonic(), self._first_change, datetime.now(UTC)
-        self._first_change = None
+        began, first_request, at = monotonic(), self._first_request, datetime.now(UTC)
+        self._first_request = None
         self._newer_than_scan = {}
         try:
             report = self._comparison.compare_all(self._handle_events)
         finally:
             self._scanned_at = monotonic()
             self._scan_seconds = self._scanned_at - began
-        at = at if first_change is None else min(at, first_change[1])
+        at = at if first_request is None else min(at, first_request[1])
         # The scan may have read these objects before they changed.
         self._report = report = _with_objects(report, self._newer_than_scan)
         self._items = {item.key: item for item in report.objects}
         self._finding_changes += self._open_findings.update_all(report, at)
         self._publish_findings()
         self._publish_report(report, is_scan=True)
-        if not self._is_frozen:
-            self._is_frozen = True
-            _freeze_objects()
 
     def _publish_objects(self) -> None:
         """Publishes the objects that events have changed. The next scan finds what else the changes affect."""
@@ -332,12 +331,23 @@ class Watcher:
         if problems == known:
             return
         self._problems = problems
-        self._mark_changed()
+        self._request_scan()
         for problem in problems:
             if problem not in known:
                 self._output.log(f"incomplete: {problem}")
         if known and not problems:
             self._output.log("complete again")
+
+    def _freeze_once(self) -> None:
+        """Exempts the manifests and first lists from garbage collection, which would stop all threads each time.
+
+        This itself takes up to seconds, so the log lines that explain the published report come first.
+        """
+        if not self._is_frozen:
+            self._is_frozen = True
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     def _publish_findings(self) -> None:
         if self._finding_changes:
@@ -359,13 +369,6 @@ class Watcher:
             else:
                 if changed:
                     self.enqueue(_DiscoveryChanged())
-
-
-def _freeze_objects() -> None:
-    """Exempts what exists now from garbage collection, which would stop all threads for most of a second each time."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _with_objects(report: Report, items: Mapping[ObjectKey, ObjectReport]) -> Report:

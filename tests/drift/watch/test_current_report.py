@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +21,7 @@ from drift.sources.resolve import from_files
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.findings import FindingChange
 from drift.watch.loop import Watcher
-from drift.watch.manifest_files import GitInfoChanged
+from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded
 from drift.watch.reflector import Timing
 from tests.drift.watch.conftest import eventually
 
@@ -76,21 +77,26 @@ class Server:
 class Output:
     def __init__(self) -> None:
         self.changes: list[FindingChange] = []
+        self.messages: list[str] = []
 
     def findings_changed(self, changes: Sequence[FindingChange]) -> None:
         self.changes += changes
 
     def log(self, message: str, *, is_detail: bool = False) -> None:
-        """Ignores it."""
+        if not is_detail:
+            self.messages.append(message)
+
+
+def _desired(folder: Path) -> DesiredState:
+    (folder / "manifests.json").write_text(
+        "\n".join(json.dumps(_config_map(number)) for number in range(OBJECTS)), "utf-8"
+    )
+    return DesiredState(from_files(read_manifests([folder])), INFO, Settings(unmanaged=Unmanaged.OFF))
 
 
 @contextmanager
 def _watching(server: Server, output: Output, folder: Path, debounce: float) -> Iterator[Watcher]:
-    (folder / "manifests.json").write_text(
-        "\n".join(json.dumps(_config_map(number)) for number in range(OBJECTS)), "utf-8"
-    )
-    sources = from_files(read_manifests([folder]))
-    desired = DesiredState(sources, INFO, Settings(unmanaged=Unmanaged.OFF))
+    desired = _desired(folder)
     timing = Timing(debounce=debounce, rescan_interval=NEVER, discovery_interval=NEVER)
     watcher = Watcher(cast("ApiServer", server), desired, output=output, timing=timing)
     thread = threading.Thread(target=watcher.run)
@@ -155,3 +161,19 @@ def test_a_change_during_a_scan_does_not_wait_for_its_end_and_is_not_undone_by_i
         eventually(lambda: watcher.status.counts.scans >= 2)
         assert _live_values(watcher) == [("config-0", "2")]
     assert [str(change.transition) for change in output.changes] == ["opened"]
+
+
+def test_the_log_explains_a_reloaded_report_before_the_watch_collects_garbage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, output, logged = Server(), Output(), list[Sequence[str]]()
+    monkeypatch.setattr("drift.watch.loop.gc.collect", lambda: logged.append([*output.messages]))
+    with _watching(server, output, tmp_path, NEVER) as watcher:
+        eventually(lambda: len(logged) == 1)
+        desired = _desired(tmp_path)
+        unread = replace(desired.sources.rendered[0], errors=("broken.yaml:1:1: not YAML",))
+        watcher.enqueue(ManifestsReloaded(replace(desired, sources=replace(desired.sources, rendered=(unread,)))))
+        eventually(lambda: len(logged) == 2)
+
+    assert logged[0] == []
+    assert logged[1] == ["reloaded the manifests", "incomplete: broken.yaml:1:1: not YAML"]
