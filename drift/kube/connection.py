@@ -6,22 +6,20 @@ Imports only what drift uses of the client.
 import logging
 import os
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 
 from drift.errors import ConnectError, UsageError
+from drift.imports import import_partly
 from drift.kube.kubeconfig import (
     NO_IMPERSONATION,
     Impersonation,
@@ -329,59 +327,11 @@ def _errors_logged_by_the_client() -> Iterator[list[str]]:
 def load_client() -> None:
     """Imports the client's configuration and its connections. `connect` imports it, too.
 
-    Other threads must not import the modules of `_UNUSED` meanwhile. A program that imports the client later gets all
-    of it. If a release of the client does not work without these modules, it is imported with them.
+    A program that imports the client later gets all of it.
     """
-    try:
-        with _package_not_run("kubernetes"), _on_first_call(_UNUSED):
-            _import_client()
-    except Exception:  # noqa: BLE001
-        _import_client()
+    import_partly(_import_client, unused=_UNUSED, package="kubernetes")
 
 
 def _import_client() -> None:
     import_module("kubernetes.config.kube_config")
     import_module("kubernetes.client.rest")
-
-
-@contextmanager
-def _package_not_run(name: str) -> Iterator[None]:
-    """Lets modules of a package be imported without its ``__init__``, which imports all of them."""
-    spec = None if name in sys.modules else find_spec(name)
-    if spec is not None:
-        sys.modules[name] = module_from_spec(spec)
-    try:
-        yield
-    finally:
-        if spec is not None:
-            del sys.modules[name]
-
-
-@contextmanager
-def _on_first_call(names: Sequence[str]) -> Iterator[None]:
-    """Lets others import functions and classes of modules that are not loaded. The first call loads the module."""
-    deferred = {name: _Deferred(name) for name in names if name not in sys.modules}
-    sys.modules.update(deferred)
-    try:
-        yield
-    finally:
-        for name in deferred:
-            del sys.modules[name]
-        if "kubernetes.client.api_client" in deferred and "kubernetes.client" in sys.modules:
-            # The package remembers what was imported from it.
-            vars(sys.modules["kubernetes.client"]).pop("ApiClient", None)
-
-
-class _Deferred(ModuleType):
-    """Stands in for a module while others import it, and forwards to it later."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if sys.modules.get(self.__name__) is not self:
-            return getattr(import_module(self.__name__), name)
-
-        def call(*args: object, **kwargs: object) -> Any:
-            return getattr(import_module(self.__name__), name)(*args, **kwargs)
-
-        return call
