@@ -176,6 +176,11 @@ class Manifest:
         return self.api_version.rpartition("/")[0]
 
     @property
+    def key(self) -> ObjectKey:
+        """The object, as far as the manifest names it: the cluster may have it in a default namespace, or in none."""
+        return ObjectKey(self.group, self.kind, self.namespace, self.name)
+
+    @property
     def place(self) -> str:
         """Where it is described, for messages: its file and line, or the source that generated it."""
         return str(self.source) if self.source is not None else ", ".join(self.origins)

@@ -18,7 +18,7 @@ import orjson
 
 from drift.errors import RequestError, not_an_api_server
 from drift.kube.limits import RESPONSE_BYTES
-from drift.objects import Json
+from drift.objects import Json, ObjectKey
 from drift.words import closest
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class Resource:
     def root(self) -> str:
         """The path of the group and version."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    def key(self, namespace: str | None, name: str) -> ObjectKey:
+        """The key of one of its objects."""
+        return ObjectKey(self.group, self.kind, namespace, name)
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
         """The path of a list (in all namespaces if the namespace is None), or of one object."""

@@ -43,10 +43,6 @@ class PlannedKind:
     resource: Resource
     namespaces: dict[str | None, dict[str, Manifest]] = field(default_factory=dict)
 
-    def key(self, namespace: str | None, name: str) -> ObjectKey:
-        """Returns the key of one of its objects."""
-        return ObjectKey(self.resource.group, self.resource.kind, namespace, name)
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -124,7 +120,7 @@ class PendingKind:
         manifest = self._namespaces.get(namespace, {}).get(live.name)
         if manifest is None:
             return None
-        return Pair(manifest, manifest.body, live, self.kind.key(namespace, live.name), self.kind.resource)
+        return Pair(manifest, manifest.body, live, self.kind.resource.key(namespace, live.name), self.kind.resource)
 
     def describes(self, live: LiveObject) -> bool:
         """Whether any manifest describes a live object, pending or not."""
@@ -146,7 +142,7 @@ class PendingKind:
         """Yields the pending manifests as absent: all live objects of the kind have been read."""
         for namespace, manifests in self.rest():
             for name, manifest in manifests.items():
-                yield MissingObject(manifest, self.kind.key(namespace, name))
+                yield MissingObject(manifest, self.kind.resource.key(namespace, name))
 
     def _namespace(self, live: LiveObject) -> str | None:
         return live.namespace if self.kind.resource.namespaced else None
@@ -304,13 +300,13 @@ class ResourceMapper:
         return self._source.resources.find(manifest.api_version, manifest.kind)
 
     def _key(self, manifest: Manifest, resource: Resource | None) -> ObjectKey:
-        if resource is None or resource.namespaced:
-            default = self._options.namespace or self._source.default_namespace
-            namespace = manifest.namespace or (default if resource else None)
-        else:
+        if resource is None:
+            return manifest.key
+        if not resource.namespaced:
             # kubectl and the API server ignore the namespace of a cluster-scoped object.
-            namespace = None
-        return ObjectKey(manifest.group, manifest.kind, namespace, manifest.name)
+            return resource.key(None, manifest.name)
+        default = self._options.namespace or self._source.default_namespace
+        return resource.key(manifest.namespace or default, manifest.name)
 
     def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | MissingObject:
         resources = self._source.resources

@@ -253,7 +253,7 @@ class _Scan:
             )
         results.errors.append(f"{objects}: {why}")
         results.reports += [
-            ObjectReport.of(manifest, kind.key(namespace, name), Status.UNCHECKED, why)
+            ObjectReport.of(manifest, kind.resource.key(namespace, name), Status.UNCHECKED, why)
             for name, manifest in manifests.items()
         ]
 

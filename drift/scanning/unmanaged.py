@@ -77,7 +77,7 @@ class Candidate:
     @property
     def key(self) -> ObjectKey:
         """The key of the object."""
-        return ObjectKey(self.resource.group, self.resource.kind, self.live.namespace, self.live.name)
+        return self.resource.key(self.live.namespace, self.live.name)
 
 
 @dataclass(slots=True)

@@ -211,12 +211,12 @@ class _Application:
         if synced is not None:
             if len(synced.sources) != count:
                 raise SourceError("it had other sources")
-            manifests = {_key(manifest): manifest for manifest in self._builder.manifests(synced, number)[0]}
+            manifests = {manifest.key: manifest for manifest in self._builder.manifests(synced, number)[0]}
         if record.newer:
             operation = _recorded(as_object(at(self._body, "status", "operationState", "syncResult")))
             if None in record.newer.values() or len(operation.sources) != count:
                 raise SourceError("the last operation synced local files or other sources")
-            newer = {_key(manifest): manifest for manifest in self._builder.manifests(operation, number)[0]}
+            newer = {manifest.key: manifest for manifest in self._builder.manifests(operation, number)[0]}
             done = record.newer.keys()
             for key in [key for key in {**manifests, **newer} if done & {*resource_ids(key)}]:
                 if key in newer:
@@ -242,10 +242,6 @@ def _to_be_pruned(application: Object) -> Iterator[ObjectKey]:
             yield ObjectKey(
                 text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace") or None, text_at(item, "name")
             )
-
-
-def _key(manifest: Manifest) -> ObjectKey:
-    return ObjectKey(manifest.group, manifest.kind, manifest.namespace, manifest.name)
 
 
 def _info(live: LiveObject) -> SourceInfo:

@@ -241,11 +241,11 @@ def _place(chart: Path, shown: str, template: str, body: Object) -> Source | Non
 
 def _mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:
     """Returns manifests with `RANDOM` for each value that differs in a second rendering, and remarks."""
-    others = {_identity(manifest): manifest for manifest in second}
+    others = {manifest.key: manifest for manifest in second}
     kept: list[Manifest] = []
     notes: list[str] = []
     for manifest in first:
-        other = others.get(_identity(manifest))
+        other = others.get(manifest.key)
         if other is None:
             named = f"{manifest.place}: {manifest.kind}"
             notes.append(f"{named} is not compared: its chart gives it another name each time")
@@ -256,14 +256,10 @@ def _mark_random(first: Sequence[Manifest], second: Sequence[Manifest]) -> tuple
 
 def fill_random(manifests: Sequence[Manifest], release: Sequence[Manifest]) -> tuple[Manifest, ...]:
     """Returns the manifests of a chart with the random values of its installed release, where they are known."""
-    installed = {_identity(manifest): manifest.body for manifest in release}
+    installed = {manifest.key: manifest.body for manifest in release}
     return tuple(
-        replace(manifest, content=_filled(manifest.body, installed.get(_identity(manifest)))) for manifest in manifests
+        replace(manifest, content=_filled(manifest.body, installed.get(manifest.key))) for manifest in manifests
     )
-
-
-def _identity(manifest: Manifest) -> tuple[str, str, str | None, str]:
-    return manifest.group, manifest.kind, manifest.namespace, manifest.name
 
 
 def _common(first: Json, second: Json) -> Json:

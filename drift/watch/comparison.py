@@ -110,7 +110,7 @@ class Comparison:
             options=options,
             cache=self._cache,
         )
-        key = self._key(change)
+        key = change.key
         report = self._with_users(report, is_whole=False)
         return next(item for item in self._with_policy(report).objects if item.key == key)
 
@@ -143,7 +143,7 @@ class Comparison:
         if self._options.repository is None:
             return None
         by_key = ResourceMapper(self._cluster, self._options).by_key
-        found = SyncedRevisions(self._cluster, self._options.repository, by_key).manifests(live.body, self._key(change))
+        found = SyncedRevisions(self._cluster, self._options.repository, by_key).manifests(live.body, change.key)
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
@@ -151,9 +151,5 @@ class Comparison:
 
     def _find(self, change: ObjectChange) -> Manifest | None:
         """Returns the manifest of the changed object if it has the API version that is watched."""
-        manifest = self._manifests_by_key.get(self._key(change))
+        manifest = self._manifests_by_key.get(change.key)
         return manifest if manifest is not None and manifest.api_version == change.place.resource.api_version else None
-
-    def _key(self, change: ObjectChange) -> ObjectKey:
-        resource = change.place.resource
-        return ObjectKey(resource.group, resource.kind, change.namespace, change.name)

@@ -12,6 +12,7 @@ from drift.kube.list_watch import Event, ListScope
 from drift.kube.live import LiveObject
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo
+from drift.objects import ObjectKey
 from drift.watch.reflector import Backlog, Reflector, ReflectorMessage, ReflectorState, Timing
 
 #: Seconds to wait for a first list even if the scan's time for first lists is used up.
@@ -67,6 +68,11 @@ class ObjectChange:
     name: str
     before: LiveObject | None
     after: LiveObject | None
+
+    @property
+    def key(self) -> ObjectKey:
+        """The key of the object."""
+        return self.place.resource.key(self.namespace, self.name)
 
 
 class WatchedCluster:
