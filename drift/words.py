@@ -1,6 +1,7 @@
-"""Parts of sentences: counted nouns, shortened lists, and suggestions for mistyped words."""
+"""Parts of sentences: counted nouns, shortened lists, times, and suggestions for mistyped words."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 
 def plural(count: int, noun: str) -> str:
@@ -12,6 +13,16 @@ def first_few(names: Sequence[str], most: int) -> str:
     """Returns ``a, b and 3 more``: the first names, and how many others there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def rfc3339(time: datetime) -> str:
+    """Returns a time with a zone as RFC 3339, in UTC and to the second, as Kubernetes writes it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rfc3339_ms(time: datetime) -> str:
+    """Returns a time with a zone as RFC 3339, in UTC and with milliseconds, as the history stores it."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def closest(word: str, known: Iterable[str]) -> list[str]:

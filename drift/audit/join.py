@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from drift.audit.authors import Deletions, Trail
 from drift.audit.effects import Target
 from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_events
-from drift.audit.users import Attribution, Pseudonyms, Syncers, is_garbage_collector, rfc3339
+from drift.audit.users import Attribution, Pseudonyms, Syncers, is_garbage_collector
 from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
 from drift.model import Cause, Change, Evidence, Finding, ObjectReport, Report, Status
+from drift.words import rfc3339
 
 if TYPE_CHECKING:
     from drift.objects import ObjectKey

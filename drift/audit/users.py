@@ -4,7 +4,6 @@ import hmac
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +11,7 @@ from drift.audit.writes import Write
 from drift.gitops.managers import Managers, applies_as_command, is_controller, is_gitops_applier, is_kubectl_apply
 from drift.globs import Glob
 from drift.model import Actor, Evidence, Finding
+from drift.words import rfc3339
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _KUBE_SYSTEM: Final = f"{_SERVICE_ACCOUNT}kube-system:"
@@ -207,8 +207,3 @@ def latest_per_user(writes: Iterable[Write]) -> Sequence[Write]:
 def is_one_user(writes: Iterable[Write]) -> bool:
     """Returns whether exactly one user made the writes."""
     return len({write.requester for write in writes}) == 1
-
-
-def rfc3339(time: datetime) -> str:
-    """Returns a time as ``managedFields`` writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

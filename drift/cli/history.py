@@ -24,6 +24,7 @@ from drift.kube.live import LiveSource
 from drift.model import Report
 from drift.report.formats import MessageFormat
 from drift.report.history_table import Timeline, timeline_json, timeline_text
+from drift.words import rfc3339
 
 _URL_VARIABLE: Final = "DRIFT_WEBHOOK_URL"
 
@@ -47,7 +48,7 @@ def run_history(options: argparse.Namespace) -> int:
         episodes=tuple(filter(episode_filter.matches, recorded.episodes)),
         scans=recorded.scans,
         last_scan=recorded.last_scan,
-        now=now.isoformat().replace("+00:00", "Z"),
+        now=rfc3339(now),
         gaps=tuple(episode_filter.select_gaps(recorded.gaps)),
     )
     by = None if options.by == "finding" else By(options.by)

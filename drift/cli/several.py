@@ -13,6 +13,7 @@ from drift.kube.kubeconfig import Impersonation
 from drift.kube.limits import Limits, call_with_timeout
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
 from drift.report.merge import merge
+from drift.words import rfc3339
 
 #: How many clusters are scanned at the same time. Each needs memory of its own.
 _MAX_PARALLEL: Final = 4
@@ -93,7 +94,7 @@ def _unscanned(
 ) -> Report:
     """Returns an empty, incomplete report for a cluster that could not be scanned."""
     return Report(
-        generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        generated_at=rfc3339(datetime.now(UTC)),
         cluster=ClusterInfo(target.context, str(target), _UNKNOWN)
         if isinstance(connection, ConnectError)
         else ClusterInfo(connection.context, connection.server, _UNKNOWN),

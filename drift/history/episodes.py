@@ -5,7 +5,7 @@ Pure functions. Stored times are UTC text of a fixed length, so that text order 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
@@ -23,6 +23,7 @@ from drift.model import (
     Verdict,
 )
 from drift.objects import ObjectKey
+from drift.words import rfc3339_ms
 
 #: Field managers that an episode keeps: the first one, which made the change, and the latest ones.
 _MOST_ACTORS: Final = 20
@@ -155,17 +156,12 @@ def merge_actors(before: Iterable[Actor], now: Iterable[Actor]) -> tuple[Actor, 
 
 
 def stored(time: str) -> str:
-    """Converts an RFC 3339 time with a zone to the stored form, with milliseconds.
+    """Converts an RFC 3339 time with a zone to the stored form, in UTC and with milliseconds.
 
     Raises:
         ValueError: The text is not a time.
     """
-    return rfc3339(datetime.fromisoformat(time))
-
-
-def rfc3339(time: datetime) -> str:
-    """Converts a time with a zone to RFC 3339 in UTC with milliseconds, the stored form."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339_ms(datetime.fromisoformat(time))
 
 
 def shown(time: str) -> str:

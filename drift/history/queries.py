@@ -10,10 +10,11 @@ from typing import Final
 
 from drift.errors import UsageError
 from drift.globs import Glob
-from drift.history.episodes import Episode, EpisodeState, Scope, rfc3339, shown, stored
+from drift.history.episodes import Episode, EpisodeState, Scope, shown, stored
 from drift.history.rows import count_of, key_of, time_of, value_of
 from drift.model import SEVERITY_RANK, Evidence, Severity
 from drift.objects import ObjectKey
+from drift.words import rfc3339_ms
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNIT: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -103,9 +104,9 @@ def parse_since(text: str, now: datetime) -> str:
     span = _SPAN.fullmatch(text)
     try:
         if span:
-            return rfc3339(now - timedelta(**{_UNIT[span[2]]: int(span[1])}))
+            return rfc3339_ms(now - timedelta(**{_UNIT[span[2]]: int(span[1])}))
         time = datetime.fromisoformat(text)
-        return rfc3339(time if time.tzinfo else time.replace(tzinfo=UTC))
+        return rfc3339_ms(time if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise UsageError(f"--since {text}: must be a duration (30m, 12h, 7d, 2w), a date or a time") from None
 

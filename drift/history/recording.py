@@ -21,7 +21,6 @@ from drift.history.episodes import (
     merge_actors,
     merge_causes,
     narrower_search,
-    rfc3339,
     shown,
     stored,
 )
@@ -54,6 +53,7 @@ from drift.model import (
     Verdict,
 )
 from drift.objects import ObjectKey
+from drift.words import rfc3339_ms
 
 #: Ended episodes and scans are deleted after a year and a month, so that a yearly audit finds its whole year.
 RETENTION: Final = timedelta(days=400)
@@ -114,7 +114,7 @@ def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode])
         if not _update_open_episode(connection, scope, episode):
             reopened = _has_row(connection, "episodes", scope, episode.id)
             insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
-    _delete_expired(connection, rfc3339(datetime.now(UTC)))
+    _delete_expired(connection, rfc3339_ms(datetime.now(UTC)))
 
 
 def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
@@ -130,7 +130,7 @@ def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
     (last,) = connection.execute("SELECT max(at) FROM scans WHERE scope = ?", (scope,)).fetchone()
     if not isinstance(last, str | None):
         raise UnreadableRowError(f"the time of a scan is {last!r:.40}")
-    return last is not None and at < last <= rfc3339(datetime.now(UTC))
+    return last is not None and at < last <= rfc3339_ms(datetime.now(UTC))
 
 
 def _has_row(connection: sqlite3.Connection, table: str, scope: int, finding: str | None = None) -> bool:
@@ -225,7 +225,7 @@ def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at:
 
 def _delete_expired(connection: sqlite3.Connection, now: str) -> None:
     """Deletes ended episodes and scans that are older than `RETENTION`. ``now`` is a stored time."""
-    limit = rfc3339(datetime.fromisoformat(now) - RETENTION)
+    limit = rfc3339_ms(datetime.fromisoformat(now) - RETENTION)
     connection.execute(
         "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
     )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
@@ -24,7 +24,7 @@ from drift.objects import Json
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE, Line, Terminal
 from drift.report.view import duration, key_name, managers_and_users, sentence, short
-from drift.words import first_few, plural
+from drift.words import first_few, plural, rfc3339
 
 _NAMED_OBJECTS: Final = 3
 #: Characters of a time that are its date.
@@ -182,7 +182,7 @@ def _group_of_gap(gap: Gap) -> tuple[str, str, str]:
 
 
 def _to_the_second(time: str) -> str:
-    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(datetime.fromisoformat(time))
 
 
 def timeline_json(timeline: Timeline, by: By | None = None) -> str:

@@ -27,6 +27,7 @@ from drift.scanning.pairs import NoCache, PairComparer, PairResult
 from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Autoscalers, Reader, Types, Unread
 from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_trackers, report_unmanaged
+from drift.words import rfc3339
 
 #: Report the progress after this many objects.
 _PROGRESS_INTERVAL: Final = 100
@@ -176,7 +177,7 @@ class _Scan:
             results.candidates += self._search.dropped(self._last_sync.applied - self._plan.described - found)
         unmanaged = self._report_unmanaged(results.candidates)
         report = Report(
-            generated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            generated_at=rfc3339(datetime.now(UTC)),
             cluster=self._source.info,
             manifests=info,
             objects=tuple(sorted([*results.reports, *missing, *unmanaged], key=report_order)),

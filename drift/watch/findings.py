@@ -9,7 +9,7 @@ from typing import Final
 
 from drift.config.settings import Settings
 from drift.errors import HistoryError
-from drift.history.episodes import Episode, EpisodeState, ScanCoverage, Scope, merge_actors, merge_causes, rfc3339
+from drift.history.episodes import Episode, EpisodeState, ScanCoverage, Scope, merge_actors, merge_causes
 from drift.history.store import History
 from drift.kube.live import LiveObject
 from drift.managed_fields import Entry, ManagedFieldsError, read_entries
@@ -18,6 +18,7 @@ from drift.objects import Json, ObjectKey
 from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, key_name, visible
+from drift.words import rfc3339_ms
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -198,7 +199,7 @@ def to_text_line(change: FindingChange) -> str:
     """Returns one line without a line break. Text from the cluster is escaped."""
     tracked, finding = change.tracked, change.tracked.finding
     parts = [
-        f"{rfc3339(tracked.resolved or tracked.opened)} {change.transition:<8} {finding.severity:<8}",
+        f"{rfc3339_ms(tracked.resolved or tracked.opened)} {change.transition:<8} {finding.severity:<8}",
         key_name(tracked.key),
     ]
     if finding.path:
@@ -225,9 +226,9 @@ def to_json_line(change: FindingChange) -> str:
             "name": tracked.key.name,
         },
         "finding": finding_document(tracked.finding),
-        "openedAt": rfc3339(tracked.opened),
+        "openedAt": rfc3339_ms(tracked.opened),
         "exact": tracked.exact,
-        "resolvedAt": None if tracked.resolved is None else rfc3339(tracked.resolved),
+        "resolvedAt": None if tracked.resolved is None else rfc3339_ms(tracked.resolved),
         "seconds": None if tracked.resolved is None else round(tracked.seconds, 3),
         "resolvedBy": [
             {"manager": actor.manager, "operation": actor.operation, "time": actor.time}
@@ -310,8 +311,8 @@ class Recorder:
             self._warn(f"{error}; the watch continues without the history")
 
     def _episode(self, tracked: TrackedFinding) -> Episode:
-        opened = rfc3339(tracked.opened)
-        ended = None if tracked.resolved is None else rfc3339(tracked.resolved)
+        opened = rfc3339_ms(tracked.opened)
+        ended = None if tracked.resolved is None else rfc3339_ms(tracked.resolved)
         end_state = EpisodeState.REVERTED if tracked.reverted else EpisodeState.RESOLVED
         return Episode.of_finding(
             tracked.finding,
@@ -328,7 +329,7 @@ class Recorder:
 
 def _with_first_seen(report: Report, open_now: Sequence[TrackedFinding]) -> Report:
     """Returns the report with the times at which the watch saw its findings open."""
-    opened = {tracked.finding.id: rfc3339(tracked.opened) for tracked in open_now}
+    opened = {tracked.finding.id: rfc3339_ms(tracked.opened) for tracked in open_now}
     return replace(
         report,
         objects=tuple(

@@ -25,6 +25,7 @@ from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded, Manife
 from drift.watch.reflector import EventReceived, ListReceived, StateChanged, Timing
 from drift.watch.responses import WatchStatus, manifest_error_note
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
+from drift.words import rfc3339
 
 #: Seconds of handling messages after which the loop checks whether a scan is due.
 _BATCH_SECONDS: Final = 0.5
@@ -300,7 +301,7 @@ class Watcher:
         """Publishes the objects that events have changed. The next scan finds what else the changes affect."""
         if self._report is None or not self._unpublished or monotonic() - self._published_at < _PUBLISH_INTERVAL:
             return
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = rfc3339(datetime.now(UTC))
         self._report = replace(_with_objects(self._report, self._unpublished), generated_at=now)
         self._publish_report(self._report, is_scan=False)
 

@@ -22,6 +22,7 @@ from drift.report.formats import Format, Style, render
 from drift.report.metrics import Labels, family, to_metrics
 from drift.watch.reflector import Reflector, ReflectorState, Timing
 from drift.watch.watched_cluster import stale_reason
+from drift.words import rfc3339
 
 TEXT: Final = "text/plain; charset=utf-8"
 _TYPES: Final[Mapping[str, str]] = {
@@ -183,7 +184,7 @@ class WatchStatus:
     def last_contact(self) -> str | None:
         """RFC 3339, when the API server last sent anything; None before the first scan."""
         times = [one.last_contact for one in self.reflectors if one.last_contact is not None]
-        return datetime.fromtimestamp(max(times), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if times else None
+        return rfc3339(datetime.fromtimestamp(max(times), UTC)) if times else None
 
     def _errors_since_scan(self, last: _LastScan) -> list[str]:
         reflectors = last.reflectors

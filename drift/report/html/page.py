@@ -58,7 +58,7 @@ from drift.report.view import (
     user_text,
     visible,
 )
-from drift.words import plural
+from drift.words import plural, rfc3339
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
 _COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
@@ -518,4 +518,4 @@ def _to_utc(time: str) -> str | None:
         moment = datetime.fromisoformat(time).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year >= _FIRST_YEAR else None
+    return rfc3339(moment) if moment.year >= _FIRST_YEAR else None
