@@ -13,7 +13,7 @@ from drift.globs import FileGlob
 from drift.kube.kubeconfig import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import Deadline, Limits, call_with_timeout
 from drift.kube.resources import Resource
-from drift.model import WHOLE, Report, Shard, SourceKind, Status, Unmanaged
+from drift.model import Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.rules import apply_policy
 from drift.scanning import LiveSource, NoCache, Options, ScanStep, scan_manifests
 from drift.schema.types import built_in_kinds, compact_schemas
@@ -222,7 +222,7 @@ def scan(
         options=replace(
             scan_options(desired, settings, namespace, synced_revision),
             catch_up=True,
-            shard=shard or WHOLE,
+            shard=shard,
             explain=explain,
             observe=observe or (lambda _: None),
         ),
@@ -237,13 +237,7 @@ def scan(
         managers = Managers(settings.appliers, settings.controllers, cache.inferred_applier)
         syncers = Syncers(managers, settings.syncers, synced_revision is not None)
         report = join_log(report, audit, cluster.resources, syncers)
-    judged = apply_policy(
-        replace(
-            with_sources(report, desired, explain=explain),
-            shard=shard if shard is not None and shard.count > 1 else None,
-        ),
-        settings,
-    )
+    judged = apply_policy(with_sources(report, desired, explain=explain), settings)
     if blame:
         from drift.sources.git import add_git_lines  # noqa: PLC0415
 

@@ -104,11 +104,11 @@ class Shard:
 
     Attributes:
         index: Counted from 1.
-        count: The number of workers that share the scan; 1 for a scan that is not split.
+        count: The number of workers that share the scan.
     """
 
-    index: int = 1
-    count: int = 1
+    index: int
+    count: int
 
     def owns(self, namespace: str | None) -> bool:
         """Returns whether this shard reports on a namespace; None stands for cluster-scoped objects."""
@@ -119,10 +119,6 @@ class Shard:
     def __str__(self) -> str:
         """Returns ``shard 1 of 4``."""
         return f"shard {self.index} of {self.count}"
-
-
-#: The whole scan, not split.
-WHOLE: Final = Shard()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,7 +7,7 @@ from drift.config.settings import SkippedKind
 from drift.gitops.opt_outs import IgnoreDifferences
 from drift.gitops.revisions import Repository
 from drift.gitops.tracked_by import GitOpsObject
-from drift.model import WHOLE, Shard, Unmanaged
+from drift.model import Shard, Unmanaged
 from drift.objects import Manifest, ObjectKey, Place
 
 
@@ -62,7 +62,7 @@ class Options:
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
-        shard: The part of the namespaces to scan.
+        shard: The part of the namespaces to scan; None for all of them.
         field_place: Returns the file and line of a field of a manifest, by its keys and list indexes, or None.
         explain: Whether to report every decision.
         observe: Called with the progress, at most about a hundred times a second.
@@ -86,10 +86,14 @@ class Options:
     with_variables: frozenset[str] = frozenset()
     with_secret_values: frozenset[str] = frozenset()
     catch_up: bool = False
-    shard: Shard = WHOLE
+    shard: Shard | None = None
     field_place: FieldPlace = _place_of_manifest
     explain: bool = False
     observe: Callable[[ScanStep], object] = _ignore
+
+    def covers(self, namespace: str | None) -> bool:
+        """Returns whether this scan, and no other shard, reports on a namespace; None for cluster-scoped objects."""
+        return self.shard is None or self.shard.owns(namespace)
 
     def may_have_variables(self, manifest: Manifest) -> bool:
         """Returns whether a manifest may have variables that Flux replaces before it applies the object."""

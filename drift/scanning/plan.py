@@ -1,13 +1,13 @@
 """The plan of a scan: the manifests by kind and namespace, and those that need no live object to be reported."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from drift.gitops.flux_values import VariableKey, hashed_prefix, mask_names, prefix_key, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
-from drift.model import Decision, Finding, NotCompared, ObjectReport, Shard, Status
+from drift.model import Decision, Finding, NotCompared, ObjectReport, Status
 from drift.objects import Manifest, Object, ObjectKey
 from drift.scanning.options import Options
 
@@ -187,27 +187,20 @@ class Plan:
         """Returns whether a manifest with an unknown part in its key may describe an object."""
         return any(pattern.matches(key) for pattern in self.patterns)
 
-    def part(self, shard: Shard, *, others: bool = False) -> "Plan":
-        """Returns the part of the plan that belongs to a shard.
+    def part(self, has: Callable[[str | None], bool]) -> "Plan":
+        """Returns the part of the plan that has some namespaces; None stands for cluster-scoped objects.
 
-        It has every namespaced kind, even if the shard has no manifests of it.
-
-        Args:
-            shard: The shard.
-            others: Return the part that belongs to the other shards instead.
+        It has every namespaced kind, even if it has no manifests of the kind.
         """
         return Plan(
             kinds=tuple(
-                PlannedKind(
-                    kind.resource,
-                    {name: found for name, found in kind.namespaces.items() if shard.owns(name) is not others},
-                )
+                PlannedKind(kind.resource, {name: found for name, found in kind.namespaces.items() if has(name)})
                 for kind in self.kinds
-                if kind.resource.namespaced or shard.owns(None) is not others
+                if kind.resource.namespaced or has(None)
             ),
             described=self.described,
-            unchecked=tuple(report for report in self.unchecked if shard.owns(report.key.namespace) is not others),
-            absent=tuple(absent for absent in self.absent if shard.owns(absent.key.namespace) is not others),
+            unchecked=tuple(report for report in self.unchecked if has(report.key.namespace)),
+            absent=tuple(absent for absent in self.absent if has(absent.key.namespace)),
             patterns=self.patterns,
         )
 

@@ -134,7 +134,8 @@ class _Scan:
         self._types = Types(source, schemas, (one.body for one in manifests if one.kind == "CustomResourceDefinition"))
         self._search = UnmanagedSearch(Reader(source), resources, options)
         self._inference = Inference(source, resources, options, managers)
-        self._others = OtherShards(self._plan.part(options.shard, others=True).kinds, self._search, self._inference)
+        others = self._plan.part(lambda namespace: not options.covers(namespace))
+        self._others = OtherShards(others.kinds, self._search, self._inference)
         self._last_sync = LastSync(
             {origin: mapper.by_key(base) for origin, base in options.bases.items()},
             None if options.synced is None else mapper.by_key(options.synced),
@@ -163,7 +164,7 @@ class _Scan:
     def run(self, info: ManifestsInfo) -> tuple[Report, SyncedAhead | None]:
         """Runs all stages. Returns the report, and the synced commit if the checkout is behind it."""
         start = monotonic()
-        plan = self._plan.part(self._options.shard)
+        plan = self._plan.part(self._options.covers)
         results = self._scan_planned(plan)
         applier = self._compare_postponed(results)
         # Why an object is missing depends on the trackers of all others.
@@ -185,6 +186,7 @@ class _Scan:
             unread=self._plan.repeats,
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
+            shard=self._options.shard,
         )
         catches_up = self._options.catch_up
         newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if catches_up else None

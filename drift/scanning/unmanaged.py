@@ -135,7 +135,7 @@ class UnmanagedSearch:
 
     def candidates(self, resource: Resource, live: LiveObject) -> Iterator[Candidate]:
         """Yields a live object that no manifest describes, if the object belongs to this shard."""
-        if self.options.shard.owns(live.namespace):
+        if self.options.covers(live.namespace):
             # A Secret is not read again, and its values are redacted. Of other objects, metadata is enough for now.
             is_kept = is_secret(resource.api_version, resource.kind)
             body = live.body if is_kept else {"metadata": live.body.get("metadata")}
@@ -216,7 +216,7 @@ class UnmanagedSearch:
         if self.options.unmanaged is Unmanaged.CLUSTER:
             for resource in self.resources.all_preferred():
                 # One of the shards searches for cluster-scoped objects.
-                is_here = resource.namespaced or self.options.shard.owns(None)
+                is_here = resource.namespaced or self.options.covers(None)
                 if is_here and "list" in resource.verbs and (resource.group, resource.kind) not in read:
                     yield resource, self.reader.list_everywhere(resource, metadata_only=True)
         elif self.options.unmanaged is Unmanaged.NAMESPACE:
