@@ -15,8 +15,8 @@ from drift.kube.limits import Deadline, Limits, call_with_timeout
 from drift.kube.resources import Resource
 from drift.model import Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.rules import apply_policy
-from drift.scanning import LiveSource, NoCache, Options, ScanStep, scan_manifests
-from drift.schema.types import built_in_kinds, compact_schemas
+from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
+from drift.schema.types import built_in_kinds
 from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests
@@ -214,7 +214,6 @@ def scan(
     else:
         requests = [SourceRequest(RequestKind.PATH, os.fspath(path)) for path in manifests]
         desired = read_sources(requests, cluster, namespace=namespace, settings=settings)
-    cache = NoCache()
     report = scan_manifests(
         desired.manifests,
         cluster,
@@ -226,15 +225,13 @@ def scan(
             explain=explain,
             observe=observe or (lambda _: None),
         ),
-        schemas=compact_schemas() if cluster.info is None else None,
-        cache=cache,
     )
     if audit is not None:
         # Most scans have no audit log, and start faster without this.
         from drift.audit.join import join_log  # noqa: PLC0415
         from drift.audit.users import Syncers  # noqa: PLC0415
 
-        managers = Managers(settings.appliers, settings.controllers, cache.inferred_applier)
+        managers = Managers(settings.appliers, settings.controllers, report.inferred_applier)
         syncers = Syncers(managers, settings.syncers, synced_revision is not None)
         report = join_log(report, audit, cluster.resources, syncers)
     judged = apply_policy(with_sources(report, desired, explain=explain), settings)

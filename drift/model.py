@@ -313,31 +313,9 @@ class ObjectReport(_OfObject):
     manifest: Object | None = field(default=None, repr=False)
 
     @classmethod
-    def of(
-        cls,
-        manifest: Manifest,
-        key: ObjectKey,
-        status: Status,
-        reason: str | None = None,
-        *,
-        findings: tuple[Finding, ...] = (),
-        decisions: tuple[Decision, ...] = (),
-        is_skipped: bool = False,
-        not_compared: tuple[NotCompared, ...] = (),
-    ) -> "ObjectReport":
-        """Returns the report of an object that a manifest describes."""
-        return cls(
-            manifest.api_version,
-            key,
-            manifest.source,
-            status,
-            reason,
-            findings,
-            decisions,
-            is_skipped,
-            origins=manifest.origins,
-            not_compared=not_compared,
-        )
+    def of(cls, manifest: Manifest, key: ObjectKey, status: Status, reason: str | None = None) -> "ObjectReport":
+        """Returns the report of an object that a manifest describes, without findings."""
+        return cls(manifest.api_version, key, manifest.source, status, reason, origins=manifest.origins)
 
     @property
     def is_noteworthy(self) -> bool:
@@ -501,6 +479,8 @@ class Report:
         sources: Where the manifests come from, in the order of the user; empty in reports of older versions.
         unread: Documents in Git that could not be read or that define an object again, one line each; they make the
             scan incomplete and its exit status 2.
+        inferred_applier: The field manager that counts as the applier because no known one wrote the objects; None if
+            a known one did, and in saved reports.
     """
 
     generated_at: str
@@ -518,6 +498,7 @@ class Report:
     unused_rules: tuple[str, ...] = ()
     sources: tuple[SourceInfo, ...] = ()
     unread: tuple[str, ...] = ()
+    inferred_applier: str | None = None
 
     @property
     def verdict(self) -> Verdict:

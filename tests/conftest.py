@@ -58,7 +58,7 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
                 reserved=self.reserved,
             )
             assert not compared.differences, compared.differences
-            assert not compared.has_admitted, compared.decisions
+            assert not compared.assumes_admission, compared.decisions
             assert not compared.remarks, compared.remarks
             assert not compared.lacks_owners
             assert not deletion_findings(live, ObjectKey("", "", None, ""), "")

@@ -215,14 +215,15 @@ class LiveOnlyFields:
         is_scalable: Whether the object is a custom resource with the ``scale`` subresource.
         attributions: Who set each reported field, by path. Filled in as fields are filtered.
         skipped: The paths of what is not reported, and why. Shared with the projection, which adds others.
-        has_admitted: Whether a part is not reported because it was set while the applier's request was admitted.
+        assumes_admission: Whether a part is not reported on the assumption that it was set while the applier's request
+            was admitted.
     """
 
     known: KnownValues
     is_scalable: bool
     attributions: dict[Path, Attribution] = field(default_factory=dict)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
-    has_admitted: bool = False
+    assumes_admission: bool = False
 
     def filter_field(
         self, parent: Type, node: OwnerNode | None, path: Path, siblings: Object, desired: Object | None
@@ -264,7 +265,7 @@ class LiveOnlyFields:
 
     def skip_admitted(self, path: Path) -> Absent:
         """Leaves out a part that was set while the applier's own request was admitted."""
-        self.has_admitted = True
+        self.assumes_admission = True
         return self._skip(path, "set while the applier's own request was admitted: a default, or a webhook's work")
 
     def _skip(self, path: Path, reason: str) -> Absent:

@@ -35,8 +35,8 @@ class ObjectComparison:
         lacks_owners: Whether the live object has no ``managedFields``.
         not_compared: The fields whose values in Git cannot be compared, sorted by path.
         concealed: The paths of differences whose live values must not be shown, because Git may have encrypted them.
-        has_admitted: Whether changes and additions were left out because they were made while the applier's request was
-            admitted, for example by a webhook. The GitOps controller may contradict that.
+        assumes_admission: Whether changes and additions were left out on the assumption that they were made while the
+            applier's request was admitted, for example by a webhook. The GitOps controller may contradict that.
     """
 
     differences: tuple[ClassifiedDifference, ...]
@@ -46,7 +46,7 @@ class ObjectComparison:
     lacks_owners: bool
     not_compared: tuple[NotCompared, ...] = ()
     concealed: frozenset[str] = frozenset()
-    has_admitted: bool = False
+    assumes_admission: bool = False
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -134,7 +134,7 @@ def compare_object(
         lacks_owners=not entries,
         not_compared=not_compared,
         concealed=_concealed(differences, desired_tree, base),
-        has_admitted=projection.has_admitted or bool(classification.decisions),
+        assumes_admission=projection.assumes_admission or bool(classification.decisions),
     )
 
 

@@ -159,7 +159,8 @@ class Projection:
         attributions: Who set each live-only part, by its path. The parts are leaves or atomic values.
         reordered: The list maps whose common items are in a different order: desired and live, by path.
         skipped: The paths of the parts that were left out of the live tree, and why. Few reports show them.
-        has_admitted: Whether a part was left out because it was set during the admission of the applier's request.
+        assumes_admission: Whether a part was left out on the assumption that it was set while the applier's request was
+            admitted.
     """
 
     desired: Object
@@ -167,7 +168,7 @@ class Projection:
     attributions: Mapping[Path, Attribution]
     reordered: Mapping[Path, tuple[ListMap, ListMap]]
     skipped: Sequence[tuple[Path, str]]
-    has_admitted: bool
+    assumes_admission: bool
 
 
 def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> Projection:
@@ -183,7 +184,7 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> 
     projector = _Projector(live_only)
     desired, live = projector.fields(desired, live, schema, known.ownership.tree, ())
     return Projection(
-        desired, live, live_only.attributions, projector.reordered, live_only.skipped, live_only.has_admitted
+        desired, live, live_only.attributions, projector.reordered, live_only.skipped, live_only.assumes_admission
     )
 
 

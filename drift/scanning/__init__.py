@@ -2,7 +2,7 @@
 
 from drift.kube.live import LiveSource
 from drift.scanning.options import Options, ScanStep
-from drift.scanning.pairs import ComparisonCache, NoCache
+from drift.scanning.pairs import ComparisonCache
 from drift.scanning.scan import scan_manifests
 
-__all__ = ["ComparisonCache", "LiveSource", "NoCache", "Options", "ScanStep", "scan_manifests"]
+__all__ = ["ComparisonCache", "LiveSource", "Options", "ScanStep", "scan_manifests"]

@@ -174,10 +174,12 @@ def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, fie
     place = field_place(manifest, ())
     if place is not None:
         finding = replace(finding, file=place.file, line=place.line)
-    findings = apply_opt_outs((finding,), manifest.body, None)
-    report = ObjectReport.of(manifest, key, Status.MISSING, reason, findings=findings)
     known = digest(key, manifest.body)
-    return report if known is None else replace(report, digest=known.text)
+    return replace(
+        ObjectReport.of(manifest, key, Status.MISSING, reason),
+        findings=apply_opt_outs((finding,), manifest.body, None),
+        digest=None if known is None else known.text,
+    )
 
 
 def missing_namespaces(report: Report, live: LiveSource) -> Iterator[str]:

@@ -27,27 +27,7 @@ from drift.schema.facts import known_facts
 _VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
 
 
-class NoCache:
-    """The cache of a single scan, which keeps no reports.
-
-    Attributes:
-        inferred_applier: The applier that the last full scan inferred, or None.
-    """
-
-    inferred_applier: str | None = None
-
-    def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
-        """Returns None."""
-        del manifest, live
-        return None
-
-    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
-        """Returns the report unchanged."""
-        del manifest, live
-        return report
-
-
-class ComparisonCache(NoCache):
+class ComparisonCache:
     """Keeps the report of each manifest for later scans, which use it if the live object is still the same value.
 
     It is valid for one set of options, manifests and schemas. If these change, use a new cache.
@@ -62,10 +42,9 @@ class ComparisonCache(NoCache):
         # The cache holds a reference to the manifest, so no other object can have its id.
         return cached[2] if cached is not None and cached[0] is manifest and cached[1] is live else None
 
-    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> ObjectReport:
-        """Caches the report in place of an earlier one of the same manifest, and returns it."""
+    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> None:
+        """Caches the report in place of an earlier one of the same manifest."""
         self._entries[id(manifest)] = (manifest, live, report)
-        return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +75,7 @@ class PairComparer:
         last_sync: What was last synced.
         autoscalers: The autoscalers of the cluster.
         ignore_differences: What Argo CD and Flux ignore.
-        cache: The reports of earlier scans.
+        cache: The reports of earlier scans; None for a single scan.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
         options: The options of the scan.
     """
@@ -106,7 +85,7 @@ class PairComparer:
     last_sync: LastSync
     autoscalers: Autoscalers
     ignore_differences: Sequence[IgnoreDifferences]
-    cache: NoCache
+    cache: ComparisonCache | None
     cluster: str
     options: Options
     _proofs: dict[ReservedMetadata, InSyncProof] = field(default_factory=dict, init=False)
@@ -125,31 +104,37 @@ class PairComparer:
         Raises:
             ConnectError: The API server can no longer be reached.
         """
-        cached = self.cache.find(pair.manifest, pair.live)
+        cached = None if self.cache is None else self.cache.find(pair.manifest, pair.live)
         if cached is not None:
             return PairResult(cached)
         try:
-            return self._compare(self._without_secret_values(pair), reserved)
+            return self._new_result(self._without_secret_values(pair), reserved)
         except RecursionError:
             # One malicious object must not stop the whole scan.
             return PairResult(pair.report(Status.UNCHECKED, "nested too deeply to compare"))
 
-    def _compare(self, pair: Pair, reserved: ReservedMetadata) -> PairResult:
+    def _new_result(self, pair: Pair, reserved: ReservedMetadata) -> PairResult:
         if not self.options.explain and self._is_obviously_in_sync(pair, reserved):
-            report = self.cache.keep(pair.manifest, pair.live, pair.report(Status.IN_SYNC))
+            report = pair.report(Status.IN_SYNC)
+            if self.cache is not None:
+                self.cache.keep(pair.manifest, pair.live, report)
             return PairResult(report, has_managed_fields=True)
-        comparison = self._compare_with_last_sync(pair, reserved)
+        comparison = self._comparison(pair, reserved)
         findings = self._findings(pair, comparison)
         has_drifted = any(finding.is_drift for finding in findings)
-        report = pair.report(
-            Status.DRIFTED if has_drifted else Status.IN_SYNC,
-            "; ".join(comparison.remarks) or None,
+        report = replace(
+            pair.report(Status.DRIFTED if has_drifted else Status.IN_SYNC, "; ".join(comparison.remarks) or None),
             findings=findings,
             decisions=comparison.decisions if self.options.explain else (),
             not_compared=comparison.not_compared,
         )
-        if not (comparison.differences or comparison.has_admitted or comparison.lacks_owners):
-            # Reports of other objects also depend on the last sync and on autoscalers, which can change.
+        if findings:
+            # Only commands that revert findings need these.
+            live = pair.live
+            report = replace(report, uid=live.uid, resource_version=live.resource_version, generation=live.generation)
+        depends_on_last_sync = comparison.differences or comparison.assumes_admission
+        # Reports of other objects also depend on the last sync and on autoscalers, which can change.
+        if self.cache is not None and not (depends_on_last_sync or comparison.lacks_owners):
             self.cache.keep(pair.manifest, pair.live, report)
         without_base = (
             actor.manager
@@ -198,21 +183,21 @@ class PairComparer:
         schema = self.types.type(pair.resource)
         return self._proofs[reserved].holds(pair.desired, live.body, base, live.last_applied, schema)
 
-    def _compare_with_last_sync(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
-        """Compares a pair. Reads what was last synced only if the result depends on it."""
+    def _comparison(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
+        """Compares a pair with what was last synced, which it reads only if the result depends on it."""
         base = self._base(pair)
-        comparison = self._compare_with(base, pair, reserved)
-        if not (comparison.differences or comparison.has_admitted):
+        comparison = self._comparison_with_base(base, pair, reserved)
+        if not (comparison.differences or comparison.assumes_admission):
             return comparison
         recorded = self.last_sync.recorded_base(pair.live.body, pair.key)
         if recorded is not None:
             base = recorded
-            comparison = self._compare_with(base, pair, reserved)
-        if comparison.has_admitted and self.last_sync.contradicts(pair.live.body, pair.key):
-            return self._compare_with(base, pair, reserved, out_of_sync=True)
+            comparison = self._comparison_with_base(base, pair, reserved)
+        if comparison.assumes_admission and self.last_sync.contradicts(pair.live.body, pair.key):
+            return self._comparison_with_base(base, pair, reserved, out_of_sync=True)
         return comparison
 
-    def _compare_with(
+    def _comparison_with_base(
         self, base: Object | None, pair: Pair, reserved: ReservedMetadata, *, out_of_sync: bool = False
     ) -> ObjectComparison:
         return compare_object(

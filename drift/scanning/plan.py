@@ -7,7 +7,7 @@ from typing import Final
 from drift.gitops.flux_values import VariableKey, hashed_prefix, mask_names, prefix_key, variable_key
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resource
-from drift.model import Decision, Finding, NotCompared, ObjectReport, Status
+from drift.model import ObjectReport, Status
 from drift.objects import Manifest, Object, ObjectKey
 from drift.scanning.options import Options
 
@@ -62,30 +62,9 @@ class Pair:
     key: ObjectKey
     resource: Resource
 
-    def report(
-        self,
-        status: Status,
-        reason: str | None = None,
-        *,
-        findings: tuple[Finding, ...] = (),
-        decisions: tuple[Decision, ...] = (),
-        not_compared: tuple[NotCompared, ...] = (),
-    ) -> ObjectReport:
-        """Returns the report of the object; arguments as in `ObjectReport`."""
-        report = ObjectReport.of(
-            self.manifest,
-            self.key,
-            status,
-            reason,
-            findings=findings,
-            decisions=decisions,
-            not_compared=not_compared,
-        )
-        # Only commands that revert findings need these.
-        if not findings:
-            return report
-        live = self.live
-        return replace(report, uid=live.uid, resource_version=live.resource_version, generation=live.generation)
+    def report(self, status: Status, reason: str | None = None) -> ObjectReport:
+        """Returns the report of the object, without findings."""
+        return ObjectReport.of(self.manifest, self.key, status, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +212,7 @@ class ResourceMapper:
             excluded = self._options.unchecked_kind(manifest.group, manifest.kind)
             pattern = variable_key(manifest, key) if self._options.may_have_variables(manifest) else None
             if excluded is not None:
-                unchecked.append(_unchecked(manifest, key, excluded.reason, is_skipped=True))
+                unchecked.append(replace(_unchecked(manifest, key, excluded.reason), is_skipped=True))
             elif pattern is not None:
                 patterns.append(pattern)
                 unchecked.append(_unchecked(manifest, key, _VARIABLE_NAME))
@@ -328,5 +307,5 @@ def _without_namespace(manifest: Manifest) -> Object:
     return {**manifest.body, "metadata": metadata}
 
 
-def _unchecked(manifest: Manifest, key: ObjectKey, reason: str, *, is_skipped: bool = False) -> ObjectReport:
-    return ObjectReport.of(manifest, key, Status.UNCHECKED, reason, is_skipped=is_skipped)
+def _unchecked(manifest: Manifest, key: ObjectKey, reason: str) -> ObjectReport:
+    return ObjectReport.of(manifest, key, Status.UNCHECKED, reason)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from drift.errors import RequestError, TooManyObjectsError
 from drift.kube.live import LiveObject, LiveSource
@@ -16,6 +16,7 @@ from drift.schema.types import (
     UNKNOWN,
     SchemaDocument,
     Type,
+    built_in_types,
     compact_schemas,
     defined_kind,
     openapi_document,
@@ -143,17 +144,14 @@ class Types:
 
     Args:
         source: The cluster or dump.
-        schemas: The schema of the built-in kinds, for a dump.
         manifests: The desired objects. With a dump, CRDs among them give the types of custom resources.
 
     Attributes:
         notes: One sentence for each schema that is missing or too old.
     """
 
-    def __init__(self, source: LiveSource, schemas: Mapping[str, Any] | None, manifests: Iterable[Object]) -> None:
+    def __init__(self, source: LiveSource, manifests: Iterable[Object]) -> None:
         self._source = source
-        self._schemas = schemas
-        self._shipped = None if schemas is None else SchemaDocument(schemas)
         self._documents: dict[str, SchemaDocument | None] = {}
         self._types: dict[Resource, Type] = {}
         self._crds = self._read_crds(manifests)
@@ -184,17 +182,15 @@ class Types:
 
     def _newest_shipped(self, resource: Resource) -> Type | None:
         """Returns the newest version's type, for a dump in a version that Kubernetes has removed: few fields differ."""
-        if self._shipped is None:
-            return None
-        return self._shipped.newest_kind(resource.group, resource.kind)
+        return built_in_types().newest_kind(resource.group, resource.kind) if self._source.info is None else None
 
     def _document(self, resource: Resource) -> SchemaDocument | None:
         document = self._source.schema(resource)
         if document is not None:
             return SchemaDocument(document)
+        shipped = built_in_types()
         if self._source.info is None:
-            return self._shipped
-        shipped = SchemaDocument(compact_schemas())
+            return shipped
         if shipped.kind(resource.group, resource.version, resource.kind) is not None:
             self.notes.append(
                 f"the server has no schema for {resource.api_version}; using that of Kubernetes {schema_version()}"
@@ -208,16 +204,14 @@ class Types:
     def _custom_type(self, resource: Resource) -> Type | None:
         """Returns the type of a custom resource from its CRD, live or in Git. Only for dumps."""
         crd = self._crds.get((resource.group, resource.kind))
-        if crd is None or self._schemas is None:
-            return None
-        document = openapi_document(crd, resource.version, self._schemas)
+        document = None if crd is None else openapi_document(crd, resource.version, compact_schemas())
         if document is None:
             return None
         return SchemaDocument(document).kind(resource.group, resource.version, resource.kind)
 
     def _read_crds(self, manifests: Iterable[Object]) -> dict[tuple[str, str], Object]:
         resource = self._source.resources.find("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-        if self._schemas is None or resource is None:
+        if self._source.info is not None or resource is None:
             return {}
         # The live CRD comes last and wins, because the API server took the live object's defaults from it.
         bodies = [*manifests, *(live.body for live in self._source.list(resource, None))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.errors import ConnectError, RequestError, ScanError
@@ -23,7 +23,7 @@ from drift.policy.unmanaged import ManagedScope
 from drift.scanning.inference import Inference, OtherShards
 from drift.scanning.last_sync import LastSync, report_missing
 from drift.scanning.options import Options, ScanStep
-from drift.scanning.pairs import NoCache, PairComparer, PairResult
+from drift.scanning.pairs import ComparisonCache, PairComparer, PairResult
 from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Autoscalers, Reader, Types, Unread
 from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_trackers, report_unmanaged
@@ -39,8 +39,7 @@ def scan_manifests(
     *,
     info: ManifestsInfo,
     options: Options,
-    schemas: Mapping[str, Any] | None = None,
-    cache: NoCache | None = None,
+    cache: ComparisonCache | None = None,
 ) -> Report:
     """Compares manifests with a cluster or dump.
 
@@ -49,8 +48,8 @@ def scan_manifests(
         source: The cluster or dump.
         info: Where the manifests come from, for the report.
         options: The options of the scan.
-        schemas: The OpenAPI document to use if the source has none.
-        cache: The reports of earlier scans with the same options, manifests and schemas. The scan adds its own.
+        cache: The reports of earlier scans with the same options, manifests and schemas, to which the scan adds its
+            own; None for a single scan.
 
     Returns:
         The report. It also says what could not be read.
@@ -58,7 +57,7 @@ def scan_manifests(
     Raises:
         ConnectError: The API server can no longer be reached, and the report depends on it.
     """
-    report, newer_commit = _Scan(manifests, source, options, schemas, cache or NoCache()).run(info)
+    report, newer_commit = _Scan(manifests, source, options, cache).run(info)
     if newer_commit is None:
         return report
     sentence = newer_commit.sentence
@@ -69,7 +68,7 @@ def scan_manifests(
     info = replace(info, git_commit=newer_commit.commit)
     in_repository = options.repository.origins if options.repository is not None else frozenset()
     others = [manifest for manifest in manifests if not in_repository.issuperset(manifest.origins)]
-    report, _ = _Scan([*others, *newer_commit.manifests], source, options, schemas, NoCache()).run(info)
+    report, _ = _Scan([*others, *newer_commit.manifests], source, options, None).run(info)
     note = f"{sentence}, so this report compares the cluster with that commit; `git pull` updates the checkout"
     return replace(report, notes=(note, *report.notes))
 
@@ -120,18 +119,16 @@ class _Scan:
         manifests: Sequence[Manifest],
         source: LiveSource,
         options: Options,
-        schemas: Mapping[str, Any] | None,
-        cache: NoCache,
+        cache: ComparisonCache | None,
     ) -> None:
         self._source = source
         self._options = options
-        self._cache = cache
         mapper = ResourceMapper(source, options)
         self._plan = mapper.resolve(manifests)
         # The scan does not read excluded kinds at all, not even to find autoscalers or the settings of Argo CD.
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
         managers = Managers(options.appliers, options.controllers, options.inferred_applier)
-        self._types = Types(source, schemas, (one.body for one in manifests if one.kind == "CustomResourceDefinition"))
+        self._types = Types(source, (one.body for one in manifests if one.kind == "CustomResourceDefinition"))
         self._search = UnmanagedSearch(Reader(source), resources, options)
         self._inference = Inference(source, resources, options, managers)
         others = self._plan.part(lambda namespace: not options.covers(namespace))
@@ -187,6 +184,7 @@ class _Scan:
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
             shard=self._options.shard,
+            inferred_applier=applier,
         )
         catches_up = self._options.catch_up
         newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if catches_up else None
@@ -277,8 +275,6 @@ class _Scan:
         comparer = self._comparer if applier is None else self._comparer.with_inferred(applier)
         for pair in results.postponed:
             results.add(self._compare(pair, self._inference.reserved(pair), comparer))
-        if self._options.infers_applier:
-            self._cache.inferred_applier = applier
         return applier
 
     def _compare(self, pair: Pair, reserved: ReservedMetadata, comparer: PairComparer) -> PairResult:

@@ -22,7 +22,7 @@ from drift.redaction import is_secret
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
-from drift.schema.types import UNKNOWN, SchemaDocument, built_in_kinds, compact_schemas
+from drift.schema.types import UNKNOWN, built_in_kinds, built_in_types
 
 #: Kinds that people often create by hand. With --unmanaged namespace, they are searched in the manifests' namespaces.
 SEARCHED_KINDS: Final = (
@@ -49,11 +49,6 @@ SEARCHED_KINDS: Final = (
 
 #: Manifests of unmanaged objects that are longer than this many characters of JSON are not in the report.
 _MAX_MANIFEST: Final = 100_000
-
-
-@cache
-def _built_in_types() -> SchemaDocument:
-    return SchemaDocument(compact_schemas())
 
 
 @cache
@@ -338,7 +333,7 @@ def _report(
 
 def _manifest(key: ObjectKey, live: LiveObject) -> Object | None:
     """Returns the manifest to add to Git for an unmanaged object, or None if the report does not show it."""
-    schema = _built_in_types().kind(key.group, live.api_version.rpartition("/")[2], key.kind)
+    schema = built_in_types().kind(key.group, live.api_version.rpartition("/")[2], key.kind)
     # The items of a list have no apiVersion and no kind.
     manifest = export({**live.body, "apiVersion": live.api_version, "kind": live.kind}, schema or UNKNOWN)
     return manifest if manifest is not None and len(json.dumps(manifest)) <= _MAX_MANIFEST else None

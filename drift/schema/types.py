@@ -350,6 +350,12 @@ def compact_schemas() -> dict[str, Any]:
     return document
 
 
+@cache
+def built_in_types() -> SchemaDocument:
+    """Returns the types of the document of `compact_schemas`."""
+    return SchemaDocument(compact_schemas())
+
+
 def built_in_kinds() -> list[dict[str, Any]]:
     """Returns every built-in kind: group, version, kind, plural, namespaced, verbs."""
     kinds: list[dict[str, Any]] = _compact()["kinds"]

@@ -54,6 +54,8 @@ class Comparison:
         self._cluster = cluster
         self._audit = audit
         self._cache = ComparisonCache()
+        #: The applier that the last scan of everything inferred.
+        self._inferred_applier: str | None = None
         sources = desired.sources
         self._options = scan_options(sources, desired.settings, desired.namespace, desired.synced_revision)
         self._manifests_by_key = self._by_key()
@@ -79,6 +81,7 @@ class Comparison:
             options=replace(self._options, observe=lambda _: handle_events()),
             cache=self._cache,
         )
+        self._inferred_applier = report.inferred_applier
         self._cluster.end_scan()
         handle_events()
         report = self._with_users(with_sources(report, self._desired.sources), is_whole=True)
@@ -98,7 +101,7 @@ class Comparison:
             self._options,
             unmanaged=Unmanaged.OFF,
             infers_applier=False,
-            inferred_applier=self._cache.inferred_applier,
+            inferred_applier=self._inferred_applier,
         )
         if change.after is None and options.synced is None and change.before is not None:
             # The object is deleted, so only its last version shows which revision it was synced from.
@@ -131,7 +134,7 @@ class Comparison:
         if self._audit is None:
             return report
         settings = self._desired.settings
-        managers = Managers(settings.appliers, settings.controllers, self._cache.inferred_applier)
+        managers = Managers(settings.appliers, settings.controllers, self._inferred_applier)
         syncers = Syncers(managers, settings.syncers, self._desired.synced_revision is not None)
         return self._audit.join(report, self._cluster.resources, syncers, is_whole=is_whole)
 

@@ -20,7 +20,7 @@ from drift.model import Cause, Report, Status, Unmanaged
 from drift.objects import Json, Manifest
 from drift.redaction import Redacted
 from drift.scanning import LiveSource, Options, scan_manifests
-from drift.schema.types import SchemaDocument, Type, compact_schemas
+from drift.schema.types import SchemaDocument, Type
 from drift.sources.git import manifests_info
 from tests.corpus.syncing import CORPUS, built_in_resources, corpus_manifests, synced_corpus
 from tools.sandbox.cluster import Cluster
@@ -65,7 +65,6 @@ def _scan(source: LiveSource, synced: Synced) -> Report:
         source,
         info=manifests_info([str(CORPUS)]),
         options=Options(namespace=synced.namespace, unmanaged=Unmanaged.OFF),
-        schemas=compact_schemas() if isinstance(source, Dump) else None,
     )
 
 

@@ -53,7 +53,7 @@ def compare(
     proof = InSyncProof(known_facts(), reserved_metadata())
     if proof.holds(desired, read.body, base, read.last_applied, schema):
         assert not compared.differences
-        assert not compared.has_admitted
+        assert not compared.assumes_admission
     return compared
 
 

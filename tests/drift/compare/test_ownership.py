@@ -158,7 +158,7 @@ def test_what_the_applier_updated_beyond_git_is_reported_once_the_object_is_out_
     out_of_sync = compare(desired, live, desired, out_of_sync=True)
 
     assert causes(in_sync) == []
-    assert in_sync.has_admitted
+    assert in_sync.assumes_admission
     assert causes(out_of_sync) == [("b", "added", "unknown", ["argocd-controller"])]
     assert out_of_sync.differences[0].note == OUT_OF_SYNC_NOTE
 
@@ -301,7 +301,7 @@ def test_what_the_applier_did_not_send_is_the_work_of_a_webhook(applier: str) ->
     found = compare(desired, _client_side(applier, {"data": {"a": "2", "b": "x"}}, {"data": {"a": "1"}}), desired)
 
     assert causes(found) == []
-    assert found.has_admitted
+    assert found.assumes_admission
 
 
 @pytest.mark.parametrize("applier", ["helm", "Terraform", "pulumi-kubernetes-1a"])
@@ -314,7 +314,7 @@ def test_a_command_that_people_run_is_not_explained_without_what_it_sent(applier
 
     assert sorted(found) == [("a", "changed", "unknown", [applier]), ("b", "added", "unknown", [applier])]
     assert not of_release.differences
-    assert of_release.has_admitted
+    assert of_release.assumes_admission
 
 
 @pytest.mark.parametrize(

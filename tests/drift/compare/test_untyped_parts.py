@@ -54,7 +54,7 @@ def test_a_field_added_in_a_list_of_the_applier_is_a_default(schema: Type, opera
     compared = _compare(schema, ("kustomize-controller", operation))
 
     assert not compared.differences
-    assert compared.has_admitted
+    assert compared.assumes_admission
     assert [decision.path for decision in compared.decisions] == ["spec.rules"]
 
 

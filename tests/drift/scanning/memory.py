@@ -45,7 +45,7 @@ class Memory:
             [CONFIG_MAP, SERVICE, SECRET, NAMESPACE, AUTOSCALER], broken=["broken.example.com/v1"]
         )
         self.asked: list[str] = []
-        self._objects = [read_live(body, "v1", body["kind"]) for body in bodies]
+        self._objects = [read_live(body, body["apiVersion"], body["kind"]) for body in bodies]
         self._refuses = refuses or {}
         self._refuses_get = refuses_get or self._refuses
         self._after = after

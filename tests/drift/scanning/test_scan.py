@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from drift.errors import ConnectError
-from drift.kube.resources import Resource
+from drift.kube.resources import Resource, Resources
 from drift.model import Status, Verdict
-from tests.drift.scanning.memory import Memory, body, scan, statuses
+from tests.drift.scanning.memory import VERBS, Memory, body, scan, statuses
 
 
 def test_objects_are_reported_in_the_order_of_their_keys() -> None:
@@ -174,7 +174,8 @@ def test_a_dump_where_some_objects_lack_managed_fields_has_a_note_with_their_num
 
 
 def test_server_set_metadata_is_not_drift_without_schema_and_managed_fields() -> None:
-    live = body("a")
+    widget = {**body("a", kind="Widget"), "apiVersion": "example.com/v1"}
+    live = {**widget, "metadata": {**widget["metadata"]}}
     live["metadata"] |= {
         "uid": "u",
         "resourceVersion": "7",
@@ -184,8 +185,9 @@ def test_server_set_metadata_is_not_drift_without_schema_and_managed_fields() ->
     live["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
     dump = Memory(live)
     dump.info = None
+    dump.resources = Resources([Resource("example.com", "v1", "Widget", "widgets", namespaced=True, verbs=VERBS)])
 
-    assert statuses(scan(dump, body("a"))) == [("ConfigMap n/a", "in-sync")]
+    assert statuses(scan(dump, widget)) == [("Widget.example.com n/a", "in-sync")]
 
 
 def test_the_report_has_the_duration_and_the_number_of_requests() -> None:
