@@ -6,7 +6,8 @@ With ``-v`` it says what it uses: files, settings, the cluster, and how many req
 import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,7 +27,7 @@ from drift.config.reader import DEFAULT_FILE, load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
 from drift.gitops.managers import known_appliers
-from drift.kube.kubeconfig import NO_IMPERSONATION, from_flags
+from drift.kube.kubeconfig import NO_IMPERSONATION, Impersonation, from_flags
 from drift.kube.limits import REQUEST_SECONDS, SCAN_SECONDS, Deadline, Limits, call_with_timeout, format_duration
 from drift.model import Report, Shard, SourceKind, Verdict
 from drift.report.formats import Format
@@ -53,6 +54,36 @@ _UNREAD: Final = 2
 _INCOMPLETE: Final = 3
 #: The programs that can render a kind of source; the first one that is installed does.
 _PROGRAMS: Final = {SourceKind.KUSTOMIZE: ("kustomize", "kubectl"), SourceKind.HELM_CHART: ("helm",)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What the flags, ``drift.yaml`` and the files say: the same for each cluster that is scanned.
+
+    Attributes:
+        options: The flags.
+        settings: The settings, with the flags applied.
+        requests: The sources of manifests.
+        loaded: The manifests in files; None if no source is a file or folder.
+        shard: The part of the scan to do; None for all of it.
+        audit: The audit log that names users; None without one.
+        recorder: Records the reports in the history; None without one.
+        deadline: When the scan ends.
+    """
+
+    options: argparse.Namespace
+    settings: Settings
+    requests: Sequence[SourceRequest]
+    loaded: LoadedManifests | None
+    shard: Shard | None
+    audit: "AuditOptions | None"
+    recorder: "RunRecorder | None"
+    deadline: Deadline
+
+    @property
+    def is_verbose(self) -> bool:
+        """Whether to print what the scan uses."""
+        return bool(self.options.verbose and not self.options.quiet)
 
 
 def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
@@ -87,7 +118,11 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
     settings = with_flags(load_settings(options.config), options)
     requests = chosen_sources(options, settings)
     recorder = _recorder(options, settings, scope_names(requests))
-    report = _scan(options, settings, requests, targets, shard, recorder, audit, reader)
+    deadline = Deadline(options.deadline or SCAN_SECONDS)
+    # Read before the server is contacted: mistakes in manifests do not need a cluster.
+    loaded = _read_files(options, settings, requests, reader, deadline)
+    inputs = _Inputs(options, settings, requests, loaded, shard, audit, recorder, deadline)
+    report = _scan(inputs, targets, impersonate)
     if options.suggest_ignores:
         _suggest(report)
     write_outputs(report, outputs, options)
@@ -127,80 +162,72 @@ def _exit_status(report: Report, settings: Settings, *, exit_zero: bool) -> int:
     return _DRIFT if report.has_drift_of(settings.exit_causes, settings.exit_severity) and not exit_zero else 0
 
 
-def _scan(  # noqa: PLR0917
-    options: argparse.Namespace,
-    settings: Settings,
-    requests: Sequence[SourceRequest],
-    targets: Sequence[ClusterTarget],
-    shard: Shard | None,
-    recorder: "RunRecorder | None",
-    audit: "AuditOptions | None",
-    reader: ParallelReader | None,
-) -> Report:
-    deadline = Deadline(options.deadline or SCAN_SECONDS)
-    # Read before the server is contacted: mistakes in manifests do not need a cluster.
-    loaded = _read_files(options, settings, requests, reader, deadline)
-    is_verbose = options.verbose and not options.quiet
-
-    def scan_one(live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
-        desired = read_sources(
-            requests,
-            live,
-            namespace=options.namespace,
-            settings=settings,
-            checkouts=options.checkout,
-            loaded=loaded,
-            deadline=deadline if options.live else None,
-        )
-        if is_verbose:
-            _print_inputs(options, settings, desired, live)
-            for note in () if loaded is None else loaded.skipped:
-                say(f"skipped {note}")
-        report = scan(
-            desired,
-            live,
-            namespace=options.namespace,
-            synced_revision=options.synced_revision,
-            settings=settings,
-            shard=shard,
-            explain=options.verbose,
-            audit=audit,
-            blame=options.blame,
-            observe=observe,
-        )
-        notes = (*missing_namespaces(report, live), *_namespace_note(report, options.namespace))
-        report = replace(report, notes=(*report.notes, *notes))
-        if is_verbose:
-            _print_cost(report)
-        return report if recorder is None else recorder.record(report, live)
-
-    limits, tell = _limits(options, deadline), say if is_verbose else lambda _: None
+def _scan(inputs: _Inputs, targets: Sequence[ClusterTarget], impersonate: Impersonation) -> Report:
+    """Compares the manifests with the dump, with the cluster, or with several clusters."""
+    options = inputs.options
+    if options.live:
+        dump = _in_time(lambda: open_dump(options.live, options.namespace or "default"), inputs.deadline, "the dump")
+        with _progress("comparing", options) as progress:
+            return _scan_one(inputs, dump, progress.observe)
+    seconds = options.deadline or SCAN_SECONDS
+    limits = Limits(
+        options.request_timeout or REQUEST_SECONDS, seconds, spent_seconds=seconds - inputs.deadline.remaining()
+    )
+    tell: Callable[[str], None] = say if inputs.is_verbose else lambda _: None
     warn: Callable[[str], None] = (lambda _: None) if options.quiet else say
-    impersonate = from_flags(options.as_user, options.as_group, options.as_uid)
     if len(targets) > 1:
         from drift.cli.several import scan_targets  # noqa: PLC0415
 
         with _progress(f"comparing with {len(targets)} clusters", options):
             return scan_targets(
                 targets,
-                scan_one,
-                manifests_info([request.target for request in requests if request.kind is RequestKind.PATH]),
-                shard,
+                partial(_scan_one, inputs),
+                manifests_info([request.target for request in inputs.requests if request.kind is RequestKind.PATH]),
+                inputs.shard,
                 impersonate=impersonate,
                 limits=limits,
                 tell=tell,
                 warn=warn,
             )
     # No progress bar while a credential plugin may prompt on the same terminal.
-    live = (
-        _in_time(lambda: open_dump(options.live, options.namespace or "default"), deadline, "the dump")
-        if options.live
-        else open_cluster(
-            targets[0].kubeconfig, targets[0].context, impersonate=impersonate, limits=limits, tell=tell, warn=warn
-        )
+    cluster = open_cluster(
+        targets[0].kubeconfig, targets[0].context, impersonate=impersonate, limits=limits, tell=tell, warn=warn
     )
     with _progress("comparing", options) as progress:
-        return scan_one(live, progress.observe)
+        return _scan_one(inputs, cluster, progress.observe)
+
+
+def _scan_one(inputs: _Inputs, live: LiveSource, observe: Callable[[ScanStep], object] | None = None) -> Report:
+    """Compares the manifests with one cluster or dump, and records the result in the history."""
+    options = inputs.options
+    desired = read_sources(
+        inputs.requests,
+        live,
+        namespace=options.namespace,
+        settings=inputs.settings,
+        checkouts=options.checkout,
+        loaded=inputs.loaded,
+        deadline=inputs.deadline if options.live else None,
+    )
+    if inputs.is_verbose:
+        _print_inputs(inputs, desired, live)
+    report = scan(
+        desired,
+        live,
+        namespace=options.namespace,
+        synced_revision=options.synced_revision,
+        settings=inputs.settings,
+        shard=inputs.shard,
+        explain=options.verbose,
+        audit=inputs.audit,
+        blame=options.blame,
+        observe=observe,
+    )
+    notes = (*missing_namespaces(report, live), *_namespace_note(report, options.namespace))
+    report = replace(report, notes=(*report.notes, *notes))
+    if inputs.is_verbose:
+        _print_cost(report)
+    return report if inputs.recorder is None else inputs.recorder.record(report, live)
 
 
 def _read_files(
@@ -304,17 +331,9 @@ def _progress(what: str, options: argparse.Namespace) -> Progress:
     return Progress(what, quiet=options.quiet, color=options.color != "never")
 
 
-def _limits(options: argparse.Namespace, deadline: Deadline) -> Limits:
-    seconds = options.deadline or SCAN_SECONDS
-    return Limits(
-        request_seconds=options.request_timeout or REQUEST_SECONDS,
-        scan_seconds=seconds,
-        spent_seconds=seconds - deadline.remaining(),
-    )
-
-
-def _print_inputs(options: argparse.Namespace, settings: Settings, desired: Desired, live: LiveSource) -> None:
+def _print_inputs(inputs: _Inputs, desired: Desired, live: LiveSource) -> None:
     """Prints what a scan compares, before it starts."""
+    options, settings = inputs.options, inputs.settings
     file = options.config or DEFAULT_FILE
     say(f"settings: {file if Path(file).exists() else f'defaults (no {DEFAULT_FILE} in this folder)'}")
     for source in desired.rendered:
@@ -339,6 +358,8 @@ def _print_inputs(options: argparse.Namespace, settings: Settings, desired: Desi
         say(f"additional controllers: {', '.join(settings.controllers)}")
     if settings.syncers:
         say(f"users that sync Git: {', '.join(glob.text for glob in settings.syncers)}")
+    for note in () if inputs.loaded is None else inputs.loaded.skipped:
+        say(f"skipped {note}")
 
 
 def _print_cost(report: Report) -> None:

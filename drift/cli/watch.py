@@ -14,7 +14,7 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
-from drift.api import open_cluster, read_manifests, read_sources, source_context
+from drift.api import open_cluster, read_sources, source_context
 from drift.cli.choices import audit_options, chosen_sources, scope_names, with_flags
 from drift.cli.console import is_terminal, say, write_stdout
 from drift.config.reader import DEFAULT_FILE, load_settings
@@ -25,7 +25,7 @@ from drift.kube.api_server import ApiServer
 from drift.kube.kubeconfig import from_flags, is_loopback
 from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
-from drift.sources.load import LoadedManifests
+from drift.sources.load import LoadedManifests, load_manifests
 from drift.sources.resolve import cluster_states, file_paths, rendered_files
 from drift.watch.audit import AuditReceiver, AuditWindow, EventsArrived, KeyPair, LogFollower
 from drift.watch.comparison import DesiredState
@@ -58,12 +58,13 @@ def run_watch(options: argparse.Namespace) -> int:
     """
     # There is nothing to reload yet.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    requests = chosen_sources(options, load_settings(options.config))
+    settings = with_flags(load_settings(options.config), options)
+    requests = chosen_sources(options, settings)
     if any(request.target == "-" for request in requests):
         raise UsageError("drift watch reloads manifests when they change, so it cannot read them from standard input")
     audit = _audit_window(options)
     # Read before the server is contacted: mistakes in manifests do not need a cluster.
-    loaded = _read_files(options, requests)
+    loaded = _read_files(requests, settings)
     if options.verbose and loaded is not None:
         for note in loaded.skipped:
             say(f"skipped {note}")
@@ -107,10 +108,9 @@ def run_watch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_files(options: argparse.Namespace, requests: Sequence[SourceRequest]) -> LoadedManifests | None:
-    settings = with_flags(load_settings(options.config), options)
+def _read_files(requests: Sequence[SourceRequest], settings: Settings) -> LoadedManifests | None:
     paths = file_paths(requests)
-    return read_manifests(paths, [glob.text for glob in settings.exclude]) if paths else None
+    return load_manifests(paths, exclude=settings.exclude) if paths else None
 
 
 class _Inputs:
@@ -142,7 +142,7 @@ class _Inputs:
             namespace=options.namespace,
             settings=settings,
             checkouts=options.checkout,
-            loaded=_read_files(options, requests),
+            loaded=_read_files(requests, settings),
         )
         self._settings = settings
         self._requests, self._rendered = requests, rendered_files(requests, options.checkout)
