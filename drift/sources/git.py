@@ -1,21 +1,19 @@
 """Asks Git about the paths of the user: their commit, their manifests at other commits, and who wrote a line."""
 
-import io
 import os
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from drift.documents.files import is_excluded, is_left_out
-from drift.errors import DriftError, SourceError, UsageError
+from drift.documents.files import ENDINGS, files_below, is_excluded, is_left_out, read_file
+from drift.errors import DriftError, ManifestError, SourceError, UsageError
 from drift.globs import FileGlob
 from drift.kube.limits import Deadline
 from drift.model import Change, Finding, GitLine, ManifestsInfo, Report
@@ -58,8 +56,15 @@ class Git:
     seconds: float = _TIMEOUT
     is_isolated: bool = False
 
-    def run(self, folder: Path, *arguments: str, given: bytes = b"") -> bytes | None:
-        """Returns what a command prints; None if it fails, takes too long, or Git is not installed."""
+    def run(self, folder: Path, *arguments: str, given: bytes = b"", index: Path | None = None) -> bytes | None:
+        """Returns what a command prints; None if it fails, takes too long, or Git is not installed.
+
+        Args:
+            folder: Where the command runs.
+            arguments: The command.
+            given: Its standard input.
+            index: An index file to use instead of the one of the repository.
+        """
         git = shutil.which("git")
         seconds = min(self.seconds, self.deadline.remaining())
         if git is None or not seconds:
@@ -67,6 +72,8 @@ class Git:
         env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
         if self.is_isolated:
             env = {name: env[name] for name in env.keys() - _REPOSITORY_VARIABLES} | _ISOLATED
+        if index is not None:
+            env["GIT_INDEX_FILE"] = str(index)
         options = (*_SAFE, *(_NO_NETWORK if self.is_isolated else ()), "-C", str(folder))
         # ValueError: a NUL in a name.
         with suppress(OSError, ValueError, subprocess.TimeoutExpired):
@@ -282,20 +289,51 @@ def copy_at(revision: str, path: Path, git: Git) -> Iterator[RevisionCopy]:
         UsageError: The path is not in a Git work tree, or the work tree does not have the revision.
     """
     root, commit, inside = _locate(git, revision, path)
-    archive = git.run(root, "archive", "--format=tar", commit)
-    if archive is None:
-        raise git.error(UsageError(f"{root}: git cannot read the revision {revision}"))
-    with tempfile.TemporaryDirectory(prefix="drift-") as folder, tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter=_inside)  # noqa: S202 - the filter keeps everything inside the folder
-        yield RevisionCopy(Path(folder), root, inside)
+    with _checked_out(git, root, commit) as (folder, _):
+        yield RevisionCopy(folder, root, inside)
 
 
-def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """Leaves out links that lead out of the repository."""
-    try:
-        return tarfile.data_filter(member, folder)
-    except tarfile.FilterError:
-        return None
+@contextmanager
+def _checked_out(git: Git, root: Path, commit: str, inside: str = ".") -> Iterator[tuple[Path, Sequence[str]]]:
+    """Checks out a path of a commit into a temporary folder.
+
+    The files have the form of the work tree, with which they are compared: with its line ends, and after filters such
+    as those of git-crypt and Git LFS. ``git archive`` would leave out what .gitattributes marks as ``export-ignore``.
+
+    Yields:
+        The folder, which stands for the root, and the links in it that led out of the repository, which are removed.
+
+    Raises:
+        UsageError: Git cannot read the commit, or a filter fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
+        folder, index = Path(scratch).resolve() / "files", Path(scratch) / "index"
+        folder.mkdir()
+
+        def check_out(names: Collection[bytes]) -> bool:
+            given = b"".join(name + b"\0" for name in names)
+            prefix = f"--prefix={folder}/"
+            return git.run(root, "checkout-index", "-z", "--stdin", prefix, given=given, index=index) is not None
+
+        # A sparse checkout may lack what was synced.
+        is_read = git.run(root, "-c", "core.sparseCheckout=false", "read-tree", commit, index=index) is not None
+        every = (git.run(root, "ls-files", "-z", "--cached", index=index) or b"").split(b"\0")[:-1]
+        part = os.fsencode(inside)
+        names = [name for name in every if inside == "." or name == part or name.startswith(part + b"/")]
+        is_read = is_read and check_out(names)
+        if is_read and len(names) < len(every) and any(_links_in(folder)):
+            # They may lead to any other path.
+            is_read = check_out({*every} - {*names})
+        if not is_read:
+            raise git.error(UsageError(f"{root}: git cannot check out {inside} of the revision {commit}"))
+        outside = [link for link in _links_in(folder) if not Path(os.path.realpath(link)).is_relative_to(folder)]
+        for link in outside:
+            link.unlink()
+        yield folder, [link.relative_to(folder).as_posix() for link in outside]
+
+
+def _links_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_symlink())
 
 
 def _locate(git: Git, revision: str, path: Path) -> tuple[Path, str, str]:
@@ -313,34 +351,39 @@ def _locate(git: Git, revision: str, path: Path) -> tuple[Path, str, str]:
                 f"the Git work tree at {root} has no revision {revision}; run `git -C {root} fetch origin {revision}`"
             )
         )
-    return root, commit, path.resolve().relative_to(root.resolve()).as_posix()
+    try:
+        return root, commit, path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        raise UsageError(
+            f"{path}: leads out of the Git work tree at {root}, so it has no revision {revision}"
+        ) from None
 
 
 def _read_revision(git: Git, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
     root, commit, inside = _locate(git, revision, path)
-    archive = git.run(root, "archive", "--format=tar", commit, "--", inside)
-    if archive is None:
-        exists = git.run(root, "cat-file", "-e", f"{commit}:{'' if inside == '.' else inside}") is not None
-        if exists or not git.deadline.remaining():
-            raise git.error(UsageError(f"{path}: git cannot read it at revision {revision}"))
-        return
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        members = {member.name: member for member in files if member.isfile()}
+    with _checked_out(git, root, commit, inside) as (top, outside):
 
         def read(name: str) -> bytes:
-            content = files.extractfile(members[name])
-            return b"" if content is None else content.read()
+            try:
+                return read_file(top / name)
+            except OSError as error:
+                raise ManifestError(f"{revision}:{name}: cannot be read: {error.strerror}") from None
 
         prefix = "" if inside == "." else f"{inside}/"
-        if path.is_dir():
-            below = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
-            kept = [name for name in below if not is_left_out(name, str(path), exclude)]
-            selected = select_files(str(path), kept, lambda name: read(prefix + name))
+        if (top / inside).is_dir():
+            below = [name for name in files_below(top / inside) if not is_left_out(name, str(path), exclude)]
+            lost = [name for name in outside if name.startswith(prefix) and PurePosixPath(name).suffix in ENDINGS]
+            selected = select_files(str(path), below, lambda name: read(prefix + name))
             for error in selected.errors:
                 raise error
             names = [prefix + name for name in selected.files]
         else:
-            names = [] if is_excluded(str(path), exclude) else sorted(members)
+            lost = [name for name in outside if name == inside]
+            names = [inside] if (top / inside).exists() and not is_excluded(str(path), exclude) else []
+        if lost:
+            raise ManifestError(
+                f"{revision}:{lost[0]}: leads out of the repository, so it cannot be read at a revision"
+            )
         for name in names:
             yield f"{revision}:{name}", read(name)
 

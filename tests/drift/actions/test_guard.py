@@ -149,6 +149,18 @@ def test_a_base_that_is_not_what_the_report_saw_conflicts(repository: Path, caps
     assert (effects[f"Deployment/web {CONTAINER}.image"], status) == ("conflicts", 1)
 
 
+def test_a_manifest_that_is_not_exported_is_guarded_too(repository: Path, capsys: Out) -> None:
+    (repository / ".gitattributes").write_text("shop.yaml export-ignore\n")
+    git(Path(), "add", ".gitattributes")
+    git(Path(), "commit", "--quiet", "--message=attributes")
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("replicas: 2", "replicas: 3"))
+    git(Path(), "commit", "--quiet", "--all", "--message=second")
+
+    status, effects = _guard(capsys, "--base", "HEAD~1", "--head", "HEAD")
+
+    assert (status, effects["Deployment/web spec.replicas"]) == (1, "overwrites")
+
+
 def test_two_revisions_are_compared(repository: Path, capsys: Out) -> None:
     git(Path(), "switch", "--quiet", "--create", "feature")
     (repository / "shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31"))

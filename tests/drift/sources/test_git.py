@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drift.cli import main
-from drift.errors import SourceError, UsageError
+from drift.errors import ManifestError, SourceError, UsageError
 from drift.kube.limits import Deadline
 from drift.sources.git import Revisions, blame, load_manifests_at, manifests_info, read_porcelain
 from tests.git import git
@@ -54,6 +54,77 @@ def test_manifests_are_read_at_a_revision(repository: Path) -> None:
     then = load_manifests_at("HEAD~1", [str(repository / "apps")])
 
     assert [manifest.name for manifest in then] == ["first"]
+
+
+def test_attributes_leave_out_and_change_nothing_at_a_revision(repository: Path) -> None:
+    (repository / ".gitattributes").write_text("apps export-ignore\n*.yaml export-subst\n")
+    (repository / "apps" / "b.yaml").write_text(_config_map("b") + 'data: {commit: "$Format:%H$"}\n')
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=second")
+
+    then = load_manifests_at("HEAD", [str(repository / "apps")])
+
+    assert [manifest.name for manifest in then] == ["first", "b"]
+    assert then[1].body["data"] == {"commit": "$Format:%H$"}
+
+
+def test_a_sparse_checkout_leaves_out_nothing_at_a_revision(repository: Path) -> None:
+    (repository / "other").mkdir()
+    (repository / "other" / "b.yaml").write_text(_config_map("b"))
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=second")
+    git(repository, "sparse-checkout", "set", "apps")
+    assert not (repository / "other").exists()
+
+    assert [manifest.name for manifest in load_manifests_at("HEAD", [str(repository / "other")])] == ["b"]
+
+
+def test_links_inside_the_repository_are_followed_at_a_revision(repository: Path) -> None:
+    (repository / "shared.yaml").write_text(_config_map("shared"))
+    (repository / "apps" / "shared.yaml").symlink_to("../shared.yaml")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=second")
+    (repository / "shared.yaml").write_text(_config_map("later"))
+
+    then = load_manifests_at("HEAD", [str(repository / "apps")])
+
+    assert [manifest.name for manifest in then] == ["first", "shared"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("apps", r"^HEAD:apps/outside\.yaml: leads out of the repository"),
+        ("apps/outside.yaml", r"outside\.yaml: leads out of the Git work tree"),
+    ],
+)
+def test_a_link_out_of_the_repository_is_an_error_at_a_revision(repository: Path, path: str, message: str) -> None:
+    (repository.parent / "outside.yaml").write_text(_config_map("outside"))
+    (repository / "apps" / "outside.yaml").symlink_to("../../outside.yaml")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=second")
+
+    with pytest.raises((ManifestError, UsageError), match=message):
+        load_manifests_at("HEAD", [str(repository / path)])
+
+
+def test_a_folder_that_a_later_commit_deletes_is_read_at_a_revision(repository: Path) -> None:
+    (repository / "apps" / "README.md").write_text("# Apps\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=second")
+    git(repository, "rm", "--quiet", "-r", "apps")
+
+    assert [manifest.name for manifest in load_manifests_at("HEAD", [str(repository / "apps")])] == ["first"]
+
+
+def test_reading_a_revision_leaves_the_index_as_it_is(repository: Path) -> None:
+    (repository / "apps" / "a.yaml").write_text(_config_map("staged"))
+    git(repository, "add", ".")
+    before = (repository / ".git" / "index").read_bytes()
+
+    load_manifests_at("HEAD", [str(repository / "apps")])
+
+    assert (repository / ".git" / "index").read_bytes() == before
 
 
 def test_after_the_deadline_git_is_not_asked(repository: Path) -> None:
