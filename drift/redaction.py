@@ -66,6 +66,10 @@ _HELM_LABELS: Final = frozenset({("owner", "helm"), *(("status", status) for sta
 
 #: User and password in a URL, also if its two slashes became one because it was treated as a path.
 _CREDENTIALS: Final = re.compile(r"(?<=:/)(/?)[^/?#\s]*@")
+#: A credential in the query of a URL, such as ``private_token``, ``sshkey`` and ``X-Amz-Signature``.
+_IN_QUERY: Final = re.compile(
+    r"([?&][\w.-]*?(?:token|secret|passw|key|signature|\bsig\b|credential)[\w.-]*=)[^&#\s\"'`]+", re.IGNORECASE
+)
 
 _NAME: Final = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
@@ -99,8 +103,8 @@ class Redacted:
 
 
 def without_passwords(text: str) -> str:
-    """Removes users and passwords from the URLs in a text."""
-    return _CREDENTIALS.sub(r"\1", text)
+    """Removes users and passwords from the URLs in a text, and credentials from their queries."""
+    return _IN_QUERY.sub(r"\1...", _CREDENTIALS.sub(r"\1", text))
 
 
 def is_secret(api_version: str, kind: str) -> bool:

@@ -1,8 +1,8 @@
 """Runs the user's own programs that render manifests: kustomize, kubectl and helm.
 
 They are found on PATH and run without a shell, with a time limit, bounded output and no input. What they write to
-standard error becomes one line. It never contains the content of a file: such programs quote what they cannot parse,
-which may be a Secret, between backticks.
+standard error becomes one line. Such programs quote what they cannot parse, which may be a value of a Secret, so the
+line has no quotations but those of files, fields and other names.
 """
 
 import os
@@ -34,6 +34,26 @@ _MAX_MESSAGE_BYTES: Final = 64 * 1024
 _MAX_LINE: Final = 400
 _CHUNK: Final = 64 * 1024
 _QUOTED: Final = re.compile(r"`[^`]*(?:`|\Z)")
+#: What is between double quotes, with the word before it.
+_DOUBLE_QUOTED: Final = re.compile(r'(?P<word>\b\w+:? +)?"(?P<text>(?:[^"\\]|\\.)*+)(?:"|\Z)')
+#: The words before a name. Before other words, and with spaces in it, a quotation may be a value.
+_NAMED: Final = frozenset(
+    {"chart", "directory", "executing", "field", "file", "function", "get", "kind", "namespace", "patch", "resource"}
+)
+#: Values without such quotes, and what replaces them: Go prints lists and maps in brackets.
+_UNQUOTED: Final = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"literal sources \[.*", "a literal of a generator is not KEY=VALUE"),
+        (r"(can't iterate over|for value|invalid utf8 bytes|--set-json data) .*", r"\1 ..."),
+        (r"(?<!file sources: )(?<!source files: )(?<![^\s(:=])\[(?!\]).*", "..."),
+        (r"\bmap\[(?!string\]).*", "..."),
+        (r"\{[\"'].*", "..."),
+    )
+)
+#: kubectl may log the message of kustomize: quoted, or on lines of its own.
+_LOGGED: Final = re.compile(r'"command failed" err=(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|<\n(?P<lines>.*?)\n >)', re.DOTALL)
+_ESCAPES: Final = {"n": "\n", "t": "\t"}
 #: Prefixes without information: Go programs print a level, klog a time and a source line, helm the word Error.
 _PREFIX: Final = re.compile(r"^(?:Error: |error: |fatal: |FATAL: |[EFW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+\] )+")
 _NOISE: Final = re.compile(r"^(?:#|WARNING|Warning|level=|W\d{4} |walk\.go|coalesce\.go|time=)")
@@ -192,16 +212,30 @@ def reason_in(messages: bytes, status: int) -> str:
         messages: What it wrote to standard error.
         status: Its exit status, for a program that says nothing.
     """
-    text = _QUOTED.sub("...", messages.decode(errors="replace"))
+    text = _QUOTED.sub("...", _LOGGED.sub(_logged, messages.decode(errors="replace")))
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     said = [line for line in lines if not _NOISE.match(line)] or lines
     if not said:
         return f"exit status {status}"
     # The usage may follow, or come first: the line that says Error is the one.
     line = next((line for line in said if line.startswith(("Error: ", "error: "))), said[0])
-    line = without_passwords(_PREFIX.sub("", line))
+    line = _DOUBLE_QUOTED.sub(_name_or_dots, without_passwords(_PREFIX.sub("", line)))
+    for pattern, replacement in _UNQUOTED:
+        line = pattern.sub(replacement, line)
     line = "".join(letter if letter.isprintable() else "?" for letter in line)
     return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
+
+
+def _logged(match: re.Match[str]) -> str:
+    if match["quoted"] is None:
+        return match["lines"]
+    return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), match["quoted"])
+
+
+def _name_or_dots(match: re.Match[str]) -> str:
+    word = match["word"] or ""
+    is_name = word.rstrip(": ").casefold() in _NAMED and " " not in match["text"]
+    return match[0] if is_name else f"{word}..."
 
 
 def _read(process: subprocess.Popen[bytes], max_bytes: int) -> tuple[bytes, bool]:

@@ -154,6 +154,14 @@ def _report(*arguments: str) -> tuple[int, dict[str, Any]]:
         ({"prod/kustomization.yaml": "resources: [https://git.invalid/x//y?ref=v1]\n"}, "prod: kustomize failed: "),
         ({"prod/kustomization.yaml": "{}\n"}, "prod: kustomize failed: kustomization.yaml is empty"),
         ({"base/more.yaml": "kind: Secret\nstringData:\n  a: hunter2\n b: hunter2\n"}, "prod: kustomize failed: "),
+        (
+            {"prod/kustomization.yaml": "secretGenerator: [{name: a, literals: [hunter2]}]\n"},
+            "prod: kustomize failed: loading KV pairs: a literal of a generator is not KEY=VALUE",
+        ),
+        (
+            {"prod/kustomization.yaml": 'patches: [{patch: "- {op: add, path: /data/a, value: hunter2}"}]\n'},
+            "prod: kustomize failed: must specify a target for JSON patch ...",
+        ),
     ],
 )
 @pytest.mark.usefixtures("kustomize", "folder")

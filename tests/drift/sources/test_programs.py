@@ -134,6 +134,62 @@ def test_a_failure_is_the_line_that_says_why(tmp_path: Path) -> None:
         (b"usage: render\nError: bad \x1b[31mflag\n", "bad ?[31mflag"),
         (b"E1129 12:00:00.000000   42 main.go:1] it broke\n", "it broke"),
         (b"Error: " + b"x" * 1000, "x" * 397 + "..."),
+        # kustomize
+        (
+            b"Error: loading KV pairs: literal sources [hunter2]: invalid literal source hunter2, expected key=value\n",
+            "loading KV pairs: a literal of a generator is not KEY=VALUE",
+        ),
+        (
+            b"Error: loading KV pairs: env source files: [.env]: line [112 119] has invalid utf8 bytes : hunter2\n",
+            "loading KV pairs: env source files: [.env]: line ...",
+        ),
+        (
+            b"Error: loading KV pairs: file sources: [key.pem]: evalsymlink failure on '/app/key.pem'\n",
+            "loading KV pairs: file sources: [key.pem]: evalsymlink failure on '/app/key.pem'",
+        ),
+        (
+            b'Error: must specify a target for JSON patch [patch: "- op: add\\n  path: /data/a\\n  value: hunter2"]\n',
+            "must specify a target for JSON patch ...",
+        ),
+        (
+            b"Error: options.index 4 is out of bounds for value hunter2\n",
+            "options.index 4 is out of bounds for value ...",
+        ),
+        (
+            b"Error: missing metadata.name in object {{v1 Secret} map[key:hunter2]}\n",
+            "missing metadata.name in object {{v1 Secret} ...",
+        ),
+        (
+            b'Error: no resource matches strategic merge patch "Secret.[noVer].[noGrp]/db.[noNs]"\n',
+            'no resource matches strategic merge patch "Secret.[noVer].[noGrp]/db.[noNs]"',
+        ),
+        (
+            b'error: invalid Kustomization: json: unknown field "literal"\n',
+            'invalid Kustomization: json: unknown field "literal"',
+        ),
+        # kubectl, which logs the message of kustomize
+        (
+            b'E1129 12:00:00.000000   42 main.go:1] "command failed" err="loading \\"hunter2\\" failed"\n',
+            "loading ... failed",
+        ),
+        (
+            b'E1129 12:00:00.000000   42 main.go:1] "command failed" err=<\n\tin: `\n\thunter2\n\t`: no patch\n >\n',
+            "in: ...: no patch",
+        ),
+        # helm
+        (
+            b'Error: failed parsing --set data: key "hunter2" has no value\n',
+            "failed parsing --set data: key ... has no value",
+        ),
+        (
+            b'Error: template: a.yaml:1:6: executing "a.yaml" at <.Values.p>: range can\'t iterate over hunter2\n',
+            'template: a.yaml:1:6: executing "a.yaml" at <.Values.p>: range can\'t iterate over ...',
+        ),
+        (
+            b'Error: error calling tpl: cannot parse template "hunter2 {{ \\"a\\" }}": function "foo" not defined\n',
+            'error calling tpl: cannot parse template ...: function "foo" not defined',
+        ),
+        (b'Error: parsing time "hunter2\nhunter3', "parsing time ..."),
     ],
 )
 def test_the_reason_is_one_line_without_content_and_passwords(messages: bytes, reason: str) -> None:
@@ -149,3 +205,21 @@ def test_the_first_program_on_path_is_chosen(tmp_path: Path, monkeypatch: pytest
     assert found == Program("render", str(tmp_path / "render"))
     assert found.version() == "v1.2.3"
     assert find_program("no-such-program") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "https://git.example.com/x?private_token=hunter2&ref=main",
+            "https://git.example.com/x?private_token=...&ref=main",
+        ),
+        ("ssh://git@git.example.com/x?ref=v1&sshkey=aHVudGVyMg==", "ssh://git.example.com/x?ref=v1&sshkey=..."),
+        ("https://s3.example.com/x?X-Amz-Signature=hunter2#a", "https://s3.example.com/x?X-Amz-Signature=...#a"),
+        ("https://git.example.com/x?ref=v1.2.3&depth=1", "https://git.example.com/x?ref=v1.2.3&depth=1"),
+    ],
+)
+def test_credentials_in_the_query_of_a_url_are_hidden(url: str, shown: str) -> None:
+    assert reason_in(f"Error: accumulating resources from '{url}': refused\n".encode(), 1) == (
+        f"accumulating resources from '{shown}': refused"
+    )
