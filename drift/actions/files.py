@@ -8,12 +8,13 @@ from difflib import SequenceMatcher, unified_diff
 from typing import Final
 
 from drift.advice.refusals import STDIN
+from drift.compare.show import contains_redacted
 from drift.documents.edit import EditError, add_document, insert_item, lines_of, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from drift.model import ObjectReport, Report, SourceInfo, SourceKind
 from drift.objects import Json, Object, as_object
-from drift.redaction import is_secret
+from drift.redaction import is_secret, redact_secret
 from drift.sources.kustomizations import KUSTOMIZATIONS
 
 #: Reads a text file, with its line breaks. Raises OSError if it cannot, and UnicodeError if it is not UTF-8.
@@ -26,6 +27,10 @@ _HARMLESS_FIELDS: Final = frozenset(
         *("generatorOptions", "patches", "patchesStrategicMerge", "patchesJson6902"),
     }
 )
+#: A manifest of a Secret in a text, as in a patch of a kustomization.
+_SECRET_IN_TEXT: Final = re.compile(r"\bkind[\"']?[ \t]*:[ \t]*[\"']?Secret\b")
+#: Where a value is in a document.
+_Steps = tuple[str | int, ...]
 _NOT_IN_A_FILE_NAME: Final = re.compile(r"[^A-Za-z0-9.-]")
 
 
@@ -128,16 +133,46 @@ def shows_secrets(change: FileChange) -> bool:
 
 
 def _lines_of_secrets(text: str) -> Iterator[range]:
-    for document in read_documents(text.encode(), ""):
-        body = as_object(document.value)
-        items = body.get("items")
-        found: list[tuple[tuple[str | int, ...], Json]] = [((), body)]
-        found += [(("items", index), item) for index, item in enumerate(items if isinstance(items, list) else ())]
-        for steps, value in found:
-            one = as_object(value)
-            if one and is_secret(str(one.get("apiVersion")), str(one.get("kind"))):
-                for name in ("data", "stringData"):
-                    yield lines_of(text, document.number, (*steps, name))
+    lines = _lines(text)
+    documents = [*read_documents(text.encode(), "")]
+    ends = [*(document.line - 1 for document in documents[1:]), len(lines)]
+    for document, end in zip(documents, ends, strict=True):
+        hidden = [lines_of(text, document.number, steps) for steps in _hidden_places(document.value)]
+        yield from hidden
+        if hidden:
+            # Values may have been commented out.
+            yield from (range(n, n + 1) for n in range(document.line - 1, end) if lines[n].lstrip().startswith("#"))
+
+
+def _hidden_places(value: Json, steps: _Steps = ()) -> Iterator[_Steps]:
+    """Yields where values of Secrets are in a document.
+
+    A Secret may be an item of a list, a part of another object, or the text of one, such as a patch.
+    """
+    if isinstance(value, str) and _SECRET_IN_TEXT.search(value):
+        yield steps
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _hidden_places(item, (*steps, index))
+    elif isinstance(value, dict) and _is_secret(value):
+        yield from _redacted_places(value, redact_secret(value), steps)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from [(*steps, name)] if name == "secretGenerator" else _hidden_places(part, (*steps, name))
+
+
+def _is_secret(value: Object) -> bool:
+    api_version, kind = value.get("apiVersion"), value.get("kind")
+    is_list = isinstance(value.get("items"), list)
+    return isinstance(api_version, str) and isinstance(kind, str) and not is_list and is_secret(api_version, kind)
+
+
+def _redacted_places(value: Object, shown: Object, steps: _Steps) -> Iterator[_Steps]:
+    for name, part in value.items():
+        if isinstance(part, dict) and isinstance(shown.get(name), dict) and name != "data":
+            yield from _redacted_places(part, shown[name], (*steps, name))
+        elif name not in shown or contains_redacted(shown[name]):
+            yield *steps, name
 
 
 def _lines(text: str) -> list[str]:

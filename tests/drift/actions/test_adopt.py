@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from drift.actions.files import FileChange, shows_secrets
 from drift.cli import main
 
 MANIFESTS = """\
@@ -136,6 +137,54 @@ def test_a_patch_that_would_show_a_secret_beside_the_change_is_withheld(
     assert "shop.yaml: not in the patch, which would show values of a Secret beside the change" in printed.err
     assert main(["adopt", "report.json", _id("data.mode"), "--write"]) == 0
     assert "mode: slow" in (repository / "shop.yaml").read_text()
+
+
+BESIDE = {
+    "an annotation": "kind: Secret\nmetadata:\n  name: s\n  namespace: shop\n  annotations: {copy: git-secret}",
+    "an unknown field": "kind: Secret\nmetadata: {name: s, namespace: shop}\npassword: git-secret",
+    "a label": "kind: Secret\nmetadata:\n  name: s\n  namespace: shop\n  labels: {password: git-secret}",
+    "a comment": "kind: Secret\nmetadata: {name: s, namespace: shop}\ndata: {a: eA==}\n# b: git-secret",
+    "another object": "kind: T\nmetadata: {name: t}\nof: {apiVersion: v1, kind: Secret, data: {a: git-secret}}",
+    "a text": 'kind: T\nmetadata: {name: t}\ndata: {a: "kind: Secret\\ndata: {a: git-secret}"}',
+}
+
+
+@pytest.mark.parametrize("place", BESIDE)
+def test_a_patch_shows_no_secret_wherever_it_is_beside_the_change(repository: Path, capsys: Out, place: str) -> None:
+    edited = "apiVersion: v1\ndata: {mode: fast}\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"
+    version = "x.io/v1" if "kind: T" in BESIDE[place] else "v1"
+    _report(repository, f"apiVersion: {version}\n{BESIDE[place]}\n---\n{edited}")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", _id("data.mode")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "git-secret" not in printed.err
+
+
+def test_names_of_a_secret_beside_a_change_are_shown(repository: Path, capsys: Out) -> None:
+    edited = "apiVersion: v1\ndata: {mode: fast}\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"
+    values = "stringData: {a: git-secret}\n\n\n\n"
+    _report(repository, f"{values}apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: shop}}\n---\n{edited}")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", _id("data.mode")]) == 0
+    assert " metadata: {name: s, namespace: shop}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        'secretGenerator: [{name: s, literals: ["password=git-secret"]}]',
+        "patches:\n- patch: |\n    kind: Secret\n    metadata: {name: s}\n    stringData: {password: git-secret}",
+    ],
+)
+def test_a_patch_of_a_kustomization_shows_no_secret_beside_the_change(generator: str) -> None:
+    before = f"{generator}\nresources:\n- shop.yaml\n"
+    far = before.replace("resources:", "\n\n\nresources:\n- a.yaml\n- b.yaml\n- c.yaml")
+
+    assert shows_secrets(FileChange("kustomization.yaml", before, f"{before}- stray.yaml\n"))
+    assert not shows_secrets(FileChange("kustomization.yaml", far, f"{far}- stray.yaml\n"))
 
 
 STRAY = """\
