@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from drift.cli.console import say
+from drift.config.reader import load_settings
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import UsageError
 from drift.globs import FileGlob, Glob
@@ -91,10 +92,7 @@ def chosen_sources(options: argparse.Namespace, settings: Settings) -> tuple[Sou
     if options.release is not None or options.values or options.set_values:
         index = _only_chart(requests)
         requests[index] = replace(
-            requests[index],
-            release=options.release,
-            values=tuple(options.values),
-            set_values=tuple(options.set_values),
+            requests[index], release=options.release, values=tuple(options.values), set_values=tuple(options.set_values)
         )
     chosen = tuple(requests) or settings.sources
     if not chosen:
@@ -159,8 +157,13 @@ def _unless_whole(shard: Shard) -> Shard | None:
     return shard if shard.count > 1 else None
 
 
-def with_flags(settings: Settings, options: argparse.Namespace) -> Settings:
-    """Returns the settings with the flags applied: --unmanaged replaces a setting, the others add to one."""
+def chosen_settings(options: argparse.Namespace) -> Settings:
+    """Reads the settings and applies the flags: --unmanaged replaces a setting, the others add to one.
+
+    Raises:
+        ConfigError: The settings are invalid.
+    """
+    settings = load_settings(options.config)
     return replace(
         settings,
         appliers=(*options.applier, *settings.appliers),

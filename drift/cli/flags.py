@@ -34,9 +34,7 @@ def add_people(people: _Flags) -> None:
         ),
     )
     people.add_argument(
-        "--blame",
-        action="store_true",
-        help="name the author of each finding's line in Git, from the local repository",
+        "--blame", action="store_true", help="name the author of each finding's line in Git, from the local repository"
     )
     add_audit_users(people)
 
@@ -63,21 +61,19 @@ def add_audit_users(people: _Flags) -> None:
     )
 
 
-def add_impersonation(live: _Flags) -> None:
-    """Adds the flags of impersonation, as with kubectl."""
+def add_user_and_namespace(live: _Flags) -> None:
+    """Adds the flags of impersonation and the default namespace, as with kubectl."""
     live.add_argument(
         "--as",
         dest="as_user",
         metavar="USER",
         help="impersonate this user, as with kubectl; for a service account system:serviceaccount:NAMESPACE:NAME",
     )
-    add_list(
-        live,
-        "--as-group",
-        metavar="GROUP",
-        help="a group of the user to impersonate; repeatable",
-    )
+    add_list(live, "--as-group", metavar="GROUP", help="a group of the user to impersonate; repeatable")
     live.add_argument("--as-uid", metavar="UID", help="the UID of the user to impersonate")
+    live.add_argument(
+        "-n", "--namespace", metavar="NAME", help="the namespace of manifests without one (default: as kubectl)"
+    )
 
 
 def add_sources(command: argparse.ArgumentParser, paths: str) -> None:
@@ -122,18 +118,9 @@ def add_sources(command: argparse.ArgumentParser, paths: str) -> None:
     sources.add_argument(
         "--release", metavar="NAME", help="the release name for the chart (default: the name of the chart)"
     )
+    add_list(sources, "--values", metavar="FILE", help="a values file of the chart, as with helm; repeatable")
     add_list(
-        sources,
-        "--values",
-        metavar="FILE",
-        help="a values file of the chart, as with helm; repeatable",
-    )
-    add_list(
-        sources,
-        "--set",
-        dest="set_values",
-        metavar="KEY=VALUE",
-        help="a value of the chart, as with helm; repeatable",
+        sources, "--set", dest="set_values", metavar="KEY=VALUE", help="a value of the chart, as with helm; repeatable"
     )
     add_exclude(sources)
 
@@ -170,13 +157,6 @@ def _glob(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("give a glob, such as '*-values.yaml' or 'apps/test'")
     return text
-
-
-def add_namespace(live: _Flags) -> None:
-    """Adds ``--namespace``."""
-    live.add_argument(
-        "-n", "--namespace", metavar="NAME", help="the namespace of manifests without one (default: as kubectl)"
-    )
 
 
 def add_comparison(scan: _Flags) -> None:
@@ -257,10 +237,7 @@ def add_output(to: _Flags, verbose: str) -> None:
         f"of everything ({', '.join(Severity)})",
     )
     to.add_argument(
-        "--limit",
-        type=_count,
-        metavar="N",
-        help="text, Markdown and HTML show only this many findings, the worst ones",
+        "--limit", type=_count, metavar="N", help="text, Markdown and HTML show only this many findings, the worst ones"
     )
     add_list(
         to,
@@ -285,10 +262,7 @@ def add_output(to: _Flags, verbose: str) -> None:
     )
     to.add_argument("-v", "--verbose", action="store_true", help=verbose)
     to.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        help="print only the --output formats, and only errors on standard error",
+        "-q", "--quiet", action="store_true", help="print only the --output formats, and only errors on standard error"
     )
     add_color(to)
 

@@ -14,14 +14,13 @@ from drift.cli.flags import (
     add_config,
     add_exclude,
     add_history,
-    add_impersonation,
     add_list,
-    add_namespace,
     add_output,
     add_output_format,
     add_people,
     add_saved_report,
     add_sources,
+    add_user_and_namespace,
     duration,
     port,
     report_url,
@@ -295,13 +294,9 @@ def _add_report(commands: _Commands) -> None:
         help="the kubeconfig, as with kubectl; repeatable, to scan several clusters",
     )
     add_list(
-        live,
-        "--context",
-        metavar="NAME",
-        help="the context of the kubeconfig; repeatable, to scan several clusters",
+        live, "--context", metavar="NAME", help="the context of the kubeconfig; repeatable, to scan several clusters"
     )
-    add_impersonation(live)
-    add_namespace(live)
+    add_user_and_namespace(live)
     live.add_argument(
         "--request-timeout",
         type=duration,
@@ -346,9 +341,7 @@ def _add_report(commands: _Commands) -> None:
         help="print ignore rules for the findings, as a start for drift.yaml, instead of the text report",
     )
     output.add_argument(
-        "--push-metrics",
-        action="store_true",
-        help="also send the metrics to the Pushgateway at DRIFT_PUSHGATEWAY_URL",
+        "--push-metrics", action="store_true", help="also send the metrics to the Pushgateway at DRIFT_PUSHGATEWAY_URL"
     )
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 1 if there is drift")
 
@@ -367,8 +360,7 @@ def _add_watch(commands: _Commands) -> None:
     live = watch.add_argument_group("cluster")
     live.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig, as with kubectl")
     live.add_argument("--context", metavar="NAME", help="the context of the kubeconfig")
-    add_impersonation(live)
-    add_namespace(live)
+    add_user_and_namespace(live)
     add_comparison(watch.add_argument_group("comparison"))
     people = watch.add_argument_group("people")
     add_list(

@@ -15,15 +15,15 @@ from drift.api import open_cluster, open_dump, read_sources, scan
 from drift.cli.choices import (
     ClusterTarget,
     audit_options,
+    chosen_settings,
     chosen_shard,
     chosen_sources,
     chosen_targets,
     scope_names,
-    with_flags,
 )
 from drift.cli.console import Progress, say, write_stdout
 from drift.cli.outputs import chosen_outputs, write_outputs
-from drift.config.reader import DEFAULT_FILE, load_settings
+from drift.config.reader import DEFAULT_FILE
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
 from drift.gitops.managers import known_appliers
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
             raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
         outputs = [(form, file) for form, file in outputs if file is not None]
     gateway = _gateway() if options.push_metrics else None
-    settings = with_flags(load_settings(options.config), options)
+    settings = chosen_settings(options)
     requests = chosen_sources(options, settings)
     recorder = _recorder(options, settings, scope_names(requests))
     deadline = Deadline(options.deadline or SCAN_SECONDS)

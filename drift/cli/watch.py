@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Final
 
 from drift.api import open_cluster, read_sources, source_context
-from drift.cli.choices import audit_options, chosen_sources, scope_names, with_flags
+from drift.cli.choices import audit_options, chosen_settings, chosen_sources, scope_names
 from drift.cli.console import is_terminal, say, write_stdout
-from drift.config.reader import DEFAULT_FILE, load_settings
+from drift.config.reader import DEFAULT_FILE
 from drift.config.settings import Settings, SourceRequest
 from drift.errors import UsageError
 from drift.history.store import History, scope_of
@@ -58,7 +58,7 @@ def run_watch(options: argparse.Namespace) -> int:
     """
     # There is nothing to reload yet.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    settings = with_flags(load_settings(options.config), options)
+    settings = chosen_settings(options)
     requests = chosen_sources(options, settings)
     if any(request.target == "-" for request in requests):
         raise UsageError("drift watch reloads manifests when they change, so it cannot read them from standard input")
@@ -80,11 +80,7 @@ def run_watch(options: argparse.Namespace) -> int:
     seen = inputs.fingerprint()
     desired = inputs.load()
     watcher = Watcher(
-        server,
-        desired,
-        output=_Output(options),
-        recorder=_recorder(options, server, requests),
-        audit=audit,
+        server, desired, output=_Output(options), recorder=_recorder(options, server, requests), audit=audit
     )
     sources = _audit_sources(options, audit, watcher.enqueue)
     service = HttpServer(watcher.status, options.listen, options.metrics_port)
@@ -134,7 +130,7 @@ class _Inputs:
     def load(self) -> DesiredState:
         """Reads the settings and the sources."""
         options = self._options
-        settings = with_flags(load_settings(options.config), options)
+        settings = chosen_settings(options)
         requests = chosen_sources(options, settings)
         sources = read_sources(
             requests,

@@ -15,7 +15,7 @@ from drift.policy.digest import digest
 from drift.policy.findings import missing_finding
 from drift.scanning.inference import OtherShards
 from drift.scanning.options import FieldPlace
-from drift.scanning.plan import MissingObject
+from drift.scanning.plan import AbsentObject
 
 #: Stands for an object that was not in Git at the last sync.
 _NOTHING: Object = {"metadata": {}}
@@ -153,7 +153,7 @@ def _body(manifests: Mapping[ObjectKey, Manifest] | None, key: ObjectKey) -> Obj
     return _NOTHING if manifest is None else manifest.body
 
 
-def report_missing(absent: MissingObject, last_sync: LastSync, cluster: str, field_place: FieldPlace) -> ObjectReport:
+def report_missing(absent: AbsentObject, last_sync: LastSync, cluster: str, field_place: FieldPlace) -> ObjectReport:
     """Reports a manifest without a live object: missing, or in sync if the manifest itself says so.
 
     Args:

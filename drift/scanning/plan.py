@@ -68,7 +68,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class MissingObject:
+class AbsentObject:
     """A manifest whose live object does not exist.
 
     Attributes:
@@ -117,11 +117,11 @@ class PendingKind:
         """Yields the pending manifests by name, for each namespace."""
         yield from self._namespaces.items()
 
-    def absent(self) -> Iterator[MissingObject]:
+    def absent(self) -> Iterator[AbsentObject]:
         """Yields the pending manifests as absent: all live objects of the kind have been read."""
         for namespace, manifests in self.rest():
             for name, manifest in manifests.items():
-                yield MissingObject(manifest, self.kind.resource.key(namespace, name))
+                yield AbsentObject(manifest, self.kind.resource.key(namespace, name))
 
     def _namespace(self, live: LiveObject) -> str | None:
         return live.namespace if self.kind.resource.namespaced else None
@@ -143,7 +143,7 @@ class Plan:
     kinds: tuple[PlannedKind, ...]
     described: frozenset[ObjectKey]
     unchecked: tuple[ObjectReport, ...]
-    absent: tuple[MissingObject, ...]
+    absent: tuple[AbsentObject, ...]
     patterns: tuple[VariableKey, ...] = ()
     repeats: tuple[str, ...] = ()
 
@@ -199,7 +199,7 @@ class ResourceMapper:
         """Groups manifests by kind and namespace."""
         kinds: dict[tuple[str, str], PlannedKind] = {}
         unchecked: list[ObjectReport] = []
-        absent: list[MissingObject] = []
+        absent: list[AbsentObject] = []
         patterns: list[VariableKey] = []
         merged, conflicts, repeats = self._merge(manifests)
         # kustomize computes the hash in their names from encrypted files, and Flux from the decrypted ones.
@@ -223,7 +223,7 @@ class ResourceMapper:
                 unchecked.append(_unchecked(manifest, key, conflicts[key]))
             elif resource is None:
                 unserved = self._not_served(manifest, key)
-                if isinstance(unserved, MissingObject):
+                if isinstance(unserved, AbsentObject):
                     absent.append(unserved)
                 else:
                     unchecked.append(unserved)
@@ -280,7 +280,7 @@ class ResourceMapper:
         default = self._options.namespace or self._source.default_namespace
         return resource.key(manifest.namespace or default, manifest.name)
 
-    def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | MissingObject:
+    def _not_served(self, manifest: Manifest, key: ObjectKey) -> ObjectReport | AbsentObject:
         resources = self._source.resources
         other = resources.preferred(manifest.group, manifest.kind)
         if other is not None:
@@ -292,9 +292,9 @@ class ResourceMapper:
         similar = " or ".join(resources.similar(manifest.api_version, manifest.kind))
         if self._source.info is None:
             reason = f"the dump has no {manifest.kind} of {manifest.api_version}"
-            return MissingObject(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
+            return AbsentObject(manifest, key, f"{reason}; did you mean {similar}?" if similar else reason)
         reason = f"the server has no kind {manifest.kind} in {manifest.api_version}; is its CRD installed"
-        return MissingObject(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
+        return AbsentObject(manifest, key, f"{reason}, or did you mean {similar}?" if similar else f"{reason}?")
 
 
 def _are_alike(manifest: Manifest, other: Manifest) -> bool:

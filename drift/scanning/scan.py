@@ -24,7 +24,7 @@ from drift.scanning.inference import Inference, OtherShards
 from drift.scanning.last_sync import LastSync, report_missing
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.pairs import ComparisonCache, PairComparer, PairResult
-from drift.scanning.plan import MissingObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
+from drift.scanning.plan import AbsentObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Autoscalers, Reader, Types, Unread
 from drift.scanning.unmanaged import Candidate, UnmanagedSearch, candidate_trackers, report_unmanaged
 from drift.words import rfc3339
@@ -91,7 +91,7 @@ class _Results:
     """
 
     reports: list[ObjectReport] = field(default_factory=list)
-    absent: list[MissingObject] = field(default_factory=list)
+    absent: list[AbsentObject] = field(default_factory=list)
     postponed: list[Pair] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -115,11 +115,7 @@ class _Results:
 
 class _Scan:
     def __init__(
-        self,
-        manifests: Sequence[Manifest],
-        source: LiveSource,
-        options: Options,
-        cache: ComparisonCache | None,
+        self, manifests: Sequence[Manifest], source: LiveSource, options: Options, cache: ComparisonCache | None
     ) -> None:
         self._source = source
         self._options = options
