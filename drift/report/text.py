@@ -1,10 +1,10 @@
 """The text report for a terminal, a log or a pipe: worst first, with the field managers below each finding."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain, groupby, pairwise, starmap
+from itertools import groupby
 from typing import Final
 
 from drift.advice.advisor import Advisor
@@ -85,8 +85,8 @@ _MARGIN: Final = " " * _INDENT
 _SHIFT: Final = 2
 #: A folded line is only indented if this many columns remain.
 _MIN_COLUMNS: Final = 20
-#: A word with the spaces around it.
-_WORD: Final = re.compile(r"\s*\S+\s*")
+#: A word with the spaces around it; without those after it, the group.
+_WORD: Final = re.compile(r"(\s*\S+)\s*")
 
 #: A text without control characters, and its style: names of `_CODES`, or "".
 Part = tuple[str, str]
@@ -116,42 +116,36 @@ class Terminal:
         """
         plain = "".join(text for text, _ in parts)
         if self.width is None or indent is None or _columns(plain) <= self.width:
-            return f"{self._rendered(parts)}\n"
+            return self._written(parts)
         indent = indent if self.width - indent >= _MIN_COLUMNS else 0
-        # The first line keeps its own first columns; the others have a margin in their place.
-        starts = [0, *(indent + start for start in _breaks(plain[indent:], self.width - indent)), len(plain)]
-        folded = ""
-        for start, end in pairwise(starts):
-            body = max(start, indent)
-            end_of_words = body + len(plain[body:end].rstrip())
-            margin = " " * indent if start else ""
-            folded += f"{margin}{self._rendered(_between(parts, start, end_of_words))}\n"
-        return folded
+        # The first columns are only on the first line. A margin of the same width takes their place on the others.
+        (_, end), *others = _folded(plain, indent, self.width)
+        first, margin = self._written(_between(parts, 0, end)), " " * indent
+        return first + "".join(margin + self._written(_between(parts, start, end)) for start, end in others)
 
-    def _rendered(self, parts: Sequence[Part]) -> str:
-        return "".join(starmap(_colored, parts) if self.color else (text for text, _ in parts))
+    def _written(self, parts: Iterable[Part]) -> str:
+        return "".join(_colored(text, style) if self.color else text for text, style in parts) + "\n"
 
 
-def _between(parts: Sequence[Part], start: int, end: int) -> Sequence[Part]:
-    """Returns the parts of a line between two of its positions."""
-    starts = [0]
-    for text, _ in parts:
-        starts.append(starts[-1] + len(text))
-    return [
-        (text[max(start - begin, 0) : max(end - begin, 0)], style)
-        for begin, (text, style) in zip(starts, parts, strict=False)
-    ]
+def _between(parts: Iterable[Part], start: int, end: int) -> Iterator[Part]:
+    """Yields the parts of a line between two of its positions."""
+    for text, style in parts:
+        yield text[max(start, 0) : max(end, 0)], style
+        start, end = start - len(text), end - len(text)
 
 
-def _breaks(text: str, width: int) -> Iterator[int]:
-    """Yields the positions of the words that begin a new line."""
-    column = 0
+def _folded(text: str, indent: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yields where the words of each line begin and end. They begin after the indent, and may reach the width."""
+    start = end = indent
+    column = indent
     # A path or a name that is too long stays whole, so that it can be searched and copied.
-    for word in _WORD.finditer(text):
-        if column and column + _columns(word[0].rstrip()) > width:
-            yield word.start()
-            column = 0
+    for word in _WORD.finditer(text, indent):
+        if column > indent and column + _columns(word[1]) > width:
+            yield start, end
+            start, column = word.start(), indent
+        end = word.end(1)
         column += _columns(word[0])
+    yield start, end
 
 
 def _columns(text: str) -> int:
@@ -304,19 +298,20 @@ class _TextReport:
     def _difference(self, finding: Finding) -> Sequence[Part]:
         """Returns `what_differs`; in colour, the words stand out that only one of two values has."""
         parts = what_differs_in_parts(finding)
-        values = {side: text for text, side in parts if side is not None}
-        pieces: dict[Mark, Pieces] = {side: (text,) for side, text in values.items()}
-        if self._style.color and len(values) > 1:
-            pieces = dict(zip(values, differing_pieces(*values.values()), strict=True))
-        styled = ([(text, "")] if side is None else _styled(pieces[side], _MARK_STYLE[side]) for text, side in parts)
-        return [*chain.from_iterable(styled)]
+        values = [text for text, side in parts if side is not None]
+        is_compared = self._style.color and len(values) > 1
+        pieces = iter(differing_pieces(*values) if is_compared else [(text,) for text in values])
+        styled: list[Part] = []
+        for text, side in parts:
+            styled += [(text, "")] if side is None else _styled(next(pieces), _MARK_STYLE[side])
+        return styled
 
     def _diff_lines(self, diff: Sequence[DiffLine]) -> Iterator[str]:
-        for line, pieces in in_pieces(diff) if self._style.color else [(line, (line.text,)) for line in diff]:
-            first, *rest = pieces
-            marked = str(line).removesuffix(line.text) + first
+        for line, (first, *rest) in in_pieces(diff) if self._style.color else [(line, (line.text,)) for line in diff]:
+            mark = str(line).removesuffix(line.text)
             shift = 0 if line.mark is Mark.HUNK else _SHIFT
-            yield self._line((_MARGIN, ""), *_styled((marked, *rest), _MARK_STYLE[line.mark]), indent=_INDENT + shift)
+            pieces = _styled((mark + first, *rest), _MARK_STYLE[line.mark])
+            yield self._line((_MARGIN, ""), *pieces, indent=_INDENT + shift)
 
     def _advice(self, advice: str | None) -> Iterator[str]:
         if advice is not None:
