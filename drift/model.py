@@ -501,6 +501,11 @@ class Report:
     inferred_applier: str | None = None
 
     @property
+    def each_cluster(self) -> tuple[ClusterInfo, ...]:
+        """The clusters that it is about; empty for dumps."""
+        return self.clusters if self.cluster is None else (self.cluster,)
+
+    @property
     def verdict(self) -> Verdict:
         """Incomplete if anything could not be checked, else drifted if anything drifted, else in sync."""
         if self.problems or any(item.status is Status.UNCHECKED and not item.is_skipped for item in self.objects):

@@ -58,7 +58,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         reports,
         key=lambda one: (datetime.fromisoformat(one.generated_at), times[one.generated_at] > 1 and to_json(one)),
     )
-    clusters = {cluster.server: cluster for report in ordered for cluster in _clusters(report)}
+    clusters = {cluster.server: cluster for report in ordered for cluster in report.each_cluster}
     kept = _best_objects(ordered)
     names = _names(clusters) if len({*clusters, *(server for server, _ in kept)}) > 1 else {}
     objects = (replace(item, cluster=_cluster_name(server, names)) for (server, _), item in kept.items())
@@ -94,7 +94,7 @@ def _scans_of_shards(reports: Sequence[Report]) -> Sequence[Sequence[Report]]:
     scans: dict[tuple[object, ...], list[Report]] = {}
     for report in reports:
         if report.shard is not None:
-            servers = tuple(sorted(cluster.server for cluster in _clusters(report)))
+            servers = tuple(sorted(cluster.server for cluster in report.each_cluster))
             scans.setdefault((servers, report.manifests.paths, report.shard.count), []).append(report)
     return [*scans.values()]
 
@@ -155,10 +155,6 @@ def _resolved(
             if (server, resolved.id) not in still_open:
                 found[server, resolved.id] = replace(resolved, cluster=_cluster_name(server, names))
     return tuple(found[key] for key in sorted(found))
-
-
-def _clusters(report: Report) -> tuple[ClusterInfo, ...]:
-    return report.clusters if report.cluster is None else (report.cluster,)
 
 
 def _server(report: Report) -> str:

@@ -38,12 +38,8 @@ CAUSE_TEXT: Final = {
     Cause.UNKNOWN: "cause unknown",
 }
 CHANGE_SIGN: Final = {Change.CHANGED: "~", Change.ADDED: "+", Change.REMOVED: "-", Change.REORDERED: "~"}
-_EVIDENCE_WORD: Final = {
-    None: " ",
-    Evidence.EXACT: " ",
-    Evidence.LIKELY: ", probably ",
-    Evidence.CANDIDATE: ", possibly ",
-}
+#: How sure it is that a user made a change.
+CERTAINTY: Final = {None: "", Evidence.EXACT: "", Evidence.LIKELY: "probably ", Evidence.CANDIDATE: "possibly "}
 _LIFECYCLE_MARKS: Final = {Lifecycle.NEW: "NEW", Lifecycle.REOPENED: "REOPENED"}
 #: Units of time in seconds. An age has the first letter of the name.
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -164,7 +160,8 @@ def _by_users(manager: str, actors: Sequence[Actor]) -> str:
     # A controller's manager and service account often have the same name.
     if not users or (users[0].startswith("system:") and all(user.endswith(f":{manager}") for user in users)):
         return ""
-    return f"{_EVIDENCE_WORD[actors[0].evidence]}by {' or '.join(users)}"
+    certainty = CERTAINTY[actors[0].evidence]
+    return f"{',' if certainty else ''} {certainty}by {' or '.join(users)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,11 +359,10 @@ def _findings_by_severity(report: Report) -> str:
 
 def cluster_names(report: Report) -> Sequence[str]:
     """Returns the contexts of the clusters, or their URLs where these differ more; nothing for dumps."""
-    clusters = report.clusters or ((report.cluster,) if report.cluster is not None else ())
-    contexts = Counter(cluster.context for cluster in clusters)
+    contexts = Counter(cluster.context for cluster in report.each_cluster)
     return [
         visible(cluster.context if cluster.context and contexts[cluster.context] == 1 else cluster.server)
-        for cluster in clusters
+        for cluster in report.each_cluster
     ]
 
 

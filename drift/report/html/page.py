@@ -46,6 +46,7 @@ from drift.report.selection import (
 )
 from drift.report.view import (
     CAUSE_TEXT,
+    CERTAINTY,
     git_line,
     lifecycle_mark,
     member_place,
@@ -86,12 +87,6 @@ _LINE_KINDS: Final = {
     Mark.BOTH: ("both", ""),
     Mark.HUNK: ("cut", ""),
     Mark.LEFT_OUT: ("cut", ""),
-}
-_BY: Final = {
-    None: " by ",
-    Evidence.EXACT: " by ",
-    Evidence.LIKELY: " probably by ",
-    Evidence.CANDIDATE: " possibly by ",
 }
 _ONLY_IN: Final = {Change.ADDED: "not in Git", Change.REMOVED: "not in the cluster"}
 #: The heading above the objects that no source describes.
@@ -164,11 +159,10 @@ def _overview(report: Report) -> Mapping[str, Any]:
             "title": _TITLE[report.verdict],
             "color": _COLOR[report.verdict],
             "counts": statuses(report) if report.shard is None else f"{statuses(report)} ({report.shard})",
-            "incomplete": report.verdict is Verdict.INCOMPLETE,
         },
         "who": most_active(report),
         "severities": [*report.count_by_severity().items()],
-        "clusters": report.clusters or ((report.cluster,) if report.cluster else ()),
+        "clusters": report.each_cluster,
         "trend": _trend(report.past),
         "unchecked": sum(item.status is Status.UNCHECKED and not item.is_skipped for item in report.objects),
         "sources": [*source_lines(report).values()],
@@ -403,7 +397,7 @@ class _Rows:
             before, last = match.groups()
         row, lines = _lines(finding)
         badge = lifecycle_mark(finding).lower()
-        first_seen = None if finding.first_seen is None else _to_utc(finding.first_seen)
+        first_seen = _to_utc(finding.first_seen)
         return {
             "id": short(finding.id),
             "severity": finding.severity,
@@ -420,7 +414,7 @@ class _Rows:
             "nonDrift": None if finding.is_drift else "controller" if finding.ignored is None else "ignored",
             "manager": _first_manager(finding.actors),
             "seen": "seen " if not finding.actors and first_seen else None,
-            "time": first_seen if not finding.actors else _time_of(finding.actors[0]),
+            "time": _to_utc(finding.actors[0].time) if finding.actors else first_seen,
             "advice": self.advisor.advice(item, finding),
             **_commands(self.advisor.commands(item, finding)),
             "actors": [_actor(actor) for actor in finding.actors],
@@ -496,26 +490,22 @@ def _first_manager(actors: Sequence[Actor]) -> str | None:
 def _actor(actor: Actor) -> dict[str, Json]:
     how = short(actor.operation) + (f", {short(actor.subresource)}" if actor.subresource else "")
     user = short(user_text(actor)) or None
-    time = _time_of(actor)
+    time = _to_utc(actor.time)
     return {
         "manager": short(actor.manager),
         "how": f" ({how})",
-        "by": user and _BY[actor.evidence],
+        "by": user and f" {CERTAINTY[actor.evidence]}by ",
         "user": user,
         "when": ", " if time else f", {short(actor.time) if actor.time else 'time not recorded'}",
         "time": time,
     }
 
 
-def _time_of(actor: Actor) -> str | None:
-    return None if actor.time is None else _to_utc(actor.time)
-
-
 @lru_cache(maxsize=1024)
-def _to_utc(time: str) -> str | None:
-    """Returns a time in UTC to the second, as RFC 3339; None if the text is not a time."""
+def _to_utc(time: str | None) -> str | None:
+    """Returns a time in UTC to the second, as RFC 3339; None if there is none, or if the text is not a time."""
     try:
-        moment = datetime.fromisoformat(time).astimezone(UTC)
+        moment = datetime.fromisoformat(time or "").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return rfc3339(moment) if moment.year >= _FIRST_YEAR else None
