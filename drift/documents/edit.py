@@ -7,7 +7,7 @@ because an alias repeats the value elsewhere, the edit is refused.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import count
@@ -76,11 +76,7 @@ def insert_item(text: str, document: int, steps: Steps, index: int, value: Json)
         _list_at(root, steps).insert(index, value)
         return root
 
-    def edit(edited: str) -> str:
-        items = _list_at(_values(edited)[document - 1], steps)
-        return _insert_item(edited, document, steps, min(index, len(items)), value)
-
-    return _checked(text, document, change, edit)
+    return _checked(text, document, change, lambda edited: _insert_item(edited, document, steps, index, value))
 
 
 def remove(text: str, document: int, steps: Steps) -> str:
@@ -137,7 +133,7 @@ def lines_of(text: str, document: int, steps: Steps) -> range:
     Raises:
         EditError: There is no such document, or no value that would hold the field.
     """
-    place = _find(_compose(text, document), steps)
+    place = _find(text, document, steps)
     if place is None:
         return range(0)
     first = (place.key or place.node).start_mark.line
@@ -218,9 +214,26 @@ class _Place:
     """
 
     node: Any
-    parent: Any = None
+    parent: "_Place | None" = None
     key: Any = None
     position: int = 0
+
+    @property
+    def is_in_flow(self) -> bool:
+        """Whether it is in a mapping or list in flow style."""
+        return self.parent is not None and bool(self.parent.node.flow_style)
+
+    def child(self, step: str | int) -> "_Place | None":
+        """Returns the value of a key, or an item of a list; None if the text has none."""
+        node = self.node
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            return _Place(node.value[step], self, None, step)
+        if isinstance(node, yaml.MappingNode):
+            # As for kubectl, the last of two equal keys counts.
+            for position, (key, value) in reversed(list(enumerate(node.value))):
+                if isinstance(key, yaml.ScalarNode) and key.value == step:
+                    return _Place(value, self, key, position)
+        return None
 
 
 def _compose(text: str, document: int) -> Any:
@@ -237,32 +250,21 @@ def _compose(text: str, document: int) -> Any:
     raise EditError("the file has no such document")
 
 
-def _find(root: Any, steps: Steps) -> _Place | None:
+def _find(text: str, document: int, steps: Steps) -> _Place | None:
     """Returns the place of a value; None if the last key is missing.
 
     Raises:
         EditError: An earlier step is missing, for example because it comes from a merge key.
     """
-    place = _Place(root)
+    place = _Place(_compose(text, document))
     for number, step in enumerate(steps, start=1):
-        child = _child(place.node, step)
+        child = place.child(step)
         if child is None:
             if number == len(steps):
                 return None
             raise EditError("the field comes from a merge key, or the file has no such field")
         place = child
     return place
-
-
-def _child(node: Any, step: str | int) -> _Place | None:
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return _Place(node.value[step], node, None, step)
-    if isinstance(node, yaml.MappingNode):
-        # As for kubectl, the last of two equal keys counts.
-        for position, (key, value) in reversed(list(enumerate(node.value))):
-            if isinstance(key, yaml.ScalarNode) and key.value == step:
-                return _Place(value, node, key, position)
-    return None
 
 
 def _content_end(text: str, node: Any) -> int:
@@ -305,7 +307,7 @@ def _dash(text: str, parent: Any, node: Any) -> int:
 
 def _update(text: str, document: int, steps: Steps, new: Json) -> str:
     """Changes a value part by part, so that the equal parts of it stay as they are written."""
-    place = _find(_compose(text, document), steps)
+    place = _find(text, document, steps)
     if place is None:
         return _insert_key(text, document, steps, new)
     old = _at(_values(text)[document - 1], steps)
@@ -339,32 +341,27 @@ def _update_list(text: str, document: int, steps: Steps, old: Sequence[Json], ne
 def _replace(text: str, place: _Place, new: Json) -> str:
     node, writer = place.node, _Writer(text)
     start, end = node.start_mark.index, _content_end(text, node)
-    if _is_in_flow(place) or not isinstance(new, dict | list) or not new:
+    column: int | None = None if place.parent is None else place.parent.node.start_mark.column
+    if place.is_in_flow or not isinstance(new, dict | list) or not new:
         old = text[start:end]
         quote = node.style if isinstance(node, yaml.ScalarNode) and node.style in {"'", '"'} else None
-        column = place.parent.start_mark.column if place.parent is not None else 0
-        can_be_block = not _is_in_flow(place) and place.parent is not None
-        written = writer.scalar_or_flow(new, quote, column + _INDENT if can_be_block else None)
+        written = writer.scalar_or_flow(new, quote, None if place.is_in_flow or column is None else column + _INDENT)
         if place.key is not None and not (isinstance(node, yaml.ScalarNode) or node.flow_style):
             start = text.index(":", place.key.end_mark.index) + 1
             old = ""
         space = " " if not old and start > 0 and text[start - 1] in ":-" else ""
         return text[:start] + space + written + text[end:]
+    if place.parent is None or column is None:
+        return text[:start] + writer.block(new, 0) + text[end:]
     if place.key is not None:
         start = text.index(":", place.key.end_mark.index) + 1
-        return text[:start] + writer.below_key(new, place.parent.start_mark.column) + text[end:]
-    if place.parent is None:
-        return text[:start] + writer.block(new, 0) + text[end:]
-    dash = _dash(text, place.parent, node)
-    return text[: dash + 1] + " " + writer.block(new, place.parent.start_mark.column + _INDENT) + text[end:]
-
-
-def _is_in_flow(place: _Place) -> bool:
-    return place.parent is not None and bool(place.parent.flow_style)
+        return text[:start] + writer.below_key(new, column) + text[end:]
+    dash = _dash(text, place.parent.node, node)
+    return text[: dash + 1] + " " + writer.block(new, column + _INDENT) + text[end:]
 
 
 def _insert_key(text: str, document: int, steps: Steps, value: Json) -> str:
-    parent = _find(_compose(text, document), steps[:-1])
+    parent = _find(text, document, steps[:-1])
     name = steps[-1]
     if parent is None or not isinstance(name, str):
         raise EditError("the file has no such field")
@@ -379,12 +376,13 @@ def _insert_key(text: str, document: int, steps: Steps, value: Json) -> str:
 
 
 def _insert_item(text: str, document: int, steps: Steps, index: int, value: Json) -> str:
-    place = _find(_compose(text, document), steps)
+    place = _find(text, document, steps)
     if place is None:
         raise EditError("the file has no list there")
     node, writer = place.node, _Writer(text)
     if not isinstance(node, yaml.SequenceNode) or not node.value:
         return _replace(text, place, [value])
+    index = min(index, len(node.value))
     if node.flow_style:
         return _insert_in_flow(text, node, writer.scalar_or_flow(value), index)
     column = node.start_mark.column
@@ -419,15 +417,12 @@ def _spans(text: str, node: Any) -> Iterator[tuple[int, int]]:
 
 
 def _remove(text: str, document: int, steps: Steps) -> str:
-    place = _find(_compose(text, document), steps)
+    place = _find(text, document, steps)
     if place is None or place.parent is None:
         raise EditError("the field comes from a merge key, or the file has no such field")
-    parent = place.parent
+    parent = place.parent.node
     if len(parent.value) == 1:
-        holder = _find(_compose(text, document), steps[:-1])
-        if holder is None:
-            raise EditError("the file has no such field")
-        return _replace(text, holder, {} if isinstance(parent, yaml.MappingNode) else [])
+        return _replace(text, place.parent, {} if isinstance(parent, yaml.MappingNode) else [])
     if parent.flow_style:
         spans = list(_spans(text, parent))
         index = place.position
@@ -476,7 +471,8 @@ class _Writer:
             column: Where the lines of a block scalar may begin; None if there can be none.
         """
         if isinstance(value, dict):
-            return "{" + ", ".join(self._flow_entries(value)) + "}"
+            entries = (f"{self.key(name)}: {self.scalar_or_flow(below)}" for name, below in value.items())
+            return "{" + ", ".join(entries) + "}"
         if isinstance(value, list):
             return "[" + ", ".join(self.scalar_or_flow(item) for item in value) + "]"
         if self._is_json:
@@ -487,9 +483,6 @@ class _Writer:
                 header = "|" if value.endswith("\n") else "|-"
                 return self.line_break.join([header, *(" " * column + line if line else "" for line in lines)])
         return _scalar(value, quote)
-
-    def _flow_entries(self, value: Object) -> Iterable[str]:
-        return (f"{self.key(name)}: {self.scalar_or_flow(field)}" for name, field in value.items())
 
     def entry(self, name: str, value: Json, column: int) -> str:
         """Writes a key with its value in block style. The key is at this column."""
