@@ -218,11 +218,10 @@ def _substitute(output: bytes, variables: Variables, values: Mapping[str, str]) 
     if not values and variables.unknown is None and not variables.always:
         return output
     is_complete = variables.unknown is None
-    placeholder = PLACEHOLDER if variables.secret or not is_complete else None
     try:
         check_names(values)
         texts = [
-            text if _is_disabled(text) else substitute(text, values, placeholder=placeholder, is_complete=is_complete)
+            text if _is_disabled(text) else substitute(text, values, is_complete=is_complete)
             for text in _SEPARATOR.split(output.decode())
         ]
     except SubstitutionError as error:

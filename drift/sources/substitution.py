@@ -42,26 +42,22 @@ def check_names(variables: Mapping[str, str]) -> None:
             raise SubstitutionError(f"{name!r} is not a valid name for a variable (letters, digits and underscores)")
 
 
-def substitute(
-    text: str,
-    variables: Mapping[str, str],
-    *,
-    placeholder: str | None = None,
-    is_complete: bool = False,
-) -> str:
-    """Returns a text with its variables replaced.
+#: Stands for a value that is not known or not shown. It is one word in every place of a YAML text, and in no file.
+PLACEHOLDER: Final = f"drift{token_hex(16)}"
+
+
+def substitute(text: str, variables: Mapping[str, str], *, is_complete: bool = True) -> str:
+    """Returns a text with its variables replaced, and with `PLACEHOLDER` for each result of a value that contains it.
 
     Args:
         text: The YAML of one object.
         variables: The values by name.
-        placeholder: Stands for a value that is not known or not shown, and for every result that contains it; None if
-            `variables` has all of them.
         is_complete: Whether a variable that is not in `variables` is not set, instead of not known.
 
     Raises:
         SubstitutionError: The text has an expression that Flux does not accept.
     """
-    return _Evaluator(text, variables, placeholder=placeholder, is_complete=is_complete).text()
+    return _Evaluator(text, variables, is_complete=is_complete).text()
 
 
 _Accept = Callable[[str, int], bool]
@@ -96,11 +92,10 @@ class _Operator:
 class _Evaluator:
     """Reads a text from left to right and evaluates it at once."""
 
-    def __init__(self, text: str, variables: Mapping[str, str], *, placeholder: str | None, is_complete: bool) -> None:
+    def __init__(self, text: str, variables: Mapping[str, str], *, is_complete: bool) -> None:
         self._text = text
         self._position = 0
         self._variables = variables
-        self._placeholder = placeholder
         self._is_complete = is_complete
 
     def text(self) -> str:
@@ -177,11 +172,8 @@ class _Evaluator:
         return self._operate(symbol, _OPERATIONS[symbol], self._value(name), arguments)
 
     def _operate(self, symbol: str, operation: "_Operation", value: str, arguments: list[str]) -> str:
-        if self._placeholder is not None:
-            given = (value,) if symbol in _DEFAULTS else (value, *arguments)
-            if any(self._placeholder in text for text in given):
-                return self._placeholder
-        return operation(value, arguments)
+        given = (value,) if symbol in _DEFAULTS else (value, *arguments)
+        return PLACEHOLDER if any(PLACEHOLDER in text for text in given) else operation(value, arguments)
 
     def _word(self) -> str:
         word = self._take(_is_word)
@@ -201,7 +193,7 @@ class _Evaluator:
     def _value(self, name: str) -> str:
         if name in self._variables:
             return self._variables[name]
-        return "" if self._placeholder is None or self._is_complete else self._placeholder
+        return "" if self._is_complete else PLACEHOLDER
 
     # -- arguments
 
@@ -419,8 +411,8 @@ def _class_character(pattern: str, position: int) -> tuple[str, int] | None:
     return (character, position + 1) if character and position + 1 < len(pattern) else None
 
 
-#: Stands for a value that is not known or not shown. It is one word in every place of a YAML text, and in no file.
-PLACEHOLDER: Final = f"drift{token_hex(16)}"
+# -- what must not be shown
+
 _ORIGIN: Final = "it comes from a Secret of substituteFrom"
 _NO_TEXT: Final = Incomparable(f"{_ORIGIN}, and is not text")
 
@@ -448,19 +440,19 @@ def redact_substituted(body: Object, masked: Json) -> Object:
         SourceError: The identity of the object depends on a value.
     """
     check_identity(as_object(masked), _ORIGIN)
-    hidden: Object = as_object(_redact(body, masked, _NO_TEXT))
+    hidden: Object = as_object(_redact(body, masked))
     if is_secret(str(body.get("apiVersion")), str(body.get("kind"))):
         # All of its values are redacted when it is read as a manifest, in another form.
         return {**body, "metadata": hidden.get("metadata")}
     return hidden
 
 
-def _redact(value: Json, masked: Json, unknown: Incomparable) -> Json:
+def _redact(value: Json, masked: Json) -> Json:
     if isinstance(value, dict) and isinstance(masked, dict) and value.keys() == masked.keys():
-        return {name: _redact(below, masked[name], unknown) for name, below in value.items()}
+        return {name: _redact(below, masked[name]) for name, below in value.items()}
     if isinstance(value, list) and isinstance(masked, list) and len(value) == len(masked):
-        return [_redact(below, mask, unknown) for below, mask in zip(value, masked, strict=True)]
+        return [_redact(below, mask) for below, mask in zip(value, masked, strict=True)]
     if isinstance(masked, str) and PLACEHOLDER in masked and isinstance(value, str):
         return Redacted(value.encode("utf-8", "surrogatepass"))
     # A number, or a value that is YAML itself.
-    return value if value == masked and type(value) is type(masked) else unknown
+    return value if value == masked and type(value) is type(masked) else _NO_TEXT
