@@ -11,7 +11,7 @@ from drift.errors import ConnectError, UsageError, first_problems
 from drift.gitops.managers import Managers
 from drift.globs import FileGlob
 from drift.kube.kubeconfig import NO_IMPERSONATION, Impersonation
-from drift.kube.limits import Deadline, Limits, call_with_timeout
+from drift.kube.limits import NO_DEADLINE, Deadline, Limits, call_with_timeout
 from drift.kube.resources import Resource
 from drift.model import Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.rules import apply_policy
@@ -164,8 +164,8 @@ def source_context(
     )
 
 
-def _deadline(cluster: LiveSource) -> Deadline | None:
-    return cluster.deadline if isinstance(cluster, TimedSource) else None
+def _deadline(cluster: LiveSource) -> Deadline:
+    return cluster.deadline if isinstance(cluster, TimedSource) else NO_DEADLINE
 
 
 def scan(

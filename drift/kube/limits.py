@@ -54,6 +54,9 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
 
+NO_DEADLINE: Final = Deadline(None)
+
+
 def call_with_timeout(seconds: float, function: Callable[[], _Result]) -> _Result:
     """Calls a function and waits at most this long for its result.
 

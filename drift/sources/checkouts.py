@@ -20,7 +20,7 @@ from typing import Final, Self
 from urllib.parse import unquote
 
 from drift.errors import SourceError, UsageError
-from drift.kube.limits import Deadline
+from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
 from drift.sources.git import Git
 
@@ -125,15 +125,15 @@ class Copy:
 class Checkouts:
     """The local work trees, and temporary copies of them. Use it as a context manager, which removes the copies."""
 
-    def __init__(self, arguments: Sequence[str], deadline: Deadline | None = None) -> None:
+    def __init__(self, arguments: Sequence[str], deadline: Deadline = NO_DEADLINE) -> None:
         """Reads nothing yet.
 
         Args:
             arguments: ``PATH`` or ``URL=PATH``; none for the work tree of the working directory.
-            deadline: When Git is stopped; None for never.
+            deadline: When Git is stopped.
         """
         self._arguments = arguments
-        self._git = Git(deadline or Deadline(None), is_isolated=True)
+        self._git = Git(deadline, is_isolated=True)
         self._unused: defaultdict[tuple[WorkTree, str | None, str], deque[Copy]] = defaultdict(deque)
         self._behind: dict[tuple[WorkTree, str], int] = {}
         self._folder: Path | None = None

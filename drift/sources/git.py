@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from drift.documents.files import ENDINGS, files_below, is_excluded, is_left_out, read_file
 from drift.errors import DriftError, ManifestError, SourceError, UsageError
 from drift.globs import FileGlob
-from drift.kube.limits import Deadline
+from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.model import Change, Finding, GitLine, ManifestsInfo, Report
 from drift.objects import Manifest
 from drift.sources.kustomizations import select_files
@@ -52,7 +52,7 @@ class Git:
             clone would fetch missing files.
     """
 
-    deadline: Deadline = field(default_factory=lambda: Deadline(None))
+    deadline: Deadline = NO_DEADLINE
     seconds: float = _TIMEOUT
     is_isolated: bool = False
 
@@ -168,7 +168,7 @@ class Revisions:
         paths: Sequence[str],
         exclude: Sequence[FileGlob] = (),
         rendered: Sequence[RenderedPath] = (),
-        deadline: Deadline | None = None,
+        deadline: Deadline = NO_DEADLINE,
     ) -> None:
         """Reads nothing yet.
 
@@ -181,7 +181,7 @@ class Revisions:
         self._files = tuple(paths)
         self._rendered = tuple(rendered)
         self._exclude = tuple(exclude)
-        self._git = Git(deadline or Deadline(None))
+        self._git = Git(deadline)
         self._folder = next((_folder(Path(path)) for path in (*paths, *(path.path for path in rendered))), Path())
         self._loaded: dict[str, tuple[Manifest, ...]] = {}
 

@@ -18,7 +18,7 @@ from functools import cache
 from typing import IO, Final, TypeVar
 
 from drift.errors import SourceError
-from drift.kube.limits import Deadline, format_duration
+from drift.kube.limits import NO_DEADLINE, Deadline, format_duration
 from drift.redaction import without_passwords
 
 #: How long a program may take. kustomize clones remote bases, which is slow.
@@ -101,12 +101,12 @@ class Runner:
         deadline: When all programs must have ended; by default, only the timeout of each program applies.
 
     Attributes:
-        deadline: The same; one that is never over by default.
+        deadline: The same.
         find: `find_program`, which looks for each program once.
     """
 
-    def __init__(self, deadline: Deadline | None = None) -> None:
-        self.deadline = deadline or Deadline(None)
+    def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
+        self.deadline = deadline
         self.find = cache(find_program)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._running: set[subprocess.Popen[bytes]] = set()

@@ -17,7 +17,7 @@ from drift.config.settings import RequestKind, SourceRequest
 from drift.documents.files import files_below, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
-from drift.kube.limits import Deadline
+from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.model import SourceInfo, SourceKind
 from drift.sources.git import RenderedPath, Revisions, commits_of
 from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, kind_of_path, named_paths
@@ -40,16 +40,21 @@ def file_paths(requests: Iterable[SourceRequest]) -> tuple[str, ...]:
     )
 
 
-def from_files(loaded: LoadedManifests, deadline: Deadline | None = None) -> Desired:
+def from_files(loaded: LoadedManifests, deadline: Deadline = NO_DEADLINE) -> Desired:
     """Returns the desired objects of files alone.
 
     Args:
         loaded: Their manifests.
-        deadline: When Git is stopped, which reads other revisions of them; None for none.
+        deadline: When Git is stopped, which reads other revisions of them.
     """
-    has_history = bool(loaded.paths) and "-" not in loaded.paths
-    revisions = Revisions(loaded.paths, loaded.exclude, deadline=deadline) if has_history else None
-    return Desired(tuple(_files(loaded)), revisions)
+    return Desired(tuple(_files(loaded)), _revisions(loaded, (), deadline))
+
+
+def _revisions(
+    loaded: LoadedManifests | None, rendered: Sequence[RenderedPath], deadline: Deadline
+) -> Revisions | None:
+    paths, exclude = ((), ()) if loaded is None else (loaded.paths, loaded.exclude)
+    return Revisions(paths, exclude, rendered, deadline) if "-" not in paths and (paths or rendered) else None
 
 
 def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: LoadedManifests | None) -> Desired:
@@ -65,7 +70,7 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     """
     requests = tuple(dict.fromkeys(requests))
     rendered: list[Rendered | _Job] = []
-    revisions: list[RenderedPath] = []
+    paths_to_render: list[RenderedPath] = []
     files = {source.info.name: source for source in _files(loaded)} if loaded is not None else {}
     paths = [request.target for request in requests if request.kind is RequestKind.PATH]
     commits = commits_of(path for path in paths if path not in files)
@@ -81,17 +86,13 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
 
             renderer = PathRenderer(request, context, commits.get(request.target))
             rendered.append(renderer.render)
-            revisions.append(RenderedPath(renderer.name, request.target, renderer.manifests))
+            paths_to_render.append(RenderedPath(renderer.name, request.target, renderer.manifests))
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
     results = iter(context.runner.run_all(jobs) if jobs else ())
     done = _without_replaced([[item] if isinstance(item, Rendered) else next(results) for item in rendered])
-    read = loaded.paths if loaded is not None else ()
-    has_history = "-" not in read and (read or revisions)
     return Desired(
         tuple(source for sources in done for source in sources),
-        Revisions(read, () if loaded is None else loaded.exclude, revisions, context.runner.deadline)
-        if has_history
-        else None,
+        _revisions(loaded, paths_to_render, context.runner.deadline),
     )
 
 
