@@ -22,11 +22,11 @@ from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
 from drift.objects import Manifest, Object, as_object, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
-from drift.sources.checkouts import Checkouts, Copy, WorkTree
+from drift.sources.checkouts import Checkouts, Copy, WorkTree, path_inside
 from drift.sources.controller_objects import CONFIG_MAP, MissingObjectError
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
 from drift.sources.kustomizations import CHART, has_kustomization
-from drift.sources.kustomize import build_changed, read_built, read_kustomization
+from drift.sources.kustomize import add_parts, build_changed, read_built, read_kustomization
 from drift.sources.load import load_texts
 from drift.sources.model import SourceContext
 
@@ -256,7 +256,7 @@ def may_read_any_file(namespace: str, context: SourceContext) -> bool:
 def _folder_of(source: Object, root: Path) -> Path:
     """Returns the folder of a source in a copy of its repository."""
     chart = text_at(source, "chart")
-    path = os.path.normpath(f"/{chart or text_at(source, 'path')}").lstrip("/")
+    path = path_inside(chart or text_at(source, "path"))
     if (root / path).is_dir():
         return root / path
     if chart and (root / CHART).is_file():
@@ -389,14 +389,7 @@ def _with_parameters(kustomization: Object, options: Object, folder: Path) -> Ob
     _add_labels(changed, options)
     if as_object(options.get("commonAnnotations")):
         changed["commonAnnotations"] = _merged(changed, options, "commonAnnotations", "forceCommonAnnotations")
-    components = [
-        name
-        for name in texts_at(options, "components")
-        if options.get("ignoreMissingComponents") is not True or (folder / name).exists()
-    ]
-    for name, values in (("components", components), ("patches", objects_at(options, "patches"))):
-        if values:
-            changed[name] = [*(changed.get(name) or ()), *values]
+    add_parts(changed, folder, options)
     return changed
 
 

@@ -62,6 +62,11 @@ def repository_id(url: str) -> tuple[str, str]:
     return host, path
 
 
+def path_inside(path: str) -> str:
+    """Returns a path in a repository, relative to its root. No ``..`` leads out of it."""
+    return os.path.normpath(f"/{path}").lstrip("/")
+
+
 def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
     """Yields the folders of local checkouts, their files, and files that change when another commit is checked out.
 

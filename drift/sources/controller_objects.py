@@ -113,7 +113,7 @@ def state_of(body: Object) -> str:
         body.get("data"),
         [status.get(name) for name in ("lastAppliedRevision", "lastAttemptedRevision")],
         [[entry.get(name) for name in ("id", "version", "digest")] for entry in objects_at(status, "history")],
-        [text_at(condition(body, "Ready"), name) for name in ("status", "reason")],
+        [text_at(ready_condition(body), name) for name in ("status", "reason")],
         text_at(status, "artifact", "revision"),
         text_at(status, "sync", "status"),
         text_at(status, "operationState", "finishedAt"),
@@ -122,10 +122,10 @@ def state_of(body: Object) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def condition(body: Object, kind: str) -> Object:
-    """Returns a condition in the status of an object; empty if it has none."""
+def ready_condition(body: Object) -> Object:
+    """Returns the condition ``Ready`` in the status of an object; empty if it has none."""
     conditions = objects_at(body, "status", "conditions")
-    return next((item for item in conditions if text_at(item, "type") == kind), {})
+    return next((item for item in conditions if text_at(item, "type") == "Ready"), {})
 
 
 def newest_history(body: Object) -> Object:

@@ -4,7 +4,6 @@ A Kustomization is built from the checkout as it is now, and again at the revisi
 difference between the two is exactly what Flux has still to apply.
 """
 
-import os
 from base64 import b64decode
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
@@ -19,17 +18,17 @@ from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject, LiveSource
 from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
-from drift.sources.checkouts import Checkouts, Copy, WorkTree
+from drift.sources.checkouts import Checkouts, Copy, WorkTree, path_inside
 from drift.sources.controller_objects import (
     CONFIG_MAP,
     ControllerKind,
     MissingObjectError,
     behind_note,
-    condition,
     last_written,
     newest_history,
     one_line,
     or_error,
+    ready_condition,
     stale_since,
     state_of,
 )
@@ -125,7 +124,7 @@ class _Kustomization:
         self._context = context
         self._checkouts = checkouts
         self._spec = as_object(live.body.get("spec"))
-        self._path = os.path.normpath(f"/{text_at(self._spec, 'path')}").lstrip("/")
+        self._path = path_inside(text_at(self._spec, "path"))
         self._info = _info(SourceKind.FLUX_KUSTOMIZATION, live)
         self._identity = GitOpsObject(_KUSTOMIZATION.group, _KUSTOMIZATION.kind, self._namespace, live.name)
 
@@ -214,7 +213,7 @@ class _Kustomization:
     def _applied_commit(self) -> str | None:
         status = as_object(self._body.get("status"))
         attempted = commit_of(text_at(status, "lastAttemptedRevision"))
-        if attempted is not None and text_at(condition(self._body, "Ready"), "reason") in _AFTER_APPLYING:
+        if attempted is not None and text_at(ready_condition(self._body), "reason") in _AFTER_APPLYING:
             return attempted
         return commit_of(text_at(status, "lastAppliedRevision")) or commit_of(
             text_at(status, "lastAppliedOriginRevision")
@@ -226,7 +225,7 @@ class _Kustomization:
             revision = text_at(self._body, "status", "lastAppliedRevision")
             return f"{revision} is not a commit of Git" if revision else "it has not applied anything yet"
         generation = at(self._body, "metadata", "generation")
-        ready = condition(self._body, "Ready")
+        ready = ready_condition(self._body)
         observed = ready.get("observedGeneration", at(self._body, "status", "observedGeneration"))
         if isinstance(generation, int) and isinstance(observed, int) and observed < generation:
             return "its spec has changed since"
@@ -351,7 +350,7 @@ def _decoded(value: str) -> str:
 
 def _info(kind: SourceKind, live: LiveObject) -> SourceInfo:
     """Returns what Flux says about one of its objects."""
-    ready = condition(live.body, "Ready")
+    ready = ready_condition(live.body)
     return SourceInfo(
         kind,
         f"{live.kind} {live.namespace}/{live.name}",

@@ -17,7 +17,8 @@ from drift.documents.parse import read_documents
 from drift.errors import SourceError
 from drift.gitops.flux_values import ENCRYPTED_FILE, mask_encrypted
 from drift.objects import Incomparable, Json, Object, as_object, at, objects_at, text_at, texts_at
-from drift.sources.kustomize import Built, build_changed, read_kustomization
+from drift.sources.checkouts import path_inside
+from drift.sources.kustomize import Built, add_parts, build_changed, read_kustomization
 from drift.sources.programs import Runner
 from drift.sources.substitution import (
     PLACEHOLDER,
@@ -99,8 +100,8 @@ def build_path(root: Path, spec: Object, variables: Variables | None, runner: Ru
     Raises:
         SourceError: Flux cannot build it either, or it reads files outside the repository.
     """
-    path = spec.get("path")
-    folder = root / os.path.normpath(f"/{path if isinstance(path, str) else ''}").lstrip("/")
+    path = text_at(spec, "path")
+    folder = root / path_inside(path)
     if not folder.is_dir():
         raise SourceError(f"the path {path} does not exist in the repository")
     file, kustomization = read_kustomization(folder)
@@ -155,25 +156,19 @@ def _with_spec(kustomization: Object, file: Path, spec: Object) -> Object:
     for ours, flux in (("namespace", "targetNamespace"), ("namePrefix", "namePrefix"), ("nameSuffix", "nameSuffix")):
         if isinstance(spec.get(flux), str):
             merged[ours] = spec[flux]
+    for name in texts_at(spec, "components"):
+        if Path(name).is_absolute() or re.match(r"git::|gh:|[a-z]+://|git@|github\.com[:/]", name, re.IGNORECASE):
+            raise SourceError(f"the component {name} is not a relative path, which Flux refuses")
     patches = [
         {name: patch[name] for name in ("patch", "target") if name in patch} for patch in objects_at(spec, "patches")
     ]
-    components = [name for name in texts_at(spec, "components") if _is_wanted(name, file.parent, spec)]
-    for name, values in (("patches", patches), ("components", components)):
-        if values:
-            merged[name] = [*(merged.get(name) or ()), *values]
+    add_parts(merged, file.parent, {**spec, "patches": patches})
     images = _with_images(objects_at(merged, "images"), objects_at(spec, "images"))
     if images:
         merged["images"] = images
     if spec.get("buildMetadata"):
         merged["buildMetadata"] = texts_at(spec, "buildMetadata")
     return merged
-
-
-def _is_wanted(component: str, folder: Path, spec: Object) -> bool:
-    if Path(component).is_absolute() or re.match(r"git::|gh:|[a-z]+://|git@|github\.com[:/]", component, re.IGNORECASE):
-        raise SourceError(f"the component {component} is not a relative path, which Flux refuses")
-    return spec.get("ignoreMissingComponents") is not True or (folder / component).exists()
 
 
 def _with_images(images: list[Object], changes: Sequence[Object]) -> list[Object]:

@@ -267,6 +267,21 @@ def read_kustomization(folder: Path) -> tuple[Path, Object]:
     return folder / KUSTOMIZATIONS[0], {"resources": resources}
 
 
+def add_parts(kustomization: Object, folder: Path, options: Object) -> None:
+    """Adds the components and patches that an object of Flux or Argo CD names to a kustomization.
+
+    Args:
+        kustomization: It is changed.
+        folder: Its folder.
+        options: ``components``, ``ignoreMissingComponents`` and ``patches``.
+    """
+    may_be_missing = options.get("ignoreMissingComponents") is True
+    components = [name for name in texts_at(options, "components") if not may_be_missing or (folder / name).exists()]
+    for name, added in (("components", components), ("patches", objects_at(options, "patches"))):
+        if added:
+            kustomization[name] = [*(kustomization.get(name) or ()), *added]
+
+
 def build_changed(root: Path, file: Path, kustomization: Object, runner: Runner, *, any_file: bool) -> Built:
     """Builds a folder of a copy with a changed kustomization.
 
