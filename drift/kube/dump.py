@@ -10,9 +10,9 @@ from typing import Any
 from drift.documents.files import document_files, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
-from drift.kube.live import LiveObject, read_live
+from drift.kube.live import LiveObject, is_object, read_live
 from drift.kube.resources import Resource, Resources
-from drift.objects import Json
+from drift.objects import Json, text_at
 from drift.redaction import is_name, is_secret
 
 
@@ -116,24 +116,21 @@ def _objects(value: Json, position: str) -> Iterator[LiveObject]:
         return
     bodies = value.get("items") or [] if isinstance(value, dict) and "items" in value else [value]
     for body in bodies:
-        if not _is_object(body):
+        if not _can_be_shown(body):
             raise DumpError(f"--live {position}: not a dump of Kubernetes objects")
         yield read_live(body, body["apiVersion"], body["kind"])
 
 
-def _is_object(body: Json) -> bool:
+def _can_be_shown(body: Json) -> bool:
     """Whether a value is a Kubernetes object whose kind and name can be shown."""
-    if not isinstance(body, dict):
+    if not is_object(body):
         return False
-    api_version, kind, metadata = body.get("apiVersion"), body.get("kind"), body.get("metadata")
-    if not isinstance(api_version, str) or not isinstance(kind, str) or not isinstance(metadata, dict):
-        return False
-    name, namespace = metadata.get("name"), metadata.get("namespace")
-    if not isinstance(name, str) or not isinstance(namespace, str | None):
-        return False
+    api_version, kind = text_at(body, "apiVersion"), text_at(body, "kind")
     if not all(len(word.split()) == 1 and word.isprintable() for word in (api_version, kind)):
         return False
-    return not is_secret(api_version, kind) or (is_name(name) and (namespace is None or is_name(namespace)))
+    metadata = body["metadata"]
+    names = [metadata["name"], *([metadata["namespace"]] if metadata.get("namespace") is not None else [])]
+    return not is_secret(api_version, kind) or all(map(is_name, names))
 
 
 def _custom_resource(live: LiveObject) -> Resource:

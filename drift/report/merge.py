@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from drift.model import (
-    ClusterInfo,
     ManifestsInfo,
     ObjectReport,
     Report,
@@ -20,6 +19,7 @@ from drift.model import (
 )
 from drift.objects import ObjectKey
 from drift.report.json_report import to_json
+from drift.report.view import names_by_server
 
 #: If two reports have the same object, the lower rank wins: a comparison is better than a failed check, and "unmanaged"
 #: is the weakest, because the other report read more of Git.
@@ -60,7 +60,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     )
     clusters = {cluster.server: cluster for report in ordered for cluster in report.each_cluster}
     kept = _best_objects(ordered)
-    names = _names(clusters) if len({*clusters, *(server for server, _ in kept)}) > 1 else {}
+    names = names_by_server(clusters.values()) if len({*clusters, *(server for server, _ in kept)}) > 1 else {}
     objects = (replace(item, cluster=_cluster_name(server, names)) for (server, _), item in kept.items())
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
     scans = _scans_of_shards(ordered) if shard is None else []
@@ -163,19 +163,9 @@ def _server(report: Report) -> str:
 
 def _with_servers(report: Report, items: Iterable[_Item]) -> Iterator[tuple[_Item, str]]:
     """Yields each item with the server of its cluster."""
-    names = _names({cluster.server: cluster for cluster in report.clusters})
-    servers = {name: server for server, name in names.items()}
+    servers = {name: server for server, name in names_by_server(report.clusters).items()}
     for item in items:
         yield item, _server(report) if item.cluster is None else servers.get(item.cluster, _DUMP)
-
-
-def _names(clusters: Mapping[str, ClusterInfo]) -> dict[str, str]:
-    """Returns a name for each server: its context, or its URL if two servers have the same context."""
-    contexts = [cluster.context for cluster in clusters.values()]
-    return {
-        server: cluster.context if cluster.context and contexts.count(cluster.context) == 1 else server
-        for server, cluster in clusters.items()
-    }
 
 
 def _manifests(ordered: Sequence[Report]) -> ManifestsInfo:

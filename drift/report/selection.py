@@ -120,7 +120,7 @@ def is_shown(item: ObjectReport) -> bool:
     return any(finding.ignored is None for finding in item.findings)
 
 
-def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool = False) -> list[ObjectReport]:
+def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list[ObjectReport]:
     """Returns the objects that are not in sync, with the findings that are drift.
 
     Args:
@@ -137,7 +137,7 @@ def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool = False)
     return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
 
 
-def not_listed(report: Report, *, with_controllers: bool = False) -> str | None:
+def not_listed(report: Report, *, with_controllers: bool) -> str | None:
     """Returns how much of a report `only_drift` leaves out, or None if it leaves out nothing."""
     by_controllers = sum(
         finding.cause is Cause.CONTROLLER and finding.ignored is None

@@ -16,6 +16,7 @@ from drift.model import (
     Actor,
     Cause,
     Change,
+    ClusterInfo,
     Evidence,
     Finding,
     Lifecycle,
@@ -359,11 +360,17 @@ def _findings_by_severity(report: Report) -> str:
 
 def cluster_names(report: Report) -> Sequence[str]:
     """Returns the contexts of the clusters, or their URLs where these differ more; nothing for dumps."""
-    contexts = Counter(cluster.context for cluster in report.each_cluster)
-    return [
-        visible(cluster.context if cluster.context and contexts[cluster.context] == 1 else cluster.server)
-        for cluster in report.each_cluster
-    ]
+    return [visible(name) for name in names_by_server(report.each_cluster).values()]
+
+
+def names_by_server(clusters: Iterable[ClusterInfo]) -> Mapping[str, str]:
+    """Returns the context of each cluster, or its server again if several have the same context."""
+    clusters = tuple(clusters)
+    contexts = Counter(cluster.context for cluster in clusters)
+    return {
+        cluster.server: cluster.context if cluster.context and contexts[cluster.context] == 1 else cluster.server
+        for cluster in clusters
+    }
 
 
 def place_in_file(problem: str) -> tuple[str, int, int, str] | None:

@@ -119,7 +119,7 @@ class Copy:
 
     root: Path
     original: Path
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...]
 
     def error(self, error: SourceError) -> SourceError:
         """Returns an error of a build in the copy with the paths of the original, and with what the copy lacks."""

@@ -64,8 +64,8 @@ class Release:
     chart_version: str
     deployed_at: str | None
     manifests: tuple[Manifest, ...] = field(repr=False)
-    problem: str | None = None
-    synced: tuple[Manifest, ...] | None = field(default=None, repr=False)
+    problem: str | None
+    synced: tuple[Manifest, ...] | None = field(repr=False)
 
     @property
     def revision(self) -> str:

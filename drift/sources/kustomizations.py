@@ -44,7 +44,7 @@ class SelectedFiles:
 
     files: tuple[str, ...]
     by_kustomization: frozenset[str]
-    errors: tuple[ManifestError, ...] = ()
+    errors: tuple[ManifestError, ...]
 
 
 def kind_of_path(path: str) -> SourceKind:

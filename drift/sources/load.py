@@ -54,11 +54,11 @@ class LoadedManifests:
     """
 
     manifests: tuple[Manifest, ...]
-    skipped: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    exclude: tuple[FileGlob, ...] = ()
+    skipped: tuple[str, ...]
+    notes: tuple[str, ...]
+    errors: tuple[str, ...]
+    paths: tuple[str, ...]
+    exclude: tuple[FileGlob, ...]
 
 
 def load_manifests(

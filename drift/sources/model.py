@@ -4,7 +4,7 @@ One module per kind of source makes a `Rendered`; `drift.sources.resolve` choose
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -71,10 +71,10 @@ class SourceContext:
 
     cluster: LiveSource
     namespace: str
-    stored: StoredObjects | None = None
-    checkouts: tuple[str, ...] = ()
-    runner: Runner = field(default_factory=Runner)
-    reads_secrets: bool = False
+    stored: StoredObjects | None
+    checkouts: tuple[str, ...]
+    runner: Runner
+    reads_secrets: bool
 
 
 @dataclass(frozen=True, slots=True)
