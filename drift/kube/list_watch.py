@@ -95,19 +95,13 @@ def read_pages(requests: Requests, scope: ListScope, at_most: int | None) -> Ite
     """
     pager = _Pager(requests, scope)
     seen: set[tuple[str | None, str]] = set()
-    page = pager.fetch_first(at_most)
-    while True:
-        # No thread for lists of one page.
-        next_page = call_in_background(partial(pager.fetch, page.continue_token)) if page.continue_token else None
+    for page in pager.pages(at_most):
         for item in page.items:
             key = _key(item)
             if not (pager.has_restarted and key in seen):
                 yield read_live(item, scope.resource.api_version, scope.resource.kind)
-            if next_page is not None:
+            if page.continue_token:
                 seen.add(key)
-        if next_page is None:
-            return
-        page = next_page(math.inf)
 
 
 def read_list(requests: Requests, scope: ListScope, at_most: int | None) -> Listing:
@@ -121,15 +115,11 @@ def read_list(requests: Requests, scope: ListScope, at_most: int | None) -> List
         TooManyObjectsError: There are more than ``at_most``.
         RequestError: The list cannot be read to its end.
     """
-    pager = _Pager(requests, scope)
-    page = pager.fetch_first(at_most)
-    resource_version, items = page.resource_version, {_key(item): item for item in page.items}
-    while page.continue_token:
-        page = pager.fetch(page.continue_token)
-        items.update((_key(item), item) for item in page.items)
+    pages = list(_Pager(requests, scope).pages(at_most))
+    items = {_key(item): item for page in pages for item in page.items}
     resource = scope.resource
     objects = tuple(read_live(item, resource.api_version, resource.kind) for item in items.values())
-    return Listing(objects, resource_version)
+    return Listing(objects, pages[0].resource_version)
 
 
 def _key(item: Object) -> tuple[str | None, str]:
@@ -163,17 +153,20 @@ class _Pager:
         self._expiries = 0
         self.has_restarted = False
 
-    def fetch_first(self, at_most: int | None) -> _Page:
-        """Fetches the first page; raises TooManyObjectsError if the list has more than ``at_most`` objects."""
-        page = self.fetch("")
-        if at_most is None or not page.continue_token:
-            return page
-        if page.remaining is None or len(page.items) + page.remaining > at_most:
+    def pages(self, at_most: int | None) -> Iterator[_Page]:
+        """Yields all pages. Raises TooManyObjectsError before the first if there are more than ``at_most`` objects."""
+        page = self._fetch("")
+        count = math.inf if page.remaining is None else len(page.items) + page.remaining
+        if at_most is not None and page.continue_token and count > at_most:
             message = f"GET {self._scope.path}: there are more than {at_most} objects"
             raise TooManyObjectsError(message, status=0, reason="TooMany")
-        return page
+        while page.continue_token:
+            next_page = call_in_background(partial(self._fetch, page.continue_token))
+            yield page
+            page = next_page(math.inf)
+        yield page
 
-    def fetch(self, token: str) -> _Page:
+    def _fetch(self, token: str) -> _Page:
         """Fetches the page of a continue token. If the token has expired, uses the one that the server offers."""
         while True:
             try:

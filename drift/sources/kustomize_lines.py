@@ -97,32 +97,56 @@ def line_in_layers(field: Field, read: ReadFile) -> Place | None:
     """
     manifest = field.manifest
     generated_by = manifest.source.file if manifest.source is not None else ""
-    layers = [*([generated_by] if PurePath(generated_by).name in KUSTOMIZATIONS else []), *manifest.layers]
-    for file in reversed(layers):
+    files = [*([generated_by] if PurePath(generated_by).name in KUSTOMIZATIONS else []), *manifest.layers]
+    for file in reversed(files):
         kustomization = _document(read(file))
         if kustomization is not None:
-            places = chain.from_iterable(find(field, file, kustomization, read) for find in _FINDERS)
-            place = next(places, None)
+            layer = _Layer(file, kustomization, read)
+            place = next(chain.from_iterable(find(field, layer) for find in _FINDERS), None)
             if place is not None:
                 return place
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A kustomization that changed an object.
+
+    Attributes:
+        file: Its file.
+        kustomization: The content of its file.
+        read: As for `line_in_layers`.
+    """
+
+    file: str
+    kustomization: Node
+    read: ReadFile
+
+    def entries(self, name: str) -> Iterator[Node]:
+        """Returns the items of one of its lists, the last one first, because it wins."""
+        return reversed(_items(self.kustomization, name))
+
+    def file_at(self, path: str) -> str:
+        """Returns the file at a path that it names, in the form of the source of a manifest (``COMMIT:PATH``)."""
+        commit, colon, inside = self.file.rpartition(":")
+        return f"{commit}{colon}{normpath(PurePath(inside).parent / path)}"
+
+
 # -- patches
 
 
-def _patched(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
+def _patched(field: Field, layer: _Layer) -> Iterator[Place]:
     for name in ("patches", "patchesStrategicMerge", "patchesJson6902"):
-        for entry in reversed(_items(kustomization, name)):
+        for entry in layer.entries(name):
             target = entry.child("target")
-            for where, node in _patches(entry, file, read):
+            for where, node in _patches(entry, layer):
                 if _selects(target, field.manifest) if target is not None else _is_about(node, field.manifest):
                     line = _line_in_operations(field, node) if node.items else _line_in(field, node)
                     if line is not None:
                         yield Place(where, line)
 
 
-def _patches(entry: Node, file: str, read: ReadFile) -> Iterator[tuple[str, Node]]:
+def _patches(entry: Node, layer: _Layer) -> Iterator[tuple[str, Node]]:
     """Yields the file and the documents of a patch, the last one first."""
     path = entry.scalar or entry.scalar_at("path")
     inline = entry if entry.scalar and "\n" in entry.scalar else entry.child("patch")
@@ -130,9 +154,10 @@ def _patches(entry: Node, file: str, read: ReadFile) -> Iterator[tuple[str, Node
         block = inline.block
         if block is None:
             return
-        where, text, lines_before = file, block[0].encode(), block[1]
+        where, text, lines_before = layer.file, block[0].encode(), block[1]
     elif path is not None:
-        where, text, lines_before = _relative_to(file, path), read(_relative_to(file, path)), 0
+        where = layer.file_at(path)
+        text, lines_before = layer.read(where), 0
     else:
         return
     for lines, part in reversed(split_documents(text)):
@@ -183,12 +208,12 @@ def _is_about(node: Node, manifest: Manifest) -> bool:
 # -- other fields of a kustomization
 
 
-def _replaced(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
+def _replaced(field: Field, layer: _Layer) -> Iterator[Place]:
     keys = [step for step in field.path if isinstance(step, str)]
-    for entry in reversed(_items(kustomization, "replacements")):
+    for entry in layer.entries("replacements"):
         path = entry.scalar_at("path")
-        where = file if path is None else _relative_to(file, path)
-        document = entry if path is None else _document(read(where))
+        where = layer.file if path is None else layer.file_at(path)
+        document = entry if path is None else _document(layer.read(where))
         for replacement in [] if document is None else document.items or [document]:
             for target in _items(replacement, "targets"):
                 select = target.child("select")
@@ -198,58 +223,56 @@ def _replaced(field: Field, file: str, kustomization: Node, read: ReadFile) -> I
                         yield Place(where, item.line)
 
 
-def _image(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
-    del read
+def _image(field: Field, layer: _Layer) -> Iterator[Place]:
     image = _IMAGE.fullmatch(str(field.value))
     if image is None or field.path[-1] != "image":
         return
     changes = (("newTag", image["newTag"]), ("digest", image["digest"]), ("newName", image["name"]))
-    for entry in reversed(_items(kustomization, "images")):
+    for entry in layer.entries("images"):
         if image["name"] in {entry.scalar_at("name"), entry.scalar_at("newName")}:
             parts = [(entry.child(name), wanted) for name, wanted in changes]
-            yield from (Place(file, part.line) for part, wanted in parts if part is not None and part.scalar == wanted)
+            found = (part.line for part, wanted in parts if part is not None and part.scalar == wanted)
+            yield from (Place(layer.file, line) for line in found)
 
 
-def _replicas(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
-    del read
-    for entry in reversed(_items(kustomization, "replicas")) if tuple(field.path) == ("spec", "replicas") else ():
+def _replicas(field: Field, layer: _Layer) -> Iterator[Place]:
+    for entry in layer.entries("replicas") if tuple(field.path) == ("spec", "replicas") else ():
         count, name = entry.child("count"), entry.scalar_at("name")
         if count is not None and name and name in field.manifest.name and field.is_set_by(count):
-            yield Place(file, count.line)
+            yield Place(layer.file, count.line)
 
 
-def _common(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
+def _common(field: Field, layer: _Layer) -> Iterator[Place]:
     """Yields the lines of labels and annotations that a kustomization adds."""
-    del read
     if len(field.path) < 2:  # noqa: PLR2004
         return
     parent = field.path[-2]
-    maps = [kustomization.child("commonAnnotations")] if parent == "annotations" else []
+    maps = [layer.kustomization.child("commonAnnotations")] if parent == "annotations" else []
     if parent in _LABEL_FIELDS:
-        pairs = (entry.child("pairs") for entry in reversed(_items(kustomization, "labels")))
-        maps = [*pairs, kustomization.child("commonLabels")]
+        pairs = (entry.child("pairs") for entry in layer.entries("labels"))
+        maps = [*pairs, layer.kustomization.child("commonLabels")]
     for values in maps:
         found = None if values is None else values.child(field.path[-1])
         if found is not None and field.is_set_by(found):
-            yield Place(file, found.line)
+            yield Place(layer.file, found.line)
 
 
-def _generated(field: Field, file: str, kustomization: Node, read: ReadFile) -> Iterator[Place]:
+def _generated(field: Field, layer: _Layer) -> Iterator[Place]:
     generator = _GENERATORS.get(field.manifest.kind)
     if generator is None or field.path[0] not in {"data", "binaryData"} or len(field.path) != 2:  # noqa: PLR2004
         return
     key = str(field.path[1])
-    for entry in reversed(_items(kustomization, generator)):
+    for entry in layer.entries(generator):
         if (entry.scalar_at("name") or "?") not in field.manifest.name:
             continue
         for name in ("literals", "files"):
             for item in reversed(_items(entry, name)):
                 text = item.scalar or ""
                 if text.startswith(f"{key}=") or (name == "files" and "=" not in text and PurePath(text).name == key):
-                    yield Place(file, item.line)
+                    yield Place(layer.file, item.line)
         for item in reversed([*_items(entry, "envs"), *filter(None, [entry.child("env")])]):
-            where = _relative_to(file, item.scalar or "")
-            for number, line in enumerate(read(where).decode("utf-8", "replace").splitlines(), start=1):
+            where = layer.file_at(item.scalar or "")
+            for number, line in enumerate(layer.read(where).decode("utf-8", "replace").splitlines(), start=1):
                 if line.strip().startswith(f"{key}="):
                     yield Place(where, number)
 
@@ -263,12 +286,6 @@ _FINDERS: Final = (_patched, _replaced, _image, _replicas, _common, _generated)
 def _items(node: Node, name: str) -> list[Node]:
     found = node.child(name)
     return [] if found is None else found.items
-
-
-def _relative_to(file: str, path: str) -> str:
-    """Returns a path that a file names, in the form of the source of a manifest (``COMMIT:PATH``)."""
-    commit, colon, inside = file.rpartition(":")
-    return f"{commit}{colon}{normpath(PurePath(inside).parent / path)}"
 
 
 def _item_like(node: Node, body: Json, index: int) -> Node | None:
