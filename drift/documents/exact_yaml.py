@@ -234,6 +234,8 @@ class YamlReader:
         return ManifestError(f"{self._position(event.start_mark)}: {problem}")
 
 
+# -- positions
+
 #: Positions need no types, and finding the type of each scalar takes most of the time of the other loaders.
 _BaseLoader: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 

@@ -146,6 +146,9 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
     return items
 
 
+# -- impersonation
+
+
 @dataclass(frozen=True, slots=True)
 class Impersonation:
     """The user to impersonate; by default none.
@@ -244,6 +247,9 @@ def _strings(values: object, location: str) -> tuple[str, ...]:
 def _header_value(value: str) -> str:
     """Encodes a header value: the HTTP client sends Latin-1, but API servers read UTF-8."""
     return value.encode().decode("latin-1")
+
+
+# -- proxies
 
 
 def choose_proxy(server: str, configured: object, environment: Mapping[str, str]) -> str | None:

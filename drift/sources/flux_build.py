@@ -234,6 +234,8 @@ def _is_disabled(text: str) -> bool:
     )
 
 
+# -- ignored files
+
 _IGNORE_FILE: Final = ".sourceignore"
 #: What Flux leaves out unless a later pattern includes it again.
 _DEFAULTS: Final = """\

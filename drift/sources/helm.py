@@ -283,6 +283,8 @@ def _filled(value: Json, installed: Json) -> Json:
     return value
 
 
+# -- charts that may render other values the next time
+
 _ACTION: Final = re.compile(rb"\{\{.*?\}\}", re.DOTALL)
 #: A match in a comment or a name only costs a second rendering.
 _CHANGING: Final = re.compile(
