@@ -174,7 +174,7 @@ class ApplicationBuilder:
         file, kustomization = read_kustomization(folder)
         wanted = _with_parameters(kustomization, options, folder)
         built = build_changed(root, file, wanted, self._context.runner, any_file=self._may_read_any_file())
-        return read_built(built, folder, shown)
+        return read_built(built, shown)
 
     def _helm(self, revision: Revision, index: int, copy: Copy, folder: Path, shown: str) -> tuple[Manifest, ...]:
         source = revision.sources[index]

@@ -203,8 +203,8 @@ class _Kustomization:
     ) -> tuple[Manifest, ...]:
         shown = tree.shown(self._path) if commit is None else f"{commit[:SHORT]}:{self._path}"
         try:
-            built, folder = build_path(copy.root, self._spec, variables, self._context.runner)
-            return read_built(built, folder, shown, partial(finish, spec=self._spec, variables=variables))
+            built = build_path(copy.root, self._spec, variables, self._context.runner)
+            return read_built(built, shown, partial(finish, spec=self._spec, variables=variables))
         except SourceError as error:
             raise copy.error(error) from None
 

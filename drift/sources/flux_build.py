@@ -85,7 +85,7 @@ def remove_ignored_files(root: Path, ignore: str | None) -> None:
         (root / name).unlink()
 
 
-def build_path(root: Path, spec: Object, variables: Variables | None, runner: Runner) -> tuple[Built, Path]:
+def build_path(root: Path, spec: Object, variables: Variables | None, runner: Runner) -> Built:
     """Builds the path of a Kustomization.
 
     Args:
@@ -95,7 +95,7 @@ def build_path(root: Path, spec: Object, variables: Variables | None, runner: Ru
         runner: Runs programs.
 
     Returns:
-        What kustomize printed after the substitution, and the folder that was built. `finish` completes each object.
+        What kustomize printed, after the substitution. `finish` completes each object.
 
     Raises:
         SourceError: Flux cannot build it either, or it reads files outside the repository.
@@ -108,10 +108,10 @@ def build_path(root: Path, spec: Object, variables: Variables | None, runner: Ru
     wanted = _with_spec({key: value for key, value in kustomization.items() if key in _FIELDS.split()}, file, spec)
     if not any(wanted.get(field) for field in {*_FIELDS.split()} - _NOT_CONTENT):
         # Flux builds nothing of an empty folder.
-        return Built(b"", folder), folder
+        return Built(b"", folder, folder)
     built = build_changed(root, file, wanted, runner, any_file=True)
     _check_generated(built.output)
-    return built if variables is None else _substituted(built, variables), folder
+    return built if variables is None else _substituted(built, variables)
 
 
 def finish(body: Object, masked: Json, spec: Object, variables: Variables | None) -> Object:

@@ -39,12 +39,14 @@ class Built:
 
     Attributes:
         output: The objects as YAML, each with its origin as an annotation.
+        folder: The folder that was built, without links.
         root: The folder to which the files of origins are relative.
         masked: The same with a placeholder for each value of a Secret that Flux put there; None if there is none.
         kept: The values of ``buildMetadata`` for which the kustomization of the user asks, so that they are deployed.
     """
 
     output: bytes = field(repr=False)
+    folder: Path
     root: Path
     kept: frozenset[str] = frozenset()
     masked: bytes | None = field(default=None, repr=False)
@@ -67,14 +69,14 @@ def build(folder: Path, runner: Runner, *, any_file: bool = False) -> Built:
     target = folder.resolve()
     kept = _build_metadata(target)
     if not kept.isdisjoint(ANNOTATIONS):
-        return Built(runner.run(program, [*arguments, str(target)]), target, kept)
+        return Built(runner.run(program, [*arguments, str(target)]), target, target, kept)
     with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
         root = Path(scratch).resolve()
         # JSON is YAML, and has a form for every path.
         wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": [*ANNOTATIONS]}
         (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")
         try:
-            return Built(runner.run(program, [*arguments, str(root)]), root)
+            return Built(runner.run(program, [*arguments, str(root)]), target, root)
         except SourceError as error:
             if "failed: " in str(error):
                 # Fails again, with a message that is about the folder of the user alone.
@@ -93,20 +95,19 @@ def _program(runner: Runner) -> Program:
 
 
 def read_built(
-    built: Built, folder: Path, shown: str, finish: Callable[[Object, Json], Object] | None = None
+    built: Built, shown: str, finish: Callable[[Object, Json], Object] | None = None
 ) -> tuple[Manifest, ...]:
     """Returns the manifests that kustomize printed, each with the place in the file that describes it.
 
     Args:
         built: The result of `build`.
-        folder: The folder that was built.
         shown: The folder as the user named it. The files of manifests are named relative to it.
         finish: Changes each object before anything else reads it, given the same object of `Built.masked`, or None.
 
     Raises:
         SourceError: kustomize printed something that is not a manifest.
     """
-    origins = _Origins(built, folder.resolve(), shown)
+    origins = _Origins(built, shown)
     manifests: list[Manifest] = []
     try:
         documents = read_documents(built.output, shown)
@@ -158,13 +159,12 @@ class _Origins:
 
     Args:
         built: The result of `build`.
-        folder: The folder that was built, without links.
         shown: The folder as the user named it.
     """
 
-    def __init__(self, built: Built, folder: Path, shown: str) -> None:
+    def __init__(self, built: Built, shown: str) -> None:
         self._root = built.root
-        self._folder = folder
+        self._folder = built.folder
         self._shown = shown
         self._described: dict[Path, Sequence[_Described]] = {}
 

@@ -112,7 +112,7 @@ class PathRenderer:
         )
 
     def _built(self, folder: Path, shown: str) -> tuple[Manifest, ...]:
-        manifests = read_built(build(folder, self._context.runner), folder, shown)
+        manifests = read_built(build(folder, self._context.runner), shown)
         if not manifests:
             raise SourceError("kustomize builds no object from it")
         return manifests
@@ -152,7 +152,7 @@ def render_at(
     def render(path: Path, places: Mapping[Path, Path]) -> Sequence[Manifest]:
         folder = folder_of(str(path))
         if request is None:
-            return read_built(build(folder, runner), folder, shown)
+            return read_built(build(folder, runner), shown)
         chart = read_chart(folder)
         values = tuple(str(_in_place(Path(file).resolve(), places)) for file in request.values)
         installation = replace(_installation(request, chart, kube_version), values=values)

@@ -136,7 +136,7 @@ def inline(spec: dict[str, Any]) -> Variables | None:
 def built(root: Path, spec: dict[str, Any]) -> list[Any]:
     """The objects of a build, without the annotations that drift asks for."""
     remove_ignored_files(root, spec.get("ignore"))
-    result, _ = build_path(root, spec, inline(spec), Runner())
+    result = build_path(root, spec, inline(spec), Runner())
     bodies = [document.value for document in read_documents(result.output, "built") if document.value]
     for metadata in (body["metadata"] for body in bodies):
         for name in ANNOTATIONS.keys() - result.kept:
@@ -219,7 +219,7 @@ def test_a_value_that_is_not_known_is_not_comparable(tmp_path: Path) -> None:
     )
     variables = Variables({"text": "known"}, unknown="it comes from a Secret")
 
-    result, _ = build_path(root, {"path": "apps"}, variables, Runner())
+    result = build_path(root, {"path": "apps"}, variables, Runner())
     bodies = [finish(document.value, None, {}, variables) for document in read_documents(result.output, "built")]
     [settings] = [body for body in bodies if body["metadata"]["name"] == "settings"]
     unknown = Incomparable("it comes from a Secret")
@@ -233,7 +233,7 @@ def test_an_object_whose_name_is_not_known_is_an_error(tmp_path: Path) -> None:
     (root / "apps/settings.yaml").write_text(CONFIG.replace("name: settings", 'name: "settings-${environment}"'))
     variables = Variables({}, unknown="it comes from a Secret")
 
-    result, _ = build_path(root, {"path": "apps"}, variables, Runner())
+    result = build_path(root, {"path": "apps"}, variables, Runner())
     bodies = [document.value for document in read_documents(result.output, "built")]
 
     with pytest.raises(

@@ -61,7 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_object_has_the_file_and_line_that_people_edit(folder: Path, kustomize: Path) -> None:
     del folder, kustomize
 
-    sources = {f"{m.kind}/{m.name}": m.source for m in read_built(build(Path("prod"), Runner()), Path("prod"), "prod")}
+    sources = {f"{m.kind}/{m.name}": m.source for m in read_built(build(Path("prod"), Runner()), "prod")}
 
     assert {name: str(source) for name, source in sources.items()} == {
         "ConfigMap/prod-conf-h29d89cmmt": "base/kustomization.yaml:4",
@@ -80,7 +80,7 @@ def test_the_objects_are_those_that_kustomize_build_prints(folder: Path, kustomi
         file.write(metadata)
     subprocess.run([kustomize, "build", "prod", "-o", "plain.yaml"], check=True)
 
-    found = {(m.kind, m.name): m.body for m in read_built(build(Path("prod"), Runner()), Path("prod"), "prod")}
+    found = {(m.kind, m.name): m.body for m in read_built(build(Path("prod"), Runner()), "prod")}
 
     assert found == {(m.kind, m.name): m.body for m in read_manifests(["plain.yaml"]).manifests}
 

@@ -237,7 +237,7 @@ def test_a_field_of_an_overlay_names_the_patch_or_the_entry_that_set_it(
     write(tmp_path, KUSTOMIZED)
     monkeypatch.chdir(tmp_path)
 
-    found = named_lines(read_built(build(Path("prod"), Runner()), Path("prod"), "prod"))
+    found = named_lines(read_built(build(Path("prod"), Runner()), "prod"))
 
     container = "Deployment spec.template.spec.containers"
     expected = {
@@ -271,7 +271,7 @@ def test_a_field_that_no_file_seems_to_set_names_no_line(
     del kustomize
     write(tmp_path, KUSTOMIZED)
     monkeypatch.chdir(tmp_path)
-    manifests = read_built(build(Path("prod"), Runner()), Path("prod"), "prod")
+    manifests = read_built(build(Path("prod"), Runner()), "prod")
     # As if the files had been edited after the build.
     write(tmp_path, {"prod/kustomization.yaml": "resources: [../base]\n", "base/kustomization.yaml": "a: ["})
 
