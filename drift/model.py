@@ -3,7 +3,8 @@
 All of them are frozen. A stage returns new values and never changes those of an earlier stage.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -513,6 +514,11 @@ class Report:
         return Verdict.DRIFTED if self.has_drift else Verdict.IN_SYNC
 
     @property
+    def findings(self) -> Iterator[Finding]:
+        """The findings of all objects."""
+        return (finding for item in self.objects for finding in item.findings)
+
+    @property
     def knows_desired(self) -> bool:
         """Whether all manifests could be read. If not, an object that counts as unmanaged may be in Git."""
         return not self.unread and all(source.is_rendered for source in self.sources)
@@ -532,35 +538,24 @@ class Report:
         causes, lowest = frozenset(causes), SEVERITY_RANK[severity]
         return any(
             finding.is_drift and finding.cause in causes and SEVERITY_RANK[finding.severity] <= lowest
-            for report in self.objects
-            for finding in report.findings
+            for finding in self.findings
         )
 
     def count_by_status(self) -> Mapping[Status, int]:
         """Returns the number of objects by status; every status is a key."""
-        counts = dict.fromkeys(Status, 0)
-        for report in self.objects:
-            counts[report.status] += 1
-        return counts
+        counts = Counter(item.status for item in self.objects)
+        return {status: counts[status] for status in Status}
 
     def count_by_severity(self) -> Mapping[Severity, int]:
         """Returns the number of findings that are drift by severity, most severe first; every severity is a key."""
-        counts = dict.fromkeys(Severity, 0)
-        for report in self.objects:
-            for finding in report.findings:
-                if finding.is_drift:
-                    counts[finding.severity] += 1
-        return counts
+        counts = Counter(finding.severity for finding in self.findings if finding.is_drift)
+        return {severity: counts[severity] for severity in Severity}
 
     def count_by_cause(self) -> Mapping[Cause, int]:
         """Returns the number of findings by cause, without ignored ones; every cause is a key."""
-        counts = dict.fromkeys(Cause, 0)
-        for report in self.objects:
-            for finding in report.findings:
-                if finding.ignored is None:
-                    counts[finding.cause] += 1
-        return counts
+        counts = Counter(finding.cause for finding in self.findings if finding.ignored is None)
+        return {cause: counts[cause] for cause in Cause}
 
     def count_ignored(self) -> int:
         """Returns the number of ignored findings."""
-        return sum(finding.ignored is not None for report in self.objects for finding in report.findings)
+        return sum(finding.ignored is not None for finding in self.findings)

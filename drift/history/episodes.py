@@ -236,7 +236,7 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
     episodes = {one.episode.id: one for one in was_open}
     seen = tuple((episodes[id_], found) for id_, found in drift.items() if id_ in episodes)
     items = {item.key: item for item in report.objects}
-    reported_ids = {finding.id for item in report.objects for finding in item.findings}
+    reported_ids = {finding.id for finding in report.findings}
     is_complete = report.verdict is not Verdict.INCOMPLETE
     # The object of a finding may be in a manifest that cannot be read or rendered.
     may_resolve = report.knows_desired

@@ -68,7 +68,7 @@ class Message:
     @cached_property
     def findings(self) -> Mapping[str, Finding]:
         """The findings of the report by their ids."""
-        return {finding.id: finding for item in self.report.objects for finding in item.findings}
+        return {finding.id: finding for finding in self.report.findings}
 
     def link(self, notification: Notification) -> str | None:
         """Returns the URL of a finding in the HTML report; None without a report, and for a resolved finding."""

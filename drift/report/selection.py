@@ -139,11 +139,7 @@ def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list
 
 def not_listed(report: Report, *, with_controllers: bool) -> str | None:
     """Returns how much of a report `only_drift` leaves out, or None if it leaves out nothing."""
-    by_controllers = sum(
-        finding.cause is Cause.CONTROLLER and finding.ignored is None
-        for item in report.objects
-        for finding in item.findings
-    )
+    by_controllers = report.count_by_cause()[Cause.CONTROLLER]
     remarks = sum(item.status is Status.IN_SYNC and item.reason is not None for item in report.objects)
     counts = (
         (report.count_ignored(), "finding", "ignored by rules"),

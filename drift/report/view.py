@@ -183,12 +183,11 @@ class Activity:
 def most_active(report: Report) -> Sequence[Activity]:
     """Returns who is behind the changes in the cluster, those with the most findings first."""
     times: dict[str, list[str]] = {}
-    for item in report.objects:
-        for finding in item.findings:
-            # No one in the cluster made a change that a sync has yet to apply.
-            if finding.is_drift and finding.cause is not Cause.PENDING_SYNC:
-                for name, group in groupby(sorted(finding.actors, key=_name_of), _name_of):
-                    times.setdefault(name, []).append(max(actor.time or "" for actor in group))
+    for finding in report.findings:
+        # No one in the cluster made a change that a sync has yet to apply.
+        if finding.is_drift and finding.cause is not Cause.PENDING_SYNC:
+            for name, group in groupby(sorted(finding.actors, key=_name_of), _name_of):
+                times.setdefault(name, []).append(max(actor.time or "" for actor in group))
     activities = [Activity(name, len(found), max(found) or None) for name, found in times.items()]
     return sorted(activities, key=lambda one: (-one.findings, one.name))
 

@@ -113,7 +113,7 @@ class AuditWindow:
     def _remember(self, report: Report, joined: Report, *, is_whole: bool) -> Report:
         """Returns the report in which unchanged findings keep the users found before, unless better ones are found."""
         named: dict[str, tuple[Finding, Finding]] = {}
-        plain = {finding.id: finding for item in report.objects for finding in item.findings}
+        plain = {finding.id: finding for finding in report.findings}
 
         def best(finding: Finding) -> Finding:
             bare = plain[finding.id]

@@ -330,7 +330,7 @@ def _page_data(
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
-    lifecycles = {finding.lifecycle for item in report.objects for finding in item.findings if finding.is_drift}
+    lifecycles = {finding.lifecycle for finding in report.findings if finding.is_drift}
     # After the first scan everything is new, which is not worth a mark on each finding.
     rows = _Rows(Advisor.of(report, saved), marks_new=lifecycles != {Lifecycle.NEW})
     lines = source_lines(report)
