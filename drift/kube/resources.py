@@ -3,11 +3,7 @@
 Documents are cached on disk for good, because their URLs contain their hashes.
 """
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import orjson
 
+from drift.cache_folder import cache_file, read_cache_file, write_cache_file
 from drift.errors import RequestError, not_an_api_server
 from drift.kube.limits import RESPONSE_BYTES
 from drift.objects import Json, ObjectKey
@@ -286,7 +283,7 @@ class SchemaSource:
         if not isinstance(document, dict):
             return None
         if file is not None:
-            _write(file, body)
+            write_cache_file(file, body)
         return document
 
 
@@ -295,35 +292,14 @@ def _cache_file(server: str, address: str) -> Path | None:
 
     Servers do not share files: a server that sends a wrong hash must not affect others.
     """
-    if not parse_qs(urlsplit(address).query).get("hash"):
-        return None
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path's raises without a home
-    name = hashlib.sha256(f"{server}{address}".encode()).hexdigest()
-    return Path(root) / "drift" / "openapi" / f"{name}.json" if Path(root).is_absolute() else None
+    has_hash = bool(parse_qs(urlsplit(address).query).get("hash"))
+    return cache_file("openapi", f"{server}{address}", ".json") if has_hash else None
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """Returns a cached document, or None if it cannot be used. Anything may be in its place."""
+    """Returns a cached document, or None if it cannot be used."""
     try:
-        # Reading a pipe or a device may never end.
-        if not file.is_file() or file.stat().st_size > RESPONSE_BYTES:
-            return None
-        document = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        document = orjson.loads(read_cache_file(file, RESPONSE_BYTES) or b"")
+    except orjson.JSONDecodeError:
         return None
     return document if isinstance(document, dict) else None
-
-
-def _write(file: Path, body: bytes | bytearray) -> None:
-    """Writes a file atomically. Errors are ignored, because the cache is optional."""
-    temporary = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as opened:
-            temporary = Path(opened.name)
-            opened.write(body)
-        temporary.replace(file)
-    except OSError:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()

@@ -4,7 +4,8 @@ The second process is a fork, made before there are threads. Both processes take
 The second one returns its documents as JSON through an anonymous memory file. It reads only plain YAML, which JSON can
 represent, and leaves everything else to this process, including errors. It never returns the content of a Secret.
 
-There is no second process if it does not pay (few files, one processor) or is not possible (not on Linux).
+What was parsed is kept for later runs. There is no second process if it does not pay (few files that have changed, one
+processor) or is not possible (not on Linux).
 """
 
 import gc
@@ -14,7 +15,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from drift.documents.parse import begins_as_json, parse_plain_documents
 from drift.globs import FileGlob
 from drift.objects import Json
 from drift.redaction import is_secret
+from drift.sources.parsed_cache import Parsed, digest_of, read_parsed, write_parsed
 
 #: Minimum size of the files. Below, one process reads them in about a tenth of a second.
 _MIN_BYTES: Final = 1_000_000
@@ -50,39 +52,55 @@ class ParallelReader:
     """Reads files in two processes.
 
     Args:
-        files: All files.
+        paths: As the user named them.
+        cached: The files that have not changed since an earlier run.
+        files: The other files.
         batches: The indexes of the files in each batch.
         queue: The file descriptor of the pipe with the batch numbers.
         results: The file descriptor that the second process writes to.
-        process: The ID of the second process.
+        process: The ID of the second process; None if there is none.
     """
 
-    def __init__(self, files: Sequence[Path], batches: Sequence[range], queue: int, results: int, process: int) -> None:
+    def __init__(  # noqa: PLR0917
+        self,
+        paths: Sequence[str],
+        cached: dict[Path, Parsed],
+        files: Sequence[Path],
+        batches: Sequence[range],
+        queue: int,
+        results: int,
+        process: int | None,
+    ) -> None:
+        self._paths = paths
+        self._parsed = cached
         self._files = files
         self._batches = batches
         self._queue = queue
         self._results = results
-        self._process: int | None = process
+        self._process = process
 
     def read(self) -> PlainFiles:
         """Reads the remaining batches, waits for the second process, and returns all documents. Call it once.
 
         Files that are not plain YAML are missing in the result.
         """
-        documents: PlainFiles = {}
         for index in _take_files(self._batches, self._queue):
-            content = _read(self._files[index])
-            if content is not None:
-                documents[self._files[index]] = content
+            parsed = _read(self._files[index])
+            if parsed is not None:
+                self._parsed[self._files[index]] = parsed
         self._wait()
         with os.fdopen(os.dup(self._results), "rb") as results:
             results.seek(0)
             for line in results:
                 # An incomplete line means that the process was killed.
                 if line.endswith(b"\n"):
-                    number, _, content = line.partition(b" ")
-                    documents[self._files[int(number)]] = content
+                    number, digest, content = line[:-1].split(b" ", 2)
+                    self._parsed[self._files[int(number)]] = digest, content
+        if self._batches:
+            write_parsed(self._paths, self._parsed.values())
+        documents = {file: content for file, (_, content) in self._parsed.items()}
         # Frees the memory for the scan.
+        self._parsed.clear()
         os.ftruncate(self._results, 0)
         return documents
 
@@ -114,10 +132,12 @@ def parallel_reader(paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> I
     Yields:
         The reader, or None if a second process does not pay or is not possible.
     """
-    files, batches = _plan_batches(paths, exclude) if _is_possible() else ((), ())
-    if not batches:
+    sizes = _file_sizes(paths, exclude) if _is_possible() else {}
+    if sum(sizes.values()) < _MIN_BYTES:
         yield None
         return
+    cached = _find_cached(sizes, read_parsed(paths))
+    changed = {file: size for file, size in sizes.items() if file not in cached}
     reader: ParallelReader | None = None
     # Signals wait until the second process is known, so that it is always stopped.
     blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -125,7 +145,7 @@ def parallel_reader(paths: Sequence[str], exclude: Sequence[FileGlob] = ()) -> I
         try:
             # Without a second process, this one reads all files.
             with suppress(OSError):
-                reader = _fork(files, batches)
+                reader = _fork(paths, cached, changed)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
         yield reader
@@ -153,21 +173,30 @@ def _processor_quota() -> float:
         return float("inf")
 
 
-def _plan_batches(paths: Sequence[str], exclude: Sequence[FileGlob]) -> tuple[list[Path], list[range]]:
-    """Returns the files and their batches; no batches if the files are too small to pay."""
-    files: list[Path] = []
-    sizes: list[int] = []
+def _file_sizes(paths: Sequence[str], exclude: Sequence[FileGlob]) -> dict[Path, int]:
+    """Returns all files with their sizes in bytes; {} if a folder cannot be read."""
+    sizes: dict[Path, int] = {}
     try:
         for path in paths:
             for file in document_files(Path(path), exclude) if path != "-" else ():
                 status = file.stat()
                 # Only regular files: a pipe can be read only once.
                 if stat.S_ISREG(status.st_mode):
-                    files.append(file)
-                    sizes.append(status.st_size)
+                    sizes[file] = status.st_size
     except OSError:
-        return [], []
-    return files, cut_into_batches(sizes, _BATCHES) if sum(sizes) >= _MIN_BYTES else []
+        return {}
+    return sizes
+
+
+def _find_cached(files: Iterable[Path], entries: Mapping[bytes, bytes]) -> dict[Path, Parsed]:
+    """Returns the files whose content is among the entries of the cache."""
+    cached: dict[Path, Parsed] = {}
+    for file in files if entries else ():
+        with suppress(OSError):
+            digest = digest_of(read_file(file))
+            if digest in entries:
+                cached[file] = digest, entries[digest]
+    return cached
 
 
 def cut_into_batches(sizes: Sequence[int], max_batches: int) -> list[range]:
@@ -190,7 +219,10 @@ def cut_into_batches(sizes: Sequence[int], max_batches: int) -> list[range]:
     return [range(begin, end) for begin, end in pairwise(ends)]
 
 
-def _fork(files: Sequence[Path], batches: Sequence[range]) -> ParallelReader:
+def _fork(paths: Sequence[str], cached: dict[Path, Parsed], changed: Mapping[Path, int]) -> ParallelReader:
+    """Starts the second process, unless the changed files are too small to pay: `load_manifests` reads these."""
+    files = list(changed)
+    batches = cut_into_batches(list(changed.values()), _BATCHES) if sum(changed.values()) >= _MIN_BYTES else []
     queue, queue_input = os.pipe()
     try:
         # They all fit into the buffer of the pipe.
@@ -202,14 +234,14 @@ def _fork(files: Sequence[Path], batches: Sequence[range]) -> ParallelReader:
     finally:
         os.close(queue_input)
     try:
-        process = os.fork()
+        process = os.fork() if batches else None
     except OSError:
         os.close(queue)
         os.close(results)
         raise
     if process == 0:
         _run_second_process(files, batches, queue, results)
-    return ParallelReader(files, batches, queue, results, process)
+    return ParallelReader(paths, cached, files, batches, queue, results, process)
 
 
 def _run_second_process(files: Sequence[Path], batches: Sequence[range], queue: int, results: int) -> NoReturn:
@@ -222,9 +254,9 @@ def _run_second_process(files: Sequence[Path], batches: Sequence[range], queue: 
         _redirect_standard_streams(keep=(queue, results))
         with os.fdopen(results, "wb") as out:
             for index in _take_files(batches, queue):
-                content = _read(files[index])
-                if content is not None:
-                    out.write(b"%d %s\n" % (index, content))
+                parsed = _read(files[index])
+                if parsed is not None:
+                    out.write(b"%d %s %s\n" % (index, *parsed))
     finally:
         os._exit(0)
 
@@ -244,8 +276,8 @@ def _take_files(batches: Sequence[range], queue: int) -> Iterator[int]:
         yield from batches[int.from_bytes(number, "big")]
 
 
-def _read(file: Path) -> bytes | None:
-    """Returns the documents of a file as JSON, or None if it is not plain YAML or may contain a Secret."""
+def _read(file: Path) -> Parsed | None:
+    """Returns the documents of a file, or None if it is not plain YAML or may contain a Secret."""
     try:
         text = read_file(file)
     except OSError:
@@ -258,7 +290,7 @@ def _read(file: Path) -> bytes | None:
     with suppress(TypeError):
         if documents is not None and not any(_may_be_secret(value) for _, value in documents):
             # The copy frees orjson's larger buffer.
-            return bytes(memoryview(orjson.dumps(documents)))
+            return digest_of(text), bytes(memoryview(orjson.dumps(documents)))
     return None
 
 

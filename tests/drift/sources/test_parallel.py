@@ -1,8 +1,10 @@
-"""Two processes read the same manifests as one process, whatever happens to the second one."""
+"""Two processes, and the cache, read the same manifests as one process, whatever happens to them."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,14 @@ exec(prepare)
 with parallel_reader(paths) as reader:
     exec(between)
     sent = "" if reader is None else os.pread(reader._results, 10_000_000, 0).decode()
+    cached = [] if reader is None else sorted(file.name for file in reader._parsed)
     try:
         loaded = load_manifests(paths, reader)
         result = {"loaded": repr(loaded) == repr(load_manifests(paths)), "count": len(loaded.manifests)}
     except Exception as error:
         result = {"error": str(error)}
     result["kept"] = reader is not None and os.fstat(reader._results).st_size
-    result |= {"sent": sent, "reader": reader is not None}
+    result |= {"sent": sent, "reader": reader is not None, "cached": cached}
 try:
     os.waitpid(-1, os.WNOHANG)
     result["left"] = True
@@ -46,11 +49,18 @@ print(json.dumps(result))
 #: Waits until the second process has read everything.
 FINISHED = "os.waitid(os.P_PID, reader._process, os.WEXITED | os.WNOWAIT)"
 NOTHING = "pass"
+SECRETS = [
+    "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  password: hunter2",
+    "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: hunter2}}",
+    "- apiVersion: v1\n  kind: x\n  data: {a: hunter2}",
+    'apiVersion: v1\nkind: "\\x53ecret"\nmetadata:\n  name: s\nstringData:\n  password: hunter2\n',
+]
 
 
-def _run(*paths: Path, prepare: str = NOTHING, between: str = NOTHING) -> dict[str, Any]:
+def _run(*paths: Path, prepare: str = NOTHING, between: str = NOTHING, cache: str = "relative") -> dict[str, Any]:
     command = [sys.executable, "-c", PROGRAM, prepare, between, *map(str, paths)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "XDG_CACHE_HOME": cache}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -102,15 +112,7 @@ def test_a_file_named_twice_is_read_twice(folder: Path) -> None:
     assert _run(folder, folder / "05.yaml", between=FINISHED)["count"] == 62
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  password: hunter2",
-        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: hunter2}}",
-        "- apiVersion: v1\n  kind: x\n  data: {a: hunter2}",
-        'apiVersion: v1\nkind: "\\x53ecret"\nmetadata:\n  name: s\nstringData:\n  password: hunter2\n',
-    ],
-)
+@pytest.mark.parametrize("text", SECRETS)
 def test_the_second_process_never_sends_the_values_of_secrets(folder: Path, text: str) -> None:
     (folder / "20.yaml").write_text(text, "utf-8")
 
@@ -228,6 +230,146 @@ def test_there_is_a_second_process_with_two_processors_or_no_quota(folder: Path,
     result = _run(folder, prepare=f"from drift.sources import parallel as a; a._QUOTA = a.Path({quota_file!r})")
 
     assert result["reader"]
+
+
+@pytest.fixture
+def cache(folder: Path) -> Path:
+    """A cache folder that holds the fixture `folder`. Its name begins with a dot, so it is not read as manifests."""
+    path = folder / ".cache"
+    assert _run(folder, cache=str(path))["cached"] == []
+    return path
+
+
+def _names(*numbers: int) -> list[str]:
+    return [f"{number:02}.yaml" for number in range(60) if number not in numbers]
+
+
+def _kept(cache: Path) -> Path:
+    (file,) = (cache / "drift" / "manifests").iterdir()
+    return file
+
+
+def test_a_later_run_parses_nothing_and_starts_no_process(folder: Path, cache: Path) -> None:
+    result = _run(folder, cache=str(cache), between="assert reader._process is None")
+
+    assert result["cached"] == _names()
+    assert result["sent"] == ""
+    assert result["loaded"]
+    assert result["count"] == 61
+
+
+def test_a_few_changed_files_are_parsed_without_a_second_process(folder: Path, cache: Path) -> None:
+    (folder / "07.yaml").write_text(_config_map("edited"), "utf-8")
+    (folder / "08.yaml").unlink()
+    (folder / "60.yaml").write_text(_config_map("new"), "utf-8")
+
+    result = _run(folder, cache=str(cache), between="assert reader._process is None")
+
+    assert result["cached"] == _names(7, 8)
+    assert result["loaded"]
+    assert result["count"] == 61
+
+
+def test_many_changed_files_are_parsed_by_two_processes_and_kept(folder: Path, cache: Path) -> None:
+    for number in range(55):
+        (folder / f"{number:02}.yaml").write_text(_config_map(f"edited-{number}"), "utf-8")
+
+    assert _run(folder, cache=str(cache), between=FINISHED)["cached"] == _names(*range(55))
+    result = _run(folder, cache=str(cache))
+    assert result["cached"] == _names()
+    assert result["loaded"]
+    assert result["count"] == 60
+
+
+def test_a_renamed_file_is_found_by_its_content(folder: Path, cache: Path) -> None:
+    (folder / "07.yaml").rename(folder / "61.yaml")
+
+    result = _run(folder, cache=str(cache))
+
+    assert "61.yaml" in result["cached"]
+    assert result["loaded"]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_no_secret_is_kept(folder: Path, tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    cache = tmp_path_factory.mktemp("cache")
+    (folder / "20.yaml").write_text(text, "utf-8")
+    for _ in range(2):
+        _run(folder, cache=str(cache))
+
+    kept = _kept(cache).read_bytes()
+    assert b"hunter2" not in kept
+    assert kept.count(b"\n") == 1 + 59
+
+
+def test_only_the_user_can_read_what_is_kept(cache: Path) -> None:
+    assert _kept(cache).stat().st_mode & 0o777 == 0o600
+    assert _kept(cache).parent.stat().st_mode & 0o777 == 0o700
+
+
+def _replace(file: Path, create: Callable[[Path], object]) -> None:
+    file.unlink()
+    create(file)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "one other letter": lambda file: file.write_bytes(file.read_bytes().replace(b"xxx", b"xxy", 1)),
+    "the end is missing": lambda file: file.write_bytes(file.read_bytes()[:-100]),
+    "a line is missing": lambda file: file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1])),
+    "empty": lambda file: file.write_bytes(b""),
+    "a folder": lambda file: _replace(file, Path.mkdir),
+    "a link to a device": lambda file: _replace(file, lambda link: link.symlink_to("/dev/zero")),
+    "a pipe": lambda file: _replace(file, os.mkfifo),
+    "too large": lambda file: os.truncate(file, 65 * 1024 * 1024),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_a_damaged_cache_is_not_used(folder: Path, cache: Path, case: str) -> None:
+    DAMAGES[case](_kept(cache))
+
+    result = _run(folder, cache=str(cache))
+
+    assert result["cached"] == []
+    assert result["loaded"]
+    assert result["count"] == 61
+
+
+def test_nothing_is_kept_if_the_releases_are_not_known(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.mktemp("cache")
+    prepare = (
+        "import drift.sources.parsed_cache as a\ndef fail(name): raise a.PackageNotFoundError(name)\na.version = fail"
+    )
+
+    assert _run(folder, cache=str(cache), prepare=prepare)["loaded"]
+    assert [*cache.iterdir()] == []
+
+
+@pytest.mark.parametrize("unusable", ["/dev/null", "/proc/none", f"/{'x' * 300}", "relative"])
+def test_an_unusable_cache_folder_is_ignored(folder: Path, unusable: str) -> None:
+    result = _run(folder, cache=unusable)
+
+    assert result["loaded"]
+    assert result["count"] == 61
+    assert not (ROOT / "relative").exists()
+
+
+def test_other_releases_parse_again(folder: Path, cache: Path) -> None:
+    other = "import drift.sources.parsed_cache as a; a.version = lambda name: 'other'"
+
+    assert _run(folder, cache=str(cache), prepare=other)["cached"] == []
+
+
+def test_the_oldest_of_five_folders_is_forgotten(folder: Path, cache: Path) -> None:
+    first = _kept(cache)
+    os.utime(first, (0, 0))
+    for number in range(4):
+        link = folder.parent / f"{folder.name}-{number}"
+        link.symlink_to(folder)
+        _run(link, cache=str(cache))
+
+    assert not first.exists()
+    assert len(list(first.parent.iterdir())) == 4
 
 
 @given(st.lists(st.integers(0, 50), max_size=40) | st.lists(st.just(0), max_size=40), st.integers(1, 8))
