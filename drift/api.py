@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ConnectError, UsageError, first_problems
-from drift.gitops.managers import Managers
 from drift.globs import FileGlob
 from drift.kube.kubeconfig import NO_IMPERSONATION, Impersonation
 from drift.kube.limits import NO_DEADLINE, Deadline, Limits, call_with_timeout
@@ -231,8 +230,7 @@ def scan(
         from drift.audit.join import join_log  # noqa: PLC0415
         from drift.audit.users import Syncers  # noqa: PLC0415
 
-        managers = Managers(settings.appliers, settings.controllers, report.inferred_applier)
-        syncers = Syncers(managers, settings.syncers, synced_revision is not None)
+        syncers = Syncers.of(report, settings, synced_revision)
         report = join_log(report, audit, cluster.resources, syncers)
     judged = apply_policy(with_sources(report, desired, explain=explain), settings)
     if blame:

@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Final
 
 from drift.audit.writes import Write
+from drift.config.settings import Settings
 from drift.gitops.managers import Managers, applies_as_command, is_controller, is_gitops_applier, is_kubectl_apply
 from drift.globs import Glob
-from drift.model import Actor, Evidence, Finding
+from drift.model import Actor, Evidence, Finding, Report
 from drift.words import rfc3339
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
@@ -63,6 +64,12 @@ class Syncers:
     managers: Managers
     users: tuple[Glob, ...] = ()
     is_revision_known: bool = False
+
+    @classmethod
+    def of(cls, report: Report, settings: Settings, synced_revision: str | None) -> "Syncers":
+        """Returns the syncers of a report. The revision is the one that the user names; None if the user names none."""
+        managers = Managers(settings.appliers, settings.controllers, report.inferred_applier)
+        return cls(managers, settings.syncers, synced_revision is not None)
 
     def is_sync_manager(self, manager: str) -> bool:
         """Returns whether a field manager applies Git: a known applier, or one that the settings or the scan name."""

@@ -22,7 +22,7 @@ from drift.cli.choices import (
     scope_names,
 )
 from drift.cli.console import Progress, say, write_stdout
-from drift.cli.outputs import chosen_outputs, write_outputs
+from drift.cli.outputs import Output, chosen_outputs, write_outputs
 from drift.config.reader import DEFAULT_FILE
 from drift.config.settings import RequestKind, Settings, SourceRequest
 from drift.errors import ScanError, UsageError
@@ -109,11 +109,7 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
     targets = chosen_targets(options.kubeconfig, options.context)
     audit = _audit(options, targets)
     shard = chosen_shard(options.shard, quiet=options.quiet)
-    outputs = chosen_outputs(options)
-    if options.suggest_ignores:
-        if any(file is None and form is not Format.TEXT for form, file in outputs):
-            raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
-        outputs = [(form, file) for form, file in outputs if file is not None]
+    outputs = _outputs(options)
     gateway = _gateway() if options.push_metrics else None
     settings = chosen_settings(options)
     requests = chosen_sources(options, settings)
@@ -127,7 +123,9 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
         _suggest(report)
     write_outputs(report, outputs, options)
     if (Format.TEXT, None) not in outputs:
-        _say_unread(report)
+        # Only text on standard output shows the user what could not be read.
+        for line in report.unread:
+            say(line)
     if gateway is not None:
         _push(report, gateway)
     if recorder is not None:
@@ -137,21 +135,14 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
     return _exit_status(report, settings, exit_zero=options.exit_zero)
 
 
-def _namespace_note(report: Report, namespace: str | None) -> Iterator[str]:
-    """Yields a note if ``--namespace`` has no effect: users of kubectl may take it for a filter."""
-    names = {item.namespace for item in report.objects if item.source is not None and item.namespace is not None}
-    # Another shard may have objects of that namespace.
-    if namespace is not None and names and namespace not in names and report.shard is None:
-        yield (
-            f"--namespace {namespace} is for manifests that name no namespace, and all of these name one; "
-            "--only-namespace chooses what the report shows"
-        )
-
-
-def _say_unread(report: Report) -> None:
-    """Prints what could not be read: of the formats, only text on standard output shows it to the user."""
-    for line in report.unread:
-        say(line)
+def _outputs(options: argparse.Namespace) -> Sequence[Output]:
+    """Returns the formats to write, and where each goes; --suggest-ignores takes the place of the text report."""
+    outputs = chosen_outputs(options)
+    if not options.suggest_ignores:
+        return outputs
+    if any(file is None and form is not Format.TEXT for form, file in outputs):
+        raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
+    return [(form, file) for form, file in outputs if file is not None]
 
 
 def _exit_status(report: Report, settings: Settings, *, exit_zero: bool) -> int:
@@ -228,6 +219,17 @@ def _scan_one(inputs: _Inputs, live: LiveSource, observe: Callable[[ScanStep], o
     if inputs.is_verbose:
         _print_cost(report)
     return report if inputs.recorder is None else inputs.recorder.record(report, live)
+
+
+def _namespace_note(report: Report, namespace: str | None) -> Iterator[str]:
+    """Yields a note if ``--namespace`` has no effect: users of kubectl may take it for a filter."""
+    names = {item.namespace for item in report.objects if item.source is not None and item.namespace is not None}
+    # Another shard may have objects of that namespace.
+    if namespace is not None and names and namespace not in names and report.shard is None:
+        yield (
+            f"--namespace {namespace} is for manifests that name no namespace, and all of these name one; "
+            "--only-namespace chooses what the report shows"
+        )
 
 
 def _read_files(

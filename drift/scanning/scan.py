@@ -180,7 +180,7 @@ class _Scan:
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
             shard=self._options.shard,
-            inferred_applier=applier,
+            inferred_applier=applier or self._options.inferred_applier,
         )
         catches_up = self._options.catch_up
         newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if catches_up else None

@@ -7,7 +7,6 @@ from typing import Final
 from drift.api import scan_options, with_sources
 from drift.audit.users import Syncers
 from drift.config.settings import Settings
-from drift.gitops.managers import Managers
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import ManifestsInfo, ObjectReport, Report, Unmanaged
@@ -133,9 +132,7 @@ class Comparison:
     def _with_users(self, report: Report, *, is_whole: bool) -> Report:
         if self._audit is None:
             return report
-        settings = self._desired.settings
-        managers = Managers(settings.appliers, settings.controllers, self._inferred_applier)
-        syncers = Syncers(managers, settings.syncers, self._desired.synced_revision is not None)
+        syncers = Syncers.of(report, self._desired.settings, self._desired.synced_revision)
         return self._audit.join(report, self._cluster.resources, syncers, is_whole=is_whole)
 
     def _with_policy(self, report: Report) -> Report:
