@@ -1,7 +1,8 @@
 """Finds the local work tree of a Git repository that the cluster names by its URL, and copies its files.
 
 Git runs nothing of the repository here: no hooks, no filters, no attributes, and it does not use the network. Files are
-written as they are in Git, which is also what Flux and Argo CD read.
+written as they are in Git, which is also what Flux and Argo CD read. `drift.sources.git` needs them as in a work tree:
+``git checkout-index`` converts them, and has no option that turns this off.
 """
 
 import os
@@ -22,7 +23,7 @@ from urllib.parse import unquote
 from drift.errors import SourceError, UsageError
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
-from drift.sources.git import Git
+from drift.sources.git import Git, remove_links_out_of
 
 #: Larger files are left out of copies. The API server accepts no object of this size.
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -384,12 +385,9 @@ def _link(links: Mapping[Path, str], target: Path, root: Path | None) -> Iterato
             leads_to = str(target / Path(leads_to).relative_to(root))  # noqa: PLW2901
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(leads_to)
-    # After all of them exist, because one link may lead to the next.
-    outside = [link for link in links if not Path(os.path.realpath(link)).is_relative_to(target)]
-    for link in outside:
-        link.unlink()
+    outside = remove_links_out_of(target, links)
     if outside:
-        yield _sentence([link.relative_to(target).as_posix() for link in outside], "leads out of the repository")
+        yield _sentence(outside, "leads out of the repository")
 
 
 class _LeftOut:

@@ -299,6 +299,7 @@ def _checked_out(git: Git, root: Path, commit: str, inside: str = ".") -> Iterat
 
     The files have the form of the work tree, with which they are compared: with its line ends, and after filters such
     as those of git-crypt and Git LFS. ``git archive`` would leave out what .gitattributes marks as ``export-ignore``.
+    What a controller syncs is read as it is in Git: see `drift.sources.checkouts`.
 
     Yields:
         The folder, which stands for the root, and the links in it that led out of the repository, which are removed.
@@ -326,10 +327,20 @@ def _checked_out(git: Git, root: Path, commit: str, inside: str = ".") -> Iterat
             is_read = check_out({*every} - {*names})
         if not is_read:
             raise git.error(UsageError(f"{root}: git cannot check out {inside} of the revision {commit}"))
-        outside = [link for link in _links_in(folder) if not Path(os.path.realpath(link)).is_relative_to(folder)]
-        for link in outside:
-            link.unlink()
-        yield folder, [link.relative_to(folder).as_posix() for link in outside]
+        yield folder, remove_links_out_of(folder, _links_in(folder))
+
+
+def remove_links_out_of(folder: Path, links: Iterable[Path]) -> Sequence[str]:
+    """Removes the links that lead out of a folder, and returns their paths in it.
+
+    Args:
+        folder: A folder without links above it.
+        links: All links in it. They must exist, because one may lead to the next.
+    """
+    outside = [link for link in links if not Path(os.path.realpath(link)).is_relative_to(folder)]
+    for link in outside:
+        link.unlink()
+    return [link.relative_to(folder).as_posix() for link in outside]
 
 
 def _links_in(folder: Path) -> Iterator[Path]:
