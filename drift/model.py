@@ -12,6 +12,8 @@ from typing import Final
 
 from drift.objects import Json, Manifest, Object, ObjectKey, Source
 
+#: The version of the JSON report and of everything else that drift writes as JSON.
+API_VERSION: Final = "drift/v1"
 #: Begins each note that names kinds in which a scan did not search for unmanaged objects.
 NOT_SEARCHED: Final = "did not search for unmanaged "
 

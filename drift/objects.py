@@ -10,6 +10,8 @@ Json = Any
 #: A Kubernetes object as parsed JSON.
 Object = dict[str, Json]
 
+#: The file of an object that was read from standard input.
+STDIN: Final = "<stdin>"
 #: The annotation in which ``kubectl apply`` stores the manifest that it applied last.
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -76,7 +78,7 @@ class Source:
     """The place in a file where a manifest begins.
 
     Attributes:
-        file: The path as the user gave it, or below the folder that the user gave; ``<stdin>`` for ``-``.
+        file: The path as the user gave it, or below the folder that the user gave; `STDIN` for ``-``.
         document: The number of the YAML document in the file, counted from 1.
         line: The line on which the object begins, counted from 1.
     """

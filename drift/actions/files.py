@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher, unified_diff
 from typing import Final
 
-from drift.advice.refusals import STDIN
 from drift.compare.show import contains_redacted
 from drift.documents.edit import EditError, add_document, insert_item, lines_of, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from drift.model import ObjectReport, Report, SourceInfo, SourceKind
-from drift.objects import Json, Object, as_object
+from drift.objects import STDIN, Json, Object, as_object
 from drift.redaction import is_secret, redact_secret
 from drift.sources.kustomizations import KUSTOMIZATIONS
 

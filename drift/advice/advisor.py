@@ -17,9 +17,10 @@ from drift.advice.commands import (
     sync_command,
     syncs_one_object,
 )
-from drift.advice.refusals import PATCHABLE, STDIN, renderer_of, why_not_adopted, why_not_reverted
+from drift.advice.refusals import PATCHABLE, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, Verdict
+from drift.objects import STDIN
 
 #: The name of the saved report in commands, if nothing says where it is saved.
 _REPORT_FILE: Final = "report.json"

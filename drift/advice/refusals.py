@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.objects import STDIN
 from drift.paths import parse
 
-#: The file of manifests that came from standard input.
-STDIN: Final = "<stdin>"
 _DELETION: Final = "metadata.deletionTimestamp"
 #: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
 PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from drift import __version__
 from drift.history.notifications import Notification, NotificationKind
-from drift.model import SEVERITY_RANK, Finding, Report
+from drift.model import API_VERSION, SEVERITY_RANK, Finding, Report
 from drift.objects import Json
 from drift.report.formats import MessageFormat
 from drift.report.json_report import to_document
@@ -141,7 +141,7 @@ def _generic(message: Message) -> Json:
     document = to_document(report)
     shown = message.notifications[:_GENERIC_ITEMS]
     return {
-        "apiVersion": "drift/v1",
+        "apiVersion": API_VERSION,
         "kind": "DriftNotification",
         "generatedAt": report.generated_at,
         "tool": {"name": "drift-reporter", "version": __version__},

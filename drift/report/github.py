@@ -7,7 +7,7 @@ from posixpath import normpath
 from typing import Final
 
 from drift.model import SEVERITY_RANK, Finding, ObjectReport, Report, Severity, Status
-from drift.objects import Place
+from drift.objects import STDIN, Place
 from drift.report.diff import what_differs
 from drift.report.selection import MAX_MEMBERS, Group, group_name, grouped, member_names
 from drift.report.view import (
@@ -37,7 +37,6 @@ _LEVEL: Final = {
 _UNCHECKED_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] + 0.5
 #: A document that cannot be read may hide many objects, and its line is known.
 _UNREAD_RANK: Final = SEVERITY_RANK[Severity.CRITICAL] - 0.5
-_STDIN: Final = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Annotation:
 
     def __str__(self) -> str:
         properties = {"title": self.title}
-        if self.place is not None and self.place.file != _STDIN:
+        if self.place is not None and self.place.file != STDIN:
             line = {} if self.place.line is None else {"line": str(self.place.line)}
             properties = {"file": short(normpath(self.place.file)), **line, **properties}
         pairs = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())

@@ -20,6 +20,7 @@ from drift.history.queries import (
     seconds_open,
     worst_episodes_first,
 )
+from drift.model import API_VERSION
 from drift.objects import Json
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE, Line, Terminal
@@ -189,7 +190,7 @@ def timeline_json(timeline: Timeline, by: By | None = None) -> str:
     """Returns the timeline as a JSON document of ``drift/v1``, ending in a newline."""
     now = datetime.fromisoformat(timeline.now)
     document = {
-        "apiVersion": "drift/v1",
+        "apiVersion": API_VERSION,
         "kind": "DriftHistory",
         "generatedAt": timeline.now,
         "scans": {"count": timeline.scans, "last": timeline.last_scan},

@@ -13,6 +13,7 @@ from drift import __version__
 from drift.advice.advisor import Advisor
 from drift.errors import SavedReportError
 from drift.model import (
+    API_VERSION,
     Actor,
     Cause,
     Change,
@@ -31,7 +32,6 @@ from drift.model import (
 from drift.objects import Json
 from drift.report.json_schema import RFC3339, ActorDocument, CommandsDocument, FindingDocument, ReportDocument
 
-_API_VERSION: Final = "drift/v1"
 _KIND: Final = "DriftReport"
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 #: The values of the fields that have few, for messages.
@@ -68,7 +68,7 @@ def to_document(report: Report, saved: str | None = None) -> dict[str, Json]:
     statuses = report.count_by_status()
     shard = report.shard
     values: dict[str, Any] = {
-        "apiVersion": _API_VERSION,
+        "apiVersion": API_VERSION,
         "kind": _KIND,
         "generatedAt": report.generated_at,
         "tool": {"name": "drift-reporter", "version": __version__},
@@ -180,8 +180,8 @@ def _check_version(text: str, name: str) -> None:
         header = _Header()
     if header.kind != _KIND:
         raise SavedReportError(f"{name}: not a drift report; `drift report --output json={name}` writes one")
-    if header.api_version != _API_VERSION:
-        raise SavedReportError(f"{name}: has version {header.api_version!r}; this drift reads {_API_VERSION}")
+    if header.api_version != API_VERSION:
+        raise SavedReportError(f"{name}: has version {header.api_version!r}; this drift reads {API_VERSION}")
 
 
 def _plain(value: object, kind: type[Struct]) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
 from drift.model import Cause, Change, Finding, Lifecycle, ObjectReport, Report, Severity, Status, Verdict
-from drift.objects import Json
+from drift.objects import STDIN, Json
 from drift.report.diff import what_differs
 from drift.report.selection import finding_order, worst_first
 from drift.report.view import message_lines, object_name, place_in_file, place_of, sentence, short
@@ -22,7 +22,7 @@ _LEVEL: Final = {
     Severity.INFO: "note",
 }
 #: Names of standard input, which is not a file.
-_STDIN: Final = ("<stdin>", "-")
+_STANDARD_INPUT: Final = (STDIN, "-")
 
 
 def to_sarif(report: Report) -> str:
@@ -109,7 +109,7 @@ def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str,
     logical = {"logicalLocations": [{"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}]}
     place = place_of(item, finding)
     file = place.file if place is not None else next(iter(paths), "")
-    if not file or file in _STDIN:
+    if not file or file in _STANDARD_INPUT:
         return logical
     region = {"region": {"startLine": place.line}} if place is not None and place.line is not None else {}
     return {"physicalLocation": {"artifactLocation": _artifact(file), **region}, **logical}
@@ -124,7 +124,7 @@ def _artifact(file: str) -> dict[str, Json]:
 def _unread(problem: str) -> dict[str, Json]:
     file, line, column, text = place_in_file(problem) or (None, 1, 1, problem)
     notification: dict[str, Json] = {"level": "error", "message": {"text": sentence(text)}}
-    if file is not None and file not in _STDIN:
+    if file is not None and file not in _STANDARD_INPUT:
         region = {"startLine": line, "startColumn": column}
         notification["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(file), "region": region}}]
     return notification

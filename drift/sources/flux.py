@@ -85,7 +85,7 @@ def flux_state(target: str, context: SourceContext) -> Hashable:
     cluster = context.cluster
     kustomizations = _KUSTOMIZATION.find(target, cluster)
     releases = _HELM_RELEASE.find(target, cluster)
-    sources = {(text_at(live.body, "spec", "sourceRef", "kind"), _source_name(live)) for live in kustomizations}
+    sources = {_source_of(live) for live in kustomizations}
     variables = {
         kind: {
             (live.namespace or "", text_at(reference, "name"))
@@ -112,13 +112,16 @@ def _version_of(secret: tuple[str, str], cluster: LiveSource) -> Hashable:
     return secret, or_error(lambda: at(_SECRET.get(*secret, cluster), "metadata", "resourceVersion"))
 
 
-def _source_name(live: LiveObject) -> tuple[str, str]:
+def _source_of(live: LiveObject) -> tuple[str, tuple[str, str]]:
+    """Returns the kind of the source of a Kustomization, and its namespace and name."""
     reference = at(live.body, "spec", "sourceRef")
-    return text_at(reference, "namespace") or live.namespace or "", text_at(reference, "name")
+    namespace = text_at(reference, "namespace") or live.namespace or ""
+    return text_at(reference, "kind"), (namespace, text_at(reference, "name"))
 
 
 class _Kustomization:
     def __init__(self, live: LiveObject, context: SourceContext, checkouts: Checkouts) -> None:
+        self._live = live
         self._body = live.body
         self._namespace = live.namespace or ""
         self._context = context
@@ -137,7 +140,7 @@ class _Kustomization:
             return Rendered(self._info, failure=f"{self._info.name}: {error}")
 
     def _render(self) -> Rendered:
-        repository = _Repository.read(self._spec, self._namespace, self._context)
+        repository = _Repository.read(self._live, self._context)
         tree = self._checkouts.find(repository.url)
         shown = tree.shown(self._path)
         variables, changed_at = self._variables()
@@ -302,17 +305,16 @@ class _Repository:
     pinned: str | None
 
     @classmethod
-    def read(cls, spec: Object, namespace: str, context: SourceContext) -> "_Repository":
+    def read(cls, kustomization: LiveObject, context: SourceContext) -> "_Repository":
         """Reads the source of a Kustomization.
 
         Raises:
             SourceError: It cannot be read, or it is of a kind that is not supported.
         """
-        reference = as_object(spec.get("sourceRef"))
-        kind, name = text_at(reference, "kind"), text_at(reference, "name")
+        kind, (namespace, name) = _source_of(kustomization)
         if kind not in _SOURCES:
             raise SourceError(f"its source is of the kind {kind}, which is not supported")
-        body = _SOURCES[kind].get(text_at(reference, "namespace") or namespace, name, context.cluster)
+        body = _SOURCES[kind].get(namespace, name, context.cluster)
         source = as_object(body.get("spec"))
         for field in _UNSUPPORTED:
             if source.get(field):

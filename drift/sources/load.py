@@ -19,7 +19,8 @@ from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
 from drift.gitops.opt_outs import hook_of
 from drift.globs import FileGlob
-from drift.objects import Incomparable, Json, Manifest, Object, PackedObject, Source, as_object
+from drift.model import API_VERSION
+from drift.objects import STDIN, Incomparable, Json, Manifest, Object, PackedObject, Source, as_object
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
     CHART,
@@ -35,8 +36,6 @@ from drift.words import first_few
 
 #: The number of skipped files that a note names.
 _NAMED_FILES: Final = 3
-#: The apiVersion of the JSON report.
-_REPORT_API: Final = "drift/v1"
 _NOT_AN_OBJECT: Final = "not a Kubernetes object (a mapping with apiVersion and kind)"
 
 
@@ -242,7 +241,7 @@ def _is_foreign(document: Document, file: _File) -> bool:
 
 def _has_type(body: Object) -> bool:
     """Returns whether a mapping is meant to be a Kubernetes object. A report that was saved among manifests is not."""
-    return ("apiVersion" in body or "kind" in body) and body.get("apiVersion") != _REPORT_API
+    return ("apiVersion" in body or "kind" in body) and body.get("apiVersion") != API_VERSION
 
 
 def _has_generated_name(body: Object) -> bool:
@@ -260,7 +259,7 @@ def _is_kustomization(api_version: Json, name: str) -> bool:
 def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
     for path in paths:
         if path == "-":
-            yield _File("<stdin>", _stdin(), is_named=True, path=path)
+            yield _File(STDIN, _stdin(), is_named=True, path=path)
         elif Path(path).is_dir():
             yield from _read_folder(path, plain, exclude)
         elif not Path(path).exists():
@@ -292,7 +291,7 @@ def _stdin() -> Iterator[Document | ManifestError]:
     except OSError as error:
         yield ManifestError(f"standard input: cannot be read: {error.strerror}")
     else:
-        yield from read_valid_documents(text, "<stdin>")
+        yield from read_valid_documents(text, STDIN)
 
 
 def _documents(file: Path, plain: PlainFiles, *, named: bool = False) -> Iterator[Document | ManifestError]:
