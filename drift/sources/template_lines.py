@@ -29,11 +29,9 @@ class _Item:
     """An item of a list.
 
     Attributes:
-        column: Of its dash.
         name: The text of its ``name``, if the template has it.
     """
 
-    column: int
     name: str | None = None
 
 
@@ -173,7 +171,7 @@ class _Reader:
         begin = dashes.end() if dashes is not None else 0
         for position in (index for index in range(begin) if line[index] == "-"):
             self._leave(position, keeps_key=True)
-            self._above.append((position, _Item(position)))
+            self._above.append((position, _Item()))
         key = _KEY.match(line, begin)
         if key is None:
             self._add_flow(number, line[begin:])
@@ -217,4 +215,4 @@ class _Reader:
             self._add(number, (*path, key), _HIDDEN if has_action else str(below))
             self._add_value(number, (*path, key), below, has_action=has_action)
         for below in value if isinstance(value, list) else ():
-            self._add_value(number, (*path, _Item(0)), below, has_action=has_action)
+            self._add_value(number, (*path, _Item()), below, has_action=has_action)
