@@ -4,14 +4,16 @@ A chart may generate random values, such as passwords, or use a clock. Such a ch
 differs between the two is not compared. https://helm.sh/docs/chart_template_guide/function_list/
 """
 
+import gzip
 import re
 import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final, cast
 
 from drift.documents.files import read_file
 from drift.documents.parse import read_documents
@@ -28,8 +30,8 @@ _SOURCE: Final = re.compile(r"^# Source: (.+?)\s*$", re.MULTILINE)
 _MISSING_DEPENDENCIES: Final = re.compile(r"missing in charts/ directory: (.+)")
 #: Linux limits one argument to 128 KiB, which the APIs of a cluster with many CRDs exceed.
 _APIS_PER_FLAG: Final = 200
-#: The most that is read of the Chart.yaml in an archive.
-_MAX_CHART_BYTES: Final = 1024 * 1024
+#: The most that an archive may unpack to; Helm refuses more, too.
+_MAX_UNPACKED_BYTES: Final = 100 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,11 @@ def read_chart(path: Path) -> Chart:
         documents = list(read_documents(text, str(path)))
     except OSError as error:
         raise SourceError(f"{CHART} cannot be read: {error.strerror or error}") from None
-    except (tarfile.TarError, EOFError) as error:
-        raise SourceError(f"not a chart archive: {error}") from None
+    except _ArchiveError:
+        raise SourceError(
+            f"not a chart archive, damaged, or larger than {_MAX_UNPACKED_BYTES // 1024 // 1024} MiB when unpacked; "
+            "`helm package` makes a new one"
+        ) from None
     except DriftError as error:
         raise SourceError(f"{CHART} cannot be read: {error}") from None
     fields = as_object(documents[0].value) if documents else {}
@@ -97,12 +102,48 @@ def read_chart(path: Path) -> Chart:
 
 
 def _chart_in_archive(file: Path) -> bytes:
-    with tarfile.open(file) as archive:
-        for member in archive:
-            if member.isfile() and member.name.removeprefix("./").count("/") == 1 and member.name.endswith(f"/{CHART}"):
-                content = archive.extractfile(member)
-                return b"" if content is None else content.read(_MAX_CHART_BYTES)
+    for member, content in _members(file):
+        if member.isfile() and member.name.removeprefix("./").count("/") == 1 and member.name.endswith(f"/{CHART}"):
+            return content
     return b""
+
+
+class _ArchiveError(Exception):
+    """A file is not a chart archive, is damaged, or unpacks to more than Helm accepts."""
+
+
+class _Bounded:
+    """A stream of which only a number of bytes can be read."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise _ArchiveError
+        return content
+
+
+def _members(file: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    """Yields what is in a chart archive, with the content of files.
+
+    Raises:
+        OSError: The archive cannot be opened.
+        _ArchiveError: It is not a gzip file of a chart, is damaged, or too large.
+    """
+    with file.open("rb") as packed, gzip.open(packed) as unpacked:
+        stream = cast("IO[bytes]", _Bounded(cast("IO[bytes]", unpacked), _MAX_UNPACKED_BYTES))
+        try:
+            # As a stream, because seeking unpacks what is skipped.
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if member.isfile() else None
+                    yield member, b"" if content is None else content.read()
+        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError):
+            raise _ArchiveError from None
 
 
 def api_versions(resources: Resources) -> tuple[str, ...]:
@@ -308,7 +349,7 @@ def may_change(chart: Path, given: Iterable[bytes]) -> bool:
     """
     try:
         return any(map(_uses_changing, given)) or any(map(_uses_changing, _texts(chart)))
-    except (OSError, EOFError, tarfile.TarError):
+    except (OSError, _ArchiveError):
         # Helm will say what is wrong.
         return True
 
@@ -330,14 +371,12 @@ def _texts(path: Path) -> Iterator[bytes]:
         if file.name.endswith(_ARCHIVES):
             yield from _texts_of_archive(file)
         else:
-            yield file.read_bytes()
+            yield read_file(file)
 
 
 def _texts_of_archive(file: Path) -> Iterator[bytes]:
-    with tarfile.open(file) as archive:
-        for member in archive:
-            if member.name.endswith(_ARCHIVES) or member.issym() or member.islnk():
-                raise OSError("an archive or a link in an archive")
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None and _CRDS not in PurePosixPath(member.name).parts:
-                yield content.read()
+    for member, content in _members(file):
+        if member.name.endswith(_ARCHIVES) or member.issym() or member.islnk():
+            raise OSError("an archive or a link in an archive")
+        if _CRDS not in PurePosixPath(member.name).parts:
+            yield content

@@ -1,14 +1,18 @@
 """Charts, rendered and installed by the real Helm 3 and Helm 4."""
 
+import gzip
+import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from drift.cli import main
+from drift.errors import SourceError
 from drift.sources.helm import Installation, may_change, read_chart, render_chart
 from drift.sources.programs import Runner
 from tests.drift.conftest import Application
@@ -280,3 +284,47 @@ def test_a_chart_without_a_random_function_or_a_clock_is_rendered_once(
     for chart in (tmp_path / "web", archive, tmp_path / "parent"):
         assert may_change(chart, ()) == changes
     assert may_change(tmp_path / "web", [b"a={{ now }}"])
+
+
+def _archive(files: dict[str, bytes], compression: Literal["w:gz", "w:xz"] = "w:gz") -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=compression) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+CHART_FILE = {"web/Chart.yaml": b"apiVersion: v2\nname: web\nversion: 1.0.0\n"}
+#: A gzip file whose content cannot be unpacked.
+NOT_DEFLATED = gzip.compress(b"")[:10] + b"\xff" * 100
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(lambda: b"", id="empty"),
+        pytest.param(lambda: b"no archive", id="another file"),
+        pytest.param(lambda: NOT_DEFLATED, id="damaged"),
+        pytest.param(lambda: _archive({"web/a": bytes(range(256)) * 9, **CHART_FILE})[:300], id="cut off"),
+        pytest.param(lambda: _archive(CHART_FILE, "w:xz"), id="another compression"),
+        pytest.param(lambda: _archive({"web/bomb": bytes(101 * 1024 * 1024), **CHART_FILE}), id="a bomb"),
+    ],
+)
+def test_an_archive_that_cannot_be_read_is_one_clear_line(tmp_path: Path, content: Callable[[], bytes]) -> None:
+    archive = tmp_path / "web.tgz"
+    archive.write_bytes(content())
+
+    with pytest.raises(SourceError, match=r"^not a chart archive, damaged, or larger than 100 MiB when unpacked; "):
+        read_chart(archive)
+
+
+def test_an_archive_is_not_unpacked_beyond_what_helm_accepts(tmp_path: Path) -> None:
+    (tmp_path / "web.tgz").write_bytes(_archive({**CHART_FILE, "web/bomb": bytes(101 * 1024 * 1024)}))
+    (tmp_path / "damaged.tgz").write_bytes(NOT_DEFLATED)
+
+    assert read_chart(tmp_path / "web.tgz").name == "web"
+    # It cannot be told, and Helm refuses to render it.
+    assert may_change(tmp_path / "web.tgz", ())
+    assert may_change(tmp_path / "damaged.tgz", ())
