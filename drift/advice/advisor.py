@@ -167,7 +167,7 @@ class Advisor:
         return shlex.join(("drift", "adopt", self.saved, finding.id, "--write"))
 
     def _revert(self, item: ObjectReport, finding: Finding, context: str | None) -> str | None:
-        if why_not_reverted(item, finding) is not None:
+        if why_not_reverted(item, finding, renderer_of(item, self.sources)) is not None:
             return None
         command = revert_fields(item, (finding,), context) if finding.path else revert_object(item, finding, context)
         if len(command) <= _MAX_REVERT:

@@ -90,9 +90,21 @@ _NOT_ADOPTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]
 )
 
 
-def why_not_reverted(item: ObjectReport, finding: Finding) -> str | None:
-    """Returns why no command for the cluster reverts a finding and what to do, or None if one does."""
-    return next((reason for applies, reason in _NOT_REVERTED if applies(item, finding)), None)
+def why_not_reverted(item: ObjectReport, finding: Finding, renderer: SourceInfo | None) -> str | None:
+    """Returns why no command for the cluster reverts a finding and what to do, or None if one does.
+
+    Args:
+        item: The object.
+        finding: What differs.
+        renderer: The source that renders its manifest; None if people edit the manifest itself.
+    """
+    reason = next((reason for applies, reason in _NOT_REVERTED if applies(item, finding)), None)
+    if reason is None and finding.change is Change.MISSING and renderer is not None:
+        # Its file has no kind, or another name, namespace or content than what is deployed.
+        return (
+            f"{renderer.name} renders its manifest; sync it with its GitOps controller, or deploy {renderer.name} again"
+        )
+    return reason
 
 
 def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:

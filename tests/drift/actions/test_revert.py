@@ -9,6 +9,7 @@ import pytest
 
 from drift.actions.revert import revert
 from drift.actions.selection import Selected
+from drift.advice.advisor import Advisor
 from drift.cli import main
 from drift.model import (
     Cause,
@@ -150,6 +151,34 @@ def test_what_cannot_be_reverted_is_refused_with_the_next_step() -> None:
     assert _commands(whole_list, version=None)[1] == [
         "the report does not hold the resourceVersion of the object; make it again"
     ]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SourceKind if kind is not SourceKind.FILES])
+def test_a_missing_object_that_is_rendered_is_not_created_from_its_file(kind: SourceKind) -> None:
+    rendered = SourceInfo(kind, "apps", path="apps")
+    missing = replace(_finding("", None), change=Change.MISSING)
+    item = ObjectReport(
+        "v1",
+        ObjectKey("", "ConfigMap", "shop", "a"),
+        Source("apps/kustomization.yaml", 1, 1),
+        Status.MISSING,
+        findings=(missing,),
+        origins=("apps",),
+    )
+    report = Report("2026-01-01T00:00:00Z", None, ManifestsInfo((), None, None), (item,), sources=(rendered,))
+    selected = Selected(item, missing)
+
+    reversal = revert([selected], report)
+
+    assert not reversal.commands
+    assert [one.reason for one in reversal.refused] == [
+        "apps renders its manifest; sync it with its GitOps controller, or deploy apps again"
+    ]
+    commands = Advisor.of(report).commands(item, missing)
+    assert commands is not None
+    assert commands.revert is None
+    edited_by_people = replace(report, sources=(replace(rendered, kind=SourceKind.FILES),))
+    assert len(revert([selected], edited_by_people).commands) == 1
 
 
 def test_the_script_names_each_finding(edited: Application, capsys: Out) -> None:
