@@ -17,6 +17,7 @@ class _Advice:
         causes: The causes that it is for; empty for all.
         changes: The changes that it is for; empty for all.
         states: The states of the GitOps controller that it is for; empty for all.
+        kinds: The kinds of object that it is for; empty for all.
         applies: What else must hold of the finding.
     """
 
@@ -24,13 +25,15 @@ class _Advice:
     causes: frozenset[Cause] = frozenset()
     changes: frozenset[Change] = frozenset()
     states: frozenset[ControllerState] = frozenset()
+    kinds: frozenset[str] = frozenset()
     applies: Callable[[Finding], bool] = lambda _: True
 
-    def is_for(self, finding: Finding, state: ControllerState) -> bool:
+    def is_for(self, finding: Finding, kind: str, state: ControllerState) -> bool:
         return (
             (not self.causes or finding.cause in self.causes)
             and (not self.changes or finding.change in self.changes)
             and (not self.states or state in self.states)
+            and (not self.kinds or kind in self.kinds)
             and self.applies(finding)
         )
 
@@ -63,6 +66,11 @@ _TABLE: Final[Sequence[_Advice]] = (
         applies=lambda finding: finding.security is Security.LOOSENS,
     ),
     _Advice(
+        "delete it, add it to Git in encrypted form, or ignore it with a reason in drift.yaml",
+        changes=frozenset({Change.UNMANAGED}),
+        kinds=frozenset({"Secret"}),
+    ),
+    _Advice(
         "delete it, commit it to Git, or ignore it with a reason in drift.yaml",
         changes=frozenset({Change.UNMANAGED}),
     ),
@@ -77,6 +85,11 @@ _TABLE: Final[Sequence[_Advice]] = (
         states=_SUSPENDED,
     ),
     _Advice("sync to create it again, or remove it from Git", changes=frozenset({Change.MISSING})),
+    _Advice(
+        "remove it in the cluster, as a sync may not, or add it to Git in encrypted form to keep it",
+        changes=frozenset({Change.ADDED}),
+        applies=lambda finding: finding.redacted,
+    ),
     _Advice(
         "remove it in the cluster, as a sync may not, or commit it to Git to keep it",
         changes=frozenset({Change.ADDED}),
@@ -100,15 +113,16 @@ _TABLE: Final[Sequence[_Advice]] = (
 )
 
 
-def advice(finding: Finding, source: SourceInfo | None) -> str | None:
+def advice(finding: Finding, kind: str, source: SourceInfo | None) -> str | None:
     """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift.
 
     Args:
         finding: The finding.
+        kind: The kind of its object.
         source: The source of its object; None if it has none.
     """
     if not finding.is_drift:
         return None
     state = controller_state(source)
-    found = next(row for row in _TABLE if row.is_for(finding, state))
+    found = next(row for row in _TABLE if row.is_for(finding, kind, state))
     return found.text.format(source="" if source is None else source.name)

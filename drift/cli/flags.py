@@ -2,6 +2,8 @@
 
 import argparse
 import re
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -230,7 +232,7 @@ def add_output(to: _Flags, verbose: str) -> None:
     )
     to.add_argument(
         "--severity",
-        type=Severity,
+        type=partial(_member, Severity),
         choices=tuple(Severity),
         metavar="LEVEL",
         help="text, Markdown and HTML show only findings of this severity and worse; the verdict and all others are "
@@ -248,7 +250,7 @@ def add_output(to: _Flags, verbose: str) -> None:
     add_list(
         to,
         "--cause",
-        type=Cause,
+        type=partial(_member, Cause),
         choices=tuple(Cause),
         metavar="CAUSE",
         help=f"text, Markdown and HTML show only findings with this cause ({', '.join(Cause)}); repeatable",
@@ -301,6 +303,13 @@ def report_url(text: str) -> str:
     if not is_page or not text.isascii() or not text.isprintable() or " " in text:
         raise argparse.ArgumentTypeError(f"{text!r} is not an http or https URL without a fragment")
     return text
+
+
+def _member(kind: type[StrEnum], text: str) -> StrEnum:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid value{did_you_mean(text, kind)}") from None
 
 
 def _output(text: str) -> tuple[Format, Path | None]:

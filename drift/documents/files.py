@@ -45,7 +45,10 @@ def _fail(error: OSError) -> NoReturn:
 def files_below(
     folder: Path, exclude: Sequence[FileGlob] = (), on_error: Callable[[OSError], object] = _fail
 ) -> list[str]:
-    """Returns all files below a folder as relative paths with ``/``, without broken links.
+    """Returns all files below a folder as relative paths with ``/``.
+
+    A link that leads nowhere is among them, and reading it is an error, unless its name begins with a dot: editors
+    lock files with such links.
 
     Folders whose names begin with a dot are left out: they hold the state of tools, such as Git, and the copies behind
     the links of a mounted ConfigMap.
@@ -66,7 +69,7 @@ def files_below(
         names += [
             prefix + name
             for name in files
-            if os.path.exists(f"{parent}/{name}")  # noqa: PTH110
+            if (os.path.exists(f"{parent}/{name}") or not name.startswith("."))  # noqa: PTH110
             and not is_left_out(prefix + name, str(folder), exclude)
         ]
     return names

@@ -92,14 +92,19 @@ class Dump:
 
 def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
     for path in paths:
+        has_document = False
         for file in _files(Path(path)):
             try:
                 for document in read_documents(read_file(file, named=file == Path(path)), str(file)):
+                    has_document |= document.value is not None
                     yield from _objects(document.value, f"{file}:{document.line}")
             except OSError as error:
                 raise DumpError(f"--live {file}: cannot be read: {error.strerror}") from None
             except ManifestError as error:
                 raise DumpError(f"--live {error}") from None
+        if not has_document:
+            # A dump of nothing is a list without items. All objects would be missing.
+            raise DumpError(f"--live {path}: is empty; check the command that wrote it")
 
 
 def _files(path: Path) -> list[Path]:

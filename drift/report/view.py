@@ -94,7 +94,8 @@ def _source_line(source: SourceInfo) -> str:
         else None,
         f"at {short(source.last_synced)}" if source.last_synced else None,
         # Flux may say no more than that it has applied the revision.
-        sentence(source.message)
+        # A failure begins with the name, which this line does as well.
+        sentence(source.message.removeprefix(f"{source.name}: "))
         if source.message and not (source.ready and source.synced_revision and source.synced_revision in source.message)
         else None,
     )

@@ -90,6 +90,9 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
     results = iter(context.runner.run_all(jobs) if jobs else ())
     done = _without_replaced([[item] if isinstance(item, Rendered) else next(results) for item in rendered])
+    if requests and not any(done):
+        # Nothing would be compared, and the result would be "in sync".
+        done = [[_without_releases(request)] for request in requests]
     return Desired(
         tuple(source for sources in done for source in sources),
         _revisions(loaded, paths_to_render, context.runner.deadline),
@@ -161,6 +164,11 @@ def _read(reader: _InCluster, request: SourceRequest, context: SourceContext) ->
         return [with_origin(source) for source in reader.render(request.target, context)]
     except SourceError as error:
         return [Rendered(SourceInfo(reader.kind, str(request)), failure=f"{request}: {error}")]
+
+
+def _without_releases(request: SourceRequest) -> Rendered:
+    failure = f"{request}: the cluster has no Helm release, so there is nothing to compare"
+    return Rendered(SourceInfo(SourceKind.HELM_RELEASE, str(request)), failure=failure)
 
 
 def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rendered]]:

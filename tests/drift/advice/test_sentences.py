@@ -43,13 +43,21 @@ FAILING = replace(ACTIVE, ready=False)
 def test_it_depends_on_cause_change_and_syncer(
     changes: dict[str, object], source: SourceInfo | None, expected: str
 ) -> None:
-    found = advice(replace(FINDING, **changes), source)  # type: ignore[arg-type]
+    found = advice(replace(FINDING, **changes), "ConfigMap", source)  # type: ignore[arg-type]
 
     assert found is not None
     assert found.startswith(expected)
 
 
+def test_nobody_is_told_to_commit_a_secret_as_it_is() -> None:
+    for change, redacted in ((Change.UNMANAGED, False), (Change.ADDED, True), (Change.CHANGED, True)):
+        found = advice(replace(FINDING, change=change, redacted=redacted), "Secret", None)
+
+        assert found is not None
+        assert "in encrypted form" in found or "change it there by hand" in found
+
+
 def test_every_drift_has_advice_and_nothing_else_has() -> None:
     for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING)):
         finding: Finding = replace(FINDING, cause=cause, change=change)
-        assert (advice(finding, source) is None) == (cause is Cause.CONTROLLER)
+        assert (advice(finding, "ConfigMap", source) is None) == (cause is Cause.CONTROLLER)

@@ -58,6 +58,14 @@ def usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> lis
         ("help gaurd", "drift help: 'gaurd' is not a command; did you mean 'guard'?"),
         ("report x --ouput json", "drift report: unknown flag '--ouput'; did you mean '--output'?"),
         ("report x --ouput=json", "drift report: unknown flag '--ouput'; did you mean '--output'?"),
+        (
+            "report x --severity hihg",
+            "drift report: argument --severity: 'hihg' is not a valid value; did you mean 'high'?",
+        ),
+        (
+            "report x --cause pending",
+            "drift report: argument --cause: 'pending' is not a valid value; did you mean 'pending-sync'?",
+        ),
         ("report x --versoin", "drift report: unknown flag '--versoin'; did you mean '--version'?"),
         ("--versoin", "drift: unknown flag '--versoin'; did you mean '--version'?"),
         ("report x -z", "drift report: unknown flag '-z'"),

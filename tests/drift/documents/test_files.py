@@ -80,11 +80,23 @@ def test_a_named_pipe_is_read_if_the_user_names_it(tmp_path: Path) -> None:
     assert writer.wait(timeout=600) == 0
 
 
-def test_a_broken_link_is_ignored(tmp_path: Path) -> None:
+def test_the_lock_of_an_editor_is_ignored(tmp_path: Path) -> None:
     (tmp_path / ".#a.yaml").symlink_to("nowhere")
     (tmp_path / "b.yaml").write_text("")
 
     assert document_files(tmp_path) == [tmp_path / "b.yaml"]
+
+
+def test_another_broken_link_is_a_manifest_that_cannot_be_read(tmp_path: Path, stderr: Callable[[], str]) -> None:
+    (tmp_path / "a.yaml").symlink_to("nowhere.yaml")
+    (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: shop}\n")
+    (tmp_path / "live.json").write_text('{"kind": "List", "items": []}')
+    (tmp_path / "c").symlink_to("nowhere")
+
+    status = main(["report", str(tmp_path), "--exclude", "live.json", "--live", f"{tmp_path}/live.json", "--quiet"])
+
+    assert status == 2
+    assert stderr() == f"drift: {tmp_path}/a.yaml: cannot be read: No such file or directory\n"
 
 
 def test_folders_that_begin_with_a_dot_are_left_out(tmp_path: Path) -> None:

@@ -87,3 +87,16 @@ def test_a_misspelt_kind_gets_a_suggestion(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize("items", [None, []])
 def test_an_empty_dump_is_a_dump(tmp_path: Path, items: object) -> None:
     assert list(_dump(tmp_path, {"kind": "List", "items": items}).list(BUILT_IN[0], None)) == []
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n", "---\n", None])
+def test_a_dump_without_a_document_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(_autoscaler("v2")))
+    (tmp_path / "dump").mkdir()
+    if content is not None:
+        (tmp_path / "dump" / "live.yaml").write_text(content)
+
+    assert main(["report", str(tmp_path / "manifest.json"), "--live", str(tmp_path / "dump")]) == 2
+    assert capsys.readouterr().err == f"drift: --live {tmp_path}/dump: is empty; check the command that wrote it\n"

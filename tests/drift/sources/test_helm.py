@@ -259,6 +259,18 @@ def test_a_cluster_may_have_more_apis_than_fit_into_one_argument(tmp_path: Path,
     assert [manifest.body["data"] for manifest in manifests] == [{"has": "true"}]
 
 
+def test_a_cluster_without_a_release_is_not_called_in_sync(workspace: Application) -> None:
+    workspace.kubectl("delete", "secrets,configmaps", "--all-namespaces", "--selector=owner=helm")
+
+    status, document = report(workspace, "--helm-release", "all")
+
+    assert status == 3
+    assert document["errors"] == ["--helm-release all: the cluster has no Helm release, so there is nothing to compare"]
+    workspace.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: NAMESPACE}\n")
+    workspace.sync()
+    assert report(workspace, str(workspace.manifests), "--helm-release", "all")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("files", "changes"),
     [
