@@ -113,7 +113,7 @@ class _ArchiveError(Exception):
 
 
 class _Bounded:
-    """A stream of which only a number of bytes can be read."""
+    """A stream that fails after a number of bytes."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream = stream

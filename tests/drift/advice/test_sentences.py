@@ -49,7 +49,7 @@ def test_it_depends_on_cause_change_and_syncer(
     assert found.startswith(expected)
 
 
-def test_nobody_is_told_to_commit_a_secret_as_it_is() -> None:
+def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
     for change, redacted in ((Change.UNMANAGED, False), (Change.ADDED, True), (Change.CHANGED, True)):
         found = advice(replace(FINDING, change=change, redacted=redacted), "Secret", None)
 

@@ -260,7 +260,7 @@ def test_a_cluster_may_have_more_apis_than_fit_into_one_argument(tmp_path: Path,
 
 
 def test_a_cluster_without_a_release_is_not_called_in_sync(workspace: Application) -> None:
-    workspace.kubectl("delete", "secrets,configmaps", "--all-namespaces", "--selector=owner=helm")
+    workspace.cluster.kubectl("delete", "secrets,configmaps", "--all-namespaces", "--selector=owner=helm")
 
     status, document = report(workspace, "--helm-release", "all")
 
