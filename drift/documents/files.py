@@ -62,17 +62,34 @@ def files_below(
         OSError: A folder cannot be read.
     """
     names: list[str] = []
-    for parent, folders, files in os.walk(folder, onerror=on_error):
-        below = Path(parent).relative_to(folder).as_posix()
-        prefix = "" if below == "." else f"{below}/"
-        folders[:] = [name for name in folders if not is_left_out(f"{prefix}{name}/", str(folder), exclude)]
-        names += [
-            prefix + name
-            for name in files
-            if (os.path.exists(f"{parent}/{name}") or not name.startswith("."))  # noqa: PTH110
-            and not is_left_out(prefix + name, str(folder), exclude)
-        ]
+    # os.walk is recursive in Python 3.11, and folders can be nested deeper than calls.
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        try:
+            with os.scandir(folder / prefix) as found:
+                entries = list(found)
+        except OSError as error:
+            on_error(error)
+            continue
+        for entry in entries:
+            name = prefix + entry.name
+            if _is_folder(entry):
+                if not entry.is_symlink() and not is_left_out(f"{name}/", str(folder), exclude):
+                    pending.append(f"{name}/")
+            elif (os.path.exists(entry.path) or not entry.name.startswith(".")) and not is_left_out(  # noqa: PTH110
+                name, str(folder), exclude
+            ):
+                names.append(name)
     return names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False
 
 
 def is_left_out(name: str, folder: str, exclude: Sequence[FileGlob]) -> bool:

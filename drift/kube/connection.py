@@ -62,6 +62,13 @@ _CLIENT_MESSAGES: Final = tuple(
     )
 )
 
+#: A credential in what a plugin writes: a JSON Web Token, an ``Authorization`` header, a named or a very long value.
+_CREDENTIAL: Final = re.compile(
+    r"eyJ[\w-]{5,}(?:\.[\w-]*)*|(?<=\bbearer )\S+|[\w+/=-]{60,}"
+    r"|(?:(?<=token)|(?<=secret)|(?<=password))[\"']?[=:] ?\S+",
+    re.IGNORECASE,
+)
+
 #: What `kubernetes.config.kube_config` imports for the logins of `auth-provider`, which drift does not support, and to
 #: read YAML. These load pydantic, requests and oauthlib, which would take a third of the time of a small report.
 _UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
@@ -291,7 +298,8 @@ def _explain_client_error(error: BaseException | str) -> str:
     for pattern, message in _CLIENT_MESSAGES:
         match = pattern.fullmatch(text)
         if match is not None:
-            return " ".join(message.format(*(group or "no message" for group in match.groups())).split())
+            explained = " ".join(message.format(*(group or "no message" for group in match.groups())).split())
+            return _CREDENTIAL.sub("...", without_passwords(explained))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if isinstance(error.filename, str) else error.strerror
     if isinstance(error, str):

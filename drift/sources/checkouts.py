@@ -23,7 +23,7 @@ from urllib.parse import unquote
 from drift.errors import SourceError, UsageError
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
-from drift.sources.git import Git, remove_links_out_of
+from drift.sources.git import MAX_DEPTH, Git, remove_links_out_of
 
 #: Larger files are left out of copies. The API server accepts no object of this size.
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -291,13 +291,16 @@ def _files_of(git: Git, tree: WorkTree) -> Iterable[str]:
 
 
 def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
-    links: dict[Path, str] = {}
+    names = list(names)
+    if any(name.count("/") >= MAX_DEPTH for name in names):
+        raise SourceError(f"{root}: its folders are nested deeper than {MAX_DEPTH} levels")
+    links = {target / name: str((root / name).readlink()) for name in names if (root / name).is_symlink()}
     left_out = _LeftOut()
     for name in names:
         file, copy = root / name, target / name
-        if file.is_symlink():
-            links[copy] = str(file.readlink())
-        elif file.is_dir():
+        if copy in links or not links.keys().isdisjoint(copy.parents):
+            continue  # A link, or what was in a folder that a link replaces.
+        if file.is_dir():
             left_out.submodules.append(name)
         elif not file.is_file():
             continue  # Deleted, or a pipe.
@@ -323,12 +326,23 @@ def _copy_commit(git: Git, root: Path, commit: str, target: Path) -> Copy:
                 f"the checkout {root} does not have the commit {commit}; `git -C {root} fetch origin {commit}` gets it"
             )
         )
+    try:
+        return _write_commit(git, root, listed, target)
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or "they are not valid"
+        raise SourceError(
+            f"{root}: the files of the commit {commit} cannot be written: {why}; `git -C {root} fsck` checks them"
+        ) from None
+
+
+def _write_commit(git: Git, root: Path, listed: str, target: Path) -> Copy:
+    """Writes the files that ``git ls-tree`` lists."""
     left_out = _LeftOut()
     blobs: list[tuple[Path, str, bool]] = []
-    for entry in listed.split("\0"):
+    for entry in listed.split("\0")[:-1] if listed else ():
         properties, _, name = entry.partition("\t")
         if not _is_safe(name):
-            continue
+            raise ValueError
         mode, _, blob, size = properties.split()
         if mode == "160000":
             left_out.submodules.append(name)
@@ -336,6 +350,11 @@ def _copy_commit(git: Git, root: Path, commit: str, target: Path) -> Copy:
             left_out.large.append(name)
         else:
             blobs.append((target / name, blob, mode == "120000"))
+    # Git itself makes no tree in which a path is also a folder. Through such a link, others could be written elsewhere.
+    # Some file systems ignore case.
+    taken = {str(copy).casefold() for copy, _, _ in blobs}
+    if any(str(parent).casefold() in taken for copy, _, _ in blobs for parent in copy.parents):
+        raise ValueError
     links: dict[Path, str] = {}
     for (copy, _, is_link), content in zip(blobs, _contents(git, root, [blob for _, blob, _ in blobs]), strict=True):
         if is_link:
@@ -366,7 +385,8 @@ def _contents(git: Git, root: Path, blobs: Sequence[str]) -> Iterator[bytes]:
 
 def _is_safe(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and not {"..", ".git"} & {part.lower() for part in parts}
+    is_inside = not name.startswith("/") and not {"..", ".git"} & {part.lower() for part in parts}
+    return 0 < len(parts) <= MAX_DEPTH and is_inside
 
 
 # -- links, and what is left out

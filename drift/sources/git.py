@@ -22,6 +22,8 @@ from drift.sources.kustomizations import select_files
 from drift.sources.load import load_texts
 from drift.sources.programs import out_of_time
 
+#: Deeper folders of a repository are not read: a path has a limited length, and so has the stack of Python.
+MAX_DEPTH: Final = 200
 #: How many seconds a command may take, and one that only adds a remark to the report.
 _TIMEOUT: Final = 60.0
 _SHORT_TIMEOUT: Final = 10.0
@@ -321,7 +323,7 @@ def _checked_out(git: Git, root: Path, commit: str, inside: str = ".") -> Iterat
         every = (git.run(root, "ls-files", "-z", "--cached", index=index) or b"").split(b"\0")[:-1]
         part = os.fsencode(inside)
         names = [name for name in every if inside == "." or name == part or name.startswith(part + b"/")]
-        is_read = is_read and check_out(names)
+        is_read = is_read and all(name.count(b"/") < MAX_DEPTH for name in every) and check_out(names)
         if is_read and len(names) < len(every) and any(_links_in(folder)):
             # They may lead to any other path.
             is_read = check_out({*every} - {*names})

@@ -349,7 +349,7 @@ def may_change(chart: Path, given: Iterable[bytes]) -> bool:
     """
     try:
         return any(map(_uses_changing, given)) or any(map(_uses_changing, _texts(chart)))
-    except (OSError, _ArchiveError):
+    except (OSError, RecursionError, _ArchiveError):
         # Helm will say what is wrong.
         return True
 

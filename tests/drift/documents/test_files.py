@@ -99,6 +99,23 @@ def test_another_broken_link_is_a_manifest_that_cannot_be_read(tmp_path: Path, s
     assert stderr() == f"drift: {tmp_path}/a.yaml: cannot be read: No such file or directory\n"
 
 
+def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(os.open("a.yaml", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+    os.close(folder)
+
+    try:
+        assert [str(file.relative_to(tmp_path)) for file in document_files(tmp_path)] == ["d/" * 1200 + "a.yaml"]
+    finally:
+        # shutil.rmtree, with which pytest cleans up, is recursive.
+        subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)  # noqa: S607
+
+
 def test_folders_that_begin_with_a_dot_are_left_out(tmp_path: Path) -> None:
     for name in (".github/a.yaml", "..2026_11_29/b.yaml", "x/.git/c.yaml", ".d.yaml", "x/e.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

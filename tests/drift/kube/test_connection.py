@@ -321,3 +321,25 @@ def test_a_client_that_needs_everything_is_imported_as_usual() -> None:
     )
 
     assert _printed(code) == "True True"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Authorization: Bearer hunter2 was refused", "Authorization: Bearer ... was refused"),
+        ("refresh_token=hunter2 has expired", "refresh_token... has expired"),
+        ('{"access_token": "hunter2"}', '{"access_token...'),
+        ("got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2ln back", "got ... back"),
+        ("https://me:hunter2@login.example.com is down", "https://login.example.com is down"),
+        ("aws: the token has expired; run aws sso login", "aws: the token has expired; run aws sso login"),
+        ("open https://login.example.com/?user_code=ABCD-EFGH", "open https://login.example.com/?user_code=ABCD-EFGH"),
+    ],
+)
+def test_what_an_exec_plugin_says_is_shown_without_credentials(
+    tmp_path: Path, stderr: Callable[[], str], said: str, shown: str
+) -> None:
+    file = _kubeconfig(tmp_path, plugin(f"echo '{said}' >&2; exit 1"))
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+
+    assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", str(file)]) == 3
+    assert stderr() == f"drift: kubeconfig {file}: no credentials: the exec plugin exited with status 1: {shown}\n"

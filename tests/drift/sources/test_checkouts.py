@@ -1,6 +1,7 @@
 """A repository is found by any form of its URL, and its files are copied without running anything of it."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,78 @@ def test_links_out_of_the_repository_and_submodules_are_left_out(tmp_path: Path)
             assert "absolute (and 1 more) leads out of the repository" in copy.left_out
         with checkouts.copy(tree, head) as copy:
             assert "lfs.yaml is a pointer of Git LFS" in copy.left_out
+
+
+def _object(repository: Path, kind: str, content: bytes) -> str:
+    """Writes an object that Git would not write, and returns its hash."""
+    command = ["git", "-C", str(repository), "hash-object", "-w", "-t", kind, "--literally", "--stdin"]
+    return subprocess.run(command, input=content, capture_output=True, check=True).stdout.decode().strip()
+
+
+def _tree(repository: Path, *entries: tuple[str, str, str]) -> str:
+    content = b"".join(f"{mode} {name}\0".encode() + bytes.fromhex(id_) for mode, name, id_ in entries)
+    return _object(repository, "tree", content)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "a link through a link",
+        "a link and a folder",
+        "a file and a folder",
+        "..",
+        ".git",
+        "long",
+        "NUL",
+        "empty",
+        "deep",
+    ],
+)
+def test_a_tree_that_git_would_not_make_is_one_clear_error_and_writes_nothing_elsewhere(
+    tmp_path: Path, case: str
+) -> None:
+    apps, outside = tmp_path / "apps", tmp_path / "outside"
+    repository(apps, {"a.yaml": "a"})
+    outside.mkdir()
+    file = _object(apps, "blob", b"a")
+    link, nul, empty = (_object(apps, "blob", content) for content in (str(outside).encode(), b"a\0b", b""))
+    folder = _tree(apps, ("100644", "b.yaml", file))
+    deep = folder
+    for _ in range(210 if case == "deep" else 0):
+        deep = _tree(apps, ("40000", "d", deep))
+    tree = {
+        "a link through a link": (
+            ("120000", "a", link),
+            ("40000", "a", _tree(apps, ("120000", "b.yaml", link))),
+        ),
+        "a link and a folder": (("120000", "a", link), ("40000", "a", folder)),
+        "a file and a folder": (("100644", "a", file), ("40000", "a", folder)),
+        "..": (("40000", "..", folder), ("100644", "a.yaml", file)),
+        ".git": (("40000", ".git", folder), ("100644", "a.yaml", file)),
+        "long": (("100644", "x" * 300, file),),
+        "NUL": (("120000", "a.yaml", nul),),
+        "empty": (("120000", "a.yaml", empty),),
+        "deep": (("40000", "d", deep),),
+    }[case]
+    commit = git(apps, "commit-tree", _tree(apps, *tree), "-m", case)
+
+    with Checkouts([str(apps)]) as checkouts:
+        message = f"^{apps}: the files of the commit {commit} cannot be written: .*; `git -C {apps} fsck` checks them$"
+        with pytest.raises(SourceError, match=message), checkouts.copy(checkouts.find(URL), commit):
+            pass
+    assert [*outside.iterdir()] == []
+
+
+def test_a_link_in_place_of_a_tracked_folder_is_copied_alone(tmp_path: Path) -> None:
+    apps = tmp_path / "apps"
+    repository(apps, {"old/a.yaml": "a", "new/a.yaml": "b"})
+    (apps / "old/a.yaml").unlink()
+    (apps / "old").rmdir()
+    (apps / "old").symlink_to("new")
+
+    with Checkouts([str(apps)]) as checkouts, checkouts.copy(checkouts.find(URL), None) as copy:
+        assert (copy.root / "old").readlink() == Path("new")
+        assert (copy.root / "old/a.yaml").read_text() == "b"
 
 
 def test_git_runs_nothing_of_the_repository(tmp_path: Path) -> None:
