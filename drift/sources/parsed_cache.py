@@ -5,9 +5,9 @@ An entry belongs to the content of a file, not to its name. The caller never pas
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,9 @@ _FOLDER: Final = "manifests"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 #: One for each of the paths that were compared last.
 _MAX_FILES: Final = 4
+
+#: The modules that read plain YAML.
+_PARSER: Final = ("drift.documents.parse", "ryaml._ryaml")
 
 #: The digest of a file's content, and its documents as JSON on one line.
 Parsed = tuple[bytes, bytes]
@@ -51,9 +54,9 @@ def write_parsed(paths: Sequence[str], parsed: Iterable[Parsed]) -> None:
 
 def _file(paths: Sequence[str]) -> Path | None:
     try:
-        # Other releases may parse differently.
-        releases = [version("drift-reporter"), version("ryaml")]
-    except PackageNotFoundError:
+        # Another parser may read the same text differently.
+        parser = [digest_of(Path(sys.modules[name].__file__ or "").read_bytes()).decode() for name in _PARSER]
+    except (OSError, KeyError):
         # It was installed in an unusual way.
         return None
-    return cache_file(_FOLDER, "\n".join([*releases, *map(os.path.abspath, paths)]))
+    return cache_file(_FOLDER, "\n".join([*parser, *map(os.path.abspath, paths)]))

@@ -335,11 +335,9 @@ def test_a_damaged_cache_is_not_used(folder: Path, cache: Path, case: str) -> No
     assert result["count"] == 61
 
 
-def test_nothing_is_kept_if_the_releases_are_not_known(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_nothing_is_kept_if_the_parser_is_not_known(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     cache = tmp_path_factory.mktemp("cache")
-    prepare = (
-        "import drift.sources.parsed_cache as a\ndef fail(name): raise a.PackageNotFoundError(name)\na.version = fail"
-    )
+    prepare = "import ryaml._ryaml as a; a.__file__ = '/none'"
 
     assert _run(folder, cache=str(cache), prepare=prepare)["loaded"]
     assert [*cache.iterdir()] == []
@@ -354,10 +352,11 @@ def test_an_unusable_cache_folder_is_ignored(folder: Path, unusable: str) -> Non
     assert not (ROOT / "relative").exists()
 
 
-def test_other_releases_parse_again(folder: Path, cache: Path) -> None:
-    other = "import drift.sources.parsed_cache as a; a.version = lambda name: 'other'"
+@pytest.mark.parametrize("module", ["ryaml._ryaml", "drift.documents.parse"])
+def test_another_parser_parses_again(folder: Path, cache: Path, module: str) -> None:
+    prepare = f"import {module} as a, json; a.__file__ = json.__file__"
 
-    assert _run(folder, cache=str(cache), prepare=other)["cached"] == []
+    assert _run(folder, cache=str(cache), prepare=prepare)["cached"] == []
 
 
 def test_the_oldest_of_five_folders_is_forgotten(folder: Path, cache: Path) -> None:
