@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drift.audit.authors import Deletions, Trail
+from drift.audit.authors import Trail
+from drift.audit.deletions import Deletions
 from drift.audit.effects import Target
 from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_events
 from drift.audit.users import Attribution, Pseudonyms, Syncers, is_garbage_collector

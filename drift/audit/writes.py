@@ -183,6 +183,11 @@ class WriteLog:
             yield from ((place, write) for write in writes if write.is_deletion)
 
 
+def last_creation(writes: Sequence[Write]) -> Write | None:
+    """Returns the write that created an object; None if it is not among these, which are in order."""
+    return next((write for write in reversed(writes) if write.is_creation), None)
+
+
 def _set_nothing(event: AuditEvent) -> bool:
     """Returns whether the response has an older time for the field manager than the request.
 
