@@ -6,9 +6,9 @@ from typing import Final
 
 from drift.compare.atomic import is_plain_dict
 from drift.compare.diff import Difference
-from drift.compare.live_only import KnownValues
+from drift.compare.known_values import KnownValues, LivePart
 from drift.compare.normalize import value_at
-from drift.compare.ownership import AS_APPLIER_NOTE, Attribution, owner_node
+from drift.compare.ownership import AS_APPLIER_NOTE, Attribution, owner_node, owners_below
 from drift.compare.projection import Projection, is_reordered
 from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
@@ -220,10 +220,12 @@ class _Classifier:
         if self._ownership.base is None:
             return False, False
         # The server filled in the field after that sync. If Git sets that value now, Git asks for no change.
-        parent, node = self._parent(path), owner_node(self._ownership.tree, path[:-1])
+        parent, name = self._parent(path), str(path[-1])
+        owners = owners_below(owner_node(self._ownership.tree, path[:-1]), name, parent)
         above = self._base_at(path[:-1])
         siblings = above if is_plain_dict(above) else {}
-        is_filled_in = self._known.reason(live, parent, node, path, siblings) is not None
+        part = LivePart(path, live, parent.field(name), owners)
+        is_filled_in = self._known.why_known(part, parent, (siblings,)) is not None
         has_writer = has_writer or (parent.name, path[-1]) in SCALED
         return not self._known.is_default_at(desired, parent, path, siblings), has_writer and not is_filled_in
 

@@ -7,7 +7,7 @@ from functools import cache
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.kind_specifics import remove_kind_specifics
-from drift.compare.live_only import KnownValues, copied_template_labels
+from drift.compare.known_values import KnownValues, copied_template_labels
 from drift.compare.normalize import ListMap, normalize_object, value_at
 from drift.compare.ownership import AttributionFinder, Ownership, owner_node
 from drift.compare.projection import Projection, project, remove_tracking, without_tracking_metadata

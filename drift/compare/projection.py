@@ -17,7 +17,8 @@ from drift.compare.atomic import (
     same_scalar,
     without_filled_in,
 )
-from drift.compare.live_only import ALLOCATED_VALUE, DEFAULT, KnownValues, LiveOnlyFields
+from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, LivePart
+from drift.compare.live_only import LiveOnlyFields
 from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
 from drift.compare.ownership import Attribution, Ownership, owner_node, owners_below
 from drift.gitops.tracking import ReservedMetadata
@@ -246,7 +247,9 @@ class _Projector:
                 if is_mirrored(live_value, schema, name, desired):
                     self._skip((*path, name), "a copy of another field that Git sets")
                     continue
-                kept = self._live_only.filter_field(schema, node, (*path, name), live, desired)
+                child = owners_below(node, name, schema)
+                part = LivePart((*path, name), live_value, schema.field(name), child)
+                kept = self._live_only.filter_field(part, schema, (live, desired))
                 if kept is not ABSENT:
                     right[name] = kept
                     same = False
@@ -279,7 +282,7 @@ class _Projector:
         for key, live_item in live.items():
             if key not in desired:
                 child = node.child(key) if node else None
-                kept = self._live_only.filter_item(live_item, schema.items, child, (*path, key))
+                kept = self._live_only.filter_item(LivePart((*path, key), live_item, schema.items, child))
                 if kept is not ABSENT:
                     right.put(key, kept, live.positions[key])
                     same = False

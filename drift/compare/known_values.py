@@ -1,0 +1,210 @@
+"""Recognizes live values that are no drift if Git omits them: the API server, a controller or an applier sets them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drift.compare.atomic import is_plain_dict, same_scalar
+from drift.compare.normalize import ListMap, value_at
+from drift.compare.ownership import Attribution, AttributionFinder, Ownership
+from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
+from drift.gitops.tracking import ReservedMetadata
+from drift.managed_fields import OwnerNode
+from drift.model import Actor, Cause
+from drift.objects import Json, Object
+from drift.paths import Path
+from drift.schema.facts import ALLOCATED, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, AnyOf, Facts
+from drift.schema.types import ABSENT, Shape, Type
+
+DEFAULT: Final = "the API server's default"
+ALLOCATED_VALUE: Final = "allocated for this object alone"
+_BOOKKEEPING: Final = "for internal use by Kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """A field or a list item that Git lacks.
+
+    Attributes:
+        path: Its path.
+        value: Its live value.
+        schema: Its type.
+        owners: Its owners; None if it has none.
+    """
+
+    path: Path
+    value: Json
+    schema: Type
+    owners: OwnerNode | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownValues:
+    """Recognizes the known values of one live object.
+
+    Attributes:
+        attribution_finder: Finds who set a field of the object.
+        facts: Defaults and omitempty fields that the schema does not declare.
+        reserved: The labels and annotations that appliers and Kubernetes put on objects.
+        template_labels: The labels of the object's template that the server copies to the object: live, then in Git.
+    """
+
+    attribution_finder: AttributionFinder
+    facts: Facts
+    reserved: ReservedMetadata
+    template_labels: Sequence[Object]
+
+    @property
+    def ownership(self) -> Ownership:
+        """The owners of the object's fields."""
+        return self.attribution_finder.ownership
+
+    def why_known(self, part: LivePart, parent: Type, sides: Sequence[Object]) -> str | None:
+        """Returns why a live-only field is no difference, or None if it may be one.
+
+        Args:
+            part: The field.
+            parent: The type of the object that has the field.
+            sides: The object that has the field, and the same object in Git, if Git has it. Some defaults depend on
+                other fields, which may have been edited after the server filled in the default.
+        """
+        reserved = self.why_reserved(part)
+        if reserved is not None:
+            return reserved
+        path, name = part.path, str(part.path[-1])
+        if path[:-1] == ("metadata", "labels") and any(
+            labels.get(name) == part.value for labels in self.template_labels
+        ):
+            return "copied from its template's labels, since Git sets no labels"
+        if self._is_allocated(part, parent):
+            return ALLOCATED_VALUE
+        is_default = any(self.is_default_at(part.value, parent, path, side) for side in sides)
+        return DEFAULT if is_default else None
+
+    def is_default_at(self, value: Json, parent: Type, path: Path, siblings: Object) -> bool:
+        """Whether the server would fill in this value at a path, in an object with these other fields."""
+        return self.is_default(value, parent, str(path[-1]), siblings, _parent_field(path))
+
+    def why_reserved(self, part: LivePart) -> str | None:
+        """Returns why a live-only label, annotation or finalizer is no difference.
+
+        Returns None for any other path, for an unknown name, and for one that a user added by hand.
+        """
+        path, value = part.path, part.value
+        if path[:-2] != ("metadata",):
+            return None
+        field, element = str(path[1]), path[2]
+        name = element if isinstance(element, str) else element[0][1]
+        if field not in self.reserved.bookkeeping:
+            return None
+        if name in self.reserved.any_writer[field]:
+            return _BOOKKEEPING
+        bookkeeping = self.reserved.bookkeeping[field]
+        attribution = None if part.owners is None else self.attribution_finder.find(value, part.owners, path)
+        # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
+        if attribution is not None and self.ownership.roles.has_applier:
+            by_hand = self._written_by_hand(attribution)
+            # An unknown controller may have written a name that only controllers use.
+            if any(map(is_hand_tool, by_hand)) or (by_hand and name not in bookkeeping.exact):
+                return None
+        if self.reserved.is_tracking(field, name, value):
+            return "a tracking label or annotation of the applier"
+        return _BOOKKEEPING if name in bookkeeping else None
+
+    def _written_by_hand(self, attribution: Attribution) -> Sequence[Actor]:
+        """Returns the managers of a manual change, without former appliers of the object."""
+        if attribution.cause is not Cause.MANUAL:
+            return ()
+        actors = [self.ownership.entries[index].actor for index in attribution.owners]
+        return [actor for actor in actors if not is_gitops_applier(actor) and actor.manager != BEFORE_FIRST_APPLY]
+
+    def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
+        """Whether Git sets a field to the empty value that lets the server allocate one."""
+        is_empty = desired == "" or (desired == 0 and not isinstance(desired, bool))
+        return is_empty and (parent.name, name) in ALLOCATED and self.facts.is_omitempty(parent, name)
+
+    def _is_allocated(self, part: LivePart, parent: Type) -> bool:
+        """Whether the server or a controller allocated a field; false if Git set it at the last sync."""
+        path, name = part.path, str(part.path[-1])
+        in_template = len(path) != len(("spec", name))
+        if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
+            return False
+        ownership = self.ownership
+        if ownership.base_has(path):
+            return False
+        applier = ownership.with_role(part.owners.all_owners(), Role.APPLIER) if part.owners else ()
+        if not applier:
+            return True
+        if ownership.applied(applier) or self.attribution_finder.is_zero_in_git(path):
+            return False
+        return value_at(ownership.last_client_side_apply, path) is ABSENT
+
+    def is_default(self, value: Json, parent: Type, name: str, siblings: Object, parent_field: str = "") -> bool:
+        """Whether the server would fill in this value, as a whole or part by part.
+
+        Args:
+            value: The live value.
+            parent: The type of the object that has the field.
+            name: The field.
+            siblings: The live object that has the field.
+            parent_field: The field that holds that object; "" if it is a list item, or if it is not known.
+        """
+        default = self.facts.default(parent, name, siblings, parent_field)
+        if default is not ABSENT and _equals_default(value, default):
+            return True
+        schema = parent.field(name)
+        if isinstance(default, dict) and is_plain_dict(value) and default.keys() < value.keys():
+            # The fields that the default leaves out have defaults themselves.
+            return all(
+                _equals_default(field_value, default[field])
+                if field in default
+                else self.is_default(field_value, schema, field, value, name)
+                for field, field_value in value.items()
+            )
+        has_meaning = schema.empty_has_meaning and default is ABSENT
+        if not is_plain_dict(value) or parent.shape is Shape.MAP or has_meaning:
+            # The server adds neither keys to a map nor an object that has a meaning even if it is empty.
+            return False
+        return (not value or schema.shape is Shape.STRUCT) and all(
+            self.is_default(field_value, schema, field, value, name) for field, field_value in value.items()
+        )
+
+
+def copied_template_labels(desired: Object, live: Object, schema: Type) -> Sequence[Object]:
+    """Returns the template labels, live and in Git, that the server copies to an object for which Git sets no labels.
+
+    Args:
+        desired: The normalized manifest.
+        live: The normalized live object.
+        schema: The kind's type.
+    """
+    if schema.name not in LABELLED_BY_TEMPLATE or desired.get("metadata", {}).get("labels"):
+        return ()
+    templates = (body.get("spec", {}).get("template", {}) for body in (live, desired))
+    return [template.get("metadata", {}).get("labels", {}) for template in templates]
+
+
+def _parent_field(path: Path) -> str:
+    """Returns the field that holds the object with the field at a path; "" if the object is a list item."""
+    above = path[-2] if len(path) > 1 else ""
+    return above if isinstance(above, str) else ""
+
+
+def _equals_default(value: Json, default: Json) -> bool:
+    if isinstance(default, AnyOf):
+        return any(_equals_default(value, candidate) for candidate in default.values)
+    if isinstance(value, ListMap | list):
+        items = value.values() if isinstance(value, ListMap) else value
+        return (
+            isinstance(default, list)
+            and len(value) == len(default)
+            and all(_equals_default(item, default_item) for item, default_item in zip(items, default, strict=True))
+        )
+    if isinstance(value, dict):
+        return (
+            isinstance(default, dict)
+            and value.keys() == default.keys()
+            and all(_equals_default(field_value, default[name]) for name, field_value in value.items())
+        )
+    written = getattr(value, "written", value)
+    return same_scalar(written, default) or same_scalar(value, str(default))
