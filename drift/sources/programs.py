@@ -95,7 +95,7 @@ def find_program(*names: str) -> Program | None:
 
 
 class Runner:
-    """Runs the programs of one scan: two at a time, and until its deadline.
+    """Runs the programs of one command: two at a time, and until its deadline.
 
     Args:
         deadline: When all programs must have ended; by default, only the timeout of each program applies.
@@ -188,7 +188,7 @@ class Runner:
 
 def out_of_time(deadline: Deadline) -> str:
     """Returns that a deadline is over, as a sentence without a full stop."""
-    return f"the scan has taken {format_duration(deadline.seconds or 0)}; --deadline gives it more time"
+    return f"the deadline of {format_duration(deadline.seconds or 0)} has passed; raise --deadline"
 
 
 def _start(program: Program, arguments: Sequence[str], messages: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -21,8 +21,8 @@ FILES = {
 }
 #: What a program does, and what the report says about it.
 FAULTS = {
-    "hangs": ("sleep 300", "was stopped: the scan has taken 5s; --deadline gives it more time"),
-    "hangs with a child": ("sleep 300 & wait", "was stopped: the scan has taken 5s; --deadline gives it more time"),
+    "hangs": ("sleep 300", "was stopped: the deadline of 5s has passed; raise --deadline"),
+    "hangs with a child": ("sleep 300 & wait", "was stopped: the deadline of 5s has passed; raise --deadline"),
     "fails": ("echo '# Warning: old' >&2; echo 'Error: no such thing' >&2; exit 1", "failed: no such thing"),
     "fails without a word": ("exit 7", "failed: exit status 7"),
     "is killed": ("kill -9 $$", "failed: exit status -9"),

@@ -130,7 +130,7 @@ def test_reading_a_revision_leaves_the_index_as_it_is(repository: Path) -> None:
 def test_after_the_deadline_git_is_not_asked(repository: Path) -> None:
     revisions = Revisions([str(repository / "apps")], deadline=Deadline(60, spent=60))
 
-    with pytest.raises(SourceError, match=r"^git was stopped: the scan has taken 1m; --deadline gives it more time$"):
+    with pytest.raises(SourceError, match=r"^git was stopped: the deadline of 1m has passed; raise --deadline$"):
         revisions.load("HEAD")
     assert revisions.commits_behind("HEAD") == 0
 

@@ -68,7 +68,7 @@ def test_programs_end_with_the_scan_and_none_starts_afterwards(tmp_path: Path) -
         if started == 2:
             break
 
-    too_late = f"the scan has taken {seconds:g}s; --deadline gives it more time"
+    too_late = f"the deadline of {seconds:g}s has passed; raise --deadline"
     assert found == [f"render was not run: {too_late}", *[f"render was stopped: {too_late}"] * 2]
     assert started == 2
 
