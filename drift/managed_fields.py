@@ -6,8 +6,9 @@ The format is FieldsV1 (sigs.k8s.io/structured-merge-diff): ``f:NAME`` is a fiel
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Final
 
 from drift.model import Actor
 from drift.objects import Json
@@ -15,6 +16,8 @@ from drift.paths import ItemKey, set_member
 
 #: Manager, operation and subresource.
 ManagerName = tuple[str, str, str | None]
+#: Of an entry that does not name its manager.
+NAMELESS: Final[ManagerName] = ("unknown", "Update", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,13 @@ class Entry:
         actor: Manager, operation, subresource and time.
         api_version: The version that the field names belong to.
         fields: FieldsV1 as parsed.
+        problem: Why its fields cannot be read, so that it has none here; None if they can be read.
     """
 
     actor: Actor
-    api_version: str
-    fields: dict[str, Json]
+    api_version: str = ""
+    fields: dict[str, Json] = field(default_factory=dict)
+    problem: str | None = None
 
 
 class OwnerNode:
@@ -66,43 +71,51 @@ class OwnerNode:
         return found
 
 
-class ManagedFieldsError(ValueError):
-    """``managedFields`` does not have the format that the API server writes."""
+class _FieldSetError(ValueError):
+    """A field set does not have the format that the API server writes."""
 
 
 def read_entries(managed_fields: Json) -> tuple[Entry, ...]:
-    """Reads the entries of ``metadata.managedFields``.
-
-    Raises:
-        ManagedFieldsError: It is not a list of entries.
-    """
+    """Reads the entries of ``metadata.managedFields``. One that cannot be read has a problem; the others are valid."""
     if not isinstance(managed_fields, list):
-        raise ManagedFieldsError("managedFields is not a list")
-    return tuple(_read_entry(entry) for entry in managed_fields)
+        return (Entry(Actor(*NAMELESS, None), problem="it is not a list"),) if managed_fields else ()
+    return tuple(map(_read_entry, managed_fields))
 
 
 def _read_entry(entry: Json) -> Entry:
     if not isinstance(entry, dict):
-        raise ManagedFieldsError("an entry of managedFields is not an object")
-    texts = {name: entry.get(name) for name in ("manager", "operation", "subresource", "time", "apiVersion")}
+        return Entry(Actor(*NAMELESS, None), problem="an entry is not an object")
+    texts = [entry.get(name) for name in ("manager", "operation", "subresource", "time", "apiVersion")]
+    if not all(text is None or isinstance(text, str) for text in texts):
+        return Entry(Actor(*NAMELESS, None), problem="an entry has a field of the wrong type")
+    manager, operation, subresource, time, api_version = texts
+    actor = Actor(manager or "unknown", operation or "Update", subresource or None, time)
     fields = entry.get("fieldsV1") or {}
-    if not all(text is None or isinstance(text, str) for text in texts.values()) or not isinstance(fields, dict):
-        raise ManagedFieldsError("an entry of managedFields has a field of the wrong type")
-    actor = Actor(
-        manager=texts["manager"] or "unknown",
-        operation=texts["operation"] or "Update",
-        subresource=texts["subresource"] or None,
-        time=texts["time"],
-    )
-    return Entry(actor, texts["apiVersion"] or "", fields)
+    if not isinstance(fields, dict) or (not fields and entry.get("fieldsType", "FieldsV1") != "FieldsV1"):
+        return Entry(actor, problem="the fields of an entry are not in the format FieldsV1")
+    return Entry(actor, api_version or "", fields)
+
+
+def read_owners(managed_fields: Json) -> tuple[tuple[Entry, ...], OwnerNode]:
+    """Reads the entries of ``metadata.managedFields``, as `read_entries`, and the tree of their field sets."""
+    entries = read_entries(managed_fields)
+    try:
+        return entries, build_tree(entries)
+    except _FieldSetError:
+        entries = tuple(map(_checked, entries))
+        return entries, build_tree(entries)
+
+
+def _checked(entry: Entry) -> Entry:
+    try:
+        build_tree([entry])
+    except _FieldSetError as error:
+        return replace(entry, fields={}, problem=str(error))
+    return entry
 
 
 def build_tree(entries: Sequence[Entry]) -> OwnerNode:
-    """Merges the field sets of all entries into one tree. Its nodes refer to the entries by index.
-
-    Raises:
-        ManagedFieldsError: A field set is not valid FieldsV1.
-    """
+    """Merges the field sets of entries of `read_owners` into one tree. Its nodes refer to the entries by index."""
     root = OwnerNode()
     for index, entry in enumerate(entries):
         _add(root, entry.fields, index)
@@ -130,7 +143,7 @@ def _own_string_data(root: OwnerNode, entries: Sequence[Entry], index: int) -> N
 
 
 def manager_names(managed_fields: Json) -> tuple[ManagerName, ...]:
-    """Returns manager, operation and subresource of each entry; () if ``managedFields`` is not valid."""
+    """Returns manager, operation and subresource of each entry, `NAMELESS` for one that is malformed."""
     if not isinstance(managed_fields, list):
         return ()
     try:
@@ -140,16 +153,19 @@ def manager_names(managed_fields: Json) -> tuple[ManagerName, ...]:
             )
         )
     except (AttributeError, TypeError):
-        return ()
+        # An entry is not an object, or a name is one.
+        actors = [_read_entry(entry).actor for entry in managed_fields]
+        return tuple((actor.manager, actor.operation, actor.subresource) for actor in actors)
 
 
 # Cached, because most objects of a kind have the same managers.
 @lru_cache(maxsize=4096)
 def _read_names(names: tuple[tuple[Json, Json, Json], ...]) -> tuple[ManagerName, ...]:
-    if not all(isinstance(text, str) for name in names for text in name if text is not None):
-        return ()
     return tuple(
-        (manager or "unknown", operation or "Update", subresource or None) for manager, operation, subresource in names
+        (name[0] or "unknown", name[1] or "Update", name[2] or None)
+        if all(text is None or isinstance(text, str) for text in name)
+        else NAMELESS
+        for name in names
     )
 
 
@@ -167,7 +183,7 @@ def _add(root: OwnerNode, fields: dict[str, Json], index: int) -> None:
             if child is None:
                 child = node.children[element] = OwnerNode()
             if not isinstance(below, dict):
-                raise ManagedFieldsError("an element does not hold a field set")
+                raise _FieldSetError("an element of an entry does not hold a field set")
             if below:
                 pending.append((child, below))
             else:
@@ -184,11 +200,11 @@ def _element(name: str) -> str | ItemKey:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise ManagedFieldsError("a name in it is not a path element of FieldsV1") from None
+        raise _FieldSetError("a name in an entry is not a path element of FieldsV1") from None
     if prefix == "k:" and isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values()):
         return ItemKey(sorted(value.items()))
     if prefix == "v:" and not isinstance(value, dict | list):
         return set_member(value)
     if prefix == "i:" and isinstance(value, int):
         return ItemKey((("#", value),))
-    raise ManagedFieldsError("a name in it is not a path element of FieldsV1")
+    raise _FieldSetError("a name in an entry is not a path element of FieldsV1")

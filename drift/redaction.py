@@ -267,7 +267,7 @@ def _are_owners(value: Json) -> bool:
 
 
 def _are_managed_fields(value: Json) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+    return isinstance(value, list) and all(entry is None or isinstance(entry, dict) for entry in value)
 
 
 #: Fields that are shown if they have a valid format.

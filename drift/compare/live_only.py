@@ -89,7 +89,7 @@ class LiveOnlyFields:
     def _lacks_owner(self, part: LivePart) -> bool:
         """Whether no field manager owns a part, and Git did not have it at the last sync."""
         ownership = self.known.ownership
-        return part.owners is None and ownership.tree is not None and not ownership.base_has(part.path)
+        return part.owners is None and ownership.is_complete and not ownership.base_has(part.path)
 
     def _filter_owned(self, part: LivePart) -> Json | Absent:
         path, value, schema = part.path, part.value, part.schema

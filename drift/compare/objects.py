@@ -15,7 +15,7 @@ from drift.compare.show import contains_redacted, incomparables_in, to_json
 from drift.gitops.flux_values import SOPS_VALUES
 from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
-from drift.managed_fields import Entry, ManagedFieldsError, OwnerNode, build_tree, read_entries
+from drift.managed_fields import Entry, OwnerNode, build_tree, read_owners
 from drift.model import Cause, Change, Decision, NotCompared
 from drift.objects import LAST_APPLIED, Json, Object, as_object
 from drift.paths import Path, render
@@ -88,6 +88,7 @@ def compare_object(
     desired_tree = normalize_object(desired, schema, facts)
     live_tree = normalize_object(live, schema, facts)
     entries, owners, remarks = _read_owners(live)
+    is_complete = owners is not None and not remarks
     roles = assign_roles(
         [entry.actor for entry in entries],
         managers,
@@ -95,7 +96,7 @@ def compare_object(
         field_sets=[entry.fields for entry in entries],
     )
     last_applied_tree = None
-    if last_applied is not None and _is_by_applier(owners, entries, roles):
+    if last_applied is not None and _is_by_applier(owners, roles, is_complete=is_complete):
         last_applied_tree = normalize_object(without_tracking_metadata(last_applied, reserved), schema, facts)
     base = None if roles.is_server_side else last_applied_tree
     if synced_manifest is not None:
@@ -106,6 +107,7 @@ def compare_object(
         roles,
         owners,
         base,
+        is_complete=is_complete,
         other_version_entries=_other_version_entries(entries, live_tree, version),
         last_client_side_apply=last_applied_tree if roles.is_server_side else None,
         out_of_sync=out_of_sync,
@@ -187,12 +189,12 @@ def _identity(body: Object) -> tuple[str, str, str]:
     return group, str(body.get("kind", "")), str(body["metadata"]["name"])
 
 
-def _is_by_applier(owners: OwnerNode | None, entries: Sequence[Entry], roles: Roles) -> bool:
+def _is_by_applier(owners: OwnerNode | None, roles: Roles, *, is_complete: bool) -> bool:
     """Whether the applier wrote the last-applied annotation, and not a user with ``kubectl apply``."""
     node = owner_node(owners, ("metadata", "annotations", LAST_APPLIED))
     if node is None:
-        # Without managedFields, the annotation is the only evidence.
-        return not entries
+        # If managedFields do not tell all owners, the annotation is the only evidence.
+        return not is_complete
     return any(roles.of_entry[index] is Role.APPLIER for index in node.owners)
 
 
@@ -208,11 +210,10 @@ def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[
     managed_fields = as_object(live.get("metadata")).get("managedFields")
     if not managed_fields:
         return (), None, []
-    try:
-        entries = read_entries(managed_fields)
-        return entries, build_tree(entries), []
-    except ManagedFieldsError as error:
-        return (), None, [f"its managedFields cannot be read ({error}), so it is compared without field owners"]
+    entries, tree = read_owners(managed_fields)
+    problem = next((entry.problem for entry in entries if entry.problem is not None), None)
+    remark = f"its managedFields cannot be read in full ({problem}), so the owners of some fields are unknown"
+    return entries, tree, [] if problem is None else [remark]
 
 
 def _other_version_entries(entries: Sequence[Entry], live_tree: Object, version: str) -> tuple[int, ...]:

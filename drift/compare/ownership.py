@@ -28,6 +28,8 @@ class Ownership:
         entries: The object's ``managedFields``; empty if it has none.
         roles: The role of each entry.
         tree: The field sets of all entries as one tree; None if the object has no ``managedFields``.
+        is_complete: Whether ``managedFields`` tell the owners of all fields. If not, because the object has none or an
+            entry cannot be read, a field that has no owner here may have one.
         other_version_entries: Indexes of entries written through another API version that own fields which this version
             lacks. A field without a recorded owner may be theirs.
         base: The normalized tree of what was last synced: the manifest at the synced revision, or else the applier's
@@ -42,6 +44,7 @@ class Ownership:
     roles: Roles
     tree: OwnerNode | None
     base: Object | None
+    is_complete: bool = True
     other_version_entries: tuple[int, ...] = ()
     last_client_side_apply: Object | None = None
     out_of_sync: bool = False

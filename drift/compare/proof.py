@@ -21,7 +21,7 @@ from drift.compare.normalize import NAME_FIELDS, OBJECT_FIELDS, SERVER_METADATA
 from drift.compare.projection import without_tracking_metadata
 from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles, has_several_appliers
 from drift.gitops.tracking import ReservedMetadata
-from drift.managed_fields import ManagerName, manager_names
+from drift.managed_fields import NAMELESS, ManagerName, manager_names
 from drift.model import Actor
 from drift.objects import Json, Object
 from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
@@ -207,8 +207,8 @@ class InSyncProof:
         roles = self._roles.get(key)
         if roles is None:
             actors = [Actor(*name, None) for name in names]
-            if has_several_appliers(actors):
-                # Their roles depend on their fields.
+            if NAMELESS in names or has_several_appliers(actors):
+                # An entry is malformed, or the roles depend on the fields.
                 return None
             roles = self._roles[key] = assign_roles(actors, self.managers, tracked_by=key[1])
         return roles if roles.has_applier else None

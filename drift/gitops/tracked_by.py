@@ -8,7 +8,7 @@ from typing import Final
 from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabels, argocd_tracking
 from drift.gitops.managers import is_gitops_applier
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
-from drift.managed_fields import ManagedFieldsError, read_entries
+from drift.managed_fields import NAMELESS, read_entries
 from drift.model import Actor
 from drift.objects import Object, ObjectKey, as_object, at, text_at
 
@@ -110,12 +110,8 @@ class Trackers:
 
 
 def actors_of(metadata: Object) -> tuple[Actor, ...]:
-    """Returns the field managers of an object, latest first; () if ``managedFields`` cannot be read."""
-    try:
-        entries = read_entries(metadata.get("managedFields") or [])
-    except ManagedFieldsError:
-        return ()
-    actors = {entry.actor for entry in entries}
+    """Returns the field managers of an object, latest first, except those that ``managedFields`` do not name."""
+    actors = {entry.actor for entry in read_entries(metadata.get("managedFields"))} - {Actor(*NAMELESS, None)}
     return tuple(sorted(actors, key=lambda actor: (actor.time or "", actor.manager, actor.operation), reverse=True))
 
 

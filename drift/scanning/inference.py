@@ -9,7 +9,7 @@ from drift.gitops.tracked_by import Trackers
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
-from drift.managed_fields import ManagedFieldsError, manager_names, read_entries
+from drift.managed_fields import manager_names, read_entries
 from drift.objects import Manifest, at
 from drift.scanning.options import Options
 from drift.scanning.plan import Pair, PlannedKind
@@ -68,11 +68,7 @@ class Inference:
 
     def _vote(self, manifest: Manifest, live: LiveObject) -> None:
         if self._needs_vote(live):
-            try:
-                entries = read_entries(live.body["metadata"]["managedFields"])
-            except ManagedFieldsError:
-                return
-            self._election.vote(entries, manifest.body, live.body)
+            self._election.vote(read_entries(live.body["metadata"]["managedFields"]), manifest.body, live.body)
 
 
 class OtherShards:

@@ -12,9 +12,9 @@ from drift.errors import HistoryError
 from drift.history.episodes import Episode, EpisodeState, ScanCoverage, Scope, merge_actors, merge_causes
 from drift.history.store import History
 from drift.kube.live import LiveObject
-from drift.managed_fields import Entry, ManagedFieldsError, read_entries
+from drift.managed_fields import Entry, read_entries
 from drift.model import Actor, Finding, ObjectReport, Report, Status
-from drift.objects import Json, ObjectKey
+from drift.objects import Json, ObjectKey, at
 from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, key_name, visible
@@ -188,11 +188,7 @@ def _manager(actor: Actor) -> tuple[str, str, str | None]:
 
 
 def _entries(live: LiveObject | None) -> tuple[Entry, ...]:
-    metadata = {} if live is None else live.body.get("metadata")
-    try:
-        return read_entries((metadata.get("managedFields") if isinstance(metadata, dict) else None) or [])
-    except ManagedFieldsError:
-        return ()
+    return () if live is None else read_entries(at(live.body, "metadata", "managedFields"))
 
 
 def to_text_line(change: FindingChange) -> str:

@@ -1,10 +1,10 @@
-"""``managedFields`` as a tree of owners, and errors for invalid ones."""
+"""``managedFields`` as a tree of owners. Entries that cannot be read do not hide the others."""
 
 from typing import Any
 
 import pytest
 
-from drift.managed_fields import ManagedFieldsError, OwnerNode, build_tree, read_entries
+from drift.managed_fields import NAMELESS, OwnerNode, build_tree, manager_names, read_entries, read_owners
 from drift.paths import ItemKey, Path, set_member
 
 
@@ -76,13 +76,43 @@ def test_missing_fields_of_an_entry_have_defaults() -> None:
     assert build_tree([entry]).all_owners() == set()
 
 
+@pytest.mark.parametrize("managed_fields", ["x", {"a": 1}, 5])
+def test_what_is_not_a_list_of_entries_names_no_manager(managed_fields: Any) -> None:
+    (entry,) = read_entries(managed_fields)
+
+    assert (entry.problem, manager_names(managed_fields)) == ("it is not a list", ())
+
+
 @pytest.mark.parametrize(
-    "managed_fields",
-    ["x", {"a": 1}, 5, [1], [None], ["x"], [{"manager": 5}], [{"time": {}}], [{"fieldsV1": "x"}], [{"fieldsV1": [1]}]],
+    ("malformed", "name"),
+    [
+        (None, NAMELESS),
+        (1, NAMELESS),
+        ("x", NAMELESS),
+        ([1], NAMELESS),
+        ({"manager": 5}, NAMELESS),
+        ({"manager": {}}, NAMELESS),
+        ({"manager": "m", "subresource": []}, NAMELESS),
+        (_entry({}, fieldsV1="x"), ("m", "Apply", None)),
+        (_entry({}, fieldsV1=[1]), ("m", "Apply", None)),
+        (_entry({}, fieldsV1=None, fieldsType="FieldsV2"), ("m", "Apply", None)),
+    ],
 )
-def test_invalid_entries_are_an_error(managed_fields: Any) -> None:
-    with pytest.raises(ManagedFieldsError):
-        read_entries(managed_fields)
+def test_an_entry_that_cannot_be_read_does_not_hide_the_others(malformed: Any, name: Any) -> None:
+    managed_fields = [_entry({"f:a": {}}), malformed, _entry({"f:a": {}}, "other")]
+    entries, tree = read_owners(managed_fields)
+
+    assert [entry.problem is None for entry in entries] == [True, False, True]
+    assert [entry.actor.manager for entry in entries] == ["m", name[0], "other"]
+    assert manager_names(managed_fields) == (("m", "Apply", None), name, ("other", "Apply", None))
+    assert _owners(tree, ("a",)) == {0, 2}
+
+
+def test_an_entry_without_fields_owns_nothing() -> None:
+    entries, tree = read_owners([{"manager": "m", "fieldsType": "FieldsV1"}, _entry({}, fieldsV1=None)])
+
+    assert [entry.problem for entry in entries] == [None, None]
+    assert tree.all_owners() == set()
 
 
 @pytest.mark.parametrize(
@@ -103,11 +133,13 @@ def test_invalid_entries_are_an_error(managed_fields: Any) -> None:
         {"k:" + "[" * 100_000: {}},
     ],
 )
-def test_an_invalid_field_set_is_an_error_with_a_short_message(fields: dict[str, Any]) -> None:
-    with pytest.raises(ManagedFieldsError) as error:
-        _tree(fields)
+def test_an_invalid_field_set_is_a_problem_with_a_short_message(fields: dict[str, Any]) -> None:
+    entries, tree = read_owners([_entry({"f:spec": {}}), _entry({"f:spec": {}, **fields}, "other")])
 
-    assert len(str(error.value)) < 150
+    assert [entry.actor.manager for entry in entries] == ["m", "other"]
+    assert entries[0].problem is None
+    assert 0 < len(entries[1].problem or "") < 150
+    assert _owners(tree, ("spec",)) == {0}
 
 
 def test_a_field_set_can_be_nested_to_any_depth() -> None:

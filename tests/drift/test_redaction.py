@@ -92,6 +92,20 @@ def test_a_changed_value_is_a_redacted_change_of_its_key(secret_type: Type) -> N
     ]
 
 
+def test_a_null_entry_of_managed_fields_does_not_hide_who_wrote_a_secret(secret_type: Type) -> None:
+    edited = {
+        "manager": "kubectl-edit",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsV1": {"f:data": {"f:key": {}}},
+    }
+    metadata = {"name": "a", "namespace": "n", "managedFields": [None, edited]}
+    live = read_live(_secret(data={"key": ENCODED}, metadata=metadata), "v1", "Secret")
+    compared = compare_object(redact_secret(_secret(stringData={"key": "other"})), live.body, None, secret_type)
+
+    assert [actor.manager for found in compared.differences for actor in found.actors] == ["kubectl-edit"]
+
+
 def test_string_data_is_merged_into_data() -> None:
     merged = redact_secret(_secret(data={"a": "b2xk", "b": "Yg=="}, stringData={"a": "new"}))
 

@@ -501,3 +501,37 @@ def test_a_field_that_the_schema_lacks_suggests_the_one_that_was_meant() -> None
 
 def _leaves(value: Any) -> Any:
     return {name: _leaves(below) for name, below in value.items()} if isinstance(value, dict) and value else ""
+
+
+# -- an entry that cannot be read
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        {"manager": 7},
+        {"manager": "helm", "operation": "Update", "fieldsType": "FieldsV2"},
+        {"manager": "helm", "operation": "Update", "fieldsV1": {"k:{": {}}},
+        {"manager": "helm", "operation": "Update", "fieldsV1": {"f:data": 3}},
+    ],
+)
+def test_beside_an_entry_that_cannot_be_read_the_others_tell_who_wrote(odd: Fields | None) -> None:
+    desired = _object({"data": {"a": "1", "b": "2"}})
+    applied = entry("kustomize-controller", "Apply", {"data": {"b": ""}})
+    edited = entry("kubectl-edit", "Update", {"data": {"a": "", "added": ""}})
+    live = _object({"data": {"a": "9", "b": "2", "added": "x", "unowned": "x"}}, applied, edited)
+    in_sync = _object({"data": {"a": "1", "b": "2"}}, entry("kustomize-controller", "Apply", desired["data"]))
+    for each in (live, in_sync):
+        each["metadata"]["managedFields"].insert(1, odd)
+
+    compared = compare(desired, live)
+
+    assert sorted(causes(compared)) == [
+        ("a", "changed", "manual", ["kubectl-edit"]),
+        ("added", "added", "manual", ["kubectl-edit"]),
+        # The odd entry may own it.
+        ("unowned", "added", "unknown", []),
+    ]
+    assert [remark for remark in compared.remarks if "managedFields cannot be read in full" in remark]
+    assert causes(compare(desired, in_sync)) == []

@@ -47,7 +47,7 @@ APPLIED = {
 }
 
 
-def _live(*entries: dict[str, Any], **fields: Any) -> Object:
+def _live(*entries: dict[str, Any] | None, **fields: Any) -> Object:
     metadata = {**CONFIG_MAP["metadata"], "uid": "1", "managedFields": list(entries)}  # type: ignore[dict-item]
     return {**CONFIG_MAP, "metadata": metadata, **fields}
 
@@ -74,6 +74,8 @@ def test_an_object_that_only_the_applier_wrote_is_in_sync() -> None:
         _live({**APPLIED, "apiVersion": "v0"}),
         _live({**APPLIED, "fieldsV1": None}),
         _live({"manager": 1}),
+        _live(APPLIED, None),
+        _live(APPLIED, {**APPLIED, "manager": 1}),
         _live(APPLIED, metadata=None),
         {},
     ],

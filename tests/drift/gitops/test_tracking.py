@@ -1,7 +1,11 @@
 """The labels and annotations that appliers and Kubernetes put on objects."""
 
+from typing import Any
+
 import pytest
 
+from drift.gitops.argocd_tracking import argocd_tracking
+from drift.gitops.tracked_by import trackers_of
 from drift.gitops.tracking import reserved_metadata
 
 
@@ -36,3 +40,39 @@ def test_other_names_are_not_reserved(name: object) -> None:
 def test_a_common_label_is_tracking_only_with_the_value_of_an_applier(value: object, is_tracking: bool) -> None:
     assert reserved_metadata().is_tracking("labels", "app.kubernetes.io/managed-by", value) is is_tracking
     assert reserved_metadata().is_tracking("annotations", "app.kubernetes.io/managed-by", value) is False
+
+
+APPLIED = {"manager": "argocd-controller", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+
+
+@pytest.mark.parametrize(
+    "managed_fields",
+    [
+        [APPLIED, {}],
+        [APPLIED, None],
+        ["x", APPLIED],
+        [APPLIED, {"manager": 7}],
+        [APPLIED, {"manager": {}}],
+        [APPLIED, {"manager": "m", "fieldsV1": "x"}],
+        [{**APPLIED, "fieldsType": "FieldsV2"}],
+        [{**APPLIED, "fieldsV1": {"x:": {}}}],
+    ],
+)
+def test_an_object_of_argo_cd_stays_its_own_if_an_entry_of_its_managed_fields_cannot_be_read(
+    managed_fields: list[Any],
+) -> None:
+    metadata = {
+        "annotations": {"argocd.argoproj.io/tracking-id": "shop:/ConfigMap:n/a"},
+        "managedFields": managed_fields,
+    }
+
+    tracking = argocd_tracking({"metadata": metadata})
+
+    assert tracking is not None
+    assert tracking.application == "shop"
+    assert trackers_of({"metadata": metadata}) == {("annotation argocd.argoproj.io/tracking-id", "shop")}
+
+
+@pytest.mark.parametrize("managed_fields", [[{"manager": "helm"}, None], [None], "x", []])
+def test_an_entry_that_cannot_be_read_makes_no_object_argo_cds(managed_fields: Any) -> None:
+    assert argocd_tracking({"metadata": {"managedFields": managed_fields}}) is None
