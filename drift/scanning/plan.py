@@ -148,11 +148,6 @@ class Plan:
     repeats: tuple[str, ...] = ()
 
     @property
-    def namespaces(self) -> list[str]:
-        """The namespaces of the manifests, sorted."""
-        return sorted({name for kind in self.kinds for name in kind.namespaces if name is not None})
-
-    @property
     def searched(self) -> list[str]:
         """The namespaces to search for unmanaged objects, sorted.
 
@@ -171,16 +166,15 @@ class Plan:
 
         It has every namespaced kind, even if it has no manifests of the kind.
         """
-        return Plan(
+        return replace(
+            self,
             kinds=tuple(
                 PlannedKind(kind.resource, {name: found for name, found in kind.namespaces.items() if has(name)})
                 for kind in self.kinds
                 if kind.resource.namespaced or has(None)
             ),
-            described=self.described,
             unchecked=tuple(report for report in self.unchecked if has(report.key.namespace)),
             absent=tuple(absent for absent in self.absent if has(absent.key.namespace)),
-            patterns=self.patterns,
         )
 
 
