@@ -43,16 +43,12 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
         context: The cluster and the checkouts.
 
     Raises:
-        SourceError: The account may not read them, or there are none.
+        SourceError: The account may not read them, or there is none with this name.
         UsageError: The name is ambiguous, or a checkout does not exist.
     """
     applications = _APPLICATION.find(target, context.cluster)
-    if not applications:
-        raise SourceError(
-            "the cluster has no Application of Argo CD"
-            if target == ALL
-            else "the cluster has no Application of Argo CD with this name; --argocd all takes all of them"
-        )
+    if target != ALL and not applications:
+        raise SourceError("the cluster has no Application of Argo CD with this name; --argocd all takes all of them")
     with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         any_file = cache(partial(may_read_any_file, context=context))
         jobs = [

@@ -60,16 +60,14 @@ def render_flux(target: str, context: SourceContext) -> list[Rendered]:
         context: The cluster and the checkouts.
 
     Raises:
-        SourceError: The account may not read them, or the cluster has none.
+        SourceError: The account may not read them, or the cluster has none with this name.
         UsageError: The name is ambiguous, or a checkout does not exist.
     """
     kustomizations = _KUSTOMIZATION.find(target, context.cluster)
     releases = _HELM_RELEASE.find(target, context.cluster)
-    if not kustomizations and not releases:
+    if target != ALL and not kustomizations and not releases:
         raise SourceError(
-            "the cluster has no Kustomization or HelmRelease of Flux"
-            if target == ALL
-            else "the cluster has no Kustomization or HelmRelease of Flux with this name; --flux all takes all of them"
+            "the cluster has no Kustomization or HelmRelease of Flux with this name; --flux all takes all of them"
         )
     with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         jobs = [_Kustomization(live, context, checkouts).render for live in kustomizations]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from drift.config.settings import RequestKind, SourceRequest
 from drift.documents.files import files_below, read_file
@@ -26,6 +26,13 @@ from drift.sources.model import Desired, Rendered, SourceContext, with_origin
 
 if TYPE_CHECKING:
     from drift.objects import Manifest
+
+#: The kind of most sources that objects in the cluster describe, and what these objects are.
+_IN_CLUSTER: Final = {
+    RequestKind.HELM_RELEASE: (SourceKind.HELM_RELEASE, "Helm release"),
+    RequestKind.FLUX: (SourceKind.FLUX_KUSTOMIZATION, "Kustomization or HelmRelease of Flux"),
+    RequestKind.ARGOCD: (SourceKind.ARGOCD_APPLICATION, "Application of Argo CD"),
+}
 
 #: Renders one source. The result has one item for each object of a GitOps controller.
 _Job = Callable[[], Sequence[Rendered]]
@@ -89,12 +96,11 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
             paths_to_render.append(RenderedPath(renderer.name, request.target, renderer.manifests))
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
     results = iter(context.runner.run_all(jobs) if jobs else ())
-    done = _without_replaced([[item] if isinstance(item, Rendered) else next(results) for item in rendered])
-    if requests and not any(done):
-        # Nothing would be compared, and the result would be "in sync".
-        done = [[_without_releases(request)] for request in requests]
+    found = [[item] if isinstance(item, Rendered) else next(results) for item in rendered]
+    is_only = not any(found)
+    done = [sources or [_absent(request, is_only=is_only)] for request, sources in zip(requests, found, strict=True)]
     return Desired(
-        tuple(source for sources in done for source in sources),
+        tuple(source for sources in _without_replaced(done) for source in sources),
         _revisions(loaded, paths_to_render, context.runner.deadline),
     )
 
@@ -127,12 +133,10 @@ class _InCluster:
     """How to read sources that objects in the cluster describe.
 
     Attributes:
-        kind: The kind of most of them.
         render: Reads them, given ``all`` or a name.
         state: Returns a value that changes when one of them does.
     """
 
-    kind: SourceKind
     render: Callable[[str, SourceContext], Sequence[Rendered]]
     state: Callable[[str, SourceContext], Hashable]
 
@@ -144,15 +148,15 @@ def _in_cluster(kind: RequestKind) -> _InCluster | None:
         case RequestKind.HELM_RELEASE:
             from drift.sources.helm_release import release_state, render_releases  # noqa: PLC0415
 
-            return _InCluster(SourceKind.HELM_RELEASE, render_releases, release_state)
+            return _InCluster(render_releases, release_state)
         case RequestKind.FLUX:
             from drift.sources.flux import flux_state, render_flux  # noqa: PLC0415
 
-            return _InCluster(SourceKind.FLUX_KUSTOMIZATION, render_flux, flux_state)
+            return _InCluster(render_flux, flux_state)
         case RequestKind.ARGOCD:
             from drift.sources.argocd import argocd_state, render_argocd  # noqa: PLC0415
 
-            return _InCluster(SourceKind.ARGOCD_APPLICATION, render_argocd, argocd_state)
+            return _InCluster(render_argocd, argocd_state)
         case RequestKind.PATH:
             return None
         case _:
@@ -163,12 +167,20 @@ def _read(reader: _InCluster, request: SourceRequest, context: SourceContext) ->
     try:
         return [with_origin(source) for source in reader.render(request.target, context)]
     except SourceError as error:
-        return [Rendered(SourceInfo(reader.kind, str(request)), failure=f"{request}: {error}")]
+        return [Rendered(SourceInfo(_IN_CLUSTER[request.kind][0], str(request)), failure=f"{request}: {error}")]
 
 
-def _without_releases(request: SourceRequest) -> Rendered:
-    failure = f"{request}: the cluster has no Helm release, so there is nothing to compare"
-    return Rendered(SourceInfo(SourceKind.HELM_RELEASE, str(request)), failure=failure)
+def _absent(request: SourceRequest, *, is_only: bool) -> Rendered:
+    """Returns the source for a request of all objects of a kind that the cluster does not have.
+
+    It is skipped, because one job for many clusters asks for all of Flux and all of Argo CD. Without any other source
+    it is a failure: nothing would be compared, and the result would be in sync.
+    """
+    kind, objects = _IN_CLUSTER[request.kind]
+    info, reason = SourceInfo(kind, str(request)), f"the cluster has no {objects}"
+    if is_only:
+        return Rendered(info, failure=f"{request}: {reason}, so there is nothing to compare")
+    return Rendered(info, skipped=reason)
 
 
 def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rendered]]:

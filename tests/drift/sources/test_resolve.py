@@ -1,10 +1,12 @@
-"""The local files from which sources are rendered: a watch renders them again when one of these changes."""
+"""Which sources are rendered, and from which local files: a watch renders them again when one of these changes."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from drift.cli import main
 from drift.config.settings import RequestKind, SourceRequest
 from drift.sources.resolve import rendered_files
 from drift.watch.manifest_files import Fingerprint, fingerprint
@@ -105,3 +107,44 @@ def test_what_controllers_apply_is_rendered_from_the_files_and_the_commit_of_the
 
     assert len({*states}) == len(states)
     assert states[-1] == state(SourceRequest(kind, "all"), checkouts=checkouts)
+
+
+ABSENT = {
+    "--flux all": "the cluster has no Kustomization or HelmRelease of Flux",
+    "--argocd all": "the cluster has no Application of Argo CD",
+}
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n"
+
+
+@pytest.mark.parametrize("others", [["a.yaml"], []])
+def test_all_of_what_a_cluster_does_not_have_is_skipped_beside_other_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], others: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"a.yaml": CONFIG_MAP, "live.yaml": CONFIG_MAP})
+
+    status = main(
+        ["report", *others, "--flux=all", "--argocd=all", "--live=live.yaml", "--output=text", "--output=json=r"]
+    )
+
+    report = json.loads(Path("r").read_text())
+    messages = {source["name"]: source["message"] for source in report["sources"] if source["name"] != "a.yaml"}
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ABSENT.values())
+    if others:
+        assert (status, report["errors"], messages) == (0, [], ABSENT)
+    else:
+        assert status == 3
+        assert report["errors"] == sorted(
+            f"{name}: {text}, so there is nothing to compare" for name, text in ABSENT.items()
+        )
+
+
+@pytest.mark.parametrize("kind", ["flux", "argocd", "helm-release"])
+def test_a_name_that_does_not_exist_is_a_failure_beside_other_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"a.yaml": CONFIG_MAP, "live.yaml": CONFIG_MAP})
+
+    assert main(["report", "a.yaml", f"--{kind}=shop/none", "--live=live.yaml"]) == 3
