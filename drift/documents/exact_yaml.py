@@ -68,13 +68,18 @@ _MERGE_KEY: Final = _MergeKey("<<")
 class YamlReader:
     """Builds the documents of one file from the parser's events.
 
+    Args:
+        name: The name of the file, for errors.
+        by_kustomize: Whether kustomize builds the file before kubectl reads it.
+
     Attributes:
         number: The number of documents so far.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, by_kustomize: bool = False) -> None:
         self.number = 0
         self._name = name
+        self._read_plain = scalars.read_plain_of_kustomize if by_kustomize else scalars.read_plain
         self._next_event: Any = None
         self._lines_before = 0
         self._nodes = 0
@@ -183,7 +188,7 @@ class YamlReader:
             if event.value == "<<" and stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
                 return _MERGE_KEY
         try:
-            return scalars.read_plain(event.value) if event.tag is None else scalars.read_tagged(event.tag, event.value)
+            return self._read_plain(event.value) if event.tag is None else scalars.read_tagged(event.tag, event.value)
         except ValueError as error:
             raise self._error(event, str(error)) from None
 

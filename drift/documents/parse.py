@@ -40,6 +40,7 @@ _NUMBERS: Final = (
     r"|[-+]?(?:[0-9]+\.[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9_]+)?"
     r"|[-+]?[0-9]+[eE][-+]?[0-9]+"
     r"|[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][-+:.0-9]+Z?)?"
 )
 _NON_STRING_KEYS: Final = r"(?:true|false|null|~|[-+]?[0-9]+)[ \t]*:(?:[\s,\]}]|$)"
 #: What YAML readers interpret differently or do not support.
@@ -129,12 +130,14 @@ def _first_lines(text: str) -> list[int]:
     return lines
 
 
-def read_documents(text: bytes, name: str) -> Iterator[Document]:
+def read_documents(text: bytes, name: str, *, by_kustomize: bool = False) -> Iterator[Document]:
     """Returns the documents of a file.
 
     Args:
         text: YAML or JSON in bytes. Like kubectl, it accepts several JSON values in a row.
         name: The name of the file, for errors.
+        by_kustomize: Whether kustomize builds the file before kubectl reads it. kustomize reads some words and dates as
+            strings.
 
     Raises:
         ManifestError: The text is not valid, is nested too deep, or its aliases expand too far.
@@ -146,19 +149,19 @@ def read_documents(text: bytes, name: str) -> Iterator[Document]:
             # It may be YAML in flow style, which also begins with a brace.
             pass
     plain = read_plain_documents(text)
-    return _yaml_reader(name).read(text) if plain is None else number_documents(plain)
+    return _yaml_reader(name, by_kustomize=by_kustomize).read(text) if plain is None else number_documents(plain)
 
 
-def read_valid_documents(text: bytes, name: str) -> Iterator[Document | ManifestError]:
+def read_valid_documents(text: bytes, name: str, *, by_kustomize: bool = False) -> Iterator[Document | ManifestError]:
     """Like `read_documents`, but yields an error in place of each document that cannot be read."""
     try:
-        yield from list(read_documents(text, name))
+        yield from list(read_documents(text, name, by_kustomize=by_kustomize))
     except ManifestError as error:
         parts = split_documents(text)
         if not parts[1:]:
             yield error
             return
-        reader = _yaml_reader(name)
+        reader = _yaml_reader(name, by_kustomize=by_kustomize)
         for line, part in parts:
             try:
                 yield from list(reader.read(part, line))
@@ -248,8 +251,8 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def _yaml_reader(name: str) -> "YamlReader":
+def _yaml_reader(name: str, *, by_kustomize: bool = False) -> "YamlReader":
     # Imported only here: most manifests are plain YAML, and PyYAML takes 10 ms to load.
     from drift.documents.exact_yaml import YamlReader  # noqa: PLC0415
 
-    return YamlReader(name)
+    return YamlReader(name, by_kustomize=by_kustomize)

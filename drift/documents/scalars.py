@@ -8,6 +8,7 @@ import base64
 import binascii
 import math
 import re
+from datetime import datetime
 from typing import Final
 
 from drift.objects import Json
@@ -32,6 +33,12 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 _MAX_INTEGER: Final = 2**64 - 1
 _MAX_SIGNED: Final = 2**63 - 1
 _MIN_INTEGER: Final = -(2**63)
+#: A date, or a date and a time, that kustomize reads as a time.
+_TIME: Final = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2})"
+    r"(?:(?P<letter>[Tt ])(?P<time>[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2})(?P<fraction>\.[0-9]{1,9})?"
+    r"(?P<zone>Z|[-+][0-9]{2}:[0-9]{2})?)?"
+)
 #: More digits than any integer in range has in base 2, without leading zeros.
 _MAX_DIGITS: Final = 128
 
@@ -55,6 +62,33 @@ def read_plain(text: str) -> Json:
     if start in _WORD_STARTS:
         return _WORDS.get(text, text)
     return text
+
+
+def read_plain_of_kustomize(text: str) -> Json:
+    """Returns what kubectl reads for an untagged plain scalar in a file that kustomize has built.
+
+    kustomize reads with go-yaml v3, where ``off``, ``yes`` and ``y`` are strings and a date is a time.
+
+    Raises:
+        ValueError: As `read_plain`.
+    """
+    value = read_plain(text)
+    if isinstance(value, bool):
+        return value if text.casefold() in {"true", "false"} else text
+    return _time(text) if isinstance(value, str) else value
+
+
+def _time(text: str) -> str:
+    """Returns a time as RFC 3339; any other text unchanged."""
+    found = _TIME.fullmatch(text)
+    # Only a time after the letter T has a zone, and must have one.
+    if found is None or (found["zone"] is not None) != (found["letter"] in {"T", "t"}):
+        return text
+    try:
+        time = datetime.strptime(f"{found['date']} {found['time'] or '0:0:0'}Z", "%Y-%m-%d %H:%M:%S%z")
+    except ValueError:
+        return text
+    return f"{time:%Y-%m-%dT%H:%M:%S}{(found['fraction'] or '').rstrip('0').rstrip('.')}{found['zone'] or 'Z'}"
 
 
 def read_tagged(tag: str, text: str) -> Json:

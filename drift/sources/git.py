@@ -12,14 +12,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from drift.documents import Document
 from drift.documents.files import ENDINGS, files_below, is_excluded, is_left_out, read_file
+from drift.documents.parse import read_valid_documents
 from drift.errors import DriftError, ManifestError, SourceError, UsageError
 from drift.globs import FileGlob
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.model import Change, Finding, GitLine, ManifestsInfo, Report
 from drift.objects import Manifest
 from drift.sources.kustomizations import select_files
-from drift.sources.load import load_texts
+from drift.sources.load import load_documents
 from drift.sources.programs import out_of_time
 
 #: Deeper folders of a repository are not read: a path has a limited length, and so has the stack of Python.
@@ -248,7 +250,7 @@ def load_manifests_at(
     if "-" in paths:
         raise UsageError(f"standard input has no revision {revision}; name the files or folders instead of -")
     texts = ((path, _read_revision(git or Git(), revision, Path(path), exclude)) for path in paths)
-    return tuple(manifest for path, files in texts for manifest in load_texts(files, path).manifests)
+    return tuple(manifest for path, files in texts for manifest in load_documents(files, path).manifests)
 
 
 def _folder(path: Path) -> Path:
@@ -372,7 +374,9 @@ def _locate(git: Git, revision: str, path: Path) -> tuple[Path, str, str]:
         ) from None
 
 
-def _read_revision(git: Git, revision: str, path: Path, exclude: Sequence[FileGlob]) -> Iterator[tuple[str, bytes]]:
+def _read_revision(
+    git: Git, revision: str, path: Path, exclude: Sequence[FileGlob]
+) -> Iterator[tuple[str, Iterable[Document | ManifestError]]]:
     root, commit, inside = _locate(git, revision, path)
     with _checked_out(git, root, commit, inside) as (top, outside):
 
@@ -390,15 +394,18 @@ def _read_revision(git: Git, revision: str, path: Path, exclude: Sequence[FileGl
             for error in selected.errors:
                 raise error
             names = [prefix + name for name in selected.files]
+            built = {prefix + name for name in selected.by_kustomization}
         else:
             lost = [name for name in outside if name == inside]
             names = [inside] if (top / inside).exists() and not is_excluded(str(path), exclude) else []
+            built = set()
         if lost:
             raise ManifestError(
                 f"{revision}:{lost[0]}: leads out of the repository, so it cannot be read at a revision"
             )
         for name in names:
-            yield f"{revision}:{name}", read(name)
+            shown = f"{revision}:{name}"
+            yield shown, read_valid_documents(read(name), shown, by_kustomize=name in built)
 
 
 # -- who wrote a line

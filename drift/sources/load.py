@@ -279,8 +279,8 @@ def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]
     yield _File(as_written, [*unread, *selected.errors])
     for name in sorted(selected.files, key=Path):
         file = folder / name
-        documents = _documents(file, plain)
         by_kustomization = name in selected.by_kustomization
+        documents = _documents(file, plain, by_kustomize=by_kustomization)
         documents = check_kustomize_output(documents, str(file)) if by_kustomization else documents
         yield _File(str(file), documents, path=as_written)
 
@@ -294,7 +294,9 @@ def _stdin() -> Iterator[Document | ManifestError]:
         yield from read_valid_documents(text, STDIN)
 
 
-def _documents(file: Path, plain: PlainFiles, *, named: bool = False) -> Iterator[Document | ManifestError]:
+def _documents(
+    file: Path, plain: PlainFiles, *, named: bool = False, by_kustomize: bool = False
+) -> Iterator[Document | ManifestError]:
     content = plain.pop(file, None)
     if content is not None:
         yield from number_documents(orjson.loads(content))
@@ -304,7 +306,7 @@ def _documents(file: Path, plain: PlainFiles, *, named: bool = False) -> Iterato
     except ManifestError as error:
         yield error
     else:
-        yield from read_valid_documents(text, str(file))
+        yield from read_valid_documents(text, str(file), by_kustomize=by_kustomize)
 
 
 def _reader(folder: Path) -> ReadFile:

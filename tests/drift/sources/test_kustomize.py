@@ -284,3 +284,36 @@ def test_a_kustomization_that_only_lists_files_reads_as_kustomize_builds_it(
     else:
         # It needs a build, which may fail.
         assert local or not listed
+
+
+def test_words_and_dates_in_a_kustomization_that_only_lists_files_are_read_as_kustomize_builds_them(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    words = "y Y n N yes Yes YES no No NO on On ON off Off OFF true True TRUE false False FALSE null ~ Null NULL ="
+    numbers = "0644 0o644 08 1e3 12e03 .5 1_000 +1 0x1F 0b11 12:30 1:30:00 1.10 1.0 -0 12345678901234567890"
+    times = (
+        "2026-01-01 2026-1-1 2026-13-01 2026-01-01T1:00:00Z 2026-01-01T00:00:00Z 2026-01-01t00:00:00.50Z "
+        "2026-01-01T00:00:00+02:00 2026-01-01T00:00:00"
+    )
+    items = "".join(f"- {text}\n" for text in (*f"{words} {numbers} {times}".split(), "2026-01-01 10:11:12.25"))
+    keys = "".join(f"  {text}: a\n" for text in ("on", "y", "No"))
+    made = config_map("made") + "---\napiVersion: example.com/v1\nkind: Made\nmetadata: {name: a}\n"
+    write(
+        tmp_path,
+        {
+            "kustomization.yaml": "resources: [a.yaml]\n",
+            "a.yaml": f"{made}keys:\n{keys}items:\n{items}flow: [off, on, {{mode: Off}}]\nquoted: ['off', \"on\"]\n",
+        },
+    )
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/a.yaml").write_text((tmp_path / "a.yaml").read_text())
+    built = subprocess.run([kustomize, "build", tmp_path], check=True, capture_output=True).stdout
+    expected = [manifest.body for manifest in load_texts([("built", built)]).manifests]
+    assert ["off", "on", {"mode": "Off"}] in [body.get("flow") for body in expected]
+
+    read = [manifest.body for manifest in load_manifests([str(tmp_path)]).manifests]
+
+    assert sorted(read, key=str) == sorted(expected, key=str)
+    # Without a kustomization, kubectl reads the file.
+    plain = {manifest.kind: manifest.body for manifest in load_manifests([str(tmp_path / "plain")]).manifests}
+    assert plain["Made"]["flow"] == [False, True, {"mode": False}]
