@@ -174,6 +174,8 @@ class _Classifier:
 
     def _changed(self, difference: Difference) -> ClassifiedDifference:
         owners = self._owners(difference.live_path)
+        if not owners and not self._parent(difference.path).is_custom:
+            owners = list(self._ownership.written_in_other_version())
         roles = {self._ownership.roles.of_entry[index] for index in owners}
         # The last sync is better evidence than the owners: the side that differs from it has changed.
         predates_applier = bool(owners) and self._predates_applier(difference, owners)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from drift.compare.normalize import ListMap
-from drift.compare.ownership import owner_node
+from drift.compare.ownership import Ownership, owner_node
 from drift.managed_fields import OwnerNode
 from drift.model import Decision
 from drift.objects import Json, Object, as_object
@@ -37,7 +37,7 @@ _CONTAINER_LISTS: Final = tuple(_LISTS.values())
 
 
 def remove_kind_specifics(
-    group: str, kind: str, name: str, desired: Object, live: Object, *, owners: OwnerNode | None
+    group: str, kind: str, name: str, desired: Object, live: Object, *, ownership: Ownership
 ) -> _Result:
     """Returns both trees without the fields that controllers or admission set on objects of this kind.
 
@@ -47,16 +47,18 @@ def remove_kind_specifics(
         name: The object's name.
         desired: The normalized manifest.
         live: The normalized live object.
-        owners: The owner tree of the live object; None if it is not known.
+        ownership: The owners of the live object's fields.
 
     Returns:
         The desired tree, the live tree, and a decision for each removed field.
     """
     decisions: list[Decision] = []
     if (group, kind) == ("", "Pod"):
-        live, decisions = _without_limit_ranges(desired, live, owners)
+        live, decisions = _without_limit_ranges(desired, live, ownership.tree)
     elif (group, kind) == ("", "ServiceAccount"):
         live, decisions = _without_generated_tokens(desired, live, name)
+    elif (group, kind) in _WITH_CA_BUNDLES:
+        desired, live = _without_ca_bundles(desired, live, (), ownership.tree, ownership, decisions)
     function = _BY_KIND.get((group, kind))
     if function is not None:
         desired, live, more = function(desired, live)
@@ -283,25 +285,33 @@ def _is_host_port(port: Object) -> bool:
 # -- CA bundles
 
 
-def _without_ca_bundles(desired: Object, live: Object) -> _Result:
-    """cert-manager or an operator fills in a CA bundle that Git leaves out or sets to a placeholder."""
-    decisions: list[Decision] = []
-    desired, live = _without_ca_bundles_below(desired, live, (), decisions)
-    return desired, live, decisions
-
-
-def _without_ca_bundles_below(
-    desired: Json, live: Json, path: tuple[str, ...], decisions: list[Decision]
+def _without_ca_bundles(  # noqa: PLR0917
+    desired: Json,
+    live: Json,
+    path: tuple[str, ...],
+    node: OwnerNode | None,
+    ownership: Ownership,
+    decisions: list[Decision],
 ) -> tuple[Json, Json]:
+    """cert-manager or an operator fills in a CA bundle that Git leaves out or sets to a placeholder.
+
+    A bundle that a user set with a tool for people is compared.
+    """
     if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
-        pairs = [_without_ca_bundles_below(*pair, path, decisions) for pair in zip(desired, live, strict=True)]
+        pairs = [
+            _without_ca_bundles(*pair, path, None, ownership, decisions) for pair in zip(desired, live, strict=True)
+        ]
         return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     if not isinstance(desired, dict) or not isinstance(live, dict):
         return desired, live
     left, right = _copy(desired), _copy(live)
     for key in desired.keys() & live.keys():
-        left[key], right[key] = _without_ca_bundles_below(desired[key], live[key], (*path, str(key)), decisions)
-    if "caBundle" in right and _is_placeholder(left.get("caBundle")):
+        child = node.child(key) if node else None
+        left[key], right[key] = _without_ca_bundles(
+            desired[key], live[key], (*path, str(key)), child, ownership, decisions
+        )
+    is_edited = ownership.is_edited(node.child("caBundle") if node else None, by_hand_tool=True)
+    if "caBundle" in right and _is_placeholder(left.get("caBundle")) and not is_edited:
         del right["caBundle"]
         left.pop("caBundle", None)
         decisions.append(Decision(".".join((*path, "caBundle")), "filled in by the manager of the certificate"))
@@ -386,8 +396,13 @@ _BY_KIND: Final[Mapping[tuple[str, str], _KindFunction]] = {
     ("rbac.authorization.k8s.io", "ClusterRole"): _without_aggregated_rules,
     ("batch", "Job"): _without_derived_selector,
     ("", "Pod"): _without_pod_admission,
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _without_ca_bundles,
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _without_ca_bundles,
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): _without_ca_bundles,
-    ("apiregistration.k8s.io", "APIService"): _without_ca_bundles,
 }
+#: The kinds that hold the CA bundle of a server.
+_WITH_CA_BUNDLES: Final = frozenset(
+    {
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+    }
+)

@@ -6,14 +6,14 @@ from typing import Final
 
 from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
-from drift.compare.ownership import Attribution, AttributionFinder, Ownership
+from drift.compare.ownership import Attribution, AttributionFinder, Ownership, owners_below
 from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Actor, Cause
 from drift.objects import Json, Object
 from drift.paths import Path
-from drift.schema.facts import ALLOCATED, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, AnyOf, Facts
+from drift.schema.facts import ALLOCATED, BOUND, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, AnyOf, Facts
 from drift.schema.types import ABSENT, Shape, Type
 
 DEFAULT: Final = "the API server's default"
@@ -46,12 +46,14 @@ class KnownValues:
         attribution_finder: Finds who set a field of the object.
         facts: Defaults and omitempty fields that the schema does not declare.
         reserved: The labels and annotations that appliers and Kubernetes put on objects.
+        kind: The object's kind.
         template_labels: The labels of the object's template that the server copies to the object: live, then in Git.
     """
 
     attribution_finder: AttributionFinder
     facts: Facts
     reserved: ReservedMetadata
+    kind: str
     template_labels: Sequence[Object]
 
     @property
@@ -97,7 +99,7 @@ class KnownValues:
         name = element if isinstance(element, str) else element[0][1]
         if field not in self.reserved.bookkeeping:
             return None
-        if name in self.reserved.any_writer[field]:
+        if self.reserved.is_from_anyone(field, name, self.kind):
             return _BOOKKEEPING
         bookkeeping = self.reserved.bookkeeping[field]
         attribution = None if part.owners is None else self.attribution_finder.find(value, part.owners, path)
@@ -118,13 +120,28 @@ class KnownValues:
         actors = [self.ownership.entries[index].actor for index in attribution.owners]
         return [actor for actor in actors if not is_gitops_applier(actor) and actor.manager != BEFORE_FIRST_APPLY]
 
-    def asks_for_allocation(self, desired: Json, parent: Type, name: str) -> bool:
-        """Whether Git sets a field to the empty value that lets the server allocate one."""
+    def asks_for_allocation(self, desired: Json, parent: Type, name: str, node: OwnerNode | None) -> bool:
+        """Whether Git sets a field to the empty value that lets the server allocate one, and no user set another.
+
+        Args:
+            desired: The value in Git.
+            parent: The type of the object that has the field.
+            name: The field.
+            node: The owners of that object.
+        """
         is_empty = desired == "" or (desired == 0 and not isinstance(desired, bool))
-        return is_empty and (parent.name, name) in ALLOCATED and self.facts.is_omitempty(parent, name)
+        return (
+            is_empty
+            and (parent.name, name) in ALLOCATED
+            and self.facts.is_omitempty(parent, name)
+            and not self._is_edited(parent, name, owners_below(node, name, parent))
+        )
+
+    def _is_edited(self, parent: Type, name: str, owners: OwnerNode | None) -> bool:
+        return self.ownership.is_edited(owners, by_hand_tool=(parent.name, name) in BOUND)
 
     def _is_allocated(self, part: LivePart, parent: Type) -> bool:
-        """Whether the server or a controller allocated a field; false if Git set it at the last sync."""
+        """Whether the server or a controller allocated a field, and not Git at the last sync or a user since."""
         path, name = part.path, str(part.path[-1])
         in_template = len(path) != len(("spec", name))
         if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
@@ -134,7 +151,7 @@ class KnownValues:
             return False
         applier = ownership.with_role(part.owners.all_owners(), Role.APPLIER) if part.owners else ()
         if not applier:
-            return True
+            return not self._is_edited(parent, name, part.owners)
         if ownership.applied(applier) or self.attribution_finder.is_zero_in_git(path):
             return False
         return value_at(ownership.last_client_side_apply, path) is ABSENT

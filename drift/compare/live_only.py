@@ -7,7 +7,6 @@ from drift.compare.atomic import AtomicValue, is_plain_dict
 from drift.compare.known_values import KnownValues, LivePart
 from drift.compare.normalize import ListMap
 from drift.compare.ownership import Attribution, owners_below
-from drift.gitops.managers import Role
 from drift.model import Cause
 from drift.objects import Json, Object
 from drift.paths import ItemKey, Path
@@ -95,7 +94,10 @@ class LiveOnlyFields:
         path, value, schema = part.path, part.value, part.schema
         if self._lacks_owner(part):
             ownership = self.known.ownership
-            others = ownership.with_role(ownership.other_version_entries, Role.OTHER)
+            others = ownership.written_in_other_version()
+            if others and path == ("metadata", "annotations"):
+                # The server writes fields that only another version has to annotations, beside those of controllers.
+                return self._filter_parts(part)
             if others and not schema.is_custom:
                 self.attributions[path] = Attribution(Cause.MANUAL, others)
                 return value

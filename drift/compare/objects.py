@@ -13,7 +13,7 @@ from drift.compare.ownership import AttributionFinder, Ownership, owner_node
 from drift.compare.projection import Projection, project, remove_tracking, without_tracking_metadata
 from drift.compare.show import contains_redacted, incomparables_in, to_json
 from drift.gitops.flux_values import SOPS_VALUES
-from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles
+from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role, Roles, assign_roles, may_create
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, OwnerNode, build_tree, read_owners
 from drift.model import Cause, Change, Decision, NotCompared
@@ -112,14 +112,17 @@ def compare_object(
         last_client_side_apply=last_applied_tree if roles.is_server_side else None,
         out_of_sync=out_of_sync,
         sent=base if is_sent else None if roles.is_server_side else last_applied_tree,
+        created=created
+        if isinstance(created := as_object(live.get("metadata")).get("creationTimestamp"), str)
+        else None,
     )
     desired_tree, live_tree, decisions = remove_kind_specifics(
-        *_identity(desired), desired_tree, live_tree, owners=owners
+        *_identity(desired), desired_tree, live_tree, ownership=ownership
     )
     live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, reserved)
     with_zeros = cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True))
     labels = copied_template_labels(desired_tree, live_tree, schema)
-    known = KnownValues(AttributionFinder(ownership, with_zeros), facts, reserved, labels)
+    known = KnownValues(AttributionFinder(ownership, with_zeros), facts, reserved, str(desired.get("kind")), labels)
     projection = project(desired_tree, live_tree, schema, known)
     generation = as_object(live.get("metadata")).get("generation")
     differences, not_compared = _without_incomparable(diff(projection.desired, projection.live))
@@ -199,10 +202,13 @@ def _is_by_applier(owners: OwnerNode | None, roles: Roles, *, is_complete: bool)
 
 
 def _other_managers(entries: Sequence[Entry], roles: Roles) -> str:
-    """Returns the names of the managers that are neither applier nor controller; "" if there are none."""
-    names = {entry.actor.manager for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER}
-    names.discard(BEFORE_FIRST_APPLY)
-    return ", ".join(sorted(names))
+    """Returns the names of the managers that are neither applier nor controller.
+
+    Returns "" if all of them can only edit an object: then they took over all fields of the applier that created it.
+    """
+    actors = [entry.actor for entry, role in zip(entries, roles.of_entry, strict=True) if role is Role.OTHER]
+    names = {actor.manager for actor in actors} - {BEFORE_FIRST_APPLY}
+    return ", ".join(sorted(names)) if any(map(may_create, actors)) else ""
 
 
 def _read_owners(live: Object) -> tuple[Sequence[Entry], OwnerNode | None, list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.compare.normalize import value_at
-from drift.gitops.managers import Role, Roles, is_gitops_applier
+from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, Roles, is_gitops_applier, is_hand_tool
 from drift.managed_fields import Entry, OwnerNode
 from drift.model import Cause
 from drift.objects import Json, Object
@@ -38,6 +38,7 @@ class Ownership:
             server-side apply; None if it did not switch or left no annotation.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
         sent: The normalized tree of what the applier last sent to the API server; None if that is not known.
+        created: When the object was created, as in ``metadata.creationTimestamp``; None if that is not known.
     """
 
     entries: Sequence[Entry]
@@ -49,6 +50,7 @@ class Ownership:
     last_client_side_apply: Object | None = None
     out_of_sync: bool = False
     sent: Object | None = None
+    created: str | None = None
 
     def with_role(self, indexes: Iterable[int], role: Role) -> tuple[int, ...]:
         """Returns the entries among these whose manager has a role, in the given order."""
@@ -61,6 +63,28 @@ class Ownership:
     def only_applier(self, indexes: Collection[int]) -> bool:
         """Whether these entries are the applier's only; false if there are none."""
         return bool(indexes) and all(self.roles.of_entry[index] is Role.APPLIER for index in indexes)
+
+    def is_edited(self, node: OwnerNode | None, *, by_hand_tool: bool) -> bool:
+        """Whether a user set a value, or a part of it, after the object was created.
+
+        False if no applier has written the object: a user made it of an exported one, and owns all values of that.
+
+        Args:
+            node: The owners of the value; None if it has none.
+            by_hand_tool: Whether only tools that people use count, because unknown controllers write the field, too.
+        """
+        if node is None or self.created is None or not self.roles.has_applier:
+            return False
+        actors = [self.entries[index].actor for index in self.with_role(node.all_owners(), Role.OTHER)]
+        return any(
+            (actor.time or "") > self.created
+            and (is_hand_tool(actor) if by_hand_tool else actor.manager != BEFORE_FIRST_APPLY)
+            for actor in actors
+        )
+
+    def written_in_other_version(self) -> tuple[int, ...]:
+        """Returns the entries of users who may have written a field without owner, through another API version."""
+        return self.with_role(self.other_version_entries, Role.OTHER)
 
     def base_has(self, path: Path) -> bool:
         """Whether a base is known and has a field. If Git lacks the field, Git dropped it after the last sync."""

@@ -327,7 +327,8 @@ class _OwnedFields:
     def _is_ignored(self, name: str, children: Object, live: Object, schema: Type, parent_field: str) -> bool:
         """Whether an owned field that only the live object has is a default or an allocated value."""
         if (schema.name, name) in _ALWAYS_ALLOCATED:
-            return self._role is not Role.APPLIER
+            # What a user owns may be an edit.
+            return self._role is Role.CONTROLLER
         value = live[name]
         if not isinstance(value, dict):
             return _is_scalar_default(self._facts, schema, name, live, parent_field)

@@ -19,7 +19,9 @@ from drift.objects import LAST_APPLIED, Json, Object, at
 BEFORE_FIRST_APPLY: Final = "before-first-apply"
 
 #: Hand tools that write a whole object.
-_CREATORS: Final = frozenset({"kubectl-create", "kubectl-expose", "kubectl-replace", "kubectl-run"})
+_CREATORS: Final = frozenset(
+    {"kubectl-autoscale", "kubectl-create", "kubectl-debug", "kubectl-expose", "kubectl-replace", "kubectl-run"}
+)
 
 
 class Role(Enum):
@@ -288,6 +290,11 @@ def is_hand_tool(actor: Actor) -> bool:
 def is_editor(actor: Actor) -> bool:
     """Returns whether people edit objects with a manager, which does not create or apply them as a whole."""
     return is_hand_tool(actor) and actor.manager not in _CREATORS and not is_kubectl_apply(actor)
+
+
+def may_create(actor: Actor) -> bool:
+    """Returns whether a manager may have created an object: not if it is a command of kubectl that only edits."""
+    return not (is_editor(actor) and actor.manager.startswith("kubectl-"))
 
 
 def known_appliers() -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class ReservedMetadata:
         tracking: How appliers mark the objects that they apply.
         bookkeeping: What controllers write for their own use.
         any_writer: What is no drift, no matter which manager wrote it: the API server adds it to anyone's request, or
-            it only asks a controller to act.
+            it only asks a controller to act. ``NAME=KIND`` is a finalizer of objects of that kind.
         copied_labels: Labels in ``tracking`` that the applier also puts into pod templates and selectors.
         overwritten: Names whose value in Git the applier replaces with its own.
     """
@@ -65,6 +65,10 @@ class ReservedMetadata:
             value: The value of the label or annotation.
         """
         return _has(self.tracking, field, name, value)
+
+    def is_from_anyone(self, field: str, name: str, kind: str) -> bool:
+        """Returns whether this is no drift on an object of a kind, no matter which manager wrote it."""
+        return _has(self.any_writer, field, name, kind)
 
     def is_overwritten(self, field: str, name: str, value: object) -> bool:
         """Returns whether an applier replaces the value in Git with this one. Arguments as in `is_tracking`."""

@@ -233,8 +233,8 @@ def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:
 
 
 #: Fields, by schema type, whose values are allocated or generated for one object: addresses, ports, selectors.
-#: If Git does not set such a field, its live value is no difference, whichever manager owns it. For instance, the user
-#: who created an object still owns all of these fields after an applier has taken the object over.
+#: If Git does not set such a field, its live value is no difference, unless a user set it after the object was created.
+#: The user who created an object still owns what was sent then after an applier has taken the object over.
 ALLOCATED: Final = frozenset(
     {
         (_CORE + "ServicePort", "nodePort"),
@@ -258,6 +258,11 @@ ALLOCATED: Final = frozenset(
         (_CSR, "uid"),
         (_CSR, "username"),
     }
+)
+
+#: The allocated fields that bind a volume to a claim. Controllers whose names are not known here write them, too.
+BOUND: Final = frozenset(
+    {(_CORE + "PersistentVolumeClaimSpec", "volumeName"), (_CORE + "PersistentVolumeSpec", "claimRef")}
 )
 
 #: The allocated fields that the server sets only on the object itself, such as the priority that admission derives from

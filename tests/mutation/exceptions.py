@@ -51,7 +51,10 @@ class Case:
 
 
 def _filled_in(case: Case) -> bool:
-    return not case.is_sent and not case.is_in_git and case.raw.after is not ABSENT
+    # An empty value in Git asks the server to allocate one.
+    in_git = locate(case.trial.subject.manifest.body, case.path)[0]
+    asks_for_one = in_git is not False and in_git in (ABSENT, "", 0)
+    return not case.is_sent and case.raw.after is not ABSENT and asks_for_one
 
 
 def _default(case: Case) -> bool:
@@ -118,11 +121,9 @@ def _sorted(value: Json) -> Json:
     return sorted(map(_sorted, value), key=str) if isinstance(value, list) else value
 
 
-def _allocated(case: Case) -> bool:
-    # An empty value in Git accepts any.
-    asks_for_one = not case.is_in_git or locate(case.trial.subject.manifest.body, case.path)[0] in ("", 0)
+def _bound(case: Case) -> bool:
     where = (case.trial.subject.manifest.kind, *(element for element in case.path if isinstance(element, str)))
-    return asks_for_one and any(where[: len(field)] == field for field in ALLOCATED)
+    return not case.is_in_git and any(where[: len(field)] == field for field in BOUND)
 
 
 def _mark(case: Case) -> bool:
@@ -165,15 +166,7 @@ def _spelling(case: Case) -> bool:
 # An empty object of these types has a meaning: everything, a kind, or an enabled feature.
 SAYS_SOMETHING: Final = re.compile(r"LabelSelector$|VolumeSource$|CustomResourceSubresource|JSON|apiextensions")
 UNORDERED: Final = {("metrics",), ("subsets",)}
-ALLOCATED: Final = (
-    ("Service", "spec", "ports", "nodePort"),
-    *(("Service", "spec", field) for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")),
-    ("Service", "spec", "healthCheckNodePort"),
-    ("PersistentVolumeClaim", "spec", "volumeName"),
-    ("PersistentVolumeClaim", "spec", "storageClassName"),
-    ("PersistentVolume", "spec", "claimRef"),
-    ("Pod", "spec", "priority"),
-)
+BOUND: Final = (("PersistentVolumeClaim", "spec", "volumeName"), ("PersistentVolume", "spec", "claimRef"))
 MARKS: Final = (
     *("kustomize.toolkit.fluxcd.io/", "argocd.argoproj.io/", "kubernetes.io/metadata.name"),
     *("pv.kubernetes.io/", "volume.kubernetes.io/", "deployment.kubernetes.io/", "kubectl.kubernetes.io/last-applied"),
@@ -202,12 +195,12 @@ EXCEPTIONS: Final[Sequence[tuple[str, Callable[[Case], bool]]]] = (
     ("the server derived it from the edit, and Git has no value", _filled_in),
     ("absent, null and empty are the same if empty has no meaning", _empty),
     ("the order has no meaning", _order),
-    ("allocated or bound for this object, and Git has no value", _allocated),
+    ("a volume and a claim that an unknown controller binds, and Git has no value", _bound),
     ("tracking metadata of an applier, or an annotation of Kubernetes' own controllers", _mark),
     ("metadata that the server maintains, and that has no effect in a template", _template_metadata),
     ("rules that the controller manager aggregates from other roles", _aggregated),
     ("the deprecated twin of serviceAccountName", _account_twin),
-    ("a CA bundle that a controller fills in, and Git has none", _ca_bundle),
+    ("a CA bundle that an unknown controller fills in, and Git has none", _ca_bundle),
     ("a value that every object of the template gets", _made_of_template),
     ("tolerations that admission adds to every Pod", _pod_tolerations),
     ("another spelling of the same duration", _spelling),
