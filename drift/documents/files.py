@@ -42,8 +42,15 @@ def _fail(error: OSError) -> NoReturn:
     raise error
 
 
+def _ignore(name: str) -> None:
+    del name
+
+
 def files_below(
-    folder: Path, exclude: Sequence[FileGlob] = (), on_error: Callable[[OSError], object] = _fail
+    folder: Path,
+    exclude: Sequence[FileGlob] = (),
+    on_error: Callable[[OSError], object] = _fail,
+    on_folder_link: Callable[[str], object] = _ignore,
 ) -> list[str]:
     """Returns all files below a folder as relative paths with ``/``.
 
@@ -57,6 +64,7 @@ def files_below(
         folder: The folder.
         exclude: More files and folders to leave out.
         on_error: Called with the error of each folder that cannot be read; by default, it is raised.
+        on_folder_link: Called with the path of each link to a folder. Such links are not followed.
 
     Raises:
         OSError: A folder cannot be read.
@@ -75,7 +83,11 @@ def files_below(
         for entry in entries:
             name = prefix + entry.name
             if _is_folder(entry):
-                if not entry.is_symlink() and not is_left_out(f"{name}/", str(folder), exclude):
+                if is_left_out(f"{name}/", str(folder), exclude):
+                    continue
+                if entry.is_symlink():
+                    on_folder_link(name)
+                else:
                     pending.append(f"{name}/")
             elif (os.path.exists(entry.path) or not entry.name.startswith(".")) and not is_left_out(  # noqa: PTH110
                 name, str(folder), exclude

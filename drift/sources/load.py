@@ -137,12 +137,14 @@ class _File:
         documents: Its documents, and the errors of those that cannot be read.
         is_named: Whether the user named it, so that it must contain manifests.
         path: The path of the user that it belongs to, or None.
+        folder_links: If it is a folder, the links to folders below it, which are not followed.
     """
 
     name: str
     documents: Iterable[Document | ManifestError]
     is_named: bool = False
     path: str | None = None
+    folder_links: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -155,8 +157,10 @@ class _Loading:
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     files_without_objects: list[str] = field(default_factory=list)
+    folder_links: list[str] = field(default_factory=list)
 
     def add(self, file: _File) -> None:
+        self.folder_links += file.folder_links
         documents = [one for one in file.documents if isinstance(one, ManifestError) or one.value is not None]
         is_foreign = all(isinstance(document, Document) and _is_foreign(document, file) for document in documents)
         if documents and is_foreign and not file.is_named:
@@ -204,11 +208,16 @@ class _Loading:
     def result(self, paths: Sequence[str], exclude: Sequence[FileGlob]) -> LoadedManifests:
         return LoadedManifests(
             tuple(self.manifests),
-            skipped=(*self.skipped, *(f"{name}: no Kubernetes object in it" for name in self.files_without_objects)),
+            skipped=(
+                *self.skipped,
+                *(f"{name}: no Kubernetes object in it" for name in self.files_without_objects),
+                *(f"{name}: a link to a folder" for name in self.folder_links),
+            ),
             notes=(
                 *self.generated_names,
                 *self.notes,
                 *_foreign_note(self.files_without_objects),
+                *_link_note(self.folder_links),
                 *_unread_note(self.errors),
             ),
             errors=tuple(self.errors),
@@ -222,6 +231,16 @@ def _foreign_note(files: Sequence[str]) -> Iterator[str]:
         count = "one file" if len(files) == 1 else f"{len(files)} files"
         hint = " (-v lists them)" if len(files) > _NAMED_FILES else ""
         yield f"skipped {count} without a Kubernetes object: {first_few(files, _NAMED_FILES)}{hint}"
+
+
+def _link_note(links: Sequence[str]) -> Iterator[str]:
+    if links:
+        subject = "one link to a folder was" if len(links) == 1 else f"{len(links)} links to folders were"
+        hint = " (-v lists them)" if len(links) > _NAMED_FILES else ""
+        yield (
+            f"as with kubectl, {subject} not followed: {first_few(links, _NAMED_FILES)}{hint}; "
+            "to compare what is in a linked folder, name the folder itself"
+        )
 
 
 def _unread_note(errors: Sequence[str]) -> Iterator[str]:
@@ -274,9 +293,10 @@ def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlo
 def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
     folder = Path(as_written)
     errors: list[OSError] = []
-    selected = select_files(as_written, files_below(folder, exclude, errors.append), _reader(folder))
+    links: list[str] = []
+    selected = select_files(as_written, files_below(folder, exclude, errors.append, links.append), _reader(folder))
     unread = [ManifestError(f"{error.filename}: cannot be read: {error.strerror}") for error in errors]
-    yield _File(as_written, [*unread, *selected.errors])
+    yield _File(as_written, [*unread, *selected.errors], folder_links=[str(folder / name) for name in sorted(links)])
     for name in sorted(selected.files, key=Path):
         file = folder / name
         by_kustomization = name in selected.by_kustomization

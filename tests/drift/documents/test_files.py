@@ -99,6 +99,24 @@ def test_another_broken_link_is_a_manifest_that_cannot_be_read(tmp_path: Path, s
     assert stderr() == f"drift: {tmp_path}/a.yaml: cannot be read: No such file or directory\n"
 
 
+def test_links_to_folders_are_not_followed_and_a_note_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("apps/a.yaml", "shared/b.yaml", "apps/..2026/c.yaml", "apps/left-out/d.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n")
+    Path("apps/shared").symlink_to("../shared")
+    Path("apps/..data").symlink_to("..2026")
+    Path("apps/excluded").symlink_to("left-out")
+
+    status = main(["report", "apps", "--exclude=left-out", "--exclude=excluded", "--live=shared/b.yaml"])
+
+    assert status == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if "link" in line]
+    assert note.startswith("note: as with kubectl, one link to a folder was not followed: apps/shared; ")
+
+
 def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(1200):
