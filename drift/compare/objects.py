@@ -17,7 +17,7 @@ from drift.gitops.managers import BEFORE_FIRST_APPLY, NO_OTHERS, Managers, Role,
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, OwnerNode, build_tree, read_owners
 from drift.model import Cause, Change, Decision, NotCompared
-from drift.objects import LAST_APPLIED, Json, Object, as_object
+from drift.objects import LAST_APPLIED, Json, Object, as_object, text_at
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import ABSENT, Type
@@ -112,9 +112,7 @@ def compare_object(
         last_client_side_apply=last_applied_tree if roles.is_server_side else None,
         out_of_sync=out_of_sync,
         sent=base if is_sent else None if roles.is_server_side else last_applied_tree,
-        created=created
-        if isinstance(created := as_object(live.get("metadata")).get("creationTimestamp"), str)
-        else None,
+        created=text_at(live, "metadata", "creationTimestamp"),
     )
     desired_tree, live_tree, decisions = remove_kind_specifics(
         *_identity(desired), desired_tree, live_tree, ownership=ownership

@@ -38,7 +38,7 @@ class Ownership:
             server-side apply; None if it did not switch or left no annotation.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
         sent: The normalized tree of what the applier last sent to the API server; None if that is not known.
-        created: When the object was created, as in ``metadata.creationTimestamp``; None if that is not known.
+        created: When the object was created, as in ``metadata.creationTimestamp``; "" if that is not known.
     """
 
     entries: Sequence[Entry]
@@ -50,7 +50,7 @@ class Ownership:
     last_client_side_apply: Object | None = None
     out_of_sync: bool = False
     sent: Object | None = None
-    created: str | None = None
+    created: str = ""
 
     def with_role(self, indexes: Iterable[int], role: Role) -> tuple[int, ...]:
         """Returns the entries among these whose manager has a role, in the given order."""
@@ -73,7 +73,7 @@ class Ownership:
             node: The owners of the value; None if it has none.
             by_hand_tool: Whether only tools that people use count, because unknown controllers write the field, too.
         """
-        if node is None or self.created is None or not self.roles.has_applier:
+        if node is None or not self.created or not self.roles.has_applier:
             return False
         actors = [self.entries[index].actor for index in self.with_role(node.all_owners(), Role.OTHER)]
         return any(
