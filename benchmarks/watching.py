@@ -5,6 +5,7 @@ Runs ``drift watch`` as a process against a sandbox cluster with OBJECTS objects
 the other, and then while other edits keep full scans running.
 """
 
+import argparse
 import json
 import re
 import statistics
@@ -24,6 +25,7 @@ from benchmarks.fleet import NAMESPACES, Fleet, Syncing, namespace_of, prepare, 
 from tools.sandbox.cluster import Cluster
 
 OBJECTS: Final = 10_000
+MIN_OBJECTS: Final = 1_000
 EDITS: Final = 50
 #: Seconds between two of the other edits.
 OTHER_EDITS: Final = 0.1
@@ -33,7 +35,11 @@ _OK: Final = 200
 
 def main() -> None:
     """Measures and prints a Markdown table."""
-    objects = int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watching", description=__doc__)
+    parser.add_argument("objects", metavar="OBJECTS", type=int, nargs="?", default=OBJECTS)
+    objects = parser.parse_args().objects
+    if objects < MIN_OBJECTS:
+        parser.error(f"OBJECTS must be at least {MIN_OBJECTS:,}")
     with Cluster.start() as cluster, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])

@@ -6,7 +6,7 @@ resident memory of the process ten times, each time after the watch has seen all
 once the caches are full.
 """
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +19,8 @@ from benchmarks.watching import counter, resident, wait_until_current, watching
 from tools.sandbox.cluster import Cluster
 
 EDITS: Final = 100_000
+#: How often the memory is printed.
+ROWS: Final = 10
 OBJECTS: Final = 500
 _APPLICATIONS: Final = OBJECTS // 5
 #: What Git has.
@@ -27,7 +29,11 @@ _IN_SYNC: Final = "info"
 
 def main() -> None:
     """Measures and prints a Markdown table."""
-    edits = int(sys.argv[1]) if len(sys.argv) > 1 else EDITS
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watching_memory", description=__doc__)
+    parser.add_argument("edits", metavar="EDITS", type=int, nargs="?", default=EDITS)
+    edits = parser.parse_args().edits
+    if edits < ROWS:
+        parser.error(f"EDITS must be at least {ROWS}")
     with Cluster.start() as cluster, tempfile.TemporaryDirectory() as name:
         manifests = Path(name) / "manifests"
         prepare(cluster, [namespace_of(number) for number in range(NAMESPACES)])
@@ -43,7 +49,7 @@ def _measure(process: int, url: str, fleet: Fleet, edits: int) -> None:
     http = urllib3.PoolManager()
     print("| edits | memory | behind by |\n|--:|--:|--:|", flush=True)
     for number in range(edits + 1):
-        if number % (edits // 10) == 0:
+        if number % (edits // ROWS) == 0:
             # Each edit opens or resolves a finding.
             behind = number - counter(http, url, "opened_findings", "resolved_findings")
             while counter(http, url, "opened_findings", "resolved_findings") < number:
