@@ -30,12 +30,14 @@ class LivePart:
         value: Its live value.
         schema: Its type.
         owners: Its owners; None if it has none.
+        whole: The owners of the object that has the field; None if it has none, or for a list item.
     """
 
     path: Path
     value: Json
     schema: Type
     owners: OwnerNode | None
+    whole: OwnerNode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +136,11 @@ class KnownValues:
             is_empty
             and (parent.name, name) in ALLOCATED
             and self.facts.is_omitempty(parent, name)
-            and not self._is_edited(parent, name, owners_below(node, name, parent))
+            and not self._is_edited(parent, name, owners_below(node, name, parent), node)
         )
 
-    def _is_edited(self, parent: Type, name: str, owners: OwnerNode | None) -> bool:
-        return self.ownership.is_edited(owners, by_hand_tool=(parent.name, name) in BOUND)
+    def _is_edited(self, parent: Type, name: str, owners: OwnerNode | None, whole: OwnerNode | None) -> bool:
+        return self.ownership.is_edited(owners, whole, by_hand_tool=(parent.name, name) in BOUND)
 
     def _is_allocated(self, part: LivePart, parent: Type) -> bool:
         """Whether the server or a controller allocated a field, and not Git at the last sync or a user since."""
@@ -151,7 +153,7 @@ class KnownValues:
             return False
         applier = ownership.with_role(part.owners.all_owners(), Role.APPLIER) if part.owners else ()
         if not applier:
-            return not self._is_edited(parent, name, part.owners)
+            return not self._is_edited(parent, name, part.owners, part.whole)
         if ownership.applied(applier) or self.attribution_finder.is_zero_in_git(path):
             return False
         return value_at(ownership.last_client_side_apply, path) is ABSENT

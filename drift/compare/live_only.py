@@ -138,7 +138,7 @@ class LiveOnlyFields:
             return items or ABSENT
         fields: Object = {}
         for name, part in value.items():
-            field_part = LivePart((*path, name), part, schema.field(name), owners_below(node, name, schema))
+            field_part = LivePart((*path, name), part, schema.field(name), owners_below(node, name, schema), node)
             kept = self.filter_field(field_part, schema, (value,))
             if kept is not ABSENT:
                 fields[name] = kept

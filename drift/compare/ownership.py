@@ -64,18 +64,21 @@ class Ownership:
         """Whether these entries are the applier's only; false if there are none."""
         return bool(indexes) and all(self.roles.of_entry[index] is Role.APPLIER for index in indexes)
 
-    def is_edited(self, node: OwnerNode | None, *, by_hand_tool: bool) -> bool:
+    def is_edited(self, node: OwnerNode | None, whole: OwnerNode | None = None, *, by_hand_tool: bool) -> bool:
         """Whether a user set a value, or a part of it, after the object was created.
 
         False if no applier has written the object: a user made it of an exported one, and owns all values of that.
 
         Args:
             node: The owners of the value; None if it has none.
+            whole: The owners of the object that has the value. Who owns a whole list item has edited its key, or added
+                it, and may have copied the value: the port of a Service keeps its node port when its number changes.
             by_hand_tool: Whether only tools that people use count, because unknown controllers write the field, too.
         """
         if node is None or not self.created or not self.roles.has_applier:
             return False
-        actors = [self.entries[index].actor for index in self.with_role(node.all_owners(), Role.OTHER)]
+        owners = node.all_owners().difference(() if whole is None else whole.owners)
+        actors = [self.entries[index].actor for index in self.with_role(owners, Role.OTHER)]
         return any(
             (actor.time or "") > self.created
             and (is_hand_tool(actor) if by_hand_tool else actor.manager != BEFORE_FIRST_APPLY)

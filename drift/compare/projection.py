@@ -248,7 +248,7 @@ class _Projector:
                     self._skip((*path, name), "a copy of another field that Git sets")
                     continue
                 child = owners_below(node, name, schema)
-                part = LivePart((*path, name), live_value, schema.field(name), child)
+                part = LivePart((*path, name), live_value, schema.field(name), child, node)
                 kept = self._live_only.filter_field(part, schema, (live, desired))
                 if kept is not ABSENT:
                     right[name] = kept

@@ -126,6 +126,18 @@ def test_a_user_who_sets_what_the_server_allocates_is_named(workspace: Applicati
     assert set(scanned.managers) == {"kubectl-edit", "deploy-script"}
 
 
+@BOTH
+def test_a_port_that_a_user_gives_another_number_keeps_its_node_port(workspace: Application, syncer: Syncer) -> None:
+    _synced(workspace, syncer, ALLOCATED)
+    _patch(workspace, "service/open", "/spec/ports/0/port", 8080)
+
+    scanned = workspace.report()
+
+    assert ("Service/open", "changed", "spec.ports[port=80,protocol=TCP].port", "manual") in scanned.findings
+    assert not [path for _, _, path, _ in scanned.findings if "nodePort" in path]
+    assert set(scanned.managers) == {"kubectl-edit"}
+
+
 def test_an_unknown_controller_that_binds_a_volume_is_silent(workspace: Application) -> None:
     _synced(workspace, Syncer.FLUX, ALLOCATED)
     _patch(workspace, "pvc/data", "/spec/volumeName", "mine", "volume-populator")
