@@ -67,6 +67,8 @@ _PATTERNS = {
     "entry of a key vault": r"(secret/)?[0-9A-Za-z-]{1,127}",
 }
 _field = st.sampled_from(["*", "?", "0", "1-5", "*/2", "1,3,5", "5/2"])
+#: Bounds that let no pod go.
+_NOTHING = (0, "0%")
 _OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "plain text": st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\t")),
     "cron schedule": st.tuples(
@@ -163,8 +165,8 @@ def _prefixed(prefix: str, name: str) -> str:
 
 
 def _workload(made: Workload, *, several: bool) -> Workload:
-    strategy, scaling, spread = made.strategy, made.autoscaling, made.topology_spread
-    if isinstance(strategy, RollingUpdate) and strategy.max_unavailable in (0, "0%"):
+    strategy, scaling, spread, budget = made.strategy, made.autoscaling, made.topology_spread, made.disruption_budget
+    if isinstance(strategy, RollingUpdate) and strategy.max_unavailable in _NOTHING:
         strategy = replace(strategy, max_surge="100%")
     if scaling:
         fewest, most = sorted((scaling.min_replicas, scaling.max_replicas))
@@ -180,8 +182,7 @@ def _workload(made: Workload, *, several: bool) -> Workload:
         startup=made.startup and replace(made.startup, path="/health"),
         drain=min(made.drain, made.grace_period - 1),
         autoscaling=scaling if several else None,
-        disruption_budget=made.disruption_budget
-        and DisruptionBudget(max_unavailable=made.disruption_budget.max_unavailable or 1),
+        disruption_budget=DisruptionBudget() if budget and budget.max_unavailable in _NOTHING else budget,
         topology_spread=spread and replace(spread, topology_keys=spread.topology_keys or ("kubernetes.io/hostname",)),
     )
 
