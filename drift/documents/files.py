@@ -42,15 +42,11 @@ def _fail(error: OSError) -> NoReturn:
     raise error
 
 
-def _ignore(name: str) -> None:
-    del name
-
-
 def files_below(
     folder: Path,
     exclude: Sequence[FileGlob] = (),
     on_error: Callable[[OSError], object] = _fail,
-    on_folder_link: Callable[[str], object] = _ignore,
+    on_folder_link: Callable[[str], object] = lambda _: None,
 ) -> list[str]:
     """Returns all files below a folder as relative paths with ``/``.
 

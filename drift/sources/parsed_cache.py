@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -53,10 +54,15 @@ def write_parsed(paths: Sequence[str], parsed: Iterable[Parsed]) -> None:
 
 
 def _file(paths: Sequence[str]) -> Path | None:
+    # Another parser may read the same text differently.
+    parser = _parser_digests()
+    return None if parser is None else cache_file(_FOLDER, "\n".join([*parser, *map(os.path.abspath, paths)]))
+
+
+@cache
+def _parser_digests() -> Sequence[str] | None:
+    """Returns the digests of the modules of the parser; None if it was installed in an unusual way."""
     try:
-        # Another parser may read the same text differently.
-        parser = [digest_of(Path(sys.modules[name].__file__ or "").read_bytes()).decode() for name in _PARSER]
+        return [digest_of(Path(sys.modules[name].__file__ or "").read_bytes()).decode() for name in _PARSER]
     except (OSError, KeyError):
-        # It was installed in an unusual way.
         return None
-    return cache_file(_FOLDER, "\n".join([*parser, *map(os.path.abspath, paths)]))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from drift.objects import Manifest
 
 #: The kind of most sources that objects in the cluster describe, and what these objects are.
-_IN_CLUSTER: Final = {
+_OBJECTS_OF: Final = {
     RequestKind.HELM_RELEASE: (SourceKind.HELM_RELEASE, "Helm release"),
     RequestKind.FLUX: (SourceKind.FLUX_KUSTOMIZATION, "Kustomization or HelmRelease of Flux"),
     RequestKind.ARGOCD: (SourceKind.ARGOCD_APPLICATION, "Application of Argo CD"),
@@ -167,7 +167,7 @@ def _read(reader: _InCluster, request: SourceRequest, context: SourceContext) ->
     try:
         return [with_origin(source) for source in reader.render(request.target, context)]
     except SourceError as error:
-        return [Rendered(SourceInfo(_IN_CLUSTER[request.kind][0], str(request)), failure=f"{request}: {error}")]
+        return [Rendered(SourceInfo(_OBJECTS_OF[request.kind][0], str(request)), failure=f"{request}: {error}")]
 
 
 def _absent(request: SourceRequest, *, is_only: bool) -> Rendered:
@@ -176,7 +176,7 @@ def _absent(request: SourceRequest, *, is_only: bool) -> Rendered:
     It is skipped, because one job for many clusters asks for all of Flux and all of Argo CD. Without any other source
     it is a failure: nothing would be compared, and the result would be in sync.
     """
-    kind, objects = _IN_CLUSTER[request.kind]
+    kind, objects = _OBJECTS_OF[request.kind]
     info, reason = SourceInfo(kind, str(request)), f"the cluster has no {objects}"
     if is_only:
         return Rendered(info, failure=f"{request}: {reason}, so there is nothing to compare")
