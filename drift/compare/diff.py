@@ -3,12 +3,11 @@
 The trees are already aligned by key, so DeepDiff compares them position by position and misses nothing.
 """
 
-from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from drift.compare.atomic import AtomicValue
+from drift.compare.edited_keys import edited_keys
 from drift.compare.normalize import ListMap
 from drift.model import Change
 from drift.objects import Json, Object
@@ -74,7 +73,7 @@ class _Parts:
 
     def add_differing(self, desired: Json, live: Json, path: Path, live_path: Path) -> None:
         """Adds the parts of two trees at these paths. Equal parts are the same object in both."""
-        rekeyed: Mapping[ItemKey, ItemKey] = _rekeyed(desired, live) if isinstance(desired, ListMap) else {}
+        rekeyed: Mapping[ItemKey, ItemKey] = edited_keys(desired, live) if isinstance(desired, ListMap) else {}
         for name, value in desired.items():
             live_name = rekeyed.get(name, name)
             other = live.get(live_name, ABSENT)
@@ -92,53 +91,6 @@ class _Parts:
         for name, value in live.items():
             if name not in desired and name not in paired:
                 self.live[(*path, name), (*live_path, name)] = value
-
-
-def _rekeyed(desired: ListMap, live: ListMap) -> dict[ItemKey, ItemKey]:
-    """Pairs the removed and the added items of a list that differ in their keys, but describe the same thing.
-
-    If a Service's port 81 becomes 80, a reader sees one change, although the number is the port's key.
-    """
-    added: dict[Hashable, deque[ItemKey]] = {}
-    for key, item in live.items():
-        if key not in desired and (identity := _identity_without_key(key, item)) is not None:
-            added.setdefault(identity, deque()).append(key)
-    if not added:
-        return {}
-    return {
-        key: candidates.popleft()
-        for key, item in desired.items()
-        if key not in live and (candidates := added.get(_identity_without_key(key, item)))
-    }
-
-
-def _identity_without_key(key: ItemKey, item: Json) -> Hashable:
-    """Returns what stays the same if the key of a list item is edited: its name, or else its other fields.
-
-    Returns None if there are no other fields, or if the name is the key: a container with another name is another
-    container.
-    """
-    if not isinstance(item, dict):
-        return None
-    keys = {name for name, _ in key}
-    if "name" in keys:
-        return None
-    if "name" in item:
-        return True, _frozen(item["name"])
-    rest = {name: value for name, value in item.items() if name not in keys}
-    return (False, _frozen(rest)) if rest else None
-
-
-def _frozen(value: Json) -> Hashable:
-    """Returns a hashable copy of a part of a tree, in linear time. Equal parts give equal copies."""
-    if isinstance(value, AtomicValue):
-        return "atomic", _frozen(value.value)
-    if isinstance(value, dict):
-        return frozenset((name, _frozen(below)) for name, below in value.items())
-    if isinstance(value, list):
-        return tuple(map(_frozen, value))
-    # In Python, True equals 1.
-    return (bool, value) if isinstance(value, bool) else value
 
 
 def _narrowed(difference: Difference) -> Iterator[Difference]:

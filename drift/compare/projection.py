@@ -17,6 +17,7 @@ from drift.compare.atomic import (
     same_scalar,
     without_filled_in,
 )
+from drift.compare.edited_keys import edited_keys
 from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, LivePart
 from drift.compare.live_only import LiveOnlyFields
 from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
@@ -269,18 +270,24 @@ class _Projector:
     ) -> tuple[ListMap, ListMap]:
         left, right = ListMap(is_set=desired.is_set), ListMap(is_set=live.is_set)
         same = True
+        # The defaults and the allocated fields of an item are recognized beside Git's item, whatever its key is now.
+        edited = edited_keys(desired, live)
         for key, desired_item in desired.items():
-            if key not in live:
-                left.put(key, desired_item, desired.positions[key])
-                same = False
-                continue
-            child = node.child(key) if node else None
-            left_item, right_item = self.value(desired_item, live[key], schema.items, child, (*path, key))
-            left.put(key, left_item, desired.positions[key])
-            right.put(key, right_item, live.positions[key])
-            same &= left_item is right_item
+            live_key = edited.get(key, key)
+            pair: tuple[Json, Json] = desired_item, ABSENT
+            if live_key in live:
+                child = node.child(live_key) if node else None
+                below = *path, live_key
+                pair = self.value(desired_item, live[live_key], schema.items, child, below)
+            if live_key != key and pair[0] is pair[1]:
+                # The field of the key that was edited has a default, and neither item has it.
+                pair = desired_item, ABSENT
+            left.put(key, pair[0], desired.positions[key])
+            if pair[1] is not ABSENT:
+                right.put(live_key, pair[1], live.positions[live_key])
+            same &= pair[0] is pair[1]
         for key, live_item in live.items():
-            if key not in desired:
+            if key not in desired and key not in right:
                 child = node.child(key) if node else None
                 kept = self._live_only.filter_item(LivePart((*path, key), live_item, schema.items, child))
                 if kept is not ABSENT:

@@ -127,15 +127,30 @@ def test_a_user_who_sets_what_the_server_allocates_is_named(workspace: Applicati
 
 
 @BOTH
-def test_a_port_that_a_user_gives_another_number_keeps_its_node_port(workspace: Application, syncer: Syncer) -> None:
+def test_a_port_with_another_number_is_one_edit(workspace: Application, syncer: Syncer) -> None:
+    # Its node port and its target port stay, and the user now owns both.
     _synced(workspace, syncer, ALLOCATED)
     _patch(workspace, "service/open", "/spec/ports/0/port", 8080)
+    _patch(workspace, "service/open", "/spec/ports/1/port", 8081)
 
     scanned = workspace.report()
 
-    assert ("Service/open", "changed", "spec.ports[port=80,protocol=TCP].port", "manual") in scanned.findings
-    assert not [path for _, _, path, _ in scanned.findings if "nodePort" in path]
+    assert set(scanned.findings) == {
+        ("Service/open", "changed", "spec.ports[port=80,protocol=TCP].port", "manual"),
+        ("Service/open", "changed", "spec.ports[port=81,protocol=TCP].port", "manual"),
+    }
     assert set(scanned.managers) == {"kubectl-edit"}
+
+
+@BOTH
+def test_a_port_with_another_number_and_another_target_is_two_edits(workspace: Application, syncer: Syncer) -> None:
+    _synced(workspace, syncer, ALLOCATED)
+    _patch(workspace, "service/open", "/spec/ports/0", {"name": "a", "port": 8080, "targetPort": 9090})
+
+    assert {(change, path) for _, change, path, _ in workspace.report().findings} == {
+        ("changed", "spec.ports[port=80,protocol=TCP].port"),
+        ("added", "spec.ports[port=8080,protocol=TCP].targetPort"),
+    }
 
 
 def test_an_unknown_controller_that_binds_a_volume_is_silent(workspace: Application) -> None:

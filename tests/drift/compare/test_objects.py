@@ -204,6 +204,17 @@ def test_an_edited_key_field_of_a_list_item_is_one_change() -> None:
     ]
 
 
+@pytest.mark.parametrize("owner", ["kustomize-controller", "kubectl-edit"])
+def test_an_edited_protocol_is_found_although_git_omits_it(owner: str) -> None:
+    ports = [{"name": "dns", "port": 53}]
+    live = _with(SERVICE, "spec", "ports", value=[{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53}])
+    fields: Any = {"f:spec": {"f:ports": {'k:{"port":53,"protocol":"UDP"}': {".": {}, "f:name": {}, "f:port": {}}}}}
+
+    found = _reported(_with(SERVICE, "spec", "ports", value=ports), _owned(live, (owner, "Update", fields)))
+
+    assert [path for _, path, _ in found] != []
+
+
 def test_a_renamed_container_is_removed_and_added() -> None:
     live = _with(DEPLOYMENT, "spec", "template", "spec", "containers", 1, "name", value="other")
 
