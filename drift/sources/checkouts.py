@@ -232,8 +232,11 @@ class Checkouts:
                 raise UsageError(f"--checkout {argument}: {path} is not a folder")
             if url is None and tree.commit is None:
                 raise UsageError(
-                    f"--checkout {argument}: {path} is not a Git work tree with a commit; "
-                    "write URL=PATH for other folders"
+                    f"--checkout {argument}: "
+                    + (
+                        self._git.refusal(path)
+                        or f"{path} is not a Git work tree with a commit; write URL=PATH for other folders"
+                    )
                 )
             for name in [url] if url is not None else _remotes(self._git, tree.root):
                 trees.setdefault(repository_id(name), tree)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -36,7 +37,7 @@ _NO_NETWORK: Final = ("-c", "protocol.allow=never")
 _REPOSITORY_VARIABLES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 )
-_ISOLATED: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+_ISOLATED: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
 #: The last two parts of any kind of URL. The parts before may contain a user name and a password.
 _OWNER_AND_NAME: Final = re.compile(r"([^/:@]{1,255}/[^/:@]{1,255}?)(?:\.git)?/*\s*$")
 #: The commit of a line that is only in the work tree.
@@ -69,11 +70,17 @@ class Git:
             given: Its standard input.
             index: An index file to use instead of the one of the repository.
         """
+        done = self._ended(folder, *arguments, given=given, index=index)
+        return done.stdout if done is not None and done.returncode == 0 else None
+
+    def _ended(
+        self, folder: Path, *arguments: str, given: bytes = b"", index: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes] | None:
         git = shutil.which("git")
         seconds = min(self.seconds, self.deadline.remaining())
         if git is None or not seconds:
             return None
-        env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
         if self.is_isolated:
             env = {name: env[name] for name in env.keys() - _REPOSITORY_VARIABLES} | _ISOLATED
         if index is not None:
@@ -81,7 +88,7 @@ class Git:
         options = (*_SAFE, *(_NO_NETWORK if self.is_isolated else ()), "-C", str(folder))
         # ValueError: a NUL in a name.
         with suppress(OSError, ValueError, subprocess.TimeoutExpired):
-            done = subprocess.run(  # noqa: S603
+            return subprocess.run(  # noqa: S603
                 [git, *options, *arguments],
                 input=given,
                 capture_output=True,
@@ -89,7 +96,6 @@ class Git:
                 check=False,
                 env=env,
             )
-            return done.stdout if done.returncode == 0 else None
         return None
 
     def text(self, folder: Path, *arguments: str) -> str | None:
@@ -106,6 +112,19 @@ class Git:
         if self.text(folder, "merge-base", "--is-ancestor", "HEAD", f"{revision}^{{commit}}") is None:
             return 0
         return int(self.text(folder, "rev-list", "--count", "--end-of-options", f"HEAD..{revision}") or 0)
+
+    def refusal(self, folder: Path) -> str | None:
+        """Returns why Git does not read the work tree around a folder, with the way out; None if there is none."""
+        top = work_tree_of(folder)
+        done = None if top is None else self._ended(folder, "rev-parse")
+        if top is None or done is None or done.returncode == 0:
+            return None
+        if b"dubious ownership" in done.stderr:
+            return (
+                f"Git does not read the work tree at {top}, which another user owns; "
+                f"run `git config --global --add safe.directory {shlex.quote(str(top))}`"
+            )
+        return f"Git cannot read the work tree at {top}; run `git -C {shlex.quote(str(top))} status` to see why"
 
     def error(self, error: DriftError) -> DriftError:
         """Returns the error of a command that failed; if the deadline is over, an error that says so."""
@@ -357,7 +376,8 @@ def _locate(git: Git, revision: str, path: Path) -> tuple[Path, str, str]:
         raise UsageError("the synced revision cannot be read: git is not installed")
     top = git.text(_folder(path), "rev-parse", "--show-toplevel")
     if top is None:
-        raise git.error(UsageError(f"{path}: not in a Git work tree, so it has no revision {revision}"))
+        why = git.refusal(path) or f"not in a Git work tree, so it has no revision {revision}"
+        raise git.error(UsageError(f"{path}: {why}"))
     root = Path(top)
     commit = git.commit(root, revision)
     if commit is None:

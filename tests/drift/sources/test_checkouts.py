@@ -92,6 +92,16 @@ def test_a_work_tree_is_found_by_its_remotes_or_by_name(tmp_path: Path, monkeypa
         assert checkouts.find(URL) == tree
 
 
+def test_a_checkout_of_another_user_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository(tmp_path, {"a.yaml": ""})
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with Checkouts([str(tmp_path)]) as checkouts, pytest.raises(UsageError, match="which another user owns"):
+        checkouts.find(URL)
+
+
 def test_a_checkout_that_is_none_is_an_error(tmp_path: Path) -> None:
     with Checkouts([str(tmp_path)]) as checkouts, pytest.raises(UsageError, match="is not a Git work tree"):
         checkouts.find(URL)

@@ -153,6 +153,24 @@ def test_a_folder_outside_of_git_has_no_revisions(tmp_path: Path) -> None:
         load_manifests_at("HEAD", [str(tmp_path)])
 
 
+def test_a_work_tree_that_git_does_not_trust_is_told_from_none(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with pytest.raises(UsageError, match=rf"another user owns; run `git config .* safe.directory {repository}`$"):
+        load_manifests_at("HEAD", [str(repository / "apps")])
+
+
+def test_a_broken_work_tree_is_told_from_none(repository: Path) -> None:
+    (repository / ".git" / "HEAD").write_text("")
+
+    with pytest.raises(UsageError, match=r"Git cannot read the work tree at .*; run `git -C .* status`"):
+        load_manifests_at("HEAD", [str(repository / "apps")])
+
+
 OLD = """apiVersion: v1
 kind: ConfigMap
 metadata: {name: a, namespace: shop}
