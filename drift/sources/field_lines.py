@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: The line of a field in a longer document, such as a list of a thousand objects, is not worth the time.
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_FILES: Final = 64
+#: Objects come kind by kind, so that each file of an application is asked for as often as it has kinds.
+_MAX_SPLIT_FILES: Final = 4096
 _MAX_DOCUMENTS: Final = 16
 #: The marker at the beginning of a document.
 _MARKER: Final = re.compile(rb"\n---[ \t]*(?=\n)")
@@ -38,7 +40,7 @@ class FieldLines:
     def __init__(self, revisions: "Revisions | None" = None) -> None:
         self._revisions = revisions
         self._bytes = lru_cache(_MAX_FILES)(self._read)
-        self._texts = lru_cache(_MAX_FILES)(self._split)
+        self._texts = lru_cache(_MAX_SPLIT_FILES)(self._split)
         self._blocks = lru_cache(_MAX_DOCUMENTS)(self._block)
         self._documents = lru_cache(_MAX_DOCUMENTS)(self._document)
 
