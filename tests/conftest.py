@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
-    """Checks each in-sync proof of any test against the full comparison."""
+    """Checks each in-sync proof of any test, of an object or of its Pod template, against the full comparison."""
     prove = InSyncProof.holds
 
     def prove_and_compare(  # noqa: PLR0917
@@ -64,8 +64,40 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
             assert not deletion_findings(live, ObjectKey("", "", None, ""), "")
         return holds
 
+    leave_out = InSyncProof.without_equal_template
+
+    def leave_out_and_compare(  # noqa: PLR0917
+        self: InSyncProof,
+        desired: Object,
+        live: Object,
+        synced: Object | None,
+        last_applied: Object | None,
+        schema: Type,
+    ) -> tuple[Object, Object, Object | None]:
+        whole = desired, live, last_applied
+        rest = leave_out(self, desired, live, synced, last_applied, schema)
+        if rest[0] is not desired:
+            for out_of_sync in (False, True):
+                compared, expected = (
+                    compare_object(
+                        *given,
+                        schema,
+                        managers=self.managers,
+                        synced_manifest=synced,
+                        reserved=self.reserved,
+                        out_of_sync=out_of_sync,
+                    )
+                    for given in (rest, whole)
+                )
+                assert compared.differences == expected.differences
+                assert compared.assumes_admission == expected.assumes_admission
+                assert (compared.remarks, compared.concealed) == (expected.remarks, expected.concealed)
+                assert (compared.lacks_owners, compared.not_compared) == (expected.lacks_owners, expected.not_compared)
+        return rest
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InSyncProof, "holds", prove_and_compare)
+        patch.setattr(InSyncProof, "without_equal_template", leave_out_and_compare)
         yield
 
 

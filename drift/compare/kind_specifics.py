@@ -63,7 +63,7 @@ def remove_kind_specifics(
     if function is not None:
         desired, live, more = function(desired, live)
         decisions += more
-    path = _POD_SPECS.get((group, kind))
+    path = POD_SPECS.get((group, kind))
     if path is not None and _get(live, *path, "hostNetwork") is True:
         live, more = _without_host_ports(_get(desired, *path), live, path)
         decisions += more
@@ -381,7 +381,7 @@ def _copy(tree: Json) -> Json:
 
 
 #: The path of the Pod spec in every kind that runs Pods.
-_POD_SPECS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+POD_SPECS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("", "Pod"): ("spec",),
     ("", "PodTemplate"): ("template", "spec"),
     ("", "ReplicationController"): ("spec", "template", "spec"),

@@ -176,12 +176,13 @@ class PairComparer:
         return redact_at(base, paths) if paths else base
 
     def _is_obviously_in_sync(self, pair: Pair, reserved: ReservedMetadata) -> bool:
+        live, schema = pair.live, self.types.type(pair.resource)
+        return self._proof(reserved).holds(pair.desired, live.body, self._base(pair), live.last_applied, schema)
+
+    def _proof(self, reserved: ReservedMetadata) -> InSyncProof:
         if reserved not in self._proofs:
             self._proofs[reserved] = InSyncProof(known_facts(), reserved, self.managers)
-        live = pair.live
-        base = self._base(pair)
-        schema = self.types.type(pair.resource)
-        return self._proofs[reserved].holds(pair.desired, live.body, base, live.last_applied, schema)
+        return self._proofs[reserved]
 
     def _comparison(self, pair: Pair, reserved: ReservedMetadata) -> ObjectComparison:
         """Compares a pair with what was last synced, which it reads only if the result depends on it."""
@@ -200,11 +201,13 @@ class PairComparer:
     def _comparison_with_base(
         self, base: Object | None, pair: Pair, reserved: ReservedMetadata, *, out_of_sync: bool = False
     ) -> ObjectComparison:
+        schema = self.types.type(pair.resource)
+        compared = pair.desired, pair.live.body, pair.live.last_applied
+        if not self.options.explain:
+            compared = self._proof(reserved).without_equal_template(*compared[:2], base, compared[2], schema)
         return compare_object(
-            pair.desired,
-            pair.live.body,
-            pair.live.last_applied,
-            self.types.type(pair.resource),
+            *compared,
+            schema,
             managers=self.managers,
             synced_manifest=base,
             is_sent=self.last_sync.knows_what_was_sent(pair.manifest),
