@@ -105,6 +105,8 @@ def synced_corpus(cluster: Cluster, syncer: Syncer, namespace: str | None = None
             cluster.kubectl("wait", f"--namespace={namespace}", what, f"--for=jsonpath={field}", "--timeout=180s")
         yield namespace
     finally:
+        # As long as the claim is there, it takes the volume of the next corpus, which has the same name.
+        cluster.kubectl("delete", "persistentvolumeclaim", "--all", f"--namespace={namespace}")
         cluster.kubectl("delete", "namespace", namespace, "--wait=false")
         _remove_cluster_wide(cluster)
 
