@@ -145,11 +145,12 @@ def test_a_port_with_another_number_is_one_edit(workspace: Application, syncer: 
 @BOTH
 def test_a_port_with_another_number_and_another_target_is_two_edits(workspace: Application, syncer: Syncer) -> None:
     _synced(workspace, syncer, ALLOCATED)
-    _patch(workspace, "service/open", "/spec/ports/0", {"name": "a", "port": 8080, "targetPort": 9090})
+    _patch(workspace, "service/open", "/spec/ports/0/port", 8080)
+    _patch(workspace, "service/open", "/spec/ports/0/targetPort", 9090)
 
     assert {(change, path) for _, change, path, _ in workspace.report().findings} == {
         ("changed", "spec.ports[port=80,protocol=TCP].port"),
-        ("added", "spec.ports[port=8080,protocol=TCP].targetPort"),
+        ("added", "spec.ports[port=80,protocol=TCP].targetPort"),
     }
 
 

@@ -3,8 +3,6 @@
 // Only the objects near the viewport are in the document, so that the page stays fast with ten thousand objects.
 (() => {
   const CHUNK = 60; // findings added at a time
-  const MEMBERS = 500; // objects of a group that are named
-  const PER_OBJECT = 20; // findings of an object that are shown before "Show more"
 
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
@@ -104,7 +102,7 @@
       return result;
     }
     const findings = entryRows.filter((row) => row.finding);
-    const shown = entry.expanded || printing ? findings : findings.slice(0, PER_OBJECT);
+    const shown = entry.expanded || printing ? findings : findings.slice(0, data.limits.findings);
     result.append(...shown.map((row) => findingElement(row)));
     if (shown.length < findings.length) {
       const button = element("button", "more", `Show ${findings.length - shown.length} more of this object`);
@@ -150,8 +148,9 @@
     result.querySelector('[data-if="causeText"]').after(...actors.map((actor) => filled("actor", actor)));
     for (const command of result.querySelectorAll(".command code")) command.after(copyButton(command));
     if (id !== null) result.querySelector("a").href = linkTo(id);
-    if (members.length) result.append(element("ul", "members", ...members.slice(0, MEMBERS).map(memberElement)));
-    if (members.length > MEMBERS) result.lastElementChild.append(element("li", "", `${members.length - MEMBERS} more`));
+    if (members.length) result.append(element("ul", "members", ...members.slice(0, data.limits.members).map(memberElement)));
+    const left = members.length - data.limits.members;
+    if (left > 0) result.lastElementChild.append(element("li", "", `${left} more`));
     return result;
   }
 
@@ -273,7 +272,7 @@
         chunk.append(element("li", "group", element("h3", "", data.sources[entry.sourceIndex] ?? data.noSource)));
       }
       chunk.append(entryElement(entry, group));
-      findings += entry.members ? 1 : Math.min(group.length, PER_OBJECT);
+      findings += entry.members ? 1 : Math.min(group.length, data.limits.findings);
     }
     if (groups.length) list.firstElementChild.append(chunk);
     more.hidden = added === groups.length;

@@ -63,13 +63,15 @@ from drift.words import plural, rfc3339
 
 _TITLE: Final = {Verdict.IN_SYNC: "In sync", Verdict.DRIFTED: "Drifted", Verdict.INCOMPLETE: "Incomplete"}
 _COLOR: Final = {Verdict.IN_SYNC: "1f8a4c", Verdict.DRIFTED: "c77700", Verdict.INCOMPLETE: "c4281c"}
-#: For the templates: the most sentences, names, resolved findings and members of a group, and the most characters of a
-#: commit and of a cluster in the title.
-_LIMITS: Final = {"sentences": 50, "names": 5, "resolved": 100, "members": 500, "commit": 12, "title": 48}
-#: The most objects, findings, and findings of one object that are listed for readers without scripts.
+#: For the templates and the script: the most members of a group, and the most findings of an object that are listed at
+#: first.
+_LIST_LIMITS: Final = {"members": 500, "findings": 20}
+#: For the templates: the most sentences, names and resolved findings, and the most characters of a commit and of a
+#: cluster in the title.
+_LIMITS: Final = {**_LIST_LIMITS, "sentences": 50, "names": 5, "resolved": 100, "commit": 12, "title": 48}
+#: The most objects and findings that are listed for readers without scripts.
 _MAX_OBJECTS: Final = 200
 _MAX_FINDINGS: Final = 400
-_MAX_FINDINGS_OF_OBJECT: Final = 20
 #: Scans in the chart: more bars would be too narrow to see.
 _MAX_SCANS: Final = 60
 #: Sizes in the chart's own coordinates, which the page scales. A bar is centred in its step.
@@ -234,7 +236,7 @@ def _listed(objects: Sequence[Mapping[str, Json]]) -> tuple[Sequence[Mapping[str
                 "causeText": CAUSE_TEXT[finding["cause"]],
                 "anchor": _anchor(finding["id"], used),
             }
-            for finding in findings[:_MAX_FINDINGS_OF_OBJECT]
+            for finding in findings[: _LIST_LIMITS["findings"]]
         ]
         count += len(shown)
         rank = _rank("r", shown[0]) if shown else ""
@@ -337,6 +339,7 @@ def _page_data(
     return {
         "causes": CAUSE_TEXT,
         "kinds": _LINE_KINDS,
+        "limits": _LIST_LIMITS,
         "order": {
             "severity": list(Severity),
             "cause": list(Cause),

@@ -153,7 +153,7 @@ def test_a_folder_outside_of_git_has_no_revisions(tmp_path: Path) -> None:
         load_manifests_at("HEAD", [str(tmp_path)])
 
 
-def test_a_work_tree_that_git_does_not_trust_is_told_from_none(
+def test_a_work_tree_that_git_does_not_trust_differs_from_none(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -164,7 +164,7 @@ def test_a_work_tree_that_git_does_not_trust_is_told_from_none(
         load_manifests_at("HEAD", [str(repository / "apps")])
 
 
-def test_a_broken_work_tree_is_told_from_none(repository: Path) -> None:
+def test_a_broken_work_tree_differs_from_none(repository: Path) -> None:
     (repository / ".git" / "HEAD").write_text("")
 
     with pytest.raises(UsageError, match=r"Git cannot read the work tree at .*; run `git -C .* status`"):
