@@ -51,7 +51,8 @@ class ObjectComparison:
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """The differences that are not reported, and why."""
-        skipped = (Decision(render(path), why) for path, why in self.projection.skipped)
+        # A list item with an edited key is filtered twice.
+        skipped = dict.fromkeys(Decision(render(path), why) for path, why in self.projection.skipped)
         return (*self.other_decisions, *skipped)
 
 

@@ -270,29 +270,29 @@ class _Projector:
     ) -> tuple[ListMap, ListMap]:
         left, right = ListMap(is_set=desired.is_set), ListMap(is_set=live.is_set)
         same = True
-        # The defaults and the allocated fields of an item are recognized beside Git's item, whatever its key is now.
-        edited = edited_keys(desired, live)
         for key, desired_item in desired.items():
-            live_key = edited.get(key, key)
-            pair: tuple[Json, Json] = desired_item, ABSENT
-            if live_key in live:
-                child = node.child(live_key) if node else None
-                below = *path, live_key
-                pair = self.value(desired_item, live[live_key], schema.items, child, below)
-            if live_key != key and pair[0] is pair[1]:
-                # The field of the key that was edited has a default, and neither item has it.
-                pair = desired_item, ABSENT
-            left.put(key, pair[0], desired.positions[key])
-            if pair[1] is not ABSENT:
-                right.put(live_key, pair[1], live.positions[live_key])
-            same &= pair[0] is pair[1]
+            if key not in live:
+                left.put(key, desired_item, desired.positions[key])
+                same = False
+                continue
+            child = node.child(key) if node else None
+            left_item, right_item = self.value(desired_item, live[key], schema.items, child, (*path, key))
+            left.put(key, left_item, desired.positions[key])
+            right.put(key, right_item, live.positions[key])
+            same &= left_item is right_item
         for key, live_item in live.items():
-            if key not in desired and key not in right:
+            if key not in desired:
                 child = node.child(key) if node else None
                 kept = self._live_only.filter_item(LivePart((*path, key), live_item, schema.items, child))
                 if kept is not ABSENT:
                     right.put(key, kept, live.positions[key])
                     same = False
+        for key, live_key in edited_keys(left, right).items():
+            # Beside Git's item, its defaults and allocated fields are recognized, too.
+            child = node.child(live_key) if node else None
+            pair = self.value(desired[key], live[live_key], schema.items, child, (*path, live_key))
+            if pair[0] is not pair[1]:
+                left[key], right[live_key] = pair
         if not desired.is_set and is_reordered(desired, live):
             self.reordered[path] = (desired, live)
         return (left, left) if same else (left, right)
