@@ -16,7 +16,8 @@ The tests compare every object for which the check holds, and fail if the two di
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 import orjson
@@ -134,15 +135,17 @@ class InSyncProof:
     ) -> bool:
         written = self._written(desired, live)
         left, right = _part(desired, path), _part(live, path)
-        schema = reduce(Type.field, path, schema)
-        if written is None or not isinstance(left, dict) or not isinstance(right, dict):
+        *above, part_schema = accumulate(path, Type.field, initial=schema)
+        # A value that is compared as a whole is also shown as a whole.
+        is_granular = all(one.shape is Shape.STRUCT and not one.atomic for one in (*above, part_schema))
+        if written is None or not is_granular or not isinstance(left, dict) or not isinstance(right, dict):
             return False
         base = last_applied if synced_manifest is None and not written.is_server_side else synced_manifest
         return (
-            self._has_fields(left, right, schema, strict=False)
-            and (base is None or self._contains_fields(_part(base, path), left, schema))
+            self._has_fields(left, right, part_schema, strict=False)
+            and (base is None or self._contains_fields(_part(base, path), left, part_schema))
             and all(
-                self._owned[role].is_part_in_git(path, fields, left, right, schema)
+                self._owned[role].is_part_in_git(path, fields, left, right, part_schema)
                 for role, fields in written.field_sets
             )
         )

@@ -54,6 +54,8 @@ def compare(
     if proof.holds(desired, read.body, base, read.last_applied, schema):
         assert not compared.differences
         assert not compared.assumes_admission
+    # tests/conftest.py checks that the comparison without the template is the same.
+    proof.without_equal_template(desired, read.body, base, read.last_applied, schema)
     return compared
 
 

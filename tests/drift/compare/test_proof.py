@@ -1,5 +1,8 @@
 """Which objects the fast check finds in sync. tests/conftest.py checks in every test that it is never wrong."""
 
+import copy
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +13,8 @@ from drift.gitops.tracking import reserved_metadata
 from drift.objects import Object
 from drift.scanning import pairs
 from drift.schema.facts import known_facts
-from drift.schema.types import SchemaDocument, compact_schemas
+from drift.schema.types import UNKNOWN, SchemaDocument, Type, compact_schemas
+from tests.drift.compare.managed_fields import built_in, entry
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import TAKING_OVER, Syncer
 
@@ -90,3 +94,72 @@ def test_a_field_that_git_dropped_since_the_last_client_side_apply_is_left_to_th
 
     assert _holds(live)
     assert not _holds(live, base={**CONFIG_MAP, "data": {"k": "v", "dropped": "x"}})
+
+
+POD_SPEC = {"containers": [{"name": "app", "image": "app:1", "resources": {"limits": {"cpu": "1"}}}]}
+WORKLOADS = {
+    "Deployment": ("apps/v1", {"replicas": 1, "template": {"spec": POD_SPEC}}),
+    "CronJob": ("batch/v1", {"suspend": False, "jobTemplate": {"spec": {"template": {"spec": POD_SPEC}}}}),
+}
+
+
+def _workload(kind: str) -> Object:
+    version, spec = WORKLOADS[kind]
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "a"}, "spec": copy.deepcopy(spec)}
+
+
+def _applied(desired: Object, *edited: dict[str, Any]) -> Object:
+    live = copy.deepcopy(desired)
+    entries = [entry("kustomize-controller", "Apply", {"spec": desired["spec"]}), *edited]
+    live["metadata"]["managedFields"] = [{**one, "apiVersion": desired["apiVersion"]} for one in entries]
+    return live
+
+
+def _rest(desired: Object, live: Object, schema: Type | None = None, base: Object | None = None) -> Sequence[Any]:
+    proof = InSyncProof(known_facts(), reserved_metadata())
+    schema = schema or built_in(desired["apiVersion"], desired["kind"])
+    return proof.without_equal_template(desired, live, base, None, schema)[:2]
+
+
+@pytest.mark.parametrize("kind", WORKLOADS)
+def test_an_equal_pod_template_is_left_out_of_the_comparison(kind: str) -> None:
+    desired = _workload(kind)
+    live = _applied(desired, entry("kubectl-scale", "Update", {"spec": {"replicas": 5, "suspend": True}}))
+    live["spec"] |= {"replicas": 5, "suspend": True}
+
+    rest = _rest(desired, live)
+
+    assert not any("app:1" in str(one["spec"]) for one in rest)
+    assert desired == _workload(kind)
+
+
+@pytest.mark.parametrize("kind", WORKLOADS)
+def test_any_other_pod_template_is_compared(kind: str) -> None:
+    desired = _workload(kind)
+    owner = entry("kubectl-edit", "Update", {"spec": {}})
+    owner["fieldsV1"] = json.loads(
+        json.dumps(_applied(desired)["metadata"]["managedFields"][0]["fieldsV1"]).replace("f:containers", "f:hostPID")
+    )
+    edited, added = _applied(desired), _applied(desired, owner)
+    for live, name, value in ((edited, "containers", []), (added, "hostPID", True)):
+        _pod_spec(live)[name] = value
+    dropped = _workload(kind)
+    _pod_spec(dropped)["nodeSelector"] = {"disk": "fast"}
+
+    for live, schema, base in (
+        (edited, None, None),
+        (added, None, None),
+        (_applied(desired), UNKNOWN, None),
+        (_applied(desired), None, dropped),
+        (_workload(kind), None, None),
+    ):
+        rest = _rest(desired, live, schema, base)
+        assert rest[0] is desired
+        assert rest[1] is live
+
+
+def _pod_spec(body: Object) -> Object:
+    part: Object = body["spec"]
+    while "containers" not in part:
+        part = part.get("template") or part.get("jobTemplate") or part["spec"]
+    return part
