@@ -7,7 +7,6 @@ from itertools import groupby
 from drift.actions.selection import Refused, Selected
 from drift.advice.advisor import Advisor
 from drift.advice.commands import revert_fields, revert_object
-from drift.advice.refusals import renderer_of, why_not_reverted
 from drift.model import Report
 from drift.words import plural
 
@@ -55,7 +54,7 @@ def revert(findings: Sequence[Selected], report: Report) -> Reversal:
         patched: list[Selected] = []
         for selected in group:
             item, finding = selected.item, selected.finding
-            reason = why_not_reverted(item, finding, renderer_of(item, advisor.sources))
+            reason = advisor.why_not_reverted(item, finding)
             if reason is not None:
                 sync = _sync(advisor, selected)
                 refused.append(Refused(selected, f"{reason}: {sync}" if sync and "sync" in reason else reason))

@@ -59,6 +59,7 @@ class Advisor:
         sources: The sources of the report by name.
         contexts: The kubeconfig context of each cluster, by the name that objects have for it; None for the only one.
         pending: The number of findings that wait for a sync, by source and object.
+        manifests_in: The number of objects whose manifest is in a file.
         is_in_git: Whether the manifests are in a Git repository.
         is_fixable: Whether `drift adopt` and `drift revert` accept the report.
         saved: The file in which the report is saved.
@@ -67,6 +68,7 @@ class Advisor:
     sources: Mapping[str, SourceInfo]
     contexts: Mapping[str | None, str | None]
     pending: Mapping[tuple[str, object], int]
+    manifests_in: Mapping[str, int]
     is_in_git: bool
     is_fixable: bool
     saved: str
@@ -90,6 +92,7 @@ class Advisor:
             sources={source.name: source for source in report.sources},
             contexts=contexts or {None: None if report.cluster is None else report.cluster.context},
             pending=pending,
+            manifests_in=Counter(item.source.file for item in report.objects if item.source is not None),
             is_in_git=report.manifests.git_commit is not None
             or any(source.suspended is not None for source in report.sources),
             is_fixable=report.verdict is not Verdict.INCOMPLETE and not report.clusters,
@@ -123,6 +126,11 @@ class Advisor:
             sync,
             0 if source is None or sync is None else self._other_pending(source, item, finding),
         )
+
+    def why_not_reverted(self, item: ObjectReport, finding: Finding) -> str | None:
+        """Returns why no command for the cluster reverts a finding and what to do, or None if one does."""
+        shares_file = item.source is not None and self.manifests_in[item.source.file] > 1
+        return why_not_reverted(item, finding, renderer_of(item, self.sources), shares_file=shares_file)
 
     def commands_for_all(self, members: Sequence[tuple[ObjectReport, Finding]]) -> Commands | None:
         """Returns the commands for the same finding of several objects: to look at the first, to keep or revert all."""
@@ -167,7 +175,7 @@ class Advisor:
         return shlex.join(("drift", "adopt", self.saved, finding.id, "--write"))
 
     def _revert(self, item: ObjectReport, finding: Finding, context: str | None) -> str | None:
-        if why_not_reverted(item, finding, renderer_of(item, self.sources)) is not None:
+        if self.why_not_reverted(item, finding) is not None:
             return None
         command = revert_fields(item, (finding,), context) if finding.path else revert_object(item, finding, context)
         if len(command) <= _MAX_REVERT:

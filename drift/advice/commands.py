@@ -8,13 +8,14 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
 from drift.advice.refusals import needs_version
 from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKind
 from drift.objects import Json, Object
-from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, parse
+from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, escape_pointer, parse
 
 #: The name of a source that a controller in the cluster syncs.
 _NAME: Final = re.compile(r"\w+ (?P<namespace>[a-z0-9][-a-z0-9.]*)/(?P<name>[a-z0-9][-a-z0-9.]*)(?: source [0-9]+)?")
@@ -62,9 +63,11 @@ def revert_object(item: ObjectReport, finding: Finding, context: str | None) -> 
     if finding.change is Change.UNMANAGED:
         uid = _write("get", _resource(item), "--output=jsonpath={.metadata.uid}", item=item, context=context)
         delete = _write("delete", _resource(item), item=item, context=context)
-        return f'test "$({uid})" = {shlex.quote(str(item.uid))} && {delete}'
+        # Unlike `test ... && ...`, this ends a script of `sh -e`.
+        changed = "echo 'another object has this name now' >&2; false"
+        return f'if test "$({uid})" = {shlex.quote(str(item.uid))}; then {delete}; else {changed}; fi'
     file = item.source.file if item.source else ""
-    # kubectl create changes no object that exists; if the file has other objects, it reports them as existing.
+    # kubectl create changes no object that exists.
     return _write("create", f"--filename={file}", item=item, context=context)
 
 
@@ -98,28 +101,36 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
 
     Pointers to what is live are valid before anything is removed, and those of the manifest after that.
     """
-    operations = [*_test_of_version(item, findings)]
+    tests = [*_test_of_version(item, findings)]
+    replacements: list[Object] = []
     removals: list[Object] = []
     additions: list[tuple[list[tuple[int, str]], Finding]] = []
     for finding in findings:
         if finding.change is Change.REMOVED:
             additions.append((_order(finding.pointer), finding))
             continue
-        if not needs_version(finding):
-            operations.append({"op": "test", "path": finding.pointer, "value": finding.live})
+        tests += _tests_of_keys(finding, _edited_keys(item.findings))
+        if not isinstance(finding.live, dict | list):
+            tests.append({"op": "test", "path": finding.pointer, "value": finding.live})
         if finding.change is Change.ADDED:
             removals.append({"op": "remove", "path": finding.pointer})
             if finding.pointer.endswith("/serviceAccountName"):
                 # The server keeps a copy under the deprecated name, and would restore the field from it.
                 removals.append({"op": "remove", "path": finding.pointer.removesuffix("Name")})
         else:
-            operations.append({"op": "replace", "path": finding.pointer, "value": finding.desired})
+            replacements.append({"op": "replace", "path": finding.pointer, "value": finding.desired})
     # From the end, so that the indexes of what is still to do stay right.
-    operations += sorted(removals, key=lambda operation: _order(operation["path"]), reverse=True)
+    removals.sort(key=lambda operation: _order(operation["path"]), reverse=True)
+    operations = [*_without_repeats(tests), *replacements, *removals]
     for _, finding in sorted(additions, key=lambda addition: addition[0]):
-        operations += _tests_of_keys(finding)
+        left = [other for other in item.findings if other not in findings]
+        operations += _tests_of_keys(finding, _edited_keys(left))
         operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
     return operations
+
+
+def _without_repeats(tests: Sequence[Object]) -> Iterator[Object]:
+    return (test for number, test in enumerate(tests) if test not in tests[:number])
 
 
 def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterator[Object]:
@@ -134,16 +145,34 @@ def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterato
         yield {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
 
 
-def _tests_of_keys(finding: Finding) -> Iterator[Object]:
-    """Yields tests that the list items on the way to a field are where the manifest has them."""
+def _edited_keys(findings: Sequence[Finding]) -> Mapping[Path, Json]:
+    """Returns the live values of the key fields of list items that differ, by the path that Git's item has."""
+    edited: dict[Path, Json] = {}
+    for finding in findings:
+        with suppress(ValueError):
+            path = parse(finding.path)
+            if len(path) > 1 and isinstance(path[-2], ItemKey) and finding.change is not Change.REMOVED:
+                edited[path] = finding.live
+    return edited
+
+
+def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json]) -> Iterator[Object]:
+    """Yields tests that the list items on the way to a field are where the report has them.
+
+    Args:
+        finding: The finding.
+        edited: The live values of key fields that differ from the path.
+    """
     pointer = ""
     path = parse(finding.path)
-    for element, token in zip(path[:-1], finding.pointer.split("/")[1:], strict=False):
+    tokens = finding.pointer.split("/")[1:]
+    for number, (element, token) in enumerate(zip(path[:-1], tokens, strict=False), start=1):
         pointer += f"/{token}"
         if isinstance(element, ItemKey):
             for name, value in element:
                 if name not in {SET_FIELD, OCCURRENCE}:
-                    yield {"op": "test", "path": f"{pointer}/{escape_pointer(name)}", "value": typed_key(name, value)}
+                    live = edited.get((*path[:number], name), typed_key(name, value))
+                    yield {"op": "test", "path": f"{pointer}/{escape_pointer(name)}", "value": live}
 
 
 def typed_key(name: str, value: Json) -> Json:

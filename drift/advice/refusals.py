@@ -1,12 +1,15 @@
 """Which findings cannot be adopted or reverted, as far as the report tells, and what to do instead."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKind
 from drift.objects import STDIN
-from drift.paths import parse
+from drift.paths import OCCURRENCE, ItemKey, parse
 
+#: What may be a number or a boolean.
+_LIKE_OTHER_TYPE: Final = re.compile(r"-?[0-9.]+|true|false")
 _DELETION: Final = "metadata.deletionTimestamp"
 #: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
 PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})
@@ -16,8 +19,21 @@ def needs_version(finding: Finding) -> bool:
     """Whether the values of the report cannot show that the live object is unchanged.
 
     The live object has no value for a field that only Git has, and the report leaves defaults out of lists and objects.
+    Nor can the key of a list item show that the item has not moved, if several have it, or if its type is not known.
     """
-    return finding.change is Change.REMOVED or isinstance(finding.live, dict | list)
+    return (
+        finding.change is Change.REMOVED
+        or isinstance(finding.live, dict | list)
+        or any(isinstance(element, ItemKey) and not _is_testable(element) for element in parse(finding.path)[:-1])
+    )
+
+
+def _is_testable(key: ItemKey) -> bool:
+    """Whether a JSON patch can test that a list item has this key. A path does not tell numbers from strings."""
+    return all(
+        name != OCCURRENCE and (name.lower().endswith("port") or not _LIKE_OTHER_TYPE.fullmatch(str(value)))
+        for name, value in key
+    )
 
 
 def _has_broken_path(_: ObjectReport, finding: Finding) -> bool:
@@ -90,21 +106,31 @@ _NOT_ADOPTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]
 )
 
 
-def why_not_reverted(item: ObjectReport, finding: Finding, renderer: SourceInfo | None) -> str | None:
+def why_not_reverted(
+    item: ObjectReport, finding: Finding, renderer: SourceInfo | None, *, shares_file: bool
+) -> str | None:
     """Returns why no command for the cluster reverts a finding and what to do, or None if one does.
 
     Args:
         item: The object.
         finding: What differs.
         renderer: The source that renders its manifest; None if people edit the manifest itself.
+        shares_file: Whether the file of its manifest has the manifests of other objects, too.
     """
     reason = next((reason for applies, reason in _NOT_REVERTED if applies(item, finding)), None)
-    if reason is None and finding.change is Change.MISSING and renderer is not None:
+    if reason is not None or finding.change is not Change.MISSING:
+        return reason
+    if renderer is not None:
         # Its file has no kind, or another name, namespace or content than what is deployed.
         return (
             f"{renderer.name} renders its manifest; sync it with its GitOps controller, or deploy {renderer.name} again"
         )
-    return reason
+    # kubectl create would also create the others that are missing, and fail because of those that exist.
+    return (
+        "its file has other manifests, too; sync it with its GitOps controller, or create it alone"
+        if shares_file
+        else None
+    )
 
 
 def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:

@@ -135,6 +135,9 @@ def run_revert(options: argparse.Namespace) -> int:
     report = read_saved_report(options.report)
     findings = select_to_fix(report, options.names)
     reversal = revert(findings, report)
+    context = None if report.cluster is None else report.cluster.context
+    if report.cluster is not None and reversal.commands:
+        write_stdout(f"# for {visible(report.cluster.server)}{f' (context {visible(context)})' if context else ''}\n")
     for command in reversal.commands:
         for selected in command.findings:
             write_stdout(f"# {visible(str(selected))}\n")
@@ -143,6 +146,8 @@ def run_revert(options: argparse.Namespace) -> int:
             write_stdout(f"# or: {command.sync}\n")
     for refused in reversal.refused:
         say(f"not reverted: {refused}")
+    if reversal.commands and context is None:
+        say("the report names no context, so the commands are for the current context of kubectl")
     count = sum(len(command.findings) for command in reversal.commands)
     say(f"the script reverts {count} of {plural(len(findings), 'finding')}; nothing was run")
     return 1 if reversal.refused else 0

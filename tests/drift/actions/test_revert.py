@@ -1,6 +1,7 @@
 """`drift revert`: the printed commands make the cluster say what Git says, and fail if it has changed meanwhile."""
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,12 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: gone, namespace: NAMESPACE}
 data: {a: "1"}
+"""
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: NAMESPACE}
+spec: {selector: {app: web}, ports: [{name: a, port: 80}, {name: b, port: 81, targetPort: 90}]}
 """
 
 
@@ -100,6 +107,75 @@ def test_nothing_is_overwritten_that_changed_since_the_report(edited: Applicatio
     assert done.returncode != 0
     image = edited.kubectl("get", "deployment", "web", "--output=jsonpath={.spec.template.spec.containers[0].image}")
     assert image == "nginx:1.31"
+
+
+def test_nothing_else_is_changed_if_a_list_item_has_moved(workspace: Application, capsys: Out) -> None:
+    workspace.write(
+        deployment("replicas: 2", "env: [{name: A, value: x}, {name: B, value: off}, {name: C, value: 'on'}]")
+    )
+    workspace.sync()
+    workspace.kubectl("set", "env", "deployment/web", "B=on")
+    workspace.report()
+    workspace.kubectl("set", "env", "deployment/web", "A-")
+
+    _, script = _revert(workspace, capsys, "Deployment/web")
+    done = _run(workspace, script)
+
+    assert done.returncode != 0
+    assert _env(workspace) == {"B": "on", "C": "on"}
+    workspace.report()
+    assert _run(workspace, _revert(workspace, capsys, "Deployment/web")[1]).returncode == 0
+    assert _env(workspace) == {"A": "x", "B": "off", "C": "on"}
+
+
+def _env(workspace: Application) -> dict[str, str]:
+    path = "{.spec.template.spec.containers[0].env}"
+    env = json.loads(workspace.kubectl("get", "deployment", "web", f"--output=jsonpath={path}"))
+    return {one["name"]: one["value"] for one in env}
+
+
+def test_a_port_with_another_number_and_another_target_is_reverted(workspace: Application, capsys: Out) -> None:
+    workspace.write(SERVICE)
+    workspace.sync()
+    for field, value in (("port", 8080), ("targetPort", 9090)):
+        patch = [{"op": "add", "path": f"/spec/ports/1/{field}", "value": value}]
+        workspace.kubectl("patch", "service", "web", "--type=json", f"--patch={json.dumps(patch)}")
+    by_field = {path.rpartition(".")[2]: path for _, _, path, _ in workspace.report().findings}
+    assert by_field.keys() == {"port", "targetPort"}
+
+    for selected in ("targetPort", "port"):
+        document = workspace.report().document
+        (item,) = document["objects"]
+        (found,) = (one for one in item["findings"] if one["path"] == by_field[selected])
+        done = _run(workspace, _revert(workspace, capsys, found["id"])[1])
+        assert done.returncode == 0, done.stderr
+
+    assert workspace.report().findings == []
+
+
+def test_a_missing_object_is_not_created_with_others(workspace: Application, capsys: Out) -> None:
+    workspace.write(GONE + "---" + GONE.replace("name: gone", "name: here"))
+    workspace.sync()
+    workspace.kubectl("delete", "configmap", "gone")
+    workspace.report()
+
+    status, script = _revert(workspace, capsys, "ConfigMap/gone")
+
+    assert status == 1
+    assert "kubectl" not in script
+
+
+def test_a_script_ends_at_an_object_that_has_changed(edited: Application, capsys: Out) -> None:
+    edited.report()
+    edited.kubectl("delete", "configmap", "stray")
+    edited.kubectl("create", "configmap", "stray")
+
+    _, script = _revert(edited, capsys, "ConfigMap/stray")
+    done = _run(edited, script + "echo went on\n")
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "another object has this name now" in done.stderr
 
 
 def test_an_object_of_the_same_name_is_not_deleted(edited: Application, capsys: Out) -> None:
@@ -186,7 +262,8 @@ def test_the_script_names_each_finding(edited: Application, capsys: Out) -> None
 
     _, script = _revert(edited, capsys, "ConfigMap/stray")
 
-    assert script.splitlines()[0] == f"# ConfigMap {edited.namespace}/stray"
+    assert re.fullmatch(r"# for https://127\.0\.0\.1:\d+ \(context \S+\)", script.splitlines()[0])
+    assert script.splitlines()[1] == f"# ConfigMap {edited.namespace}/stray"
     assert not Path("x").exists()
 
 
