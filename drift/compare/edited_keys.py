@@ -1,7 +1,8 @@
 """Recognizes list items whose key was edited, such as a port of a Service with another number."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 
 from drift.compare.atomic import AtomicValue
 from drift.compare.normalize import ListMap
@@ -10,20 +11,28 @@ from drift.paths import ItemKey
 from drift.schema.types import ABSENT
 
 
-def edited_keys(desired: ListMap, live: ListMap) -> dict[ItemKey, ItemKey]:
+def edited_keys(
+    desired: ListMap, live: ListMap, known: Mapping[ItemKey, ItemKey] = MappingProxyType({})
+) -> dict[ItemKey, ItemKey]:
     """Pairs the removed and the added items of a list that differ in their keys, but describe the same thing.
 
     If a Service's port 81 becomes 80, a reader sees one change, although the number is the port's key.
+
+    Args:
+        desired: The list in Git.
+        live: The live list.
+        known: Pairs that are found already.
+
+    Returns:
+        The live keys by Git's keys, the known pairs included.
     """
+    pairs, paired = dict(known), set(known.values())
     added: dict[Hashable, deque[ItemKey]] = {}
     for key, item in live.items():
-        if key not in desired and (identity := _identity_without_key(key, item)) is not None:
+        if key not in desired and key not in paired and (identity := _identity_without_key(key, item)) is not None:
             added.setdefault(identity, deque()).append(key)
-    if not added:
-        return {}
-    pairs: dict[ItemKey, ItemKey] = {}
-    for key, item in desired.items():
-        candidates = added.get(_identity_without_key(key, item)) if key not in live else None
+    for key, item in desired.items() if added else ():
+        candidates = None if key in live or key in pairs else added.get(_identity_without_key(key, item))
         if candidates and _has_other_key_fields(key, item, live[candidates[0]]):
             pairs[key] = candidates.popleft()
     return pairs

@@ -287,7 +287,7 @@ class _Projector:
                 if kept is not ABSENT:
                     right.put(key, kept, live.positions[key])
                     same = False
-        for key, live_key in edited_keys(left, right).items():
+        for key, live_key in _edited_keys(left, right, live).items():
             # Beside Git's item, its defaults and allocated fields are recognized, too.
             child = node.child(live_key) if node else None
             pair = self.value(desired[key], live[live_key], schema.items, child, (*path, live_key))
@@ -316,6 +316,16 @@ class _Projector:
 
     def _skip(self, path: Path, reason: str) -> None:
         self._live_only.skipped.append((path, reason))
+
+
+def _edited_keys(desired: ListMap, reported: ListMap, live: ListMap) -> dict[ItemKey, ItemKey]:
+    """Pairs items by what Git and the cluster have, then by what is reported of it, which lacks allocated fields."""
+    if reported.keys() <= desired.keys():
+        return {}
+    whole = ListMap(is_set=live.is_set)
+    for key in reported:
+        whole.put(key, live[key], live.positions[key])
+    return edited_keys(desired, reported, edited_keys(desired, whole))
 
 
 def is_reordered(items: Json, others: Json) -> bool:

@@ -204,6 +204,50 @@ def test_an_edited_key_field_of_a_list_item_is_one_change() -> None:
     ]
 
 
+ALIASES = [{"ip": "192.0.2.1", "hostnames": ["a", "b"]}, {"ip": "192.0.2.2", "hostnames": ["c"]}]
+SPREAD = [
+    {
+        "topologyKey": "zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "maxSkew": 1,
+        "labelSelector": {"matchLabels": {"app": "a"}},
+    }
+]
+
+
+@pytest.mark.parametrize(
+    ("field", "items", "name", "value", "path"),
+    [
+        ("hostAliases", ALIASES, "ip", "192.0.2.9", "hostAliases[ip=192.0.2.1].ip"),
+        (
+            "topologySpreadConstraints",
+            SPREAD,
+            "whenUnsatisfiable",
+            "ScheduleAnyway",
+            "topologySpreadConstraints[topologyKey=zone,whenUnsatisfiable=DoNotSchedule].whenUnsatisfiable",
+        ),
+    ],
+)
+def test_an_edited_key_of_an_item_without_a_name_is_one_change(
+    field: str, items: Any, name: str, value: str, path: str
+) -> None:
+    desired = _with(DEPLOYMENT, "spec", "template", "spec", field, value=items)
+    live = _with(desired, "spec", "template", "spec", field, 0, name, value=value)
+
+    assert [(change, path) for change, path, _ in _reported(desired, live)] == [
+        ("changed", f"spec.template.spec.{path}")
+    ]
+
+
+def test_an_edited_port_with_a_node_port_in_git_is_one_change() -> None:
+    desired = _with(SERVICE, "spec", "ports", 0, "nodePort", value=30080)
+    live = _with(desired, "spec", "ports", 0, "port", value=81)
+
+    assert [(change, path) for change, path, _ in _reported(desired, live)] == [
+        ("changed", "spec.ports[port=80,protocol=TCP].port")
+    ]
+
+
 @pytest.mark.parametrize("owner", ["kustomize-controller", "kubectl-edit"])
 def test_an_edited_protocol_is_found_although_git_omits_it(owner: str) -> None:
     ports = [{"name": "dns", "port": 53}]
