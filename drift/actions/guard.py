@@ -8,8 +8,9 @@ from typing import Final
 
 from drift.actions.adopt import is_as_reported, value_at_path
 from drift.actions.selection import Selected
-from drift.model import Cause, Change, ObjectReport
+from drift.model import Cause, Change, Finding, ObjectReport
 from drift.objects import Json, Manifest, Object, as_object
+from drift.paths import ItemKey, parse, render
 from drift.report.github import Annotation
 from drift.report.markdown import code
 from drift.report.view import cause_and_managers, place_of, visible
@@ -30,7 +31,7 @@ class Effect(StrEnum):
 
 #: What each effect means, as a sentence after the finding.
 _MEANINGS: Final[Mapping[Effect, str]] = {
-    Effect.OVERWRITES: "the change sets this field, and the next sync replaces the live value",
+    Effect.OVERWRITES: "the change sets this field or removes what holds it, and the next sync replaces the live value",
     Effect.CONFLICTS: "the base of the change is not what the report was made from, and the change sets this field",
     Effect.CODIFIES: "after the merge, Git says what is live",
     Effect.LEAVES: "the change does not touch it",
@@ -80,9 +81,13 @@ class _Index:
             self._manifests.setdefault((group, manifest.kind, manifest.name), []).append(manifest)
 
     def find(self, item: ObjectReport) -> Json:
-        """Returns the manifest of an object, or `ABSENT`. A manifest may leave its namespace to the command line."""
+        """Returns the manifest of an object, or `ABSENT`.
+
+        A manifest may leave its namespace to the command line, and one of a cluster-scoped object may name any.
+        """
         found = self._manifests.get((item.key.group, item.kind, item.name), ())
-        return next((one.body for one in found if one.namespace in {None, item.namespace}), ABSENT)
+        is_wide = item.namespace is None
+        return next((one.body for one in found if is_wide or one.namespace in {None, item.namespace}), ABSENT)
 
 
 def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]) -> Effect:
@@ -91,16 +96,32 @@ def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]
         return Effect.UNKNOWN
     if not finding.path:
         return _effect_on_object(item, finding.change, base, head)
+    if _removes_surroundings(finding.path, base, head):
+        return Effect.OVERWRITES
     before, after = value_at_path(base, finding.path), value_at_path(head, finding.path)
     if _same(before, after):
         return Effect.LEAVES
-    if finding.redacted:
-        return Effect.UNKNOWN
+    return Effect.UNKNOWN if finding.redacted else _effect_on_value(finding, before, after)
+
+
+def _effect_on_value(finding: Finding, before: Json, after: Json) -> Effect:
     live = ABSENT if finding.change is Change.REMOVED else finding.live
     if _same_as_reported(after, live):
         return Effect.CODIFIES
     reported = ABSENT if finding.change is Change.ADDED else finding.desired
     return Effect.OVERWRITES if _same_as_reported(before, reported) else Effect.CONFLICTS
+
+
+def _removes_surroundings(path: str, base: Json, head: Json) -> bool:
+    """Whether a change removes the object, or the list item, that holds a field."""
+    if base is ABSENT:
+        return False
+    elements = parse(path)
+    items = [elements[:length] for length in range(1, len(elements)) if isinstance(elements[length - 1], ItemKey)]
+    return head is ABSENT or any(
+        value_at_path(base, render(item)) is not ABSENT and value_at_path(head, render(item)) is ABSENT
+        for item in items
+    )
 
 
 def _effect_on_object(item: ObjectReport, change: Change, base: Json, head: Json) -> Effect:

@@ -53,29 +53,45 @@ def how_to_change(item: ObjectReport, renderer: SourceInfo) -> str:
 def kustomize_patches(
     findings: Sequence[Selected], sources: Mapping[str, SourceInfo], files: Files
 ) -> Iterator[tuple[str, str]]:
-    """Yields what to add to which kustomization, as YAML, for each object that kustomize builds.
+    """Yields where to add patches and which, as YAML, for each kustomization that builds some of the objects.
 
     Args:
         findings: The findings in rendered objects.
         sources: The sources of the report by name.
         files: The files that the report names.
     """
+    entries: dict[str, list[Json]] = {}
     adoptable = [one for one in findings if why_not_adopted(one.item, one.finding) is None]
     for _, group in groupby(adoptable, key=lambda one: one.item.key):
         selected = list(group)
         item = selected[0].item
-        renderer, name = renderer_of(item, sources), _name_in_file(item, files)
-        if renderer is None or renderer.path is None or renderer.kind in _RENDERED_FROM or name is None:
+        renderer, names = renderer_of(item, sources), _names_in_file(item, files)
+        if renderer is None or renderer.path is None or renderer.kind in _RENDERED_FROM or names is None:
             continue
-        text = _patch(item, [one.finding for one in selected], name)
-        if text is not None:
+        patch = _patch(item, [one.finding for one in selected], names)
+        if patch is not None:
             folder = renderer.path.rstrip("/")
             known = (f"{folder}/{name}" for name in sorted(KUSTOMIZATIONS))
-            yield next(filter(files.exists, known), f"{folder}/kustomization.yaml"), text
+            file = next(filter(files.exists, known), f"{folder}/kustomization.yaml")
+            entries.setdefault(file, []).append({"patch": patch})
+    for file, patches in entries.items():
+        block = add_document("", {"patches": patches})
+        if _has_patches(file, files):
+            # Given twice, the key would hide the patches that are there.
+            yield f"`patches` of {file}", block.partition("\n")[2]
+        else:
+            yield file, block
 
 
-def _name_in_file(item: ObjectReport, files: Files) -> str | None:
-    """Returns the name of an object before kustomize gives it prefixes; None if no file has it."""
+def _has_patches(file: str, files: Files) -> bool:
+    try:
+        return any("patches" in as_object(one.value) for one in read_documents(files.text(file).encode(), ""))
+    except (RefusedError, ManifestError):
+        return False
+
+
+def _names_in_file(item: ObjectReport, files: Files) -> Object | None:
+    """Returns the name and namespace of an object before kustomize changes them; None if no file has it."""
     if item.source is None:
         return None
     try:
@@ -83,17 +99,18 @@ def _name_in_file(item: ObjectReport, files: Files) -> str | None:
     except (RefusedError, ManifestError):
         return None
     body = as_object(documents[item.source.document - 1]) if item.source.document <= len(documents) else {}
-    name = as_object(body.get("metadata")).get("name")
-    return name if body.get("kind") == item.kind and isinstance(name, str) else None
+    metadata = as_object(body.get("metadata"))
+    names = {field: metadata[field] for field in ("name", "namespace") if metadata.get(field)}
+    return names if body.get("kind") == item.kind and isinstance(names.get("name"), str) else None
 
 
-def _patch(item: ObjectReport, findings: Sequence[Finding], name: str) -> str | None:
-    """Returns an entry for ``patches`` of a kustomization; None if a strategic merge patch cannot say it.
+def _patch(item: ObjectReport, findings: Sequence[Finding], names: Object) -> str | None:
+    """Returns a patch for a kustomization; None if a strategic merge patch cannot say it.
 
     Args:
         item: The object.
         findings: What the patch is to adopt.
-        name: The name of the object in its file.
+        names: The name and namespace of the object in its file, by which kustomize finds it.
     """
     changes: dict[str | ItemKey, Json] = {}
     for finding in findings:
@@ -108,10 +125,10 @@ def _patch(item: ObjectReport, findings: Sequence[Finding], name: str) -> str | 
                 parent = parent.setdefault(element, {})
             removed: Json = _DELETE if isinstance(last, ItemKey) else None
             parent[last] = removed if finding.change is Change.REMOVED else finding.live
-    metadata = {"name": name, **_written(changes.pop("metadata", {}))}
+    metadata = {**names, **_written(changes.pop("metadata", {}))}
     # kustomize strips the end of a patch, which must therefore not be that of a text.
     patch = {"apiVersion": item.api_version, "kind": item.kind, **_written(changes), "metadata": metadata}
-    return add_document("", {"patches": [{"patch": add_document("", patch)}]})
+    return add_document("", patch)
 
 
 def _can_be_patched(item: ObjectReport, finding: Finding) -> bool:

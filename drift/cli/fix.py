@@ -39,6 +39,8 @@ from drift.words import plural
 #: Lines of a cdk8s.yaml that name the folder of the synthesized manifests.
 _CDK8S_OUTPUT: Final = re.compile(r"^output:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _DEFAULT_OUTPUT: Final = "dist"
+#: As many as Linux follows.
+_MAX_LINKS: Final = 40
 #: The exit status.
 _INCOMPLETE: Final = 3
 
@@ -56,26 +58,45 @@ def run_adopt(options: argparse.Namespace) -> int:
     report = read_saved_report(options.report)
     findings = select_to_fix(report, options.names)
     adoption = adopt(findings, report, _read, _generator_of, _is_plain)
-    hidden = [] if options.write else [change for change in adoption.changes if shows_secrets(change)]
-    changes = [change for change in adoption.changes if change not in hidden]
+    # git apply accepts neither absolute paths nor those that begin with a dot.
+    found = [replace(change, file=os.path.relpath(_without_links(change.file))) for change in adoption.changes]
+    withheld = {} if options.write else {change.file: why for change in found if (why := _why_not_in_patch(change))}
+    changes = [change for change in found if change.file not in withheld]
     if options.write:
         for change in changes:
             _write(change)
     else:
-        # git apply accepts neither absolute paths nor those that begin with a dot.
-        write_stdout(patch([replace(change, file=os.path.relpath(change.file)) for change in changes]))
+        write_stdout(patch(changes))
     for refused in adoption.refused:
         say(f"not adopted: {refused}")
     for kustomization, text in adoption.patches:
         say(f"add to {kustomization}:")
         sys.stderr.write("".join(f"{visible(line)}\n" for line in text.splitlines()))
-    for change in hidden:
-        say(f"{change.file}: not in the patch, which would show values of a Secret beside the change; use --write")
-    if not hidden:
+    for file, why in withheld.items():
+        say(f"{file}: not in the patch, {why}; use --write")
+    if not withheld:
         done = "adopted" if options.write else "the patch adopts"
         files = plural(len(changes), "file")
         say(f"{done} {len(adoption.adopted)} of {plural(len(findings), 'finding')}, in {files}")
-    return 1 if adoption.refused or hidden else 0
+    return 1 if adoption.refused or withheld else 0
+
+
+def _why_not_in_patch(change: FileChange) -> str | None:
+    if shows_secrets(change):
+        return "which would show values of a Secret beside the change"
+    if change.file.startswith(".."):
+        return "as git apply changes nothing outside of the working directory"
+    return None
+
+
+def _without_links(file: str) -> str:
+    """Returns the file that a link leads to: a patch, and a new version of the file, would replace the link itself."""
+    path = Path(file)
+    for _ in range(_MAX_LINKS):
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return str(path)
 
 
 def _is_plain(path: str) -> bool:

@@ -62,7 +62,7 @@ exit status:
 _ADOPT_EPILOG: Final = """\
 examples:
   drift report manifests/ --exit-zero --output json=report.json
-  drift adopt report.json | git apply
+  drift adopt report.json | git apply -p1
   drift adopt report.json Deployment/web --write
 
 exit status:

@@ -274,6 +274,8 @@ def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence
     Raises:
         UsageError: The flags do not go together.
     """
+    if options.report_url is not None and options.notify is None:
+        raise UsageError("--report-url is for notifications; it needs --notify and --history FILE")
     if options.history is not None:
         from drift.cli.history import RunRecorder  # noqa: PLC0415
 
@@ -282,8 +284,6 @@ def _recorder(options: argparse.Namespace, settings: Settings, sources: Sequence
         raise UsageError("--history-scope needs --history FILE")
     if options.notify is not None:
         raise UsageError("--notify needs --history FILE, which knows what is new")
-    if options.report_url is not None:
-        raise UsageError("--report-url is for notifications; it needs --notify and --history FILE")
     return None
 
 

@@ -107,6 +107,9 @@ def test_a_change_elsewhere_leaves_everything(repository: Path, capsys: Out) -> 
         ("git-secret", "other-secret", "Secret/s data.password", "unknown", 3),
         (MANIFESTS[MANIFESTS.rindex("---") :], "", "ConfigMap/gone", "codifies", 0),
         ("name: gone", "name: stray", "ConfigMap/stray", "overwrites", 1),
+        # What holds an added field is removed.
+        (MANIFESTS[: MANIFESTS.index("---") + 4], "", f"{ENV}[name=C]", "overwrites", 1),
+        ("- name: web", "- name: other", f"{ENV}[name=C]", "overwrites", 1),
     ],
 )  # fmt: skip
 def test_a_change_of_the_field(  # noqa: PLR0917
@@ -117,6 +120,23 @@ def test_a_change_of_the_field(  # noqa: PLR0917
     found, effects = _guard(capsys)
 
     assert (effects[finding], found) == (effect, status)
+
+
+def test_a_namespace_of_a_cluster_scoped_object_means_nothing(repository: Path, capsys: Out) -> None:
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, NSlabels: {k: GIT}}\n"
+    for namespaced, text in ((True, "git"), (False, "live")):
+        name = "shop.yaml" if namespaced else "live.yaml"
+        body = role.replace("NS", "namespace: shop, " if namespaced else "").replace("GIT", text)
+        (repository / name).write_text(body)
+    git(Path(), "commit", "--quiet", "--all", "--message=role")
+    main(["report", "shop.yaml", "--live", "live.yaml", "--output", "json=report.json"])
+    (repository / "shop.yaml").write_text((repository / "shop.yaml").read_text().replace("git", "other"))
+
+    assert _guard(capsys) == (1, {"ClusterRole/a metadata.labels.k": "overwrites"})
+
+    git(Path(), "checkout", "--quiet", "shop.yaml")
+    assert main(["adopt", "report.json", "--write"]) == 0
+    assert "namespace: shop, labels: {k: live}" in (repository / "shop.yaml").read_text()
 
 
 @pytest.mark.usefixtures("repository")

@@ -78,17 +78,39 @@ def test_the_patches_make_a_kustomization_say_what_is_live(
     assert printed.out == ""
     assert "Kustomization" not in printed.err
     assert "spec.replicas: prod is built from base/all.yaml; add a patch to its kustomization" in printed.err
-    patches = re.findall(r"add to prod/kustomization.yaml:\n((?:(?!drift:).*\n)+)", printed.err)
-    assert len(patches) == 3
-    kustomization = yaml.safe_load(FILES["prod/kustomization.yaml"])
-    kustomization["patches"] = [entry for text in patches for entry in yaml.safe_load(text)["patches"]]
-    Path("prod/kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    (block,) = re.findall(r"add to prod/kustomization.yaml:\n((?:(?!drift:).*\n)+)", printed.err)
+    assert block.count("patch: ") == 3
+    Path("prod/kustomization.yaml").write_text(FILES["prod/kustomization.yaml"] + block)
     main(["report", "prod", "--live", "live.yaml", "--output", "json=report.json"])
     left = [finding for one in json.loads(Path("report.json").read_text())["objects"] for finding in one["findings"]]
     # kustomize puts new list items first.
     assert [(finding["path"], finding["change"]) for finding in left] == [
         ("spec.template.spec.containers[name=web].ports", "reordered")
     ]
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_a_patch_finds_an_object_with_a_namespace_beside_other_patches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {x: git, y: git}\n"
+    existing = '[{"op": "add", "path": "/data/z", "value": "z"}]'
+    patched = f"resources: [../base]\npatches:\n  - target: {{kind: ConfigMap}}\n    patch: '{existing}'\n"
+    live = base.replace("{x: git, y: git}", "{x: live, y: git, z: z}")
+    files = {"base/a.yaml": base, "base/kustomization.yaml": "resources: [a.yaml]\n"}
+    _repository({**files, "prod/kustomization.yaml": patched, "live.yaml": live}, "prod")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    (entries,) = re.findall(
+        r"add to `patches` of prod/kustomization.yaml:\n((?:(?!drift:).*\n)+)", capsys.readouterr().err
+    )
+    kustomization = yaml.safe_load(patched)
+    kustomization["patches"] += yaml.safe_load(entries)
+    Path("prod/kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+
+    assert main(["report", "prod", "--live", "live.yaml"]) == 0
 
 
 @pytest.mark.usefixtures("helm")
