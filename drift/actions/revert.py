@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from drift.actions.selection import Refused, Selected
 from drift.advice.advisor import Advisor
 from drift.advice.commands import revert_fields, revert_object
-from drift.model import Report
+from drift.model import Change, Report
 from drift.words import plural
+
+#: In a script of ``sh -e``, a false left side of ``&&`` is no error.
+_OR_END: Final = " || { echo 'not deleted; if it has changed, make the report again' >&2; exit 1; }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ def revert(findings: Sequence[Selected], report: Report) -> Reversal:
                 patched.append(selected)
             else:
                 text = revert_object(item, finding, context)
+                if finding.change is Change.UNMANAGED:
+                    text += _OR_END
                 commands.append(Command((selected,), text, _sync(advisor, selected)))
         if patched:
             text = revert_fields(patched[0].item, [selected.finding for selected in patched], context)

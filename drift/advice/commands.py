@@ -63,9 +63,7 @@ def revert_object(item: ObjectReport, finding: Finding, context: str | None) -> 
     if finding.change is Change.UNMANAGED:
         uid = _write("get", _resource(item), "--output=jsonpath={.metadata.uid}", item=item, context=context)
         delete = _write("delete", _resource(item), item=item, context=context)
-        # Unlike `test ... && ...`, this ends a script of `sh -e`.
-        changed = "echo 'another object has this name now' >&2; false"
-        return f'if test "$({uid})" = {shlex.quote(str(item.uid))}; then {delete}; else {changed}; fi'
+        return f'test "$({uid})" = {shlex.quote(str(item.uid))} && {delete}'
     file = item.source.file if item.source else ""
     # kubectl create changes no object that exists.
     return _write("create", f"--filename={file}", item=item, context=context)

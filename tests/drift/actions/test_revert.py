@@ -111,7 +111,7 @@ def test_nothing_is_overwritten_that_changed_since_the_report(edited: Applicatio
 
 def test_nothing_else_is_changed_if_a_list_item_has_moved(workspace: Application, capsys: Out) -> None:
     workspace.write(
-        deployment("replicas: 2", "env: [{name: A, value: x}, {name: B, value: off}, {name: C, value: 'on'}]")
+        deployment("replicas: 2", "env: [{name: A, value: x}, {name: B, value: 'off'}, {name: C, value: 'on'}]")
     )
     workspace.sync()
     workspace.kubectl("set", "env", "deployment/web", "B=on")
@@ -175,7 +175,7 @@ def test_a_script_ends_at_an_object_that_has_changed(edited: Application, capsys
 
     assert done.returncode != 0
     assert done.stdout == ""
-    assert "another object has this name now" in done.stderr
+    assert "not deleted; if it has changed" in done.stderr
 
 
 def test_an_object_of_the_same_name_is_not_deleted(edited: Application, capsys: Out) -> None:
