@@ -74,8 +74,8 @@ def remove_kind_specifics(
 
 
 def _without_aggregated_rules(desired: Object, live: Object) -> _Result:
-    """The controller manager fills in the rules of an aggregated ClusterRole."""
-    if "aggregationRule" not in desired or "rules" not in live:
+    """The controller manager fills in the rules of an aggregated ClusterRole, unless a user ended the aggregation."""
+    if "aggregationRule" not in desired or "aggregationRule" not in live or "rules" not in live:
         return desired, live, []
     decision = Decision("rules", "aggregated from other ClusterRoles by its aggregationRule")
     return _without(desired, "rules"), _without(live, "rules"), [decision]

@@ -175,3 +175,47 @@ def test_the_labels_of_the_template_in_git_that_the_server_copied() -> None:
     live = controller({"app": "b"}, created, edited, labels={"app": "a"})
 
     assert causes(compare(controller({"app": "a"}), live)) == [("app", "changed", "manual", ["kubectl-edit"])]
+
+
+# -- the controller manager fills in the rules of an aggregated ClusterRole
+
+
+@pytest.mark.parametrize(
+    ("aggregates", "editor", "expected"),
+    [
+        (True, None, []),
+        (True, "kubectl-edit", []),
+        (
+            False,
+            "kubectl-edit",
+            [
+                ("aggregationRule", "removed", "manual", ["kubectl-edit"]),
+                ("rules", "added", "manual", ["kubectl-edit"]),
+            ],
+        ),
+        (
+            False,
+            None,
+            [
+                ("aggregationRule", "removed", "unknown", []),
+                ("rules", "added", "controller", ["clusterrole-aggregation-controller"]),
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("in_git", [{}, {"rules": []}])
+def test_the_rules_of_a_role_whose_aggregation_a_user_ended_are_reported(
+    in_git: Fields, editor: str | None, expected: list[Any], *, aggregates: bool
+) -> None:
+    version, kind = "rbac.authorization.k8s.io/v1", "ClusterRole"
+    rule: Fields = {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}
+    rules: Fields = {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
+    applied = entry("kustomize-controller", "Apply", {"metadata": {"labels": {"x": ""}}})
+    owner = entry("clusterrole-aggregation-controller", "Apply", {"rules": ""})
+    if editor is not None:
+        owner = {**entry(editor, "Update", {"rules": ""}), "time": LATER}
+    live = _body(version, kind, rules | (rule if aggregates else {}), applied, owner, labels={"x": "1"})
+
+    found = compare(_body(version, kind, rule | in_git, labels={"x": "1"}), live)
+
+    assert sorted(causes(found)) == expected
