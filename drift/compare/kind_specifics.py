@@ -58,14 +58,19 @@ def remove_kind_specifics(
     elif (group, kind) == ("", "ServiceAccount"):
         live, decisions = _without_generated_tokens(desired, live, name)
     elif (group, kind) in _WITH_CA_BUNDLES:
-        desired, live = _without_ca_bundles(desired, live, (), ownership.tree, ownership, decisions)
+        path = _WITH_CA_BUNDLES[group, kind]
+        left, right = _get(desired, *path), _get(live, *path)
+        if left is not None and right is not None:
+            node = owner_node(ownership.tree, path)
+            left, right = _without_ca_bundles(left, right, path, node, ownership, decisions)
+            desired, live = _replace(desired, left, *path), _replace(live, right, *path)
     function = _BY_KIND.get((group, kind))
     if function is not None:
         desired, live, more = function(desired, live)
         decisions += more
-    path = POD_SPECS.get((group, kind))
-    if path is not None and _get(live, *path, "hostNetwork") is True:
-        live, more = _without_host_ports(_get(desired, *path), live, path)
+    pod_spec = POD_SPECS.get((group, kind))
+    if pod_spec is not None and _get(live, *pod_spec, "hostNetwork") is True:
+        live, more = _without_host_ports(_get(desired, *pod_spec), live, pod_spec)
         decisions += more
     return desired, live, decisions
 
@@ -295,7 +300,7 @@ def _without_ca_bundles(  # noqa: PLR0917
 ) -> tuple[Json, Json]:
     """cert-manager or an operator fills in a CA bundle that Git leaves out or sets to a placeholder.
 
-    A bundle that a user set with a tool for people is compared.
+    A bundle that a user set with a tool for people is compared. Arguments and result are parts of both trees.
     """
     if isinstance(desired, list) and isinstance(live, list) and len(desired) == len(live):
         pairs = [
@@ -311,7 +316,7 @@ def _without_ca_bundles(  # noqa: PLR0917
             desired[key], live[key], (*path, str(key)), child, ownership, decisions
         )
     is_edited = ownership.is_edited(node.child("caBundle") if node else None, by_hand_tool=True)
-    if "caBundle" in right and _is_placeholder(left.get("caBundle")) and not is_edited:
+    if isinstance(right.get("caBundle"), str) and _is_placeholder(left.get("caBundle")) and not is_edited:
         del right["caBundle"]
         left.pop("caBundle", None)
         decisions.append(Decision(".".join((*path, "caBundle")), "filled in by the manager of the certificate"))
@@ -352,6 +357,12 @@ def _without(tree: Object, *path: str | ItemKey) -> Object:
             return copy
     del copy[name]
     return copy
+
+
+def _replace(tree: Object, value: Json, *path: str) -> Object:
+    """Returns a copy with another value at a path, where the tree has one."""
+    name, *rest = path
+    return {**tree, name: _replace(tree[name], value, *rest) if rest else value}
 
 
 def _items(value: Json) -> Iterable[Json]:
@@ -397,12 +408,11 @@ _BY_KIND: Final[Mapping[tuple[str, str], _KindFunction]] = {
     ("batch", "Job"): _without_derived_selector,
     ("", "Pod"): _without_pod_admission,
 }
-#: The kinds that hold the CA bundle of a server.
-_WITH_CA_BUNDLES: Final = frozenset(
-    {
-        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
-        ("apiregistration.k8s.io", "APIService"),
-    }
-)
+#: The kinds that hold the CA bundle of a server, and the field that has it somewhere below. Elsewhere, the name may be
+#: any label, or a property of a custom resource.
+_WITH_CA_BUNDLES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): ("webhooks",),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): ("webhooks",),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("spec", "conversion"),
+    ("apiregistration.k8s.io", "APIService"): ("spec",),
+}

@@ -219,3 +219,58 @@ def test_the_rules_of_a_role_whose_aggregation_a_user_ended_are_reported(
     found = compare(_body(version, kind, rule | in_git, labels={"x": "1"}), live)
 
     assert sorted(causes(found)) == expected
+
+
+# -- cert-manager or an operator fills in a CA bundle
+
+
+BUNDLE = "LS0tLS1CRUdJTi"
+_CLIENT: Fields = {"service": {"namespace": "n", "name": "s", "path": "/"}}
+WITH_BUNDLE: list[tuple[str, str, Any]] = [
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        lambda **bundle: {"webhooks": [{"name": "w.example.com", "clientConfig": {**_CLIENT, **bundle}}]},
+    ),
+    (
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        lambda **bundle: {
+            "spec": {"conversion": {"strategy": "Webhook", "webhook": {"clientConfig": {**_CLIENT, **bundle}}}}
+        },
+    ),
+    ("apiregistration.k8s.io/v1", "APIService", lambda **bundle: {"spec": {"group": "example.com", **bundle}}),
+]
+
+
+@pytest.mark.parametrize(("api_version", "kind", "fields"), WITH_BUNDLE, ids=[kind for _, kind, _ in WITH_BUNDLE])
+@pytest.mark.parametrize("in_git", [{}, {"caBundle": "Cg=="}])
+def test_a_bundle_is_filled_in_and_a_label_of_that_name_is_not(
+    api_version: str, kind: str, fields: Any, in_git: Fields
+) -> None:
+    applied = entry("kustomize-controller", "Apply", {"metadata": {"labels": {"x": ""}}})
+    edited = {**entry("an-editor", "Update", {"metadata": {"labels": {"caBundle": ""}}}), "time": LATER}
+    desired = _body(api_version, kind, fields(**in_git), labels={"x": "1"})
+    filled, labels = fields(caBundle=BUNDLE), {"x": "1", "caBundle": "x"}
+
+    assert causes(compare(desired, _body(api_version, kind, filled, applied, labels={"x": "1"}))) == []
+    assert causes(compare(desired, _body(api_version, kind, filled, applied, edited, labels=labels))) == [
+        ("caBundle", "added", "manual", ["an-editor"])
+    ]
+
+
+@pytest.mark.parametrize("before", [{}, {"caBundle": {}}])
+def test_a_property_of_a_custom_resource_is_no_bundle(before: Fields) -> None:
+    def definition(properties: Fields, *entries: Fields) -> Fields:
+        schema: Fields = {"openAPIV3Schema": {"type": "object", "properties": properties}}
+        versions = [{"name": "v1", "served": True, "storage": True, "schema": schema}]
+        return _body("apiextensions.k8s.io/v1", "CustomResourceDefinition", {"spec": {"versions": versions}}, *entries)
+
+    known: Fields = {"size": {"type": "integer"}}
+    edited = {**entry("kubectl-edit", "Update", {"spec": {"versions": ""}}), "time": LATER}
+    desired = definition(known | before)
+
+    assert causes(compare(desired, definition(known | before, edited))) == []
+    assert causes(compare(desired, definition(known | {"caBundle": {"type": "string"}}, edited))) == [
+        ("versions", "changed", "manual", ["kubectl-edit"])
+    ]
