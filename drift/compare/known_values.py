@@ -180,9 +180,10 @@ class KnownValues:
                 else self.is_default(field_value, schema, field, value, name)
                 for field, field_value in value.items()
             )
-        has_meaning = schema.empty_has_meaning and default is ABSENT
+        has_meaning = schema.replaces_absence or (schema.empty_has_meaning and default is ABSENT)
         if not is_plain_dict(value) or parent.shape is Shape.MAP or has_meaning:
-            # The server adds neither keys to a map nor an object that has a meaning even if it is empty.
+            # The server adds neither keys to a map, nor an object that has a meaning even if it is empty, nor anything
+            # other than the default.
             return False
         return (not value or schema.shape is Shape.STRUCT) and all(
             self.is_default(field_value, schema, field, value, name) for field, field_value in value.items()

@@ -163,12 +163,12 @@ class _Normalizer:
 
     def _equals_absence(self, value: Json, parent: Type, name: str, child: Type) -> bool:
         """Whether a normalized value means the same as no value."""
-        if isinstance(value, ListMap | list):
-            return not value
-        if isinstance(value, dict):
-            if value:
+        if isinstance(value, dict | list):
+            if value or child.replaces_absence:
                 return False
-            return child.shape is Shape.MAP or self._facts.is_omitempty(parent, name)
+            return (
+                isinstance(value, ListMap | list) or child.shape is Shape.MAP or self._facts.is_omitempty(parent, name)
+            )
         if (parent.name, name) in ALLOCATED:
             # Git asks the server to allocate a value, which is not the same as having dropped the field.
             return False

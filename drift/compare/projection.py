@@ -203,7 +203,9 @@ class _Projector:
         if schema.atomic or isinstance(desired, list) or isinstance(live, list):
             return self._atomic(desired, live, schema, node, path)
         if isinstance(desired, dict) and isinstance(live, dict):
-            if isinstance(desired, ListMap) != isinstance(live, ListMap):
+            is_emptied = node is None and self._is_default_that_git_empties(desired, live, schema)
+            if is_emptied or isinstance(desired, ListMap) != isinstance(live, ListMap):
+                # The parts of a default have no owner, and would be taken for what the server puts into an empty value.
                 # A list on one side and an object on the other: only an invalid manifest or dump has this.
                 return AtomicValue(desired), AtomicValue(live)
             if isinstance(desired, ListMap) and isinstance(live, ListMap):
@@ -255,6 +257,15 @@ class _Projector:
                     right[name] = kept
                     same = False
         return (left, left) if same else (left, right)
+
+    def _is_default_that_git_empties(self, desired: Object, live: Object, schema: Type) -> bool:
+        """Whether Git sets a list or map empty whose default has content, and the live value has some of it."""
+        if desired or not schema.replaces_absence:
+            return False
+        # The fields of an empty object may have defaults of their own.
+        return not is_plain_dict(live) or not all(
+            self._known.is_default(value, schema, name, live) for name, value in live.items()
+        )
 
     def _without_filled_in(self, desired: Object, live: Object, parent: Type, path: Path) -> Json:
         name = str(path[-1])

@@ -189,8 +189,11 @@ class InSyncProof:
         """Whether the comparison may treat an empty value in Git as absent, and report the live one as added."""
         if value is None or isinstance(value, list):
             return True
-        return self._facts.is_omitempty(parent, name) or (
-            isinstance(value, dict) and parent.field(name).shape is Shape.MAP
+        child = parent.field(name)
+        return (
+            self._facts.is_omitempty(parent, name)
+            or child.replaces_absence
+            or (isinstance(value, dict) and child.shape is Shape.MAP)
         )
 
     def _has_items(self, desired: list[Json], live: list[Json], schema: Type, *, strict: bool) -> bool:
@@ -306,7 +309,7 @@ class InSyncProof:
         if isinstance(base, dict):
             return isinstance(desired, dict) and all(
                 (name in desired and self._contains_fields(value, desired[name], schema.field(name)))
-                or (not value and isinstance(value, dict))
+                or (not value and isinstance(value, dict) and not schema.field(name).replaces_absence)
                 for name, value in base.items()
             )
         if isinstance(base, list) and schema.shape is Shape.LIST_MAP:
@@ -427,7 +430,7 @@ class _OwnedFields:
             return _is_scalar_default(self._facts, schema, name, live, parent_field)
         child = schema.field(name)
         if not value:
-            return schema.shape is not Shape.MAP and not child.empty_has_meaning
+            return schema.shape is not Shape.MAP and not child.empty_has_meaning and not child.replaces_absence
         if not children or child.shape is not Shape.STRUCT or child.empty_has_meaning or child.atomic:
             return False
         return all(

@@ -99,6 +99,8 @@ class Type:
         keys: The key fields of a list map, sorted; empty for other shapes.
         default: The default that the schema declares, or `ABSENT`.
         empty_has_meaning: Whether an empty object differs from no object.
+        replaces_absence: Whether the server puts content in the place of an absent list or map of a custom resource, by
+            the schema's default. It stores an empty one as it is.
         is_custom: Whether the type belongs to a custom resource. The server stores its zero values.
         is_scalable: Whether this is the type of a custom resource with the ``scale`` subresource.
     """
@@ -115,6 +117,7 @@ class Type:
         "is_scalable",
         "keys",
         "name",
+        "replaces_absence",
         "scalar",
         "shape",
     )
@@ -132,6 +135,7 @@ class Type:
         self.keys = _list_keys(schema) if self.shape is Shape.LIST_MAP else ()
         self.is_custom = document.is_custom
         self.is_scalable = document.is_custom and name in document.scalable
+        self.replaces_absence = document.is_custom and isinstance(default, dict | list) and bool(default)
         is_meaningful_struct = document.is_custom or _MEANINGFUL_WHEN_EMPTY.fullmatch(name) is not None
         self.empty_has_meaning = self.shape is Shape.UNKNOWN or (self.shape is Shape.STRUCT and is_meaningful_struct)
 

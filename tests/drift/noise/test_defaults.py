@@ -105,6 +105,26 @@ def test_n7_a_default_object_and_the_defaults_inside_it_are_silent(workspace: Ap
     assert workspace.report().findings == []
 
 
+@pytest.mark.usefixtures("crd")
+@pytest.mark.parametrize("syncer", BOTH)
+def test_an_empty_list_that_switches_off_the_default_of_a_crd(workspace: Application, syncer: Syncer) -> None:
+    listed = "extra: {type: array, items: {type: string}, default: [x]}"
+    definition = WIDGETS.replace(
+        "                mode: {type", f"                {listed}\n                mode: {{type"
+    )
+    workspace.write(definition)
+    workspace.sync()
+    wait_for_schema(workspace)
+    workspace.write(definition + "---\n" + widget("{size: big, extra: []}"))
+    workspace.sync(syncer)
+
+    assert workspace.report().findings == []
+
+    workspace.kubectl("patch", "widget", "gadget", "--type=merge", "--patch", '{"spec": {"extra": ["x"]}}')
+
+    assert workspace.report().findings == [("Widget/gadget", "changed", "spec.extra", "manual")]
+
+
 def test_n32_the_api_groups_of_rbac_subjects_are_filled_in(quiet: Quiet) -> None:
     binding = """
 apiVersion: rbac.authorization.k8s.io/v1
