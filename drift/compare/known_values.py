@@ -169,17 +169,9 @@ class KnownValues:
             parent_field: The field that holds that object; "" if it is a list item, or if it is not known.
         """
         default = self.facts.default(parent, name, siblings, parent_field)
-        if default is not ABSENT and _equals_default(value, default):
-            return True
         schema = parent.field(name)
-        if isinstance(default, dict) and is_plain_dict(value) and default.keys() < value.keys():
-            # The fields that the default leaves out have defaults themselves.
-            return all(
-                _equals_default(field_value, default[field])
-                if field in default
-                else self.is_default(field_value, schema, field, value, name)
-                for field, field_value in value.items()
-            )
+        if default is not ABSENT and self._completes(value, default, schema, name):
+            return True
         has_meaning = schema.replaces_absence or (schema.empty_has_meaning and default is ABSENT)
         if not is_plain_dict(value) or parent.shape is Shape.MAP or has_meaning:
             # The server adds neither keys to a map, nor an object that has a meaning even if it is empty, nor anything
@@ -188,6 +180,38 @@ class KnownValues:
         return (not value or schema.shape is Shape.STRUCT) and all(
             self.is_default(field_value, schema, field, value, name) for field, field_value in value.items()
         )
+
+    def _completes(self, value: Json, default: Json, schema: Type, name: str = "") -> bool:
+        """Whether a live value is a default in which the server has filled in the defaults that the schema nests.
+
+        Args:
+            value: The live value.
+            default: The default, or a part of it.
+            schema: The type of both.
+            name: The field that has the value; "" for a list item.
+        """
+        if isinstance(default, AnyOf):
+            return any(self._completes(value, candidate, schema, name) for candidate in default.values)
+        if isinstance(value, ListMap | list):
+            items = value.values() if isinstance(value, ListMap) else value
+            return (
+                isinstance(default, list)
+                and len(value) == len(default)
+                and all(self._completes(*pair, schema.items) for pair in zip(items, default, strict=True))
+            )
+        if isinstance(value, dict):
+            return (
+                isinstance(default, dict)
+                and all(field in value or _is_left_out(default[field], schema.field(field)) for field in default)
+                and all(
+                    self._completes(field_value, default[field], schema.field(field), field)
+                    if field in default
+                    else self.is_default(field_value, schema, field, value, name)
+                    for field, field_value in value.items()
+                )
+            )
+        written = getattr(value, "written", value)
+        return same_scalar(written, default) or same_scalar(value, str(default))
 
 
 def copied_template_labels(desired: Object, live: Object, schema: Type) -> Sequence[Object]:
@@ -210,21 +234,7 @@ def _parent_field(path: Path) -> str:
     return above if isinstance(above, str) else ""
 
 
-def _equals_default(value: Json, default: Json) -> bool:
-    if isinstance(default, AnyOf):
-        return any(_equals_default(value, candidate) for candidate in default.values)
-    if isinstance(value, ListMap | list):
-        items = value.values() if isinstance(value, ListMap) else value
-        return (
-            isinstance(default, list)
-            and len(value) == len(default)
-            and all(_equals_default(item, default_item) for item, default_item in zip(items, default, strict=True))
-        )
-    if isinstance(value, dict):
-        return (
-            isinstance(default, dict)
-            and value.keys() == default.keys()
-            and all(_equals_default(field_value, default[name]) for name, field_value in value.items())
-        )
-    written = getattr(value, "written", value)
-    return same_scalar(written, default) or same_scalar(value, str(default))
+def _is_left_out(default: Json, schema: Type) -> bool:
+    """Whether a normalized tree lacks a part of a default because it equals no value."""
+    is_empty = isinstance(default, list) or (isinstance(default, dict) and schema.shape is Shape.MAP)
+    return default is None or (is_empty and not default and not schema.replaces_absence)

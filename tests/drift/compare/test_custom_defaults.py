@@ -9,7 +9,7 @@ from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 
 _NUMBER: Fields = {"type": "integer"}
 _ITEM: Fields = {"type": "object", "properties": {"t": {"type": "string"}, "w": {"type": "integer", "default": 1}}}
-_META: Fields = {"type": "object", "properties": {"n": {"type": "integer", "default": 3}}}
+_META: Fields = {"type": "object", "properties": {"m": _NUMBER, "n": {"type": "integer", "default": 3}}}
 _OBJECT: Fields = {"type": "object", "properties": {"a": _NUMBER, "b": {**_NUMBER, "default": 2}}}
 _BY_KEY: Fields = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["t"]}
 #: The properties of ``spec``, and the value that the server fills in for each.
@@ -43,7 +43,7 @@ def _thing(spec: Fields, *entries: Fields) -> Fields:
 
 
 def _owned(manager: str, operation: str, spec: Fields) -> Fields:
-    """An entry whose manager owns the fields of a spec, the items of lists of objects, and the members of the set."""
+    """An entry whose manager owns the fields of a spec, the keyed items of lists, and the members of the set."""
     return {**entry(manager, operation, {}), "fieldsV1": {"f:spec": _field_set(spec)}}
 
 
@@ -53,7 +53,7 @@ def _field_set(value: Any) -> Fields:
             f"f:{name}": {f'v:"{member}"': {} for member in below} if name == "set" else _field_set(below)
             for name, below in value.items()
         }
-    if isinstance(value, list) and value and isinstance(value[0], dict):
+    if isinstance(value, list) and value and "t" in value[0]:
         return {f'k:{{"t":"{item["t"]}"}}': {".": {}, **_field_set(item)} for item in value}
     return {}
 
@@ -132,3 +132,43 @@ def test_without_a_default_with_content_an_empty_value_equals_none(default: Any)
         without, with_empty = {"size": 1}, {"size": 1, name: empty[name]}
         assert causes(compare(_thing(with_empty), _thing(without, applied), schema=kind)) == []
         assert causes(compare(_thing(without), _thing(with_empty, applied), schema=kind)) == []
+
+
+# -- the server fills in the defaults that the schema nests in a default
+
+_TEMPLATE: Fields = {"type": "object", "properties": {"meta": _META, "list": {"type": "array"}, "n": _NUMBER}}
+#: The schema, the default that it completes, and an edit of that.
+NESTED: list[tuple[Fields, Any, Any]] = [
+    ({**_TEMPLATE, "default": {"meta": {}}}, {"meta": {"n": 3}}, {"meta": {"n": 4}}),
+    ({**_TEMPLATE, "default": {"meta": {}}}, {"meta": {"n": 3}}, {}),
+    ({**_TEMPLATE, "default": {"meta": {}, "list": []}}, {"meta": {"n": 3}, "list": []}, {"meta": {"n": 3, "m": 1}}),
+    ({**_TEMPLATE, "default": {"n": 1, "meta": {"n": 5}}}, {"n": 1, "meta": {"n": 5}}, {"n": 1, "meta": {"n": 3}}),
+    ({"type": "array", "items": _META, "default": [{"m": 1}]}, [{"m": 1, "n": 3}], [{"m": 1, "n": 4}]),
+    (
+        {"type": "array", "items": _ITEM, **_BY_KEY, "default": [{"t": "q"}]},
+        [{"t": "q", "w": 1}],
+        [{"t": "q", "w": 2}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"all": {"type": "array", "items": _TEMPLATE}},
+            "default": {"all": [{"meta": {}}]},
+        },
+        {"all": [{"meta": {"n": 3}}]},
+        {"all": [{"meta": {"n": 3}, "n": 1}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "filled", "edit"), NESTED)
+def test_a_default_that_nested_defaults_complete_is_silent(schema: Fields, filled: Any, edit: Any) -> None:
+    desired, kind = _thing({"size": 1}), _type({"template": schema})
+
+    for synced in (_owned("argocd-controller", "Update", {"size": 1, "template": filled}), None):
+        applied = synced or _owned("kustomize-controller", "Apply", {"size": 1})
+        edited = _owned("kubectl-edit", "Update", {"template": edit})
+        found = causes(compare(desired, _thing({"size": 1, "template": edit}, applied, edited), schema=kind))
+
+        assert causes(compare(desired, _thing({"size": 1, "template": filled}, applied), schema=kind)) == []
+        assert [managers for _, _, cause, managers in found if cause == "manual"] == [["kubectl-edit"]]

@@ -92,7 +92,11 @@ def test_a_pods_requests_that_the_server_copied_from_its_limits_are_silent(works
 @pytest.mark.usefixtures("crd")
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ADOPTED])
 def test_n7_a_default_object_and_the_defaults_inside_it_are_silent(workspace: Application, syncer: Syncer) -> None:
-    nested = "extra: {type: object, default: {z: 1}, properties: {z: {type: integer}, w: {type: string, default: ww}}}"
+    within = "v: {type: object, properties: {u: {type: integer, default: 3}}}"
+    nested = (
+        "extra: {type: object, default: {z: 1, v: {}}, "
+        f"properties: {{z: {{type: integer}}, w: {{type: string, default: ww}}, {within}}}}}"
+    )
     definition = WIDGETS.replace(
         "                mode: {type", f"                {nested}\n                mode: {{type"
     )
