@@ -44,8 +44,9 @@ class ReservedMetadata:
     Attributes:
         tracking: How appliers mark the objects that they apply.
         bookkeeping: What controllers write for their own use.
-        any_writer: What is no drift, no matter which manager wrote it: the API server adds it to anyone's request, or
-            it only asks a controller to act. ``NAME=KIND`` is a finalizer of objects of that kind.
+        any_writer: What is no drift, no matter which manager wrote it: the API server adds it to anyone's request, it
+            only asks a controller to act, or Rancher writes it under the name of its user interface. ``NAME=KIND`` is a
+            finalizer of objects of that kind.
         copied_labels: Labels in ``tracking`` that the applier also puts into pod templates and selectors.
         overwritten: Names whose value in Git the applier replaces with its own.
     """

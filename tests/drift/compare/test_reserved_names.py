@@ -9,6 +9,8 @@ from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "flux-system"}
 FLUX_FINALIZER = "finalizers.fluxcd.io"
+#: Rancher's server and its agent in the cluster.
+RANCHER = ["rancher", "agent"]
 LOAD_BALANCER = "service.kubernetes.io/load-balancer-cleanup"
 
 
@@ -24,6 +26,7 @@ def _added(manager: str, field: str, name: str, api_version: str, kind: str) -> 
     element = f'v:"{name}"' if field == "finalizers" else f"f:{name}"
     added["fieldsV1"] = {"f:metadata": {f"f:{field}": {".": {}, element: {}}}}
     value: Any = [name] if field == "finalizers" else {name: "x"}
+    value = {**FLUX, **value} if field == "labels" else value
     live = _object(applied, added, api_version=api_version, kind=kind, **{"labels": FLUX, field: value})
     schema = UNKNOWN if "fluxcd" in api_version else None
     return causes(compare(_object(api_version=api_version, kind=kind), live, schema=schema))
@@ -69,6 +72,14 @@ def _added(manager: str, field: str, name: str, api_version: str, kind: str) -> 
         ),
         ("v1", "PersistentVolumeClaim", "finalizers", "kubernetes.io/pvc-protection", ["kubectl-create"]),
         ("apps/v1", "Deployment", "annotations", "deployment.kubernetes.io/revision", ["before-first-apply"]),
+        ("apps/v1", "Deployment", "annotations", "field.cattle.io/publicEndpoints", RANCHER),
+        ("v1", "Namespace", "annotations", "cattle.io/status", RANCHER),
+        ("v1", "Namespace", "annotations", "field.cattle.io/projectId", RANCHER),
+        ("v1", "Namespace", "annotations", "lifecycle.cattle.io/create.namespace-auth", RANCHER),
+        ("v1", "Namespace", "annotations", "management.cattle.io/no-default-sa-token", RANCHER),
+        ("v1", "Namespace", "finalizers", "controller.cattle.io/namespace-auth", RANCHER),
+        ("v1", "Namespace", "labels", "field.cattle.io/projectId", RANCHER),
+        ("v1", "Namespace", "annotations", "openshift.io/sa.scc.uid-range", ["cluster-policy-controller"]),
     ],
 )
 def test_what_controllers_write_is_silent(
@@ -87,6 +98,9 @@ def test_what_controllers_write_is_silent(
         ("finalizers", LOAD_BALANCER),
         ("annotations", "control-plane.alpha.kubernetes.io/leader"),
         ("annotations", "deployment.kubernetes.io/revision"),
+        ("annotations", "openshift.io/sa.scc.uid-range"),
+        ("annotations", "field.cattle.io/other"),
+        ("finalizers", "controller.cattle.io/namespace-auth"),
     ],
 )
 @pytest.mark.parametrize("manager", ["kubectl-edit", "node-fetch"])
