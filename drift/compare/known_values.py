@@ -7,7 +7,7 @@ from typing import Final
 from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
 from drift.compare.ownership import Attribution, AttributionFinder, Ownership, owners_below
-from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool
+from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool, may_create
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Actor, Cause
@@ -105,8 +105,7 @@ class KnownValues:
             return _BOOKKEEPING
         bookkeeping = self.reserved.bookkeeping[field]
         attribution = None if part.owners is None else self.attribution_finder.find(value, part.owners, path)
-        # If no applier has written the object, a user recreated it from one that a GitOps controller managed.
-        if attribution is not None and self.ownership.roles.has_applier:
+        if attribution is not None:
             by_hand = self._written_by_hand(attribution)
             # An unknown controller may have written a name that only controllers use.
             if any(map(is_hand_tool, by_hand)) or (by_hand and name not in bookkeeping.exact):
@@ -116,11 +115,21 @@ class KnownValues:
         return _BOOKKEEPING if name in bookkeeping else None
 
     def _written_by_hand(self, attribution: Attribution) -> Sequence[Actor]:
-        """Returns the managers of a manual change, without former appliers of the object."""
+        """Returns the managers of a manual change, without former appliers of the object.
+
+        If no applier has written the object, a user may have recreated it from one that a GitOps controller managed.
+        """
         if attribution.cause is not Cause.MANUAL:
             return ()
+        has_applier = self.ownership.roles.has_applier
         actors = [self.ownership.entries[index].actor for index in attribution.owners]
-        return [actor for actor in actors if not is_gitops_applier(actor) and actor.manager != BEFORE_FIRST_APPLY]
+        return [
+            actor
+            for actor in actors
+            if not is_gitops_applier(actor)
+            and actor.manager != BEFORE_FIRST_APPLY
+            and (has_applier or not may_create(actor))
+        ]
 
     def asks_for_allocation(self, desired: Json, parent: Type, name: str, node: OwnerNode | None) -> bool:
         """Whether Git sets a field to the empty value that lets the server allocate one, and no user set another.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.compare.normalize import value_at
-from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, Roles, is_gitops_applier, is_hand_tool
+from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, Roles, is_gitops_applier, is_hand_tool, may_create
 from drift.managed_fields import Entry, OwnerNode
 from drift.model import Cause
 from drift.objects import Json, Object
@@ -67,7 +67,8 @@ class Ownership:
     def is_edited(self, node: OwnerNode | None, whole: OwnerNode | None = None, *, by_hand_tool: bool) -> bool:
         """Whether a user set a value, or a part of it, after the object was created.
 
-        False if no applier has written the object: a user made it of an exported one, and owns all values of that.
+        If no applier has written the object, only tools that cannot create one count: a user may have made it of an
+        exported one, and owns all values of that.
 
         Args:
             node: The owners of the value; None if it has none.
@@ -75,13 +76,14 @@ class Ownership:
                 it, and may have copied the value: the port of a Service keeps its node port when its number changes.
             by_hand_tool: Whether only tools that people use count, because unknown controllers write the field, too.
         """
-        if node is None or not self.created or not self.roles.has_applier:
+        if node is None or not self.created:
             return False
         owners = node.all_owners().difference(() if whole is None else whole.owners)
         actors = [self.entries[index].actor for index in self.with_role(owners, Role.OTHER)]
         return any(
             (actor.time or "") > self.created
             and (is_hand_tool(actor) if by_hand_tool else actor.manager != BEFORE_FIRST_APPLY)
+            and (self.roles.has_applier or not may_create(actor))
             for actor in actors
         )
 

@@ -274,3 +274,48 @@ def test_a_property_of_a_custom_resource_is_no_bundle(before: Fields) -> None:
     assert causes(compare(desired, definition(known | {"caBundle": {"type": "string"}}, edited))) == [
         ("versions", "changed", "manual", ["kubectl-edit"])
     ]
+
+
+# -- objects that no applier has written
+
+
+MADE_OF_AN_EXPORTED_ONE = {"kustomize.toolkit.fluxcd.io/name": "apps"}
+
+
+@pytest.mark.parametrize("creator", ["kubectl-create", "before-first-apply", "python-requests", "node-fetch"])
+@pytest.mark.parametrize(
+    ("editor", "time", "expected"),
+    [
+        ("kubectl-edit", LATER, True),
+        ("kubectl-patch", LATER, True),
+        ("kubectl-replace", LATER, False),
+        ("kubectl-edit", "2026-01-01T00:00:00Z", False),
+    ],
+)
+def test_an_allocated_value_that_a_user_edited_later_is_manual(
+    creator: str, editor: str, time: str, *, expected: bool
+) -> None:
+    port: Fields = {"port": 80, "protocol": "TCP", "targetPort": 80}
+    owned = _owned(creator, "Update", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {".": {}}}}})
+    changed: Fields = {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:nodePort": {}}}}}
+    edited = {**_owned(editor, "Update", changed), "time": time}
+    desired = _body("v1", "Service", {"spec": {"type": "NodePort", "ports": [port]}})
+
+    def found(*entries: Fields) -> list[tuple[str, str, str, list[str]]]:
+        spec = {"type": "NodePort", "ports": [{**port, "nodePort": 30001}]}
+        created = "2026-01-01T00:00:00Z"
+        return causes(compare(desired, _body("v1", "Service", {"spec": spec}, *entries, creationTimestamp=created)))
+
+    assert found(owned) == []
+    assert found(owned, edited) == ([("nodePort", "added", "manual", [editor])] if expected else [])
+
+
+@pytest.mark.parametrize(("manager", "expected"), [("kubectl-label", True), ("kubectl-create", False)])
+def test_a_tracking_label_that_a_user_put_on_an_object_of_a_user_is_manual(manager: str, *, expected: bool) -> None:
+    created = entry("kubectl-create", "Update", {"data": {"k": ""}})
+    labelled = {**entry(manager, "Update", {"metadata": {"labels": MADE_OF_AN_EXPORTED_ONE}}), "time": LATER}
+    live = _body("v1", "ConfigMap", {"data": {"k": "v"}}, created, labelled, labels=MADE_OF_AN_EXPORTED_ONE)
+
+    found = causes(compare(_body("v1", "ConfigMap", {"data": {"k": "v"}}), live))
+
+    assert found == ([("labels", "added", "manual", [manager])] if expected else [])
