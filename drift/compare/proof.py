@@ -25,7 +25,7 @@ import orjson
 from drift.compare.kind_specifics import POD_SPECS
 from drift.compare.normalize import NAME_FIELDS, OBJECT_FIELDS, SERVER_METADATA
 from drift.compare.projection import without_tracking_metadata
-from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles, has_several_appliers
+from drift.gitops.managers import NO_OTHERS, Managers, Role, Roles, assign_roles, has_several_appliers, state_entries
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import NAMELESS, ManagerName, manager_names
 from drift.model import Actor
@@ -74,7 +74,7 @@ class InSyncProof:
         self.reserved = reserved
         self._owned = {role: _OwnedFields(facts, reserved, role) for role in Role}
         self.managers = managers
-        self._roles: dict[tuple[tuple[ManagerName, ...], frozenset[str]], Roles] = {}
+        self._roles: dict[tuple[tuple[ManagerName, ...], frozenset[str], tuple[int, ...]], Roles] = {}
 
     def holds(
         self, desired: Object, live: Object, synced_manifest: Object | None, last_applied: Object | None, schema: Type
@@ -286,14 +286,16 @@ class InSyncProof:
         names = manager_names(entries)
         if not names or any(type(entry.get("time", "")) is not str for entry in entries):
             return None
-        key = (names, self.reserved.programs(live_metadata, desired_metadata))
+        state = state_entries(names, entries)
+        key = (names, self.reserved.programs(live_metadata, desired_metadata), state)
         roles = self._roles.get(key)
         if roles is None:
             actors = [Actor(*name, None) for name in names]
-            if NAMELESS in names or has_several_appliers(actors):
-                # An entry is malformed, or the roles depend on the fields.
+            if NAMELESS in names or has_several_appliers(a for i, a in enumerate(actors) if i not in state):
+                # An entry is malformed, or the roles depend on more of the fields.
                 return None
-            roles = self._roles[key] = assign_roles(actors, self.managers, tracked_by=key[1])
+            field_sets = [entry["fieldsV1"] for entry in entries]
+            roles = self._roles[key] = assign_roles(actors, self.managers, tracked_by=key[1], field_sets=field_sets)
         return roles if roles.has_applier else None
 
     # -- Git has everything that it had at the last sync

@@ -18,6 +18,9 @@ from drift.objects import LAST_APPLIED, Json, Object, at
 #: The API server's name for the owner of fields that were set before the first apply, by anyone.
 BEFORE_FIRST_APPLY: Final = "before-first-apply"
 
+#: What a GitOps controller writes of its own objects, such as an Application or a HelmRelease, apart from metadata.
+_STATE: Final = frozenset({"f:operation", "f:status"})
+
 #: Hand tools that write a whole object.
 _CREATORS: Final = frozenset(
     {"kubectl-autoscale", "kubectl-create", "kubectl-debug", "kubectl-expose", "kubectl-replace", "kubectl-run"}
@@ -91,12 +94,20 @@ def assign_roles(
         managers: The user's managers, and the inferred applier.
         tracked_by: The programs that the object's tracking labels and annotations name and Git does not. If they are
             not among the managers, a person recreated the object, so ``kubectl apply`` is not its applier.
-        field_sets: FieldsV1 of each entry. They decide between programs if nothing else does.
+        field_sets: FieldsV1 of each entry. They tell which programs only keep their state in the object, and decide
+            between the others if nothing else does.
     """
     programs = [_program(actor) for actor in actors]
-    applier = _applier_program(actors, programs, tracked_by, field_sets)
+    state = {
+        index
+        for index, (actor, fields) in enumerate(zip(actors, field_sets, strict=False))
+        if _is_update_of_program(actor) and _is_state(fields)
+    }
+    applying = [None if index in state else program for index, program in enumerate(programs)]
+    applier = _applier_program(actors, applying, tracked_by, field_sets)
     is_named = [actor.manager in managers.appliers and actor.subresource is None for actor in actors]
     is_known = [program is not None and program == applier for program in programs]
+    is_own = [index in state and program not in _known_managers().commands for index, program in enumerate(programs)]
     is_inferred = [actor.manager == managers.inferred and actor.subresource is None for actor in actors]
     is_kubectl = [is_kubectl_apply(actor) and not tracked_by for actor in actors]
     by_precedence = (is_named, is_known, is_inferred, is_kubectl)
@@ -107,9 +118,9 @@ def assign_roles(
             Role.APPLIER
             if is_applier
             else Role.CONTROLLER
-            if is_controller(actor, managers.controllers)
+            if keeps_state or is_controller(actor, managers.controllers)
             else Role.OTHER
-            for actor, is_applier in zip(actors, applies, strict=True)
+            for actor, is_applier, keeps_state in zip(actors, applies, is_own, strict=True)
         ),
         any(is_applier and actor.operation == "Apply" for actor, is_applier in zip(actors, applies, strict=True)),
         is_command,
@@ -119,6 +130,40 @@ def assign_roles(
 def has_several_appliers(actors: Iterable[Actor]) -> bool:
     """Returns whether several known programs that apply manifests wrote an object."""
     return len({_program(actor) for actor in actors} - {None}) > 1
+
+
+def state_entries(names: tuple[ManagerName, ...], managed_fields: Json) -> tuple[int, ...]:
+    """Returns the indexes of the entries with which a known program keeps its state in an object, and applies nothing.
+
+    Args:
+        names: The manager of each entry.
+        managed_fields: The entries, as the API server writes them.
+    """
+    updates = _updates_of_programs(names)
+    return tuple(i for i in updates if _is_state(managed_fields[i].get("fieldsV1"))) if updates else ()
+
+
+@lru_cache(maxsize=4096)
+def _updates_of_programs(names: tuple[ManagerName, ...]) -> tuple[int, ...]:
+    actors = [Actor(*name, None) for name in names]
+    return tuple(index for index, actor in enumerate(actors) if _is_update_of_program(actor))
+
+
+def _is_update_of_program(actor: Actor) -> bool:
+    return actor.operation == "Update" and _program(actor) is not None
+
+
+def _is_state(fields: Json) -> bool:
+    """Whether a field set has nothing but what a GitOps controller writes of its own objects.
+
+    It does not apply these objects: ``kubectl`` or another applier does.
+    """
+    if not isinstance(fields, dict) or not fields:
+        return False
+    metadata = fields.get("f:metadata", {})
+    return (
+        fields.keys() - {"f:metadata"} <= _STATE and isinstance(metadata, dict) and metadata.keys() <= {"f:finalizers"}
+    )
 
 
 def _applier_program(
@@ -172,21 +217,25 @@ class Election:
     def __init__(self, managers: Managers) -> None:
         self._managers = managers
         self._votes: Counter[str | None] = Counter()
-        self._needs_vote: dict[tuple[ManagerName, ...], bool] = {}
+        self._needs_vote: dict[tuple[tuple[ManagerName, ...], tuple[int, ...]], bool] = {}
         self.has_known_applier = False
 
-    def needs_vote(self, names: tuple[ManagerName, ...]) -> bool:
+    def needs_vote(self, names: tuple[ManagerName, ...], state: tuple[int, ...] = ()) -> bool:
         """Returns whether the roles for an object depend on the election, and counts an object if they do not.
 
         Args:
             names: The managers in the object's ``managedFields``.
+            state: The indexes of those that only keep their state in the object.
         """
-        needs = self._needs_vote.get(names)
+        needs = self._needs_vote.get((names, state))
         if needs is None:
             actors = [Actor(*name, None) for name in names]
-            is_known = any(actor.manager in self._managers.appliers or _program(actor) for actor in actors)
+            is_known = any(
+                actor.manager in self._managers.appliers or (index not in state and _program(actor))
+                for index, actor in enumerate(actors)
+            )
             self.has_known_applier |= is_known
-            needs = self._needs_vote[names] = not is_known and any(map(self._is_candidate, actors))
+            needs = self._needs_vote[names, state] = not is_known and any(map(self._is_candidate, actors))
         if names and not needs and not self.has_known_applier:
             self._votes["kubectl" if any(is_kubectl_apply(Actor(*name, None)) for name in names) else None] += 1
         return needs
@@ -211,6 +260,8 @@ class Election:
     def _is_candidate(self, actor: Actor) -> bool:
         return (
             actor.subresource is None
+            # Where an object needs a vote, a known program only keeps its state in it.
+            and _program(actor) is None
             and not _matches("hand_tools", actor.manager)
             and not is_kubectl_apply(actor)
             and not is_controller(actor, self._managers.controllers)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabels, argocd_tracking
-from drift.gitops.managers import is_gitops_applier
+from drift.gitops.managers import is_gitops_applier, state_entries
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
-from drift.managed_fields import NAMELESS, read_entries
+from drift.managed_fields import NAMELESS, manager_names, read_entries
 from drift.model import Actor
 from drift.objects import Object, ObjectKey, as_object, at, text_at
 
@@ -135,9 +135,18 @@ def trackers_of(body: Object, tracking_labels: Sequence[str] = USUAL_LABELS) -> 
         if isinstance(value, str)
         and ((name.endswith(_NAME_ENDINGS) and name in names) or (field, name) == ("labels", argocd_label))
     )
-    return trackers if trackers and may_be_applied(actors_of(metadata)) else frozenset()
+    return trackers if trackers and may_be_applied(metadata) else frozenset()
 
 
-def may_be_applied(actors: Sequence[Actor]) -> bool:
-    """Returns whether a GitOps applier wrote to an object, or may have because no managers are recorded."""
-    return not actors or any(map(is_gitops_applier, actors))
+def may_be_applied(metadata: Object) -> bool:
+    """Returns whether a GitOps applier wrote an object, or may have because no managers are recorded.
+
+    A controller also keeps its state in objects that others apply, such as a HelmRelease.
+    """
+    managed_fields = metadata.get("managedFields")
+    names = manager_names(managed_fields)
+    state = state_entries(names, managed_fields)
+    return not set(names) - {NAMELESS} or any(
+        subresource is None and index not in state and is_gitops_applier(Actor(manager, operation, None, None))
+        for index, (manager, operation, subresource) in enumerate(names)
+    )

@@ -138,7 +138,7 @@ class _SystemObject:
             and fnmatchcase(str(metadata.get("namespace") or ""), self.namespace)
             and _has(metadata.get("labels"), self.label)
             and _has(metadata.get("annotations"), self.annotation)
-            and (not self.by_applier or may_be_applied(actors_of(metadata)))
+            and (not self.by_applier or may_be_applied(metadata))
         )
 
 

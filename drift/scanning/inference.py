@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from drift.errors import ConnectError
 from drift.gitops.argocd_tracking import TrackingLabels
-from drift.gitops.managers import Election, Managers
+from drift.gitops.managers import Election, Managers, state_entries
 from drift.gitops.tracked_by import Trackers
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
@@ -63,8 +63,11 @@ class Inference:
         return self.tracking.reserved_for(pair.desired, pair.live) or reserved_metadata()
 
     def _needs_vote(self, live: LiveObject) -> bool:
+        if not self._infers_applier:
+            return False
         managed_fields = at(live.body, "metadata", "managedFields")
-        return self._infers_applier and self._election.needs_vote(manager_names(managed_fields))
+        names = manager_names(managed_fields)
+        return self._election.needs_vote(names, state_entries(names, managed_fields))
 
     def _vote(self, manifest: Manifest, live: LiveObject) -> None:
         if self._needs_vote(live):

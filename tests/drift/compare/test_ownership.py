@@ -11,7 +11,10 @@ import pytest
 from drift.compare.classify import APPLIED_EMPTY, NOT_KEPT
 from drift.compare.objects import compare_object
 from drift.compare.ownership import AS_APPLIER_NOTE, NO_BASE_NOTE, OUT_OF_SYNC_NOTE
+from drift.compare.proof import InSyncProof
+from drift.gitops.tracking import reserved_metadata
 from drift.objects import LAST_APPLIED
+from drift.schema.facts import known_facts
 from tests.drift.compare.managed_fields import Fields, built_in, causes, compare, entry
 
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps"}
@@ -345,6 +348,53 @@ def test_flux_suspend_is_manual() -> None:
     )
 
     assert causes(compare(desired, live, desired)) == [("suspend", "changed", "manual", ["flux"])]
+
+
+# -- a controller keeps its state in an object that others apply
+
+
+@pytest.mark.parametrize(
+    ("manager", "state"),
+    [
+        ("argocd-application-controller", {"f:status": {"f:sync": {}}}),
+        ("argocd-application-controller", {"f:status": {}, "f:operation": {}}),
+        ("helm-controller", {"f:metadata": {"f:finalizers": {".": {}, 'v:"finalizers.fluxcd.io"': {}}}}),
+    ],
+)
+@pytest.mark.parametrize(("applier", "operation"), [("kubectl-client-side-apply", "Update"), ("kubectl", "Apply")])
+def test_a_change_in_git_of_an_object_with_the_state_of_a_controller_is_pending(
+    applier: str, operation: str, manager: str, state: Fields
+) -> None:
+    sent = {"data": {"a": "1", "b": "1"}}
+    applied = entry(applier, operation, {"data": {"a": ""}})
+    kept = {**entry(manager, "Update", {}), "fieldsV1": state}
+    finalizers: Fields = {"finalizers": ["finalizers.fluxcd.io"]} if "f:metadata" in state else {}
+    edited = entry("kubectl-edit", "Update", {"data": {"b": ""}})
+
+    def found(desired: Fields, fields: Fields, *entries: Fields) -> list[tuple[str, str, str, list[str]]]:
+        live = _object({**fields, "status": {"sync": "x"}}, applied, *entries, kept, **finalizers)
+        return causes(compare(_object(desired), live, _object(sent)))
+
+    assert found(sent, sent) == []
+    assert found({"data": {"a": "2", "b": "1"}}, sent) == [("a", "changed", "pending-sync", [applier])]
+    assert found(sent, {"data": {"a": "1", "b": "2"}}, edited) == [("b", "changed", "manual", ["kubectl-edit"])]
+
+
+def test_an_object_with_the_state_of_a_controller_is_not_taken_for_one_that_it_applies() -> None:
+    desired = _object({"data": {"a": "1"}})
+    proof = InSyncProof(known_facts(), reserved_metadata())
+    schema = built_in("v1", "ConfigMap")
+    made = entry("kubectl-create", "Update", {"data": {"a": ""}})
+    manager = "argocd-application-controller"
+
+    def holds(fields: Fields) -> bool:
+        written = {**entry(manager, "Update", {}), "fieldsV1": fields}
+        return proof.holds(desired, _object({"data": {"a": "1"}}, made, written), None, None, schema)
+
+    # The managers are the same, and the roles are not.
+    for _ in range(2):
+        assert not holds({"f:status": {}})
+        assert holds({"f:data": {"f:a": {}}})
 
 
 # -- Git sets a field that the last sync did not have

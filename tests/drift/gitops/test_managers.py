@@ -2,7 +2,7 @@
 
 import pytest
 
-from drift.gitops.managers import Election, Managers, Role, Roles, assign_roles
+from drift.gitops.managers import Election, Managers, Role, Roles, assign_roles, state_entries
 from drift.managed_fields import Entry
 from drift.model import Actor
 from drift.objects import Object
@@ -13,8 +13,12 @@ def _entry(manager: str, operation: str = "Update", subresource: str | None = No
 
 
 def _roles(*entries: Entry, extra: tuple[str, ...] = (), inferred: str | None = None, tracked: bool = False) -> Roles:
-    managers = Managers(appliers=extra, inferred=inferred)
-    return assign_roles([entry.actor for entry in entries], managers, tracked_by=frozenset({"flux"} if tracked else ()))
+    return assign_roles(
+        [entry.actor for entry in entries],
+        Managers(appliers=extra, inferred=inferred),
+        tracked_by=frozenset({"flux"} if tracked else ()),
+        field_sets=[entry.fields for entry in entries],
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,42 @@ def test_writing_status_does_not_make_a_manager_the_applier() -> None:
     assert roles.of_entry == (Role.CONTROLLER, Role.APPLIER)
 
 
+_FINALIZER: Object = {"f:metadata": {"f:finalizers": {".": {}, 'v:"finalizers.fluxcd.io"': {}}}}
+#: What controllers write of their own objects without the status subresource.
+STATE = [
+    Entry(Actor("argocd-application-controller", "Update", None, None), "v1", {"f:status": {"f:sync": {}}}),
+    Entry(Actor("argocd-application-controller", "Update", None, None), "v1", {"f:operation": {}, "f:status": {}}),
+    Entry(Actor("helm-controller", "Update", None, None), "v2", _FINALIZER),
+    Entry(Actor("kustomize-controller", "Update", None, None), "v1", {**_FINALIZER, "f:status": {}}),
+]
+
+
+@pytest.mark.parametrize("state", STATE)
+@pytest.mark.parametrize("applier", ["kubectl-client-side-apply", "robot", "helm", "kluctl"])
+def test_a_controller_that_keeps_its_state_in_an_object_does_not_apply_it(applier: str, state: Entry) -> None:
+    applied = _owns(applier, "a", "b")
+
+    assert _roles(applied, state, inferred="robot").of_entry == (Role.APPLIER, Role.CONTROLLER)
+    assert _roles(state).of_entry == (Role.CONTROLLER,)
+
+
+@pytest.mark.parametrize("state", STATE)
+def test_a_controller_that_applies_an_object_may_keep_its_state_in_it(state: Entry) -> None:
+    applied = _owns(state.actor.manager, "a", operation="Apply")
+    more = Entry(state.actor, "v1", {**state.fields, "f:spec": {"f:a": {}}})
+    labelled = Entry(state.actor, "v1", {"f:metadata": {"f:labels": {"f:a": {}}, "f:finalizers": {}}})
+
+    assert _roles(_owns("kubectl-edit", "b"), applied, state).of_entry == (Role.OTHER, Role.APPLIER, Role.APPLIER)
+    assert _roles(_owns("kubectl", "a", operation="Apply"), more).of_entry == (Role.OTHER, Role.APPLIER)
+    assert _roles(labelled).of_entry == (Role.APPLIER,)
+
+
+def test_a_finalizer_that_a_user_adds_with_a_command_is_not_a_controllers() -> None:
+    added = Entry(Actor("helm", "Update", None, None), "v1", _FINALIZER)
+
+    assert _roles(_owns("kubectl", "a", operation="Apply"), added).of_entry == (Role.APPLIER, Role.OTHER)
+
+
 @pytest.mark.parametrize("hand", [_entry("kubectl-client-side-apply"), _entry("kubectl", "Apply")])
 def test_kubectl_is_not_the_applier_if_tracking_names_an_applier_that_never_wrote_the_object(hand: Entry) -> None:
     assert _roles(hand).of_entry == (Role.APPLIER,)
@@ -146,7 +186,7 @@ def _elected(*objects: tuple[Entry, ...], extra: tuple[str, ...] = (), live: Obj
     election = Election(Managers(appliers=extra))
     for entries in objects:
         names = tuple((entry.actor.manager, entry.actor.operation, entry.actor.subresource) for entry in entries)
-        if election.needs_vote(names):
+        if election.needs_vote(names, state_entries(names, [{"fieldsV1": entry.fields} for entry in entries])):
             election.vote(entries, DATA, live)
     return election.winner()
 
@@ -182,6 +222,16 @@ def test_no_applier_is_inferred_if_there_is_a_known_or_named_one() -> None:
 
     assert _elected(robot, robot, (_owns("flux", "a", operation="Apply"),)) is None
     assert _elected(robot, robot, (_owns("bot", "a"),), extra=("bot",)) is None
+
+
+@pytest.mark.parametrize("state", STATE)
+def test_a_controller_that_keeps_its_state_in_an_object_has_no_vote(state: Entry) -> None:
+    robot = _owns("robot", "a")
+
+    assert _elected((robot,), (robot, state)) == "robot"
+    assert _elected((robot,), (state,), (robot,)) == "robot"
+    # The same managers, and one of them applied the object.
+    assert _elected((robot, state), (robot, Entry(state.actor, "v1", {"f:data": {"f:a": {}}}))) is None
 
 
 def test_one_kubectl_apply_does_not_make_kubectl_the_applier_of_a_source() -> None:

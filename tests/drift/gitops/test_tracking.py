@@ -76,3 +76,29 @@ def test_an_object_of_argo_cd_stays_its_own_if_an_entry_of_its_managed_fields_ca
 @pytest.mark.parametrize("managed_fields", [[{"manager": "helm"}, None], [None], "x", []])
 def test_an_entry_that_cannot_be_read_makes_no_object_argo_cds(managed_fields: Any) -> None:
     assert argocd_tracking({"metadata": {"managedFields": managed_fields}}) is None
+
+
+FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+STATE = {"manager": "helm-controller", "operation": "Update", "apiVersion": "helm.toolkit.fluxcd.io/v2"}
+
+
+@pytest.mark.parametrize(
+    ("written", "is_tracked"),
+    [
+        ({"fieldsV1": {"f:metadata": {"f:finalizers": {}}}}, False),
+        ({"fieldsV1": {"f:status": {}}, "subresource": "status"}, False),
+        ({"fieldsV1": {"f:spec": {}}}, True),
+        ({"fieldsV1": {"f:spec": {}}, "manager": "kustomize-controller", "operation": "Apply"}, True),
+    ],
+)
+def test_a_copied_label_is_no_tracker_where_a_controller_only_keeps_its_state(
+    written: dict[str, Any], *, is_tracked: bool
+) -> None:
+    made = {
+        "manager": "kubectl-create",
+        "operation": "Update",
+        "fieldsV1": {"f:spec": {}, "f:metadata": {"f:labels": {}}},
+    }
+    metadata = {"labels": FLUX, "managedFields": [made, {**STATE, **written}]}
+
+    assert bool(trackers_of({"metadata": metadata})) is is_tracked
