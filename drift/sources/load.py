@@ -4,6 +4,7 @@ Like kubectl, it reads files ending in .yaml, .yml or .json, and descends into f
 cannot be read is an error in the result; the others are read nevertheless.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -75,7 +76,8 @@ def load_manifests(
         UnreadableManifestsError: No document can be read.
     """
     loading = _Loading()
-    for file in _read_all(paths, {} if reader is None else reader.read(), exclude):
+    files = _read_all(paths, {} if reader is None else reader.read(), exclude)
+    for file in files if len(paths) == 1 else _each_once(files, loading.other_paths):
         loading.add(file)
     loaded = loading.result(paths, exclude)
     if not loaded.manifests and loaded.errors:
@@ -158,6 +160,8 @@ class _Loading:
     errors: list[str] = field(default_factory=list)
     files_without_objects: list[str] = field(default_factory=list)
     folder_links: list[str] = field(default_factory=list)
+    #: The paths of the user that a file belongs to, other than the first, by the name of the file.
+    other_paths: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, file: _File) -> None:
         self.folder_links += file.folder_links
@@ -207,7 +211,7 @@ class _Loading:
 
     def result(self, paths: Sequence[str], exclude: Sequence[FileGlob]) -> LoadedManifests:
         return LoadedManifests(
-            tuple(self.manifests),
+            tuple(map(self._with_other_paths, self.manifests) if self.other_paths else self.manifests),
             skipped=(
                 *self.skipped,
                 *(f"{name}: no Kubernetes object in it" for name in self.files_without_objects),
@@ -224,6 +228,10 @@ class _Loading:
             paths=tuple(paths),
             exclude=tuple(exclude),
         )
+
+    def _with_other_paths(self, manifest: Manifest) -> Manifest:
+        others = self.other_paths.get(manifest.source.file) if manifest.source is not None else None
+        return manifest if others is None else replace(manifest, origins=(*manifest.origins, *others))
 
 
 def _foreign_note(files: Sequence[str]) -> Iterator[str]:
@@ -276,7 +284,7 @@ def _is_kustomization(api_version: Json, name: str) -> bool:
 
 
 def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
-    for path in paths:
+    for path in dict.fromkeys(paths):
         if path == "-":
             yield _File(STDIN, _stdin(), is_named=True, path=path)
         elif Path(path).is_dir():
@@ -288,6 +296,22 @@ def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlo
             if file.name in {*KUSTOMIZATIONS, CHART}:
                 check_file(str(file.parent), file.name, files_below(file.parent), _reader(file.parent))
             yield _File(path, _documents(file, plain, named=True), is_named=True, path=path)
+
+
+def _each_once(files: Iterable[_File], other_paths: dict[str, list[str]]) -> Iterator[_File]:
+    """Leaves out files that an earlier path of the user has too: their documents are the same, not defined twice.
+
+    Args:
+        files: The files of all paths.
+        other_paths: Gets the paths whose files are left out, by the name of the file that is not.
+    """
+    first: dict[str, tuple[str, str | None]] = {}
+    for file in files:
+        name, path = first.setdefault(os.path.realpath(file.name), (file.name, file.path))
+        if path == file.path:
+            yield file
+        elif file.path is not None and file.path not in other_paths.setdefault(name, []):
+            other_paths[name].append(file.path)
 
 
 def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:

@@ -271,3 +271,28 @@ def test_a_manifest_with_generate_name_is_reported_but_not_compared() -> None:
 
     assert loaded.manifests == ()
     assert loaded.notes == ("a.yaml:1: Job is not compared: it has generateName, so each sync creates another object",)
+
+
+@pytest.mark.parametrize("named", ["plain/p.yaml", "link.yaml", "plain/../plain"])
+def test_a_document_of_two_paths_is_one_document(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain").mkdir()
+    Path("plain/p.yaml").write_text(_object("p", extra="data: {a: '1'}\n"))
+    Path("link.yaml").symlink_to("plain/p.yaml")
+    live = _object("p", extra="data: {a: '%s'}\n").replace("name: p", "name: p, namespace: default")
+
+    Path("live.yaml").write_text(live % 1)
+    assert main(["report", "plain", named, "--live", "live.yaml"]) == 0
+    Path("live.yaml").write_text(live % 2)
+    assert main(["report", "plain", named, "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+    report = json.loads(Path("report.json").read_text())
+    assert [(item["name"], item["origins"]) for item in report["objects"]] == [("p", ["plain", named])]
+    assert [source["objects"] for source in report["sources"]] == [1, 1]
+
+
+def test_two_documents_of_two_paths_stay_two(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(_object("same"))
+
+    assert len(load_manifests([str(tmp_path / "a"), str(tmp_path / "b")]).manifests) == 2
