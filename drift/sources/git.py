@@ -21,7 +21,7 @@ from drift.globs import FileGlob
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.model import Change, Finding, GitLine, ManifestsInfo, Report
 from drift.objects import Manifest
-from drift.sources.kustomizations import select_files
+from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, select_files, stands_for_folder
 from drift.sources.load import load_documents
 from drift.sources.programs import out_of_time
 
@@ -139,7 +139,7 @@ def manifests_info(paths: Sequence[str]) -> ManifestsInfo:
     commit = None if folder is None else git.commit(folder, "HEAD")
     if folder is None or commit is None:
         return ManifestsInfo(tuple(paths), None, None)
-    status = git.text(folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in files))
+    status = git.text(folder, "status", "--porcelain", "--", *(str(folder_of(path).resolve()) for path in files))
     return ManifestsInfo(tuple(paths), commit, None if status is None else bool(status))
 
 
@@ -398,7 +398,9 @@ def _read_revision(
     git: Git, revision: str, path: Path, exclude: Sequence[FileGlob]
 ) -> Iterator[tuple[str, Iterable[Document | ManifestError]]]:
     root, commit, inside = _locate(git, revision, path)
-    with _checked_out(git, root, commit, inside) as (top, outside):
+    file = PurePosixPath(inside)
+    # A kustomization that is named by its file stands for what it lists.
+    with _checked_out(git, root, commit, str(file.parent) if file.name in KUSTOMIZATIONS else inside) as (top, outside):
 
         def read(name: str) -> bytes:
             try:
@@ -406,6 +408,9 @@ def _read_revision(
             except OSError as error:
                 raise ManifestError(f"{revision}:{name}: cannot be read: {error.strerror}") from None
 
+        is_wanted = (top / inside).exists() and not is_excluded(str(path), exclude)
+        if is_wanted and stands_for_folder(Path(file), lambda name: read(str(file.parent / name))):
+            inside, path = str(file.parent), path.parent
         prefix = "" if inside == "." else f"{inside}/"
         if (top / inside).is_dir():
             below = [name for name in files_below(top / inside) if not is_left_out(name, str(path), exclude)]
@@ -417,7 +422,7 @@ def _read_revision(
             built = {prefix + name for name in selected.by_kustomization}
         else:
             lost = [name for name in outside if name == inside]
-            names = [inside] if (top / inside).exists() and not is_excluded(str(path), exclude) else []
+            names = [inside] if is_wanted else []
             built = set()
         if lost:
             raise ManifestError(

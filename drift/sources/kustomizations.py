@@ -152,22 +152,16 @@ def _is_local_config(value: Json) -> bool:
     return False
 
 
-def check_file(folder: str, name: str, files: Collection[str], read: ReadFile) -> None:
-    """Checks that a named file is not part of a chart or of a kustomization that must be rendered.
+def stands_for_folder(file: Path, read: ReadFile) -> bool:
+    """Returns whether a file that the user names is a kustomization or the description of a chart.
 
     Args:
-        folder: The folder of the file.
-        name: The name of the file.
-        files: As for `select_files`.
-        read: As for `select_files`.
-
-    Raises:
-        UsageError: The folder must be rendered first. The message names the command.
+        file: The file.
+        read: Reads a file of its folder.
     """
-    if name == CHART:
-        select_files(folder, {CHART}, read)
-    elif name in KUSTOMIZATIONS and _Selector(folder, {name}, read).has_kustomization:
-        select_files(folder, files, read)
+    if file.name not in KUSTOMIZATIONS:
+        return file.name == CHART
+    return _Selector(str(file.parent), {file.name}, read).has_kustomization
 
 
 class _Selector:

@@ -24,13 +24,12 @@ from drift.model import API_VERSION
 from drift.objects import STDIN, Incomparable, Json, Manifest, Object, PackedObject, Source, as_object
 from drift.redaction import is_name, is_secret, redact_secret
 from drift.sources.kustomizations import (
-    CHART,
     KUSTOMIZATIONS,
     ReadFile,
-    check_file,
     check_kustomize_output,
     is_kustomize_api,
     select_files,
+    stands_for_folder,
 )
 from drift.sources.parallel import ParallelReader, PlainFiles
 from drift.words import first_few
@@ -288,14 +287,15 @@ def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlo
         if path == "-":
             yield _File(STDIN, _stdin(), is_named=True, path=path)
         elif Path(path).is_dir():
-            yield from _read_folder(path, plain, exclude)
+            yield from _read_folder(path, path, plain, exclude)
         elif not Path(path).exists():
             raise UsageError(f"{path}: no such file or folder")
         elif not is_excluded(path, exclude):
             file = Path(path)
-            if file.name in {*KUSTOMIZATIONS, CHART}:
-                check_file(str(file.parent), file.name, files_below(file.parent), _reader(file.parent))
-            yield _File(path, _documents(file, plain, named=True), is_named=True, path=path)
+            if stands_for_folder(file, _reader(file.parent)):
+                yield from _read_folder(str(file.parent), path, plain, exclude)
+            else:
+                yield _File(path, _documents(file, plain, named=True), is_named=True, path=path)
 
 
 def _each_once(files: Iterable[_File], other_paths: dict[str, list[str]]) -> Iterator[_File]:
@@ -314,19 +314,21 @@ def _each_once(files: Iterable[_File], other_paths: dict[str, list[str]]) -> Ite
             other_paths[name].append(file.path)
 
 
-def _read_folder(as_written: str, plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
+def _read_folder(as_written: str, path: str, plain: PlainFiles, exclude: Sequence[FileGlob]) -> Iterator[_File]:
+    """Reads the files of a folder, for the path of the user that is or names it."""
     folder = Path(as_written)
     errors: list[OSError] = []
     links: list[str] = []
     selected = select_files(as_written, files_below(folder, exclude, errors.append, links.append), _reader(folder))
     unread = [ManifestError(f"{error.filename}: cannot be read: {error.strerror}") for error in errors]
-    yield _File(as_written, [*unread, *selected.errors], folder_links=[str(folder / name) for name in sorted(links)])
+    folder_links = [str(folder / name) for name in sorted(links)]
+    yield _File(as_written, [*unread, *selected.errors], path=path, folder_links=folder_links)
     for name in sorted(selected.files, key=Path):
         file = folder / name
         by_kustomization = name in selected.by_kustomization
         documents = _documents(file, plain, by_kustomize=by_kustomization)
         documents = check_kustomize_output(documents, str(file)) if by_kustomization else documents
-        yield _File(str(file), documents, path=as_written)
+        yield _File(str(file), documents, path=path)
 
 
 def _stdin() -> Iterator[Document | ManifestError]:

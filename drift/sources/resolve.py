@@ -216,7 +216,8 @@ def _files(loaded: LoadedManifests) -> Iterable[Rendered]:
 def rendered_files(requests: Iterable[SourceRequest], checkouts: Sequence[str]) -> tuple[str, ...]:
     """Returns the files from which sources are rendered, and folders in which any YAML or JSON file may be one.
 
-    Other new files have no effect until one of these names them. Manifests that are read as they are do not count.
+    Other new files have no effect until one of these names them. Manifests that are read as they are do not count,
+    except those of a kustomization that is named by its file.
 
     Args:
         requests: The sources.
@@ -233,7 +234,8 @@ def _local_files(request: SourceRequest, checkouts: Sequence[str]) -> Iterator[s
     elif request.kind is RequestKind.PATH:
         folder = folder_of(request.target)
         kind = kind_of_path(request.target)
-        if kind is SourceKind.KUSTOMIZE:
+        is_named_by_file = folder != Path(request.target)
+        if kind is SourceKind.KUSTOMIZE or (kind is SourceKind.FILES and is_named_by_file):
             yield from _of_kustomization(folder)
         elif kind is SourceKind.HELM_CHART:
             yield from (str(folder), *_below(folder), *request.values)

@@ -7,7 +7,8 @@ import pytest
 
 from drift.cli import main
 from drift.errors import UsageError
-from drift.sources.git import load_manifests_at
+from drift.globs import FileGlob
+from drift.sources.git import load_manifests_at, manifests_info
 from drift.sources.load import load_manifests
 from tests.git import git
 
@@ -170,6 +171,53 @@ def test_a_named_file_of_an_overlay_is_an_error(write: Write) -> None:
     assert names("base/a.yaml", "base/kustomization.yaml") == ["a"]
 
 
+LISTED = {"kz/kustomization.yaml": "resources: [a.yaml]\n", "kz/a.yaml": config_map("a"), "kz/b.yaml": config_map("b")}
+
+
+def test_a_kustomization_that_is_named_by_its_file_is_read_as_its_folder(write: Write) -> None:
+    write(**LISTED, **{"plain/p.yaml": config_map("p")})
+
+    for paths in (["kz/kustomization.yaml"], ["kz", "kz/kustomization.yaml"], ["kz/a.yaml", "kz/kustomization.yaml"]):
+        assert names(*paths) == ["a"]
+    assert names("plain", "kz/kustomization.yaml") == ["a", "p"]
+    (manifest,) = load_manifests(["kz/kustomization.yaml"]).manifests
+    assert (str(manifest.source), manifest.origins) == ("kz/a.yaml:1", ("kz/kustomization.yaml",))
+
+
+@pytest.mark.parametrize("paths", [["kz/kustomization.yaml"], ["plain", "kz/kustomization.yaml"]])
+def test_what_a_named_kustomization_lists_is_compared(write: Write, paths: list[str]) -> None:
+    write(**LISTED, **{"plain/p.yaml": config_map("p"), "live.yaml": config_map("a") + "---\n" + config_map("p")})
+
+    assert main(["report", *paths, "--live", "live.yaml", "--unmanaged", "off"]) == 0
+
+    write(**{"kz/a.yaml": config_map("a") + "data: {a: '1'}\n"})
+    assert main(["report", *paths, "--live", "live.yaml", "--unmanaged", "off"]) == 1
+
+
+def test_a_kustomization_that_only_lists_files_is_read_from_the_folder_that_is_the_working_directory(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write(**LISTED) / "kz")
+
+    assert names("kustomization.yaml") == ["a"]
+    with pytest.raises(UsageError, match="no manifest found"):
+        load_manifests(["kustomization.yaml"], exclude=[FileGlob("kustomization.yaml")])
+
+
+def test_a_broken_kustomization_that_is_named_by_its_file_is_one_error(write: Write) -> None:
+    write(**{**LISTED, "kz/kustomization.yaml": "resources: [\n"})
+
+    loaded = load_manifests(["kz/a.yaml", "kz/kustomization.yaml"])
+
+    assert [error.partition(": ")[0] for error in loaded.errors] == ["kz/kustomization.yaml:2:1"]
+
+
+def test_a_cluster_object_in_a_file_with_the_name_of_a_kustomization_is_read_alone(write: Write) -> None:
+    write(**{"flux/kustomization.yaml": config_map("apps"), "flux/a.yaml": config_map("a")})
+
+    assert names("flux/kustomization.yaml") == ["apps"]
+
+
 def test_twenty_folders_are_named_and_the_rest_counted(write: Write) -> None:
     write(**{f"{number:02}/kustomization.yaml": OVERLAY for number in range(23)})
 
@@ -185,6 +233,10 @@ def test_kustomizations_at_a_git_revision_are_checked_too(write: Write) -> None:
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         git(folder, *arguments)
 
-    assert [manifest.name for manifest in load_manifests_at("HEAD", ["base"])] == ["a"]
+    for path in ("base", "base/kustomization.yaml"):
+        (manifest,) = load_manifests_at("HEAD", [path])
+        assert (str(manifest.source), manifest.origins) == ("HEAD:base/a.yaml:1", (path,))
+    (folder / "base/a.yaml").write_text("")
+    assert manifests_info(["base/kustomization.yaml"]).git_dirty
     with pytest.raises(UsageError, match=r"drift report"):
         load_manifests_at("HEAD", ["prod"])

@@ -73,6 +73,11 @@ def test_manifests_that_are_read_as_they_are_are_not_rendered(tmp_path: Path) ->
     write(tmp_path, {"web.yaml": "", "kustomization.yaml": "resources: [web.yaml]\n"})
 
     assert rendered_files([SourceRequest(RequestKind.PATH, str(tmp_path))], ()) == ()
+    # Its file does not have to change if what it lists does.
+    by_file = SourceRequest(RequestKind.PATH, str(tmp_path / "kustomization.yaml"))
+    before = state(by_file)
+    write(tmp_path, {"web.yaml": "a: 1"})
+    assert state(by_file) != before
 
 
 @pytest.mark.parametrize("kind", [RequestKind.FLUX, RequestKind.ARGOCD])
