@@ -71,7 +71,7 @@ def load_manifests(
         exclude: Files and folders to leave out.
 
     Raises:
-        UsageError: A path does not exist, there is no manifest, or a chart or kustomization must be rendered first.
+        UsageError: A path does not exist or has no manifest, or a chart or kustomization must be rendered first.
         UnreadableManifestsError: No document can be read.
     """
     loading = _Loading()
@@ -83,7 +83,22 @@ def load_manifests(
         raise UnreadableManifestsError(loaded.errors)
     if not loaded.manifests:
         raise UsageError(_nothing_to_compare(paths, loading.generated_names))
+    # A volume that is not mounted must not be in sync because of another path.
+    useful = loading.useful_paths
+    empty = [path for path in dict.fromkeys(paths) if path not in useful and not _is_emptied(path, exclude)]
+    if empty:
+        raise UsageError(_nothing_to_compare(empty, ()))
     return loaded
+
+
+def _is_emptied(path: str, exclude: Sequence[FileGlob]) -> bool:
+    """Whether a path has no manifests because some of its files are left out on purpose."""
+    if path == "-" or not exclude:
+        return False
+    if not Path(path).is_dir():
+        return is_excluded(path, exclude)
+    every, kept = (files_below(Path(path), globs, on_error=lambda _: None) for globs in ((), exclude))
+    return len(kept) < len(every)
 
 
 def _nothing_to_compare(paths: Sequence[str], generated_names: Sequence[str]) -> str:
@@ -161,8 +176,26 @@ class _Loading:
     folder_links: list[str] = field(default_factory=list)
     #: The paths of the user that a file belongs to, other than the first, by the name of the file.
     other_paths: dict[str, list[str]] = field(default_factory=dict)
+    #: The files in which there is something to compare, or an error, and the path of the user that each belongs to.
+    useful_files: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def useful_paths(self) -> frozenset[str | None]:
+        """The paths of the user in which there is something to compare, or an error."""
+        return frozenset(
+            path for name, first in self.useful_files.items() for path in (first, *self.other_paths.get(name, ()))
+        )
 
     def add(self, file: _File) -> None:
+        before = self._count()
+        self._add(file)
+        if self._count() > before:
+            self.useful_files[file.name] = file.path
+
+    def _count(self) -> int:
+        return len(self.manifests) + len(self.errors) + len(self.generated_names)
+
+    def _add(self, file: _File) -> None:
         self.folder_links += file.folder_links
         documents = [one for one in file.documents if isinstance(one, ManifestError) or one.value is not None]
         is_foreign = all(isinstance(document, Document) and _is_foreign(document, file) for document in documents)

@@ -10,6 +10,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import ManifestError, UsageError
+from drift.globs import FileGlob
 from drift.objects import Source
 from drift.redaction import Redacted
 from drift.sources.load import LoadedManifests, load_manifests, load_texts
@@ -173,6 +174,38 @@ def test_a_folder_with_no_object_at_all_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="no manifest found"):
         load_manifests([str(tmp_path)])
+
+
+def test_a_path_without_a_manifest_is_an_error_beside_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("plain", "empty", "values"):
+        Path(folder).mkdir()
+    Path("plain/p.yaml").write_text(_object("p"))
+    Path("values/values.yaml").write_text("a: 1\n")
+    Path("comments.yaml").write_text("# nothing\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+
+    for path in ("empty", "values", "comments.yaml"):
+        with pytest.raises(UsageError, match=rf"^no manifest found in {path} \(looked at"):
+            load_manifests(["plain", path])
+    with pytest.raises(UsageError, match="no manifest on standard input"):
+        load_manifests(["plain", "-"])
+    with pytest.raises(UsageError, match="no manifest found in empty, values "):
+        load_manifests(["empty", "plain", "values"], exclude=[FileGlob("*.json")])
+
+
+def test_a_path_may_be_emptied_on_purpose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("plain", "jobs", "tests", "broken"):
+        Path(folder).mkdir()
+        Path(f"{folder}/{folder}.yaml").write_text(_object(folder))
+    Path("jobs/jobs.yaml").write_text("apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n")
+    Path("broken/broken.yaml").write_text("a: [\n")
+
+    for glob in ("tests", "tests.yaml", "tests/**"):
+        for path in ("tests", "tests/tests.yaml"):
+            loaded = load_manifests(["plain", path, "jobs", "broken", "broken/broken.yaml"], exclude=[FileGlob(glob)])
+            assert [manifest.name for manifest in loaded.manifests] == ["plain"]
 
 
 def test_only_objects_without_a_name_of_their_own_are_not_in_sync(tmp_path: Path) -> None:
